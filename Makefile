@@ -1,0 +1,53 @@
+# The two commands that matter: `make up` and `make test`. Both do their own set-up. `make help` lists the rest.
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+RUN := .venv/bin
+PACKAGES := libs api-gateway user-service template-service email-service push-service devstack tests conftest.py
+TYPED := -p chassis -p contracts -p templating -p delivery \
+	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack
+
+.PHONY: help
+help: ## This list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.venv/.ready: uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard libs/*/pyproject.toml */pyproject.toml)
+	@scripts/bootstrap.sh
+
+.PHONY: up
+up: .venv/.ready ## Run the whole system here on embedded parts (no root, no Docker); Ctrl-C stops it
+	@$(RUN)/python -m devstack up
+
+.PHONY: demo
+demo: .venv/.ready ## Run it once: send an e-mail and a push, print their story, stop
+	@$(RUN)/python -m devstack demo
+
+.PHONY: test
+test: .venv/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
+ifeq ($(CI),true)
+	@$(RUN)/python -m tests.servers -- $(RUN)/pytest $(ARGS)
+else
+	@$(RUN)/pytest $(ARGS)
+endif
+
+.PHONY: check
+check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas
+	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .
+	@$(RUN)/mypy $(TYPED)
+	@PYTHONPATH=. $(RUN)/lint-imports --no-cache
+	@$(RUN)/python -m contracts.schemas check
+	@$(RUN)/python -m devstack.openapi check
+	@$(RUN)/python -m devstack.migrations
+	@echo "check: all green"
+
+.PHONY: format
+format: .venv/.ready ## Format the code and repair what lint can repair
+	@$(RUN)/ruff check --quiet --fix . ; $(RUN)/ruff format --quiet .
+
+.PHONY: schemas
+schemas: .venv/.ready ## Write the committed OpenAPI documents and message schemas anew
+	@$(RUN)/python -m contracts.schemas write
+	@$(RUN)/python -m devstack.openapi write
+
+.PHONY: clean
+clean: ## Remove the environment and the embedded stack's data
+	rm -rf .venv .tools .data

@@ -1,0 +1,112 @@
+"""The servers that tests run on.
+
+At a desk they are embedded (PostgreSQL from the wheel, fakeredis, the in-process broker) and what only a real server can
+show is skipped. With `CI=true` nothing is skipped: `TEST_DATABASE_URL`, `TEST_REDIS_URL` and `TEST_RABBITMQ_URL` must
+name real servers (`make test` starts them), and a missing one is an error.
+"""
+
+import asyncio
+import os
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import asyncpg
+import pytest
+import structlog
+from fakeredis import FakeAsyncRedis
+from redis.asyncio import Redis
+
+from chassis.database import migrate
+from devstack.postgres import start_postgres
+
+# structlog's own default draws every traceback with its variables: seconds each, and hundreds of them in some tests.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.format_exc_info,
+        structlog.processors.KeyValueRenderer(),
+    ]
+)
+
+
+def real_server(variable: str) -> str | None:
+    """The address in `variable`, or None at a desk; with CI=true a missing one fails the test."""
+    address = os.environ.get(variable)
+    if not address and os.environ.get("CI") == "true":
+        pytest.fail(f"{variable} is not set: in CI every test runs on real servers")
+    return address
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server's address with `{database}` in it."""
+    given = real_server("TEST_DATABASE_URL")
+    if given:
+        yield given.rsplit("/", 1)[0] + "/{database}"
+        return
+    with tempfile.TemporaryDirectory(prefix="pg-") as folder:
+        server = asyncio.run(start_postgres(Path(folder) / "data"))
+        yield server.url("{database}")
+        asyncio.run(server.close())
+
+
+Databases = Callable[[Path | None], Awaitable[str]]
+
+
+@pytest.fixture(scope="session")
+def migrated_templates() -> dict[Path, str]:
+    """Alembic folder → name of a database with its migrations applied, from which tests' databases are copied."""
+    return {}
+
+
+@pytest.fixture
+async def databases(postgres_url: str, migrated_templates: dict[Path, str]) -> AsyncIterator[Databases]:
+    """Makes fresh databases: `url = await databases(alembic_folder)`, or None for an empty one. Dropped afterwards."""
+    made: list[str] = []
+
+    async def make(folder: Path | None = None) -> str:
+        name = f"test_{uuid4().hex}"
+        if folder is not None and folder not in migrated_templates:
+            template = f"template_{uuid4().hex}"
+            await _run(postgres_url, f'CREATE DATABASE "{template}"')
+            await migrate(folder, postgres_url.format(database=template))
+            migrated_templates[folder] = template
+        copied = f' TEMPLATE "{migrated_templates[folder]}"' if folder is not None else ""
+        await _run(postgres_url, f'CREATE DATABASE "{name}"{copied}')
+        made.append(name)
+        return postgres_url.format(database=name)
+
+    yield make
+    for name in made:
+        await _run(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
+
+
+async def _run(address: str, statement: str) -> None:
+    connection = await asyncpg.connect(address.format(database="postgres").replace("+asyncpg", ""))
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()
+
+
+@pytest.fixture
+async def redis() -> AsyncIterator[Redis]:
+    """An empty Redis: a real one when TEST_REDIS_URL names it, fakeredis at a desk."""
+    address = real_server("TEST_REDIS_URL")
+    client: Redis = Redis.from_url(address) if address else FakeAsyncRedis()
+    await client.flushdb()
+    yield client
+    await client.flushdb()
+    await client.aclose()
+
+
+@pytest.fixture
+def rabbitmq_url() -> str:
+    """A real RabbitMQ; skipped at a desk without one."""
+    address = real_server("TEST_RABBITMQ_URL")
+    if not address:
+        pytest.skip("TEST_RABBITMQ_URL names no RabbitMQ")
+    return address

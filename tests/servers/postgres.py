@@ -1,0 +1,48 @@
+"""A private PostgreSQL from Debian's package."""
+
+import os
+import shutil
+import signal
+import subprocess
+from pathlib import Path
+
+from tests.servers.process import ServerProcess, as_user, free_port, require, wait_until
+
+
+class PostgresServer:
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self._data = folder / "data"
+        self._log = folder / "postgres.log"
+        self._process: ServerProcess | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        server = require("postgres", "postgresql")
+        if not (self._data / "PG_VERSION").exists():
+            self._data.mkdir(parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                shutil.chown(self._data, "postgres", "postgres")
+            initdb = [require("initdb", "postgresql"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "-N"]
+            subprocess.run(as_user("postgres", initdb), check=True, stdout=subprocess.DEVNULL)
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300"]
+        command = [server, "-D", str(self._data), "-p", str(self.port), *options]
+        self._process = ServerProcess(as_user("postgres", command), self._log)
+        wait_until(self._answers, 30, "PostgreSQL")
+
+    def stop(self) -> None:
+        """Fast shutdown: open connections are closed."""
+        if self._process:
+            self._process.stop(how=signal.SIGINT)
+
+    def kill(self) -> None:
+        """As a crash: the postmaster dies at once, its children notice."""
+        if self._process:
+            self._process.stop(how=signal.SIGQUIT)
+
+    def _answers(self) -> bool:
+        ready = [require("pg_isready", "postgresql-client"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(ready, check=False).returncode == 0

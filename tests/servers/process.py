@@ -1,0 +1,89 @@
+"""A server process of our own: started, waited for, stopped by pid."""
+
+import contextlib
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def wait_until(ready: Callable[[], bool], seconds: float, what: str) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"{what} was not ready within {seconds:.0f} s")
+        time.sleep(0.1)
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def as_user(name: str, command: Sequence[str]) -> list[str]:
+    """PostgreSQL refuses to run as root: the command as `name` then, else as it is."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", *command]
+
+
+class ServerProcess:
+    """One process in a group of its own, so that a Ctrl-C meant for the tests does not reach it."""
+
+    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        with log.open("ab") as output:
+            self.process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+
+    def stop(self, *, how: signal.Signals = signal.SIGTERM, seconds: float = 30) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def require(program: str, package: str) -> str:
+    """The path of `program`; installs Debian's `package` when it is missing and we are in CI."""
+    found = _find(program)
+    if found is None and os.environ.get("CI") == "true":
+        _install(package)
+        found = _find(program)
+    if found is None:
+        raise FileNotFoundError(f"{program} was not found; on Debian: apt-get install {package}")
+    return found
+
+
+def _find(program: str) -> str | None:
+    folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/lib/rabbitmq/bin")]
+    for folder in folders:
+        if (folder / program).exists():
+            return str(folder / program)
+    return shutil.which(program)
+
+
+def _install(package: str) -> None:
+    """Without letting the package start a service of its own on the standard port."""
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
+        subprocess.run([*prefix, "apt-get", "-qq", *arguments], env=env, check=True, stdout=subprocess.DEVNULL)

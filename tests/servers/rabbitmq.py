@@ -1,0 +1,66 @@
+"""A private RabbitMQ from Debian's package: its own node name, ports and folders."""
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+from uuid import uuid4
+
+from tests.servers.process import ServerProcess, free_port, listens, require, wait_until
+
+
+class RabbitServer:
+    """Queues survive `stop` and `kill`; `start` again brings them back."""
+
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self._distribution_port = free_port()
+        self._folder = folder
+        self._log = folder / "rabbitmq.log"
+        self._node = f"test-{uuid4().hex[:10]}@localhost"
+        self._process: ServerProcess | None = None
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        (self._folder / "enabled_plugins").write_text("[].\n")
+        program = require("rabbitmq-server", "rabbitmq-server")
+        self._log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" is not this one's
+        self._process = ServerProcess([program], self._log, self._env())
+        wait_until(lambda: listens(self.port) and self._is_up(), 90, "RabbitMQ")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.stop(seconds=60)
+
+    def kill(self) -> None:
+        """SIGKILL to the whole group: the Erlang machine is a child of a shell."""
+        if self._process:
+            os.killpg(self._process.process.pid, signal.SIGKILL)
+            self._process.process.wait()
+
+    def control(self, *arguments: str) -> str:
+        """`rabbitmqctl` against this node."""
+        command = [require("rabbitmqctl", "rabbitmq-server"), "-q", *arguments]
+        done = subprocess.run(command, env={**os.environ, **self._env()}, check=True, capture_output=True, text=True)
+        return done.stdout
+
+    def _is_up(self) -> bool:
+        """Listening comes before the default user is there: a queue declared too early would be refused."""
+        return "Server startup complete" in self._log.read_text(errors="replace")
+
+    def _env(self) -> dict[str, str]:
+        return {
+            "HOME": str(self._folder),
+            "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(self._distribution_port),
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "mnesia"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "enabled_plugins"),
+        }

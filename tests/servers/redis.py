@@ -1,0 +1,27 @@
+"""A private Redis from Debian's package."""
+
+from pathlib import Path
+
+from tests.servers.process import ServerProcess, free_port, listens, require, wait_until
+
+
+class RedisServer:
+    def __init__(self, folder: Path, port: int | None = None) -> None:
+        self.port = port or free_port()
+        self._folder = folder
+        self._process: ServerProcess | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        self._folder.mkdir(parents=True, exist_ok=True)
+        program = require("redis-server", "redis-server")
+        options = ["--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
+        self._process = ServerProcess([program, "--port", str(self.port), *options], self._folder / "redis.log")
+        wait_until(lambda: listens(self.port), 20, "Redis")
+
+    def stop(self) -> None:
+        if self._process:
+            self._process.stop()
