@@ -1,0 +1,35 @@
+"""Messages between services: one interface; behind it RabbitMQ, or an in-process broker in the embedded stack."""
+
+from chassis.broker.base import (
+    Broker,
+    BrokerUnavailable,
+    Consumer,
+    Delivery,
+    Handler,
+    Publication,
+    PublishFailed,
+    QueueDepth,
+    QueueSpec,
+    Topology,
+    Unroutable,
+)
+from chassis.broker.memory import MemoryBroker
+from chassis.broker.rabbit import QueueType, RabbitBroker, Timing
+
+__all__ = [
+    "Broker",
+    "BrokerUnavailable",
+    "Consumer",
+    "Delivery",
+    "Handler",
+    "MemoryBroker",
+    "Publication",
+    "PublishFailed",
+    "QueueDepth",
+    "QueueSpec",
+    "QueueType",
+    "RabbitBroker",
+    "Timing",
+    "Topology",
+    "Unroutable",
+]

@@ -1,0 +1,148 @@
+"""The hot path of publishing: a group of messages in one write on one confirming channel, each with its own confirm.
+
+One level below aio-pika, on its aiormq channel, because a group of 200 marshalled into one write costs 0.05-0.06 ms of
+CPU a message, and 200 ``publish`` calls 0.2 ms. The bookkeeping (delivery tag, confirmation, message id) is what aiormq
+7.2 does itself in ``basic_publish``, under the same lock; the contract tests notice when that changes.
+"""
+
+import asyncio
+import struct
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from typing import cast
+
+from aio_pika import Connection
+from aio_pika.abc import AbstractChannel
+from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
+from aiormq.abc import ChannelFrame
+from aiormq.channel import Channel
+from pamqp import commands, frame
+from pamqp.body import ContentBody
+from pamqp.common import FieldTable
+from pamqp.header import ContentHeader
+
+from chassis.broker.base import Publication, PublishFailed, Unroutable
+from chassis.broker.rabbit.patience import until, within
+
+PERSISTENT = 2
+
+Confirm = asyncio.Future[object]
+
+
+class ConfirmingChannel:
+    """One channel in confirm mode. After anything but an answer for every message it is not to be used again."""
+
+    def __init__(self, wrapper: AbstractChannel, channel: Channel, exchange: str) -> None:
+        self._wrapper = wrapper  # kept: aio-pika's channel takes its aiormq channel with it when it is collected
+        self._channel = channel
+        self._exchange = exchange
+        self._methods: dict[str, bytes] = {}
+        self.discarded = False
+
+    @classmethod
+    async def open(cls, connection: Connection, exchange: str) -> "ConfirmingChannel":
+        wrapper = connection.channel(publisher_confirms=True, on_return_raises=True)
+        await wrapper.initialize()
+        return cls(wrapper, cast("Channel", await wrapper.get_underlay_channel()), exchange)
+
+    async def close(self, seconds: float) -> None:
+        """What is unconfirmed fails. Never raises: a channel that is closed badly is gone as well."""
+        self.discarded = True
+        with suppress(Exception):
+            async with within(seconds):
+                await self._channel.close(ChannelInvalidStateError("discarded"))
+
+    @property
+    def usable(self) -> bool:
+        return not self.discarded and not self._channel.is_closed
+
+    async def publish(self, publications: Sequence[Publication], deadline: float) -> list[PublishFailed | None]:
+        """One outcome each, at the latest at ``deadline`` (loop time). No message id may be in flight here already."""
+        wires = [self._wire(publication) for publication in publications]
+        confirms: list[Confirm] = []
+        try:
+            async with until(deadline):
+                confirms = await self._write(publications, wires)
+                if confirms:
+                    await asyncio.wait(confirms)
+        except TimeoutError:
+            self.discarded = True
+        except BaseException:
+            self.discarded = True
+            raise
+        finally:
+            self._forget(publications)
+        written = iter(confirms)
+        return [wire if isinstance(wire, PublishFailed) else self._outcome(next(written, None)) for wire in wires]
+
+    def _wire(self, publication: Publication) -> bytes | PublishFailed:
+        """The message as AMQP frames; one that cannot be encoded fails alone, not with its group."""
+        if not publication.message_id:
+            return PublishFailed("a publication needs a message_id")
+        try:
+            return b"".join(self._frames(publication))
+        except (ValueError, TypeError, struct.error) as error:
+            return PublishFailed(f"cannot be encoded for AMQP: {error}")
+
+    def _frames(self, publication: Publication) -> Iterator[bytes]:
+        number = self._channel.number
+        yield self._method(publication.routing_key)
+        header = ContentHeader(body_size=len(publication.body), properties=_properties(publication))
+        yield frame.marshal(header, number)
+        size = self._channel.max_content_size
+        for start in range(0, len(publication.body), size):
+            yield frame.marshal(ContentBody(publication.body[start : start + size]), number)
+
+    def _method(self, routing_key: str) -> bytes:
+        """The publish frame, the same for every message of a key. Only the topology's few keys are ever kept."""
+        if routing_key not in self._methods:
+            method = commands.Basic.Publish(exchange=self._exchange, routing_key=routing_key, mandatory=True)
+            self._methods[routing_key] = frame.marshal(method, self._channel.number)
+        return self._methods[routing_key]
+
+    async def _write(
+        self, publications: Sequence[Publication], wires: Sequence[bytes | PublishFailed]
+    ) -> list[Confirm]:
+        channel = self._channel
+        payload, confirms = [], []
+        async with channel.lock:
+            for publication, wire in zip(publications, wires, strict=True):
+                if isinstance(wire, bytes):
+                    channel.delivery_tag += 1
+                    confirm = cast("Confirm", channel.create_future())
+                    channel.confirmations[channel.delivery_tag] = confirm
+                    channel.message_id_delivery_tag[publication.message_id] = channel.delivery_tag
+                    payload.append(wire)
+                    confirms.append(confirm)
+            if payload:
+                await channel.write_queue.put(ChannelFrame(payload=b"".join(payload), should_close=False))
+        return confirms
+
+    def _forget(self, publications: Sequence[Publication]) -> None:
+        for publication in publications:
+            self._channel.message_id_delivery_tag.pop(publication.message_id, None)
+
+    def _outcome(self, confirm: Confirm | None) -> PublishFailed | None:
+        if confirm is None or not confirm.done() or confirm.cancelled():
+            return PublishFailed("not confirmed in time")
+        match confirm.exception():
+            case None:
+                return None
+            case PublishError() as returned:
+                return Unroutable(f"no queue of {self._exchange} is bound: {returned}")
+            case DeliveryError() as refused:
+                return PublishFailed(f"refused by the broker: {refused}")
+            case lost:
+                self.discarded = True
+                return PublishFailed(f"the channel was lost before the confirm: {lost!r}")
+
+
+def _properties(publication: Publication) -> commands.Basic.Properties:
+    return commands.Basic.Properties(
+        content_type="application/json",
+        delivery_mode=PERSISTENT,
+        priority=publication.priority,
+        correlation_id=publication.correlation_id or None,
+        message_id=publication.message_id,
+        headers=cast("FieldTable", publication.headers) if publication.headers else None,
+    )

@@ -1,0 +1,101 @@
+"""Publishing with confirms: rounds on a channel that is replaced whenever its state is in doubt."""
+
+import asyncio
+from collections.abc import Callable, Mapping, Sequence
+
+import structlog
+from aio_pika import Connection
+
+from chassis.broker.base import BrokerUnavailable, Publication, PublishFailed, Unroutable
+from chassis.broker.rabbit.confirms import ConfirmingChannel
+from chassis.broker.rabbit.in_flight import InFlight
+from chassis.broker.rabbit.link import Link
+from chassis.broker.rabbit.patience import until
+
+log = structlog.get_logger()
+
+CLOSE_SECONDS = 5.0
+
+Outcome = PublishFailed | None
+
+
+class Publisher:
+    """``publish_many`` of the broker. Calls may overlap; each takes ``seconds`` at most.
+
+    ``on_unroutable`` is told when the broker returned something, so that a lost queue or binding is declared again.
+    """
+
+    def __init__(self, link: Link, exchange: str, *, seconds: float, on_unroutable: Callable[[], None]) -> None:
+        self._link = link
+        self._exchange = exchange
+        self._seconds = seconds
+        self._on_unroutable = on_unroutable
+        self._connection: Connection | None = None
+        self._channel: ConfirmingChannel | None = None
+        self._opening = asyncio.Lock()
+        self._in_flight = InFlight()
+        self._closing: set[asyncio.Task[None]] = set()
+
+    async def publish_many(self, publications: Sequence[Publication]) -> list[Outcome]:
+        """In rounds: a message id that is in flight already, here or in another call, waits for the next one."""
+        deadline = asyncio.get_running_loop().time() + self._seconds
+        waiting = dict(enumerate(publications))
+        outcomes: dict[int, Outcome] = {}
+        while waiting:
+            outcomes.update(await self._round(waiting, deadline))
+            waiting = {index: publication for index, publication in waiting.items() if index not in outcomes}
+        self._report(publications, outcomes)
+        return [outcomes[index] for index in range(len(publications))]
+
+    async def _round(self, waiting: Mapping[int, Publication], deadline: float) -> Mapping[int, Outcome]:
+        ids = {index: publication.message_id for index, publication in waiting.items()}
+        claim = await self._in_flight.claim(ids, deadline)
+        if not claim:
+            return dict.fromkeys(waiting, PublishFailed("an equal message_id was still in flight"))
+        try:
+            outcomes = await self._attempt([waiting[index] for index in claim], deadline)
+        finally:
+            self._in_flight.release(ids[index] for index in claim)
+        return dict(zip(claim, outcomes, strict=True))
+
+    async def _attempt(self, publications: Sequence[Publication], deadline: float) -> Sequence[Outcome]:
+        try:
+            channel = await self._usable_channel(deadline)
+            return await channel.publish(publications, deadline)
+        except BrokerUnavailable as error:
+            return [error] * len(publications)
+        except Exception as error:  # noqa: BLE001 - the client's errors on a dying connection have no common base
+            log.warning("broker.publish_failed", reason=repr(error), count=len(publications))
+            return [PublishFailed(f"the channel failed: {error!r}")] * len(publications)
+
+    async def _usable_channel(self, deadline: float) -> ConfirmingChannel:
+        connection = await self._link.publishable()
+        try:
+            async with until(deadline), self._opening:
+                return await self._current(connection)
+        except TimeoutError as error:
+            self._link.drop(connection)
+            raise BrokerUnavailable("the broker does not answer") from error
+
+    async def _current(self, connection: Connection) -> ConfirmingChannel:
+        if self._channel is None or not self._channel.usable or self._connection is not connection:
+            self._discard()
+            self._channel = await ConfirmingChannel.open(connection, self._exchange)
+            self._connection = connection
+        return self._channel
+
+    def _discard(self) -> None:
+        """In the background, because a channel in trouble may be long in closing."""
+        channel, self._channel = self._channel, None
+        if channel is not None:
+            task = asyncio.create_task(channel.close(CLOSE_SECONDS))
+            self._closing.add(task)
+            task.add_done_callback(self._closing.discard)
+
+    def _report(self, publications: Sequence[Publication], outcomes: Mapping[int, Outcome]) -> None:
+        returned = [
+            publications[index].routing_key for index, outcome in outcomes.items() if isinstance(outcome, Unroutable)
+        ]
+        if returned:
+            log.warning("broker.returned", routing_keys=sorted(set(returned)), count=len(returned))
+            self._on_unroutable()

@@ -1,0 +1,66 @@
+"""One id follows a notification through HTTP, the queue and the provider call.
+
+`X-Correlation-ID` names the whole story and is carried on; `X-Request-ID` names one HTTP request. Both are accepted
+or made, returned, and bound to every log line.
+"""
+
+import re
+from collections.abc import Mapping
+from contextvars import ContextVar
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bind_contextvars, clear_contextvars
+from uuid_utils.compat import uuid7
+
+CORRELATION_HEADER = "X-Correlation-ID"
+REQUEST_HEADER = "X-Request-ID"
+_ACCEPTED = re.compile(r"[A-Za-z0-9._:\-]{1,128}")  # what may go into a log line and a header unescaped
+_correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
+
+
+def correlation_id() -> str:
+    """The id of the story this code runs in, or "" outside any."""
+    return _correlation_id.get()
+
+
+def begin_story(story: str, **ids: str) -> None:
+    """Binds `story` (and other ids) to this task's context: its log lines and outgoing calls carry them."""
+    _correlation_id.set(story)
+    clear_contextvars()
+    bind_contextvars(correlation_id=story, **ids)
+
+
+def outgoing_headers() -> Mapping[str, str]:
+    """What an HTTP call made inside a story carries on."""
+    story = _correlation_id.get()
+    return {CORRELATION_HEADER: story} if story else {}
+
+
+class CorrelationMiddleware:
+    """Takes or makes both ids, binds them and returns them."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        request_id = _given(headers.get(REQUEST_HEADER)) or str(uuid7())
+        story = _given(headers.get(CORRELATION_HEADER)) or request_id
+        begin_story(story, http_request_id=request_id)
+
+        async def send_with_ids(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                answered = MutableHeaders(scope=message)
+                answered[CORRELATION_HEADER] = story
+                answered[REQUEST_HEADER] = request_id
+            await send(message)
+
+        await self._app(scope, receive, send_with_ids)
+
+
+def _given(value: str | None) -> str:
+    return value if value and _ACCEPTED.fullmatch(value) else ""

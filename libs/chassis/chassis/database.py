@@ -1,0 +1,99 @@
+"""PostgreSQL through SQLAlchemy Core and asyncpg, and the migrations of each service."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import structlog
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from chassis.errors import Unavailable
+
+log = structlog.get_logger()
+
+# SQLSTATE classes that say "the server is not there for us", not "the statement is wrong":
+# 08 connection exception, 53 insufficient resources, 57P operator intervention (shutdown, starting up).
+AWAY = ("08", "53", "57P")
+
+
+class DatabaseUnavailable(Unavailable):
+    code, message = "database_unavailable", "The database is not available right now; try again"
+
+
+class Database:
+    """One service's own database.
+
+    `begin()` gives a connection inside a transaction that commits when the block ends. It raises `DatabaseUnavailable`
+    (503 with Retry-After) when the server is away, in place of the driver's many ways to say so.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float = 2.0) -> None:
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=connect_seconds,
+            pool_use_lifo=True,
+            connect_args={"timeout": connect_seconds, "command_timeout": 30},
+        )
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except (OSError, TimeoutError, PoolTimeout) as error:
+            raise _unavailable(error) from error
+        except DBAPIError as error:
+            if error.connection_invalidated or _is_away(error.orig):
+                raise _unavailable(error) from error
+            raise
+        except Exception as error:
+            if _is_away(error):  # asyncpg's own, raised while connecting, before SQLAlchemy wraps anything
+                raise _unavailable(error) from error
+            raise
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Like `begin`, but every statement sees the same moment."""
+        async with self.begin() as connection:
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            yield connection
+
+    async def ping(self) -> None:
+        async with self.begin() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def close(self) -> None:
+        await self._engine.dispose()
+
+
+def _is_away(error: BaseException | None) -> bool:
+    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
+    return str(state).startswith(AWAY) or type(error).__name__ in {"ConnectionDoesNotExistError", "InterfaceError"}
+
+
+def _unavailable(error: BaseException) -> DatabaseUnavailable:
+    log.warning("database.unavailable", error=type(error).__name__)
+    return DatabaseUnavailable()
+
+
+def alembic_config(folder: Path, url: str) -> Config:
+    """The configuration of the migrations in `folder` (a service's `alembic/`), for the database at `url`."""
+    config = Config()
+    config.set_main_option("script_location", str(folder))
+    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    return config
+
+
+async def migrate(folder: Path, url: str, revision: str = "head") -> None:
+    """Brings the database at `url` to `revision` ("base" takes everything away)."""
+    config = alembic_config(folder, url)
+    move = command.downgrade if revision == "base" else command.upgrade
+    await asyncio.to_thread(move, config, revision)

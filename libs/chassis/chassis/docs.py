@@ -1,0 +1,31 @@
+"""The API's own pages, `/docs` and `/api/docs`, with their assets served from here: they work with no internet."""
+
+from fastapi import APIRouter, FastAPI
+from fastapi.openapi.docs import get_swagger_ui_html
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+from starlette.staticfiles import StaticFiles
+
+router = APIRouter(include_in_schema=False)
+
+
+def install_docs(app: FastAPI) -> None:
+    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.include_router(router)
+
+
+@router.get("/docs")
+@router.get("/api/docs")
+async def documentation(request: Request) -> Response:
+    return get_swagger_ui_html(
+        openapi_url="/openapi.json",
+        title=f"{request.app.title}: API",
+        swagger_js_url="/docs/assets/swagger-ui-bundle.js",
+        swagger_css_url="/docs/assets/swagger-ui.css",
+        swagger_favicon_url="data:,",
+    )
+
+
+@router.get("/")
+async def home() -> Response:
+    return RedirectResponse("/docs")

@@ -1,0 +1,88 @@
+"""The one shape of every JSON answer, errors included (the handlers that give it to errors are in `error_handlers`).
+
+`{"success", "message", "data", "error", "meta"}`; `meta` is null or where a list stands in its pages.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field
+from starlette.responses import Response
+
+from chassis.errors import ServiceError
+from chassis.jsons import to_json
+
+T = TypeVar("T")
+
+
+class Meta(BaseModel):
+    """Where a page stands in its list. `page` starts at 1."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"total": 57, "limit": 20, "page": 1, "total_pages": 3, "has_next": True, "has_previous": False}
+            ]
+        }
+    )
+
+    total: int
+    limit: int
+    page: int
+    total_pages: int
+    has_next: bool
+    has_previous: bool
+
+    @classmethod
+    def of(cls, total: int, *, limit: int, page: int) -> "Meta":
+        pages = max(1, -(-total // limit))
+        return cls(total=total, limit=limit, page=page, total_pages=pages, has_next=page < pages, has_previous=page > 1)
+
+
+class Envelope(BaseModel, Generic[T]):
+    """Every JSON answer. `error` is a stable code, `message` is for people."""
+
+    success: bool = True
+    message: str = ""
+    data: T | None = None
+    error: str | None = None
+    meta: Meta | None = None
+
+
+class FieldProblem(BaseModel):
+    """One field that is not valid: its dotted path in the body, and what is wrong with it."""
+
+    field: str
+    message: str
+
+
+class Problems(BaseModel):
+    errors: list[FieldProblem] = Field(default_factory=list)
+
+
+class JsonResponse(Response):
+    """What every JSON answer is made with."""
+
+    media_type = "application/json"
+
+    def render(self, content: Any) -> bytes:
+        return to_json(content)
+
+
+def answer(
+    data: object = None,
+    message: str = "",
+    *,
+    status: int = 200,
+    meta: Meta | None = None,
+    headers: Mapping[str, str] | None = None,
+) -> JsonResponse:
+    """A success in the envelope."""
+    content = {"success": True, "message": message, "data": data, "error": None, "meta": meta}
+    return JsonResponse(content, status_code=status, headers=dict(headers or {}))
+
+
+def refusal(error: ServiceError) -> JsonResponse:
+    """An error in the envelope."""
+    content = {"success": False, "message": error.message, "data": error.data, "error": error.code, "meta": None}
+    return JsonResponse(content, status_code=error.status, headers=error.headers)

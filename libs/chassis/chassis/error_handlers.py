@@ -1,0 +1,82 @@
+"""Every error of a service, rendered in the envelope by one place."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from chassis.envelope import refusal
+from chassis.errors import BadRequest, ServiceError, Unprocessable
+
+log = structlog.get_logger()
+
+CODES = {
+    400: "bad_request",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    406: "not_acceptable",
+    409: "conflict",
+    413: "payload_too_large",
+    415: "unsupported_media_type",
+    422: "validation_error",
+    429: "rate_limited",
+    503: "unavailable",
+}
+
+
+def install_error_handlers(app: FastAPI) -> None:
+    """Every error of `app` leaves in the envelope; what nobody foresaw is logged and answered 500 without a trace."""
+    app.add_exception_handler(ServiceError, _of_service)
+    app.add_exception_handler(HTTPException, _of_framework)
+    app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(Exception, _unforeseen)
+
+
+async def _of_service(request: Request, error: Exception) -> Response:
+    if not isinstance(error, ServiceError):
+        return await _unforeseen(request, error)
+    if error.status in {401, 403}:
+        log.warning("http.refused", path=request.url.path, status=error.status, code=error.code)
+    return refusal(error)
+
+
+async def _of_framework(request: Request, error: Exception) -> Response:
+    return refusal(_from_http(error)) if isinstance(error, HTTPException) else await _unforeseen(request, error)
+
+
+async def _of_validation(request: Request, error: Exception) -> Response:
+    if not isinstance(error, RequestValidationError):
+        return await _unforeseen(request, error)
+    return refusal(validation_refusal(error.errors()))
+
+
+async def _unforeseen(request: Request, error: Exception) -> Response:
+    log.error("http.unforeseen_error", path=request.url.path, exc_info=error)
+    return refusal(ServiceError())
+
+
+def validation_refusal(problems: Sequence[Any]) -> ServiceError:
+    """pydantic's problems as the 422 that every service gives: all fields at once, never the values that were sent."""
+    if any(problem["type"] == "json_invalid" for problem in problems):
+        return BadRequest("The body is not valid JSON", code="invalid_json")
+    errors = [{"field": _path(problem["loc"]), "message": problem["msg"]} for problem in problems]
+    fields = ", ".join(sorted({error["field"] for error in errors}))
+    return Unprocessable(f"Some fields are not valid: {fields}", data={"errors": errors})
+
+
+def _path(location: Sequence[str | int]) -> str:
+    inner = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
+    return ".".join(str(step) for step in inner) or str(location[0] if location else "body")
+
+
+def _from_http(error: HTTPException) -> ServiceError:
+    message = ServiceError.message if error.status_code >= 500 else str(error.detail)
+    rendered = ServiceError(message, code=CODES.get(error.status_code, "http_error"), headers=error.headers)
+    rendered.status = error.status_code
+    return rendered

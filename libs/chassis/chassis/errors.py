@@ -1,0 +1,77 @@
+"""The errors a service answers with: each carries its status, its stable code and a message for people.
+
+`chassis.envelope` renders them, in one place. Raise a subclass; give another message where the class's own is too general.
+"""
+
+from collections.abc import Mapping
+
+
+class ServiceError(Exception):
+    """Something the caller is told about. `code` is for programs and never changes, `message` is for people."""
+
+    status: int = 500
+    code: str = "internal_error"
+    message: str = "Something went wrong on our side; the request was logged"
+
+    def __init__(
+        self,
+        message: str | None = None,
+        *,
+        code: str | None = None,
+        data: object = None,
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        self.message = message or type(self).message
+        self.code = code or type(self).code
+        self.data = data
+        self.headers = dict(headers or {})
+        super().__init__(self.message)
+
+
+class BadRequest(ServiceError):
+    status, code, message = 400, "bad_request", "The request could not be understood"
+
+
+class Unauthorized(ServiceError):
+    status, code, message = 401, "unauthorized", "Valid credentials are required"
+
+    def __init__(self, message: str | None = None, *, code: str | None = None) -> None:
+        super().__init__(message, code=code, headers={"WWW-Authenticate": "Bearer"})
+
+
+class Forbidden(ServiceError):
+    status, code, message = 403, "forbidden", "These credentials do not allow this"
+
+
+class NotFound(ServiceError):
+    status, code, message = 404, "not_found", "There is nothing here by that name"
+
+
+class Conflict(ServiceError):
+    status, code, message = 409, "conflict", "This conflicts with what is already there"
+
+
+class PayloadTooLarge(ServiceError):
+    status, code, message = 413, "payload_too_large", "The request body is too large"
+
+
+class Unprocessable(ServiceError):
+    status, code, message = 422, "validation_error", "The request has fields that are not valid"
+
+
+class TooManyRequests(ServiceError):
+    status, code, message = 429, "rate_limited", "Too many requests; slow down"
+
+
+class Unavailable(ServiceError):
+    """A part we need is away for now. `retry_after` is in seconds."""
+
+    status, code, message = 503, "unavailable", "A part this needs is not available right now; try again"
+
+    def __init__(self, message: str | None = None, *, code: str | None = None, retry_after: int = 1) -> None:
+        super().__init__(message, code=code, headers={"Retry-After": str(retry_after)})
+
+
+def field_error(field: str, message: str) -> Unprocessable:
+    """A 422 about one field, in the same shape as a validation error's list."""
+    return Unprocessable(data={"errors": [{"field": field, "message": message}]})

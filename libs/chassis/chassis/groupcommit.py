@@ -1,0 +1,105 @@
+"""Group commit without a timer: a flush takes whatever has queued while the previous flush was in flight.
+
+Alone, a request waits for nothing; under load hundreds share one commit (asyncpg inserts 3,500 rows/s one by one,
+26,000/s in groups of 200 on two cores). The same class serves accepts, queued-marks, ledger claims, ledger results and
+status updates.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable, Hashable, Sequence
+from typing import Generic, TypeVar
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Closed(Exception):
+    """The group takes no more: the process is stopping."""
+
+
+class GroupCommit(Generic[Item, Result]):
+    """Gathers single calls of `submit` into calls of `flush(items) -> results` (as many, in the same order).
+
+    `lanes` flushes may run at the same time. When `flush` raises, every `submit` of that group raises it. A cancelled
+    `submit` does not take its item back: it may be written. `close()` flushes what is queued first.
+    """
+
+    def __init__(
+        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, largest: int = 500, lanes: int = 1
+    ) -> None:
+        self._flush = flush
+        self._largest = largest
+        self._lanes = lanes
+        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._running: set[asyncio.Task[None]] = set()
+        self._busy = 0
+        self._closed = False
+
+    async def submit(self, item: Item) -> Result:
+        if self._closed:
+            raise Closed
+        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self._waiting.append((item, future))
+        self._start_lane()
+        return await future
+
+    async def close(self) -> None:
+        self._closed = True
+        while self._running:
+            await asyncio.wait(self._running)
+
+    def _start_lane(self) -> None:
+        if self._busy < self._lanes:
+            self._busy += 1
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+
+    async def _run(self) -> None:
+        try:
+            while self._waiting:
+                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._largest))]
+                await self._run_group(taken)
+        finally:
+            # In the same step as the last look at the queue: a task counts as running for a while after it has ended,
+            # and an item that came in that while would wait for the next one to wake it.
+            self._busy -= 1
+
+    async def _run_group(self, taken: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+        try:
+            results = await self._flush([item for item, _ in taken])
+        except BaseException as error:
+            for _, future in taken:
+                _fail(future, error)
+            if not isinstance(error, Exception):
+                raise
+            return
+        for (_, future), result in zip(taken, results, strict=True):
+            if not future.done():
+                future.set_result(result)
+
+
+def _fail(future: "asyncio.Future[Result]", error: BaseException) -> None:
+    if future.done():
+        return
+    if isinstance(error, asyncio.CancelledError):
+        future.cancel()
+    else:
+        future.set_exception(error)
+
+
+def rounds(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[list[int]]:
+    """Places of `items`, split so that no key comes twice in a round and each key's items keep their order.
+
+    For statements that may touch a row only once (UPDATE ... FROM, ON CONFLICT DO UPDATE).
+    """
+    turns: dict[Hashable, int] = {}
+    split: list[list[int]] = []
+    for place, item in enumerate(items):
+        turn = turns.get(key(item), 0)
+        turns[key(item)] = turn + 1
+        if turn == len(split):
+            split.append([])
+        split[turn].append(place)
+    return split

@@ -1,0 +1,133 @@
+"""`/health`, `/health/live`, `/health/readiness`: what a service says of itself and of what it depends on."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from enum import StrEnum
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from chassis.envelope import JsonResponse
+
+PATIENCE_SECONDS = 2.0
+FRESH_SECONDS = 1.0  # answers this old are given again: a flood of probes is not passed on to the database
+
+
+class Health(StrEnum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Dependency:
+    """Something a service needs. `check` raises when it is away. Without an `essential` one the service is unhealthy,
+    without another it works on in a lesser way."""
+
+    name: str
+    check: Callable[[], Awaitable[object]]
+    essential: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    name: str
+    up: bool
+    essential: bool
+    latency_ms: float
+    error: str | None
+
+    def as_json(self) -> dict[str, object]:
+        return {
+            "status": "up" if self.up else "down",
+            "essential": self.essential,
+            "latency_ms": self.latency_ms,
+            "error": self.error,
+        }
+
+
+class HealthBoard:
+    """Asks every dependency at the same time, with a deadline, and remembers the findings for a moment."""
+
+    def __init__(self, service: str, dependencies: list[Dependency]) -> None:
+        self.service = service
+        self._dependencies = dependencies
+        self._began = time.monotonic()
+        self._findings: list[Finding] = []
+        self._asked_at = float("-inf")
+        self._asking = asyncio.Lock()
+
+    async def findings(self) -> list[Finding]:
+        async with self._asking:
+            if time.monotonic() - self._asked_at > FRESH_SECONDS:
+                self._findings = await asyncio.gather(*(_find(dependency) for dependency in self._dependencies))
+                self._asked_at = time.monotonic()
+        return self._findings
+
+    @property
+    def uptime_seconds(self) -> float:
+        return round(time.monotonic() - self._began, 1)
+
+
+def verdict(findings: list[Finding]) -> Health:
+    if any(not finding.up and finding.essential for finding in findings):
+        return Health.UNHEALTHY
+    return Health.HEALTHY if all(finding.up for finding in findings) else Health.DEGRADED
+
+
+async def _find(dependency: Dependency) -> Finding:
+    began = time.perf_counter()
+    error = None
+    try:
+        async with asyncio.timeout(PATIENCE_SECONDS):
+            await dependency.check()
+    except Exception as failure:  # noqa: BLE001 - whatever it raises, the finding is "down"; raising would hide the others
+        error = type(failure).__name__
+    return Finding(
+        dependency.name, error is None, dependency.essential, round((time.perf_counter() - began) * 1000, 2), error
+    )
+
+
+router = APIRouter(tags=["health"])
+
+
+@router.get("/health", summary="State of the service and of each dependency")
+async def health(request: Request) -> Response:
+    """200 while the service can do its work, perhaps in a lesser way (`degraded`); 503 when it cannot."""
+    board: HealthBoard = request.app.state.health
+    findings = await board.findings()
+    return _report(board, verdict(findings), findings)
+
+
+@router.get("/health/live", summary="Is the process alive")
+async def live(request: Request) -> Response:
+    return _report(request.app.state.health, Health.HEALTHY, [])
+
+
+@router.get("/health/readiness", summary="Can it take requests")
+async def readiness(request: Request) -> Response:
+    """503 when an essential dependency is away: a load balancer sends requests elsewhere."""
+    board: HealthBoard = request.app.state.health
+    findings = [finding for finding in await board.findings() if finding.essential]
+    return _report(board, verdict(findings), findings)
+
+
+def _report(board: HealthBoard, state: Health, findings: list[Finding]) -> Response:
+    well = state is not Health.UNHEALTHY
+    return JsonResponse(
+        {
+            "status": state,
+            "success": well,
+            "message": f"{board.service} is {state}",
+            "data": {
+                "service": board.service,
+                "uptime_seconds": board.uptime_seconds,
+                "dependencies": {finding.name: finding.as_json() for finding in findings},
+            },
+            "error": None if well else "unhealthy",
+            "meta": None,
+        },
+        status_code=200 if well else 503,
+    )

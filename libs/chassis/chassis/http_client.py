@@ -1,0 +1,64 @@
+"""HTTP to another service: correlation ids carried on, a service token, a deadline, a circuit breaker, clear errors."""
+
+from collections.abc import Mapping
+
+import httpx2
+
+from chassis.breaker import CircuitBreaker, CircuitOpen
+from chassis.correlation import outgoing_headers
+from chassis.errors import Unavailable
+from chassis.security import ServiceTokens
+
+
+class DependencyUnavailable(Unavailable):
+    """The other service did not answer, answered 5xx, or its breaker is open."""
+
+    code, message = "dependency_unavailable", "A service this needs is not available right now; try again"
+
+
+class ServiceClient:
+    """Calls the internal API of one other service.
+
+    `get`/`post` return (status, body) for every answer below 500, and raise `DependencyUnavailable` otherwise.
+    """
+
+    def __init__(self, base_url: str, audience: str, tokens: ServiceTokens, breaker: CircuitBreaker) -> None:
+        self.breaker = breaker
+        self._audience = audience
+        self._tokens = tokens
+        self._http = httpx2.AsyncClient(
+            base_url=base_url,
+            timeout=httpx2.Timeout(3.0, connect=1.0),
+            limits=httpx2.Limits(max_connections=50, max_keepalive_connections=20),
+            follow_redirects=False,
+        )
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None) -> tuple[int, bytes]:
+        return await self._call("GET", path, params=dict(params or {}))
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        return await self._call("POST", path, body=body)
+
+    async def _call(
+        self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {self._tokens.issue(self._audience)}", **outgoing_headers()}
+        if body is not None:
+            headers["Content-Type"] = "application/json"
+        try:
+            async with self.breaker.guard():
+                answer = await self._http.request(method, path, params=params, content=body, headers=headers)
+                if answer.status_code >= 500:
+                    raise DependencyUnavailable(f"{self._audience} answered {answer.status_code}")
+        except CircuitOpen as error:
+            raise DependencyUnavailable(f"{self._audience} is resting after failures") from error
+        except httpx2.HTTPError as error:
+            raise DependencyUnavailable(f"{self._audience} did not answer") from error
+        return answer.status_code, answer.content
+
+    async def ping(self) -> None:
+        """For health checks: is it alive? Goes past the breaker and does not count there."""
+        (await self._http.get("/health/live")).raise_for_status()
+
+    async def close(self) -> None:
+        await self._http.aclose()

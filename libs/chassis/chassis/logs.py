@@ -1,0 +1,67 @@
+"""Structured logs: one JSON object a line on standard output, ids bound from context, standard-library logs included."""
+
+import io
+import logging
+import sys
+from typing import Any, BinaryIO, Literal
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+SHARED: tuple[Processor, ...] = (
+    structlog.contextvars.merge_contextvars,
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+)
+
+
+def configure_logs(
+    *,
+    level: str = "INFO",
+    form: Literal["json", "console"] = "json",
+    service: str = "",
+    stream: BinaryIO | None = None,
+) -> None:
+    """Once a process, from its entry point. In "json" every line is one object with timestamp, level, event, service."""
+    output = stream or sys.stdout.buffer
+    structlog.configure(
+        processors=[*SHARED, _named(service), *_renderers(form)],
+        wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
+        logger_factory=structlog.BytesLoggerFactory(output) if form == "json" else None,
+        cache_logger_on_first_use=True,
+    )
+    handler = logging.StreamHandler(io.TextIOWrapper(stream, line_buffering=True) if stream else sys.stdout)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=[*SHARED, _named(service)],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form, text=True)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("uvicorn.access", "httpx2", "httpcore2", "aiormq", "aio_pika", "mail.log"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _named(service: str) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        if service:
+            event.setdefault("service", service)
+        return event
+
+    return add
+
+
+def _renderers(form: Literal["json", "console"], *, text: bool = False) -> list[Processor]:
+    if form == "console":
+        return [
+            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
+        ]
+    renderer = structlog.processors.JSONRenderer(serializer=_text if text else orjson.dumps)
+    return [structlog.processors.dict_tracebacks, renderer]
+
+
+def _text(event: object, **options: Any) -> str:
+    return orjson.dumps(event, **options).decode()

@@ -1,0 +1,71 @@
+"""Prometheus metrics of one service. Each service has its own registry, so that several can share a process."""
+
+import time
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    GCCollector,
+    Histogram,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+
+
+def new_registry() -> CollectorRegistry:
+    """A registry with the process's own figures (CPU, memory, descriptors)."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    return registry
+
+
+class HttpMetrics:
+    """ASGI middleware: `http_request_duration_seconds` by method, route template and status class."""
+
+    def __init__(self, app: ASGIApp, registry: CollectorRegistry) -> None:
+        self._app = app
+        self._seconds = Histogram(
+            "http_request_duration_seconds",
+            "Time from a request's first byte to its answer's first byte",
+            ["method", "route", "status"],
+            registry=registry,
+            buckets=BUCKETS,
+        )
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began = time.perf_counter()
+
+        async def observe(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                labels = (_method(scope["method"]), _route(scope), f"{message['status'] // 100}xx")
+                self._seconds.labels(*labels).observe(time.perf_counter() - began)
+            await send(message)
+
+        await self._app(scope, receive, observe)
+
+
+def _route(scope: Scope) -> str:
+    """The route's template, never the path: a caller must not be able to make labels."""
+    route = scope.get("route")
+    return getattr(route, "path", "") or "unmatched"
+
+
+def _method(method: str) -> str:
+    return method if method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} else "OTHER"
+
+
+async def expose(request: Request) -> Response:
+    """`GET /metrics`."""
+    registry: CollectorRegistry = request.app.state.metrics
+    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})

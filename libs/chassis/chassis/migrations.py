@@ -1,0 +1,61 @@
+"""What every service's `alembic/env.py` does: one call, `run_migrations(metadata, version_table, url)`.
+
+Each service has its own version table and looks at its own tables only, so that a small installation may keep several
+services in one database (one `DATABASE_URL` in `.env`).
+"""
+
+import asyncio
+from collections.abc import Callable
+
+from alembic import context
+from sqlalchemy import Connection, MetaData, pool
+from sqlalchemy.ext.asyncio import create_async_engine
+
+# An arbitrary number, the same everywhere: replicas that start together migrate one after another.
+MIGRATION_LOCK = 7_405_133
+
+
+def run_migrations(metadata: MetaData, version_table: str, url: Callable[[], str]) -> None:
+    """`url` is asked only when the configuration names no database (the `alembic` command on its own)."""
+    given = context.config.get_main_option("sqlalchemy.url") or url()
+    if context.is_offline_mode():
+        context.configure(url=given, target_metadata=metadata, version_table=version_table, literal_binds=True)
+        with context.begin_transaction():
+            context.run_migrations()
+        return
+    asyncio.run(_online(metadata, version_table, given))
+
+
+async def _online(metadata: MetaData, version_table: str, url: str) -> None:
+    engine = create_async_engine(url, poolclass=pool.NullPool)
+    try:
+        async with engine.connect() as connection:
+            await connection.run_sync(_migrate, metadata, version_table)
+            await connection.commit()
+    finally:
+        await engine.dispose()
+
+
+def _migrate(connection: Connection, metadata: MetaData, version_table: str) -> None:
+    connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
+    connection.commit()
+    try:
+        context.configure(
+            connection=connection,
+            target_metadata=metadata,
+            version_table=version_table,
+            include_name=_only(metadata),
+            compare_server_default=True,
+        )
+        with context.begin_transaction():
+            context.run_migrations()
+    finally:
+        connection.rollback()
+        connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
+
+
+def _only(metadata: MetaData) -> Callable[..., bool]:
+    def include(name: str | None, kind: str, _parents: object) -> bool:
+        return kind != "table" or name in metadata.tables
+
+    return include

@@ -1,0 +1,63 @@
+"""Who calls: tokens, keys, identities, and the dependencies that ask for them."""
+
+from chassis.security.api_keys import RemoteApiKeys, api_key_cache, hash_api_key, identity_json, new_api_key
+from chassis.security.claims import Claims, Role
+from chassis.security.dependencies import (
+    Admin,
+    Caller,
+    CallingService,
+    authenticate,
+    calling_service,
+    identity_of,
+    require,
+    require_admin,
+)
+from chassis.security.identity import ApiKeyDirectory, Authenticator, Identity
+from chassis.security.jwks import Jwks
+from chassis.security.jwt import TokenKind, sign
+from chassis.security.keys import (
+    KeySource,
+    SharedSecret,
+    SigningKey,
+    VerificationKey,
+    generate_es256_key,
+    public_jwk,
+)
+from chassis.security.revocation import RevokedTokens
+from chassis.security.service_tokens import ServiceCallers, ServiceTokens, verify_service_token
+from chassis.security.tokens import TokenVerifier
+
+__all__ = [
+    "Admin",
+    "ApiKeyDirectory",
+    "Authenticator",
+    "Caller",
+    "CallingService",
+    "Claims",
+    "Identity",
+    "Jwks",
+    "KeySource",
+    "RemoteApiKeys",
+    "RevokedTokens",
+    "Role",
+    "ServiceCallers",
+    "ServiceTokens",
+    "SharedSecret",
+    "SigningKey",
+    "TokenKind",
+    "TokenVerifier",
+    "VerificationKey",
+    "api_key_cache",
+    "authenticate",
+    "calling_service",
+    "generate_es256_key",
+    "hash_api_key",
+    "identity_json",
+    "identity_of",
+    "new_api_key",
+    "public_jwk",
+    "require",
+    "require_admin",
+    "sign",
+    "verify_service_token",
+]

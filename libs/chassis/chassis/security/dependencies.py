@@ -1,0 +1,68 @@
+"""FastAPI dependencies: who calls, and may they.
+
+The composition root puts an `Authenticator` into `app.state.authenticator` and, where there are internal routes, a
+`ServiceCallers` into `app.state.service_callers`.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Annotated
+
+from fastapi import Depends, Request, Security
+from fastapi.security import APIKeyHeader, HTTPBearer
+
+from chassis.errors import Forbidden
+from chassis.security.identity import Authenticator, Identity
+from chassis.security.service_tokens import ServiceCallers
+
+# They declare the schemes in OpenAPI and refuse nothing: `authenticate` does, in one place, with our envelope.
+_bearer = HTTPBearer(auto_error=False, scheme_name="access_token", description="An access token or an API key")
+_api_key = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="api_key", description="An API key (nk_…)")
+_service = HTTPBearer(auto_error=False, scheme_name="service_token", description="Another service's token")
+
+
+async def authenticate(request: Request) -> Identity:
+    """For plain Starlette routes. Raises Unauthorized, or Unavailable when the owner of the keys is away."""
+    authenticator: Authenticator = request.app.state.authenticator
+    return await authenticator.authenticate(request.headers.get("Authorization"), request.headers.get("X-API-Key"))
+
+
+async def identity_of(
+    request: Request,
+    _declared_bearer: Annotated[object, Security(_bearer)] = None,
+    _declared_api_key: Annotated[object, Security(_api_key)] = None,
+) -> Identity:
+    """The caller. Raises Unauthorized, or Unavailable when the owner of the keys is away."""
+    return await authenticate(request)
+
+
+Caller = Annotated[Identity, Depends(identity_of)]
+
+
+def require(scope: str) -> Callable[[Identity], Awaitable[Identity]]:
+    """A dependency that gives the caller, or raises Forbidden when the caller lacks `scope`."""
+
+    async def allowed(identity: Caller) -> Identity:
+        if not identity.allows(scope):
+            raise Forbidden
+        return identity
+
+    return allowed
+
+
+async def require_admin(identity: Caller) -> Identity:
+    """Gives the caller, or raises Forbidden for anybody but an administrator."""
+    if not identity.is_admin:
+        raise Forbidden
+    return identity
+
+
+Admin = Annotated[Identity, Depends(require_admin)]
+
+
+async def calling_service(request: Request, _declared: Annotated[object, Security(_service)] = None) -> str:
+    """The name of the service that calls an internal route. Raises Unauthorized, for users' tokens too."""
+    callers: ServiceCallers = request.app.state.service_callers
+    return callers.authenticate(request.headers.get("Authorization"))
+
+
+CallingService = Annotated[str, Depends(calling_service)]

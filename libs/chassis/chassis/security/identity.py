@@ -1,0 +1,80 @@
+"""Who calls: a user with an access token, or an API key on its owner's behalf."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+from chassis.errors import Unauthorized
+from chassis.security.claims import Claims, Role
+from chassis.security.credentials import ApiKey, BearerToken, credential_of
+from chassis.security.revocation import RevokedTokens
+from chassis.security.tokens import TokenVerifier
+
+ADMIN_SCOPE = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """`subject` is the user's id, or the API key's; `user_id` is the user, or the key's owner."""
+
+    kind: Literal["user", "api_key"]
+    subject: str
+    user_id: str
+    role: Role
+    scopes: frozenset[str]
+
+    @property
+    def caller(self) -> str:
+        """Names the caller for rate limits and idempotency keys: `user:<id>` or `key:<id>`."""
+        return f"{'user' if self.kind == 'user' else 'key'}:{self.subject}"
+
+    @property
+    def is_admin(self) -> bool:
+        """A key is an administrator's by its scope only: an administrator's narrow key stays narrow."""
+        return self.role == "admin" if self.kind == "user" else ADMIN_SCOPE in self.scopes
+
+    def allows(self, scope: str) -> bool:
+        """Administrators may do everything, others exactly what their token or key lists. There are no wildcards."""
+        return self.is_admin or (scope != ADMIN_SCOPE and scope in self.scopes)
+
+
+class ApiKeyDirectory(Protocol):
+    """Knows API keys: the user service from its database, others through `RemoteApiKeys`."""
+
+    async def find(self, key: str) -> Identity | None:
+        """Whose key that is; None when it is nobody's. Raises Unavailable when that cannot be known now."""
+
+
+class Authenticator:
+    """Turns a request's credentials into an identity. Without `revoked`, tokens are good until they expire."""
+
+    def __init__(self, tokens: TokenVerifier, api_keys: ApiKeyDirectory, revoked: RevokedTokens | None) -> None:
+        self._tokens = tokens
+        self._api_keys = api_keys
+        self._revoked = revoked
+
+    async def authenticate(self, authorization: str | None, api_key: str | None) -> Identity:
+        """From the values of `Authorization` and `X-API-Key`; when both are there, only the first counts.
+
+        Raises Unauthorized (with `WWW-Authenticate: Bearer`), and Unavailable when the owner of the keys is away.
+        """
+        match credential_of(authorization, api_key):
+            case BearerToken(token):
+                return await self._of_token(token)
+            case ApiKey(key):
+                return await self._of_api_key(key)
+
+    async def _of_token(self, token: str) -> Identity:
+        claims = await self._tokens.verify(token)
+        if self._revoked and claims.token_id and await self._revoked.is_revoked(claims.token_id):
+            raise Unauthorized("The token was revoked", code="token_revoked")
+        return _user(claims)
+
+    async def _of_api_key(self, key: str) -> Identity:
+        identity = await self._api_keys.find(key)
+        if identity is None:
+            raise Unauthorized
+        return identity
+
+
+def _user(claims: Claims) -> Identity:
+    return Identity("user", claims.subject, claims.subject, claims.role, claims.scopes)

@@ -1,0 +1,106 @@
+"""Clocks that stand still, and Redis in three states of health."""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import fakeredis
+import pytest
+from redis.asyncio import Redis
+
+from chassis.redis_client import connect_redis
+
+
+@dataclass
+class Clock:
+    """Time passes when a test says so."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def name() -> str:
+    """A prefix nobody else uses, so that a server can be shared."""
+    return f"test-{uuid.uuid4().hex}"
+
+
+def _server_url() -> str:
+    url = os.environ.get("TEST_REDIS_URL")
+    if url:
+        return url
+    if os.environ.get("CI") == "true":
+        pytest.fail("CI must set TEST_REDIS_URL")
+    pytest.skip("TEST_REDIS_URL is not set")
+
+
+@pytest.fixture(params=["fakeredis", "server"])
+async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
+    client = fakeredis.FakeAsyncRedis() if request.param == "fakeredis" else connect_redis(_server_url())
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def server_redis() -> AsyncIterator[Redis]:
+    """A real server only: for what is the client's and not the commands'."""
+    client = connect_redis(_server_url())
+    yield client
+    await client.aclose()
+
+
+@pytest.fixture
+async def dead_redis(unused_tcp_port: int) -> AsyncIterator[Redis]:
+    """Nobody listens there."""
+    client = connect_redis(f"redis://127.0.0.1:{unused_tcp_port}")
+    yield client
+    await client.aclose()
+
+
+@dataclass
+class SilentServer:
+    """Accepts connections and never answers; counts them."""
+
+    port: int = 0
+    connections: int = 0
+    _writers: list[asyncio.StreamWriter] = field(default_factory=list)
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.append(writer)
+        await reader.read()
+        writer.close()
+
+    def hang_up(self) -> None:
+        for writer in self._writers:
+            writer.close()
+
+
+@pytest.fixture
+async def silent_server() -> AsyncIterator[SilentServer]:
+    silent = SilentServer()
+    server = await asyncio.start_server(silent.serve, "127.0.0.1", 0)
+    silent.port = server.sockets[0].getsockname()[1]
+    yield silent
+    silent.hang_up()
+    server.close()
+    await server.wait_closed()
+
+
+@pytest.fixture
+async def slow_redis(silent_server: SilentServer) -> AsyncIterator[Redis]:
+    client = connect_redis(f"redis://127.0.0.1:{silent_server.port}")
+    yield client
+    await client.aclose()

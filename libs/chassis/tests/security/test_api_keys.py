@@ -1,0 +1,113 @@
+import hashlib
+import re
+
+import pytest
+
+from chassis.errors import NotFound, Unavailable
+from chassis.security import (
+    Identity,
+    RemoteApiKeys,
+    api_key_cache,
+    hash_api_key,
+    identity_json,
+    new_api_key,
+)
+
+IDENTITY = Identity("api_key", "k1", "42", "user", frozenset({"notifications:write", "notifications:read"}))
+
+
+class Owner:
+    """Answers introspection; counts; remembers what it was asked."""
+
+    def __init__(self, *keys):
+        self.known = {hash_api_key(key): identity_json(IDENTITY) for key in keys}
+        self.asked = []
+        self.failure = None
+
+    async def fetch(self, digest):
+        self.asked.append(digest)
+        if self.failure:
+            raise self.failure
+        return self.known.get(digest)
+
+
+@pytest.fixture
+def key():
+    return new_api_key()
+
+
+@pytest.fixture
+def owner(key):
+    return Owner(key)
+
+
+@pytest.fixture
+def process(owner, redis):
+    """Each call is another process on the same Redis."""
+    return lambda: RemoteApiKeys(owner.fetch, api_key_cache(redis))
+
+
+def test_keys_have_their_form_and_differ():
+    keys = {new_api_key() for _ in range(100)}
+    assert len(keys) == 100
+    assert all(re.fullmatch(r"nk_[A-Za-z0-9_-]{43}", key) for key in keys)
+
+
+def test_the_hash_is_sha256(key):
+    assert hash_api_key(key) == hashlib.sha256(key.encode()).hexdigest()
+
+
+async def test_a_key_is_looked_up_by_its_hash_and_never_sent(process, owner, key):
+    assert await process().find(key) == IDENTITY
+    assert owner.asked == [hash_api_key(key)]
+
+
+async def test_a_known_key_is_asked_for_once_by_all_processes(process, owner, key):
+    one = process()
+    for _ in range(5):
+        assert await one.find(key) == IDENTITY
+    assert await process().find(key) == IDENTITY
+    assert len(owner.asked) == 1
+
+
+async def test_an_unknown_key_is_asked_for_once_in_two_seconds(process, owner):
+    keys, unknown = process(), new_api_key()
+    for _ in range(5):
+        assert await keys.find(unknown) is None
+    assert len(owner.asked) == 1
+
+
+async def test_a_revoked_key_stops_working_when_its_owner_forgets_it(process, owner, key, redis):
+    assert await process().find(key) == IDENTITY
+    owner.known.clear()
+    await api_key_cache(redis).forget(hash_api_key(key))
+    assert await process().find(key) is None
+
+
+@pytest.mark.parametrize("failure", [OSError("away"), TimeoutError(), KeyError("mistake")])
+async def test_an_owner_that_cannot_be_asked_is_not_a_wrong_key(process, owner, key, failure):
+    owner.failure = failure
+    keys = process()
+    with pytest.raises(Unavailable):
+        await keys.find(key)
+    owner.failure = None
+    assert await keys.find(key) == IDENTITY
+
+
+async def test_an_answer_nobody_understands_is_the_owners_fault(process, owner, key):
+    owner.known[hash_api_key(key)] = b'{"kind":"robot"}'
+    with pytest.raises(Unavailable):
+        await process().find(key)
+
+
+async def test_an_error_of_the_service_is_passed_on(process, owner, key):
+    owner.failure = NotFound()
+    with pytest.raises(NotFound):
+        await process().find(key)
+
+
+async def test_without_redis_keys_are_found_all_the_same(owner, key, dead_redis):
+    keys = RemoteApiKeys(owner.fetch, api_key_cache(dead_redis))
+    assert await keys.find(key) == IDENTITY
+    assert await keys.find(key) == IDENTITY
+    assert len(owner.asked) == 1

@@ -1,0 +1,104 @@
+"""Group commit: what gathers while a flush is in flight goes into the next one, and nothing is left waiting."""
+
+import asyncio
+
+import pytest
+
+from chassis.groupcommit import Closed, GroupCommit, rounds
+
+
+async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
+    groups: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def flush(items):
+        groups.append(list(items))
+        await gate.wait()
+        return [item * 2 for item in items]
+
+    group: GroupCommit[int, int] = GroupCommit(flush)
+    first = asyncio.create_task(group.submit(1))
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    others = [asyncio.create_task(group.submit(item)) for item in range(2, 6)]
+    await asyncio.sleep(0)
+    gate.set()
+    assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10]
+    assert groups == [[1], [2, 3, 4, 5]]
+
+
+async def test_an_item_that_comes_right_when_a_flush_ends_is_not_forgotten() -> None:
+    """Each next item is submitted in the very step in which the one before is answered."""
+
+    async def flush(items):
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush)
+    async with asyncio.timeout(5):
+        for item in range(200):
+            assert await group.submit(item) == item
+
+
+async def test_a_group_is_no_larger_than_allowed() -> None:
+    sizes: list[int] = []
+
+    async def flush(items):
+        sizes.append(len(items))
+        await asyncio.sleep(0)
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush, largest=3)
+    await asyncio.gather(*(group.submit(item) for item in range(10)))
+    assert max(sizes) == 3
+
+
+async def test_a_failed_flush_fails_its_group_only() -> None:
+    async def flush(items):
+        if 0 in items:
+            raise OSError("down")
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush, largest=2)
+    results = await asyncio.gather(*(group.submit(item) for item in range(4)), return_exceptions=True)
+    assert [type(result) for result in results[:2]] == [OSError, OSError]
+    assert results[2:] == [2, 3]
+    assert await group.submit(7) == 7
+
+
+async def test_a_cancelled_submit_does_not_disturb_its_neighbours() -> None:
+    gate = asyncio.Event()
+
+    async def flush(items):
+        await gate.wait()
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush)
+    tasks = [asyncio.create_task(group.submit(item)) for item in range(3)]
+    await asyncio.sleep(0)
+    tasks[1].cancel()
+    gate.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    assert (results[0], results[2]) == (0, 2)
+    assert isinstance(results[1], asyncio.CancelledError)
+
+
+async def test_close_flushes_what_waits_and_takes_nothing_new() -> None:
+    done: list[int] = []
+
+    async def flush(items):
+        await asyncio.sleep(0)
+        done.extend(items)
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush)
+    tasks = [asyncio.create_task(group.submit(item)) for item in range(3)]
+    await asyncio.sleep(0)
+    await group.close()
+    assert done == [0, 1, 2]
+    await asyncio.gather(*tasks)
+    with pytest.raises(Closed):
+        await group.submit(9)
+
+
+def test_rounds_split_equal_keys_and_keep_their_order() -> None:
+    assert rounds(["a", "b", "a", "c", "a", "b"], key=str) == [[0, 1, 3], [2, 5], [4]]
