@@ -1,0 +1,78 @@
+"""Who calls, for services that do not own users: access tokens through the user service's key set, API keys by look-up.
+
+Nothing is asked at the start: a service starts, and serves callers it knows, while the user service is down.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import orjson
+from pydantic import ValidationError
+from redis.asyncio import Redis
+
+from chassis.envelope import Envelope
+from chassis.http_client import DependencyUnavailable, ServiceClient
+from chassis.security import (
+    Authenticator,
+    Identity,
+    Jwks,
+    KeySource,
+    RemoteApiKeys,
+    RevokedTokens,
+    SharedSecret,
+    TokenVerifier,
+    api_key_cache,
+    identity_json,
+)
+from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
+from contracts.lookups import ApiKeyInfo
+
+Ask = Callable[[], Awaitable[bytes | None]]
+# Keeps answers under a key and may give the last one when asking raises Unavailable.
+Keep = Callable[[str, Ask], Awaitable[bytes | None]]
+
+
+async def keep_nothing(_key: str, ask: Ask) -> bytes | None:
+    return await ask()
+
+
+def build_authenticator(
+    users: ServiceClient, redis: Redis, *, shared_secret: str | None, keep: Keep = keep_nothing
+) -> Authenticator:
+    """With `shared_secret` tokens are HS256 signed with it; without, ES256 checked through the user service's JWKS."""
+    source: KeySource = SharedSecret(shared_secret) if shared_secret is not None else Jwks(_key_set(users, keep))
+    tokens = TokenVerifier([source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE)
+    api_keys = RemoteApiKeys(
+        lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), api_key_cache(redis)
+    )
+    return Authenticator(tokens, api_keys, RevokedTokens(redis))
+
+
+def _key_set(users: ServiceClient, keep: Keep) -> Callable[[], Awaitable[bytes]]:
+    async def fetch() -> bytes:
+        document = await keep("jwks", lambda: fetch_key_set(users))
+        if document is None:
+            raise DependencyUnavailable("the user service has no key set")
+        return document
+
+    return fetch
+
+
+async def fetch_key_set(users: ServiceClient) -> bytes:
+    status, document = await users.get("/.well-known/jwks.json")
+    if status != 200:
+        raise DependencyUnavailable(f"the key set was answered with {status}")
+    return document
+
+
+async def find_api_key(users: ServiceClient, digest: str) -> bytes | None:
+    """The identity behind the key with that hash, as JSON; None when the user service knows none. Raises Unavailable."""
+    status, body = await users.post("/internal/api-keys/find", orjson.dumps({"hash": digest}))
+    if status == 404:
+        return None
+    try:
+        info = Envelope[ApiKeyInfo].model_validate_json(body).data
+    except ValidationError as error:
+        raise DependencyUnavailable("the API key look-up was not understood") from error
+    if status != 200 or info is None:
+        raise DependencyUnavailable(f"the API key look-up was answered with {status}")
+    return identity_json(Identity("api_key", str(info.id), str(info.user_id), "user", frozenset(info.scopes)))

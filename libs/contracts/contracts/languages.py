@@ -1,0 +1,41 @@
+"""Language tags (BCP 47), and which language of a template a reader gets: one rule for service and gateway."""
+
+import re
+from collections.abc import Collection
+
+LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,7}")
+LONGEST_TAG = 35  # RFC 5646, 4.4.1: what an implementation must be able to hold
+
+
+def canonical_language(tag: str) -> str:
+    """The tag as it is written by convention (RFC 5646, 2.1.1): `pt_br` → `pt-BR`, `ZH-hant` → `zh-Hant`.
+
+    Raises ValueError when it is not a language tag.
+    """
+    if len(tag) > LONGEST_TAG or LANGUAGE_TAG.fullmatch(tag) is None:
+        raise ValueError("not a language tag such as en or pt-BR")
+    first, *others = tag.lower().replace("_", "-").split("-")
+    return "-".join([first, *map(_subtag, others)])
+
+
+def choose_language(available: Collection[str], requested: str | None, default: str) -> str:
+    """The closest of `available` to `requested`: `pt-BR`, then `pt`, then `default` (RFC 4647, 3.4), in any case."""
+    by_lower = {language.lower(): language for language in available}
+    wanted = (requested or "").lower().replace("_", "-").split("-")
+    while wanted:
+        if found := by_lower.get("-".join(wanted)):
+            return found
+        wanted.pop()
+        if wanted and len(wanted[-1]) == 1:  # a singleton such as `x` only introduces the subtag that was just dropped
+            wanted.pop()
+    return default
+
+
+def _subtag(subtag: str) -> str:
+    match len(subtag):
+        case 2:
+            return subtag.upper()  # a region
+        case 4 if subtag.isalpha():
+            return subtag.title()  # a script
+        case _:
+            return subtag

@@ -1,0 +1,68 @@
+"""What the user and template services answer on their internal routes, and the keys under which answers are cached."""
+
+from uuid import UUID
+
+from contracts.recipients import Contract, Preferences, PushToken
+
+# Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
+USER_CACHE = "user"
+TEMPLATE_CACHE = "template"
+API_KEY_CACHE = "api_key"
+
+# Audiences of service tokens: the name a service answers to.
+API_GATEWAY = "api-gateway"
+USER_SERVICE = "user-service"
+TEMPLATE_SERVICE = "template-service"
+EMAIL_SERVICE = "email-service"
+PUSH_SERVICE = "push-service"
+
+
+class UserContact(Contract):
+    """`GET /internal/users/{id}`: how to reach a user, and what they want to hear."""
+
+    id: UUID
+    name: str
+    email: str
+    language: str | None = None
+    preferences: Preferences
+    push_tokens: tuple[PushToken, ...] = ()
+
+
+class TemplateInfo(Contract):
+    """`GET /internal/templates/{code}?language=&version=`: one immutable version in one language, and what it needs.
+
+    `required` are the names (dotted paths) of the variables without which it cannot be rendered.
+    """
+
+    code: str
+    version: int
+    language: str
+    required: tuple[str, ...] = ()
+    serves_email: bool
+    serves_push: bool
+    subject: str = ""
+    html: str = ""
+    text: str = ""
+    title: str = ""
+    body: str = ""
+    image: str = ""
+    link: str = ""
+
+
+class ActiveTemplate(Contract):
+    """`GET /internal/templates/{code}/active`: what is active now in every language, without the parts.
+
+    Cached whole under `code`: one write invalidates all languages at once. `contracts.languages.choose_language` picks.
+    """
+
+    code: str
+    default_language: str
+    languages: dict[str, TemplateInfo]
+
+
+class ApiKeyInfo(Contract):
+    """`POST /internal/api-keys/find` with a key's hash: whose it is and what it may do."""
+
+    id: UUID
+    user_id: UUID
+    scopes: tuple[str, ...] = ()

@@ -1,0 +1,64 @@
+"""The queue's messages, version 1. JSON Schemas of them are committed in `libs/contracts/schemas`."""
+
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from pydantic import Field
+
+from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
+
+MESSAGE_VERSION: Literal[1] = 1
+
+
+class TemplateRef(Contract):
+    """A template is named, not carried: a version never changes, so a worker fetches and compiles it once."""
+
+    code: str
+    version: int
+    language: str
+
+
+class NotificationMessage(Contract):
+    """Gateway → worker: one notification to deliver.
+
+    `replay` counts how often a person re-drove it after it had failed; each replay has a fresh budget of attempts.
+    """
+
+    version: Literal[1] = 1
+    notification_id: UUID
+    request_id: str
+    correlation_id: str
+    notification_type: Channel
+    user_id: UUID
+    template: TemplateRef
+    variables: dict[str, Any]
+    recipient: EmailRecipient | PushRecipient
+    priority: int = Field(ge=1, le=10)
+    metadata: dict[str, Any] = Field(default_factory=dict)
+    created_at: datetime
+    expires_at: datetime | None = None
+    replay: int = 0
+
+
+EventStatus = Literal["retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown"]
+
+
+class StatusEvent(Contract):
+    """Worker → gateway: what became of a notification. `retrying` reports an attempt that failed and will be repeated.
+
+    `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's words
+    without addresses or tokens, `attempts` how many were spent so far in this `replay`.
+    """
+
+    version: Literal[1] = 1
+    notification_id: UUID
+    notification_type: Channel
+    correlation_id: str = ""
+    status: EventStatus
+    code: str | None = None
+    detail: str | None = None
+    provider_message_id: str | None = None
+    attempts: int = 0
+    replay: int = 0
+    at: datetime
