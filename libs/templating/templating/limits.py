@@ -1,0 +1,17 @@
+"""How much one part of a template may ask for. Templates are written by callers: none may stall or fill a worker.
+
+With these, the worst sources known to the tests (nested loops, doubling strings, huge ranges) are stopped within about
+a quarter of a second and a few tens of megabytes.
+"""
+
+MAX_SOURCE_BYTES = 256 * 1024
+MAX_MARKUPS = 2_000  # {{ }} and {% %} in one part; Liquid parses about 30,000 a second
+MAX_MARKUP_CHARS = 1_000
+MAX_MARKUP_BLANKS = 100  # in a row: the Liquid lexer backtracks quadratically over blanks inside a markup
+MAX_NESTING = 20
+MAX_ITERATIONS = 10_000
+MAX_STEPS = 30_000  # nodes rendered, see MeteredContext
+MAX_VALUE_CHARS = 256 * 1024  # what one output or one filter may take or give
+MAX_DATE_CHARS = 100
+MAX_OUTPUT_BYTES = 1024 * 1024
+MAX_TAGS_FOR_TEXT = 10_000  # HTML tags in what inscriptis converts, at about 20 microseconds each

@@ -1,0 +1,125 @@
+"""A Liquid render that counts what it does, and stops.
+
+python-liquid limits loop iterations and output, but not work: sequential loops, a `when` that repeats a value,
+`replace` and `join` in a row, or a sort inside a loop multiply freely below those limits.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from io import StringIO
+from typing import Any, TextIO
+
+from liquid import BoundTemplate, RenderContext, Token
+from liquid.ast import Node
+from liquid.exceptions import ResourceLimitError
+from liquid.output import LimitedStringIO
+from liquid.undefined import UNDEFINED
+from liquid.utils import ReadOnlyChainMap
+
+from templating.limits import MAX_DATE_CHARS, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_VALUE_CHARS
+from templating.values import check_weight
+
+
+class MeteredContext(RenderContext):
+    """A render context with a budget of `MAX_STEPS`. A step is about what rendering one node costs (2 microseconds)."""
+
+    __slots__ = ("_steps",)
+
+    def __init__(self, template: BoundTemplate, **options: Any) -> None:
+        self._steps = 0
+        super().__init__(template, **options)
+        # Without Liquid's own `now` and `today`: a message must read the same on every attempt to send it.
+        self.scope = ReadOnlyChainMap(self.locals, self.globals)
+
+    def spend(self, steps: int) -> None:
+        self._steps += steps
+        if self._steps > MAX_STEPS:
+            raise ResourceLimitError("the template does too much work", token=None)
+
+    @property
+    def disabled_tags(self) -> list[str]:
+        """Every node asks for this before it renders, so this is where nodes are counted. No tag is ever disabled."""
+        self.spend(1)
+        return []
+
+    @disabled_tags.setter
+    def disabled_tags(self, tags: list[str]) -> None:
+        pass
+
+    def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
+        """A large value costs more: conditions search and compare it."""
+        value = super().get(path, token=token, default=default)
+        match value:
+            case str():
+                self.spend(len(value) >> 9)
+            case list():
+                self.spend(len(value) >> 4)
+        return value
+
+    def assign(self, key: str, val: Any) -> None:
+        self.spend(check_weight(val) >> 8)
+        self.locals[key] = val
+
+    def get_buffer(self, buf: TextIO | None = None) -> StringIO:
+        """What a capture writes to. Unlike Liquid's, it leaves line ends as they are."""
+        return _buffer(MAX_OUTPUT_BYTES - (buf.size if isinstance(buf, LimitedStringIO) else 0))
+
+    def filter(self, name: str, token: Token | None) -> Callable[..., object]:
+        """The filter, bounded in what it takes, makes and costs."""
+        function = super().filter(name, token)
+        limit = MAX_DATE_CHARS if name == "date" else MAX_VALUE_CHARS
+        forecast = _FORECASTS.get(name)
+
+        def bounded(left: object, *args: object, **options: object) -> object:
+            weight = check_weight([left, args, list(options.values())], limit)
+            if forecast is not None and forecast(left, *args) > MAX_VALUE_CHARS:
+                raise ResourceLimitError(f"'{name}' would make a value that is too large", token=token)
+            self.spend(1 + (weight >> 4))
+            result = function(left, *args, **options)
+            check_weight(result)
+            return result
+
+        return bounded
+
+
+class MeteredTemplate(BoundTemplate):
+    """A template whose names are its caller's variables and nothing else."""
+
+    context_class = MeteredContext
+
+    def make_partial_namespace(self, partial: bool, render_args: Mapping[str, object]) -> Mapping[str, object]:
+        del partial  # would be visible to templates as a variable of that name
+        return render_args
+
+    def render_text(self, variables: Mapping[str, object]) -> str:
+        """As `render`, with line ends left as they are. Raises LiquidError, TemplateError, or what a filter raises."""
+        buffer = _buffer(MAX_OUTPUT_BYTES)
+        self.render_with_context(MeteredContext(self, globals=variables), buffer)
+        return buffer.getvalue()
+
+
+def _buffer(limit: int) -> StringIO:
+    return LimitedStringIO(limit=limit, newline="")
+
+
+def all_nodes(template: BoundTemplate) -> Iterator[Node]:
+    """Every node of the template, in no particular order."""
+    context = MeteredContext(template)  # asked for by children(), used only by includes, of which there are none
+    pending = list(template.nodes)
+    while pending:
+        node = pending.pop()
+        yield node
+        pending.extend(node.children(context))
+
+
+def _replaced_length(left: object, old: object = "", new: object = "") -> int:
+    text = str(left)
+    return len(text) + text.count(str(old)) * len(str(new))
+
+
+def _joined_length(left: object, separator: object = " ") -> int:
+    items = len(left) if isinstance(left, list) else 1
+    return check_weight(left) + items * len(str(separator))
+
+
+# The filters whose result can be the product, not the sum, of what they take.
+_FORECASTS: dict[str, Callable[..., int]] = {"replace": _replaced_length, "join": _joined_length}

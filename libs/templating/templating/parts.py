@@ -1,0 +1,97 @@
+"""One part of a template (its subject, its HTML, ...), compiled."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from liquid.exceptions import LiquidError
+
+from templating.errors import TemplateError
+from templating.expressions import check_expressions
+from templating.fast_path import FastPart
+from templating.html_context import set_writers
+from templating.liquid_engine import WrittenOutput, as_template_error, parse
+from templating.markup import Markup, find_markups
+from templating.metered import MeteredTemplate, all_nodes
+from templating.requirements import VariablePath, required_paths
+from templating.values import Writer
+
+
+class Renderer(Protocol):
+    """Variables in, text out. Raises TemplateError."""
+
+    def render(self, variables: Mapping[str, object]) -> str: ...
+
+
+@dataclass(frozen=True, slots=True)
+class LiquidPart:
+    """A part with tags or filters."""
+
+    template: MeteredTemplate
+
+    def render(self, variables: Mapping[str, object]) -> str:
+        try:
+            return self.template.render_text(variables)
+        except TemplateError:
+            raise
+        except LiquidError as error:
+            raise as_template_error(error, "template_render") from error
+        except RecursionError as error:
+            raise TemplateError("template_limit", "an expression is nested too deeply") from error
+        except Exception as error:
+            # Filters pass on whatever Python raises for odd values (overflow, a date in the year 0). A worker that let
+            # it through would take it for a bug of its own, and the template's author would never be told.
+            raise TemplateError("template_render", f"a filter failed: {type(error).__name__}") from error
+
+
+@dataclass(frozen=True, slots=True)
+class CompiledPart:
+    """A part, with what deriving a text part from it needs: its markups, and its outputs' writers by their starts."""
+
+    source: str
+    markups: tuple[Markup, ...]
+    writers: Mapping[int, Writer]
+    renderer: Renderer
+    required: frozenset[VariablePath]
+
+    def render(self, variables: Mapping[str, object]) -> str:
+        return self.renderer.render(variables)
+
+
+def compile_html(source: str) -> CompiledPart:
+    """Compile a part whose values are escaped, each for the place in the HTML where it stands."""
+    markups = find_markups(source)
+    template = parse(source, escape_html=True)
+    check_expressions(template)
+    set_writers(template.nodes)
+    return _compiled(source, markups, template)
+
+
+def compile_plain(source: str, writers: Mapping[int, Writer] | None = None) -> CompiledPart:
+    """Compile a plain-text part. `writers` replaces the writer of the outputs that start at those positions."""
+    markups = find_markups(source)
+    template = parse(source, escape_html=False)
+    check_expressions(template)
+    for output in _outputs(template):
+        output.write = (writers or {}).get(output.token.start_index, output.write)
+    return _compiled(source, markups, template)
+
+
+def _compiled(source: str, markups: tuple[Markup, ...], template: MeteredTemplate) -> CompiledPart:
+    renderer = FastPart.of(template.nodes) or _tried(LiquidPart(template))
+    writers = {output.token.start_index: output.write for output in _outputs(template)}
+    return CompiledPart(source, markups, writers, renderer, required_paths(template.nodes))
+
+
+def _tried(part: LiquidPart) -> LiquidPart:
+    """Render once with no variables at all: what is too much work even then is refused now, not when it is sent."""
+    try:
+        part.render({})
+    except TemplateError as error:
+        if error.code in {"template_limit", "template_syntax"}:
+            raise
+    return part
+
+
+def _outputs(template: MeteredTemplate) -> Iterator[WrittenOutput]:
+    return (node for node in all_nodes(template) if isinstance(node, WrittenOutput))
