@@ -1,0 +1,92 @@
+"""Administrators are made from the command line, by whoever runs the system."""
+
+import asyncio
+
+import pytest
+from pydantic import ValidationError
+from sqlalchemy import text
+from typer.testing import CliRunner
+
+from chassis.metrics import new_registry
+from user_service.__main__ import app as cli
+from user_service.services.admins import ensure_admin
+from user_service.services.passwords import Passwords
+
+EMAIL, PASSWORD = "admin@example.com", "an admin's password"
+
+
+@pytest.fixture
+def passwords():
+    hasher = Passwords(new_registry())
+    yield hasher
+    hasher.close()
+
+
+async def _run(*arguments: str, stdin: str = "", **environment: str) -> tuple[int, str]:
+    """`python -m user_service ...` in this process: its status, and everything it wrote."""
+    result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, input=stdin, env=environment)
+    return result.exit_code, result.output
+
+
+async def test_an_administrator_is_made_once(world, passwords) -> None:
+    outcomes = [
+        (await ensure_admin(world.database, passwords, email=EMAIL, name="Admin", password=PASSWORD)).outcome
+        for _ in range(2)
+    ]
+    assert outcomes == ["created", "unchanged"]
+    assert (await world.log_in(EMAIL, PASSWORD))["user"]["role"] == "admin"
+
+
+async def test_several_processes_that_make_it_at_once_make_one(world, passwords) -> None:
+    made = await asyncio.gather(
+        *(ensure_admin(world.database, passwords, email=EMAIL, name="Admin", password=PASSWORD) for _ in range(4))
+    )
+    assert sorted(admin.outcome for admin in made) == ["created", "unchanged", "unchanged", "unchanged"]
+    assert len({admin.user_id for admin in made}) == 1
+
+
+async def test_a_user_is_promoted_and_keeps_the_password(world, passwords) -> None:
+    user = await world.sign_up(email=EMAIL)
+    admin = await ensure_admin(world.database, passwords, email=EMAIL.upper(), name="Other", password=PASSWORD)
+    assert (admin.outcome, str(admin.user_id)) == ("promoted", user["id"])
+    login = await world.log_in(EMAIL)
+    assert (login["user"]["role"], login["user"]["name"]) == ("admin", "Ada")
+
+
+async def test_an_administrator_gets_no_weaker_password_than_others(world, passwords) -> None:
+    with pytest.raises(ValidationError):
+        await ensure_admin(world.database, passwords, email=EMAIL, name="Admin", password="short")
+
+
+async def test_the_command_line_migrates_and_makes_an_administrator(databases, make_world) -> None:
+    url = await databases(None)
+    environment = {"DATABASE_URL": url, "LOG_LEVEL": "WARNING"}
+    assert (await _run("migrate", **environment))[0] == 0
+    create = ("create-admin", "--email", EMAIL, "--name", "Admin")
+    status, output = await _run(*create, "--password-stdin", stdin=f"{PASSWORD}\n", **environment)
+    assert (status, "Created" in output, PASSWORD in output) == (0, True, False)
+    status, output = await _run(*create, ADMIN_PASSWORD=PASSWORD, **environment)
+    assert (status, "already" in output) == (0, True)
+    world = await make_world(database_url=url)
+    assert (await world.log_in(EMAIL, PASSWORD))["user"]["role"] == "admin"
+
+
+async def test_the_command_line_says_what_is_wrong_and_never_the_password(databases, unused_tcp_port) -> None:
+    away = {"DATABASE_URL": f"postgresql://nobody@127.0.0.1:{unused_tcp_port}/none"}
+    status, output = await _run("create-admin", "--email", "no", ADMIN_PASSWORD="geheim", **away)
+    assert (status, "email" in output, "password" in output, "geheim" in output) == (2, True, True, False)
+    status, output = await _run("create-admin", "--email", EMAIL, ADMIN_PASSWORD=PASSWORD, **away)
+    assert (status, "not available" in output, PASSWORD in output) == (1, True, False)
+
+
+async def test_production_refuses_the_keys_of_development() -> None:
+    status, output = await _run("migrate", ENVIRONMENT="production", SECRET_KEY="s" * 31, SERVICE_SECRET="x" * 40)
+    assert (status, "SECRET_KEY" in output, "SERVICE_SECRET" in output, "sss" in output) == (2, True, False, False)
+
+
+async def test_no_role_changes_over_http(world) -> None:
+    admin, user = await world.admin(), await world.user()
+    await admin.call("PATCH", user.path, json={"role": "admin"})
+    async with world.database.begin() as connection:
+        roles = await connection.execute(text("SELECT role FROM users WHERE id = :id"), {"id": user.id})
+    assert roles.scalar_one() == "user"

@@ -1,0 +1,1 @@
+"""Users, preferences, push tokens, roles, login, API keys and signing keys."""

@@ -1,0 +1,92 @@
+"""`python -m user_service` serves; `migrate` and `create-admin` prepare."""
+
+import asyncio
+import os
+import sys
+from dataclasses import dataclass, field
+from typing import Annotated
+
+import typer
+from pydantic import ValidationError
+
+from chassis.database import Database
+from chassis.database import migrate as run_migrations
+from chassis.errors import ServiceError
+from chassis.metrics import new_registry
+from chassis.server import load_settings, serve
+from user_service.main import create_app
+from user_service.migrations import ALEMBIC_FOLDER
+from user_service.services.admins import EnsuredAdmin, ensure_admin
+from user_service.services.passwords import Passwords
+from user_service.settings import UserSettings
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The user service.")
+MESSAGES = {
+    "created": "Created the administrator {email} ({user_id}).",
+    "promoted": "{email} ({user_id}) was a user and is an administrator now; name and password stay as they were.",
+    "unchanged": "{email} ({user_id}) is an administrator already; nothing was changed.",
+}
+
+
+@app.callback(invoke_without_command=True)
+def main(context: typer.Context) -> None:
+    """Serves, unless a command is given."""
+    if context.invoked_subcommand is None:
+        serve(UserSettings, create_app, "user-service")
+
+
+@app.command()
+def migrate() -> None:
+    """Brings the database named by DATABASE_URL to the newest revision."""
+    asyncio.run(run_migrations(ALEMBIC_FOLDER, load_settings(UserSettings).database_url))
+    typer.echo("The database is at the newest revision.")
+
+
+@app.command()
+def create_admin(
+    email: Annotated[str, typer.Option()],
+    name: Annotated[str, typer.Option()] = "Administrator",
+    password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input")] = False,
+) -> None:
+    """Makes an administrator, or makes the user with this address one (who keeps name and password).
+
+    The password comes from standard input, from ADMIN_PASSWORD, or is asked for. It is never shown.
+    """
+    settings = load_settings(UserSettings)
+    try:
+        admin = asyncio.run(_ensure(settings, Person(email, name, _password(from_stdin=password_stdin))))
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            typer.echo(f"{problem['loc'][0]}: {problem['msg']}", err=True)
+        raise typer.Exit(2) from None
+    except ServiceError as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(1) from None
+    typer.echo(MESSAGES[admin.outcome].format(email=email, user_id=admin.user_id))
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    email: str
+    name: str
+    password: str = field(repr=False)
+
+
+def _password(*, from_stdin: bool) -> str:
+    if from_stdin:
+        return sys.stdin.readline().rstrip("\r\n")
+    asked: str = os.environ.get("ADMIN_PASSWORD") or typer.prompt("Password", hide_input=True, confirmation_prompt=True)
+    return asked
+
+
+async def _ensure(settings: UserSettings, person: Person) -> EnsuredAdmin:
+    database, passwords = Database(settings.database_url, pool_size=1), Passwords(new_registry(), workers=1)
+    try:
+        return await ensure_admin(database, passwords, email=person.email, name=person.name, password=person.password)
+    finally:
+        passwords.close()
+        await database.close()
+
+
+if __name__ == "__main__":
+    app(prog_name="python -m user_service")

@@ -1,0 +1,105 @@
+"""What routers ask for."""
+
+from dataclasses import dataclass
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import Depends, Query, Request
+
+from chassis.errors import Forbidden
+from chassis.security import Caller, Claims, TokenVerifier, authenticate
+from chassis.security.credentials import bearer_of
+from user_service.repositories.users import StoredUser
+from user_service.services.access import check_reach, check_write
+from user_service.services.api_keys import ApiKeys
+from user_service.services.contacts import Contacts
+from user_service.services.logins import Logins
+from user_service.services.push_tokens import PushTokens
+from user_service.services.sessions import Sessions
+from user_service.services.sign_ups import SignUps
+from user_service.services.signing_keys import SigningKeys
+from user_service.services.user_changes import UserChanger
+from user_service.services.users import Users
+from user_service.settings import UserSettings
+
+FIRST_UNREACHABLE_PAGE = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Services:
+    """Everything routers use, made by the composition root."""
+
+    settings: UserSettings
+    users: Users
+    sign_ups: SignUps
+    changer: UserChanger
+    push_tokens: PushTokens
+    contacts: Contacts
+    logins: Logins
+    sessions: Sessions
+    api_keys: ApiKeys
+    signing_keys: SigningKeys
+    verifier: TokenVerifier
+
+
+def services(request: Request) -> Services:
+    found: Services = request.app.state.services
+    return found
+
+
+Parts = Annotated[Services, Depends(services)]
+
+
+async def sign_up_allowed(request: Request, parts: Parts) -> None:
+    """Raises Unauthorized or Forbidden where sign-up is closed to the caller."""
+    if not parts.settings.open_registration and not (await authenticate(request)).allows("users:write"):
+        raise Forbidden("Only administrators add users here")
+
+
+async def readable_id(user_id: UUID, caller: Caller) -> UUID:
+    """The id in the path, of a user whom the caller may read."""
+    check_reach(caller, user_id, "users:read")
+    return user_id
+
+
+async def writable_user(user_id: UUID, caller: Caller, parts: Parts) -> StoredUser:
+    """The user in the path, whom the caller may change."""
+    check_reach(caller, user_id, "users:write")
+    user = await parts.users.find(user_id)
+    check_write(caller, user)
+    return user
+
+
+async def user_claims(request: Request, caller: Caller, parts: Parts) -> Claims:
+    """The claims of the caller's access token. Raises Forbidden for API keys: they do not log in or out."""
+    if caller.kind != "user":
+        raise Forbidden("This is for users, not for API keys")
+    return await parts.verifier.verify(bearer_of(request.headers.get("Authorization")))
+
+
+def client_address(request: Request) -> str:
+    """The peer's address. Behind a proxy it is what the proxy says, if FORWARDED_ALLOW_IPS trusts that (see uvicorn)."""
+    return request.client.host if request.client else "unknown"
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    number: int
+    limit: int
+
+    @property
+    def offset(self) -> int:
+        return (self.number - 1) * self.limit
+
+
+def page_of(
+    page: Annotated[int, Query(ge=1, lt=FIRST_UNREACHABLE_PAGE)] = 1, limit: Annotated[int, Query(ge=1, le=100)] = 20
+) -> Page:
+    return Page(page, limit)
+
+
+ReadableId = Annotated[UUID, Depends(readable_id)]
+WritableUser = Annotated[StoredUser, Depends(writable_user)]
+UserClaims = Annotated[Claims, Depends(user_claims)]
+ClientAddress = Annotated[str, Depends(client_address)]
+WantedPage = Annotated[Page, Depends(page_of)]

@@ -1,0 +1,149 @@
+"""The composition root."""
+
+import contextlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from chassis.app import ServiceDescription, create_service_app
+from chassis.cache import connect_redis
+from chassis.database import Database
+from chassis.errors import Unavailable
+from chassis.health import Dependency
+from chassis.metrics import new_registry
+from chassis.security import Authenticator, RevokedTokens, ServiceCallers, TokenVerifier
+from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
+from contracts.lookups import USER_SERVICE
+from user_service.dependencies import Services
+from user_service.routers import api_keys, auth, internal, jwks, preferences, push_tokens, users
+from user_service.services.access_tokens import AccessTokens
+from user_service.services.api_keys import ApiKeys
+from user_service.services.contacts import Contacts
+from user_service.services.logins import Logins
+from user_service.services.password_gate import PasswordGate
+from user_service.services.passwords import Passwords
+from user_service.services.push_tokens import PushTokens
+from user_service.services.sessions import Sessions
+from user_service.services.sign_ups import SignUps
+from user_service.services.signing_keys import SharedKey, SigningKeys, StoredKeys
+from user_service.services.throttle import LoginThrottle
+from user_service.services.user_changes import UserChanger
+from user_service.services.users import Users
+from user_service.settings import UserSettings
+
+log = structlog.get_logger()
+DESCRIPTION = ServiceDescription(
+    name=USER_SERVICE,
+    title="User service",
+    summary="Users, preferences, push tokens, login and API keys.",
+    tags=(
+        {"name": "users", "description": "Who is notified"},
+        {"name": "preferences", "description": "Which channels they want"},
+        {"name": "push tokens", "description": "Their devices"},
+        {"name": "auth", "description": "Tokens for users"},
+        {"name": "api keys", "description": "Keys for programs"},
+    ),
+)
+ROUTERS = (users, preferences, push_tokens, auth, api_keys, jwks, internal)
+
+
+@dataclass(frozen=True, slots=True)
+class Foundation:
+    """What the services stand on, and what has to be closed."""
+
+    settings: UserSettings
+    registry: CollectorRegistry
+    database: Database
+    redis: Redis
+    passwords: Passwords
+
+
+def create_app(settings: UserSettings, *, redis: Redis | None = None) -> FastAPI:
+    """The service. A Redis that is passed in is not closed."""
+    base = _foundation(settings, redis or connect_redis(settings.redis_url))
+    revoked = RevokedTokens(base.redis)
+    services = _services(base, revoked)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        async with contextlib.AsyncExitStack() as stack:
+            stack.push_async_callback(base.database.close)
+            if redis is None:
+                stack.push_async_callback(base.redis.aclose)
+            stack.callback(base.passwords.close)
+            await _prepare_key(services.signing_keys)
+            yield
+
+    app = create_service_app(
+        DESCRIPTION,
+        settings,
+        registry=base.registry,
+        dependencies=[
+            Dependency("database", base.database.ping, essential=True),
+            Dependency("redis", base.redis.ping),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.services = services
+    app.state.authenticator = Authenticator(services.verifier, services.api_keys, revoked)
+    app.state.service_callers = ServiceCallers(settings.service_secret.get_secret_value(), USER_SERVICE)
+    for module in ROUTERS:
+        app.include_router(module.router)
+    return app
+
+
+def _foundation(settings: UserSettings, redis: Redis) -> Foundation:
+    registry = new_registry()
+    return Foundation(
+        settings=settings,
+        registry=registry,
+        database=Database(settings.database_url, pool_size=settings.database_pool_size),
+        redis=redis,
+        passwords=Passwords(registry, workers=settings.password_workers, waiting=settings.password_queue),
+    )
+
+
+def _services(base: Foundation, revoked: RevokedTokens) -> Services:
+    settings, database, redis = base.settings, base.database, base.redis
+    keys = _signing_keys(settings, database)
+    access = AccessTokens(keys, seconds=settings.access_token_expire_minutes * 60)
+    sessions = Sessions(database, access, revoked, lifetime=timedelta(days=settings.refresh_token_expire_days))
+    gate = PasswordGate(database, base.passwords, LoginThrottle(redis, settings))
+    contacts = Contacts(database, redis)
+    devices = PushTokens(database, contacts, web_push_hosts=settings.web_push_hosts)
+    api_keys_service = ApiKeys(database, redis)
+    return Services(
+        settings=settings,
+        users=Users(database, contacts, sessions, api_keys_service),
+        sign_ups=SignUps(database, base.passwords, devices),
+        changer=UserChanger(database, gate, sessions, devices, contacts),
+        push_tokens=devices,
+        contacts=contacts,
+        logins=Logins(database, gate, sessions, base.registry),
+        sessions=sessions,
+        api_keys=api_keys_service,
+        signing_keys=keys,
+        verifier=TokenVerifier([keys.source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE),
+    )
+
+
+def _signing_keys(settings: UserSettings, database: Database) -> SigningKeys:
+    secret = settings.secret_key.get_secret_value()
+    match settings.algorithm:
+        case "ES256":
+            return StoredKeys(database, secret)
+        case "HS256":
+            return SharedKey(secret)
+
+
+async def _prepare_key(keys: SigningKeys) -> None:
+    """Now, so that the first login does not wait; without a database, when it is back."""
+    try:
+        await keys.current()
+    except Unavailable:
+        log.warning("signing_key.not_ready")

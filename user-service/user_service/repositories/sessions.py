@@ -1,0 +1,94 @@
+"""Sessions: opened, rotated, ended."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.security import Role
+from user_service.models import Session, User, table_of
+
+SESSIONS = table_of(Session)
+USERS = table_of(User)
+KEPT = 50  # sessions a user may have; the oldest go first
+
+
+@dataclass(frozen=True, slots=True)
+class LiveToken:
+    """An access token that a session gave out last."""
+
+    token_id: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class SessionState:
+    """What changes with each refresh. `lifetime` counts from now."""
+
+    id: UUID
+    secret_hash: str
+    access: LiveToken
+    lifetime: timedelta
+
+
+async def add(connection: AsyncConnection, user_id: UUID, state: SessionState) -> None:
+    await connection.execute(SESSIONS.insert().values(id=state.id, user_id=user_id, **_changing(state)))
+
+
+async def prune(connection: AsyncConnection, user_id: UUID) -> None:
+    """Takes away the user's expired sessions, and the oldest where there are too many."""
+    newest = (
+        select(SESSIONS.c.id)
+        .where(SESSIONS.c.user_id == user_id)
+        .order_by(SESSIONS.c.expires_at.desc(), SESSIONS.c.id.desc())
+        .limit(KEPT - 1)
+    )
+    over = or_(SESSIONS.c.expires_at <= func.now(), SESSIONS.c.id.not_in(newest))
+    await connection.execute(SESSIONS.delete().where(SESSIONS.c.user_id == user_id, over))
+
+
+async def rotate(connection: AsyncConnection, old_secret_hash: str, state: SessionState) -> tuple[UUID, Role] | None:
+    """The session's user, or None when it has ended or the secret is not its newest: nothing has changed then."""
+    statement = (
+        SESSIONS.update()
+        .where(SESSIONS.c.id == state.id, SESSIONS.c.secret_hash == old_secret_hash)
+        .where(SESSIONS.c.expires_at > func.now(), USERS.c.id == SESSIONS.c.user_id)
+        .values(_changing(state))
+        .returning(USERS.c.id, USERS.c.role)
+    )
+    row = (await connection.execute(statement)).first()
+    return (row.id, row.role) if row else None
+
+
+async def end(connection: AsyncConnection, session_id: UUID) -> Sequence[LiveToken]:
+    return await _end(connection, SESSIONS.c.id == session_id)
+
+
+async def end_of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[LiveToken]:
+    """Ends every session of the user."""
+    return await _end(connection, SESSIONS.c.user_id == user_id)
+
+
+async def end_one(
+    connection: AsyncConnection, user_id: UUID, *, access_token_id: str, session_id: UUID | None
+) -> Sequence[LiveToken]:
+    """Ends the user's session that gave out this access token last, and the one with this id."""
+    named = or_(SESSIONS.c.access_token_id == access_token_id, SESSIONS.c.id == session_id)
+    return await _end(connection, (SESSIONS.c.user_id == user_id) & named)
+
+
+async def _end(connection: AsyncConnection, which: ColumnElement[bool]) -> Sequence[LiveToken]:
+    statement = SESSIONS.delete().where(which).returning(SESSIONS.c.access_token_id, SESSIONS.c.access_expires_at)
+    return [LiveToken(*row) for row in await connection.execute(statement)]
+
+
+def _changing(state: SessionState) -> dict[str, object]:
+    return {
+        "secret_hash": state.secret_hash,
+        "access_token_id": state.access.token_id,
+        "access_expires_at": state.access.expires_at,
+        "expires_at": func.now() + state.lifetime,
+    }

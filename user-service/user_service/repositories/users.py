@@ -1,0 +1,139 @@
+"""Users: found, listed, written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import Any, Literal, TypedDict
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, func, select
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.security import Role
+from user_service.errors import EmailTaken
+from user_service.models import PushToken, User, table_of
+
+USERS = table_of(User)
+TOKENS = table_of(PushToken)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredUser:
+    """`push_token` is the newest FCM token."""
+
+    id: UUID
+    name: str
+    email: str
+    role: Role
+    language: str | None
+    wants_email: bool
+    wants_push: bool
+    push_token: str | None
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class NewUser:
+    id: UUID
+    name: str
+    email: str
+    email_key: str
+    password_hash: str
+    role: Role = "user"
+    language: str | None = None
+    wants_email: bool = True
+    wants_push: bool = True
+
+
+class UserChanges(TypedDict, total=False):
+    """The columns to change; what is not there stays as it is."""
+
+    name: str
+    email: str
+    email_key: str
+    password_hash: str
+    role: Role
+    language: str | None
+    wants_email: bool
+    wants_push: bool
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Which users a list shows; None means any."""
+
+    email_key: str | None = None
+    role: Literal["admin", "user"] | None = None
+
+
+_NEWEST_FCM = (
+    select(TOKENS.c.token)
+    .where(TOKENS.c.user_id == USERS.c.id, TOKENS.c.provider == "fcm")
+    .order_by(TOKENS.c.created_at.desc(), TOKENS.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("push_token")
+)
+_SHOWN = [_NEWEST_FCM if field.name == "push_token" else USERS.c[field.name] for field in fields(StoredUser)]
+
+
+def _user(row: Sequence[Any]) -> StoredUser:
+    return StoredUser(*row)
+
+
+async def find(connection: AsyncConnection, user_id: UUID) -> StoredUser | None:
+    row = (await connection.execute(select(*_SHOWN).where(USERS.c.id == user_id))).first()
+    return _user(row) if row else None
+
+
+async def id_of(connection: AsyncConnection, email_key: str) -> UUID | None:
+    return (await connection.execute(select(USERS.c.id).where(USERS.c.email_key == email_key))).scalar()
+
+
+async def page(connection: AsyncConnection, wanted: UserFilter, *, limit: int, offset: int) -> Sequence[StoredUser]:
+    """Oldest first (ids are time-ordered)."""
+    query = select(*_SHOWN).where(*_conditions(wanted)).order_by(USERS.c.id).limit(limit).offset(offset)
+    return [_user(row) for row in await connection.execute(query)]
+
+
+async def count(connection: AsyncConnection, wanted: UserFilter) -> int:
+    query = select(func.count()).select_from(USERS).where(*_conditions(wanted))
+    return (await connection.execute(query)).scalar_one()
+
+
+def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
+    equal = {USERS.c.email_key: wanted.email_key, USERS.c.role: wanted.role}
+    return [column == value for column, value in equal.items() if value is not None]
+
+
+async def add(connection: AsyncConnection, user: NewUser) -> None:
+    """Raises EmailTaken."""
+    values = {field.name: getattr(user, field.name) for field in fields(user)}
+    statement = insert(USERS).values(values).on_conflict_do_nothing(index_elements=["email_key"]).returning(USERS.c.id)
+    if (await connection.execute(statement)).first() is None:
+        raise EmailTaken
+
+
+async def change(connection: AsyncConnection, user_id: UUID, changes: UserChanges) -> bool:
+    """Whether there is such a user. Raises EmailTaken, after which the transaction is lost."""
+    statement = USERS.update().where(USERS.c.id == user_id).values(**changes, updated_at=func.now())
+    try:
+        return (await connection.execute(statement)).rowcount == 1
+    except IntegrityError as error:
+        if "uq_users_email_key" in str(error.orig):
+            raise EmailTaken from None
+        raise
+
+
+async def lock(connection: AsyncConnection, user_id: UUID) -> bool:
+    """Holds the user until the transaction ends, so that its tokens can be counted. False: there is no such user."""
+    query = select(USERS.c.id).where(USERS.c.id == user_id).with_for_update()
+    return (await connection.execute(query)).first() is not None
+
+
+async def remove(connection: AsyncConnection, user_id: UUID) -> bool:
+    """Its tokens, sessions and API keys go with it."""
+    return (await connection.execute(USERS.delete().where(USERS.c.id == user_id))).rowcount == 1

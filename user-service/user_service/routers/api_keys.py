@@ -1,0 +1,43 @@
+"""`/api/v1/api-keys`: keys for programs, made by administrators."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, Meta, answer
+from chassis.security import Admin
+from user_service.dependencies import Parts, WantedPage
+from user_service.routers.refusals import refusals
+from user_service.schemas.api_keys import ApiKeyRequest, ApiKeyView, NewApiKeyView
+
+router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Envelope[NewApiKeyView],
+    summary="Make an API key",
+    responses=refusals(401, 403, 503),
+)
+async def make_api_key(given: ApiKeyRequest, admin: Admin, parts: Parts) -> Response:
+    """`data.key` is shown this once; send it as `X-API-Key` or as a bearer token."""
+    stored, key = await parts.api_keys.make(admin, given)
+    view = NewApiKeyView(**ApiKeyView.of(stored).model_dump(), key=key)
+    return answer(view, "API key made; it is not shown again", status=201, headers={"Cache-Control": "no-store"})
+
+
+@router.get("", response_model=Envelope[list[ApiKeyView]], summary="List API keys", responses=refusals(401, 403, 503))
+async def list_api_keys(_admin: Admin, parts: Parts, page: WantedPage) -> Response:
+    """Newest first."""
+    keys, total = await parts.api_keys.page(limit=page.limit, offset=page.offset)
+    return answer([ApiKeyView.of(key) for key in keys], meta=Meta.of(total, limit=page.limit, page=page.number))
+
+
+@router.delete(
+    "/{key_id}", response_model=Envelope[None], summary="Revoke an API key", responses=refusals(401, 403, 404, 503)
+)
+async def revoke_api_key(key_id: UUID, _admin: Admin, parts: Parts) -> Response:
+    await parts.api_keys.revoke(key_id)
+    return answer(message="API key revoked")

@@ -1,0 +1,56 @@
+"""`/api/v1/auth`: tokens for users."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, answer
+from chassis.errors import Unauthorized
+from user_service.dependencies import ClientAddress, Parts, UserClaims
+from user_service.errors import UserNotFound
+from user_service.routers.refusals import refusals
+from user_service.schemas.auth import LoginRequest, LoginView, LogoutRequest, RefreshRequest, TokensView
+from user_service.schemas.users import UserView
+
+router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
+NEVER_KEPT = {"Cache-Control": "no-store"}  # RFC 6749, 5.1
+
+
+@router.post("/login", response_model=Envelope[LoginView], summary="Log in", responses=refusals(401, 429, 503))
+async def log_in(given: LoginRequest, client: ClientAddress, parts: Parts) -> Response:
+    """One answer for an unknown address and for a wrong password. Ten failures in 15 minutes close an account for a while."""
+    login = await parts.logins.log_in(given.email, given.password, client=client)
+    view = LoginView(
+        access_token=login.tokens.access_token,
+        refresh_token=login.tokens.refresh_token,
+        expires_in=login.tokens.expires_in,
+        user=UserView.of(login.user),
+    )
+    return answer(view, "Logged in", headers=NEVER_KEPT)
+
+
+@router.post("/refresh", response_model=Envelope[TokensView], summary="Get new tokens", responses=refusals(401, 503))
+async def refresh(given: RefreshRequest, parts: Parts) -> Response:
+    """A refresh token works once. One that was used before ends its session: somebody has a copy."""
+    tokens = await parts.sessions.refresh(given.refresh_token)
+    view = TokensView(
+        access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in
+    )
+    return answer(view, "Refreshed", headers=NEVER_KEPT)
+
+
+@router.post("/logout", response_model=Envelope[None], summary="Log out", responses=refusals(401, 403, 503))
+async def log_out(claims: UserClaims, parts: Parts, given: LogoutRequest | None = None) -> Response:
+    """Ends the session: its refresh tokens and this access token are no longer good."""
+    await parts.sessions.log_out(claims, given.refresh_token if given else None)
+    return answer(message="Logged out")
+
+
+@router.get("/me", response_model=Envelope[UserView], summary="Who am I", responses=refusals(401, 403, 503))
+async def me(claims: UserClaims, parts: Parts) -> Response:
+    try:
+        user = await parts.users.find(UUID(claims.subject))
+    except UserNotFound:
+        raise Unauthorized("The user of this token is no longer there") from None
+    return answer(UserView.of(user))

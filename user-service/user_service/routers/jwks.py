@@ -1,0 +1,48 @@
+"""`/.well-known/jwks.json`: the public keys of access tokens, as RFC 7517 has them, without the envelope."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+from starlette.responses import Response
+
+from user_service.dependencies import Parts
+from user_service.routers.refusals import refusals
+from user_service.schemas.examples import shown
+
+router = APIRouter(tags=["auth"])
+KEY = {
+    "kty": "EC",
+    "crv": "P-256",
+    "x": "MKBCTNIcKUSDii11ySs3526iDZ8AiTo7Tu6KPAqv7D4",
+    "y": "4Etl6SRW2YiLUrN5vfvVHuhp7x8PxltmWWlbbM4IFyM",
+    "kid": "5f1d2c3b4a596877",
+    "alg": "ES256",
+    "use": "sig",
+}
+
+
+class PublicKey(BaseModel):
+    kty: Literal["EC"]
+    crv: Literal["P-256"]
+    x: str
+    y: str
+    kid: str
+    alg: Literal["ES256"]
+    use: Literal["sig"]
+
+
+class KeySet(BaseModel):
+    """Empty when tokens are signed with a shared secret (ALGORITHM=HS256)."""
+
+    model_config = shown({"keys": [KEY]})
+
+    keys: list[PublicKey]
+
+
+@router.get(
+    "/.well-known/jwks.json", response_model=KeySet, summary="Public keys of access tokens", responses=refusals(503)
+)
+async def key_set(parts: Parts) -> Response:
+    document = await parts.signing_keys.document()
+    return Response(document, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})

@@ -1,0 +1,33 @@
+"""`/api/v1/users/{id}/preferences`: which channels a user wants. Honoured from the next sending on."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, answer
+from user_service.dependencies import Parts, ReadableId, WritableUser
+from user_service.repositories.users import StoredUser
+from user_service.routers.refusals import refusals
+from user_service.schemas.users import PreferencesChange, PreferencesView
+
+router = APIRouter(prefix="/api/v1/users/{user_id}/preferences", tags=["preferences"])
+REFUSALS = refusals(401, 403, 404, 503)
+
+
+@router.get("", response_model=Envelope[PreferencesView], summary="Get a user's preferences", responses=REFUSALS)
+async def get_preferences(user_id: ReadableId, parts: Parts) -> Response:
+    return answer(_view(await parts.users.find(user_id)))
+
+
+@router.put("", response_model=Envelope[PreferencesView], summary="Set both preferences", responses=REFUSALS)
+async def set_preferences(user: WritableUser, given: PreferencesView, parts: Parts) -> Response:
+    change = PreferencesChange(email=given.email, push=given.push)
+    return answer(_view(await parts.users.set_preferences(user.id, change)), "Preferences updated")
+
+
+@router.patch("", response_model=Envelope[PreferencesView], summary="Change a preference", responses=REFUSALS)
+async def change_preferences(user: WritableUser, given: PreferencesChange, parts: Parts) -> Response:
+    return answer(_view(await parts.users.set_preferences(user.id, given)), "Preferences updated")
+
+
+def _view(user: StoredUser) -> PreferencesView:
+    return PreferencesView(email=user.wants_email, push=user.wants_push)

@@ -1,0 +1,88 @@
+"""`/api/v1/users/{id}/push-tokens` and `/push-token`: a user's devices."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, answer
+from chassis.errors import field_error
+from user_service.dependencies import Parts, ReadableId, WritableUser
+from user_service.routers.refusals import refusals
+from user_service.schemas.fields import PushTokenText
+from user_service.schemas.push_tokens import (
+    PushTokenAddition,
+    PushTokenRemoval,
+    PushTokenReplacement,
+    PushTokenView,
+)
+
+router = APIRouter(prefix="/api/v1/users/{user_id}", tags=["push tokens"])
+REFUSALS = refusals(401, 403, 404, 503)
+WRITE_REFUSALS = refusals(401, 403, 404, 409, 503)
+
+
+@router.get(
+    "/push-tokens", response_model=Envelope[list[PushTokenView]], summary="List push tokens", responses=REFUSALS
+)
+async def list_push_tokens(user_id: ReadableId, parts: Parts) -> Response:
+    """Oldest first, at most 20."""
+    return answer([PushTokenView.of(token) for token in await parts.push_tokens.of_user(user_id)])
+
+
+@router.post(
+    "/push-tokens",
+    status_code=201,
+    response_model=Envelope[PushTokenView],
+    summary="Add a push token",
+    responses={200: {"model": Envelope[PushTokenView], "description": "It was there already"}, **WRITE_REFUSALS},
+)
+async def add_push_token(user: WritableUser, given: PushTokenAddition, parts: Parts) -> Response:
+    stored, is_new = await parts.push_tokens.add(user.id, given.push_token)
+    message = "Push token added" if is_new else "The push token was there already"
+    return answer(PushTokenView.of(stored), message, status=201 if is_new else 200)
+
+
+@router.delete(
+    "/push-tokens",
+    response_model=Envelope[None],
+    summary="Remove a push token",
+    responses=REFUSALS,
+)
+async def remove_push_token(
+    user: WritableUser,
+    parts: Parts,
+    given: PushTokenRemoval | None = None,
+    token: Annotated[PushTokenText | None, Query(description="For clients that cannot send a body")] = None,
+) -> Response:
+    """Named in the body or in the query."""
+    wanted = given.token if given else token
+    if wanted is None:
+        raise field_error("token", "Name the token, in the body or in the query")
+    await parts.push_tokens.remove(user.id, wanted)
+    return answer(message="Push token removed")
+
+
+@router.delete(
+    "/push-tokens/{token_id}",
+    response_model=Envelope[None],
+    summary="Remove a push token by its id",
+    responses=REFUSALS,
+)
+async def remove_push_token_by_id(user: WritableUser, token_id: UUID, parts: Parts) -> Response:
+    await parts.push_tokens.remove_by_id(user.id, token_id)
+    return answer(message="Push token removed")
+
+
+@router.put(
+    "/push-token",
+    response_model=Envelope[list[PushTokenView]],
+    summary="Replace the FCM token",
+    responses=WRITE_REFUSALS,
+)
+async def replace_push_token(user: WritableUser, given: PushTokenReplacement, parts: Parts) -> Response:
+    """The given FCM token takes the place of all others; null removes them. Answers with the devices there are then."""
+    await parts.push_tokens.replace(user.id, given.push_token)
+    tokens = await parts.push_tokens.of_user(user.id)
+    return answer([PushTokenView.of(token) for token in tokens], "Push token replaced")

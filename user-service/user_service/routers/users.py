@@ -1,0 +1,95 @@
+"""`/api/v1/users`."""
+
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, Meta, answer
+from chassis.errors import field_error
+from chassis.security import Caller, require
+from user_service.dependencies import Parts, ReadableId, WantedPage, WritableUser, sign_up_allowed
+from user_service.repositories.users import StoredUser, UserFilter
+from user_service.routers.refusals import refusals
+from user_service.schemas.addresses import address_key
+from user_service.schemas.fields import Text
+from user_service.schemas.users import SignUp, UserChange, UserReplacement, UserView
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"])
+
+
+@router.post(
+    "",
+    status_code=201,
+    response_model=Envelope[UserView],
+    summary="Sign up",
+    responses=refusals(401, 403, 409, 503),
+    dependencies=[Depends(sign_up_allowed)],
+)
+async def sign_up(given: SignUp, parts: Parts) -> Response:
+    """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION)."""
+    user = await parts.sign_ups.add(given)
+    return answer(UserView.of(user), "User created", status=201)
+
+
+@router.get(
+    "",
+    response_model=Envelope[list[UserView]],
+    summary="List users",
+    responses=refusals(401, 403, 503),
+    dependencies=[Depends(require("users:read"))],
+)
+async def list_users(
+    parts: Parts,
+    page: WantedPage,
+    email: Annotated[Text | None, Query(max_length=254, description="Exactly this address")] = None,
+    role: Literal["admin", "user"] | None = None,
+) -> Response:
+    """Oldest first. For administrators and keys with `users:read`."""
+    wanted = UserFilter(email_key=_key_of(email), role=role)
+    users, total = await parts.users.page(wanted, limit=page.limit, offset=page.offset)
+    return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=page.limit, page=page.number))
+
+
+def _key_of(email: str | None) -> str | None:
+    try:
+        return address_key(email) if email is not None else None
+    except ValueError as error:
+        raise field_error("email", str(error)) from None
+
+
+@router.get(
+    "/{user_id}", response_model=Envelope[UserView], summary="Get a user", responses=refusals(401, 403, 404, 503)
+)
+async def get_user(user_id: ReadableId, parts: Parts) -> Response:
+    """For the user, administrators, and keys with `users:read`."""
+    return answer(UserView.of(await parts.users.find(user_id)))
+
+
+CHANGE_REFUSALS = refusals(401, 403, 404, 409, 429, 503)
+
+
+@router.patch("/{user_id}", response_model=Envelope[UserView], summary="Change a user", responses=CHANGE_REFUSALS)
+async def change_user(user: WritableUser, given: UserChange, caller: Caller, parts: Parts) -> Response:
+    """What is left out stays as it is. Unless an administrator does it, a new address or password needs `current_password`;
+    a new password ends every session."""
+    return await _changed(caller, user, given, parts)
+
+
+@router.put("/{user_id}", response_model=Envelope[UserView], summary="Replace a user's data", responses=CHANGE_REFUSALS)
+async def replace_user(user: WritableUser, given: UserReplacement, caller: Caller, parts: Parts) -> Response:
+    """Like PATCH, but `name` and `email` must be given."""
+    return await _changed(caller, user, given, parts)
+
+
+async def _changed(caller: Caller, user: StoredUser, given: UserChange, parts: Parts) -> Response:
+    return answer(UserView.of(await parts.changer.change(caller, user, given)), "User updated")
+
+
+@router.delete(
+    "/{user_id}", response_model=Envelope[None], summary="Delete a user", responses=refusals(401, 403, 404, 503)
+)
+async def delete_user(user: WritableUser, parts: Parts) -> Response:
+    """For good, with devices, sessions and API keys."""
+    await parts.users.remove(user.id)
+    return answer(message="User deleted")

@@ -1,0 +1,79 @@
+"""The kinds of field that requests are made of, each with its bounds."""
+
+import base64
+import binascii
+import unicodedata
+from typing import Annotated
+
+from cryptography.hazmat.primitives.asymmetric import ec
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+
+from user_service.schemas import addresses
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps no NUL, and UTF-8 has no unpaired surrogates (JSON lets both through)."""
+    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
+        raise ValueError("must not contain NUL or unpaired surrogates")
+    return text
+
+
+def _storable_secret(secret: SecretStr) -> SecretStr:
+    _storable(secret.get_secret_value())
+    return secret
+
+
+def _one_line(text: str) -> str:
+    """What may stand in a mail header: no line ends, no control characters."""
+    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
+        raise ValueError("must be one line without control characters")
+    return text
+
+
+def _public_key(text: str) -> str:
+    """An uncompressed P-256 point (RFC 8291, 2.1): a worker could encrypt to nothing else."""
+    try:
+        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decoded(text, 65))
+    except ValueError:
+        raise ValueError("must be a P-256 public key in base64url") from None
+    return text
+
+
+def _auth_secret(text: str) -> str:
+    _decoded(text, 16)
+    return text
+
+
+def _decoded(text: str, length: int) -> bytes:
+    bare = text.rstrip("=")
+    try:
+        decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
+    except binascii.Error:
+        decoded = b""
+    if len(decoded) != length:
+        raise ValueError(f"must be {length} bytes in base64url")
+    return decoded
+
+
+Text = Annotated[str, AfterValidator(_storable)]
+Name = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
+    AfterValidator(_storable),
+    AfterValidator(_one_line),
+]
+Email = Annotated[
+    str,
+    Field(min_length=3, max_length=addresses.LONGEST, json_schema_extra={"format": "email"}),
+    AfterValidator(_storable),
+    AfterValidator(addresses.normalized),
+]
+Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
+
+# Characters, not bytes: argon2id takes them all.
+NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_storable_secret)]
+GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_storable_secret)]
+
+PushTokenText = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[!-~]+$")]
+WebPushPublicKey = Annotated[str, Field(max_length=100), AfterValidator(_public_key)]
+WebPushSecret = Annotated[str, Field(max_length=30), AfterValidator(_auth_secret)]

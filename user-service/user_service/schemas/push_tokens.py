@@ -1,0 +1,96 @@
+"""Push tokens: what clients give, and what they get."""
+
+from datetime import datetime
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AliasChoices, BaseModel, Discriminator, Field, Tag
+
+from user_service.repositories.push_tokens import Device, Provider, StoredPushToken
+from user_service.schemas.examples import shown
+from user_service.schemas.fields import PushTokenText, WebPushPublicKey, WebPushSecret
+
+SUBSCRIPTION = {
+    "endpoint": "https://fcm.googleapis.com/fcm/send/d61c5u920dw",
+    "keys": {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
+
+
+class SubscriptionKeys(BaseModel):
+    """RFC 8291: the browser's public key and shared secret, base64url."""
+
+    p256dh: WebPushPublicKey
+    auth: WebPushSecret
+
+
+class WebPushSubscription(BaseModel):
+    """What `PushSubscription.toJSON()` gives in a browser."""
+
+    model_config = shown(SUBSCRIPTION)
+
+    endpoint: PushTokenText
+    keys: SubscriptionKeys
+
+
+def _kind(value: object) -> str:
+    return "fcm" if isinstance(value, str) else "web_push"
+
+
+GivenPushToken = Annotated[
+    Annotated[PushTokenText, Tag("fcm")] | Annotated[WebPushSubscription, Tag("web_push")], Discriminator(_kind)
+]
+
+
+def device_of(given: str | WebPushSubscription) -> Device:
+    if isinstance(given, str):
+        return Device("fcm", given)
+    return Device("web_push", given.endpoint, given.keys.p256dh, given.keys.auth)
+
+
+class PushTokenAddition(BaseModel):
+    """One device: an FCM registration token, or a browser's Web Push subscription. `token` is an alias."""
+
+    model_config = shown({"push_token": "fcm_token_here"}, {"push_token": SUBSCRIPTION})
+
+    push_token: GivenPushToken = Field(validation_alias=AliasChoices("push_token", "token"))
+
+
+class PushTokenReplacement(BaseModel):
+    """The user's one FCM token from now on; null removes them all. A Web Push subscription is added."""
+
+    model_config = shown({"push_token": "fcm_token_here"}, {"push_token": None})
+
+    push_token: GivenPushToken | None = Field(validation_alias=AliasChoices("push_token", "token"))
+
+
+class PushTokenRemoval(BaseModel):
+    """The token to remove: an FCM token, or a Web Push endpoint."""
+
+    model_config = shown({"token": "fcm_token_here"})
+
+    token: PushTokenText = Field(validation_alias=AliasChoices("token", "push_token"))
+
+
+class PushTokenView(BaseModel):
+    """One device. `token` is the FCM token, or the Web Push endpoint."""
+
+    model_config = shown(
+        {
+            "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5e",
+            "provider": "fcm",
+            "token": "fcm_token_here",
+            "created_at": "2026-01-01T12:00:00Z",
+        }
+    )
+
+    id: UUID
+    provider: Provider
+    token: str
+    created_at: datetime
+
+    @classmethod
+    def of(cls, stored: StoredPushToken) -> "PushTokenView":
+        return cls(id=stored.id, provider=stored.provider, token=stored.token, created_at=stored.created_at)

@@ -1,0 +1,133 @@
+"""Users: what clients send, and what they get."""
+
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, Field
+
+from chassis.security import Role
+from user_service.repositories.users import StoredUser
+from user_service.schemas.examples import shown
+from user_service.schemas.fields import Email, GivenPassword, Language, Name, NewPassword
+from user_service.schemas.push_tokens import GivenPushToken
+
+ID = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d"
+BOTH = {"email": True, "push": True}
+
+
+class PreferencesView(BaseModel):
+    """Which channels the user wants."""
+
+    model_config = shown(BOTH)
+
+    email: bool
+    push: bool
+
+
+class NewPreferences(BaseModel):
+    model_config = shown(BOTH)
+
+    email: bool = True
+    push: bool = True
+
+
+class PreferencesChange(BaseModel):
+    """What is left out, or null, stays as it is."""
+
+    model_config = shown({"push": False})
+
+    email: bool | None = None
+    push: bool | None = None
+
+
+class SignUp(BaseModel):
+    """A new user. Everybody begins with the role `user`; fields that are not named here are ignored."""
+
+    model_config = shown(
+        {
+            "name": "John Doe",
+            "email": "john@example.com",
+            "password": "SecurePass123!",
+            "push_token": "fcm_token_here",
+            "preferences": BOTH,
+            "language": "en",
+        }
+    )
+
+    name: Name
+    email: Email
+    password: NewPassword
+    push_token: GivenPushToken | None = None
+    preferences: NewPreferences = Field(default_factory=NewPreferences)
+    language: Language | None = None
+
+
+class UserChange(BaseModel):
+    """What is left out stays as it is; so does what is null, except `language` and `push_token`, which null clears.
+
+    Users need `current_password` to change their e-mail address or their password; a new password ends every session.
+    """
+
+    model_config = shown(
+        {"name": "John Q. Doe", "language": "en-GB"},
+        {"password": "n3w-Secret", "current_password": "SecurePass123!"},
+    )
+
+    name: Name | None = None
+    email: Email | None = None
+    password: NewPassword | None = None
+    current_password: GivenPassword | None = None
+    push_token: GivenPushToken | None = Field(default=None, description="As in PUT /users/{id}/push-token")
+    preferences: PreferencesChange = Field(default_factory=PreferencesChange)
+    language: Language | None = None
+
+
+class UserReplacement(UserChange):
+    """Like a change, but with `name` and `email`: what a form sends that shows both."""
+
+    model_config = shown({"name": "John Doe", "email": "john@example.com", "preferences": BOTH})
+
+    name: Name
+    email: Email
+
+
+class UserView(BaseModel):
+    """A user. `push_token` is the newest FCM token; all devices are at `/users/{id}/push-tokens`."""
+
+    model_config = shown(
+        {
+            "id": ID,
+            "name": "John Doe",
+            "email": "john@example.com",
+            "role": "user",
+            "language": "en",
+            "preferences": BOTH,
+            "push_token": "fcm_token_here",
+            "created_at": "2026-01-01T12:00:00Z",
+            "updated_at": "2026-01-01T12:00:00Z",
+        }
+    )
+
+    id: UUID
+    name: str
+    email: str
+    role: Role
+    language: str | None
+    preferences: PreferencesView
+    push_token: str | None
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, user: StoredUser) -> "UserView":
+        return cls(
+            id=user.id,
+            name=user.name,
+            email=user.email,
+            role=user.role,
+            language=user.language,
+            preferences=PreferencesView(email=user.wants_email, push=user.wants_push),
+            push_token=user.push_token,
+            created_at=user.created_at,
+            updated_at=user.updated_at,
+        )

@@ -1,0 +1,26 @@
+"""Who may read and write which user. Of another's user nobody learns even that it exists."""
+
+from uuid import UUID
+
+from chassis.errors import Forbidden
+from chassis.security import Identity
+from user_service.errors import UserNotFound
+from user_service.repositories.users import StoredUser
+
+
+def is_self(caller: Identity, user_id: UUID) -> bool:
+    """An API key is nobody's self: its owner's account is not in its scopes."""
+    return caller.kind == "user" and caller.user_id == str(user_id)
+
+
+def check_reach(caller: Identity, user_id: UUID, scope: str) -> None:
+    """Raises UserNotFound for users, who reach only themselves, and Forbidden for a key without `scope`."""
+    if is_self(caller, user_id) or caller.allows(scope):
+        return
+    raise UserNotFound if caller.kind == "user" else Forbidden
+
+
+def check_write(caller: Identity, user: StoredUser) -> None:
+    """Raises Forbidden for a key that would change an administrator: `users:write` must not become `admin` that way."""
+    if user.role == "admin" and not caller.is_admin and not is_self(caller, user.id):
+        raise Forbidden("Only administrators may change an administrator")

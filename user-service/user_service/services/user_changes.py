@@ -1,0 +1,84 @@
+"""Changing a user, and what has to be proved first."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+
+from chassis.database import Database
+from chassis.security import Identity
+from user_service.errors import UserNotFound
+from user_service.repositories import users
+from user_service.repositories.push_tokens import Device
+from user_service.repositories.sessions import LiveToken
+from user_service.repositories.users import StoredUser, UserChanges
+from user_service.schemas.addresses import address_key
+from user_service.schemas.users import UserChange
+from user_service.services.contacts import Contacts
+from user_service.services.password_gate import PasswordGate
+from user_service.services.push_tokens import PushTokens
+from user_service.services.sessions import Sessions
+from user_service.services.users import preference_columns
+
+log = structlog.get_logger()
+
+
+class UserChanger:
+    def __init__(
+        self, database: Database, gate: PasswordGate, sessions: Sessions, push_tokens: PushTokens, contacts: Contacts
+    ) -> None:
+        self._database = database
+        self._gate = gate
+        self._sessions = sessions
+        self._push_tokens = push_tokens
+        self._contacts = contacts
+
+    async def change(self, caller: Identity, user: StoredUser, given: UserChange) -> StoredUser:
+        """The user as it is then. Whether `caller` may change `user` at all was decided before.
+
+        Raises CurrentPasswordWrong, EmailTaken, UserNotFound, and what push tokens raise.
+        """
+        device = None if given.push_token is None else self._push_tokens.device(given.push_token)
+        if not caller.is_admin and _touches_credentials(user, given):
+            await self._gate.check_user(user.id, given.current_password)
+        changes = _columns(given)
+        if given.password is not None:
+            changes["password_hash"] = await self._gate.hash(given.password)
+        changed, ended = await self._write(user.id, changes, given, device)
+        await self._sessions.revoke(ended)
+        await self._contacts.changed(user.id)
+        return changed
+
+    async def _write(
+        self, user_id: UUID, changes: UserChanges, given: UserChange, device: Device | None
+    ) -> tuple[StoredUser, Sequence[LiveToken]]:
+        ended: Sequence[LiveToken] = []
+        async with self._database.begin() as connection:
+            await users.change(connection, user_id, changes)
+            if "push_token" in given.model_fields_set:
+                await self._push_tokens.replace_within(connection, user_id, device)
+            if given.password is not None:
+                ended = await self._sessions.end_all(connection, user_id)
+                log.info("user.password_changed", user_id=str(user_id))
+            changed = await users.find(connection, user_id)
+            if changed is None:
+                raise UserNotFound
+        return changed, ended
+
+
+def _touches_credentials(user: StoredUser, given: UserChange) -> bool:
+    """A new password, or another address to log in with. The same address in a form that was sent back is no change."""
+    moves = given.email is not None and address_key(given.email) != address_key(user.email)
+    return given.password is not None or moves
+
+
+def _columns(given: UserChange) -> UserChanges:
+    changes = preference_columns(given.preferences)
+    if given.name is not None:
+        changes["name"] = given.name
+    if given.email is not None:
+        changes["email"] = given.email
+        changes["email_key"] = address_key(given.email)
+    if "language" in given.model_fields_set:
+        changes["language"] = given.language
+    return changes

@@ -1,0 +1,47 @@
+"""What the user service reads from its environment."""
+
+from typing import Annotated, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr
+from pydantic_settings import NoDecode
+
+from chassis.settings import DatabaseUrl, ServiceSettings
+
+PUSH_HOSTS = (
+    "fcm.googleapis.com",
+    "updates.push.services.mozilla.com",
+    "*.push.services.mozilla.com",
+    "*.notify.windows.com",
+    "web.push.apple.com",
+)
+
+
+def _listed(value: object) -> object:
+    """`a, b` as an environment variable has it."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+class UserSettings(ServiceSettings):
+    """Every field is an environment variable of the same name in capitals."""
+
+    port: int = Field(default=8001, ge=0, le=65_535)
+    database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/user_service"
+    database_pool_size: int = Field(default=10, gt=0)
+    redis_url: str = "redis://localhost:6379/0"
+
+    secret_key: SecretStr = SecretStr("development-only-secret-key-not-for-production")
+    algorithm: Literal["ES256", "HS256"] = "ES256"
+    access_token_expire_minutes: int = Field(default=30, gt=0, le=1_440)
+    refresh_token_expire_days: int = Field(default=30, gt=0, le=365)
+    service_secret: SecretStr = SecretStr("development-only-service-secret-not-for-production")
+
+    open_registration: bool = Field(default=True, description="May anybody sign up, or only administrators add users")
+    web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+        default=PUSH_HOSTS, description="Hosts of Web Push endpoints; `*.` stands for one or more labels"
+    )
+
+    login_failures: int = Field(default=10, description="Attempts an account has in a window", gt=0)
+    login_client_attempts: int = Field(default=1_000, description="Attempts an address has in a window", gt=0)
+    login_window_seconds: int = Field(default=900, gt=0)
+    password_workers: int = Field(default=2, description="Threads that hash passwords", gt=0)
+    password_queue: int = Field(default=50, description="Hashes that may wait; more are refused with 503", ge=0)
