@@ -1,0 +1,7 @@
+"""How Alembic finds this service's database and tables."""
+
+from chassis.migrations import run_migrations
+from template_service.models import Base
+from template_service.settings import TemplateSettings
+
+run_migrations(Base.metadata, "alembic_version_template_service", lambda: TemplateSettings().database_url)

@@ -1,0 +1,1 @@
+"""Templates, their languages and immutable versions, previews."""

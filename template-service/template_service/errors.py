@@ -1,0 +1,53 @@
+"""What this service refuses, and how it says so."""
+
+from collections.abc import Iterable
+
+from chassis.envelope import FieldProblem, Problems
+from chassis.errors import Conflict, NotFound, Unprocessable
+from templating import TemplateError
+
+FIELDS = {"html": "content", "": "content"}
+"""The renderer's names of parts → the API's. What concerns no single part is said of the main one."""
+
+
+class TemplateNotFound(NotFound):
+    code, message = "template_not_found", "There is no template with this code"
+
+
+class LanguageNotFound(NotFound):
+    code, message = "language_not_found", "The template does not exist in this language; POST /templates adds one"
+
+
+class VersionNotFound(NotFound):
+    code, message = "version_not_found", "The template has no such version in this language"
+
+
+class TemplateExists(Conflict):
+    code, message = "template_exists", "The template exists in this language; PUT makes a new version of it"
+
+
+class InvalidTemplate(Unprocessable):
+    """A template that cannot be saved, or not be rendered with these variables. Names the part and what is wrong."""
+
+    code = "invalid_template"
+
+    def __init__(self, error: TemplateError) -> None:
+        field = FIELDS.get(error.field, error.field)
+        super().__init__(
+            f"The template is not valid: {field}: {error.message}", data=_problems([(field, error.message)])
+        )
+
+
+class VariablesMissing(Unprocessable):
+    """Lists every variable that is missing, as `variables.<name>`."""
+
+    code = "missing_variables"
+
+    def __init__(self, names: Iterable[str]) -> None:
+        listed = sorted(names)
+        problems = _problems((f"variables.{name}", "This variable is required by the template") for name in listed)
+        super().__init__(f"Variables are missing: {', '.join(listed)}", data=problems)
+
+
+def _problems(found: Iterable[tuple[str, str]]) -> Problems:
+    return Problems(errors=[FieldProblem(field=field, message=message) for field, message in found])

@@ -1,0 +1,81 @@
+"""The composition root: the only place that knows which database, Redis and user service there are."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from pydantic import TypeAdapter
+from redis.asyncio import Redis
+
+from chassis.app import ServiceDescription, create_service_app
+from chassis.breaker import CircuitBreaker, breaker_metrics
+from chassis.cache import LayeredCache, connect_redis
+from chassis.database import Database
+from chassis.health import Dependency
+from chassis.http_client import ServiceClient
+from chassis.metrics import new_registry
+from chassis.security import ServiceCallers, ServiceTokens
+from contracts.callers import build_authenticator
+from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE, ActiveTemplate
+from template_service.routers import internal, previews, templates, versions
+from template_service.services.reading import TemplateReader
+from template_service.services.writing import TemplateWriter
+from template_service.settings import TemplateSettings
+
+DESCRIPTION = ServiceDescription(
+    name=TEMPLATE_SERVICE,
+    title="Template service",
+    summary="Templates, their languages and immutable versions, previews.",
+    tags=(
+        {"name": "templates", "description": "Create, read, change and archive templates"},
+        {"name": "versions", "description": "The history of a template's language, and rolling back"},
+        {"name": "previews", "description": "Templates filled in, nothing sent"},
+    ),
+)
+
+
+def create_app(settings: TemplateSettings, *, redis: Redis | None = None) -> FastAPI:
+    """Nothing connects before the lifespan. A `redis` that is given stays open when the service stops."""
+    registry = new_registry()
+    database = Database(settings.database_url)
+    cache_redis = redis if redis is not None else connect_redis(settings.redis_url)
+    users = _users(settings, registry)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+        await users.close()
+        await database.close()
+        if redis is None:
+            await cache_redis.aclose()
+
+    app = create_service_app(
+        DESCRIPTION,
+        settings,
+        registry=registry,
+        dependencies=[
+            Dependency("database", database.ping, essential=True),
+            Dependency("redis", cache_redis.ping),
+            Dependency("user-service", users.ping),
+        ],
+        lifespan=lifespan,
+    )
+    app.state.reader = TemplateReader(database)
+    app.state.writer = TemplateWriter(database, _readers_cache(cache_redis).forget)
+    app.state.authenticator = build_authenticator(users, cache_redis, shared_secret=settings.shared_secret)
+    app.state.service_callers = ServiceCallers(settings.service_secret.get_secret_value(), TEMPLATE_SERVICE)
+    for module in (previews, templates, versions, internal):
+        app.include_router(module.router)
+    return app
+
+
+def _users(settings: TemplateSettings, registry: CollectorRegistry) -> ServiceClient:
+    breaker = CircuitBreaker(USER_SERVICE, on_change=breaker_metrics(registry).labels(USER_SERVICE).set)
+    tokens = ServiceTokens(settings.service_secret.get_secret_value(), TEMPLATE_SERVICE)
+    return ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker)
+
+
+def _readers_cache(redis: Redis) -> LayeredCache[ActiveTemplate]:
+    """The cache that the gateway fills; here nothing is ever read from it, only forgotten."""
+    return LayeredCache(TEMPLATE_CACHE, redis, TypeAdapter(ActiveTemplate), memory_seconds=1, redis_seconds=60)

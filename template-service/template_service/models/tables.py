@@ -1,0 +1,62 @@
+"""A template has languages; a language has versions, of which one is active.
+
+A version is written once and never changed or deleted: messages in flight name it by code, language and number.
+"""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, ForeignKeyConstraint, Identity, Text, func
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from template_service.models.base import Base
+
+
+class Template(Base):
+    """`archived_at` is set while it is deleted. Its code stays taken by this row, so that version numbers go on."""
+
+    __tablename__ = "templates"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text, server_default="")
+    default_language: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class TemplateLanguage(Base):
+    """`latest_version` numbers the versions; no `active_version` means that the language is not in use (any more)."""
+
+    __tablename__ = "template_languages"
+
+    template_id: Mapped[int] = mapped_column(BigInteger, ForeignKey(Template.id), primary_key=True)
+    language: Mapped[str] = mapped_column(Text, primary_key=True)
+    latest_version: Mapped[int]
+    active_version: Mapped[int | None]
+
+
+class TemplateVersion(Base):
+    """The parts as they were written; "" is a part that is not there. What follows from them was found on saving."""
+
+    __tablename__ = "template_versions"
+    __table_args__ = (
+        ForeignKeyConstraint(["template_id", "language"], [TemplateLanguage.template_id, TemplateLanguage.language]),
+    )
+
+    template_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    language: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    subject: Mapped[str] = mapped_column(Text)
+    html: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    image: Mapped[str] = mapped_column(Text)
+    link: Mapped[str] = mapped_column(Text)
+    required: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    serves_email: Mapped[bool]
+    serves_push: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -1,0 +1,54 @@
+"""What the database gives back."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from templating import TemplateSource
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateRecord:
+    """`active` is language → active version; it is empty while the template is archived.
+
+    `serves_email` and `serves_push` say whether any active language does.
+    """
+
+    id: int
+    code: str
+    name: str
+    description: str
+    default_language: str
+    created_at: datetime
+    updated_at: datetime
+    archived_at: datetime | None
+    active: dict[str, int]
+    serves_email: bool
+    serves_push: bool
+
+
+@dataclass(frozen=True, slots=True)
+class VersionSummary:
+    """A version without its parts."""
+
+    language: str
+    version: int
+    required: tuple[str, ...]
+    serves_email: bool
+    serves_push: bool
+    created_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class VersionRecord:
+    summary: VersionSummary
+    source: TemplateSource
+
+
+@dataclass(frozen=True, slots=True)
+class NewVersion:
+    """What is stored of a template that compiled. `required` is sorted."""
+
+    source: TemplateSource
+    required: tuple[str, ...]
+    serves_email: bool
+    serves_push: bool

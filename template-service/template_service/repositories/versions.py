@@ -1,0 +1,118 @@
+"""Versions: written once, read for ever; and which of them is active."""
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from sqlalchemy import ColumnElement, CursorResult, Row, Select, and_, func, select, tuple_, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from template_service.models import Template, TemplateLanguage, TemplateVersion
+from template_service.repositories.records import NewVersion, VersionRecord, VersionSummary
+from templating import TemplateSource
+
+_SUMMARY = (
+    TemplateVersion.language,
+    TemplateVersion.version,
+    TemplateVersion.required,
+    TemplateVersion.serves_email,
+    TemplateVersion.serves_push,
+    TemplateVersion.created_at,
+)
+_PARTS = (
+    TemplateVersion.subject,
+    TemplateVersion.html,
+    TemplateVersion.text,
+    TemplateVersion.title,
+    TemplateVersion.body,
+    TemplateVersion.image,
+    TemplateVersion.link,
+)
+
+
+async def add(connection: AsyncConnection, template: int, language: str, new: NewVersion) -> int:
+    """Stores the next version of that language, makes it the active one, and returns its number.
+
+    The number is counted up in the language's row, whose lock keeps two writers from taking the same one.
+    """
+    counted = (
+        insert(TemplateLanguage)
+        .values(template_id=template, language=language, latest_version=1, active_version=1)
+        .on_conflict_do_update(
+            index_elements=[TemplateLanguage.template_id, TemplateLanguage.language],
+            set_={
+                "latest_version": TemplateLanguage.latest_version + 1,
+                "active_version": TemplateLanguage.latest_version + 1,
+            },
+        )
+        .returning(TemplateLanguage.latest_version)
+    )
+    number = (await connection.execute(counted)).scalar_one()
+    await connection.execute(
+        insert(TemplateVersion).values(
+            template_id=template,
+            language=language,
+            version=number,
+            required=list(new.required),
+            serves_email=new.serves_email,
+            serves_push=new.serves_push,
+            **asdict(new.source),
+        )
+    )
+    return number
+
+
+async def activate(connection: AsyncConnection, template: int, language: str, version: int) -> None:
+    language_row = (TemplateLanguage.template_id == template, TemplateLanguage.language == language)
+    await connection.execute(update(TemplateLanguage).where(*language_row).values(active_version=version))
+
+
+async def find(connection: AsyncConnection, template: int, language: str, version: int) -> VersionRecord | None:
+    statement = select(*_SUMMARY, *_PARTS).where(TemplateVersion.template_id == template, _is(language, version))
+    return _version(await connection.execute(statement))
+
+
+async def find_by_code(connection: AsyncConnection, code: str, language: str, version: int) -> VersionRecord | None:
+    """Exactly that version, whether it is active, replaced, or its template archived."""
+    statement = select(*_SUMMARY, *_PARTS).join(Template, Template.id == TemplateVersion.template_id)
+    return _version(await connection.execute(statement.where(Template.code == code, _is(language, version))))
+
+
+async def summaries(connection: AsyncConnection, template: int, numbers: Mapping[str, int]) -> list[VersionSummary]:
+    """Those versions, by language."""
+    named = tuple_(TemplateVersion.language, TemplateVersion.version).in_(list(numbers.items()))
+    return [_summary(row) for row in await connection.execute(_summaries(template).where(named))]
+
+
+async def page(
+    connection: AsyncConnection, template: int, language: str, *, limit: int, offset: int
+) -> list[VersionSummary]:
+    """The newest first."""
+    statement = _summaries(template).where(TemplateVersion.language == language)
+    ordered = statement.order_by(TemplateVersion.version.desc()).limit(limit).offset(offset)
+    return [_summary(row) for row in await connection.execute(ordered)]
+
+
+async def count(connection: AsyncConnection, template: int, language: str) -> int:
+    statement = select(func.count()).select_from(TemplateVersion)
+    of_language = (TemplateVersion.template_id == template, TemplateVersion.language == language)
+    return (await connection.execute(statement.where(*of_language))).scalar_one()
+
+
+def _summaries(template: int) -> Select[*tuple[Any, ...]]:
+    return select(*_SUMMARY).where(TemplateVersion.template_id == template)
+
+
+def _is(language: str, version: int) -> ColumnElement[bool]:
+    return and_(TemplateVersion.language == language, TemplateVersion.version == version)
+
+
+def _version(result: CursorResult[Any]) -> VersionRecord | None:
+    row = result.one_or_none()
+    return VersionRecord(_summary(row), TemplateSource(*row[len(_SUMMARY) :])) if row else None
+
+
+def _summary(row: Row[*tuple[Any, ...]]) -> VersionSummary:
+    language, version, required, serves_email, serves_push, created_at = row[: len(_SUMMARY)]
+    return VersionSummary(language, version, tuple(required), serves_email, serves_push, created_at)

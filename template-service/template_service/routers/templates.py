@@ -1,0 +1,95 @@
+"""Templates: create, read, change, archive."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, Meta, answer
+from template_service.dependencies import LanguageQuery, Reader, TemplateCode, VersionQuery, Writer, may_read, may_write
+from template_service.routers.responses import EXISTS, MISSING, REFUSED
+from template_service.schemas.answers import ArchivedAnswer, TemplateAnswer, TemplateSummary
+from template_service.schemas.lists import TemplatesQuery
+from template_service.schemas.requests import CreateTemplate, PatchTemplate, ReplaceTemplate
+
+router = APIRouter(prefix="/api/v1/templates", tags=["templates"], responses=REFUSED)
+
+
+@router.post(
+    "",
+    status_code=201,
+    summary="Create a template, or a further language of one",
+    response_model=Envelope[TemplateAnswer],
+    responses=EXISTS,
+    dependencies=[may_write],
+)
+async def create(body: CreateTemplate, writer: Writer) -> Response:
+    """A code that exists gets the language added to it and keeps its name and description.
+
+    An archived code comes back with this language only; its version numbers go on.
+    """
+    view = await writer.create(body.new_template())
+    return answer(TemplateAnswer.of_view(view), "Template created", status=201)
+
+
+@router.get("", summary="List templates", response_model=Envelope[list[TemplateSummary]], dependencies=[may_read])
+async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Reader) -> Response:
+    """By code, without archived ones."""
+    found = await reader.page(query.filter, query.slice)
+    meta = Meta.of(found.total, limit=query.limit, page=query.page)
+    return answer([TemplateSummary.of(template) for template in found.items], meta=meta)
+
+
+@router.get(
+    "/{code}",
+    summary="Read a template",
+    response_model=Envelope[TemplateAnswer],
+    responses=MISSING,
+    dependencies=[may_read],
+)
+async def read(
+    code: TemplateCode, reader: Reader, language: LanguageQuery = None, version: VersionQuery = None
+) -> Response:
+    """In the closest language: `pt-BR`, then `pt`, then the template's default. Active version, or the one named."""
+    return answer(TemplateAnswer.of_view(await reader.get(code, language=language, version=version)))
+
+
+@router.put(
+    "/{code}",
+    summary="Replace a template's content",
+    response_model=Envelope[TemplateAnswer],
+    responses=MISSING,
+    dependencies=[may_write],
+)
+async def replace(
+    code: TemplateCode, body: ReplaceTemplate, writer: Writer, language: LanguageQuery = None
+) -> Response:
+    """Makes a new version of one language and activates it, unless the content is what it was."""
+    view = await writer.change(code, body.change(language))
+    return answer(TemplateAnswer.of_view(view), "Template updated")
+
+
+@router.patch(
+    "/{code}",
+    summary="Change some of a template",
+    response_model=Envelope[TemplateAnswer],
+    responses=MISSING,
+    dependencies=[may_write],
+)
+async def patch(code: TemplateCode, body: PatchTemplate, writer: Writer, language: LanguageQuery = None) -> Response:
+    """Changed parts make a new version and activate it. Name, description and default language are not versioned."""
+    view = await writer.change(code, body.change(language))
+    return answer(TemplateAnswer.of_view(view), "Template updated")
+
+
+@router.delete(
+    "/{code}",
+    summary="Archive a template",
+    response_model=Envelope[ArchivedAnswer],
+    responses=MISSING,
+    dependencies=[may_write],
+)
+async def archive(code: TemplateCode, writer: Writer) -> Response:
+    """It is gone for readers and new notifications; those under way still get the version that they name."""
+    await writer.archive(code)
+    return answer(ArchivedAnswer(code=code), "Template archived")

@@ -1,0 +1,46 @@
+"""A language's versions: their history, and which one is active."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, Meta, answer
+from template_service.dependencies import (
+    LanguageQuery,
+    Reader,
+    TemplateCode,
+    VersionNumber,
+    Writer,
+    may_read,
+    may_write,
+)
+from template_service.routers.responses import MISSING, REFUSED
+from template_service.schemas.answers import TemplateAnswer, VersionAnswer
+from template_service.schemas.lists import VersionsQuery
+
+router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"], responses={**REFUSED, **MISSING})
+
+
+@router.get(
+    "", summary="List a language's versions", response_model=Envelope[list[VersionAnswer]], dependencies=[may_read]
+)
+async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Query()], reader: Reader) -> Response:
+    """The newest first."""
+    template, found = await reader.history(code, query.language, query.slice)
+    meta = Meta.of(found.total, limit=query.limit, page=query.page)
+    return answer([VersionAnswer.of(template, summary) for summary in found.items], meta=meta)
+
+
+@router.post(
+    "/{version}/activate",
+    summary="Roll back or forward to a version",
+    response_model=Envelope[TemplateAnswer],
+    dependencies=[may_write],
+)
+async def activate(
+    code: TemplateCode, version: VersionNumber, writer: Writer, language: LanguageQuery = None
+) -> Response:
+    """New notifications use it from now on. Without `language`: the template's default one."""
+    view = await writer.activate(code, language, version)
+    return answer(TemplateAnswer.of_view(view), f"Version {version} is active")

@@ -1,0 +1,164 @@
+"""What callers get."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import BaseModel, ConfigDict, JsonValue
+
+from contracts.recipients import Channel
+from template_service.repositories.records import TemplateRecord, VersionSummary
+from template_service.services.previewing import Preview
+from template_service.services.views import TemplateView
+from templating import RenderedEmail, RenderedPush
+
+_ABOUT: dict[str, JsonValue] = {
+    "code": "welcome_email",
+    "name": "Welcome",
+    "description": "Sent to new users",
+    "default_language": "en",
+    "languages": ["en", "pt-BR"],
+    "channels": ["email"],
+    "created_at": "2026-01-01T12:00:00Z",
+    "updated_at": "2026-01-02T12:00:00Z",
+}
+_PARTS: dict[str, JsonValue] = {
+    "subject": "Welcome, {{ name }}",
+    "content": "<h1>Hello {{ name }}</h1>",
+    "text": "",
+    "title": "",
+    "body": "",
+    "image": "",
+    "link": "",
+}
+_VERSION: dict[str, JsonValue] = {"language": "en", "version": 2, "active_version": 2, "variables": ["name"]}
+
+
+class TemplateSummary(BaseModel):
+    """A template in a list. `channels` are those that any of its `languages` serves."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [_ABOUT]})
+
+    code: str
+    name: str
+    description: str
+    default_language: str
+    languages: list[str]
+    channels: list[Channel]
+    created_at: datetime
+    updated_at: datetime
+
+    @classmethod
+    def of(cls, template: TemplateRecord) -> Self:
+        return cls(
+            code=template.code,
+            name=template.name,
+            description=template.description,
+            default_language=template.default_language,
+            languages=sorted(template.active),
+            channels=channels(email=template.serves_email, push=template.serves_push),
+            created_at=template.created_at,
+            updated_at=template.updated_at,
+        )
+
+
+class TemplateAnswer(TemplateSummary):
+    """A template in one language and version. `variables` must all be given; "" is a part that is not there."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**_ABOUT, **_VERSION, **_PARTS}]})
+
+    language: str
+    version: int
+    active_version: int | None
+    variables: list[str]
+    subject: str
+    content: str
+    text: str
+    title: str
+    body: str
+    image: str
+    link: str
+
+    @classmethod
+    def of_view(cls, view: TemplateView) -> Self:
+        summary, source = view.version.summary, view.version.source
+        about = TemplateSummary.of(view.template).model_dump()
+        about["channels"] = channels(email=summary.serves_email, push=summary.serves_push)
+        return cls(
+            **about,
+            language=summary.language,
+            version=summary.version,
+            active_version=view.template.active.get(summary.language),
+            variables=list(summary.required),
+            subject=source.subject,
+            content=source.html,
+            text=source.text,
+            title=source.title,
+            body=source.body,
+            image=source.image,
+            link=source.link,
+        )
+
+
+class VersionAnswer(BaseModel):
+    """A version in a language's history; `active` is the one that new notifications use."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "version": 2,
+                    "language": "en",
+                    "active": True,
+                    "variables": ["name"],
+                    "channels": ["email"],
+                    "created_at": "2026-01-02T12:00:00Z",
+                }
+            ]
+        }
+    )
+
+    version: int
+    language: str
+    active: bool
+    variables: list[str]
+    channels: list[Channel]
+    created_at: datetime
+
+    @classmethod
+    def of(cls, template: TemplateRecord, summary: VersionSummary) -> Self:
+        return cls(
+            version=summary.version,
+            language=summary.language,
+            active=template.active.get(summary.language) == summary.version,
+            variables=list(summary.required),
+            channels=channels(email=summary.serves_email, push=summary.serves_push),
+            created_at=summary.created_at,
+        )
+
+
+class PreviewAnswer(BaseModel):
+    """The template filled in; null for a channel that it does not serve, or that was not asked for."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"email": {"subject": "Hi", "html": "<p>Hello Ada</p>", "text": "Hello Ada"}, "push": None}]
+        },
+    )
+
+    email: RenderedEmail | None
+    push: RenderedPush | None
+
+    @classmethod
+    def of(cls, preview: Preview) -> Self:
+        return cls(email=preview.email, push=preview.push)
+
+
+class ArchivedAnswer(BaseModel):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"code": "welcome_email"}]})
+
+    code: str
+
+
+def channels(*, email: bool, push: bool) -> list[Channel]:
+    served: dict[Channel, bool] = {"email": email, "push": push}
+    return [channel for channel, serves in served.items() if serves]

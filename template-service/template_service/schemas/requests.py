@@ -1,0 +1,148 @@
+"""What callers send. Unknown fields are ignored, so nothing but these can be set."""
+
+from typing import Annotated, Self
+
+from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
+
+from contracts.recipients import Channel
+from template_service.schemas.fields import Code, Description, Language, Name, Part, Variables
+from template_service.services.drafts import Change, NewTemplate, Parts, body_as_content
+from templating import TemplateSource
+
+NAME_OF_PART = {
+    "subject": "subject",
+    "content": "html",
+    "text": "text",
+    "title": "title",
+    "body": "body",
+    "image": "image",
+    "link": "link",
+}
+"""The API's names of the parts → the renderer's."""
+
+WELCOME: dict[str, JsonValue] = {
+    "code": "welcome_email",
+    "name": "Welcome",
+    "description": "Sent to new users",
+    "subject": "Welcome, {{ name }}",
+    "content": "<h1>Hello {{ name }}</h1><p><a href='{{ link }}'>Begin here</a></p>",
+    "language": "en",
+}
+ORDER: dict[str, JsonValue] = {
+    "code": "order_shipped",
+    "name": "Order shipped",
+    "title": "Order {{ order.id }} is on its way",
+    "body": "It arrives {{ order.arrival | default: 'soon' }}",
+    "link": "{{ order.url }}",
+    "language": "en",
+}
+
+
+class PartsBody(BaseModel):
+    """The parts, as sources with `{{ variable }}` in them. One template may serve both channels.
+
+    E-mail: `content` (HTML), `text` (made from the HTML when it is not there), `subject`.
+    Push: `title`, `body`, `image`, `link`.
+    """
+
+    subject: Part | None = Field(
+        default=None, description="E-mail: the subject; the template's name when there is none"
+    )
+    content: Part | None = Field(default=None, description="E-mail: the HTML part")
+    text: Part | None = Field(default=None, description="E-mail: the plain-text part")
+    title: Part | None = Field(default=None, description="Push: the title. It makes this a push template")
+    body: Part | None = Field(
+        default=None,
+        description="Push: the message. With neither `title` nor `content`, `body` is another name of `content`",
+    )
+    image: Part | None = Field(default=None, description="Push: the address of an image")
+    link: Part | None = Field(default=None, description="Push: where a click leads")
+
+    @property
+    def parts(self) -> Parts:
+        """Those that were sent; null takes a part away."""
+        sent = NAME_OF_PART.keys() & self.model_fields_set
+        return {NAME_OF_PART[name]: getattr(self, name) or "" for name in sent}
+
+    def need_content(self) -> Self:
+        if not (self.content or self.text or self.title or self.body):
+            raise ValueError("at least one of content, text, title and body is needed")
+        return self
+
+
+class CreateTemplate(PartsBody):
+    """`template_code` is accepted for `code`, and `body` for `content` (see there)."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [WELCOME, ORDER]})
+
+    code: Annotated[Code, Field(validation_alias=AliasChoices("code", "template_code"))]
+    name: Name
+    description: Description = ""
+    language: Language = "en"
+
+    _content = model_validator(mode="after")(PartsBody.need_content)
+
+    def new_template(self) -> NewTemplate:
+        return NewTemplate(self.code, self.name, self.description, self.language, self.parts)
+
+
+class PatchTemplate(PartsBody):
+    """Only what is sent changes; a part sent as null or "" is taken away."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"subject": "A warm welcome, {{ name }}"}, {"default_language": "pt-BR"}]}
+    )
+
+    language: Language | None = Field(
+        default=None, description="Whose parts change; else the template's default language"
+    )
+    name: Name | None = None
+    description: Description | None = None
+    default_language: Language | None = Field(default=None, description="What readers of other languages get")
+
+    def change(self, language: str | None) -> Change:
+        """`language` is the query's, for a body without one."""
+        return Change(self.parts, self.language or language, self.name, self.description, self.default_language)
+
+
+class ReplaceTemplate(PatchTemplate):
+    """All parts are replaced: one that is not sent is taken away. Name and description stay unless sent."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"subject": "Welcome, {{ name }}", "content": "<h1>Welcome, {{ name }}</h1>"}]}
+    )
+
+    _content = model_validator(mode="after")(PartsBody.need_content)
+
+    @property
+    def parts(self) -> Parts:
+        return {**dict.fromkeys(NAME_OF_PART.values(), ""), **body_as_content(super().parts, TemplateSource())}
+
+
+class RenderTemplate(BaseModel):
+    """Which version to fill in, and with what."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"variables": {"name": "Ada", "link": "https://example.com/start"}}]}
+    )
+
+    variables: Variables = Field(default_factory=dict)
+    language: Language | None = None
+    version: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    channel: Channel | None = Field(default=None, description="Only this one; else all that the template serves")
+
+
+class RenderUnsaved(PartsBody):
+    """Parts that are not saved, and what to fill them with."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"subject": "Hi", "content": "<p>Hello {{ name }}</p>", "variables": {"name": "Ada"}}]
+        }
+    )
+
+    name: Name = Field(default="Preview", description="Becomes the subject of an e-mail without one")
+    variables: Variables = Field(default_factory=dict)
+    channel: Channel | None = None
+
+    _content = model_validator(mode="after")(PartsBody.need_content)

@@ -1,0 +1,43 @@
+"""What a template looks like, filled in. Nothing is sent and nothing is kept."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from chassis.errors import field_error
+from contracts.recipients import Channel
+from template_service.errors import InvalidTemplate, VariablesMissing
+from template_service.services.compiling import compiled
+from templating import CompiledTemplate, MissingVariables, RenderedEmail, RenderedPush, TemplateError, TemplateSource
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """None where the template does not serve the channel, or another one was asked for."""
+
+    email: RenderedEmail | None
+    push: RenderedPush | None
+
+
+async def preview(source: TemplateSource, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
+    """Both channels, or the one asked for. Raises VariablesMissing (naming all), InvalidTemplate."""
+    template = await compiled(source)
+    served: dict[Channel, bool] = {"email": template.serves_email, "push": template.serves_push}
+    if channel and not served[channel]:
+        raise field_error("channel", f"The template has no parts for {channel}")
+    if absent := template.missing(variables):
+        raise VariablesMissing(absent)
+    shown = {channel} if channel else {name for name, serves in served.items() if serves}
+    try:
+        return await asyncio.to_thread(_render, template, variables, shown)
+    except MissingVariables as error:  # known only while rendering: the keys of a loop's items, for example
+        raise VariablesMissing(error.names) from error
+    except TemplateError as error:
+        raise InvalidTemplate(error) from error
+
+
+def _render(template: CompiledTemplate, variables: dict[str, Any], shown: set[Channel]) -> Preview:
+    return Preview(
+        email=template.render_email(variables) if "email" in shown else None,
+        push=template.render_push(variables) if "push" in shown else None,
+    )

@@ -1,0 +1,124 @@
+"""Changing templates. Every change of content is a new version; a version that exists is never touched."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.database import Database
+from chassis.errors import field_error
+from template_service.errors import TemplateExists
+from template_service.repositories import templates, versions
+from template_service.repositories.records import TemplateRecord
+from template_service.services.compiling import checked
+from template_service.services.drafts import Change, NewTemplate, revised
+from template_service.services.views import TemplateView, language_in_use, load, load_for_change, view
+
+log = structlog.get_logger()
+
+
+class TemplateWriter:
+    """One writer at a time per template (its row is locked): concurrent changes all succeed, one after the other.
+
+    `changed(code)` is called after each commit: it tells the caches.
+    """
+
+    def __init__(self, database: Database, changed: Callable[[str], Awaitable[object]]) -> None:
+        self._database = database
+        self._changed = changed
+
+    async def create(self, new: NewTemplate) -> TemplateView:
+        """A new template, a new language of one, or an archived one again. Raises TemplateExists, InvalidTemplate."""
+        content = await checked(new.source)
+        async with self._database.begin() as connection:
+            template = await _claim(connection, new)
+            if new.language in template.active:
+                raise TemplateExists
+            if not template.active:  # it is new, or was archived: it starts with what is given now
+                await templates.describe(
+                    connection, template.id, name=new.name, description=new.description, default_language=new.language
+                )
+            number = await versions.add(connection, template.id, new.language, content)
+            await templates.touch(connection, template.id)
+            saved = await view(connection, await load(connection, new.code), new.language, number)
+        return await self._announce("template.created", saved)
+
+    async def change(self, code: str, change: Change) -> TemplateView:
+        """Makes and activates a new version if the content differs; a name or description alone makes none.
+
+        Raises TemplateNotFound, LanguageNotFound, InvalidTemplate.
+        """
+        async with self._database.begin() as connection:
+            template = await load_for_change(connection, code)
+            language = language_in_use(template, change.language)
+            number = await _add_if_different(connection, template, language, change)
+            await _describe(connection, template, change)
+            saved = await view(connection, await load(connection, code), language, number)
+        return await self._announce("template.changed", saved)
+
+    async def activate(self, code: str, language: str | None, version: int) -> TemplateView:
+        """Rolls back or forward, or takes a language into use again. Raises TemplateNotFound, VersionNotFound."""
+        async with self._database.begin() as connection:
+            template = await load_for_change(connection, code)
+            chosen = await view(connection, template, language or template.default_language, version)
+            await versions.activate(connection, template.id, chosen.version.summary.language, version)
+            await templates.touch(connection, template.id)
+            saved = replace(chosen, template=await load(connection, code))
+        return await self._announce("template.activated", saved)
+
+    async def archive(self, code: str) -> None:
+        """It is gone for readers; messages in flight still find their versions. Raises TemplateNotFound."""
+        async with self._database.begin() as connection:
+            template = await load_for_change(connection, code)
+            await templates.archive(connection, template.id)
+        log.info("template.archived", template_code=code)
+        await self._changed(code)
+
+    async def _announce(self, event: str, saved: TemplateView) -> TemplateView:
+        summary = saved.version.summary
+        log.info(event, template_code=saved.template.code, language=summary.language, version=summary.version)
+        await self._changed(saved.template.code)
+        return saved
+
+
+async def _claim(connection: AsyncConnection, new: NewTemplate) -> TemplateRecord:
+    """The template of that code, made if it is not there, and locked."""
+    await templates.add_unless_there(connection, new.code, new.name, default_language=new.language)
+    template = await templates.find_for_change(connection, new.code)
+    if template is None:
+        raise LookupError(new.code)  # templates are never deleted, so it is there
+    return template
+
+
+async def _add_if_different(
+    connection: AsyncConnection, template: TemplateRecord, language: str, change: Change
+) -> int:
+    """The number of the version that says what is wanted: the active one, or a new one."""
+    active = await view(connection, template, language, template.active[language])
+    source = revised(active.version.source, change.parts, change.name or template.name)
+    if source == active.version.source:
+        return active.version.summary.version
+    number = await versions.add(connection, template.id, language, await checked(source))
+    await templates.touch(connection, template.id)
+    return number
+
+
+async def _describe(connection: AsyncConnection, template: TemplateRecord, change: Change) -> None:
+    """Takes over what is given and not versioned."""
+    if change.default_language and change.default_language not in template.active:
+        raise field_error("default_language", "The template does not exist in this language")
+    wanted = replace(
+        template,
+        name=change.name or template.name,
+        description=template.description if change.description is None else change.description,
+        default_language=change.default_language or template.default_language,
+    )
+    if wanted != template:
+        await templates.describe(
+            connection,
+            template.id,
+            name=wanted.name,
+            description=wanted.description,
+            default_language=wanted.default_language,
+        )

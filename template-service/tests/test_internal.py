@@ -1,0 +1,60 @@
+"""What the gateway and the workers are told, in the words of the contract."""
+
+import pytest
+
+from contracts.lookups import ActiveTemplate, TemplateInfo
+
+TEMPLATES = "/api/v1/templates"
+INTERNAL = "/internal/templates/welcome_email"
+
+
+@pytest.fixture(autouse=True)
+async def created(admin, welcome) -> None:
+    await admin.post(TEMPLATES, json=welcome)
+    await admin.post(TEMPLATES, json={**welcome, "language": "pt", "content": "Olá {{ nome }}", "title": "T"})
+
+
+async def test_the_active_version_comes_in_the_closest_language(service, welcome) -> None:
+    info = TemplateInfo.model_validate((await service.get(f"{INTERNAL}?language=pt-BR")).json()["data"])
+    assert (info.code, info.language, info.version, info.html) == ("welcome_email", "pt", 1, "Olá {{ nome }}")
+    assert (info.serves_email, info.serves_push, info.required) == (True, True, ("name", "nome"))
+    default = TemplateInfo.model_validate((await service.get(INTERNAL)).json()["data"])
+    assert (default.language, default.html, default.subject) == ("en", welcome["content"], welcome["subject"])
+
+
+async def test_a_named_version_never_changes(admin, service, welcome) -> None:
+    before = (await service.get(f"{INTERNAL}?language=en&version=1")).json()["data"]
+    await admin.put(f"{TEMPLATES}/welcome_email", json={"text": "other"})
+    await admin.patch(f"{TEMPLATES}/welcome_email", json={"name": "Other", "default_language": "pt"})
+    assert (await service.get(f"{INTERNAL}?language=en&version=1")).json()["data"] == before
+    assert before["html"] == welcome["content"]
+
+
+@pytest.mark.parametrize("query", ["language=en&version=2", "language=en-GB&version=1", "language=fr&version=1"])
+async def test_a_named_version_is_that_one_or_none(service, query) -> None:
+    assert (await service.get(f"{INTERNAL}?{query}")).status_code == 404
+
+
+async def test_a_version_is_named_with_its_language(service) -> None:
+    answer = await service.get(f"{INTERNAL}?version=1")
+    assert (answer.status_code, answer.json()["data"]["errors"][0]["field"]) == (422, "language")
+
+
+async def test_all_active_languages_come_at_once_without_their_parts(admin, service) -> None:
+    await admin.patch(f"{TEMPLATES}/welcome_email?language=pt", json={"content": "Oi"})
+    active = ActiveTemplate.model_validate((await service.get(f"{INTERNAL}/active")).json()["data"])
+    assert (active.code, active.default_language) == ("welcome_email", "en")
+    assert {language: info.version for language, info in active.languages.items()} == {"en": 1, "pt": 2}
+    assert active.languages["en"].required == ("link", "name")
+    assert active.languages["pt"].serves_push
+    assert {info.html + info.subject + info.title for info in active.languages.values()} == {""}
+
+
+async def test_an_unknown_template_is_404(service) -> None:
+    for path in ("nothing", "nothing/active", "nothing?language=en&version=1"):
+        answer = await service.get(f"/internal/templates/{path}")
+        assert answer.status_code == 404
+
+
+async def test_internal_routes_are_not_in_the_public_description(admin) -> None:
+    assert not [path for path in (await admin.get("/openapi.json")).json()["paths"] if "internal" in path]
