@@ -1,0 +1,57 @@
+"""Whom a notification goes to now: the user may have moved, or opted out, since it was accepted."""
+
+from uuid import UUID
+
+from pydantic import TypeAdapter
+from redis.asyncio import Redis
+
+from chassis.cache import LayeredCache
+from chassis.envelope import Envelope
+from chassis.http_client import DependencyUnavailable, ServiceClient
+from contracts.lookups import USER_CACHE, UserContact
+from contracts.messages import NotificationMessage
+from contracts.recipients import EmailRecipient, PushRecipient
+from delivery.outcomes import Suppressed
+
+MEMORY_SECONDS = 2.0
+REDIS_SECONDS = 300.0
+_ANSWER = TypeAdapter(Envelope[UserContact])
+
+
+class _UserGone(Exception):
+    pass
+
+
+class Audience:
+    """The user service's word, through memory and Redis; the message's own copy while it cannot be asked."""
+
+    def __init__(self, users: ServiceClient, redis: Redis) -> None:
+        self._users = users
+        self._cache = LayeredCache(
+            USER_CACHE, redis, TypeAdapter(UserContact), memory_seconds=MEMORY_SECONDS, redis_seconds=REDIS_SECONDS
+        )
+
+    async def of(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
+        try:
+            user = await self._cache.get(str(message.user_id), lambda: self._load(message.user_id))
+        except DependencyUnavailable:
+            return message.recipient
+        except _UserGone:
+            return Suppressed("user_gone")
+        if message.notification_type == "email":
+            wanted = user.preferences.email
+            return EmailRecipient(name=user.name, email=user.email) if wanted else Suppressed("opted_out")
+        if not user.preferences.push:
+            return Suppressed("opted_out")
+        if not user.push_tokens:
+            return Suppressed("no_push_token")
+        return PushRecipient(name=user.name, push_tokens=user.push_tokens)
+
+    async def _load(self, user_id: UUID) -> UserContact:
+        status, body = await self._users.get(f"/internal/users/{user_id}")
+        if status == 404:
+            raise _UserGone
+        user = _ANSWER.validate_json(body).data if status == 200 else None
+        if user is None:
+            raise DependencyUnavailable(f"the user service answered {status}")
+        return user

@@ -1,0 +1,193 @@
+"""The engine: what happens to a message from the queue until it is acknowledged.
+
+Read `handle`, then `_deliver_to`: each line is a step, in the order that keeps the promise. The ledger says `sending`
+before the provider is called, and has the result before the message is acknowledged.
+"""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Generic
+
+import structlog
+from pydantic import ValidationError
+
+from chassis.breaker import CircuitOpen
+from chassis.broker import Delivery
+from chassis.correlation import begin_story
+from chassis.errors import Unavailable
+from chassis.http_client import DependencyUnavailable
+from contracts.messages import NotificationMessage
+from delivery.audience import Audience
+from delivery.backoff import RetryPolicy
+from delivery.channel import Address, Content, DeliveryChannel, Envelope, Target
+from delivery.counting import DeliveryMetrics
+from delivery.ledger import Claim, Claimed, InOtherHands, Ledger, Recorded
+from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown, RetryLater, Suppressed
+from delivery.reporting import Reporter
+from delivery.slots import Slots, settle
+from delivery.sweeping import REQUEUED_HEADER
+from delivery.template_store import TemplateGone, TemplateStore
+from delivery.verdict import Result, Verdict, record_of, verdict_of
+from templating import TemplateError
+
+log = structlog.get_logger()
+
+NOBODY = "nobody"  # the ledger's key for a notification that has no recipient any more
+LEDGER_PAUSE_SECONDS = 0.5
+
+
+class Engine(Generic[Address, Content]):
+    """Delivers one channel's messages. `handle` is the broker's handler: when it raises, the message comes again."""
+
+    def __init__(  # noqa: PLR0913 - the composition root hands every part in
+        self,
+        channel: DeliveryChannel[Address, Content],
+        *,
+        ledger: Ledger,
+        audience: Audience,
+        templates: TemplateStore,
+        reporter: Reporter,
+        slots: Slots,
+        policy: RetryPolicy,
+        metrics: DeliveryMetrics,
+    ) -> None:
+        self._channel = channel
+        self._ledger = ledger
+        self._audience = audience
+        self._templates = templates
+        self._reporter = reporter
+        self._slots = slots
+        self._policy = policy
+        self._metrics = metrics
+
+    async def handle(self, delivery: Delivery) -> None:
+        message = self._read(delivery)
+        if message is None:
+            await delivery.reject()  # to failed.queue, byte for byte
+            return
+        begin_story(message.correlation_id, notification_id=str(message.notification_id))
+        results = await self._deliver(message, delivery)
+        verdict = verdict_of(results)
+        if verdict is not None and verdict.news:
+            await self._reporter.report(message, verdict)
+        await self._dismiss(delivery, results, verdict)
+
+    def _read(self, delivery: Delivery) -> NotificationMessage | None:
+        try:
+            message = NotificationMessage.model_validate_json(delivery.body)
+        except ValidationError as error:
+            log.warning("delivery.unreadable", message_id=delivery.message_id, problems=error.error_count())
+            return None
+        return message if message.notification_type == self._channel.name else None
+
+    async def _deliver(self, message: NotificationMessage, delivery: Delivery) -> Sequence[Result]:
+        raw = delivery.body.decode()
+        recipient = await self._audience.of(message)
+        targets = [] if isinstance(recipient, Suppressed) else self._channel.targets(recipient)
+        if REQUEUED_HEADER in delivery.headers:
+            await self._ledger.drop_others(message.notification_id, [target.key for target in targets])
+        if isinstance(recipient, Suppressed):
+            return [await self._close(message, raw, recipient)]
+        if not targets:  # a push message with an e-mail recipient, say: without a result it would vanish
+            return [await self._close(message, raw, Permanent("no_recipient"))]
+        return await asyncio.gather(*(self._deliver_to(target, message, raw) for target in targets))
+
+    async def _deliver_to(self, target: Target[Address], message: NotificationMessage, raw: str) -> Result:
+        standing = await self._ledger.claim(_claim(message, target.key, raw))
+        if not isinstance(standing, Claimed):
+            return standing
+        outcome = await self._attempt(standing, target, message)
+        if outcome is None:
+            return InOtherHands()
+        row = record_of(Recorded(message.notification_id, target.key), outcome, standing, self._policy)
+        if not await self._record(row):
+            return InOtherHands()
+        await self._channel.settle(message, target, outcome)
+        self._note(message, row, outcome)
+        return row
+
+    async def _close(self, message: NotificationMessage, raw: str, outcome: Suppressed | Permanent) -> Result:
+        """Ends a notification that has nobody to go to."""
+        standing = await self._ledger.claim(_claim(message, NOBODY, raw))
+        if not isinstance(standing, Claimed):
+            return standing
+        row = record_of(Recorded(message.notification_id, NOBODY), outcome, standing, self._policy)
+        return row if await self._record(row) else InOtherHands()
+
+    async def _attempt(self, claimed: Claimed, target: Target[Address], message: NotificationMessage) -> Outcome | None:
+        """None: the delivery was taken from us before it was sent."""
+        if claimed.expired:
+            return Expired()
+        if suppressed := await self._channel.screen(target):
+            return suppressed
+        content = await self._render(message)
+        if isinstance(content, Permanent | RetryLater | ProviderDown):
+            return content
+        envelope = Envelope(message.notification_id, message.correlation_id, message.priority)
+        try:
+            return await self._send(content, target, envelope)
+        except CircuitOpen as error:
+            return ProviderDown("provider_resting", after_seconds=error.retry_after)
+
+    async def _render(self, message: NotificationMessage) -> Content | Permanent | RetryLater | ProviderDown:
+        try:
+            return self._channel.render(await self._templates.get(message.template), message)
+        except TemplateGone:
+            return Permanent("template_gone")
+        except TemplateError as error:
+            return Permanent("render_failed", error.message)
+        except DependencyUnavailable as error:
+            return ProviderDown("template_unavailable", error.message)
+        except Exception:  # a defect in rendering: it must cost attempts, or the message would come again for ever
+            log.exception("delivery.rendering_failed")
+            return RetryLater("rendering_failed")
+
+    async def _send(self, content: Content, target: Target[Address], envelope: Envelope) -> Outcome | None:
+        async with self._slots.take() as permit:
+            try:
+                ours = await self._ledger.mark_sending((envelope.notification_id, target.key))
+            except Unavailable:  # perhaps marked, certainly not sent: say so, or it would look ambiguous for ever
+                return ProviderDown("ledger_unavailable")
+            if not ours:
+                return None
+            outcome = await self._call(content, target, envelope)
+            settle(permit, outcome)
+            return outcome
+
+    async def _call(self, content: Content, target: Target[Address], envelope: Envelope) -> Outcome:
+        try:
+            return await self._channel.send(content, target, envelope)
+        except Exception:  # a defect in a sender: without this the row would say `sending` until this process ends
+            log.exception("delivery.sender_failed")
+            return Ambiguous("sender_failed")
+
+    async def _record(self, row: Recorded) -> bool:
+        """Not given up while the process lives: what was sent and is not in the ledger would be sent again."""
+        while True:
+            try:
+                return await self._ledger.record(row)
+            except Unavailable:
+                await asyncio.sleep(LEDGER_PAUSE_SECONDS)
+
+    def _note(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
+        self._metrics.attempted(message, row, outcome)
+        log.info(
+            "delivery.recorded",
+            outcome=type(outcome).__name__,
+            state=row.state,
+            code=row.code,
+            attempts=row.attempts,
+            retry_in=round(row.delay, 1) or None,
+        )
+
+    async def _dismiss(self, delivery: Delivery, results: Sequence[Result], verdict: Verdict | None) -> None:
+        """A delivery that failed for good, in this round, is rejected: the broker moves it to failed.queue. Once."""
+        now_failed = any(isinstance(result, Recorded) for result in results) or delivery.redelivered
+        if verdict is not None and verdict.status == "failed" and now_failed:
+            await delivery.reject()
+        else:
+            await delivery.ack()
+
+
+def _claim(message: NotificationMessage, recipient: str, raw: str) -> Claim:
+    return Claim(message.notification_id, recipient, message.replay, message.priority, raw, message.expires_at)

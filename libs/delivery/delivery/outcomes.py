@@ -1,0 +1,60 @@
+"""What became of one attempt to deliver to one recipient. Senders turn a provider's answers into these, by a table."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """The provider took it."""
+
+    provider_message_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RetryLater:
+    """It was not taken now and may be later; an attempt is spent. `after_seconds` is the provider's wish, if it had one."""
+
+    code: str
+    detail: str = ""
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Permanent:
+    """It will never be taken. `dead_recipient`: nothing should be sent to this address or token again."""
+
+    code: str
+    detail: str = ""
+    dead_recipient: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ambiguous:
+    """The provider may have taken it: the connection died before the answer."""
+
+    code: str
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProviderDown:
+    """The provider, or our account with it, does not work at all: the message is not to blame and no attempt is spent."""
+
+    code: str
+    detail: str = ""
+    after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Suppressed:
+    """It must not be sent: opted out, or the address is known to be dead."""
+
+    code: str
+
+
+@dataclass(frozen=True, slots=True)
+class Expired:
+    """Its `expires_at` has passed."""
+
+
+Outcome = Sent | RetryLater | Permanent | Ambiguous | ProviderDown | Suppressed | Expired

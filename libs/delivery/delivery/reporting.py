@@ -1,0 +1,50 @@
+"""Status events to the gateway, published in groups with confirms."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+
+from chassis.broker import Broker, Publication
+from chassis.groupcommit import GroupCommit
+from contracts.messages import NotificationMessage, StatusEvent
+from contracts.topology import STATUS_KEY
+from delivery.verdict import Verdict
+
+
+class Reporter:
+    """`report` returns when the broker has the event, and raises PublishFailed when it may not."""
+
+    def __init__(self, broker: Broker) -> None:
+        self._broker = broker
+        self._group: GroupCommit[Publication, None] = GroupCommit(self._publish)
+
+    async def report(self, message: NotificationMessage, verdict: Verdict) -> None:
+        event = StatusEvent(
+            notification_id=message.notification_id,
+            notification_type=message.notification_type,
+            correlation_id=message.correlation_id,
+            status=verdict.status,
+            code=verdict.code,
+            detail=verdict.detail,
+            provider_message_id=verdict.provider_message_id,
+            attempts=verdict.attempts,
+            replay=message.replay,
+            at=datetime.now(UTC),
+        )
+        await self._group.submit(
+            Publication(
+                routing_key=STATUS_KEY,
+                body=event.model_dump_json().encode(),
+                message_id=f"{message.notification_id}:{message.replay}:{verdict.status}:{verdict.attempts}",
+                correlation_id=message.correlation_id,
+            )
+        )
+
+    async def close(self) -> None:
+        await self._group.close()
+
+    async def _publish(self, publications: Sequence[Publication]) -> list[None]:
+        """One failure fails the group: its messages come again, find themselves in the ledger and report again."""
+        for failure in await self._broker.publish_many(publications):
+            if failure is not None:
+                raise failure
+        return [None] * len(publications)

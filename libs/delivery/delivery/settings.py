@@ -1,0 +1,32 @@
+"""What every worker reads from its environment."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import ServiceSettings
+
+
+class WorkerSettings(ServiceSettings):
+    """Every field is an environment variable of the same name in capitals. A worker's own settings add DATABASE_URL."""
+
+    redis_url: str = "redis://localhost:6379/0"
+    rabbitmq_url: str = "amqp://guest:guest@localhost:5672/"
+    queue_type: Literal["classic", "quorum"] = "classic"
+    user_service_url: str = "http://localhost:8001"
+    template_service_url: str = "http://localhost:8002"
+    service_secret: SecretStr = SecretStr("development-only-service-secret-not-for-production")
+
+    worker_prefetch_count: int = Field(
+        default=50, description="Messages in hand at once; what is in hand cannot be overtaken", gt=0, le=10_000
+    )
+    worker_concurrency: int = Field(default=20, description="Attempts in flight at once, and connections kept", gt=0)
+    max_retries: int = Field(default=5, description="Attempts after the first one", ge=0, le=100)
+    retry_base_seconds: float = Field(default=2.0, gt=0)
+    retry_longest_seconds: float = Field(default=600.0, gt=0)
+    down_retry_seconds: float = Field(default=5.0, description="Wait of a delivery that met a provider down", gt=0)
+    breaker_open_seconds: float = Field(default=10.0, description="How long a failing provider is left alone", gt=0)
+    heartbeat_seconds: float = Field(default=3.0, gt=0)
+    silence_seconds: float = Field(default=15.0, description="Without a heartbeat a worker counts as dead", gt=0)
+    sweep_interval_seconds: float = Field(default=1.0, gt=0)
+    drain_seconds: float = Field(default=15.0, description="What a stopping worker gives its sends in flight", ge=0)

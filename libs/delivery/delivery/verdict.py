@@ -1,0 +1,79 @@
+"""From outcomes to the ledger's rows, and from a notification's recipients to its one status: pure functions."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from contracts.messages import EventStatus
+from delivery.backoff import RetryPolicy, spends_attempt
+from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
+from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown, RetryLater, Sent, Suppressed
+
+
+def record_of(  # noqa: PLR0911 - one return an outcome
+    row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPolicy
+) -> Recorded:
+    """`row`, which names the delivery, filled in with what an outcome means."""
+    attempts = before.attempts + int(_reached_provider(outcome))
+    row = replace(row, attempts=attempts, told_before=before.deferrals > 0)
+    match outcome:
+        case Sent(provider_message_id):
+            return replace(row, state="sent", provider_message_id=provider_message_id)
+        case Suppressed(code):
+            return replace(row, state="suppressed", code=code)
+        case Expired():
+            return replace(row, state="expired", code="expired")
+        case Permanent(code, detail):
+            return replace(row, state="failed", code=code, detail=detail)
+        case ProviderDown(code, detail):
+            wait = policy.delay_after(outcome, attempts)
+            return replace(row, state="retry", code=code, detail=detail, deferred=1, delay=wait)
+        case RetryLater(code, detail) | Ambiguous(code, detail):
+            row = replace(row, doubt=int(isinstance(outcome, Ambiguous)))
+            if policy.exhausted(attempts):
+                return replace(row, state="failed", code="exhausted", detail=f"{code}: {detail}")
+            return replace(row, state="retry", code=code, detail=detail, delay=policy.delay_after(outcome, attempts))
+
+
+def _reached_provider(outcome: Outcome) -> bool:
+    return spends_attempt(outcome) and not isinstance(outcome, Suppressed | Expired)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of a whole notification. `news` is False when the gateway has heard it already."""
+
+    status: EventStatus
+    attempts: int
+    code: str | None = None
+    detail: str | None = None
+    provider_message_id: str | None = None
+    news: bool = True
+
+
+Result = Recorded | Closed | InOtherHands
+# One device that got it is enough for `sent`; while one may still get it the notification is not lost.
+_END: dict[str, EventStatus] = {
+    "sent": "sent",
+    "failed": "failed",
+    "suppressed": "suppressed",
+    "expired": "expired",
+    "unknown": "unknown",
+}
+BEST_FIRST = ("sent", "retry", "unknown", "failed", "suppressed", "expired")
+
+
+def verdict_of(results: Sequence[Result]) -> Verdict | None:
+    """None: everything is in other hands, which will report."""
+    told = [result for result in results if not isinstance(result, InOtherHands)]
+    if not told:
+        return None
+    best = min(told, key=lambda result: BEST_FIRST.index(result.state))
+    attempts = max(result.attempts for result in told)
+    if best.state == "retry" or (best.state != "sent" and len(told) < len(results)):
+        return Verdict("retrying", attempts, best.code, best.detail, news=_is_news(best))
+    return Verdict(_END[best.state], attempts, best.code, best.detail, best.provider_message_id)
+
+
+def _is_news(result: Recorded | Closed) -> bool:
+    """While a provider is down for hours its rows come and go; the gateway is told of the first time only."""
+    return not (isinstance(result, Recorded) and result.deferred and result.told_before)

@@ -1,0 +1,191 @@
+"""A worker's composition: the engine, its loops and the small HTTP app around it."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+from fastapi import FastAPI
+from prometheus_client import CollectorRegistry
+from redis.asyncio import Redis
+
+from chassis.app import ServiceDescription, create_service_app
+from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker, breaker_metrics
+from chassis.broker import Broker, BrokerUnavailable, Consumer, RabbitBroker
+from chassis.cache import connect_redis
+from chassis.database import Database
+from chassis.errors import Unavailable
+from chassis.health import Dependency
+from chassis.http_client import ServiceClient
+from chassis.loops import repeat
+from chassis.security import ServiceTokens
+from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
+from contracts.topology import TOPOLOGY, queue_of
+from delivery.audience import Audience
+from delivery.backoff import RetryPolicy
+from delivery.channel import DeliveryChannel
+from delivery.counting import DeliveryMetrics
+from delivery.engine import Engine
+from delivery.ledger import Ledger, LedgerRepository
+from delivery.reporting import Reporter
+from delivery.settings import WorkerSettings
+from delivery.slots import Slots
+from delivery.sweeping import Sweep
+from delivery.template_store import TemplateStore
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What a worker's channel may use, made before it."""
+
+    settings: WorkerSettings
+    registry: CollectorRegistry
+    database: Database
+    redis: Redis
+    broker: Broker
+    users: ServiceClient
+    templates: ServiceClient
+    owns_redis: bool
+
+    async def close(self) -> None:
+        await self.broker.close()
+        await self.users.close()
+        await self.templates.close()
+        if self.owns_redis:
+            await self.redis.aclose()
+        await self.database.close()
+
+
+def make_parts(
+    settings: WorkerSettings,
+    registry: CollectorRegistry,
+    *,
+    service: str,
+    database_url: str,
+    redis: Redis | None,
+    broker: Broker | None,
+) -> Parts:
+    tokens = ServiceTokens(settings.service_secret.get_secret_value(), service)
+    return Parts(
+        settings=settings,
+        registry=registry,
+        database=Database(database_url),
+        redis=redis or connect_redis(settings.redis_url),
+        broker=broker or RabbitBroker(settings.rabbitmq_url, TOPOLOGY, name=service, queue_type=settings.queue_type),
+        users=ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker(USER_SERVICE, registry)),
+        templates=ServiceClient(
+            settings.template_service_url, TEMPLATE_SERVICE, tokens, breaker(TEMPLATE_SERVICE, registry)
+        ),
+        owns_redis=redis is None,
+    )
+
+
+def breaker(name: str, registry: CollectorRegistry, policy: BreakerPolicy = BreakerPolicy()) -> CircuitBreaker:
+    """A breaker whose state is a metric from the start."""
+    gauge = breaker_metrics(registry).labels(name)
+    gauge.set(BreakerState.CLOSED)
+    return CircuitBreaker(name, policy=policy, on_change=gauge.set)
+
+
+class Worker:
+    """One worker process of a channel."""
+
+    def __init__(self, channel: DeliveryChannel[Any, Any], parts: Parts, *, provider: CircuitBreaker) -> None:
+        settings = parts.settings
+        self._parts = parts
+        self._provider = provider
+        self._queue = queue_of(channel.name)
+        self._metrics = DeliveryMetrics(parts.registry)
+        self._ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
+        self._reporter = Reporter(parts.broker)
+        self._sweep = Sweep(channel.name, self._ledger, parts.broker, silence_seconds=settings.silence_seconds)
+        self._engine = Engine(
+            channel,
+            ledger=self._ledger,
+            audience=Audience(parts.users, parts.redis),
+            templates=TemplateStore(parts.templates),
+            reporter=self._reporter,
+            slots=Slots(provider, concurrency=settings.worker_concurrency),
+            policy=RetryPolicy(
+                max_retries=settings.max_retries,
+                base_seconds=settings.retry_base_seconds,
+                longest_seconds=settings.retry_longest_seconds,
+                down_seconds=settings.down_retry_seconds,
+            ),
+            metrics=self._metrics,
+        )
+
+    @contextlib.asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        settings = self._parts.settings
+        await self._parts.broker.start()
+        consumer = await self._parts.broker.consume(
+            self._queue, self._engine.handle, prefetch=settings.worker_prefetch_count
+        )
+        loops = [
+            asyncio.create_task(repeat("heartbeat", self._sweep.beat, every_seconds=settings.heartbeat_seconds)),
+            asyncio.create_task(repeat("sweep", self._sweep.run_once, every_seconds=settings.sweep_interval_seconds)),
+            asyncio.create_task(repeat("gate", lambda: self._gate(consumer), every_seconds=0.2)),
+            asyncio.create_task(repeat("depth", self._measure, every_seconds=2.0)),
+        ]
+        try:
+            yield
+        finally:
+            await self._stop(consumer, loops)
+
+    async def _gate(self, consumer: Consumer) -> int:
+        """While the provider is down nothing more is taken from the queue, where priorities still count."""
+        if self._provider.state is BreakerState.OPEN:
+            await consumer.pause()
+            await self._provider.wait_ready()
+            await consumer.resume()
+        return 0
+
+    async def _measure(self) -> int:
+        with contextlib.suppress(BrokerUnavailable):
+            self._metrics.queue_size.labels(self._queue).set((await self._parts.broker.depth(self._queue)).ready)
+        return 0
+
+    async def _stop(self, consumer: Consumer, loops: list["asyncio.Task[None]"]) -> None:
+        """In this order: take nothing new, let the sends in flight end and be recorded, then leave."""
+        await consumer.close(self._parts.settings.drain_seconds)
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        await self._reporter.close()
+        with contextlib.suppress(Unavailable):  # then the heartbeat just runs out
+            await self._ledger.close()
+
+
+def create_worker_app(
+    description: ServiceDescription,
+    parts: Parts,
+    worker: Worker,
+    *,
+    close_channel: Callable[[], Awaitable[None]],
+    extra_dependencies: Sequence[Dependency] = (),
+) -> FastAPI:
+    """The worker's HTTP side: health (the channel's `extra_dependencies` too) and metrics. Its lifespan runs the worker."""
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        try:
+            async with worker.running():
+                yield
+        finally:
+            await close_channel()
+            await parts.close()
+
+    dependencies = [
+        Dependency("database", parts.database.ping, essential=True),
+        Dependency("rabbitmq", parts.broker.ping, essential=True),
+        Dependency("redis", parts.redis.ping),
+        Dependency(USER_SERVICE, parts.users.ping),
+        Dependency(TEMPLATE_SERVICE, parts.templates.ping),
+        *extra_dependencies,
+    ]
+    return create_service_app(
+        description, parts.settings, registry=parts.registry, dependencies=dependencies, lifespan=lifespan
+    )
