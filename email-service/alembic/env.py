@@ -1,0 +1,7 @@
+"""Alembic's entry: what this service's migrations are compared with, and where they are recorded."""
+
+from chassis.migrations import run_migrations
+from email_service.models import Base
+from email_service.settings import EmailSettings
+
+run_migrations(Base.metadata, "alembic_version_email_service", lambda: EmailSettings().database_url)

@@ -1,0 +1,1 @@
+"""The e-mail worker: notifications from `email.queue` to mailboxes, over SMTP."""

@@ -1,0 +1,64 @@
+"""The suppression list, read and written in groups."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import delete, select, text
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from email_service.models import EmailSuppression
+
+# One array, whatever its length, so that the statement is prepared once.
+_LISTED = text("SELECT fingerprint FROM email_suppressions WHERE fingerprint = ANY(CAST(:fingerprints AS text[]))")
+
+
+@dataclass(frozen=True, slots=True)
+class DeadAddress:
+    """An address to be put on the list, as it is kept there."""
+
+    fingerprint: str
+    masked: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Suppression:
+    fingerprint: str
+    masked: str
+    reason: str
+    created_at: datetime
+
+
+async def listed(connection: AsyncConnection, fingerprints: Sequence[str]) -> set[str]:
+    """Those of the fingerprints that are on the list."""
+    return set(await connection.scalars(_LISTED, {"fingerprints": list(fingerprints)}))
+
+
+async def add(connection: AsyncConnection, dead: Sequence[DeadAddress]) -> None:
+    """What is on the list keeps its first reason. Sorted, so that two workers cannot deadlock."""
+    rows = [
+        {"fingerprint": one.fingerprint, "masked": one.masked, "reason": one.reason}
+        for one in sorted(dead, key=lambda one: one.fingerprint)
+    ]
+    await connection.execute(insert(EmailSuppression).on_conflict_do_nothing(), rows)
+
+
+async def get(connection: AsyncConnection, fingerprint: str) -> Suppression | None:
+    found = await connection.execute(
+        select(
+            EmailSuppression.fingerprint,
+            EmailSuppression.masked,
+            EmailSuppression.reason,
+            EmailSuppression.created_at,
+        ).where(EmailSuppression.fingerprint == fingerprint)
+    )
+    row = found.one_or_none()
+    return Suppression(*row) if row else None
+
+
+async def remove(connection: AsyncConnection, fingerprint: str) -> bool:
+    """Whether it was on the list."""
+    removed = await connection.execute(delete(EmailSuppression).where(EmailSuppression.fingerprint == fingerprint))
+    return removed.rowcount > 0

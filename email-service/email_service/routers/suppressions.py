@@ -1,0 +1,37 @@
+"""The suppression list for other services and operators; service tokens only. An address is named by its fingerprint."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Request
+from starlette.responses import Response
+
+from chassis.envelope import answer
+from chassis.errors import NotFound
+from chassis.security import calling_service
+from email_service.suppression import SuppressionList
+
+router = APIRouter(prefix="/internal/suppressions", include_in_schema=False, dependencies=[Depends(calling_service)])
+
+# SHA-256 of the address in lower case. Not the address: paths end up in access logs.
+Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+
+
+@router.get("/{fingerprint}")
+async def find(fingerprint: Fingerprint, request: Request) -> Response:
+    found = await _list_of(request).get(fingerprint)
+    if found is None:
+        raise NotFound
+    return answer(found)
+
+
+@router.delete("/{fingerprint}")
+async def pardon(fingerprint: Fingerprint, request: Request) -> Response:
+    """Mail is sent there again, from other workers within seconds."""
+    if not await _list_of(request).remove(fingerprint):
+        raise NotFound
+    return answer(message="Mail is sent to this address again")
+
+
+def _list_of(request: Request) -> SuppressionList:
+    found: SuppressionList = request.app.state.suppressions
+    return found

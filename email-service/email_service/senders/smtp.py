@@ -1,0 +1,82 @@
+"""Sends one message to one recipient over SMTP. Nothing is raised: what the server or the network does is an outcome."""
+
+import asyncio
+import re
+
+from delivery.outcomes import Ambiguous, Outcome, ProviderDown, RetryLater, Sent
+from email_service.senders.smtp_connection import SmtpConnection
+from email_service.senders.smtp_phases import Lost, NoConnection, Parcel, Phase, Refused
+from email_service.senders.smtp_pool import SmtpPool
+from email_service.senders.smtp_replies import outcome_of, wording
+
+WORKS_SECONDS = 5.0
+_CLOSING = 421
+# How Postfix, Exim and Amazon SES name what they took.
+_QUEUE_ID = re.compile(r"(?:queued as |id=|^Ok )([\w.-]{6,100})", re.IGNORECASE)
+
+
+class SmtpSender:
+    """`send` makes one attempt over a kept connection, or a new one."""
+
+    def __init__(self, pool: SmtpPool) -> None:
+        self._pool = pool
+        self._worked_at = float("-inf")
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        try:
+            connection = await self._begun(parcel)
+            words = await self._finished(connection, parcel)
+        except NoConnection as nowhere:
+            return nowhere.outcome
+        except Refused as refusal:
+            return outcome_of(refusal)
+        except Lost as loss:
+            return self._outcome_of_loss(loss)
+        self._worked_at = asyncio.get_running_loop().time()
+        return Sent(_queue_id(words))
+
+    async def close(self) -> None:
+        self._pool.close()
+
+    async def _begun(self, parcel: Parcel) -> SmtpConnection:
+        """A connection on which MAIL was accepted. A kept one that turns out dead is replaced, once: nothing was sent."""
+        kept = self._pool.kept()
+        if kept is not None:
+            try:
+                return await self._begin(kept, parcel)
+            except Lost:
+                pass
+            except Refused as refusal:
+                if refusal.code != _CLOSING:
+                    raise
+        return await self._begin(await self._pool.fresh(), parcel)
+
+    async def _begin(self, connection: SmtpConnection, parcel: Parcel) -> SmtpConnection:
+        try:
+            await connection.begin(parcel)
+        except BaseException:
+            self._pool.give_back(connection)
+            raise
+        return connection
+
+    async def _finished(self, connection: SmtpConnection, parcel: Parcel) -> str:
+        try:
+            return await connection.finish(parcel)
+        finally:
+            self._pool.give_back(connection)
+
+    def _outcome_of_loss(self, loss: Lost) -> Outcome:
+        """Before the final dot nothing was sent. Blamed is the server, unless it serves others: then it is this message
+        that it hangs up on, and without spending attempts that would go on for ever."""
+        detail = f"lost at {loss.phase.name}"
+        if loss.phase is Phase.DOT:
+            return Ambiguous(loss.reason, detail)
+        works = asyncio.get_running_loop().time() - self._worked_at < WORKS_SECONDS
+        if works and loss.phase is not Phase.MAIL:
+            return RetryLater(loss.reason, detail)
+        return ProviderDown(loss.reason, detail)
+
+
+def _queue_id(words: str) -> str | None:
+    found = _QUEUE_ID.search(re.sub(r"^2\.\d+\.\d+ ", "", wording(words)))
+    return found[1] if found else None

@@ -1,0 +1,113 @@
+"""Getting a connection: TCP, TLS, EHLO, login. Whatever goes wrong here, no message is to blame."""
+
+import asyncio
+import ssl
+
+import aiosmtplib
+import structlog
+
+from delivery.outcomes import ProviderDown
+from email_service.addresses import parse_mailbox
+from email_service.senders.smtp_connection import Patience, SmtpConnection, part
+from email_service.senders.smtp_phases import NoConnection
+from email_service.senders.smtp_replies import wording
+from email_service.settings import EmailSettings
+
+log = structlog.get_logger()
+
+IMPLICIT_TLS_PORT = 465
+
+
+class SmtpConnector:
+    """Opens connections to the one server that the settings name. `tls_context` is the system's unless given."""
+
+    def __init__(self, settings: EmailSettings, *, tls_context: ssl.SSLContext | None = None) -> None:
+        self._settings = settings
+        self._tls_context = tls_context or ssl.create_default_context()
+        self._ehlo_name = settings.smtp_ehlo_name or parse_mailbox(settings.from_email).domain
+
+    async def connect(self) -> SmtpConnection:
+        """Ready for MAIL. Raises NoConnection."""
+        client = await self._open()
+        try:
+            await self._log_in(client)
+        except BaseException:
+            client.close()
+            raise
+        settings = self._settings
+        return SmtpConnection(client, Patience(settings.smtp_command_seconds, settings.smtp_final_dot_seconds))
+
+    async def knock(self) -> None:
+        """Whether a server answers, greets and takes EHLO; no login. Raises NoConnection."""
+        part(await self._open())
+
+    async def _open(self) -> aiosmtplib.SMTP:
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._settings.smtp_connect_seconds):
+                await client.connect()
+                if client.is_ehlo_or_helo_needed:  # again after STARTTLS, which makes the client forget (RFC 3207, 4.2)
+                    await client.ehlo()
+        except (aiosmtplib.SMTPException, OSError) as error:  # TimeoutError and ssl.SSLError are OSErrors
+            client.close()
+            raise _no_connection(_code_of(error), error) from error
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _client(self) -> aiosmtplib.SMTP:
+        settings = self._settings
+        implicit = settings.smtp_tls == "implicit" or (
+            settings.smtp_tls == "auto" and settings.smtp_port == IMPLICIT_TLS_PORT
+        )
+        return aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            local_hostname=self._ehlo_name,
+            timeout=settings.smtp_connect_seconds,
+            use_tls=implicit,
+            start_tls=False if implicit else _start_tls(settings),
+            tls_context=self._tls_context,
+        )
+
+    async def _log_in(self, client: aiosmtplib.SMTP) -> None:
+        settings = self._settings
+        if not settings.smtp_user:
+            return
+        try:
+            if settings.production and client.get_transport_info("sslcontext") is None:
+                raise aiosmtplib.SMTPException("SMTP_USER is set, and the connection has no TLS")  # noqa: TRY301
+            await client.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _no_connection("smtp_login", error) from error
+
+
+def _start_tls(settings: EmailSettings) -> bool | None:
+    """True: required. None: when it is offered."""
+    match settings.smtp_tls:
+        case "starttls":
+            return True
+        case "auto":
+            return True if settings.production and not settings.smtp_host_is_this_one else None
+        case _:
+            return False
+
+
+def _code_of(error: Exception) -> str:
+    match error:
+        case aiosmtplib.SMTPResponseException():
+            return "smtp_unavailable"
+        case ssl.SSLError() | OSError(__cause__=ssl.SSLError()):
+            return "smtp_tls"
+        case OSError():
+            return "smtp_unreachable"
+        case _:  # STARTTLS is required and not offered
+            return "smtp_tls"
+
+
+def _no_connection(code: str, error: Exception) -> NoConnection:
+    """The log gets the whole story; the notification's only what names neither our servers nor our account."""
+    log.warning("smtp.no_connection", code=code, error=type(error).__name__, detail=wording(str(error)))
+    reply = f"answered {error.code}" if isinstance(error, aiosmtplib.SMTPResponseException) else type(error).__name__
+    return NoConnection(ProviderDown(code, reply))

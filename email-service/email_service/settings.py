@@ -1,0 +1,66 @@
+"""What the e-mail service reads from its environment."""
+
+import ipaddress
+from typing import Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from chassis.settings import DatabaseUrl
+from delivery.settings import WorkerSettings
+from email_service.addresses import parse_mailbox
+
+TlsMode = Literal["auto", "starttls", "implicit", "none"]
+
+
+class EmailSettings(WorkerSettings):
+    """Every field is an environment variable of the same name in capitals."""
+
+    port: int = Field(default=8003, ge=0, le=65_535)
+    database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/email_service"
+
+    smtp_host: str = "localhost"
+    smtp_port: int = Field(default=1025, ge=1, le=65_535)
+    smtp_user: str = Field(default="", description="No login without one")
+    smtp_password: SecretStr = SecretStr("")
+    smtp_tls: TlsMode = Field(
+        default="auto",
+        description="auto: implicit on port 465; else STARTTLS, which in production a host other than this one must offer",
+    )
+    smtp_ehlo_name: str = Field(default="", description="How we introduce ourselves; the domain of FROM_EMAIL if unset")
+    smtp_connect_seconds: float = Field(default=10.0, description="To connect, agree on TLS and log in", gt=0)
+    smtp_command_seconds: float = Field(default=60.0, description="Wait for an answer before the message is sent", gt=0)
+    smtp_final_dot_seconds: float = Field(
+        default=600.0,
+        description="Wait for the answer to a message. RFC 5321: ten minutes; less makes duplicates",
+        gt=0,
+    )
+    smtp_idle_seconds: float = Field(default=60.0, description="A connection unused for so long is closed", gt=0)
+    from_email: str = "noreply@example.com"
+    from_name: str = ""
+
+    @field_validator("from_email")
+    @classmethod
+    def _is_one_ascii_address(cls, value: str) -> str:
+        if parse_mailbox(value).needs_utf8:
+            raise ValueError("every receiver would have to support SMTPUTF8")
+        return value
+
+    @field_validator("smtp_ehlo_name")
+    @classmethod
+    def _is_one_word(cls, value: str) -> str:
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            raise ValueError("not a host name")
+        return value
+
+    @model_validator(mode="after")
+    def _password_stays_secret(self) -> Self:
+        if self.production and self.smtp_user and self.smtp_tls == "none":
+            raise ValueError("SMTP_USER with SMTP_TLS=none would send SMTP_PASSWORD in the clear")
+        return self
+
+    @property
+    def smtp_host_is_this_one(self) -> bool:
+        try:
+            return ipaddress.ip_address(self.smtp_host).is_loopback
+        except ValueError:
+            return self.smtp_host == "localhost"

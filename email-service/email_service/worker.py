@@ -1,0 +1,61 @@
+"""The e-mail worker's composition root."""
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from chassis.app import ServiceDescription
+from chassis.broker import Broker
+from chassis.health import Dependency
+from chassis.metrics import new_registry
+from chassis.security import ServiceCallers
+from contracts.lookups import EMAIL_SERVICE
+from delivery.worker import Worker, breaker, create_worker_app, make_parts
+from email_service.addresses import parse_mailbox
+from email_service.channel import EmailChannel
+from email_service.message import Letterhead
+from email_service.routers import suppressions
+from email_service.senders.smtp import SmtpSender
+from email_service.senders.smtp_connector import SmtpConnector
+from email_service.senders.smtp_pool import SmtpPool
+from email_service.senders.smtp_probe import SmtpProbe
+from email_service.settings import EmailSettings
+from email_service.suppression import SuppressionList
+
+PROVIDER = "smtp"
+
+DESCRIPTION = ServiceDescription(
+    name=EMAIL_SERVICE,
+    title="E-mail worker",
+    summary="Delivers e-mail over SMTP.",
+    tags=({"name": "health", "description": "Liveness, readiness and every dependency's state"},),
+)
+
+
+def create_app(settings: EmailSettings, *, redis: Redis | None = None, broker: Broker | None = None) -> FastAPI:
+    """The worker as an ASGI app; its lifespan runs it. Nothing connects before."""
+    registry = new_registry()
+    parts = make_parts(
+        settings, registry, service=EMAIL_SERVICE, database_url=settings.database_url, redis=redis, broker=broker
+    )
+    provider = breaker(PROVIDER, registry)
+    connector = SmtpConnector(settings)
+    suppressed = SuppressionList(parts.database)
+    channel = _channel(settings, connector, suppressed)
+    app = create_worker_app(
+        DESCRIPTION,
+        parts,
+        Worker(channel, parts, provider=provider),
+        close_channel=channel.close,
+        extra_dependencies=[Dependency(PROVIDER, SmtpProbe(connector, provider).check)],
+    )
+    app.state.suppressions = suppressed
+    app.state.service_callers = ServiceCallers(settings.service_secret.get_secret_value(), EMAIL_SERVICE)
+    app.include_router(suppressions.router)
+    return app
+
+
+def _channel(settings: EmailSettings, connector: SmtpConnector, suppressed: SuppressionList) -> EmailChannel:
+    sender = parse_mailbox(settings.from_email)
+    pool = SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
+    letterhead = Letterhead(sender, settings.from_name)
+    return EmailChannel(sender, letterhead=letterhead, smtp=SmtpSender(pool), suppressed=suppressed)

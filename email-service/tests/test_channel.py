@@ -1,0 +1,74 @@
+"""What the engine may rely on."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+
+from chassis.database import Database
+from contracts.messages import NotificationMessage, TemplateRef
+from contracts.recipients import EmailRecipient
+from delivery.channel import Envelope, Target
+from delivery.outcomes import Permanent, RetryLater, Sent
+from email_service.addresses import fingerprint, parse_mailbox
+from email_service.channel import EmailChannel
+from email_service.message import Letterhead
+from email_service.suppression import SuppressionList
+from templating import RenderedEmail
+
+SENDER = parse_mailbox("sender@example.org")
+ADA = EmailRecipient(name="Ada", email="Ada@Example.com")
+CONTENT = RenderedEmail("Hi", "<p>Hi</p>", "Hi")
+
+
+@pytest.fixture
+def channel(senders, server) -> EmailChannel:
+    nowhere = SuppressionList(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing"))
+    return EmailChannel(SENDER, letterhead=Letterhead(SENDER, ""), smtp=senders(server.port), suppressed=nowhere)
+
+
+def notification() -> NotificationMessage:
+    return NotificationMessage(
+        notification_id=uuid4(),
+        request_id="r",
+        correlation_id="c",
+        notification_type="email",
+        user_id=uuid4(),
+        template=TemplateRef(code="t", version=1, language="en"),
+        variables={},
+        recipient=ADA,
+        priority=5,
+        created_at=datetime.now(UTC),
+    )
+
+
+def test_the_ledgers_key_hides_the_address_and_is_the_same_every_time(channel):
+    [target] = channel.targets(ADA)
+    [again] = channel.targets(EmailRecipient(name="Somebody", email="ada@example.com"))
+    assert target.key == again.key == fingerprint("ada@example.com")[:32]
+    assert (target.name, target.address) == ("Ada", "Ada@Example.com")
+
+
+async def test_what_the_server_calls_the_message_is_kept(channel):
+    [target] = channel.targets(ADA)
+    assert await channel.send(CONTENT, target, Envelope(uuid4(), "c", 5)) == Sent("4F2A77")
+
+
+async def test_a_server_that_names_nothing_leaves_our_own_message_id(channel, server):
+    server.script["DOT"] = ["250 OK"]
+    [target] = channel.targets(ADA)
+    envelope = Envelope(uuid4(), "c", 5)
+    assert await channel.send(CONTENT, target, envelope) == Sent(f"<{envelope.notification_id}@example.org>")
+
+
+async def test_what_is_no_address_never_reaches_the_server(channel, server):
+    outcome = await channel.send(CONTENT, Target("k", "Ada", "a@b.c, v@e.f"), Envelope(uuid4(), "c", 5))
+    assert outcome == Permanent("invalid_address", "not one address")
+    assert server.connections == 0
+
+
+async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):
+    """The notification has failed all the same; raising would bring its message back for nothing."""
+    [target] = channel.targets(ADA)
+    await channel.settle(notification(), target, Permanent("bounced", dead_recipient=True))
+    await channel.settle(notification(), target, RetryLater("deferred"))

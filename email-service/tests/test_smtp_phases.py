@@ -1,0 +1,143 @@
+"""Wherever a connection dies, the outcome says what is known: only after the final dot can nobody know."""
+
+import pytest
+
+from delivery.outcomes import Ambiguous, Permanent, ProviderDown, RetryLater, Sent
+
+HANG_UP, SILENCE = "", None
+NOT_SENT = (ProviderDown, RetryLater)
+
+
+@pytest.mark.parametrize("step", ["greeting", "EHLO", "MAIL", "RCPT", "DATA"])
+async def test_a_server_that_dies_before_the_message_has_not_got_it_and_costs_no_attempt(server, senders, parcel, step):
+    server.script[step] = [HANG_UP]
+    outcome = await senders(server.port).send(parcel())
+    assert isinstance(outcome, ProviderDown)
+    assert server.messages == []
+
+
+@pytest.mark.parametrize("step", ["greeting", "EHLO", "MAIL", "RCPT", "DATA"])
+async def test_a_server_that_falls_silent_before_the_message_has_not_got_it(server, senders, parcel, step):
+    server.script[step] = [SILENCE]
+    sender = senders(server.port, smtp_command_seconds=0.2, smtp_connect_seconds=0.2)
+    assert isinstance(await sender.send(parcel()), ProviderDown)
+
+
+async def test_a_server_that_dies_in_the_middle_of_a_long_message_has_not_got_it(server, senders, parcel):
+    server.script["BODY"] = [HANG_UP]
+    outcome = await senders(server.port).send(parcel(body=b"x\r\n" * 8_000_000))
+    assert isinstance(outcome, ProviderDown)
+    assert server.steps(1)[-1] == "BODY"
+
+
+async def test_a_long_message_arrives_whole(server, senders, parcel):
+    body = b"".join(b"%d %s\r\n" % (line, b"x" * 70) for line in range(50_000))
+    assert isinstance(await senders(server.port).send(parcel(body=body)), Sent)
+    assert server.messages == [b"Subject: Hi\r\n\r\n" + body + b".\r\n"]
+
+
+async def test_a_server_that_dies_after_the_final_dot_may_have_taken_it(server, senders, parcel):
+    server.script["DOT"] = [HANG_UP]
+    assert await senders(server.port).send(parcel()) == Ambiguous("smtp_disconnected", "lost at DOT")
+    assert len(server.messages) == 1
+
+
+async def test_a_server_that_is_silent_after_the_final_dot_may_have_taken_it(server, senders, parcel):
+    server.script["DOT"] = [SILENCE]
+    outcome = await senders(server.port, smtp_final_dot_seconds=0.2).send(parcel())
+    assert outcome == Ambiguous("smtp_timeout", "lost at DOT")
+
+
+async def test_the_final_dot_has_its_own_patience(server, senders, parcel, until):
+    """The short one, for commands, must not end the wait that makes duplicates."""
+    server.script["DOT"] = [SILENCE]
+    outcome = await senders(server.port, smtp_command_seconds=0.1, smtp_final_dot_seconds=0.6).send(parcel())
+    assert isinstance(outcome, Ambiguous)
+    assert server.steps(1) == ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "DOT"]
+
+
+@pytest.mark.parametrize("nonsense", ["what?", "354 go on", "150 hm", "999 no"])
+async def test_an_answer_to_the_final_dot_that_is_none_decides_nothing(server, senders, parcel, nonsense):
+    server.script["DOT"] = [nonsense]
+    assert isinstance(await senders(server.port).send(parcel()), Ambiguous)
+
+
+@pytest.mark.parametrize("step", ["MAIL", "RCPT", "DATA"])
+async def test_an_answer_before_the_message_that_is_none_sends_nothing(server, senders, parcel, step):
+    server.script[step] = ["what?"]
+    assert isinstance(await senders(server.port).send(parcel()), NOT_SENT)
+    assert server.messages == []
+
+
+async def test_a_server_that_dies_after_its_250_has_taken_it(server, senders, parcel, until):
+    sender = senders(server.port)
+    assert await sender.send(parcel()) == Sent("4F2A77")
+    server.drop_all()
+    await until(lambda: not server.open)
+    assert len(server.messages) == 1
+
+
+async def test_a_server_that_serves_others_and_hangs_up_on_one_message_costs_that_message_attempts(
+    server, senders, parcel
+):
+    """Else it would come again for ever without spending any."""
+    sender = senders(server.port)
+    assert isinstance(await sender.send(parcel()), Sent)
+    server.script["RCPT"] = [HANG_UP]
+    assert await sender.send(parcel()) == RetryLater("smtp_disconnected", "lost at RCPT")
+
+
+async def test_nobody_listening_is_the_providers_trouble(senders, parcel, unused_tcp_port):
+    assert await senders(unused_tcp_port).send(parcel()) == ProviderDown("smtp_unreachable", "SMTPConnectError")
+
+
+@pytest.mark.parametrize(
+    ("step", "reply", "expected"),
+    [
+        ("greeting", "421 4.3.2 busy", ProviderDown("smtp_unavailable", "answered 421")),
+        ("greeting", "554 5.7.1 not you", ProviderDown("smtp_unavailable", "answered 554")),
+        ("MAIL", "421 4.3.2 closing", ProviderDown("smtp_unavailable", "421 4.3.2 closing")),
+        ("MAIL", "530 5.7.0 log in first", ProviderDown("smtp_login", "530 5.7.0 log in first")),
+        ("RCPT", "421 4.7.0 slowly", RetryLater("throttled", "421 4.7.0 slowly")),
+        ("RCPT", "550 5.1.1 unknown", Permanent("bounced", "550 5.1.1 unknown", dead_recipient=True)),
+        ("DATA", "451 4.3.0 later", RetryLater("deferred", "451 4.3.0 later")),
+        ("DOT", "451 4.3.0 later", RetryLater("deferred", "451 4.3.0 later")),
+        ("DOT", "554 5.7.1 no", Permanent("rejected", "554 5.7.1 no")),
+        ("DOT", "421 4.3.2 closing", RetryLater("throttled", "421 4.3.2 closing")),
+    ],
+)
+async def test_a_refusal_is_not_sent_and_read_by_the_table(server, senders, parcel, step, reply, expected):
+    server.script[step] = [reply]
+    assert await senders(server.port).send(parcel()) == expected
+
+
+async def test_a_servers_odd_bytes_become_text_that_can_be_stored(server, senders, parcel):
+    server.script["RCPT"] = ["550 5.1.1 \udcff\udc80 who\0 is <ada@example.com>?"]
+    outcome = await senders(server.port).send(parcel())
+    assert isinstance(outcome, Permanent)
+    assert outcome.detail == "550 5.1.1 ?? who  is <<address>>?"
+
+
+async def test_lines_that_begin_with_a_dot_are_stuffed(server, senders, parcel):
+    await senders(server.port).send(parcel(body=b"first\r\n.\r\n.second\r\n..third\r\n"))
+    assert server.messages == [b"Subject: Hi\r\n\r\nfirst\r\n..\r\n..second\r\n...third\r\n.\r\n"]
+
+
+async def test_one_recipient_a_transaction_and_no_options_that_nobody_needs(server, senders, parcel):
+    await senders(server.port).send(parcel())
+    assert server.lines == ["EHLO example.org", "MAIL FROM:<sender@example.org>", "RCPT TO:<ada@example.com>", "DATA"]
+
+
+async def test_a_local_part_beyond_ascii_is_announced(server, senders, parcel):
+    await senders(server.port).send(parcel("jürgen@example.com", needs_utf8=True))
+    assert server.lines[1:3] == ["MAIL FROM:<sender@example.org> SMTPUTF8", "RCPT TO:<jürgen@example.com>"]
+
+
+async def test_a_local_part_beyond_ascii_fails_for_good_where_it_cannot_be_said(server, senders, parcel):
+    server.script["EHLO"] = ["250 no-extensions"]
+    sender = senders(server.port)
+    outcome = await sender.send(parcel("jürgen@example.com", needs_utf8=True))
+    assert isinstance(outcome, Permanent)
+    assert outcome.code == "address_not_supported"
+    assert isinstance(await sender.send(parcel()), Sent)
+    assert server.connections == 1

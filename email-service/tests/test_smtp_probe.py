@@ -1,0 +1,40 @@
+"""What `/health` learns of the mail server, and how little it bothers it."""
+
+import pytest
+
+from chassis.breaker import BreakerPolicy, CircuitBreaker
+from email_service.senders.smtp_connector import SmtpConnector
+from email_service.senders.smtp_phases import NoConnection
+from email_service.senders.smtp_probe import Resting, SmtpProbe
+from email_service.settings import EmailSettings
+
+
+def probe(port: int, breaker: CircuitBreaker | None = None) -> SmtpProbe:
+    settings = EmailSettings(_env_file=None, smtp_host="127.0.0.1", smtp_port=port, smtp_connect_seconds=2)
+    return SmtpProbe(SmtpConnector(settings), breaker or CircuitBreaker("smtp"))
+
+
+async def test_a_server_that_greets_is_up_and_asked_once_in_a_while(server, until):
+    asking = probe(server.port)
+    for _ in range(3):
+        await asking.check()
+    await until(lambda: not server.open)
+    assert server.steps(1) == ["greeting", "EHLO", "QUIT"]
+    assert server.connections == 1
+
+
+async def test_a_server_that_does_not_is_down_and_asked_once_in_a_while_too(server):
+    server.script["greeting"] = ["421 4.3.2 closed"] * 5
+    asking = probe(server.port)
+    for _ in range(3):
+        with pytest.raises(NoConnection):
+            await asking.check()
+    assert server.connections == 1
+
+
+async def test_while_the_breaker_is_open_the_server_is_left_alone(server):
+    breaker = CircuitBreaker("smtp", policy=BreakerPolicy(minimum_calls=1))
+    breaker.allow().failure()
+    with pytest.raises(Resting):
+        await probe(server.port, breaker).check()
+    assert server.connections == 0
