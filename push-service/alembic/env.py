@@ -1,0 +1,7 @@
+"""Alembic's entry: what this service's migrations are compared with, and where they are recorded."""
+
+from chassis.migrations import run_migrations
+from push_service.models import Base
+from push_service.settings import PushSettings
+
+run_migrations(Base.metadata, "alembic_version_push_service", lambda: PushSettings().database_url)

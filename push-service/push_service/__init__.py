@@ -1,0 +1,1 @@
+"""The push worker: notifications from `push.queue` to devices, over FCM HTTP v1."""

@@ -1,0 +1,77 @@
+"""What push adds to the delivery engine: a target a device, and dead devices made known to the user service."""
+
+from collections.abc import Sequence
+from hashlib import sha256
+from typing import Literal
+from uuid import UUID
+
+import structlog
+from pydantic import BaseModel
+
+from chassis.http_client import DependencyUnavailable, ServiceClient
+from contracts.messages import NotificationMessage
+from contracts.recipients import EmailRecipient, PushRecipient, PushToken
+from delivery.channel import Envelope, Target
+from delivery.outcomes import Outcome, Permanent, Suppressed
+from push_service.senders.sender import Sender, Unsupported
+from templating import CompiledTemplate, RenderedPush
+
+log = structlog.get_logger()
+
+KEY_CHARACTERS = 32  # 128 bits: no two devices of a person share a key
+
+
+class DeadToken(BaseModel):
+    """Body of `POST /internal/users/{id}/push-tokens/remove`."""
+
+    token: str
+
+
+class PushChannel:
+    """Push, as the engine sees it."""
+
+    name: Literal["push"] = "push"
+
+    def __init__(self, fcm: Sender, users: ServiceClient) -> None:
+        self._fcm = fcm
+        self._others = Unsupported()
+        self._users = users
+
+    def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[PushToken]]:
+        if not isinstance(recipient, PushRecipient):
+            return []
+        found = {_key(device): Target(_key(device), recipient.name, device) for device in recipient.push_tokens}
+        return list(found.values())
+
+    def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedPush:
+        return template.render_push(message.variables)
+
+    async def screen(self, target: Target[PushToken]) -> Suppressed | None:  # noqa: ARG002 - the engine's protocol
+        return None  # the user service forgets dead devices: they are no targets any more
+
+    async def send(self, content: RenderedPush, target: Target[PushToken], envelope: Envelope) -> Outcome:
+        device = target.address
+        sender = self._fcm if device.provider == "fcm" else self._others
+        return await sender.send(content, device, envelope)
+
+    async def settle(self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome) -> None:
+        match outcome:
+            case Permanent(dead_recipient=True):
+                await self._remove(message.user_id, target.address.token)
+
+    async def _remove(self, user_id: UUID, token: str) -> None:
+        """Not repeated when it fails: the device's next notification meets the same answer and asks again."""
+        body = DeadToken(token=token).model_dump_json().encode()
+        try:
+            status, _ = await self._users.post(f"/internal/users/{user_id}/push-tokens/remove", body)
+        except DependencyUnavailable as error:
+            log.warning("push.token_not_removed", reason=error.message)
+            return
+        if status == 200:
+            log.info("push.token_removed")
+        else:
+            log.warning("push.token_not_removed", reason=f"HTTP {status}")
+
+
+def _key(device: PushToken) -> str:
+    return sha256(f"{device.provider}:{device.token}".encode()).hexdigest()[:KEY_CHARACTERS]

@@ -1,0 +1,27 @@
+"""`Retry-After` (RFC 9110, 10.2.3): seconds, or a date."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from email.utils import parsedate_to_datetime
+
+LONGEST_SECONDS = 3600.0  # a slip of the provider must not bury a notification
+
+
+def retry_after(headers: Mapping[str, str]) -> float | None:
+    """Seconds to wait, or None when the answer does not say. A date is read against the answer's own, not our clock."""
+    text = headers.get("retry-after", "").strip()
+    if text.isascii() and text.isdigit():
+        return min(float(text), LONGEST_SECONDS)
+    then, now = _date(text), _date(headers.get("date", ""))
+    if then is None or now is None:
+        return None
+    return min(max(0.0, (then - now).total_seconds()), LONGEST_SECONDS)
+
+
+def _date(text: str) -> datetime | None:
+    """Only what names its zone: a date without one cannot be compared."""
+    try:
+        found = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

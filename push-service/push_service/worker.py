@@ -1,0 +1,69 @@
+"""The push service's composition root."""
+
+import structlog
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from chassis.app import ServiceDescription
+from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen
+from chassis.broker import Broker
+from chassis.health import Dependency
+from chassis.metrics import new_registry
+from contracts.lookups import PUSH_SERVICE
+from delivery.worker import Worker, breaker, create_worker_app, make_parts
+from push_service.channel import PushChannel
+from push_service.senders.fcm import FcmSender, fcm_client
+from push_service.senders.google_auth import AccessTokens
+from push_service.senders.sender import Sender, Unconfigured
+from push_service.settings import PushSettings
+
+log = structlog.get_logger()
+
+DESCRIPTION = ServiceDescription(
+    name=PUSH_SERVICE,
+    title="Push service",
+    summary="Delivers push notifications over FCM HTTP v1. Its work comes from push.queue; over HTTP it says how it is.",
+    tags=({"name": "health", "description": "Liveness, readiness and every dependency's state"},),
+)
+FCM = "fcm"
+
+
+def create_app(settings: PushSettings, *, redis: Redis | None = None, broker: Broker | None = None) -> FastAPI:
+    """The worker as an ASGI app whose lifespan runs it. `redis` and `broker` are given by tests and the embedded stack."""
+    registry = new_registry()
+    parts = make_parts(
+        settings, registry, service=PUSH_SERVICE, database_url=settings.database_url, redis=redis, broker=broker
+    )
+    provider = breaker(FCM, registry, BreakerPolicy(open_seconds=settings.breaker_open_seconds))
+    sender = create_sender(settings)
+    worker = Worker(PushChannel(sender, parts.users), parts, provider=provider)
+    return create_worker_app(
+        DESCRIPTION,
+        parts,
+        worker,
+        close_channel=sender.close,
+        extra_dependencies=[Dependency(FCM, lambda: _check(sender, provider))],
+    )
+
+
+def create_sender(settings: PushSettings) -> Sender:
+    """FCM for the configured service account; without one, what makes notifications wait."""
+    if settings.fcm_api_key is not None:
+        log.warning(
+            "fcm.legacy_key_ignored",
+            hint="FCM stopped taking FCM_API_KEY in 2024: set FCM_SERVICE_ACCOUNT_FILE to a service account's key",
+        )
+    account = settings.service_account
+    if account is None:
+        log.warning("fcm.not_configured", hint="set FCM_SERVICE_ACCOUNT_FILE; until then push notifications wait")
+        return Unconfigured()
+    http = fcm_client(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
+    send_url = f"{settings.fcm_base_url}/v1/projects/{account.project_id}/messages:send"
+    return FcmSender(http, AccessTokens(account, http), send_url=send_url)
+
+
+async def _check(sender: Sender, provider: CircuitBreaker) -> None:
+    """Raises while nothing can be sent: no account, or a provider that is being left alone."""
+    await sender.check()
+    if provider.state is BreakerState.OPEN:
+        raise CircuitOpen(provider.retry_after)

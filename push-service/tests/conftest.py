@@ -1,0 +1,25 @@
+"""A service account and FCM's simulator, for every test of this service."""
+
+from collections.abc import AsyncIterator
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+
+from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
+from devstack.simulators.service_account import make_service_account
+from push_service.service_account import ServiceAccount
+
+
+@pytest.fixture(scope="session")
+def account() -> ServiceAccount:
+    """An account that nobody knows: for servers that do not look."""
+    made = make_service_account("https://oauth2.example")
+    return ServiceAccount.model_validate(asdict(made))
+
+
+@pytest.fixture
+async def simulators(tmp_path: Path) -> AsyncIterator[RunningSimulators]:
+    options = SimulatorOptions(data=tmp_path / "simulators", smtp_port=0, http_port=0, journal=False)
+    async with running_simulators(options) as running:
+        yield running

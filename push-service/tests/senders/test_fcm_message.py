@@ -1,0 +1,98 @@
+"""What FCM is told."""
+
+import json
+
+import pytest
+
+from delivery.outcomes import Permanent, Sent
+
+NOTIFICATION = "018f0000-0000-7000-8000-000000000001"
+
+
+def message_of(request) -> dict:
+    return json.loads(request.body)["message"]
+
+
+async def test_a_notification_arrives_with_its_ids_link_and_image(fcm, send):
+    await send(image="https://img.example/a.png", link="https://app.example/orders/1", token="device-9")
+    [request] = fcm.sends.requests
+    assert request.path == "/v1/projects/p/messages:send"
+    assert message_of(request) == {
+        "token": "device-9",
+        "notification": {"title": "Hello", "body": "There", "image": "https://img.example/a.png"},
+        "data": {
+            "notification_id": NOTIFICATION,
+            "correlation_id": "story-1",
+            "link": "https://app.example/orders/1",
+        },
+        "android": {"notification": {"tag": NOTIFICATION}},
+        "apns": {"headers": {"apns-collapse-id": NOTIFICATION}},
+        "webpush": {
+            "notification": {"tag": NOTIFICATION},
+            "fcm_options": {"link": "https://app.example/orders/1"},
+        },
+    }
+
+
+async def test_what_the_template_leaves_empty_is_not_mentioned(fcm, send):
+    await send(title="", correlation_id="")
+    message = message_of(fcm.sends.requests[0])
+    assert message["notification"] == {"body": "There"}
+    assert message["data"] == {"notification_id": NOTIFICATION}
+    assert "fcm_options" not in message["webpush"]
+
+
+async def test_a_browser_is_given_https_links_only(fcm, send):
+    await send(link="http://app.example/")
+    message = message_of(fcm.sends.requests[0])
+    assert message["data"]["link"] == "http://app.example/"
+    assert "fcm_options" not in message["webpush"]
+
+
+@pytest.mark.parametrize(("priority", "android"), [(1, None), (7, None), (8, "HIGH"), (10, "HIGH")])
+async def test_only_urgent_notifications_wake_a_device(fcm, send, priority, android):
+    await send(priority=priority)
+    assert message_of(fcm.sends.requests[0])["android"].get("priority") == android
+
+
+async def test_a_repeat_is_the_same_byte_for_byte(fcm, send):
+    """Its tag is the notification's id: on the device the second copy takes the first one's place."""
+    fcm.sends.hangs_up()
+    await send()
+    await send()
+    first, second = fcm.sends.requests
+    assert first.body == second.body
+
+
+async def test_the_correlation_id_goes_with_the_call(fcm, send):
+    await send(correlation_id="story-7")
+    assert fcm.sends.requests[0].headers["x-correlation-id"] == "story-7"
+
+
+@pytest.mark.parametrize("story", ["a\r\nX-Evil: 1", "ünsafe", "x" * 129])
+async def test_a_correlation_id_that_is_no_header_value_stays_in_the_message(fcm, send, story):
+    assert isinstance(await send(correlation_id=story), Sent)
+    request = fcm.sends.requests[0]
+    assert not {"x-correlation-id", "x-evil"} & request.headers.keys()
+    assert message_of(request)["data"]["correlation_id"] == story
+
+
+IDS_BYTES = len("notification_id") + 36 + len("correlation_id") + len("story-1")
+
+
+@pytest.mark.parametrize("letter", ["a", "é", "€", "🎉"])
+async def test_the_largest_payload_is_sent_and_one_byte_more_is_not(fcm, send, letter):
+    room = 4096 - IDS_BYTES - len("titleHello") - len("body")
+    body = letter * (room // len(letter.encode())) + "a" * (room % len(letter.encode()))
+    assert isinstance(await send(body=body), Sent)
+    assert await send(body=body + "a") == Permanent("payload_too_large", "4097 bytes")
+    assert len(fcm.sends.requests) == 1
+
+
+async def test_fcms_schema_takes_what_is_built_up_to_the_limit(send_to_simulator, simulators):
+    room = 4096 - IDS_BYTES - len("titleHello") - len("body")
+    assert isinstance(await send_to_simulator(body="a" * room), Sent)
+    link = "https://app.example/" + "x" * 100
+    assert isinstance(await send_to_simulator(image="https://img.example/a.png", link=link, priority=10), Sent)
+    newest = max(simulators.inbox.pushes, key=lambda push: push.id)
+    assert (newest.token, newest.correlation_id, newest.key) == ("device-1", "story-1", NOTIFICATION)

@@ -1,0 +1,132 @@
+"""What stops the start, and in which words."""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+from structlog.testing import capture_logs
+
+from devstack.simulators.service_account import make_service_account
+from push_service.senders.fcm import FcmSender
+from push_service.senders.sender import Unconfigured
+from push_service.settings import PushSettings
+from push_service.worker import create_sender
+
+ACCOUNT = make_service_account("https://oauth2.example")
+PUBLIC_PEM = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK\n-----END PUBLIC KEY-----\n"
+STRONG = "k" * 32 + "-of-a-test"
+
+
+def key_file(**other: object) -> str:
+    return json.dumps(asdict(ACCOUNT) | other)
+
+
+def settings(**given: object) -> PushSettings:
+    return PushSettings(_env_file=None, **given)
+
+
+def problem(**given: object) -> str:
+    with pytest.raises(ValidationError) as caught:
+        settings(**given)
+    [error] = caught.value.errors(include_input=False)
+    return error["msg"]
+
+
+def test_development_starts_without_an_account_and_says_so() -> None:
+    with capture_logs() as logs:
+        assert isinstance(create_sender(settings()), Unconfigured)
+    assert [line["event"] for line in logs] == ["fcm.not_configured"]
+
+
+def test_production_names_the_variable_it_lacks() -> None:
+    assert "FCM_SERVICE_ACCOUNT_FILE" in problem(environment="production", service_secret=STRONG)
+
+
+async def test_an_account_may_come_as_a_file_or_as_text(tmp_path: Path) -> None:
+    path = tmp_path / "key.json"
+    path.write_text(key_file())
+    for given in ({"fcm_service_account_file": path}, {"fcm_service_account_json": key_file()}):
+        sender = create_sender(settings(environment="production", service_secret=STRONG, **given))
+        assert isinstance(sender, FcmSender)
+        assert sender._send_url == "https://fcm.googleapis.com/v1/projects/simulated-project/messages:send"
+        await sender.close()
+
+
+def test_empty_variables_count_as_unset() -> None:
+    assert settings(fcm_service_account_file="", fcm_service_account_json="", fcm_api_key="").service_account is None
+
+
+def test_one_of_two_accounts_would_be_a_guess(tmp_path: Path) -> None:
+    assert "not both" in problem(fcm_service_account_file=tmp_path, fcm_service_account_json=key_file())
+
+
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("not json, but secret", "its JSON"),
+        ("[]", "its JSON"),
+        (key_file(type="authorized_user"), "type"),
+        (key_file(private_key="secret"), "private_key"),
+        (key_file(private_key=PUBLIC_PEM), "private_key"),
+        (key_file(project_id="../secret"), "project_id"),
+        (json.dumps({"type": "service_account"}), "client_email, private_key, project_id, token_uri"),
+        (key_file(token_uri="file:///secret"), "URL"),
+        (key_file(token_uri="https://user:secret@oauth2.example/token"), "URL"),
+    ],
+)
+def test_a_key_that_cannot_be_used_stops_the_start_and_is_not_quoted(text: str, named: str) -> None:
+    message = problem(fcm_service_account_json=text)
+    assert "FCM_SERVICE_ACCOUNT_JSON" in message
+    assert named in message
+    assert "secret" not in message
+
+
+def test_a_key_file_that_is_not_there_stops_the_start(tmp_path: Path) -> None:
+    message = problem(fcm_service_account_file=tmp_path / "missing.json")
+    assert "FCM_SERVICE_ACCOUNT_FILE cannot be read" in message
+
+
+def test_keys_are_not_in_the_settings_text() -> None:
+    text = repr(settings(fcm_service_account_json=key_file(), fcm_api_key="legacy-secret"))
+    assert "PRIVATE KEY" not in text
+    assert "legacy-secret" not in text
+
+
+def test_access_tokens_never_travel_in_the_clear() -> None:
+    plain = key_file(token_uri="http://oauth2.example/token")
+    assert "token_uri must be https" in problem(fcm_service_account_json=plain)
+    production = {"environment": "production", "service_secret": STRONG, "fcm_service_account_json": plain}
+    assert "FCM_BASE_URL must be https" in problem(fcm_base_url="http://simulator.example", **production)
+
+
+@pytest.mark.parametrize(
+    ("environment", "base_url"),
+    [("development", "http://simulators:8025"), ("production", "http://127.0.0.1:8025/")],
+)
+def test_a_simulator_may_be_spoken_to_in_the_clear(environment: str, base_url: str) -> None:
+    account = key_file(token_uri="http://127.0.0.1:8025/token")
+    made = settings(
+        environment=environment, service_secret=STRONG, fcm_base_url=base_url, fcm_service_account_json=account
+    )
+    assert made.fcm_base_url == base_url.rstrip("/")
+
+
+@pytest.mark.parametrize(
+    "url", ["fcm.googleapis.com", "ftp://fcm.example", "https://a:b@fcm.example", "https://x/?a=b"]
+)
+def test_fcms_address_is_a_plain_one(url: str) -> None:
+    assert "no http(s) URL" in problem(fcm_base_url=url)
+
+
+def test_the_legacy_key_is_noticed_and_not_used() -> None:
+    with capture_logs() as logs:
+        assert isinstance(create_sender(settings(fcm_api_key="legacy-secret")), Unconfigured)
+    [line] = [line for line in logs if line["event"] == "fcm.legacy_key_ignored"]
+    assert "FCM_SERVICE_ACCOUNT_FILE" in line["hint"]
+    assert "legacy-secret" not in str(logs)
+
+
+def test_google_is_given_the_ten_seconds_it_asks_for() -> None:
+    assert settings().fcm_timeout_seconds >= 10

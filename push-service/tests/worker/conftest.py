@@ -1,0 +1,278 @@
+"""The whole worker: real ledger, in-process broker, FCM's simulator, and the two services it asks, told what to say."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+import uvicorn
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import create_async_engine
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from chassis.broker import Delivery, MemoryBroker, Publication
+from chassis.envelope import answer, refusal
+from chassis.errors import NotFound, ServiceError, Unavailable
+from chassis.security import ServiceCallers
+from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE, TemplateInfo, UserContact
+from contracts.messages import NotificationMessage, StatusEvent, TemplateRef
+from contracts.recipients import Preferences, PushRecipient, PushToken
+from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
+from push_service.migrating import ALEMBIC
+from push_service.settings import PushSettings
+from push_service.worker import create_app
+
+SECRET = "a-service-secret-for-tests-of-32-bytes"
+WITHIN = 20.0
+
+
+class Noticed(list):
+    """A list that can be waited for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._grown = asyncio.Event()
+
+    def add(self, item: object) -> None:
+        self.append(item)
+        self._grown.set()
+
+    async def wait_for(self, matching: Callable[[object], bool] = lambda _: True, count: int = 1) -> list:
+        async with asyncio.timeout(WITHIN):
+            while len(found := [item for item in self if matching(item)]) < count:
+                self._grown.clear()
+                await self._grown.wait()
+        return found
+
+
+@dataclass
+class Services:
+    """The user and the template service. `down` names those that answer 500."""
+
+    base_url: str = ""
+    users: dict[UUID, UserContact] = field(default_factory=dict)
+    templates: dict[str, TemplateInfo] = field(default_factory=dict)
+    removed: list[tuple[UUID, str]] = field(default_factory=list)
+    down: set[str] = field(default_factory=set)
+
+    def app(self) -> Starlette:
+        removal = "/internal/users/{id:uuid}/push-tokens/remove"
+        return Starlette(
+            routes=[
+                Route("/health/live", lambda _request: answer()),
+                Route("/internal/users/{id:uuid}", self._user),
+                Route(removal, self._remove, methods=["POST"]),
+                Route("/internal/templates/{code}", self._template),
+            ],
+            exception_handlers={ServiceError: lambda _request, error: refusal(error)},
+        )
+
+    def _admit(self, request: Request, service: str, part: str) -> None:
+        ServiceCallers(SECRET, service).authenticate(request.headers.get("authorization"))
+        if part in self.down:
+            raise Unavailable
+
+    async def _user(self, request: Request) -> Response:
+        self._admit(request, USER_SERVICE, "users")
+        if request.path_params["id"] not in self.users:
+            raise NotFound
+        return answer(self.users[request.path_params["id"]])
+
+    async def _remove(self, request: Request) -> Response:
+        self._admit(request, USER_SERVICE, "removals")
+        token = (await request.json())["token"]
+        user = self.users[request.path_params["id"]]
+        self.removed.append((user.id, token))
+        kept = tuple(device for device in user.push_tokens if device.token != token)
+        self.users[user.id] = user.model_copy(update={"push_tokens": kept})
+        return answer({"removed": True})
+
+    async def _template(self, request: Request) -> Response:
+        self._admit(request, TEMPLATE_SERVICE, "templates")
+        if request.path_params["code"] not in self.templates:
+            raise NotFound
+        return answer(self.templates[request.path_params["code"]])
+
+
+class QuietServer(uvicorn.Server):
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@pytest.fixture
+async def services() -> AsyncIterator[Services]:
+    made = Services()
+    made.templates["hello"] = TemplateInfo(
+        code="hello", version=1, language="en", serves_email=False, serves_push=True,
+        title="Hello {{ name }}", body="Your order {{ order }}", link="https://app.example/{{ order }}",
+    )  # fmt: skip
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        made.base_url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        server = QuietServer(uvicorn.Config(made.app(), log_config=None, lifespan="off", timeout_graceful_shutdown=1))
+        task = asyncio.create_task(server.serve(sockets=[listener]))
+        yield made
+        server.should_exit = True
+        await task
+
+
+@dataclass
+class World:
+    """The worker's surroundings, and short ways to do what tests do often."""
+
+    services: Services
+    broker: MemoryBroker
+    redis: Redis
+    settings: PushSettings
+    events: Noticed = field(default_factory=Noticed)
+    dead_letters: Noticed = field(default_factory=Noticed)
+    app: FastAPI | None = None
+
+    def user(self, *tokens: str | PushToken, push: bool = True) -> UUID:
+        devices = tuple(token if isinstance(token, PushToken) else PushToken(token=token) for token in tokens)
+        user = UserContact(
+            id=uuid4(), name="Ada", email="ada@example.com", preferences=Preferences(push=push), push_tokens=devices
+        )
+        self.services.users[user.id] = user
+        return user.id
+
+    def message(self, user: UUID, **changes: object) -> NotificationMessage:
+        devices = self.services.users[user].push_tokens or (PushToken(token="of-old"),)
+        made = NotificationMessage(
+            notification_id=uuid4(),
+            request_id=f"request-{uuid4()}",
+            correlation_id=f"story-{uuid4()}",
+            notification_type="push",
+            user_id=user,
+            template=TemplateRef(code="hello", version=1, language="en"),
+            variables={"name": "Ada", "order": "A-1"},
+            recipient=PushRecipient(name="Ada", push_tokens=devices),
+            priority=5,
+            created_at=datetime.now(UTC),
+        )
+        return made.model_copy(update=changes)
+
+    async def publish(self, message: NotificationMessage) -> NotificationMessage:
+        await self.publish_raw(message.model_dump_json().encode(), str(message.notification_id), message.priority)
+        return message
+
+    async def publish_raw(self, body: bytes, message_id: str, priority: int = 5) -> None:
+        [outcome] = await self.broker.publish_many([Publication("push", body, message_id, priority=priority)])
+        assert outcome is None
+
+    async def notify(self, user: UUID, **changes: object) -> NotificationMessage:
+        return await self.publish(self.message(user, **changes))
+
+    async def told(self, message: NotificationMessage, status: str) -> StatusEvent:
+        """The first event that says so."""
+        [event, *_] = await self.events.wait_for(
+            lambda event: event.notification_id == message.notification_id and event.status == status
+        )
+        return event
+
+    def story(self, message: NotificationMessage) -> list[tuple[str, str | None, int]]:
+        mine = [event for event in self.events if event.notification_id == message.notification_id]
+        return [(event.status, event.code, event.attempts) for event in mine]
+
+    async def ledger(self, message: NotificationMessage) -> list[tuple[str, int, int]]:
+        """(state, attempts, ambiguous) of each device."""
+        engine = create_async_engine(self.settings.database_url)
+        query = text("SELECT state, attempts, ambiguous FROM push_deliveries WHERE notification_id = :id ORDER BY 1")
+        async with engine.connect() as connection:
+            rows = [tuple(row) for row in await connection.execute(query, {"id": message.notification_id})]
+        await engine.dispose()
+        return rows
+
+    def metric(self, name: str, /, **labels: str) -> float:
+        return self.app.state.metrics.get_sample_value(name, labels) or 0.0
+
+    async def health(self) -> dict:
+        transport = httpx2.ASGITransport(self.app)
+        async with httpx2.AsyncClient(transport=transport, base_url="http://push-service") as http:
+            return (await http.get("/health")).json()
+
+    @contextlib.asynccontextmanager
+    async def running(self, **changes: object) -> AsyncIterator[None]:
+        """The worker, with these settings changed."""
+        self.settings = PushSettings(_env_file=None, **(self.settings.model_dump() | changes))
+        self.app = create_app(self.settings, redis=self.redis, broker=self.broker)
+        async with self.app.router.lifespan_context(self.app):
+            yield
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """For what tells nobody that it has changed."""
+    async with asyncio.timeout(WITHIN):
+        while not condition():
+            await asyncio.sleep(0.01)
+
+
+@pytest.fixture(name="until")
+def until_() -> Callable:
+    return until
+
+
+@pytest.fixture
+def free_port() -> int:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return free.getsockname()[1]
+
+
+@pytest.fixture
+async def world(services: Services, databases, redis: Redis) -> AsyncIterator[World]:
+    """No worker yet: `async with world.running(...)`."""
+    broker = MemoryBroker(TOPOLOGY, handler_pause=0.05)
+    await broker.start()
+    settings = PushSettings(
+        _env_file=None,
+        database_url=await databases(ALEMBIC),
+        user_service_url=services.base_url,
+        template_service_url=services.base_url,
+        service_secret=SECRET,
+        max_retries=3,
+        retry_base_seconds=0.01,
+        down_retry_seconds=0.05,
+        breaker_open_seconds=0.2,
+        sweep_interval_seconds=0.05,
+        heartbeat_seconds=0.5,
+        drain_seconds=5,
+    )
+    made = World(services, broker, redis, settings)
+    watching = [
+        await broker.consume(STATUS_QUEUE, _collect(lambda body: made.events.add(StatusEvent.model_validate_json(body))),
+                             prefetch=100),
+        await broker.consume(FAILED_QUEUE, _collect(made.dead_letters.add), prefetch=100),
+    ]  # fmt: skip
+    yield made
+    for consumer in watching:
+        await consumer.close()
+    await broker.close()
+
+
+def _collect(keep: Callable[[bytes], None]):
+    async def handle(delivery: Delivery) -> None:
+        keep(delivery.body)
+        await delivery.ack()
+
+    return handle
+
+
+@pytest.fixture
+async def working(world: World, simulators) -> AsyncIterator[World]:
+    """The worker at work, with FCM's simulator."""
+    async with world.running(
+        fcm_base_url=simulators.base_url, fcm_service_account_file=Path(simulators.service_account)
+    ):
+        yield world

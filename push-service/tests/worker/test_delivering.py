@@ -1,0 +1,161 @@
+"""From push.queue to the device, the status event and the dead letter."""
+
+import asyncio
+import json
+
+from contracts.recipients import EmailRecipient, PushToken
+
+
+async def test_a_notification_reaches_the_device_and_is_reported_sent(working, simulators):
+    message = await working.notify(working.user("phone"), priority=9)
+    event = await working.told(message, "sent")
+    [push] = simulators.inbox.pushes
+    assert (push.token, push.title, push.body) == ("phone", "Hello Ada", "Your order A-1")
+    assert (push.key, push.correlation_id) == (str(message.notification_id), message.correlation_id)
+    sent = json.loads(push.raw)
+    assert sent["data"]["link"] == "https://app.example/A-1"
+    assert sent["android"]["priority"] == "HIGH"
+    assert event.provider_message_id.startswith("projects/simulated-project/messages/")
+    assert (event.attempts, event.correlation_id) == (1, message.correlation_id)
+    assert await working.ledger(message) == [("sent", 1, 0)]
+    assert working.metric("notifications_total", type="push", status="sent") == 1
+    assert working.metric("notification_processing_seconds_count", type="push") == 1
+    assert list(working.dead_letters) == []
+
+
+async def test_every_device_of_a_person_gets_it(working, simulators):
+    message = await working.notify(working.user("phone", "tablet"))
+    await working.told(message, "sent")
+    assert {push.token for push in simulators.inbox.pushes} == {"phone", "tablet"}
+    assert [event.status for event in working.events] == ["sent"]
+
+
+async def test_the_same_message_twice_is_sent_once(working, simulators):
+    message = working.message(working.user("phone"))
+    await asyncio.gather(*(working.publish(message) for _ in range(5)))
+    await working.told(message, "sent")
+    await working.publish(message)
+    await working.events.wait_for(count=2)  # what has ended is reported again: the first report may have been lost
+    assert simulators.inbox.pushes.total == 1
+    assert await working.ledger(message) == [("sent", 1, 0)]
+
+
+async def test_passing_trouble_is_waited_out_in_the_ledger(working, simulators):
+    message = await working.notify(working.user("unavailable-2-a"))
+    await working.told(message, "sent")
+    assert working.story(message) == [
+        ("retrying", "provider_unavailable", 1),
+        ("retrying", "provider_unavailable", 2),
+        ("sent", None, 3),
+    ]
+    assert simulators.inbox.pushes.total == 1
+
+
+async def test_a_quota_is_waited_for_as_long_as_fcm_asks(working):
+    began = asyncio.get_running_loop().time()
+    message = await working.notify(working.user("quota-1-a"))
+    await working.told(message, "sent")
+    assert asyncio.get_running_loop().time() - began >= 1.0  # the simulator's Retry-After
+    assert working.story(message) == [("retrying", "rate_limited", 1), ("sent", None, 2)]
+
+
+async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(working, simulators):
+    message = await working.notify(working.user("unavailable-99-a"))
+    event = await working.told(message, "failed")
+    assert (event.code, event.attempts) == ("exhausted", 4)
+    [letter] = await working.dead_letters.wait_for()
+    assert json.loads(letter)["notification_id"] == str(message.notification_id)
+    assert simulators.inbox.pushes.total == 0
+
+
+async def test_a_dead_device_is_forgotten_and_the_living_one_is_served(working, simulators):
+    user = working.user("unregistered-phone", "tablet")
+    message = await working.notify(user)
+    await working.told(message, "sent")
+    assert working.services.removed == [(user, "unregistered-phone")]
+    assert [push.token for push in simulators.inbox.pushes] == ["tablet"]
+    assert await working.ledger(message) == [("failed", 1, 0), ("sent", 1, 0)]
+    assert list(working.dead_letters) == []
+
+
+async def test_a_person_whose_only_device_is_dead_is_not_reached(working):
+    user = working.user("unregistered-phone")
+    message = await working.notify(user)
+    assert (await working.told(message, "failed")).code == "invalid_token"
+    await working.dead_letters.wait_for()
+    assert working.services.removed == [(user, "unregistered-phone")]
+
+
+async def test_a_dead_device_that_could_not_be_forgotten_is_told_of_next_time(working, simulators):
+    user = working.user("unregistered-phone", "tablet")
+    working.services.down = {"removals"}
+    await working.told(await working.notify(user), "sent")
+    assert working.services.removed == []
+    working.services.down = set()
+    await working.told(await working.notify(user), "sent")
+    assert working.services.removed == [(user, "unregistered-phone")]
+    assert simulators.inbox.pushes.total == 2
+
+
+async def test_a_browser_fails_for_now_without_harm_to_the_phone(working, simulators):
+    browser = PushToken(provider="web_push", token="https://push.example/1")
+    message = await working.notify(working.user(browser, "phone"))
+    await working.told(message, "sent")
+    alone = await working.notify(working.user(browser))
+    assert (await working.told(alone, "failed")).code == "unsupported_provider"
+    assert [push.token for push in simulators.inbox.pushes] == ["phone"]
+    assert working.services.removed == []
+
+
+async def test_an_opted_out_person_is_left_alone(working, simulators):
+    message = await working.notify(working.user("phone", push=False))
+    assert (await working.told(message, "suppressed")).code == "opted_out"
+    assert simulators.inbox.pushes.total == 0
+
+
+async def test_a_payload_that_fcm_would_refuse_fails_at_once(working, simulators):
+    message = await working.notify(working.user("phone"), variables={"name": "Ada", "order": "A" * 5000})
+    assert (await working.told(message, "failed")).code == "payload_too_large"
+    assert (simulators.inbox.pushes.total, simulators.inbox.pushes.refused) == (0, 0)
+
+
+async def test_poison_goes_to_the_dead_letters_once_and_harms_no_neighbour(working):
+    user = working.user("phone")
+    before, after = working.message(user), working.message(user)
+    poison = [
+        b"\xff{not json",
+        before.model_dump_json().replace('"version":1', '"version":99').encode(),
+        before.model_dump_json().replace('"notification_type":"push"', '"notification_type":"email"').encode(),
+    ]
+    await working.publish(before)
+    for number, body in enumerate(poison):
+        await working.publish_raw(body, f"poison-{number}")
+    await working.publish(after)
+    await working.dead_letters.wait_for(count=3)
+    await working.told(before, "sent")
+    await working.told(after, "sent")
+    assert sorted(working.dead_letters) == sorted(poison)
+
+
+async def test_a_message_without_a_device_fails_in_sight(working):
+    working.services.down = {"users"}
+    recipient = EmailRecipient(name="Ada", email="ada@example.com")
+    message = await working.notify(working.user("phone"), recipient=recipient)
+    assert (await working.told(message, "failed")).code == "no_recipient"
+    await working.dead_letters.wait_for()
+
+
+async def test_while_the_user_service_is_away_the_message_knows_the_devices(working, simulators):
+    user = working.user("phone")
+    working.services.down = {"users"}
+    await working.told(await working.notify(user), "sent")
+    assert [push.token for push in simulators.inbox.pushes] == ["phone"]
+
+
+async def test_while_the_template_service_is_away_notifications_wait(working, simulators):
+    working.services.down = {"templates"}
+    message = await working.notify(working.user("phone"))
+    assert (await working.told(message, "retrying")).attempts == 0
+    working.services.down = set()
+    assert (await working.told(message, "sent")).attempts == 1
+    assert simulators.inbox.pushes.total == 1
