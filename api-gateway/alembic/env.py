@@ -1,0 +1,7 @@
+"""Alembic's entry: what this service's migrations are compared with, and where they are recorded."""
+
+from api_gateway.models import Base
+from api_gateway.settings import GatewaySettings
+from chassis.migrations import run_migrations
+
+run_migrations(Base.metadata, "alembic_version_api_gateway", lambda: GatewaySettings().database_url)

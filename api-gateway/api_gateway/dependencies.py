@@ -1,0 +1,64 @@
+"""What the routers need, from where `create_app` put it."""
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+
+from api_gateway.services.accepting import Acceptor
+from api_gateway.services.commands import Commands
+from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.reading import Reader
+from chassis.errors import Forbidden, TooManyRequests
+from chassis.ratelimit import RateLimiter
+from chassis.security import Identity, authenticate, identity_of
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """The gateway's services, as one thing to hand around."""
+
+    acceptor: Acceptor
+    reader: Reader
+    commands: Commands
+    limiter: RateLimiter
+    metrics: GatewayMetrics
+
+
+def desk_of(request: Request) -> Desk:
+    desk: Desk = request.app.state.desk
+    return desk
+
+
+async def identify(request: Request) -> Identity:
+    """For the hot path, past FastAPI's dependency solving (0.1 ms a request)."""
+    return await authenticate(request)
+
+
+async def spend(request: Request, identity: Identity, cost: int = 1) -> None:
+    """Takes `cost` from the caller's limit; the headers go on whatever answer follows. Raises TooManyRequests."""
+    decision = await desk_of(request).limiter.check(identity.caller, cost)
+    request.state.rate_headers = decision.headers()
+    if not decision.allowed:
+        raise TooManyRequests
+
+
+async def limited(request: Request, identity: Annotated[Identity, Depends(identity_of)]) -> Identity:
+    await spend(request, identity)
+    return identity
+
+
+Limited = Annotated[Identity, Depends(limited)]
+TheDesk = Annotated[Desk, Depends(desk_of)]
+
+
+def allow(identity: Identity, scope: str) -> None:
+    """Raises Forbidden unless the caller has `scope`."""
+    if not identity.allows(scope):
+        raise Forbidden
+
+
+def allow_reading(identity: Identity) -> None:
+    """Users may always read: they see only what goes to them."""
+    if identity.kind != "user":
+        allow(identity, "notifications:read")

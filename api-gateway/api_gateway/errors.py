@@ -1,0 +1,31 @@
+"""The gateway's own refusals."""
+
+from chassis.errors import Conflict, NotFound, Unprocessable
+
+
+class NotificationNotFound(NotFound):
+    code, message = "notification_not_found", "There is no notification by that id"
+
+
+class UserNotFound(NotFound):
+    code, message = "user_not_found", "There is no user by that id"
+
+
+class TemplateNotFound(NotFound):
+    code, message = "template_not_found", "There is no template by that code"
+
+
+class IdempotencyKeyReused(Unprocessable):
+    code, message = "idempotency_key_reused", "This request_id was used before with another body"
+
+
+class NotCancellable(Conflict):
+    code, message = "not_cancellable", "The notification was handed over already and cannot be cancelled"
+
+
+class NotRetryable(Conflict):
+    code, message = "not_retryable", "Only a failed notification can be tried again"
+
+
+class AmbiguousRequestId(Conflict):
+    code, message = "ambiguous_request_id", "Several callers used this request_id; give the notification_id"

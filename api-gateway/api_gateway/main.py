@@ -1,0 +1,169 @@
+"""The gateway's composition root."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from uuid import uuid4
+
+from fastapi import FastAPI
+from prometheus_client import Gauge
+from redis.asyncio import Redis
+
+from api_gateway.dependencies import Desk
+from api_gateway.rate_headers import RateLimitHeaders
+from api_gateway.routers import notifications, operations, proxy, submitting
+from api_gateway.services.accepting import Acceptor
+from api_gateway.services.commands import Commands
+from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.directory import Directory
+from api_gateway.services.forwarding import Forwarder
+from api_gateway.services.known import fetched_or_known
+from api_gateway.services.lost import LostWatch
+from api_gateway.services.outbox import Outbox
+from api_gateway.services.reading import Reader
+from api_gateway.services.relay import Relay
+from api_gateway.services.reports import Reports
+from api_gateway.services.store import Store
+from api_gateway.settings import GatewaySettings
+from chassis.app import ServiceDescription, create_service_app
+from chassis.breaker import CircuitBreaker, breaker_metrics
+from chassis.broker import Broker, RabbitBroker
+from chassis.cache import connect_redis
+from chassis.database import Database
+from chassis.health import Dependency
+from chassis.http_client import ServiceClient
+from chassis.loops import repeat
+from chassis.metrics import new_registry
+from chassis.ratelimit import RateLimiter
+from chassis.security import ServiceTokens
+from contracts.callers import build_authenticator
+from contracts.lookups import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
+from contracts.topology import TOPOLOGY
+
+DESCRIPTION = ServiceDescription(
+    name=API_GATEWAY,
+    title="Notification API gateway",
+    summary="Accepts notifications durably and tells their story.",
+    tags=(
+        {"name": "notifications", "description": "Send, follow, cancel, retry"},
+        {"name": "dead letters", "description": "What failed for good, and how to try it again"},
+        {"name": "status", "description": "Callbacks of providers and workers"},
+        {"name": "operations", "description": "The proof that nothing was lost"},
+        {"name": "health", "description": "Liveness, readiness and every dependency's state"},
+    ),
+)
+
+
+class Gateway:
+    """The parts of one gateway process, put together. `redis` and `broker` are given by tests and the embedded stack."""
+
+    def __init__(self, settings: GatewaySettings, *, redis: Redis | None, broker: Broker | None) -> None:
+        self.settings = settings
+        self.registry = new_registry()
+        self.metrics = GatewayMetrics(self.registry)
+        self.redis = redis or connect_redis(settings.redis_url)
+        self._owns_redis = redis is None
+        self.broker = broker or RabbitBroker(
+            settings.rabbitmq_url, TOPOLOGY, name=API_GATEWAY, queue_type=settings.queue_type
+        )
+        self.database = Database(settings.database_url, pool_size=settings.database_pool_size)
+        tokens = ServiceTokens(settings.service_secret.get_secret_value(), API_GATEWAY)
+        states = breaker_metrics(self.registry)
+        self.users = ServiceClient(settings.user_service_url, USER_SERVICE, tokens, _breaker(USER_SERVICE, states))
+        self.templates = ServiceClient(
+            settings.template_service_url, TEMPLATE_SERVICE, tokens, _breaker(TEMPLATE_SERVICE, states)
+        )
+        to_users = Forwarder(settings.user_service_url, _breaker("proxy:user-service", states))
+        to_templates = Forwarder(settings.template_service_url, _breaker("proxy:template-service", states))
+        self.forwarders = {"users": to_users, "auth": to_users, "api-keys": to_users, "templates": to_templates}
+        self.directory = Directory(self.users, self.templates, self.redis)
+        self.store = Store(self.database, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds)
+        self.outbox = Outbox(self.broker, self.store, self.metrics)
+        self.reports = Reports(self.broker, self.store, self.metrics)
+        self.relay = Relay(
+            self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
+        )
+        self.lost = LostWatch(self.broker, self.database, self.metrics, grace_seconds=settings.lost_grace_seconds)
+
+    def install(self, app: FastAPI) -> None:
+        """Gives the routers what they need."""
+        reader = Reader(self.database)
+        app.state.desk = Desk(
+            acceptor=Acceptor(self.directory, self.store, self.outbox),
+            reader=reader,
+            commands=Commands(self.database, reader, self.reports, self.metrics),
+            limiter=RateLimiter(
+                self.redis, limit=self.settings.rate_limit_per_minute, period_seconds=60, name="gateway"
+            ),
+            metrics=self.metrics,
+        )
+        app.state.forwarders = self.forwarders
+        hs256 = self.settings.algorithm == "HS256"
+        app.state.authenticator = build_authenticator(
+            self.users,
+            self.redis,
+            shared_secret=self.settings.secret_key.get_secret_value() if hs256 else None,
+            keep=lambda key, ask: fetched_or_known(self.database, key, ask),
+        )
+
+    def dependencies(self) -> list[Dependency]:
+        return [
+            Dependency("database", self.database.ping, essential=True),
+            Dependency("redis", self.redis.ping),
+            Dependency("rabbitmq", self.broker.ping),
+            Dependency(USER_SERVICE, self.users.ping),
+            Dependency(TEMPLATE_SERVICE, self.templates.ping),
+        ]
+
+    @contextlib.asynccontextmanager
+    async def running(self, _app: FastAPI) -> AsyncIterator[None]:
+        await self.broker.start()
+        await self.reports.start()
+        every = self.settings.relay_interval_seconds
+        loops = [
+            asyncio.create_task(repeat("relay", self.relay.run_once, every_seconds=every)),
+            asyncio.create_task(repeat("lost", self.lost.run_once, every_seconds=2 * every)),
+        ]
+        try:
+            yield
+        finally:
+            await self._stop(loops)
+
+    async def _stop(self, loops: list["asyncio.Task[None]"]) -> None:
+        """In this order: take no new work, finish what was begun, then let go of the servers."""
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
+        await self.reports.close()
+        await self.store.close()
+        await self.outbox.close()
+        await self.broker.close()
+        await self.users.close()
+        await self.templates.close()
+        for forwarder in set(self.forwarders.values()):
+            await forwarder.close()
+        if self._owns_redis:
+            await self.redis.aclose()
+        await self.database.close()
+
+
+def create_app(settings: GatewaySettings, *, redis: Redis | None = None, broker: Broker | None = None) -> FastAPI:
+    """The gateway as an ASGI app. Nothing connects before its lifespan starts."""
+    gateway = Gateway(settings, redis=redis, broker=broker)
+    app = create_service_app(
+        DESCRIPTION,
+        settings,
+        registry=gateway.registry,
+        dependencies=gateway.dependencies(),
+        lifespan=gateway.running,
+    )
+    gateway.install(app)
+    for router in (submitting.router, notifications.router, operations.router, proxy.router):
+        app.include_router(router)
+    app.add_middleware(RateLimitHeaders)
+    return app
+
+
+def _breaker(name: str, states: Gauge) -> CircuitBreaker:
+    states.labels(name).set(0)
+    return CircuitBreaker(name, on_change=lambda state: states.labels(name).set(state))

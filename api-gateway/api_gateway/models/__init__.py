@@ -1,0 +1,5 @@
+"""The gateway's tables."""
+
+from api_gateway.models.notification import AcceptedTotal, Base, IdempotencyKey, KnownIdentity, Notification
+
+__all__ = ["AcceptedTotal", "Base", "IdempotencyKey", "KnownIdentity", "Notification"]

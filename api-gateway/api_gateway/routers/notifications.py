@@ -1,0 +1,65 @@
+"""Reading, cancelling and retrying notifications."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api_gateway.dependencies import Limited, TheDesk, allow, allow_reading
+from api_gateway.repositories.reading import ListFilter
+from api_gateway.schemas.answers import NotificationStory, NotificationView
+from api_gateway.schemas.filters import ListQuery
+from api_gateway.services.reading import seen_by
+from chassis.envelope import Envelope, answer
+
+router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+
+
+@router.get("", summary="List notifications, newest first", response_model=Envelope[list[NotificationView]])
+async def list_notifications(query: Annotated[ListQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
+    """A user sees their own. Pages by `page` and `limit`, or by `cursor` (the last id seen), which stays fast however far."""
+    allow_reading(identity)
+    wanted = ListFilter(
+        user_id=seen_by(identity) or query.user_id,
+        status=query.status,
+        notification_type=query.notification_type,
+        template_code=query.template_code,
+        request_id=query.request_id,
+        created_after=query.created_after,
+        created_before=query.created_before,
+        cursor=query.cursor,
+    )
+    if seen_by(identity) and query.user_id not in {None, seen_by(identity)}:
+        wanted = ListFilter(user_id=UUID(int=0))  # another's list is empty, as an unknown user's
+    rows, meta = await desk.reader.page(wanted, limit=query.limit, page=query.page)
+    return answer(rows, f"{len(rows)} notifications", meta=meta)
+
+
+@router.get("/{notification_id}", summary="One notification's story", response_model=Envelope[NotificationStory])
+@router.get("/{notification_id}/status", summary="One notification's story", response_model=Envelope[NotificationStory])
+async def get_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
+    """Status, times, attempts, last error and the timeline."""
+    allow_reading(identity)
+    return answer(await desk.reader.story(notification_id, identity))
+
+
+@router.delete("/{notification_id}", summary="Cancel", response_model=Envelope[NotificationStory])
+async def cancel_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
+    """Cancels what was not handed over to a worker; 409 `not_cancellable` afterwards."""
+    if identity.kind != "user":
+        allow(identity, "notifications:write")
+    return answer(await desk.commands.cancel(notification_id, identity), "Notification cancelled")
+
+
+@router.post(
+    "/{notification_id}/retry",
+    status_code=202,
+    summary="Try a failed notification again",
+    response_model=Envelope[NotificationStory],
+)
+async def retry_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
+    """Re-drives a dead letter with a fresh budget of attempts; 409 `not_retryable` unless it has failed."""
+    allow(identity, "notifications:write")
+    story = await desk.commands.retry(notification_id, identity)
+    return answer(story, "Notification will be tried again", status=202)

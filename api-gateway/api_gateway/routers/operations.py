@@ -1,0 +1,68 @@
+"""Dead letters, the providers' callbacks, and the proof that nothing was lost."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query
+from starlette.responses import Response
+
+from api_gateway.dependencies import Limited, TheDesk, allow
+from api_gateway.repositories.reading import ListFilter
+from api_gateway.schemas.answers import NotificationStory, NotificationView, Reconciliation, ReplayAnswer
+from api_gateway.schemas.filters import FailedQuery, ReplayRequest
+from api_gateway.schemas.requests import StatusReport
+from chassis.envelope import Envelope, answer
+from contracts.recipients import Channel
+from contracts.status import Status
+
+router = APIRouter(prefix="/api/v1")
+
+
+@router.post(
+    "/{channel}/status",
+    tags=["status"],
+    summary="Report a notification's status",
+    response_model=Envelope[NotificationStory],
+)
+async def report_status(channel: Channel, report: StatusReport, identity: Limited, desk: TheDesk) -> Response:
+    """The callback of a provider or worker. It only moves a notification forward: late or repeated reports change nothing."""
+    allow(identity, "status:write")
+    return answer(await desk.commands.report(channel, report, identity), "Status received")
+
+
+@router.get(
+    "/failed", tags=["dead letters"], summary="List dead letters", response_model=Envelope[list[NotificationView]]
+)
+async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
+    """Newest first, each with its reason (`error`), the last words of the provider and the attempts that were spent."""
+    allow(identity, "notifications:read")
+    wanted = ListFilter(status=Status.FAILED, notification_type=query.notification_type, cursor=query.cursor)
+    rows, meta = await desk.reader.page(wanted, limit=query.limit, page=query.page)
+    return answer(rows, f"{len(rows)} dead letters", meta=meta)
+
+
+@router.post(
+    "/failed/replay",
+    tags=["dead letters"],
+    status_code=202,
+    summary="Try dead letters again",
+    response_model=Envelope[ReplayAnswer],
+)
+async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk) -> Response:
+    """Re-drives many, each with a fresh budget of attempts."""
+    allow(identity, "notifications:write")
+    done = await desk.commands.replay(
+        wanted.notification_ids, channel=wanted.notification_type, code=wanted.error, limit=wanted.limit
+    )
+    return answer({"replayed": done}, f"{done} notifications will be tried again", status=202)
+
+
+@router.get(
+    "/reconcile",
+    tags=["operations"],
+    summary="Prove that every accepted notification is accounted for",
+    response_model=Envelope[Reconciliation],
+)
+async def reconcile(identity: Limited, desk: TheDesk) -> Response:
+    """`accepted` was counted while accepting, the rest is counted now, in one snapshot; `unaccounted` must be 0."""
+    allow(identity, "notifications:read")
+    return answer(await desk.reader.reconcile())

@@ -1,0 +1,29 @@
+"""The gateway as the single base URL: forwards what belongs to the user and template services, and nothing else."""
+
+import re
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api_gateway.services.forwarding import Forwarder
+from chassis.errors import NotFound
+
+router = APIRouter(prefix="/api/v1", include_in_schema=False)
+
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+# A path that another parser could read otherwise: dot segments, empty segments, anything encoded that separates.
+UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECASE)
+
+
+async def forward(request: Request) -> Response:
+    raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
+    if UNSAFE.search(raw_path):
+        raise NotFound
+    owner = request.url.path.split("/")[3]
+    forwarders: dict[str, Forwarder] = request.app.state.forwarders
+    return await forwarders[owner].forward(request, raw_path)
+
+
+for prefix in ("users", "auth", "api-keys", "templates"):
+    router.add_api_route(f"/{prefix}", forward, methods=METHODS)
+    router.add_api_route(f"/{prefix}/{{rest:path}}", forward, methods=METHODS)

@@ -1,0 +1,157 @@
+"""`POST /api/v1/notifications` and its batch form."""
+
+import asyncio
+from typing import Any
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from api_gateway.dependencies import Desk, allow, desk_of, identify, spend
+from api_gateway.errors import UserNotFound
+from api_gateway.repositories.accepting import Receipt
+from api_gateway.routers.bodies import parse_batch, parse_json, parse_notification, refusal_of
+from api_gateway.schemas.answers import Accepted, BatchAnswer
+from api_gateway.schemas.requests import NotificationRequest
+from api_gateway.services.accepting import Origin
+from chassis.correlation import correlation_id
+from chassis.envelope import Envelope, answer
+from chassis.errors import ServiceError
+from chassis.security import Identity
+
+router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+
+QUEUED = "Notification queued successfully"
+DUPLICATE = "Duplicate request: this notification was already processed"
+
+
+def _body(schema: dict[str, Any], description: str) -> dict[str, Any]:
+    """The OpenAPI entry of a body that is parsed by hand."""
+    return {
+        "requestBody": {
+            "required": True,
+            "description": description,
+            "content": {"application/json": {"schema": schema}},
+        },
+        "security": [{"access_token": []}, {"api_key": []}],
+        "parameters": [
+            {
+                "name": "Idempotency-Key",
+                "in": "header",
+                "required": False,
+                "schema": {"type": "string", "maxLength": 200},
+                "description": "An alias of request_id",
+            }
+        ],
+    }
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Accept a notification",
+    response_model=Envelope[Accepted],
+    openapi_extra=_body(NotificationRequest.model_json_schema(), "The notification"),
+)
+async def create_notification(request: Request) -> Response:
+    """202 means that it is durable: it will reach a visible end state.
+
+    The same `request_id` with the same body is answered as the first time, with the header `Idempotent-Replayed: true`.
+    """
+    identity = await identify(request)
+    await spend(request, identity)
+    asked = parse_notification(parse_json(await request.body()), request.headers.get("Idempotency-Key"))
+    may_send(identity, asked)
+    receipt = await _accept(desk_of(request), asked, Origin(identity, correlation_id()))
+    if receipt.fresh:
+        return answer(_data(receipt), QUEUED, status=202)
+    return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
+
+
+@router.post(
+    "/batch",
+    status_code=202,
+    summary="Accept up to 1,000 notifications",
+    response_model=Envelope[BatchAnswer],
+    openapi_extra=_body(
+        {
+            "type": "object",
+            "required": ["notifications"],
+            "properties": {
+                "notifications": {
+                    "type": "array",
+                    "minItems": 1,
+                    "maxItems": 1000,
+                    "items": NotificationRequest.model_json_schema(),
+                }
+            },
+        },
+        "The notifications; each is accepted or refused on its own",
+    ),
+)
+async def create_batch(request: Request) -> Response:
+    """Each item is accepted or refused on its own; `results` are in the order of the items. 422 when none was accepted."""
+    identity = await identify(request)
+    items = parse_batch(parse_json(await request.body()))
+    await spend(request, identity, len(items))
+    origin = Origin(identity, correlation_id())
+    desk = desk_of(request)
+    outcomes = await asyncio.gather(*(_accept_item(desk, item, origin) for item in items))
+    results = [_item(index, outcome) for index, outcome in enumerate(outcomes)]
+    receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
+    counts = {
+        "accepted": sum(receipt.fresh for receipt in receipts),
+        "replayed": sum(not receipt.fresh for receipt in receipts),
+        "rejected": len(outcomes) - len(receipts),
+    }
+    message = f"{counts['accepted']} accepted, {counts['replayed']} replayed, {counts['rejected']} rejected"
+    return answer({**counts, "results": results}, message, status=202 if receipts else 422)
+
+
+async def _accept_item(desk: Desk, item: object, origin: Origin) -> Receipt | ServiceError:
+    asked = refusal_of(item)
+    if isinstance(asked, ServiceError):
+        return asked
+    try:
+        may_send(origin.identity, asked)
+        return await _accept(desk, asked, origin)
+    except ServiceError as error:
+        if error.status >= 500:
+            raise  # the database is away: the whole batch is to be sent again, under the same request_ids
+        return error
+
+
+async def _accept(desk: Desk, asked: NotificationRequest, origin: Origin) -> Receipt:
+    receipt = await desk.acceptor.accept(asked, origin)
+    if receipt.fresh:
+        desk.metrics.moved(asked.notification_type, receipt.status)
+    else:
+        desk.metrics.replayed()
+    return receipt
+
+
+def may_send(identity: Identity, asked: NotificationRequest) -> None:
+    """Users may send to themselves only; anybody else is, to them, an unknown user. Keys need `notifications:write`."""
+    if identity.kind != "user":
+        allow(identity, "notifications:write")
+    elif not identity.is_admin and str(asked.user_id) != identity.user_id:
+        raise UserNotFound
+
+
+def _data(receipt: Receipt) -> dict[str, object]:
+    return {
+        "notification_id": receipt.notification_id,
+        "status": receipt.status,
+        "created_at": receipt.created_at,
+    }
+
+
+def _item(index: int, outcome: Receipt | ServiceError) -> dict[str, object]:
+    if isinstance(outcome, ServiceError):
+        return {
+            "index": index, "success": False, "status_code": outcome.status, "message": outcome.message,
+            "error": outcome.code, "data": outcome.data,
+        }  # fmt: skip
+    return {
+        "index": index, "success": True, "status_code": 202, "message": QUEUED if outcome.fresh else DUPLICATE,
+        "error": None, "data": _data(outcome),
+    }  # fmt: skip

@@ -1,0 +1,48 @@
+"""Query parameters of the lists."""
+
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from api_gateway.schemas.requests import Instant
+from contracts.recipients import Channel
+from contracts.status import Status
+
+Name = Field(default=None, max_length=200, pattern=r"^[^\x00]*$")
+
+
+class ListQuery(BaseModel):
+    """Filters; every one narrows the list."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    user_id: UUID | None = None
+    status: Status | None = None
+    notification_type: Channel | None = None
+    template_code: str | None = Name
+    request_id: str | None = Name
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+    page: int = Field(default=1, ge=1, le=10_000)
+    cursor: UUID | None = Field(default=None, description="The last notification_id of the page before")
+
+
+class FailedQuery(BaseModel):
+    notification_type: Channel | None = None
+    limit: int = Field(default=20, ge=1, le=100)
+    page: int = Field(default=1, ge=1, le=10_000)
+    cursor: UUID | None = None
+
+
+class ReplayRequest(BaseModel):
+    """Which dead letters to try again: those named, or all that the filters let through (oldest first, up to `limit`)."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"notification_type": "email", "error": "exhausted"}]}
+    )
+
+    notification_ids: list[UUID] | None = Field(default=None, max_length=1_000)
+    notification_type: Channel | None = None
+    error: str | None = Field(default=None, max_length=100, pattern=r"^[a-z0-9_]*$")
+    limit: int = Field(default=1_000, ge=1, le=1_000)

@@ -1,0 +1,84 @@
+"""What clients send."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Annotated, Any, Literal
+from uuid import UUID
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from contracts.recipients import Channel
+
+LONGEST_SCHEDULE = timedelta(days=366)
+RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
+def _aware(value: object) -> object:
+    """A time without an offset is taken as UTC: the brief's own examples have none."""
+    if isinstance(value, str) and value and value[-1].isdigit() and "+" not in value and value.count("-") < 3:
+        return f"{value}Z"
+    return value
+
+
+Instant = Annotated[AwareDatetime, BeforeValidator(_aware), AfterValidator(lambda value: value.astimezone(UTC))]
+
+EXAMPLE: JsonDict = {
+    "notification_type": "email",
+    "user_id": "123e4567-e89b-12d3-a456-426614174000",
+    "template_code": "welcome_email",
+    "variables": {"name": "John Doe", "link": "https://example.com/verify", "meta": {"order_id": "12345"}},
+    "request_id": "req_unique_123",
+    "priority": 5,
+    "metadata": {"campaign": "welcome"},
+}
+
+
+class NotificationRequest(BaseModel):
+    """One notification to accept. Fields that are not named here are ignored."""
+
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [EXAMPLE]})
+
+    notification_type: Channel
+    user_id: UUID
+    template_code: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
+    variables: dict[str, Any] = Field(default_factory=dict, description="Any JSON object, up to 64 KiB")
+    request_id: RequestId | None = Field(
+        default=None, description="Makes the request idempotent; the Idempotency-Key header is an alias"
+    )
+    priority: int = Field(default=5, ge=1, le=10, description="10 goes first")
+    metadata: dict[str, Any] = Field(default_factory=dict, description="Kept with the notification, up to 16 KiB")
+    language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
+    send_at: Instant | None = Field(default=None, description="Not before this time")
+    expires_at: Instant | None = Field(default=None, description="Not after this time")
+
+    @model_validator(mode="after")
+    def _times_make_sense(self) -> "NotificationRequest":
+        now = datetime.now(UTC)
+        if self.expires_at is not None and self.expires_at <= max(now, self.send_at or now):
+            raise ValueError("expires_at must lie after now and after send_at")
+        if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
+            raise ValueError("send_at must lie within a year")
+        return self
+
+
+class StatusReport(BaseModel):
+    """A provider's or a worker's word on a notification (the brief's callback)."""
+
+    model_config = ConfigDict(
+        extra="ignore",
+        json_schema_extra={
+            "examples": [
+                {
+                    "notification_id": "req_123456",
+                    "status": "delivered",
+                    "timestamp": "2026-01-01T12:00:00Z",
+                    "error": None,
+                }
+            ]
+        },
+    )
+
+    notification_id: str = Field(min_length=1, max_length=200, description="The notification's id or its request_id")
+    status: Literal["delivered", "pending", "failed"]
+    timestamp: Instant | None = None
+    error: str | None = Field(default=None, max_length=2_000)

@@ -1,0 +1,126 @@
+"""Publishing what was accepted: with confirms, in groups, then the queued-mark.
+
+`offer` never waits and never fails: what cannot be published stays in the database, where a relay finds it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+import structlog
+
+from api_gateway.repositories.accepting import NewNotification
+from api_gateway.repositories.outbox import DueRow
+from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.store import Store
+from chassis.broker import Broker, Publication, PublishFailed
+from chassis.database import DatabaseUnavailable
+from chassis.jsons import to_json
+from contracts.messages import MESSAGE_VERSION
+from contracts.status import Status
+
+log = structlog.get_logger()
+
+LARGEST_GROUP = 250
+MOST_WAITING = 20_000  # beyond, offers are left to the relay: memory stays bounded while the broker is slow
+SOON_SECONDS = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A message ready to be published."""
+
+    id: UUID
+    publication: Publication
+
+
+class Outbox:
+    """One publisher a process; its one task takes whatever has gathered while the last group was on its way."""
+
+    def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics) -> None:
+        self._broker = broker
+        self._store = store
+        self._metrics = metrics
+        self._waiting: deque[Letter] = deque()
+        self._task: asyncio.Task[None] | None = None
+
+    def offer(self, row: NewNotification, created_at: datetime) -> None:
+        """Publishes `row` soon. For rows that this process holds a lease on."""
+        if len(self._waiting) < MOST_WAITING:
+            self._waiting.append(letter(row, created_at=created_at))
+            if self._task is None or self._task.done():
+                self._task = asyncio.create_task(self._drain())
+
+    @property
+    def can_publish(self) -> bool:
+        return self._broker.connected
+
+    async def close(self) -> None:
+        """Publishes what waits (the relay of another process would too, once the leases run out)."""
+        if self._task is not None:
+            await self._task
+
+    async def _drain(self) -> None:
+        while self._waiting:
+            group = [self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))]
+            try:
+                await self.publish(group)
+            except DatabaseUnavailable:
+                log.warning(
+                    "outbox.mark_deferred", letters=len(group)
+                )  # published twice at worst; workers recognise it
+
+    async def publish(self, letters: Sequence[Letter]) -> int:
+        """Publishes and marks; returns how many were confirmed. What was not stays in the outbox."""
+        if not self.can_publish:  # certainly not published: the rows may even be cancelled
+            await self._store.release([one.id for one in letters], delay_seconds=SOON_SECONDS)
+            return 0
+        outcomes = await self._broker.publish_many([one.publication for one in letters])
+        confirmed = [one.id for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        failures = [outcome for outcome in outcomes if outcome is not None]
+        if confirmed:
+            for channel in await self._store.mark_queued(confirmed):
+                self._metrics.moved(channel, Status.QUEUED)
+        if failures:
+            _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
+        return len(confirmed)
+
+
+def _log_failures(failures: Sequence[PublishFailed]) -> None:
+    kinds = sorted({type(failure).__name__ for failure in failures})
+    log.warning("outbox.publish_failed", letters=len(failures), kinds=kinds)
+
+
+def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int = 0) -> Letter:
+    """The message of a resolved row.
+
+    Written as a dictionary: building and dumping the pydantic model costs five times as much on this path. A test reads
+    letters back through `contracts.messages.NotificationMessage`.
+    """
+    body = {
+        "version": MESSAGE_VERSION,
+        "notification_id": row.id,
+        "request_id": row.request_id,
+        "correlation_id": row.correlation_id,
+        "notification_type": row.notification_type,
+        "user_id": row.user_id,
+        "template": {"code": row.template_code, "version": row.template_version, "language": row.language},
+        "variables": row.variables,
+        "recipient": row.recipient,
+        "priority": row.priority,
+        "metadata": row.metadata,
+        "created_at": created_at,
+        "expires_at": row.expires_at,
+        "replay": replay,
+    }
+    publication = Publication(
+        routing_key=row.notification_type,
+        body=to_json(body),
+        message_id=str(row.id),
+        correlation_id=row.correlation_id,
+        priority=row.priority,
+    )
+    return Letter(row.id, publication)

@@ -1,0 +1,114 @@
+"""Notifications as their callers see them."""
+
+from collections.abc import Sequence
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Row
+
+from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
+from api_gateway.repositories import reading
+from api_gateway.repositories.reading import ListFilter
+from api_gateway.schemas.answers import (
+    ChannelTotals,
+    NotificationStory,
+    NotificationView,
+    Reconciliation,
+    TimelineEntry,
+)
+from chassis.database import Database
+from chassis.envelope import Meta
+from chassis.security import Identity
+from contracts.recipients import CHANNELS
+from contracts.status import Status
+
+
+def seen_by(identity: Identity) -> UUID | None:
+    """A user sees what goes to them; services and administrators see all."""
+    return UUID(identity.user_id) if identity.kind == "user" and not identity.is_admin else None
+
+
+class Reader:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    async def story(self, notification_id: UUID, identity: Identity) -> NotificationStory:
+        async with self._database.begin() as connection:
+            row = await reading.find(connection, notification_id, seen_by=seen_by(identity))
+        if row is None:
+            raise NotificationNotFound
+        return NotificationStory(**_fields(row), timeline=timeline(row))
+
+    async def page(self, wanted: ListFilter, *, limit: int, page: int) -> tuple[Sequence[NotificationView], Meta]:
+        """`meta.total` is counted up to 10,000."""
+        offset = 0 if wanted.cursor else (page - 1) * limit
+        async with self._database.begin() as connection:
+            rows = await reading.page(connection, wanted, limit=limit, offset=offset)
+            total = await reading.count(connection, wanted)
+        return [NotificationView(**_fields(row)) for row in rows], Meta.of(total, limit=limit, page=page)
+
+    async def id_of(self, name: str) -> UUID:
+        """The id that `name` means: itself, or the one notification that was made with this request_id by anybody.
+
+        Raises NotificationNotFound, AmbiguousRequestId.
+        """
+        try:
+            return UUID(name)
+        except ValueError:
+            pass
+        async with self._database.begin() as connection:
+            ids = await reading.ids_of_request(connection, name)
+        match ids:
+            case [only]:
+                return only
+            case []:
+                raise NotificationNotFound
+            case _:
+                raise AmbiguousRequestId
+
+    async def reconcile(self) -> Reconciliation:
+        async with self._database.snapshot() as connection:
+            accepted, rows = await reading.totals(connection)
+        channels = {}
+        for channel in CHANNELS:
+            by_status = {status: rows.get((channel, status), 0) for status in Status}
+            total = accepted.get(channel, 0)
+            channels[channel] = ChannelTotals(
+                accepted=total, by_status=by_status, unaccounted=total - sum(by_status.values())
+            )
+        return Reconciliation(
+            accepted=sum(one.accepted for one in channels.values()),
+            unaccounted=sum(abs(one.unaccounted) for one in channels.values()),
+            channels=channels,
+        )
+
+
+def timeline(row: Row[Any]) -> list[TimelineEntry]:
+    """The story, oldest first: the row's own times, and what its history adds (retries, ends, replays)."""
+    steps = [TimelineEntry(status="accepted", at=row.created_at)]
+    if row.queued_at:
+        steps.append(TimelineEntry(status=Status.QUEUED, at=row.queued_at))
+    if row.sent_at:
+        steps.append(TimelineEntry(status=Status.SENT, at=row.sent_at))
+    steps += [TimelineEntry.model_validate(entry) for entry in row.history]
+    if row.ended_at and row.status not in {step.status for step in steps}:
+        steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code))
+    return sorted(steps, key=lambda step: step.at)
+
+
+def _fields(row: Row[Any]) -> dict[str, Any]:
+    return {
+        "notification_id": row.id,
+        "metadata": row.metadata,
+        "error": row.code,
+        "error_detail": row.detail,
+        "replays": row.replay,
+        **{name: getattr(row, name) for name in _SAME},
+    }
+
+
+_SAME = (
+    "request_id", "correlation_id", "notification_type", "user_id", "template_code", "template_version", "language",
+    "priority", "status", "attempts", "created_at", "send_at", "expires_at", "queued_at", "sent_at", "ended_at",
+    "updated_at",
+)  # fmt: skip

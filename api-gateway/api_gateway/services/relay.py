@@ -1,0 +1,133 @@
+"""The relay: takes rows that are due (a lease ran out, `send_at` came, a service was away) and finishes their story.
+
+Every gateway runs one. Rows are taken with SKIP LOCKED and leased on the database's clock, so that two never work on one.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+import structlog
+
+from api_gateway.repositories import outbox as outbox_rows
+from api_gateway.repositories.outbox import DueRow
+from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.directory import Directory
+from api_gateway.services.outbox import Outbox, letter
+from api_gateway.services.resolving import Resolved, Suppressed, Wanted, resolve
+from api_gateway.services.store import Store
+from chassis.errors import ServiceError
+from chassis.http_client import DependencyUnavailable
+from contracts.status import Status
+
+log = structlog.get_logger()
+
+LARGEST_GROUP = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A due row that will not be published."""
+
+    id: UUID
+    status: Status
+    code: str
+    detail: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Later:
+    """A due row whose look-ups could not be made."""
+
+    id: UUID
+
+
+Fate = DueRow | Ended | Later
+
+
+class Relay:
+    """`run_once` does one group and says how many rows it took."""
+
+    def __init__(
+        self, directory: Directory, store: Store, outbox: Outbox, metrics: GatewayMetrics, *, retry_seconds: float
+    ) -> None:
+        self._directory = directory
+        self._store = store
+        self._outbox = outbox
+        self._metrics = metrics
+        self._retry_seconds = retry_seconds
+
+    async def run_once(self) -> int:
+        if not self._outbox.can_publish:
+            return 0  # rows that could only be put back are left alone
+        rows = await self._take()
+        if not rows:
+            return 0
+        fates = [await self._decide(row) for row in rows]
+        await self._write(fates)
+        letters = [
+            letter(fate, created_at=fate.created_at, replay=fate.replay) for fate in fates if isinstance(fate, DueRow)
+        ]
+        published = await self._outbox.publish(letters) if letters else 0
+        log.info("outbox.relayed", taken=len(rows), published=published)
+        return len(rows)
+
+    async def _take(self) -> list[DueRow]:
+        async with self._store.database.begin() as connection:
+            return await outbox_rows.take_due(
+                connection,
+                owner=self._store.process,
+                lease_seconds=self._store.lease_seconds,
+                largest=LARGEST_GROUP,
+            )
+
+    async def _decide(self, row: DueRow) -> Fate:
+        if row.expired:
+            return Ended(row.id, Status.EXPIRED, "expired")
+        if row.recipient is not None:
+            return row
+        try:
+            found = await resolve(_wanted(row), self._directory)
+        except DependencyUnavailable:
+            return Later(row.id)
+        except ServiceError as error:
+            return Ended(row.id, Status.FAILED, error.code, error.message)
+        match found:
+            case Suppressed(code):
+                return Ended(row.id, Status.SUPPRESSED, code)
+            case Resolved(recipient, template):
+                return replace(
+                    row,
+                    recipient=recipient.model_dump(mode="json"),
+                    template_version=template.version,
+                    language=template.language,
+                )
+
+    async def _write(self, fates: Sequence[Fate]) -> None:
+        resolved = [fate for fate in fates if isinstance(fate, DueRow)]
+        ended = [fate for fate in fates if isinstance(fate, Ended)]
+        later = [fate.id for fate in fates if isinstance(fate, Later)]
+        async with self._store.database.begin() as connection:
+            if resolved:
+                await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved])
+            settled = await outbox_rows.settle(connection, [_ending(end) for end in ended]) if ended else []
+        self._metrics.moved_all((row.notification_type, row.status) for row in settled)
+        if later:
+            await self._store.release(later, delay_seconds=self._retry_seconds)
+
+
+def _wanted(row: DueRow) -> Wanted:
+    return Wanted(row.notification_type, row.user_id, row.template_code, row.language, row.variables)
+
+
+def _resolution(row: DueRow) -> dict[str, object]:
+    return {
+        "id": row.id,
+        "recipient": row.recipient,
+        "template_version": row.template_version,
+        "language": row.language,
+    }
+
+
+def _ending(end: Ended) -> dict[str, object]:
+    return {"id": end.id, "status": end.status, "code": end.code, "detail": end.detail}

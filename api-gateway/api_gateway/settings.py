@@ -1,0 +1,33 @@
+"""What the gateway reads from its environment."""
+
+from typing import Literal
+
+from pydantic import Field, SecretStr
+
+from chassis.settings import DatabaseUrl, ServiceSettings
+
+
+class GatewaySettings(ServiceSettings):
+    """Every field is an environment variable of the same name in capitals."""
+
+    database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/api_gateway"
+    redis_url: str = "redis://localhost:6379/0"
+    rabbitmq_url: str = "amqp://guest:guest@localhost:5672/"
+    queue_type: Literal["classic", "quorum"] = "classic"
+    user_service_url: str = "http://localhost:8001"
+    template_service_url: str = "http://localhost:8002"
+
+    secret_key: SecretStr = SecretStr("development-only-secret-key-not-for-production")
+    algorithm: Literal["ES256", "HS256"] = "ES256"
+    service_secret: SecretStr = SecretStr("development-only-service-secret-not-for-production")
+
+    max_body_bytes: int = Field(default=4_194_304, description="A batch of 1,000 fits", gt=0)
+    rate_limit_per_minute: int = Field(default=60_000, description="Requests a caller may make in a minute", gt=0)
+    database_pool_size: int = Field(default=10, gt=0)
+
+    lease_seconds: float = Field(default=30, description="How long the accepting process has to publish", gt=0)
+    relay_interval_seconds: float = Field(default=1.0, gt=0)
+    deferred_retry_seconds: float = Field(default=5.0, description="Between look-ups of what was deferred", gt=0)
+    lost_grace_seconds: float = Field(
+        default=60, description="An empty queue this long has lost what is not in it", gt=0
+    )

@@ -1,0 +1,171 @@
+"""A gateway on a real database, the in-process broker, and small stand-ins for the two services it looks things up in.
+
+The real services are used where services meet, in the project's `tests/`.
+"""
+
+import asyncio
+import contextlib
+import socket
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from redis.asyncio import Redis
+from starlette.requests import Request
+from starlette.responses import Response
+
+from api_gateway.main import create_app
+from api_gateway.migrating import ALEMBIC
+from api_gateway.settings import GatewaySettings
+from chassis.broker import MemoryBroker
+from chassis.envelope import answer, refusal
+from chassis.errors import NotFound, Unavailable
+from chassis.security import SigningKey, sign
+from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
+from contracts.lookups import ActiveTemplate, ApiKeyInfo, TemplateInfo, UserContact
+from contracts.recipients import Preferences, PushToken
+from contracts.topology import TOPOLOGY
+from devstack.serving import serving
+
+SECRET = "a-secret-key-for-the-tests-of-the-gateway"
+
+
+@dataclass
+class Peers:
+    """What the user and template services know. `away` makes both answer 503."""
+
+    users: dict[UUID, UserContact] = field(default_factory=dict)
+    templates: dict[str, ActiveTemplate] = field(default_factory=dict)
+    api_keys: dict[str, ApiKeyInfo] = field(default_factory=dict)
+    away: bool = False
+    asked: list[str] = field(default_factory=list)
+
+    def add_user(self, **changes: object) -> UserContact:
+        user = UserContact(
+            id=uuid4(), name="Ada", email="ada@example.com", preferences=Preferences(),
+            push_tokens=(PushToken(token="device-1"),),
+        ).model_copy(update=changes)  # fmt: skip
+        self.users[user.id] = user
+        return user
+
+    def add_template(self, code: str = "welcome", required: tuple[str, ...] = ("name",)) -> None:
+        info = TemplateInfo(code=code, version=3, language="en", required=required, serves_email=True, serves_push=True)
+        self.templates[code] = ActiveTemplate(code=code, default_language="en", languages={"en": info})
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+
+        @app.get("/health/live")
+        async def live() -> Response:
+            return answer()
+
+        @app.get("/internal/users/{user_id}")
+        async def user(user_id: UUID) -> Response:
+            return self._found(f"user {user_id}", self.users.get(user_id))
+
+        @app.get("/internal/templates/{code}/active")
+        async def template(code: str) -> Response:
+            return self._found(f"template {code}", self.templates.get(code))
+
+        @app.post("/internal/api-keys/find")
+        async def api_key(request: Request) -> Response:
+            return self._found("api key", self.api_keys.get((await request.json())["hash"]))
+
+        @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
+        async def echo(request: Request) -> Response:
+            return answer({"path": request.url.path, "headers": dict(request.headers)})
+
+        return app
+
+    def _found(self, asked: str, value: object) -> Response:
+        self.asked.append(asked)
+        if self.away:
+            return refusal(Unavailable())
+        return refusal(NotFound()) if value is None else answer(value)
+
+
+@contextlib.asynccontextmanager
+async def served(app: FastAPI) -> AsyncIterator[str]:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with serving(app, listener, lifespan="off", grace_seconds=1):
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+
+
+@pytest.fixture
+def peers() -> Peers:
+    return Peers()
+
+
+@dataclass
+class Running:
+    """A gateway in this process: a client of it, its broker, and the peers it asks."""
+
+    app: FastAPI
+    http: httpx2.AsyncClient
+    broker: MemoryBroker
+    peers: Peers
+    settings: GatewaySettings
+
+    def token(self, user_id: UUID | None = None, role: str = "admin") -> dict[str, str]:
+        return {"Authorization": f"Bearer {access_token(user_id or uuid4(), role)}"}
+
+    async def send(self, **changes: object) -> httpx2.Response:
+        headers = changes.pop("headers", None) or self.token(UUID(int=1))
+        body = {"notification_type": "email", "template_code": "welcome", "variables": {"name": "Ada"}, **changes}
+        return await self.http.post("/api/v1/notifications/", json=body, headers=headers)
+
+    async def story(self, notification_id: str) -> dict:
+        answered = await self.http.get(f"/api/v1/notifications/{notification_id}", headers=self.token())
+        return answered.json()["data"]
+
+    async def until(self, notification_id: str, status: str, seconds: float = 10) -> dict:
+        async with asyncio.timeout(seconds):
+            while (story := await self.story(notification_id))["status"] != status:
+                await asyncio.sleep(0.02)
+        return story
+
+
+def access_token(user_id: UUID, role: str) -> str:
+
+    now = int(time.time())
+    claims = {
+        "sub": str(user_id), "iss": ACCESS_ISSUER, "aud": ACCESS_AUDIENCE, "iat": now, "exp": now + 600,
+        "jti": str(uuid4()), "role": role, "scopes": [],
+    }  # fmt: skip
+    return sign(claims, SigningKey("shared", "HS256", SECRET))
+
+
+Start = Callable[..., Awaitable[Running]]
+
+
+@pytest.fixture
+async def start(databases, redis: Redis, peers: Peers) -> AsyncIterator[Start]:
+    """Starts gateways over one database: `await start(lease_seconds=1)`."""
+    async with contextlib.AsyncExitStack() as stack:
+        peers_url = await stack.enter_async_context(served(peers.app()))
+        url = await databases(ALEMBIC)
+        broker = MemoryBroker(TOPOLOGY)
+
+        async def run(*, redis: Redis = redis, broker: MemoryBroker = broker, **changes: object) -> Running:
+            options = {
+                "_env_file": None, "database_url": url, "algorithm": "HS256", "secret_key": SECRET,
+                "user_service_url": peers_url, "template_service_url": peers_url, "relay_interval_seconds": 0.05,
+                "deferred_retry_seconds": 0.2, **changes,
+            }  # fmt: skip
+            settings = GatewaySettings(**options)
+            app = create_app(settings, redis=redis, broker=broker)
+            await stack.enter_async_context(app.router.lifespan_context(app))
+            transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+            http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://gateway"))
+            return Running(app, http, broker, peers, settings)
+
+        yield run
+
+
+@pytest.fixture
+async def gateway(start: Start) -> Running:
+    return await start()

@@ -1,0 +1,178 @@
+"""What a caller gets for a notification, and what is in the outbox and the queue afterwards."""
+
+import asyncio
+from uuid import UUID, uuid4
+
+from chassis.security import hash_api_key, new_api_key
+from fakeredis import FakeAsyncRedis, FakeServer
+
+from contracts.lookups import ApiKeyInfo
+from contracts.messages import NotificationMessage
+from contracts.recipients import Preferences
+
+
+async def test_an_accepted_notification_is_published_with_all_that_a_worker_needs(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    answered = await gateway.send(user_id=str(user.id), request_id="r-1", priority=9, metadata={"campaign": "spring"})
+    assert answered.status_code == 202
+    body = answered.json()
+    assert (body["success"], body["error"], body["meta"]) == (True, None, None)
+    assert set(body["data"]) == {"notification_id", "status", "created_at"}
+    assert body["data"]["status"] == "pending"
+
+    received: asyncio.Queue = asyncio.Queue()
+
+    async def handle(delivery) -> None:
+        await delivery.ack()
+        await received.put(delivery)
+
+    consumer = await gateway.broker.consume("email.queue", handle, prefetch=1)
+    delivery = await asyncio.wait_for(received.get(), 5)
+    await consumer.close()
+    message = NotificationMessage.model_validate_json(delivery.body)
+    assert str(message.notification_id) == body["data"]["notification_id"] == delivery.message_id
+    assert (delivery.priority, delivery.correlation_id) == (9, answered.headers["X-Correlation-ID"])
+    assert (message.recipient.email, message.template.version, message.variables) == (user.email, 3, {"name": "Ada"})
+    story = await gateway.until(body["data"]["notification_id"], "queued")
+    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued"]
+
+
+async def test_fifty_equal_requests_at_once_make_one_notification_and_fifty_equal_answers(start) -> None:
+    one, two = await start(), await start()
+    user = one.peers.add_user()
+    one.peers.add_template()
+    sends = [(one, two)[place % 2].send(user_id=str(user.id), request_id="same") for place in range(50)]
+    answers = await asyncio.gather(*sends)
+    assert {answered.status_code for answered in answers} == {202}
+    assert len({answered.text.replace("Duplicate request: this notification was already processed", "X").replace(
+        "Notification queued successfully", "X") for answered in answers}) == 1  # fmt: skip
+    assert sum("Idempotent-Replayed" in answered.headers for answered in answers) == 49
+    listed = (await one.http.get("/api/v1/notifications?request_id=same", headers=one.token())).json()
+    assert listed["meta"]["total"] == 1
+    proof = (await one.http.get("/api/v1/reconcile", headers=one.token())).json()["data"]
+    assert (proof["accepted"], proof["unaccounted"]) == (1, 0)
+
+
+async def test_the_same_request_id_with_another_body_is_refused(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    first = await gateway.send(user_id=str(user.id), request_id="r-1")
+    second = await gateway.send(user_id=str(user.id), request_id="r-1", priority=1)
+    assert (second.status_code, second.json()["error"]) == (422, "idempotency_key_reused")
+    reordered = await gateway.send(request_id="r-1", user_id=str(user.id))
+    assert reordered.json()["data"] == first.json()["data"]
+
+
+async def test_keys_are_per_caller_and_the_header_is_an_alias(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    mine = {**gateway.token(UUID(int=1)), "Idempotency-Key": "k"}
+    first = await gateway.send(user_id=str(user.id), headers=mine)
+    again = await gateway.send(user_id=str(user.id), request_id="k", headers=gateway.token(UUID(int=1)))
+    assert again.headers["Idempotent-Replayed"] == "true"
+    other = await gateway.send(user_id=str(user.id), request_id="k", headers=gateway.token(UUID(int=2)))
+    assert other.json()["data"]["notification_id"] != first.json()["data"]["notification_id"]
+    torn = await gateway.send(user_id=str(user.id), request_id="another", headers=mine)
+    assert torn.status_code == 422
+
+
+async def test_a_repeat_is_answered_as_the_first_time_after_the_user_is_gone(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    first = await gateway.send(user_id=str(user.id), request_id="r-1")
+    gateway.peers.users.clear()
+    await gateway.app.state.desk.acceptor._directory._user_cache.forget(str(user.id))
+    again = await gateway.send(user_id=str(user.id), request_id="r-1")
+    assert (again.status_code, again.json()["data"]) == (202, first.json()["data"])
+    assert (await gateway.send(user_id=str(user.id), request_id="r-2")).status_code == 404
+
+
+async def test_unknown_users_and_templates_are_404_and_missing_variables_are_all_named(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template(required=("name", "order.id", "link"))
+    assert (await gateway.send(user_id=str(uuid4()))).json()["error"] == "user_not_found"
+    unknown = await gateway.send(user_id=str(user.id), template_code="none")
+    assert (unknown.status_code, unknown.json()["error"]) == (404, "template_not_found")
+    lacking = await gateway.send(user_id=str(user.id), variables={"name": "Ada", "order": {}})
+    assert (lacking.status_code, lacking.json()["error"]) == (422, "missing_variables")
+    assert [one["field"] for one in lacking.json()["data"]["errors"]] == ["variables.order.id", "variables.link"]
+
+
+async def test_who_opted_out_or_has_no_device_is_suppressed_with_the_reason(gateway) -> None:
+    quiet = gateway.peers.add_user(preferences=Preferences(email=False))
+    bare = gateway.peers.add_user(push_tokens=())
+    gateway.peers.add_template()
+    opted_out = (await gateway.send(user_id=str(quiet.id))).json()["data"]
+    no_token = (await gateway.send(user_id=str(bare.id), notification_type="push")).json()["data"]
+    assert (opted_out["status"], no_token["status"]) == ("suppressed", "suppressed")
+    assert (await gateway.story(opted_out["notification_id"]))["error"] == "opted_out"
+    assert (await gateway.story(no_token["notification_id"]))["error"] == "no_push_token"
+    assert (await gateway.broker.depth("email.queue")).ready == 0
+
+
+async def test_while_the_user_service_is_away_it_is_202_and_published_after_it_is_back(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    gateway.peers.away = True
+    accepted = (await gateway.send(user_id=str(user.id))).json()["data"]
+    assert accepted["status"] == "pending"
+    lost = (await gateway.send(user_id=str(uuid4()))).json()["data"]
+    gateway.peers.away = False
+    await gateway.until(accepted["notification_id"], "queued", seconds=30)
+    assert (await gateway.until(lost["notification_id"], "failed", seconds=30))["error"] == "user_not_found"
+
+
+async def test_a_batch_accepts_and_refuses_each_item_on_its_own(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    good = {"notification_type": "email", "user_id": str(user.id), "template_code": "welcome",
+            "variables": {"name": "Ada"}, "request_id": "b-1"}  # fmt: skip
+    items = [good, {**good, "request_id": "b-2", "priority": 11}, good, {**good, "request_id": "b-3", "priority": 1}]
+    answered = await gateway.http.post(
+        "/api/v1/notifications/batch", json={"notifications": items}, headers=gateway.token()
+    )
+    data = answered.json()["data"]
+    assert (answered.status_code, data["accepted"], data["replayed"], data["rejected"]) == (202, 2, 1, 1)
+    assert [one["status_code"] for one in data["results"]] == [202, 422, 202, 202]
+    assert data["results"][0]["data"] == data["results"][2]["data"]
+    assert data["results"][1]["data"]["errors"][0]["field"] == "priority"
+
+
+async def test_an_api_key_sends_with_its_scope_only(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    writer, reader = new_api_key(), new_api_key()
+    for key, scope in ((writer, "notifications:write"), (reader, "notifications:read")):
+        gateway.peers.api_keys[hash_api_key(key)] = ApiKeyInfo(id=uuid4(), user_id=uuid4(), scopes=(scope,))
+    assert (await gateway.send(user_id=str(user.id), headers={"X-API-Key": writer})).status_code == 202
+    refused = await gateway.send(user_id=str(user.id), headers={"X-API-Key": reader})
+    assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+    assert (await gateway.send(user_id=str(user.id), headers={"X-API-Key": new_api_key()})).status_code == 401
+    assert (await gateway.send(user_id=str(user.id), headers={"X": "nothing"})).status_code == 401
+
+
+async def test_a_known_key_works_on_a_new_process_while_user_service_and_redis_are_away(start) -> None:
+    first = await start()
+    user = first.peers.add_user()
+    first.peers.add_template()
+    key = new_api_key()
+    first.peers.api_keys[hash_api_key(key)] = ApiKeyInfo(id=uuid4(), user_id=uuid4(), scopes=("notifications:write",))
+    assert (await first.send(user_id=str(user.id), headers={"X-API-Key": key})).status_code == 202
+    dead = FakeServer()
+    dead.connected = False
+    first.peers.away = True
+    second = await start(redis=FakeAsyncRedis(server=dead))
+    answered = await second.send(user_id=str(user.id), headers={"X-API-Key": key})
+    assert (answered.status_code, answered.json()["data"]["status"]) == (202, "pending")
+
+
+async def test_users_send_to_themselves_and_to_nobody_else(gateway) -> None:
+    me, other = gateway.peers.add_user(), gateway.peers.add_user()
+    gateway.peers.add_template()
+    mine = gateway.token(me.id, "user")
+    assert (await gateway.send(user_id=str(me.id), headers=mine)).status_code == 202
+    to_other = await gateway.send(user_id=str(other.id), headers=mine)
+    to_nobody = await gateway.send(user_id=str(uuid4()), headers=mine)
+    assert to_other.status_code == 404
+    assert to_other.content == to_nobody.content

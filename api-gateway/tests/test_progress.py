@@ -1,0 +1,143 @@
+"""Status events, cancelling, retrying, callbacks: the status only moves forward."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from chassis.broker import Publication
+from contracts.messages import StatusEvent
+from contracts.topology import STATUS_KEY
+
+
+async def _accepted(gateway, **changes) -> str:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    return (await gateway.send(user_id=str(user.id), **changes)).json()["data"]["notification_id"]
+
+
+async def _report(gateway, notification_id: str, status: str, **fields) -> None:
+    event = StatusEvent(
+        notification_id=UUID(notification_id), notification_type="email", status=status, at=datetime.now(UTC), **fields
+    )
+    publication = Publication(STATUS_KEY, event.model_dump_json().encode(), message_id=str(uuid4()))
+    assert await gateway.broker.publish_many([publication]) == [None]
+
+
+async def test_a_workers_reports_make_the_story(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    await gateway.until(notification_id, "queued")
+    await _report(gateway, notification_id, "retrying", code="greylisted", attempts=1)
+    await _report(gateway, notification_id, "sent", attempts=2, provider_message_id="p-1")
+    story = await gateway.until(notification_id, "sent")
+    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "retrying", "sent"]
+    assert (story["attempts"], story["timeline"][2]["code"]) == (2, "greylisted")
+    metrics = (await gateway.http.get("/metrics")).text
+    assert 'notifications_total{status="sent",type="email"} 1.0' in metrics
+    assert 'notification_processing_seconds_count{type="email"} 1.0' in metrics
+    assert 'queue_size{queue="email.queue"}' in metrics
+    assert 'circuit_breaker_state{name="user-service"} 0.0' in metrics
+
+
+async def test_late_and_repeated_reports_change_nothing(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    await gateway.until(notification_id, "queued")
+    await _report(gateway, notification_id, "delivered")
+    before = await gateway.until(notification_id, "delivered")
+    for status in ("sent", "failed", "retrying", "delivered", "expired"):
+        await _report(gateway, notification_id, status, code="late")
+    other = await _accepted(gateway)
+    await _report(gateway, other, "sent")
+    await gateway.until(other, "sent")
+    assert await gateway.story(notification_id) == before
+
+
+async def test_an_unreadable_report_goes_to_the_dead_letters_and_harms_no_neighbour(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    await gateway.broker.publish_many([Publication(STATUS_KEY, b"{", message_id="x")])
+    await _report(gateway, notification_id, "sent")
+    await gateway.until(notification_id, "sent")
+
+
+async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gateway) -> None:
+    scheduled = await _accepted(gateway, send_at=(datetime.now(UTC) + timedelta(days=30)).isoformat())
+    for _ in range(2):
+        answered = await gateway.http.delete(f"/api/v1/notifications/{scheduled}", headers=gateway.token())
+        assert (answered.status_code, answered.json()["data"]["status"]) == (200, "cancelled")
+    queued = await _accepted(gateway)
+    await gateway.until(queued, "queued")
+    refused = await gateway.http.delete(f"/api/v1/notifications/{queued}", headers=gateway.token())
+    assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
+
+
+async def test_a_dead_letter_is_listed_and_tried_again_with_a_fresh_budget(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    await gateway.until(notification_id, "queued")
+    early = await gateway.http.post(f"/api/v1/notifications/{notification_id}/retry", headers=gateway.token())
+    assert (early.status_code, early.json()["error"]) == (409, "not_retryable")
+    await _report(gateway, notification_id, "failed", code="exhausted", detail="451 later", attempts=6)
+    await gateway.until(notification_id, "failed")
+    listed = (await gateway.http.get("/api/v1/failed", headers=gateway.token())).json()
+    assert [(one["error"], one["error_detail"], one["attempts"]) for one in listed["data"]] == [
+        ("exhausted", "451 later", 6)
+    ]
+    again = await gateway.http.post(f"/api/v1/notifications/{notification_id}/retry/", headers=gateway.token())
+    assert again.status_code == 202
+    story = await gateway.until(notification_id, "queued")
+    assert (story["attempts"], story["replays"], story["error"]) == (0, 1, None)
+    await _report(gateway, notification_id, "failed", code="late", replay=0)  # of the first round
+    await _report(gateway, notification_id, "sent", replay=1)
+    assert (await gateway.until(notification_id, "sent"))["error"] is None
+
+
+async def test_many_dead_letters_are_replayed_by_filter(gateway) -> None:
+    ids = [await _accepted(gateway) for _ in range(3)]
+    for place, notification_id in enumerate(ids):
+        await _report(gateway, notification_id, "failed", code="exhausted" if place else "bounced")
+        await gateway.until(notification_id, "failed")
+    answered = await gateway.http.post("/api/v1/failed/replay", json={"error": "exhausted"}, headers=gateway.token())
+    assert answered.json()["data"] == {"replayed": 2}
+
+
+async def test_the_public_callback_takes_an_id_or_a_request_id(gateway) -> None:
+    await _accepted(gateway, request_id="req_123456")
+    body = {"notification_id": "req_123456", "status": "delivered", "timestamp": "2024-01-01T12:00:00Z", "error": None}
+    wrong = await gateway.http.post("/api/v1/push/status/", json=body, headers=gateway.token())
+    assert wrong.status_code == 404
+    answered = await gateway.http.post("/api/v1/email/status/", json=body, headers=gateway.token())
+    assert (answered.status_code, answered.json()["data"]["status"]) == (200, "delivered")
+    repeated = await gateway.http.post(
+        "/api/v1/email/status/", json={**body, "status": "failed"}, headers=gateway.token()
+    )
+    assert repeated.json()["data"]["status"] == "delivered"
+    user = await gateway.http.post("/api/v1/email/status/", json=body, headers=gateway.token(uuid4(), "user"))
+    assert user.status_code == 403
+
+
+async def test_another_users_notification_looks_like_a_missing_one(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    stranger = gateway.token(uuid4(), "user")
+    theirs = await gateway.http.get(f"/api/v1/notifications/{notification_id}", headers=stranger)
+    missing = await gateway.http.get(f"/api/v1/notifications/{uuid4()}", headers=stranger)
+    assert theirs.status_code == missing.status_code == 404
+    assert theirs.content == missing.content
+    listed = await gateway.http.get("/api/v1/notifications", headers=stranger)
+    assert listed.json()["data"] == []
+    cancelled = await gateway.http.delete(f"/api/v1/notifications/{notification_id}", headers=stranger)
+    assert cancelled.content == missing.content
+
+
+@pytest.mark.parametrize("path", ["/api/v1/failed", "/api/v1/reconcile"])
+async def test_operations_are_not_for_users(gateway, path: str) -> None:
+    assert (await gateway.http.get(path, headers=gateway.token(uuid4(), "user"))).status_code == 403
+
+
+async def test_lists_page_by_number_and_by_cursor(gateway) -> None:
+    ids = [await _accepted(gateway) for _ in range(5)]
+    first = (await gateway.http.get("/api/v1/notifications?limit=2", headers=gateway.token())).json()
+    assert [one["notification_id"] for one in first["data"]] == ids[:-3:-1]
+    assert first["meta"] == {
+        "total": 5, "limit": 2, "page": 1, "total_pages": 3, "has_next": True, "has_previous": False,
+    }  # fmt: skip
+    after = (await gateway.http.get(f"/api/v1/notifications?limit=2&cursor={ids[-2]}", headers=gateway.token())).json()
+    assert [one["notification_id"] for one in after["data"]] == [ids[2], ids[1]]
