@@ -1,0 +1,1 @@
+"""The whole system in one process on embedded parts: what `make up` and `make demo` run."""

@@ -1,0 +1,54 @@
+"""A client of the gateway, as a program of somebody's would be: log in, make a user and a template, send, follow."""
+
+import asyncio
+from typing import Any
+
+import httpx2
+
+from devstack.plan import StackError
+
+
+class GatewayClient:
+    """Raises StackError with the gateway's own message when it refuses or does not answer."""
+
+    def __init__(self, base_url: str) -> None:
+        self._http = httpx2.AsyncClient(base_url=f"{base_url}/api/v1", timeout=20, trust_env=False)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def log_in(self, email: str, password: str) -> None:
+        data = await self.call("POST", "/auth/login", {"email": email, "password": password})
+        self._http.headers["Authorization"] = f"Bearer {data['access_token']}"
+
+    async def call(self, method: str, path: str, body: object = None) -> Any:
+        """The `data` of the answer."""
+        try:
+            answer = await self._http.request(method, path, json=body)
+            envelope = answer.json()
+        except (httpx2.HTTPError, ValueError) as error:
+            raise StackError(f"{method} {path}: {type(error).__name__}") from error
+        if not envelope.get("success"):
+            raise StackError(
+                f"{method} {path}: {answer.status_code} {envelope.get('error')}: {envelope.get('message')}"
+            )
+        return envelope["data"]
+
+    async def ensure(self, path: str, body: object, *, accepted: str) -> None:
+        """Creates something; that it is there already (`accepted`) is as good."""
+        try:
+            await self.call("POST", path, body)
+        except StackError as error:
+            if accepted not in str(error):
+                raise
+
+    async def follow(self, notification_id: str, *, until: set[str], seconds: float = 30) -> Any:
+        """The notification's story, once its status is one of `until`. Raises StackError when that takes too long."""
+        deadline = asyncio.get_running_loop().time() + seconds
+        while True:
+            story = await self.call("GET", f"/notifications/{notification_id}")
+            if story["status"] in until:
+                return story
+            if asyncio.get_running_loop().time() > deadline:
+                raise StackError(f"The notification {notification_id} is still {story['status']} after {seconds:.0f} s")
+            await asyncio.sleep(0.05)

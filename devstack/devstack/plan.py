@@ -1,0 +1,74 @@
+"""Where the embedded stack puts things: ports, folders, secrets, the first administrator."""
+
+import json
+import secrets
+import socket
+from dataclasses import dataclass
+from pathlib import Path
+
+HOST = "127.0.0.1"  # the embedded stack has known credentials: it is for this machine only
+ADMIN_EMAIL = "admin@example.com"
+ADMIN_PASSWORD = "admin123"  # noqa: S105 - of the embedded mode alone, printed at its start
+SERVICES = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
+
+
+class StackError(Exception):
+    """Why the stack cannot run, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ports:
+    """The brief's ports, all moved by the same offset when they are taken."""
+
+    gateway: int = 8000
+    users: int = 8001
+    templates: int = 8002
+    email: int = 8003
+    push: int = 8004
+    smtp: int = 1025
+    inbox: int = 8025
+
+    @classmethod
+    def moved_by(cls, offset: int) -> "Ports":
+        base = cls()
+        return cls(*(getattr(base, name) + offset for name in cls.__slots__))
+
+    def named(self) -> dict[str, int]:
+        return {name: getattr(self, name) for name in type(self).__slots__}
+
+    def refuse_taken(self) -> None:
+        """Raises StackError naming every port that something else listens on."""
+        taken = [f"{port} ({name})" for name, port in self.named().items() if _is_taken(port)]
+        if taken:
+            raise StackError(
+                f"These ports are in use: {', '.join(taken)}.\n"
+                "Stop what uses them (is the stack running already?), or move all of ours: make up ARGS='--port-offset 100'"
+            )
+
+
+def _is_taken(port: int) -> bool:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError:
+            return True
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class Secrets:
+    """Keys of this installation, made at its first start and kept in its data folder."""
+
+    secret_key: str
+    service_secret: str
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> "Secrets":
+        file = folder / "secrets.json"
+        if not file.exists():
+            folder.mkdir(parents=True, exist_ok=True)
+            file.touch(mode=0o600)
+            made = {"secret_key": secrets.token_urlsafe(48), "service_secret": secrets.token_urlsafe(48)}
+            file.write_text(json.dumps(made))
+        return cls(**json.loads(file.read_text()))

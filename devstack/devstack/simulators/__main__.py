@@ -1,0 +1,50 @@
+"""`python -m devstack.simulators`: one line of JSON when both servers accept, status 0 on SIGTERM or SIGINT."""
+
+import argparse
+import asyncio
+import json
+import signal
+from pathlib import Path
+
+from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
+
+
+def main() -> None:
+    asyncio.run(_run(_options()))
+
+
+def _options() -> SimulatorOptions:
+    parser = argparse.ArgumentParser(prog="python -m devstack.simulators", description="Stand-ins for SMTP and FCM.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--smtp-port", type=int, default=1025, help="0 takes a free one")
+    parser.add_argument("--http-port", type=int, default=8025, help="0 takes a free one")
+    parser.add_argument("--data", type=Path, required=True, help="folder for the service account and the messages")
+    parser.add_argument("--public-url", default="", help="how others reach the HTTP port, where --host does not tell")
+    parser.add_argument("--keep", type=int, default=10_000, help="how many messages of each kind are kept")
+    parser.add_argument("--no-journal", dest="journal", action="store_false", help="keep messages in memory only")
+    return SimulatorOptions(**vars(parser.parse_args()))
+
+
+async def _run(options: SimulatorOptions) -> None:
+    stop = asyncio.Event()
+    for signal_number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(signal_number, stop.set)
+    async with running_simulators(options) as running:
+        print(_ready_line(running, options), flush=True)
+        await stop.wait()
+
+
+def _ready_line(running: RunningSimulators, options: SimulatorOptions) -> str:
+    return json.dumps(
+        {
+            "smtp_host": options.host,
+            "smtp_port": running.smtp_port,
+            "http_port": running.http_port,
+            "base_url": running.base_url,
+            "service_account": str(running.service_account),
+        }
+    )
+
+
+if __name__ == "__main__":
+    main()

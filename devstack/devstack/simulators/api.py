@@ -1,0 +1,98 @@
+"""The inbox as JSON, for tests and scripts: what arrived, and the switches for faults."""
+
+from collections.abc import Iterable
+from heapq import merge
+from itertools import islice
+from typing import Annotated
+
+from fastapi import APIRouter, HTTPException, Query
+
+from devstack.simulators.api_models import (
+    Arrival,
+    Arrivals,
+    Detail,
+    FaultSwitches,
+    Messages,
+    Totals,
+    detail_of,
+    summary_of,
+)
+from devstack.simulators.faults import Faults
+from devstack.simulators.messages import Received, ReceivedEmail, ReceivedPush
+from devstack.simulators.pages.layout import Kind
+from devstack.simulators.shelf import Shelf
+from devstack.simulators.store import Inbox
+
+Limit = Annotated[int, Query(ge=1, le=1000)]
+
+
+def messages_router(inbox: Inbox) -> APIRouter:
+    router = APIRouter(prefix="/api")
+
+    @router.get("/messages")
+    async def messages(kind: Kind | None = None, recipient: str = "", limit: Limit = 50) -> Messages:
+        """Newest first. `total` counts every message taken since the last clear, with `recipient` those kept for it."""
+        found = (
+            [m for m in _newest_first(inbox, kind) if m.recipient.lower() == recipient.lower()] if recipient else None
+        )
+        shown = islice(_newest_first(inbox, kind) if found is None else found, limit)
+        total = _totals(inbox, kind).taken if found is None else len(found)
+        return Messages(total=total, messages=[summary_of(message) for message in shown])
+
+    @router.get("/arrivals")
+    async def arrivals(kind: Kind, after: int = 0) -> Arrivals:
+        """Every kept message after that id, oldest first and unparsed: cheap enough to count a hundred thousand."""
+        shelf = inbox.emails if kind == "email" else inbox.pushes
+        rows = [
+            Arrival(id=m.id, received_at=m.received_at, recipient=m.recipient, key=m.key) for m in shelf.after(after)
+        ]
+        return Arrivals(**_totals(inbox, kind).model_dump(), arrivals=rows)
+
+    @router.get("/messages/{message_id}")
+    async def message(message_id: int) -> Detail:
+        found = inbox.get(message_id)
+        if found is None:
+            raise HTTPException(404, "No such message")
+        return detail_of(found)
+
+    @router.delete("/messages", status_code=204)
+    async def clear() -> None:
+        inbox.clear()
+
+    return router
+
+
+def faults_router(faults: Faults) -> APIRouter:
+    router = APIRouter(prefix="/api")
+
+    @router.get("/faults")
+    async def read_faults() -> FaultSwitches:
+        return FaultSwitches(smtp=faults.smtp, fcm=faults.fcm)
+
+    @router.put("/faults")
+    async def set_faults(switches: FaultSwitches) -> FaultSwitches:
+        """Sets the switches that are named and leaves the others; null switches off."""
+        for name in switches.model_fields_set:
+            setattr(faults, name, getattr(switches, name))
+        return FaultSwitches(smtp=faults.smtp, fcm=faults.fcm)
+
+    return router
+
+
+def _shelves(inbox: Inbox, kind: Kind | None) -> tuple[Shelf[ReceivedEmail] | Shelf[ReceivedPush], ...]:
+    match kind:
+        case "email":
+            return (inbox.emails,)
+        case "push":
+            return (inbox.pushes,)
+    return (inbox.emails, inbox.pushes)
+
+
+def _newest_first(inbox: Inbox, kind: Kind | None) -> Iterable[Received]:
+    streams: list[Iterable[Received]] = [shelf.newest_first() for shelf in _shelves(inbox, kind)]
+    return merge(*streams, key=lambda message: message.id, reverse=True)
+
+
+def _totals(inbox: Inbox, kind: Kind | None) -> Totals:
+    shelves = _shelves(inbox, kind)
+    return Totals(taken=sum(shelf.total for shelf in shelves), refused=sum(shelf.refused for shelf in shelves))

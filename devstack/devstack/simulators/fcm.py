@@ -1,0 +1,94 @@
+"""FCM's HTTP v1 surface: the token endpoint and `messages:send`, for one service account."""
+
+import asyncio
+from collections import Counter
+from urllib.parse import parse_qs
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from devstack.simulators import fcm_errors
+from devstack.simulators.faults import Faults
+from devstack.simulators.fcm_errors import FcmRefusal
+from devstack.simulators.fcm_message import PushMessage, read_message
+from devstack.simulators.magic import RefuseToken, Stall, push_magic
+from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, AccessTokens, InvalidGrant, check_assertion
+from devstack.simulators.service_account import ServiceAccount
+from devstack.simulators.store import Inbox
+
+
+class FcmSimulator:
+    """Takes pushes from whoever can sign as `account`. `routes` go into any Starlette or FastAPI application."""
+
+    def __init__(self, inbox: Inbox, account: ServiceAccount, *, faults: Faults | None = None) -> None:
+        self.faults = faults or Faults()
+        self.tokens = AccessTokens()
+        self._inbox = inbox
+        self._account = account
+        self._attempts: Counter[str] = Counter()
+        self.routes = [
+            Route("/token", self._grant, methods=["POST"]),
+            Route("/v1/projects/{project}/messages:send", self._send, methods=["POST"]),
+        ]
+
+    async def _grant(self, request: Request) -> Response:
+        if self.faults.fcm == "down":
+            return fcm_errors.UNAVAILABLE.response()
+        form = parse_qs((await request.body()).decode("utf-8", "replace"))
+        if form.get("grant_type") != [GRANT_TYPE]:
+            return _oauth_error("unsupported_grant_type", f"grant_type must be {GRANT_TYPE}")
+        try:
+            check_assertion(form.get("assertion", [""])[0], self._account)
+        except InvalidGrant as error:
+            return _oauth_error("invalid_grant", str(error))
+        return JSONResponse({"access_token": self.tokens.issue(), "expires_in": LIFETIME, "token_type": "Bearer"})
+
+    async def _send(self, request: Request) -> Response:
+        project = request.path_params["project"]
+        try:
+            self._admit(request, project)
+            message = read_message(await request.body())
+            self._misbehave(message.token)
+        except FcmRefusal as refusal:
+            self._inbox.pushes.refused += 1
+            return refusal.error.response()
+        name = self._take(message, request)
+        await self._delay_answer(message.token)
+        return JSONResponse({"name": f"projects/{project}/messages/{name}"})
+
+    def _admit(self, request: Request, project: str) -> None:
+        if self.faults.fcm == "down":
+            raise FcmRefusal(fcm_errors.UNAVAILABLE)
+        if not self.tokens.good(request.headers.get("authorization", "")):
+            raise FcmRefusal(fcm_errors.UNAUTHENTICATED)
+        if project != self._account.project_id:
+            raise FcmRefusal(fcm_errors.WRONG_PROJECT)
+
+    def _misbehave(self, token: str) -> None:
+        match push_magic(token):
+            case RefuseToken(error, times=None):
+                raise FcmRefusal(error)
+            case RefuseToken(error, times=int(times)):
+                self._attempts[token] += 1
+                if self._attempts[token] <= times:
+                    raise FcmRefusal(error)
+
+    def _take(self, message: PushMessage, request: Request) -> str:
+        push = self._inbox.take_push(
+            token=message.token,
+            raw=message.model_dump_json(exclude_unset=True),
+            correlation_id=request.headers.get("x-correlation-id", ""),
+            request_id=request.headers.get("x-request-id", ""),
+        )
+        return f"{push.received_at.timestamp():.6f}:{push.id}"
+
+    async def _delay_answer(self, token: str) -> None:
+        match push_magic(token):
+            case Stall(seconds):
+                await asyncio.sleep(seconds)
+        await self.faults.stalled("fcm")
+
+
+def _oauth_error(error: str, description: str) -> JSONResponse:
+    return JSONResponse({"error": error, "error_description": description}, status_code=400)

@@ -1,0 +1,65 @@
+"""FCM's error answers, as documented for HTTP v1 (firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode).
+
+The HTTP status and `status` are Google's canonical ones; FCM's own code sits in `details`.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from starlette.responses import JSONResponse
+
+_FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
+_BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
+
+
+@dataclass(frozen=True)
+class FcmError:
+    """`error_code` is FCM's own code, empty where only Google's canonical status is given."""
+
+    code: int
+    status: str
+    message: str
+    error_code: str = ""
+    violations: Sequence[tuple[str, str]] = ()
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> JSONResponse:
+        details: list[Mapping[str, object]] = []
+        if self.error_code:
+            details.append({"@type": _FCM_ERROR, "errorCode": self.error_code})
+        if self.violations:
+            fields = [{"field": name, "description": text} for name, text in self.violations]
+            details.append({"@type": _BAD_REQUEST, "fieldViolations": fields})
+        error = {"code": self.code, "message": self.message, "status": self.status}
+        content = {"error": error | {"details": details} if details else error}
+        return JSONResponse(content, status_code=self.code, headers=self.headers)
+
+
+class FcmRefusal(Exception):
+    """Ends a request with that error."""
+
+    def __init__(self, error: FcmError) -> None:
+        super().__init__(error.message)
+        self.error = error
+
+
+UNAUTHENTICATED = FcmError(
+    401, "UNAUTHENTICATED", "The request has no valid OAuth 2 access token.", headers={"WWW-Authenticate": "Bearer"}
+)
+WRONG_PROJECT = FcmError(403, "PERMISSION_DENIED", "The service account may not send for this project.")
+UNREGISTERED = FcmError(404, "NOT_FOUND", "Requested entity was not found.", "UNREGISTERED")
+SENDER_ID_MISMATCH = FcmError(403, "PERMISSION_DENIED", "SenderId mismatch", "SENDER_ID_MISMATCH")
+QUOTA_EXCEEDED = FcmError(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", "QUOTA_EXCEEDED", headers={"Retry-After": "1"})
+UNAVAILABLE = FcmError(503, "UNAVAILABLE", "The service is currently unavailable.", "UNAVAILABLE")
+# The real answer names no field here: a sender can tell it from a bad payload by its message only.
+INVALID_TOKEN = FcmError(
+    400, "INVALID_ARGUMENT", "The registration token is not a valid FCM registration token", "INVALID_ARGUMENT"
+)
+TOO_BIG = FcmError(400, "INVALID_ARGUMENT", "Message payload is larger than 4096 bytes.", "INVALID_ARGUMENT")
+
+
+def invalid_argument(violations: Sequence[tuple[str, str]]) -> FcmError:
+    """400 for a payload that breaks the schema: (field, what is wrong with it)."""
+    return FcmError(
+        400, "INVALID_ARGUMENT", "Request contains an invalid argument.", "INVALID_ARGUMENT", violations=violations
+    )

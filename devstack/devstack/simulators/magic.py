@@ -1,0 +1,112 @@
+"""Recipients that make a provider misbehave. The two tables are the rules, and what the inbox page shows of them.
+
+An e-mail's local part may carry a number where the table says N, and a tag: `defer-3+anything@example.com`.
+A push token only has to begin with the word: `quota-2-anything`.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from devstack.simulators import fcm_errors
+from devstack.simulators.fcm_errors import FcmError
+
+
+@dataclass(frozen=True)
+class RefuseRecipient:
+    reply: str
+
+
+@dataclass(frozen=True)
+class RefuseData:
+    reply: str
+
+
+@dataclass(frozen=True)
+class Defer:
+    times: int
+
+
+@dataclass(frozen=True)
+class Throttle:
+    pass
+
+
+@dataclass(frozen=True)
+class Drop:
+    pass
+
+
+@dataclass(frozen=True)
+class Stall:
+    seconds: int
+
+
+@dataclass(frozen=True)
+class RefuseToken:
+    """`times` None means always."""
+
+    error: FcmError
+    times: int | None = None
+
+
+EmailMagic = RefuseRecipient | RefuseData | Defer | Throttle | Drop | Stall
+PushMagic = RefuseToken | Stall
+
+EMAIL_TABLE: Mapping[str, str] = {
+    "bounce@": "550 5.1.1 to RCPT: no such mailbox",
+    "reject-data@": "554 5.7.1 to the final dot",
+    "defer-N@": "451 to the final dot, N times for each Message-ID, then taken",
+    "throttle@": "421 to RCPT, and the connection closes",
+    "drop@": "taken, but the connection dies before the 250, once for each Message-ID",
+    "stall-N@": "taken, and the 250 comes N seconds late",
+}
+PUSH_TABLE: Mapping[str, str] = {
+    "unregistered…": "404 UNREGISTERED",
+    "invalid-token…": "400 INVALID_ARGUMENT",
+    "sender-mismatch…": "403 SENDER_ID_MISMATCH",
+    "quota-N…": "429 QUOTA_EXCEEDED with Retry-After: 1, N times, then taken",
+    "unavailable-N…": "503 UNAVAILABLE, N times, then taken",
+    "stall-N…": "taken, and the answer comes N seconds late",
+}
+
+_LOCAL_PART = re.compile(r"(bounce|reject-data|throttle|drop|(?:defer|stall)-(\d{1,3}))(?:\+.*)?", re.IGNORECASE)
+_TOKEN = re.compile(r"unregistered|invalid-token|sender-mismatch|(?:quota|unavailable|stall)-(\d{1,3})")
+
+
+def email_magic(address: str) -> EmailMagic | None:
+    found = _LOCAL_PART.fullmatch(address.rpartition("@")[0])
+    if found is None:
+        return None
+    return _email_rule(found[1].lower().rstrip("-0123456789"), int(found[2] or 0))
+
+
+def push_magic(token: str) -> PushMagic | None:
+    found = _TOKEN.match(token)
+    if found is None:
+        return None
+    return _push_rule(found[0].rstrip("-0123456789"), int(found[1] or 0))
+
+
+def _email_rule(word: str, number: int) -> EmailMagic | None:
+    rules: Mapping[str, EmailMagic] = {
+        "bounce": RefuseRecipient("550 5.1.1 No such mailbox here"),
+        "reject-data": RefuseData("554 5.7.1 Message refused"),
+        "defer": Defer(number),
+        "throttle": Throttle(),
+        "drop": Drop(),
+        "stall": Stall(number),
+    }
+    return rules.get(word)
+
+
+def _push_rule(word: str, number: int) -> PushMagic | None:
+    rules: Mapping[str, PushMagic] = {
+        "unregistered": RefuseToken(fcm_errors.UNREGISTERED),
+        "invalid-token": RefuseToken(fcm_errors.INVALID_TOKEN),
+        "sender-mismatch": RefuseToken(fcm_errors.SENDER_ID_MISMATCH),
+        "quota": RefuseToken(fcm_errors.QUOTA_EXCEEDED, times=number),
+        "unavailable": RefuseToken(fcm_errors.UNAVAILABLE, times=number),
+        "stall": Stall(number),
+    }
+    return rules.get(word)

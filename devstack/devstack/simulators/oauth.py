@@ -1,0 +1,100 @@
+"""Google's side of the OAuth2 JWT-bearer grant (RFC 7523): a signed assertion buys an access token."""
+
+import binascii
+import json
+import secrets
+import time
+from base64 import urlsafe_b64decode
+from collections.abc import Mapping
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.padding import PKCS1v15
+from cryptography.hazmat.primitives.hashes import SHA256
+
+from devstack.simulators.service_account import ServiceAccount
+
+GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
+SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
+LIFETIME = 3600
+_SKEW = 60
+_MAX_ASSERTION = 8192
+
+
+class InvalidGrant(Exception):
+    """The assertion does not prove what it claims; the text says why."""
+
+
+class AccessTokens:
+    """The bearer tokens that are good for now. They end with the process, as a real one may end early."""
+
+    def __init__(self) -> None:
+        self._expiry: dict[str, float] = {}
+
+    def issue(self) -> str:
+        now = time.monotonic()
+        self._expiry = {token: expiry for token, expiry in self._expiry.items() if expiry > now}
+        token = f"ya29.{secrets.token_urlsafe(32)}"
+        self._expiry[token] = now + LIFETIME
+        return token
+
+    def good(self, authorization: str) -> bool:
+        """Whether the header's value is `Bearer` and a token issued here that has not run out."""
+        scheme, _, token = authorization.partition(" ")
+        return scheme.lower() == "bearer" and self._expiry.get(token, 0) > time.monotonic()
+
+    def revoke_all(self) -> None:
+        self._expiry.clear()
+
+
+def check_assertion(assertion: str, account: ServiceAccount) -> None:
+    """Raises InvalidGrant unless it is a current RS256 JWT of this account for this endpoint, an hour long at most."""
+    if len(assertion) > _MAX_ASSERTION or assertion.count(".") != 2:
+        raise InvalidGrant("Invalid JWT: not three parts.")
+    signed, _, signature = assertion.rpartition(".")
+    header, _, claims = signed.partition(".")
+    if _part(header).get("alg") != "RS256":
+        raise InvalidGrant("Invalid JWT: alg must be RS256.")
+    _check_signature(signed, signature, account)
+    _check_claims(_part(claims), account)
+
+
+def _check_signature(signed: str, signature: str, account: ServiceAccount) -> None:
+    try:
+        account.public_key.verify(_bytes(signature), signed.encode(), PKCS1v15(), SHA256())
+    except InvalidSignature:
+        raise InvalidGrant("Invalid JWT Signature.") from None
+
+
+def _check_claims(claims: Mapping[str, object], account: ServiceAccount) -> None:
+    if claims.get("iss") != account.client_email:
+        raise InvalidGrant("Invalid grant: account not found.")
+    if claims.get("aud") != account.token_uri:
+        raise InvalidGrant("Invalid JWT: aud is not this token endpoint.")
+    if SCOPE not in str(claims.get("scope", "")).split():
+        raise InvalidGrant("Invalid OAuth scope.")
+    _check_times(claims.get("iat"), claims.get("exp"))
+
+
+def _check_times(issued: object, expires: object) -> None:
+    if not isinstance(issued, int | float) or not isinstance(expires, int | float):
+        raise InvalidGrant("Invalid JWT: iat and exp must be numbers.")
+    now = time.time()
+    if issued > now + _SKEW or expires < now - _SKEW or expires - issued > LIFETIME:
+        raise InvalidGrant("Invalid JWT: it must be short-lived (60 minutes) and in a reasonable timeframe.")
+
+
+def _part(text: str) -> Mapping[str, object]:
+    try:
+        found = json.loads(_bytes(text))
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        raise InvalidGrant("Invalid JWT: a part is not a JSON object.")
+    return found
+
+
+def _bytes(text: str) -> bytes:
+    try:
+        return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+    except (binascii.Error, ValueError):
+        raise InvalidGrant("Invalid JWT: a part is not base64url.") from None

@@ -1,0 +1,63 @@
+"""What every page shares: the head, the bar with the two tabs, the list on the left, and the reading pane."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from devstack.simulators.pages.markup import Html, markup
+from devstack.simulators.store import Inbox
+
+Kind = Literal["email", "push"]
+
+_PAGE = """<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{title}</title>
+<link rel="icon" href="data:,">
+<link rel="stylesheet" href="/static/inbox.css">
+<script src="/static/inbox.js" defer></script>
+</head>
+<body class="{view}">
+<header>
+<a class="brand" href="/">Inbox</a>
+<nav id="tabs" aria-label="Kind of message">
+<a href="/?kind=email"{email_current}>E-mail <span class="count">{emails}</span></a>
+<a href="/?kind=push"{push_current}>Push <span class="count">{pushes}</span></a>
+</nav>
+<span class="note">What the simulated providers delivered</span>
+<button id="clear" type="button">Clear</button>
+</header>
+<main>
+<section class="list" aria-label="Messages">{listing}</section>
+<article class="pane">{reading}</article>
+</main>
+</body>
+</html>
+"""
+
+
+@dataclass(frozen=True)
+class Page:
+    """`view` is `browsing` (on a phone the list) or `reading` (on a phone the message)."""
+
+    title: str
+    kind: Kind
+    listing: Html
+    reading: Html
+    view: Literal["browsing", "reading"] = "browsing"
+
+
+def render(page: Page, inbox: Inbox) -> Html:
+    current = Html(' aria-current="page"')
+    return markup(
+        _PAGE,
+        title=page.title,
+        view=page.view,
+        emails=f"{inbox.emails.total:,}",
+        pushes=f"{inbox.pushes.total:,}",
+        email_current=current if page.kind == "email" else "",
+        push_current=current if page.kind == "push" else "",
+        listing=page.listing,
+        reading=page.reading,
+    )

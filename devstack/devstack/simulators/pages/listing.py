@@ -1,0 +1,87 @@
+"""The list on the left: newest first, a page at a time, with a search by recipient."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import islice
+from urllib.parse import urlencode
+
+from devstack.simulators.messages import Received, ReceivedEmail
+from devstack.simulators.pages.layout import Kind
+from devstack.simulators.pages.markup import Html, joined, markup
+from devstack.simulators.store import Inbox
+
+PAGE_SIZE = 50
+
+_LIST = """<form class="search" method="get" action="/">
+<input type="hidden" name="kind" value="{kind}">
+<input type="search" name="recipient" value="{recipient}" placeholder="{placeholder}" aria-label="{placeholder}">
+</form>
+<div id="messages">{rows}{older}</div>"""
+
+_ROW = """<a class="row" href="{href}"{current}>
+<span class="who">{who}</span><time datetime="{at}">{time}</time>
+<span class="what">{what}</span>
+<span class="from">{sender}</span>
+</a>"""
+
+_NOTHING = '<p class="nothing">{text}</p>'
+_OLDER = '<a class="older" href="/?{query}">Older messages</a>'
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Which messages are listed: one kind, recipients that contain that text, older than that id."""
+
+    kind: Kind = "email"
+    recipient: str = ""
+    before: int | None = None
+    selected: int | None = None
+
+    def messages(self, inbox: Inbox) -> list[Received]:
+        """One more than a page holds, when there are more."""
+        shelf = inbox.emails if self.kind == "email" else inbox.pushes
+        wanted = (message for message in shelf.newest_first() if self._shows(message))
+        return list(islice(wanted, PAGE_SIZE + 1))
+
+    def _shows(self, message: Received) -> bool:
+        older = self.before is None or message.id < self.before
+        return older and self.recipient.lower() in message.recipient.lower()
+
+
+def render_listing(listing: Listing, inbox: Inbox) -> Html:
+    found = listing.messages(inbox)
+    shown = found[:PAGE_SIZE]
+    return markup(
+        _LIST,
+        kind=listing.kind,
+        recipient=listing.recipient,
+        placeholder="Search by recipient" if listing.kind == "email" else "Search by token",
+        rows=joined(_row(message, listing) for message in shown) if shown else _nothing(listing),
+        older=_older(listing, shown) if len(found) > PAGE_SIZE else "",
+    )
+
+
+def _row(message: Received, listing: Listing) -> Html:
+    if isinstance(message, ReceivedEmail):
+        href, what, sender = f"/emails/{message.id}", message.subject, message.from_header or message.envelope_from
+    else:
+        href, what, sender = f"/pushes/{message.id}", message.title, message.body
+    return markup(
+        _ROW,
+        href=href,
+        current=Html(' aria-current="true"') if message.id == listing.selected else "",
+        who=message.recipient,
+        at=message.received_at.isoformat(),
+        time=f"{message.received_at:%H:%M:%S}",
+        what=what or "(no subject)",
+        sender=sender,
+    )
+
+
+def _nothing(listing: Listing) -> Html:
+    return markup(_NOTHING, text="Nothing matches." if listing.recipient or listing.before else "Nothing yet.")
+
+
+def _older(listing: Listing, shown: Sequence[Received]) -> Html:
+    query = {"kind": listing.kind, "recipient": listing.recipient, "before": shown[-1].id}
+    return markup(_OLDER, query=urlencode(query))

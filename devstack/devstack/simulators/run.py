@@ -1,0 +1,62 @@
+"""Both simulators on one loop: inside the embedded stack, or as a process of its own."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from devstack.serving import serving
+from devstack.simulators.faults import Faults
+from devstack.simulators.fcm import FcmSimulator
+from devstack.simulators.service_account import write_service_account
+from devstack.simulators.smtp import SmtpSimulator
+from devstack.simulators.store import Inbox
+from devstack.simulators.web import create_simulator_app
+
+
+@dataclass(frozen=True)
+class SimulatorOptions:
+    """`data` is the folder for the service account and, with `journal`, for the messages. Port 0 takes a free one.
+
+    `public_url` is what senders are told to call, where `host` would not do (a container's 0.0.0.0).
+    """
+
+    data: Path
+    host: str = "127.0.0.1"
+    smtp_port: int = 1025
+    http_port: int = 8025
+    public_url: str = ""
+    keep: int = 10_000
+    journal: bool = True
+
+
+@dataclass(frozen=True)
+class RunningSimulators:
+    inbox: Inbox
+    faults: Faults
+    smtp_port: int
+    http_port: int
+    base_url: str
+    service_account: Path
+
+
+@asynccontextmanager
+async def running_simulators(options: SimulatorOptions) -> AsyncIterator[RunningSimulators]:
+    """Up on entry, with their real ports; down on exit, connections dropped and the journal closed."""
+    inbox = Inbox(options.data / "messages.jsonl" if options.journal else None, keep=options.keep)
+    faults = Faults()
+    smtp = SmtpSimulator(inbox, faults=faults, host=options.host, port=options.smtp_port)
+    try:
+        # Bound before anything is built, because the service account names the port.
+        with socket.create_server((options.host, options.http_port)) as listener:
+            port = listener.getsockname()[1]
+            base_url = options.public_url or f"http://{options.host}:{port}"
+            account_path = options.data / "service-account.json"
+            fcm = FcmSimulator(inbox, write_service_account(account_path, base_url), faults=faults)
+            await smtp.start()
+            async with serving(create_simulator_app(inbox, fcm), listener, lifespan="off", grace_seconds=1):
+                yield RunningSimulators(inbox, faults, smtp.port, port, base_url, account_path)
+    finally:
+        await smtp.close()
+        inbox.close()

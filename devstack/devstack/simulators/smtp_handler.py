@@ -1,0 +1,90 @@
+"""What the simulated mail provider does with a transaction; aiosmtpd calls the `handle_` methods."""
+
+import asyncio
+from collections import Counter
+from typing import NoReturn
+
+from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from devstack.simulators import mime
+from devstack.simulators.faults import Faults
+from devstack.simulators.magic import Defer, Drop, EmailMagic, RefuseData, RefuseRecipient, Stall, Throttle, email_magic
+from devstack.simulators.store import Inbox
+
+CLOSING = "421 4.3.2 Service not available, closing transmission channel"
+
+
+class SmtpHandler:
+    def __init__(self, inbox: Inbox, faults: Faults) -> None:
+        self._inbox = inbox
+        self._faults = faults
+        self._attempts: Counter[tuple[str, str]] = Counter()
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        await self._leave_if_down(server)
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 2.1.0 OK"
+
+    async def handle_RCPT(  # noqa: N802
+        self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
+    ) -> str:
+        await self._leave_if_down(server)
+        match email_magic(address):
+            case RefuseRecipient(reply):
+                return self._refused(reply)
+            case Throttle():
+                await hang_up(server, self._refused("421 4.7.0 Too many messages, try later"))
+        envelope.rcpt_tos.append(address)
+        envelope.rcpt_options.extend(options)
+        return "250 2.1.5 OK"
+
+    async def handle_DATA(self, server: SMTP, _session: Session, envelope: Envelope) -> str:  # noqa: N802
+        await self._leave_if_down(server)
+        content = envelope.content if isinstance(envelope.content, bytes) else b""
+        magic = next((found for to in envelope.rcpt_tos if (found := email_magic(to))), None)
+        attempt = self._count_attempt(magic, envelope.rcpt_tos[0], content)
+        match magic:
+            case RefuseData(reply):
+                return self._refused(reply)
+            case Defer(times) if attempt <= times:
+                return self._refused("451 4.3.0 Try again later")
+        self._take(envelope, content)
+        match magic:
+            case Drop() if attempt == 1:
+                await hang_up(server)
+            case Stall(seconds):
+                await asyncio.sleep(seconds)
+        await self._faults.stalled("smtp")
+        return "250 2.0.0 OK: taken"
+
+    def _count_attempt(self, magic: EmailMagic | None, recipient: str, content: bytes) -> int:
+        if magic is None:  # nobody asks, and it would be remembered for every message
+            return 1
+        key = (recipient, mime.message_id(content))
+        self._attempts[key] += 1
+        return self._attempts[key]
+
+    def _take(self, envelope: Envelope, content: bytes) -> None:
+        for recipient in envelope.rcpt_tos:
+            self._inbox.take_email(envelope_from=envelope.mail_from or "", recipient=recipient, raw=content)
+
+    def _refused(self, reply: str) -> str:
+        self._inbox.emails.refused += 1
+        return reply
+
+    async def _leave_if_down(self, server: SMTP) -> None:
+        if self._faults.smtp == "down":
+            await hang_up(server, self._refused(CLOSING))
+
+
+async def hang_up(server: SMTP, reply: str | None = None) -> NoReturn:
+    """Closes after that reply, or without any, as a dying server would. Ends the session's task as aiosmtpd does."""
+    transport = server.transport
+    if reply:
+        await server.push(reply)
+    if isinstance(transport, asyncio.WriteTransport):
+        transport.close() if reply else transport.abort()
+    raise asyncio.CancelledError

@@ -1,0 +1,142 @@
+"""The five services and the provider simulators, running on embedded parts in this process."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from fakeredis import FakeAsyncRedis
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+import api_gateway.main
+import email_service.worker
+import push_service.worker
+import template_service.main
+import user_service.main
+from api_gateway.settings import GatewaySettings
+from chassis.broker import MemoryBroker
+from chassis.database import Database, migrate
+from chassis.metrics import new_registry
+from contracts.topology import TOPOLOGY
+from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Secrets
+from devstack.postgres import EmbeddedPostgres, start_postgres
+from devstack.serving import serving
+from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
+from email_service.settings import EmailSettings
+from push_service.settings import PushSettings
+from template_service.settings import TemplateSettings
+from user_service.services.admins import ensure_admin
+from user_service.services.passwords import Passwords
+from user_service.settings import UserSettings
+
+ROOT = Path(__file__).parent.parent.parent
+
+
+@dataclass(frozen=True, slots=True)
+class RunningStack:
+    ports: Ports
+    simulators: RunningSimulators
+    gateway_url: str
+    inbox_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """The parts that stand in for the servers."""
+
+    postgres: EmbeddedPostgres
+    redis: Redis
+    broker: MemoryBroker
+
+    def database(self, service: str) -> str:
+        return self.postgres.url(service.replace("-", "_"))
+
+
+@asynccontextmanager
+async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]:
+    """Everything up on entry, with the first administrator made; everything stopped on exit, data kept in `data`.
+
+    Raises StackError when a port is taken.
+    """
+    ports.refuse_taken()
+    secrets = Secrets.kept_in(data)
+    async with AsyncExitStack() as stack:
+        postgres = await start_postgres(data / "postgres")
+        stack.push_async_callback(postgres.close)
+        redis = FakeAsyncRedis()
+        stack.push_async_callback(redis.aclose)
+        embedded = Embedded(postgres, redis, MemoryBroker(TOPOLOGY))
+        await _prepare_databases(embedded)
+        simulators = await stack.enter_async_context(
+            running_simulators(SimulatorOptions(data=data / "simulators", smtp_port=ports.smtp, http_port=ports.inbox))
+        )
+        await _prepare_admin(embedded.database("user-service"))
+        for app, port in _apps(embedded, ports, secrets, simulators):
+            listener = stack.enter_context(socket.create_server((HOST, port)))
+            await stack.enter_async_context(serving(app, listener))
+        yield RunningStack(ports, simulators, f"http://localhost:{ports.gateway}", f"http://localhost:{ports.inbox}")
+
+
+async def _prepare_databases(embedded: Embedded) -> None:
+    for service in SERVICES:
+        await embedded.postgres.create_database(service.replace("-", "_"))
+        await migrate(ROOT / service / "alembic", embedded.database(service))
+
+
+async def _prepare_admin(url: str) -> None:
+    database, passwords = Database(url, pool_size=1), Passwords(new_registry(), workers=1)
+    try:
+        await ensure_admin(database, passwords, email=ADMIN_EMAIL, name="Administrator", password=ADMIN_PASSWORD)
+    finally:
+        passwords.close()
+        await database.close()
+
+
+def _apps(
+    embedded: Embedded, ports: Ports, secrets: Secrets, simulators: RunningSimulators
+) -> list[tuple[FastAPI, int]]:
+    """The services in the order they start: those that others look things up in come first."""
+    common: dict[str, Any] = {
+        "_env_file": None,
+        "host": HOST,
+        "service_secret": secrets.service_secret,
+        "user_service_url": f"http://{HOST}:{ports.users}",
+        "template_service_url": f"http://{HOST}:{ports.templates}",
+    }
+    keys: dict[str, Any] = {"secret_key": secrets.secret_key}
+    redis, broker = embedded.redis, embedded.broker
+    users = UserSettings(database_url=embedded.database("user-service"), port=ports.users, **common, **keys)
+    templates = TemplateSettings(
+        database_url=embedded.database("template-service"), port=ports.templates, **common, **keys
+    )
+    email = EmailSettings(
+        database_url=embedded.database("email-service"),
+        port=ports.email,
+        smtp_host=HOST,
+        smtp_port=simulators.smtp_port,
+        **common,
+    )
+    push = PushSettings(
+        database_url=embedded.database("push-service"),
+        port=ports.push,
+        fcm_base_url=simulators.base_url,
+        fcm_service_account_file=simulators.service_account,
+        **common,
+    )
+    gateway = GatewaySettings(
+        database_url=embedded.database("api-gateway"),
+        port=ports.gateway,
+        lost_grace_seconds=5,  # the in-process broker forgets everything when the stack stops: look soon after a start
+        **common,
+        **keys,
+    )
+    return [
+        (user_service.main.create_app(users, redis=redis), ports.users),
+        (template_service.main.create_app(templates, redis=redis), ports.templates),
+        (email_service.worker.create_app(email, redis=redis, broker=broker), ports.email),
+        (push_service.worker.create_app(push, redis=redis, broker=broker), ports.push),
+        (api_gateway.main.create_app(gateway, redis=redis, broker=broker), ports.gateway),
+    ]
