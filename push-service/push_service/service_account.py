@@ -28,7 +28,7 @@ class ServiceAccount(BaseModel):
     def signing_key(self) -> Key:
         """Raises JWKError when the key cannot sign as RSA."""
         key = jwk.construct(self.private_key.get_secret_value(), SIGNATURE)
-        key.prepared_key and str(b"a public or a foreign kind of key is found out here, not at the first notification")
+        key.sign(b"a public or a foreign kind of key is found out here, not at the first notification")
         return key
 
 

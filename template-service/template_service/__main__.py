@@ -1,8 +1,12 @@
-"""`python -m template_service` serves until SIGTERM."""
+"""`python -m template_service` serves; `python -m template_service migrate` brings the database to its newest revision."""
 
-from chassis.server import serve
+import sys
+
+from chassis.server import run_service
+from contracts.lookups import TEMPLATE_SERVICE
 from template_service.main import create_app
+from template_service.migrating import ALEMBIC
 from template_service.settings import TemplateSettings
 
 if __name__ == "__main__":
-    serve(TemplateSettings, create_app, "template-service")
+    run_service(sys.argv[1:], TemplateSettings, create_app, service=TEMPLATE_SERVICE, migrations=ALEMBIC)

@@ -3,7 +3,6 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
 from uuid import uuid4
 
 import asyncpg
@@ -16,10 +15,10 @@ from chassis.database import migrate
 from chassis.security import ServiceTokens, SharedSecret, SigningKey, sign
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from template_service.main import create_app
+from template_service.migrating import ALEMBIC
 from template_service.models import Base
 from template_service.settings import TemplateSettings
 
-ALEMBIC = Path(__file__).parent.parent / "alembic"
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"
 SERVICE_SECRET = "a-key-for-service-tokens-in-these-tests"
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there

@@ -1,16 +1,13 @@
 """The migrations lead to the models, and back to nothing."""
 
-from pathlib import Path
-
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Connection, inspect
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.database import migrate
+from template_service.migrating import ALEMBIC
 from template_service.models import Base
-
-ALEMBIC = Path(__file__).parent.parent / "alembic"
 
 
 def differences(connection: Connection) -> list[object]:

@@ -1,13 +1,19 @@
-"""Running a service as a process of its own: `python -m <service>`."""
+"""Running a service as a process of its own: `python -m <service>` serves, `python -m <service> migrate` prepares."""
 
+import asyncio
+import contextlib
+import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from typing import TypeVar
 
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
+from chassis.database import migrate
+from chassis.errors import ServiceError
 from chassis.logs import configure_logs
 from chassis.settings import ServiceSettings
 
@@ -29,15 +35,57 @@ def serve(kind: type[Settings], create_app: Callable[[Settings], FastAPI], servi
     """Serves until SIGTERM or SIGINT, then lets the requests in flight end."""
     settings = load_settings(kind)
     configure_logs(level=settings.log_level, form=settings.log_format, service=service)
-    uvicorn.run(create_app(settings), **uvicorn_options(settings))
+    config = uvicorn.Config(
+        create_app(settings),
+        host=settings.host,
+        port=settings.port,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=20,
+    )
+    server = _Server(config)
+    server.run()
+    if not server.started:
+        raise SystemExit(3)
 
 
-def uvicorn_options(settings: ServiceSettings) -> dict[str, object]:
-    return {
-        "host": settings.host,
-        "port": settings.port,
-        "log_config": None,
-        "access_log": False,
-        "timeout_graceful_shutdown": 20,
-        "server_header": False,
-    }
+class _Server(uvicorn.Server):
+    """Ends with status 0 when it was told to stop: uvicorn's own raises the signal again once it has shut down."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        before = {number: signal.signal(number, self.handle_exit) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+
+def migrate_database(url: str, folder: Path) -> None:
+    """Brings the database to the newest revision in `folder`; ends the process with a clear line when it is away."""
+    try:
+        asyncio.run(migrate(folder, url))
+    except (OSError, ServiceError) as error:
+        sys.stderr.write(f"The database that DATABASE_URL names cannot be reached: {error}\n")
+        raise SystemExit(1) from None
+    sys.stdout.write("The database is at the newest revision.\n")
+
+
+def run_service(
+    arguments: Sequence[str],
+    kind: type[Settings],
+    create_app: Callable[[Settings], FastAPI],
+    *,
+    service: str,
+    migrations: Path,
+) -> None:
+    """`python -m <service>`: serves; with the argument `migrate`, brings the database to its newest revision."""
+    match list(arguments):
+        case []:
+            serve(kind, create_app, service)
+        case ["migrate"]:
+            migrate_database(load_settings(kind).database_url, migrations)
+        case _:
+            raise SystemExit(f"usage: python -m {service.replace('-', '_')} [migrate]")

@@ -34,6 +34,7 @@ class ServiceSettings(BaseSettings):
     log_format: Literal["json", "console"] = "json"
     host: str = "0.0.0.0"
     port: int = Field(default=8000, ge=0, le=65_535)
+    database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/notifications"
     max_body_bytes: int = Field(default=1_048_576, description="Largest request body, in bytes", gt=0)
     docs_enabled: bool = True
 

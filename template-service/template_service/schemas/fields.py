@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field
 from contracts.languages import canonical_language
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-LARGEST_PART_BYTES = 256 * 1024
+LARGEST_PART = 256 * 1024  # characters; the renderer allows as many bytes
 LARGEST_VARIABLES_BYTES = 64 * 1024
 
 
@@ -30,12 +30,6 @@ def _one_line(text: str) -> str:
     return text
 
 
-def _bounded_part(text: str) -> str:
-    if len(text.encode()) > LARGEST_PART_BYTES:
-        raise ValueError(f"must have at most {LARGEST_PART_BYTES} bytes")
-    return text
-
-
 def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
     try:
         size = len(orjson.dumps(variables))
@@ -50,7 +44,7 @@ Text = Annotated[str, AfterValidator(_storable)]
 Code = Annotated[str, Field(pattern=f"^{CODE.pattern}$", examples=["welcome_email"])]
 Name = Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Description = Annotated[Text, Field(max_length=2000)]
-Part = Annotated[Text, Field(max_length=LARGEST_PART_BYTES), AfterValidator(_bounded_part)]
+Part = Annotated[Text, Field(max_length=LARGEST_PART)]
 Language = Annotated[
     str, Field(max_length=35, examples=["en", "pt-BR"], description="BCP 47"), AfterValidator(canonical_language)
 ]

@@ -62,7 +62,7 @@ class Passwords:
             return Verification(matches=False)
         if self._context.identify(stored) == "bcrypt" and len(password.encode()) > BCRYPT_BYTES:
             # The bytes after the 72nd were never checked, so they must not become part of a new hash either.
-            password = password.encode()[:72].decode()
+            return Verification(self._context.verify(password.encode()[:BCRYPT_BYTES], stored), stored)
         matches, replacement = self._context.verify_and_update(password, stored)
         return Verification(matches, replacement or stored)
 

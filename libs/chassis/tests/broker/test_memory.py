@@ -35,4 +35,6 @@ async def test_a_close_too_many_does_not_count(memory):
         await broker.close()
         await broker.close()
         await broker.start()
+        await broker.start()
+        await broker.close()
         assert broker.connected

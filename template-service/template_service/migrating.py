@@ -1,0 +1,5 @@
+"""Where the service's migrations are."""
+
+from pathlib import Path
+
+ALEMBIC = Path(__file__).parent.parent / "alembic"
