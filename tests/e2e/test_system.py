@@ -1,0 +1,131 @@
+"""The whole system, as its users have it: five processes, real servers, real HTTP, read at the provider's side."""
+
+import signal
+from collections import Counter
+from uuid import uuid4
+
+from tests.e2e.system import System
+
+
+def test_email_and_push_at_several_priorities_all_reach_their_provider_once(system: System, user: str) -> None:
+    sent = {
+        (channel, priority): system.send(channel, user, priority=priority)
+        for channel in ("email", "push")
+        for priority in (1, 5, 10, 3, 7)
+    }
+    for notification_id in sent.values():
+        story = system.follow(notification_id)
+        assert story["status"] == "sent"
+        assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
+    for channel in ("email", "push"):
+        arrived = Counter(system.arrivals(channel))
+        assert {arrived[key] for (kind, _), key in sent.items() if kind == channel} == {1}
+    mail = next(one for one in system.messages("email") if one["message_id"].startswith(f"<{sent['email', 5]}"))
+    assert mail["subject"] == "Hello Ada"
+    push = system.message(system.messages("push")[0]["id"])
+    assert (push["title"], push["link"]) == ("Hi Ada", "https://example.com/x")
+
+
+def test_one_correlation_id_goes_from_the_client_to_the_provider(system: System, user: str) -> None:
+    story = f"story-{uuid4()}"
+    body = {"notification_type": "email", "user_id": user, "template_code": "welcome",
+            "variables": {"name": "Ada", "link": "https://example.com"}, "request_id": story}  # fmt: skip
+    answer = system.http.post(f"{system.gateway}/api/v1/notifications/", json=body, headers={"X-Correlation-ID": story})
+    assert answer.headers["X-Correlation-ID"] == story
+    notification_id = answer.json()["data"]["notification_id"]
+    assert system.follow(notification_id)["correlation_id"] == story
+    mail = next(one for one in system.messages("email") if one["message_id"].startswith(f"<{notification_id}"))
+    assert f"X-Correlation-ID: {story}" in system.message(mail["id"])["source"]
+    for service in ("api-gateway", "email-service"):
+        assert story in (system.folder / f"{service}.log").read_text()
+
+
+def test_sent_while_the_user_service_is_stopped_it_is_delivered_after(system: System, user: str) -> None:
+    assert system.stop_service("user-service") == 0
+    try:
+        waiting = [system.send(channel, user) for channel in ("email", "push")]
+        assert {system.call("GET", f"/notifications/{one}")["status"] for one in waiting} == {"pending"}
+    finally:
+        system.start_service("user-service")
+        system.wait_ready("user-service")
+    for notification_id in waiting:
+        assert system.follow(notification_id, seconds=60)["status"] == "sent"
+    arrived = Counter(system.arrivals("email") + system.arrivals("push"))
+    assert {arrived[one] for one in waiting} == {1}
+
+
+def test_sent_while_rabbitmq_is_stopped_it_is_delivered_after(system: System, user: str) -> None:
+    system.follow(system.send("email", user))  # everybody is connected
+    system.rabbit.stop()
+    try:
+        waiting = [system.send(("email", "push")[place % 2], user, priority=1 + place) for place in range(10)]
+        assert {system.call("GET", f"/notifications/{one}")["status"] for one in waiting} == {"pending"}
+    finally:
+        system.rabbit.start()
+    for notification_id in waiting:
+        assert system.follow(notification_id, seconds=60)["status"] == "sent"
+    arrived = Counter(system.arrivals("email") + system.arrivals("push"))
+    assert {arrived[one] for one in waiting} == {1}
+
+
+def test_a_bounce_fails_once_and_is_a_dead_letter_that_can_be_tried_again(system: System) -> None:
+    person = {"name": "Bo", "email": f"bounce+{uuid4().hex}@example.com", "password": uuid4().hex}
+    bouncing = str(system.call("POST", "/users/", person)["id"])
+    story = system.follow(system.send("email", bouncing))
+    assert (story["status"], story["error"], story["attempts"]) == ("failed", "bounced", 1)
+    listed = system.call("GET", "/failed?notification_type=email")
+    assert story["notification_id"] in {one["notification_id"] for one in listed}
+    system.call("POST", f"/notifications/{story['notification_id']}/retry", status=202)
+    again = system.follow(story["notification_id"])
+    assert again["status"] == "suppressed"  # the address is known to be dead by now
+    assert again["replays"] == 1
+
+
+def test_a_soft_refusal_is_tried_again_until_it_is_taken(system: System) -> None:
+    person = {"name": "Cy", "email": f"defer-2+{uuid4().hex}@example.com", "password": uuid4().hex}
+    slow = str(system.call("POST", "/users/", person)["id"])
+    story = system.follow(system.send("email", slow), seconds=60)
+    assert (story["status"], story["attempts"]) == ("sent", 3)
+    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "retrying", "retrying", "sent"]
+    assert Counter(system.arrivals("email"))[story["notification_id"]] == 1
+
+
+def test_a_worker_that_is_killed_loses_nothing(system: System, user: str) -> None:
+    sent = [system.send("email", user) for _ in range(20)]
+    system.stop_service("email-service", signal.SIGKILL)
+    sent += [system.send("email", user) for _ in range(20)]
+    system.start_service("email-service")
+    for notification_id in sent:
+        assert system.follow(notification_id, seconds=90)["status"] == "sent"
+    arrived = Counter(system.arrivals("email"))
+    assert min(arrived[one] for one in sent) == 1
+
+
+def test_every_service_tells_its_health_metrics_and_documentation(system: System) -> None:
+    for service, port in system.ports.items():
+        health = system.http.get(f"http://127.0.0.1:{port}/health/").json()
+        assert (health["status"], health["success"]) == ("healthy", True), (service, health)
+        assert all(one["status"] == "up" for one in health["data"]["dependencies"].values())
+        assert "http_request_duration_seconds" in system.http.get(f"http://127.0.0.1:{port}/metrics").text
+        assert system.http.get(f"http://127.0.0.1:{port}/docs").status_code == 200
+        assert system.http.get(f"http://127.0.0.1:{port}/openapi.json").json()["info"]["title"]
+    metrics = system.http.get(f"{system.gateway}/metrics").text
+    for name in ("notifications_total", "notification_processing_seconds", "queue_size", "circuit_breaker_state"):
+        assert name in metrics
+
+
+def test_internal_routes_are_out_of_reach_through_the_gateway(system: System, user: str) -> None:
+    for path in (
+        f"/internal/users/{user}",
+        f"/api/v1/users/../../../internal/users/{user}",
+        f"/api/v1/users/%2e%2e/%2e%2e/internal/users/{user}",
+        f"/api/v1/users//{user}",
+        f"/api/v1/users/..%2finternal/users/{user}",
+    ):
+        assert system.http.get(f"{system.gateway}{path}").status_code == 404
+
+
+def test_in_the_end_everything_is_accounted_for(system: System) -> None:
+    proof = system.call("GET", "/reconcile")
+    assert proof["accepted"] > 0
+    assert proof["unaccounted"] == 0
