@@ -32,8 +32,8 @@ def begin_story(story: str, **ids: str) -> None:
 
 
 def outgoing_headers() -> Mapping[str, str]:
-    """What an HTTP call made inside a story carries on."""
-    story = _correlation_id.get()
+    """What an HTTP call made inside a story carries on. A queue may bring any id: only a clean one goes into a header."""
+    story = _given(_correlation_id.get())
     return {CORRELATION_HEADER: story} if story else {}
 
 

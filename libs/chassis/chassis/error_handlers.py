@@ -76,6 +76,8 @@ def _path(location: Sequence[str | int]) -> str:
 
 
 def _from_http(error: HTTPException) -> ServiceError:
+    if isinstance(error.__cause__, RecursionError):  # FastAPI's own 400 for JSON nested thousands deep
+        return Unprocessable("The body is nested too deeply")
     message = ServiceError.message if error.status_code >= 500 else str(error.detail)
     rendered = ServiceError(message, code=CODES.get(error.status_code, "http_error"), headers=error.headers)
     rendered.status = error.status_code

@@ -7,6 +7,7 @@ before the provider is called, and has the result before the message is acknowle
 import asyncio
 from collections.abc import Sequence
 from typing import Generic
+from uuid import UUID
 
 import structlog
 from pydantic import ValidationError
@@ -59,6 +60,7 @@ class Engine(Generic[Address, Content]):
         self._slots = slots
         self._policy = policy
         self._metrics = metrics
+        self._in_hand: set[tuple[UUID, str]] = set()
 
     async def handle(self, delivery: Delivery) -> None:
         message = self._read(delivery)
@@ -87,12 +89,24 @@ class Engine(Generic[Address, Content]):
         if REQUEUED_HEADER in delivery.headers:
             await self._ledger.drop_others(message.notification_id, [target.key for target in targets])
         if isinstance(recipient, Suppressed):
-            return [await self._close(message, raw, recipient)]
+            known = await self._ledger.closed(message.notification_id)  # it may have been sent before they opted out
+            return known or [await self._close(message, raw, recipient)]
         if not targets:  # a push message with an e-mail recipient, say: without a result it would vanish
             return [await self._close(message, raw, Permanent("no_recipient"))]
         return await asyncio.gather(*(self._deliver_to(target, message, raw) for target in targets))
 
     async def _deliver_to(self, target: Target[Address], message: NotificationMessage, raw: str) -> Result:
+        """One recipient. Two copies of a message in one process must not meet: the ledger tells processes apart only."""
+        key = (message.notification_id, target.key)
+        if key in self._in_hand:
+            return InOtherHands()
+        self._in_hand.add(key)
+        try:
+            return await self._claim_and_attempt(target, message, raw)
+        finally:
+            self._in_hand.discard(key)
+
+    async def _claim_and_attempt(self, target: Target[Address], message: NotificationMessage, raw: str) -> Result:
         standing = await self._ledger.claim(_claim(message, target.key, raw))
         if not isinstance(standing, Claimed):
             return standing

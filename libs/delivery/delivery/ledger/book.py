@@ -5,7 +5,7 @@ from uuid import UUID
 
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
-from delivery.ledger.repository import Claim, LedgerRepository, Recorded, Standing, ToRequeue
+from delivery.ledger.repository import Claim, Closed, LedgerRepository, Recorded, Standing, ToRequeue
 
 Key = tuple[UUID, str]
 
@@ -36,6 +36,11 @@ class Ledger:
             return await self._repository.take_due(
                 connection, lease_seconds=lease_seconds, silence_seconds=silence_seconds, largest=largest
             )
+
+    async def closed(self, notification_id: UUID) -> list[Closed]:
+        """The ends that a notification has come to before, whoever the recipients were."""
+        async with self._database.begin() as connection:
+            return await self._repository.closed(connection, notification_id)
 
     async def drop_others(self, notification_id: UUID, kept: Sequence[str]) -> None:
         """Ends what waits for recipients other than `kept`: the user took those addresses away."""

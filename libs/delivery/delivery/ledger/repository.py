@@ -3,8 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
@@ -89,6 +91,7 @@ class LedgerRepository:
         self.owner = owner
         self._claim = statements.for_channel(statements.CLAIM, channel)
         self._look = statements.for_channel(statements.LOOK, channel)
+        self._look_all = statements.for_channel(statements.LOOK_ALL, channel)
         self._mark_sending = statements.for_channel(statements.MARK_SENDING, channel)
         self._record = statements.for_channel(statements.RECORD, channel)
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
@@ -111,13 +114,12 @@ class LedgerRepository:
     async def _look_at(self, connection: AsyncConnection, claims: Sequence[Claim]) -> dict[tuple[UUID, str], Standing]:
         keys = [(claim.notification_id, claim.recipient) for claim in claims]
         rows = await connection.execute(self._look, {"keys": _keys(keys)})
-        return {
-            (row.notification_id, row.recipient): Closed(
-                row.state, row.attempts, row.code, row.detail, row.provider_message_id, row.replay
-            )
-            for row in rows
-            if row.state in ENDS
-        }
+        return {(row.notification_id, row.recipient): _closed(row) for row in rows if row.state in ENDS}
+
+    async def closed(self, connection: AsyncConnection, notification_id: UUID) -> list[Closed]:
+        """Every end in the ledger for a notification."""
+        rows = await connection.execute(self._look_all, {"notification_id": notification_id})
+        return [_closed(row) for row in rows if row.state in ENDS]
 
     async def mark_sending(
         self, connection: AsyncConnection, keys: Sequence[tuple[UUID, str]]
@@ -156,6 +158,10 @@ class LedgerRepository:
     async def leave(self, connection: AsyncConnection) -> None:
         """This worker stops: what it may have left is taken over at once."""
         await connection.execute(self._leave, {"owner": self.owner})
+
+
+def _closed(row: Row[Any]) -> Closed:
+    return Closed(row.state, row.attempts, row.code, row.detail, row.provider_message_id, row.replay)
 
 
 def _json(rows: Sequence[Claim] | Sequence[Recorded]) -> str:

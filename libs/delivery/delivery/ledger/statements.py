@@ -33,6 +33,11 @@ FROM {deliveries} d
 JOIN json_to_recordset(CAST(:keys AS json)) AS r(notification_id uuid, recipient text) USING (notification_id, recipient)
 """
 
+LOOK_ALL = """
+SELECT state, attempts, code, detail, provider_message_id, replay FROM {deliveries}
+WHERE notification_id = :notification_id
+"""
+
 # Only the owner goes on: a row that a sweep has taken away meanwhile is not returned, and is not sent.
 MARK_SENDING = """
 UPDATE {deliveries} d SET state = 'sending', updated_at = now()

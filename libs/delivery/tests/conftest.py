@@ -1,0 +1,42 @@
+"""A ledger on a real database."""
+
+from collections.abc import AsyncIterator, Callable
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import MetaData
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from chassis.database import Database
+from delivery.ledger import Claim, Ledger, LedgerRepository, ledger_tables
+
+
+@pytest.fixture
+async def database(databases) -> AsyncIterator[Database]:
+    url = await databases(None)
+    metadata = MetaData()
+    ledger_tables(metadata, "email")
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await engine.dispose()
+    database = Database(url)
+    yield database
+    await database.close()
+
+
+@pytest.fixture
+def ledger_of(database: Database) -> Callable[[str], Ledger]:
+    """The ledger as the worker of that name sees it."""
+    return lambda owner: Ledger(database, LedgerRepository("email", owner))
+
+
+@pytest.fixture
+def claim_on() -> Callable[..., Claim]:
+    """Makes claims: on a new notification, unless an id is given."""
+
+    def make(notification_id: UUID | None = None, recipient: str = "r1", **changes: object) -> Claim:
+        values = {"replay": 0, "priority": 5, "message": '{"a": 1}', "expires_at": None, **changes}
+        return Claim(notification_id or uuid4(), recipient, **values)
+
+    return make
