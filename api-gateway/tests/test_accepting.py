@@ -3,9 +3,9 @@
 import asyncio
 from uuid import UUID, uuid4
 
-from chassis.security import hash_api_key, new_api_key
 from fakeredis import FakeAsyncRedis, FakeServer
 
+from chassis.security import hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
 from contracts.messages import NotificationMessage
 from contracts.recipients import Preferences

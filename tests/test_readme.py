@@ -1,0 +1,119 @@
+"""What the README promises a newcomer: `make up`, the five calls as printed, Ctrl-C, a second start, a busy port."""
+
+import json
+import os
+import random
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from tests.servers.process import ServerProcess, wait_until
+
+ROOT = Path(__file__).parent.parent
+PORTS = ("8000", "8001", "8002", "8003", "8004", "1025", "8025")
+
+
+def _free_offset() -> int:
+    """An offset at which all of the stack's ports are free."""
+    while True:
+        offset = random.randrange(1_000, 50_000)
+        if all(_is_free(int(port) + offset) for port in PORTS):
+            return offset
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
+
+
+class Stack:
+    """`make up` with its data in `folder`, moved to free ports."""
+
+    def __init__(self, folder: Path) -> None:
+        self.offset = _free_offset()
+        self.folder = folder
+        self.starts = 0
+
+    def start(self) -> None:
+        self.starts += 1
+        self.output = self.folder / f"up-{self.starts}.txt"
+        options = ["--port-offset", str(self.offset), "--data", str(self.folder / "data")]
+        self.process = ServerProcess([sys.executable, "-m", "devstack", "up", *options], self.output)
+        wait_until(lambda: "The system is up" in self.said() or self._ended(), 90, "the embedded stack")
+        assert not self._ended(), self.said()
+
+    def interrupt(self) -> int:
+        self.process.stop(how=signal.SIGINT, seconds=40)
+        return self.process.process.returncode
+
+    def said(self) -> str:
+        return self.output.read_text() if self.output.exists() else ""
+
+    def moved(self, text: str) -> str:
+        return re.sub(r"localhost:(\d{4})", lambda port: f"localhost:{int(port[1]) + self.offset}", text)
+
+    def _ended(self) -> bool:
+        return self.process.process.poll() is not None
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    running = Stack(tmp_path_factory.mktemp("up"))
+    running.start()
+    yield running
+    running.process.stop(how=signal.SIGKILL)
+
+
+def test_up_sends_an_email_and_a_push_by_itself_and_tells_their_story(stack: Stack) -> None:
+    for channel in ("email", "push"):
+        assert re.search(rf"{channel} +[0-9a-f-]{{36}}: accepted \S+ → queued \+\d+ ms → sent \+\d+ ms", stack.said())
+
+
+def test_the_five_calls_work_as_printed(stack: Stack) -> None:
+    section = (ROOT / "README.md").read_text().split("## Five calls")[1]
+    calls = section.split("```bash\n")[1].split("```")[0]
+    done = subprocess.run(["bash", "-euc", stack.moved(calls)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    template, story = (json.loads(answer) for answer in re.findall(r"\{.*?\}(?=\{\"success|$)", done.stdout.strip()))
+    assert template["data"]["code"] == "order_shipped"
+    assert story["data"]["request_id"] == "order-A-7-shipped"
+    inbox = stack.moved("http://localhost:8025/api/messages?kind=email&recipient=grace@example.com")
+    wait_until(lambda: httpx2.get(inbox).json()["total"] == 1, 20, "the mail")
+    assert httpx2.get(inbox).json()["messages"][0]["subject"] == "Your order A-7 is on its way"
+
+
+def test_a_second_start_beside_the_first_says_which_ports_are_taken(stack: Stack) -> None:
+    again = [sys.executable, "-m", "devstack", "up", "--port-offset", str(stack.offset)]
+    done = subprocess.run(
+        [*again, "--data", str(stack.folder / "other")], capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 1
+    assert f"{8000 + stack.offset} (gateway)" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_ctrl_c_stops_it_cleanly_and_the_data_is_there_after_the_next_start(stack: Stack) -> None:
+    assert stack.interrupt() == 0
+    assert "Stopped" in stack.said()
+    assert "Traceback" not in stack.said()
+    stack.start()
+    found = httpx2.get(stack.moved("http://localhost:8025/api/messages?recipient=john@example.com")).json()
+    assert found["total"] == 2, "the welcome mails of both starts"
+    assert stack.interrupt() == 0
+
+
+def test_demo_needs_nothing_and_exits_well() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "devstack", "demo", "--port-offset", str(_free_offset())],
+        capture_output=True, text=True, check=False, timeout=120, env=os.environ,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "The system works." in done.stdout
+    assert done.stderr == ""
