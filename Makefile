@@ -15,11 +15,11 @@ help: ## This list
 
 .PHONY: up
 up: .venv/.ready ## Run the whole system here on embedded parts (no root, no Docker); Ctrl-C stops it
-	@$(RUN)/python -m devstack up
+	@$(RUN)/python -m devstack up $(ARGS)
 
 .PHONY: demo
 demo: .venv/.ready ## Run it once: send an e-mail and a push, print their story, stop
-	@$(RUN)/python -m devstack demo
+	@$(RUN)/python -m devstack demo $(ARGS)
 
 .PHONY: test
 test: .venv/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
