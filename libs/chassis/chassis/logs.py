@@ -15,6 +15,9 @@ SHARED: tuple[Processor, ...] = (
     structlog.processors.TimeStamper(fmt="iso", utc=True),
 )
 
+# Without the frames' variables, which structlog would write by default: a password may be among them.
+TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+
 
 def configure_logs(
     *,
@@ -60,7 +63,7 @@ def _renderers(form: Literal["json", "console"], *, text: bool = False) -> list[
             structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
     renderer = structlog.processors.JSONRenderer(serializer=_text if text else orjson.dumps)
-    return [structlog.processors.dict_tracebacks, renderer]
+    return [TRACEBACKS, renderer]
 
 
 def _text(event: object, **options: Any) -> str:

@@ -7,7 +7,6 @@ from contracts.recipients import Contract, Preferences, PushToken
 # Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
 USER_CACHE = "user"
 TEMPLATE_CACHE = "template"
-API_KEY_CACHE = "api_key"
 
 # Audiences of service tokens: the name a service answers to.
 API_GATEWAY = "api-gateway"
