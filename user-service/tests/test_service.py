@@ -75,6 +75,7 @@ async def test_nothing_secret_is_logged(world, capfd) -> None:
     await user.call("GET", "/api/v1/users")
     key = await world.api_key("users:read")
     written = "".join(capfd.readouterr())
+    assert "http.refused" in written
     for secret in (user.email, "correct horse", "wrong one", "another horse", user.token, "a-device-token", key.key):
         assert secret not in written
     metrics = (await world.http.get("/metrics")).text

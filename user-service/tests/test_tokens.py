@@ -9,6 +9,7 @@ from typing import Any
 from jose import jws
 from sqlalchemy import text
 
+from chassis.database import Database
 from chassis.security import (
     Jwks,
     SharedSecret,
@@ -18,6 +19,8 @@ from chassis.security import (
     sign,
 )
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
+from user_service.repositories import signing_keys
+from user_service.services.signing_keys import StoredKeys
 
 ME = "/api/v1/auth/me"
 
@@ -62,6 +65,29 @@ async def test_replicas_that_start_together_agree_on_one_key(make_world) -> None
     assert len(json.loads(documents.pop())["keys"]) == 1
     user = await replicas[0].user()
     assert await _status(replicas[1], user.token) == 200
+
+
+async def _waiting_for_a_lock(connection) -> int:
+    query = text(
+        "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted AND database = "
+        "(SELECT oid FROM pg_database WHERE datname = current_database())"
+    )
+    return (await connection.execute(query)).scalar_one()
+
+
+async def test_only_one_process_at_a_time_makes_a_key(make_world) -> None:
+    world = await make_world()
+    stores = [Database(world.settings.database_url) for _ in range(3)]
+    async with world.database.begin() as connection:
+        await connection.execute(text("DELETE FROM signing_keys"))
+        await signing_keys.lock(connection)
+        makers = [asyncio.create_task(StoredKeys(store, "s" * 32).current()) for store in stores]
+        async with asyncio.timeout(20):
+            while await _waiting_for_a_lock(connection) < len(makers):
+                await asyncio.sleep(0.01)
+    assert len({key.kid for key in await asyncio.gather(*makers)}) == 1
+    for store in stores:
+        await store.close()
 
 
 async def test_a_private_key_is_not_readable_in_the_database(world) -> None:

@@ -10,12 +10,11 @@ import typer
 from pydantic import ValidationError
 
 from chassis.database import Database
-from chassis.database import migrate as run_migrations
 from chassis.errors import ServiceError
 from chassis.metrics import new_registry
-from chassis.server import load_settings, serve
+from chassis.server import load_settings, migrate_database, serve
 from user_service.main import create_app
-from user_service.migrations import ALEMBIC_FOLDER
+from user_service.migrating import ALEMBIC
 from user_service.services.admins import EnsuredAdmin, ensure_admin
 from user_service.services.passwords import Passwords
 from user_service.settings import UserSettings
@@ -38,8 +37,7 @@ def main(context: typer.Context) -> None:
 @app.command()
 def migrate() -> None:
     """Brings the database named by DATABASE_URL to the newest revision."""
-    asyncio.run(run_migrations(ALEMBIC_FOLDER, load_settings(UserSettings).database_url))
-    typer.echo("The database is at the newest revision.")
+    migrate_database(load_settings(UserSettings).database_url, ALEMBIC)
 
 
 @app.command()

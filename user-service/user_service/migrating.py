@@ -2,4 +2,4 @@
 
 from pathlib import Path
 
-ALEMBIC_FOLDER = Path(__file__).parent.parent / "alembic"
+ALEMBIC = Path(__file__).parent.parent / "alembic"

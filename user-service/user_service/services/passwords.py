@@ -50,26 +50,36 @@ class Passwords:
 
     async def hash(self, password: str) -> str:
         """Raises HashingBusy."""
-        return await self._in_thread("hash", lambda: self._context.hash(password))
+        return await self._in_thread(lambda: self._hash(password))
 
     async def verify(self, password: str, stored: str | None) -> Verification:
         """Without a stored hash it does the same work and says no: time does not tell who exists. Raises HashingBusy."""
-        return await self._in_thread("verify", lambda: self._verify(password, stored))
+        return await self._in_thread(lambda: self._verify(password, stored))
 
     def _verify(self, password: str, stored: str | None) -> Verification:
         if stored is None:
-            self._context.verify(password, self._nobodys)
+            self._matches(password.encode(), self._nobodys)
             return Verification(matches=False)
         if self._context.identify(stored) == "bcrypt" and len(password.encode()) > BCRYPT_BYTES:
             # The bytes after the 72nd were never checked, so they must not become part of a new hash either.
-            return Verification(self._context.verify(password.encode()[:BCRYPT_BYTES], stored), stored)
-        matches, replacement = self._context.verify_and_update(password, stored)
-        return Verification(matches, replacement or stored)
+            return Verification(self._matches(password.encode()[:BCRYPT_BYTES], stored), stored)
+        matches = self._matches(password.encode(), stored)
+        if matches and self._context.needs_update(stored):
+            return Verification(matches, self._hash(password))
+        return Verification(matches, stored)
 
-    async def _in_thread(self, operation: str, work: Callable[[], Result]) -> Result:
+    def _matches(self, password: bytes, stored: str) -> bool:
+        with self._seconds.labels("verify").time():
+            return self._context.verify(password, stored)
+
+    def _hash(self, password: str) -> str:
+        with self._seconds.labels("hash").time():
+            return self._context.hash(password)
+
+    async def _in_thread(self, work: Callable[[], Result]) -> Result:
         if not self._places.acquire(blocking=False):
             raise HashingBusy
-        future = self._threads.submit(self._seconds.labels(operation).time()(work))
+        future = self._threads.submit(work)
         future.add_done_callback(lambda _: self._places.release())  # also when the request was cancelled
         return await asyncio.wrap_future(future)
 
