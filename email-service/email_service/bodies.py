@@ -12,7 +12,7 @@ BASE64_LINE = 76  # RFC 2045, 6.8
 def encoded(content_type: str, text: str) -> bytes:
     """The part's headers, an empty line and the body, every line ended by CRLF but perhaps the last.
 
-    About 5 µs for 3 kB of ASCII and 7 µs in base64; quoted-printable, through `binascii`, takes 15.
+    For 3 kB, on a busy machine: 7 µs as ASCII, 14 to 25 in base64; quoted-printable through `binascii` takes 31 and more.
     """
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")

@@ -174,6 +174,15 @@ def test_a_body_that_knows_the_boundary_ends_no_part():
     assert part(message, "plain") == unix(spoof)
 
 
+@pytest.mark.parametrize("character", ["x", "ü"])
+def test_no_line_is_longer_than_a_server_must_take(character):
+    long = character * 5_000
+    raw = written(subject=long, text=long, html=f"<p>{long}</p>", name=long, envelope=Envelope(IDENTITY, long, 5))
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    message = parsed(raw)
+    assert (message["Subject"], part(message, "plain"), part(message, "html")) == (long, long, f"<p>{long}</p>")
+
+
 def test_an_address_beyond_ascii_is_written_as_utf8():
     mailbox = parse_mailbox("jürgen@bücher.example")
     raw = written(mailbox=mailbox, name="Jürgen")

@@ -48,7 +48,8 @@ class SmtpConnector:
                 await client.connect()
                 if client.is_ehlo_or_helo_needed:  # again after STARTTLS, which makes the client forget (RFC 3207, 4.2)
                     await client.ehlo()
-        except (aiosmtplib.SMTPException, OSError) as error:  # TimeoutError and ssl.SSLError are OSErrors
+        # TimeoutError and ssl.SSLError are OSErrors; a host name that cannot be one is a UnicodeError.
+        except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
             client.close()
             raise _no_connection(_code_of(error), error) from error
         except BaseException:
@@ -100,7 +101,7 @@ def _code_of(error: Exception) -> str:
             return "smtp_unavailable"
         case ssl.SSLError() | OSError(__cause__=ssl.SSLError()):
             return "smtp_tls"
-        case OSError():
+        case OSError() | UnicodeError():
             return "smtp_unreachable"
         case _:  # STARTTLS is required and not offered
             return "smtp_tls"

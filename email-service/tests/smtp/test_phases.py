@@ -3,6 +3,7 @@
 import pytest
 
 from delivery.outcomes import Ambiguous, Permanent, ProviderDown, RetryLater, Sent
+from email_service.senders.smtp_phases import Lost, Phase
 
 HANG_UP, SILENCE = "", None
 NOT_SENT = (ProviderDown, RetryLater)
@@ -30,6 +31,19 @@ async def test_a_server_that_dies_in_the_middle_of_a_long_message_has_not_got_it
     assert server.steps(1)[-1] == "BODY"
 
 
+async def test_a_server_that_stops_reading_a_long_message_has_not_got_it_and_is_let_go(server, senders, parcel):
+    server.script["BODY"] = [SILENCE]
+    connection = await senders.pool(server.port, smtp_final_dot_seconds=0.3).fresh()
+    transport = connection._client.transport
+    long = parcel(body=b"x\r\n" * 8_000_000)
+    await connection.begin(long)
+    with pytest.raises(Lost) as lost:
+        await connection.finish(long)
+    assert (lost.value.phase, lost.value.reason) == (Phase.DATA, "smtp_timeout")
+    assert transport.is_closing()
+    assert transport.get_write_buffer_size() == 0  # nothing waits to be read by a server that does not
+
+
 async def test_a_long_message_arrives_whole(server, senders, parcel):
     body = b"".join(b"%d %s\r\n" % (line, b"x" * 70) for line in range(50_000))
     assert isinstance(await senders(server.port).send(parcel(body=body)), Sent)
@@ -48,12 +62,11 @@ async def test_a_server_that_is_silent_after_the_final_dot_may_have_taken_it(ser
     assert outcome == Ambiguous("smtp_timeout", "lost at DOT")
 
 
-async def test_the_final_dot_has_its_own_patience(server, senders, parcel, until):
+async def test_the_final_dot_has_its_own_patience(server, senders, parcel):
     """The short one, for commands, must not end the wait that makes duplicates."""
-    server.script["DOT"] = [SILENCE]
-    outcome = await senders(server.port, smtp_command_seconds=0.1, smtp_final_dot_seconds=0.6).send(parcel())
-    assert isinstance(outcome, Ambiguous)
-    assert server.steps(1) == ["greeting", "EHLO", "MAIL", "RCPT", "DATA", "DOT"]
+    server.script["DOT"] = ["LATE 250 2.0.0 Ok: queued as LATE77"]
+    outcome = await senders(server.port, smtp_command_seconds=0.1).send(parcel())
+    assert outcome == Sent("LATE77")
 
 
 @pytest.mark.parametrize("nonsense", ["what?", "354 go on", "150 hm", "999 no"])
@@ -89,6 +102,12 @@ async def test_a_server_that_serves_others_and_hangs_up_on_one_message_costs_tha
 
 async def test_nobody_listening_is_the_providers_trouble(senders, parcel, unused_tcp_port):
     assert await senders(unused_tcp_port).send(parcel()) == ProviderDown("smtp_unreachable", "SMTPConnectError")
+
+
+async def test_a_host_that_cannot_be_one_is_the_providers_trouble(senders, parcel):
+    outcome = await senders(25, smtp_host="mail." + "x" * 70 + ".example").send(parcel())
+    assert isinstance(outcome, ProviderDown)
+    assert outcome.code == "smtp_unreachable"
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
+from delivery.outcomes import ProviderDown
 from email_service.senders.smtp_connector import SmtpConnector
 from email_service.senders.smtp_phases import NoConnection
 from email_service.settings import EmailSettings
@@ -58,7 +59,7 @@ class TlsServer:
     def authenticate(self, _server, _session, _envelope, _mechanism, data: object) -> AuthResult:
         assert isinstance(data, LoginPassword)
         self.logins.append(data.login)
-        return AuthResult(success=data.password == b"right")
+        return AuthResult(success=data.password == b"right", handled=False)
 
 
 class _Nobody:
@@ -102,10 +103,14 @@ def production(port: int, **others: object) -> EmailSettings:
     return settings(port, environment="production", service_secret=SECRET, **others)
 
 
-async def reason(connector: SmtpConnector) -> str:
+async def outcome(connector: SmtpConnector) -> ProviderDown:
     with pytest.raises(NoConnection) as none:
         await connector.connect()
-    return none.value.outcome.code
+    return none.value.outcome
+
+
+async def reason(connector: SmtpConnector) -> str:
+    return (await outcome(connector)).code
 
 
 @pytest.mark.parametrize("mode", ["auto", "starttls"])
@@ -125,7 +130,7 @@ async def test_a_certificate_that_nobody_trusts_is_refused(offering):
 
 async def test_a_wrong_password_is_our_trouble_and_no_messages(offering, trusting):
     given = settings(offering.port, smtp_user="us", smtp_password="wrong")
-    assert await reason(SmtpConnector(given, tls_context=trusting)) == "smtp_login"
+    assert await outcome(SmtpConnector(given, tls_context=trusting)) == ProviderDown("smtp_login", "answered 535")
 
 
 async def test_starttls_is_insisted_on_when_it_is_asked_for(server):

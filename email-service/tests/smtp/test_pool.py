@@ -86,14 +86,15 @@ async def test_after_a_refused_message_there_is_nothing_to_take_back(server, sen
     assert server.steps(1)[2:] == TRANSACTION * 2
 
 
-async def test_a_cancelled_send_does_not_leave_its_connection_to_others(server, senders, parcel, until):
+async def test_a_cancelled_send_does_not_leave_its_answer_to_the_next(server, senders, parcel, until):
     sender = senders(server.port)
-    server.script["DOT"] = [SILENCE]
+    server.script["DOT"] = ["LATE 250 2.0.0 Ok: queued as FIRST1"]
     sending = asyncio.create_task(sender.send(parcel()))
     await until(lambda: server.messages)
     sending.cancel()
     await asyncio.gather(sending, return_exceptions=True)
-    assert isinstance(await sender.send(parcel()), Sent)
+    assert await sender.send(parcel()) == Sent("4F2A77")
+    assert server.steps(1)[-1] == "DOT"
     assert server.connections == 2
 
 

@@ -1,0 +1,94 @@
+"""What reaches the mailbox: each notification once, whatever the mail server does."""
+
+from contracts.messages import NotificationMessage
+
+
+async def test_a_notification_arrives_in_the_mailbox_and_is_reported_sent(world, message, lookups, inbox, until):
+    sent = message(lookups.add_user("ada@example.com"))
+    async with world.worker():
+        await world.publish(sent)
+        [email] = await inbox.emails.wait_for(1)
+        await until(lambda: world.statuses(sent.notification_id) == ["sent"])
+    assert (email.recipient, email.envelope_from) == ("ada@example.com", "sender@example.org")
+    assert (email.subject, email.html, email.text) == ("Welcome, Ada", "<p>Hello Ada!</p>", "Hello Ada!")
+    assert email.to_header == "Ada Lovelace <ada@example.com>"
+    assert email.message_id == f"<{sent.notification_id}@example.org>"
+    assert ("X-Correlation-ID", sent.correlation_id) in email.headers
+    event = world.last(sent.notification_id)
+    assert (event.attempts, event.correlation_id, event.provider_message_id) == (
+        1,
+        sent.correlation_id,
+        email.message_id,
+    )
+    assert world.failed == []
+
+
+async def test_the_same_message_twice_is_one_mail(world, message, lookups, inbox, until):
+    sent = message(lookups.add_user("ada@example.com"))
+    async with world.worker():
+        await world.publish(sent, sent)
+        await until(lambda: world.statuses(sent.notification_id) == ["sent"])
+        await world.publish(sent)
+        await until(lambda: world.statuses(sent.notification_id) == ["sent", "sent"])  # said again, not sent again
+    assert inbox.emails.total == 1
+
+
+async def test_a_deferred_mail_is_tried_again_until_it_is_taken(world, message, lookups, inbox, until):
+    sent = message(lookups.add_user("defer-2@example.com"))
+    async with world.worker():
+        await world.publish(sent)
+        await until(lambda: "sent" in world.statuses(sent.notification_id))
+    assert world.statuses(sent.notification_id) == ["retrying", "retrying", "sent"]
+    assert world.last(sent.notification_id).attempts == 3
+    assert inbox.emails.total == 1
+
+
+async def test_what_is_deferred_too_often_ends_as_failed_and_in_the_failed_queue(world, message, lookups, inbox, until):
+    sent = message(lookups.add_user("defer-9@example.com"))
+    async with world.worker():
+        await world.publish(sent)
+        await until(lambda: world.failed)
+    event = world.last(sent.notification_id)
+    assert (event.status, event.code, event.attempts) == ("failed", "exhausted", 3)
+    assert event.detail == "deferred: 451 4.3.0 Try again later"
+    assert [NotificationMessage.model_validate_json(body) for body in world.failed] == [sent]
+    assert inbox.emails.total == 0
+
+
+async def test_a_connection_that_dies_after_the_dot_is_resent_with_the_same_message_id(
+    world, message, lookups, inbox, until
+):
+    sent = message(lookups.add_user("drop@example.com"))
+    async with world.worker():
+        await world.publish(sent)
+        await until(lambda: "sent" in world.statuses(sent.notification_id))
+    assert [event.code for event in world.events] == ["smtp_disconnected", None]
+    assert [email.message_id for email in inbox.emails] == [f"<{sent.notification_id}@example.org>"] * 2
+
+
+async def test_a_provider_that_is_down_costs_no_attempt_and_everything_is_sent_after(
+    world, message, lookups, inbox, simulator, until
+):
+    user = lookups.add_user("ada@example.com")
+    messages = [message(user) for _ in range(15)]
+    simulator.faults.smtp = "down"
+    async with world.worker() as app:
+        await world.publish(*messages)
+        await until(lambda: world.breaker_state(app) == 2)
+        assert (await world.health(app))["data"]["dependencies"]["smtp"]["status"] == "down"
+        simulator.faults.smtp = None
+        await inbox.emails.wait_for(15, within=40)
+        await until(lambda: all("sent" in world.statuses(one.notification_id) for one in messages), within=20)
+    assert inbox.emails.total == 15
+    assert {world.last(one.notification_id).attempts for one in messages} == {1}
+    assert world.failed == []
+
+
+async def test_a_stalled_message_does_not_hold_up_the_others(world, message, lookups, inbox, until):
+    stalled = message(lookups.add_user("stall-3@example.com"))
+    others = [message(lookups.add_user(f"user{number}@example.com")) for number in range(5)]
+    async with world.worker(worker_concurrency=2, worker_prefetch_count=2, drain_seconds=10):
+        await world.publish(stalled, *others)
+        await until(lambda: all(world.statuses(one.notification_id) == ["sent"] for one in others))
+        assert world.statuses(stalled.notification_id) == []
+    assert inbox.emails.total == 6

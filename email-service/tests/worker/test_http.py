@@ -1,0 +1,52 @@
+"""The worker's HTTP side."""
+
+from chassis.security import ServiceTokens
+from contracts.lookups import API_GATEWAY, EMAIL_SERVICE
+from email_service.addresses import fingerprint
+
+
+async def test_it_starts_while_everything_it_needs_is_down(world, redis):
+    nowhere = {
+        "database_url": "postgresql+asyncpg://nobody@127.0.0.1:1/nothing",
+        "user_service_url": "http://127.0.0.1:1",
+        "template_service_url": "http://127.0.0.1:1",
+        "smtp_port": 1,
+    }
+    async with world.worker(**nowhere) as app:
+        health = await world.health(app)
+    down = {name for name, found in health["data"]["dependencies"].items() if found["status"] == "down"}
+    assert health["status"] == "unhealthy"
+    assert down == {"database", "user-service", "template-service", "smtp"}
+
+
+async def test_a_healthy_worker_says_so(world):
+    async with world.worker() as app:
+        health = await world.health(app)
+    assert health["status"] == "healthy"
+    assert set(health["data"]["dependencies"]) == {
+        "database",
+        "rabbitmq",
+        "redis",
+        "user-service",
+        "template-service",
+        "smtp",
+    }
+
+
+async def test_a_suppression_can_be_seen_and_pardoned_by_services_only(world, message, lookups, inbox, until):
+    user = lookups.add_user("bounce@example.com")
+    mark = fingerprint("bounce@example.com")
+    token = ServiceTokens(world.settings.service_secret.get_secret_value(), API_GATEWAY).issue(EMAIL_SERVICE)
+    async with world.worker() as app, world.http(app) as http:
+        await world.publish(message(user))
+        await until(lambda: world.failed)
+        assert (await http.get(f"/internal/suppressions/{mark}")).status_code == 401
+        http.headers["Authorization"] = f"Bearer {token}"
+        found = (await http.get(f"/internal/suppressions/{mark}")).json()["data"]
+        assert (found["masked"], found["reason"]) == ("b***@example.com", "bounced")
+        assert (await http.delete(f"/internal/suppressions/{mark}")).status_code == 200
+        assert (await http.delete(f"/internal/suppressions/{mark}")).status_code == 404
+        assert (await http.get(f"/internal/suppressions/{mark}")).status_code == 404
+        assert (await http.get("/internal/suppressions/bounce@example.com")).status_code == 422
+        await world.publish(message(user))
+        await until(lambda: inbox.emails.refused == 2)
