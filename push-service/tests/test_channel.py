@@ -1,10 +1,15 @@
 """What push adds to the engine: devices as targets."""
 
+from types import SimpleNamespace
 from uuid import UUID
 
+import pytest
+from structlog.testing import capture_logs
+
+from chassis.http_client import DependencyUnavailable
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
 from delivery.channel import Envelope
-from delivery.outcomes import Permanent, ProviderDown
+from delivery.outcomes import Permanent, ProviderDown, Sent
 from push_service.channel import PushChannel
 from push_service.senders.sender import Unconfigured
 from templating import RenderedPush
@@ -55,3 +60,39 @@ async def test_without_an_account_notifications_wait() -> None:
     outcome = await channel().send(CONTENT, target, ENVELOPE)
     assert isinstance(outcome, ProviderDown)
     assert outcome.code == "not_configured"
+
+
+class UserService:
+    """Answers a removal with `answer`, or raises it."""
+
+    def __init__(self, answer: int | Exception) -> None:
+        self._answer = answer
+        self.paths: list[str] = []
+
+    async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
+        self.paths.append(path)
+        if isinstance(self._answer, Exception):
+            raise self._answer
+        return self._answer, b""
+
+
+async def settled(users: UserService, outcome: Permanent | Sent) -> list[dict]:
+    push = PushChannel(Unconfigured(), users)
+    [target] = push.targets(devices(PushToken(token="phone")))
+    with capture_logs() as logs:
+        await push.settle(SimpleNamespace(user_id=UUID(int=7)), target, outcome)
+    return logs
+
+
+@pytest.mark.parametrize("answer", [DependencyUnavailable(), 404, 422])
+async def test_a_user_service_that_does_not_forget_a_device_is_noted_and_stops_nothing(answer) -> None:
+    [line] = await settled(UserService(answer), Permanent("invalid_token", dead_recipient=True))
+    assert line["event"] == "push.token_not_removed"
+    assert "phone" not in str(line)
+
+
+@pytest.mark.parametrize("outcome", [Sent("n"), Permanent("sender_mismatch"), Permanent("rejected")])
+async def test_only_a_dead_device_is_forgotten(outcome) -> None:
+    users = UserService(200)
+    assert await settled(users, outcome) == []
+    assert users.paths == []

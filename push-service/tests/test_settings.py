@@ -5,6 +5,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
@@ -15,7 +17,10 @@ from push_service.settings import PushSettings
 from push_service.worker import create_sender
 
 ACCOUNT = make_service_account("https://oauth2.example")
-PUBLIC_PEM = "-----BEGIN PUBLIC KEY-----\nMFwwDQYJKoZIhvcNAQEBBQADSwAwSAJBAK\n-----END PUBLIC KEY-----\n"
+PUBLIC_PEM = ACCOUNT.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
+ELLIPTIC_PEM = (
+    ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
+)
 STRONG = "k" * 32 + "-of-a-test"
 
 
@@ -70,6 +75,7 @@ def test_one_of_two_accounts_would_be_a_guess(tmp_path: Path) -> None:
         (key_file(type="authorized_user"), "type"),
         (key_file(private_key="secret"), "private_key"),
         (key_file(private_key=PUBLIC_PEM), "private_key"),
+        (key_file(private_key=ELLIPTIC_PEM), "private_key"),
         (key_file(project_id="../secret"), "project_id"),
         (json.dumps({"type": "service_account"}), "client_email, private_key, project_id, token_uri"),
         (key_file(token_uri="file:///secret"), "URL"),
