@@ -13,7 +13,7 @@ from templating.source import RenderedEmail, RenderedPush
 from templating.urls import web_url
 
 # Every character that could end a header line or a notification's title, and the blanks around it.
-_LINE_BREAKS = re.compile(r"\s*[\x00-\x1f\x7f-\x9f\u2028\u2029]+\s*")
+_LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,8 +75,11 @@ class CompiledTemplate:
 
 
 def single_line(text: str) -> str:
-    """The text with every run of control characters, line ends among them, made one blank."""
-    return _LINE_BREAKS.sub(" ", text).strip()
+    """The text with every run of control characters, line ends among them, made one blank.
+
+    Split and joined: one pattern that also took the blanks around would be quadratic in a run of blanks.
+    """
+    return " ".join(part for piece in _LINE_BREAKS.split(text) if (part := piece.strip()))
 
 
 def _check(served: bool, channel: str, variables: Mapping[str, object], paths: Iterable[VariablePath]) -> None:
