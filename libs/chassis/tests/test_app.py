@@ -1,0 +1,195 @@
+"""What every service's HTTP side has in common."""
+
+import contextlib
+from collections.abc import AsyncIterator
+
+import httpx2
+import pytest
+from fastapi import FastAPI
+from pydantic import BaseModel, SecretStr, ValidationError
+
+from chassis.app import ServiceDescription, create_service_app
+from chassis.envelope import Meta, answer
+from chassis.errors import NotFound
+from chassis.health import Dependency
+from chassis.metrics import new_registry
+from chassis.settings import ServiceSettings
+
+
+class Thing(BaseModel):
+    name: str
+    size: int
+
+
+class Switch:
+    """A dependency that a test can turn off."""
+
+    def __init__(self) -> None:
+        self.up = True
+
+    async def check(self) -> None:
+        if not self.up:
+            raise ConnectionError("secret details")
+
+
+@pytest.fixture
+def essential() -> Switch:
+    return Switch()
+
+
+@pytest.fixture
+def optional() -> Switch:
+    return Switch()
+
+
+@pytest.fixture
+async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.AsyncClient]:
+    @contextlib.asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        yield
+
+    app = create_service_app(
+        ServiceDescription("things", "Things", "About things"),
+        ServiceSettings(_env_file=None, max_body_bytes=50_000),
+        registry=new_registry(),
+        dependencies=[
+            Dependency("database", essential.check, essential=True),
+            Dependency("redis", optional.check),
+        ],
+        lifespan=lifespan,
+    )
+
+    @app.get("/api/v1/things/{name}")
+    async def thing(name: str):
+        if name == "missing":
+            raise NotFound
+        if name == "broken":
+            raise RuntimeError("secret details")
+        return answer({"name": name})
+
+    @app.post("/api/v1/things")
+    async def make(thing: Thing):
+        return answer(thing, "made", status=201)
+
+    transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+    async with httpx2.AsyncClient(transport=transport, base_url="http://things") as client:
+        yield client
+
+
+@pytest.mark.parametrize("path", ["/api/v1/things/a", "/api/v1/things/a/"])
+async def test_paths_work_with_and_without_their_trailing_slash(http, path: str) -> None:
+    answered = await http.get(path)
+    assert answered.json() == {"success": True, "message": "", "data": {"name": "a"}, "error": None, "meta": None}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "error"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("GET", "/api/v1/things/missing", 404, "not_found"),
+        ("DELETE", "/api/v1/things/a", 405, "method_not_allowed"),
+        ("GET", "/api/v1/things/broken", 500, "internal_error"),
+    ],
+)
+async def test_every_error_is_in_the_envelope_and_tells_nothing_internal(http, method, path, status, error) -> None:
+    answered = await http.request(method, path)
+    assert (answered.status_code, answered.json()["error"]) == (status, error)
+    assert answered.json()["success"] is False
+    assert "secret" not in answered.text
+
+
+async def test_a_validation_error_lists_every_field_and_no_value(http) -> None:
+    answered = await http.post("/api/v1/things/", json={"size": "hunter2"})
+    assert answered.status_code == 422
+    assert {problem["field"] for problem in answered.json()["data"]["errors"]} == {"name", "size"}
+    assert "hunter2" not in answered.text
+
+
+@pytest.mark.parametrize(
+    ("body", "status"), [(b"{", 400), (b"[" * 10_000 + b"]" * 10_000, 422), (b"x" * 60_000, 413), (b"", 422)]
+)
+async def test_a_bad_body_is_a_4xx(http, body: bytes, status: int) -> None:
+    answered = await http.post("/api/v1/things", content=body, headers={"Content-Type": "application/json"})
+    assert answered.status_code == status
+    assert answered.json()["success"] is False
+
+
+async def test_a_body_without_a_length_is_cut_off_at_the_limit(http) -> None:
+    async def chunks():
+        for _ in range(100):
+            yield b" " * 1_000
+
+    answered = await http.post("/api/v1/things", content=chunks(), headers={"Content-Type": "application/json"})
+    assert (answered.status_code, answered.json()["error"]) == (413, "payload_too_large")
+
+
+async def test_ids_are_taken_or_made_and_returned_and_unclean_ones_are_replaced(http) -> None:
+    given = await http.get("/api/v1/things/a", headers={"X-Correlation-ID": "story-1", "X-Request-ID": "r-1"})
+    assert (given.headers["X-Correlation-ID"], given.headers["X-Request-ID"]) == ("story-1", "r-1")
+    made = await http.get("/api/v1/things/a", headers={"X-Correlation-ID": 'a"} b', "X-Request-ID": "x" * 200})
+    assert made.headers["X-Correlation-ID"] == made.headers["X-Request-ID"]
+    assert len(made.headers["X-Request-ID"]) == 36
+
+
+async def test_health_is_healthy_degraded_or_unhealthy(http, essential: Switch, optional: Switch, monkeypatch) -> None:
+    monkeypatch.setattr("chassis.health.FRESH_SECONDS", -1)
+    assert (await http.get("/health/")).json()["status"] == "healthy"
+    optional.up = False
+    degraded = await http.get("/health")
+    assert (degraded.status_code, degraded.json()["status"]) == (200, "degraded")
+    assert degraded.json()["data"]["dependencies"]["redis"]["status"] == "down"
+    assert (await http.get("/health/readiness")).status_code == 200
+    essential.up = False
+    unhealthy = await http.get("/health")
+    assert (unhealthy.status_code, unhealthy.json()["status"]) == (503, "unhealthy")
+    assert "secret" not in unhealthy.text
+    assert (await http.get("/health/readiness")).status_code == 503
+    assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_metrics_name_routes_by_their_template_and_never_by_what_a_caller_sent(http) -> None:
+    await http.get("/api/v1/things/evil-label")
+    await http.get("/evil-path")
+    text = (await http.get("/metrics")).text
+    assert 'route="/api/v1/things/{name}"' in text
+    assert 'route="unmatched"' in text
+    assert "evil" not in text
+
+
+async def test_the_documentation_needs_nothing_from_elsewhere(http) -> None:
+    for page in ("/docs", "/api/docs"):
+        html = (await http.get(page)).text
+        assert "https://" not in html
+        assert "/docs/assets/swagger-ui-bundle.js" in html
+    assert (await http.get("/docs/assets/swagger-ui-bundle.js")).status_code == 200
+    assert (await http.get("/openapi.json")).json()["info"]["title"] == "Things"
+
+
+@pytest.mark.parametrize(
+    ("total", "page", "pages", "more", "less"),
+    [(0, 1, 1, False, False), (20, 1, 2, True, False), (11, 2, 2, False, True)],
+)
+def test_meta_counts_pages(total: int, page: int, pages: int, more: bool, less: bool) -> None:
+    meta = Meta.of(total, limit=10, page=page)
+    assert (meta.total_pages, meta.has_next, meta.has_previous) == (pages, more, less)
+
+
+class _Settings(ServiceSettings):
+    secret_key: SecretStr = SecretStr("development-only-secret-key-of-more-than-32-bytes")
+    smtp_password: SecretStr = SecretStr("short")
+
+
+@pytest.mark.parametrize("secret", ["development-only-secret-key-of-more-than-32-bytes", "short-but-mine", ""])
+def test_production_refuses_weak_keys_by_name_and_not_by_value(secret: str) -> None:
+    assert _Settings(_env_file=None, secret_key=secret).environment == "development"
+    with pytest.raises(ValidationError, match="SECRET_KEY") as raised:
+        _Settings(_env_file=None, environment="production", secret_key=secret)
+    assert not secret or secret not in str(raised.value)
+    assert "SMTP_PASSWORD" not in str(raised.value)
+    assert _Settings(_env_file=None, environment="production", secret_key="k" * 40).production
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
+def test_a_database_address_means_the_driver_we_have(scheme: str) -> None:
+    settings = ServiceSettings(_env_file=None, database_url=f"{scheme}://u:p@h/d")
+    assert settings.database_url == "postgresql+asyncpg://u:p@h/d"
