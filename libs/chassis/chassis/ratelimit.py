@@ -56,8 +56,7 @@ class LocalRateLimiter:
     def check(self, caller: str, cost: int = 1) -> RateDecision:
         now = int(self._clock() * 1e6)
         paid_at, decision = self._quota.spend(self._paid_at.get(caller, 0), now, cost)
-        if decision.allowed:
-            self._paid_at.put(caller, paid_at)
+        self._paid_at.put(caller, paid_at)
         return decision
 
 

@@ -88,6 +88,12 @@ async def test_the_key_leaves_redis_when_all_is_paid_back(redis, name, limiter):
     assert 0 < await redis.pttl(f"ratelimit:{name}:user:1") <= 12_000
 
 
+async def test_a_clock_that_jumped_back_locks_nobody_out_for_longer_than_a_period(redis, name, limiter):
+    far_ahead = int((time.time() + 86_400) * 1e6)
+    await redis.set(f"ratelimit:{name}:user:1", far_ahead, ex=60)
+    assert (await limiter.check("user:1")).retry_after <= 60
+
+
 async def test_redis_and_the_local_limiter_count_alike(redis, name, clock):
     together = RateLimiter(redis, limit=1000, period_seconds=86_400, name=name)
     local = LocalRateLimiter(Quota(1000, 86_400), clock)

@@ -36,7 +36,6 @@ class RevokedTokens:
         processes will not know."""
         seconds = math.ceil(until - self._wall_clock())
         self._revoked.put(jti, True)
-        self._good.drop(jti)
         if seconds <= 0:
             return True
         try:

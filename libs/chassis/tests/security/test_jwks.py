@@ -173,6 +173,11 @@ def test_a_document_without_keys_is_an_error(body):
         parse_jwks(body)
 
 
+def test_a_document_of_unreasonable_size_is_an_error(key):
+    with pytest.raises(ValueError, match="too large"):
+        parse_jwks(document(public_jwk(key)) + b" " * 70_000)
+
+
 async def test_a_broken_document_does_not_replace_the_keys_we_have(jwks, owner, key, clock):
     await jwks.find(key.kid, "ES256")
     owner.entries = []

@@ -57,6 +57,14 @@ def test_a_users_token_on_an_internal_route_is_refused(callers, secret, issuer):
     refused(callers, sign(issuer.claims(aud="user-service", iss="42"), key))
 
 
+@pytest.mark.parametrize("change", [{"alg": "ES256"}, {"kid": "shared"}])
+def test_a_header_that_names_another_key_is_refused_even_with_a_good_signature(callers, issuer, change):
+    header = {"alg": "HS256", "typ": "service+jwt", "kid": SERVICE_KID}
+    claims = issuer.claims(aud="user-service", iss="a", sub="a", exp=int(issuer.clock()) + 300)
+    assert callers.verify(issuer.token(header, claims)) == "a"
+    refused(callers, issuer.token({**header, **change}, claims))
+
+
 def test_a_token_whose_maker_and_subject_differ_or_that_lives_too_long_is_refused(callers, secret, issuer):
     key = SharedSecret(secret, kid=SERVICE_KID).signing_key
     good = {"aud": "user-service", "iss": "a", "sub": "a"}
