@@ -84,6 +84,23 @@ async def test_our_own_cancellation_stays_one():
         await task
 
 
+@pytest.mark.parametrize("swallowed_by", ["an answer", "another error"])
+async def test_our_own_cancellation_is_not_lost_though_the_client_swallows_it(swallowed_by):
+    async def wait():
+        async with within(5):
+            try:
+                await asyncio.Event().wait()
+            except asyncio.CancelledError:
+                if swallowed_by == "another error":
+                    raise ConnectionError from None
+
+    task = asyncio.create_task(wait())
+    await asyncio.sleep(0)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
 async def test_patience_ends():
     with pytest.raises(TimeoutError):
         async with within(0.01):
