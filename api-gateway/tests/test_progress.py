@@ -57,6 +57,7 @@ async def test_an_unreadable_report_goes_to_the_dead_letters_and_harms_no_neighb
     await gateway.broker.publish_many([Publication(STATUS_KEY, b"{", message_id="x")])
     await _report(gateway, notification_id, "sent")
     await gateway.until(notification_id, "sent")
+    assert (await gateway.broker.depth("failed.queue")).ready == 1
 
 
 async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gateway) -> None:

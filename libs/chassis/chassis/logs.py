@@ -44,8 +44,10 @@ def configure_logs(
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("uvicorn.access", "httpx2", "httpcore2", "aiormq", "aio_pika", "mail.log"):
+    for chatty in ("uvicorn.access", "httpx2", "httpcore2", "mail.log"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+    for unredacted in ("aiormq", "aio_pika"):  # lost connections, with tracebacks and addresses: `broker.*` says the same
+        logging.getLogger(unredacted).setLevel(logging.CRITICAL)
 
 
 def _named(service: str) -> Processor:

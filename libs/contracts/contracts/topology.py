@@ -21,6 +21,6 @@ TOPOLOGY = Topology(
         QueueSpec("email.queue", "email", max_priority=HIGHEST_PRIORITY, dead_letter_routing_key=FAILED_KEY),
         QueueSpec("push.queue", "push", max_priority=HIGHEST_PRIORITY, dead_letter_routing_key=FAILED_KEY),
         QueueSpec(FAILED_QUEUE, FAILED_KEY),
-        QueueSpec(STATUS_QUEUE, STATUS_KEY),
+        QueueSpec(STATUS_QUEUE, STATUS_KEY, dead_letter_routing_key=FAILED_KEY),
     ),
 )
