@@ -71,6 +71,13 @@ async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gatew
     assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
 
 
+async def test_what_may_be_on_its_way_to_the_broker_cannot_be_cancelled(gateway) -> None:
+    gateway.app.state.desk.acceptor._outbox.offer = lambda *_: None  # accepted, and still being published
+    leased = await _accepted(gateway)
+    refused = await gateway.http.delete(f"/api/v1/notifications/{leased}", headers=gateway.token())
+    assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
+
+
 async def test_a_dead_letter_is_listed_and_tried_again_with_a_fresh_budget(gateway) -> None:
     notification_id = await _accepted(gateway)
     await gateway.until(notification_id, "queued")
@@ -142,3 +149,5 @@ async def test_lists_page_by_number_and_by_cursor(gateway) -> None:
     }  # fmt: skip
     after = (await gateway.http.get(f"/api/v1/notifications?limit=2&cursor={ids[-2]}", headers=gateway.token())).json()
     assert [one["notification_id"] for one in after["data"]] == [ids[2], ids[1]]
+    proof = (await gateway.http.get("/api/v1/reconcile", headers=gateway.token())).json()["data"]
+    assert (proof["accepted"], proof["unaccounted"]) == (5, 0)

@@ -1,0 +1,196 @@
+"""The engine's order of steps, on a real ledger, with a channel that a test can hold up."""
+
+import asyncio
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chassis.breaker import CircuitBreaker
+from contracts.messages import NotificationMessage, TemplateRef
+from contracts.recipients import EmailRecipient
+from delivery.backoff import RetryPolicy
+from delivery.channel import Target
+from delivery.counting import DeliveryMetrics
+from delivery.engine import Engine
+from delivery.outcomes import Outcome, Permanent, Sent, Suppressed
+from delivery.slots import Slots
+from delivery.verdict import Verdict
+
+
+@dataclass
+class Copy:
+    """A delivery of the broker's, as the engine sees one."""
+
+    body: bytes
+    message_id: str = "m"
+    correlation_id: str = ""
+    priority: int = 5
+    headers: Mapping[str, object] = field(default_factory=dict)
+    redelivered: bool = False
+    routing_key: str = "email"
+    answer: str = ""
+
+    async def ack(self) -> None:
+        self.answer = "ack"
+
+    async def reject(self) -> None:
+        self.answer = "reject"
+
+    async def requeue(self) -> None:
+        self.answer = "requeue"
+
+
+class HeldChannel:
+    """Sends when `gate` opens. The second look at the suppression list says no."""
+
+    name = "email"
+
+    def __init__(self) -> None:
+        self.gate, self.sending = asyncio.Event(), asyncio.Event()
+        self.sends = self.screens = 0
+        self.outcome: Outcome = Sent("p-1")
+
+    def targets(self, recipient):
+        return (Target("r1", recipient.name, recipient.email),)
+
+    def render(self, template, message):
+        return "content"
+
+    async def screen(self, target):
+        self.screens += 1
+        if self.screens == 1:
+            return None
+        await self.sending.wait()
+        return Suppressed("dead_address")
+
+    async def send(self, content, target, envelope) -> Outcome:
+        self.sends += 1
+        self.sending.set()
+        await self.gate.wait()
+        return self.outcome
+
+    async def settle(self, message, target, outcome) -> None:
+        pass
+
+
+class Told:
+    def __init__(self) -> None:
+        self.verdicts: list[Verdict] = []
+
+    async def report(self, message, verdict) -> None:
+        self.verdicts.append(verdict)
+
+
+class AsWritten:
+    """An audience that knows nothing newer than the message."""
+
+    async def of(self, message):
+        return message.recipient
+
+
+class AnyTemplate:
+    async def get(self, ref):
+        return object()
+
+
+@pytest.fixture
+def channel() -> HeldChannel:
+    return HeldChannel()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def engine(ledger_of, channel: HeldChannel, told: Told) -> Engine:
+    return Engine(
+        channel,
+        ledger=ledger_of("w1"),
+        audience=AsWritten(),
+        templates=AnyTemplate(),
+        reporter=told,
+        slots=Slots(CircuitBreaker("provider"), concurrency=10),
+        policy=RetryPolicy(),
+        metrics=DeliveryMetrics(CollectorRegistry()),
+    )
+
+
+def _message(**changes: object) -> bytes:
+    values = {
+        "notification_id": uuid4(), "request_id": "r", "correlation_id": "c", "notification_type": "email",
+        "user_id": uuid4(), "template": TemplateRef(code="t", version=1, language="en"), "variables": {},
+        "recipient": EmailRecipient(name="Ada", email="ada@example.com"), "priority": 5,
+        "created_at": datetime.now(UTC), **changes,
+    }  # fmt: skip
+    return NotificationMessage(**values).model_dump_json().encode()
+
+
+async def test_a_second_copy_in_the_same_worker_cannot_spoil_the_result_of_the_first(engine, channel, told) -> None:
+    body = _message()
+    first, second = Copy(body), Copy(body)
+    tasks = [asyncio.create_task(engine.handle(copy)) for copy in (first, second)]
+    await asyncio.wait_for(channel.sending.wait(), 10)
+    await asyncio.wait_for(tasks[1], 10)
+    channel.gate.set()
+    await asyncio.wait_for(tasks[0], 10)
+    assert channel.sends == 1
+    assert (first.answer, second.answer) == ("ack", "ack")
+    assert [verdict.status for verdict in told.verdicts] == ["sent"]
+
+
+async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine, channel, told, ledger_of) -> None:
+    body = _message()
+    copy = Copy(body)
+    task = asyncio.create_task(engine.handle(copy))
+    await asyncio.wait_for(channel.sending.wait(), 10)
+    assert (copy.answer, told.verdicts) == ("", [])
+    channel.gate.set()
+    await asyncio.wait_for(task, 10)
+    message = NotificationMessage.model_validate_json(body)
+    assert [closed.state for closed in await ledger_of("w2").closed(message.notification_id)] == ["sent"]
+    assert copy.answer == "ack"
+
+
+async def test_a_redelivered_message_that_was_sent_is_told_again_and_not_sent_again(engine, channel, told) -> None:
+    body = _message()
+    channel.gate.set()
+    await engine.handle(Copy(body))
+    again = Copy(body, redelivered=True)
+    await engine.handle(again)
+    assert (channel.sends, again.answer) == (1, "ack")
+    assert [verdict.status for verdict in told.verdicts] == ["sent", "sent"]
+
+
+async def test_what_failed_for_good_is_rejected_into_the_dead_letters(engine, channel, told) -> None:
+    channel.gate.set()
+    channel.outcome = Permanent("bounced", "550 no such user")
+    copy = Copy(_message())
+    await engine.handle(copy)
+    assert copy.answer == "reject"
+    assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("failed", "bounced")]
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"version": 2}', _message(notification_type="push")])
+async def test_what_cannot_be_read_goes_to_the_dead_letters_untouched(engine, channel, told, body: bytes) -> None:
+    copy = Copy(body)
+    await engine.handle(copy)
+    assert (copy.answer, channel.sends, told.verdicts) == ("reject", 0, [])
+
+
+async def test_a_defect_in_a_sender_is_in_doubt_and_spends_an_attempt(engine, channel, told) -> None:
+    async def broken(*_: object) -> Outcome:
+        raise ZeroDivisionError
+
+    channel.send = broken
+    copy = Copy(_message())
+    await engine.handle(copy)
+    assert copy.answer == "ack"
+    assert [(verdict.status, verdict.code, verdict.attempts) for verdict in told.verdicts] == [
+        ("retrying", "sender_failed", 1)
+    ]
