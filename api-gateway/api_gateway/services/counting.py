@@ -3,26 +3,17 @@
 from collections import Counter as Tally
 from collections.abc import Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter
 
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+from contracts.metrics import NotificationMetrics
 
 
 class GatewayMetrics:
     """`notifications_total{type,status}` counts every status a notification reaches, once each."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._reached = Counter(
-            "notifications_total", "Notifications that reached a status", ["type", "status"], registry=registry
-        )
-        self._seconds = Histogram(
-            "notification_processing_seconds",
-            "From acceptance to the provider's answer",
-            ["type"],
-            registry=registry,
-            buckets=SECONDS,
-        )
-        self.queue_size = Gauge("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
+        promised = NotificationMetrics(registry, counted="Notifications that reached a status")
+        self._reached, self._seconds, self.queue_size = promised.total, promised.seconds, promised.queue_size
         self._replays = Counter(
             "idempotent_replays_total", "Requests answered with their first answer", registry=registry
         )

@@ -2,30 +2,20 @@
 
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry
 
 from contracts.messages import NotificationMessage
+from contracts.metrics import NotificationMetrics
 from delivery.ledger import Recorded
 from delivery.outcomes import Outcome, Sent
-
-SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
 class DeliveryMetrics:
     """`notifications_total{type,status}` counts a worker's attempts by the state they ended in."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._attempts = Counter(
-            "notifications_total", "Delivery attempts by what became of them", ["type", "status"], registry=registry
-        )
-        self._seconds = Histogram(
-            "notification_processing_seconds",
-            "From acceptance to the provider's answer",
-            ["type"],
-            registry=registry,
-            buckets=SECONDS,
-        )
-        self.queue_size = Gauge("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
+        promised = NotificationMetrics(registry, counted="Delivery attempts by what became of them")
+        self._attempts, self._seconds, self.queue_size = promised.total, promised.seconds, promised.queue_size
 
     def attempted(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
         self._attempts.labels(message.notification_type, row.state).inc()
