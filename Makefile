@@ -24,7 +24,7 @@ demo: .venv/.ready ## Run it once: send an e-mail and a push, print their story,
 .PHONY: test
 test: .venv/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
 ifeq ($(CI),true)
-	@$(RUN)/python -m tests.servers -- $(RUN)/pytest $(ARGS)
+	@$(RUN)/python -m tests.servers -- $(RUN)/pytest --durations=15 $(ARGS)
 else
 	@$(RUN)/pytest $(ARGS)
 endif
