@@ -40,7 +40,8 @@ class TemplateStore:
 
     async def _fetch(self, ref: TemplateRef) -> CompiledTemplate:
         try:
-            compiled = compile_template(_source(await self._load(ref)))
+            # In a thread: a template that uses every limit takes a second and a half to compile.
+            compiled = await asyncio.to_thread(compile_template, _source(await self._load(ref)))
             self._compiled[ref] = compiled
             if len(self._compiled) > MOST_TEMPLATES:
                 self._compiled.popitem(last=False)

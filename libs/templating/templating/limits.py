@@ -7,6 +7,7 @@ a quarter of a second and a few tens of megabytes.
 MAX_SOURCE_BYTES = 256 * 1024
 MAX_MARKUPS = 2_000  # {{ }} and {% %} in one part; Liquid parses about 30,000 a second
 MAX_MARKUP_CHARS = 1_000
+MAX_MARKUP_CHARS_IN_ALL = 64 * 1024  # a filter needs five: Liquid parses about 30,000 of those a second, too
 MAX_MARKUP_BLANKS = 100  # in a row: the Liquid lexer backtracks quadratically over blanks inside a markup
 MAX_NESTING = 20
 MAX_ITERATIONS = 10_000

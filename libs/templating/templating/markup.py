@@ -9,7 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from templating.errors import TemplateError
-from templating.limits import MAX_MARKUP_BLANKS, MAX_MARKUP_CHARS, MAX_MARKUPS, MAX_SOURCE_BYTES
+from templating.limits import (
+    MAX_MARKUP_BLANKS,
+    MAX_MARKUP_CHARS,
+    MAX_MARKUP_CHARS_IN_ALL,
+    MAX_MARKUPS,
+    MAX_SOURCE_BYTES,
+)
 
 TAGS = frozenset({"if", "unless", "case", "for", "break", "continue", "assign", "capture", "comment", "#"})
 _TAG_WORDS = TAGS | {"elsif", "else", "when", "endif", "endunless", "endcase", "endfor", "endcapture", "endcomment"}
@@ -38,11 +44,14 @@ def find_markups(source: str) -> tuple[Markup, ...]:
     """Every markup of the source, in order. Raises `template_syntax` or `template_limit`."""
     _check_size(source)
     found: list[Markup] = []
+    chars = 0
     for markup in _scan(source):
         _check(markup)
         found.append(markup)
-        if len(found) > MAX_MARKUPS:
-            raise TemplateError("template_limit", f"more than {MAX_MARKUPS} outputs and tags")
+        chars += len(markup.text)
+        if len(found) > MAX_MARKUPS or chars > MAX_MARKUP_CHARS_IN_ALL:
+            limit = f"{MAX_MARKUPS} outputs and tags, or {MAX_MARKUP_CHARS_IN_ALL} characters in them"
+            raise TemplateError("template_limit", f"more than {limit}")
     return tuple(found)
 
 

@@ -64,7 +64,7 @@ class MeteredContext(RenderContext):
         return _buffer(MAX_OUTPUT_BYTES - (buf.size if isinstance(buf, LimitedStringIO) else 0))
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
-        """The filter, bounded in what it takes, makes and costs."""
+        """The filter, bounded in what it takes and costs. What it makes is bounded by where that goes next."""
         function = super().filter(name, token)
         limit = MAX_DATE_CHARS if name == "date" else MAX_VALUE_CHARS
         forecast = _FORECASTS.get(name)
@@ -74,9 +74,7 @@ class MeteredContext(RenderContext):
             if forecast is not None and forecast(left, *args) > MAX_VALUE_CHARS:
                 raise ResourceLimitError(f"'{name}' would make a value that is too large", token=token)
             self.spend(1 + (weight >> 4))
-            result = function(left, *args, **options)
-            check_weight(result)
-            return result
+            return function(left, *args, **options)
 
         return bounded
 

@@ -96,6 +96,8 @@ def test_names_mean_the_callers_variables_and_nothing_else():
     assert template.required == {"now", "today", "partial", "x"}
     variables = {"now": "a", "today": "b", "partial": "c", "x": "d"}
     assert template.render_email(variables).text == "a b c D"
+    absent = "{{ now | default: '-' }}{{ today | default: '-' }}{{ partial | default: '-' }}"
+    assert compile_template(TemplateSource(text=absent)).render_email({}).text == "---"
 
 
 @pytest.mark.parametrize("value", ["{{ a }}", "{{ a | append: '' }}", "{% capture b %}{{ a }}{% endcapture %}{{ b }}"])

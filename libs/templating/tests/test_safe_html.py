@@ -151,6 +151,7 @@ def test_a_value_after_the_beginning_of_a_link_is_only_escaped():
         '<a href="data:text/html,{{ v }}">',
         '<a href="{{ v }}:{{ v }}">',
         '<a href="{{ v }}&{{ v }}">',
+        '<a href="' + "x" * 600 + '{{ v }}">',
         '<a href="{{ v }}&colon;{{ v }}">',
     ],
 )
