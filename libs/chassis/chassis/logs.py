@@ -46,7 +46,8 @@ def configure_logs(
     root.setLevel(level)
     for chatty in ("uvicorn.access", "httpx2", "httpcore2", "mail.log"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    for unredacted in ("aiormq", "aio_pika"):  # lost connections, with tracebacks and addresses: `broker.*` says the same
+    # Lost connections, with tracebacks and addresses: our own `broker.*` events say the same, redacted.
+    for unredacted in ("aiormq", "aio_pika"):
         logging.getLogger(unredacted).setLevel(logging.CRITICAL)
 
 
