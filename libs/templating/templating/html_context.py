@@ -84,14 +84,20 @@ def _after_loop(block: BlockNode, state: HtmlState) -> HtmlState:
 
 
 def _join(one: HtmlState, other: HtmlState) -> HtmlState:
-    """The state that both are: two beginnings of the same attribute value are an unknown beginning."""
+    """The state that both are; of two beginnings of the same attribute's value, the worse."""
     if one == other:
         return one
     if (one.mode, one.tag, one.quote) != (other.mode, other.tag, other.quote):
         raise TemplateError("unsafe_output", "the branches of a tag leave the HTML in different places")
     attribute = one.attribute if one.attribute == other.attribute else _EITHER
-    closed = classify(one.value) is classify(other.value) is UrlStart.CLOSED
-    return replace(one, attribute=attribute, value="/" if closed else OUTPUT_MARK)
+    return replace(one, attribute=attribute, value=_joined_value({classify(one.value), classify(other.value)}))
+
+
+def _joined_value(kinds: set[UrlStart]) -> str:
+    """A beginning that stands for any of these kinds: the worst of them."""
+    if UrlStart.UNSAFE in kinds:
+        return f"{OUTPUT_MARK}:"
+    return "/" if kinds == {UrlStart.CLOSED} else OUTPUT_MARK
 
 
 def _writer(state: HtmlState) -> Writer:

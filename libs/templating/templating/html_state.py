@@ -17,7 +17,7 @@ class Mode(Enum):
     TEXT = auto()
     RAW = auto()  # script, style, title: up to the end tag
     COMMENT = auto()
-    DECLARATION = auto()  # <!doctype ...>, <!--[if mso]>
+    DECLARATION = auto()  # <!doctype ...>
     LESS_THAN = auto()  # after a < that ends its piece of text
     TAG = auto()  # between attributes
     BEFORE_VALUE = auto()  # after =
@@ -36,6 +36,7 @@ class HtmlState:
 
 
 _RAW_TAGS = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"})
+# <!--[if mso]> begins HTML for Outlook, and <!--> is a whole comment: text follows either.
 _MARKUP = re.compile(r"<(?:(!--)(\[if|-?>)?|([!?])|(/?[a-zA-Z][^\s/>]*)|/?$)")
 _TAG_NAME_START = re.compile(r"/?[a-zA-Z!?]")
 _COMMENT_END = re.compile(r"--!?>")
@@ -65,22 +66,12 @@ def _scan_text(state: HtmlState, text: str, position: int) -> tuple[HtmlState, i
         return state, len(text)
     comment, special, declaration, tag = found.groups()
     if comment:
-        return _after_comment_start(special), found.end()
+        return HtmlState() if special else HtmlState(Mode.COMMENT), found.end()
     if declaration:
         return HtmlState(Mode.DECLARATION), found.end()
     if tag:
         return HtmlState(Mode.TAG, tag=tag.lower()), found.end()
     return HtmlState(Mode.LESS_THAN), found.end()
-
-
-def _after_comment_start(special: str | None) -> HtmlState:
-    match special:
-        case None:
-            return HtmlState(Mode.COMMENT)
-        case "[if":  # Outlook reads what is inside, so its outputs count as HTML
-            return HtmlState(Mode.DECLARATION)
-        case _:  # <!--> is a whole comment
-            return HtmlState()
 
 
 def _scan_less_than(state: HtmlState, text: str, position: int) -> tuple[HtmlState, int]:

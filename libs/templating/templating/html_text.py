@@ -12,7 +12,6 @@ from inscriptis.model.tag import CustomHtmlTagHandlerMapping
 from templating.errors import TemplateError
 from templating.limits import MAX_TAGS_FOR_TEXT
 
-_TRAILING_BLANKS = re.compile(r"[ \t]+$", re.MULTILINE)
 _BLANK_LINES = re.compile(r"\n{3,}")
 _HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
 
@@ -37,7 +36,8 @@ def html_to_text(html: str) -> str:
 
 def tidy(text: str) -> str:
     """Without trailing blanks and without more than one empty line in a row."""
-    return _BLANK_LINES.sub("\n\n", _TRAILING_BLANKS.sub("", text)).strip()
+    lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
+    return _BLANK_LINES.sub("\n\n", lines).strip()
 
 
 def _config() -> ParserConfig:

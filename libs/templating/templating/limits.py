@@ -13,6 +13,6 @@ MAX_NESTING = 20
 MAX_ITERATIONS = 10_000
 MAX_STEPS = 30_000  # nodes rendered, see MeteredContext
 MAX_VALUE_CHARS = 256 * 1024  # what one output or one filter may take or give
-MAX_DATE_CHARS = 100
+MAX_FILTER_CHARS = {"date": 100, "strip_html": 20_000}  # less, where time grows with the square
 MAX_OUTPUT_BYTES = 1024 * 1024
 MAX_TAGS_FOR_TEXT = 10_000  # HTML tags in what inscriptis converts, at about 20 microseconds each

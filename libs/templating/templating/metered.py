@@ -15,7 +15,7 @@ from liquid.output import LimitedStringIO
 from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
-from templating.limits import MAX_DATE_CHARS, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_VALUE_CHARS
+from templating.limits import MAX_FILTER_CHARS, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_VALUE_CHARS
 from templating.values import check_weight
 
 
@@ -66,7 +66,7 @@ class MeteredContext(RenderContext):
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
         """The filter, bounded in what it takes and costs. What it makes is bounded by where that goes next."""
         function = super().filter(name, token)
-        limit = MAX_DATE_CHARS if name == "date" else MAX_VALUE_CHARS
+        limit = MAX_FILTER_CHARS.get(name, MAX_VALUE_CHARS)
         forecast = _FORECASTS.get(name)
 
         def bounded(left: object, *args: object, **options: object) -> object:

@@ -7,6 +7,8 @@ import tracemalloc
 import pytest
 
 from templating import TemplateError, TemplateSource, compile_template
+from templating.liquid_engine import FILTERS, environment
+from templating.markup import TAGS
 
 SECONDS = 3.0  # of CPU, so that busy neighbours count little; each takes under 0.5 on an idle machine
 MEGABYTES = 64
@@ -115,10 +117,29 @@ def test_what_would_never_end_or_never_fit_is_refused_on_save(source):
         ("{% for i in (1..n) %}x{% endfor %}", {"n": 10**12}),
         ("{% for i in (1..9000) %}{% if a contains 'zz' %}{% endif %}{% endfor %}", {"a": "y" * 200_000}),
         ("{{ a | date: '%Y' }}", {"a": "1" * 100_000}),
+        ("{{ a | strip_html }}", {"a": "<" * 100_000 + ">"}),
     ],
 )
 def test_values_cannot_make_a_render_too_large_or_too_long(source, variables):
     assert refusal(source, **variables).code == "template_limit"
+
+
+def test_many_large_values_are_not_gathered_before_they_are_too_many():
+    template = compile_template(TemplateSource(text="{{ a }}" * 2_000))
+    tracemalloc.start()
+    try:
+        with pytest.raises(TemplateError) as refused:
+            template.render_email({"a": "x" * 200_000 + "\0"})
+        assert tracemalloc.get_traced_memory()[1] < MEGABYTES * 1024 * 1024
+    finally:
+        tracemalloc.stop()
+    assert refused.value.code == "template_limit"
+
+
+def test_the_engine_has_no_other_tags_and_filters_than_the_listed_ones():
+    engine = environment(escape_html=True)
+    assert engine.filters.keys() == FILTERS
+    assert engine.tags.keys() == TAGS | {"content", "output", "illegal"}
 
 
 @pytest.mark.parametrize(

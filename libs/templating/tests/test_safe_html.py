@@ -123,6 +123,7 @@ def test_a_scheme_cannot_be_put_together_from_two_values(first, second):
         '<a {% if a %}href{% else %}href{% endif %}="{{ v }}">',
         '<!--[if mso]><v:rect href="{{ v }}"><![endif]-->',
         '<!--><a href="{{ v }}">',
+        '<!-- a --><a href="{{ v }}">',
     ],
 )
 def test_a_dangerous_link_is_neutralised_wherever_it_begins_one(source):
@@ -151,6 +152,8 @@ def test_a_value_after_the_beginning_of_a_link_is_only_escaped():
         '<a href="data:text/html,{{ v }}">',
         '<a href="{{ v }}:{{ v }}">',
         '<a href="{{ v }}&{{ v }}">',
+        '<a href="{% for i in list %}{{ i }}:{% endfor %}">',
+        '<a href="{% if v %}javascript:{% endif %}{{ v }}">',
         '<a href="' + "x" * 600 + '{{ v }}">',
         '<a href="{{ v }}&colon;{{ v }}">',
     ],
@@ -180,6 +183,8 @@ def test_a_link_whose_scheme_is_dangerous_or_made_of_values_is_refused(source):
         "<a{{ v }}>",
         '<a {{ v }}="x">',
         "<{% if v %}script{% endif %}>",
+        "<{% assign x = 1 %}script>{{ v }}</script>",
+        '<a {% if v %}href{% else %}title{% endif %}="{{ v }}">',
         "<!doctype {{ v }}>",
         "{% if v %}<a href=\"{% else %}<a href='{% endif %}{{ v }}",
         '{% for i in (1..2) %}<a href="{% endfor %}',

@@ -40,6 +40,7 @@ def test_the_text_prepared_once_says_what_converting_each_mail_would_say(source,
         "<p>{{ a | newline_to_br }}</p>",
         "<p>{{ '<i>' | append: a }}</p>",
         "<p>&#123;&#123; {{ a }} }}</p>",
+        "<p>&#123;&#123; b }} {{ a }}</p>",
         "<p>\ue000 {{ a }}</p>",
     ],
 )
