@@ -33,6 +33,7 @@ def main(command: list[str]) -> int:
         finally:
             for server in reversed(started):
                 server.stop()
+            rabbit.clean_up()
 
 
 if __name__ == "__main__":

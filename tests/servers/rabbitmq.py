@@ -8,6 +8,8 @@ from uuid import uuid4
 
 from tests.servers.process import ServerProcess, free_port, listens, require, wait_until
 
+EPMD_PORT = 4369
+
 
 class RabbitServer:
     """Queues survive `stop` and `kill`; `start` again brings them back."""
@@ -19,6 +21,7 @@ class RabbitServer:
         self._log = folder / "rabbitmq.log"
         self._node = f"test-{uuid4().hex[:10]}@localhost"
         self._process: ServerProcess | None = None
+        self._epmd_was_there = False
 
     @property
     def url(self) -> str:
@@ -28,6 +31,7 @@ class RabbitServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         (self._folder / "enabled_plugins").write_text("[].\n")
         program = require("rabbitmq-server", "rabbitmq-server")
+        self._epmd_was_there = self._epmd_was_there or listens(EPMD_PORT)
         self._log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" is not this one's
         self._process = ServerProcess([program], self._log, self._env())
         wait_until(lambda: listens(self.port) and self._is_up(), 90, "RabbitMQ")
@@ -35,6 +39,11 @@ class RabbitServer:
     def stop(self) -> None:
         if self._process:
             self._process.stop(seconds=60)
+
+    def clean_up(self) -> None:
+        """Erlang's port mapper outlives the node that started it; it refuses to go while other nodes use it."""
+        if self._process and not self._epmd_was_there:
+            subprocess.run([require("epmd", "erlang-base"), "-kill"], check=False, capture_output=True)
 
     def kill(self) -> None:
         """SIGKILL to the whole group: the Erlang machine is a child of a shell."""

@@ -1,7 +1,7 @@
 """The engine: what happens to a message from the queue until it is acknowledged.
 
-Read `handle`, then `_deliver_to`: each line is a step, in the order that keeps the promise. The ledger says `sending`
-before the provider is called, and has the result before the message is acknowledged.
+Read `handle`, then `_claim_and_attempt`, then `attempts.py`: each line is a step, in the order that keeps the promise. The
+ledger says `sending` before the provider is called, and has the result before the message is acknowledged.
 """
 
 import asyncio
@@ -12,24 +12,20 @@ from uuid import UUID
 import structlog
 from pydantic import ValidationError
 
-from chassis.breaker import CircuitOpen
 from chassis.broker import Delivery
 from chassis.correlation import begin_story
 from chassis.errors import Unavailable
-from chassis.http_client import DependencyUnavailable
 from contracts.messages import NotificationMessage
+from delivery.attempts import Attempts
 from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
-from delivery.channel import Address, Content, DeliveryChannel, Envelope, Target
+from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.counting import DeliveryMetrics
 from delivery.ledger import Claim, Claimed, InOtherHands, Ledger, Recorded
-from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown, RetryLater, Suppressed
+from delivery.outcomes import Outcome, Permanent, Suppressed
 from delivery.reporting import Reporter
-from delivery.slots import Slots, settle
 from delivery.sweeping import REQUEUED_HEADER
-from delivery.template_store import TemplateGone, TemplateStore
 from delivery.verdict import Result, Verdict, record_of, verdict_of
-from templating import TemplateError
 
 log = structlog.get_logger()
 
@@ -46,18 +42,16 @@ class Engine(Generic[Address, Content]):
         *,
         ledger: Ledger,
         audience: Audience,
-        templates: TemplateStore,
+        attempts: Attempts[Address, Content],
         reporter: Reporter,
-        slots: Slots,
         policy: RetryPolicy,
         metrics: DeliveryMetrics,
     ) -> None:
         self._channel = channel
         self._ledger = ledger
         self._audience = audience
-        self._templates = templates
+        self._attempts = attempts
         self._reporter = reporter
-        self._slots = slots
         self._policy = policy
         self._metrics = metrics
         self._in_hand: set[tuple[UUID, str]] = set()
@@ -110,7 +104,7 @@ class Engine(Generic[Address, Content]):
         standing = await self._ledger.claim(_claim(message, target.key, raw))
         if not isinstance(standing, Claimed):
             return standing
-        outcome = await self._attempt(standing, target, message)
+        outcome = await self._attempts.make(standing, target, message)
         if outcome is None:
             return InOtherHands()
         row = record_of(Recorded(message.notification_id, target.key), outcome, standing, self._policy)
@@ -127,53 +121,6 @@ class Engine(Generic[Address, Content]):
             return standing
         row = record_of(Recorded(message.notification_id, NOBODY), outcome, standing, self._policy)
         return row if await self._record(row) else InOtherHands()
-
-    async def _attempt(self, claimed: Claimed, target: Target[Address], message: NotificationMessage) -> Outcome | None:
-        """None: the delivery was taken from us before it was sent."""
-        if claimed.expired:
-            return Expired()
-        if suppressed := await self._channel.screen(target):
-            return suppressed
-        content = await self._render(message)
-        if isinstance(content, Permanent | RetryLater | ProviderDown):
-            return content
-        envelope = Envelope(message.notification_id, message.correlation_id, message.priority)
-        try:
-            return await self._send(content, target, envelope)
-        except CircuitOpen as error:
-            return ProviderDown("provider_resting", after_seconds=error.retry_after)
-
-    async def _render(self, message: NotificationMessage) -> Content | Permanent | RetryLater | ProviderDown:
-        try:
-            return self._channel.render(await self._templates.get(message.template), message)
-        except TemplateGone:
-            return Permanent("template_gone")
-        except TemplateError as error:
-            return Permanent("render_failed", error.message)
-        except DependencyUnavailable as error:
-            return ProviderDown("template_unavailable", error.message)
-        except Exception:  # a defect in rendering: it must cost attempts, or the message would come again for ever
-            log.exception("delivery.rendering_failed")
-            return RetryLater("rendering_failed")
-
-    async def _send(self, content: Content, target: Target[Address], envelope: Envelope) -> Outcome | None:
-        async with self._slots.take() as permit:
-            try:
-                ours = await self._ledger.mark_sending((envelope.notification_id, target.key))
-            except Unavailable:  # perhaps marked, certainly not sent: say so, or it would look ambiguous for ever
-                return ProviderDown("ledger_unavailable")
-            if not ours:
-                return None
-            outcome = await self._call(content, target, envelope)
-            settle(permit, outcome)
-            return outcome
-
-    async def _call(self, content: Content, target: Target[Address], envelope: Envelope) -> Outcome:
-        try:
-            return await self._channel.send(content, target, envelope)
-        except Exception:  # a defect in a sender: without this the row would say `sending` until this process ends
-            log.exception("delivery.sender_failed")
-            return Ambiguous("sender_failed")
 
     async def _record(self, row: Recorded) -> bool:
         """Not given up while the process lives: what was sent and is not in the ledger would be sent again."""

@@ -23,6 +23,7 @@ from chassis.loops import repeat
 from chassis.security import ServiceTokens
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, queue_of
+from delivery.attempts import Attempts
 from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
 from delivery.channel import DeliveryChannel
@@ -105,9 +106,13 @@ class Worker:
             channel,
             ledger=self._ledger,
             audience=Audience(parts.users, parts.redis),
-            templates=TemplateStore(parts.templates),
+            attempts=Attempts(
+                channel,
+                ledger=self._ledger,
+                templates=TemplateStore(parts.templates),
+                slots=Slots(provider, concurrency=settings.worker_concurrency),
+            ),
             reporter=self._reporter,
-            slots=Slots(provider, concurrency=settings.worker_concurrency),
             policy=RetryPolicy(
                 max_retries=settings.max_retries,
                 base_seconds=settings.retry_base_seconds,

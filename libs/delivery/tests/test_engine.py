@@ -12,6 +12,7 @@ from prometheus_client import CollectorRegistry
 from chassis.breaker import CircuitBreaker
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
+from delivery.attempts import Attempts
 from delivery.backoff import RetryPolicy
 from delivery.channel import Target
 from delivery.counting import DeliveryMetrics
@@ -109,13 +110,13 @@ def told() -> Told:
 
 @pytest.fixture
 def engine(ledger_of, channel: HeldChannel, told: Told) -> Engine:
+    ledger, slots = ledger_of("w1"), Slots(CircuitBreaker("provider"), concurrency=10)
     return Engine(
         channel,
-        ledger=ledger_of("w1"),
+        ledger=ledger,
         audience=AsWritten(),
-        templates=AnyTemplate(),
+        attempts=Attempts(channel, ledger=ledger, templates=AnyTemplate(), slots=slots),
         reporter=told,
-        slots=Slots(CircuitBreaker("provider"), concurrency=10),
         policy=RetryPolicy(),
         metrics=DeliveryMetrics(CollectorRegistry()),
     )
