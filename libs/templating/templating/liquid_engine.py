@@ -111,7 +111,9 @@ def parse(source: str, *, escape_html: bool) -> MeteredTemplate:
 def as_template_error(error: LiquidError, code: str) -> TemplateError:
     """Liquid's error in our words: its message only, without the source lines that it quotes."""
     if isinstance(error, ResourceLimitError) or isinstance(error.__cause__, RecursionError):
-        code = "template_limit"
-    elif type(error) is LiquidSyntaxError:  # not its subclasses: those are about values
-        code = "template_syntax"
-    return TemplateError(code, str(error.message))
+        return TemplateError("template_limit", str(error.message))
+    if code == "template_syntax" or type(error) is LiquidSyntaxError:  # not its subclasses: those are about values
+        return TemplateError("template_syntax", str(error.message))
+    # While rendering, Liquid's messages quote values, which belong in no log: name the place and the kind only.
+    place = error.token.value if error.token is not None else "an expression"
+    return TemplateError(code, f"'{place}' failed: {type(error).__name__}")

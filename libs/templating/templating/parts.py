@@ -35,13 +35,13 @@ class LiquidPart:
         except TemplateError:
             raise
         except LiquidError as error:
-            raise as_template_error(error, "template_render") from error
-        except RecursionError as error:
-            raise TemplateError("template_limit", "an expression is nested too deeply") from error
-        except Exception as error:
+            raise as_template_error(error, "template_render") from None
+        except RecursionError:
+            raise TemplateError("template_limit", "an expression is nested too deeply") from None
+        except Exception as error:  # noqa: BLE001
             # Filters pass on whatever Python raises for odd values (overflow, a date in the year 0). A worker that let
             # it through would take it for a bug of its own, and the template's author would never be told.
-            raise TemplateError("template_render", f"a filter failed: {type(error).__name__}") from error
+            raise TemplateError("template_render", f"a filter failed: {type(error).__name__}") from None
 
 
 @dataclass(frozen=True, slots=True)

@@ -77,3 +77,10 @@ def test_more_tags_than_can_be_converted_in_time_need_a_text_of_their_own():
         compile_template(TemplateSource(html="<p>a" * 20_000))
     assert (refused.value.code, refused.value.field) == ("template_limit", "text")
     assert compile_template(TemplateSource(html="<p>a" * 20_000, text="a")).render_email({}).text == "a"
+
+
+def test_the_text_has_no_trailing_blanks_and_no_gaps():
+    template = compile_template(TemplateSource(html=TAGGED))
+    text = template.render_email({"a": "x", "b": "x", "link": "https://e/", "items": ["one", "two"]}).text
+    assert "\n\n\n" not in text
+    assert [line for line in text.splitlines() if line != line.rstrip()] == []
