@@ -1,6 +1,7 @@
 """One SMTP connection and its transactions, step by step, so that it is always known how far one came."""
 
 import asyncio
+import contextlib
 from dataclasses import dataclass
 
 import aiosmtplib
@@ -113,7 +114,8 @@ class SmtpConnection:
         """Not `close` alone: that would keep the socket until a stalled server has read what is still to be written."""
         transport = self._client.transport
         if isinstance(transport, asyncio.WriteTransport):
-            transport.abort()
+            with contextlib.suppress(AttributeError):  # Python 3.11.2: aborting a TLS transport that was closed twice
+                transport.abort()
         self._client.close()
 
     def _lost(self, phase: Phase, error: Exception | None) -> Lost:

@@ -1,6 +1,7 @@
 """TLS where it is due, and a password that is never said where others can hear it."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import ipaddress
 import ssl
@@ -85,7 +86,8 @@ async def offering(certificate) -> AsyncIterator[TlsServer]:
     listening.close()
     for one in sessions:
         if one.transport is not None:
-            one.transport.abort()
+            with contextlib.suppress(AttributeError):  # Python 3.11.2: aborting a TLS transport that was closed twice
+                one.transport.abort()
     await asyncio.sleep(0.05)  # sessions end when they have noticed
 
 
