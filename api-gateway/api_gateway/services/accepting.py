@@ -16,11 +16,12 @@ from api_gateway.repositories.accepting import Disposition, NewNotification, Rec
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox
-from api_gateway.services.resolving import Resolved, Suppressed, Wanted, resolve
+from api_gateway.services.resolving import Resolved, Wanted, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
 from chassis.http_client import DependencyUnavailable
 from chassis.security import Identity
+from contracts.reaching import Unreachable
 from contracts.status import Status
 
 
@@ -57,7 +58,7 @@ class Acceptor:
             self._outbox.offer(row, receipt.created_at)
         return receipt
 
-    async def _look_up(self, request: NotificationRequest) -> Resolved | Suppressed | None:
+    async def _look_up(self, request: NotificationRequest) -> Resolved | Unreachable | None:
         """None: a service is away and nothing is cached."""
         try:
             return await resolve(wanted(request), self._directory)
@@ -82,7 +83,7 @@ def wanted(request: NotificationRequest) -> Wanted:
     )
 
 
-def draft(request: NotificationRequest, origin: Origin, found: Resolved | Suppressed | None) -> NewNotification:
+def draft(request: NotificationRequest, origin: Origin, found: Resolved | Unreachable | None) -> NewNotification:
     """The row of a request, given what the look-ups found."""
     notification_id: UUID = uuid7()
     resolved = found if isinstance(found, Resolved) else None
@@ -113,10 +114,10 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolved | Suppre
 
 
 def _beginning(
-    request: NotificationRequest, found: Resolved | Suppressed | None
+    request: NotificationRequest, found: Resolved | Unreachable | None
 ) -> tuple[Status, str | None, Disposition]:
     match found:
-        case Suppressed(code):
+        case Unreachable(code):
             return Status.SUPPRESSED, code, "settled"
         case _ if request.send_at is not None:
             return Status.PENDING, None, "scheduled"

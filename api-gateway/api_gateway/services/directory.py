@@ -1,6 +1,5 @@
 """Looks users and templates up: process memory (seconds), Redis (minutes), then their services over HTTP."""
 
-from typing import TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -10,15 +9,15 @@ from redis.asyncio import Redis
 from api_gateway.errors import TemplateNotFound, UserNotFound
 from chassis.cache import LayeredCache
 from chassis.envelope import Envelope
-from chassis.errors import ServiceError
-from chassis.http_client import DependencyUnavailable, ServiceClient
+from chassis.http_client import ServiceClient, data_of
 from contracts.lookups import TEMPLATE_CACHE, USER_CACHE, ActiveTemplate, UserContact
 
 # Memory is seconds, as another process's write cannot reach it; Redis is minutes, as the owner deletes there on write.
 MEMORY_SECONDS = 5.0
 REDIS_SECONDS = 300.0
 
-Answer = TypeVar("Answer")
+_USER = TypeAdapter(Envelope[UserContact])
+_TEMPLATE = TypeAdapter(Envelope[ActiveTemplate])
 
 
 class Directory:
@@ -45,18 +44,13 @@ class Directory:
         return await self._template_cache.get(code, lambda: self._load_template(code))
 
     async def _load_user(self, user_id: UUID) -> UserContact:
-        status, body = await self._users.get(f"/internal/users/{user_id}")
-        return _read(TypeAdapter(Envelope[UserContact]), status, body, UserNotFound())
+        user = data_of(_USER, *await self._users.get(f"/internal/users/{user_id}"))
+        if user is None:
+            raise UserNotFound
+        return user
 
     async def _load_template(self, code: str) -> ActiveTemplate:
-        status, body = await self._templates.get(f"/internal/templates/{quote(code, safe='')}/active")
-        return _read(TypeAdapter(Envelope[ActiveTemplate]), status, body, TemplateNotFound())
-
-
-def _read(adapter: TypeAdapter[Envelope[Answer]], status: int, body: bytes, missing: ServiceError) -> Answer:
-    if status == 404:
-        raise missing
-    found = adapter.validate_json(body).data if status == 200 else None
-    if found is None:  # a refused service token, say: ours to repair, and nothing that the client did
-        raise DependencyUnavailable(f"a look-up was answered {status}")
-    return found
+        template = data_of(_TEMPLATE, *await self._templates.get(f"/internal/templates/{quote(code, safe='')}/active"))
+        if template is None:
+            raise TemplateNotFound
+        return template

@@ -14,10 +14,11 @@ from api_gateway.repositories.outbox import DueRow
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox, letter
-from api_gateway.services.resolving import Resolved, Suppressed, Wanted, resolve
+from api_gateway.services.resolving import Resolved, Wanted, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
 from chassis.http_client import DependencyUnavailable
+from contracts.reaching import Unreachable
 from contracts.status import Status
 
 log = structlog.get_logger()
@@ -93,7 +94,7 @@ class Relay:
         except ServiceError as error:
             return Ended(row.id, Status.FAILED, error.code, error.message)
         match found:
-            case Suppressed(code):
+            case Unreachable(code):
                 return Ended(row.id, Status.SUPPRESSED, code)
             case Resolved(recipient, template):
                 return replace(

@@ -9,8 +9,9 @@ from api_gateway.errors import TemplateNotFound
 from api_gateway.services.directory import Directory
 from chassis.errors import Unprocessable
 from contracts.languages import choose_language
-from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
+from contracts.lookups import ActiveTemplate, TemplateInfo
 from contracts.messages import TemplateRef
+from contracts.reaching import Unreachable, reach
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 
@@ -31,13 +32,6 @@ class Resolved:
     template: TemplateRef
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressed:
-    """The user is not to get it: `opted_out` or `no_push_token`."""
-
-    code: str
-
-
 class MissingVariables(Unprocessable):
     code = "missing_variables"
 
@@ -46,13 +40,13 @@ class WrongChannel(Unprocessable):
     code = "template_not_for_channel"
 
 
-async def resolve(wanted: Wanted, directory: Directory) -> Resolved | Suppressed:
+async def resolve(wanted: Wanted, directory: Directory) -> Resolved | Unreachable:
     """Raises UserNotFound, TemplateNotFound, MissingVariables, WrongChannel, or DependencyUnavailable."""
     user = await directory.user(wanted.user_id)
     template = choose_template(await directory.template(wanted.template_code), wanted.language or user.language)
     check_fit(template, wanted)
     recipient = reach(user, wanted.notification_type)
-    if isinstance(recipient, Suppressed):
+    if isinstance(recipient, Unreachable):
         return recipient
     return Resolved(recipient, TemplateRef(code=template.code, version=template.version, language=template.language))
 
@@ -86,13 +80,3 @@ def _is_given(path: str, variables: Mapping[str, Any]) -> bool:
             return False
         value = value[step]
     return True
-
-
-def reach(user: UserContact, channel: Channel) -> EmailRecipient | PushRecipient | Suppressed:
-    if not (user.preferences.email if channel == "email" else user.preferences.push):
-        return Suppressed("opted_out")
-    if channel == "email":
-        return EmailRecipient(name=user.name, email=user.email)
-    if not user.push_tokens:
-        return Suppressed("no_push_token")
-    return PushRecipient(name=user.name, push_tokens=user.push_tokens)

@@ -1,19 +1,40 @@
 """HTTP to another service: correlation ids carried on, a service token, a deadline, a circuit breaker, clear errors."""
 
 from collections.abc import Mapping
+from typing import TypeVar
 
 import httpx2
+from pydantic import TypeAdapter, ValidationError
 
 from chassis.breaker import CircuitBreaker, CircuitOpen
 from chassis.correlation import outgoing_headers
+from chassis.envelope import Envelope
 from chassis.errors import Unavailable
 from chassis.security import ServiceTokens
+
+Data = TypeVar("Data")
 
 
 class DependencyUnavailable(Unavailable):
     """The other service did not answer, answered 5xx, or its breaker is open."""
 
     code, message = "dependency_unavailable", "A service this needs is not available right now; try again"
+
+
+def data_of(kind: TypeAdapter[Envelope[Data]], status: int, body: bytes) -> Data | None:
+    """The `data` another service answered, None for its 404. Raises DependencyUnavailable for everything else.
+
+    A refused service token, or an answer that cannot be read, is ours to repair and nothing that our caller did.
+    """
+    if status == 404:
+        return None
+    try:
+        found = kind.validate_json(body).data if status == 200 else None
+    except ValidationError as error:
+        raise DependencyUnavailable("a look-up's answer was not understood") from error
+    if found is None:
+        raise DependencyUnavailable(f"a look-up was answered {status}")
+    return found
 
 
 class ServiceClient:

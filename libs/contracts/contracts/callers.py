@@ -6,11 +6,11 @@ Nothing is asked at the start: a service starts, and serves callers it knows, wh
 from collections.abc import Awaitable, Callable
 
 import orjson
-from pydantic import ValidationError
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, ServiceClient
+from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
 from chassis.security import (
     Authenticator,
     Identity,
@@ -29,6 +29,8 @@ from contracts.lookups import ApiKeyInfo
 Ask = Callable[[], Awaitable[bytes | None]]
 # Keeps answers under a key and may give the last one when asking raises Unavailable.
 Keep = Callable[[str, Ask], Awaitable[bytes | None]]
+
+_API_KEY = TypeAdapter(Envelope[ApiKeyInfo])
 
 
 async def keep_nothing(_key: str, ask: Ask) -> bytes | None:
@@ -67,12 +69,7 @@ async def fetch_key_set(users: ServiceClient) -> bytes:
 async def find_api_key(users: ServiceClient, digest: str) -> bytes | None:
     """The identity behind the key with that hash, as JSON; None when the user service knows none. Raises Unavailable."""
     status, body = await users.post("/internal/api-keys/find", orjson.dumps({"hash": digest}))
-    if status == 404:
+    info = data_of(_API_KEY, status, body)
+    if info is None:
         return None
-    try:
-        info = Envelope[ApiKeyInfo].model_validate_json(body).data
-    except ValidationError as error:
-        raise DependencyUnavailable("the API key look-up was not understood") from error
-    if status != 200 or info is None:
-        raise DependencyUnavailable(f"the API key look-up was answered with {status}")
     return identity_json(Identity("api_key", str(info.id), str(info.user_id), "user", frozenset(info.scopes)))

@@ -7,9 +7,10 @@ from redis.asyncio import Redis
 
 from chassis.cache import LayeredCache
 from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, ServiceClient
+from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
 from contracts.lookups import USER_CACHE, UserContact
 from contracts.messages import NotificationMessage
+from contracts.reaching import Unreachable, reach
 from contracts.recipients import EmailRecipient, PushRecipient
 from delivery.outcomes import Suppressed
 
@@ -38,20 +39,12 @@ class Audience:
             return message.recipient
         except _UserGone:
             return Suppressed("user_gone")
-        if message.notification_type == "email":
-            wanted = user.preferences.email
-            return EmailRecipient(name=user.name, email=user.email) if wanted else Suppressed("opted_out")
-        if not user.preferences.push:
-            return Suppressed("opted_out")
-        if not user.push_tokens:
-            return Suppressed("no_push_token")
-        return PushRecipient(name=user.name, push_tokens=user.push_tokens)
+        reached = reach(user, message.notification_type)
+        return Suppressed(reached.code) if isinstance(reached, Unreachable) else reached
 
     async def _load(self, user_id: UUID) -> UserContact:
         status, body = await self._users.get(f"/internal/users/{user_id}")
-        if status == 404:
-            raise _UserGone
-        user = _ANSWER.validate_json(body).data if status == 200 else None
+        user = data_of(_ANSWER, status, body)
         if user is None:
-            raise DependencyUnavailable(f"the user service answered {status}")
+            raise _UserGone
         return user

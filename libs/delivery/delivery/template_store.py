@@ -7,7 +7,7 @@ from urllib.parse import quote
 from pydantic import TypeAdapter
 
 from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, ServiceClient
+from chassis.http_client import ServiceClient, data_of
 from contracts.lookups import TemplateInfo
 from contracts.messages import TemplateRef
 from templating import CompiledTemplate, TemplateSource, compile_template
@@ -54,11 +54,9 @@ class TemplateStore:
             f"/internal/templates/{quote(ref.code, safe='')}",
             {"version": str(ref.version), "language": ref.language},
         )
-        if status == 404:
-            raise TemplateGone
-        info = _ANSWER.validate_json(body).data if status == 200 else None
+        info = data_of(_ANSWER, status, body)
         if info is None:
-            raise DependencyUnavailable(f"the template service answered {status}")
+            raise TemplateGone
         return info
 
 
