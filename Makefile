@@ -2,7 +2,6 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 RUN := .venv/bin
-PACKAGES := libs api-gateway user-service template-service email-service push-service devstack tests conftest.py
 TYPED := -p chassis -p contracts -p templating -p delivery \
 	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack
 
@@ -21,6 +20,10 @@ up: .venv/.ready ## Run the whole system here on embedded parts (no root, no Doc
 demo: .venv/.ready ## Run it once: send an e-mail and a push, print their story, stop
 	@$(RUN)/python -m devstack demo $(ARGS)
 
+.PHONY: env
+env: ## Write .env for docker-compose and real servers, with fresh random secrets
+	@$(or $(PYTHON),python3) scripts/make_env.py
+
 .PHONY: test
 test: .venv/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
 ifeq ($(CI),true)
@@ -38,6 +41,10 @@ check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and messag
 	@$(RUN)/python -m devstack.openapi check
 	@$(RUN)/python -m devstack.migrations
 	@echo "check: all green"
+
+.PHONY: drill
+drill: .venv/.ready ## On a Docker engine: bring docker-compose.yml up from nothing, break it, count, print figures
+	@$(RUN)/python -m tests.compose.drill
 
 .PHONY: format
 format: .venv/.ready ## Format the code and repair what lint can repair

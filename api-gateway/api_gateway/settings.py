@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from chassis.settings import DatabaseUrl, ServiceSettings
+from chassis.settings import DEVELOPMENT_SECRET_KEY, DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, ServiceSettings
 
 
 class GatewaySettings(ServiceSettings):
@@ -17,9 +17,9 @@ class GatewaySettings(ServiceSettings):
     user_service_url: str = "http://localhost:8001"
     template_service_url: str = "http://localhost:8002"
 
-    secret_key: SecretStr = SecretStr("development-only-secret-key-not-for-production")
+    secret_key: SecretStr = DEVELOPMENT_SECRET_KEY
     algorithm: Literal["ES256", "HS256"] = "ES256"
-    service_secret: SecretStr = SecretStr("development-only-service-secret-not-for-production")
+    service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     max_body_bytes: int = Field(default=4_194_304, description="A batch of 1,000 fits", gt=0)
     rate_limit_per_minute: int = Field(default=60_000, description="Requests a caller may make in a minute", gt=0)
@@ -30,4 +30,7 @@ class GatewaySettings(ServiceSettings):
     deferred_retry_seconds: float = Field(default=5.0, description="Between look-ups of what was deferred", gt=0)
     lost_grace_seconds: float = Field(
         default=60, description="An empty queue this long has lost what is not in it", gt=0
+    )
+    reconcile_interval_seconds: float = Field(
+        default=60, description="Between two readings of what is unaccounted for and how old the oldest is", gt=0
     )

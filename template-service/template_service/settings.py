@@ -3,7 +3,7 @@
 from pydantic import Field, SecretStr
 
 from chassis.security.keys import Algorithm
-from chassis.settings import DatabaseUrl, ServiceSettings
+from chassis.settings import DEVELOPMENT_SECRET_KEY, DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, ServiceSettings
 
 
 class TemplateSettings(ServiceSettings):
@@ -13,13 +13,9 @@ class TemplateSettings(ServiceSettings):
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/template_service"
     redis_url: str = "redis://localhost:6379/0"
     user_service_url: str = Field(default="http://localhost:8001", description="Who signs access tokens, owns API keys")
-    service_secret: SecretStr = Field(
-        default=SecretStr("development-only-service-secret-of-the-system"), description="Signs tokens between services"
-    )
+    service_secret: SecretStr = Field(default=DEVELOPMENT_SERVICE_SECRET, description="Signs tokens between services")
     algorithm: Algorithm = Field(default="ES256", description="How access tokens are signed; HS256 uses SECRET_KEY")
-    secret_key: SecretStr = Field(
-        default=SecretStr("development-only-secret-key-for-access-tokens"), description="Access tokens, if HS256"
-    )
+    secret_key: SecretStr = Field(default=DEVELOPMENT_SECRET_KEY, description="Access tokens, if HS256")
 
     @property
     def shared_secret(self) -> str | None:

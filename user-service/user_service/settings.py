@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from chassis.settings import DatabaseUrl, ServiceSettings
+from chassis.settings import DEVELOPMENT_SECRET_KEY, DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, ServiceSettings
 
 PUSH_HOSTS = (
     "fcm.googleapis.com",
@@ -29,11 +29,11 @@ class UserSettings(ServiceSettings):
     database_pool_size: int = Field(default=10, gt=0)
     redis_url: str = "redis://localhost:6379/0"
 
-    secret_key: SecretStr = SecretStr("development-only-secret-key-not-for-production")
+    secret_key: SecretStr = DEVELOPMENT_SECRET_KEY
     algorithm: Literal["ES256", "HS256"] = "ES256"
     access_token_expire_minutes: int = Field(default=30, gt=0, le=1_440)
     refresh_token_expire_days: int = Field(default=30, gt=0, le=365)
-    service_secret: SecretStr = SecretStr("development-only-service-secret-not-for-production")
+    service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     open_registration: bool = Field(default=True, description="May anybody sign up, or only administrators add users")
     web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(

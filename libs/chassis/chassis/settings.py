@@ -8,6 +8,8 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 Environment = Literal["development", "production"]
 MINIMUM_KEY_BYTES = 32
 EMBEDDED_KEY_PREFIX = "development-only-"  # keys that start so are printed in public files: never for production
+DEVELOPMENT_SECRET_KEY = SecretStr("development-only-secret-key-not-for-production")
+DEVELOPMENT_SERVICE_SECRET = SecretStr("development-only-service-secret-not-for-production")
 
 
 def _asyncpg(url: str) -> str:
@@ -26,7 +28,12 @@ class ServiceSettings(BaseSettings):
     """
 
     model_config = SettingsConfigDict(
-        env_file=("../.env", ".env"), env_file_encoding="utf-8", extra="ignore", hide_input_in_errors=True, frozen=True
+        env_file=("../.env", ".env"),
+        env_file_encoding="utf-8",
+        env_ignore_empty=True,  # `NAME=` in a .env, or a variable that compose passes on unset, means the default
+        extra="ignore",
+        hide_input_in_errors=True,
+        frozen=True,
     )
 
     environment: Environment = "development"

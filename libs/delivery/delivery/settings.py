@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from chassis.settings import ServiceSettings
+from chassis.settings import DEVELOPMENT_SERVICE_SECRET, ServiceSettings
 
 
 class WorkerSettings(ServiceSettings):
@@ -15,7 +15,7 @@ class WorkerSettings(ServiceSettings):
     queue_type: Literal["classic", "quorum"] = "classic"
     user_service_url: str = "http://localhost:8001"
     template_service_url: str = "http://localhost:8002"
-    service_secret: SecretStr = SecretStr("development-only-service-secret-not-for-production")
+    service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     worker_prefetch_count: int = Field(
         default=50, description="Messages in hand at once; what is in hand cannot be overtaken", gt=0, le=10_000

@@ -1,0 +1,151 @@
+"""`make drill`: brings the compose file up on a Docker engine and shows, step by step and in figures, that it keeps its word.
+
+It removes the project's containers and volumes first and leaves it running. A step that waits in vain ends the drill and says
+for what.
+"""
+
+import secrets
+import time
+import urllib.error
+from dataclasses import dataclass
+
+from tests.compose import api
+from tests.compose.api import Api
+from tests.compose.load import Load
+from tests.compose.project import all_healthy, compose, containers, image_bytes, run, until, worker_sent
+
+SERVICES = ("api-gateway", "user-service", "template-service", "email-worker", "push-worker")
+STORES = ("postgres", "redis", "rabbitmq")
+TEMPLATE = "drill"
+WORKERS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """An administrator's session and a recipient."""
+
+    gateway: Api
+    user: str
+
+
+def say(what: str, value: object) -> None:
+    print(f"{what:<42} {value}", flush=True)
+
+
+def cold_start() -> None:
+    compose("down", "-v", "--remove-orphans")
+    compose("build")
+    began = time.monotonic()
+    compose("up", "-d")
+    until(lambda: all(all_healthy(service) for service in (*STORES, *SERVICES)), "every container healthy")
+    say("empty volumes to every container healthy", f"{time.monotonic() - began:.0f} s")
+    for service in SERVICES:
+        say(f"image of {service}", f"{image_bytes(service) / 1e6:.0f} MB")
+
+
+def idle_memory() -> None:
+    for service in (*SERVICES, *STORES):
+        used = run("docker", "stats", "--no-stream", "--format", "{{.MemUsage}}", containers(service)[0]).split(" / ")[
+            0
+        ]
+        say(f"idle memory of {service}", used)
+
+
+def first_mail() -> Desk:
+    password, email = secrets.token_urlsafe(16), f"admin-{secrets.token_hex(4)}@example.com"
+    command = ("python", "-m", "user_service", "create-admin", "--email", email, "--password-stdin")
+    compose("exec", "-T", "user-service", *command, given=f"{password}\n")
+    gateway = Api(email, password)
+    gateway.make_template(TEMPLATE)
+    desk = Desk(gateway, gateway.make_user(f"drill-{secrets.token_hex(4)}@example.com"))
+    before = api.mails()
+    gateway.send(desk.user, TEMPLATE, ["first"])
+    say(
+        "one mail, accepted to seen in the sink",
+        f"{until(lambda: api.mails() == before + 1, 'the mail'):.1f} s at most",
+    )
+    return desk
+
+
+def shared_between_workers(desk: Desk) -> None:
+    compose("up", "-d", "--scale", f"email-worker={WORKERS}")
+    until(lambda: all_healthy("email-worker", WORKERS), f"{WORKERS} healthy workers")
+    until(lambda: api.consumers("email.queue") == WORKERS, f"{WORKERS} consumers")
+    workers, before = containers("email-worker"), api.mails()
+    sent_before = {name: worker_sent(name) for name in workers}
+    accepted = desk.gateway.send(desk.user, TEMPLATE, [f"share-{i}" for i in range(1000)])
+    seconds = until(lambda: api.mails() >= before + accepted, "1,000 mails")
+    until(lambda: sum(worker_sent(name) - sent_before[name] for name in workers) == accepted, "all counted")
+    shares = sorted(worker_sent(name) - sent_before[name] for name in workers)
+    say(f"{accepted} mails over {len(shares)} consumers", f"{seconds:.1f} s, each sent {shares}")
+    if accepted != 1000 or min(shares) == 0:
+        raise SystemExit("the work was not shared")
+
+
+def nothing_lost(desk: Desk, what: str, *fault: str) -> None:
+    """Load, the fault in the middle of it, then the count: what was accepted is in the sink, once each.
+
+    Only a worker that was killed between the server's answer and its own note of it may have sent one mail again.
+    """
+    before = api.mails()
+    load = Load(desk.gateway, desk.user, TEMPLATE, what.replace(" ", "-"))
+    load.start()
+    until(lambda: api.mails() > before + 100, "mails under load")
+    run(*fault)
+    compose("up", "-d", "--scale", f"email-worker={WORKERS}")
+    until(lambda: all_healthy("rabbitmq") and all_healthy("email-worker", WORKERS), "healthy again")
+    accepted = load.end()
+    until(lambda: on_the_way(desk) == 0, "everything delivered")
+    book, again = desk.gateway.reconcile(), api.mails() - before - accepted
+    say(
+        f"{what} under load",
+        f"{accepted} accepted, {max(-again, 0)} lost, {max(again, 0)} sent again, unaccounted {book['unaccounted']}",
+    )
+    if again < 0 or book["unaccounted"]:
+        raise SystemExit("notifications were lost")
+
+
+def on_the_way(desk: Desk) -> int:
+    """How many notifications have no end yet."""
+    statuses = [channel["by_status"] for channel in desk.gateway.reconcile()["channels"].values()]
+    return sum(counts.get("pending", 0) + counts.get("queued", 0) for counts in statuses)
+
+
+def prometheus() -> None:
+    until(lambda: len(api.targets()) >= len(SERVICES) and set(api.targets().values()) == {"up"}, "every target up")
+    until(lambda: {rule["health"] for rule in api.rules()} == {"ok"}, "every rule evaluates")
+    firing = [rule["name"] for rule in api.rules() if rule.get("state") == "firing"]
+    say("Prometheus", f"{len(api.targets())} targets up, {len(api.rules())} rules evaluate, firing: {firing or 'none'}")
+
+
+def down_and_up(desk: Desk) -> None:
+    before = desk.gateway.reconcile()
+    compose("down")
+    compose("up", "-d")
+    until(lambda: all(all_healthy(service) for service in (*STORES, *SERVICES)), "every container healthy again")
+    after = desk.gateway.reconcile()
+    say(
+        "down, then up: the gateway's counts",
+        "the same" if after["channels"] == before["channels"] else f"{before} != {after}",
+    )
+    if after["channels"] != before["channels"]:
+        raise SystemExit("data was lost")
+
+
+def main() -> None:
+    cold_start()
+    time.sleep(20)  # at rest
+    idle_memory()
+    try:
+        desk = first_mail()
+        shared_between_workers(desk)
+        nothing_lost(desk, "docker-compose restart rabbitmq", "docker-compose", "restart", "rabbitmq")
+        nothing_lost(desk, "a worker killed", "docker", "kill", containers("email-worker")[0])
+        prometheus()
+        down_and_up(desk)
+    except urllib.error.HTTPError as error:
+        raise SystemExit(f"{error.url}: {error.code} {error.read().decode()[:500]}") from None
+
+
+if __name__ == "__main__":
+    main()

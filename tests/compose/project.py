@@ -1,0 +1,59 @@
+"""The compose project of this repository, through docker-compose and docker (COMPOSE names another compose command)."""
+
+import os
+import shlex
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+COMMAND = shlex.split(os.environ.get("COMPOSE", "docker-compose"))
+PATIENCE_SECONDS = 240.0
+
+
+def run(*command: str, given: str | None = None) -> str:
+    """What the command printed. Ends the drill with what it said when it fails."""
+    done = subprocess.run(command, cwd=ROOT, input=given, capture_output=True, text=True, check=False)
+    if done.returncode:
+        raise SystemExit(f"{' '.join(command)} failed:\n{done.stderr[-2000:]}")
+    return done.stdout.strip()
+
+
+def compose(*arguments: str, given: str | None = None) -> str:
+    return run(*COMMAND, *arguments, given=given)
+
+
+def containers(service: str) -> list[str]:
+    return compose("ps", "-q", service).split()
+
+
+def image_bytes(service: str) -> int:
+    image = run("docker", "inspect", "-f", "{{.Image}}", containers(service)[0])
+    return int(run("docker", "image", "inspect", "-f", "{{.Size}}", image))
+
+
+def all_healthy(service: str, number: int = 1) -> bool:
+    """Whether `number` containers of the service run and all of them say that they are healthy."""
+    names = containers(service)
+    states = [run("docker", "inspect", "-f", "{{.State.Status}} {{.State.Health.Status}}", name) for name in names]
+    return len(states) == number and set(states) == {"running healthy"}
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> float:
+    """Waits for it and returns the seconds it took; ends the drill when it does not come true in time."""
+    began = time.monotonic()
+    while not true():
+        if time.monotonic() - began > seconds:
+            raise SystemExit(f"not within {seconds:.0f} s: {what}")
+        time.sleep(0.5)
+    return time.monotonic() - began
+
+
+def worker_sent(container: str) -> int:
+    """How many mails the worker in this container has sent, by its own metrics."""
+    ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8003/metrics').read().decode())"
+    for line in run("docker", "exec", container, "python", "-c", ask).splitlines():
+        if line.startswith('notifications_total{status="sent",type="email"}'):
+            return int(float(line.split()[-1]))
+    return 0

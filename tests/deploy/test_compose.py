@@ -1,0 +1,118 @@
+"""What docker-compose.yml and the Dockerfiles promise, as far as no engine is needed to see it (`make drill` shows the rest)."""
+
+import re
+import subprocess
+import sys
+import tomllib
+
+import pytest
+
+from tests.deploy.compose import FOLDERS, ROOT, SETTINGS, base, production, services
+
+FILES = ("docker-compose.yml", "docker-compose.override.yml", "docker-compose.prod.yml")
+OURS = sorted(SETTINGS)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_file_follows_the_compose_specification(name: str) -> None:
+    command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(ROOT / name)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
+
+
+def test_only_the_gateway_is_published() -> None:
+    assert {name for name, service in production().items() if "ports" in service} == {"api-gateway"}
+
+
+def test_development_publishes_on_loopback_only() -> None:
+    ports = [port for service in services("docker-compose.override.yml").values() for port in service["ports"]]
+    assert ports
+    assert all(port.startswith("127.0.0.1:") for port in ports)
+
+
+def test_no_secret_has_a_default() -> None:
+    used = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|SECRET_KEY))\b([^}]*)\}", (ROOT / "docker-compose.yml").read_text())
+    assert {name for name, _ in used} >= {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "RABBITMQ_PASSWORD", "SECRET_KEY"}
+    assert {name for name, rest in used if not rest.startswith(":?")} == set()
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_has_a_database_and_a_role_of_its_own(service: str) -> None:
+    name = FOLDERS[service].replace("-", "_")
+    address = base()[service]["environment"]["DATABASE_URL"]
+    password = "${" + f"{name.upper()}_DB_PASSWORD:?run make env" + "}"
+    assert address == f"postgresql+asyncpg://{name}:{password}@postgres:5432/{name}"
+    assert base()[f"{service}-migrate"]["environment"]["DATABASE_URL"] == address
+    assert f"{name.upper()}_DB_PASSWORD" in base()["postgres"]["environment"]
+    assert (
+        f'make_database {name} "${{{name.upper()}_DB_PASSWORD:?}}"'
+        in (ROOT / "deploy/postgres/10-databases.sh").read_text()
+    )
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_service_starts_after_its_migration_and_its_healthy_servers(service: str) -> None:
+    awaited = {name: how["condition"] for name, how in base()[service]["depends_on"].items()}
+    assert awaited.pop(f"{service}-migrate") == "service_completed_successfully"
+    reads = base()[service]["environment"]
+    needed = {"postgres", "redis"} | ({"rabbitmq"} if "RABBITMQ_URL" in reads else set())
+    assert awaited == dict.fromkeys(needed, "service_healthy")
+    assert all("healthcheck" in base()[name] for name in needed)
+    migration = base()[f"{service}-migrate"]
+    assert migration["image"] == base()[service]["image"]
+    assert migration["command"] == ["python", "-m", FOLDERS[service].replace("-", "_"), "migrate"]
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_container_of_ours_has_no_rights_it_does_not_need(service: str) -> None:
+    for body in (base()[service], base()[f"{service}-migrate"]):
+        assert body["read_only"] is True
+        assert body["cap_drop"] == ["ALL"]
+        assert body["security_opt"] == ["no-new-privileges:true"]
+        assert "ports" not in body or service == "api-gateway"
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_a_worker_is_given_time_to_drain(service: str) -> None:
+    grace = int(base()[service]["stop_grace_period"].removesuffix("s"))
+    drain = SETTINGS[service].model_fields.get("drain_seconds")
+    assert grace > (drain.default if drain else 0) + 20  # what uvicorn gives requests in flight
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_production_limits_restarts_and_rotates(service: str) -> None:
+    body = production()[service]
+    assert body["restart"] == "always"
+    assert body["mem_limit"]
+    assert body["cpus"]
+    assert body["logging"]["options"]["max-size"]
+    assert body["environment"]["ENVIRONMENT"] == "production"
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_an_image_holds_the_libraries_its_service_depends_on_and_no_others(service: str) -> None:
+    text = (ROOT / FOLDERS[service] / "Dockerfile").read_text()
+    assert set(re.findall(r"^COPY libs/(\w+) libs/\1$", text, re.MULTILINE)) == libraries(FOLDERS[service])
+
+
+def libraries(folder: str) -> set[str]:
+    """The project's own libraries that a package depends on, directly or not."""
+    declared = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]["dependencies"]
+    direct = {match[1] for name in declared if (match := re.match(r"notification-(\w+)", name))}
+    return direct.union(*(libraries(f"libs/{name}") for name in direct))
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_an_image_runs_unprivileged_says_how_it_is_and_gets_signals(service: str) -> None:
+    text = (ROOT / FOLDERS[service] / "Dockerfile").read_text()
+    port = SETTINGS[service].model_fields["port"].default
+    last_stage = text[text.rindex("\nFROM ") :]
+    assert "\nUSER 10001:10001\n" in last_stage
+    assert f'CMD ["python", "-m", "chassis.probe", "{port}"]' in last_stage
+    assert last_stage.rstrip().endswith(f'CMD ["python", "-m", "{FOLDERS[service].replace("-", "_")}"]')
+    assert str(base()[service]["environment"]["PORT"]) == str(port)
+
+
+def test_no_secret_file_can_get_into_an_image() -> None:
+    ignored = (ROOT / ".dockerignore").read_text().split()
+    assert {"**/.env", "**/.env.*", "**/.git", "**/.data", "secrets"} <= set(ignored)

@@ -1,0 +1,58 @@
+"""`make env`."""
+
+import re
+import shutil
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.deploy.compose import ROOT
+
+FOLDERS = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
+
+
+def make_env(root: Path) -> str:
+    command = [sys.executable, str(ROOT / "scripts/make_env.py"), str(root)]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+
+def values(path: Path) -> dict[str, str]:
+    return dict(re.findall(r"^(\w+)=(.*)$", path.read_text(), re.MULTILINE))
+
+
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    shutil.copy(ROOT / ".env.example", tmp_path)
+    for folder in FOLDERS:
+        (tmp_path / folder).mkdir()
+    return tmp_path
+
+
+def test_every_secret_is_fresh_strong_and_private(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
+    make_env(checkout)
+    written = values(checkout / ".env")
+    secrets = [value for name, value in written.items() if re.search(r"(_PASSWORD|SECRET|SECRET_KEY)$", name) and value]
+    assert len(secrets) == 11
+    assert len(set(secrets)) == len(secrets)
+    assert all(re.fullmatch(r"[\w-]{43}", secret) for secret in secrets)  # 32 bytes, and safe in a URL
+    assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600
+
+
+def test_each_service_is_told_its_own_database(checkout: Path) -> None:
+    make_env(checkout)
+    passwords = values(checkout / ".env")
+    for folder in FOLDERS:
+        name = folder.replace("-", "_")
+        address = values(checkout / folder / ".env")["DATABASE_URL"]
+        assert (
+            address == f"postgresql+asyncpg://{name}:{passwords[f'{name.upper()}_DB_PASSWORD']}@localhost:5432/{name}"
+        )
+
+
+def test_what_is_there_is_kept_and_what_it_lacks_is_told(checkout: Path) -> None:
+    (checkout / ".env").write_text("SECRET_KEY=mine\n")
+    assert "It lacks SERVICE_SECRET." in make_env(checkout)
+    assert (checkout / ".env").read_text() == "SECRET_KEY=mine\n"
