@@ -14,7 +14,7 @@ from api_gateway.rate_headers import RateLimitHeaders
 from api_gateway.routers import notifications, operations, proxy, submitting
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.commands import Commands
-from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.counting import GatewayMetrics, ReadingMetrics
 from api_gateway.services.directory import Directory
 from api_gateway.services.forwarding import Forwarder
 from api_gateway.services.known import fetched_or_known
@@ -24,6 +24,7 @@ from api_gateway.services.reading import Reader
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
 from api_gateway.services.store import Store
+from api_gateway.services.watching import Watch
 from api_gateway.settings import GatewaySettings
 from chassis.app import ServiceDescription, create_service_app
 from chassis.breaker import CircuitBreaker, breaker_metrics
@@ -36,6 +37,7 @@ from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceTokens
+from chassis.tracing import OFF, Tracing, traced
 from contracts.callers import build_authenticator
 from contracts.lookups import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY
@@ -57,21 +59,27 @@ DESCRIPTION = ServiceDescription(
 class Gateway:
     """The parts of one gateway process, put together. `redis` and `broker` are given by tests and the embedded stack."""
 
-    def __init__(self, settings: GatewaySettings, *, redis: Redis | None, broker: Broker | None) -> None:
+    def __init__(
+        self, settings: GatewaySettings, *, redis: Redis | None, broker: Broker | None, tracing: Tracing
+    ) -> None:
         self.settings = settings
         self.registry = new_registry()
         self.metrics = GatewayMetrics(self.registry)
         self.redis = redis or connect_redis(settings.redis_url)
         self._owns_redis = redis is None
-        self.broker = broker or RabbitBroker(
-            settings.rabbitmq_url, TOPOLOGY, name=API_GATEWAY, queue_type=settings.queue_type
+        self.broker = traced(
+            broker or RabbitBroker(settings.rabbitmq_url, TOPOLOGY, name=API_GATEWAY, queue_type=settings.queue_type),
+            TOPOLOGY,
+            tracing,
         )
         self.database = Database(settings.database_url, pool_size=settings.database_pool_size)
         tokens = ServiceTokens(settings.service_secret.get_secret_value(), API_GATEWAY)
         states = breaker_metrics(self.registry)
-        self.users = ServiceClient(settings.user_service_url, USER_SERVICE, tokens, _breaker(USER_SERVICE, states))
+        self.users = ServiceClient(
+            settings.user_service_url, USER_SERVICE, tokens, _breaker(USER_SERVICE, states), tracing
+        )
         self.templates = ServiceClient(
-            settings.template_service_url, TEMPLATE_SERVICE, tokens, _breaker(TEMPLATE_SERVICE, states)
+            settings.template_service_url, TEMPLATE_SERVICE, tokens, _breaker(TEMPLATE_SERVICE, states), tracing
         )
         to_users = Forwarder(settings.user_service_url, _breaker("proxy:user-service", states))
         to_templates = Forwarder(settings.template_service_url, _breaker("proxy:template-service", states))
@@ -84,14 +92,20 @@ class Gateway:
             self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
         )
         self.lost = LostWatch(self.broker, self.database, self.metrics, grace_seconds=settings.lost_grace_seconds)
+        self.reader = Reader(self.database)
+        self.watch = Watch(
+            self.reader,
+            self.database,
+            ReadingMetrics(self.registry),
+            window_seconds=settings.lease_seconds + settings.deferred_retry_seconds,
+        )
 
     def install(self, app: FastAPI) -> None:
         """Gives the routers what they need."""
-        reader = Reader(self.database)
         app.state.desk = Desk(
             acceptor=Acceptor(self.directory, self.store, self.outbox),
-            reader=reader,
-            commands=Commands(self.database, reader, self.reports, self.metrics),
+            reader=self.reader,
+            commands=Commands(self.database, self.reader, self.reports, self.metrics),
             limiter=RateLimiter(
                 self.redis, limit=self.settings.rate_limit_per_minute, period_seconds=60, name="gateway"
             ),
@@ -119,10 +133,12 @@ class Gateway:
     async def running(self, _app: FastAPI) -> AsyncIterator[None]:
         await self.broker.start()
         await self.reports.start()
-        every = self.settings.relay_interval_seconds
+        every, readings = self.settings.relay_interval_seconds, self.settings.reconcile_interval_seconds
         loops = [
             asyncio.create_task(repeat("relay", self.relay.run_once, every_seconds=every)),
             asyncio.create_task(repeat("lost", self.lost.run_once, every_seconds=2 * every)),
+            asyncio.create_task(repeat("proof", self.watch.prove, every_seconds=readings)),
+            asyncio.create_task(repeat("oldest", self.watch.find_oldest, every_seconds=readings)),
         ]
         try:
             yield
@@ -147,15 +163,18 @@ class Gateway:
         await self.database.close()
 
 
-def create_app(settings: GatewaySettings, *, redis: Redis | None = None, broker: Broker | None = None) -> FastAPI:
+def create_app(
+    settings: GatewaySettings, *, redis: Redis | None = None, broker: Broker | None = None, tracing: Tracing = OFF
+) -> FastAPI:
     """The gateway as an ASGI app. Nothing connects before its lifespan starts."""
-    gateway = Gateway(settings, redis=redis, broker=broker)
+    gateway = Gateway(settings, redis=redis, broker=broker, tracing=tracing)
     app = create_service_app(
         DESCRIPTION,
         settings,
         registry=gateway.registry,
         dependencies=gateway.dependencies(),
         lifespan=gateway.running,
+        tracing=tracing,
     )
     gateway.install(app)
     for router in (submitting.router, notifications.router, operations.router, proxy.router):

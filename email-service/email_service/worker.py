@@ -4,10 +4,12 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription
+from chassis.breaker import BreakerPolicy
 from chassis.broker import Broker
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.security import ServiceCallers
+from chassis.tracing import OFF, Tracing
 from contracts.lookups import EMAIL_SERVICE
 from delivery.worker import Worker, breaker, create_worker_app, make_parts
 from email_service.addresses import parse_mailbox
@@ -31,13 +33,21 @@ DESCRIPTION = ServiceDescription(
 )
 
 
-def create_app(settings: EmailSettings, *, redis: Redis | None = None, broker: Broker | None = None) -> FastAPI:
+def create_app(
+    settings: EmailSettings, *, redis: Redis | None = None, broker: Broker | None = None, tracing: Tracing = OFF
+) -> FastAPI:
     """The worker as an ASGI app; its lifespan runs it. Nothing connects before."""
     registry = new_registry()
     parts = make_parts(
-        settings, registry, service=EMAIL_SERVICE, database_url=settings.database_url, redis=redis, broker=broker
+        settings,
+        registry,
+        service=EMAIL_SERVICE,
+        database_url=settings.database_url,
+        redis=redis,
+        broker=broker,
+        tracing=tracing,
     )
-    provider = breaker(PROVIDER, registry)
+    provider = breaker(PROVIDER, registry, BreakerPolicy(open_seconds=settings.breaker_open_seconds))
     connector = SmtpConnector(settings)
     suppressed = SuppressionList(parts.database)
     channel = _channel(settings, connector, suppressed)

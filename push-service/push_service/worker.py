@@ -9,6 +9,7 @@ from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker, Circuit
 from chassis.broker import Broker
 from chassis.health import Dependency
 from chassis.metrics import new_registry
+from chassis.tracing import OFF, Tracing
 from contracts.lookups import PUSH_SERVICE
 from delivery.worker import Worker, breaker, create_worker_app, make_parts
 from push_service.channel import PushChannel
@@ -28,11 +29,19 @@ DESCRIPTION = ServiceDescription(
 FCM = "fcm"
 
 
-def create_app(settings: PushSettings, *, redis: Redis | None = None, broker: Broker | None = None) -> FastAPI:
+def create_app(
+    settings: PushSettings, *, redis: Redis | None = None, broker: Broker | None = None, tracing: Tracing = OFF
+) -> FastAPI:
     """The worker as an ASGI app whose lifespan runs it. `redis` and `broker` are given by tests and the embedded stack."""
     registry = new_registry()
     parts = make_parts(
-        settings, registry, service=PUSH_SERVICE, database_url=settings.database_url, redis=redis, broker=broker
+        settings,
+        registry,
+        service=PUSH_SERVICE,
+        database_url=settings.database_url,
+        redis=redis,
+        broker=broker,
+        tracing=tracing,
     )
     provider = breaker(FCM, registry, BreakerPolicy(open_seconds=settings.breaker_open_seconds))
     sender = create_sender(settings)

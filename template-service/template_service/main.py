@@ -16,6 +16,7 @@ from chassis.health import Dependency
 from chassis.http_client import ServiceClient
 from chassis.metrics import new_registry
 from chassis.security import ServiceCallers, ServiceTokens
+from chassis.tracing import OFF, Tracing
 from contracts.callers import build_authenticator
 from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE, ActiveTemplate
 from template_service.routers import internal, previews, templates, versions
@@ -35,12 +36,12 @@ DESCRIPTION = ServiceDescription(
 )
 
 
-def create_app(settings: TemplateSettings, *, redis: Redis | None = None) -> FastAPI:
+def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracing: Tracing = OFF) -> FastAPI:
     """Nothing connects before the lifespan. A `redis` that is given stays open when the service stops."""
     registry = new_registry()
     database = Database(settings.database_url)
     cache_redis = redis if redis is not None else connect_redis(settings.redis_url)
-    users = _users(settings, registry)
+    users = _users(settings, registry, tracing)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -60,6 +61,7 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None) -> Fas
             Dependency("user-service", users.ping),
         ],
         lifespan=lifespan,
+        tracing=tracing,
     )
     app.state.reader = TemplateReader(database)
     app.state.writer = TemplateWriter(database, _readers_cache(cache_redis).forget)
@@ -70,10 +72,10 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None) -> Fas
     return app
 
 
-def _users(settings: TemplateSettings, registry: CollectorRegistry) -> ServiceClient:
+def _users(settings: TemplateSettings, registry: CollectorRegistry, tracing: Tracing) -> ServiceClient:
     breaker = CircuitBreaker(USER_SERVICE, on_change=breaker_metrics(registry).labels(USER_SERVICE).set)
     tokens = ServiceTokens(settings.service_secret.get_secret_value(), TEMPLATE_SERVICE)
-    return ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker)
+    return ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker, tracing)
 
 
 def _readers_cache(redis: Redis) -> LayeredCache[ActiveTemplate]:

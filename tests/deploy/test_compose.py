@@ -1,4 +1,4 @@
-"""What docker-compose.yml and the Dockerfiles promise, as far as no engine is needed to see it (`make drill` shows the rest)."""
+"""What the compose files and Dockerfiles promise, as far as no engine is needed to see it (`make drill` shows the rest)."""
 
 import re
 import subprocess

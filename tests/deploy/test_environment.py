@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from tests.deploy.compose import READ_BY_LIBRARIES, ROOT, SETTINGS, production, variables
+from tests.deploy.compose import FOLDERS, READ_BY_LIBRARIES, ROOT, SETTINGS, production, variables
 
 OURS = sorted(SETTINGS)
 # What docker-compose itself needs, for its own servers and for the names of images.
@@ -53,3 +53,17 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
                 checked += 1
                 assert kind(_env_file=None, **{name.lower(): value}) == kind(_env_file=None), f"{kind.__name__}.{name}"
     assert checked > 40
+
+
+@pytest.mark.parametrize("service", OURS)
+def test_every_setting_that_a_service_offers_is_used_by_it(service: str) -> None:
+    folders = (
+        ROOT / FOLDERS[service] / FOLDERS[service].replace("-", "_"),
+        ROOT / "libs/chassis",
+        ROOT / "libs/delivery",
+    )
+    code = "\n".join(
+        file.read_text() for folder in folders for file in folder.rglob("*.py") if "tests" not in file.parts
+    )
+    read = set(re.findall(r"\.([a-z_]+)", code))
+    assert set(SETTINGS[service].model_fields) - read == set()

@@ -12,10 +12,11 @@ EPMD_PORT = 4369
 
 
 class RabbitServer:
-    """Queues survive `stop` and `kill`; `start` again brings them back."""
+    """Queues survive `stop` and `kill`; `start` again brings them back. With a `metrics_port` Prometheus can ask there."""
 
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    def __init__(self, folder: Path, port: int | None = None, *, metrics_port: int | None = None) -> None:
         self.port = port or free_port()
+        self._metrics_port = metrics_port
         self._distribution_port = free_port()
         self._folder = folder
         self._log = folder / "rabbitmq.log"
@@ -29,7 +30,9 @@ class RabbitServer:
 
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        (self._folder / "enabled_plugins").write_text("[].\n")
+        plugins = "rabbitmq_prometheus" if self._metrics_port else ""
+        (self._folder / "enabled_plugins").write_text(f"[{plugins}].\n")
+        (self._folder / "rabbitmq.conf").write_text(f"prometheus.tcp.port = {self._metrics_port}\n" if plugins else "")
         program = require("rabbitmq-server", "rabbitmq-server")
         self._epmd_was_there = self._epmd_was_there or listens(EPMD_PORT)
         self._log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" is not this one's
@@ -65,6 +68,7 @@ class RabbitServer:
         return {
             "HOME": str(self._folder),
             "RABBITMQ_NODENAME": self._node,
+            "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(self.port),
             "RABBITMQ_DIST_PORT": str(self._distribution_port),

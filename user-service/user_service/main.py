@@ -17,6 +17,7 @@ from chassis.errors import Unavailable
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.security import Authenticator, RevokedTokens, ServiceCallers, TokenVerifier
+from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import USER_SERVICE
 from user_service.dependencies import Services
@@ -63,7 +64,7 @@ class Foundation:
     passwords: Passwords
 
 
-def create_app(settings: UserSettings, *, redis: Redis | None = None) -> FastAPI:
+def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: Tracing = OFF) -> FastAPI:
     """The service. A Redis that is passed in is not closed."""
     base = _foundation(settings, redis or connect_redis(settings.redis_url))
     revoked = RevokedTokens(base.redis)
@@ -88,6 +89,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None) -> FastAPI
             Dependency("redis", base.redis.ping),
         ],
         lifespan=lifespan,
+        tracing=tracing,
     )
     app.state.services = services
     app.state.authenticator = Authenticator(services.verifier, services.api_keys, revoked)

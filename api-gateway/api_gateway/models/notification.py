@@ -31,6 +31,7 @@ class Notification(Base):
     caller: Mapped[str] = mapped_column(Text)
     request_id: Mapped[str] = mapped_column(Text)
     correlation_id: Mapped[str] = mapped_column(Text)
+    trace_context: Mapped[str | None] = mapped_column(Text)  # a W3C traceparent, while tracing is on
     notification_type: Mapped[str] = mapped_column(String(16))
     user_id: Mapped[UUID]
     template_code: Mapped[str] = mapped_column(Text)

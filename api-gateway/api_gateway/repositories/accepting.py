@@ -24,6 +24,7 @@ class NewNotification:
     request_id: str
     body_hash: str
     correlation_id: str
+    trace_context: str | None
     notification_type: str
     user_id: UUID
     template_code: str
@@ -56,9 +57,10 @@ class Receipt:
 ACCEPT = text("""
 WITH given AS (
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
-        id uuid, caller text, request_id text, body_hash text, correlation_id text, notification_type text, user_id uuid,
-        template_code text, template_version int, language text, variables jsonb, metadata jsonb, priority smallint,
-        recipient jsonb, status text, code text, send_at timestamptz, expires_at timestamptz, disposition text)
+        id uuid, caller text, request_id text, body_hash text, correlation_id text, trace_context text,
+        notification_type text, user_id uuid, template_code text, template_version int, language text, variables jsonb,
+        metadata jsonb, priority smallint, recipient jsonb, status text, code text, send_at timestamptz,
+        expires_at timestamptz, disposition text)
 ), keys AS (
     INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
     SELECT caller, request_id, id, body_hash, status FROM given ORDER BY caller, request_id
@@ -66,11 +68,12 @@ WITH given AS (
     RETURNING notification_id, created_at
 ), written AS (
     INSERT INTO notifications (
-        id, caller, request_id, correlation_id, notification_type, user_id, template_code, template_version, language,
-        variables, metadata, priority, recipient, status, code, created_at, send_at, expires_at, due_at, leased_by,
-        ended_at)
-    SELECT id, caller, request_id, correlation_id, notification_type, user_id, template_code, template_version, language,
-        variables, metadata, priority, recipient, status, code, created_at, send_at, expires_at,
+        id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
+        template_version, language, variables, metadata, priority, recipient, status, code, created_at, send_at,
+        expires_at, due_at, leased_by, ended_at)
+    SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
+        template_version, language, variables, metadata, priority, recipient, status, code, created_at, send_at,
+        expires_at,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() END,
         CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,

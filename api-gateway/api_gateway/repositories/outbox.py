@@ -12,8 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.jsons import to_json_text
 from contracts.recipients import Channel
 
-COLUMNS = """n.id, n.request_id, n.correlation_id, n.notification_type, n.user_id, n.template_code, n.template_version,
-    n.language, n.variables, n.metadata, n.priority, n.recipient, n.created_at, n.expires_at, n.replay"""
+COLUMNS = """n.id, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id, n.template_code,
+    n.template_version, n.language, n.variables, n.metadata, n.priority, n.recipient, n.created_at, n.expires_at, n.replay"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +23,7 @@ class DueRow:
     id: UUID
     request_id: str
     correlation_id: str
+    trace_context: str | None
     notification_type: Channel
     user_id: UUID
     template_code: str

@@ -17,6 +17,7 @@ from chassis.correlation import correlation_id
 from chassis.envelope import Envelope, answer
 from chassis.errors import ServiceError
 from chassis.security import Identity
+from chassis.tracing import trace_context
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
 
@@ -61,7 +62,7 @@ async def create_notification(request: Request) -> Response:
     await spend(request, identity)
     asked = parse_notification(parse_json(await request.body()), request.headers.get("Idempotency-Key"))
     may_send(identity, asked)
-    receipt = await _accept(desk_of(request), asked, Origin(identity, correlation_id()))
+    receipt = await _accept(desk_of(request), asked, Origin(identity, correlation_id(), trace_context()))
     if receipt.fresh:
         return answer(_data(receipt), QUEUED, status=202)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
@@ -93,7 +94,7 @@ async def create_batch(request: Request) -> Response:
     identity = await identify(request)
     items = parse_batch(parse_json(await request.body()))
     await spend(request, identity, len(items))
-    origin = Origin(identity, correlation_id())
+    origin = Origin(identity, correlation_id(), trace_context())
     desk = desk_of(request)
     outcomes = await asyncio.gather(*(_accept_item(desk, item, origin) for item in items))
     results = [_item(index, outcome) for index, outcome in enumerate(outcomes)]

@@ -27,10 +27,11 @@ from contracts.status import Status
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Who asks, and in which story."""
+    """Who asks, in which story and in which trace."""
 
     identity: Identity
     correlation_id: str
+    trace_context: str | None = None
 
 
 class Acceptor:
@@ -96,6 +97,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolved | Unreac
         request_id=request.request_id or str(notification_id),
         body_hash=body_hash(request),
         correlation_id=origin.correlation_id,
+        trace_context=origin.trace_context,
         notification_type=request.notification_type,
         user_id=request.user_id,
         template_code=request.template_code,

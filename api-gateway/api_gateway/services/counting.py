@@ -1,11 +1,17 @@
-"""The gateway's metrics, under the names that the project promises."""
+"""The gateway's metrics, under the names that the project promises.
+
+Series with known labels are made here, at 0: Prometheus sees no increase in a series that appears with a 1.
+"""
 
 from collections import Counter as Tally
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from itertools import product
 
-from prometheus_client import CollectorRegistry, Counter
+from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.metrics import NotificationMetrics
+from contracts.recipients import CHANNELS
+from contracts.status import Status
 
 
 class GatewayMetrics:
@@ -13,7 +19,9 @@ class GatewayMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         promised = NotificationMetrics(registry, counted="Notifications that reached a status")
-        self._reached, self._seconds, self.queue_size = promised.total, promised.seconds, promised.queue_size
+        self._reached, self._seconds, self.queues = promised.total, promised.seconds, promised.queues
+        for channel, status in product(CHANNELS, Status):
+            self._reached.labels(channel, status)
         self._replays = Counter(
             "idempotent_replays_total", "Requests answered with their first answer", registry=registry
         )
@@ -36,3 +44,45 @@ class GatewayMetrics:
 
     def redriven(self, times: int) -> None:
         self._redriven.inc(times)
+
+
+class ReadingMetrics:
+    """What a gateway reads from the database now and then. `reading` names it: `unaccounted` or `oldest`.
+
+    The figures of a reading that failed are taken away, so that none is older than its timestamp says.
+    """
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._unaccounted = Gauge(
+            "notifications_unaccounted", "Accepted notifications without a row", ["type"], registry=registry
+        )
+        self._oldest = Gauge(
+            "notifications_oldest_seconds",
+            "How long the oldest has waited since it could go on; 0 when none waits",
+            ["type", "status"],
+            registry=registry,
+        )
+        self._succeeded = Gauge(
+            "reading_last_success_timestamp_seconds",
+            "When the figures were last read from the database; 0 before the first time",
+            ["reading"],
+            registry=registry,
+        )
+        for reading in ("unaccounted", "oldest"):
+            self._succeeded.labels(reading).set(0)
+
+    def unaccounted(self, by_channel: Mapping[str, int]) -> None:
+        for channel, number in by_channel.items():
+            self._unaccounted.labels(channel).set(number)
+        self._succeeded.labels("unaccounted").set_to_current_time()
+
+    def oldest(self, seconds: Mapping[tuple[str, str], float]) -> None:
+        for (channel, status), waited in seconds.items():
+            self._oldest.labels(channel, status).set(waited)
+        self._succeeded.labels("oldest").set_to_current_time()
+
+    def unaccounted_unknown(self) -> None:
+        self._unaccounted.clear()
+
+    def oldest_unknown(self) -> None:
+        self._oldest.clear()

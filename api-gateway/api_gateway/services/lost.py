@@ -22,7 +22,7 @@ LARGEST_GROUP = 1_000
 
 
 class LostWatch:
-    """`run_once` looks at every queue, keeps the `queue_size` metric and re-drives what was lost."""
+    """`run_once` looks at every queue, keeps the `queue_size` and `queue_consumers` metrics and re-drives what was lost."""
 
     def __init__(
         self,
@@ -62,8 +62,9 @@ class LostWatch:
         try:
             depth = await self._broker.depth(queue)
         except BrokerUnavailable:
+            self._metrics.queues.lost_sight_of(queue)
             return False
-        self._metrics.queue_size.labels(queue).set(depth.ready)
+        self._metrics.queues.saw(queue, depth)
         return depth.ready == 0 and not depth.unacked
 
     async def _redrive(self, channel: str) -> int:

@@ -19,6 +19,7 @@ from api_gateway.services.store import Store
 from chassis.broker import Broker, Publication, PublishFailed
 from chassis.database import DatabaseUnavailable
 from chassis.jsons import to_json
+from chassis.tracing import headers_of
 from contracts.messages import MESSAGE_VERSION
 from contracts.status import Status
 
@@ -122,5 +123,6 @@ def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int =
         message_id=str(row.id),
         correlation_id=row.correlation_id,
         priority=row.priority,
+        headers=headers_of(row.trace_context),
     )
     return Letter(row.id, publication)

@@ -1,5 +1,6 @@
 """The worker's HTTP side."""
 
+from chassis.broker import BrokerUnavailable
 from chassis.security import ServiceTokens
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE
 from email_service.addresses import fingerprint
@@ -50,3 +51,17 @@ async def test_a_suppression_can_be_seen_and_pardoned_by_services_only(world, me
         assert (await http.get("/internal/suppressions/bounce@example.com")).status_code == 422
         await world.publish(message(user))
         await until(lambda: inbox.emails.refused == 2)
+
+
+async def test_its_queue_is_measured_and_not_shown_while_it_cannot_be_seen(world, until):
+    def seen(app) -> tuple[float | None, ...]:
+        names = ("queue_size", "queue_consumers")
+        return tuple(app.state.metrics.get_sample_value(name, {"queue": "email.queue"}) for name in names)
+
+    async def away(_queue: str) -> None:
+        raise BrokerUnavailable
+
+    async with world.worker() as app:
+        await until(lambda: seen(app) == (0, 1))
+        world.broker.depth = away
+        await until(lambda: seen(app) == (None, None))

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 
 from chassis import health, metrics
@@ -16,6 +17,8 @@ from chassis.health import Dependency, HealthBoard
 from chassis.metrics import HttpMetrics
 from chassis.middleware import BodyLimit, TrailingSlash
 from chassis.settings import ServiceSettings
+from chassis.tracing import OFF, Tracing
+from chassis.tracing.requests import TracedRequests
 
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
@@ -38,6 +41,7 @@ def create_service_app(
     registry: CollectorRegistry,
     dependencies: list[Dependency],
     lifespan: Lifespan,
+    tracing: Tracing = OFF,
 ) -> FastAPI:
     """A FastAPI app with health, metrics, docs, correlation ids, body limit and the envelope for every error.
 
@@ -55,6 +59,7 @@ def create_service_app(
         default_response_class=JsonResponse,
         lifespan=lifespan,
         responses=COMMON_RESPONSES,
+        telemetry=NO_TELEMETRY,
     )
     app.state.metrics = registry
     app.state.health = HealthBoard(description.name, dependencies)
@@ -66,10 +71,15 @@ def create_service_app(
     # The last added runs first.
     app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
     app.add_middleware(HttpMetrics, registry=registry)
+    if tracing.tracer is not None:
+        app.add_middleware(TracedRequests, tracer=tracing.tracer)
     app.add_middleware(CorrelationMiddleware)
     app.add_middleware(TrailingSlash)
     return app
 
+
+# FastAPI's own: chassis/tracing/requests.py says why not.
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 COMMON_RESPONSES: dict[int | str, dict[str, object]] = {
     422: {"model": Envelope[Problems], "description": "Fields that are not valid, all of them listed"},

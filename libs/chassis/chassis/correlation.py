@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
 
+from chassis.tracing.context import trace_headers
+
 CORRELATION_HEADER = "X-Correlation-ID"
 REQUEST_HEADER = "X-Request-ID"
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:\-]{1,128}")  # what may go into a log line and a header unescaped
@@ -32,9 +34,12 @@ def begin_story(story: str, **ids: str) -> None:
 
 
 def outgoing_headers() -> Mapping[str, str]:
-    """What an HTTP call made inside a story carries on. A queue may bring any id: only a clean one goes into a header."""
+    """What an HTTP call to another service carries on: the story, and the trace if there is one. Not for providers.
+
+    A queue may bring any id: only a clean one goes into a header.
+    """
     story = _given(_correlation_id.get())
-    return {CORRELATION_HEADER: story} if story else {}
+    return {CORRELATION_HEADER: story, **trace_headers()} if story else trace_headers()
 
 
 class CorrelationMiddleware:

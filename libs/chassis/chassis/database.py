@@ -18,8 +18,9 @@ from chassis.errors import Unavailable
 log = structlog.get_logger()
 
 # SQLSTATE classes that say "the server is not there for us", not "the statement is wrong":
-# 08 connection exception, 53 insufficient resources, 57P operator intervention (shutdown, starting up).
-AWAY = ("08", "53", "57P")
+# 08 connection exception, 53 insufficient resources, 57P operator intervention (shutdown, starting up); and while it is being
+# set up or its password changed: 28 invalid authorization, 3D no such database.
+AWAY = ("08", "28", "3D", "53", "57P")
 
 
 class DatabaseUnavailable(Unavailable):
@@ -51,11 +52,11 @@ class Database:
         except (OSError, TimeoutError, PoolTimeout) as error:
             raise _unavailable(error) from error
         except DBAPIError as error:
-            if error.connection_invalidated or _is_away(error.orig):
+            if error.connection_invalidated or is_away(error):
                 raise _unavailable(error) from error
             raise
         except Exception as error:
-            if _is_away(error):  # asyncpg's own, raised while connecting, before SQLAlchemy wraps anything
+            if is_away(error):  # asyncpg's own, raised while connecting, before SQLAlchemy wraps anything
                 raise _unavailable(error) from error
             raise
 
@@ -74,7 +75,10 @@ class Database:
         await self._engine.dispose()
 
 
-def _is_away(error: BaseException | None) -> bool:
+def is_away(error: BaseException | None) -> bool:
+    """Whether the driver's error says that the server is not there for us."""
+    if isinstance(error, DBAPIError):
+        error = error.orig
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
     return str(state).startswith(AWAY) or type(error).__name__ in {"ConnectionDoesNotExistError", "InterfaceError"}
 

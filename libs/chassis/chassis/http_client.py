@@ -11,6 +11,7 @@ from chassis.correlation import outgoing_headers
 from chassis.envelope import Envelope
 from chassis.errors import Unavailable
 from chassis.security import ServiceTokens
+from chassis.tracing import OFF, Tracing, calling
 
 Data = TypeVar("Data")
 
@@ -43,10 +44,13 @@ class ServiceClient:
     `get`/`post` return (status, body) for every answer below 500, and raise `DependencyUnavailable` otherwise.
     """
 
-    def __init__(self, base_url: str, audience: str, tokens: ServiceTokens, breaker: CircuitBreaker) -> None:
+    def __init__(
+        self, base_url: str, audience: str, tokens: ServiceTokens, breaker: CircuitBreaker, tracing: Tracing = OFF
+    ) -> None:
         self.breaker = breaker
         self._audience = audience
         self._tokens = tokens
+        self._tracing = tracing
         self._http = httpx2.AsyncClient(
             base_url=base_url,
             timeout=httpx2.Timeout(3.0, connect=1.0),
@@ -62,6 +66,12 @@ class ServiceClient:
 
     async def _call(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None
+    ) -> tuple[int, bytes]:
+        with calling(self._tracing, method, self._audience):
+            return await self._exchange(method, path, params=params, body=body)
+
+    async def _exchange(
+        self, method: str, path: str, *, params: Mapping[str, str] | None, body: bytes | None
     ) -> tuple[int, bytes]:
         headers = {"Authorization": f"Bearer {self._tokens.issue(self._audience)}", **outgoing_headers()}
         if body is not None:

@@ -3,6 +3,7 @@
 import io
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any, BinaryIO, Literal
 
 import orjson
@@ -25,11 +26,16 @@ def configure_logs(
     form: Literal["json", "console"] = "json",
     service: str = "",
     stream: BinaryIO | None = None,
+    extra: Sequence[Processor] = (),
 ) -> None:
-    """Once a process, from its entry point. In "json" every line is one object with timestamp, level, event, service."""
+    """Once a process, from its entry point. In "json" every line is one object with timestamp, level, event, service.
+
+    `extra` processors add to every line.
+    """
     output = stream or sys.stdout.buffer
+    shared = [*SHARED, *extra, _named(service)]
     structlog.configure(
-        processors=[*SHARED, _named(service), *_renderers(form)],
+        processors=[*shared, *_renderers(form)],
         wrapper_class=structlog.make_filtering_bound_logger(logging.getLevelNamesMapping()[level]),
         logger_factory=structlog.BytesLoggerFactory(output) if form == "json" else None,
         cache_logger_on_first_use=True,
@@ -37,7 +43,7 @@ def configure_logs(
     handler = logging.StreamHandler(io.TextIOWrapper(stream, line_buffering=True) if stream else sys.stdout)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=[*SHARED, _named(service)],
+            foreign_pre_chain=shared,
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_renderers(form, text=True)],
         )
     )

@@ -48,20 +48,21 @@ class HttpMetrics:
 
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                labels = (_method(scope["method"]), _route(scope), f"{message['status'] // 100}xx")
+                labels = (method_of(scope["method"]), route_of(scope), f"{message['status'] // 100}xx")
                 self._seconds.labels(*labels).observe(time.perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, observe)
 
 
-def _route(scope: Scope) -> str:
+def route_of(scope: Scope) -> str:
     """The route's template, never the path: a caller must not be able to make labels."""
     route = scope.get("route")
     return getattr(route, "path", "") or "unmatched"
 
 
-def _method(method: str) -> str:
+def method_of(method: str) -> str:
+    """The method, one of a known few for the same reason."""
     return method if method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} else "OTHER"
 
 

@@ -4,20 +4,28 @@ import asyncio
 import contextlib
 import signal
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from chassis.database import migrate
+from chassis.database import is_away, migrate
 from chassis.errors import ServiceError
 from chassis.logs import configure_logs
 from chassis.settings import ServiceSettings
+from chassis.tracing import Tracing, tracing_from_environment
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
+Settings_contra = TypeVar("Settings_contra", bound=ServiceSettings, contravariant=True)
+
+
+class AppFactory(Protocol[Settings_contra]):
+    """A service's `create_app`, as its entry point calls it."""
+
+    def __call__(self, settings: Settings_contra, /, *, tracing: Tracing) -> FastAPI: ...
 
 
 def load_settings(kind: type[Settings]) -> Settings:
@@ -31,12 +39,12 @@ def load_settings(kind: type[Settings]) -> Settings:
         raise SystemExit(2) from None
 
 
-def serve(kind: type[Settings], create_app: Callable[[Settings], FastAPI], service: str) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the requests in flight end."""
-    settings = load_settings(kind)
-    configure_logs(level=settings.log_level, form=settings.log_format, service=service)
+def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) -> None:
+    """Serves until SIGTERM or SIGINT, then lets the requests in flight end and sends the last spans."""
+    settings, tracing = load_settings(kind), tracing_from_environment(service)
+    configure_logs(level=settings.log_level, form=settings.log_format, service=service, extra=tracing.log_processors)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, tracing=tracing),
         host=settings.host,
         port=settings.port,
         log_config=None,
@@ -45,7 +53,10 @@ def serve(kind: type[Settings], create_app: Callable[[Settings], FastAPI], servi
         timeout_graceful_shutdown=20,
     )
     server = _Server(config)
-    server.run()
+    try:
+        server.run()
+    finally:
+        tracing.flush()
     if not server.started:
         raise SystemExit(3)
 
@@ -67,7 +78,9 @@ def migrate_database(url: str, folder: Path) -> None:
     """Brings the database to the newest revision in `folder`; ends the process with a clear line when it is away."""
     try:
         asyncio.run(migrate(folder, url))
-    except (OSError, ServiceError) as error:
+    except Exception as error:
+        if not isinstance(error, OSError | ServiceError) and not is_away(error):
+            raise
         sys.stderr.write(f"The database that DATABASE_URL names cannot be reached: {error}\n")
         raise SystemExit(1) from None
     sys.stdout.write("The database is at the newest revision.\n")
@@ -76,7 +89,7 @@ def migrate_database(url: str, folder: Path) -> None:
 def run_service(
     arguments: Sequence[str],
     kind: type[Settings],
-    create_app: Callable[[Settings], FastAPI],
+    create_app: AppFactory[Settings],
     *,
     service: str,
     migrations: Path,

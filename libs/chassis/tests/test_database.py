@@ -1,9 +1,12 @@
 """The database wrapper: one clear error when the server is away."""
 
+from pathlib import Path
+
 import pytest
 from sqlalchemy import text
 
-from chassis.database import Database, DatabaseUnavailable
+from chassis.database import Database, DatabaseUnavailable, is_away
+from chassis.server import migrate_database
 
 
 async def test_a_query_runs_in_a_transaction(databases) -> None:
@@ -37,3 +40,25 @@ async def test_a_wrong_statement_is_not_called_unavailable(databases) -> None:
         async with database.begin() as connection:
             await connection.execute(text("SELEC 1"))
     await database.close()
+
+
+async def test_a_database_that_does_not_exist_yet_is_unavailable(databases) -> None:
+    database = Database((await databases(None)).rsplit("/", 1)[0] + "/not_made_yet")
+    with pytest.raises(DatabaseUnavailable):
+        await database.ping()
+    await database.close()
+
+
+@pytest.mark.parametrize("sqlstate", ["28P01", "3D000", "57P03", "08006"])
+def test_a_server_that_does_not_let_us_in_is_away(sqlstate: str) -> None:
+    assert is_away(type("_Refused", (Exception,), {"sqlstate": sqlstate})())
+
+
+def test_migrating_a_database_that_is_not_there_ends_with_one_clear_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], unused_tcp_port: int
+) -> None:
+    folder = Path(__file__).parents[3] / "user-service" / "alembic"
+    with pytest.raises(SystemExit) as ended:
+        migrate_database(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none", folder)
+    assert ended.value.code == 1
+    assert "DATABASE_URL" in capsys.readouterr().err

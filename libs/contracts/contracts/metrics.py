@@ -2,7 +2,25 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from chassis.broker import QueueDepth
+
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
+
+
+class QueueGauges:
+    """What was last seen of each queue. What cannot be looked at is not shown: an old figure would pass for a fresh one."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._size = Gauge("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
+        self._consumers = Gauge("queue_consumers", "Consumers of a queue", ["queue"], registry=registry)
+
+    def saw(self, queue: str, depth: QueueDepth) -> None:
+        self._size.labels(queue).set(depth.ready)
+        self._consumers.labels(queue).set(depth.consumers)
+
+    def lost_sight_of(self, queue: str) -> None:
+        for gauge in (self._size, self._consumers):
+            gauge.remove(queue)
 
 
 class NotificationMetrics:
@@ -17,4 +35,4 @@ class NotificationMetrics:
             registry=registry,
             buckets=SECONDS,
         )
-        self.queue_size = Gauge("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
+        self.queues = QueueGauges(registry)

@@ -2,23 +2,50 @@
 
 from datetime import UTC, datetime
 
-from prometheus_client import CollectorRegistry
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from contracts.messages import NotificationMessage
 from contracts.metrics import NotificationMetrics
+from contracts.recipients import Channel
 from delivery.ledger import Recorded
 from delivery.outcomes import Outcome, Sent
 
+STATES = ("sent", "retry", "failed", "suppressed", "expired", "unknown")
+PROVIDER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+
 
 class DeliveryMetrics:
-    """`notifications_total{type,status}` counts a worker's attempts by the state they ended in."""
+    """`notifications_total{type,status}` counts a worker's attempts by the state they ended in.
 
-    def __init__(self, registry: CollectorRegistry) -> None:
+    A worker has one channel, so every series is made here, at 0: counting costs no look-up by label, and Prometheus sees the
+    first increase (of a series that appears with a 1 it sees none).
+    """
+
+    def __init__(self, registry: CollectorRegistry, channel: Channel) -> None:
         promised = NotificationMetrics(registry, counted="Delivery attempts by what became of them")
-        self._attempts, self._seconds, self.queue_size = promised.total, promised.seconds, promised.queue_size
+        self.queues = promised.queues
+        self._attempts = {state: promised.total.labels(channel, state) for state in STATES}
+        self._seconds = promised.seconds.labels(channel)
+        self._ambiguous = Counter(
+            "delivery_ambiguous_total", "Times nobody can know whether it was sent", ["type"], registry=registry
+        ).labels(channel)
+        self._provider = Histogram(
+            "provider_request_seconds",
+            "From handing a message to the provider's client until its outcome is known",
+            ["type"],
+            registry=registry,
+            buckets=PROVIDER_SECONDS,
+        ).labels(channel)
 
     def attempted(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
-        self._attempts.labels(message.notification_type, row.state).inc()
+        self._attempts[row.state].inc()
+        self.doubted(row.doubt)
         if isinstance(outcome, Sent):
-            waited = (datetime.now(UTC) - message.created_at).total_seconds()
-            self._seconds.labels(message.notification_type).observe(waited)
+            self._seconds.observe((datetime.now(UTC) - message.created_at).total_seconds())
+
+    def doubted(self, times: int) -> None:
+        if times:
+            self._ambiguous.inc(times)
+
+    def asked_provider(self, seconds: float) -> None:
+        self._provider.observe(seconds)

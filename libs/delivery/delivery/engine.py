@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from chassis.broker import Delivery
 from chassis.correlation import begin_story
 from chassis.errors import Unavailable
+from chassis.tracing import trace_context
 from contracts.messages import NotificationMessage
 from delivery.attempts import Attempts
 from delivery.audience import Audience
@@ -151,4 +152,6 @@ class Engine(Generic[Address, Content]):
 
 
 def _claim(message: NotificationMessage, recipient: str, raw: str) -> Claim:
-    return Claim(message.notification_id, recipient, message.replay, message.priority, raw, message.expires_at)
+    return Claim(
+        message.notification_id, recipient, message.replay, message.priority, raw, message.expires_at, trace_context()
+    )

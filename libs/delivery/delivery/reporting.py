@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 
 from chassis.broker import Broker, Publication
 from chassis.groupcommit import GroupCommit
+from chassis.tracing import trace_headers
 from contracts.messages import NotificationMessage, StatusEvent
 from contracts.topology import STATUS_KEY
 from delivery.verdict import Verdict
@@ -36,6 +37,7 @@ class Reporter:
                 body=event.model_dump_json().encode(),
                 message_id=f"{message.notification_id}:{message.replay}:{verdict.status}:{verdict.attempts}",
                 correlation_id=message.correlation_id,
+                headers=trace_headers(),
             )
         )
 

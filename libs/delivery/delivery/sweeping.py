@@ -7,7 +7,9 @@ import structlog
 
 from chassis.broker import Broker, Publication
 from chassis.errors import Unavailable
+from chassis.tracing import headers_of
 from contracts.recipients import Channel
+from delivery.counting import DeliveryMetrics
 from delivery.ledger import Ledger, ToRequeue
 
 log = structlog.get_logger()
@@ -25,6 +27,7 @@ class Sweep:
         channel: Channel,
         ledger: Ledger,
         broker: Broker,
+        metrics: DeliveryMetrics,
         *,
         silence_seconds: float,
         clock: Callable[[], float] = time.monotonic,
@@ -32,6 +35,7 @@ class Sweep:
         self._channel = channel
         self._ledger = ledger
         self._broker = broker
+        self._metrics = metrics
         self._silence_seconds = silence_seconds
         self._clock = clock
         self._beating_since: float | None = None
@@ -55,6 +59,7 @@ class Sweep:
             silence_seconds=self._silence_seconds if self._may_judge() else None,
             largest=LARGEST_GROUP,
         )
+        self._metrics.doubted(sum(item.doubts for item in taken))
         if taken:
             outcomes = await self._broker.publish_many([self._publication(item) for item in taken])
             log.info("ledger.requeued", messages=len(taken), failed=sum(one is not None for one in outcomes))
@@ -70,5 +75,5 @@ class Sweep:
             body=item.message.encode(),
             message_id=str(item.notification_id),
             priority=item.priority,
-            headers={REQUEUED_HEADER: "1"},
+            headers={REQUEUED_HEADER: "1", **headers_of(item.trace_context)},
         )

@@ -21,6 +21,7 @@ from chassis.health import Dependency
 from chassis.http_client import ServiceClient
 from chassis.loops import repeat
 from chassis.security import ServiceTokens
+from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, queue_of
 from delivery.attempts import Attempts
@@ -49,6 +50,7 @@ class Parts:
     users: ServiceClient
     templates: ServiceClient
     owns_redis: bool
+    tracing: Tracing
 
     async def close(self) -> None:
         await self.broker.close()
@@ -59,7 +61,7 @@ class Parts:
         await self.database.close()
 
 
-def make_parts(
+def make_parts(  # noqa: PLR0913 - what the composition root was given
     settings: WorkerSettings,
     registry: CollectorRegistry,
     *,
@@ -67,19 +69,22 @@ def make_parts(
     database_url: str,
     redis: Redis | None,
     broker: Broker | None,
+    tracing: Tracing = OFF,
 ) -> Parts:
     tokens = ServiceTokens(settings.service_secret.get_secret_value(), service)
+    broker = broker or RabbitBroker(settings.rabbitmq_url, TOPOLOGY, name=service, queue_type=settings.queue_type)
     return Parts(
         settings=settings,
         registry=registry,
         database=Database(database_url),
         redis=redis or connect_redis(settings.redis_url),
-        broker=broker or RabbitBroker(settings.rabbitmq_url, TOPOLOGY, name=service, queue_type=settings.queue_type),
-        users=ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker(USER_SERVICE, registry)),
+        broker=traced(broker, TOPOLOGY, tracing),
+        users=ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker(USER_SERVICE, registry), tracing),
         templates=ServiceClient(
-            settings.template_service_url, TEMPLATE_SERVICE, tokens, breaker(TEMPLATE_SERVICE, registry)
+            settings.template_service_url, TEMPLATE_SERVICE, tokens, breaker(TEMPLATE_SERVICE, registry), tracing
         ),
         owns_redis=redis is None,
+        tracing=tracing,
     )
 
 
@@ -98,10 +103,16 @@ class Worker:
         self._parts = parts
         self._provider = provider
         self._queue = queue_of(channel.name)
-        self._metrics = DeliveryMetrics(parts.registry)
+        self._metrics = DeliveryMetrics(parts.registry, channel.name)
         self._ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
         self._reporter = Reporter(parts.broker)
-        self._sweep = Sweep(channel.name, self._ledger, parts.broker, silence_seconds=settings.silence_seconds)
+        self._sweep = Sweep(
+            channel.name,
+            self._ledger,
+            parts.broker,
+            self._metrics,
+            silence_seconds=settings.silence_seconds,
+        )
         self._engine = Engine(
             channel,
             ledger=self._ledger,
@@ -111,6 +122,8 @@ class Worker:
                 ledger=self._ledger,
                 templates=TemplateStore(parts.templates),
                 slots=Slots(provider, concurrency=settings.worker_concurrency),
+                tracing=parts.tracing,
+                metrics=self._metrics,
             ),
             reporter=self._reporter,
             policy=RetryPolicy(
@@ -149,8 +162,10 @@ class Worker:
         return 0
 
     async def _measure(self) -> int:
-        with contextlib.suppress(BrokerUnavailable):
-            self._metrics.queue_size.labels(self._queue).set((await self._parts.broker.depth(self._queue)).ready)
+        try:
+            self._metrics.queues.saw(self._queue, await self._parts.broker.depth(self._queue))
+        except BrokerUnavailable:
+            self._metrics.queues.lost_sight_of(self._queue)
         return 0
 
     async def _stop(self, consumer: Consumer, loops: list["asyncio.Task[None]"]) -> None:
@@ -192,5 +207,10 @@ def create_worker_app(
         *extra_dependencies,
     ]
     return create_service_app(
-        description, parts.settings, registry=parts.registry, dependencies=dependencies, lifespan=lifespan
+        description,
+        parts.settings,
+        registry=parts.registry,
+        dependencies=dependencies,
+        lifespan=lifespan,
+        tracing=parts.tracing,
     )

@@ -109,16 +109,22 @@ def told() -> Told:
 
 
 @pytest.fixture
-def engine(ledger_of, channel: HeldChannel, told: Told) -> Engine:
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def engine(ledger_of, channel: HeldChannel, told: Told, registry: CollectorRegistry) -> Engine:
+    metrics = DeliveryMetrics(registry, channel.name)
     ledger, slots = ledger_of("w1"), Slots(CircuitBreaker("provider"), concurrency=10)
     return Engine(
         channel,
         ledger=ledger,
         audience=AsWritten(),
-        attempts=Attempts(channel, ledger=ledger, templates=AnyTemplate(), slots=slots),
+        attempts=Attempts(channel, ledger=ledger, templates=AnyTemplate(), slots=slots, metrics=metrics),
         reporter=told,
         policy=RetryPolicy(),
-        metrics=DeliveryMetrics(CollectorRegistry()),
+        metrics=metrics,
     )
 
 
@@ -195,3 +201,26 @@ async def test_a_defect_in_a_sender_is_in_doubt_and_spends_an_attempt(engine, ch
     assert [(verdict.status, verdict.code, verdict.attempts) for verdict in told.verdicts] == [
         ("retrying", "sender_failed", 1)
     ]
+
+
+async def test_the_providers_time_is_measured(engine, channel, registry) -> None:
+    task = asyncio.create_task(engine.handle(Copy(_message())))
+    await asyncio.wait_for(channel.sending.wait(), 10)
+    began = asyncio.get_running_loop().time()
+    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 0
+    while asyncio.get_running_loop().time() - began < 0.05:
+        await asyncio.sleep(0)
+    channel.gate.set()
+    await asyncio.wait_for(task, 10)
+    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 1
+    assert 0.05 <= registry.get_sample_value("provider_request_seconds_sum", {"type": "email"}) < 5
+
+
+async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, channel, registry) -> None:
+    async def broken(*_: object) -> Outcome:
+        raise ZeroDivisionError
+
+    channel.send = broken
+    await engine.handle(Copy(_message()))
+    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 1
+    assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1

@@ -1,5 +1,6 @@
 """The ledger, read and written in groups."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +24,7 @@ class Claim:
     priority: int
     message: str
     expires_at: datetime | None
+    trace_context: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,13 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class ToRequeue:
-    """A message that goes through the queue once more."""
+    """A message that goes through the queue once more. `doubts`: to how many recipients a dead worker may have sent it."""
 
     notification_id: UUID
     priority: int
     message: str
+    trace_context: str | None = None
+    doubts: int = 0
 
 
 class LedgerRepository:
@@ -138,13 +142,24 @@ class LedgerRepository:
     ) -> list[ToRequeue]:
         """Due retries, and what dead workers left (not looked for when `silence_seconds` is None): each message once."""
         due = await connection.execute(self._take_due, {"lease": lease_seconds, "largest": largest})
-        taken = {row.notification_id: ToRequeue(row.notification_id, row.priority, row.message) for row in due}
+        taken = {
+            row.notification_id: ToRequeue(row.notification_id, row.priority, row.message, row.trace_context)
+            for row in due
+        }
         if silence_seconds is None:
             return list(taken.values())
-        orphans = await connection.execute(
-            self._take_orphans, {"lease": lease_seconds, "silence": silence_seconds, "largest": largest}
-        )
-        taken |= {row.notification_id: ToRequeue(row.notification_id, row.priority, row.message) for row in orphans}
+        orphans = (
+            await connection.execute(
+                self._take_orphans, {"lease": lease_seconds, "silence": silence_seconds, "largest": largest}
+            )
+        ).all()
+        doubts = Counter(row.notification_id for row in orphans if row.doubtful)
+        taken |= {
+            row.notification_id: ToRequeue(
+                row.notification_id, row.priority, row.message, row.trace_context, doubts[row.notification_id]
+            )
+            for row in orphans
+        }
         return list(taken.values())
 
     async def drop_others(self, connection: AsyncConnection, notification_id: UUID, kept: Sequence[str]) -> None:

@@ -7,13 +7,16 @@ from sqlalchemy import TextClause, text
 CLAIM = """
 WITH given AS (
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
-        notification_id uuid, recipient text, replay int, priority int, message text, expires_at timestamptz)
+        notification_id uuid, recipient text, replay int, priority int, message text, expires_at timestamptz,
+        trace_context text)
 ), claimed AS (
-    INSERT INTO {deliveries} AS d (notification_id, recipient, replay, state, owner, priority, message)
-    SELECT notification_id, recipient, replay, 'claimed', :owner, priority, message
+    INSERT INTO {deliveries} AS d (
+        notification_id, recipient, replay, state, owner, priority, message, trace_context)
+    SELECT notification_id, recipient, replay, 'claimed', :owner, priority, message, trace_context
     FROM given ORDER BY notification_id, recipient
     ON CONFLICT (notification_id, recipient) DO UPDATE SET
         state = 'claimed', owner = excluded.owner, message = excluded.message, next_attempt_at = NULL,
+        trace_context = excluded.trace_context,
         attempts = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.attempts END,
         deferrals = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.deferrals END,
         replay = excluded.replay, updated_at = now()
@@ -72,13 +75,13 @@ WITH due AS (
 )
 UPDATE {deliveries} d SET state = 'requeued', next_attempt_at = now() + make_interval(secs => :lease), updated_at = now()
 FROM due WHERE d.notification_id = due.notification_id AND d.recipient = due.recipient
-RETURNING d.notification_id, d.priority, d.message
+RETURNING d.notification_id, d.priority, d.message, d.trace_context
 """
 
 # A worker that has not been heard of for the lease is dead. What it was sending may have been sent: that is counted.
 TAKE_ORPHANS = """
 WITH orphans AS (
-    SELECT notification_id, recipient FROM {deliveries} o
+    SELECT notification_id, recipient, o.state = 'sending' AS doubtful FROM {deliveries} o
     WHERE o.state IN ('claimed', 'sending') AND o.updated_at < now() - make_interval(secs => :silence)
       AND NOT EXISTS (
         SELECT 1 FROM {workers} w
@@ -86,11 +89,11 @@ WITH orphans AS (
     LIMIT :largest FOR UPDATE SKIP LOCKED
 )
 UPDATE {deliveries} d SET
-    ambiguous = d.ambiguous + CASE WHEN d.state = 'sending' THEN 1 ELSE 0 END,
-    code = CASE WHEN d.state = 'sending' THEN 'ambiguous' ELSE d.code END,
+    ambiguous = d.ambiguous + CASE WHEN doubtful THEN 1 ELSE 0 END,
+    code = CASE WHEN doubtful THEN 'ambiguous' ELSE d.code END,
     state = 'requeued', owner = NULL, next_attempt_at = now() + make_interval(secs => :lease), updated_at = now()
 FROM orphans WHERE d.notification_id = orphans.notification_id AND d.recipient = orphans.recipient
-RETURNING d.notification_id, d.priority, d.message
+RETURNING d.notification_id, d.priority, d.message, d.trace_context, doubtful
 """
 
 # Addresses that a user took away while a retry to them was waiting.

@@ -20,7 +20,8 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
 
     States: claimed (a worker has it), sending (the provider may be hearing it now), retry (waits for `next_attempt_at`),
     requeued (on its way through the queue again), and the ends: sent, failed, suppressed, expired, unknown.
-    `message` is kept while there is something left to do. `ambiguous` counts the times nobody can know whether it was sent.
+    `message` is kept while there is something left to do, `trace_context` (a traceparent) while tracing is on.
+    `ambiguous` counts the times nobody can know whether it was sent.
     """
     deliveries = Table(
         f"{channel}_deliveries",
@@ -36,6 +37,7 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
         Column("priority", Integer, nullable=False),
         Column("next_attempt_at", Instant),
         Column("message", Text),
+        Column("trace_context", Text),
         Column("code", Text),
         Column("detail", Text),
         Column("provider_message_id", Text),

@@ -1,0 +1,91 @@
+"""What a worker counts: attempts by their end, doubts wherever they arise, and the provider's time."""
+
+from datetime import UTC, datetime
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chassis.broker import MemoryBroker, QueueDepth
+from contracts.messages import NotificationMessage, TemplateRef
+from contracts.metrics import QueueGauges
+from contracts.recipients import EmailRecipient
+from contracts.topology import TOPOLOGY
+from delivery.counting import DeliveryMetrics
+from delivery.ledger import Recorded
+from delivery.outcomes import Ambiguous, RetryLater, Sent
+from delivery.sweeping import Sweep
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    return CollectorRegistry()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry) -> DeliveryMetrics:
+    return DeliveryMetrics(registry, "email")
+
+
+def _message() -> NotificationMessage:
+    return NotificationMessage(
+        notification_id=uuid4(), request_id="r", correlation_id="c", notification_type="email", user_id=uuid4(),
+        template=TemplateRef(code="t", version=1, language="en"), variables={}, priority=5,
+        recipient=EmailRecipient(name="Ada", email="ada@example.com"), created_at=datetime.now(UTC),
+    )  # fmt: skip
+
+
+def _attempts(registry: CollectorRegistry, status: str) -> float | None:
+    return registry.get_sample_value("notifications_total", {"type": "email", "status": status})
+
+
+def test_every_series_is_there_before_anything_happened(registry, metrics) -> None:
+    for status in ("sent", "retry", "failed", "suppressed", "expired", "unknown"):
+        assert _attempts(registry, status) == 0
+    for name in ("delivery_ambiguous_total", "provider_request_seconds_count", "notification_processing_seconds_count"):
+        assert registry.get_sample_value(name, {"type": "email"}) == 0
+
+
+def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metrics) -> None:
+    message = _message()
+    row = Recorded(message.notification_id, "r1", "retry")
+    metrics.attempted(message, row, RetryLater("greylisted"))
+    metrics.attempted(message, Recorded(message.notification_id, "r1", "retry", doubt=1), Ambiguous("no_reply"))
+    metrics.attempted(message, Recorded(message.notification_id, "r1", "sent"), Sent("p"))
+    assert (_attempts(registry, "retry"), _attempts(registry, "sent")) == (2, 1)
+    assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1
+    assert registry.get_sample_value("notification_processing_seconds_count", {"type": "email"}) == 1
+
+
+async def test_what_a_dead_worker_was_sending_is_a_doubt_and_what_it_only_had_is_none(
+    registry, metrics, claim_on, ledger_of
+) -> None:
+    dead, living = ledger_of("dead"), ledger_of("living")
+    notification_id = uuid4()
+    sending = [claim_on(notification_id, recipient=f"device-{number}") for number in range(2)]
+    for claim in (*sending, claim_on(), claim_on(notification_id, recipient="device-2")):
+        await dead.claim(claim)
+    for claim in sending:
+        await dead.mark_sending((claim.notification_id, claim.recipient))
+    broker = MemoryBroker(TOPOLOGY)
+    await broker.start()
+    now = [0.0]
+    sweep = Sweep("email", living, broker, metrics, silence_seconds=0, clock=lambda: now[0])
+    await sweep.beat()
+    now[0] = 1.0
+    assert await sweep.run_once() == 2, "one message a notification"
+    assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 2
+    assert await sweep.run_once() == 0
+    assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 2
+    await broker.close()
+
+
+def test_a_queue_out_of_sight_is_not_shown_with_what_was_seen_last(registry) -> None:
+    gauges = QueueGauges(registry)
+    gauges.lost_sight_of("email.queue")  # never seen: nothing to take away
+    gauges.saw("email.queue", QueueDepth(ready=7, unacked=None, consumers=2))
+    shown = [registry.get_sample_value(name, {"queue": "email.queue"}) for name in ("queue_size", "queue_consumers")]
+    assert shown == [7, 2]
+    gauges.lost_sight_of("email.queue")
+    shown = [registry.get_sample_value(name, {"queue": "email.queue"}) for name in ("queue_size", "queue_consumers")]
+    assert shown == [None, None]
