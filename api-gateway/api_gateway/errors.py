@@ -24,7 +24,7 @@ class NotCancellable(Conflict):
 
 
 class NotRetryable(Conflict):
-    code, message = "not_retryable", "Only a failed notification can be tried again"
+    code, message = "not_retryable", "Only a failed or unknown notification can be tried again"
 
 
 class AmbiguousRequestId(Conflict):

@@ -5,6 +5,8 @@ from uuid import UUID, uuid4
 
 from fakeredis import FakeAsyncRedis, FakeServer
 
+from api_gateway.schemas.requests import NotificationRequest
+from api_gateway.services.accepting import body_hash
 from chassis.security import hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
 from contracts.messages import NotificationMessage
@@ -52,6 +54,24 @@ async def test_fifty_equal_requests_at_once_make_one_notification_and_fifty_equa
     assert listed["meta"]["total"] == 1
     proof = (await one.http.get("/api/v1/reconcile", headers=one.token())).json()["data"]
     assert (proof["accepted"], proof["unaccounted"]) == (1, 0)
+
+
+async def test_the_guarantee_is_carried_and_is_part_of_what_was_asked_for(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    asked = {"user_id": str(user.id), "request_id": "r-1"}
+    first = await gateway.send(**asked, delivery_guarantee="at_most_once")
+    assert (await gateway.send(**asked, delivery_guarantee="at_most_once")).headers["Idempotent-Replayed"] == "true"
+    assert (await gateway.send(**asked)).json()["error"] == "idempotency_key_reused"
+    assert (await gateway.send(**asked, delivery_guarantee="exactly_once")).status_code == 422
+    story = await gateway.until(first.json()["data"]["notification_id"], "queued")
+    assert story["delivery_guarantee"] == "at_most_once"
+
+
+def test_a_key_that_was_used_before_there_were_guarantees_is_still_recognised() -> None:
+    asked = {"notification_type": "email", "user_id": str(UUID(int=1)), "template_code": "t"}
+    before = "33798bae32007db77dee75c235123a56b2db559ccfdfc7e4fe69fce1d6069364"
+    assert body_hash(NotificationRequest.model_validate(asked)) == before
 
 
 async def test_the_same_request_id_with_another_body_is_refused(gateway) -> None:

@@ -98,6 +98,19 @@ async def test_a_dead_letter_is_listed_and_tried_again_with_a_fresh_budget(gatew
     assert (await gateway.until(notification_id, "sent"))["error"] is None
 
 
+async def test_what_may_have_arrived_is_sent_again_by_name_only(gateway) -> None:
+    notification_id = await _accepted(gateway, delivery_guarantee="at_most_once")
+    assert (await gateway.until(notification_id, "queued"))["delivery_guarantee"] == "at_most_once"
+    await _report(gateway, notification_id, "unknown", code="no_answer", attempts=1)
+    story = await gateway.until(notification_id, "unknown")
+    assert (story["error"], story["attempts"]) == ("no_answer", 1)
+    many = await gateway.http.post("/api/v1/failed/replay", headers=gateway.token(), json={})
+    assert many.json()["data"]["replayed"] == 0
+    named = await gateway.http.post(f"/api/v1/notifications/{notification_id}/retry", headers=gateway.token())
+    assert named.status_code == 202
+    assert (await gateway.until(notification_id, "queued"))["replays"] == 1
+
+
 async def test_many_dead_letters_are_replayed_by_filter(gateway) -> None:
     ids = [await _accepted(gateway) for _ in range(3)]
     for place, notification_id in enumerate(ids):

@@ -52,6 +52,7 @@ class Notification(Base):
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     send_at: Mapped[datetime | None] = mapped_column(Instant)
     expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    delivery_guarantee: Mapped[str] = mapped_column(String(16), server_default=text("'at_least_once'"))
     due_at: Mapped[datetime | None] = mapped_column(Instant)
     leased_by: Mapped[str | None] = mapped_column(Text)
     queued_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
+from contracts.messages import DeliveryGuarantee
 
 # leased: this process publishes it now; scheduled: at send_at; deferred: a relay looks it up; settled: nothing to do.
 Disposition = Literal["leased", "scheduled", "deferred", "settled"]
@@ -38,6 +39,7 @@ class NewNotification:
     code: str | None
     send_at: datetime | None
     expires_at: datetime | None
+    delivery_guarantee: DeliveryGuarantee
     disposition: Disposition
 
 
@@ -60,7 +62,7 @@ WITH given AS (
         id uuid, caller text, request_id text, body_hash text, correlation_id text, trace_context text,
         notification_type text, user_id uuid, template_code text, template_version int, language text, variables jsonb,
         metadata jsonb, priority smallint, recipient jsonb, status text, code text, send_at timestamptz,
-        expires_at timestamptz, disposition text)
+        expires_at timestamptz, delivery_guarantee text, disposition text)
 ), keys AS (
     INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
     SELECT caller, request_id, id, body_hash, status FROM given ORDER BY caller, request_id
@@ -70,10 +72,10 @@ WITH given AS (
     INSERT INTO notifications (
         id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, variables, metadata, priority, recipient, status, code, created_at, send_at,
-        expires_at, due_at, leased_by, ended_at)
+        expires_at, delivery_guarantee, due_at, leased_by, ended_at)
     SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, variables, metadata, priority, recipient, status, code, created_at, send_at,
-        expires_at,
+        expires_at, delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() END,
         CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,

@@ -10,10 +10,12 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
+from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
 COLUMNS = """n.id, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id, n.template_code,
-    n.template_version, n.language, n.variables, n.metadata, n.priority, n.recipient, n.created_at, n.expires_at, n.replay"""
+    n.template_version, n.language, n.variables, n.metadata, n.priority, n.recipient, n.created_at, n.expires_at,
+    n.delivery_guarantee, n.replay"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,7 @@ class DueRow:
     recipient: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime | None
+    delivery_guarantee: DeliveryGuarantee
     replay: int
     expired: bool
 

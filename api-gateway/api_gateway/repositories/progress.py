@@ -84,7 +84,8 @@ UPDATE notifications SET status = 'pending', code = NULL, detail = NULL, attempt
     history = history || jsonb_build_object('status', 'replayed', 'at', now())
 WHERE id IN (
     SELECT id FROM notifications
-    WHERE status = 'failed' AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
+    WHERE (status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)  -- what may have arrived: by name
+      AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
       AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
       AND (CAST(:code AS text) IS NULL OR code = :code)
     ORDER BY id LIMIT :largest FOR UPDATE SKIP LOCKED
@@ -107,7 +108,7 @@ async def replay_failed(
     code: str | None = None,
     largest: int = 1_000,
 ) -> list[UUID]:
-    """Gives failed notifications a fresh budget and makes them due. Returns those it did."""
+    """Gives failed notifications, and unknown ones that `ids` name, a fresh budget and makes them due. Returns those."""
     rows: Sequence[Row[Any]] = (
         await connection.execute(
             REPLAY, {"ids": None if ids is None else list(ids), "channel": channel, "code": code, "largest": largest}

@@ -59,7 +59,7 @@ async def cancel_notification(notification_id: UUID, identity: Limited, desk: Th
     response_model=Envelope[NotificationStory],
 )
 async def retry_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
-    """Re-drives a dead letter with a fresh budget of attempts; 409 `not_retryable` unless it has failed."""
+    """Re-drives a dead letter, or one whose end is unknown, with a fresh budget of attempts; else 409 `not_retryable`."""
     allow(identity, "notifications:write")
     story = await desk.commands.retry(notification_id, identity)
     return answer(story, "Notification will be tried again", status=202)

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 from contracts.status import Status
 
@@ -68,13 +69,14 @@ class NotificationView(BaseModel):
     priority: int
     metadata: dict[str, Any]
     status: Status
-    error: str | None = Field(description="Stable code of the reason, for failed, suppressed and expired")
+    error: str | None = Field(description="Stable code of the reason, for failed, suppressed, expired and unknown")
     error_detail: str | None
     attempts: int
     replays: int
     created_at: datetime
     send_at: datetime | None
     expires_at: datetime | None
+    delivery_guarantee: DeliveryGuarantee
     queued_at: datetime | None
     sent_at: datetime | None
     ended_at: datetime | None

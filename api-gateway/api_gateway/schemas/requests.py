@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
 LONGEST_SCHEDULE = timedelta(days=366)
@@ -50,6 +51,11 @@ class NotificationRequest(BaseModel):
     language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
     send_at: Instant | None = Field(default=None, description="Not before this time")
     expires_at: Instant | None = Field(default=None, description="Not after this time")
+    delivery_guarantee: DeliveryGuarantee = Field(
+        default="at_least_once",
+        description="When the provider may have taken it and its answer was lost: send again with the same Message-ID "
+        "(at_least_once), or end as `unknown` (at_most_once)",
+    )
 
     @model_validator(mode="after")
     def _times_make_sense(self) -> "NotificationRequest":

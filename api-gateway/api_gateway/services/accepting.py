@@ -111,6 +111,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolved | Unreac
         code=code,
         send_at=request.send_at,
         expires_at=request.expires_at,
+        delivery_guarantee=request.delivery_guarantee,
         disposition=disposition,
     )
 
@@ -130,6 +131,10 @@ def _beginning(
 
 
 def body_hash(request: NotificationRequest) -> str:
-    """Two requests are the same when what they ask for is, whatever the order of their keys."""
-    asked = request.model_dump(mode="json", exclude={"request_id"})
+    """Two requests are the same when what they ask for is, whatever the order of their keys.
+
+    A field that came later counts only when it is used: a key from before it must still be recognised.
+    """
+    later = {"delivery_guarantee"} if request.delivery_guarantee == "at_least_once" else set[str]()
+    asked = request.model_dump(mode="json", exclude={"request_id", *later})
     return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS)).hexdigest()

@@ -38,7 +38,7 @@ class Commands:
         return await self._reader.story(notification_id, identity)
 
     async def retry(self, notification_id: UUID, identity: Identity) -> NotificationStory:
-        """Gives a failed notification a fresh budget. Raises NotificationNotFound, NotRetryable."""
+        """Gives a failed or unknown notification a fresh budget. Raises NotificationNotFound, NotRetryable."""
         await self._reader.story(notification_id, identity)
         if not await self.replay([notification_id]):
             raise NotRetryable
@@ -47,7 +47,10 @@ class Commands:
     async def replay(
         self, ids: Sequence[UUID] | None, *, channel: Channel | None = None, code: str | None = None, limit: int = 1_000
     ) -> int:
-        """Re-drives failed notifications: those named, or all that the filters let through. Returns how many."""
+        """Re-drives failed notifications: those named (unknown ones too), or all that the filters let through.
+
+        Returns how many.
+        """
         async with self._database.begin() as connection:
             done = await progress.replay_failed(connection, ids=ids, channel=channel, code=code, largest=limit)
         return len(done)

@@ -115,6 +115,7 @@ def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int =
         "metadata": row.metadata,
         "created_at": created_at,
         "expires_at": row.expires_at,
+        "delivery_guarantee": row.delivery_guarantee,
         "replay": replay,
     }
     publication = Publication(

@@ -109,6 +109,6 @@ def _fields(row: Row[Any]) -> dict[str, Any]:
 
 _SAME = (
     "request_id", "correlation_id", "notification_type", "user_id", "template_code", "template_version", "language",
-    "priority", "status", "attempts", "created_at", "send_at", "expires_at", "queued_at", "sent_at", "ended_at",
-    "updated_at",
+    "priority", "status", "attempts", "created_at", "send_at", "expires_at", "delivery_guarantee",
+    "queued_at", "sent_at", "ended_at", "updated_at",
 )  # fmt: skip

@@ -10,6 +10,10 @@ from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipien
 
 MESSAGE_VERSION: Literal[1] = 1
 
+# What a worker does when nobody can know whether the provider took a message: send it again with the same Message-ID, or
+# end the notification as `unknown`.
+DeliveryGuarantee = Literal["at_least_once", "at_most_once"]
+
 
 class TemplateRef(Contract):
     """A template is named, not carried: a version never changes, so a worker fetches and compiles it once."""
@@ -38,6 +42,7 @@ class NotificationMessage(Contract):
     metadata: dict[str, Any] = Field(default_factory=dict)
     created_at: datetime
     expires_at: datetime | None = None
+    delivery_guarantee: DeliveryGuarantee = "at_least_once"
     replay: int = 0
 
 

@@ -13,7 +13,7 @@ from contracts.messages import NotificationMessage
 from delivery.channel import Address, Content, DeliveryChannel, Envelope, Target
 from delivery.counting import DeliveryMetrics
 from delivery.ledger import Claimed, Ledger
-from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown, RetryLater
+from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown, RetryLater, Unknown
 from delivery.slots import Slots, settle
 from delivery.spans import sending, tell
 from delivery.template_store import TemplateGone, TemplateStore
@@ -44,18 +44,28 @@ class Attempts(Generic[Address, Content]):
 
     async def make(self, claimed: Claimed, target: Target[Address], message: NotificationMessage) -> Outcome | None:
         """None: the delivery was taken from us before it was sent."""
-        if claimed.expired:
-            return Expired()
-        if suppressed := await self._channel.screen(target):
-            return suppressed
+        once = message.delivery_guarantee == "at_most_once"
+        if refused := await self._screen(claimed, target, once=once):
+            return refused
         content = await self._render(message)
         if isinstance(content, Permanent | RetryLater | ProviderDown):
             return content
         envelope = Envelope(message.notification_id, message.correlation_id, message.priority)
         try:
-            return await self._send(content, target, envelope, attempt=claimed.attempts + 1)
+            outcome = await self._send(content, target, envelope, attempt=claimed.attempts + 1)
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
+        if isinstance(outcome, Ambiguous) and once:
+            return Unknown(outcome.code, outcome.detail, attempted=True)
+        return outcome
+
+    async def _screen(self, claimed: Claimed, target: Target[Address], *, once: bool) -> Outcome | None:
+        """What ends a delivery before anything is sent."""
+        if claimed.doubtful and once:
+            return Unknown("worker_lost")
+        if claimed.expired:
+            return Expired()
+        return await self._channel.screen(target)
 
     async def _render(self, message: NotificationMessage) -> Content | Permanent | RetryLater | ProviderDown:
         try:

@@ -37,6 +37,18 @@ class Ambiguous:
 
 
 @dataclass(frozen=True, slots=True)
+class Unknown:
+    """It may have been taken, and the notification asked not to be sent twice.
+
+    `attempted` now, and the answer never came; else by a worker that died over it.
+    """
+
+    code: str
+    detail: str = ""
+    attempted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderDown:
     """The provider, or our account with it, does not work at all: the message is not to blame and no attempt is spent."""
 
@@ -57,4 +69,4 @@ class Expired:
     """Its `expires_at` has passed."""
 
 
-Outcome = Sent | RetryLater | Permanent | Ambiguous | ProviderDown | Suppressed | Expired
+Outcome = Sent | RetryLater | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired

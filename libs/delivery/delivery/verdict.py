@@ -6,15 +6,37 @@ from dataclasses import dataclass, replace
 from contracts.messages import EventStatus
 from delivery.backoff import RetryPolicy, spends_attempt
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
-from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown, RetryLater, Sent, Suppressed
+from delivery.outcomes import (
+    Ambiguous,
+    Expired,
+    Outcome,
+    Permanent,
+    ProviderDown,
+    RetryLater,
+    Sent,
+    Suppressed,
+    Unknown,
+)
 
 
-def record_of(  # noqa: PLR0911 - one return an outcome
-    row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPolicy
-) -> Recorded:
+def record_of(row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPolicy) -> Recorded:
     """`row`, which names the delivery, filled in with what an outcome means."""
     attempts = before.attempts + int(_reached_provider(outcome))
     row = replace(row, attempts=attempts, told_before=before.deferrals > 0)
+    match outcome:
+        case ProviderDown(code, detail):
+            wait = policy.delay_after(outcome, attempts)
+            return replace(row, state="retry", code=code, detail=detail, deferred=1, delay=wait)
+        case RetryLater(code, detail) | Ambiguous(code, detail):
+            row = replace(row, doubt=int(isinstance(outcome, Ambiguous)))
+            if policy.exhausted(attempts):
+                return replace(row, state="failed", code="exhausted", detail=f"{code}: {detail}")
+            return replace(row, state="retry", code=code, detail=detail, delay=policy.delay_after(outcome, attempts))
+        case _:
+            return _ended(row, outcome)
+
+
+def _ended(row: Recorded, outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> Recorded:
     match outcome:
         case Sent(provider_message_id):
             return replace(row, state="sent", provider_message_id=provider_message_id)
@@ -24,18 +46,18 @@ def record_of(  # noqa: PLR0911 - one return an outcome
             return replace(row, state="expired", code="expired")
         case Permanent(code, detail):
             return replace(row, state="failed", code=code, detail=detail)
-        case ProviderDown(code, detail):
-            wait = policy.delay_after(outcome, attempts)
-            return replace(row, state="retry", code=code, detail=detail, deferred=1, delay=wait)
-        case RetryLater(code, detail) | Ambiguous(code, detail):
-            row = replace(row, doubt=int(isinstance(outcome, Ambiguous)))
-            if policy.exhausted(attempts):
-                return replace(row, state="failed", code="exhausted", detail=f"{code}: {detail}")
-            return replace(row, state="retry", code=code, detail=detail, delay=policy.delay_after(outcome, attempts))
+        case Unknown(code, detail, attempted):
+            return replace(row, state="unknown", code=code, detail=detail, doubt=int(attempted))
 
 
 def _reached_provider(outcome: Outcome) -> bool:
-    return spends_attempt(outcome) and not isinstance(outcome, Suppressed | Expired)
+    match outcome:
+        case Suppressed() | Expired():
+            return False
+        case Unknown(attempted=attempted):
+            return attempted
+        case _:
+            return spends_attempt(outcome)
 
 
 @dataclass(frozen=True, slots=True)

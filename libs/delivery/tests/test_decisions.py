@@ -6,7 +6,7 @@ import pytest
 
 from delivery.backoff import RetryPolicy
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
-from delivery.outcomes import Ambiguous, Expired, Permanent, ProviderDown, RetryLater, Sent, Suppressed
+from delivery.outcomes import Ambiguous, Expired, Permanent, ProviderDown, RetryLater, Sent, Suppressed, Unknown
 from delivery.verdict import record_of, verdict_of
 
 POLICY = RetryPolicy(max_retries=2, base_seconds=2, longest_seconds=10)
@@ -37,12 +37,14 @@ def test_a_providers_wish_is_a_floor() -> None:
         (RetryLater("greylisted"), 2, "failed", 3, "exhausted"),
         (Ambiguous("dropped"), 2, "failed", 3, "exhausted"),
         (ProviderDown("unreachable"), 2, "retry", 2, "unreachable"),
+        (Unknown("no_answer", attempted=True), 0, "unknown", 1, "no_answer"),
+        (Unknown("worker_lost"), 1, "unknown", 1, "worker_lost"),
     ],
 )
 def test_what_an_outcome_means_for_the_ledger(outcome, before: int, state: str, attempts: int, code) -> None:
     row = record_of(Recorded(uuid4(), "r"), outcome, Claimed(before, 0, expired=False), POLICY)
     assert (row.state, row.attempts, row.code) == (state, attempts, code)
-    assert row.doubt == int(isinstance(outcome, Ambiguous))
+    assert row.doubt == int(isinstance(outcome, Ambiguous) or outcome == Unknown("no_answer", attempted=True))
     assert row.deferred == int(isinstance(outcome, ProviderDown))
 
 

@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import text
 
 from chassis.breaker import CircuitBreaker
 from contracts.messages import NotificationMessage, TemplateRef
@@ -17,7 +18,7 @@ from delivery.backoff import RetryPolicy
 from delivery.channel import Target
 from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
-from delivery.outcomes import Outcome, Permanent, Sent, Suppressed
+from delivery.outcomes import Ambiguous, Outcome, Permanent, Sent, Suppressed
 from delivery.slots import Slots
 from delivery.verdict import Verdict
 
@@ -224,3 +225,45 @@ async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, c
     await engine.handle(Copy(_message()))
     assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 1
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1
+
+
+AFTER_A_DEATH = {"at_least_once": ("sent", 1), "at_most_once": ("unknown", 0)}
+
+
+@pytest.fixture
+def left_sending(ledger_of, claim_on, database):
+    """Leaves a message in the ledger as a worker does that was killed while it was sending."""
+
+    async def leave(body: bytes) -> None:
+        message, dead = NotificationMessage.model_validate_json(body), ledger_of("dead")
+        await dead.claim(claim_on(message.notification_id, message=body.decode()))
+        await dead.mark_sending((message.notification_id, "r1"))
+        await dead.close()  # it is on nobody's list of the living
+        async with database.begin() as connection:
+            await connection.execute(text("UPDATE email_deliveries SET updated_at = now() - interval '1 minute'"))
+        assert len(await ledger_of("w1").take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 1
+
+    return leave
+
+
+@pytest.mark.parametrize("guarantee", AFTER_A_DEATH)
+async def test_what_a_dead_worker_may_have_sent_is_sent_again_or_not_as_the_notification_says(
+    engine, channel, told, left_sending, guarantee: str
+) -> None:
+    channel.gate.set()
+    body = _message(delivery_guarantee=guarantee)
+    await left_sending(body)
+    copy = Copy(body)
+    await engine.handle(copy)
+    assert (told.verdicts[-1].status, channel.sends) == AFTER_A_DEATH[guarantee]
+    assert copy.answer == "ack"
+
+
+async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, channel, told) -> None:
+    channel.gate.set()
+    channel.outcome = Ambiguous("no_answer")
+    body = _message(delivery_guarantee="at_most_once")
+    for copy in (Copy(body), Copy(body, redelivered=True)):
+        await engine.handle(copy)
+        assert copy.answer == "ack"
+    assert (channel.sends, told.verdicts[-1].status, told.verdicts[-1].code) == (1, "unknown", "no_answer")

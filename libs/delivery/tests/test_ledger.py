@@ -87,6 +87,23 @@ async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim
     assert (rows[claimed.notification_id], rows[sending.notification_id]) == (0, 1)
 
 
+async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_new_round(
+    claim_on, ledger_of, database
+) -> None:
+    dead, living = ledger_of("dead"), ledger_of("living")
+    claimed, sending = claim_on(), claim_on()
+    for claim in (claimed, sending):
+        await dead.claim(claim)
+    await dead.mark_sending((sending.notification_id, sending.recipient))
+    await _age(database, 60)
+    await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    assert await living.claim(claimed) == Claimed(0, 0, expired=False, doubtful=False)
+    assert await living.claim(sending) == Claimed(0, 0, expired=False, doubtful=True)
+    await living.record(Recorded(sending.notification_id, sending.recipient, "unknown", code="worker_lost"))
+    again = claim_on(sending.notification_id, replay=1)
+    assert await living.claim(again) == Claimed(0, 0, expired=False, doubtful=False)
+
+
 async def test_nobody_is_judged_when_silence_cannot_be_told_from_an_outage(claim_on, ledger_of, database) -> None:
     await ledger_of("dead").claim(claim_on())
     await _age(database, 60)

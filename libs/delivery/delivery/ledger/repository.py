@@ -29,11 +29,15 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Claimed:
-    """It is ours to deliver; `attempts` were spent and `deferrals` made before."""
+    """It is ours to deliver; `attempts` were spent and `deferrals` made before.
+
+    `doubtful`: the worker that had it last died while it was sending, and nobody knows how far it came.
+    """
 
     attempts: int
     deferrals: int
     expired: bool
+    doubtful: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +112,8 @@ class LedgerRepository:
         """Claims what can be claimed and says how the rest stands, in order. No key may come twice."""
         rows = await connection.execute(self._claim, {"rows": _json(claims), "owner": self.owner})
         standings: dict[tuple[UUID, str], Standing] = {
-            (row.notification_id, row.recipient): Claimed(row.attempts, row.deferrals, row.expired) for row in rows
+            (row.notification_id, row.recipient): Claimed(row.attempts, row.deferrals, row.expired, row.doubtful)
+            for row in rows
         }
         others = [claim for claim in claims if (claim.notification_id, claim.recipient) not in standings]
         if others:

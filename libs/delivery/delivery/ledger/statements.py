@@ -19,13 +19,14 @@ WITH given AS (
         trace_context = excluded.trace_context,
         attempts = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.attempts END,
         deferrals = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.deferrals END,
+        code = CASE WHEN excluded.replay > d.replay THEN NULL ELSE d.code END,
         replay = excluded.replay, updated_at = now()
     WHERE d.state = 'requeued' AND excluded.replay >= d.replay
        OR d.state = 'claimed' AND d.owner = excluded.owner  -- we claimed it, and the answer was lost
        OR excluded.replay > d.replay AND d.state NOT IN ('claimed', 'sending')
-    RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals
+    RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, coalesce(d.code = 'ambiguous', false) AS doubtful
 )
-SELECT c.notification_id, c.recipient, c.attempts, c.deferrals,
+SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, c.doubtful,
        coalesce(g.expires_at <= now(), false) AS expired
 FROM claimed c JOIN given g USING (notification_id, recipient)
 """
