@@ -20,9 +20,11 @@ from api_gateway.services.forwarding import Forwarder
 from api_gateway.services.known import fetched_or_known
 from api_gateway.services.lost import LostWatch
 from api_gateway.services.outbox import Outbox
+from api_gateway.services.overtaking import Overtaking
 from api_gateway.services.reading import Reader
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
+from api_gateway.services.silent import SilenceWatch
 from api_gateway.services.store import Store
 from api_gateway.services.watching import Watch
 from api_gateway.settings import GatewaySettings
@@ -87,11 +89,15 @@ class Gateway:
         self.directory = Directory(self.users, self.templates, self.redis)
         self.store = Store(self.database, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds)
         self.outbox = Outbox(self.broker, self.store, self.metrics)
-        self.reports = Reports(self.broker, self.store, self.metrics)
+        overtaking = Overtaking()
+        self.reports = Reports(self.broker, self.store, self.metrics, overtaking)
         self.relay = Relay(
             self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
         )
-        self.lost = LostWatch(self.broker, self.database, self.metrics, grace_seconds=settings.lost_grace_seconds)
+        self.lost = LostWatch(
+            self.broker, self.database, self.metrics, overtaking, grace_seconds=settings.lost_grace_seconds
+        )
+        self.silent = SilenceWatch(self.database, self.metrics, silence_seconds=settings.report_silence_seconds)
         self.reader = Reader(self.database)
         self.watch = Watch(
             self.reader,
@@ -137,6 +143,7 @@ class Gateway:
         loops = [
             asyncio.create_task(repeat("relay", self.relay.run_once, every_seconds=every)),
             asyncio.create_task(repeat("lost", self.lost.run_once, every_seconds=2 * every)),
+            asyncio.create_task(repeat("silent", self.silent.run_once, every_seconds=self.silent.every_seconds)),
             asyncio.create_task(repeat("proof", self.watch.prove, every_seconds=readings)),
             asyncio.create_task(repeat("oldest", self.watch.find_oldest, every_seconds=readings)),
         ]

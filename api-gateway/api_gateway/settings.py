@@ -29,7 +29,12 @@ class GatewaySettings(ServiceSettings):
     relay_interval_seconds: float = Field(default=1.0, gt=0)
     deferred_retry_seconds: float = Field(default=5.0, description="Between look-ups of what was deferred", gt=0)
     lost_grace_seconds: float = Field(
-        default=60, description="An empty queue this long has lost what is not in it", gt=0
+        default=60,
+        description="What was published so long before what is consumed now, or an empty queue, is lost",
+        gt=0,
+    )
+    report_silence_seconds: float = Field(
+        default=3_600, description="A worker that has begun and says nothing for so long is asked again", gt=0
     )
     reconcile_interval_seconds: float = Field(
         default=60, description="Between two readings of what is unaccounted for and how old the oldest is", gt=0

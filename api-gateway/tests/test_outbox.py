@@ -2,8 +2,10 @@
 
 import asyncio
 from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
 
-from chassis.broker import MemoryBroker
+from chassis.broker import MemoryBroker, Publication
+from contracts.messages import StatusEvent
 from contracts.topology import TOPOLOGY
 
 
@@ -96,3 +98,73 @@ async def test_what_an_emptied_broker_lost_is_published_again(start) -> None:
     async with asyncio.timeout(5):
         while (await gateway.broker.depth("email.queue")).ready != 1:
             await asyncio.sleep(0.05)
+
+
+class Sieve:
+    """Consumes email.queue as a worker does, and loses the messages it is told to lose."""
+
+    def __init__(self, gateway, lost: set[str]) -> None:
+        self._gateway, self._lost = gateway, lost
+        self.seen: list[str] = []
+
+    async def take(self, delivery) -> None:
+        self.seen.append(delivery.message_id)
+        if delivery.message_id not in self._lost or self.seen.count(delivery.message_id) > 1:
+            event = StatusEvent(
+                notification_id=UUID(delivery.message_id),
+                notification_type="email",
+                status="sent",
+                at=datetime.now(UTC),
+            )
+            body = event.model_dump_json().encode()
+            await self._gateway.broker.publish_many([Publication("status", body, message_id=str(uuid4()))])
+        await delivery.ack()
+
+
+async def test_what_later_messages_of_its_priority_overtook_is_lost_and_published_again(start) -> None:
+    gateway = await start(lost_grace_seconds=0.3)
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+
+    async def accepted(**changes) -> str:
+        name = (await gateway.send(user_id=str(user.id), **changes)).json()["data"]["notification_id"]
+        await gateway.until(name, "queued")
+        return name
+
+    lost = await accepted()
+    published_at = (await gateway.story(lost))["queued_at"]
+    await asyncio.sleep(0.5)  # longer than the grace: what is published now overtakes it
+    later = await accepted()
+    behind = [await accepted(priority=1) for _ in range(3)]
+    sieve = Sieve(gateway, {lost})
+    consumer = await gateway.broker.consume("email.queue", sieve.take, prefetch=1)
+    await gateway.until(later, "sent")
+    await consumer.pause()
+    await accepted(priority=1)  # the queue is not empty from here on: it is the overtaking that tells
+    async with asyncio.timeout(10):
+        while (await gateway.story(lost))["queued_at"] == published_at:
+            await asyncio.sleep(0.05)
+    assert (await gateway.broker.depth("email.queue")).ready >= 2
+    await consumer.resume()
+    await gateway.until(lost, "sent")
+    assert sieve.seen.count(lost) == 2
+    assert [sieve.seen.count(name) for name in (later, *behind)] == [1, 1, 1, 1]
+    await consumer.close()
+
+
+async def test_a_worker_that_began_and_fell_silent_is_asked_again(start) -> None:
+    gateway = await start(report_silence_seconds=0.6, lost_grace_seconds=60)
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    name = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
+    await gateway.until(name, "queued")
+    sieve = Sieve(gateway, {name})
+    consumer = await gateway.broker.consume("email.queue", sieve.take, prefetch=1)
+    event = StatusEvent(
+        notification_id=UUID(name), notification_type="email", status="retrying", attempts=1, at=datetime.now(UTC)
+    )
+    body = event.model_dump_json().encode()
+    await gateway.broker.publish_many([Publication("status", body, message_id="r")])
+    await gateway.until(name, "sent")
+    assert sieve.seen == [name, name]
+    await consumer.close()

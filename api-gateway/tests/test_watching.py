@@ -188,6 +188,6 @@ async def test_both_ages_come_from_an_index_however_many_rows_there_are(database
             )
         ]
     assert "ix_notifications_due" in plans[0], plans[0]
-    assert "ix_notifications_queued" in plans[1], plans[1]
+    assert "ix_notifications_waiting" in plans[1], plans[1]
     for plan in plans:
         assert "Seq Scan" not in plan, plan

@@ -66,7 +66,13 @@ class Notification(Base):
         # The relay's: due rows, highest priority first (see repositories/outbox.py).
         Index("ix_notifications_due", "priority", "due_at", postgresql_where=text("due_at IS NOT NULL")),
         # The search for what the broker lost.
-        Index("ix_notifications_queued", "notification_type", "queued_at", postgresql_where=text("status = 'queued'")),
+        Index(
+            "ix_notifications_waiting",
+            "notification_type",
+            "priority",
+            "queued_at",
+            postgresql_where=text("status = 'queued'"),
+        ),
         # The list's filters. Ids are time-ordered (UUID version 7), so each index also gives "newest first".
         Index("ix_notifications_user_id_id", "user_id", "id"),
         Index("ix_notifications_status_id", "status", "id"),

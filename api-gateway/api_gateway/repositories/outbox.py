@@ -1,6 +1,6 @@
 """The notifications table as an outbox: what is due, what was published, what the broker may have lost."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -89,13 +89,33 @@ WHERE n.id = r.id AND n.status IN ('pending', 'queued')
 RETURNING n.notification_type, n.status
 """)
 
+# A priority at a time, as a queue hands its messages out: of one priority the start of an index range is read, so rows of
+# other priorities that rightly wait behind are not looked at.
 REDRIVE_LOST = text("""
-UPDATE notifications SET due_at = now() WHERE id IN (
-    SELECT id FROM notifications
-    WHERE status = 'queued' AND notification_type = :channel AND queued_at < now() - make_interval(secs => :grace)
-      AND claimed_at IS NULL AND due_at IS NULL
-    ORDER BY queued_at LIMIT :largest FOR UPDATE SKIP LOCKED
+WITH lost AS (
+    SELECT picked.id
+    FROM json_to_recordset(CAST(:levels AS json)) AS level(priority smallint, passed_at timestamptz)
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications
+        WHERE status = 'queued' AND notification_type = :channel AND priority = level.priority
+          AND queued_at < least(level.passed_at, now()) - make_interval(secs => :grace)
+          AND claimed_at IS NULL AND due_at IS NULL
+        ORDER BY queued_at LIMIT :largest FOR UPDATE SKIP LOCKED
+    ) AS picked
+    LIMIT :largest
 )
+UPDATE notifications n SET due_at = now() FROM lost WHERE n.id = lost.id
+""")
+
+# Claimed once, and since then no word: the worker's ledger knows more, and what it said was lost. A copy asks it again.
+ASK_AGAIN = text("""
+WITH silent AS (
+    SELECT id FROM notifications
+    WHERE status = 'queued' AND notification_type = :channel AND claimed_at IS NOT NULL AND due_at IS NULL
+      AND updated_at < now() - make_interval(secs => :silence)
+    ORDER BY updated_at LIMIT :largest FOR UPDATE SKIP LOCKED
+)
+UPDATE notifications n SET due_at = now() FROM silent WHERE n.id = silent.id
 """)
 
 
@@ -126,7 +146,25 @@ async def settle(connection: AsyncConnection, rows: Sequence[dict[str, object]])
     return list(await connection.execute(SETTLE, {"rows": to_json_text(rows)}))
 
 
-async def redrive_lost(connection: AsyncConnection, channel: str, *, grace_seconds: float, largest: int) -> int:
-    """Makes due again what was published, never claimed, and cannot be in the queue any more. Returns how many."""
-    done = await connection.execute(REDRIVE_LOST, {"channel": channel, "grace": grace_seconds, "largest": largest})
-    return done.rowcount
+async def redrive_lost(
+    connection: AsyncConnection,
+    channel: str,
+    passed: Mapping[int, datetime | None],
+    *,
+    grace_seconds: float,
+    largest: int,
+) -> int:
+    """Makes due again what was published and never claimed although the queue has moved past it. Returns how many.
+
+    `passed`: priority → when the newest message of that priority that was consumed had been published; None: everything
+    of that priority was consumed.
+    """
+    levels = [{"priority": priority, "passed_at": at} for priority, at in passed.items()]
+    parameters = {"channel": channel, "levels": to_json_text(levels), "grace": grace_seconds, "largest": largest}
+    return (await connection.execute(REDRIVE_LOST, parameters)).rowcount
+
+
+async def ask_again(connection: AsyncConnection, channel: str, *, silence_seconds: float, largest: int) -> int:
+    """Makes due again what a worker has claimed and not said a word of for so long. Returns how many."""
+    parameters = {"channel": channel, "silence": silence_seconds, "largest": largest}
+    return (await connection.execute(ASK_AGAIN, parameters)).rowcount

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -38,7 +39,7 @@ FROM given g, held
 WHERE n.id = held.id AND g.id = n.id AND g.replay >= n.replay
   AND (g.status = 'retrying' AND n.status IN ('pending', 'queued')
        OR n.status || '>' || g.status = ANY(CAST(:allowed AS text[])))
-RETURNING n.id, n.notification_type, g.status, extract(epoch FROM g.at - n.created_at) AS seconds
+RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.status, extract(epoch FROM g.at - n.created_at) AS seconds
 """)
 
 
@@ -48,6 +49,8 @@ class Moved:
 
     id: UUID
     notification_type: str
+    priority: int
+    queued_at: datetime | None
     status: str
     seconds: float
 
@@ -68,7 +71,10 @@ async def apply_events(connection: AsyncConnection, events: Sequence[StatusEvent
         for event in events
     ]
     moved = await connection.execute(APPLY, {"rows": to_json_text(rows), "allowed": ALLOWED})
-    return [Moved(row.id, row.notification_type, row.status, float(row.seconds)) for row in moved]
+    return [
+        Moved(row.id, row.notification_type, row.priority, row.queued_at, row.status, float(row.seconds))
+        for row in moved
+    ]
 
 
 CANCEL = text("""

@@ -26,7 +26,12 @@ GROUP BY channel.name
 
 OLDEST_QUEUED = text("""
 SELECT channel.name AS channel, extract(epoch FROM now() - (
-    SELECT min(queued_at) FROM notifications WHERE status = 'queued' AND notification_type = channel.name)) AS seconds
+    SELECT min(first.queued_at) FROM generate_series(1, 10) AS level(priority)
+    CROSS JOIN LATERAL (
+        SELECT queued_at FROM notifications
+        WHERE status = 'queued' AND notification_type = channel.name AND priority = level.priority
+        ORDER BY queued_at LIMIT 1
+    ) AS first)) AS seconds
 FROM unnest(CAST(:channels AS text[])) AS channel(name)
 """)
 

@@ -1,24 +1,28 @@
 """Finds what the broker lost (a queue deleted, a node lost, the in-process broker restarted) and makes it due again.
 
-A row that was published and that no worker reported on cannot be in a queue that has stood empty for longer than a grace.
-Publishing it again is safe: workers recognise what they know. A backlog alone, however long, never causes it.
+A row that was published and that no worker reported on cannot be in its queue any more when the queue has stood empty for
+longer than a grace, or when workers have consumed messages of its priority that were published a grace later. A backlog
+alone, however long, never causes it. Publishing again is safe: workers recognise what they know.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import datetime
 
 import structlog
 
 from api_gateway.repositories import outbox
 from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.overtaking import Overtaking
 from chassis.broker import Broker, BrokerUnavailable
 from chassis.database import Database
 from contracts.recipients import CHANNELS
-from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, queue_of
+from contracts.topology import FAILED_QUEUE, HIGHEST_PRIORITY, STATUS_QUEUE, queue_of
 
 log = structlog.get_logger()
 
 LARGEST_GROUP = 1_000
+EVERYTHING: Mapping[int, datetime | None] = dict.fromkeys(range(1, HIGHEST_PRIORITY + 1))
 
 
 class LostWatch:
@@ -29,11 +33,13 @@ class LostWatch:
         broker: Broker,
         database: Database,
         metrics: GatewayMetrics,
+        overtaking: Overtaking,
         *,
         grace_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._broker = broker
+        self._overtaking = overtaking
         self._database = database
         self._metrics = metrics
         self._grace_seconds = grace_seconds
@@ -44,8 +50,8 @@ class LostWatch:
         """How many notifications it made due again."""
         redriven = 0
         for channel in CHANNELS:
-            if await self._stood_empty(queue_of(channel)):
-                redriven += await self._redrive(channel)
+            empty = await self._stood_empty(queue_of(channel))
+            redriven += await self._redrive(channel, EVERYTHING if empty else self._overtaking.of(channel))
         for queue in (FAILED_QUEUE, STATUS_QUEUE):
             await self._is_empty(queue)
         return redriven
@@ -67,10 +73,12 @@ class LostWatch:
         self._metrics.queues.saw(queue, depth)
         return depth.ready == 0 and not depth.unacked
 
-    async def _redrive(self, channel: str) -> int:
+    async def _redrive(self, channel: str, passed: Mapping[int, datetime | None]) -> int:
+        if not passed:
+            return 0
         async with self._database.begin() as connection:
             number = await outbox.redrive_lost(
-                connection, channel, grace_seconds=self._grace_seconds, largest=LARGEST_GROUP
+                connection, channel, passed, grace_seconds=self._grace_seconds, largest=LARGEST_GROUP
             )
         if number:
             log.warning("outbox.redriven", channel=channel, notifications=number)

@@ -3,7 +3,9 @@
 import structlog
 from pydantic import ValidationError
 
+from api_gateway.repositories.progress import Moved
 from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.overtaking import Overtaking
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Consumer, Delivery
 from contracts.messages import StatusEvent
@@ -17,8 +19,9 @@ PREFETCH = 500
 class Reports:
     """The consumer of `status.queue`; every gateway has one."""
 
-    def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics) -> None:
+    def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics, overtaking: Overtaking) -> None:
         self._broker = broker
+        self._overtaking = overtaking
         self._store = store
         self._metrics = metrics
         self._consumer: Consumer | None = None
@@ -38,14 +41,16 @@ class Reports:
             log.warning("status.unreadable", message_id=delivery.message_id)
             await delivery.reject()
             return
-        await self.apply(event)
+        moved = await self.apply(event)
+        if moved is not None:
+            self._overtaking.consumed(moved)
         await delivery.ack()
 
-    async def apply(self, event: StatusEvent) -> bool:
-        """Whether the event moved its notification. Counts and logs the outcome, once a notification."""
+    async def apply(self, event: StatusEvent) -> Moved | None:
+        """The notification, when the event moved it. Counts and logs the outcome, once a notification."""
         moved = await self._store.apply(event)
         if moved is None:
-            return False
+            return None
         if event.status != "retrying":
             self._metrics.moved(moved.notification_type, event.status)
             if event.status == "sent":
@@ -60,4 +65,4 @@ class Reports:
             attempts=event.attempts,
             seconds=round(moved.seconds, 3),
         )
-        return True
+        return moved

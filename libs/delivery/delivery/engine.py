@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Generic
 from uuid import UUID
 
+import orjson
 import structlog
 from pydantic import ValidationError
 
@@ -32,6 +33,7 @@ log = structlog.get_logger()
 
 NOBODY = "nobody"  # the ledger's key for a notification that has no recipient any more
 LEDGER_PAUSE_SECONDS = 0.5
+MOST_REPLAYS = 2**31
 
 
 class Engine(Generic[Address, Content]):
@@ -60,7 +62,7 @@ class Engine(Generic[Address, Content]):
     async def handle(self, delivery: Delivery) -> None:
         message = self._read(delivery)
         if message is None:
-            await delivery.reject()  # to failed.queue, byte for byte
+            await self._refuse(delivery)
             return
         begin_story(message.correlation_id, notification_id=str(message.notification_id))
         results = await self._deliver(message, delivery)
@@ -76,6 +78,13 @@ class Engine(Generic[Address, Content]):
             log.warning("delivery.unreadable", message_id=delivery.message_id, problems=error.error_count())
             return None
         return message if message.notification_type == self._channel.name else None
+
+    async def _refuse(self, delivery: Delivery) -> None:
+        """To failed.queue, byte for byte. A notification of ours fails, or the gateway would publish it again and again."""
+        notification_id = _uuid(delivery.message_id)
+        if notification_id is not None:
+            await self._reporter.report_unreadable(notification_id, self._channel.name, replay=_replay(delivery.body))
+        await delivery.reject()
 
     async def _deliver(self, message: NotificationMessage, delivery: Delivery) -> Sequence[Result]:
         raw = delivery.body.decode()
@@ -155,3 +164,19 @@ def _claim(message: NotificationMessage, recipient: str, raw: str) -> Claim:
     return Claim(
         message.notification_id, recipient, message.replay, message.priority, raw, message.expires_at, trace_context()
     )
+
+
+def _uuid(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _replay(body: bytes) -> int:
+    """The round of a message that cannot be read otherwise: an older round's failure does not count."""
+    try:
+        replay = orjson.loads(body)["replay"]
+    except (ValueError, KeyError, TypeError):
+        return 0
+    return replay if isinstance(replay, int) and 0 <= replay < MOST_REPLAYS else 0

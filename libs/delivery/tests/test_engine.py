@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
@@ -82,9 +82,13 @@ class HeldChannel:
 class Told:
     def __init__(self) -> None:
         self.verdicts: list[Verdict] = []
+        self.unreadable: list[tuple[UUID, int]] = []
 
     async def report(self, message, verdict) -> None:
         self.verdicts.append(verdict)
+
+    async def report_unreadable(self, notification_id, channel, *, replay) -> None:
+        self.unreadable.append((notification_id, replay))
 
 
 class AsWritten:
@@ -189,6 +193,29 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_untouched(engine, ch
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, channel.sends, told.verdicts) == ("reject", 0, [])
+
+
+@pytest.mark.parametrize(
+    ("body", "replay"),
+    [
+        (b"{", 0),
+        (b"[]", 0),
+        (b'{"version": 9, "replay": 2}', 2),
+        (b'{"replay": "x"}', 0),
+        (b'{"replay": 4294967296}', 0),
+    ],
+)
+async def test_a_notification_of_ours_that_cannot_be_read_fails_and_is_not_lost(engine, told, body, replay) -> None:
+    name = uuid4()
+    copy = Copy(body, message_id=str(name))
+    await engine.handle(copy)
+    assert (copy.answer, told.unreadable) == ("reject", [(name, replay)])
+
+
+async def test_a_strangers_message_is_reported_to_nobody(engine, told) -> None:
+    copy = Copy(b"hello", message_id="somebody's")
+    await engine.handle(copy)
+    assert (copy.answer, told.unreadable) == ("reject", [])
 
 
 async def test_a_defect_in_a_sender_is_in_doubt_and_spends_an_attempt(engine, channel, told) -> None:
