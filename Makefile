@@ -32,6 +32,10 @@ else
 	@$(RUN)/pytest $(ARGS)
 endif
 
+.PHONY: faults
+faults: .venv/.ready ## Break the system in every way of the list, on real servers of its own; prints the count
+	@FAULTS=yes $(RUN)/pytest -q tests/faults $(ARGS)
+
 .PHONY: check
 check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .

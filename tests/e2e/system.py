@@ -30,7 +30,10 @@ ENDS = {"sent", "delivered", "failed", "suppressed", "cancelled", "expired", "un
 
 @dataclass
 class System:
-    """Processes by service name. `databases` maps a service to its database's address."""
+    """Processes by name: a service's own, or another one for a second process of it (`start_service(…, name=…)`).
+
+    `databases` maps a service to its database's address, `settings` are environment variables for every service.
+    """
 
     folder: Path
     databases: dict[str, str]
@@ -39,6 +42,7 @@ class System:
     ports: dict[str, int] = field(default_factory=lambda: {name: free_port() for name in MODULES})
     processes: dict[str, ServerProcess] = field(default_factory=dict)
     simulators: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, str] = field(default_factory=dict)
     http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=20, trust_env=False))
 
     def start(self) -> None:
@@ -59,17 +63,22 @@ class System:
         self.http.close()
         return {name: process.process.returncode for name, process in self.processes.items()}
 
-    def start_service(self, service: str) -> None:
+    def start_service(self, service: str, name: str | None = None, env: dict[str, str] | None = None) -> None:
+        """Starts a process of the service: its one process, or one more under a `name` of its own."""
+        name = name or service
+        port = self.ports.setdefault(name, free_port())
+        environment = {**self._env(service), **(env or {}), "PORT": str(port)}
         command = [sys.executable, "-m", MODULES[service]]
-        self.processes[service] = ServerProcess(command, self.folder / f"{service}.log", self._env(service))
+        self.processes[name] = ServerProcess(command, self.folder / f"{name}.log", environment)
 
-    def stop_service(self, service: str, how: signal.Signals = signal.SIGTERM) -> int:
-        self.processes[service].stop(how=how)
-        return self.processes[service].process.returncode
+    def stop_service(self, name: str, how: signal.Signals = signal.SIGTERM) -> int:
+        """The exit status; negative for a signal."""
+        self.processes[name].stop(how=how)
+        return self.processes[name].process.returncode
 
-    def wait_ready(self, service: str, seconds: float = 60) -> None:
-        url = f"http://127.0.0.1:{self.ports[service]}/health/readiness"
-        wait_until(lambda: self._status(url) == 200, seconds, f"{service} (see {self.folder / service}.log)")
+    def wait_ready(self, name: str, seconds: float = 60) -> None:
+        url = f"http://127.0.0.1:{self.ports[name]}/health/readiness"
+        wait_until(lambda: self._status(url) == 200, seconds, f"{name} (see {self.folder / name}.log)")
 
     def call(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
         """`data` of the gateway's answer, which must be a success (or have `status`)."""
@@ -146,4 +155,5 @@ class System:
             "FCM_SERVICE_ACCOUNT_FILE": str(self.simulators.get("service_account", "")),
             "RETRY_BASE_SECONDS": "0.2",
             "DEFERRED_RETRY_SECONDS": "1",
+            **self.settings,
         }

@@ -54,6 +54,11 @@ class RabbitServer:
             os.killpg(self._process.process.pid, signal.SIGKILL)
             self._process.process.wait()
 
+    def signal(self, number: signal.Signals) -> None:
+        """To the whole group: SIGSTOP freezes the broker with its connections open, SIGCONT thaws it."""
+        if self._process and self._process.process.poll() is None:
+            os.killpg(self._process.process.pid, number)
+
     def control(self, *arguments: str) -> str:
         """`rabbitmqctl` against this node."""
         command = [require("rabbitmqctl", "rabbitmq-server"), "-q", *arguments]

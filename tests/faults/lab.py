@@ -1,0 +1,266 @@
+"""A whole system to break: five processes and the provider simulators, on a PostgreSQL, a Redis and a RabbitMQ of its own."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import asyncpg
+import httpx2
+
+from tests.e2e.system import ENDS, MODULES, System
+from tests.faults import books
+from tests.servers.postgres import PostgresServer
+from tests.servers.process import wait_until
+from tests.servers.rabbitmq import RabbitServer
+from tests.servers.redis import RedisServer
+
+# Every wait of the system, scaled down; the logic is the same.
+QUICK = {
+    "LEASE_SECONDS": "3",
+    "RELAY_INTERVAL_SECONDS": "0.5",
+    "LOST_GRACE_SECONDS": "4",
+    "HEARTBEAT_SECONDS": "0.5",
+    "SILENCE_SECONDS": "3",
+    "SWEEP_INTERVAL_SECONDS": "0.5",
+    "DOWN_RETRY_SECONDS": "0.5",
+    "BREAKER_OPEN_SECONDS": "1",
+    "DRAIN_SECONDS": "8",
+    "RATE_LIMIT_PER_MINUTE": "1000000",
+}
+TEMPLATE = {
+    "code": "welcome", "name": "Welcome", "language": "en", "subject": "Hello {{ name }}",
+    "content": "<p>Hello {{ name }}, <a href='{{ link }}'>open</a></p>",
+    "title": "Hi {{ name }}", "body": "Look at this", "link": "{{ link }}",
+}  # fmt: skip
+PATIENCE_SECONDS = 60.0
+
+
+class Lab:
+    """`system` is what is broken; the methods break it, wait, and count."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "postgres").mkdir(parents=True)
+        self.postgres, self.redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
+        self.rabbit = RabbitServer(folder / "rabbitmq")
+        names = {service: service.replace("-", "_") for service in MODULES}
+        base = self.postgres.url.rsplit("/", 1)[0]
+        databases = {service: f"{base}/{name}" for service, name in names.items()}
+        self.system = System(folder, databases, self.redis.url, self.rabbit, settings=dict(QUICK))
+
+    def start(self) -> None:
+        for server in (self.postgres, self.redis, self.rabbit):
+            server.start()
+        for url in self.system.databases.values():
+            self._run(self.postgres.url, f'CREATE DATABASE "{url.rsplit("/", 1)[1]}"')
+        self.system.start()
+        self.system.call("POST", "/templates/", TEMPLATE)
+
+    def stop(self) -> None:
+        self.thaw_all()
+        self.system.stop()
+        for server in (self.rabbit, self.redis, self.postgres):
+            server.stop()
+
+    def heal(self) -> None:
+        """After a test: everything runs, nothing is frozen, no provider misbehaves."""
+        self.thaw_all()
+        self.provider(smtp=None, fcm=None)
+        for name in [name for name in self.system.processes if name not in {*MODULES, "simulators"}]:
+            self.system.stop_service(name)
+            del self.system.processes[name]
+        for service in MODULES:
+            if self.system.processes[service].process.poll() is not None:
+                self.system.start_service(service)
+        for service in MODULES:
+            self.system.wait_ready(service)
+
+    # What is sent, and what became of it.
+
+    def user(self, email: str | None = None, push_token: str | None = None) -> str:
+        """A new user, unknown to every cache; a magic address or token makes the provider misbehave."""
+        person = {
+            "name": "Ada",
+            "email": email or f"ada.{uuid4().hex}@example.com",
+            "password": uuid4().hex,
+            "push_token": push_token or f"device-{uuid4().hex}",
+            "preferences": {"email": True, "push": True},
+        }
+        return str(self.system.call("POST", "/users/", person)["id"])
+
+    def batch(self, user: str, number: int, channel: str = "email", **changes: object) -> list[str]:
+        """Accepts `number` notifications in calls of 1,000 at most; their ids."""
+        ids: list[str] = []
+        while len(ids) < number:
+            items = [
+                {"notification_type": channel, "user_id": user, "template_code": "welcome", "request_id": str(uuid4()),
+                 "variables": {"name": "Ada", "link": "https://example.com/x"}, **changes}
+                for _ in range(min(1000, number - len(ids)))
+            ]  # fmt: skip
+            answer = self.system.call("POST", "/notifications/batch", {"notifications": items}, status=202)
+            ids += [item["data"]["notification_id"] for item in answer["results"]]
+        return ids
+
+    def status(self, notification_id: str) -> str:
+        return str(self.story(notification_id)["status"])
+
+    def story(self, notification_id: str) -> Any:
+        return self.system.call("GET", f"/notifications/{notification_id}")
+
+    def statuses(self, ids: Iterable[str]) -> dict[str, str]:
+        """Read from the gateway's own table: thousands of GETs would be the load."""
+        rows = self.sql(
+            "api-gateway", "SELECT id::text, status FROM notifications WHERE id = ANY($1::uuid[])", list(ids)
+        )
+        return {row["id"]: row["status"] for row in rows}
+
+    def copies(self) -> Counter[str]:
+        """How often the providers took each notification."""
+        return Counter(self.system.arrivals("email") + self.system.arrivals("push"))
+
+    def until_ended(self, ids: Iterable[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
+        wanted = list(ids)
+        self.until(lambda: set(self.statuses(wanted).values()) <= ENDS, f"{len(wanted)} ended", seconds)
+        return self.statuses(wanted)
+
+    def prove(
+        self,
+        fault: int,
+        title: str,
+        ids: Iterable[str],
+        *,
+        ambiguous: Iterable[str] = (),
+        undelivered: Iterable[str] = (),
+        seconds: float = PATIENCE_SECONDS,
+    ) -> books.Row:
+        """Waits until all have ended, counts them into the table, and holds the promise: none lost, none doubled."""
+        statuses = self.until_ended(ids, seconds)
+        row = books.count(fault, title, statuses, self.copies(), ambiguous=ambiguous, undelivered=undelivered)
+        assert (row.lost, row.duplicated) == (0, 0), row
+        assert self.system.call("GET", "/reconcile")["unaccounted"] == 0
+        return row
+
+    # Breaking things.
+
+    def kill(self, name: str) -> None:
+        """SIGKILL, as a machine that dies."""
+        self.system.stop_service(name, how=signal.SIGKILL)
+
+    def start_again(self, service: str) -> None:
+        self.system.start_service(service)
+        self.system.wait_ready(service)
+
+    def freeze(self, name: str) -> None:
+        """SIGSTOP: connections stay open and nobody answers."""
+        os.killpg(self.system.processes[name].process.pid, signal.SIGSTOP)
+
+    def thaw_all(self) -> None:
+        for process in self.system.processes.values():
+            if process.process.poll() is None:
+                os.killpg(process.process.pid, signal.SIGCONT)
+        self.thaw_rabbit()
+
+    def freeze_rabbit(self) -> None:
+        self.rabbit.signal(signal.SIGSTOP)
+
+    def thaw_rabbit(self) -> None:
+        self.rabbit.signal(signal.SIGCONT)
+
+    def provider(self, *, smtp: str | None = None, fcm: str | None = None) -> None:
+        """`down` turns away at the door; `stall` takes messages and keeps the answer back; None is well again."""
+        url = f"{self.system.simulators['base_url']}/api/faults"
+        httpx2.put(url, json={"smtp": smtp, "fcm": fcm}, trust_env=False).raise_for_status()
+
+    # The databases, from the side.
+
+    def sql(self, service: str, statement: str, *values: object) -> list[Any]:
+        return self._run(self.system.databases[service], statement, *values)
+
+    def ledger(self, notification_id: str, service: str = "email-service") -> str | None:
+        """The state of a delivery in a worker's ledger; None when it has none."""
+        table = f"{service.partition('-')[0]}_deliveries"
+        rows = self.sql(service, f"SELECT state FROM {table} WHERE notification_id = $1::uuid", notification_id)
+        return rows[0]["state"] if rows else None
+
+    @contextlib.contextmanager
+    def holding(self, service: str, *statements: str) -> Iterator[None]:
+        """Keeps a transaction with these statements open (a lock, say) in the service's database."""
+        with _Transaction(self.system.databases[service], statements):
+            yield
+
+    @contextlib.contextmanager
+    def database_away(self, service: str) -> Iterator[None]:
+        """That one database refuses connections, and those there are end; the server and the others live on."""
+        name = self.system.databases[service].rsplit("/", 1)[1]
+        self._run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        self._run(self.postgres.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        try:
+            yield
+        finally:
+            self._run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+    def until(self, true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
+        wait_until(true, seconds, what)
+
+    def _run(self, url: str, statement: str, *values: object) -> list[Any]:
+        async def run() -> list[Any]:
+            connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=5)
+            try:
+                return list(await connection.fetch(statement, *values))
+            finally:
+                await connection.close()
+
+        return asyncio.run(run())
+
+
+class _Transaction(threading.Thread):
+    """An open transaction on a connection and a loop of its own."""
+
+    def __init__(self, url: str, statements: Iterable[str]) -> None:
+        super().__init__(daemon=True)
+        self._url, self._statements = url.replace("+asyncpg", ""), tuple(statements)
+        self._held, self._released = threading.Event(), threading.Event()
+        self._failure: BaseException | None = None
+
+    def __enter__(self) -> None:
+        self.start()
+        assert self._held.wait(20), "the lock was not granted"
+        if self._failure is not None:
+            raise self._failure
+
+    def __exit__(self, *_: object) -> None:
+        self._released.set()
+        self.join(20)
+
+    def run(self) -> None:
+        asyncio.run(self._hold())
+
+    async def _hold(self) -> None:
+        try:
+            connection = await asyncpg.connect(self._url, timeout=5)
+            try:
+                async with connection.transaction():
+                    for statement in self._statements:
+                        await connection.execute(statement)
+                    self._held.set()
+                    await asyncio.to_thread(self._released.wait)
+            finally:
+                connection.terminate()
+        except BaseException as failure:  # noqa: BLE001 - told to the thread that waits
+            self._failure = failure
+            self._held.set()
+
+
+def steadily(send: Callable[[], object], seconds: float, every: float = 0.05) -> None:
+    """Calls `send` at intervals for so long."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        send()
+        time.sleep(every)
