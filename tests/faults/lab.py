@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+import aio_pika
 import asyncpg
 import httpx2
 
+from contracts.topology import EXCHANGE
 from tests.e2e.system import ENDS, MODULES, System
 from tests.faults import books
 from tests.servers.postgres import PostgresServer
@@ -205,6 +207,44 @@ class Lab:
             yield
         finally:
             self._run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+
+    @contextlib.contextmanager
+    def commits_unanswered(self) -> Iterator[None]:
+        """Commits reach the disk, and nobody is told: the server waits for a standby that does not exist."""
+        self._run(self.postgres.url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        self._run(self.postgres.url, "SELECT pg_reload_conf()")
+        try:
+            yield
+        finally:
+            self._run(self.postgres.url, "ALTER SYSTEM RESET synchronous_standby_names")
+            self._run(self.postgres.url, "SELECT pg_reload_conf()")
+
+    def commit_waits(self) -> bool:
+        """Whether an accept has been committed and waits to be answered."""
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = 'api_gateway'"
+        return bool(self._run(self.postgres.url, waiting))
+
+    # The broker, from the side.
+
+    def publish(self, routing_key: str, body: bytes, message_id: str) -> None:
+        """As a stranger, or as a broker that delivers twice."""
+
+        async def run() -> None:
+            async with await aio_pika.connect(self.rabbit.url) as connection:
+                exchange = await (await connection.channel()).get_exchange(EXCHANGE, ensure=False)
+                await exchange.publish(aio_pika.Message(body, message_id=message_id), routing_key)
+
+        asyncio.run(run())
+
+    def depth(self, queue: str) -> int:
+        """Messages ready in a queue."""
+
+        async def run() -> int:
+            async with await aio_pika.connect(self.rabbit.url) as connection:
+                declared = await (await connection.channel()).declare_queue(queue, passive=True)
+                return declared.declaration_result.message_count or 0
+
+        return asyncio.run(run())
 
     def until(self, true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         wait_until(true, seconds, what)

@@ -1,9 +1,12 @@
 """HTTP to another service: correlation ids carried on, a service token, a deadline, a circuit breaker, clear errors."""
 
+import time
 from collections.abc import Mapping
+from email.utils import parsedate_to_datetime
 from typing import TypeVar
 
 import httpx2
+import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from chassis.breaker import CircuitBreaker, CircuitOpen
@@ -13,6 +16,7 @@ from chassis.errors import Unavailable
 from chassis.security import ServiceTokens
 from chassis.tracing import OFF, Tracing, calling
 
+log = structlog.get_logger()
 Data = TypeVar("Data")
 
 
@@ -73,12 +77,15 @@ class ServiceClient:
     async def _exchange(
         self, method: str, path: str, *, params: Mapping[str, str] | None, body: bytes | None
     ) -> tuple[int, bytes]:
-        headers = {"Authorization": f"Bearer {self._tokens.issue(self._audience)}", **outgoing_headers()}
-        if body is not None:
-            headers["Content-Type"] = "application/json"
+        headers = {**outgoing_headers(), **({} if body is None else {"Content-Type": "application/json"})}
         try:
             async with self.breaker.guard():
-                answer = await self._http.request(method, path, params=params, content=body, headers=headers)
+                answer = await self._ask(
+                    self._http.build_request(method, path, params=params, content=body, headers=headers)
+                )
+                if answer.status_code == 401 and self._tokens.set_clock(_time_of(answer)):
+                    log.warning("clock.differs", service=self._audience)
+                    answer = await self._ask(answer.request)
                 if answer.status_code >= 500:
                     raise DependencyUnavailable(f"{self._audience} answered {answer.status_code}")
         except CircuitOpen as error:
@@ -87,9 +94,21 @@ class ServiceClient:
             raise DependencyUnavailable(f"{self._audience} did not answer") from error
         return answer.status_code, answer.content
 
+    async def _ask(self, request: httpx2.Request) -> httpx2.Response:
+        request.headers["Authorization"] = f"Bearer {self._tokens.issue(self._audience)}"
+        return await self._http.send(request)
+
     async def ping(self) -> None:
         """For health checks: is it alive? Goes past the breaker and does not count there."""
         (await self._http.get("/health/live")).raise_for_status()
 
     async def close(self) -> None:
         await self._http.aclose()
+
+
+def _time_of(answer: httpx2.Response) -> float:
+    """The other side's clock, in seconds since the epoch; ours when it does not say."""
+    try:
+        return parsedate_to_datetime(answer.headers["Date"]).timestamp()
+    except (KeyError, ValueError):
+        return time.time()

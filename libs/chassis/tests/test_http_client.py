@@ -1,10 +1,20 @@
 """What another service's answer means to us."""
 
+import asyncio
+import socket
+import time
+from collections.abc import AsyncIterator
+
 import pytest
+import uvicorn
+from fastapi import FastAPI, Request
 from pydantic import TypeAdapter
 
+from chassis.breaker import CircuitBreaker
 from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, data_of
+from chassis.error_handlers import install_error_handlers
+from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
+from chassis.security import ServiceCallers, ServiceTokens
 
 NUMBER = TypeAdapter(Envelope[int])
 
@@ -21,3 +31,40 @@ def test_an_answer_is_its_data_and_a_404_is_none() -> None:
 def test_anything_else_is_not_the_callers_fault(status: int, body: bytes) -> None:
     with pytest.raises(DependencyUnavailable):
         data_of(NUMBER, status, body)
+
+
+@pytest.fixture
+async def things() -> AsyncIterator[str]:
+    """A service that lets other services in, and answers POSTs with their body's length."""
+    app = FastAPI()
+    install_error_handlers(app)
+    callers = ServiceCallers("s" * 32, "things")
+
+    @app.post("/things")
+    async def count(request: Request) -> int:
+        callers.authenticate(request.headers.get("Authorization"))
+        return len(await request.body())
+
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
+        serving = asyncio.create_task(server.serve(sockets=[listening]))
+        while not server.started:
+            await asyncio.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+        server.should_exit = True
+        await serving
+
+
+@pytest.mark.parametrize("ahead", [-600, 0, 600])
+async def test_a_clock_that_is_off_keeps_nobody_out(things: str, ahead: float) -> None:
+    tokens = ServiceTokens("s" * 32, "me", clock=lambda: time.time() + ahead)
+    client = ServiceClient(things, "things", tokens, CircuitBreaker("things"))
+    assert [await client.post("/things", b"four") for _ in range(2)] == [(200, b"4")] * 2
+    await client.close()
+
+
+async def test_another_secret_is_still_refused(things: str) -> None:
+    client = ServiceClient(things, "things", ServiceTokens("x" * 32, "me"), CircuitBreaker("things"))
+    assert (await client.post("/things", b"four"))[0] == 401
+    await client.close()
