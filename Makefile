@@ -36,6 +36,10 @@ endif
 faults: .venv/.ready ## Break the system in every way of the list, on real servers of its own; prints the count
 	@FAULTS=yes $(RUN)/pytest -q tests/faults $(ARGS)
 
+.PHONY: chaos
+chaos: .venv/.ready ## Load while parts are killed at random, then the count; ARGS='--seed 7 --seconds 300 --rate 250'
+	@$(RUN)/python -m tests.chaos $(ARGS)
+
 .PHONY: check
 check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .

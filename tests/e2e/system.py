@@ -25,6 +25,7 @@ MODULES = {
     "push-service": "push_service",
     "api-gateway": "api_gateway",
 }
+MEMORY = ("--keep", "500000", "--no-journal")  # every message is there to be counted
 ENDS = {"sent", "delivered", "failed", "suppressed", "cancelled", "expired", "unknown"}
 
 
@@ -133,7 +134,7 @@ class System:
 
     def _start_simulators(self) -> None:
         log = self.folder / "simulators.log"
-        options = ["--smtp-port", "0", "--http-port", "0", "--data", str(self.folder / "simulators")]
+        options = ["--smtp-port", "0", "--http-port", "0", "--data", str(self.folder / "simulators"), *MEMORY]
         command = [sys.executable, "-m", "devstack.simulators", *options]
         self.processes["simulators"] = ServerProcess(command, log)
         wait_until(lambda: log.exists() and "base_url" in log.read_text(), 30, "the simulators")

@@ -1,0 +1,113 @@
+"""`make chaos`: load on the whole system while its parts are killed at random; ends with the count.
+
+ARGS='--seed 7 --seconds 300 --rate 250'. The seed decides which faults come, in which order, and how long each lasts.
+"""
+
+import argparse
+import random
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.chaos.faults import Faults
+from tests.chaos.load import Clients
+from tests.faults.lab import Lab
+
+DRAIN_SECONDS = 60.0
+USERS = 20
+IN_DOUBT = """
+SELECT notification_id::text AS id, max(ambiguous) AS times FROM {table} WHERE ambiguous > 0 GROUP BY notification_id
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`duplicated`: copies that no ledger had recorded as in doubt. `drained`: seconds after the last fault."""
+
+    accepted: int
+    rate: float
+    lost: int
+    duplicated: int
+    ambiguous: int
+    failed: int
+    unaccounted: int
+    drained: float
+
+    @property
+    def kept_its_word(self) -> bool:
+        return not (self.lost or self.duplicated or self.failed or self.unaccounted) and self.drained <= DRAIN_SECONDS
+
+
+def run(lab: Lab, options: argparse.Namespace) -> Result:
+    users = [lab.user() for _ in range(USERS)]
+    gateways = [f"http://127.0.0.1:{lab.system.ports[name]}" for name in ("api-gateway", "api-gateway-2")]
+    clients = Clients(gateways, lab.system.http.headers["Authorization"], users, rate=options.rate)
+    faults = Faults(lab, random.Random(options.seed))
+    began = time.monotonic()
+    clients.start()
+    while time.monotonic() - began < options.seconds:
+        say(began, faults.one())
+        time.sleep(2)
+    mended = time.monotonic()
+    clients.end()
+    load_seconds = time.monotonic() - began
+    say(began, f"the last fault is mended; {len(clients.accepted)} accepted, {clients.unanswered} batches posted again")
+    drained = _drain(lab, mended)
+    return _counted(lab, clients, load_seconds, drained)
+
+
+def _drain(lab: Lab, since: float) -> float:
+    """Seconds from the last fault to the moment when nothing was on its way."""
+    on_the_way = "SELECT count(*) AS rows FROM notifications WHERE status IN ('pending', 'queued')"
+    lab.until(lambda: lab.sql("api-gateway", on_the_way)[0]["rows"] == 0, "everything ended", 5 * DRAIN_SECONDS)
+    return time.monotonic() - since
+
+
+def _counted(lab: Lab, clients: Clients, seconds: float, drained: float) -> Result:
+    copies, statuses = lab.copies(), lab.statuses(clients.accepted)
+    doubts: dict[str, int] = {}
+    for service, table in (("email-service", "email_deliveries"), ("push-service", "push_deliveries")):
+        doubts |= {row["id"]: row["times"] for row in lab.sql(service, IN_DOUBT.format(table=table))}
+    unexplained = [name for name in statuses if copies[name] > 1 + doubts.get(name, 0)]
+    return Result(
+        accepted=len(clients.accepted),
+        rate=len(clients.accepted) / seconds,
+        lost=sum(not copies[name] or name not in statuses for name in clients.accepted),
+        duplicated=len(unexplained),
+        ambiguous=sum(copies[name] > 1 for name in doubts),
+        failed=sum(status != "sent" for status in statuses.values()) + len(clients.refused),
+        unaccounted=lab.system.call("GET", "/reconcile")["unaccounted"],
+        drained=drained,
+    )
+
+
+def say(began: float, what: str) -> None:
+    print(f"{time.monotonic() - began:6.1f} s  {what}", flush=True)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, default=300)
+    parser.add_argument("--rate", type=float, default=250, help="notifications a second that the clients try to post")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="chaos-") as name:
+        Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
+        lab = Lab(Path(name))
+        try:
+            lab.start()
+            for service in ("api-gateway", "email-service"):
+                lab.system.start_service(service, name=f"{service}-2")
+                lab.system.wait_ready(f"{service}-2")
+            result = run(lab, options)
+        finally:
+            lab.stop()
+    print(f"seed {options.seed}: {result}")
+    print("kept its word" if result.kept_its_word else "DID NOT KEEP ITS WORD")
+    return 0 if result.kept_its_word else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
