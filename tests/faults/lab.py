@@ -304,3 +304,28 @@ def steadily(send: Callable[[], object], seconds: float, every: float = 0.05) ->
     while time.monotonic() < deadline:
         send()
         time.sleep(every)
+
+
+@contextlib.contextmanager
+def restarted_with(lab: Lab, service: str, **settings: str) -> Iterator[None]:
+    """The service runs with these settings besides its own; after, without them again."""
+    lab.system.stop_service(service)
+    lab.system.start_service(service, env=settings)
+    lab.system.wait_ready(service)
+    try:
+        yield
+    finally:
+        lab.system.stop_service(service)
+        lab.start_again(service)
+
+
+def letter(user: str) -> dict[str, object]:
+    """A request for one e-mail, under a request_id of its own."""
+    variables = {"name": "Ada", "link": "https://example.com/x"}
+    return {"notification_type": "email", "user_id": user, "template_code": "welcome", "request_id": str(uuid4()),
+            "variables": variables}  # fmt: skip
+
+
+def post(lab: Lab, asked: object, gateway: str = "api-gateway") -> httpx2.Response:
+    """The gateway's answer, whatever it is."""
+    return lab.system.http.post(f"http://127.0.0.1:{lab.system.ports[gateway]}/api/v1/notifications", json=asked)

@@ -1,5 +1,6 @@
 """A private Redis from Debian's package."""
 
+import signal
 from pathlib import Path
 
 from tests.servers.process import ServerProcess, free_port, listens, require, wait_until
@@ -25,3 +26,13 @@ class RedisServer:
     def stop(self) -> None:
         if self._process:
             self._process.stop()
+
+    def kill(self) -> None:
+        """SIGKILL: what it held is gone."""
+        if self._process:
+            self._process.stop(how=signal.SIGKILL)
+
+    def signal(self, number: signal.Signals) -> None:
+        """SIGSTOP: connections are taken by the kernel and nobody answers; SIGCONT thaws it."""
+        if self._process and self._process.process.poll() is None:
+            self._process.process.send_signal(number)

@@ -7,12 +7,13 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
+from starlette.types import Receive, Scope, Send
 
 from devstack.simulators import fcm_errors
 from devstack.simulators.faults import Faults
 from devstack.simulators.fcm_errors import FcmRefusal
 from devstack.simulators.fcm_message import PushMessage, read_message
-from devstack.simulators.magic import RefuseToken, Stall, push_magic
+from devstack.simulators.magic import BreakOff, RefuseToken, Stall, push_magic
 from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, AccessTokens, InvalidGrant, check_assertion
 from devstack.simulators.service_account import ServiceAccount
 from devstack.simulators.store import Inbox
@@ -55,6 +56,8 @@ class FcmSimulator:
             return refusal.error.response()
         name = self._take(message, request)
         await self._delay_answer(message.token)
+        if self._breaks_off(message.token):
+            return _BrokenOff()
         return JSONResponse({"name": f"projects/{project}/messages/{name}"})
 
     def _admit(self, request: Request, project: str) -> None:
@@ -83,11 +86,25 @@ class FcmSimulator:
         )
         return f"{push.received_at.timestamp():.6f}:{push.id}"
 
+    def _breaks_off(self, token: str) -> bool:
+        match push_magic(token):
+            case BreakOff(times):
+                self._attempts[token] += 1
+                return self._attempts[token] <= times
+        return False
+
     async def _delay_answer(self, token: str) -> None:
         match push_magic(token):
             case Stall(seconds):
                 await asyncio.sleep(seconds)
         await self.faults.stalled("fcm")
+
+
+class _BrokenOff(Response):
+    """An answer that promises more than it says: the server then closes the connection."""
+
+    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
 
 
 def _oauth_error(error: str, description: str) -> JSONResponse:

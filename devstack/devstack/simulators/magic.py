@@ -29,7 +29,9 @@ class Defer:
 
 @dataclass(frozen=True)
 class Throttle:
-    pass
+    """`times` None means always."""
+
+    times: int | None = None
 
 
 @dataclass(frozen=True)
@@ -50,14 +52,20 @@ class RefuseToken:
     times: int | None = None
 
 
+@dataclass(frozen=True)
+class BreakOff:
+    times: int
+
+
 EmailMagic = RefuseRecipient | RefuseData | Defer | Throttle | Drop | Stall
-PushMagic = RefuseToken | Stall
+PushMagic = RefuseToken | BreakOff | Stall
 
 EMAIL_TABLE: Mapping[str, str] = {
     "bounce@": "550 5.1.1 to RCPT: no such mailbox",
     "reject-data@": "554 5.7.1 to the final dot",
     "defer-N@": "451 to the final dot, N times for each Message-ID, then taken",
     "throttle@": "421 to RCPT, and the connection closes",
+    "throttle-N@": "the same N times for each address, then taken",
     "drop@": "taken, but the connection dies before the 250, once for each Message-ID",
     "stall-N@": "taken, and the 250 comes N seconds late",
 }
@@ -67,11 +75,14 @@ PUSH_TABLE: Mapping[str, str] = {
     "sender-mismatch…": "403 SENDER_ID_MISMATCH",
     "quota-N…": "429 QUOTA_EXCEEDED with Retry-After: 1, N times, then taken",
     "unavailable-N…": "503 UNAVAILABLE, N times, then taken",
+    "drop-N…": "taken, but the connection dies in the middle of the answer, N times",
     "stall-N…": "taken, and the answer comes N seconds late",
 }
 
-_LOCAL_PART = re.compile(r"(bounce|reject-data|throttle|drop|(?:defer|stall)-(\d{1,3}))(?:\+.*)?", re.IGNORECASE)
-_TOKEN = re.compile(r"unregistered|invalid-token|sender-mismatch|(?:quota|unavailable|stall)-(\d{1,3})")
+_LOCAL_PART = re.compile(
+    r"(bounce|reject-data|throttle|drop|(?:defer|stall|throttle)-(\d{1,3}))(?:\+.*)?", re.IGNORECASE
+)
+_TOKEN = re.compile(r"unregistered|invalid-token|sender-mismatch|(?:quota|unavailable|drop|stall)-(\d{1,3})")
 
 
 def email_magic(address: str) -> EmailMagic | None:
@@ -93,7 +104,7 @@ def _email_rule(word: str, number: int) -> EmailMagic | None:
         "bounce": RefuseRecipient("550 5.1.1 No such mailbox here"),
         "reject-data": RefuseData("554 5.7.1 Message refused"),
         "defer": Defer(number),
-        "throttle": Throttle(),
+        "throttle": Throttle(number or None),
         "drop": Drop(),
         "stall": Stall(number),
     }
@@ -107,6 +118,7 @@ def _push_rule(word: str, number: int) -> PushMagic | None:
         "sender-mismatch": RefuseToken(fcm_errors.SENDER_ID_MISMATCH),
         "quota": RefuseToken(fcm_errors.QUOTA_EXCEEDED, times=number),
         "unavailable": RefuseToken(fcm_errors.UNAVAILABLE, times=number),
+        "drop": BreakOff(number),
         "stall": Stall(number),
     }
     return rules.get(word)

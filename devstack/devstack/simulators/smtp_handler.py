@@ -19,6 +19,7 @@ class SmtpHandler:
         self._inbox = inbox
         self._faults = faults
         self._attempts: Counter[tuple[str, str]] = Counter()
+        self._throttled: Counter[str] = Counter()
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -35,7 +36,7 @@ class SmtpHandler:
         match email_magic(address):
             case RefuseRecipient(reply):
                 return self._refused(reply)
-            case Throttle():
+            case Throttle(times) if self._is_throttled(address, times):
                 await hang_up(server, self._refused("421 4.7.0 Too many messages, try later"))
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
@@ -59,6 +60,10 @@ class SmtpHandler:
                 await asyncio.sleep(seconds)
         await self._faults.stalled("smtp")
         return "250 2.0.0 OK: taken"
+
+    def _is_throttled(self, address: str, times: int | None) -> bool:
+        self._throttled[address] += 1
+        return times is None or self._throttled[address] <= times
 
     def _count_attempt(self, magic: EmailMagic | None, recipient: str, content: bytes) -> int:
         if magic is None:  # nobody asks, and it would be remembered for every message

@@ -49,6 +49,17 @@ async def test_throttle_closes_the_connection(mail, inbox):
     assert inbox.emails.total == 0
 
 
+async def test_throttle_with_a_number_ends_after_that_many_times_for_each_address(mail, inbox):
+    answers = []
+    for number in range(4):
+        answers.append(await send(mail, "throttle-2+a@example.com", number))
+        if not mail.is_connected:
+            await mail.connect()
+    assert answers == [421, 421, 250, 250]
+    assert await send(mail, "throttle-2+b@example.com") == 421
+    assert inbox.emails.total == 2
+
+
 async def test_drop_takes_the_message_and_dies_before_the_answer_once(mail, inbox):
     with pytest.raises(aiosmtplib.SMTPServerDisconnected):
         await mail.sendmail("a@example.com", ["drop@example.com"], message(1))

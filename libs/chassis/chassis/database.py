@@ -19,8 +19,8 @@ log = structlog.get_logger()
 
 # SQLSTATE classes that say "the server is not there for us", not "the statement is wrong":
 # 08 connection exception, 53 insufficient resources, 57P operator intervention (shutdown, starting up); and while it is being
-# set up or its password changed: 28 invalid authorization, 3D no such database.
-AWAY = ("08", "28", "3D", "53", "57P")
+# set up, moved or its password changed: 28 invalid authorization, 3D no such database, 55000 it takes no connections.
+AWAY = ("08", "28", "3D", "53", "55000", "57P")
 
 
 class DatabaseUnavailable(Unavailable):

@@ -49,7 +49,7 @@ async def test_a_database_that_does_not_exist_yet_is_unavailable(databases) -> N
     await database.close()
 
 
-@pytest.mark.parametrize("sqlstate", ["28P01", "3D000", "57P03", "08006"])
+@pytest.mark.parametrize("sqlstate", ["28P01", "3D000", "55000", "57P03", "08006"])
 def test_a_server_that_does_not_let_us_in_is_away(sqlstate: str) -> None:
     assert is_away(type("_Refused", (Exception,), {"sqlstate": sqlstate})())
 

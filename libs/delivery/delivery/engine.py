@@ -6,6 +6,7 @@ ledger says `sending` before the provider is called, and has the result before t
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Generic
 from uuid import UUID
 
@@ -80,10 +81,13 @@ class Engine(Generic[Address, Content]):
         return message if message.notification_type == self._channel.name else None
 
     async def _refuse(self, delivery: Delivery) -> None:
-        """To failed.queue, byte for byte. A notification of ours fails, or the gateway would publish it again and again."""
-        notification_id = _uuid(delivery.message_id)
-        if notification_id is not None:
-            await self._reporter.report_unreadable(notification_id, self._channel.name, replay=_replay(delivery.body))
+        """To failed.queue, byte for byte. A notification of ours fails, or the gateway would publish it again and again.
+
+        Not one that the ledger has: a worker that could read it is at it, or has sent it.
+        """
+        notification_id, replay = _uuid(delivery.message_id), _replay(delivery.body)
+        if notification_id is not None and not await self._ledger.has(notification_id, replay):
+            await self._reporter.report_unreadable(notification_id, self._channel.name, replay=replay)
         await delivery.reject()
 
     async def _deliver(self, message: NotificationMessage, delivery: Delivery) -> Sequence[Result]:
@@ -138,6 +142,10 @@ class Engine(Generic[Address, Content]):
             try:
                 return await self._ledger.record(row)
             except Unavailable:
+                await asyncio.sleep(LEDGER_PAUSE_SECONDS)
+            except Exception:  # else the row would say `sending`, in living hands, until this process ends
+                log.exception("ledger.record_failed")
+                row = replace(row, detail=None, provider_message_id=None)  # a provider's words may be what it chokes on
                 await asyncio.sleep(LEDGER_PAUSE_SECONDS)
 
     def _note(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:

@@ -212,6 +212,27 @@ async def test_a_notification_of_ours_that_cannot_be_read_fails_and_is_not_lost(
     assert (copy.answer, told.unreadable) == ("reject", [(name, replay)])
 
 
+async def test_an_unreadable_copy_of_what_is_known_does_not_make_it_fail(engine, channel, told) -> None:
+    channel.gate.set()
+    body = _message()
+    name = str(NotificationMessage.model_validate_json(body).notification_id)
+    await engine.handle(Copy(body))
+    for copy, failed in (
+        (Copy(b"{", message_id=name), []),
+        (Copy(b'{"replay": 1}', message_id=name), [(UUID(name), 1)]),
+    ):
+        await engine.handle(copy)
+        assert (copy.answer, told.unreadable) == ("reject", failed)
+
+
+async def test_a_result_that_the_ledger_chokes_on_is_written_without_the_providers_words(engine, channel, told) -> None:
+    channel.gate.set()
+    channel.outcome = Permanent("rejected", "a\x00b")
+    copy = Copy(_message())
+    await asyncio.wait_for(engine.handle(copy), 10)
+    assert (copy.answer, told.verdicts[-1].status) == ("reject", "failed")
+
+
 async def test_a_strangers_message_is_reported_to_nobody(engine, told) -> None:
     copy = Copy(b"hello", message_id="somebody's")
     await engine.handle(copy)

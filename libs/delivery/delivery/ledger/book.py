@@ -42,6 +42,11 @@ class Ledger:
         async with self._database.begin() as connection:
             return await self._repository.closed(connection, notification_id)
 
+    async def has(self, notification_id: UUID, replay: int) -> bool:
+        """Whether a worker has begun this round of a notification, or a later one."""
+        async with self._database.begin() as connection:
+            return await self._repository.has(connection, notification_id, replay)
+
     async def drop_others(self, notification_id: UUID, kept: Sequence[str]) -> None:
         """Ends what waits for recipients other than `kept`: the user took those addresses away."""
         async with self._database.begin() as connection:

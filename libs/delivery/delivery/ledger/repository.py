@@ -100,6 +100,7 @@ class LedgerRepository:
         self._claim = statements.for_channel(statements.CLAIM, channel)
         self._look = statements.for_channel(statements.LOOK, channel)
         self._look_all = statements.for_channel(statements.LOOK_ALL, channel)
+        self._has = statements.for_channel(statements.HAS, channel)
         self._mark_sending = statements.for_channel(statements.MARK_SENDING, channel)
         self._record = statements.for_channel(statements.RECORD, channel)
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
@@ -129,6 +130,11 @@ class LedgerRepository:
         """Every end in the ledger for a notification."""
         rows = await connection.execute(self._look_all, {"notification_id": notification_id})
         return [_closed(row) for row in rows if row.state in ENDS]
+
+    async def has(self, connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
+        """Whether a worker has begun this round of a notification, or a later one."""
+        found = await connection.execute(self._has, {"notification_id": notification_id, "replay": replay})
+        return found.first() is not None
 
     async def mark_sending(
         self, connection: AsyncConnection, keys: Sequence[tuple[UUID, str]]

@@ -42,6 +42,8 @@ SELECT state, attempts, code, detail, provider_message_id, replay FROM {deliveri
 WHERE notification_id = :notification_id
 """
 
+HAS = "SELECT 1 FROM {deliveries} WHERE notification_id = :notification_id AND replay >= :replay LIMIT 1"
+
 # Only the owner goes on: a row that a sweep has taken away meanwhile is not returned, and is not sent.
 MARK_SENDING = """
 UPDATE {deliveries} d SET state = 'sending', updated_at = now()

@@ -1,0 +1,140 @@
+"""Providers that die, stall, refuse and rest (faults 4 and 20 to 23)."""
+
+import time
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from tests.faults.lab import Lab, restarted_with
+
+PROBES_A_SECOND = 2  # the breaker lets two through each BREAKER_OPEN_SECONDS
+IN_FLIGHT = 20  # WORKER_CONCURRENCY: what is under way when the provider goes down
+
+
+def test_4_the_connection_dies_after_the_final_dot(lab: Lab) -> None:
+    again, never = (
+        lab.system.send("email", lab.user(f"drop+{uuid4().hex}@example.com"), delivery_guarantee=guarantee)
+        for guarantee in ("at_least_once", "at_most_once")
+    )
+    lab.prove(4, "connection dropped after the final dot", [again, never], ambiguous=[again])
+    assert [lab.status(one) for one in (again, never)] == ["sent", "unknown"]
+    assert [lab.copies()[one] for one in (again, never)] == [2, 1]
+    assert steps(lab, again) == ["accepted", "queued", "retrying", "sent"]
+    assert len(message_ids(lab, again)) == 1
+
+
+def test_20_a_stall_at_the_final_dot_holds_up_nobody_else(lab: Lab) -> None:
+    slow, other = lab.user(f"stall-8+{uuid4().hex}@example.com"), lab.user()
+    # Longer than anything but the final dot may take, and than a silent worker is waited for.
+    with restarted_with(lab, "email-service", SMTP_COMMAND_SECONDS="2"):
+        stalled = [lab.system.send("email", slow) for _ in range(3)]
+        lab.until(lambda: all(lab.copies()[one] == 1 for one in stalled), "taken, and not answered")
+        flowing = lab.batch(other, 30) + lab.batch(other, 30, "push")
+        lab.until(lambda: set(lab.statuses(flowing).values()) == {"sent"}, "everything else sent")
+        assert {lab.ledger(one) for one in stalled} == {"sending"}
+        lab.prove(20, "the mail server stalls at the final dot", [*stalled, *flowing])
+        assert {lab.story(one)["attempts"] for one in stalled} == {1}
+
+
+def test_21_refused_for_now_and_refused_for_good(lab: Lab) -> None:
+    users = {
+        name: lab.user(f"{name}+{uuid4().hex}@example.com") for name in ("throttle-2", "defer-2", "throttle", "bounce")
+    }
+    first = {name: lab.system.send("email", user) for name, user in users.items()}
+    lab.until_ended([first["bounce"]])
+    second = lab.system.send("email", users["bounce"])
+    refused = [first["throttle"], first["bounce"], second]
+    lab.prove(21, "421 or 451, then fine; 421 for ever; 550", [*first.values(), second], undelivered=refused)
+    for name, code in {"throttle-2": "throttled", "defer-2": "deferred"}.items():
+        story = lab.story(first[name])
+        assert (story["status"], story["attempts"]) == ("sent", 3)
+        assert [step["code"] for step in waits(story)] == [code, code]
+    assert end(lab, first["throttle"]) == ("failed", "exhausted", 6)
+    assert end(lab, first["bounce"]) == ("failed", "bounced", 1)
+    assert waits(lab.story(first["bounce"])) == []
+    assert end(lab, second) == ("suppressed", "address_suppressed", 0)
+
+
+def test_22_the_mail_server_is_down_for_long(lab: Lab) -> None:
+    user = lab.user()
+    lab.provider(smtp="down")
+    before, began = refusals(lab), time.monotonic()
+    ids = lab.batch(user, 200)
+    lab.until(lambda: breaker(lab) == 2, "the breaker opens")
+    opened = refusals(lab)
+    lab.until(lambda: refusals(lab) >= opened + 3 * PROBES_A_SECOND, "probes go out")
+    asked, seconds = refusals(lab) - before, time.monotonic() - began
+    # A kept connection that turns out dead is replaced at once: two refusals for each that was in flight.
+    assert asked <= 2 * IN_FLIGHT + PROBES_A_SECOND * (seconds + 1)
+    assert set(lab.statuses(ids).values()) <= {"pending", "queued"}
+    lab.provider()
+    lab.prove(22, "the mail server is down: breaker, then drained", ids)
+    rows = lab.sql(
+        "email-service", "SELECT attempts FROM email_deliveries WHERE notification_id = ANY($1::uuid[])", ids
+    )
+    assert {row["attempts"] for row in rows} == {1}  # the one that succeeded
+
+
+def test_23_fcm_refuses_for_now_for_good_and_breaks_off(lab: Lab) -> None:
+    users = {
+        name: lab.user(push_token=f"{name}-{uuid4().hex}")
+        for name in ("quota-2", "unavailable-2", "unregistered", "drop-1")
+    }
+    first = {name: lab.system.send("push", user) for name, user in users.items()}
+    never = lab.system.send("push", lab.user(push_token=f"drop-1-{uuid4().hex}"), delivery_guarantee="at_most_once")
+    lab.prove(
+        23,
+        "FCM: 429, 503, 404, a connection closed within the answer",
+        [*first.values(), never],
+        ambiguous=[first["drop-1"]],
+        undelivered=[first["unregistered"]],
+    )
+    for name, code in {"quota-2": "rate_limited", "unavailable-2": "provider_unavailable"}.items():
+        story = lab.story(first[name])
+        assert (story["status"], story["attempts"]) == ("sent", 3)
+        assert [step["code"] for step in waits(story)] == [code, code]
+    asked, asked_again = (datetime.fromisoformat(step["at"]) for step in waits(lab.story(first["quota-2"])))
+    assert (asked_again - asked).total_seconds() >= 1  # Retry-After
+    assert end(lab, first["unregistered"]) == ("failed", "invalid_token", 1)
+    assert lab.system.call("GET", f"/users/{users['unregistered']}/push-tokens") == []
+    assert [lab.status(one) for one in (first["drop-1"], never)] == ["sent", "unknown"]
+    assert [lab.copies()[one] for one in (first["drop-1"], never)] == [2, 1]
+    lab.until(lambda: next_end(lab, users["unregistered"]) == "suppressed", "nobody remembers the device")
+
+
+def steps(lab: Lab, notification_id: str) -> list[str]:
+    return [step["status"] for step in lab.story(notification_id)["timeline"]]
+
+
+def waits(story: Any) -> list[Any]:
+    """Its attempts that were put off."""
+    return [step for step in story["timeline"] if step["status"] == "retrying"]
+
+
+def end(lab: Lab, notification_id: str) -> tuple[str, str | None, int]:
+    story = lab.story(notification_id)
+    return story["status"], story["error"], story["attempts"]
+
+
+def next_end(lab: Lab, user: str) -> str:
+    """How a new push to this user ends."""
+    return str(lab.system.follow(lab.system.send("push", user), seconds=60)["status"])
+
+
+def message_ids(lab: Lab, notification_id: str) -> set[str]:
+    """Under which Message-IDs the mail server has it."""
+    found = [one["message_id"] for one in lab.system.messages("email")]
+    return {one for one in found if notification_id in one}
+
+
+def refusals(lab: Lab) -> int:
+    """How often the mail server has turned somebody away."""
+    answer = lab.system.http.get(f"{lab.system.simulators['base_url']}/api/arrivals", params={"kind": "email"})
+    return int(answer.json()["refused"])
+
+
+def breaker(lab: Lab) -> float:
+    """`circuit_breaker_state` of the mail server: 0 closed, 1 half open, 2 open."""
+    metrics = lab.system.http.get(f"http://127.0.0.1:{lab.system.ports['email-service']}/metrics").text
+    line = next(line for line in metrics.splitlines() if line.startswith('circuit_breaker_state{name="smtp"}'))
+    return float(line.split()[-1])
