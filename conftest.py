@@ -18,7 +18,7 @@ import structlog
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
-from chassis.database import migrate
+from chassis.migrating import migrate
 from devstack.postgres import start_postgres
 
 # structlog's own default draws every traceback with its variables: seconds each, and hundreds of them in some tests.

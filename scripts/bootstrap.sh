@@ -28,6 +28,7 @@ else
     fi
 fi
 
-UV_PYTHON_DOWNLOADS=never $uv sync --frozen --quiet --python "$python" ||
+# Compiled once, here, and not at every start of every process where Python may not write its cache.
+UV_PYTHON_DOWNLOADS=never $uv sync --frozen --quiet --compile-bytecode --python "$python" ||
     fail "The packages could not be installed; see above. Is the package index in reach?"
 touch .venv/.ready

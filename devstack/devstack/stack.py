@@ -18,8 +18,9 @@ import template_service.main
 import user_service.main
 from api_gateway.settings import GatewaySettings
 from chassis.broker import MemoryBroker
-from chassis.database import Database, migrate
+from chassis.database import Database
 from chassis.metrics import new_registry
+from chassis.migrating import migrate
 from contracts.topology import TOPOLOGY
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Secrets
 from devstack.postgres import EmbeddedPostgres, start_postgres

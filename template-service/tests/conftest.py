@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from chassis.database import migrate
+from chassis.migrating import migrate
 from chassis.security import ServiceTokens, SharedSecret, SigningKey, sign
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from template_service.main import create_app

@@ -1,5 +1,6 @@
 """The five services as processes of their own on real servers, with the provider simulators as a sixth."""
 
+import asyncio
 import json
 import os
 import signal
@@ -13,9 +14,11 @@ from uuid import uuid4
 
 import httpx2
 
+from chassis.migrating import migrate
 from tests.servers.process import ServerProcess, free_port, wait_until
 from tests.servers.rabbitmq import RabbitServer
 
+ROOT = Path(__file__).resolve().parents[2]
 ADMIN = {"email": "root@example.com", "password": uuid4().hex}
 KEYS = {"SECRET_KEY": uuid4().hex * 2, "SERVICE_SECRET": uuid4().hex * 2}
 MODULES = {
@@ -49,7 +52,7 @@ class System:
     def start(self) -> None:
         self._start_simulators()
         for service in MODULES:
-            self._run(service, "migrate")
+            asyncio.run(migrate(ROOT / service / "alembic", self.databases[service]))
             self.start_service(service)
         self._run("user-service", "create-admin", "--email", ADMIN["email"], env={"ADMIN_PASSWORD": ADMIN["password"]})
         for service in MODULES:

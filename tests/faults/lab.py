@@ -43,6 +43,8 @@ TEMPLATE = {
     "title": "Hi {{ name }}", "body": "Look at this", "link": "{{ link }}",
 }  # fmt: skip
 PATIENCE_SECONDS = 60.0
+# `make faults` has the numbers of the list; as one part of CI's tests there are fewer messages, and every fault all the same.
+WHOLE = "FAULTS" in os.environ
 
 
 class Lab:

@@ -19,12 +19,12 @@ from yarl import URL
 
 from chassis.broker.rabbit.tolerant import TolerantTransport
 from contracts.topology import EXCHANGE, FAILED_QUEUE
-from tests.faults.lab import QUICK, Lab
+from tests.faults.lab import QUICK, WHOLE, Lab
 
 T = TypeVar("T")
 QUEUE, KEY = "email.queue", "email"
 LEASE_SECONDS, LOST_GRACE_SECONDS = float(QUICK["LEASE_SECONDS"]), float(QUICK["LOST_GRACE_SECONDS"])
-BACKLOG = 3_000
+BACKLOG = 10_000 if WHOLE else 1_000
 UNDECODABLE = b"\xff\xfe\xfd\xfc"  # no UTF-8
 
 
@@ -124,7 +124,7 @@ def test_18_poison_goes_to_the_failed_queue_once(lab: Lab) -> None:
 def test_28_a_standing_backlog_is_not_published_again(lab: Lab) -> None:
     user = lab.user()
     lab.system.stop_service("email-service")
-    ids = lab.batch(user, 2_000, priority=1)
+    ids = lab.batch(user, BACKLOG, priority=1)
     until_queued(lab, ids)
     waiting, redriven = ready(lab), metric(lab, "outbox_redriven_total")
     assert waiting >= len(ids)

@@ -1,13 +1,9 @@
-"""PostgreSQL through SQLAlchemy Core and asyncpg, and the migrations of each service."""
+"""PostgreSQL through SQLAlchemy Core and asyncpg."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
-from alembic import command
-from alembic.config import Config
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
@@ -86,18 +82,3 @@ def is_away(error: BaseException | None) -> bool:
 def _unavailable(error: BaseException) -> DatabaseUnavailable:
     log.warning("database.unavailable", error=type(error).__name__)
     return DatabaseUnavailable()
-
-
-def alembic_config(folder: Path, url: str) -> Config:
-    """The configuration of the migrations in `folder` (a service's `alembic/`), for the database at `url`."""
-    config = Config()
-    config.set_main_option("script_location", str(folder))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
-    return config
-
-
-async def migrate(folder: Path, url: str, revision: str = "head") -> None:
-    """Brings the database at `url` to `revision` ("base" takes everything away)."""
-    config = alembic_config(folder, url)
-    move = command.downgrade if revision == "base" else command.upgrade
-    await asyncio.to_thread(move, config, revision)

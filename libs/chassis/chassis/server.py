@@ -12,7 +12,7 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from chassis.database import is_away, migrate
+from chassis.database import is_away
 from chassis.errors import ServiceError
 from chassis.logs import configure_logs
 from chassis.settings import ServiceSettings
@@ -76,6 +76,8 @@ class _Server(uvicorn.Server):
 
 def migrate_database(url: str, folder: Path) -> None:
     """Brings the database to the newest revision in `folder`; ends the process with a clear line when it is away."""
+    from chassis.migrating import migrate  # noqa: PLC0415 - see there
+
     try:
         asyncio.run(migrate(folder, url))
     except Exception as error:
