@@ -321,11 +321,11 @@ def restarted_with(lab: Lab, service: str, **settings: str) -> Iterator[None]:
         lab.start_again(service)
 
 
-def letter(user: str) -> dict[str, object]:
-    """A request for one e-mail, under a request_id of its own."""
+def letter(user: str, **changes: object) -> dict[str, object]:
+    """A request for one e-mail, under a request_id of its own unless one is given."""
     variables = {"name": "Ada", "link": "https://example.com/x"}
     return {"notification_type": "email", "user_id": user, "template_code": "welcome", "request_id": str(uuid4()),
-            "variables": variables}  # fmt: skip
+            "variables": variables, **changes}  # fmt: skip
 
 
 def post(lab: Lab, asked: object, gateway: str = "api-gateway") -> httpx2.Response:

@@ -11,13 +11,7 @@ import pytest
 
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
-from tests.faults.lab import Lab
-
-
-def body(user: str, request_id: str, **changes: object) -> dict[str, object]:
-    variables = {"name": "Ada", "link": "https://example.com/x"}
-    return {"notification_type": "email", "user_id": user, "template_code": "welcome", "request_id": request_id,
-            "variables": variables, **changes}  # fmt: skip
+from tests.faults.lab import Lab, letter
 
 
 @contextmanager
@@ -52,27 +46,30 @@ def test_5_killed_after_publishing_before_it_says_queued(lab: Lab) -> None:
 def test_6_killed_before_the_commit(lab: Lab) -> None:
     user, request = lab.user(), str(uuid4())
     rows = "SELECT count(*) AS rows FROM notifications WHERE request_id = $1"
-    with lab.holding("api-gateway", "LOCK TABLE idempotency_keys IN EXCLUSIVE MODE"), posting(lab, body(user, request)):
+    with (
+        lab.holding("api-gateway", "LOCK TABLE idempotency_keys IN EXCLUSIVE MODE"),
+        posting(lab, letter(user, request_id=request)),
+    ):
         waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%idempotency_keys%'"
         lab.until(lambda: bool(lab.sql("api-gateway", waiting)), "the insert waits for the lock")
         lab.kill("api-gateway")
     lab.until(lambda: not lab.sql("api-gateway", waiting), "its connection is gone")
     assert lab.sql("api-gateway", rows, request)[0]["rows"] == 0
     lab.start_again("api-gateway")
-    again = lab.system.call("POST", "/notifications/", body(user, request), status=202)
+    again = lab.system.call("POST", "/notifications/", letter(user, request_id=request), status=202)
     lab.prove(6, "gateway killed before the commit; the client tries again", [again["notification_id"]])
     assert lab.sql("api-gateway", rows, request)[0]["rows"] == 1
 
 
 def test_7_killed_after_the_commit_before_the_answer(lab: Lab) -> None:
     user, request = lab.user(), str(uuid4())
-    with lab.commits_unanswered(), posting(lab, body(user, request)):
+    with lab.commits_unanswered(), posting(lab, letter(user, request_id=request)):
         lab.until(lab.commit_waits, "the commit is on disk and its answer waits")
         lab.kill("api-gateway")
     made = "SELECT id::text FROM notifications WHERE request_id = $1"
     lab.until(lambda: len(lab.sql("api-gateway", made, request)) == 1, "the row is there")
     lab.start_again("api-gateway")
-    again = lab.system.call("POST", "/notifications/", body(user, request), status=202)
+    again = lab.system.call("POST", "/notifications/", letter(user, request_id=request), status=202)
     assert [row["id"] for row in lab.sql("api-gateway", made, request)] == [again["notification_id"]]
     lab.prove(7, "gateway killed after the commit, before the answer", [again["notification_id"]])
 
@@ -82,7 +79,7 @@ def test_25_many_requests_that_are_one(lab: Lab) -> None:
     url = f"{lab.system.gateway}/api/v1/notifications/"
 
     def post(_place: int) -> httpx2.Response:
-        return lab.system.http.post(url, json=body(user, request))
+        return lab.system.http.post(url, json=letter(user, request_id=request))
 
     with ThreadPoolExecutor(50) as clients:
         answers = list(clients.map(post, range(50)))
@@ -90,7 +87,7 @@ def test_25_many_requests_that_are_one(lab: Lab) -> None:
     ids = {answer.json()["data"]["notification_id"] for answer in answers}
     assert len(ids) == 1
     assert sum("Idempotent-Replayed" in answer.headers for answer in answers) == 49
-    other = lab.system.http.post(url, json=body(user, request, priority=1))
+    other = lab.system.http.post(url, json=letter(user, request_id=request, priority=1))
     assert (other.status_code, other.json()["error"]) == (422, "idempotency_key_reused")
     lab.prove(25, "fifty equal requests at once", ids)
 
