@@ -5,6 +5,7 @@ ARGS='--seed 7 --seconds 300 --rate 250'. The seed decides which faults come, in
 
 import argparse
 import random
+import signal
 import sys
 import tempfile
 import time
@@ -93,6 +94,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--rate", type=float, default=250, help="notifications a second that the clients try to post")
     options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
         Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
         lab = Lab(Path(name))
