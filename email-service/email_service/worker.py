@@ -4,14 +4,13 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription
-from chassis.breaker import BreakerPolicy
 from chassis.broker import Broker
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.security import ServiceCallers
 from chassis.tracing import OFF, Tracing
 from contracts.lookups import EMAIL_SERVICE
-from delivery.worker import Worker, breaker, create_worker_app, make_parts
+from delivery.worker import Worker, create_worker_app, make_parts, provider_breaker
 from email_service.addresses import parse_mailbox
 from email_service.channel import EmailChannel
 from email_service.message import Letterhead
@@ -47,7 +46,7 @@ def create_app(
         broker=broker,
         tracing=tracing,
     )
-    provider = breaker(PROVIDER, registry, BreakerPolicy(open_seconds=settings.breaker_open_seconds))
+    provider = provider_breaker(PROVIDER, parts)
     connector = SmtpConnector(settings)
     suppressed = SuppressionList(parts.database)
     channel = _channel(settings, connector, suppressed)

@@ -5,13 +5,13 @@ from fastapi import FastAPI
 from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription
-from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen
+from chassis.breaker import BreakerState, CircuitBreaker, CircuitOpen
 from chassis.broker import Broker
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.tracing import OFF, Tracing
 from contracts.lookups import PUSH_SERVICE
-from delivery.worker import Worker, breaker, create_worker_app, make_parts
+from delivery.worker import Worker, create_worker_app, make_parts, provider_breaker
 from push_service.channel import PushChannel
 from push_service.senders.fcm import FcmSender, fcm_client
 from push_service.senders.google_auth import AccessTokens
@@ -43,7 +43,7 @@ def create_app(
         broker=broker,
         tracing=tracing,
     )
-    provider = breaker(FCM, registry, BreakerPolicy(open_seconds=settings.breaker_open_seconds))
+    provider = provider_breaker(FCM, parts)
     sender = create_sender(settings)
     worker = Worker(PushChannel(sender, parts.users), parts, provider=provider)
     return create_worker_app(

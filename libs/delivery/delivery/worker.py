@@ -95,6 +95,11 @@ def breaker(name: str, registry: CollectorRegistry, policy: BreakerPolicy = Brea
     return CircuitBreaker(name, policy=policy, on_change=gauge.set)
 
 
+def provider_breaker(name: str, parts: Parts) -> CircuitBreaker:
+    """The breaker of a channel's provider: every worker leaves it alone for BREAKER_OPEN_SECONDS."""
+    return breaker(name, parts.registry, BreakerPolicy(open_seconds=parts.settings.breaker_open_seconds))
+
+
 class Worker:
     """One worker process of a channel."""
 
