@@ -40,6 +40,10 @@ faults: .venv/.ready ## Break the system in every way of the list, on real serve
 chaos: .venv/.ready ## Load while parts are killed at random, then the count; ARGS='--seed 7 --seconds 300 --rate 250'
 	@$(RUN)/python -m tests.chaos $(ARGS)
 
+.PHONY: soak
+soak: .venv/.ready ## Steady load for a while, then whether any process holds more memory; ARGS='--seconds 1200 --rate 100'
+	@$(RUN)/python -m tests.soak $(ARGS)
+
 .PHONY: check
 check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .

@@ -9,6 +9,7 @@ from api_gateway.services.accepting import Acceptor
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.reading import Reader
+from api_gateway.services.reconciling import Reconciler
 from chassis.errors import Forbidden, TooManyRequests
 from chassis.ratelimit import RateLimiter
 from chassis.security import Identity, authenticate, identity_of
@@ -20,6 +21,7 @@ class Desk:
 
     acceptor: Acceptor
     reader: Reader
+    reconciler: Reconciler
     commands: Commands
     limiter: RateLimiter
     metrics: GatewayMetrics

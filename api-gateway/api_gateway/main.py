@@ -22,6 +22,7 @@ from api_gateway.services.lost import LostWatch
 from api_gateway.services.outbox import Outbox
 from api_gateway.services.overtaking import Overtaking
 from api_gateway.services.reading import Reader
+from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
 from api_gateway.services.silent import SilenceWatch
@@ -41,7 +42,8 @@ from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
 from contracts.callers import build_authenticator
-from contracts.lookups import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
+from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
+from contracts.recipients import Channel
 from contracts.topology import TOPOLOGY
 
 DESCRIPTION = ServiceDescription(
@@ -83,6 +85,14 @@ class Gateway:
         self.templates = ServiceClient(
             settings.template_service_url, TEMPLATE_SERVICE, tokens, _breaker(TEMPLATE_SERVICE, states), tracing
         )
+        self.workers: dict[Channel, ServiceClient] = {
+            "email": ServiceClient(
+                settings.email_service_url, EMAIL_SERVICE, tokens, _breaker(EMAIL_SERVICE, states), tracing
+            ),
+            "push": ServiceClient(
+                settings.push_service_url, PUSH_SERVICE, tokens, _breaker(PUSH_SERVICE, states), tracing
+            ),
+        }
         to_users = Forwarder(settings.user_service_url, _breaker("proxy:user-service", states))
         to_templates = Forwarder(settings.template_service_url, _breaker("proxy:template-service", states))
         self.forwarders = {"users": to_users, "auth": to_users, "api-keys": to_users, "templates": to_templates}
@@ -99,8 +109,9 @@ class Gateway:
         )
         self.silent = SilenceWatch(self.database, self.metrics, silence_seconds=settings.report_silence_seconds)
         self.reader = Reader(self.database)
+        self.reconciler = Reconciler(self.database, self.workers)
         self.watch = Watch(
-            self.reader,
+            self.reconciler,
             self.database,
             ReadingMetrics(self.registry),
             window_seconds=settings.lease_seconds + settings.deferred_retry_seconds,
@@ -111,6 +122,7 @@ class Gateway:
         app.state.desk = Desk(
             acceptor=Acceptor(self.directory, self.store, self.outbox),
             reader=self.reader,
+            reconciler=self.reconciler,
             commands=Commands(self.database, self.reader, self.reports, self.metrics),
             limiter=RateLimiter(
                 self.redis, limit=self.settings.rate_limit_per_minute, period_seconds=60, name="gateway"
@@ -145,6 +157,7 @@ class Gateway:
             asyncio.create_task(repeat("lost", self.lost.run_once, every_seconds=2 * every)),
             asyncio.create_task(repeat("silent", self.silent.run_once, every_seconds=self.silent.every_seconds)),
             asyncio.create_task(repeat("proof", self.watch.prove, every_seconds=readings)),
+            asyncio.create_task(repeat("ledgers", self.watch.compare_ledgers, every_seconds=readings)),
             asyncio.create_task(repeat("oldest", self.watch.find_oldest, every_seconds=readings)),
         ]
         try:
@@ -161,8 +174,8 @@ class Gateway:
         await self.store.close()
         await self.outbox.close()
         await self.broker.close()
-        await self.users.close()
-        await self.templates.close()
+        for client in (self.users, self.templates, *self.workers.values()):
+            await client.close()
         for forwarder in set(self.forwarders.values()):
             await forwarder.close()
         if self._owns_redis:

@@ -16,6 +16,8 @@ class GatewaySettings(ServiceSettings):
     queue_type: Literal["classic", "quorum"] = "classic"
     user_service_url: str = "http://localhost:8001"
     template_service_url: str = "http://localhost:8002"
+    email_service_url: str = "http://localhost:8003"
+    push_service_url: str = "http://localhost:8004"
 
     secret_key: SecretStr = DEVELOPMENT_SECRET_KEY
     algorithm: Literal["ES256", "HS256"] = "ES256"

@@ -26,7 +26,7 @@ from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
 from chassis.security import SigningKey, sign
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.lookups import ActiveTemplate, ApiKeyInfo, TemplateInfo, UserContact
+from contracts.lookups import ActiveTemplate, ApiKeyInfo, LedgerTotals, TemplateInfo, UserContact
 from contracts.recipients import Preferences, PushToken
 from contracts.topology import TOPOLOGY
 from devstack.serving import serving
@@ -43,6 +43,7 @@ class Peers:
     api_keys: dict[str, ApiKeyInfo] = field(default_factory=dict)
     away: bool = False
     asked: list[str] = field(default_factory=list)
+    ledgers: dict[str, LedgerTotals] = field(default_factory=dict)
 
     def add_user(self, **changes: object) -> UserContact:
         user = UserContact(
@@ -74,6 +75,10 @@ class Peers:
         @app.post("/internal/api-keys/find")
         async def api_key(request: Request) -> Response:
             return self._found("api key", self.api_keys.get((await request.json())["hash"]))
+
+        @app.get("/{channel}/internal/ledger")
+        async def ledger(channel: str, first: UUID, last: UUID) -> Response:
+            return self._found(f"{channel} ledger {first} {last}", self.ledgers.get(channel))
 
         @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
         async def echo(request: Request) -> Response:
@@ -153,8 +158,9 @@ async def start(databases, redis: Redis, peers: Peers) -> AsyncIterator[Start]:
         async def run(*, redis: Redis = redis, broker: MemoryBroker = broker, **changes: object) -> Running:
             options = {
                 "_env_file": None, "database_url": url, "algorithm": "HS256", "secret_key": SECRET,
-                "user_service_url": peers_url, "template_service_url": peers_url, "relay_interval_seconds": 0.05,
-                "deferred_retry_seconds": 0.2, **changes,
+                "user_service_url": peers_url, "template_service_url": peers_url,
+                "email_service_url": f"{peers_url}/email", "push_service_url": f"{peers_url}/push",
+                "relay_interval_seconds": 0.05, "deferred_retry_seconds": 0.2, **changes,
             }  # fmt: skip
             settings = GatewaySettings(**options)
             app = create_app(settings, redis=redis, broker=broker)

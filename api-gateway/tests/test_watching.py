@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import waiting
 from api_gateway.services.counting import ReadingMetrics
-from api_gateway.services.reading import Reader
+from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.watching import Watch
 from chassis.broker import BrokerUnavailable
 from chassis.database import Database, DatabaseUnavailable
@@ -48,7 +48,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def watch(database, registry) -> Watch:
-    return Watch(Reader(database), database, ReadingMetrics(registry), window_seconds=WINDOW_SECONDS)
+    return Watch(Reconciler(database, {}), database, ReadingMetrics(registry), window_seconds=WINDOW_SECONDS)
 
 
 async def _insert(database: Database, times: int = 1, **values: object) -> None:
@@ -108,7 +108,7 @@ async def test_a_reading_that_fails_leaves_no_old_figure_and_its_time_stands_sti
     read, broken = (
         watch.prove if reading == "unaccounted" else watch.find_oldest
         for watch in (
-            Watch(Reader(there), there, metrics, window_seconds=WINDOW_SECONDS)
+            Watch(Reconciler(there, {}), there, metrics, window_seconds=WINDOW_SECONDS)
             for there in (database, Database(NOBODY, connect_seconds=0.2))
         )
     )

@@ -130,6 +130,8 @@ def _apps(
     gateway = GatewaySettings(
         database_url=embedded.database("api-gateway"),
         port=ports.gateway,
+        email_service_url=f"http://{HOST}:{ports.email}",
+        push_service_url=f"http://{HOST}:{ports.push}",
         lost_grace_seconds=5,  # the in-process broker forgets everything when the stack stops: look soon after a start
         **common,
         **keys,

@@ -7,7 +7,6 @@ from chassis.app import ServiceDescription
 from chassis.broker import Broker
 from chassis.health import Dependency
 from chassis.metrics import new_registry
-from chassis.security import ServiceCallers
 from chassis.tracing import OFF, Tracing
 from contracts.lookups import EMAIL_SERVICE
 from delivery.worker import Worker, create_worker_app, make_parts, provider_breaker
@@ -58,7 +57,6 @@ def create_app(
         extra_dependencies=[Dependency(PROVIDER, SmtpProbe(connector, provider).check)],
     )
     app.state.suppressions = suppressed
-    app.state.service_callers = ServiceCallers(settings.service_secret.get_secret_value(), EMAIL_SERVICE)
     app.include_router(suppressions.router)
     return app
 

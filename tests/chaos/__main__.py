@@ -67,6 +67,7 @@ def _drain(lab: Lab, since: float) -> float:
 
 
 def _counted(lab: Lab, clients: Clients, seconds: float, drained: float) -> Result:
+    lab.reconcile()
     copies, statuses = lab.copies(), lab.statuses(clients.accepted)
     doubts: dict[str, int] = {}
     for service, table in (("email-service", "email_deliveries"), ("push-service", "push_deliveries")):

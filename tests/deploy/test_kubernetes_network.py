@@ -58,6 +58,8 @@ def test_inside_exactly_those_talk_who_have_to() -> None:
     assert talk == NODES | {
         ("api-gateway", "user-service", 8001),
         ("api-gateway", "template-service", 8002),
+        ("api-gateway", "email-worker", 8003),
+        ("api-gateway", "push-worker", 8004),
         ("api-gateway", "rabbitmq", 5672),
         ("template-service", "user-service", 8001),
         ("email-worker", "user-service", 8001),
@@ -75,6 +77,8 @@ def test_whoever_is_told_an_address_may_go_there(deployment: Document) -> None:
     for variable, target, port in (
         ("USER_SERVICE_URL", INSIDE["user-service"], 8001),
         ("TEMPLATE_SERVICE_URL", INSIDE["template-service"], 8002),
+        ("EMAIL_SERVICE_URL", INSIDE["email-worker"], 8003),
+        ("PUSH_SERVICE_URL", INSIDE["push-worker"], 8004),
         ("RABBITMQ_URL", INSIDE["rabbitmq"], 5672),
         ("DATABASE_URL", DATABASE, 5432),
         ("REDIS_URL", DATABASE, 6379),

@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -50,14 +50,14 @@ WHOLE = "FAULTS" in os.environ
 class Lab:
     """`system` is what is broken; the methods break it, wait, and count."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, settings: Mapping[str, str] = QUICK) -> None:
         (folder / "postgres").mkdir(parents=True)
         self.postgres, self.redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
         self.rabbit = RabbitServer(folder / "rabbitmq")
         names = {service: service.replace("-", "_") for service in MODULES}
         base = self.postgres.url.rsplit("/", 1)[0]
         databases = {service: f"{base}/{name}" for service, name in names.items()}
-        self.system = System(folder, databases, self.redis.url, self.rabbit, settings=dict(QUICK))
+        self.system = System(folder, databases, self.redis.url, self.rabbit, settings=dict(settings))
 
     def start(self) -> None:
         for server in (self.postgres, self.redis, self.rabbit):
@@ -148,8 +148,20 @@ class Lab:
         statuses = self.until_ended(ids, seconds)
         row = books.count(fault, title, statuses, self.copies(), ambiguous=ambiguous, undelivered=undelivered)
         assert (row.lost, row.duplicated) == (0, 0), row
-        assert self.system.call("GET", "/reconcile")["unaccounted"] == 0
+        self.reconcile()
         return row
+
+    def reconcile(self) -> None:
+        """The system's own proof, and the workers' word on it. Whatever was sent has been reported in the end."""
+
+        def checks() -> list[Any]:
+            proof = self.system.call("GET", "/reconcile")
+            assert proof["unaccounted"] == 0, proof
+            found = [channel["ledger"] for channel in proof["channels"].values()]
+            assert not any(check and check["unfounded"] for check in found), proof
+            return found
+
+        self.until(lambda: all(check and not check["unreported"] for check in checks()), "both ledgers agree")
 
     # Breaking things.
 

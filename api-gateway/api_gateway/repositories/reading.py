@@ -6,10 +6,11 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import ColumnElement, Numeric, Row, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.models import AcceptedTotal, Notification
+from contracts.status import Status
 
 TABLE = Notification.__table__
 SHOWN = [column for column in TABLE.c if column.name not in {"variables", "recipient", "due_at", "leased_by"}]
@@ -73,6 +74,17 @@ async def ids_of_request(connection: AsyncConnection, request_id: str) -> list[U
     """The notifications made with this request_id, two at most: each caller may have made one."""
     query = select(TABLE.c.id).where(TABLE.c.request_id == request_id).limit(2)
     return list((await connection.execute(query)).scalars())
+
+
+async def sent_between(connection: AsyncConnection, channel: str, first: UUID, last: UUID) -> tuple[int, str]:
+    """How many of these ids a worker has called sent, and their fingerprint (see `contracts.lookups.LedgerTotals`)."""
+    fingerprint = cast(func.coalesce(func.sum(cast(func.uuid_hash_extended(TABLE.c.id, 0), Numeric)), 0), Text)
+    sent = (TABLE.c.sent_at.is_not(None)) | TABLE.c.status.in_([Status.SENT, Status.DELIVERED])
+    query = select(func.count(), fingerprint).where(
+        TABLE.c.id >= first, TABLE.c.id < last, TABLE.c.notification_type == channel, sent
+    )
+    number, text = (await connection.execute(query)).one()
+    return number, text
 
 
 async def totals(connection: AsyncConnection) -> tuple[dict[str, int], dict[tuple[str, str], int]]:

@@ -62,7 +62,14 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk)
     summary="Prove that every accepted notification is accounted for",
     response_model=Envelope[Reconciliation],
 )
-async def reconcile(identity: Limited, desk: TheDesk) -> Response:
-    """`accepted` was counted while accepting, the rest is counted now, in one snapshot; `unaccounted` must be 0."""
+async def reconcile(
+    identity: Limited,
+    desk: TheDesk,
+    hours: Annotated[int, Query(ge=1, le=8_760, description="How far back the ledgers are compared")] = 24,
+) -> Response:
+    """`accepted` was counted while accepting, the rest is counted now, in one snapshot; `unaccounted` must be 0.
+
+    `ledger` is what the channel's workers have written down themselves; `unfounded` must be 0.
+    """
     allow(identity, "notifications:read")
-    return answer(await desk.reader.reconcile())
+    return answer(await desk.reconciler.reconcile(hours=hours))

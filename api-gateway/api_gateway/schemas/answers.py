@@ -89,12 +89,24 @@ class NotificationStory(NotificationView):
     timeline: list[TimelineEntry]
 
 
+class LedgerCheck(BaseModel):
+    """The gateway's word against the ledger of the channel's workers, of what was accepted since `since`."""
+
+    since: datetime
+    sent_by_gateway: int = Field(description="Notifications that the gateway calls sent")
+    sent_by_ledger: int = Field(description="Notifications that the ledger has as sent")
+    unreported: int = Field(description="Sent, and the gateway has not heard of it yet")
+    unfounded: int = Field(description="Sent by the gateway's word alone; must be 0")
+    deliveries: dict[str, int] = Field(description="The ledger's rows by state; a push goes to several devices")
+
+
 class ChannelTotals(BaseModel):
     """`accepted` was counted when accepting; `by_status` counts rows now; `unaccounted` is their difference."""
 
     accepted: int
     by_status: dict[Status, int]
     unaccounted: int
+    ledger: LedgerCheck | None = Field(default=None, description="Null while no worker of the channel answers")
 
 
 class Reconciliation(BaseModel):

@@ -47,7 +47,7 @@ class GatewayMetrics:
 
 
 class ReadingMetrics:
-    """What a gateway reads from the database now and then. `reading` names it: `unaccounted` or `oldest`.
+    """What a gateway reads from the database now and then. `reading` names it: `unaccounted`, `ledgers` or `oldest`.
 
     The figures of a reading that failed are taken away, so that none is older than its timestamp says.
     """
@@ -68,7 +68,13 @@ class ReadingMetrics:
             ["reading"],
             registry=registry,
         )
-        for reading in ("unaccounted", "oldest"):
+        self._unfounded = Gauge(
+            "notifications_unfounded",
+            "Notifications of the last 24 hours that the gateway calls sent and no ledger does",
+            ["type"],
+            registry=registry,
+        )
+        for reading in ("unaccounted", "ledgers", "oldest"):
             self._succeeded.labels(reading).set(0)
 
     def unaccounted(self, by_channel: Mapping[str, int]) -> None:
@@ -80,6 +86,16 @@ class ReadingMetrics:
         for (channel, status), waited in seconds.items():
             self._oldest.labels(channel, status).set(waited)
         self._succeeded.labels("oldest").set_to_current_time()
+
+    def unfounded(self, by_channel: Mapping[str, int]) -> None:
+        """A channel that is not named has no figure."""
+        self._unfounded.clear()
+        for channel, number in by_channel.items():
+            self._unfounded.labels(channel).set(number)
+        self._succeeded.labels("ledgers").set_to_current_time()
+
+    def unfounded_unknown(self) -> None:
+        self._unfounded.clear()
 
     def unaccounted_unknown(self) -> None:
         self._unaccounted.clear()

@@ -10,16 +10,13 @@ from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
 from api_gateway.repositories import reading
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import (
-    ChannelTotals,
     NotificationStory,
     NotificationView,
-    Reconciliation,
     TimelineEntry,
 )
 from chassis.database import Database
 from chassis.envelope import Meta
 from chassis.security import Identity
-from contracts.recipients import CHANNELS
 from contracts.status import Status
 
 
@@ -65,22 +62,6 @@ class Reader:
                 raise NotificationNotFound
             case _:
                 raise AmbiguousRequestId
-
-    async def reconcile(self) -> Reconciliation:
-        async with self._database.snapshot() as connection:
-            accepted, rows = await reading.totals(connection)
-        channels = {}
-        for channel in CHANNELS:
-            by_status = {status: rows.get((channel, status), 0) for status in Status}
-            total = accepted.get(channel, 0)
-            channels[channel] = ChannelTotals(
-                accepted=total, by_status=by_status, unaccounted=total - sum(by_status.values())
-            )
-        return Reconciliation(
-            accepted=sum(one.accepted for one in channels.values()),
-            unaccounted=sum(abs(one.unaccounted) for one in channels.values()),
-            channels=channels,
-        )
 
 
 def timeline(row: Row[Any]) -> list[TimelineEntry]:

@@ -1,5 +1,8 @@
 """The worker's HTTP side."""
 
+import asyncio
+from uuid import UUID
+
 from chassis.broker import BrokerUnavailable
 from chassis.security import ServiceTokens
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE
@@ -51,6 +54,24 @@ async def test_a_suppression_can_be_seen_and_pardoned_by_services_only(world, me
         assert (await http.get("/internal/suppressions/bounce@example.com")).status_code == 422
         await world.publish(message(user))
         await until(lambda: inbox.emails.refused == 2)
+
+
+async def test_its_ledger_is_told_to_services_only(world, message, lookups, inbox, until):
+    token = ServiceTokens(world.settings.service_secret.get_secret_value(), API_GATEWAY).issue(EMAIL_SERVICE)
+    everything = {"first": str(UUID(int=0)), "last": str(UUID(int=2**128 - 1))}
+    async with world.worker() as app, world.http(app) as http:
+        await world.publish(message(lookups.add_user("ada@example.com")))
+        await until(lambda: inbox.emails.total == 1)
+        assert (await http.get("/internal/ledger", params=everything)).status_code == 401
+        http.headers["Authorization"] = f"Bearer {token}"
+
+        async def sent() -> int:
+            return (await http.get("/internal/ledger", params=everything)).json()["data"]["sent"]
+
+        async with asyncio.timeout(10):
+            while await sent() != 1:
+                await asyncio.sleep(0.02)
+        assert (await http.get("/internal/ledger", params={"first": "x"})).status_code == 422
 
 
 async def test_its_queue_is_measured_and_not_shown_while_it_cannot_be_seen(world, until):

@@ -1,5 +1,6 @@
 """What the user and template services answer on their internal routes, and the keys under which answers are cached."""
 
+from datetime import datetime
 from uuid import UUID
 
 from contracts.recipients import Contract, Preferences, PushToken
@@ -59,9 +60,27 @@ class ActiveTemplate(Contract):
     languages: dict[str, TemplateInfo]
 
 
+class LedgerTotals(Contract):
+    """`GET /internal/ledger?first=&last=` of a channel's worker: its ledger's rows for ids from `first` up to `last`.
+
+    Ids are time-ordered, so two of them bound a time. `sent` counts notifications that went to at least one recipient,
+    `deliveries` counts rows by state. `fingerprint` is the sum of PostgreSQL's `uuid_hash_extended(id, 0)` over the ids of
+    what was sent, as decimal text: equal only where the same notifications are meant.
+    """
+
+    sent: int
+    fingerprint: str
+    deliveries: dict[str, int]
+
+
 class ApiKeyInfo(Contract):
     """`POST /internal/api-keys/find` with a key's hash: whose it is and what it may do."""
 
     id: UUID
     user_id: UUID
     scopes: tuple[str, ...] = ()
+
+
+def first_id_of(instant: datetime) -> UUID:
+    """The smallest id that a notification accepted at `instant` can have: ids are UUIDs of version 7 (RFC 9562, 5.7)."""
+    return UUID(int=int(instant.timestamp() * 1000) << 80)

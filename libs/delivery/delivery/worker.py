@@ -20,10 +20,11 @@ from chassis.errors import Unavailable
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
 from chassis.loops import repeat
-from chassis.security import ServiceTokens
+from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, queue_of
+from delivery import totals
 from delivery.attempts import Attempts
 from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
@@ -109,22 +110,22 @@ class Worker:
         self._provider = provider
         self._queue = queue_of(channel.name)
         self._metrics = DeliveryMetrics(parts.registry, channel.name)
-        self._ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
+        self.ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
         self._reporter = Reporter(parts.broker)
         self._sweep = Sweep(
             channel.name,
-            self._ledger,
+            self.ledger,
             parts.broker,
             self._metrics,
             silence_seconds=settings.silence_seconds,
         )
         self._engine = Engine(
             channel,
-            ledger=self._ledger,
+            ledger=self.ledger,
             audience=Audience(parts.users, parts.redis),
             attempts=Attempts(
                 channel,
-                ledger=self._ledger,
+                ledger=self.ledger,
                 templates=TemplateStore(parts.templates),
                 slots=Slots(provider, concurrency=settings.worker_concurrency),
                 tracing=parts.tracing,
@@ -181,7 +182,7 @@ class Worker:
         await asyncio.gather(*loops, return_exceptions=True)
         await self._reporter.close()
         with contextlib.suppress(Unavailable):  # then the heartbeat just runs out
-            await self._ledger.close()
+            await self.ledger.close()
 
 
 def create_worker_app(
@@ -192,7 +193,10 @@ def create_worker_app(
     close_channel: Callable[[], Awaitable[None]],
     extra_dependencies: Sequence[Dependency] = (),
 ) -> FastAPI:
-    """The worker's HTTP side: health (the channel's `extra_dependencies` too) and metrics. Its lifespan runs the worker."""
+    """The worker's HTTP side: health (the channel's `extra_dependencies` too), metrics and what other services ask.
+
+    Its lifespan runs the worker.
+    """
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -211,7 +215,7 @@ def create_worker_app(
         Dependency(TEMPLATE_SERVICE, parts.templates.ping),
         *extra_dependencies,
     ]
-    return create_service_app(
+    app = create_service_app(
         description,
         parts.settings,
         registry=parts.registry,
@@ -219,3 +223,7 @@ def create_worker_app(
         lifespan=lifespan,
         tracing=parts.tracing,
     )
+    app.state.service_callers = ServiceCallers(parts.settings.service_secret.get_secret_value(), description.name)
+    app.state.ledger = worker.ledger
+    app.include_router(totals.router)
+    return app

@@ -1,11 +1,15 @@
 """The ledger: who may send, who has sent, and what nobody has in hand any more."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 from sqlalchemy import text
 
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
+
+NO_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
 
 async def _age(database, seconds: float) -> None:
@@ -132,3 +136,26 @@ async def test_a_retry_to_an_address_that_is_gone_ends(claim_on, ledger_of) -> N
     await ledger.drop_others(gone.notification_id, ["kept"])
     assert [one.state for one in await ledger.closed(gone.notification_id)] == ["suppressed"]
     assert await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10) == []
+
+
+async def test_totals_count_notifications_that_went_out_and_deliveries_by_state(claim_on, ledger_of) -> None:
+    ledger, twice, waiting = ledger_of("w1"), claim_on(), claim_on()
+    other = replace(twice, recipient="another device")
+    for claim in (twice, other, waiting):
+        await ledger.claim(claim)
+    for claim in (twice, other):
+        await ledger.record(Recorded(claim.notification_id, claim.recipient, "sent", attempts=1))
+    found = await ledger.totals(NO_ID, LAST_ID)
+    assert (found.sent, found.deliveries) == (1, {"sent": 2, "claimed": 1})
+    assert found.fingerprint != "0"
+
+
+async def test_totals_are_of_the_ids_that_are_asked_for(claim_on, ledger_of) -> None:
+    ledger, claim = ledger_of("w1"), claim_on()
+    await ledger.claim(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, "sent", attempts=1))
+    after = UUID(int=claim.notification_id.int + 1)
+    assert (await ledger.totals(claim.notification_id, after)).sent == 1
+    for first, last in ((NO_ID, claim.notification_id), (after, LAST_ID)):
+        found = await ledger.totals(first, last)
+        assert (found.sent, found.fingerprint, found.deliveries) == (0, "0", {})

@@ -5,6 +5,7 @@ from uuid import UUID
 
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
+from contracts.lookups import LedgerTotals
 from delivery.ledger.repository import Claim, Closed, LedgerRepository, Recorded, Standing, ToRequeue
 
 Key = tuple[UUID, str]
@@ -51,6 +52,11 @@ class Ledger:
         """Ends what waits for recipients other than `kept`: the user took those addresses away."""
         async with self._database.begin() as connection:
             await self._repository.drop_others(connection, notification_id, kept)
+
+    async def totals(self, first: UUID, last: UUID) -> LedgerTotals:
+        """What was sent, and how everything stands, of the ids from `first` up to `last`."""
+        async with self._database.snapshot() as connection:
+            return await self._repository.totals(connection, first, last)
 
     async def beat(self) -> None:
         async with self._database.begin() as connection:

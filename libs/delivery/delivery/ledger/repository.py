@@ -11,6 +11,7 @@ from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
+from contracts.lookups import LedgerTotals
 from delivery.ledger import statements
 
 
@@ -106,6 +107,8 @@ class LedgerRepository:
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
         self._take_orphans = statements.for_channel(statements.TAKE_ORPHANS, channel)
         self._drop_others = statements.for_channel(statements.DROP_OTHERS, channel)
+        self._totals = statements.for_channel(statements.TOTALS, channel)
+        self._sent = statements.for_channel(statements.SENT, channel)
         self._beat = statements.for_channel(statements.BEAT, channel)
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
@@ -176,6 +179,13 @@ class LedgerRepository:
     async def drop_others(self, connection: AsyncConnection, notification_id: UUID, kept: Sequence[str]) -> None:
         """Ends what waits for recipients other than `kept`."""
         await connection.execute(self._drop_others, {"notification_id": notification_id, "kept": list(kept)})
+
+    async def totals(self, connection: AsyncConnection, first: UUID, last: UUID) -> LedgerTotals:
+        """Of the ids from `first` up to `last`. Two statements: run it in a snapshot."""
+        bounds = {"first": first, "last": last}
+        by_state = {row.state: row.deliveries for row in await connection.execute(self._totals, bounds)}
+        sent = (await connection.execute(self._sent, bounds)).one()
+        return LedgerTotals(sent=sent.notifications, fingerprint=sent.fingerprint, deliveries=by_state)
 
     async def beat(self, connection: AsyncConnection) -> None:
         """This worker is alive."""

@@ -106,6 +106,19 @@ UPDATE {deliveries} SET state = 'suppressed', code = 'recipient_gone', message =
 WHERE notification_id = :notification_id AND recipient <> ALL(CAST(:kept AS text[])) AND state IN ('retry', 'requeued')
 """
 
+TOTALS = """
+SELECT state, count(*) AS deliveries FROM {deliveries}
+WHERE notification_id >= :first AND notification_id < :last GROUP BY state
+"""
+
+SENT = """
+SELECT count(*) AS notifications, coalesce(sum(uuid_hash_extended(notification_id, 0)::numeric), 0)::text AS fingerprint
+FROM (
+    SELECT DISTINCT notification_id FROM {deliveries}
+    WHERE notification_id >= :first AND notification_id < :last AND state = 'sent'
+) sent
+"""
+
 BEAT = """
 INSERT INTO {workers} (id, heartbeat_at) VALUES (:owner, now())
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()

@@ -1,0 +1,114 @@
+"""The workers' word against the gateway's, of what was sent."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+
+from chassis.database import Database
+from contracts.lookups import LedgerTotals, first_id_of
+
+# What PostgreSQL's own sum over the ids is, in a database that has nothing to do with the gateway's code.
+FINGERPRINT = text("SELECT sum(uuid_hash_extended(id, 0)::numeric)::text FROM unnest(CAST(:ids AS uuid[])) id")
+
+
+@pytest.fixture
+async def sent(gateway) -> list[UUID]:
+    """Three e-mails that the gateway calls sent, and one that it does not."""
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    ids = [UUID((await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]) for _ in range(4)]
+    for name, status in ((ids[0], "sent"), (ids[1], "delivered"), (ids[2], "sent")):
+        report = {"notification_id": str(name), "status": "delivered"}
+        if status == "delivered":
+            await gateway.http.post("/api/v1/email/status/", json=report, headers=gateway.token())
+        else:
+            await _sent(gateway, name)
+    return ids[:3]
+
+
+async def _sent(gateway, name: UUID) -> None:
+    database = Database(gateway.settings.database_url)
+    async with database.begin() as connection:
+        await connection.execute(
+            text("UPDATE notifications SET status = 'sent', sent_at = now() WHERE id = :id"), {"id": name}
+        )
+    await database.close()
+
+
+async def _ledger(gateway, ids: list[UUID]) -> LedgerTotals:
+    database = Database(gateway.settings.database_url)
+    async with database.begin() as connection:
+        fingerprint = (await connection.execute(FINGERPRINT, {"ids": ids})).scalar_one()
+    await database.close()
+    return LedgerTotals(sent=len(ids), fingerprint=fingerprint or "0", deliveries={"sent": len(ids)})
+
+
+async def _proof(gateway, **params: int) -> dict:
+    answered = await gateway.http.get("/api/v1/reconcile", headers=gateway.token(), params=params)
+    return answered.json()["data"]["channels"]
+
+
+async def test_ledgers_that_agree_leave_nothing_unfounded(gateway, sent) -> None:
+    gateway.peers.ledgers["email"] = await _ledger(gateway, sent)
+    check = (await _proof(gateway))["email"]["ledger"]
+    assert (check["sent_by_gateway"], check["sent_by_ledger"], check["unreported"], check["unfounded"]) == (3, 3, 0, 0)
+    assert check["deliveries"] == {"sent": 3}
+
+
+async def test_what_the_ledger_has_and_the_gateway_has_not_heard_is_unreported(gateway, sent) -> None:
+    gateway.peers.ledgers["email"] = await _ledger(gateway, [*sent, UUID(int=7)])
+    check = (await _proof(gateway))["email"]["ledger"]
+    assert (check["unreported"], check["unfounded"]) == (1, 0)
+
+
+async def test_what_no_ledger_has_is_unfounded(gateway, sent) -> None:
+    gateway.peers.ledgers["email"] = await _ledger(gateway, sent[:1])
+    check = (await _proof(gateway))["email"]["ledger"]
+    assert (check["unreported"], check["unfounded"]) == (0, 2)
+
+
+async def test_as_many_but_other_notifications_are_unfounded(gateway, sent) -> None:
+    gateway.peers.ledgers["email"] = await _ledger(gateway, [*sent[:2], UUID(int=7)])
+    assert (await _proof(gateway))["email"]["ledger"]["unfounded"] == 1
+
+
+async def test_a_channel_without_a_worker_has_no_ledger_and_the_rest_is_told(gateway, sent) -> None:
+    gateway.peers.ledgers["email"] = await _ledger(gateway, sent)
+    channels = await _proof(gateway)
+    assert channels["push"]["ledger"] is None
+    assert channels["email"]["ledger"]["unfounded"] == 0
+    assert channels["email"]["accepted"] == 4
+
+
+async def test_only_the_hours_that_are_asked_for_are_compared(gateway, sent) -> None:
+    gateway.peers.ledgers["email"] = await _ledger(gateway, sent)
+    await _proof(gateway, hours=2)
+    first, last = [asked for asked in gateway.peers.asked if "email ledger" in asked][-1].split()[2:]
+    now = datetime.now(UTC)
+    assert first_id_of(now - timedelta(hours=2, seconds=30)) < UUID(first) < first_id_of(now - timedelta(hours=2))
+    assert max(sent) < UUID(last) < first_id_of(now + timedelta(seconds=1))
+
+
+@pytest.mark.parametrize("hours", [0, 8761, "x"])
+async def test_hours_that_make_no_sense_are_refused(gateway, hours) -> None:
+    answered = await gateway.http.get("/api/v1/reconcile", headers=gateway.token(), params={"hours": hours})
+    assert answered.status_code == 422
+
+
+async def test_the_metric_follows_and_is_gone_while_nobody_answers(start, peers) -> None:
+    peers.ledgers["email"] = LedgerTotals(sent=0, fingerprint="1", deliveries={})  # as many, but not the same
+    gateway = await start(reconcile_interval_seconds=0.05)
+
+    def shown(channel: str) -> float | None:
+        return gateway.app.state.metrics.get_sample_value("notifications_unfounded", {"type": channel})
+
+    async with asyncio.timeout(10):
+        while shown("email") != 1:
+            await asyncio.sleep(0.02)
+        assert shown("push") is None
+        peers.away = True
+        while shown("email") is not None:
+            await asyncio.sleep(0.02)

@@ -1,0 +1,70 @@
+"""`make soak`: steady load on the whole system for a while; then whether any of our processes holds more memory.
+
+ARGS='--seconds 1200 --rate 100'. Production settings; every process reads its memory from /proc.
+"""
+
+import argparse
+import signal
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from pathlib import Path
+
+from tests.chaos.load import Clients
+from tests.e2e.system import MODULES
+from tests.faults.lab import Lab
+from tests.soak.memory import Trend, resident, trends
+
+SETTINGS = {"RATE_LIMIT_PER_MINUTE": "1000000"}
+EVERY_SECONDS = 5.0
+USERS = 200
+MOST_GROWTH = 0.05  # of what a process held early in the run; below that is the allocator's breathing
+DRAIN_SECONDS = 120.0
+
+
+def run(lab: Lab, options: argparse.Namespace) -> tuple[list[Trend], int]:
+    """The trends, and how many notifications went through meanwhile."""
+    users = [lab.user() for _ in range(USERS)]
+    clients = Clients([lab.system.gateway], lab.system.http.headers["Authorization"], users, rate=options.rate)
+    pids = {name: lab.system.processes[name].process.pid for name in MODULES}
+    readings: dict[str, list[float]] = defaultdict(list)
+    clients.start()
+    deadline = time.monotonic() + options.seconds
+    while time.monotonic() < deadline:
+        time.sleep(EVERY_SECONDS)
+        for name, pid in pids.items():
+            readings[name].append(resident(pid))
+    clients.end()
+    lab.until_ended(clients.accepted, DRAIN_SECONDS)
+    lost = [name for name, times in lab.copies().items() if times != 1]
+    assert not lost, f"{len(lost)} did not arrive exactly once"
+    lab.reconcile()
+    return trends(readings), len(clients.accepted)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=1200)
+    parser.add_argument("--rate", type=float, default=100, help="notifications a second")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    with tempfile.TemporaryDirectory(prefix="soak-") as name:
+        Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
+        lab = Lab(Path(name), settings=SETTINGS)
+        try:
+            lab.start()
+            found, accepted = run(lab, options)
+        finally:
+            lab.stop()
+    print(f"{accepted} notifications in {options.seconds:.0f} s")
+    print(f"{'process':<18} {'early MiB':>10} {'late MiB':>10} {'growth':>8}")
+    for one in found:
+        print(f"{one.name:<18} {one.early:>10.1f} {one.late:>10.1f} {one.growth:>+8.1f}")
+    grew = [one.name for one in found if one.growth > MOST_GROWTH * one.early]
+    print(f"grew: {', '.join(grew)}" if grew else "flat")
+    return 1 if grew else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
