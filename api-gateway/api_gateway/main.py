@@ -85,13 +85,9 @@ class Gateway:
         self.templates = ServiceClient(
             settings.template_service_url, TEMPLATE_SERVICE, tokens, _breaker(TEMPLATE_SERVICE, states), tracing
         )
-        self.workers: dict[Channel, ServiceClient] = {
-            "email": ServiceClient(
-                settings.email_service_url, EMAIL_SERVICE, tokens, _breaker(EMAIL_SERVICE, states), tracing
-            ),
-            "push": ServiceClient(
-                settings.push_service_url, PUSH_SERVICE, tokens, _breaker(PUSH_SERVICE, states), tracing
-            ),
+        self.workers: dict[Channel, ServiceClient] = {  # not traced: a loop asks them, every minute
+            "email": ServiceClient(settings.email_service_url, EMAIL_SERVICE, tokens, _breaker(EMAIL_SERVICE, states)),
+            "push": ServiceClient(settings.push_service_url, PUSH_SERVICE, tokens, _breaker(PUSH_SERVICE, states)),
         }
         to_users = Forwarder(settings.user_service_url, _breaker("proxy:user-service", states))
         to_templates = Forwarder(settings.template_service_url, _breaker("proxy:template-service", states))

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 from chassis.broker import MemoryBroker, Publication
-from contracts.messages import StatusEvent
+from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY
 
 
@@ -116,7 +116,7 @@ class Sieve:
                 status="sent",
                 at=datetime.now(UTC),
             )
-            body = event.model_dump_json().encode()
+            body = StatusEvents(events=(event,)).model_dump_json().encode()
             await self._gateway.broker.publish_many([Publication("status", body, message_id=str(uuid4()))])
         await delivery.ack()
 
@@ -163,7 +163,7 @@ async def test_a_worker_that_began_and_fell_silent_is_asked_again(start) -> None
     event = StatusEvent(
         notification_id=UUID(name), notification_type="email", status="retrying", attempts=1, at=datetime.now(UTC)
     )
-    body = event.model_dump_json().encode()
+    body = StatusEvents(events=(event,)).model_dump_json().encode()
     await gateway.broker.publish_many([Publication("status", body, message_id="r")])
     await gateway.until(name, "sent")
     assert sieve.seen == [name, name]

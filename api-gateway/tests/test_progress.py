@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.broker import Publication
-from contracts.messages import StatusEvent
+from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import STATUS_KEY
 
 
@@ -16,11 +16,15 @@ async def _accepted(gateway, **changes) -> str:
     return (await gateway.send(user_id=str(user.id), **changes)).json()["data"]["notification_id"]
 
 
+def _message(*events: StatusEvent) -> bytes:
+    return StatusEvents(events=events).model_dump_json().encode()
+
+
 async def _report(gateway, notification_id: str, status: str, **fields) -> None:
     event = StatusEvent(
         notification_id=UUID(notification_id), notification_type="email", status=status, at=datetime.now(UTC), **fields
     )
-    publication = Publication(STATUS_KEY, event.model_dump_json().encode(), message_id=str(uuid4()))
+    publication = Publication(STATUS_KEY, _message(event), message_id=str(uuid4()))
     assert await gateway.broker.publish_many([publication]) == [None]
 
 
@@ -58,6 +62,31 @@ async def test_an_unreadable_report_goes_to_the_dead_letters_and_harms_no_neighb
     await _report(gateway, notification_id, "sent")
     await gateway.until(notification_id, "sent")
     assert (await gateway.broker.depth("failed.queue")).ready == 1
+
+
+async def test_an_unreadable_event_harms_no_neighbour_in_its_message(gateway) -> None:
+    first, second = await _accepted(gateway), await _accepted(gateway)
+    told = [
+        StatusEvent(notification_id=UUID(name), notification_type="email", status="sent", at=datetime.now(UTC))
+        for name in (first, second)
+    ]
+    stranger = _message(*told).replace(b'"status":"sent"', b'"status":"teleported"', 1)
+    await gateway.broker.publish_many([Publication(STATUS_KEY, stranger, message_id="x")])
+    await gateway.until(second, "sent")
+    assert (await gateway.story(first))["status"] != "sent"
+    assert (await gateway.broker.depth("failed.queue")).ready == 1, "for people to look at"
+
+
+async def test_events_of_one_notification_in_one_message_count_in_their_order(gateway) -> None:
+    name = await _accepted(gateway)
+    await gateway.until(name, "queued")
+    told = [
+        StatusEvent(notification_id=UUID(name), notification_type="email", status=status, at=datetime.now(UTC))
+        for status in ("retrying", "sent", "delivered")
+    ]
+    await gateway.broker.publish_many([Publication(STATUS_KEY, _message(*told), message_id="x")])
+    story = await gateway.until(name, "delivered")
+    assert [step["status"] for step in story["timeline"]][2:] == ["retrying", "sent", "delivered"]
 
 
 async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gateway) -> None:

@@ -73,5 +73,5 @@ class Commands:
                 replay=before.replays,
                 at=report.timestamp or datetime.now(UTC),
             )
-            await self._reports.apply(event)
+            await self._reports.apply([event])
         return await self._reader.story(notification_id, identity)

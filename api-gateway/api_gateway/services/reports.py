@@ -1,5 +1,7 @@
 """Status events from the workers, applied in groups, acknowledged after the commit."""
 
+from collections.abc import Sequence
+
 import structlog
 from pydantic import ValidationError
 
@@ -8,12 +10,12 @@ from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.overtaking import Overtaking
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Consumer, Delivery
-from contracts.messages import StatusEvent
+from contracts.messages import StatusEvent, read_events
 from contracts.topology import STATUS_QUEUE
 
 log = structlog.get_logger()
 
-PREFETCH = 500
+PREFETCH = 50  # messages of up to a hundred events
 
 
 class Reports:
@@ -36,21 +38,27 @@ class Reports:
     async def _handle(self, delivery: Delivery) -> None:
         """Raises when the database is away: the message goes back to the queue and comes again."""
         try:
-            event = StatusEvent.model_validate_json(delivery.body)
+            events, unread = read_events(delivery.body)
         except ValidationError:
-            log.warning("status.unreadable", message_id=delivery.message_id)
+            events, unread = [], 1
+        for moved in await self.apply(events):
+            if moved is not None:
+                self._overtaking.consumed(moved)
+        if unread:
+            log.warning("status.unreadable", message_id=delivery.message_id, events=unread)
             await delivery.reject()
-            return
-        moved = await self.apply(event)
-        if moved is not None:
-            self._overtaking.consumed(moved)
-        await delivery.ack()
+        else:
+            await delivery.ack()
 
-    async def apply(self, event: StatusEvent) -> Moved | None:
-        """The notification, when the event moved it. Counts and logs the outcome, once a notification."""
-        moved = await self._store.apply(event)
-        if moved is None:
-            return None
+    async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
+        """For each event the notification, when the event moved it. Counts and logs the outcome, once a notification."""
+        moves = await self._store.apply(events) if events else []
+        for event, moved in zip(events, moves, strict=True):
+            if moved is not None:
+                self._tell(event, moved)
+        return moves
+
+    def _tell(self, event: StatusEvent, moved: Moved) -> None:
         if event.status != "retrying":
             self._metrics.moved(moved.notification_type, event.status)
             if event.status == "sent":
@@ -65,4 +73,3 @@ class Reports:
             attempts=event.attempts,
             seconds=round(moved.seconds, 3),
         )
-        return moved

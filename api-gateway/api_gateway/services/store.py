@@ -1,6 +1,7 @@
 """The gateway's writes, gathered into group commits."""
 
 from collections.abc import Sequence
+from itertools import islice
 from uuid import UUID
 
 from api_gateway.repositories import accepting, outbox, progress
@@ -9,6 +10,8 @@ from api_gateway.repositories.progress import Moved
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
 from contracts.messages import StatusEvent
+
+MOST_REPORTS = 20  # messages of workers in one commit, of up to a hundred events each
 
 
 class Store:
@@ -19,14 +22,16 @@ class Store:
         self.process = process
         self.lease_seconds = lease_seconds
         self._accepts: GroupCommit[NewNotification, Receipt] = GroupCommit(self._write_accepts)
-        self._events: GroupCommit[StatusEvent, Moved | None] = GroupCommit(self._write_events)
+        self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(
+            self._write_events, largest=MOST_REPORTS
+        )
 
     async def accept(self, row: NewNotification) -> Receipt:
         return await self._accepts.submit(row)
 
-    async def apply(self, event: StatusEvent) -> Moved | None:
-        """None: the event changed nothing."""
-        return await self._events.submit(event)
+    async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
+        """What each event moved; None: it changed nothing."""
+        return await self._events.submit(events)
 
     async def first_answer(self, caller: str, request_id: str) -> Receipt | None:
         async with self.database.begin() as connection:
@@ -48,13 +53,15 @@ class Store:
         async with self.database.begin() as connection:
             return await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
 
-    async def _write_events(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
+    async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[Moved | None]]:
         """In rounds: an UPDATE changes a row once, so two events of one notification go one after the other."""
-        results: list[Moved | None] = [None] * len(events)
+        events = [event for group in groups for event in group]
+        moves: list[Moved | None] = [None] * len(events)
         async with self.database.begin() as connection:
             for places in rounds(events, key=lambda event: event.notification_id):
                 moved = await progress.apply_events(connection, [events[place] for place in places])
                 by_id = {move.id: move for move in moved}
                 for place in places:
-                    results[place] = by_id.get(events[place].notification_id)
-        return results
+                    moves[place] = by_id.get(events[place].notification_id)
+        rest = iter(moves)
+        return [list(islice(rest, len(group))) for group in groups]

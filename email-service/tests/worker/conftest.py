@@ -11,7 +11,7 @@ import pytest
 from fastapi import FastAPI
 
 from chassis.broker import MemoryBroker, Publication
-from contracts.messages import NotificationMessage, StatusEvent, TemplateRef
+from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
 from contracts.recipients import EmailRecipient
 from contracts.topology import TOPOLOGY
 from devstack.simulators.faults import Faults
@@ -96,7 +96,7 @@ async def world(databases, redis, lookups, simulator) -> AsyncIterator[World]:
     made = World(settings, broker, redis, [], [])
 
     async def hear(delivery) -> None:
-        made.events.append(StatusEvent.model_validate_json(delivery.body))
+        made.events.extend(StatusEvents.model_validate_json(delivery.body).events)
         await delivery.ack()
 
     async def bury(delivery) -> None:

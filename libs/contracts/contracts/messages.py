@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any, Literal
 from uuid import UUID
 
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
 
@@ -67,3 +67,37 @@ class StatusEvent(Contract):
     attempts: int = 0
     replay: int = 0
     at: datetime
+
+
+class StatusEvents(Contract):
+    """Worker → gateway: the message that carries events, of different notifications and in their order.
+
+    In groups, because a message of its own for each cost the two sides 0.5 ms of CPU a notification.
+    """
+
+    version: Literal[1] = 1
+    events: tuple[StatusEvent, ...]
+
+
+class _Unread(Contract):
+    events: tuple[Any, ...]
+
+
+def read_events(body: bytes) -> tuple[list[StatusEvent], int]:
+    """The events of a message, and how many of them could not be read: one bad event harms no neighbour.
+
+    Raises ValidationError for what is no such message at all.
+    """
+    try:
+        return list(StatusEvents.model_validate_json(body).events), 0
+    except ValidationError:
+        parts = _Unread.model_validate_json(body).events
+    events = [event for part in parts if (event := _event(part)) is not None]
+    return events, len(parts) - len(events)
+
+
+def _event(part: object) -> StatusEvent | None:
+    try:
+        return StatusEvent.model_validate(part)
+    except ValidationError:
+        return None

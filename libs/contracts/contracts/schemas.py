@@ -6,12 +6,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from contracts.messages import NotificationMessage, StatusEvent
+from contracts.messages import NotificationMessage, StatusEvents
 
 FOLDER = Path(__file__).parent.parent / "schemas"
 MESSAGES: dict[str, type[BaseModel]] = {
     "notification.v1.json": NotificationMessage,
-    "status_event.v1.json": StatusEvent,
+    "status_events.v1.json": StatusEvents,
 }
 
 

@@ -1,16 +1,27 @@
-"""Status events to the gateway, published in groups with confirms."""
+"""Status events to the gateway: those that come together travel in one message, published with confirms."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from chassis.broker import Broker, Publication
 from chassis.groupcommit import GroupCommit
-from chassis.tracing import trace_headers
-from contracts.messages import NotificationMessage, StatusEvent
+from chassis.tracing import headers_of, recorded_context
+from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.recipients import Channel
 from contracts.topology import STATUS_KEY
 from delivery.verdict import Verdict
+
+MOST_EVENTS = 100  # in a message
+
+
+@dataclass(frozen=True, slots=True)
+class _News:
+    """An event, and the trace that it belongs to: None outside any, or when nobody records it."""
+
+    event: StatusEvent
+    trace_context: str | None
 
 
 class Reporter:
@@ -18,7 +29,7 @@ class Reporter:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._group: GroupCommit[Publication, None] = GroupCommit(self._publish)
+        self._group: GroupCommit[_News, None] = GroupCommit(self._publish)
 
     async def report(self, message: NotificationMessage, verdict: Verdict) -> None:
         await self._tell(
@@ -50,22 +61,33 @@ class Reporter:
         )
 
     async def _tell(self, event: StatusEvent) -> None:
-        await self._group.submit(
-            Publication(
-                routing_key=STATUS_KEY,
-                body=event.model_dump_json().encode(),
-                message_id=f"{event.notification_id}:{event.replay}:{event.status}:{event.attempts}",
-                correlation_id=event.correlation_id,
-                headers=trace_headers(),
-            )
-        )
+        await self._group.submit(_News(event, recorded_context()))
 
     async def close(self) -> None:
         await self._group.close()
 
-    async def _publish(self, publications: Sequence[Publication]) -> list[None]:
+    async def _publish(self, news: Sequence[_News]) -> list[None]:
         """One failure fails the group: its messages come again, find themselves in the ledger and report again."""
-        for failure in await self._broker.publish_many(publications):
+        for failure in await self._broker.publish_many(list(_publications(news))):
             if failure is not None:
                 raise failure
-        return [None] * len(publications)
+        return [None] * len(news)
+
+
+def _publications(news: Sequence[_News]) -> Iterator[Publication]:
+    """What is traced has a message of its own, whose headers carry the trace on."""
+    plain = [one.event for one in news if one.trace_context is None]
+    for start in range(0, len(plain), MOST_EVENTS):
+        yield _publication(plain[start : start + MOST_EVENTS])
+    for one in news:
+        if one.trace_context is not None:
+            yield _publication([one.event], one.trace_context)
+
+
+def _publication(events: Sequence[StatusEvent], trace_context: str | None = None) -> Publication:
+    return Publication(
+        routing_key=STATUS_KEY,
+        body=StatusEvents(events=tuple(events)).model_dump_json(exclude_none=True).encode(),
+        message_id=str(uuid4()),
+        headers=headers_of(trace_context),
+    )

@@ -26,7 +26,7 @@ from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, ServiceError, Unavailable
 from chassis.security import ServiceCallers
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE, TemplateInfo, UserContact
-from contracts.messages import NotificationMessage, StatusEvent, TemplateRef
+from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
 from contracts.recipients import Preferences, PushRecipient, PushToken
 from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
 from push_service.migrating import ALEMBIC
@@ -174,6 +174,10 @@ class World:
     async def notify(self, user: UUID, **changes: object) -> NotificationMessage:
         return await self.publish(self.message(user, **changes))
 
+    def hear(self, body: bytes) -> None:
+        for event in StatusEvents.model_validate_json(body).events:
+            self.events.add(event)
+
     async def told(self, message: NotificationMessage, status: str) -> StatusEvent:
         """The first event that says so."""
         [event, *_] = await self.events.wait_for(
@@ -251,7 +255,7 @@ async def world(services: Services, databases, redis: Redis) -> AsyncIterator[Wo
     )
     made = World(services, broker, redis, settings)
     watching = [
-        await broker.consume(STATUS_QUEUE, _collect(lambda body: made.events.add(StatusEvent.model_validate_json(body))),
+        await broker.consume(STATUS_QUEUE, _collect(made.hear),
                              prefetch=100),
         await broker.consume(FAILED_QUEUE, _collect(made.dead_letters.add), prefetch=100),
     ]  # fmt: skip

@@ -6,7 +6,7 @@ process-wide provider is left alone, so that several services of one process can
 """
 
 from chassis.tracing.broker import traced
-from chassis.tracing.context import TRACEPARENT, headers_of, trace_context, trace_headers
+from chassis.tracing.context import TRACEPARENT, headers_of, recorded_context, trace_context, trace_headers
 from chassis.tracing.environment import tracing_from_environment
 from chassis.tracing.spans import OFF, UNTRACED, Tracing, calling, failed, span
 
@@ -18,6 +18,7 @@ __all__ = [
     "calling",
     "failed",
     "headers_of",
+    "recorded_context",
     "span",
     "trace_context",
     "trace_headers",

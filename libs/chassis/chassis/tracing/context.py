@@ -23,6 +23,12 @@ def trace_context() -> str | None:
     return None if span is trace.INVALID_SPAN else written(span)
 
 
+def recorded_context() -> str | None:
+    """Like `trace_context`, of a trace that somebody records: None for what the sampler leaves out."""
+    span = trace.get_current_span()
+    return written(span) if span.get_span_context().trace_flags.sampled else None
+
+
 def trace_headers() -> Mapping[str, str]:
     """The header that carries this code's span on; empty outside any."""
     return headers_of(trace_context())
