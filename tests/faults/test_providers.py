@@ -5,10 +5,12 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
+from delivery.settings import WorkerSettings
 from tests.faults.lab import Lab, restarted_with
 
 PROBES_A_SECOND = 2  # the breaker lets two through each BREAKER_OPEN_SECONDS
-IN_FLIGHT = 20  # WORKER_CONCURRENCY: what is under way when the provider goes down
+# What is under way when the provider goes down.
+IN_FLIGHT = int(WorkerSettings.model_fields["worker_concurrency"].default)
 
 
 def test_4_the_connection_dies_after_the_final_dot(lab: Lab) -> None:

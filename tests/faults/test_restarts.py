@@ -14,7 +14,7 @@ from tests.faults.lab import Lab
 
 SLOW, QUICK = 20, 80  # of each hundred in a worker's hands; the slow ones fill WORKER_CONCURRENCY
 # It lives for a second: as with the real SILENCE_SECONDS it never lives long enough to take over what others left.
-CRASHING = {"WORKER_PREFETCH_COUNT": str(SLOW + QUICK), "SILENCE_SECONDS": "60"}
+CRASHING = {"WORKER_CONCURRENCY": str(SLOW), "WORKER_PREFETCH_COUNT": str(SLOW + QUICK), "SILENCE_SECONDS": "60"}
 
 
 def test_19_a_worker_that_crashes_again_and_again(lab: Lab) -> None:

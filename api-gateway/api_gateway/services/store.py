@@ -34,15 +34,15 @@ class Store:
         return await self._events.submit(events)
 
     async def first_answer(self, caller: str, request_id: str) -> Receipt | None:
-        async with self.database.begin() as connection:
+        async with self.database.each() as connection:
             return (await accepting.find_keys(connection, [(caller, request_id)])).get((caller, request_id))
 
     async def mark_queued(self, ids: Sequence[UUID]) -> list[str]:
-        async with self.database.begin() as connection:
+        async with self.database.each() as connection:
             return await outbox.mark_queued(connection, ids)
 
     async def release(self, ids: Sequence[UUID], *, delay_seconds: float) -> None:
-        async with self.database.begin() as connection:
+        async with self.database.each() as connection:
             await outbox.release(connection, ids, owner=self.process, delay_seconds=delay_seconds)
 
     async def close(self) -> None:
@@ -50,14 +50,14 @@ class Store:
         await self._events.close()
 
     async def _write_accepts(self, rows: Sequence[NewNotification]) -> list[Receipt]:
-        async with self.database.begin() as connection:
+        async with self.database.each() as connection:
             return await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
 
     async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[Moved | None]]:
         """In rounds: an UPDATE changes a row once, so two events of one notification go one after the other."""
         events = [event for group in groups for event in group]
         moves: list[Moved | None] = [None] * len(events)
-        async with self.database.begin() as connection:
+        async with self.database.each() as connection:
             for places in rounds(events, key=lambda event: event.notification_id):
                 moved = await progress.apply_events(connection, [events[place] for place in places])
                 by_id = {move.id: move for move in moved}

@@ -25,12 +25,30 @@ async def test_a_server_that_refuses_is_unavailable(unused_tcp_port: int) -> Non
     await database.close()
 
 
-async def test_a_backend_that_is_terminated_is_unavailable_then_works_again(databases) -> None:
+@pytest.mark.parametrize("way", [Database.begin, Database.each])
+async def test_a_backend_that_is_terminated_is_unavailable_then_works_again(databases, way) -> None:
     database = Database(await databases(None), pool_size=1)
     with pytest.raises(DatabaseUnavailable):
-        async with database.begin() as connection:
+        async with way(database) as connection:
             await connection.execute(text("SELECT pg_terminate_backend(pg_backend_pid())"))
     await database.ping()
+    await database.close()
+
+
+@pytest.mark.parametrize(("way", "kept"), [(Database.begin, 0), (Database.each, 1)])
+async def test_what_was_written_before_a_failure_is_kept_only_where_each_statement_commits(
+    databases, way, kept
+) -> None:
+    database = Database(await databases(None), pool_size=1)
+    async with database.begin() as connection:
+        await connection.execute(text("CREATE TABLE notes (note text)"))
+    with pytest.raises(ValueError, match="after writing"):
+        async with way(database) as connection:
+            await connection.execute(text("INSERT INTO notes VALUES ('x')"))
+            raise ValueError("after writing")
+    async with database.begin() as connection:  # the same connection, from the pool: a transaction again
+        assert (await connection.execute(text("SELECT count(*) FROM notes"))).scalar_one() == kept
+        assert (await connection.execute(text("SELECT now() = clock_timestamp()"))).scalar_one() is False
     await database.close()
 
 

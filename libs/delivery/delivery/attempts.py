@@ -83,7 +83,7 @@ class Attempts(Generic[Address, Content]):
     async def _send(
         self, content: Content, target: Target[Address], envelope: Envelope, *, attempt: int
     ) -> Outcome | None:
-        async with self._slots.take() as permit:
+        async with self._slots.take(envelope.priority) as permit:
             try:
                 ours = await self._ledger.mark_sending((envelope.notification_id, target.key))
             except Unavailable:  # perhaps marked, certainly not sent: say so, or it would look ambiguous for ever

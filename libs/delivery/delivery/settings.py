@@ -18,9 +18,9 @@ class WorkerSettings(ServiceSettings):
     service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     worker_prefetch_count: int = Field(
-        default=50, description="Messages in hand at once; what is in hand cannot be overtaken", gt=0, le=10_000
+        default=150, description="Messages in hand at once; what is in hand cannot be overtaken", gt=0, le=10_000
     )
-    worker_concurrency: int = Field(default=20, description="Attempts in flight at once, and connections kept", gt=0)
+    worker_concurrency: int = Field(default=100, description="Attempts in flight at once, and connections kept", gt=0)
     max_retries: int = Field(default=5, description="Attempts after the first one", ge=0, le=100)
     retry_base_seconds: float = Field(default=2.0, gt=0)
     retry_longest_seconds: float = Field(default=600.0, gt=0)

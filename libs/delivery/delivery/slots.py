@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 
 from chassis.breaker import CircuitBreaker, CircuitOpen, Permit
 from delivery.outcomes import Ambiguous, Outcome, ProviderDown
+from delivery.turns import Turns
 
 LONGEST_WAIT_SECONDS = (
     60.0  # then the delivery goes back to the ledger: a broker gives up on what is held for 30 minutes
@@ -13,16 +14,19 @@ LONGEST_WAIT_SECONDS = (
 
 
 class Slots:
-    """`take` gives a permit within a limited number of attempts in flight; it waits while the breaker is open."""
+    """`take` gives a permit within a limited number of attempts in flight, the highest priority first.
+
+    It waits while the breaker is open.
+    """
 
     def __init__(self, breaker: CircuitBreaker, *, concurrency: int) -> None:
         self._breaker = breaker
-        self._places = asyncio.Semaphore(concurrency)
+        self._turns = Turns(concurrency)
 
     @contextlib.asynccontextmanager
-    async def take(self) -> AsyncIterator[Permit]:
+    async def take(self, priority: int) -> AsyncIterator[Permit]:
         """Raises CircuitOpen after a long wait. The permit is released if nobody settles it."""
-        async with self._places:
+        async with self._turns.place(priority):
             permit = await self._permit()
             try:
                 yield permit

@@ -59,7 +59,7 @@ class Ledger:
             return await self._repository.totals(connection, first, last)
 
     async def beat(self) -> None:
-        async with self._database.begin() as connection:
+        async with self._database.each() as connection:
             await self._repository.beat(connection)
 
     async def close(self) -> None:
@@ -72,7 +72,7 @@ class Ledger:
     async def _claim_all(self, claims: Sequence[Claim]) -> list[Standing]:
         """In rounds: the same message may be in hand twice, and a statement may touch a row once."""
         standings: dict[int, Standing] = {}
-        async with self._database.begin() as connection:
+        async with self._database.each() as connection:
             for places in rounds(claims, key=lambda claim: (claim.notification_id, claim.recipient)):
                 found = await self._repository.claim(connection, [claims[place] for place in places])
                 standings.update(zip(places, found, strict=True))
@@ -81,13 +81,13 @@ class Ledger:
     async def _mark_all(self, keys: Sequence[Key]) -> list[bool]:
         """In rounds: of two copies of a message in hand, only the first may send."""
         marked: dict[int, bool] = {}
-        async with self._database.begin() as connection:
+        async with self._database.each() as connection:
             for places in rounds(keys, key=lambda key: key):
                 ours = await self._repository.mark_sending(connection, [keys[place] for place in places])
                 marked.update((place, keys[place] in ours) for place in places)
         return [marked[place] for place in range(len(keys))]
 
     async def _record_all(self, results: Sequence[Recorded]) -> list[bool]:
-        async with self._database.begin() as connection:
+        async with self._database.each() as connection:
             ours = await self._repository.record(connection, results)
         return [(result.notification_id, result.recipient) in ours for result in results]

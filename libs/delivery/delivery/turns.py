@@ -1,0 +1,49 @@
+"""Who may go next where only so many may go at once."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from heapq import heappop, heappush
+from itertools import count
+
+
+class Turns:
+    """A semaphore whose places go to the highest priority that waits, among equals to the first that came.
+
+    Without it a worker's own queue would undo the broker's order: what was taken from the broker early and cheaply would
+    stand before what matters.
+    """
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._arrivals = count()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    @contextlib.asynccontextmanager
+    async def place(self, priority: int) -> AsyncIterator[None]:
+        await self._take(priority)
+        try:
+            yield
+        finally:
+            self._give_back()
+
+    async def _take(self, priority: int) -> None:
+        if self._free:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (-priority, next(self._arrivals), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was given in the same moment
+                self._give_back()
+            raise
+
+    def _give_back(self) -> None:
+        while self._waiting:
+            _, _, turn = heappop(self._waiting)
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
