@@ -1,6 +1,6 @@
 """`POST /api/v1/notifications` and its batch form."""
 
-import asyncio
+from collections.abc import Sequence
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -62,7 +62,9 @@ async def create_notification(request: Request) -> Response:
     await spend(request, identity)
     asked = parse_notification(parse_json(await request.body()), request.headers.get("Idempotency-Key"))
     may_send(identity, asked)
-    receipt = await _accept(desk_of(request), asked, Origin(identity, correlation_id(), trace_context()))
+    desk = desk_of(request)
+    receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
+    _count(desk, [asked], [receipt])
     if receipt.fresh:
         return answer(_data(receipt), QUEUED, status=202)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
@@ -96,7 +98,12 @@ async def create_batch(request: Request) -> Response:
     await spend(request, identity, len(items))
     origin = Origin(identity, correlation_id(), trace_context())
     desk = desk_of(request)
-    outcomes = await asyncio.gather(*(_accept_item(desk, item, origin) for item in items))
+    asked = [_permitted(item, identity) for item in items]
+    good = [one for one in asked if isinstance(one, NotificationRequest)]
+    accepted = await desk.acceptor.accept_all(good, origin)
+    _count(desk, good, accepted)
+    answers = iter(accepted)
+    outcomes = [one if isinstance(one, ServiceError) else next(answers) for one in asked]
     results = [_item(index, outcome) for index, outcome in enumerate(outcomes)]
     receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
     counts = {
@@ -108,26 +115,22 @@ async def create_batch(request: Request) -> Response:
     return answer({**counts, "results": results}, message, status=202 if receipts else 422)
 
 
-async def _accept_item(desk: Desk, item: object, origin: Origin) -> Receipt | ServiceError:
+def _permitted(item: object, identity: Identity) -> NotificationRequest | ServiceError:
+    """One item of a batch, or why it is refused before anything is looked up."""
     asked = refusal_of(item)
     if isinstance(asked, ServiceError):
         return asked
     try:
-        may_send(origin.identity, asked)
-        return await _accept(desk, asked, origin)
-    except ServiceError as error:
-        if error.status >= 500:
-            raise  # the database is away: the whole batch is to be sent again, under the same request_ids
-        return error
+        may_send(identity, asked)
+    except ServiceError as refused:
+        return refused
+    return asked
 
 
-async def _accept(desk: Desk, asked: NotificationRequest, origin: Origin) -> Receipt:
-    receipt = await desk.acceptor.accept(asked, origin)
-    if receipt.fresh:
-        desk.metrics.moved(asked.notification_type, receipt.status)
-    else:
-        desk.metrics.replayed()
-    return receipt
+def _count(desk: Desk, asked: Sequence[NotificationRequest], outcomes: Sequence[Receipt | ServiceError]) -> None:
+    pairs = [(one, receipt) for one, receipt in zip(asked, outcomes, strict=True) if isinstance(receipt, Receipt)]
+    desk.metrics.moved_all((one.notification_type, receipt.status) for one, receipt in pairs if receipt.fresh)
+    desk.metrics.replayed(sum(not receipt.fresh for _, receipt in pairs))
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:

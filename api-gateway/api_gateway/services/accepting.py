@@ -5,7 +5,9 @@ resolves it later.
 """
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeGuard
 from uuid import UUID
 
 import orjson
@@ -16,7 +18,7 @@ from api_gateway.repositories.accepting import Disposition, NewNotification, Rec
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox
-from api_gateway.services.resolving import Resolved, Wanted, resolve
+from api_gateway.services.resolving import Fit, Resolved, Wanted, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
 from chassis.http_client import DependencyUnavailable
@@ -35,7 +37,7 @@ class Origin:
 
 
 class Acceptor:
-    """Accepts notifications. Safe to call from many tasks; they share commits."""
+    """Accepts notifications, one or a thousand in the same way. Safe to call from many tasks; they share commits."""
 
     def __init__(self, directory: Directory, store: Store, outbox: Outbox) -> None:
         self._directory = directory
@@ -43,39 +45,59 @@ class Acceptor:
         self._outbox = outbox
 
     async def accept(self, request: NotificationRequest, origin: Origin) -> Receipt:
-        """Durable when it returns. The same `request_id` and body give the first receipt again.
+        """One notification; raises why it was refused. See `accept_all`."""
+        [outcome] = await self.accept_all([request], origin)
+        if isinstance(outcome, ServiceError):
+            raise outcome
+        return outcome
 
-        Raises IdempotencyKeyReused, what `resolve` finds wrong with the request, or DatabaseUnavailable.
+    async def accept_all(self, requests: Sequence[NotificationRequest], origin: Origin) -> list[Receipt | ServiceError]:
+        """For each request its receipt, which is durable when this returns, or why it was refused.
+
+        The same `request_id` and body give the first receipt again, another body IdempotencyKeyReused; what `resolve`
+        finds wrong with a request refuses it. Raises DatabaseUnavailable: nothing is known of any of them then.
         """
-        try:
-            found = await self._look_up(request)
-        except ServiceError as refused:
-            return await self._first_answer_or(refused, request, origin)
-        row = draft(request, origin, found)
-        receipt = await self._store.accept(row)
-        if receipt.body_hash != row.body_hash:
-            raise IdempotencyKeyReused
-        if receipt.fresh and row.disposition == "leased":
-            self._outbox.offer(row, receipt.created_at)
-        return receipt
+        fits = await resolve([wanted(request) for request in requests], self._directory)
+        drafts = [
+            fit if _refuses(fit) else draft(request, origin, fit) for request, fit in zip(requests, fits, strict=True)
+        ]
+        receipts = await self._write([row for row in drafts if isinstance(row, NewNotification)])
+        refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
+        first = await self._first_answers(refused, origin)
+        return [
+            _told(receipts[row.id], row.body_hash)
+            if isinstance(row, NewNotification)
+            else _repeated(request, first, row)
+            for request, row in zip(requests, drafts, strict=True)
+        ]
 
-    async def _look_up(self, request: NotificationRequest) -> Resolved | Unreachable | None:
-        """None: a service is away and nothing is cached."""
-        try:
-            return await resolve(wanted(request), self._directory)
-        except DependencyUnavailable:
-            return None
+    async def _write(self, rows: Sequence[NewNotification]) -> dict[UUID, Receipt]:
+        """Committed; what is to be sent now is offered to the outbox."""
+        receipts = dict(zip((row.id for row in rows), await self._store.accept(rows) if rows else (), strict=True))
+        for row in rows:
+            if row.disposition == "leased" and receipts[row.id].fresh:
+                self._outbox.offer(row, receipts[row.id].created_at)
+        return receipts
 
-    async def _first_answer_or(self, refused: ServiceError, request: NotificationRequest, origin: Origin) -> Receipt:
+    async def _first_answers(self, refused: Sequence[NotificationRequest], origin: Origin) -> dict[str, Receipt]:
         """A repeat is answered as the first time, even when the user or the template has gone since."""
-        if request.request_id is None:
-            raise refused
-        first = await self._store.first_answer(origin.identity.caller, request.request_id)
-        if first is None:
-            raise refused
-        if first.body_hash != body_hash(request):
-            raise IdempotencyKeyReused
-        return first
+        repeats = [request.request_id for request in refused if request.request_id is not None]
+        return await self._store.first_answers(origin.identity.caller, repeats) if repeats else {}
+
+
+def _refuses(fit: Fit) -> TypeGuard[ServiceError]:
+    return isinstance(fit, ServiceError) and not isinstance(fit, DependencyUnavailable)
+
+
+def _told(receipt: Receipt, body_hash: str) -> Receipt | ServiceError:
+    return receipt if receipt.body_hash == body_hash else IdempotencyKeyReused()
+
+
+def _repeated(
+    request: NotificationRequest, first: Mapping[str, Receipt], refused: ServiceError
+) -> Receipt | ServiceError:
+    receipt = first.get(request.request_id or "")
+    return _told(receipt, body_hash(request)) if receipt is not None else refused
 
 
 def wanted(request: NotificationRequest) -> Wanted:
@@ -84,8 +106,8 @@ def wanted(request: NotificationRequest) -> Wanted:
     )
 
 
-def draft(request: NotificationRequest, origin: Origin, found: Resolved | Unreachable | None) -> NewNotification:
-    """The row of a request, given what the look-ups found."""
+def draft(request: NotificationRequest, origin: Origin, found: Fit) -> NewNotification:
+    """The row of a request, given what the look-ups found; DependencyUnavailable: they could not be made."""
     notification_id: UUID = uuid7()
     resolved = found if isinstance(found, Resolved) else None
     status, code, disposition = _beginning(request, found)
@@ -116,18 +138,16 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolved | Unreac
     )
 
 
-def _beginning(
-    request: NotificationRequest, found: Resolved | Unreachable | None
-) -> tuple[Status, str | None, Disposition]:
+def _beginning(request: NotificationRequest, found: Fit) -> tuple[Status, str | None, Disposition]:
     match found:
         case Unreachable(code):
             return Status.SUPPRESSED, code, "settled"
         case _ if request.send_at is not None:
             return Status.PENDING, None, "scheduled"
-        case None:
-            return Status.PENDING, None, "deferred"
         case Resolved():
             return Status.PENDING, None, "leased"
+        case _:
+            return Status.PENDING, None, "deferred"
 
 
 def body_hash(request: NotificationRequest) -> str:

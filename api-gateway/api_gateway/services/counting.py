@@ -39,8 +39,8 @@ class GatewayMetrics:
     def took(self, channel: str, seconds: float) -> None:
         self._seconds.labels(channel).observe(seconds)
 
-    def replayed(self) -> None:
-        self._replays.inc()
+    def replayed(self, times: int) -> None:
+        self._replays.inc(times)
 
     def redriven(self, times: int) -> None:
         self._redriven.inc(times)

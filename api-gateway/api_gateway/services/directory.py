@@ -1,5 +1,9 @@
 """Looks users and templates up: process memory (seconds), Redis (minutes), then their services over HTTP."""
 
+import asyncio
+from collections.abc import Awaitable, Callable, Hashable, Iterable
+from functools import partial
+from typing import TypeVar
 from urllib.parse import quote
 from uuid import UUID
 
@@ -9,6 +13,7 @@ from redis.asyncio import Redis
 from api_gateway.errors import TemplateNotFound, UserNotFound
 from chassis.cache import LayeredCache
 from chassis.envelope import Envelope
+from chassis.errors import ServiceError
 from chassis.http_client import ServiceClient, data_of
 from contracts.lookups import TEMPLATE_CACHE, USER_CACHE, ActiveTemplate, UserContact
 
@@ -20,8 +25,12 @@ _USER = TypeAdapter(Envelope[UserContact])
 _TEMPLATE = TypeAdapter(Envelope[ActiveTemplate])
 
 
+Key = TypeVar("Key", bound=Hashable)
+Value = TypeVar("Value")
+
+
 class Directory:
-    """Raises `UserNotFound`, `TemplateNotFound`, or `DependencyUnavailable` when the owner is away and nothing is cached."""
+    """Answers for many at once: a batch of a thousand to one template asks for it once."""
 
     def __init__(self, users: ServiceClient, templates: ServiceClient, redis: Redis) -> None:
         self._users = users
@@ -37,11 +46,13 @@ class Directory:
             redis_seconds=REDIS_SECONDS,
         )
 
-    async def user(self, user_id: UUID) -> UserContact:
-        return await self._user_cache.get(str(user_id), lambda: self._load_user(user_id))
+    async def users(self, ids: Iterable[UUID]) -> dict[UUID, UserContact | ServiceError]:
+        """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached."""
+        return await _gather(ids, self._user_cache, self._load_user)
 
-    async def template(self, code: str) -> ActiveTemplate:
-        return await self._template_cache.get(code, lambda: self._load_template(code))
+    async def templates(self, codes: Iterable[str]) -> dict[str, ActiveTemplate | ServiceError]:
+        """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
+        return await _gather(codes, self._template_cache, self._load_template)
 
     async def _load_user(self, user_id: UUID) -> UserContact:
         user = data_of(_USER, *await self._users.get(f"/internal/users/{user_id}"))
@@ -54,3 +65,24 @@ class Directory:
         if template is None:
             raise TemplateNotFound
         return template
+
+
+async def _gather(
+    keys: Iterable[Key], cache: LayeredCache[Value], load: Callable[[Key], Awaitable[Value]]
+) -> dict[Key, Value | ServiceError]:
+    """From memory without waiting, the rest at once. What is no ServiceError is a defect, and raised."""
+    found: dict[Key, Value | ServiceError] = {}
+    missing: list[Key] = []
+    for key in keys:
+        value = cache.remembered(str(key))
+        if value is None:
+            missing.append(key)
+        else:
+            found[key] = value
+    if missing:
+        loads = (cache.get(str(key), partial(load, key)) for key in missing)
+        for key, outcome in zip(missing, await asyncio.gather(*loads, return_exceptions=True), strict=True):
+            if isinstance(outcome, BaseException) and not isinstance(outcome, ServiceError):
+                raise outcome
+            found[key] = outcome
+    return found

@@ -83,8 +83,8 @@ class Outbox:
         confirmed = [one.id for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
         failures = [outcome for outcome in outcomes if outcome is not None]
         if confirmed:
-            for channel in await self._store.mark_queued(confirmed):
-                self._metrics.moved(channel, Status.QUEUED)
+            queued = await self._store.mark_queued(confirmed)
+            self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
         if failures:
             _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
         return len(confirmed)

@@ -14,7 +14,7 @@ from api_gateway.repositories.outbox import DueRow
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox, letter
-from api_gateway.services.resolving import Resolved, Wanted, resolve
+from api_gateway.services.resolving import Fit, Resolved, Wanted, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
 from chassis.http_client import DependencyUnavailable
@@ -64,7 +64,7 @@ class Relay:
         rows = await self._take()
         if not rows:
             return 0
-        fates = [await self._decide(row) for row in rows]
+        fates = await self._decide(rows)
         await self._write(fates)
         letters = [
             letter(fate, created_at=fate.created_at, replay=fate.replay) for fate in fates if isinstance(fate, DueRow)
@@ -82,27 +82,11 @@ class Relay:
                 largest=LARGEST_GROUP,
             )
 
-    async def _decide(self, row: DueRow) -> Fate:
-        if row.expired:
-            return Ended(row.id, Status.EXPIRED, "expired")
-        if row.recipient is not None:
-            return row
-        try:
-            found = await resolve(_wanted(row), self._directory)
-        except DependencyUnavailable:
-            return Later(row.id)
-        except ServiceError as error:
-            return Ended(row.id, Status.FAILED, error.code, error.message)
-        match found:
-            case Unreachable(code):
-                return Ended(row.id, Status.SUPPRESSED, code)
-            case Resolved(recipient, template):
-                return replace(
-                    row,
-                    recipient=recipient.model_dump(mode="json"),
-                    template_version=template.version,
-                    language=template.language,
-                )
+    async def _decide(self, rows: Sequence[DueRow]) -> list[Fate]:
+        open_rows = [row for row in rows if row.recipient is None and not row.expired]
+        fits = await resolve([_wanted(row) for row in open_rows], self._directory)
+        found = {row.id: _fate(row, fit) for row, fit in zip(open_rows, fits, strict=True)}
+        return [Ended(row.id, Status.EXPIRED, "expired") if row.expired else found.get(row.id, row) for row in rows]
 
     async def _write(self, fates: Sequence[Fate]) -> None:
         resolved = [fate for fate in fates if isinstance(fate, DueRow)]
@@ -115,6 +99,23 @@ class Relay:
         self._metrics.moved_all((row.notification_type, row.status) for row in settled)
         if later:
             await self._store.release(later, delay_seconds=self._retry_seconds)
+
+
+def _fate(row: DueRow, fit: Fit) -> Fate:
+    match fit:
+        case DependencyUnavailable():
+            return Later(row.id)
+        case ServiceError() as error:
+            return Ended(row.id, Status.FAILED, error.code, error.message)
+        case Unreachable(code):
+            return Ended(row.id, Status.SUPPRESSED, code)
+        case Resolved(recipient, template):
+            return replace(
+                row,
+                recipient=recipient.model_dump(mode="json"),
+                template_version=template.version,
+                language=template.language,
+            )
 
 
 def _wanted(row: DueRow) -> Wanted:

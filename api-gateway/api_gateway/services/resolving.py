@@ -1,15 +1,15 @@
 """What a notification needs before it can be published: a recipient who wants it and a template it fills."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from api_gateway.errors import TemplateNotFound
 from api_gateway.services.directory import Directory
-from chassis.errors import Unprocessable
+from chassis.errors import ServiceError, Unprocessable
 from contracts.languages import choose_language
-from contracts.lookups import ActiveTemplate, TemplateInfo
+from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
 from contracts.messages import TemplateRef
 from contracts.reaching import Unreachable, reach
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
@@ -40,11 +40,29 @@ class WrongChannel(Unprocessable):
     code = "template_not_for_channel"
 
 
-async def resolve(wanted: Wanted, directory: Directory) -> Resolved | Unreachable:
-    """Raises UserNotFound, TemplateNotFound, MissingVariables, WrongChannel, or DependencyUnavailable."""
-    user = await directory.user(wanted.user_id)
-    template = choose_template(await directory.template(wanted.template_code), wanted.language or user.language)
-    check_fit(template, wanted)
+Fit = Resolved | Unreachable | ServiceError
+
+
+async def resolve(wanted: Sequence[Wanted], directory: Directory) -> list[Fit]:
+    """For each what was found, or why it cannot be sent.
+
+    That is UserNotFound, TemplateNotFound, MissingVariables, WrongChannel, or DependencyUnavailable: not known now.
+    """
+    users = await directory.users({one.user_id for one in wanted})
+    templates = await directory.templates({one.template_code for one in wanted})
+    return [_fit(one, users[one.user_id], templates[one.template_code]) for one in wanted]
+
+
+def _fit(wanted: Wanted, user: UserContact | ServiceError, active: ActiveTemplate | ServiceError) -> Fit:
+    if isinstance(user, ServiceError):
+        return user
+    if isinstance(active, ServiceError):
+        return active
+    try:
+        template = choose_template(active, wanted.language or user.language)
+        check_fit(template, wanted)
+    except ServiceError as refused:
+        return refused
     recipient = reach(user, wanted.notification_type)
     if isinstance(recipient, Unreachable):
         return recipient

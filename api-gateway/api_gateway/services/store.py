@@ -1,7 +1,8 @@
 """The gateway's writes, gathered into group commits."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
+from typing import TypeVar
 from uuid import UUID
 
 from api_gateway.repositories import accepting, outbox, progress
@@ -11,7 +12,7 @@ from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
 from contracts.messages import StatusEvent
 
-MOST_REPORTS = 20  # messages of workers in one commit, of up to a hundred events each
+Result = TypeVar("Result")
 
 
 class Store:
@@ -21,21 +22,23 @@ class Store:
         self.database = database
         self.process = process
         self.lease_seconds = lease_seconds
-        self._accepts: GroupCommit[NewNotification, Receipt] = GroupCommit(self._write_accepts)
-        self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(
-            self._write_events, largest=MOST_REPORTS
+        self._accepts: GroupCommit[Sequence[NewNotification], list[Receipt]] = GroupCommit(
+            self._write_accepts, size=len
         )
+        self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(self._write_events, size=len)
 
-    async def accept(self, row: NewNotification) -> Receipt:
-        return await self._accepts.submit(row)
+    async def accept(self, rows: Sequence[NewNotification]) -> list[Receipt]:
+        return await self._accepts.submit(rows)
 
     async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
         """What each event moved; None: it changed nothing."""
         return await self._events.submit(events)
 
-    async def first_answer(self, caller: str, request_id: str) -> Receipt | None:
+    async def first_answers(self, caller: str, request_ids: Sequence[str]) -> dict[str, Receipt]:
+        """request_id → the first answer, for those that the caller has used."""
         async with self.database.each() as connection:
-            return (await accepting.find_keys(connection, [(caller, request_id)])).get((caller, request_id))
+            found = await accepting.find_keys(connection, [(caller, request_id) for request_id in request_ids])
+        return {request_id: receipt for (_, request_id), receipt in found.items()}
 
     async def mark_queued(self, ids: Sequence[UUID]) -> list[str]:
         async with self.database.each() as connection:
@@ -49,9 +52,11 @@ class Store:
         await self._accepts.close()
         await self._events.close()
 
-    async def _write_accepts(self, rows: Sequence[NewNotification]) -> list[Receipt]:
+    async def _write_accepts(self, groups: Sequence[Sequence[NewNotification]]) -> list[list[Receipt]]:
+        rows = [row for group in groups for row in group]
         async with self.database.each() as connection:
-            return await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
+            receipts = await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
+        return _split(receipts, groups)
 
     async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[Moved | None]]:
         """In rounds: an UPDATE changes a row once, so two events of one notification go one after the other."""
@@ -63,5 +68,10 @@ class Store:
                 by_id = {move.id: move for move in moved}
                 for place in places:
                     moves[place] = by_id.get(events[place].notification_id)
-        rest = iter(moves)
-        return [list(islice(rest, len(group))) for group in groups]
+        return _split(moves, groups)
+
+
+def _split(results: Iterable[Result], groups: Sequence[Sequence[object]]) -> list[list[Result]]:
+    """As many results for each group as it has items."""
+    rest = iter(results)
+    return [list(islice(rest, len(group))) for group in groups]

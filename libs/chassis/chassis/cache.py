@@ -78,6 +78,11 @@ class LayeredCache(Generic[T]):
             flight = self._flights[key] = asyncio.create_task(self._fly(key, load))
         return await asyncio.shield(flight)
 
+    def remembered(self, key: str) -> T | None:
+        """The value from memory alone, without waiting."""
+        value = self._memory.get(key, _No.NOTHING_THERE)
+        return None if isinstance(value, _No) else value
+
     async def forget(self, key: str) -> bool:
         """To be called after the commit that changed the value.
 

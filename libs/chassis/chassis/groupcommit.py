@@ -21,14 +21,21 @@ class Closed(Exception):
 class GroupCommit(Generic[Item, Result]):
     """Gathers single calls of `submit` into calls of `flush(items) -> results` (as many, in the same order).
 
-    `lanes` flushes may run at the same time. When `flush` raises, every `submit` of that group raises it. A cancelled
-    `submit` does not take its item back: it may be written. `close()` flushes what is queued first.
+    A group holds items of `largest` in all, by `size`. `lanes` flushes may run at the same time. When `flush` raises, every
+    `submit` of that group raises it. A cancelled `submit` does not take its item back: it may be written. `close()` flushes
+    what is queued first.
     """
 
     def __init__(
-        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], *, largest: int = 500, lanes: int = 1
+        self,
+        flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
+        *,
+        largest: int = 500,
+        size: Callable[[Item], int] = lambda _item: 1,
+        lanes: int = 1,
     ) -> None:
         self._flush = flush
+        self._size = size
         self._largest = largest
         self._lanes = lanes
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
@@ -59,12 +66,19 @@ class GroupCommit(Generic[Item, Result]):
     async def _run(self) -> None:
         try:
             while self._waiting:
-                taken = [self._waiting.popleft() for _ in range(min(len(self._waiting), self._largest))]
-                await self._run_group(taken)
+                await self._run_group(self._take())
         finally:
             # In the same step as the last look at the queue: a task counts as running for a while after it has ended,
             # and an item that came in that while would wait for the next one to wake it.
             self._busy -= 1
+
+    def _take(self) -> list[tuple[Item, "asyncio.Future[Result]"]]:
+        """What goes together: up to `largest`, and always at least one item, however large it is."""
+        taken, room = [], self._largest
+        while self._waiting and room > 0:
+            taken.append(self._waiting.popleft())
+            room -= self._size(taken[-1][0])
+        return taken
 
     async def _run_group(self, taken: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
         try:

@@ -1,5 +1,6 @@
 """The database wrapper: one clear error when the server is away."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -42,10 +43,10 @@ async def test_what_was_written_before_a_failure_is_kept_only_where_each_stateme
     database = Database(await databases(None), pool_size=1)
     async with database.begin() as connection:
         await connection.execute(text("CREATE TABLE notes (note text)"))
-    with pytest.raises(ValueError, match="after writing"):
+    with suppress(ValueError):
         async with way(database) as connection:
             await connection.execute(text("INSERT INTO notes VALUES ('x')"))
-            raise ValueError("after writing")
+            raise ValueError
     async with database.begin() as connection:  # the same connection, from the pool: a transaction again
         assert (await connection.execute(text("SELECT count(*) FROM notes"))).scalar_one() == kept
         assert (await connection.execute(text("SELECT now() = clock_timestamp()"))).scalar_one() is False

@@ -1,6 +1,7 @@
 """Group commit: what gathers while a flush is in flight goes into the next one, and nothing is left waiting."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
@@ -102,3 +103,17 @@ async def test_close_flushes_what_waits_and_takes_nothing_new() -> None:
 
 def test_rounds_split_equal_keys_and_keep_their_order() -> None:
     assert rounds(["a", "b", "a", "c", "a", "b"], key=str) == [[0, 1, 3], [2, 5], [4]]
+
+
+async def test_a_group_is_bounded_by_the_size_of_its_items_and_takes_one_that_is_larger() -> None:
+    groups: list[list[str]] = []
+
+    async def flush(items: Sequence[str]) -> list[str]:
+        groups.append(list(items))
+        await asyncio.sleep(0)
+        return list(items)
+
+    group: GroupCommit[str, str] = GroupCommit(flush, largest=4, size=len)
+    words = ["first", "aa", "bb", "c", "larger than a group", "d"]
+    assert await asyncio.gather(*(group.submit(word) for word in words)) == words
+    assert groups == [["first"], ["aa", "bb"], ["c", "larger than a group"], ["d"]]
