@@ -13,8 +13,9 @@ from chassis.tracing import OFF, Tracing
 from contracts.lookups import PUSH_SERVICE
 from delivery.worker import Worker, create_worker_app, make_parts, provider_breaker
 from push_service.channel import PushChannel
-from push_service.senders.fcm import FcmSender, fcm_client
+from push_service.senders.fcm import FcmSender
 from push_service.senders.google_auth import AccessTokens
+from push_service.senders.http_client import HttpClient
 from push_service.senders.sender import Sender, Unconfigured
 from push_service.settings import PushSettings
 
@@ -66,7 +67,7 @@ def create_sender(settings: PushSettings) -> Sender:
     if account is None:
         log.warning("fcm.not_configured", hint="set FCM_SERVICE_ACCOUNT_FILE; until then push notifications wait")
         return Unconfigured()
-    http = fcm_client(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
+    http = HttpClient(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
     send_url = f"{settings.fcm_base_url}/v1/projects/{account.project_id}/messages:send"
     return FcmSender(http, AccessTokens(account, http), send_url=send_url)
 

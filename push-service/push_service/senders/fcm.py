@@ -2,8 +2,6 @@
 
 import re
 
-import httpx2
-
 from chassis.correlation import CORRELATION_HEADER
 from contracts.recipients import PushToken
 from delivery.channel import Envelope
@@ -11,30 +9,16 @@ from delivery.outcomes import Ambiguous, Outcome, Permanent, ProviderDown
 from push_service.senders.fcm_answers import FcmAnswer, outcome_of
 from push_service.senders.fcm_message import LARGEST_PAYLOAD, fcm_message
 from push_service.senders.google_auth import AccessTokens, NoAccessToken
+from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
 from templating import RenderedPush
 
-CONNECT_SECONDS = 5.0
-IDLE_SECONDS = 60.0  # Google's front ends keep idle connections longer: they should not be the ones to close
-NOT_CONNECTED = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout)
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]{1,128}")
-
-
-def fcm_client(*, timeout_seconds: float, connections: int) -> httpx2.AsyncClient:
-    """Keeps a connection for every attempt that may be in flight. Nothing in the environment redirects it."""
-    return httpx2.AsyncClient(
-        timeout=httpx2.Timeout(timeout_seconds, connect=CONNECT_SECONDS),
-        limits=httpx2.Limits(
-            max_connections=connections, max_keepalive_connections=connections, keepalive_expiry=IDLE_SECONDS
-        ),
-        follow_redirects=False,
-        trust_env=False,
-    )
 
 
 class FcmSender:
     """Sends as the service account behind `tokens`, for the project of `send_url`. Owns `http` and `tokens`."""
 
-    def __init__(self, http: httpx2.AsyncClient, tokens: AccessTokens, *, send_url: str) -> None:
+    def __init__(self, http: HttpClient, tokens: AccessTokens, *, send_url: str) -> None:
         self._http = http
         self._tokens = tokens
         self._send_url = send_url
@@ -43,13 +27,12 @@ class FcmSender:
         message = fcm_message(content, device.token, envelope)
         if message.payload_bytes > LARGEST_PAYLOAD:
             return Permanent("payload_too_large", f"{message.payload_bytes} bytes")
-        body = message.request_body()
         try:
-            first, access = await self._attempt(body, envelope)
+            first, access = await self._attempt(message.request_body, envelope)
             if not isinstance(first, FcmAnswer) or not first.expired_access:
                 return _settled(first)
             self._tokens.forget(access)  # ended before its time; FCM did not take the message
-            second, _ = await self._attempt(body, envelope)
+            second, _ = await self._attempt(message.request_body, envelope)
         except NoAccessToken as error:
             return error.outcome
         return _settled(second)
@@ -59,7 +42,7 @@ class FcmSender:
 
     async def close(self) -> None:
         await self._tokens.close()
-        await self._http.aclose()
+        await self._http.close()
 
     async def _attempt(self, body: bytes, envelope: Envelope) -> tuple[FcmAnswer | Ambiguous | ProviderDown, str]:
         """FCM's answer or why there is none, and the access token that was shown. Raises NoAccessToken."""
@@ -70,29 +53,12 @@ class FcmSender:
         return await self._post(body, headers), access
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> FcmAnswer | Ambiguous | ProviderDown:
-        wire = _Wire()
         try:
-            response = await self._http.post(
-                self._send_url, content=body, headers=headers, extensions={"trace": wire.note}
-            )
-        except NOT_CONNECTED as error:
-            return ProviderDown("unreachable", type(error).__name__)
-        except httpx2.RequestError as error:
-            if wire.cut_in_headers:
-                return ProviderDown("unreachable", type(error).__name__)
-            return Ambiguous("no_answer", type(error).__name__)
-        return FcmAnswer.read(response)
-
-
-class _Wire:
-    """Watches a request being written: when not even its headers went out whole, no server has it."""
-
-    def __init__(self) -> None:
-        self.cut_in_headers = False
-
-    async def note(self, event: str, _details: object) -> None:
-        if event == "http11.send_request_headers.failed":
-            self.cut_in_headers = True
+            return FcmAnswer.read(await self._http.post(self._send_url, body, headers))
+        except NoAnswer as lost:
+            return Ambiguous("no_answer", lost.reason)
+        except NotSent as failure:
+            return ProviderDown("unreachable", failure.reason)
 
 
 def _settled(answer: FcmAnswer | Ambiguous | ProviderDown) -> Outcome:

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Self
 
-import httpx2
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delivery.outcomes import Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
+from push_service.senders.http_client import HttpAnswer
 from push_service.senders.retry_after import retry_after
 
 QUOTA_SECONDS = 60.0  # what FCM asks for when its 429 names no time
@@ -18,21 +18,27 @@ LONGEST_DETAIL = 200
 TOKEN_FIELD = "message.token"  # noqa: S105 - a field's name
 
 
-class _Violation(BaseModel):
+class _Part(BaseModel):
+    """Frozen, so that a part that is absent is not copied (in Python, at every answer) from its default."""
+
+    model_config = ConfigDict(frozen=True)
+
+
+class _Violation(_Part):
     field: str = ""
 
 
-class _Detail(BaseModel):
+class _Detail(_Part):
     error_code: str = Field(default="", alias="errorCode")
     violations: tuple[_Violation, ...] = Field(default=(), alias="fieldViolations")
 
 
-class _Error(BaseModel):
+class _Error(_Part):
     message: str = ""
     details: tuple[_Detail, ...] = ()
 
 
-class _Body(BaseModel):
+class _Body(_Part):
     name: str = ""
     error: _Error = _Error()
 
@@ -49,19 +55,19 @@ class FcmAnswer:
     after_seconds: float | None
 
     @classmethod
-    def read(cls, response: httpx2.Response) -> Self:
+    def read(cls, answer: HttpAnswer) -> Self:
         try:
-            body = _Body.model_validate_json(response.content)
+            body = _Body.model_validate_json(answer.content)
         except ValidationError:
             body = _Body()
         details = body.error.details
         return cls(
-            status=response.status_code,
+            status=answer.status,
             name=body.name,
             code=next((detail.error_code for detail in details if detail.error_code), ""),
             message=body.error.message,
             fields=tuple(violation.field for detail in details for violation in detail.violations),
-            after_seconds=retry_after(response.headers),
+            after_seconds=retry_after(answer.headers),
         )
 
     @property

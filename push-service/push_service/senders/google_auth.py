@@ -7,12 +7,13 @@ import asyncio
 import time
 from collections.abc import Callable
 from typing import Annotated
+from urllib.parse import urlencode
 
-import httpx2
 from jose import jws
 from pydantic import BaseModel, Field, ValidationError
 
 from delivery.outcomes import ProviderDown
+from push_service.senders.http_client import Failed, HttpAnswer, HttpClient
 from push_service.senders.retry_after import retry_after
 from push_service.service_account import SIGNATURE, ServiceAccount
 
@@ -21,6 +22,7 @@ SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 ASSERTION_SECONDS = 3600  # the longest that Google takes
 RENEW_SECONDS = 300.0  # before expiry
 PAUSE_SECONDS = 10.0  # between attempts at renewing a token that is still good
+FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 REFUSALS = frozenset({400, 401, 403})
 
 
@@ -45,7 +47,7 @@ class AccessTokens:
     """One access token, shared by all attempts in flight and renewed by one of them. `clock` is monotonic."""
 
     def __init__(
-        self, account: ServiceAccount, http: httpx2.AsyncClient, *, clock: Callable[[], float] = time.monotonic
+        self, account: ServiceAccount, http: HttpClient, *, clock: Callable[[], float] = time.monotonic
     ) -> None:
         self._account = account
         self._http = http
@@ -94,15 +96,15 @@ class AccessTokens:
     async def _fetch(self) -> _Grant:
         form = {"grant_type": GRANT_TYPE, "assertion": self._assertion()}
         try:
-            answer = await self._http.post(self._account.token_uri, data=form)
-        except httpx2.RequestError as error:
-            raise _unavailable(type(error).__name__) from error
-        if answer.status_code in REFUSALS:
+            answer = await self._http.post(self._account.token_uri, urlencode(form).encode(), FORM)
+        except Failed as error:
+            raise _unavailable(error.reason) from error
+        if answer.status in REFUSALS:
             raise NoAccessToken(ProviderDown("credentials_refused", _reason(answer)))
         try:
-            return _Grant.model_validate_json(answer.content if answer.status_code == 200 else b"")
+            return _Grant.model_validate_json(answer.content if answer.status == 200 else b"")
         except ValidationError:
-            raise _unavailable(f"HTTP {answer.status_code}", retry_after(answer.headers)) from None
+            raise _unavailable(f"HTTP {answer.status}", retry_after(answer.headers)) from None
 
     def _assertion(self) -> str:
         now = int(time.time())
@@ -121,9 +123,9 @@ def _unavailable(detail: str, after: float | None = None) -> NoAccessToken:
     return NoAccessToken(ProviderDown("credentials_unavailable", detail, after))
 
 
-def _reason(answer: httpx2.Response) -> str:
+def _reason(answer: HttpAnswer) -> str:
     """OAuth's own word (`invalid_grant`, ...); its description may quote the account."""
     try:
-        return _Refusal.model_validate_json(answer.content).error or f"HTTP {answer.status_code}"
+        return _Refusal.model_validate_json(answer.content).error or f"HTTP {answer.status}"
     except ValidationError:
-        return f"HTTP {answer.status_code}"
+        return f"HTTP {answer.status}"

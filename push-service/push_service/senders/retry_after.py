@@ -10,6 +10,8 @@ LONGEST_SECONDS = 3600.0  # a slip of the provider must not bury a notification
 def retry_after(headers: Mapping[str, str]) -> float | None:
     """Seconds to wait, or None when the answer does not say. A date is read against the answer's own, not our clock."""
     text = headers.get("retry-after", "").strip()
+    if not text:
+        return None
     if text.isascii() and text.isdigit():
         return min(float(text), LONGEST_SECONDS)
     then, now = _date(text), _date(headers.get("date", ""))
@@ -19,9 +21,9 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _date(text: str) -> datetime | None:
-    """Only what names its zone: a date without one cannot be compared."""
+    """Only what names its zone: a date without one cannot be compared. A year of twenty digits overflows."""
     try:
         found = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return found if found.tzinfo else None

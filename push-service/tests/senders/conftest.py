@@ -14,8 +14,9 @@ from contracts.recipients import PushToken
 from delivery.channel import Envelope
 from delivery.outcomes import Outcome
 from devstack.simulators.run import RunningSimulators
-from push_service.senders.fcm import FcmSender, fcm_client
+from push_service.senders.fcm import FcmSender
 from push_service.senders.google_auth import AccessTokens
+from push_service.senders.http_client import HttpClient
 from push_service.service_account import ServiceAccount
 from push_service.settings import PushSettings
 from push_service.worker import create_sender
@@ -65,6 +66,10 @@ class Script:
     def says_nothing(self) -> None:
         self._lines.append(Line(silent=True))
 
+    def says(self, content: bytes) -> None:
+        """As it stands, and the connection is kept."""
+        self._lines.append(Line(content))
+
     def next(self, request: Request) -> Line:
         self.requests.append(request)
         return self._lines.popleft() if self._lines else answer(200, self._otherwise(len(self.requests)))
@@ -97,6 +102,11 @@ class ScriptedFcm:
         writer.write(line.content)
         await writer.drain()
         return not line.last
+
+    async def left(self) -> None:
+        """Returns when every connection has been closed from the other side."""
+        async with asyncio.timeout(5):
+            await asyncio.gather(*self._serving)
 
     async def close(self) -> None:
         self._ended.set()
@@ -131,13 +141,18 @@ def at_script(account: ServiceAccount, fcm: ScriptedFcm) -> ServiceAccount:
 
 @pytest.fixture
 async def sender(fcm: ScriptedFcm, at_script: ServiceAccount) -> AsyncIterator[FcmSender]:
-    http = fcm_client(timeout_seconds=0.5, connections=4)
+    http = HttpClient(timeout_seconds=0.5, connections=4, connect_seconds=0.5)
     sender = FcmSender(http, AccessTokens(at_script, http), send_url=f"{fcm.base_url}/v1/projects/p/messages:send")
     yield sender
     await sender.close()
 
 
 Send = Callable[..., Awaitable[Outcome]]
+
+
+@pytest.fixture(name="attempts_of")
+def attempts_of_() -> Callable[[FcmSender], Send]:
+    return attempts_of
 
 
 def attempts_of(sender: FcmSender) -> Send:
@@ -169,3 +184,9 @@ async def send_to_simulator(simulators: RunningSimulators) -> AsyncIterator[Send
     )
     yield attempts_of(sender)
     await sender.close()
+
+
+@pytest.fixture
+def account_json(account: ServiceAccount) -> str:
+    """The account as Google hands it out."""
+    return json.dumps(account.model_dump() | {"private_key": account.private_key.get_secret_value()})

@@ -74,6 +74,8 @@ async def test_a_taken_push_is_sent_under_the_name_fcm_gave_it(send):
         (418, b"[1]", RetryLater("unexpected_answer", "HTTP 418")),
         (200, b"<html>Log in to the hotel's network", Ambiguous("unreadable_answer", "HTTP 200")),
         (200, {}, Ambiguous("unreadable_answer", "HTTP 200")),
+        (200, b'{"name": "\xff\xfe"}', Ambiguous("unreadable_answer", "HTTP 200")),
+        (404, "\u00fc".encode("latin-1"), ProviderDown("provider_refused", "HTTP 404")),
     ],
 )
 async def test_an_answer_is_the_outcome_the_table_says(fcm, send, status, body, outcome):
@@ -93,6 +95,7 @@ async def test_an_answer_is_the_outcome_the_table_says(fcm, send, status, body, 
         (503, {"retry_after": DATE, "date": THREE_MINUTES_LATER}, 0.0),
         (503, {"retry_after": THREE_MINUTES_LATER}, None),
         (503, {"retry_after": "999999999"}, 3600.0),
+        (503, {"retry_after": f"Sun, 06 Nov {'9' * 20} 08:49:37 GMT", "date": DATE}, None),
     ],
 )
 async def test_the_providers_own_wish_is_kept(fcm, send, status, headers, seconds):

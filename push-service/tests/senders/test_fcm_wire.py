@@ -1,18 +1,18 @@
 """What the network does to a call: certainly not sent, or nobody can know."""
 
 import asyncio
+import gzip
+import logging
 import socket
 
-import httpcore2
-import httpx2
 import pytest
 
-from contracts.recipients import PushToken
-from delivery.channel import Envelope
 from delivery.outcomes import Ambiguous, ProviderDown, Sent
-from push_service.senders.fcm import FcmSender, fcm_client
+from push_service.senders.fcm import FcmSender
 from push_service.senders.google_auth import AccessTokens
-from templating import RenderedPush
+from push_service.senders.http_client import HttpClient
+from push_service.settings import PushSettings
+from push_service.worker import create_sender
 
 
 def closed_port() -> int:
@@ -23,17 +23,31 @@ def closed_port() -> int:
 
 async def test_a_provider_that_nobody_can_reach_is_down(sender, send):
     sender._send_url = f"http://127.0.0.1:{closed_port()}/v1/projects/p/messages:send"
-    assert await send() == ProviderDown("unreachable", "ConnectError")
+    assert await send() == ProviderDown("unreachable", "ClientConnectorError")
 
 
 async def test_a_silence_after_the_request_is_ambiguous(fcm, send):
     fcm.sends.says_nothing()
-    assert await send() == Ambiguous("no_answer", "ReadTimeout")
+    assert await send() == Ambiguous("no_answer", "SocketTimeoutError")
     assert len(fcm.sends.requests) == 1
 
 
 @pytest.mark.parametrize(
-    "said", [b"", b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{", b"HTTP/1.1 2", b"nonsense\r\n\r\n"]
+    "said",
+    [
+        b"",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{",
+        b"HTTP/1.1 404 Not Found\r\nContent-Length: 40\r\n\r\n{",
+        b"HTTP/1.1 2",
+        b"nonsense\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nabcdef\r\n0\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{} ",
+        b"HTTP/1.1 200 OK\r\nX: " + b"x" * 100_000 + b"\r\nContent-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 200 OK\r\n" + b"X: x\r\n" * 10_000 + b"Content-Length: 2\r\n\r\n{}",
+        b"HTTP/1.1 103 Early Hints\r\n\r\n",
+    ],
+    ids=range(11),
 )
 async def test_a_connection_lost_after_the_request_is_ambiguous(fcm, send, said):
     fcm.sends.hangs_up(after=said)
@@ -69,73 +83,65 @@ async def test_a_redirect_is_not_followed(fcm, send):
     assert [request.path for request in fcm.sends.requests] == ["/v1/projects/p/messages:send"]
 
 
-async def test_a_proxy_in_the_environment_is_not_used(fcm, at_script, monkeypatch):
+async def test_a_proxy_in_the_environment_is_not_used(fcm, at_script, attempts_of, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
-    http = fcm_client(timeout_seconds=1, connections=1)
+    http = HttpClient(timeout_seconds=1, connections=1)
     sender = FcmSender(http, AccessTokens(at_script, http), send_url=f"{fcm.base_url}/send")
-    assert isinstance(await attempt(sender), Sent)
+    assert isinstance(await attempts_of(sender)(), Sent)
     await sender.close()
 
 
-class Stream(httpcore2.AsyncNetworkStream):
-    """Takes as many writes as it is told and then is broken."""
-
-    def __init__(self, writes: int) -> None:
-        self._left = writes
-
-    async def read(self, max_bytes, timeout=None):  # noqa: ASYNC109 - the interface's
-        raise httpcore2.ReadError
-
-    async def write(self, buffer, timeout=None):  # noqa: ASYNC109
-        self._left -= 1
-        if self._left < 0:
-            raise httpcore2.WriteError
-
-    async def aclose(self):
-        pass
-
-    def get_extra_info(self, info):
-        return None
+async def test_what_is_said_before_the_answer_is_not_the_answer(fcm, send):
+    fcm.sends.says(
+        b'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"name":"n"}'
+    )
+    assert await send() == Sent("n")
 
 
-class Network(httpcore2.AsyncNetworkBackend):
-    def __init__(self, writes: int) -> None:
-        self._writes = writes
-
-    async def connect_tcp(self, *args, **options):
-        return Stream(self._writes)
-
-
-class Known:
-    """Access tokens without a server."""
-
-    async def get(self) -> str:
-        return "access"
-
-    async def close(self) -> None:
-        pass
+async def test_what_is_said_after_the_answer_is_nobodys(fcm, send):
+    fcm.sends.says(
+        b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"name":"n"}HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n'
+    )
+    assert [await send(), await send()] == [Sent("n"), Sent("projects/p/messages/2")]
 
 
-def over(network: Network) -> FcmSender:
-    transport = httpx2.AsyncHTTPTransport()
-    transport._pool = httpcore2.AsyncConnectionPool(network_backend=network)
-    return FcmSender(httpx2.AsyncClient(transport=transport), Known(), send_url="http://fcm.example/send")
+async def test_an_answer_is_asked_for_as_it_is_and_never_unpacked(fcm, send):
+    """A few packed bytes can stand for gigabytes."""
+    fcm.sends.answers(200, gzip.compress(b'{"name":"n"}'), content_encoding="gzip")
+    assert await send() == Ambiguous("unreadable_answer", "HTTP 200")
+    assert fcm.sends.requests[0].headers["accept-encoding"] == "identity"
 
 
-async def attempt(sender: FcmSender):
-    envelope = Envelope("018f0000-0000-7000-8000-000000000001", "story-1", 5)
-    return await sender.send(RenderedPush("Hello", "", "", ""), PushToken(token="device-1"), envelope)
+async def test_an_answer_without_an_end_is_not_read_to_it(fcm, send):
+    fcm.sends.answers(200, b'{"name":"' + b"n" * 10_000_000 + b'"}')
+    assert await send() == Ambiguous("unreadable_answer", "HTTP 200")
+    fcm.sends.answers(404, b"<html>" * 1_000_000)
+    assert await send() == ProviderDown("provider_refused", "HTTP 404")
+    assert await send() == Sent("projects/p/messages/3")
 
 
-@pytest.mark.parametrize(
-    ("writes", "outcome"),
-    [
-        (0, ProviderDown("unreachable", "ReadError")),  # the headers did not go out: no server has the message
-        (1, Ambiguous("no_answer", "ReadError")),  # the body was begun, and how much of it arrived nobody knows
-        (2, Ambiguous("no_answer", "ReadError")),
-    ],
-)
-async def test_only_a_request_whose_headers_broke_off_was_certainly_not_sent(writes, outcome):
-    sender = over(Network(writes))
-    assert await attempt(sender) == outcome
+async def test_a_cookie_is_not_kept(fcm, send):
+    fcm.sends.answers(200, {"name": "n"}, set_cookie="session=1; Path=/")
+    await send()
+    await send()
+    assert "cookie" not in fcm.sends.requests[1].headers
+
+
+@pytest.mark.parametrize("said", [b"", b"nonsense\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 40\r\n\r\n{"])
+async def test_a_failure_tells_no_access_token_on(fcm, send, caplog, said):
+    caplog.set_level(logging.DEBUG)
+    fcm.sends.hangs_up(after=said)
+    outcome = await send(token="device-9")
+    told = f"{outcome!r} {caplog.text}"
+    assert not [secret for secret in ("access-1", "device-9", "Bearer") if secret in told]
+
+
+def test_a_sender_is_made_where_no_event_loop_runs(account_json):
+    sender = create_sender(PushSettings(_env_file=None, fcm_service_account_json=account_json))
+    asyncio.run(sender.close())
+
+
+async def test_a_closed_sender_has_let_go_of_its_connections(fcm, sender, send):
+    await asyncio.gather(*(send() for _ in range(4)))
     await sender.close()
+    await fcm.left()

@@ -8,8 +8,8 @@ import pytest
 from jose import jwt
 
 from delivery.outcomes import ProviderDown, Sent
-from push_service.senders.fcm import fcm_client
 from push_service.senders.google_auth import AccessTokens, NoAccessToken
+from push_service.senders.http_client import HttpClient
 
 
 class Clock:
@@ -27,9 +27,9 @@ def clock() -> Clock:
 
 @pytest.fixture
 async def tokens(at_script, clock) -> AsyncIterator[AccessTokens]:
-    http = fcm_client(timeout_seconds=0.5, connections=4)
+    http = HttpClient(timeout_seconds=0.5, connections=4)
     yield AccessTokens(at_script, http, clock=clock)
-    await http.aclose()
+    await http.close()
 
 
 async def refusal_of(tokens) -> ProviderDown:
@@ -138,7 +138,7 @@ async def test_a_token_endpoint_that_does_not_work_is_waited_for(tokens, fcm, st
 
 async def test_a_token_endpoint_that_is_silent_is_waited_for(tokens, fcm):
     fcm.grants.says_nothing()
-    assert await refusal_of(tokens) == ProviderDown("credentials_unavailable", "ReadTimeout")
+    assert await refusal_of(tokens) == ProviderDown("credentials_unavailable", "SocketTimeoutError")
 
 
 async def test_a_push_without_a_token_is_not_sent(fcm, send):

@@ -1,0 +1,119 @@
+"""HTTP to a provider: an answer, the certainty that nothing was sent, or neither."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from aiohttp import (
+    ClientError,
+    ClientResponse,
+    ClientSession,
+    ClientTimeout,
+    DummyCookieJar,
+    ServerDisconnectedError,
+    TCPConnector,
+)
+from aiohttp.http_exceptions import HttpProcessingError
+
+from push_service.senders.certificates import system_authorities
+from push_service.senders.watched_body import WatchedBody
+
+CONNECT_SECONDS = 5.0  # for a name's address, the connection and TLS together
+IDLE_SECONDS = 60.0  # Google's front ends keep idle connections longer: they should not be the ones to close
+LARGEST_ANSWER = 64 * 1024  # bytes; FCM's have hundreds
+# TimeoutError is an OSError; UnicodeError is what a host's name that cannot be one ends in.
+NO_EXCHANGE = (ClientError, HttpProcessingError, OSError, UnicodeError)
+
+
+class Failed(Exception):
+    """There is no answer. `reason` is the failure's kind: its words may quote what was to be sent."""
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
+
+
+class NotSent(Failed):
+    """Nothing of the request left."""
+
+
+class _Stale(NotSent):
+    """Only because the connection that had been kept for it was of no use."""
+
+
+class NoAnswer(Failed):
+    """The request may have arrived."""
+
+
+@dataclass(frozen=True, slots=True)
+class HttpAnswer:
+    """`headers` has no regard for case. `content` is what was said, cut off after LARGEST_ANSWER."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class HttpClient:
+    """Keeps a connection for every exchange that may be in flight. Nothing in the environment redirects it.
+
+    A silence of `timeout_seconds` ends the wait for an answer; an exchange as a whole takes `connect_seconds` longer at most.
+    """
+
+    def __init__(self, *, timeout_seconds: float, connections: int, connect_seconds: float = CONNECT_SECONDS) -> None:
+        self._connections = connections
+        self._authorities = system_authorities()
+        self._timeout = ClientTimeout(
+            total=connect_seconds + timeout_seconds, connect=connect_seconds, sock_read=timeout_seconds
+        )
+        self._session: ClientSession | None = None
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+        """One request, which is not repeated once it was written. Raises NotSent or NoAnswer."""
+        try:
+            return await self._try(url, content, headers)
+        except _Stale:  # by now the event loop knows of every kept connection that was closed
+            return await self._try(url, content, headers)
+
+    async def close(self) -> None:
+        if self._session is not None:
+            await self._session.close()
+
+    async def _try(self, url: str, content: bytes, headers: Mapping[str, str]) -> HttpAnswer:
+        body = WatchedBody(content)
+        try:
+            return await self._exchange(url, body, headers)
+        except NO_EXCHANGE as error:
+            kind = NoAnswer if body.written else _Stale if body.found_stale else NotSent
+            raise kind(type(error).__name__) from None
+
+    async def _exchange(self, url: str, body: WatchedBody, headers: Mapping[str, str]) -> HttpAnswer:
+        async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as response:
+            if not body.written:  # said before we asked: whatever it is, it is not about this request
+                body.found_stale = True
+                response.close()
+                raise ServerDisconnectedError
+            return HttpAnswer(response.status, response.headers, await _content(response))
+
+    def _opened(self) -> ClientSession:
+        """Belongs to the event loop that runs: none does yet where the client is made."""
+        if self._session is None:
+            self._session = ClientSession(
+                connector=TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS, ssl=self._authorities),
+                timeout=self._timeout,
+                headers={"Accept-Encoding": "identity"},
+                auto_decompress=False,
+                cookie_jar=DummyCookieJar(),
+                trust_env=False,
+            )
+        return self._session
+
+
+async def _content(response: ClientResponse) -> bytes:
+    content = await response.content.readany()
+    while len(content) <= LARGEST_ANSWER:
+        more = await response.content.readany()
+        if not more:
+            return content
+        content += more
+    response.close()  # whoever says so much is not read to the end: the connection cannot be used again
+    return content[:LARGEST_ANSWER]
