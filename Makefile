@@ -44,6 +44,10 @@ chaos: .venv/.ready ## Load while parts are killed at random, then the count; AR
 soak: .venv/.ready ## Steady load for a while, then whether any process holds more memory; ARGS='--seconds 1200 --rate 100'
 	@$(RUN)/python -m tests.soak $(ARGS)
 
+.PHONY: bench
+bench: .venv/.ready ## The whole system under load, next to floors: a table and bench/results/latest.json; ARGS='--quick --cases …'
+	@$(RUN)/python -m bench $(ARGS)
+
 .PHONY: check
 check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .

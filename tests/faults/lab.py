@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Set
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -130,9 +130,15 @@ class Lab:
         return Counter(self.system.arrivals("email") + self.system.arrivals("push"))
 
     def until_ended(self, ids: Iterable[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
-        wanted = list(ids)
-        self.until(lambda: set(self.statuses(wanted).values()) <= ENDS, f"{len(wanted)} ended", seconds)
-        return self.statuses(wanted)
+        return self.until_all(ids, ENDS, seconds)
+
+    def until_all(self, ids: Iterable[str], are: Set[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
+        """Asks the more rarely the more there are: the question must not be the load."""
+        wanted, deadline = list(ids), time.monotonic() + seconds
+        while not set((statuses := self.statuses(wanted)).values()) <= are:
+            assert time.monotonic() < deadline, f"{len(wanted)} were not {sorted(are)} within {seconds:.0f} s"
+            time.sleep(0.1 + len(wanted) / 50_000)
+        return statuses
 
     def prove(
         self,
