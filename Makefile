@@ -3,7 +3,7 @@
 SHELL := /bin/sh
 RUN := .venv/bin
 TYPED := -p chassis -p contracts -p templating -p delivery \
-	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack
+	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p bench
 
 .PHONY: help
 help: ## This list

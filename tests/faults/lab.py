@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -132,7 +132,7 @@ class Lab:
     def until_ended(self, ids: Iterable[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         return self.until_all(ids, ENDS, seconds)
 
-    def until_all(self, ids: Iterable[str], are: Set[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
+    def until_all(self, ids: Iterable[str], are: set[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Asks the more rarely the more there are: the question must not be the load."""
         wanted, deadline = list(ids), time.monotonic() + seconds
         while not set((statuses := self.statuses(wanted)).values()) <= are:

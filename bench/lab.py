@@ -1,0 +1,108 @@
+"""A whole system to measure, on servers of its own. `fresh` puts it back to its first minute before each case."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import redis
+
+from bench import queues
+from bench.children import Children
+from bench.database import Database
+from bench.furniture import Furniture, furnish
+from bench.measure import cpu_seconds
+from bench.ports import quiet_port
+from bench.providers import Providers
+from bench.servers import Postgres, Rabbit, Redis
+from bench.system import BenchSystem
+from tests.e2e.system import MODULES
+
+WORKERS = ("email-service", "push-service")
+
+
+class Lab:
+    """`start`, then `fresh` before each case, in the end `stop`: it stops whatever had been started."""
+
+    def __init__(self, folder: Path) -> None:
+        (folder / "postgres").mkdir(parents=True)
+        self.folder = folder
+        self.postgres = Postgres(folder / "postgres", quiet_port())
+        self.redis = Redis(folder / "redis", quiet_port())
+        self.rabbit = Rabbit(folder / "rabbitmq", quiet_port())
+        base = self.postgres.url.rsplit("/", 1)[0]
+        databases = {service: f"{base}/{service.replace('-', '_')}" for service in MODULES}
+        self.system = BenchSystem.of(folder, databases, self.redis.url, self.rabbit)
+        self.gateway = Database(databases["api-gateway"])
+        self.admin = Database(self.postgres.url)
+        self.providers = Providers(folder)
+        self.children = Children(folder)
+        self.furniture = Furniture("", [])
+        self._started: list[Postgres | Redis | Rabbit] = []
+
+    def start(self) -> None:
+        for server in (self.postgres, self.redis, self.rabbit):
+            self._started.append(server)
+            server.start()
+        self.providers.start()
+        self.system.simulators.update(self.providers.facts)
+        for name in self._names():
+            self.admin.rows(f'CREATE DATABASE "{name}"')
+        self.system.start()
+        self.furniture = furnish(self.system)
+        self.system.kill_all()
+        for name in self._names():
+            self.admin.rows(f'ALTER DATABASE "{name}" RENAME TO "{name}_seed"')
+
+    def fresh(self, *, without: Iterable[str] = ()) -> None:
+        """Users, a template and a key are there; no notification, nothing queued, cold caches. `without` some services."""
+        self.gateway.close()
+        self.children.stop()
+        self.system.kill_all()
+        for name in self._names():
+            self.admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+            self.admin.rows(f'CREATE DATABASE "{name}" TEMPLATE "{name}_seed"')
+        self.admin.rows("CHECKPOINT")  # else the one that is due falls into the case
+        queues.empty_all(self.rabbit.url)
+        redis.Redis.from_url(self.redis.url).flushall()
+        self.providers.reset()
+        self.run_services([name for name in MODULES if name not in set(without)])
+
+    def run_services(self, services: Iterable[str]) -> None:
+        """Starts one process of each and waits until they are ready."""
+        wanted = list(services)
+        for name in wanted:
+            self.system.start_service(name)
+        for name in wanted:
+            self.system.wait_ready(name)
+
+    def stop(self) -> None:
+        self.gateway.close()
+        self.admin.close()
+        self.system.kill_all()
+        self.system.http.close()
+        self.children.stop()
+        self.providers.stop()
+        for server in reversed(self._started):
+            server.stop()
+        self.rabbit.clean_up()
+
+    def new_database(self, name: str) -> str:
+        """An empty one, for what is not the system; its address."""
+        self.admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        self.admin.rows(f'CREATE DATABASE "{name}"')
+        return f"{self.postgres.url.rsplit('/', 1)[0]}/{name}"
+
+    def pids(self) -> dict[str, int]:
+        """Every process by name; PostgreSQL's and RabbitMQ's stand for all theirs."""
+        servers = {"postgresql": self.postgres.pid, "rabbitmq": self.rabbit.pid, "redis": self.redis.pid}
+        return {**self.system.pids(), **self.children.pids(), **self.providers.pids(), **servers}
+
+    def cpu(self) -> Mapping[str, float]:
+        """CPU seconds used so far, by name."""
+        return cpu_seconds(self.pids())
+
+    def reconcile(self) -> Any:
+        return self.system.call("GET", "/reconcile")
+
+    def _names(self) -> list[str]:
+        return [url.rsplit("/", 1)[1] for url in self.system.databases.values()]

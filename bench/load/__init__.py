@@ -1,0 +1,1 @@
+"""Load generators, each in a process of its own, so that its CPU time is its own line in the result."""

@@ -1,0 +1,96 @@
+"""What a case found, and the file that all of it goes into."""
+
+import json
+import os
+import platform
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from bench.books import Balance
+
+REFERENCE_RATE = (
+    4400.0  # requests a second that a bare endpoint makes on the machine the absolute targets are stated for
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """`met` is None where there is nothing to meet."""
+
+    text: str = ""
+    met: bool | None = None
+
+    def __and__(self, other: "Target") -> "Target":
+        known = [met for met in (self.met, other.met) if met is not None]
+        return Target("; ".join(filter(None, (self.text, other.text))), all(known) if known else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """`ratio` is value to floor. `percentiles` in milliseconds, by what was timed; `more` is what else was counted."""
+
+    value: float
+    unit: str
+    floor: float | None = None
+    ratio: float | None = None
+    percentiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    cpu_ms_per_notification: Mapping[str, float] = field(default_factory=dict)
+    balance: Balance = field(default_factory=lambda: Balance(0, 0))
+    target: Target = field(default_factory=Target)
+    more: Mapping[str, Any] = field(default_factory=dict)
+
+    def as_json(self) -> dict[str, Any]:
+        """Flat, as readers of the file expect it. What was lost or doubled is no result, however fast."""
+        kept = self.balance == Balance(0, 0)
+        return {
+            "value": round(self.value, 3),
+            "unit": self.unit,
+            "floor": None if self.floor is None else round(self.floor, 3),
+            "ratio": None if self.ratio is None else round(self.ratio, 3),
+            "percentiles": {name: dict(values) for name, values in self.percentiles.items()},
+            "cpu_ms_per_notification": {name: round(ms, 3) for name, ms in self.cpu_ms_per_notification.items()},
+            **asdict(self.balance),
+            "target": self.target.text,
+            "met": self.target.met if kept else False,
+            "more": dict(self.more),
+        }
+
+
+def failed(error: BaseException) -> dict[str, Any]:
+    """In the place of a result, when there is none."""
+    empty = Result(0.0, "", target=Target(f"{type(error).__name__}: {error}"[:300], False))
+    return {**empty.as_json(), "lost": None, "duplicated": None}
+
+
+def at_least(value: float, least: float, what: str) -> Target:
+    return Target(f"{what} ≥ {least:g}", value >= least)
+
+
+def at_most(value: float, most: float, what: str) -> Target:
+    return Target(f"{what} ≤ {most:g}", value <= most)
+
+
+def machine() -> dict[str, Any]:
+    """What the figures depend on."""
+    names = {line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")}
+    memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
+    return {
+        "cpus": len(os.sched_getaffinity(0)),
+        "model": ", ".join(sorted(names)) or platform.machine(),
+        "memory_mib": memory // 1024,
+        "python": platform.python_version(),
+        "kernel": platform.release(),
+        "load_average_before": round(os.getloadavg()[0], 2),
+    }
+
+
+def write(path: Path, facts: Mapping[str, Any], started_at: str, cases: Mapping[str, dict[str, Any]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    document = {"machine": dict(facts), "started_at": started_at, "cases": dict(cases)}
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+
+
+def _lines(path: str) -> list[str]:
+    return Path(path).read_text().splitlines()

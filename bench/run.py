@@ -1,0 +1,63 @@
+"""One run of the bench: what every case is given."""
+
+from dataclasses import dataclass, field
+from uuid import uuid4
+
+from bench.floors.running import BARE, start_bare
+from bench.lab import Lab
+from bench.load.plan import Plan
+from bench.load.wrk import WrkReport, post_singles
+from bench.percentiles import median
+from bench.results import REFERENCE_RATE
+
+WARM_UP_SECONDS = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """`seconds`: how long each timed piece of load lasts; `rows`: the sizes of `growth`, when given."""
+
+    quick: bool = False
+    seconds: float | None = None
+    rows: tuple[int, ...] = ()
+
+    def lasting(self, seconds: float, quick: float) -> float:
+        return self.seconds or (quick if self.quick else seconds)
+
+    def number(self, usual: int, quick: int) -> int:
+        return quick if self.quick else usual
+
+
+@dataclass
+class Run:
+    lab: Lab
+    options: Options
+    bare_rates: list[float] = field(default_factory=list)
+
+    def bare_rate(self) -> float:
+        """The bare endpoint's requests a second, measured once a run unless a case has done so."""
+        if not self.bare_rates:
+            port = start_bare(self.lab)
+            self.wrk(port, WARM_UP_SECONDS)
+            self.bare_rates = [self.wrk(port, self.options.lasting(5, 3)).rate for _ in range(2)]
+            self.lab.children.stop(BARE)
+        return median(self.bare_rates)
+
+    def scaled(self, rate: float) -> float:
+        """An absolute target on this machine, now."""
+        return rate * self.bare_rate() / REFERENCE_RATE
+
+    def wrk(self, port: int, seconds: float) -> WrkReport:
+        return post_singles(port, key=self.lab.furniture.key, users=self.lab.furniture.users, seconds=seconds)
+
+    def plan(self, count: int, *, port: int | None = None, channel: str = "email") -> Plan:
+        """One by one to the gateway, or to `port`; `dataclasses.replace` changes the rest."""
+        furniture = self.lab.furniture
+        return Plan(
+            port=port or self.lab.system.ports["api-gateway"],
+            key=furniture.key,
+            users=furniture.users,
+            prefix=uuid4().hex[:12],
+            count=count,
+            channel=channel,
+        )

@@ -1,0 +1,66 @@
+"""The five services with the settings they have in production, and counting sinks for providers."""
+
+import time
+from pathlib import Path
+
+from bench.ports import quiet_port
+from bench.servers import Rabbit
+from tests.e2e.system import MODULES, System
+from tests.servers.process import wait_until
+
+# Unlimited callers, and the services' own defaults in all the rest: what the end-to-end tests shorten is taken back.
+SETTINGS = {"RATE_LIMIT_PER_MINUTE": "50000000"}
+SHORTENED_BY_TESTS = ("RETRY_BASE_SECONDS", "DEFERRED_RETRY_SECONDS")
+POLL_SECONDS = 0.02
+
+
+class BenchSystem(System):
+    """`simulators` is filled by the lab before `start`: `smtp_port`, `base_url` and `service_account` of the sinks."""
+
+    @classmethod
+    def of(cls, folder: Path, databases: dict[str, str], redis_url: str, rabbit: Rabbit) -> "BenchSystem":
+        ports = {name: quiet_port() for name in MODULES}
+        return cls(folder, databases, redis_url, rabbit, ports=ports, settings=dict(SETTINGS))
+
+    def start_service(self, service: str, name: str | None = None, env: dict[str, str] | None = None) -> None:
+        self.ports.setdefault(name or service, quiet_port())
+        super().start_service(service, name, env)
+
+    def start_timed(self, name: str) -> float:
+        """Starts a service and returns the seconds until it is ready."""
+        began = time.monotonic()
+        self.start_service(name)
+        self._until_ready(name, 60, poll=POLL_SECONDS)
+        return time.monotonic() - began
+
+    def wait_ready(self, name: str, seconds: float = 60) -> None:
+        self._until_ready(name, seconds, poll=0.1)
+
+    def _until_ready(self, name: str, seconds: float, poll: float) -> None:
+        """Says in its error what the service said last: the log is gone when the bench has ended."""
+        deadline = time.monotonic() + seconds
+        url = f"http://127.0.0.1:{self.ports[name]}/health/readiness"
+        while self._status(url) != 200:
+            if self.processes[name].process.poll() is not None or time.monotonic() > deadline:
+                last = (self.folder / f"{name}.log").read_text(errors="replace")[-2000:]
+                raise TimeoutError(f"{name} is not ready; its log ends with:\n{last}")
+            time.sleep(poll)
+
+    def pids(self) -> dict[str, int]:
+        return {name: process.process.pid for name, process in self.processes.items() if process.process.poll() is None}
+
+    def kill_all(self) -> None:
+        """SIGKILL: what they leave behind is thrown away anyway."""
+        for process in self.processes.values():
+            if process.process.poll() is None:
+                process.process.kill()
+        wait_until(lambda: not self.pids(), 30, "the services' end")
+        self.processes.clear()
+        self.ports = {name: port for name, port in self.ports.items() if name in MODULES}
+
+    def _start_simulators(self) -> None:
+        """The lab has."""
+
+    def _env(self, service: str) -> dict[str, str]:
+        given = super()._env(service)
+        return {name: value for name, value in given.items() if name not in SHORTENED_BY_TESTS}
