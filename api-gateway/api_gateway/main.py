@@ -40,6 +40,7 @@ from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceTokens
+from chassis.straight import answer_straight
 from chassis.tracing import OFF, Tracing, traced
 from contracts.callers import build_authenticator
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
@@ -195,6 +196,7 @@ def create_app(
     gateway.install(app)
     for router in (submitting.router, notifications.router, operations.router, proxy.router):
         app.include_router(router)
+    answer_straight(app, submitting.router)
     app.add_middleware(RateLimitHeaders)
     return app
 

@@ -1,6 +1,5 @@
 """Puts the caller's rate-limit headers on whatever answer a request gets, refusals included."""
 
-from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 
@@ -18,7 +17,8 @@ class RateLimitHeaders:
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start" and "rate_headers" in state:
-                MutableHeaders(scope=message).update(state["rate_headers"])
+                headers = state["rate_headers"].items()
+                message["headers"] = [*message["headers"], *((k.lower().encode(), v.encode()) for k, v in headers)]
             await send(message)
 
         await self._app(scope, receive, send_with_headers)

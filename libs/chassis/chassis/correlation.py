@@ -8,7 +8,6 @@ import re
 from collections.abc import Mapping
 from contextvars import ContextVar
 
-from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
 from uuid_utils.compat import uuid7
@@ -17,6 +16,8 @@ from chassis.tracing.context import trace_headers
 
 CORRELATION_HEADER = "X-Correlation-ID"
 REQUEST_HEADER = "X-Request-ID"
+_CORRELATION, _REQUEST = CORRELATION_HEADER.lower().encode(), REQUEST_HEADER.lower().encode()  # as ASGI has them
+_NAMES = frozenset({_CORRELATION, _REQUEST})
 _ACCEPTED = re.compile(r"[A-Za-z0-9._:\-]{1,128}")  # what may go into a log line and a header unescaped
 _correlation_id: ContextVar[str] = ContextVar("correlation_id", default="")
 
@@ -43,7 +44,7 @@ def outgoing_headers() -> Mapping[str, str]:
 
 
 class CorrelationMiddleware:
-    """Takes or makes both ids, binds them and returns them."""
+    """Takes or makes both ids, binds them and returns them. On raw headers: Starlette's objects cost 20 µs a request."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -52,16 +53,15 @@ class CorrelationMiddleware:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        headers = Headers(scope=scope)
-        request_id = _given(headers.get(REQUEST_HEADER)) or str(uuid7())
-        story = _given(headers.get(CORRELATION_HEADER)) or request_id
+        given = {name: value for name, value in scope["headers"] if name in _NAMES}
+        request_id = _given(given.get(_REQUEST, b"").decode("latin-1")) or str(uuid7())
+        story = _given(given.get(_CORRELATION, b"").decode("latin-1")) or request_id
         begin_story(story, http_request_id=request_id)
+        ids = [(_CORRELATION, story.encode()), (_REQUEST, request_id.encode())]
 
         async def send_with_ids(message: Message) -> None:
             if message["type"] == "http.response.start":
-                answered = MutableHeaders(scope=message)
-                answered[CORRELATION_HEADER] = story
-                answered[REQUEST_HEADER] = request_id
+                message["headers"] = [*(pair for pair in message["headers"] if pair[0] not in _NAMES), *ids]
             await send(message)
 
         await self._app(scope, receive, send_with_ids)

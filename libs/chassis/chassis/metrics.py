@@ -40,6 +40,8 @@ class HttpMetrics:
             buckets=BUCKETS,
         )
 
+        self._children: dict[tuple[str, str, int], Histogram] = {}
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
@@ -48,11 +50,19 @@ class HttpMetrics:
 
         async def observe(message: Message) -> None:
             if message["type"] == "http.response.start":
-                labels = (method_of(scope["method"]), route_of(scope), f"{message['status'] // 100}xx")
-                self._seconds.labels(*labels).observe(time.perf_counter() - began)
+                labels = (method_of(scope["method"]), route_of(scope), message["status"] // 100)
+                self._of(labels).observe(time.perf_counter() - began)
             await send(message)
 
         await self._app(scope, receive, observe)
+
+    def _of(self, labels: tuple[str, str, int]) -> Histogram:
+        """Looked up once: `labels()` takes a lock and builds a key at each call."""
+        child = self._children.get(labels)
+        if child is None:
+            method, route, status = labels
+            child = self._children[labels] = self._seconds.labels(method, route, f"{status}xx")
+        return child
 
 
 def route_of(scope: Scope) -> str:

@@ -5,15 +5,16 @@ from collections.abc import AsyncIterator
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from chassis.app import ServiceDescription, create_service_app
 from chassis.envelope import Meta, answer
-from chassis.errors import NotFound
+from chassis.errors import Conflict, NotFound
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.settings import ServiceSettings
+from chassis.straight import answer_straight
 
 
 class Thing(BaseModel):
@@ -42,6 +43,22 @@ def optional() -> Switch:
     return Switch()
 
 
+def add_straight(app: FastAPI) -> None:
+    router = APIRouter(prefix="/api/straight")
+
+    @router.post("")
+    async def straight(request: Request) -> Response:
+        body = await request.body()
+        if body == b"refused":
+            raise Conflict
+        if body == b"broken":
+            raise RuntimeError("secret details")
+        return answer({"bytes": len(body)}, status=202)
+
+    app.include_router(router)
+    answer_straight(app, router)
+
+
 @pytest.fixture
 async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.AsyncClient]:
     @contextlib.asynccontextmanager
@@ -58,6 +75,8 @@ async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.Asyn
         ],
         lifespan=lifespan,
     )
+
+    add_straight(app)
 
     @app.get("/api/v1/things/{name}")
     async def thing(name: str):
@@ -193,3 +212,16 @@ def test_production_refuses_weak_keys_by_name_and_not_by_value(secret: str) -> N
 def test_a_database_address_means_the_driver_we_have(scheme: str) -> None:
     settings = ServiceSettings(_env_file=None, database_url=f"{scheme}://u:p@h/d")
     assert settings.database_url == "postgresql+asyncpg://u:p@h/d"
+
+
+@pytest.mark.parametrize("path", ["/api/straight", "/api/straight/"])
+async def test_a_straight_route_is_like_any_other_but_for_its_cost(http: httpx2.AsyncClient, path: str) -> None:
+    taken = await http.post(path, content=b"12345", headers={"X-Correlation-ID": "story"})
+    assert (taken.status_code, taken.json()["data"], taken.headers["X-Correlation-ID"]) == (202, {"bytes": 5}, "story")
+    assert (await http.post(path, content=b"refused")).json()["error"] == "conflict"
+    assert (await http.post(path, content=b"x" * 60_000)).status_code == 413
+    assert (await http.post(path, content=b"broken")).json()["error"] == "internal_error"
+    assert (await http.get(path)).status_code == 405
+    text = (await http.get("/metrics")).text
+    assert 'http_request_duration_seconds_count{method="POST",route="/api/straight",status="2xx"} 1.0' in text
+    assert "/api/straight" in (await http.get("/openapi.json")).json()["paths"]
