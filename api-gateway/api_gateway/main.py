@@ -12,11 +12,13 @@ from redis.asyncio import Redis
 from api_gateway.dependencies import Desk
 from api_gateway.rate_headers import RateLimitHeaders
 from api_gateway.routers import notifications, operations, proxy, submitting
+from api_gateway.services import housekeeping
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics, ReadingMetrics
 from api_gateway.services.directory import Directory
 from api_gateway.services.forwarding import Forwarder
+from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.known import fetched_or_known
 from api_gateway.services.lost import LostWatch
 from api_gateway.services.outbox import Outbox
@@ -106,6 +108,7 @@ class Gateway:
         )
         self.silent = SilenceWatch(self.database, self.metrics, silence_seconds=settings.report_silence_seconds)
         self.reader = Reader(self.database)
+        self.housekeeping = Housekeeping(self.database, retention_days=settings.retention_days)
         self.reconciler = Reconciler(self.database, self.workers)
         self.watch = Watch(
             self.reconciler,
@@ -153,6 +156,10 @@ class Gateway:
             asyncio.create_task(repeat("relay", self.relay.run_once, every_seconds=every)),
             asyncio.create_task(repeat("lost", self.lost.run_once, every_seconds=2 * every)),
             asyncio.create_task(repeat("silent", self.silent.run_once, every_seconds=self.silent.every_seconds)),
+            asyncio.create_task(repeat("fold", self.housekeeping.fold, every_seconds=housekeeping.EVERY_SECONDS)),
+            asyncio.create_task(
+                repeat("retention", self.housekeeping.remove_old, every_seconds=housekeeping.EVERY_SECONDS)
+            ),
             asyncio.create_task(repeat("proof", self.watch.prove, every_seconds=readings)),
             asyncio.create_task(repeat("ledgers", self.watch.compare_ledgers, every_seconds=readings)),
             asyncio.create_task(repeat("oldest", self.watch.find_oldest, every_seconds=readings)),

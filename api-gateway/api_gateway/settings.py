@@ -38,6 +38,9 @@ class GatewaySettings(ServiceSettings):
     report_silence_seconds: float = Field(
         default=3_600, description="A worker that has begun and says nothing for so long is asked again", gt=0
     )
+    retention_days: int | None = Field(
+        default=None, description="What ended and is older is deleted; unset: everything is kept", gt=0
+    )
     reconcile_interval_seconds: float = Field(
         default=60, description="Between two readings of what is unaccounted for and how old the oldest is", gt=0
     )

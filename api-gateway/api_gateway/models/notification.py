@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Index, Integer, MetaData, SmallInteger, String, Text, func, text
+from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, MetaData, SmallInteger, String, Text, func, text
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -76,6 +76,7 @@ class Notification(Base):
         # The list's filters. Ids are time-ordered (UUID version 7), so each index also gives "newest first".
         Index("ix_notifications_user_id_id", "user_id", "id"),
         Index("ix_notifications_status_id", "status", "id"),
+        Index("ix_notifications_notification_type_id", "notification_type", "id"),
         Index("ix_notifications_template_code_id", "template_code", "id"),
         Index("ix_notifications_request_id", "request_id"),
     )
@@ -105,6 +106,30 @@ class AcceptedTotal(Base):
     channel: Mapped[str] = mapped_column(String(16), primary_key=True)
     writer: Mapped[str] = mapped_column(Text, primary_key=True)
     accepted: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class StatusTotal(Base):
+    """How many notifications have which status: the right side of the proof, without reading them all.
+
+    Behind by what stands in `status_changes`.
+    """
+
+    __tablename__ = "status_totals"
+
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16), primary_key=True)
+    total: Mapped[int] = mapped_column(BigInteger)
+
+
+class StatusChange(Base):
+    """What a statement changed in those totals; a trigger on `notifications` writes it in the same transaction."""
+
+    __tablename__ = "status_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    change: Mapped[int] = mapped_column(BigInteger)
 
 
 class KnownIdentity(Base):

@@ -66,10 +66,13 @@ async def reconcile(
     identity: Limited,
     desk: TheDesk,
     hours: Annotated[int, Query(ge=1, le=8_760, description="How far back the ledgers are compared")] = 24,
+    recount: Annotated[
+        bool, Query(description="Read every row instead of the running totals: seconds for millions")
+    ] = False,
 ) -> Response:
-    """`accepted` was counted while accepting, the rest is counted now, in one snapshot; `unaccounted` must be 0.
+    """`accepted` was counted while accepting, `by_status` as notifications moved; `unaccounted` must be 0.
 
     `ledger` is what the channel's workers have written down themselves; `unfounded` must be 0.
     """
     allow(identity, "notifications:read")
-    return answer(await desk.reconciler.reconcile(hours=hours))
+    return answer(await desk.reconciler.reconcile(hours=hours, recount=recount))

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from api_gateway.repositories import reading
+from api_gateway.repositories import totals
 from api_gateway.schemas.answers import ChannelTotals, LedgerCheck, Reconciliation
 from chassis.database import Database
 from chassis.envelope import Envelope
@@ -27,9 +27,9 @@ class Reconciler:
         self._database = database
         self._workers = workers
 
-    async def reconcile(self, *, hours: int) -> Reconciliation:
+    async def reconcile(self, *, hours: int, recount: bool = False) -> Reconciliation:
         """All that was accepted, and the ledgers' word on what came in the last `hours`."""
-        channels = await self.count()
+        channels = await self.count(recount=recount)
         since = datetime.now(UTC) - timedelta(hours=hours)
         for channel, check in zip(
             channels, await asyncio.gather(*(self.check(one, since) for one in channels)), strict=True
@@ -41,10 +41,11 @@ class Reconciler:
             channels=channels,
         )
 
-    async def count(self) -> dict[Channel, ChannelTotals]:
-        """What was accepted, and where it is, in one moment."""
+    async def count(self, *, recount: bool = False) -> dict[Channel, ChannelTotals]:
+        """What was accepted, and where it is, in one moment; with `recount` by reading every row, which takes a while."""
         async with self._database.snapshot() as connection:
-            accepted, rows = await reading.totals(connection)
+            accepted = await totals.accepted(connection)
+            rows = await (totals.recounted if recount else totals.counted)(connection)
         return {channel: _totals(channel, accepted.get(channel, 0), rows) for channel in CHANNELS}
 
     async def check(self, channel: Channel, since: datetime) -> LedgerCheck | None:
@@ -54,7 +55,7 @@ class Reconciler:
         """
         first, last = first_id_of(since), first_id_of(datetime.now(UTC))
         async with self._database.begin() as connection:
-            ours, fingerprint = await reading.sent_between(connection, channel, first, last)
+            ours, fingerprint = await totals.sent_between(connection, channel, first, last)
         try:
             theirs = await self._ask(channel, first, last)
         except DependencyUnavailable:

@@ -29,4 +29,7 @@ class WorkerSettings(ServiceSettings):
     heartbeat_seconds: float = Field(default=3.0, gt=0)
     silence_seconds: float = Field(default=15.0, description="Without a heartbeat a worker counts as dead", gt=0)
     sweep_interval_seconds: float = Field(default=1.0, gt=0)
+    retention_days: int | None = Field(
+        default=None, description="Ends in the ledger that are a day older are deleted; unset: everything is kept", gt=0
+    )
     drain_seconds: float = Field(default=15.0, description="What a stopping worker gives its sends in flight", ge=0)

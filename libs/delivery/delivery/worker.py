@@ -24,7 +24,7 @@ from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, queue_of
-from delivery import totals
+from delivery import retention, totals
 from delivery.attempts import Attempts
 from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
@@ -33,6 +33,7 @@ from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.reporting import Reporter
+from delivery.retention import Retention
 from delivery.settings import WorkerSettings
 from delivery.slots import Slots
 from delivery.sweeping import Sweep
@@ -111,6 +112,7 @@ class Worker:
         self._queue = queue_of(channel.name)
         self._metrics = DeliveryMetrics(parts.registry, channel.name)
         self.ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
+        self._retention = Retention(self.ledger, retention_days=settings.retention_days)
         self._reporter = Reporter(parts.broker)
         self._sweep = Sweep(
             channel.name,
@@ -151,6 +153,7 @@ class Worker:
         loops = [
             asyncio.create_task(repeat("heartbeat", self._sweep.beat, every_seconds=settings.heartbeat_seconds)),
             asyncio.create_task(repeat("sweep", self._sweep.run_once, every_seconds=settings.sweep_interval_seconds)),
+            asyncio.create_task(repeat("retention", self._retention.run_once, every_seconds=retention.EVERY_SECONDS)),
             asyncio.create_task(repeat("gate", lambda: self._gate(consumer), every_seconds=0.2)),
             asyncio.create_task(repeat("depth", self._measure, every_seconds=2.0)),
         ]

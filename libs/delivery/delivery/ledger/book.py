@@ -58,6 +58,11 @@ class Ledger:
         async with self._database.snapshot() as connection:
             return await self._repository.totals(connection, first, last)
 
+    async def remove(self, *, before: UUID, largest: int) -> int:
+        """Deletes up to `largest` deliveries that have ended, of ids smaller than `before`. Returns how many."""
+        async with self._database.each() as connection:
+            return await self._repository.remove(connection, before=before, largest=largest)
+
     async def beat(self) -> None:
         async with self._database.each() as connection:
             await self._repository.beat(connection)

@@ -109,6 +109,7 @@ class LedgerRepository:
         self._drop_others = statements.for_channel(statements.DROP_OTHERS, channel)
         self._totals = statements.for_channel(statements.TOTALS, channel)
         self._sent = statements.for_channel(statements.SENT, channel)
+        self._remove = statements.for_channel(statements.REMOVE, channel)
         self._beat = statements.for_channel(statements.BEAT, channel)
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
@@ -186,6 +187,10 @@ class LedgerRepository:
         by_state = {row.state: row.deliveries for row in await connection.execute(self._totals, bounds)}
         sent = (await connection.execute(self._sent, bounds)).one()
         return LedgerTotals(sent=sent.notifications, fingerprint=sent.fingerprint, deliveries=by_state)
+
+    async def remove(self, connection: AsyncConnection, *, before: UUID, largest: int) -> int:
+        """Deletes up to `largest` deliveries that have ended, of smaller ids. Returns how many."""
+        return (await connection.execute(self._remove, {"bound": before, "largest": largest})).rowcount
 
     async def beat(self, connection: AsyncConnection) -> None:
         """This worker is alive."""

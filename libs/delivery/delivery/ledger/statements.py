@@ -119,6 +119,16 @@ FROM (
 ) sent
 """
 
+# By the primary key, whose ids are time-ordered: the oldest rows are the first of it.
+REMOVE = """
+WITH old AS (
+    SELECT notification_id, recipient FROM {deliveries}
+    WHERE notification_id < :bound AND state IN ('sent', 'failed', 'suppressed', 'expired', 'unknown')
+    ORDER BY notification_id LIMIT :largest FOR UPDATE SKIP LOCKED
+)
+DELETE FROM {deliveries} d USING old WHERE d.notification_id = old.notification_id AND d.recipient = old.recipient
+"""
+
 BEAT = """
 INSERT INTO {workers} (id, heartbeat_at) VALUES (:owner, now())
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = now()

@@ -1,0 +1,178 @@
+"""A large table is as quick as a small one: nothing reads it whole, counts are kept, what is old goes in small steps."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api_gateway.migrating import ALEMBIC
+from api_gateway.repositories import accepting, outbox, progress, reading, retention, totals, waiting
+from api_gateway.repositories.reading import ListFilter
+from api_gateway.services.housekeeping import Housekeeping
+from chassis.database import Database
+from contracts.lookups import first_id_of
+from contracts.messages import StatusEvent
+from tests.plans import read_whole, recorded
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+USER = UUID(int=3)
+# One a second, the newest at NOW, ids as ours. Of a thousand 1 waits, 1 is queued, 8 failed; a few push among them.
+FILL = text("""
+WITH made AS (
+    SELECT n, (lpad(to_hex(CAST(:newest AS bigint) - n * 1000), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid AS id
+    FROM generate_series(0, :rows - 1) n
+), notified AS (
+    INSERT INTO notifications (id, caller, request_id, correlation_id, notification_type, user_id, template_code, variables,
+        metadata, priority, status, created_at, due_at, queued_at, claimed_at, sent_at)
+    SELECT id, 'c', n::text, 'c', CASE WHEN n % 50 = 0 THEN 'push' ELSE 'email' END,
+        lpad(to_hex(n % 500), 32, '0')::uuid, 't' || n % 20, '{}', '{}', 1 + n % 10,
+        CASE WHEN n % 1000 = 1 THEN 'pending' WHEN n % 1000 = 2 THEN 'queued' WHEN n % 125 = 3 THEN 'failed' ELSE 'sent' END,
+        to_timestamp((CAST(:newest AS bigint) - n * 1000) / 1000.0),
+        CASE WHEN n % 1000 = 1 THEN now() + interval '1 hour' END, now(), CASE WHEN n % 2000 = 2 THEN now() END, now()
+    FROM made RETURNING id, request_id
+)
+INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
+SELECT 'c', request_id, id, 'h', 'pending' FROM notified
+""")
+ROWS = 100_000
+
+
+@pytest.fixture
+async def database(databases) -> AsyncIterator[Database]:
+    made = Database(await databases(ALEMBIC))
+    yield made
+    await made.close()
+
+
+async def _fill(database: Database, rows: int) -> None:
+    async with database.begin() as connection:
+        await connection.execute(FILL, {"newest": int(NOW.timestamp() * 1000), "rows": rows})
+        await connection.execute(
+            text("INSERT INTO accepted_totals SELECT notification_type, 'w', count(*) FROM notifications GROUP BY 1")
+        )
+
+
+@pytest.fixture
+async def large(database: Database) -> Database:
+    await _fill(database, ROWS)
+    async with database.each() as connection:
+        await connection.execute(text("VACUUM ANALYZE"))
+    return database
+
+
+def _id(second: int) -> UUID:
+    return first_id_of(NOW - timedelta(seconds=second))
+
+
+async def _hot_path(connection: AsyncConnection) -> None:
+    ids = [_id(second) for second in range(20)]
+    event = StatusEvent(notification_id=ids[0], notification_type="email", status="sent", at=NOW)
+    await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200)
+    await outbox.mark_queued(connection, ids)
+    await outbox.release(connection, ids, owner="p", delay_seconds=1)
+    await outbox.set_resolved(
+        connection, [{"id": str(ids[0]), "recipient": {}, "template_version": 1, "language": "en"}]
+    )
+    await outbox.settle(connection, [{"id": str(ids[0]), "status": "failed", "code": "c", "detail": None}])
+    await outbox.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, largest=100)
+    await outbox.ask_again(connection, "email", silence_seconds=3600, largest=100)
+    await progress.apply_events(connection, [event])
+    await progress.cancel(connection, ids[0])
+    await progress.replay_failed(connection, ids=ids)
+    await progress.replay_failed(connection, ids=None, channel="email", code="exhausted")
+    await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])
+    await waiting.oldest(connection, window_seconds=35)
+    await totals.counted(connection)
+    await totals.accepted(connection)
+    await totals.fold(connection)
+    await totals.sent_between(connection, "email", _id(3600), _id(0))
+    await retention.remove(connection, before=_id(ROWS - 1000), largest=100)
+    await reading.find(connection, ids[0], seen_by=USER)
+    await reading.ids_of_request(connection, "7")
+
+
+LISTS = {
+    "all": ListFilter(),
+    "user": ListFilter(user_id=USER),
+    "status": ListFilter(status="sent"),
+    "rare status": ListFilter(status="unknown"),
+    "channel": ListFilter(notification_type="push"),
+    "template": ListFilter(template_code="t7"),
+    "unknown template": ListFilter(template_code="nobody's"),
+    "request": ListFilter(request_id="77"),
+    "after": ListFilter(created_after=NOW - timedelta(hours=1)),
+    "before": ListFilter(created_before=NOW - timedelta(hours=27)),
+    "dead letters of a channel": ListFilter(status="failed", notification_type="push"),
+    "user and status": ListFilter(user_id=USER, status="failed"),
+    "cursor": ListFilter(cursor=first_id_of(NOW - timedelta(hours=2))),
+}
+
+
+async def test_nothing_reads_a_large_table_whole(large: Database) -> None:
+    async with large.begin() as connection:
+        with recorded(connection) as statements:
+            await _hot_path(connection)
+            for wanted in LISTS.values():
+                await reading.page(connection, wanted, limit=20, offset=0)
+                await reading.count(connection, wanted)
+        for statement in statements:
+            assert not await read_whole(connection, [statement]) & {"notifications", "idempotency_keys"}, statement[0]
+
+
+async def test_what_reads_a_table_whole_is_seen(large: Database) -> None:
+    async with large.begin() as connection:
+        with recorded(connection) as statements:
+            await totals.recounted(connection)
+            await connection.execute(text("SELECT * FROM notifications WHERE detail = :detail"), {"detail": "x"})
+        assert [await read_whole(connection, [one]) for one in statements][1] == {"notifications"}
+
+
+async def test_running_totals_are_what_counting_finds(database: Database) -> None:
+    await _fill(database, 1_000)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE notifications SET status = 'delivered' WHERE status = 'sent'"))
+        await connection.execute(
+            text("DELETE FROM notifications WHERE status = 'failed' AND notification_type = 'push'")
+        )
+        await connection.execute(text("UPDATE notifications SET detail = 'x'"))
+    for _ in range(2):
+        async with database.snapshot() as connection:
+            counted, recounted = await totals.counted(connection), await totals.recounted(connection)
+        assert {key: number for key, number in counted.items() if number} == recounted
+        await Housekeeping(database, retention_days=None).fold()
+    async with database.begin() as connection:
+        assert (await connection.execute(text("SELECT count(*) FROM status_changes"))).scalar_one() == 0
+
+
+async def test_what_ended_and_is_old_is_removed_with_its_key_and_still_accounted_for(database: Database) -> None:
+    await _fill(database, 3_000)  # of 50 minutes
+    async with database.begin() as connection:
+        removed = await retention.remove(connection, before=_id(1_000), largest=10_000)
+    async with database.snapshot() as connection:
+        left = (await connection.execute(text("SELECT request_id::int, status FROM notifications"))).all()
+        keys = {int(row.key) for row in await connection.execute(text("SELECT key FROM idempotency_keys"))}
+        accepted, counted = await totals.accepted(connection), await totals.counted(connection)
+    young = {number for number, _ in left if number <= 1_000}
+    kept = {(number, status) for number, status in left if number > 1_000}
+    assert young == set(range(1_001))
+    assert kept == {(1_001, "pending"), (1_002, "queued"), (2_001, "pending"), (2_002, "queued")}
+    assert removed == 3_000 - len(left)
+    assert keys == {number for number, _ in left}
+    assert sum(accepted.values()) == sum(counted.values()) == len(left)
+
+
+async def test_a_gateway_removes_what_is_older_than_it_has_to_keep(database: Database) -> None:
+    await _fill(database, 100)  # months old by now, or yet to come: both sides of the bound are tried
+    days = (datetime.now(UTC) - NOW).days
+    async with database.begin() as connection:
+        before = await totals.recounted(connection)
+    await Housekeeping(database, retention_days=days + 30).remove_old()
+    await Housekeeping(database, retention_days=None).remove_old()
+    async with database.begin() as connection:
+        assert await totals.recounted(connection) == before
+    await Housekeeping(database, retention_days=days - 1).remove_old()
+    async with database.begin() as connection:
+        assert {status for _, status in await totals.recounted(connection)} <= {"pending", "queued"}

@@ -1,0 +1,44 @@
+"""What PostgreSQL does for a statement, as it was sent: for tests that no question reads a whole table."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import event, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+Plan = dict[str, Any]
+
+
+@contextmanager
+def recorded(connection: AsyncConnection) -> Iterator[list[tuple[str, Any]]]:
+    """The statements that go over `connection` meanwhile, with their parameters."""
+    seen: list[tuple[str, Any]] = []
+
+    def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
+        seen.append((statement, parameters))
+
+    event.listen(connection.sync_connection, "before_cursor_execute", keep)
+    try:
+        yield seen
+    finally:
+        event.remove(connection.sync_connection, "before_cursor_execute", keep)
+
+
+async def read_whole(connection: AsyncConnection, statements: list[tuple[str, Any]]) -> set[str]:
+    """The tables that these statements would read from end to end, with the plans that hold for large tables.
+
+    Prepared statements get such a plan after a few uses, whatever the values were: the one asked for here.
+    """
+    await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
+    tables: set[str] = set()
+    for statement, parameters in statements:
+        plan = (await connection.exec_driver_sql(f"EXPLAIN (FORMAT JSON) {statement}", parameters)).scalar_one()
+        tables |= {node["Relation Name"] for node in _nodes(plan[0]["Plan"]) if node["Node Type"] == "Seq Scan"}
+    return tables
+
+
+def _nodes(plan: Plan) -> Iterator[Plan]:
+    yield plan
+    for inner in plan.get("Plans", ()):
+        yield from _nodes(inner)
