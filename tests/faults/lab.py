@@ -228,6 +228,12 @@ class Lab:
         finally:
             self._run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
+    def cut_off(self, service: str) -> None:
+        """Ends the statements that wait for a lock: of a client that has died, they would still be carried out."""
+        name = self.system.databases[service].rsplit("/", 1)[1]
+        waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+        self._run(self.postgres.url, waiting, name)
+
     @contextlib.contextmanager
     def commits_unanswered(self) -> Iterator[None]:
         """Commits reach the disk, and nobody is told: the server waits for a standby that does not exist."""

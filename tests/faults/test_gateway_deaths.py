@@ -38,6 +38,7 @@ def test_5_killed_after_publishing_before_it_says_queued(lab: Lab) -> None:
         lab.thaw_rabbit()  # the message goes out; the mark waits for the lock
         lab.until(lambda: lab.copies()[name] == 1, "the provider has it")
         lab.kill("api-gateway")
+        lab.cut_off("api-gateway")
     assert lab.statuses([name]) == {name: "pending"}
     lab.start_again("api-gateway")
     lab.prove(5, "gateway killed after publishing, before `queued` is written", [name])
