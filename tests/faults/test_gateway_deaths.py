@@ -54,6 +54,7 @@ def test_6_killed_before_the_commit(lab: Lab) -> None:
         waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%idempotency_keys%'"
         lab.until(lambda: bool(lab.sql("api-gateway", waiting)), "the insert waits for the lock")
         lab.kill("api-gateway")
+        lab.cut_off("api-gateway")
     lab.until(lambda: not lab.sql("api-gateway", waiting), "its connection is gone")
     assert lab.sql("api-gateway", rows, request)[0]["rows"] == 0
     lab.start_again("api-gateway")

@@ -12,6 +12,7 @@ def test_1_killed_after_the_providers_250_before_the_ledger_has_it(lab: Lab) -> 
     with lab.holding("email-service", "LOCK TABLE email_deliveries IN SHARE ROW EXCLUSIVE MODE"):
         lab.provider()  # the 250 arrives; writing it down waits for the lock
         lab.kill("email-service")
+        lab.cut_off("email-service")
     lab.start_again("email-service")
     lab.prove(1, "worker killed after the 250, before its ledger has it", ids, ambiguous=ids)
     assert [lab.status(one) for one in ids] == ["sent", "unknown"]
