@@ -231,7 +231,9 @@ class Lab:
     def cut_off(self, service: str) -> None:
         """Ends the statements that wait for a lock: of a client that has died, they would still be carried out."""
         name = self.system.databases[service].rsplit("/", 1)[1]
-        waiting = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+        waiting = (
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
+        )
         self._run(self.postgres.url, waiting, name)
 
     @contextlib.contextmanager
