@@ -28,9 +28,11 @@ def record_of(row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPol
             wait = policy.delay_after(outcome, attempts)
             return replace(row, state="retry", code=code, detail=detail, deferred=1, delay=wait)
         case RetryLater(code, detail) | Ambiguous(code, detail):
-            row = replace(row, doubt=int(isinstance(outcome, Ambiguous)))
-            if policy.exhausted(attempts):
-                return replace(row, state="failed", code="exhausted", detail=f"{code}: {detail}")
+            in_doubt = isinstance(outcome, Ambiguous)
+            row = replace(row, doubt=int(in_doubt))
+            if policy.exhausted(attempts):  # the last attempt may have arrived: "failed" would be a guess
+                end = "unknown" if in_doubt else "failed"
+                return replace(row, state=end, code="exhausted", detail=f"{code}: {detail}")
             return replace(row, state="retry", code=code, detail=detail, delay=policy.delay_after(outcome, attempts))
         case _:
             return _ended(row, outcome)

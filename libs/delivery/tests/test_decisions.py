@@ -35,7 +35,7 @@ def test_a_providers_wish_is_a_floor() -> None:
         (RetryLater("greylisted"), 0, "retry", 1, "greylisted"),
         (RetryLater("greylisted"), 1, "retry", 2, "greylisted"),
         (RetryLater("greylisted"), 2, "failed", 3, "exhausted"),
-        (Ambiguous("dropped"), 2, "failed", 3, "exhausted"),
+        (Ambiguous("dropped"), 2, "unknown", 3, "exhausted"),
         (ProviderDown("unreachable"), 2, "retry", 2, "unreachable"),
         (Unknown("no_answer", attempted=True), 0, "unknown", 1, "no_answer"),
         (Unknown("worker_lost"), 1, "unknown", 1, "worker_lost"),
