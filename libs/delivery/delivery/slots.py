@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
 
 from chassis.breaker import CircuitBreaker, CircuitOpen, Permit
 from delivery.outcomes import Ambiguous, Outcome, ProviderDown
@@ -23,15 +22,21 @@ class Slots:
         self._breaker = breaker
         self._turns = Turns(concurrency)
 
-    @contextlib.asynccontextmanager
-    async def take(self, priority: int) -> AsyncIterator[Permit]:
-        """Raises CircuitOpen after a long wait. The permit is released if nobody settles it."""
-        async with self._turns.place(priority):
-            permit = await self._permit()
-            try:
-                yield permit
-            finally:
-                permit.release()
+    def take(self, priority: int) -> "Slot":
+        """Around an attempt: `async with slots.take(5) as permit`. Raises CircuitOpen after a long wait."""
+        return Slot(self, priority)
+
+    async def enter(self, priority: int) -> Permit:
+        await self._turns.take(priority)
+        try:
+            return await self._permit()
+        except BaseException:
+            self._turns.give_back()
+            raise
+
+    def leave(self, permit: Permit) -> None:
+        permit.release()
+        self._turns.give_back()
 
     async def _permit(self) -> Permit:
         deadline = asyncio.get_running_loop().time() + LONGEST_WAIT_SECONDS
@@ -44,6 +49,24 @@ class Slots:
                 with contextlib.suppress(TimeoutError):
                     async with asyncio.timeout_at(deadline):
                         await self._breaker.wait_ready()
+
+
+class Slot:
+    """A place and a permit for one attempt; the permit is released if nobody settles it."""
+
+    __slots__ = ("_permit", "_priority", "_slots")
+    _permit: Permit
+
+    def __init__(self, slots: Slots, priority: int) -> None:
+        self._slots = slots
+        self._priority = priority
+
+    async def __aenter__(self) -> Permit:
+        self._permit = await self._slots.enter(self._priority)
+        return self._permit
+
+    async def __aexit__(self, *_: object) -> None:
+        self._slots.leave(self._permit)
 
 
 def settle(permit: Permit, outcome: Outcome) -> None:

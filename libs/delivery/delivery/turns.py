@@ -1,8 +1,6 @@
 """Who may go next where only so many may go at once."""
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator
 from heapq import heappop, heappush
 from itertools import count
 
@@ -19,15 +17,8 @@ class Turns:
         self._arrivals = count()
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
-    @contextlib.asynccontextmanager
-    async def place(self, priority: int) -> AsyncIterator[None]:
-        await self._take(priority)
-        try:
-            yield
-        finally:
-            self._give_back()
-
-    async def _take(self, priority: int) -> None:
+    async def take(self, priority: int) -> None:
+        """Returns with a place, which has to be given back."""
         if self._free:
             self._free -= 1
             return
@@ -37,10 +28,10 @@ class Turns:
             await turn
         except asyncio.CancelledError:
             if not turn.cancelled():  # it was given in the same moment
-                self._give_back()
+                self.give_back()
             raise
 
-    def _give_back(self) -> None:
+    def give_back(self) -> None:
         while self._waiting:
             _, _, turn = heappop(self._waiting)
             if not turn.done():

@@ -1,11 +1,21 @@
 """Places among those in flight go by priority."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
 from delivery.turns import Turns
+
+
+@asynccontextmanager
+async def placed(turns: Turns, priority: int) -> AsyncIterator[None]:
+    await turns.take(priority)
+    try:
+        yield
+    finally:
+        turns.give_back()
 
 
 class Line:
@@ -21,7 +31,7 @@ class Line:
         await asyncio.sleep(0)  # until it waits
 
     async def _go(self, name: str, priority: int) -> None:
-        async with self._turns.place(priority):
+        async with placed(self._turns, priority):
             self.served.append(name)
             await asyncio.sleep(0)
 
@@ -37,7 +47,7 @@ def turns() -> Turns:
 
 async def test_the_highest_priority_that_waits_goes_next_and_equals_in_the_order_they_came(turns) -> None:
     line = Line(turns)
-    async with turns.place(1):
+    async with placed(turns, 1):
         for name, priority in (("low", 1), ("first high", 9), ("middle", 5), ("second high", 9)):
             await line.join(name, priority)
     assert await line.finished() == ["first high", "second high", "middle", "low"]
@@ -48,7 +58,7 @@ async def test_no_more_than_the_places_go_at_once() -> None:
 
     async def go() -> None:
         nonlocal inside, most
-        async with turns.place(5):
+        async with placed(turns, 5):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -60,7 +70,7 @@ async def test_no_more_than_the_places_go_at_once() -> None:
 
 async def test_whoever_gives_up_waiting_costs_nobody_a_place(turns) -> None:
     line = Line(turns)
-    async with turns.place(1):
+    async with placed(turns, 1):
         await line.join("gives up", 9)
         await line.join("stays", 1)
         line.tasks["gives up"].cancel()
@@ -70,17 +80,9 @@ async def test_whoever_gives_up_waiting_costs_nobody_a_place(turns) -> None:
 async def test_a_turn_that_comes_with_the_cancellation_is_passed_on(turns) -> None:
     line = Line(turns)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(turns.place(1))
+        await held.enter_async_context(placed(turns, 1))
         await line.join("too late", 9)
         await line.join("next", 1)
         await held.aclose()  # the turn is given here
         line.tasks["too late"].cancel()  # before its task has run
     assert await line.finished() == ["next"]
-
-
-async def test_a_place_comes_back_when_the_work_fails(turns) -> None:
-    with pytest.raises(ValueError, match="broken"):
-        async with turns.place(1):
-            raise ValueError("broken")
-    async with asyncio.timeout(1), turns.place(1):
-        pass
