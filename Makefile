@@ -27,7 +27,7 @@ env: ## Write .env for docker-compose and real servers, with fresh random secret
 .PHONY: test
 test: .venv/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
 ifeq ($(CI),true)
-	@$(RUN)/python -m tests.servers -- $(RUN)/pytest --durations=15 $(ARGS)
+	@$(RUN)/python -m tests.servers -- $(RUN)/python -m tests.side_by_side --durations=15 $(ARGS)
 else
 	@$(RUN)/pytest $(ARGS)
 endif

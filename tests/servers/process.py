@@ -1,11 +1,13 @@
 """A server process of our own: started, waited for, stopped by pid."""
 
 import contextlib
+import fcntl
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -82,8 +84,10 @@ def _find(program: str) -> str | None:
 
 
 def _install(package: str) -> None:
-    """Without letting the package start a service of its own on the standard port."""
+    """Without letting the package start a service of its own on the standard port. One process at a time: apt has one lock."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     prefix = [] if os.geteuid() == 0 else ["sudo"]
-    for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
-        subprocess.run([*prefix, "apt-get", "-qq", *arguments], env=env, check=True, stdout=subprocess.DEVNULL)
+    with (Path(tempfile.gettempdir()) / "tests-apt-get.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
+            subprocess.run([*prefix, "apt-get", "-qq", *arguments], env=env, check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,31 @@
+"""Two processes of tests are as strict as one."""
+
+import pytest
+
+from tests.side_by_side import NOTHING_COLLECTED, ROOT, SYSTEM, run, worse
+
+
+@pytest.mark.parametrize(
+    ("statuses", "result"),
+    [
+        ((0, 0), 0),
+        ((0, 1), 1),
+        ((2, 1), 2),
+        ((0, -9), 9),
+        ((NOTHING_COLLECTED, 0), 0),
+        ((1, NOTHING_COLLECTED), 1),
+        ((NOTHING_COLLECTED, NOTHING_COLLECTED), NOTHING_COLLECTED),
+    ],
+)
+def test_whatever_fails_in_either_fails_the_run(statuses: tuple[int, int], result: int) -> None:
+    assert worse(*statuses) == result
+
+
+@pytest.mark.parametrize("folder", SYSTEM)
+def test_what_the_one_leaves_out_the_other_has(folder: str) -> None:
+    assert list((ROOT / folder).glob("test_*.py"))
+
+
+def test_a_path_is_run_alone(capfd: pytest.CaptureFixture[str]) -> None:
+    assert run([f"{__file__}::test_whatever_fails_in_either_fails_the_run", "-q", "-p", "no:cacheprovider"]) == 0
+    assert "7 passed" in capfd.readouterr().out
