@@ -84,7 +84,7 @@ def _find(program: str) -> str | None:
 
 
 def _install(package: str) -> None:
-    """Without letting the package start a service of its own on the standard port. One process at a time: apt has one lock."""
+    """Starts no service on its standard port. One process at a time: apt has one lock."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     prefix = [] if os.geteuid() == 0 else ["sudo"]
     with (Path(tempfile.gettempdir()) / "tests-apt-get.lock").open("w") as turn:
