@@ -136,7 +136,7 @@ async def test_a_defect_is_an_error_that_names_its_class_and_not_its_message(spa
     [server] = spans.all()
     assert server.status.status_code is StatusCode.ERROR
     assert (server.attributes["error.type"], server.attributes["http.response.status_code"]) == ("RuntimeError", 500)
-    assert "ada" not in server.to_json()
+    assert "ada@" not in server.to_json()  # "ada" alone may be part of an id
 
 
 @pytest.mark.parametrize("given", ["", "rubbish", "00-" + "0" * 32 + "-b7ad6b7169203331-01", "00-\xff-1-01"])
@@ -275,7 +275,7 @@ async def test_a_handler_that_raises_is_an_error(spans) -> None:
     await _drained(broker, Publication("thing", b"", "m-1"), handler=fail_first, taken=taken)
     first = min(spans.all(), key=lambda one: one.start_time)
     assert (first.attributes["error.type"], first.status.status_code) == ("ValueError", StatusCode.ERROR)
-    assert "ada" not in first.to_json()
+    assert "ada@" not in first.to_json()  # "ada" alone may be part of an id
 
 
 def test_without_tracing_the_broker_is_the_broker_itself() -> None:
