@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-SYSTEM = ("tests/faults", "tests/e2e")
+SYSTEM = ("tests/e2e", "tests/faults")
 NOTHING_COLLECTED = 5  # pytest's exit status
 
 

@@ -25,7 +25,7 @@ from delivery.backoff import RetryPolicy
 from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.counting import DeliveryMetrics
 from delivery.ledger import Claim, Claimed, InOtherHands, Ledger, Recorded
-from delivery.outcomes import Outcome, Permanent, Sent, Suppressed
+from delivery.outcomes import Outcome, Permanent, Suppressed
 from delivery.reporting import Reporter
 from delivery.sweeping import REQUEUED_HEADER
 from delivery.verdict import Result, Verdict, record_of, verdict_of
@@ -152,8 +152,7 @@ class Engine(Generic[Address, Content]):
 
     def _note(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
         self._metrics.attempted(message, row, outcome)
-        tell = log.debug if isinstance(outcome, Sent) else log.info  # what went well is the gateway's outcome line
-        tell(
+        log.info(
             "delivery.recorded",
             outcome=type(outcome).__name__,
             state=row.state,
