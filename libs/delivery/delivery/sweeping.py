@@ -16,7 +16,10 @@ log = structlog.get_logger()
 
 LARGEST_GROUP = 500
 REQUEUED_HEADER = "requeued"  # the message comes from the ledger: it may have recipients that are gone
-REQUEUE_LEASE_SECONDS = 300.0  # in which a requeued message must have been consumed, or it is published again
+# In which a message must have been handed to the broker, or it is published again: this worker died over it, or the broker
+# was away.
+PUBLISH_LEASE_SECONDS = 15.0
+QUEUE_LEASE_SECONDS = 300.0  # in which one that the broker confirmed must have been consumed, or it is published again
 
 
 class Sweep:
@@ -55,13 +58,16 @@ class Sweep:
         if not self._broker.connected:
             return 0
         taken = await self._ledger.take_due(
-            lease_seconds=REQUEUE_LEASE_SECONDS,
+            lease_seconds=PUBLISH_LEASE_SECONDS,
             silence_seconds=self._silence_seconds if self._may_judge() else None,
             largest=LARGEST_GROUP,
         )
         self._metrics.doubted(sum(item.doubts for item in taken))
         if taken:
             outcomes = await self._broker.publish_many([self._publication(item) for item in taken])
+            confirmed = [item.notification_id for item, outcome in zip(taken, outcomes, strict=True) if outcome is None]
+            if confirmed:
+                await self._ledger.handed_over(confirmed, lease_seconds=QUEUE_LEASE_SECONDS)
             log.info("ledger.requeued", messages=len(taken), failed=sum(one is not None for one in outcomes))
         return len(taken)
 

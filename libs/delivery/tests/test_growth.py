@@ -50,6 +50,7 @@ async def test_nothing_reads_a_large_ledger_whole(large) -> None:
             await ledger.mark_sending(connection, keys)
             await ledger.record(connection, [Recorded(*key, state="sent", attempts=1) for key in keys])
             await ledger.take_due(connection, lease_seconds=300, silence_seconds=15, largest=100)
+            await ledger.handed_over(connection, [key[0] for key in keys], lease_seconds=300)
             await ledger.closed(connection, keys[0][0])
             await ledger.has(connection, keys[0][0], 0)
             await ledger.drop_others(connection, keys[0][0], ["r"])

@@ -38,6 +38,11 @@ class Ledger:
                 connection, lease_seconds=lease_seconds, silence_seconds=silence_seconds, largest=largest
             )
 
+    async def handed_over(self, ids: Sequence[UUID], *, lease_seconds: float) -> None:
+        """The broker confirmed these: they are not looked at again for so long."""
+        async with self._database.each() as connection:
+            await self._repository.handed_over(connection, ids, lease_seconds=lease_seconds)
+
     async def closed(self, notification_id: UUID) -> list[Closed]:
         """The ends that a notification has come to before, whoever the recipients were."""
         async with self._database.begin() as connection:

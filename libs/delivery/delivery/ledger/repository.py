@@ -105,6 +105,7 @@ class LedgerRepository:
         self._mark_sending = statements.for_channel(statements.MARK_SENDING, channel)
         self._record = statements.for_channel(statements.RECORD, channel)
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
+        self._handed_over = statements.for_channel(statements.HANDED_OVER, channel)
         self._take_orphans = statements.for_channel(statements.TAKE_ORPHANS, channel)
         self._drop_others = statements.for_channel(statements.DROP_OTHERS, channel)
         self._totals = statements.for_channel(statements.TOTALS, channel)
@@ -176,6 +177,10 @@ class LedgerRepository:
             for row in orphans
         }
         return list(taken.values())
+
+    async def handed_over(self, connection: AsyncConnection, ids: Sequence[UUID], *, lease_seconds: float) -> None:
+        """The broker confirmed these: they are not looked at again for so long."""
+        await connection.execute(self._handed_over, {"ids": list(ids), "lease": lease_seconds})
 
     async def drop_others(self, connection: AsyncConnection, notification_id: UUID, kept: Sequence[str]) -> None:
         """Ends what waits for recipients other than `kept`."""

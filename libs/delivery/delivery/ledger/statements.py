@@ -81,6 +81,12 @@ FROM due WHERE d.notification_id = due.notification_id AND d.recipient = due.rec
 RETURNING d.notification_id, d.priority, d.message, d.trace_context
 """
 
+# The broker has these: they may stand in its queue for a while.
+HANDED_OVER = """
+UPDATE {deliveries} SET next_attempt_at = now() + make_interval(secs => :lease)
+WHERE notification_id = ANY(CAST(:ids AS uuid[])) AND state = 'requeued'
+"""
+
 # A worker that has not been heard of for the lease is dead. What it was sending may have been sent: that is counted.
 TAKE_ORPHANS = """
 WITH orphans AS (
