@@ -122,6 +122,23 @@ async def test_nothing_reads_a_large_table_whole(large: Database) -> None:
             assert not await read_whole(connection, [statement]) & {"notifications", "idempotency_keys"}, statement[0]
 
 
+async def test_what_touches_rows_by_key_goes_by_the_index_while_the_table_is_young(database: Database) -> None:
+    """A prepared statement keeps its plan until the table is analysed: by then a burst may have made it a large one."""
+    await _fill(database, 300)
+    ids = [_id(second) for second in range(20)]
+    found = {"id": str(ids[0]), "recipient": {}, "template_version": 1, "language": "en"}
+    async with database.begin() as connection:
+        with recorded(connection) as statements:
+            await outbox.mark_queued(connection, ids)
+            await outbox.release(connection, ids, owner="p", delay_seconds=1)
+            await outbox.set_resolved(connection, [found])
+            sent = StatusEvent(notification_id=ids[0], notification_type="email", status="sent", at=NOW)
+            await progress.apply_events(connection, [sent])
+            await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])
+        for statement in statements:
+            assert not await read_whole(connection, [statement]) & {"notifications", "idempotency_keys"}, statement[0]
+
+
 async def test_what_reads_a_table_whole_is_seen(large: Database) -> None:
     async with large.begin() as connection:
         with recorded(connection) as statements:

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
+from chassis.rowsets import records
 from contracts.messages import DeliveryGuarantee
 
 # leased: this process publishes it now; scheduled: at send_at; deferred: a relay looks it up; settled: nothing to do.
@@ -90,10 +91,10 @@ WITH given AS (
 SELECT notification_id, created_at FROM keys
 """)
 
-KNOWN = text("""
+KNOWN = text(f"""
 SELECT k.caller, k.key, k.notification_id, k.status, k.created_at, k.body_hash
-FROM idempotency_keys k JOIN json_to_recordset(CAST(:keys AS json)) AS r(caller text, key text) USING (caller, key)
-""")
+FROM idempotency_keys k JOIN {records("keys", "caller text, key text", key="key")} AS r USING (caller, key)
+""")  # noqa: S608 - the columns are ours
 
 
 async def accept(

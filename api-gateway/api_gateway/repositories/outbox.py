@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
+from chassis.rowsets import ids, records
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
@@ -59,35 +60,35 @@ FROM due WHERE n.id = due.id
 RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired
 """)  # noqa: S608 - the columns are ours
 
-MARK_QUEUED = text("""
+MARK_QUEUED = text(f"""
 WITH published AS (
-    SELECT n.id FROM notifications n WHERE n.id = ANY(CAST(:ids AS uuid[])) ORDER BY n.id FOR UPDATE
+    SELECT id FROM {ids("ids")} AS given JOIN notifications n USING (id) ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET
     status = CASE WHEN n.status = 'pending' THEN 'queued' ELSE n.status END,
     queued_at = now(), due_at = NULL, updated_at = now()
 FROM published WHERE n.id = published.id
 RETURNING n.notification_type
-""")
+""")  # noqa: S608 - as above
 
-RELEASE = text("""
-UPDATE notifications SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
-WHERE id = ANY(CAST(:ids AS uuid[])) AND status = 'pending' AND leased_by = :owner
-""")
+RELEASE = text(f"""
+UPDATE notifications n SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
+FROM {ids("ids")} AS given WHERE n.id = given.id AND n.status = 'pending' AND n.leased_by = :owner
+""")  # noqa: S608 - as above
 
-SET_RESOLVED = text("""
+SET_RESOLVED = text(f"""
 UPDATE notifications n SET recipient = r.recipient, template_version = r.template_version, language = r.language
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, recipient jsonb, template_version int, language text)
+FROM {records("rows", "id uuid, recipient jsonb, template_version int, language text", key="id")} AS r
 WHERE n.id = r.id
-""")
+""")  # noqa: S608 - as above
 
-SETTLE = text("""
+SETTLE = text(f"""
 UPDATE notifications n SET status = r.status, code = r.code, detail = r.detail, due_at = NULL, ended_at = now(),
     updated_at = now()
-FROM json_to_recordset(CAST(:rows AS json)) AS r(id uuid, status text, code text, detail text)
+FROM {records("rows", "id uuid, status text, code text, detail text", key="id")} AS r
 WHERE n.id = r.id AND n.status IN ('pending', 'queued')
 RETURNING n.notification_type, n.status
-""")
+""")  # noqa: S608 - as above
 
 # A priority at a time, as a queue hands its messages out: of one priority the start of an index range is read, so rows of
 # other priorities that rightly wait behind are not looked at.

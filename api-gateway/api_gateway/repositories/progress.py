@@ -10,6 +10,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
+from chassis.rowsets import records
 from contracts.messages import StatusEvent
 from contracts.status import Status, sources_of
 
@@ -17,12 +18,12 @@ from contracts.status import Status, sources_of
 ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 
 # Rows are locked in order of id first: two gateways with overlapping groups must not deadlock.
-APPLY = text("""
-WITH given AS (
-    SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
-        id uuid, status text, code text, detail text, provider_message_id text, attempts int, replay int, at timestamptz)
-), held AS (
-    SELECT n.id FROM notifications n WHERE n.id IN (SELECT id FROM given) ORDER BY n.id FOR UPDATE
+EVENT = """id uuid, status text, code text, detail text, provider_message_id text, attempts int, replay int,
+    at timestamptz"""
+APPLY = text(f"""
+WITH g AS (
+    SELECT given.* FROM {records("rows", EVENT, key="id")} AS given JOIN notifications n USING (id)
+    ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET
     status = CASE WHEN g.status = 'retrying' THEN n.status ELSE g.status END,
@@ -35,12 +36,12 @@ UPDATE notifications n SET
     due_at = NULL, updated_at = now(),
     history = CASE WHEN g.status = 'sent' THEN n.history ELSE n.history || jsonb_build_object(
         'status', g.status, 'at', g.at, 'code', g.code, 'detail', g.detail, 'attempts', g.attempts) END
-FROM given g, held
-WHERE n.id = held.id AND g.id = n.id AND g.replay >= n.replay
+FROM g
+WHERE n.id = g.id AND g.replay >= n.replay
   AND (g.status = 'retrying' AND n.status IN ('pending', 'queued')
        OR n.status || '>' || g.status = ANY(CAST(:allowed AS text[])))
 RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.status, extract(epoch FROM g.at - n.created_at) AS seconds
-""")
+""")  # noqa: S608 - the columns are ours
 
 
 @dataclass(frozen=True, slots=True)

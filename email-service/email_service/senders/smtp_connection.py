@@ -1,18 +1,18 @@
 """One SMTP connection and its transactions, step by step, so that it is always known how far one came."""
 
 import asyncio
-import contextlib
 from dataclasses import dataclass
 
-import aiosmtplib
-from aiosmtplib.protocol import SMTPProtocol
-
+from email_service.senders.smtp_dialogue import Dialogue
 from email_service.senders.smtp_phases import Lost, Parcel, Phase, Refused
 
 # As much as a socket's buffers take at once: what is longer is written first and its final dot after, when all of it has
 # left, so that a connection that dies in between has certainly not delivered it.
 ONE_WRITE_BYTES = 65_536
 DRAIN_POLL_SECONDS = 0.005
+
+_GO_AHEAD = 354
+_CLOSING = 421
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,108 +29,112 @@ class SmtpConnection:
     `usable` is False from the moment on that something was lost, or a step was cancelled half-way.
     """
 
-    def __init__(self, client: aiosmtplib.SMTP, patience: Patience) -> None:
-        self._client = client
+    def __init__(self, dialogue: Dialogue, patience: Patience) -> None:
+        self._dialogue = dialogue
         self._patience = patience
-        self._waiting = False  # for an answer; one that nobody fetched would be taken for the next step's
         self._open = False  # a transaction was begun and not ended by an answer to the final dot
-        self._takes_utf8 = client.supports_extension("smtputf8")
 
     @property
     def usable(self) -> bool:
-        return self._client.is_connected and not self._waiting
+        return self._dialogue.connected and self._dialogue.settled
 
     async def begin(self, parcel: Parcel) -> None:
-        """MAIL. Until it returns nothing of the message, nor its recipient, was said."""
-        if parcel.needs_utf8 and not self._takes_utf8:
+        """MAIL. Until it returns nothing of the message was sent: at most its recipient was named, to a server that takes
+        commands ahead of its answers."""
+        if parcel.needs_utf8 and not self._dialogue.takes_utf8:
             raise Refused(Phase.RCPT, 553, "5.6.7 The server does not take SMTPUTF8")
         if self._open:
-            await self._step(Phase.MAIL, b"RSET")
+            self._say(Phase.MAIL, b"RSET")
+            await self._answer(Phase.MAIL)
             self._open = False
-        options = (b"SMTPUTF8",) if parcel.needs_utf8 else ()
-        await self._step(Phase.MAIL, b"MAIL", b"FROM:<%b>" % parcel.sender.encode(), *options)
+        mail = b"MAIL FROM:<%b>%b" % (parcel.sender.encode(), b" SMTPUTF8" if parcel.needs_utf8 else b"")
+        self._say(Phase.MAIL, mail, *(_rest(parcel) if self._dialogue.pipelining else ()))
+        await self._answer(Phase.MAIL)
         self._open = True
 
     async def finish(self, parcel: Parcel) -> str:
         """RCPT, DATA and the message: the server's words on having taken it."""
-        await self._step(Phase.RCPT, b"RCPT", b"TO:<%b>" % parcel.recipient.encode())
-        await self._step(Phase.DATA, b"DATA", expected=3)
-        reply = await self._transmit(parcel.message)
-        self._open = False
-        return self._accepted(Phase.DOT, reply, expected=2).message
+        for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(parcel), (2, 3), strict=True):
+            if not self._dialogue.pipelining:
+                self._say(phase, command)
+            await self._answer(phase, expected)
+        return await self._transmit(parcel.message)
 
     def close(self) -> None:
-        if self._waiting:
-            self._drop()
+        if self._dialogue.settled:
+            self._dialogue.part()
         else:
-            part(self._client)
+            self._dialogue.abort()
 
-    async def _step(self, phase: Phase, *command: bytes, expected: int = 2) -> None:
-        self._waiting = True
+    def _say(self, phase: Phase, *commands: bytes) -> None:
         try:
-            reply = await self._client.execute_command(*command, timeout=self._patience.command)
-        except (aiosmtplib.SMTPException, OSError) as error:
-            raise self._lost(phase, error) from error
-        self._accepted(phase, reply, expected)
-
-    async def _transmit(self, message: bytes) -> aiosmtplib.SMTPResponse:
-        protocol = self._client.protocol
-        self._waiting = True
-        phase = Phase.DATA
-        try:
-            if protocol is None:
-                raise aiosmtplib.SMTPServerDisconnected("Connection lost")
-            stuffed = message.replace(b"\r\n.", b"\r\n..")
-            if len(stuffed) > ONE_WRITE_BYTES:
-                await self._write_all(protocol, stuffed)
-                stuffed = b""
-            protocol.write(stuffed + b".\r\n")
-            phase = Phase.DOT
-            return await protocol.read_response(timeout=self._patience.final_dot)
-        except (aiosmtplib.SMTPException, OSError) as error:
+            self._dialogue.say(*commands)
+        except OSError as error:
             raise self._lost(phase, error) from error
 
-    async def _write_all(self, protocol: SMTPProtocol, data: bytes) -> None:
-        """Returns when the kernel has it all, or the connection is gone. Raises TimeoutError."""
-        protocol.write(data)
-        transport = protocol.transport
-        async with asyncio.timeout(self._patience.final_dot):
-            # Asked again and again because the library keeps flow control to itself; few messages are so long.
-            while isinstance(transport, asyncio.WriteTransport) and transport.get_write_buffer_size():  # noqa: ASYNC110
-                await asyncio.sleep(DRAIN_POLL_SECONDS)
-
-    def _accepted(self, phase: Phase, reply: aiosmtplib.SMTPResponse, expected: int) -> aiosmtplib.SMTPResponse:
+    async def _answer(self, phase: Phase, expected: int = 2) -> str:
+        seconds = self._patience.final_dot if phase is Phase.DOT else self._patience.command
+        try:
+            reply = await self._dialogue.reply(seconds)
+        except OSError as error:
+            raise self._lost(phase, error) from error
+        if phase is Phase.DOT:
+            self._open = False
         match reply.code // 100:
             case kind if kind == expected:
-                self._waiting = False
-                return reply
+                return reply.message
             case 4 | 5:
-                self._waiting = False
+                if reply.code == _CLOSING and not self._dialogue.settled:
+                    self._dialogue.abort()  # it will not answer what was sent ahead
+                await self._hear_out()
                 raise Refused(phase, reply.code, reply.message)
             case _:
                 raise self._lost(phase, None)
 
-    def _drop(self) -> None:
-        """Not `close` alone: that would keep the socket until a stalled server has read what is still to be written."""
-        transport = self._client.transport
-        if isinstance(transport, asyncio.WriteTransport):
-            with contextlib.suppress(AttributeError):  # Python 3.11.2: aborting a TLS transport that was closed twice
-                transport.abort()
-        self._client.close()
+    async def _hear_out(self) -> None:
+        """The answers to commands that were sent ahead of a refusal, and mean nothing any more.
+
+        A server that wants the message nevertheless gets an empty one, for no recipient (RFC 2920, 3.1).
+        """
+        code = 0
+        try:
+            while not self._dialogue.settled:
+                code = (await self._dialogue.reply(self._patience.command)).code
+            if code == _GO_AHEAD:
+                self._dialogue.say(b".")
+                await self._dialogue.reply(self._patience.command)
+        except OSError:
+            self._dialogue.abort()
+
+    async def _transmit(self, message: bytes) -> str:
+        stuffed = message.replace(b"\r\n.", b"\r\n..")
+        try:
+            if len(stuffed) > ONE_WRITE_BYTES:
+                await self._write_all(stuffed)
+                stuffed = b""
+            self._dialogue.write(stuffed + b".\r\n", replies=1)
+        except OSError as error:
+            raise self._lost(Phase.DATA, error) from error
+        return await self._answer(Phase.DOT)
+
+    async def _write_all(self, data: bytes) -> None:
+        """Returns when the kernel has it all, or the connection is gone. Raises TimeoutError."""
+        self._dialogue.write(data, replies=0)
+        async with asyncio.timeout(self._patience.final_dot):
+            while self._dialogue.transport.get_write_buffer_size():  # few messages are so long  # noqa: ASYNC110
+                await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     def _lost(self, phase: Phase, error: Exception | None) -> Lost:
-        self._drop()
+        self._dialogue.abort()
         match error:
             case TimeoutError():
                 return Lost(phase, "smtp_timeout")
-            case ConnectionError():
+            case OSError():
                 return Lost(phase, "smtp_disconnected")
             case _:
                 return Lost(phase, "smtp_protocol")
 
 
-def part(client: aiosmtplib.SMTP) -> None:
-    """Says QUIT and does not wait for the answer: nothing depends on it."""
-    if client.protocol is not None and client.is_connected:
-        client.protocol.write(b"QUIT\r\n")
-    client.close()
+def _rest(parcel: Parcel) -> tuple[bytes, bytes]:
+    """What follows MAIL."""
+    return b"RCPT TO:<%b>" % parcel.recipient.encode(), b"DATA"

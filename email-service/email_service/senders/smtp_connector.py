@@ -8,7 +8,8 @@ import structlog
 
 from delivery.outcomes import ProviderDown
 from email_service.addresses import parse_mailbox
-from email_service.senders.smtp_connection import Patience, SmtpConnection, part
+from email_service.senders.smtp_connection import Patience, SmtpConnection
+from email_service.senders.smtp_dialogue import Dialogue
 from email_service.senders.smtp_phases import NoConnection
 from email_service.senders.smtp_replies import wording
 from email_service.settings import EmailSettings
@@ -35,11 +36,12 @@ class SmtpConnector:
             client.close()
             raise
         settings = self._settings
-        return SmtpConnection(client, Patience(settings.smtp_command_seconds, settings.smtp_final_dot_seconds))
+        patience = Patience(settings.smtp_command_seconds, settings.smtp_final_dot_seconds)
+        return SmtpConnection(Dialogue(client), patience)
 
     async def knock(self) -> None:
         """Whether a server answers, greets and takes EHLO; no login. Raises NoConnection."""
-        part(await self._open())
+        Dialogue(await self._open()).part()
 
     async def _open(self) -> aiosmtplib.SMTP:
         client = self._client()

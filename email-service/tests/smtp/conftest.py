@@ -18,6 +18,7 @@ LATE_SECONDS = 0.5
 GOOD = {
     "greeting": "220 ready",
     "EHLO": "250-scripted\r\n250 SMTPUTF8",
+    "DATA without recipient": "503 5.5.1 No valid recipients",
     "DATA": "354 go on",
     "DOT": "250 2.0.0 Ok: queued as 4F2A77",
 }
@@ -27,11 +28,12 @@ GOOD = {
 class ScriptedServer:
     """Answers each step by `script[step]`, one reply after the other over all connections, then as a good server does.
 
-    Steps: greeting, EHLO, MAIL, RCPT, DATA, BODY (the first bytes after 354), DOT, RSET, ... A reply of HANG_UP closes,
-    SILENCE waits for ever, a reply that begins with "LATE " comes after a while. `heard` has (number of the connection,
-    step) in order.
+    With `pipelining` it says so: commands may come ahead of its answers. Steps: greeting, EHLO, MAIL, RCPT, DATA, BODY (the
+    first bytes after 354), DOT, RSET, ... A reply of HANG_UP closes, SILENCE waits for ever, a reply that begins with
+    "LATE " comes after a while. `heard` has (number of the connection, step) in order.
     """
 
+    pipelining: bool = False
     script: dict[str, list[str | None]] = field(default_factory=dict)
     heard: list[tuple[int, str]] = field(default_factory=list)
     lines: list[str] = field(default_factory=list)
@@ -40,6 +42,7 @@ class ScriptedServer:
     open: set[int] = field(default_factory=set)
     port: int = 0
     _writers: dict[int, asyncio.StreamWriter] = field(default_factory=dict)
+    _taken: dict[int, bool] = field(default_factory=dict)  # whether the connection's recipient was
 
     def steps(self, connection: int) -> list[str]:
         return [step for number, step in self.heard if number == connection]
@@ -84,7 +87,12 @@ class ScriptedServer:
     async def _reply(self, number: int, step: str, writer: asyncio.StreamWriter) -> bool:
         self.heard.append((number, step))
         planned = self.script.get(step)
-        reply = planned.pop(0) if planned else GOOD.get(step, "250 fine")
+        good = (
+            GOOD["DATA without recipient"] if step == "DATA" and not self._taken[number] else GOOD.get(step, "250 fine")
+        )
+        if step == "EHLO" and self.pipelining:
+            good = "250-scripted\r\n250-PIPELINING\r\n250 SMTPUTF8"
+        reply = planned.pop(0) if planned else good
         if reply is SILENCE:
             await asyncio.Event().wait()
         if not reply:
@@ -94,14 +102,16 @@ class ScriptedServer:
             await asyncio.sleep(LATE_SECONDS)
             reply = reply.removeprefix("LATE ")
         self._last = reply
+        if step in {"MAIL", "RCPT"}:
+            self._taken[number] = step == "RCPT" and reply.startswith("2")
         writer.write(reply.encode("utf-8", "surrogateescape") + b"\r\n")
         await writer.drain()
         return True
 
 
-@pytest.fixture
-async def server() -> AsyncIterator[ScriptedServer]:
-    scripted = ScriptedServer()
+@pytest.fixture(params=[False, True], ids=["", "pipelining"])
+async def server(request: pytest.FixtureRequest) -> AsyncIterator[ScriptedServer]:
+    scripted = ScriptedServer(pipelining=request.param)
     tasks: set[asyncio.Task[None]] = set()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

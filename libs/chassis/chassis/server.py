@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import signal
 import sys
 from collections.abc import Iterator, Sequence
@@ -17,6 +18,8 @@ from chassis.errors import ServiceError
 from chassis.logs import configure_logs
 from chassis.settings import ServiceSettings
 from chassis.tracing import Tracing, tracing_from_environment
+
+NEW_OBJECTS = 20_000  # between two collections of the youngest
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 Settings_contra = TypeVar("Settings_contra", bound=ServiceSettings, contravariant=True)
@@ -53,12 +56,23 @@ def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) 
         timeout_graceful_shutdown=20,
     )
     server = _Server(config)
+    _leave_start_up_alone()
     try:
         server.run()
     finally:
         tracing.flush()
     if not server.started:
         raise SystemExit(3)
+
+
+def _leave_start_up_alone() -> None:
+    """What was made until now stays, so the collector need not walk it again and again (a tenth of the time under load).
+
+    It comes more seldom, too: hardly anything here is in cycles.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(NEW_OBJECTS, 20, 20)
 
 
 class _Server(uvicorn.Server):

@@ -60,6 +60,22 @@ async def test_nothing_reads_a_large_ledger_whole(large) -> None:
             assert "email_deliveries" not in await read_whole(connection, [statement]), statement[0]
 
 
+async def test_what_touches_rows_by_key_goes_by_the_index_while_the_ledger_is_young(database) -> None:
+    """A prepared statement keeps its plan until the table is analysed: by then a burst may have made it a large one."""
+    await _fill(database, 300)
+    ledger = LedgerRepository("email", "w1")
+    claims = [Claim(_id(second), "r", 0, 5, "{}", None) for second in range(20)]
+    keys = [(claim.notification_id, claim.recipient) for claim in claims]
+    async with database.begin() as connection:
+        with recorded(connection) as statements:
+            await ledger.claim(connection, claims)
+            await ledger.mark_sending(connection, keys)
+            await ledger.record(connection, [Recorded(*key, state="sent", attempts=1) for key in keys])
+            await ledger.handed_over(connection, [key[0] for key in keys], lease_seconds=300)
+        for statement in statements:
+            assert "email_deliveries" not in await read_whole(connection, [statement]), statement[0]
+
+
 async def test_ends_are_kept_a_day_longer_than_the_gateway_keeps_its_own(database, ledger_of) -> None:
     await _fill(database, 5)
     days = (datetime.now(UTC) - NOW).days  # more than that and less than a day more have gone by

@@ -2,6 +2,8 @@
 
 from sqlalchemy import TextClause, text
 
+from chassis.rowsets import ids, records
+
 # A new row, a replay of what has ended, or one on its way through the queue again: claimed. Everything else is left
 # alone and only looked at. Keys go in sorted, so that two workers with overlapping groups cannot deadlock.
 CLAIM = """
@@ -31,11 +33,12 @@ SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, c.doubtful,
 FROM claimed c JOIN given g USING (notification_id, recipient)
 """
 
-LOOK = """
+DELIVERY = "notification_id uuid, recipient text"
+
+LOOK = f"""
 SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.provider_message_id, d.replay
-FROM {deliveries} d
-JOIN json_to_recordset(CAST(:keys AS json)) AS r(notification_id uuid, recipient text) USING (notification_id, recipient)
-"""
+FROM {{deliveries}} d JOIN {records("keys", DELIVERY, key="notification_id")} AS r USING (notification_id, recipient)
+"""  # noqa: S608 - constants of ours
 
 LOOK_ALL = """
 SELECT state, attempts, code, detail, provider_message_id, replay FROM {deliveries}
@@ -45,29 +48,29 @@ WHERE notification_id = :notification_id
 HAS = "SELECT 1 FROM {deliveries} WHERE notification_id = :notification_id AND replay >= :replay LIMIT 1"
 
 # Only the owner goes on: a row that a sweep has taken away meanwhile is not returned, and is not sent.
-MARK_SENDING = """
-UPDATE {deliveries} d SET state = 'sending', updated_at = now()
-FROM json_to_recordset(CAST(:keys AS json)) AS r(notification_id uuid, recipient text)
+MARK_SENDING = f"""
+UPDATE {{deliveries}} d SET state = 'sending', updated_at = now()
+FROM {records("keys", DELIVERY, key="notification_id")} AS r
 WHERE d.notification_id = r.notification_id AND d.recipient = r.recipient
   AND d.state = 'claimed' AND d.owner = :owner
 RETURNING d.notification_id, d.recipient
-"""
+"""  # noqa: S608 - constants of ours
 
-RECORD = """
-UPDATE {deliveries} d SET
+RESULT = f"""{DELIVERY}, state text, attempts int, deferred int, doubt int, code text, detail text,
+    provider_message_id text, delay float8"""
+RECORD = f"""
+UPDATE {{deliveries}} d SET
     state = r.state, attempts = r.attempts, deferrals = d.deferrals + r.deferred,
     ambiguous = d.ambiguous + r.doubt, code = r.code, detail = r.detail,
     provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),
     next_attempt_at = CASE WHEN r.state = 'retry' THEN now() + make_interval(secs => r.delay) END,
     message = CASE WHEN r.state = 'retry' THEN d.message END, updated_at = now()
-FROM json_to_recordset(CAST(:rows AS json)) AS r(
-    notification_id uuid, recipient text, state text, attempts int, deferred int, doubt int, code text, detail text,
-    provider_message_id text, delay float8)
+FROM {records("rows", RESULT, key="notification_id")} AS r
 WHERE d.notification_id = r.notification_id AND d.recipient = r.recipient
   AND d.owner = :owner
   AND (d.state IN ('claimed', 'sending') OR d.state = r.state AND d.attempts = r.attempts)  -- or the answer was lost
 RETURNING d.notification_id, d.recipient
-"""
+"""  # noqa: S608 - constants of ours
 
 # One copy of a message goes back to the queue, however many of its recipients are due.
 TAKE_DUE = """
@@ -82,10 +85,10 @@ RETURNING d.notification_id, d.priority, d.message, d.trace_context
 """
 
 # The broker has these: they may stand in its queue for a while.
-HANDED_OVER = """
-UPDATE {deliveries} SET next_attempt_at = now() + make_interval(secs => :lease)
-WHERE notification_id = ANY(CAST(:ids AS uuid[])) AND state = 'requeued'
-"""
+HANDED_OVER = f"""
+UPDATE {{deliveries}} d SET next_attempt_at = now() + make_interval(secs => :lease)
+FROM {ids("ids")} AS r WHERE d.notification_id = r.id AND d.state = 'requeued'
+"""  # noqa: S608 - constants of ours
 
 # A worker that has not been heard of for the lease is dead. What it was sending may have been sent: that is counted.
 TAKE_ORPHANS = """
