@@ -16,6 +16,7 @@ from api_gateway.services.accepting import Origin
 from chassis.correlation import correlation_id
 from chassis.envelope import Envelope, answer
 from chassis.errors import ServiceError
+from chassis.raw_headers import header_of
 from chassis.security import Identity
 from chassis.tracing import trace_context
 
@@ -60,13 +61,14 @@ async def create_notification(request: Request) -> Response:
     """
     identity = await identify(request)
     await spend(request, identity)
-    asked = parse_notification(parse_json(await request.body()), request.headers.get("Idempotency-Key"))
+    asked = parse_notification(parse_json(await request.body()), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
     desk = desk_of(request)
     receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
-    _count(desk, [asked], [receipt])
     if receipt.fresh:
+        desk.metrics.moved(asked.notification_type, receipt.status)
         return answer(_data(receipt), QUEUED, status=202)
+    desk.metrics.replayed(1)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
 
 

@@ -19,9 +19,10 @@ class GatewayMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         promised = NotificationMetrics(registry, counted="Notifications that reached a status")
-        self._reached, self._seconds, self.queues = promised.total, promised.seconds, promised.queues
-        for channel, status in product(CHANNELS, Status):
-            self._reached.labels(channel, status)
+        self._seconds, self.queues = promised.seconds, promised.queues
+        self._of: dict[tuple[str, str], Counter] = {
+            (channel, status): promised.total.labels(channel, status) for channel, status in product(CHANNELS, Status)
+        }
         self._replays = Counter(
             "idempotent_replays_total", "Requests answered with their first answer", registry=registry
         )
@@ -30,7 +31,7 @@ class GatewayMetrics:
         )
 
     def moved(self, channel: str, status: str, times: int = 1) -> None:
-        self._reached.labels(channel, status).inc(times)
+        self._of[channel, status].inc(times)
 
     def moved_all(self, pairs: Iterable[tuple[str, str]]) -> None:
         for (channel, status), times in Tally(pairs).items():

@@ -10,7 +10,7 @@ from contextvars import ContextVar
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from structlog.contextvars import bind_contextvars, clear_contextvars
-from uuid_utils.compat import uuid7
+from uuid_utils import uuid7
 
 from chassis.tracing.context import trace_headers
 

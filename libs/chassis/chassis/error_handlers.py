@@ -38,6 +38,11 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
+async def refused(request: Request, error: ServiceError | HTTPException) -> Response:
+    """The answer to an error that was foreseen."""
+    return await (_of_service if isinstance(error, ServiceError) else _of_framework)(request, error)
+
+
 async def _of_service(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         return await _unforeseen(request, error)

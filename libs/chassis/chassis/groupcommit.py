@@ -21,9 +21,9 @@ class Closed(Exception):
 class GroupCommit(Generic[Item, Result]):
     """Gathers single calls of `submit` into calls of `flush(items) -> results` (as many, in the same order).
 
-    A group holds items of `largest` in all, by `size`. `lanes` flushes may run at the same time. When `flush` raises, every
-    `submit` of that group raises it. A cancelled `submit` does not take its item back: it may be written. `close()` flushes
-    what is queued first.
+    A group holds items of `largest` in all, by `size`. What is `express` goes in groups of its own, which do not wait for
+    a flush of the others. When `flush` raises, every `submit` of that group raises it. A cancelled `submit` does not take
+    its item back: it may be written. `close()` flushes what is queued first.
     """
 
     def __init__(
@@ -32,36 +32,47 @@ class GroupCommit(Generic[Item, Result]):
         *,
         largest: int = 500,
         size: Callable[[Item], int] = lambda _item: 1,
-        lanes: int = 1,
+    ) -> None:
+        self._lane, self._express = _Lane(flush, largest, size), _Lane(flush, largest, size)
+        self._closed = False
+
+    async def submit(self, item: Item, *, express: bool = False) -> Result:
+        if self._closed:
+            raise Closed
+        return await (self._express if express else self._lane).submit(item)
+
+    async def close(self) -> None:
+        self._closed = True
+        for lane in (self._lane, self._express):
+            await lane.empty()
+
+
+class _Lane(Generic[Item, Result]):
+    """One flush after the other: what gathers during one goes into the next."""
+
+    def __init__(
+        self, flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]], largest: int, size: Callable[[Item], int]
     ) -> None:
         self._flush = flush
         self._size = size
         self._largest = largest
-        self._lanes = lanes
         self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
-        self._running: set[asyncio.Task[None]] = set()
-        self._busy = 0
-        self._closed = False
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._busy = False
 
     async def submit(self, item: Item) -> Result:
-        if self._closed:
-            raise Closed
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
         self._waiting.append((item, future))
-        self._start_lane()
+        if not self._busy:
+            self._busy = True
+            task = asyncio.get_running_loop().create_task(self._run())
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
         return await future
 
-    async def close(self) -> None:
-        self._closed = True
-        while self._running:
-            await asyncio.wait(self._running)
-
-    def _start_lane(self) -> None:
-        if self._busy < self._lanes:
-            self._busy += 1
-            task = asyncio.get_running_loop().create_task(self._run())
-            self._running.add(task)
-            task.add_done_callback(self._running.discard)
+    async def empty(self) -> None:
+        while self._tasks:
+            await asyncio.wait(self._tasks)
 
     async def _run(self) -> None:
         try:
@@ -70,7 +81,7 @@ class GroupCommit(Generic[Item, Result]):
         finally:
             # In the same step as the last look at the queue: a task counts as running for a while after it has ended,
             # and an item that came in that while would wait for the next one to wake it.
-            self._busy -= 1
+            self._busy = False
 
     def _take(self) -> list[tuple[Item, "asyncio.Future[Result]"]]:
         """What goes together: up to `largest`, and always at least one item, however large it is."""

@@ -5,6 +5,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.envelope import refusal
 from chassis.errors import PayloadTooLarge
+from chassis.raw_headers import header_of
 
 
 class TrailingSlash:
@@ -51,7 +52,5 @@ class BodyLimit:
 
 
 def _declared_length(scope: Scope) -> int:
-    for name, value in scope["headers"]:
-        if name == b"content-length":
-            return int(value) if value.isdigit() else 0
-    return 0
+    length = header_of(scope, b"content-length") or ""
+    return int(length) if length.isdecimal() and length.isascii() else 0

@@ -28,6 +28,47 @@ async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
     assert groups == [[1], [2, 3, 4, 5]]
 
 
+async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() -> None:
+    groups: list[list[int]] = []
+    gates = {1: asyncio.Event(), 7: asyncio.Event()}
+
+    async def flush(items):
+        groups.append(list(items))
+        if items[0] in gates:
+            await gates[items[0]].wait()
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush)
+    others = [asyncio.create_task(group.submit(item)) for item in (1, 2)]
+    urgent = [asyncio.create_task(group.submit(item, express=True)) for item in (7, 8, 9)]
+    await asyncio.sleep(0)
+    gates[7].set()
+    async with asyncio.timeout(5):
+        assert await asyncio.gather(*urgent) == [7, 8, 9]
+    assert [group for group in groups if group[0] > 2] == [[7, 8, 9]]
+    gates[1].set()
+    assert await asyncio.gather(*others) == [1, 2]
+
+
+async def test_closing_waits_for_what_is_express_too() -> None:
+    gate, done = asyncio.Event(), []
+
+    async def flush(items):
+        await gate.wait()
+        done.extend(items)
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush)
+    task = asyncio.create_task(group.submit(1, express=True))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(group.close())
+    await asyncio.sleep(0)
+    gate.set()
+    await closing
+    assert done == [1]
+    await task
+
+
 async def test_an_item_that_comes_right_when_a_flush_ends_is_not_forgotten() -> None:
     """Each next item is submitted in the very step in which the one before is answered."""
 

@@ -85,7 +85,9 @@ class Attempts(Generic[Address, Content]):
     ) -> Outcome | None:
         async with self._slots.take(envelope.priority) as permit:
             try:
-                ours = await self._ledger.mark_sending((envelope.notification_id, target.key))
+                ours = await self._ledger.mark_sending(
+                    (envelope.notification_id, target.key), priority=envelope.priority
+                )
             except Unavailable:  # perhaps marked, certainly not sent: say so, or it would look ambiguous for ever
                 return ProviderDown("ledger_unavailable")
             if not ours:

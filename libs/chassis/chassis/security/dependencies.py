@@ -11,6 +11,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from chassis.errors import Forbidden
+from chassis.raw_headers import header_of
 from chassis.security.identity import Authenticator, Identity
 from chassis.security.service_tokens import ServiceCallers
 
@@ -23,7 +24,9 @@ _service = HTTPBearer(auto_error=False, scheme_name="service_token", description
 async def authenticate(request: Request) -> Identity:
     """For plain Starlette routes. Raises Unauthorized, or Unavailable when the owner of the keys is away."""
     authenticator: Authenticator = request.app.state.authenticator
-    return await authenticator.authenticate(request.headers.get("Authorization"), request.headers.get("X-API-Key"))
+    return await authenticator.authenticate(
+        header_of(request.scope, b"authorization"), header_of(request.scope, b"x-api-key")
+    )
 
 
 async def identity_of(

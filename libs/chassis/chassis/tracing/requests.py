@@ -9,10 +9,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from chassis.correlation import correlation_id
 from chassis.metrics import method_of, route_of
+from chassis.raw_headers import header_of
 from chassis.tracing.context import parent_of
 from chassis.tracing.spans import failed, span
-
-_TRACEPARENT = b"traceparent"
 
 
 class TracedRequests:
@@ -28,7 +27,9 @@ class TracedRequests:
             return
         method = method_of(scope["method"])
         attributes = {"http.request.method": method, "correlation_id": correlation_id()}
-        with span(self._tracer, method, SpanKind.SERVER, attributes, parent=parent_of(_traceparent(scope))) as begun:
+        with span(
+            self._tracer, method, SpanKind.SERVER, attributes, parent=parent_of(header_of(scope, b"traceparent"))
+        ) as begun:
             try:
                 await self._app(scope, receive, _watched(send, begun))
             except Exception:  # answered further out, where what nobody foresaw becomes a 500
@@ -52,11 +53,3 @@ def _watched(send: Send, begun: Span) -> Send:
 
 def _is_a_probe(path: str) -> bool:
     return path in {"/metrics", "/health"} or path.startswith("/health/")
-
-
-def _traceparent(scope: Scope) -> str | None:
-    for name, value in scope["headers"]:
-        if name == _TRACEPARENT:
-            text: str = value.decode("latin-1")
-            return text
-    return None

@@ -10,6 +10,8 @@ from delivery.ledger.repository import Claim, Closed, LedgerRepository, Recorded
 
 Key = tuple[UUID, str]
 
+URGENT = 8  # from this priority on the ledger's groups are of the urgent alone: a backlog of the others is no wait
+
 
 class Ledger:
     """What the engine asks of the ledger. Raises DatabaseUnavailable; nothing may be sent then."""
@@ -22,11 +24,11 @@ class Ledger:
         self._results: GroupCommit[Recorded, bool] = GroupCommit(self._record_all)
 
     async def claim(self, claim: Claim) -> Standing:
-        return await self._claims.submit(claim)
+        return await self._claims.submit(claim, express=claim.priority >= URGENT)
 
-    async def mark_sending(self, key: Key) -> bool:
+    async def mark_sending(self, key: Key, *, priority: int = 0) -> bool:
         """Committed before the provider is called. False: it is not ours any more, do not send."""
-        return await self._sendings.submit(key)
+        return await self._sendings.submit(key, express=priority >= URGENT)
 
     async def record(self, result: Recorded) -> bool:
         """Committed before the message is acknowledged. False: it was not ours any more."""

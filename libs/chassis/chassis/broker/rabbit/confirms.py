@@ -12,7 +12,6 @@ from contextlib import suppress
 from typing import cast
 
 from aio_pika import Connection
-from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
@@ -22,6 +21,7 @@ from pamqp.common import FieldTable
 from pamqp.header import ContentHeader
 
 from chassis.broker.base import Publication, PublishFailed, Unroutable
+from chassis.broker.rabbit.channels import open_channel
 from chassis.broker.rabbit.patience import until, within
 
 PERSISTENT = 2
@@ -32,8 +32,7 @@ Confirm = asyncio.Future[object]
 class ConfirmingChannel:
     """One channel in confirm mode. After anything but an answer for every message it is not to be used again."""
 
-    def __init__(self, wrapper: AbstractChannel, channel: Channel, exchange: str) -> None:
-        self._wrapper = wrapper  # kept: aio-pika's channel takes its aiormq channel with it when it is collected
+    def __init__(self, channel: Channel, exchange: str) -> None:
         self._channel = channel
         self._exchange = exchange
         self._methods: dict[str, bytes] = {}
@@ -41,9 +40,7 @@ class ConfirmingChannel:
 
     @classmethod
     async def open(cls, connection: Connection, exchange: str) -> "ConfirmingChannel":
-        wrapper = connection.channel(publisher_confirms=True, on_return_raises=True)
-        await wrapper.initialize()
-        return cls(wrapper, cast("Channel", await wrapper.get_underlay_channel()), exchange)
+        return cls(await open_channel(connection, confirms=True), exchange)
 
     async def close(self, seconds: float) -> None:
         """What is unconfirmed fails. Never raises: a channel that is closed badly is gone as well."""

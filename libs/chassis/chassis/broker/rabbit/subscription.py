@@ -2,15 +2,14 @@
 
 from collections.abc import Callable
 from contextlib import suppress
-from typing import cast
 
 from aio_pika import Connection
-from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import ChannelInvalidStateError
 from aiormq.abc import DeliveredMessage
 from aiormq.channel import Channel
 from pamqp.commands import Basic
 
+from chassis.broker.rabbit.channels import open_channel
 from chassis.broker.rabbit.patience import within
 from chassis.broker.rabbit.settlement import RabbitDelivery, Settlements
 
@@ -20,12 +19,10 @@ class Subscription:
 
     def __init__(
         self,
-        wrapper: AbstractChannel,
         channel: Channel,
         receive: Callable[[RabbitDelivery], None],
         cancelled: Callable[[], None],
     ) -> None:
-        self._wrapper = wrapper  # kept: aio-pika's channel takes its aiormq channel with it when it is collected
         self._channel = channel
         self._receive = receive
         self._cancelled = cancelled
@@ -41,10 +38,9 @@ class Subscription:
         receive: Callable[[RabbitDelivery], None],
         cancelled: Callable[[], None],
     ) -> "Subscription":
-        wrapper = connection.channel(publisher_confirms=False)
-        await wrapper.initialize()
-        await wrapper.set_qos(prefetch_count=prefetch)
-        return cls(wrapper, cast("Channel", await wrapper.get_underlay_channel()), receive, cancelled)
+        channel = await open_channel(connection, confirms=False)
+        await channel.basic_qos(prefetch_count=prefetch)
+        return cls(channel, receive, cancelled)
 
     @property
     def lost(self) -> bool:

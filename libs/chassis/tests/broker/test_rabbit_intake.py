@@ -1,0 +1,34 @@
+"""What has come over the socket is in hand at once, however busy the event loop is."""
+
+import asyncio
+import time
+
+MESSAGES = 120
+FEW_TURNS = 10
+
+
+async def test_what_came_while_the_loop_was_busy_is_handed_out_in_a_few_turns(rabbit, topology, message):
+    """In bits of three for each turn, what is urgent would wait behind the rest of the prefetch."""
+    began: list[bytes] = []
+    first = asyncio.Event()
+
+    async def handle(delivery):
+        began.append(delivery.body)
+        if len(began) == 1:
+            time.sleep(0.5)  # noqa: ASYNC251 - a busy loop: meanwhile all the others are in the socket
+            first.set()
+        await asyncio.sleep(0)
+        await delivery.ack()
+
+    async with rabbit() as broker:
+        await broker.publish_many([message(b"%d" % number) for number in range(MESSAGES)])
+        consumer = await broker.consume(topology.queues[0].name, handle, prefetch=2 * MESSAGES)
+        async with asyncio.timeout(15):
+            await first.wait()
+            for _ in range(FEW_TURNS):
+                await asyncio.sleep(0)
+            came = len(began)
+            while len(began) < MESSAGES:
+                await asyncio.sleep(0.01)
+        await consumer.close()
+    assert came > MESSAGES / 2
