@@ -175,8 +175,8 @@ class Gateway:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
         await self.reports.close()
-        await self.store.close()
         await self.outbox.close()
+        await self.store.close()
         await self.broker.close()
         for client in (self.users, self.templates, *self.workers.values()):
             await client.close()

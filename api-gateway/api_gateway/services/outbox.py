@@ -47,6 +47,7 @@ class Outbox:
         self._metrics = metrics
         self._waiting: deque[Letter] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._marks: set[asyncio.Task[None]] = set()
 
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
@@ -63,31 +64,49 @@ class Outbox:
         """Publishes what waits (the relay of another process would too, once the leases run out)."""
         if self._task is not None:
             await self._task
+        await asyncio.gather(*self._marks)
 
     async def _drain(self) -> None:
+        """The next group is not kept waiting for the mark of the last."""
         while self._waiting:
             group = [self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))]
             try:
-                await self.publish(group)
+                confirmed = await self._confirmed(group)
             except DatabaseUnavailable:
-                log.warning(
-                    "outbox.mark_deferred", letters=len(group)
-                )  # published twice at worst; workers recognise it
+                log.warning("outbox.release_deferred", letters=len(group))  # their lease runs on
+                continue
+            if confirmed:
+                mark = asyncio.create_task(self._mark_in_the_end(confirmed))
+                self._marks.add(mark)
+                mark.add_done_callback(self._marks.discard)
 
     async def publish(self, letters: Sequence[Letter]) -> int:
         """Publishes and marks; returns how many were confirmed. What was not stays in the outbox."""
+        confirmed = await self._confirmed(letters)
+        if confirmed:
+            await self._mark(confirmed)
+        return len(confirmed)
+
+    async def _confirmed(self, letters: Sequence[Letter]) -> list[UUID]:
+        """Publishes; the ids of what the broker has."""
         if not self.can_publish:  # certainly not published: the rows may even be cancelled
             await self._store.release([one.id for one in letters], delay_seconds=SOON_SECONDS)
-            return 0
+            return []
         outcomes = await self._broker.publish_many([one.publication for one in letters])
-        confirmed = [one.id for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
         failures = [outcome for outcome in outcomes if outcome is not None]
-        if confirmed:
-            queued = await self._store.mark_queued(confirmed)
-            self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
         if failures:
             _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
-        return len(confirmed)
+        return [one.id for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+
+    async def _mark(self, confirmed: Sequence[UUID]) -> None:
+        queued = await self._store.mark_queued(confirmed)
+        self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
+
+    async def _mark_in_the_end(self, confirmed: Sequence[UUID]) -> None:
+        try:
+            await self._mark(confirmed)
+        except DatabaseUnavailable:  # published twice at worst; workers recognise it
+            log.warning("outbox.mark_deferred", letters=len(confirmed))
 
 
 def _log_failures(failures: Sequence[PublishFailed]) -> None:

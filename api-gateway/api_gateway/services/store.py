@@ -12,6 +12,10 @@ from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
 from contracts.messages import StatusEvent
 
+# Between two group commits: what callers wait for, and what follows.
+ACCEPT_SECONDS = 0.003
+FOLLOW_SECONDS = 0.05
+
 Result = TypeVar("Result")
 
 
@@ -23,9 +27,14 @@ class Store:
         self.process = process
         self.lease_seconds = lease_seconds
         self._accepts: GroupCommit[Sequence[NewNotification], list[Receipt]] = GroupCommit(
-            self._write_accepts, size=len
+            self._write_accepts, size=len, pause_seconds=ACCEPT_SECONDS
         )
-        self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(self._write_events, size=len)
+        self._queued: GroupCommit[Sequence[UUID], list[str]] = GroupCommit(
+            self._write_queued, size=len, pause_seconds=FOLLOW_SECONDS
+        )
+        self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(
+            self._write_events, size=len, pause_seconds=FOLLOW_SECONDS
+        )
 
     async def accept(self, rows: Sequence[NewNotification]) -> list[Receipt]:
         return await self._accepts.submit(rows)
@@ -41,8 +50,8 @@ class Store:
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
     async def mark_queued(self, ids: Sequence[UUID]) -> list[str]:
-        async with self.database.each() as connection:
-            return await outbox.mark_queued(connection, ids)
+        """The channel of each."""
+        return await self._queued.submit(ids)
 
     async def release(self, ids: Sequence[UUID], *, delay_seconds: float) -> None:
         async with self.database.each() as connection:
@@ -50,6 +59,7 @@ class Store:
 
     async def close(self) -> None:
         await self._accepts.close()
+        await self._queued.close()
         await self._events.close()
 
     async def _write_accepts(self, groups: Sequence[Sequence[NewNotification]]) -> list[list[Receipt]]:
@@ -57,6 +67,11 @@ class Store:
         async with self.database.each() as connection:
             receipts = await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
         return _split(receipts, groups)
+
+    async def _write_queued(self, groups: Sequence[Sequence[UUID]]) -> list[list[str]]:
+        async with self.database.each() as connection:
+            channels = await outbox.mark_queued(connection, [one for group in groups for one in group])
+        return _split(channels, groups)
 
     async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[Moved | None]]:
         """In rounds: an UPDATE changes a row once, so two events of one notification go one after the other."""

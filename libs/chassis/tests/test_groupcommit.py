@@ -50,6 +50,30 @@ async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() 
     assert await asyncio.gather(*others) == [1, 2]
 
 
+async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> None:
+    groups: list[list[int]] = []
+
+    async def flush(items):
+        groups.append(list(items))
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush, largest=10, pause_seconds=0.2)
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    await group.submit(1)
+    assert loop.time() - began < 0.1, "the first does not wait"
+    others = [asyncio.create_task(group.submit(item)) for item in (2, 3)]
+    await asyncio.sleep(0.05)
+    others.append(asyncio.create_task(group.submit(4)))
+    await asyncio.gather(*others)
+    assert groups == [[1], [2, 3, 4]]
+    assert loop.time() - began > 0.15
+    await group.submit(5, express=True)
+    await asyncio.gather(*(group.submit(item) for item in range(10, 20)))
+    assert loop.time() - began < 0.3, "what is express, and a full group, wait for no pause"
+    assert groups[2:] == [[5], [*range(10, 20)]]
+
+
 async def test_closing_waits_for_what_is_express_too() -> None:
     gate, done = asyncio.Event(), []
 

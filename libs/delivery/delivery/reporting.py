@@ -14,6 +14,7 @@ from contracts.topology import STATUS_KEY
 from delivery.verdict import Verdict
 
 MOST_EVENTS = 100  # in a message
+PAUSE_SECONDS = 0.05  # between two messages
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Reporter:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._group: GroupCommit[_News, None] = GroupCommit(self._publish)
+        self._group: GroupCommit[_News, None] = GroupCommit(self._publish, pause_seconds=PAUSE_SECONDS)
 
     async def report(self, message: NotificationMessage, verdict: Verdict) -> None:
         await self._tell(

@@ -10,6 +10,9 @@ from delivery.ledger.repository import Claim, Closed, LedgerRepository, Recorded
 
 Key = tuple[UUID, str]
 
+# Between two group commits; the urgent do not wait for them.
+BEFORE_SECONDS = 0.01  # on the way to the provider
+AFTER_SECONDS = 0.025
 URGENT = 8  # from this priority on the ledger's groups are of the urgent alone: a backlog of the others is no wait
 
 
@@ -19,9 +22,9 @@ class Ledger:
     def __init__(self, database: Database, repository: LedgerRepository) -> None:
         self._database = database
         self._repository = repository
-        self._claims: GroupCommit[Claim, Standing] = GroupCommit(self._claim_all)
-        self._sendings: GroupCommit[Key, bool] = GroupCommit(self._mark_all)
-        self._results: GroupCommit[Recorded, bool] = GroupCommit(self._record_all)
+        self._claims: GroupCommit[Claim, Standing] = GroupCommit(self._claim_all, pause_seconds=BEFORE_SECONDS)
+        self._sendings: GroupCommit[Key, bool] = GroupCommit(self._mark_all, pause_seconds=BEFORE_SECONDS)
+        self._results: GroupCommit[Recorded, bool] = GroupCommit(self._record_all, pause_seconds=AFTER_SECONDS)
 
     async def claim(self, claim: Claim) -> Standing:
         return await self._claims.submit(claim, express=claim.priority >= URGENT)
