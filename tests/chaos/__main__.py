@@ -19,6 +19,12 @@ from tests.faults.lab import Lab
 DRAIN_SECONDS = 60.0
 USERS = 20
 ON_THE_WAY = "SELECT count(*) AS rows FROM notifications WHERE status IN ('pending', 'queued')"
+FEW = 3
+THE_LAST = """
+SELECT id::text AS id, notification_type AS type, status, code, attempts, due_at - now() AS due_in,
+    claimed_at IS NOT NULL AS claimed, now() - updated_at AS untouched
+FROM notifications WHERE status IN ('pending', 'queued')
+"""
 IN_DOUBT = """
 SELECT notification_id::text AS id, max(ambiguous) AS times FROM {table} WHERE ambiguous > 0 GROUP BY notification_id
 """
@@ -65,6 +71,8 @@ def _drain(lab: Lab, began: float, since: float) -> float:
     while (waiting := lab.sql("api-gateway", ON_THE_WAY)[0]["rows"]) > 0:
         assert time.monotonic() < since + 5 * DRAIN_SECONDS, f"{waiting} have not ended"
         say(began, f"{waiting} on their way")
+        for row in lab.sql("api-gateway", THE_LAST) if waiting <= FEW else ():
+            say(began, " ".join(f"{name}={value}" for name, value in row.items()))
         time.sleep(2)
     return time.monotonic() - since
 
