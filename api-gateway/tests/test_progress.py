@@ -43,6 +43,17 @@ async def test_a_workers_reports_make_the_story(gateway) -> None:
     assert 'circuit_breaker_state{name="user-service"} 0.0' in metrics
 
 
+async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    await gateway.until(notification_id, "queued")
+    await _report(gateway, notification_id, "sent", attempts=1)
+    await gateway.until(notification_id, "sent")
+    await gateway.app.state.desk.acceptor._store.mark_queued([UUID(notification_id)])
+    story = await gateway.story(notification_id)
+    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
+    assert story["queued_at"] <= story["sent_at"]
+
+
 async def test_late_and_repeated_reports_change_nothing(gateway) -> None:
     notification_id = await _accepted(gateway)
     await gateway.until(notification_id, "queued")

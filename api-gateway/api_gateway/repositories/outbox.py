@@ -60,13 +60,14 @@ FROM due WHERE n.id = due.id
 RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired
 """)  # noqa: S608 - the columns are ours
 
+# Marks come in groups, a moment late: a worker may have had it by then.
 MARK_QUEUED = text(f"""
 WITH published AS (
     SELECT id FROM {ids("ids")} AS given JOIN notifications n USING (id) ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET
     status = CASE WHEN n.status = 'pending' THEN 'queued' ELSE n.status END,
-    queued_at = now(), due_at = NULL, updated_at = now()
+    queued_at = least(now(), n.claimed_at, n.sent_at), due_at = NULL, updated_at = now()
 FROM published WHERE n.id = published.id
 RETURNING n.notification_type
 """)  # noqa: S608 - as above
