@@ -67,30 +67,35 @@ def _id(second: int) -> UUID:
     return first_id_of(NOW - timedelta(seconds=second))
 
 
+IDS = [_id(second) for second in range(20)]
+
+
+async def _rows_by_key(connection: AsyncConnection) -> None:
+    found = {"id": str(IDS[0]), "recipient": {}, "template_version": 1, "language": "en"}
+    sent = StatusEvent(notification_id=IDS[0], notification_type="email", status="sent", at=NOW)
+    await outbox.mark_queued(connection, IDS)
+    await outbox.release(connection, IDS, owner="p", delay_seconds=1)
+    await outbox.set_resolved(connection, [found])
+    await progress.apply_events(connection, [sent])
+    await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])
+
+
 async def _hot_path(connection: AsyncConnection) -> None:
-    ids = [_id(second) for second in range(20)]
-    event = StatusEvent(notification_id=ids[0], notification_type="email", status="sent", at=NOW)
+    await _rows_by_key(connection)
     await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200)
-    await outbox.mark_queued(connection, ids)
-    await outbox.release(connection, ids, owner="p", delay_seconds=1)
-    await outbox.set_resolved(
-        connection, [{"id": str(ids[0]), "recipient": {}, "template_version": 1, "language": "en"}]
-    )
-    await outbox.settle(connection, [{"id": str(ids[0]), "status": "failed", "code": "c", "detail": None}])
+    await outbox.settle(connection, [{"id": str(IDS[0]), "status": "failed", "code": "c", "detail": None}])
     await outbox.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, largest=100)
     await outbox.ask_again(connection, "email", silence_seconds=3600, largest=100)
-    await progress.apply_events(connection, [event])
-    await progress.cancel(connection, ids[0])
-    await progress.replay_failed(connection, ids=ids)
+    await progress.cancel(connection, IDS[0])
+    await progress.replay_failed(connection, ids=IDS)
     await progress.replay_failed(connection, ids=None, channel="email", code="exhausted")
-    await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])
     await waiting.oldest(connection, window_seconds=35)
     await totals.counted(connection)
     await totals.accepted(connection)
     await totals.fold(connection)
     await totals.sent_between(connection, "email", _id(3600), _id(0))
     await retention.remove(connection, before=_id(ROWS - 1000), largest=100)
-    await reading.find(connection, ids[0], seen_by=USER)
+    await reading.find(connection, IDS[0], seen_by=USER)
     await reading.ids_of_request(connection, "7")
 
 
@@ -125,16 +130,9 @@ async def test_nothing_reads_a_large_table_whole(large: Database) -> None:
 async def test_what_touches_rows_by_key_goes_by_the_index_while_the_table_is_young(database: Database) -> None:
     """A prepared statement keeps its plan until the table is analysed: by then a burst may have made it a large one."""
     await _fill(database, 300)
-    ids = [_id(second) for second in range(20)]
-    found = {"id": str(ids[0]), "recipient": {}, "template_version": 1, "language": "en"}
     async with database.begin() as connection:
         with recorded(connection) as statements:
-            await outbox.mark_queued(connection, ids)
-            await outbox.release(connection, ids, owner="p", delay_seconds=1)
-            await outbox.set_resolved(connection, [found])
-            sent = StatusEvent(notification_id=ids[0], notification_type="email", status="sent", at=NOW)
-            await progress.apply_events(connection, [sent])
-            await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])
+            await _rows_by_key(connection)
         for statement in statements:
             assert not await read_whole(connection, [statement]) & {"notifications", "idempotency_keys"}, statement[0]
 

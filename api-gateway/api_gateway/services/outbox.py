@@ -84,7 +84,7 @@ class Outbox:
         """Publishes and marks; returns how many were confirmed. What was not stays in the outbox."""
         confirmed = await self._confirmed(letters)
         if confirmed:
-            await self._mark(confirmed)
+            await self._mark(confirmed, express=True)
         return len(confirmed)
 
     async def _confirmed(self, letters: Sequence[Letter]) -> list[UUID]:
@@ -98,8 +98,8 @@ class Outbox:
             _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
         return [one.id for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
 
-    async def _mark(self, confirmed: Sequence[UUID]) -> None:
-        queued = await self._store.mark_queued(confirmed)
+    async def _mark(self, confirmed: Sequence[UUID], *, express: bool = False) -> None:
+        queued = await self._store.mark_queued(confirmed, express=express)
         self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
 
     async def _mark_in_the_end(self, confirmed: Sequence[UUID]) -> None:

@@ -49,9 +49,9 @@ class Store:
             found = await accepting.find_keys(connection, [(caller, request_id) for request_id in request_ids])
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
-    async def mark_queued(self, ids: Sequence[UUID]) -> list[str]:
-        """The channel of each."""
-        return await self._queued.submit(ids)
+    async def mark_queued(self, ids: Sequence[UUID], *, express: bool = False) -> list[str]:
+        """The channel of each. `express`: somebody waits for it."""
+        return await self._queued.submit(ids, express=express)
 
     async def release(self, ids: Sequence[UUID], *, delay_seconds: float) -> None:
         async with self.database.each() as connection:

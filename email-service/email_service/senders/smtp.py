@@ -5,12 +5,11 @@ import re
 
 from delivery.outcomes import Ambiguous, Outcome, ProviderDown, RetryLater, Sent
 from email_service.senders.smtp_connection import SmtpConnection
-from email_service.senders.smtp_phases import Lost, NoConnection, Parcel, Phase, Refused
+from email_service.senders.smtp_phases import CLOSING, Lost, NoConnection, Parcel, Phase, Refused
 from email_service.senders.smtp_pool import SmtpPool
 from email_service.senders.smtp_replies import outcome_of, wording
 
 WORKS_SECONDS = 5.0
-_CLOSING = 421
 # How Postfix, Exim and Amazon SES name what they took.
 _QUEUE_ID = re.compile(r"(?:queued as |id=|^Ok )([\w.-]{6,100})", re.IGNORECASE)
 
@@ -47,7 +46,7 @@ class SmtpSender:
             except Lost:
                 pass
             except Refused as refusal:
-                if refusal.code != _CLOSING:
+                if refusal.code != CLOSING:
                     raise
         return await self._begin(await self._pool.fresh(), parcel)
 

@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from email_service.senders.smtp_dialogue import Dialogue
-from email_service.senders.smtp_phases import Lost, Parcel, Phase, Refused
+from email_service.senders.smtp_phases import CLOSING, Lost, Parcel, Phase, Refused
 
 # As much as a socket's buffers take at once: what is longer is written first and its final dot after, when all of it has
 # left, so that a connection that dies in between has certainly not delivered it.
@@ -12,7 +12,6 @@ ONE_WRITE_BYTES = 65_536
 DRAIN_POLL_SECONDS = 0.005
 
 _GO_AHEAD = 354
-_CLOSING = 421
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,9 +83,10 @@ class SmtpConnection:
             case kind if kind == expected:
                 return reply.message
             case 4 | 5:
-                if reply.code == _CLOSING and not self._dialogue.settled:
+                if reply.code != CLOSING:
+                    await self._hear_out()
+                elif not self._dialogue.settled:
                     self._dialogue.abort()  # it will not answer what was sent ahead
-                await self._hear_out()
                 raise Refused(phase, reply.code, reply.message)
             case _:
                 raise self._lost(phase, None)
@@ -121,7 +121,7 @@ class SmtpConnection:
         """Returns when the kernel has it all, or the connection is gone. Raises TimeoutError."""
         self._dialogue.write(data, replies=0)
         async with asyncio.timeout(self._patience.final_dot):
-            while self._dialogue.transport.get_write_buffer_size():  # few messages are so long  # noqa: ASYNC110
+            while self._dialogue.transport.get_write_buffer_size():  # noqa: ASYNC110 - few messages are so long
                 await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     def _lost(self, phase: Phase, error: Exception | None) -> Lost:

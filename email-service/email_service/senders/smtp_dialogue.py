@@ -84,9 +84,8 @@ class Dialogue(asyncio.Protocol):
             self._owed -= 1
             self._replies.append(reply)
         self._wake()
-        if (
-            self._received and not self._owed
-        ):  # a notice that the server closes, or confusion: it would be taken for the next reply
+        if self._received and not self._owed:
+            # A notice that the server closes, or confusion: it would be taken for the next reply.
             self._received.clear()
             self.abort()
 

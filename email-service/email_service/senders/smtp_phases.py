@@ -5,6 +5,8 @@ from enum import Enum, auto
 
 from delivery.outcomes import ProviderDown
 
+CLOSING = 421  # the server's reply when it is about to hang up
+
 
 class Phase(Enum):
     """Only in DOT, while the answer to the whole message is awaited, can nobody know."""

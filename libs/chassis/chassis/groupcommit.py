@@ -97,7 +97,7 @@ class _Lane(Generic[Item, Result]):
     async def _rest(self) -> None:
         loop = asyncio.get_running_loop()
         seconds = self._rests_until - loop.time()
-        if seconds > 0 and len(self._waiting) < self._largest:
+        if seconds > 0 and sum(self._size(item) for item, _ in self._waiting) < self._largest:
             await asyncio.sleep(seconds)
         self._rests_until = loop.time() + self._pause_seconds
 

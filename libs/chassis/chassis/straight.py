@@ -5,20 +5,17 @@ took a third of the time of accepting a notification. The FastAPI route stays wh
 whatever the straight one does not match exactly.
 """
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 
 from fastapi import APIRouter, FastAPI
 from fastapi.routing import APIRoute
 from starlette.exceptions import HTTPException
 from starlette.middleware import Middleware
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.error_handlers import refused
 from chassis.errors import ServiceError
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class StraightRoutes:

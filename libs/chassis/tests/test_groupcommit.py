@@ -74,6 +74,16 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
     assert groups[2:] == [[5], [*range(10, 20)]]
 
 
+async def test_a_group_is_full_by_the_size_of_its_items() -> None:
+    async def flush(items):
+        return list(items)
+
+    group: GroupCommit[str, str] = GroupCommit(flush, largest=10, size=len, pause_seconds=5)
+    await group.submit("first")
+    async with asyncio.timeout(1):
+        await group.submit("ten letters")
+
+
 async def test_closing_waits_for_what_is_express_too() -> None:
     gate, done = asyncio.Event(), []
 

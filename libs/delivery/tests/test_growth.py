@@ -40,22 +40,28 @@ async def large(database):
     return database
 
 
+LEDGER = LedgerRepository("email", "w1")
+KEYS = [(_id(second), "r") for second in range(20)]
+
+
+async def _rows_by_key(connection) -> None:
+    await LEDGER.claim(connection, [Claim(*key, 0, 5, "{}", None) for key in KEYS])
+    await LEDGER.mark_sending(connection, KEYS)
+    await LEDGER.record(connection, [Recorded(*key, state="sent", attempts=1) for key in KEYS])
+    await LEDGER.handed_over(connection, [key[0] for key in KEYS], lease_seconds=300)
+
+
 async def test_nothing_reads_a_large_ledger_whole(large) -> None:
-    ledger = LedgerRepository("email", "w1")
-    claims = [Claim(_id(second), "r", 0, 5, "{}", None) for second in range(20)]
-    keys = [(claim.notification_id, claim.recipient) for claim in claims]
+    first = KEYS[0][0]
     async with large.begin() as connection:
         with recorded(connection) as statements:
-            await ledger.claim(connection, claims)
-            await ledger.mark_sending(connection, keys)
-            await ledger.record(connection, [Recorded(*key, state="sent", attempts=1) for key in keys])
-            await ledger.take_due(connection, lease_seconds=300, silence_seconds=15, largest=100)
-            await ledger.handed_over(connection, [key[0] for key in keys], lease_seconds=300)
-            await ledger.closed(connection, keys[0][0])
-            await ledger.has(connection, keys[0][0], 0)
-            await ledger.drop_others(connection, keys[0][0], ["r"])
-            await ledger.totals(connection, _id(3600), _id(0))
-            await ledger.remove(connection, before=_id(ROWS - 1000), largest=100)
+            await _rows_by_key(connection)
+            await LEDGER.take_due(connection, lease_seconds=300, silence_seconds=15, largest=100)
+            await LEDGER.closed(connection, first)
+            await LEDGER.has(connection, first, 0)
+            await LEDGER.drop_others(connection, first, ["r"])
+            await LEDGER.totals(connection, _id(3600), _id(0))
+            await LEDGER.remove(connection, before=_id(ROWS - 1000), largest=100)
         for statement in statements:
             assert "email_deliveries" not in await read_whole(connection, [statement]), statement[0]
 
@@ -63,15 +69,9 @@ async def test_nothing_reads_a_large_ledger_whole(large) -> None:
 async def test_what_touches_rows_by_key_goes_by_the_index_while_the_ledger_is_young(database) -> None:
     """A prepared statement keeps its plan until the table is analysed: by then a burst may have made it a large one."""
     await _fill(database, 300)
-    ledger = LedgerRepository("email", "w1")
-    claims = [Claim(_id(second), "r", 0, 5, "{}", None) for second in range(20)]
-    keys = [(claim.notification_id, claim.recipient) for claim in claims]
     async with database.begin() as connection:
         with recorded(connection) as statements:
-            await ledger.claim(connection, claims)
-            await ledger.mark_sending(connection, keys)
-            await ledger.record(connection, [Recorded(*key, state="sent", attempts=1) for key in keys])
-            await ledger.handed_over(connection, [key[0] for key in keys], lease_seconds=300)
+            await _rows_by_key(connection)
         for statement in statements:
             assert "email_deliveries" not in await read_whole(connection, [statement]), statement[0]
 
