@@ -100,6 +100,51 @@ async def test_what_an_emptied_broker_lost_is_published_again(start) -> None:
             await asyncio.sleep(0.05)
 
 
+class BrokerThatIsSlowWithTheRest(MemoryBroker):
+    """Publishes what is of priority 10; the others wait for `open`."""
+
+    def __init__(self) -> None:
+        super().__init__(TOPOLOGY)
+        self.open = asyncio.Event()
+
+    async def publish_many(self, publications):
+        if any(one.priority < 10 for one in publications):
+            await self.open.wait()
+        return await super().publish_many(publications)
+
+
+async def test_what_is_urgent_is_published_while_the_rest_still_waits(start) -> None:
+    broker = BrokerThatIsSlowWithTheRest()
+    gateway = await start(broker=broker)
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    slow = [(await gateway.send(user_id=str(user.id), priority=1)).json()["data"] for _ in range(3)]
+    urgent = (await gateway.send(user_id=str(user.id), priority=10)).json()["data"]
+    await gateway.until(urgent["notification_id"], "queued")
+    assert (await broker.depth("email.queue")).ready == 1
+    broker.open.set()
+    for one in slow:
+        await gateway.until(one["notification_id"], "queued")
+
+
+async def test_a_defect_while_publishing_stops_nothing_after_it(start) -> None:
+    broker = MemoryBroker(TOPOLOGY)
+    gateway = await start(broker=broker, lease_seconds=0.5)
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    works, broker.publish_many = broker.publish_many, _defective
+    struck = (await gateway.send(user_id=str(user.id))).json()["data"]
+    await asyncio.sleep(0.1)
+    broker.publish_many = works
+    next_one = (await gateway.send(user_id=str(user.id))).json()["data"]
+    for one in (next_one, struck):
+        await gateway.until(one["notification_id"], "queued")
+
+
+async def _defective(_publications):
+    raise ZeroDivisionError
+
+
 class Sieve:
     """Consumes email.queue as a worker does, and loses the messages it is told to lose."""
 

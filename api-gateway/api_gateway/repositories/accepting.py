@@ -7,10 +7,10 @@ from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
 from chassis.rowsets import records
+from chassis.statements import Executes
 from contracts.messages import DeliveryGuarantee
 
 # leased: this process publishes it now; scheduled: at send_at; deferred: a relay looks it up; settled: nothing to do.
@@ -98,7 +98,7 @@ FROM idempotency_keys k JOIN {records("keys", "caller text, key text", key="key"
 
 
 async def accept(
-    connection: AsyncConnection, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float
+    connection: Executes, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float
 ) -> list[Receipt]:
     """Writes what is new and finds what was there: a receipt for every row, in order."""
     made = await connection.execute(ACCEPT, {"rows": to_json_text(rows), "lease": lease_seconds, "writer": writer})
@@ -113,7 +113,7 @@ async def accept(
     ]
 
 
-async def find_keys(connection: AsyncConnection, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
+async def find_keys(connection: Executes, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
     """(caller, request_id) → the first answer, for those that were used."""
     wanted = [{"caller": caller, "key": key} for caller, key in keys]
     found = await connection.execute(KNOWN, {"keys": to_json_text(wanted)})

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
 from chassis.rowsets import ids, records
+from chassis.statements import Executes
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
@@ -128,12 +129,12 @@ async def take_due(connection: AsyncConnection, *, owner: str, lease_seconds: fl
     return sorted(taken, key=lambda row: (-row.priority, row.created_at))
 
 
-async def mark_queued(connection: AsyncConnection, ids: Sequence[UUID]) -> list[str]:
+async def mark_queued(connection: Executes, ids: Sequence[UUID]) -> list[str]:
     """The broker confirmed these: the gateway is done with them. Returns the channel of each."""
     return [row.notification_type for row in await connection.execute(MARK_QUEUED, {"ids": list(ids)})]
 
 
-async def release(connection: AsyncConnection, ids: Sequence[UUID], *, owner: str, delay_seconds: float) -> None:
+async def release(connection: Executes, ids: Sequence[UUID], *, owner: str, delay_seconds: float) -> None:
     """These were certainly not published: any relay may take them, after `delay_seconds`."""
     await connection.execute(RELEASE, {"ids": list(ids), "owner": owner, "delay": delay_seconds})
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
 from chassis.rowsets import records
+from chassis.statements import Executes
 from contracts.messages import StatusEvent
 from contracts.status import Status, sources_of
 
@@ -56,7 +57,7 @@ class Moved:
     seconds: float
 
 
-async def apply_events(connection: AsyncConnection, events: Sequence[StatusEvent]) -> list[Moved]:
+async def apply_events(connection: Executes, events: Sequence[StatusEvent]) -> list[Moved]:
     """Applies at most one event a notification; late, repeated and unknown ones change nothing."""
     rows = [
         {

@@ -22,7 +22,7 @@ class Housekeeping:
         self._kept = None if retention_days is None else timedelta(days=retention_days)
 
     async def fold(self) -> int:
-        async with self._database.each() as connection:
+        async with self._database.begin() as connection:
             await totals.fold(connection)
         return 0
 
@@ -31,7 +31,7 @@ class Housekeeping:
         if self._kept is None:
             return 0
         before = first_id_of(datetime.now(UTC) - self._kept)
-        async with self._database.each() as connection:
+        async with self._database.begin() as connection:
             removed = await retention.remove(connection, before=before, largest=LARGEST_GROUP)
         if removed:
             log.info("retention.removed", notifications=removed)

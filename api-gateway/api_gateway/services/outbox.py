@@ -4,8 +4,8 @@
 """
 
 import asyncio
-from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -18,14 +18,17 @@ from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Publication, PublishFailed
 from chassis.database import DatabaseUnavailable
+from chassis.groupcommit import Closed, GroupCommit
 from chassis.jsons import to_json
 from chassis.tracing import headers_of
 from contracts.messages import MESSAGE_VERSION
 from contracts.status import Status
+from contracts.topology import URGENT
 
 log = structlog.get_logger()
 
 LARGEST_GROUP = 250
+PAUSE_SECONDS = 0.015  # between two groups: what is sent together is taken, claimed and recorded together by a worker
 MOST_WAITING = 20_000  # beyond, offers are left to the relay: memory stays bounded while the broker is slow
 SOON_SECONDS = 1.0
 
@@ -39,22 +42,24 @@ class Letter:
 
 
 class Outbox:
-    """One publisher a process; its one task takes whatever has gathered while the last group was on its way."""
+    """One publisher a process. What is urgent does not gather with the rest."""
 
     def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics) -> None:
         self._broker = broker
         self._store = store
         self._metrics = metrics
-        self._waiting: deque[Letter] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._group: GroupCommit[Letter, None] = GroupCommit(
+            self._send, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS
+        )
+        self._waiting = 0
         self._marks: set[asyncio.Task[None]] = set()
 
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
-        if len(self._waiting) < MOST_WAITING:
-            self._waiting.append(letter(row, created_at=created_at))
-            if self._task is None or self._task.done():
-                self._task = asyncio.create_task(self._drain())
+        if self._waiting < MOST_WAITING:
+            with suppress(Closed):
+                self._group.offer(letter(row, created_at=created_at), express=row.priority >= URGENT)
+                self._waiting += 1
 
     @property
     def can_publish(self) -> bool:
@@ -62,23 +67,25 @@ class Outbox:
 
     async def close(self) -> None:
         """Publishes what waits (the relay of another process would too, once the leases run out)."""
-        if self._task is not None:
-            await self._task
+        await self._group.close()
         await asyncio.gather(*self._marks)
 
-    async def _drain(self) -> None:
-        """The next group is not kept waiting for the mark of the last."""
-        while self._waiting:
-            group = [self._waiting.popleft() for _ in range(min(LARGEST_GROUP, len(self._waiting)))]
-            try:
-                confirmed = await self._confirmed(group)
-            except DatabaseUnavailable:
-                log.warning("outbox.release_deferred", letters=len(group))  # their lease runs on
-                continue
-            if confirmed:
-                mark = asyncio.create_task(self._mark_in_the_end(confirmed))
-                self._marks.add(mark)
-                mark.add_done_callback(self._marks.discard)
+    async def _send(self, letters: Sequence[Letter]) -> list[None]:
+        """The next group is not kept waiting for the mark of this one. What fails is the relay's when the lease ends."""
+        self._waiting -= len(letters)
+        try:
+            confirmed = await self._confirmed(letters)
+        except DatabaseUnavailable:
+            log.warning("outbox.release_deferred", letters=len(letters))
+            confirmed = []
+        except Exception:
+            log.exception("outbox.sending_failed", letters=len(letters))
+            confirmed = []
+        if confirmed:
+            mark = asyncio.create_task(self._mark_in_the_end(confirmed))
+            self._marks.add(mark)
+            mark.add_done_callback(self._marks.discard)
+        return [None] * len(letters)
 
     async def publish(self, letters: Sequence[Letter]) -> int:
         """Publishes and marks; returns how many were confirmed. What was not stays in the outbox."""

@@ -10,6 +10,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from chassis.errors import Unavailable
+from chassis.statements import STATEMENT_SECONDS, Single, SingleConnections
 
 log = structlog.get_logger()
 
@@ -28,19 +29,19 @@ class Database:
 
     `begin()` gives a connection inside a transaction that commits when the block ends. It raises `DatabaseUnavailable`
     (503 with Retry-After) when the server is away, in place of the driver's many ways to say so. `each()` is for single
-    statements, which PostgreSQL makes whole by itself.
+    statements, which PostgreSQL makes whole by itself. Each of the two has `pool_size` connections at most.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float = 2.0) -> None:
         self._engine = create_async_engine(
             url,
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=0,
             pool_timeout=connect_seconds,
             pool_use_lifo=True,
-            connect_args={"timeout": connect_seconds, "command_timeout": 30},
+            connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
         )
-        self._committing = self._engine.execution_options(isolation_level="AUTOCOMMIT")
+        self._single = SingleConnections(url, most=pool_size, connect_seconds=connect_seconds)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -48,12 +49,12 @@ class Database:
             yield connection
 
     @asynccontextmanager
-    async def each(self) -> AsyncIterator[AsyncConnection]:
+    async def each(self) -> AsyncIterator[Single]:
         """A connection on which each statement commits by itself: one round trip, where BEGIN and COMMIT make three.
 
-        For the hot path, where a group is one statement.
+        For the hot path, where a group is one statement; see `chassis.statements`.
         """
-        async with _told(), self._committing.connect() as connection:
+        async with _told(), self._single.take() as connection:
             yield connection
 
     @asynccontextmanager
@@ -68,6 +69,7 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def close(self) -> None:
+        await self._single.close()
         await self._engine.dispose()
 
 

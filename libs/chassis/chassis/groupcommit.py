@@ -12,6 +12,7 @@ from typing import Generic, TypeVar
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+_Waiting = tuple[Item, "asyncio.Future[Result] | None"]
 
 
 class Closed(Exception):
@@ -45,6 +46,12 @@ class GroupCommit(Generic[Item, Result]):
             raise Closed
         return await (self._express if express else self._lane).submit(item)
 
+    def offer(self, item: Item, *, express: bool = False) -> None:
+        """Like `submit`, for whoever does not wait: what becomes of it is `flush`'s to see to."""
+        if self._closed:
+            raise Closed
+        (self._express if express else self._lane).add(item, None)
+
     async def close(self) -> None:
         self._closed = True
         for lane in (self._lane, self._express):
@@ -64,7 +71,7 @@ class _Lane(Generic[Item, Result]):
         self._flush = flush
         self._size = size
         self._largest = largest
-        self._waiting: deque[tuple[Item, asyncio.Future[Result]]] = deque()
+        self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause_seconds = pause_seconds
         self._rests_until = 0.0  # in loop time
@@ -72,13 +79,16 @@ class _Lane(Generic[Item, Result]):
 
     async def submit(self, item: Item) -> Result:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
+        self.add(item, future)
+        return await future
+
+    def add(self, item: Item, future: "asyncio.Future[Result] | None") -> None:
         self._waiting.append((item, future))
         if not self._busy:
             self._busy = True
             task = asyncio.get_running_loop().create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
-        return await future
 
     async def empty(self) -> None:
         while self._tasks:
@@ -101,7 +111,7 @@ class _Lane(Generic[Item, Result]):
             await asyncio.sleep(seconds)
         self._rests_until = loop.time() + self._pause_seconds
 
-    def _take(self) -> list[tuple[Item, "asyncio.Future[Result]"]]:
+    def _take(self) -> "list[_Waiting[Item, Result]]":
         """What goes together: up to `largest`, and always at least one item, however large it is."""
         taken, room = [], self._largest
         while self._waiting and room > 0:
@@ -109,23 +119,22 @@ class _Lane(Generic[Item, Result]):
             room -= self._size(taken[-1][0])
         return taken
 
-    async def _run_group(self, taken: list[tuple[Item, "asyncio.Future[Result]"]]) -> None:
+    async def _run_group(self, taken: "list[_Waiting[Item, Result]]") -> None:
         try:
             results = await self._flush([item for item, _ in taken])
         except BaseException as error:
             for _, future in taken:
-                _fail(future, error)
+                if future is not None and not future.done():
+                    _fail(future, error)
             if not isinstance(error, Exception):
                 raise
             return
         for (_, future), result in zip(taken, results, strict=True):
-            if not future.done():
+            if future is not None and not future.done():
                 future.set_result(result)
 
 
 def _fail(future: "asyncio.Future[Result]", error: BaseException) -> None:
-    if future.done():
-        return
     if isinstance(error, asyncio.CancelledError):
         future.cancel()
     else:

@@ -1,5 +1,6 @@
 """The database wrapper: one clear error when the server is away."""
 
+import asyncio
 from contextlib import suppress
 from pathlib import Path
 
@@ -17,10 +18,12 @@ async def test_a_query_runs_in_a_transaction(databases) -> None:
     await database.close()
 
 
-async def test_a_server_that_refuses_is_unavailable(unused_tcp_port: int) -> None:
+@pytest.mark.parametrize("way", [Database.begin, Database.each])
+async def test_a_server_that_refuses_is_unavailable(unused_tcp_port: int, way) -> None:
     database = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
     with pytest.raises(DatabaseUnavailable) as raised:
-        await database.ping()
+        async with way(database):
+            pass
     assert raised.value.status == 503
     assert raised.value.headers["Retry-After"]
     await database.close()
@@ -47,10 +50,65 @@ async def test_what_was_written_before_a_failure_is_kept_only_where_each_stateme
         async with way(database) as connection:
             await connection.execute(text("INSERT INTO notes VALUES ('x')"))
             raise ValueError
-    async with database.begin() as connection:  # the same connection, from the pool: a transaction again
+    async with database.begin() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM notes"))).scalar_one() == kept
-        assert (await connection.execute(text("SELECT now() = clock_timestamp()"))).scalar_one() is False
     await database.close()
+
+
+async def test_a_single_statement_takes_parameters_by_name_and_gives_columns_as_attributes(databases) -> None:
+    database = Database(await databases(None))
+    async with database.each() as connection:
+        statement = text(
+            "SELECT n, n || CAST(:word AS text) AS both FROM unnest(CAST(:numbers AS int[])) n WHERE n < :most"
+        )
+        rows = await connection.execute(statement, {"most": 3, "numbers": [1, 2, 3], "word": "x"})
+    assert [(row.n, row.both) for row in rows] == [(1, "1x"), (2, "2x")]
+    await database.close()
+
+
+async def test_a_wrong_single_statement_is_not_called_unavailable_and_harms_no_other(databases) -> None:
+    database = Database(await databases(None), pool_size=1)
+    with pytest.raises(Exception, match="syntax error"):
+        async with database.each() as connection:
+            await connection.execute(text("SELEC 1"))
+    await _answers(database)
+    await database.close()
+
+
+async def test_a_connection_that_died_at_rest_is_replaced(databases) -> None:
+    database = Database(await databases(None), pool_size=1)
+    async with database.each() as connection:
+        [mine] = await connection.execute(text("SELECT pg_backend_pid() AS pid"))
+    async with database.begin() as other:
+        await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine.pid})
+    await asyncio.sleep(0.2)
+    await _answers(database)
+    await database.close()
+
+
+async def test_no_place_in_time_is_unavailable_and_a_cancelled_statement_gives_its_place_back(databases) -> None:
+    database = Database(await databases(None), pool_size=1, connect_seconds=0.2)
+    began = asyncio.Event()
+
+    async def hold() -> None:
+        async with database.each() as connection:
+            began.set()
+            await connection.execute(text("SELECT pg_sleep(60)"))
+
+    held = asyncio.create_task(hold())
+    await began.wait()
+    with pytest.raises(DatabaseUnavailable):
+        await _answers(database)
+    held.cancel()
+    await asyncio.gather(held, return_exceptions=True)
+    await _answers(database)
+    await database.close()
+
+
+async def _answers(database: Database) -> None:
+    async with database.each() as connection:
+        [row] = await connection.execute(text("SELECT 42 AS answer"))
+        assert row.answer == 42
 
 
 async def test_a_wrong_statement_is_not_called_unavailable(databases) -> None:
@@ -61,10 +119,12 @@ async def test_a_wrong_statement_is_not_called_unavailable(databases) -> None:
     await database.close()
 
 
-async def test_a_database_that_does_not_exist_yet_is_unavailable(databases) -> None:
+@pytest.mark.parametrize("way", [Database.begin, Database.each])
+async def test_a_database_that_does_not_exist_yet_is_unavailable(databases, way) -> None:
     database = Database((await databases(None)).rsplit("/", 1)[0] + "/not_made_yet")
     with pytest.raises(DatabaseUnavailable):
-        await database.ping()
+        async with way(database):
+            pass
     await database.close()
 
 

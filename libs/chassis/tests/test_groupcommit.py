@@ -141,6 +141,28 @@ async def test_a_failed_flush_fails_its_group_only() -> None:
     assert await group.submit(7) == 7
 
 
+async def test_what_is_offered_gathers_too_and_nobody_waits_for_it() -> None:
+    groups: list[list[int]] = []
+
+    async def flush(items):
+        groups.append(list(items))
+        if 0 in items:
+            raise OSError("down")
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush)
+    for item in (0, 1):
+        group.offer(item)
+    group.offer(9, express=True)
+    await asyncio.sleep(0.01)
+    group.offer(2)
+    assert await group.submit(3) == 3
+    assert groups == [[0, 1], [9], [2, 3]]
+    await group.close()
+    with pytest.raises(Closed):
+        group.offer(4)
+
+
 async def test_a_cancelled_submit_does_not_disturb_its_neighbours() -> None:
     gate = asyncio.Event()
 

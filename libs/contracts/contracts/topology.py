@@ -6,6 +6,7 @@ EXCHANGE = "notifications.direct"
 FAILED_KEY = "failed"
 STATUS_KEY = "status"
 HIGHEST_PRIORITY = 10
+URGENT = 8  # from this priority on nothing gathers with the rest, and a sleeping device is woken
 FAILED_QUEUE = "failed.queue"
 STATUS_QUEUE = "status.queue"
 

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 
 import orjson
 
+from contracts.topology import URGENT
 from delivery.channel import Envelope
 from templating import RenderedPush
 
 LARGEST_PAYLOAD = 4096  # bytes, keys and values; a notification that is larger is refused whole
-URGENT = 8  # the priority from which a sleeping device is woken
 
 
 @dataclass(frozen=True, slots=True)

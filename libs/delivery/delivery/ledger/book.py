@@ -6,14 +6,14 @@ from uuid import UUID
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
 from contracts.lookups import LedgerTotals
+from contracts.topology import URGENT
 from delivery.ledger.repository import Claim, Closed, LedgerRepository, Recorded, Standing, ToRequeue
 
 Key = tuple[UUID, str]
 
 # Between two group commits; the urgent do not wait for them.
-BEFORE_SECONDS = 0.01  # on the way to the provider
-AFTER_SECONDS = 0.025
-URGENT = 8  # from this priority on the ledger's groups are of the urgent alone: a backlog of the others is no wait
+BEFORE_SECONDS = 0.02  # on the way to the provider
+AFTER_SECONDS = 0.05
 
 
 class Ledger:
@@ -70,7 +70,7 @@ class Ledger:
 
     async def remove(self, *, before: UUID, largest: int) -> int:
         """Deletes up to `largest` deliveries that have ended, of ids smaller than `before`. Returns how many."""
-        async with self._database.each() as connection:
+        async with self._database.begin() as connection:
             return await self._repository.remove(connection, before=before, largest=largest)
 
     async def beat(self) -> None:

@@ -7,10 +7,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.jsons import to_json_text
+from chassis.statements import Executes
 from contracts.lookups import LedgerTotals
 from delivery.ledger import statements
 
@@ -114,7 +114,7 @@ class LedgerRepository:
         self._beat = statements.for_channel(statements.BEAT, channel)
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
-    async def claim(self, connection: AsyncConnection, claims: Sequence[Claim]) -> list[Standing]:
+    async def claim(self, connection: Executes, claims: Sequence[Claim]) -> list[Standing]:
         """Claims what can be claimed and says how the rest stands, in order. No key may come twice."""
         rows = await connection.execute(self._claim, {"rows": _json(claims), "owner": self.owner})
         standings: dict[tuple[UUID, str], Standing] = {
@@ -126,7 +126,7 @@ class LedgerRepository:
             standings |= await self._look_at(connection, others)
         return [standings.get((claim.notification_id, claim.recipient), InOtherHands()) for claim in claims]
 
-    async def _look_at(self, connection: AsyncConnection, claims: Sequence[Claim]) -> dict[tuple[UUID, str], Standing]:
+    async def _look_at(self, connection: Executes, claims: Sequence[Claim]) -> dict[tuple[UUID, str], Standing]:
         keys = [(claim.notification_id, claim.recipient) for claim in claims]
         rows = await connection.execute(self._look, {"keys": _keys(keys)})
         return {(row.notification_id, row.recipient): _closed(row) for row in rows if row.state in ENDS}
@@ -141,14 +141,12 @@ class LedgerRepository:
         found = await connection.execute(self._has, {"notification_id": notification_id, "replay": replay})
         return found.first() is not None
 
-    async def mark_sending(
-        self, connection: AsyncConnection, keys: Sequence[tuple[UUID, str]]
-    ) -> set[tuple[UUID, str]]:
+    async def mark_sending(self, connection: Executes, keys: Sequence[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
         """Those that are still ours, and may be sent once this is committed."""
         rows = await connection.execute(self._mark_sending, {"keys": _keys(keys), "owner": self.owner})
         return {(row.notification_id, row.recipient) for row in rows}
 
-    async def record(self, connection: AsyncConnection, results: Sequence[Recorded]) -> set[tuple[UUID, str]]:
+    async def record(self, connection: Executes, results: Sequence[Recorded]) -> set[tuple[UUID, str]]:
         """Those that were still ours to record."""
         rows = await connection.execute(self._record, {"rows": _json(results), "owner": self.owner})
         return {(row.notification_id, row.recipient) for row in rows}
@@ -178,7 +176,7 @@ class LedgerRepository:
         }
         return list(taken.values())
 
-    async def handed_over(self, connection: AsyncConnection, ids: Sequence[UUID], *, lease_seconds: float) -> None:
+    async def handed_over(self, connection: Executes, ids: Sequence[UUID], *, lease_seconds: float) -> None:
         """The broker confirmed these: they are not looked at again for so long."""
         await connection.execute(self._handed_over, {"ids": list(ids), "lease": lease_seconds})
 
@@ -197,7 +195,7 @@ class LedgerRepository:
         """Deletes up to `largest` deliveries that have ended, of smaller ids. Returns how many."""
         return (await connection.execute(self._remove, {"bound": before, "largest": largest})).rowcount
 
-    async def beat(self, connection: AsyncConnection) -> None:
+    async def beat(self, connection: Executes) -> None:
         """This worker is alive."""
         await connection.execute(self._beat, {"owner": self.owner})
 
@@ -206,7 +204,7 @@ class LedgerRepository:
         await connection.execute(self._leave, {"owner": self.owner})
 
 
-def _closed(row: Row[Any]) -> Closed:
+def _closed(row: Any) -> Closed:
     return Closed(row.state, row.attempts, row.code, row.detail, row.provider_message_id, row.replay)
 
 

@@ -1,0 +1,105 @@
+"""Single statements, straight through the driver: what a group commit runs on.
+
+SQLAlchemy's asyncio connections cost three times the CPU (greenlets, checkout, isolation level, result). At a few hundred
+notifications a second, where groups are small, that was a quarter of a worker's time. See ADR 11.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+import asyncpg
+from sqlalchemy import TextClause, make_url
+from sqlalchemy.dialects.postgresql.asyncpg import dialect
+
+if TYPE_CHECKING:
+    Connection = asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+STATEMENT_SECONDS = 30
+_DIALECT = dialect()  # type: ignore[no-untyped-call]
+
+
+class Executes(Protocol):
+    """What runs a statement and gives its rows, columns as attributes: one of these, or SQLAlchemy's connection."""
+
+    async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Iterable[Any]: ...
+
+
+class Row(asyncpg.Record):
+    """The driver's row, with its columns as attributes."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+
+class Single:
+    """A connection on which each statement commits by itself."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def execute(self, statement: TextClause, parameters: Mapping[str, Any] | None = None, /) -> Sequence[Any]:
+        query, names = _for_driver(statement)
+        given = parameters or {}
+        return await self._connection.fetch(query, *[given[name] for name in names])
+
+
+class SingleConnections:
+    """At most `most` connections, made when they are needed. One that anything went wrong on is not used again."""
+
+    def __init__(self, url: str, *, most: int, connect_seconds: float) -> None:
+        _, self._options = _DIALECT.create_connect_args(make_url(url))  # type: ignore[no-untyped-call]
+        self._connect_seconds = connect_seconds
+        self._places = asyncio.Semaphore(most)
+        self._idle: list[Connection] = []
+
+    @asynccontextmanager
+    async def take(self) -> AsyncIterator[Single]:
+        """Raises TimeoutError when no place is free in time, and what the driver raises."""
+        async with asyncio.timeout(self._connect_seconds):
+            await self._places.acquire()
+        connection: Connection | None = None
+        try:
+            connection = self._rested() or await self._connect()
+            yield Single(connection)
+        except BaseException:
+            if connection is not None:
+                connection.terminate()
+            raise
+        else:
+            self._idle.append(connection)
+        finally:
+            self._places.release()
+
+    async def close(self) -> None:
+        """Those at rest; the others must have been given back."""
+        while self._idle:
+            connection = self._idle.pop()
+            try:
+                await connection.close(timeout=self._connect_seconds)
+            except Exception:  # noqa: BLE001 - a server that is away cannot be told
+                connection.terminate()
+
+    def _rested(self) -> Connection | None:
+        """The last used first; the server may have closed others since."""
+        while self._idle:
+            connection = self._idle.pop()
+            if not connection.is_closed():
+                return connection
+        return None
+
+    async def _connect(self) -> Connection:
+        return await asyncpg.connect(
+            **self._options, timeout=self._connect_seconds, command_timeout=STATEMENT_SECONDS, record_class=Row
+        )
+
+
+@lru_cache(maxsize=256)
+def _for_driver(statement: TextClause) -> tuple[str, tuple[str, ...]]:
+    """`:names` as the driver's numbers, and which name has which."""
+    compiled = statement.compile(dialect=_DIALECT)
+    return str(compiled), tuple(compiled.positiontup or ())
