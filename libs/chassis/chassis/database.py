@@ -18,6 +18,8 @@ log = structlog.get_logger()
 # 08 connection exception, 53 insufficient resources, 57P operator intervention (shutdown, starting up); and while it is being
 # set up, moved or its password changed: 28 invalid authorization, 3D no such database, 55000 it takes no connections.
 AWAY = ("08", "28", "3D", "53", "55000", "57P")
+# The driver's own: a connection that is closed, or on which the server said goodbye while nobody asked it anything.
+AWAY_BY_NAME = frozenset({"ConnectionDoesNotExistError", "InterfaceError", "InternalClientError"})
 
 
 class DatabaseUnavailable(Unavailable):
@@ -95,7 +97,7 @@ def is_away(error: BaseException | None) -> bool:
     if isinstance(error, DBAPIError):
         error = error.orig
     state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-    return str(state).startswith(AWAY) or type(error).__name__ in {"ConnectionDoesNotExistError", "InterfaceError"}
+    return str(state).startswith(AWAY) or type(error).__name__ in AWAY_BY_NAME
 
 
 def _unavailable(error: BaseException) -> DatabaseUnavailable:
