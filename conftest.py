@@ -18,13 +18,14 @@ import structlog
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
+from chassis.correlation import add_ids
 from chassis.migrating import migrate
 from devstack.postgres import start_postgres
 
 # structlog's own default draws every traceback with its variables: seconds each, and hundreds of them in some tests.
 structlog.configure(
     processors=[
-        structlog.contextvars.merge_contextvars,
+        add_ids,
         structlog.processors.add_log_level,
         structlog.processors.format_exc_info,
         structlog.processors.KeyValueRenderer(),

@@ -65,11 +65,12 @@ class Lab:
         queues.empty_all(self.rabbit.url)
         redis.Redis.from_url(self.redis.url).flushall()
         self.providers.reset()
-        self.run_services([name for name in MODULES if name not in set(without)])
+        self.run_services(without=without)
 
-    def run_services(self, services: Iterable[str]) -> None:
+    def run_services(self, services: Iterable[str] = MODULES, *, without: Iterable[str] = ()) -> None:
         """Starts one process of each and waits until they are ready."""
-        wanted = list(services)
+        left_out = set(without)
+        wanted = [name for name in services if name not in left_out]
         for name in wanted:
             self.system.start_service(name)
         for name in wanted:

@@ -10,6 +10,7 @@ from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
+from chassis.edge import put_headers
 from chassis.errors import Forbidden, TooManyRequests
 from chassis.ratelimit import RateLimiter
 from chassis.security import Identity, authenticate, identity_of
@@ -40,7 +41,7 @@ async def identify(request: Request) -> Identity:
 async def spend(request: Request, identity: Identity, cost: int = 1) -> None:
     """Takes `cost` from the caller's limit; the headers go on whatever answer follows. Raises TooManyRequests."""
     decision = await desk_of(request).limiter.check(identity.caller, cost)
-    request.state.rate_headers = decision.headers()
+    put_headers(request.scope, decision.headers())
     if not decision.allowed:
         raise TooManyRequests
 

@@ -10,7 +10,6 @@ from prometheus_client import Gauge
 from redis.asyncio import Redis
 
 from api_gateway.dependencies import Desk
-from api_gateway.rate_headers import RateLimitHeaders
 from api_gateway.routers import notifications, operations, proxy, submitting
 from api_gateway.services import housekeeping
 from api_gateway.services.accepting import Acceptor
@@ -42,7 +41,6 @@ from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceTokens
-from chassis.straight import answer_straight
 from chassis.tracing import OFF, Tracing, traced
 from contracts.callers import build_authenticator
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
@@ -203,8 +201,7 @@ def create_app(
     gateway.install(app)
     for router in (submitting.router, notifications.router, operations.router, proxy.router):
         app.include_router(router)
-    answer_straight(app, submitting.router)
-    app.add_middleware(RateLimitHeaders)
+    app.straight.add(submitting.router)
     return app
 
 

@@ -1,8 +1,11 @@
 """What a caller gets for a notification, and what is in the outbox and the queue afterwards."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta, timezone
+from hashlib import sha256
 from uuid import UUID, uuid4
 
+import orjson
 from fakeredis import FakeAsyncRedis, FakeServer
 
 from api_gateway.schemas.requests import NotificationRequest
@@ -72,6 +75,44 @@ def test_a_key_that_was_used_before_there_were_guarantees_is_still_recognised() 
     asked = {"notification_type": "email", "user_id": str(UUID(int=1)), "template_code": "t"}
     before = "33798bae32007db77dee75c235123a56b2db559ccfdfc7e4fe69fce1d6069364"
     assert body_hash(NotificationRequest.model_validate(asked)) == before
+
+
+CHANGED: dict[str, object] = {
+    "notification_type": "push",
+    "user_id": str(UUID(int=2)),
+    "template_code": "u",
+    "variables": {"a": 1},
+    "priority": 6,
+    "metadata": {"a": 1},
+    "language": "fr",
+    "send_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+    "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
+    "delivery_guarantee": "at_most_once",
+}
+
+
+def test_every_field_but_the_request_id_tells_requests_apart() -> None:
+    asked = {"notification_type": "email", "user_id": str(UUID(int=1)), "template_code": "t"}
+    bodies = [asked, *({**asked, field: value} for field, value in CHANGED.items())]
+    assert len({body_hash(NotificationRequest.model_validate(body)) for body in bodies}) == len(bodies)
+    assert NotificationRequest.model_fields.keys() == CHANGED.keys() | {"request_id"}
+    again = NotificationRequest.model_validate({**asked, "request_id": "r"})
+    assert body_hash(again) == body_hash(NotificationRequest.model_validate(asked))
+
+
+def test_a_bodys_hash_is_that_of_its_json_whatever_the_order_of_its_keys() -> None:
+    tomorrow = (datetime.now(UTC) + timedelta(days=1)).replace(microsecond=120_000)
+    asked = {
+        "notification_type": "email", "user_id": str(UUID(int=1)).upper(), "template_code": "t",
+        "variables": {"b": [1, {"d": 2.5, "c": None}], "a": "ü"},
+        "send_at": tomorrow.astimezone(timezone(timedelta(hours=2))).isoformat(),
+        "expires_at": (tomorrow + timedelta(days=1)).replace(microsecond=0).isoformat(),
+    }  # fmt: skip
+    request = NotificationRequest.model_validate(asked)
+    as_json = request.model_dump(mode="json", exclude={"request_id", "delivery_guarantee"})
+    assert body_hash(request) == sha256(orjson.dumps(as_json, option=orjson.OPT_SORT_KEYS)).hexdigest()
+    turned = NotificationRequest.model_validate({**asked, "variables": {"a": "ü", "b": [1, {"c": None, "d": 2.5}]}})
+    assert body_hash(turned) == body_hash(request)
 
 
 async def test_the_same_request_id_with_another_body_is_refused(gateway) -> None:

@@ -1,10 +1,11 @@
 """The outbox: what was accepted is published, whatever was away in between."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from chassis.broker import MemoryBroker, Publication
+from chassis.broker import MemoryBroker, Publication, PublishFailed
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY
 
@@ -213,3 +214,29 @@ async def test_a_worker_that_began_and_fell_silent_is_asked_again(start) -> None
     await gateway.until(name, "sent")
     assert sieve.seen == [name, name]
     await consumer.close()
+
+
+class SlowBroker(MemoryBroker):
+    """Takes nothing until it is told to."""
+
+    def __init__(self) -> None:
+        super().__init__(TOPOLOGY)
+        self.takes = asyncio.Event()
+
+    async def publish_many(self, publications: Sequence[Publication]) -> list[PublishFailed | None]:
+        await self.takes.wait()
+        return await super().publish_many(publications)
+
+
+async def test_what_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_the_rest(start, monkeypatch) -> None:
+    monkeypatch.setattr("api_gateway.services.outbox.MOST_WAITING", 3)
+    gateway = await start(broker=(broker := SlowBroker()), lease_seconds=2)
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    answers = [await gateway.send(user_id=str(user.id)) for _ in range(10)]
+    waiting = gateway.app.state.desk.acceptor._outbox._group.waiting
+    broker.takes.set()
+    assert waiting == 3
+    for answered in answers:
+        await gateway.until(answered.json()["data"]["notification_id"], "queued")
+    assert (await broker.depth("email.queue")).ready == 10

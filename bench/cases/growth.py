@@ -40,7 +40,7 @@ def growth(run: Run) -> Result:
         began = time.monotonic()
         rows.fill(run.lab.gateway, size)
         loading[str(size)] = round(time.monotonic() - began)
-        run.lab.run_services(name for name in MODULES if name not in WORKERS)  # now: a relay would scan the bare table
+        run.lab.run_services(without=WORKERS)  # now: a relay would scan the bare table
         found, counted = _timed(run, size)
         balance += counted
         timed[size] = {what: timed.get(size, {}).get(what, []) + seconds for what, seconds in found.items()}

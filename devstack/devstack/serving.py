@@ -9,6 +9,8 @@ from typing import Literal
 import uvicorn
 from fastapi import FastAPI
 
+from chassis.one_write import OneWriteProtocol
+
 
 @asynccontextmanager
 async def serving(
@@ -19,7 +21,12 @@ async def serving(
     Raises RuntimeError when the app's own start failed.
     """
     config = uvicorn.Config(
-        app, log_config=None, access_log=False, lifespan=lifespan, timeout_graceful_shutdown=grace_seconds
+        app,
+        http=OneWriteProtocol,
+        log_config=None,
+        access_log=False,
+        lifespan=lifespan,
+        timeout_graceful_shutdown=grace_seconds,
     )
     server = _QuietServer(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))

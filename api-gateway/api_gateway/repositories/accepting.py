@@ -17,7 +17,7 @@ from contracts.messages import DeliveryGuarantee
 Disposition = Literal["leased", "scheduled", "deferred", "settled"]
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)  # not frozen: with so many fields that takes longer than all that is done to fill them
 class NewNotification:
     """A row to be. `recipient` and `template_version` are None while they are not resolved."""
 
@@ -102,7 +102,7 @@ async def accept(
 ) -> list[Receipt]:
     """Writes what is new and finds what was there: a receipt for every row, in order."""
     made = await connection.execute(ACCEPT, {"rows": to_json_text(rows), "lease": lease_seconds, "writer": writer})
-    created = {row.notification_id: row.created_at for row in made}
+    created: dict[UUID, datetime] = dict(iter(made))
     repeated = [row for row in rows if row.id not in created]
     known = await find_keys(connection, [(row.caller, row.request_id) for row in repeated]) if repeated else {}
     return [

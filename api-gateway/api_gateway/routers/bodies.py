@@ -59,6 +59,8 @@ def _one_id(in_body: object, in_header: str) -> object:
 
 def _check_json(field: str, value: dict[str, Any], largest: int) -> None:
     """Refuses what PostgreSQL cannot keep (NUL) or nobody should send (size, depth)."""
+    if not value:
+        return
     written = orjson.dumps(value)
     if len(written) > largest:
         raise field_error(field, f"At most {largest} bytes of JSON")

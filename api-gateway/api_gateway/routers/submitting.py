@@ -18,6 +18,7 @@ from chassis.envelope import Envelope, answer
 from chassis.errors import ServiceError
 from chassis.raw_headers import header_of
 from chassis.security import Identity
+from chassis.straight import body_of
 from chassis.tracing import trace_context
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
@@ -59,11 +60,11 @@ async def create_notification(request: Request) -> Response:
 
     The same `request_id` with the same body is answered as the first time, with the header `Idempotent-Replayed: true`.
     """
+    desk = desk_of(request)
     identity = await identify(request)
     await spend(request, identity)
-    asked = parse_notification(parse_json(await request.body()), header_of(request.scope, b"idempotency-key"))
+    asked = parse_notification(parse_json(await body_of(request)), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
-    desk = desk_of(request)
     receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
     if receipt.fresh:
         desk.metrics.moved(asked.notification_type, receipt.status)
@@ -96,7 +97,7 @@ async def create_notification(request: Request) -> Response:
 async def create_batch(request: Request) -> Response:
     """Each item is accepted or refused on its own; `results` are in the order of the items. 422 when none was accepted."""
     identity = await identify(request)
-    items = parse_batch(parse_json(await request.body()))
+    items = parse_batch(parse_json(await body_of(request)))
     await spend(request, identity, len(items))
     origin = Origin(identity, correlation_id(), trace_context())
     desk = desk_of(request)

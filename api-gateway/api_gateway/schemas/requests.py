@@ -59,6 +59,8 @@ class NotificationRequest(BaseModel):
 
     @model_validator(mode="after")
     def _times_make_sense(self) -> "NotificationRequest":
+        if self.expires_at is None and self.send_at is None:
+            return self
         now = datetime.now(UTC)
         if self.expires_at is not None and self.expires_at <= max(now, self.send_at or now):
             raise ValueError("expires_at must lie after now and after send_at")

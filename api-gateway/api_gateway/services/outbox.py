@@ -51,15 +51,13 @@ class Outbox:
         self._group: GroupCommit[Letter, None] = GroupCommit(
             self._send, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS
         )
-        self._waiting = 0
         self._marks: set[asyncio.Task[None]] = set()
 
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
-        if self._waiting < MOST_WAITING:
+        if self._group.waiting < MOST_WAITING:
             with suppress(Closed):
                 self._group.offer(letter(row, created_at=created_at), express=row.priority >= URGENT)
-                self._waiting += 1
 
     @property
     def can_publish(self) -> bool:
@@ -72,7 +70,6 @@ class Outbox:
 
     async def _send(self, letters: Sequence[Letter]) -> list[None]:
         """The next group is not kept waiting for the mark of this one. What fails is the relay's when the lease ends."""
-        self._waiting -= len(letters)
         try:
             confirmed = await self._confirmed(letters)
         except DatabaseUnavailable:

@@ -14,7 +14,7 @@ from api_gateway.repositories.outbox import DueRow
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox, letter
-from api_gateway.services.resolving import Fit, Resolved, Wanted, resolve
+from api_gateway.services.resolving import Fit, Resolved, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
 from chassis.http_client import DependencyUnavailable
@@ -84,7 +84,7 @@ class Relay:
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[Fate]:
         open_rows = [row for row in rows if row.recipient is None and not row.expired]
-        fits = await resolve([_wanted(row) for row in open_rows], self._directory)
+        fits = await resolve(open_rows, self._directory)
         found = {row.id: _fate(row, fit) for row, fit in zip(open_rows, fits, strict=True)}
         return [Ended(row.id, Status.EXPIRED, "expired") if row.expired else found.get(row.id, row) for row in rows]
 
@@ -112,14 +112,10 @@ def _fate(row: DueRow, fit: Fit) -> Fate:
         case Resolved(recipient, template):
             return replace(
                 row,
-                recipient=recipient.model_dump(mode="json"),
+                recipient=recipient.as_json,
                 template_version=template.version,
                 language=template.language,
             )
-
-
-def _wanted(row: DueRow) -> Wanted:
-    return Wanted(row.notification_type, row.user_id, row.template_code, row.language, row.variables)
 
 
 def _resolution(row: DueRow) -> dict[str, object]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 from uuid import UUID
 
 from api_gateway.errors import TemplateNotFound
@@ -10,26 +10,33 @@ from api_gateway.services.directory import Directory
 from chassis.errors import ServiceError, Unprocessable
 from contracts.languages import choose_language
 from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
-from contracts.messages import TemplateRef
 from contracts.reaching import Unreachable, reach
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 
-@dataclass(frozen=True, slots=True)
-class Wanted:
-    """What a request asks to be sent."""
+class Wanted(Protocol):
+    """What is to be sent: a request, or a row that was not resolved."""
 
-    notification_type: Channel
-    user_id: UUID
-    template_code: str
-    language: str | None
-    variables: Mapping[str, Any]
+    @property
+    def notification_type(self) -> Channel: ...
+
+    @property
+    def user_id(self) -> UUID: ...
+
+    @property
+    def template_code(self) -> str: ...
+
+    @property
+    def language(self) -> str | None: ...
+
+    @property
+    def variables(self) -> Mapping[str, Any]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
     recipient: EmailRecipient | PushRecipient
-    template: TemplateRef
+    template: TemplateInfo
 
 
 class MissingVariables(Unprocessable):
@@ -66,7 +73,7 @@ def _fit(wanted: Wanted, user: UserContact | ServiceError, active: ActiveTemplat
     recipient = reach(user, wanted.notification_type)
     if isinstance(recipient, Unreachable):
         return recipient
-    return Resolved(recipient, TemplateRef(code=template.code, version=template.version, language=template.language))
+    return Resolved(recipient, template)
 
 
 def choose_template(active: ActiveTemplate, language: str | None) -> TemplateInfo:

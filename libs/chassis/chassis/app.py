@@ -3,20 +3,22 @@
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import FastAPI
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import health, metrics
-from chassis.correlation import CorrelationMiddleware
 from chassis.docs import install_docs
+from chassis.edge import Edge
 from chassis.envelope import Envelope, JsonResponse, Problems
 from chassis.error_handlers import install_error_handlers
 from chassis.health import Dependency, HealthBoard
-from chassis.metrics import HttpMetrics
-from chassis.middleware import BodyLimit, TrailingSlash
+from chassis.metrics import RequestTimes
 from chassis.settings import ServiceSettings
+from chassis.straight import StraightRoutes
 from chassis.tracing import OFF, Tracing
 from chassis.tracing.requests import TracedRequests
 
@@ -34,6 +36,19 @@ class ServiceDescription:
     tags: Sequence[dict[str, str]] = field(default_factory=tuple)
 
 
+class ServiceApp(FastAPI):
+    """A FastAPI app behind an edge; a request that `straight` matches does not reach the framework."""
+
+    def __init__(self, edge: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+        super().__init__(**options)
+        self.straight = StraightRoutes(super().__call__)
+        self._edge = edge(self.straight)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        scope["app"] = self
+        await self._edge(scope, receive, send)
+
+
 def create_service_app(
     description: ServiceDescription,
     settings: ServiceSettings,
@@ -42,12 +57,19 @@ def create_service_app(
     dependencies: list[Dependency],
     lifespan: Lifespan,
     tracing: Tracing = OFF,
-) -> FastAPI:
+) -> ServiceApp:
     """A FastAPI app with health, metrics, docs, correlation ids, body limit and the envelope for every error.
 
     The service adds its routers. Nothing connects before the lifespan starts.
     """
-    app = FastAPI(
+    times = RequestTimes(registry)
+
+    def edge(app: ASGIApp) -> Edge:
+        inner = app if tracing.tracer is None else TracedRequests(app, tracing.tracer)
+        return Edge(inner, times=times, limit=settings.max_body_bytes)
+
+    app = ServiceApp(
+        edge,
         title=description.title,
         summary=description.summary,
         version=description.version,
@@ -68,13 +90,6 @@ def create_service_app(
     if settings.docs_enabled:
         install_docs(app)
     install_error_handlers(app)
-    # The last added runs first.
-    app.add_middleware(BodyLimit, limit=settings.max_body_bytes)
-    app.add_middleware(HttpMetrics, registry=registry)
-    if tracing.tracer is not None:
-        app.add_middleware(TracedRequests, tracer=tracing.tracer)
-    app.add_middleware(CorrelationMiddleware)
-    app.add_middleware(TrailingSlash)
     return app
 
 

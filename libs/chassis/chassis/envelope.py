@@ -13,6 +13,7 @@ from chassis.errors import ServiceError
 from chassis.jsons import to_json
 
 T = TypeVar("T")
+_JSON = (b"content-type", b"application/json")
 
 
 class Meta(BaseModel):
@@ -64,6 +65,12 @@ class JsonResponse(Response):
     """What every JSON answer is made with."""
 
     media_type = "application/json"
+
+    def init_headers(self, headers: Mapping[str, str] | None = None) -> None:
+        if headers:
+            super().init_headers(headers)
+        else:
+            self.raw_headers = [(b"content-length", b"%d" % len(self.body)), _JSON]
 
     def render(self, content: Any) -> bytes:
         return to_json(content)

@@ -38,9 +38,15 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(Exception, _unforeseen)
 
 
-async def refused(request: Request, error: ServiceError | HTTPException) -> Response:
-    """The answer to an error that was foreseen."""
-    return await (_of_service if isinstance(error, ServiceError) else _of_framework)(request, error)
+async def refused(request: Request, error: Exception) -> Response:
+    """The answer to an error, foreseen or not."""
+    match error:
+        case ServiceError():
+            return await _of_service(request, error)
+        case HTTPException():
+            return await _of_framework(request, error)
+        case _:
+            return await _unforeseen(request, error)
 
 
 async def _of_service(request: Request, error: Exception) -> Response:

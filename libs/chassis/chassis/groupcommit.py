@@ -1,8 +1,8 @@
-"""Group commit without a timer: a flush takes whatever has queued while the previous flush was in flight.
+"""Group commit: a flush takes whatever has queued while the previous flush was in flight, or paused for.
 
 Alone, a request waits for nothing; under load hundreds share one commit (asyncpg inserts 3,500 rows/s one by one,
-26,000/s in groups of 200 on two cores). The same class serves accepts, queued-marks, ledger claims, ledger results and
-status updates.
+26,000/s in groups of 200 on two cores). The same class serves rate limits, accepts, publishing, queued-marks, ledger
+claims, ledger results and status updates.
 """
 
 import asyncio
@@ -23,10 +23,11 @@ class GroupCommit(Generic[Item, Result]):
     """Gathers single calls of `submit` into calls of `flush(items) -> results` (as many, in the same order).
 
     A group holds items of `largest` in all, by `size`. From the beginning of a flush to that of the next there are at least
-    `pause_seconds`, unless a full group waits: what comes seldom goes at once, what comes often gathers. What is `express`
-    goes in groups of its own, which wait neither for a pause nor for a flush of the others. When `flush` raises, every
-    `submit` of that group raises it. A cancelled `submit` does not take its item back: it may be written. `close()` flushes
-    what is queued first.
+    `pause_seconds`, unless a full group waits: what comes seldom goes at once, what comes often gathers. After fewer than
+    `crowd` calls the pause is as much shorter: below `crowd / pause_seconds` calls a second groups stay small and go soon,
+    above it they grow. What is `express` goes in groups of its own, which wait neither for a pause nor for a flush of the
+    others. When `flush` raises, every `submit` of that group raises it. A cancelled `submit` does not take its item back:
+    it may be written. `close()` flushes what is queued first.
     """
 
     def __init__(
@@ -36,10 +37,16 @@ class GroupCommit(Generic[Item, Result]):
         largest: int = 500,
         size: Callable[[Item], int] = lambda _item: 1,
         pause_seconds: float = 0.0,
+        crowd: int = 1,
     ) -> None:
-        self._lane = _Lane(flush, largest, size, pause_seconds)
-        self._express = _Lane(flush, largest, size, 0.0)
+        self._lane = _Lane(flush, largest, size, pause_seconds, crowd)
+        self._express = _Lane(flush, largest, size, 0.0, crowd)
         self._closed = False
+
+    @property
+    def waiting(self) -> int:
+        """Items that no flush has taken yet."""
+        return len(self._lane) + len(self._express)
 
     async def submit(self, item: Item, *, express: bool = False) -> Result:
         if self._closed:
@@ -67,6 +74,7 @@ class _Lane(Generic[Item, Result]):
         largest: int,
         size: Callable[[Item], int],
         pause_seconds: float,
+        crowd: int,
     ) -> None:
         self._flush = flush
         self._size = size
@@ -74,8 +82,13 @@ class _Lane(Generic[Item, Result]):
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause_seconds = pause_seconds
-        self._rests_until = 0.0  # in loop time
+        self._crowd = crowd
+        self._began = 0.0  # the last flush, in loop time
+        self._calls = 0  # that went into it
         self._busy = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
 
     async def submit(self, item: Item) -> Result:
         future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
@@ -106,10 +119,11 @@ class _Lane(Generic[Item, Result]):
 
     async def _rest(self) -> None:
         loop = asyncio.get_running_loop()
-        seconds = self._rests_until - loop.time()
+        pause = self._pause_seconds * min(1.0, self._calls / self._crowd)
+        seconds = self._began + pause - loop.time()
         if seconds > 0 and sum(self._size(item) for item, _ in self._waiting) < self._largest:
             await asyncio.sleep(seconds)
-        self._rests_until = loop.time() + self._pause_seconds
+        self._began = loop.time()
 
     def _take(self) -> "list[_Waiting[Item, Result]]":
         """What goes together: up to `largest`, and always at least one item, however large it is."""
@@ -117,6 +131,7 @@ class _Lane(Generic[Item, Result]):
         while self._waiting and room > 0:
             taken.append(self._waiting.popleft())
             room -= self._size(taken[-1][0])
+        self._calls = len(taken)
         return taken
 
     async def _run_group(self, taken: "list[_Waiting[Item, Result]]") -> None:

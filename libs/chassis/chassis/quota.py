@@ -6,10 +6,11 @@ counts in doubles: exact up to 2^53, while fractions of a second at today's date
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
+from typing import NamedTuple
 
 
-@dataclass(frozen=True, slots=True)
-class RateDecision:
+class RateDecision(NamedTuple):
     """`reset_after`: seconds until the whole limit is free again; `retry_after`: until this would be allowed, or 0."""
 
     allowed: bool
@@ -30,7 +31,7 @@ class RateDecision:
         return headers
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Quota:
     """`limit` units in `period_seconds`, all of them at once if need be. `limit` is at most a million a second."""
 
@@ -41,12 +42,12 @@ class Quota:
         if self.limit < 1 or self.period_seconds < 1 or self.interval < 1:
             raise ValueError("a limit is at least one a period and at most a million a second")
 
-    @property
+    @cached_property
     def interval(self) -> int:
         """Microseconds until one unit is paid back."""
         return self.period_seconds * 1_000_000 // self.limit
 
-    @property
+    @cached_property
     def burst(self) -> int:
         return self.interval * self.limit
 

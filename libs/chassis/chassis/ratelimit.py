@@ -15,7 +15,7 @@ __all__ = ["LocalRateLimiter", "RateDecision", "RateLimiter"]
 
 LOCAL_CALLERS = 100_000  # about 20 MB; a flood of invented callers cannot fill the process
 LARGEST_GROUP = 100
-PAUSE_SECONDS = 0.002  # between two calls to Redis
+PAUSE_SECONDS, CROWD = 0.01, 10  # between two calls to Redis, once a thousand checks a second come
 
 # Quota.spend, for many callers at once. ARGV: interval, burst, then each key's cost. Redis's own clock decides, so the
 # processes' clocks do not matter. Numbers become text through %.0f: Lua's own conversion keeps 14 digits only.
@@ -84,7 +84,7 @@ class RateLimiter:
         self._script = redis.register_script(SCRIPT)  # EVALSHA, and again with the script when Redis does not know it
         self._local = LocalRateLimiter(self._quota, clock)
         self._group: GroupCommit[_Spending, RateDecision] = GroupCommit(
-            self._check_all, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS
+            self._check_all, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS, crowd=CROWD
         )
 
     async def check(self, caller: str, cost: int = 1) -> RateDecision:

@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from chassis.database import is_away
 from chassis.errors import ServiceError
 from chassis.logs import configure_logs
+from chassis.one_write import OneWriteProtocol
 from chassis.settings import ServiceSettings
 from chassis.tracing import Tracing, tracing_from_environment
 
@@ -52,6 +53,7 @@ def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) 
         port=settings.port,
         log_config=None,
         access_log=False,
+        http=OneWriteProtocol,
         server_header=False,
         timeout_graceful_shutdown=20,
     )

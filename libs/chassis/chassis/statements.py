@@ -62,15 +62,13 @@ class SingleConnections:
         """Raises TimeoutError when no place is free in time, and what the driver raises."""
         async with asyncio.timeout(self._connect_seconds):
             await self._places.acquire()
-        connection: Connection | None = None
         try:
             connection = self._rested() or await self._connect()
-            yield Single(connection)
-        except BaseException:
-            if connection is not None:
+            try:
+                yield Single(connection)
+            except BaseException:
                 connection.terminate()
-            raise
-        else:
+                raise
             self._idle.append(connection)
         finally:
             self._places.release()

@@ -7,14 +7,17 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, SecretStr, ValidationError
+from starlette.requests import ClientDisconnect
+from starlette.types import Message
 
-from chassis.app import ServiceDescription, create_service_app
+from chassis.app import ServiceApp, ServiceDescription, create_service_app
+from chassis.edge import put_headers
 from chassis.envelope import Meta, answer
 from chassis.errors import Conflict, NotFound
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.settings import ServiceSettings
-from chassis.straight import answer_straight
+from chassis.straight import body_of
 
 
 class Thing(BaseModel):
@@ -43,20 +46,23 @@ def optional() -> Switch:
     return Switch()
 
 
-def add_straight(app: FastAPI) -> None:
+def add_straight(app: ServiceApp) -> None:
     router = APIRouter(prefix="/api/straight")
 
     @router.post("")
     async def straight(request: Request) -> Response:
-        body = await request.body()
+        body = await body_of(request)
         if body == b"refused":
             raise Conflict
         if body == b"broken":
             raise RuntimeError("secret details")
-        return answer({"bytes": len(body)}, status=202)
+        put_headers(request.scope, {"X-Left": str(len(body))})
+        if body == b"left":
+            raise Conflict
+        return answer({"bytes": len(body)}, status=202, headers={"X-Request-ID": "of-another"})
 
     app.include_router(router)
-    answer_straight(app, router)
+    app.straight.add(router)
 
 
 @pytest.fixture
@@ -138,8 +144,42 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit(http) -> None:
         for _ in range(100):
             yield b" " * 1_000
 
-    answered = await http.post("/api/v1/things", content=chunks(), headers={"Content-Type": "application/json"})
-    assert (answered.status_code, answered.json()["error"]) == (413, "payload_too_large")
+    for path in ("/api/v1/things", "/api/straight"):
+        answered = await http.post(path, content=chunks(), headers={"Content-Type": "application/json"})
+        assert (answered.status_code, answered.json()["error"]) == (413, "payload_too_large")
+
+
+async def test_a_defect_is_answered_with_its_ids_and_counted(http) -> None:
+    for path, method in (("/api/v1/things/broken", "GET"), ("/api/straight", "POST")):
+        answered = await http.request(method, path, content=b"broken", headers={"X-Correlation-ID": "story-1"})
+        assert (answered.status_code, answered.headers["X-Correlation-ID"]) == (500, "story-1")
+    text = (await http.get("/metrics")).text
+    assert 'method="GET",route="/api/v1/things/{name}",status="5xx"} 1.0' in text
+    assert 'method="POST",route="/api/straight",status="5xx"} 1.0' in text
+
+
+async def test_a_body_that_says_its_length_and_comes_in_chunks_is_cut_off_all_the_same(http) -> None:
+    async def chunks():
+        for _ in range(100):
+            yield b" " * 1_000
+
+    headers = {"Transfer-Encoding": "chunked", "Content-Length": "1"}
+    assert (await http.post("/api/straight", content=chunks(), headers=headers)).status_code == 413
+
+
+async def test_of_a_client_that_hangs_up_no_body_is_taken(http) -> None:
+    told: list[str] = []
+
+    async def receive() -> Message:
+        return {"type": "http.disconnect"}
+
+    async def send(message: Message) -> None:
+        told.append(message["type"])
+
+    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
+    with pytest.raises(ClientDisconnect):
+        await body_of(Request(scope, receive, send))
+    assert told == []
 
 
 async def test_ids_are_taken_or_made_and_returned_and_unclean_ones_are_replaced(http) -> None:
@@ -218,10 +258,13 @@ def test_a_database_address_means_the_driver_we_have(scheme: str) -> None:
 async def test_a_straight_route_is_like_any_other_but_for_its_cost(http: httpx2.AsyncClient, path: str) -> None:
     taken = await http.post(path, content=b"12345", headers={"X-Correlation-ID": "story"})
     assert (taken.status_code, taken.json()["data"], taken.headers["X-Correlation-ID"]) == (202, {"bytes": 5}, "story")
+    assert "of-another" not in taken.headers.get_list("X-Request-ID"), "an answer has one id, and it is this request's"
     assert (await http.post(path, content=b"refused")).json()["error"] == "conflict"
     assert (await http.post(path, content=b"x" * 60_000)).status_code == 413
     assert (await http.post(path, content=b"broken")).json()["error"] == "internal_error"
     assert (await http.get(path)).status_code == 405
+    left = await http.post(path, content=b"left")
+    assert (left.status_code, left.headers["X-Left"], taken.headers["X-Left"]) == (409, "4", "5")
     text = (await http.get("/metrics")).text
     assert 'http_request_duration_seconds_count{method="POST",route="/api/straight",status="2xx"} 1.0' in text
     assert "/api/straight" in (await http.get("/openapi.json")).json()["paths"]

@@ -74,6 +74,29 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
     assert groups[2:] == [[5], [*range(10, 20)]]
 
 
+async def test_the_pause_is_as_long_as_the_crowd_is_large() -> None:
+    groups: list[list[int]] = []
+
+    async def flush(items):
+        groups.append(list(items))
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush, pause_seconds=0.4, crowd=4)
+    loop = asyncio.get_running_loop()
+    await group.submit(1)
+    began = loop.time()
+    await group.submit(2)
+    assert 0.05 < loop.time() - began < 0.2, "a quarter of the pause after a group of one"
+    await asyncio.gather(*(group.submit(item) for item in range(4)))
+    began = loop.time()
+    assert group.waiting == 0
+    group.offer(3)
+    assert group.waiting == 1
+    await group.submit(4)
+    assert loop.time() - began > 0.3, "the whole pause after a group of four"
+    assert groups[-1] == [3, 4]
+
+
 async def test_a_group_is_full_by_the_size_of_its_items() -> None:
     async def flush(items):
         return list(items)

@@ -1,9 +1,10 @@
 """What the user and template services answer on their internal routes, and the keys under which answers are cached."""
 
 from datetime import datetime
+from functools import cached_property
 from uuid import UUID
 
-from contracts.recipients import Contract, Preferences, PushToken
+from contracts.recipients import Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
 # Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
 USER_CACHE = "user"
@@ -26,6 +27,15 @@ class UserContact(Contract):
     language: str | None = None
     preferences: Preferences
     push_tokens: tuple[PushToken, ...] = ()
+
+    @cached_property
+    def by_email(self) -> EmailRecipient:
+        return EmailRecipient(name=self.name, email=self.email)
+
+    @cached_property
+    def by_push(self) -> PushRecipient:
+        """Raises ValidationError without tokens."""
+        return PushRecipient(name=self.name, push_tokens=self.push_tokens)
 
 
 class TemplateInfo(Contract):

@@ -17,7 +17,7 @@ def reach(user: UserContact, channel: Channel) -> EmailRecipient | PushRecipient
     if not (user.preferences.email if channel == "email" else user.preferences.push):
         return Unreachable("opted_out")
     if channel == "email":
-        return EmailRecipient(name=user.name, email=user.email)
+        return user.by_email
     if not user.push_tokens:
         return Unreachable("no_push_token")
-    return PushRecipient(name=user.name, push_tokens=user.push_tokens)
+    return user.by_push

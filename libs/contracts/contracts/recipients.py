@@ -1,6 +1,7 @@
 """Whom a notification goes to."""
 
-from typing import Literal
+from functools import cached_property
+from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -12,6 +13,11 @@ class Contract(BaseModel):
     """Immutable; fields that a reader does not know are ignored, so that a writer may be newer."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
+
+    @cached_property
+    def as_json(self) -> dict[str, Any]:
+        """For a row or a message. Written once, so not to be changed."""
+        return self.model_dump(mode="json")
 
 
 class WebPushKeys(Contract):

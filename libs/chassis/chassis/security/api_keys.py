@@ -52,6 +52,9 @@ class RemoteApiKeys:
     async def find(self, key: str) -> Identity | None:
         """Raises Unavailable, or what else of ServiceError `fetch` raised, when the owner cannot be asked."""
         digest = hash_api_key(key)
+        remembered = self._cache.remembered(digest)
+        if remembered is not None:
+            return remembered
         if self._unknown.get(digest, False):
             return None
         try:

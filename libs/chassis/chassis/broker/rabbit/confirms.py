@@ -7,7 +7,7 @@ CPU a message, and 200 ``publish`` calls 0.2 ms. The bookkeeping (delivery tag, 
 
 import asyncio
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -15,16 +15,11 @@ from aio_pika import Connection
 from aio_pika.exceptions import ChannelInvalidStateError, DeliveryError, PublishError
 from aiormq.abc import ChannelFrame
 from aiormq.channel import Channel
-from pamqp import commands, frame
-from pamqp.body import ContentBody
-from pamqp.common import FieldTable
-from pamqp.header import ContentHeader
 
 from chassis.broker.base import Publication, PublishFailed, Unroutable
 from chassis.broker.rabbit.channels import open_channel
+from chassis.broker.rabbit.frames import Frames
 from chassis.broker.rabbit.patience import until, within
-
-PERSISTENT = 2
 
 Confirm = asyncio.Future[object]
 
@@ -35,7 +30,7 @@ class ConfirmingChannel:
     def __init__(self, channel: Channel, exchange: str) -> None:
         self._channel = channel
         self._exchange = exchange
-        self._methods: dict[str, bytes] = {}
+        self._frames = Frames(channel.number, exchange, largest=channel.max_content_size)
         self.discarded = False
 
     @classmethod
@@ -77,25 +72,9 @@ class ConfirmingChannel:
         if not publication.message_id:
             return PublishFailed("a publication needs a message_id")
         try:
-            return b"".join(self._frames(publication))
+            return self._frames.of(publication)
         except (ValueError, TypeError, struct.error) as error:
             return PublishFailed(f"cannot be encoded for AMQP: {error}")
-
-    def _frames(self, publication: Publication) -> Iterator[bytes]:
-        number = self._channel.number
-        yield self._method(publication.routing_key)
-        header = ContentHeader(body_size=len(publication.body), properties=_properties(publication))
-        yield frame.marshal(header, number)
-        size = self._channel.max_content_size
-        for start in range(0, len(publication.body), size):
-            yield frame.marshal(ContentBody(publication.body[start : start + size]), number)
-
-    def _method(self, routing_key: str) -> bytes:
-        """The publish frame, the same for every message of a key. Only the topology's few keys are ever kept."""
-        if routing_key not in self._methods:
-            method = commands.Basic.Publish(exchange=self._exchange, routing_key=routing_key, mandatory=True)
-            self._methods[routing_key] = frame.marshal(method, self._channel.number)
-        return self._methods[routing_key]
 
     async def _write(
         self, publications: Sequence[Publication], wires: Sequence[bytes | PublishFailed]
@@ -132,14 +111,3 @@ class ConfirmingChannel:
             case lost:
                 self.discarded = True
                 return PublishFailed(f"the channel was lost before the confirm: {lost!r}")
-
-
-def _properties(publication: Publication) -> commands.Basic.Properties:
-    return commands.Basic.Properties(
-        content_type="application/json",
-        delivery_mode=PERSISTENT,
-        priority=publication.priority,
-        correlation_id=publication.correlation_id or None,
-        message_id=publication.message_id,
-        headers=cast("FieldTable", publication.headers) if publication.headers else None,
-    )

@@ -1,0 +1,89 @@
+"""The edge of a service: what every request gets before anybody answers it, in one layer and one look at its headers.
+
+As five ASGI middlewares, each with a coroutine and a closure around `send`, inside the framework's four, the same took a
+tenth of the time of accepting a notification.
+"""
+
+import time
+from collections.abc import Awaitable, Mapping
+
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from chassis.correlation import ID_HEADERS, begin_request
+from chassis.envelope import refusal
+from chassis.errors import PayloadTooLarge
+from chassis.metrics import RequestTimes
+from chassis.raw_headers import header_of
+
+_EXTRA = "chassis.edge.headers"
+
+
+def put_headers(scope: Scope, headers: Mapping[str, str]) -> None:
+    """On whatever answer the request gets, refusals included."""
+    scope[_EXTRA] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
+
+
+class Edge:
+    """ASGI. In this order: the trailing slash goes, ids are taken or made, and a body that says it is too large is refused.
+
+    Of the answer, whoever gives it: its time is observed, the ids and what `put_headers` left are put on it.
+    """
+
+    def __init__(self, app: ASGIApp, *, times: RequestTimes, limit: int) -> None:
+        self._app = app
+        self._times = times
+        self._limit = limit
+
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+        if scope["type"] != "http":
+            return self._app(scope, receive, send)
+        began = time.perf_counter()
+        scope["path"] = _without_slash(scope["path"])
+        ids = begin_request(scope)
+
+        def answer(message: Message) -> Awaitable[None]:
+            if message["type"] == "http.response.start":
+                self._times.observe(scope, message["status"], time.perf_counter() - began)
+                own = [pair for pair in message["headers"] if pair[0] not in ID_HEADERS]
+                message["headers"] = [*own, *ids, *scope.get(_EXTRA, ())]
+            return send(message)
+
+        length = _declared_length(scope)
+        if length is None:
+            receive = _counted(receive, self._limit)
+        elif length > self._limit:
+            return refusal(PayloadTooLarge(_too_large(self._limit)))(scope, receive, answer)
+        return self._app(scope, receive, answer)
+
+
+def _without_slash(path: str) -> str:
+    """Every path works with and without its trailing slash: routes are declared without, requests come as they like."""
+    return path[:-1] if len(path) > 1 and path[-1] == "/" and path[-2] != "/" else path
+
+
+def _declared_length(scope: Scope) -> int | None:
+    """What the server that reads the request holds it to; None when it does not."""
+    length = header_of(scope, b"content-length")
+    if length is None or header_of(scope, b"transfer-encoding") is not None:
+        return None
+    return int(length) if length.isdecimal() and length.isascii() else None
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    seen = 0
+
+    async def counted() -> Message:
+        nonlocal seen
+        message = await receive()
+        seen += len(message.get("body", b""))
+        if seen > limit:
+            # HTTPException, as FastAPI turns every other error of a body that it reads into a 400.
+            raise HTTPException(413, _too_large(limit))
+        return message
+
+    return counted
+
+
+def _too_large(limit: int) -> str:
+    return f"The request body is larger than {limit} bytes"

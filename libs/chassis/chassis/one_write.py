@@ -1,0 +1,53 @@
+"""uvicorn's protocol with one write to the socket for an answer, where its own takes one for the head and one for the body.
+
+A write costs more CPU than most of what is done for a small answer, here and at whoever reads it.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+MOST_BYTES = 65_536  # what is longer is written at once: nothing is gained, and the writer must feel a slow reader
+
+
+class GatheringTransport:
+    """Hands on in one piece what was written since the loop's last turn. Everything else is the transport's own."""
+
+    def __init__(self, transport: asyncio.Transport, call_soon: Callable[[Callable[[], None]], object]) -> None:
+        self._transport = transport
+        self._call_soon = call_soon
+        self._gathered: list[bytes] = []
+        self._size = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
+
+    def write(self, data: bytes) -> None:
+        if not self._gathered:
+            self._call_soon(self.flush)
+        self._gathered.append(data)
+        self._size += len(data)
+        if self._size > MOST_BYTES:
+            self.flush()
+
+    def writelines(self, data: Iterable[bytes]) -> None:
+        self.write(b"".join(data))
+
+    def flush(self) -> None:
+        if self._gathered:
+            gathered = b"".join(self._gathered)
+            self._gathered.clear()
+            self._size = 0
+            self._transport.write(gathered)
+
+    def close(self) -> None:
+        self.flush()
+        self._transport.close()
+
+
+class OneWriteProtocol(HttpToolsProtocol):
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        gathering = GatheringTransport(cast("asyncio.Transport", transport), self.loop.call_soon)
+        super().connection_made(cast("asyncio.Transport", gathering))
