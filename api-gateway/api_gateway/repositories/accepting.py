@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import text
@@ -44,8 +44,7 @@ class NewNotification:
     disposition: Disposition
 
 
-@dataclass(frozen=True, slots=True)
-class Receipt:
+class Receipt(NamedTuple):
     """What stands in the database for a request: `fresh` when this call made it, else the first answer's values."""
 
     notification_id: UUID
@@ -103,14 +102,14 @@ async def accept(
     """Writes what is new and finds what was there: a receipt for every row, in order."""
     made = await connection.execute(ACCEPT, {"rows": to_json_text(rows), "lease": lease_seconds, "writer": writer})
     created: dict[UUID, datetime] = dict(iter(made))
-    repeated = [row for row in rows if row.id not in created]
+    receipts = [_fresh(row, created.get(row.id)) for row in rows]
+    repeated = [row for row, receipt in zip(rows, receipts, strict=True) if receipt is None]
     known = await find_keys(connection, [(row.caller, row.request_id) for row in repeated]) if repeated else {}
-    return [
-        Receipt(row.id, row.status, created[row.id], row.body_hash, fresh=True)
-        if row.id in created
-        else known[row.caller, row.request_id]
-        for row in rows
-    ]
+    return [receipt or known[row.caller, row.request_id] for row, receipt in zip(rows, receipts, strict=True)]
+
+
+def _fresh(row: NewNotification, created_at: datetime | None) -> Receipt | None:
+    return Receipt(row.id, row.status, created_at, row.body_hash, fresh=True) if created_at is not None else None
 
 
 async def find_keys(connection: Executes, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:

@@ -131,7 +131,7 @@ async def take_due(connection: AsyncConnection, *, owner: str, lease_seconds: fl
 
 async def mark_queued(connection: Executes, ids: Sequence[UUID]) -> list[str]:
     """The broker confirmed these: the gateway is done with them. Returns the channel of each."""
-    return [row.notification_type for row in await connection.execute(MARK_QUEUED, {"ids": list(ids)})]
+    return [channel for (channel,) in await connection.execute(MARK_QUEUED, {"ids": list(ids)})]
 
 
 async def release(connection: Executes, ids: Sequence[UUID], *, owner: str, delay_seconds: float) -> None:

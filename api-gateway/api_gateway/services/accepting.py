@@ -6,8 +6,7 @@ resolves it later.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import TypeGuard
+from typing import NamedTuple, TypeGuard
 from uuid import UUID
 
 import orjson
@@ -27,8 +26,7 @@ from contracts.reaching import Unreachable
 from contracts.status import Status
 
 
-@dataclass(frozen=True, slots=True)
-class Origin:
+class Origin(NamedTuple):
     """Who asks, in which story and in which trace."""
 
     identity: Identity
@@ -61,22 +59,20 @@ class Acceptor:
         drafts = [
             fit if _refuses(fit) else draft(request, origin, fit) for request, fit in zip(requests, fits, strict=True)
         ]
-        receipts = await self._write([row for row in drafts if isinstance(row, NewNotification)])
+        receipts = iter(await self._write([row for row in drafts if isinstance(row, NewNotification)]))
         refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
-        first = await self._first_answers(refused, origin)
+        first = await self._first_answers(refused, origin) if refused else {}
         return [
-            _told(receipts[row.id], row.body_hash)
-            if isinstance(row, NewNotification)
-            else _repeated(request, first, row)
+            _told(next(receipts), row.body_hash) if isinstance(row, NewNotification) else _repeated(request, first, row)
             for request, row in zip(requests, drafts, strict=True)
         ]
 
-    async def _write(self, rows: Sequence[NewNotification]) -> dict[UUID, Receipt]:
+    async def _write(self, rows: Sequence[NewNotification]) -> Sequence[Receipt]:
         """Committed; what is to be sent now is offered to the outbox."""
-        receipts = dict(zip((row.id for row in rows), await self._store.accept(rows) if rows else (), strict=True))
-        for row in rows:
-            if row.disposition == "leased" and receipts[row.id].fresh:
-                self._outbox.offer(row, receipts[row.id].created_at)
+        receipts = await self._store.accept(rows) if rows else ()
+        for row, receipt in zip(rows, receipts, strict=True):
+            if row.disposition == "leased" and receipt.fresh:
+                self._outbox.offer(row, receipt.created_at)
         return receipts
 
     async def _first_answers(self, refused: Sequence[NotificationRequest], origin: Origin) -> dict[str, Receipt]:

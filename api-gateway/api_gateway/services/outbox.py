@@ -5,9 +5,8 @@
 
 import asyncio
 from collections.abc import Sequence
-from contextlib import suppress
-from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 from uuid import UUID
 
 import structlog
@@ -33,8 +32,7 @@ MOST_WAITING = 20_000  # beyond, offers are left to the relay: memory stays boun
 SOON_SECONDS = 1.0
 
 
-@dataclass(frozen=True, slots=True)
-class Letter:
+class Letter(NamedTuple):
     """A message ready to be published."""
 
     id: UUID
@@ -56,8 +54,10 @@ class Outbox:
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
         if self._group.waiting < MOST_WAITING:
-            with suppress(Closed):
+            try:
                 self._group.offer(letter(row, created_at=created_at), express=row.priority >= URGENT)
+            except Closed:
+                return
 
     @property
     def can_publish(self) -> bool:

@@ -1,8 +1,7 @@
 """What a notification needs before it can be published: a recipient who wants it and a template it fills."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
 from api_gateway.errors import TemplateNotFound
@@ -33,8 +32,7 @@ class Wanted(Protocol):
     def variables(self) -> Mapping[str, Any]: ...
 
 
-@dataclass(frozen=True, slots=True)
-class Resolved:
+class Resolved(NamedTuple):
     recipient: EmailRecipient | PushRecipient
     template: TemplateInfo
 

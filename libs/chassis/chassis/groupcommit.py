@@ -41,6 +41,7 @@ class GroupCommit(Generic[Item, Result]):
     ) -> None:
         self._lane = _Lane(flush, largest, size, pause_seconds, crowd)
         self._express = _Lane(flush, largest, size, 0.0, crowd)
+        self._loop: asyncio.AbstractEventLoop | None = None  # asked for once: until Python 3.12 it is a system call
         self._closed = False
 
     @property
@@ -48,16 +49,22 @@ class GroupCommit(Generic[Item, Result]):
         """Items that no flush has taken yet."""
         return len(self._lane) + len(self._express)
 
-    async def submit(self, item: Item, *, express: bool = False) -> Result:
-        if self._closed:
-            raise Closed
-        return await (self._express if express else self._lane).submit(item)
+    def submit(self, item: Item, *, express: bool = False) -> "asyncio.Future[Result]":
+        """What `flush` made of it, to be awaited. Raises Closed at once."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        result: asyncio.Future[Result] = self._loop.create_future()
+        self._add(item, result, express=express)
+        return result
 
     def offer(self, item: Item, *, express: bool = False) -> None:
         """Like `submit`, for whoever does not wait: what becomes of it is `flush`'s to see to."""
+        self._add(item, None, express=express)
+
+    def _add(self, item: Item, result: "asyncio.Future[Result] | None", *, express: bool) -> None:
         if self._closed:
             raise Closed
-        (self._express if express else self._lane).add(item, None)
+        (self._express if express else self._lane).add(item, result)
 
     async def close(self) -> None:
         self._closed = True
@@ -89,11 +96,6 @@ class _Lane(Generic[Item, Result]):
 
     def __len__(self) -> int:
         return len(self._waiting)
-
-    async def submit(self, item: Item) -> Result:
-        future: asyncio.Future[Result] = asyncio.get_running_loop().create_future()
-        self.add(item, future)
-        return await future
 
     def add(self, item: Item, future: "asyncio.Future[Result] | None") -> None:
         self._waiting.append((item, future))

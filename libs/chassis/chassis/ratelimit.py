@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from redis.asyncio import Redis
 
@@ -17,7 +17,8 @@ LOCAL_CALLERS = 100_000  # about 20 MB; a flood of invented callers cannot fill 
 LARGEST_GROUP = 100
 PAUSE_SECONDS, CROWD = 0.01, 10  # between two calls to Redis, once a thousand checks a second come
 
-# Quota.spend, for many callers at once. ARGV: interval, burst, then each key's cost. Redis's own clock decides, so the
+# Quota.spend, for many callers at once. ARGV: interval, burst, then for each key the costs of its checks, in their order.
+# Answers with what each key stood at and the time: its decisions follow from these. Redis's own clock decides, so the
 # processes' clocks do not matter. Numbers become text through %.0f: Lua's own conversion keeps 14 digits only.
 SCRIPT = """
 local time = redis.call('TIME')
@@ -25,23 +26,25 @@ local now = time[1] * 1000000 + time[2]
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
 local answers = {}
 for i, key in ipairs(KEYS) do
-  local paid_at = tonumber(redis.call('GET', key) or now)
-  paid_at = math.min(math.max(paid_at, now), now + burst)
-  local after = paid_at + tonumber(ARGV[i + 2]) * interval
-  local wait = math.max(after - burst - now, 0)
-  if wait == 0 then
-    paid_at = after
-    redis.call('SET', key, string.format('%.0f', after), 'PX', string.format('%.0f', math.ceil((after - now) / 1000)))
+  local before = tonumber(redis.call('GET', key) or now)
+  before = math.min(math.max(before, now), now + burst)
+  local paid_at = before
+  for cost in string.gmatch(ARGV[i + 2], '%d+') do
+    local after = paid_at + tonumber(cost) * interval
+    if after - burst <= now then paid_at = after end
   end
-  answers[#answers + 1] = paid_at - now
-  answers[#answers + 1] = wait
+  if paid_at > before then
+    local rest = math.ceil((paid_at - now) / 1000)
+    redis.call('SET', key, string.format('%.0f', paid_at), 'PX', string.format('%.0f', rest))
+  end
+  answers[#answers + 1] = before
+  answers[#answers + 1] = now
 end
 return answers
 """
 
 
-@dataclass(frozen=True, slots=True)
-class _Spending:
+class _Spending(NamedTuple):
     caller: str
     cost: int
 
@@ -94,11 +97,26 @@ class RateLimiter:
         return await self._group.submit(_Spending(caller, cost))
 
     async def _check_all(self, spendings: Sequence[_Spending]) -> Sequence[RateDecision]:
-        keys = [f"ratelimit:{self._name}:{spending.caller}" for spending in spendings]
-        arguments = [self._quota.interval, self._quota.burst, *(spending.cost for spending in spendings)]
+        """One key a caller, however many of its checks came together."""
+        costs: dict[str, list[str]] = {}
+        for caller, cost in spendings:
+            costs.setdefault(caller, []).append(str(cost))
+        keys = [f"ratelimit:{self._name}:{caller}" for caller in costs]
+        arguments: list[int | str] = [
+            self._quota.interval,
+            self._quota.burst,
+            *(",".join(several) for several in costs.values()),
+        ]
         try:
             answers: list[int] = await self._redis.ask(lambda _: self._script(keys, arguments))
         except RedisAway:
             return [self._local.check(spending.caller, spending.cost) for spending in spendings]
-        pairs = zip(answers[::2], answers[1::2], strict=True)
-        return [self._quota.decision(used=int(used), wait=int(wait)) for used, wait in pairs]
+        return self._decisions(spendings, dict(zip(costs, answers[::2], strict=True)), now=answers[1])
+
+    def _decisions(self, spendings: Sequence[_Spending], paid_at: dict[str, int], *, now: int) -> list[RateDecision]:
+        """As the script came to them."""
+        decisions = []
+        for caller, cost in spendings:
+            paid_at[caller], decision = self._quota.spend(paid_at[caller], now, cost)
+            decisions.append(decision)
+        return decisions

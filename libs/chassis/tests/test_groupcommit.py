@@ -18,10 +18,10 @@ async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
         return [item * 2 for item in items]
 
     group: GroupCommit[int, int] = GroupCommit(flush)
-    first = asyncio.create_task(group.submit(1))
+    first = asyncio.ensure_future(group.submit(1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
-    others = [asyncio.create_task(group.submit(item)) for item in range(2, 6)]
+    others = [asyncio.ensure_future(group.submit(item)) for item in range(2, 6)]
     await asyncio.sleep(0)
     gate.set()
     assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10]
@@ -39,8 +39,8 @@ async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() 
         return list(items)
 
     group: GroupCommit[int, int] = GroupCommit(flush)
-    others = [asyncio.create_task(group.submit(item)) for item in (1, 2)]
-    urgent = [asyncio.create_task(group.submit(item, express=True)) for item in (7, 8, 9)]
+    others = [asyncio.ensure_future(group.submit(item)) for item in (1, 2)]
+    urgent = [asyncio.ensure_future(group.submit(item, express=True)) for item in (7, 8, 9)]
     await asyncio.sleep(0)
     gates[7].set()
     async with asyncio.timeout(5):
@@ -62,9 +62,9 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
     began = loop.time()
     await group.submit(1)
     assert loop.time() - began < 0.1, "the first does not wait"
-    others = [asyncio.create_task(group.submit(item)) for item in (2, 3)]
+    others = [asyncio.ensure_future(group.submit(item)) for item in (2, 3)]
     await asyncio.sleep(0.05)
-    others.append(asyncio.create_task(group.submit(4)))
+    others.append(asyncio.ensure_future(group.submit(4)))
     await asyncio.gather(*others)
     assert groups == [[1], [2, 3, 4]]
     assert loop.time() - began > 0.15
@@ -116,7 +116,7 @@ async def test_closing_waits_for_what_is_express_too() -> None:
         return list(items)
 
     group: GroupCommit[int, int] = GroupCommit(flush)
-    task = asyncio.create_task(group.submit(1, express=True))
+    task = asyncio.ensure_future(group.submit(1, express=True))
     await asyncio.sleep(0)
     closing = asyncio.create_task(group.close())
     await asyncio.sleep(0)
@@ -194,7 +194,7 @@ async def test_a_cancelled_submit_does_not_disturb_its_neighbours() -> None:
         return list(items)
 
     group: GroupCommit[int, int] = GroupCommit(flush)
-    tasks = [asyncio.create_task(group.submit(item)) for item in range(3)]
+    tasks = [asyncio.ensure_future(group.submit(item)) for item in range(3)]
     await asyncio.sleep(0)
     tasks[1].cancel()
     gate.set()
@@ -212,7 +212,7 @@ async def test_close_flushes_what_waits_and_takes_nothing_new() -> None:
         return list(items)
 
     group: GroupCommit[int, int] = GroupCommit(flush)
-    tasks = [asyncio.create_task(group.submit(item)) for item in range(3)]
+    tasks = [asyncio.ensure_future(group.submit(item)) for item in range(3)]
     await asyncio.sleep(0)
     await group.close()
     assert done == [0, 1, 2]

@@ -126,3 +126,13 @@ def test_the_local_limit_is_paid_back_too(clock):
     assert not local.check("user:1").allowed
     clock.advance(600)
     assert local.check("user:1").remaining == 4
+
+
+async def test_checks_that_came_together_count_like_checks_one_after_the_other(redis, name, clock):
+    together = RateLimiter(redis, limit=10, period_seconds=86_400, name=name)
+    local = LocalRateLimiter(Quota(10, 86_400), clock)
+    checks = [("user:1", 4), ("user:2", 9), ("user:1", 7), ("user:1", 6), ("user:2", 2), ("user:1", 1), ("user:2", 1)]
+    there = await asyncio.gather(*(together.check(caller, cost) for caller, cost in checks * 2))
+    here = [local.check(caller, cost) for caller, cost in checks * 2]
+    assert [(one.allowed, one.remaining) for one in there] == [(one.allowed, one.remaining) for one in here]
+    assert [one.allowed for one in here[:7]] == [True, True, False, True, False, False, True]
