@@ -6,7 +6,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api_gateway.dependencies import Desk, allow, desk_of, identify, spend
+from api_gateway.dependencies import Desk, allow, desk_of, spend
 from api_gateway.errors import UserNotFound
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_json, parse_notification, refusal_of
@@ -17,7 +17,7 @@ from chassis.correlation import correlation_id
 from chassis.envelope import Envelope, answer
 from chassis.errors import ServiceError
 from chassis.raw_headers import header_of
-from chassis.security import Identity
+from chassis.security import Identity, authenticate
 from chassis.straight import body_of
 from chassis.tracing import trace_context
 
@@ -61,8 +61,8 @@ async def create_notification(request: Request) -> Response:
     The same `request_id` with the same body is answered as the first time, with the header `Idempotent-Replayed: true`.
     """
     desk = desk_of(request)
-    identity = await identify(request)
-    await spend(request, identity)
+    identity = await authenticate(request)
+    await spend(desk, request, identity)
     asked = parse_notification(parse_json(await body_of(request)), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
     receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
@@ -96,11 +96,11 @@ async def create_notification(request: Request) -> Response:
 )
 async def create_batch(request: Request) -> Response:
     """Each item is accepted or refused on its own; `results` are in the order of the items. 422 when none was accepted."""
-    identity = await identify(request)
-    items = parse_batch(parse_json(await body_of(request)))
-    await spend(request, identity, len(items))
-    origin = Origin(identity, correlation_id(), trace_context())
     desk = desk_of(request)
+    identity = await authenticate(request)
+    items = parse_batch(parse_json(await body_of(request)))
+    await spend(desk, request, identity, len(items))
+    origin = Origin(identity, correlation_id(), trace_context())
     asked = [_permitted(item, identity) for item in items]
     good = [one for one in asked if isinstance(one, NotificationRequest)]
     accepted = await desk.acceptor.accept_all(good, origin)

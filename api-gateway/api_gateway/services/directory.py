@@ -46,13 +46,13 @@ class Directory:
             redis_seconds=REDIS_SECONDS,
         )
 
-    async def users(self, ids: Iterable[UUID]) -> dict[UUID, UserContact | ServiceError]:
+    def users(self, ids: Iterable[UUID]) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
         """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached."""
-        return await _gather(ids, self._user_cache, self._load_user)
+        return _gather(ids, self._user_cache, self._load_user)
 
-    async def templates(self, codes: Iterable[str]) -> dict[str, ActiveTemplate | ServiceError]:
+    def templates(self, codes: Iterable[str]) -> Awaitable[dict[str, ActiveTemplate | ServiceError]]:
         """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
-        return await _gather(codes, self._template_cache, self._load_template)
+        return _gather(codes, self._template_cache, self._load_template)
 
     async def _load_user(self, user_id: UUID) -> UserContact:
         user = data_of(_USER, *await self._users.get(f"/internal/users/{user_id}"))

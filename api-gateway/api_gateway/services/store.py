@@ -1,6 +1,6 @@
 """The gateway's writes, gathered into group commits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
 from uuid import UUID
@@ -36,12 +36,12 @@ class Store:
             self._write_events, size=len, pause_seconds=FOLLOW_SECONDS
         )
 
-    async def accept(self, rows: Sequence[NewNotification]) -> list[Receipt]:
-        return await self._accepts.submit(rows)
+    def accept(self, rows: Sequence[NewNotification]) -> Awaitable[list[Receipt]]:
+        return self._accepts.submit(rows)
 
-    async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
+    def apply(self, events: Sequence[StatusEvent]) -> Awaitable[list[Moved | None]]:
         """What each event moved; None: it changed nothing."""
-        return await self._events.submit(events)
+        return self._events.submit(events)
 
     async def first_answers(self, caller: str, request_ids: Sequence[str]) -> dict[str, Receipt]:
         """request_id → the first answer, for those that the caller has used."""
@@ -49,9 +49,9 @@ class Store:
             found = await accepting.find_keys(connection, [(caller, request_id) for request_id in request_ids])
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
-    async def mark_queued(self, ids: Sequence[UUID], *, express: bool = False) -> list[str]:
+    def mark_queued(self, ids: Sequence[UUID], *, express: bool = False) -> Awaitable[list[str]]:
         """The channel of each. `express`: somebody waits for it."""
-        return await self._queued.submit(ids, express=express)
+        return self._queued.submit(ids, express=express)
 
     async def release(self, ids: Sequence[UUID], *, delay_seconds: float) -> None:
         async with self.database.each() as connection:

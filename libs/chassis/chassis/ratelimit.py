@@ -1,7 +1,7 @@
 """Rate limits per caller: counted in Redis by all processes together, by each for itself while Redis is away."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple
 
 from redis.asyncio import Redis
@@ -90,11 +90,11 @@ class RateLimiter:
             self._check_all, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS, crowd=CROWD
         )
 
-    async def check(self, caller: str, cost: int = 1) -> RateDecision:
+    def check(self, caller: str, cost: int = 1) -> Awaitable[RateDecision]:
         """Takes `cost` units of `caller`'s limit, or refuses. Raises ValueError for a cost below 1."""
         if cost < 1:
             raise ValueError("a check costs at least 1")
-        return await self._group.submit(_Spending(caller, cost))
+        return self._group.submit(_Spending(caller, cost))
 
     async def _check_all(self, spendings: Sequence[_Spending]) -> Sequence[RateDecision]:
         """One key a caller, however many of its checks came together."""
