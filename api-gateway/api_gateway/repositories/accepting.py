@@ -101,7 +101,7 @@ async def accept(
 ) -> list[Receipt]:
     """Writes what is new and finds what was there: a receipt for every row, in order."""
     made = await connection.execute(ACCEPT, {"rows": to_json_text(rows), "lease": lease_seconds, "writer": writer})
-    created: dict[UUID, datetime] = dict(iter(made))
+    created: dict[UUID, datetime] = dict(iter(made))  # `dict` would take an object with `keys()` for a mapping
     receipts = [_fresh(row, created.get(row.id)) for row in rows]
     repeated = [row for row, receipt in zip(rows, receipts, strict=True) if receipt is None]
     known = await find_keys(connection, [(row.caller, row.request_id) for row in repeated]) if repeated else {}

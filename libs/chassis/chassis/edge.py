@@ -1,4 +1,4 @@
-"""The edge of a service: what every request gets before anybody answers it, in one layer and one look at its headers.
+"""The edge of a service: what every request gets before anybody answers it, in one layer.
 
 As five ASGI middlewares, each with a coroutine and a closure around `send`, inside the framework's four, the same took a
 tenth of the time of accepting a notification.

@@ -18,13 +18,13 @@ LARGEST_GROUP = 100
 PAUSE_SECONDS, CROWD = 0.01, 10  # between two calls to Redis, once a thousand checks a second come
 
 # Quota.spend, for many callers at once. ARGV: interval, burst, then for each key the costs of its checks, in their order.
-# Answers with what each key stood at and the time: its decisions follow from these. Redis's own clock decides, so the
+# Answers with the time, then what each key stood at: the decisions follow from these. Redis's own clock decides, so the
 # processes' clocks do not matter. Numbers become text through %.0f: Lua's own conversion keeps 14 digits only.
 SCRIPT = """
 local time = redis.call('TIME')
 local now = time[1] * 1000000 + time[2]
 local interval, burst = tonumber(ARGV[1]), tonumber(ARGV[2])
-local answers = {}
+local answers = {now}
 for i, key in ipairs(KEYS) do
   local before = tonumber(redis.call('GET', key) or now)
   before = math.min(math.max(before, now), now + burst)
@@ -38,7 +38,6 @@ for i, key in ipairs(KEYS) do
     redis.call('SET', key, string.format('%.0f', paid_at), 'PX', string.format('%.0f', rest))
   end
   answers[#answers + 1] = before
-  answers[#answers + 1] = now
 end
 return answers
 """
@@ -108,10 +107,10 @@ class RateLimiter:
             *(",".join(several) for several in costs.values()),
         ]
         try:
-            answers: list[int] = await self._redis.ask(lambda _: self._script(keys, arguments))
+            now, *stood_at = await self._redis.ask(lambda _: self._script(keys, arguments))
         except RedisAway:
             return [self._local.check(spending.caller, spending.cost) for spending in spendings]
-        return self._decisions(spendings, dict(zip(costs, answers[::2], strict=True)), now=answers[1])
+        return self._decisions(spendings, dict(zip(costs, stood_at, strict=True)), now=now)
 
     def _decisions(self, spendings: Sequence[_Spending], paid_at: dict[str, int], *, now: int) -> list[RateDecision]:
         """As the script came to them."""

@@ -9,10 +9,12 @@ from collections.abc import Awaitable
 
 from fastapi import APIRouter
 from fastapi.routing import APIRoute
+from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.error_handlers import refused
+from chassis.errors import ServiceError
 
 
 class StraightRoutes:
@@ -38,8 +40,12 @@ async def _answered(route: APIRoute, request: Request, send: Send) -> None:
     request.scope["route"] = route  # for metrics and spans, as FastAPI leaves it
     try:
         response = await route.endpoint(request)
-    except Exception as error:  # noqa: BLE001 - nobody further out gives a defect its answer
+    except (ServiceError, HTTPException) as error:
         response = await refused(request, error)
+    except Exception as error:
+        # Answered and raised, as the framework does it: spans and the server's log name the defect.
+        await (await refused(request, error))(request.scope, request.receive, send)
+        raise
     await response(request.scope, request.receive, send)
 
 

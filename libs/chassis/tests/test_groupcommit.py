@@ -1,11 +1,22 @@
 """Group commit: what gathers while a flush is in flight goes into the next one, and nothing is left waiting."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
 from chassis.groupcommit import Closed, GroupCommit, rounds
+
+
+def recorded() -> tuple[list[list[int]], Callable[[Sequence[int]], Awaitable[list[int]]]]:
+    """The groups, and a flush that notes them and gives back what it got."""
+    groups: list[list[int]] = []
+
+    async def flush(items: Sequence[int]) -> list[int]:
+        groups.append(list(items))
+        return list(items)
+
+    return groups, flush
 
 
 async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
@@ -51,12 +62,7 @@ async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() 
 
 
 async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> None:
-    groups: list[list[int]] = []
-
-    async def flush(items):
-        groups.append(list(items))
-        return list(items)
-
+    groups, flush = recorded()
     group: GroupCommit[int, int] = GroupCommit(flush, largest=10, pause_seconds=0.2)
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -75,12 +81,7 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
 
 
 async def test_the_pause_is_as_long_as_the_crowd_is_large() -> None:
-    groups: list[list[int]] = []
-
-    async def flush(items):
-        groups.append(list(items))
-        return list(items)
-
+    groups, flush = recorded()
     group: GroupCommit[int, int] = GroupCommit(flush, pause_seconds=0.4, crowd=4)
     loop = asyncio.get_running_loop()
     await group.submit(1)

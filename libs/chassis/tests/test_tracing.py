@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx2
 import pytest
 import structlog
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -92,6 +92,14 @@ def _app(tracing: Tracing) -> FastAPI:
             raise RuntimeError("ada@example.com")
         return answer({"context": trace_context(), "headers": dict(outgoing_headers())})
 
+    router = APIRouter()
+
+    @router.get("/api/straight")
+    async def straight(request: Request) -> Response:
+        raise RuntimeError("ada@example.com")
+
+    app.include_router(router)
+    app.straight.add(router)
     return app
 
 
@@ -130,9 +138,10 @@ async def test_health_and_metrics_are_not_traced(spans, path: str) -> None:
     assert spans.all() == []
 
 
-async def test_a_defect_is_an_error_that_names_its_class_and_not_its_message(spans) -> None:
+@pytest.mark.parametrize("path", ["/api/v1/things/broken", "/api/straight"])
+async def test_a_defect_is_an_error_that_names_its_class_and_not_its_message(spans, path: str) -> None:
     async with _client(_app(spans.tracing)) as http:
-        assert (await http.get("/api/v1/things/broken")).status_code == 500
+        assert (await http.get(path)).status_code == 500
     [server] = spans.all()
     assert server.status.status_code is StatusCode.ERROR
     assert (server.attributes["error.type"], server.attributes["http.response.status_code"]) == ("RuntimeError", 500)

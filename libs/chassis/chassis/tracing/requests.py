@@ -32,9 +32,6 @@ class TracedRequests:
         ) as begun:
             try:
                 await self._app(scope, receive, _watched(send, begun))
-            except Exception:  # answered further out, where what nobody foresaw becomes a 500
-                begun.set_attribute("http.response.status_code", 500)
-                raise
             finally:
                 begun.update_name(f"{method} {route_of(scope)}")
                 begun.set_attribute("http.route", route_of(scope))
