@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from bench import queues
 from bench.lab import Lab
-from contracts.topology import queue_of
+from contracts.topology import queues_of
 from tests.servers.process import wait_until
 
 ON_THE_WAY = "SELECT EXISTS (SELECT 1 FROM notifications WHERE status IN ('pending', 'queued'))"
@@ -40,9 +40,9 @@ def delivered(lab: Lab, ids: Iterable[str], channel: str = "email") -> Balance:
 
 
 def queued(lab: Lab, answered: int, channel: str = "email") -> Balance:
-    """When no worker ran: every row once in the queue, and a row for every 202."""
+    """When no worker ran: every row once in its queue, and a row for every 202."""
     rows = int(lab.gateway.value("SELECT count(*) FROM notifications"))
-    ready = queues.depth(lab.rabbit.url, queue_of(channel))
+    ready = sum(queues.depth(lab.rabbit.url, queue) for queue in queues_of(channel))
     return Balance(max(0, answered - rows) + max(0, rows - ready), max(0, ready - rows)) + unaccounted(lab)
 
 

@@ -32,7 +32,7 @@ async def test_an_accepted_notification_is_published_with_all_that_a_worker_need
         await delivery.ack()
         await received.put(delivery)
 
-    consumer = await gateway.broker.consume("email.queue", handle, prefetch=1)
+    consumer = await gateway.broker.consume("email.urgent.queue", handle, prefetch=1)
     delivery = await asyncio.wait_for(received.get(), 5)
     await consumer.close()
     message = NotificationMessage.model_validate_json(delivery.body)

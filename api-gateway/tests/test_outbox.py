@@ -5,9 +5,11 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
+import pytest
+
 from chassis.broker import MemoryBroker, Publication, PublishFailed
 from contracts.messages import StatusEvent, StatusEvents
-from contracts.topology import TOPOLOGY
+from contracts.topology import TOPOLOGY, queue_of, queues_of
 
 
 class BrokerThatMayBeAway(MemoryBroker):
@@ -31,10 +33,10 @@ async def test_accepted_while_the_broker_is_away_it_is_published_when_it_is_back
     answers = [await gateway.send(user_id=str(user.id), priority=1 + place % 10) for place in range(20)]
     assert {answered.status_code for answered in answers} == {202}
     broker.away = False
-    assert (await broker.depth("email.queue")).ready == 0
+    assert [(await broker.depth(queue)).ready for queue in queues_of("email")] == [0, 0]
     for answered in answers:
         await gateway.until(answered.json()["data"]["notification_id"], "queued")
-    assert (await broker.depth("email.queue")).ready == 20
+    assert [(await broker.depth(queue)).ready for queue in queues_of("email")] == [6, 14]
 
 
 async def test_what_a_dead_process_accepted_is_published_by_another_when_its_lease_ends(start) -> None:
@@ -79,26 +81,30 @@ async def test_a_scheduled_one_is_looked_up_again_when_its_time_comes(start) -> 
     assert (await gateway.until(scheduled["notification_id"], "suppressed"))["error"] == "opted_out"
 
 
-async def test_what_an_emptied_broker_lost_is_published_again(start) -> None:
+@pytest.mark.parametrize(("priority", "other"), [(5, 10), (10, 5)])
+async def test_what_an_emptied_queue_lost_is_published_again(start, priority, other) -> None:
     gateway = await start(lost_grace_seconds=0.3)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
-    accepted = (await gateway.send(user_id=str(user.id))).json()["data"]
-    await gateway.until(accepted["notification_id"], "queued")
+    for one in (priority, other):
+        accepted = (await gateway.send(user_id=str(user.id), priority=one)).json()["data"]
+        await gateway.until(accepted["notification_id"], "queued")
     await asyncio.sleep(1)  # a message that stands in the queue is not published again, however long
-    assert (await gateway.broker.depth("email.queue")).ready == 1
+    emptied, standing = queue_of("email", priority), queue_of("email", other)
+    assert (await gateway.broker.depth(emptied)).ready == 1
     taken = asyncio.Event()
 
     async def lose(delivery) -> None:
         await delivery.ack()
         taken.set()
 
-    consumer = await gateway.broker.consume("email.queue", lose, prefetch=1)
+    consumer = await gateway.broker.consume(emptied, lose, prefetch=1)
     await asyncio.wait_for(taken.wait(), 5)
     await consumer.close()
     async with asyncio.timeout(5):
-        while (await gateway.broker.depth("email.queue")).ready != 1:
+        while (await gateway.broker.depth(emptied)).ready != 1:
             await asyncio.sleep(0.05)
+    assert (await gateway.broker.depth(standing)).ready == 1
 
 
 class BrokerThatIsSlowWithTheRest(MemoryBroker):
@@ -122,7 +128,7 @@ async def test_what_is_urgent_is_published_while_the_rest_still_waits(start) -> 
     slow = [(await gateway.send(user_id=str(user.id), priority=1)).json()["data"] for _ in range(3)]
     urgent = (await gateway.send(user_id=str(user.id), priority=10)).json()["data"]
     await gateway.until(urgent["notification_id"], "queued")
-    assert (await broker.depth("email.queue")).ready == 1
+    assert [(await broker.depth(queue)).ready for queue in queues_of("email")] == [1, 0]
     broker.open.set()
     for one in slow:
         await gateway.until(one["notification_id"], "queued")

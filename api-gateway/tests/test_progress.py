@@ -7,7 +7,7 @@ import pytest
 
 from chassis.broker import Publication
 from contracts.messages import StatusEvent, StatusEvents
-from contracts.topology import STATUS_KEY
+from contracts.topology import STATUS_KEY, queues_of
 
 
 async def _accepted(gateway, **changes) -> str:
@@ -39,7 +39,7 @@ async def test_a_workers_reports_make_the_story(gateway) -> None:
     metrics = (await gateway.http.get("/metrics")).text
     assert 'notifications_total{status="sent",type="email"} 1.0' in metrics
     assert 'notification_processing_seconds_count{type="email"} 1.0' in metrics
-    assert 'queue_size{queue="email.queue"}' in metrics
+    assert all(f'queue_size{{queue="{queue}"}}' in metrics for queue in queues_of("email"))
     assert 'circuit_breaker_state{name="user-service"} 0.0' in metrics
 
 

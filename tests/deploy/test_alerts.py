@@ -96,7 +96,7 @@ def test_the_runbook_names_metrics_queues_and_paths_that_exist() -> None:
     known = {metric for metrics in scraped().values() for metric in metrics} | set(OWN) | set(recorded())
     for name in re.findall(r"`([a-z]+(?:_[a-z]+)*_(?:total|seconds|size|consumers|state|unaccounted))\b", text):
         assert name in known or f"{name}_count" in known, name
-    assert set(re.findall(r"\b\w+\.queue\b", text)) <= {queue.name for queue in TOPOLOGY.queues}
+    assert set(re.findall(r"\b[\w.]+\.queue\b", text)) <= {queue.name for queue in TOPOLOGY.queues}
     paths = {re.sub(r"\{\w+\}", "*", path) for app in apps().values() for path in app.openapi()["paths"]} | {"/metrics"}
     for path in re.findall(r"localhost:\d{4}(/[\w/$.-]*)", text):
         assert re.sub(r"\$\w+", "*", path.rstrip("/")) in paths, path

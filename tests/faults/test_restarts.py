@@ -23,7 +23,7 @@ def test_19_a_worker_that_crashes_again_and_again(lab: Lab) -> None:
     ids: list[str] = []
     slow_ones: list[str] = []
     for _ in range(3):
-        first = lab.batch(slow, SLOW, priority=9)
+        first = lab.batch(slow, SLOW, priority=7)
         slow_ones += first
         ids += [*first, *lab.batch(quick, QUICK)]
         lab.system.start_service("email-service", env=CRASHING)

@@ -1,6 +1,6 @@
 """Finds what the broker lost (a queue deleted, a node lost, the in-process broker restarted) and makes it due again.
 
-A row that was published and that no worker reported on cannot be in its queue any more when the queue has stood empty for
+A row that was published and that no worker reported on cannot be in its queue any more when that queue has stood empty for
 longer than a grace, or when workers have consumed messages of its priority that were published a grace later. A backlog
 alone, however long, never causes it. Publishing again is safe: workers recognise what they know.
 """
@@ -17,12 +17,12 @@ from api_gateway.services.overtaking import Overtaking
 from chassis.broker import Broker, BrokerUnavailable
 from chassis.database import Database
 from contracts.recipients import CHANNELS
-from contracts.topology import FAILED_QUEUE, HIGHEST_PRIORITY, STATUS_QUEUE, queue_of
+from contracts.topology import FAILED_QUEUE, HIGHEST_PRIORITY, STATUS_QUEUE, queue_of, queues_of
 
 log = structlog.get_logger()
 
 LARGEST_GROUP = 1_000
-EVERYTHING: Mapping[int, datetime | None] = dict.fromkeys(range(1, HIGHEST_PRIORITY + 1))
+PRIORITIES = range(1, HIGHEST_PRIORITY + 1)
 
 
 class LostWatch:
@@ -50,8 +50,9 @@ class LostWatch:
         """How many notifications it made due again."""
         redriven = 0
         for channel in CHANNELS:
-            empty = await self._stood_empty(queue_of(channel))
-            redriven += await self._redrive(channel, EVERYTHING if empty else self._overtaking.of(channel))
+            empty = [queue for queue in queues_of(channel) if await self._stood_empty(queue)]
+            gone = dict.fromkeys(each for each in PRIORITIES if queue_of(channel, each) in empty)
+            redriven += await self._redrive(channel, {**self._overtaking.of(channel), **gone})
         for queue in (FAILED_QUEUE, STATUS_QUEUE):
             await self._is_empty(queue)
         return redriven

@@ -22,7 +22,7 @@ from chassis.jsons import to_json
 from chassis.tracing import headers_of
 from contracts.messages import MESSAGE_VERSION
 from contracts.status import Status
-from contracts.topology import URGENT
+from contracts.topology import URGENT, routing_key_of
 
 log = structlog.get_logger()
 
@@ -142,7 +142,7 @@ def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int =
         "replay": replay,
     }
     publication = Publication(
-        routing_key=row.notification_type,
+        routing_key=routing_key_of(row.notification_type, row.priority),
         body=to_json(body),
         message_id=str(row.id),
         correlation_id=row.correlation_id,

@@ -13,7 +13,7 @@ from fastapi import FastAPI
 from chassis.broker import MemoryBroker, Publication
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
 from contracts.recipients import EmailRecipient
-from contracts.topology import TOPOLOGY
+from contracts.topology import TOPOLOGY, routing_key_of
 from devstack.simulators.faults import Faults
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
@@ -54,7 +54,12 @@ class World:
     async def publish(self, *messages: NotificationMessage) -> None:
         outcomes = await self.broker.publish_many(
             [
-                Publication("email", one.model_dump_json().encode(), str(one.notification_id), priority=one.priority)
+                Publication(
+                    routing_key_of("email", one.priority),
+                    one.model_dump_json().encode(),
+                    str(one.notification_id),
+                    priority=one.priority,
+                )
                 for one in messages
             ]
         )

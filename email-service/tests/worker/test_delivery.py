@@ -1,6 +1,10 @@
 """What reaches the mailbox: each notification once, whatever the mail server does."""
 
+import asyncio
+
+from chassis.broker import Publication
 from contracts.messages import NotificationMessage
+from contracts.topology import queues_of
 
 
 async def test_a_notification_arrives_in_the_mailbox_and_is_reported_sent(world, message, lookups, inbox, until):
@@ -21,6 +25,14 @@ async def test_a_notification_arrives_in_the_mailbox_and_is_reported_sent(world,
         email.message_id,
     )
     assert world.failed == []
+
+
+async def test_an_urgent_one_is_taken_from_the_queue_where_older_gateways_put_it(world, message, lookups, until):
+    sent = message(lookups.add_user("ada@example.com"), priority=10)
+    async with world.worker():
+        body = sent.model_dump_json().encode()
+        await world.broker.publish_many([Publication("email", body, str(sent.notification_id), priority=10)])
+        await until(lambda: world.statuses(sent.notification_id) == ["sent"])
 
 
 async def test_the_same_message_twice_is_one_mail(world, message, lookups, inbox, until):
@@ -70,16 +82,21 @@ async def test_a_provider_that_is_down_costs_no_attempt_and_everything_is_sent_a
     world, message, lookups, inbox, simulator, until
 ):
     user = lookups.add_user("ada@example.com")
-    messages = [message(user) for _ in range(15)]
+    messages = [message(user, priority=10 if urgent else 5) for urgent in [True, False, False] * 5]
     simulator.faults.smtp = "down"
     async with world.worker() as app:
         await world.publish(*messages)
         await until(lambda: world.breaker_state(app) == 2)
         assert (await world.health(app))["data"]["dependencies"]["smtp"]["status"] == "down"
+        await asyncio.sleep(0.5)  # until the gate has looked
+        late = [message(user, priority=priority) for priority in (5, 10)]
+        await world.publish(*late)
+        assert [(await world.broker.depth(queue)).ready for queue in queues_of("email")] == [1, 1], "nothing is taken"
+        messages += late
         simulator.faults.smtp = None
-        await inbox.emails.wait_for(15, within=40)
+        await inbox.emails.wait_for(17, within=40)
         await until(lambda: all("sent" in world.statuses(one.notification_id) for one in messages), within=20)
-    assert inbox.emails.total == 15
+    assert inbox.emails.total == 17
     assert {world.last(one.notification_id).attempts for one in messages} == {1}
     assert world.failed == []
 

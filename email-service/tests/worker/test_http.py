@@ -3,9 +3,12 @@
 import asyncio
 from uuid import UUID
 
+import pytest
+
 from chassis.broker import BrokerUnavailable
 from chassis.security import ServiceTokens
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE
+from contracts.topology import queues_of
 from email_service.addresses import fingerprint
 
 
@@ -74,10 +77,11 @@ async def test_its_ledger_is_told_to_services_only(world, message, lookups, inbo
         assert (await http.get("/internal/ledger", params={"first": "x"})).status_code == 422
 
 
-async def test_its_queue_is_measured_and_not_shown_while_it_cannot_be_seen(world, until):
+@pytest.mark.parametrize("queue", queues_of("email"))
+async def test_its_queues_are_measured_and_not_shown_while_they_cannot_be_seen(world, until, queue):
     def seen(app) -> tuple[float | None, ...]:
         names = ("queue_size", "queue_consumers")
-        return tuple(app.state.metrics.get_sample_value(name, {"queue": "email.queue"}) for name in names)
+        return tuple(app.state.metrics.get_sample_value(name, {"queue": queue}) for name in names)
 
     async def away(_queue: str) -> None:
         raise BrokerUnavailable

@@ -6,21 +6,43 @@ EXCHANGE = "notifications.direct"
 FAILED_KEY = "failed"
 STATUS_KEY = "status"
 HIGHEST_PRIORITY = 10
-URGENT = 8  # from this priority on nothing gathers with the rest, and a sleeping device is woken
+URGENT = 8  # from this priority on: a queue of its own, nothing gathers with the rest, a sleeping device is woken
 FAILED_QUEUE = "failed.queue"
 STATUS_QUEUE = "status.queue"
 
 
-def queue_of(channel: str) -> str:
-    """The work queue of a channel."""
-    return f"{channel}.queue"
+def routing_key_of(channel: str, priority: int) -> str:
+    """What a notification is published with."""
+    return f"{channel}.urgent" if priority >= URGENT else channel
+
+
+def queue_of(channel: str, priority: int) -> str:
+    """Where a notification waits for a worker."""
+    return f"{routing_key_of(channel, priority)}.queue"
+
+
+def queues_of(channel: str) -> tuple[str, str]:
+    """A channel's work queues, that of the urgent first."""
+    return queue_of(channel, URGENT), queue_of(channel, 1)
+
+
+def _work_queues(channel: str) -> list[QueueSpec]:
+    return [
+        QueueSpec(
+            queue_of(channel, priority),
+            routing_key_of(channel, priority),
+            max_priority=HIGHEST_PRIORITY,
+            dead_letter_routing_key=FAILED_KEY,
+        )
+        for priority in (1, URGENT)
+    ]
 
 
 TOPOLOGY = Topology(
     exchange=EXCHANGE,
     queues=(
-        QueueSpec("email.queue", "email", max_priority=HIGHEST_PRIORITY, dead_letter_routing_key=FAILED_KEY),
-        QueueSpec("push.queue", "push", max_priority=HIGHEST_PRIORITY, dead_letter_routing_key=FAILED_KEY),
+        *_work_queues("email"),
+        *_work_queues("push"),
         QueueSpec(FAILED_QUEUE, FAILED_KEY),
         QueueSpec(STATUS_QUEUE, STATUS_KEY, dead_letter_routing_key=FAILED_KEY),
     ),

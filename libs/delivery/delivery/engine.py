@@ -27,6 +27,7 @@ from delivery.counting import DeliveryMetrics
 from delivery.ledger import Claim, Claimed, InOtherHands, Ledger, Recorded
 from delivery.outcomes import Outcome, Permanent, Suppressed
 from delivery.reporting import Reporter
+from delivery.right_of_way import RightOfWay
 from delivery.sweeping import REQUEUED_HEADER
 from delivery.verdict import Result, Verdict, record_of, verdict_of
 
@@ -48,6 +49,7 @@ class Engine(Generic[Address, Content]):
         audience: Audience,
         attempts: Attempts[Address, Content],
         reporter: Reporter,
+        right_of_way: RightOfWay,
         policy: RetryPolicy,
         metrics: DeliveryMetrics,
     ) -> None:
@@ -56,6 +58,7 @@ class Engine(Generic[Address, Content]):
         self._audience = audience
         self._attempts = attempts
         self._reporter = reporter
+        self._right_of_way = right_of_way
         self._policy = policy
         self._metrics = metrics
         self._in_hand: set[tuple[UUID, str]] = set()
@@ -117,7 +120,8 @@ class Engine(Generic[Address, Content]):
             self._in_hand.discard(key)
 
     async def _claim_and_attempt(self, target: Target[Address], message: NotificationMessage, raw: str) -> Result:
-        standing = await self._ledger.claim(_claim(message, target.key, raw))
+        async with self._right_of_way.of(message.priority):
+            standing = await self._ledger.claim(_claim(message, target.key, raw))
         if not isinstance(standing, Claimed):
             return standing
         outcome = await self._attempts.make(standing, target, message)

@@ -18,7 +18,13 @@ class WorkerSettings(ServiceSettings):
     service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     worker_prefetch_count: int = Field(
-        default=150, description="Messages in hand at once; what is in hand cannot be overtaken", gt=0, le=10_000
+        default=150,
+        description="Messages of each queue in hand at once; the broker's order ends there",
+        gt=0,
+        le=10_000,
+    )
+    worker_beside_urgent: int = Field(
+        default=6, description="How many others are claimed at once while urgent notifications come", gt=0
     )
     worker_concurrency: int = Field(default=100, description="Attempts in flight at once, and connections kept", gt=0)
     max_retries: int = Field(default=5, description="Attempts after the first one", ge=0, le=100)

@@ -9,6 +9,7 @@ from chassis.broker import Broker, Publication
 from chassis.errors import Unavailable
 from chassis.tracing import headers_of
 from contracts.recipients import Channel
+from contracts.topology import routing_key_of
 from delivery.counting import DeliveryMetrics
 from delivery.ledger import Ledger, ToRequeue
 
@@ -77,7 +78,7 @@ class Sweep:
 
     def _publication(self, item: ToRequeue) -> Publication:
         return Publication(
-            routing_key=self._channel,
+            routing_key=routing_key_of(self._channel, item.priority),
             body=item.message.encode(),
             message_id=str(item.notification_id),
             priority=item.priority,

@@ -23,7 +23,7 @@ from chassis.loops import repeat
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
-from contracts.topology import TOPOLOGY, queue_of
+from contracts.topology import TOPOLOGY, queues_of
 from delivery import retention, totals
 from delivery.attempts import Attempts
 from delivery.audience import Audience
@@ -34,6 +34,7 @@ from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.reporting import Reporter
 from delivery.retention import Retention
+from delivery.right_of_way import RightOfWay
 from delivery.settings import WorkerSettings
 from delivery.slots import Slots
 from delivery.sweeping import Sweep
@@ -109,7 +110,7 @@ class Worker:
         settings = parts.settings
         self._parts = parts
         self._provider = provider
-        self._queue = queue_of(channel.name)
+        self._queues = queues_of(channel.name)
         self._metrics = DeliveryMetrics(parts.registry, channel.name)
         self.ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
         self._retention = Retention(self.ledger, retention_days=settings.retention_days)
@@ -134,6 +135,7 @@ class Worker:
                 metrics=self._metrics,
             ),
             reporter=self._reporter,
+            right_of_way=RightOfWay(beside_urgent=settings.worker_beside_urgent),
             policy=RetryPolicy(
                 max_retries=settings.max_retries,
                 base_seconds=settings.retry_base_seconds,
@@ -147,39 +149,44 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         settings = self._parts.settings
         await self._parts.broker.start()
-        consumer = await self._parts.broker.consume(
-            self._queue, self._engine.handle, prefetch=settings.worker_prefetch_count
-        )
+        prefetch = settings.worker_prefetch_count
+        consumers = [
+            await self._parts.broker.consume(queue, self._engine.handle, prefetch=prefetch) for queue in self._queues
+        ]
         loops = [
             asyncio.create_task(repeat("heartbeat", self._sweep.beat, every_seconds=settings.heartbeat_seconds)),
             asyncio.create_task(repeat("sweep", self._sweep.run_once, every_seconds=settings.sweep_interval_seconds)),
             asyncio.create_task(repeat("retention", self._retention.run_once, every_seconds=retention.EVERY_SECONDS)),
-            asyncio.create_task(repeat("gate", lambda: self._gate(consumer), every_seconds=0.2)),
+            asyncio.create_task(repeat("gate", lambda: self._gate(consumers), every_seconds=0.2)),
             asyncio.create_task(repeat("depth", self._measure, every_seconds=2.0)),
         ]
         try:
             yield
         finally:
-            await self._stop(consumer, loops)
+            await self._stop(consumers, loops)
 
-    async def _gate(self, consumer: Consumer) -> int:
-        """While the provider is down nothing more is taken from the queue, where priorities still count."""
+    async def _gate(self, consumers: Sequence[Consumer]) -> int:
+        """While the provider is down nothing more is taken from the queues, where priorities still count."""
         if self._provider.state is BreakerState.OPEN:
-            await consumer.pause()
+            for consumer in consumers:
+                await consumer.pause()
             await self._provider.wait_ready()
-            await consumer.resume()
+            for consumer in consumers:
+                await consumer.resume()
         return 0
 
     async def _measure(self) -> int:
-        try:
-            self._metrics.queues.saw(self._queue, await self._parts.broker.depth(self._queue))
-        except BrokerUnavailable:
-            self._metrics.queues.lost_sight_of(self._queue)
+        for queue in self._queues:
+            try:
+                self._metrics.queues.saw(queue, await self._parts.broker.depth(queue))
+            except BrokerUnavailable:
+                self._metrics.queues.lost_sight_of(queue)
         return 0
 
-    async def _stop(self, consumer: Consumer, loops: list["asyncio.Task[None]"]) -> None:
+    async def _stop(self, consumers: Sequence[Consumer], loops: list["asyncio.Task[None]"]) -> None:
         """In this order: take nothing new, let the sends in flight end and be recorded, then leave."""
-        await consumer.close(self._parts.settings.drain_seconds)
+        drain = self._parts.settings.drain_seconds
+        await asyncio.gather(*(consumer.close(drain) for consumer in consumers))
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)

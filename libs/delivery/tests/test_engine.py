@@ -19,6 +19,7 @@ from delivery.channel import Target
 from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
 from delivery.outcomes import Ambiguous, Outcome, Permanent, Sent, Suppressed
+from delivery.right_of_way import RightOfWay
 from delivery.slots import Slots
 from delivery.verdict import Verdict
 
@@ -128,6 +129,7 @@ def engine(ledger_of, channel: HeldChannel, told: Told, registry: CollectorRegis
         audience=AsWritten(),
         attempts=Attempts(channel, ledger=ledger, templates=AnyTemplate(), slots=slots, metrics=metrics),
         reporter=told,
+        right_of_way=RightOfWay(beside_urgent=1),
         policy=RetryPolicy(),
         metrics=metrics,
     )
@@ -154,6 +156,26 @@ async def test_a_second_copy_in_the_same_worker_cannot_spoil_the_result_of_the_f
     assert channel.sends == 1
     assert (first.answer, second.answer) == ("ack", "ack")
     assert [verdict.status for verdict in told.verdicts] == ["sent"]
+
+
+async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine, channel, monkeypatch) -> None:
+    channel.gate.set()
+    await engine.handle(Copy(_message(priority=10)))
+    claim, begun, goes_on = engine._ledger.claim, [], asyncio.Event()
+
+    async def held(asked):
+        begun.append(asked)
+        await goes_on.wait()
+        return await claim(asked)
+
+    monkeypatch.setattr(engine._ledger, "claim", held)
+    copies = [Copy(_message(priority=1)) for _ in range(3)]
+    tasks = [asyncio.create_task(engine.handle(copy)) for copy in copies]
+    await asyncio.sleep(0.05)
+    assert len(begun) == 1
+    goes_on.set()
+    await asyncio.gather(*tasks)
+    assert [copy.answer for copy in copies] == ["ack"] * 3
 
 
 async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine, channel, told, ledger_of) -> None:

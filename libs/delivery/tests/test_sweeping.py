@@ -20,10 +20,10 @@ class Broker:
 
     def __init__(self) -> None:
         self.loses: set[str] = set()
-        self.published: list[str] = []
+        self.keys: list[str] = []
 
     async def publish_many(self, publications: Sequence[Publication]) -> list[PublishFailed | None]:
-        self.published += [one.message_id for one in publications]
+        self.keys += [one.routing_key for one in publications]
         return [
             PublishFailed("not confirmed in time") if one.message_id in self.loses else None for one in publications
         ]
@@ -80,3 +80,14 @@ async def test_what_was_taken_up_meanwhile_is_not_put_off(database, sweep, ledge
             text("SELECT state, next_attempt_at FROM email_deliveries WHERE notification_id = :id"), {"id": taken}
         )
         assert states.one() == ("claimed", None)
+
+
+@pytest.mark.parametrize(("priority", "key"), [(7, "email"), (8, "email.urgent")])
+async def test_a_retry_goes_back_to_the_queue_of_its_priority(
+    sweep, broker, ledger_of, claim_on, priority, key
+) -> None:
+    ledger, claim = ledger_of("w1"), claim_on(priority=priority)
+    await ledger.claim(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, "retry", attempts=1, delay=0))
+    await sweep.run_once()
+    assert broker.keys == [key]

@@ -68,6 +68,32 @@ async def test_no_more_than_the_places_go_at_once() -> None:
     assert most == 3
 
 
+async def test_a_place_taken_at_once_is_one_less_for_the_others(turns) -> None:
+    line = Line(turns)
+    turns.take_at_once()
+    await line.join("waits", 5)
+    assert line.served == []
+    turns.give_back()
+    assert await line.finished() == ["waits"]
+
+
+async def test_fewer_places_let_nobody_in_until_enough_are_free_and_more_serve_all_who_wait() -> None:
+    turns = Turns(3)
+    line = Line(turns)
+    for _ in range(3):
+        await turns.take(5)
+    await line.join("first", 5)
+    await line.join("second", 5)
+    turns.places = 1
+    turns.give_back()
+    turns.give_back()
+    await asyncio.sleep(0)
+    assert line.served == [], "one is still at it"
+    turns.places = 9
+    turns.give_back()
+    assert await line.finished() == ["first", "second"]
+
+
 async def test_whoever_gives_up_waiting_costs_nobody_a_place(turns) -> None:
     line = Line(turns)
     async with placed(turns, 1):
