@@ -67,6 +67,11 @@ class Lab:
         self.providers.reset()
         self.run_services(without=without)
 
+    def settle(self) -> None:
+        """Does now what PostgreSQL would do in the next minute because of all that was just written."""
+        self.gateway.rows("VACUUM ANALYZE")
+        self.admin.rows("CHECKPOINT")
+
     def run_services(self, services: Iterable[str] = MODULES, *, without: Iterable[str] = ()) -> None:
         """Starts one process of each and waits until they are ready."""
         left_out = set(without)

@@ -20,10 +20,13 @@ WORKER = "email-service"
 
 
 def priority_under_backlog(run: Run) -> Result:
-    """Alone is measured before and after, because the machine's pace changes: the p99 of both together counts."""
+    """Alone is measured before and after, because the machine's pace changes: the p99 of both together counts.
+
+    Both p99s are of as many notifications. The first ones over the backlog meet a worker at full speed: shown too.
+    """
     seconds = run.options.lasting(30, 5)
     before, first = _alone(run, seconds)
-    over, second, more = _over_backlog(run, seconds)
+    over, second, more = _over_backlog(run, 2 * seconds)
     after, third = _alone(run, seconds)
     without, during = summary([*before, *after]), summary(over)
     return Result(
@@ -56,6 +59,7 @@ def _over_backlog(run: Run, seconds: float) -> tuple[list[float], books.Balance,
         lab.folder, replace(run.plan(run.options.number(100_000, 5_000)), priority=1, size=500, connections=4)
     )
     books.until_published(lab)
+    lab.settle()
     lab.run_services([WORKER])
     wait_until(lambda: sink.count() >= FLOWING, 60, "the backlog moving")
     first = sink.count()
@@ -68,7 +72,9 @@ def _over_backlog(run: Run, seconds: float) -> tuple[list[float], books.Balance,
         "backlog_left_when_the_last_was_posted": len(backlog.accepted) + len(urgent.accepted) - last,
         "backlog_per_s_meanwhile": (last - first - len(urgent.accepted)) / seconds,
     }
-    return to_provider(lab, urgent), _balance(lab, urgent.ids, backlog.ids), more
+    times = to_provider(lab, urgent)
+    more["worst_ms_of_the_first_ten"] = summary(times[:10])["max"]
+    return times, _balance(lab, urgent.ids, backlog.ids), more
 
 
 def _urgent(run: Run, seconds: float) -> Report:

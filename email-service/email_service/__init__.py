@@ -1,1 +1,1 @@
-"""The e-mail worker: notifications from `email.queue` to mailboxes, over SMTP."""
+"""The e-mail worker: notifications from its two queues to mailboxes, over SMTP."""

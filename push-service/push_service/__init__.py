@@ -1,1 +1,1 @@
-"""The push worker: notifications from `push.queue` to devices, over FCM HTTP v1."""
+"""The push worker: notifications from its two queues to devices, over FCM HTTP v1."""
