@@ -3,7 +3,8 @@
 300 a second on a machine whose bare endpoint makes 4,400/s; on another as large a share of its bare endpoint's rate.
 """
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 from bench import books
 from bench.costs import per_notification
@@ -18,30 +19,57 @@ RATE = 300.0
 ACCEPT_P95_MS = 15.0
 PROVIDER_P95_MS = 150.0
 WARM_UP_SECONDS = 3
+ROUNDS = 3
 
 
 def latency_at_300(run: Run) -> Result:
+    """Three rounds, because the machine's pace changes: the one with the median of their accept p95 counts."""
     lab = run.lab
     lab.fresh()
     rate = run.scaled(RATE)
     warm = generate(lab.folder, replace(run.plan(int(rate * WARM_UP_SECONDS)), rate=rate))
-    books.until_sent(lab, len(warm.accepted))
-    before = lab.cpu()
-    plan = replace(run.plan(int(rate * run.options.lasting(30, 8))), rate=rate)
-    report = generate(lab.folder, plan)
-    books.until_sent(lab, len(warm.accepted) + plan.count)
-    costs = per_notification(before, lab.cpu(), plan.count, report.cpu_seconds)
-    accept, provider = summary(report.latencies), summary(to_provider(lab, report))
+    ids = list(warm.ids)
+    books.until_sent(lab, len(ids))
+    rounds: list[_Round] = []
+    for _ in range(ROUNDS):
+        rounds.append(_round(run, rate, len(ids)))
+        ids += rounds[-1].ids
+    middle = sorted(rounds, key=lambda one: one.accept["p95"])[ROUNDS // 2]
     return Result(
-        provider["p95"],
+        middle.provider["p95"],
         "ms p95 to provider",
-        percentiles={"accept": accept, "accept to provider": provider},
-        cpu_ms_per_notification=costs,
-        balance=books.delivered(lab, warm.ids + report.ids),
-        target=at_most(accept["p95"], ACCEPT_P95_MS, "accept p95 ms")
-        & at_most(provider["p95"], PROVIDER_P95_MS, "to provider p95 ms"),
-        more={"accepted_per_s": round(report.rate, 1)},
+        percentiles={"accept": middle.accept, "accept to provider": middle.provider},
+        cpu_ms_per_notification=middle.costs,
+        balance=books.delivered(lab, ids),
+        target=at_most(middle.accept["p95"], ACCEPT_P95_MS, "accept p95 ms")
+        & at_most(middle.provider["p95"], PROVIDER_P95_MS, "to provider p95 ms"),
+        more={
+            "accepted_per_s": round(middle.rate, 1),
+            "accept_p95_ms": [one.accept["p95"] for one in rounds],
+            "to_provider_p95_ms": [one.provider["p95"] for one in rounds],
+        },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """Percentiles in milliseconds, CPU milliseconds a notification by process, notifications a second."""
+
+    ids: list[str]
+    accept: Mapping[str, float]
+    provider: Mapping[str, float]
+    costs: Mapping[str, float]
+    rate: float
+
+
+def _round(run: Run, rate: float, sent_before: int) -> _Round:
+    lab = run.lab
+    before = lab.cpu()
+    plan = replace(run.plan(int(rate * run.options.lasting(20, 5))), rate=rate)
+    report = generate(lab.folder, plan)
+    books.until_sent(lab, sent_before + plan.count)
+    costs = per_notification(before, lab.cpu(), plan.count, report.cpu_seconds)
+    return _Round(report.ids, summary(report.latencies), summary(to_provider(lab, report)), costs, report.rate)
 
 
 def to_provider(lab: Lab, report: Report) -> list[float]:
