@@ -22,7 +22,9 @@ def _message(*events: StatusEvent) -> bytes:
 
 async def _report(gateway, notification_id: str, status: str, **fields) -> None:
     event = StatusEvent(
-        notification_id=UUID(notification_id), notification_type="email", status=status, at=datetime.now(UTC), **fields
+        **{"notification_id": UUID(notification_id), "notification_type": "email", "status": status}
+        | {"at": datetime.now(UTC)}
+        | fields
     )
     publication = Publication(STATUS_KEY, _message(event), message_id=str(uuid4()))
     assert await gateway.broker.publish_many([publication]) == [None]
@@ -52,6 +54,14 @@ async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(
     story = await gateway.story(notification_id)
     assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
     assert story["queued_at"] <= story["sent_at"]
+
+
+async def test_a_worker_that_was_faster_than_the_mark_does_not_turn_the_story_round(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    marked = datetime.fromisoformat((await gateway.until(notification_id, "queued"))["queued_at"])
+    await _report(gateway, notification_id, "sent", attempts=1, at=marked - timedelta(milliseconds=3))
+    story = await gateway.until(notification_id, "sent")
+    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
 
 
 async def test_late_and_repeated_reports_change_nothing(gateway) -> None:

@@ -31,6 +31,7 @@ UPDATE notifications n SET
     code = g.code, detail = g.detail,
     provider_message_id = coalesce(g.provider_message_id, n.provider_message_id),
     attempts = greatest(n.attempts, g.attempts),
+    queued_at = CASE WHEN g.status <> 'retrying' AND n.queued_at > g.at THEN g.at ELSE n.queued_at END,
     claimed_at = coalesce(n.claimed_at, now()),
     sent_at = CASE WHEN g.status = 'sent' THEN g.at ELSE n.sent_at END,
     ended_at = CASE WHEN g.status IN ('retrying', 'sent') THEN n.ended_at ELSE g.at END,
