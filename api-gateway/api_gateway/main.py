@@ -21,18 +21,18 @@ from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.known import fetched_or_known
 from api_gateway.services.lost import LostWatch
 from api_gateway.services.outbox import Outbox
-from api_gateway.services.overtaking import Overtaking
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
-from api_gateway.services.silent import SilenceWatch
+from api_gateway.services.stalled import StalledDeliveryDetector
 from api_gateway.services.store import Store
 from api_gateway.services.watching import Watch
 from api_gateway.settings import GatewaySettings
 from chassis.app import ServiceDescription, create_service_app
 from chassis.breaker import CircuitBreaker, breaker_metrics
 from chassis.broker import Broker, RabbitBroker
+from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.health import Dependency
@@ -96,15 +96,17 @@ class Gateway:
         self.directory = Directory(self.users, self.templates, self.redis)
         self.store = Store(self.database, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds)
         self.outbox = Outbox(self.broker, self.store, self.metrics)
-        overtaking = Overtaking()
-        self.reports = Reports(self.broker, self.store, self.metrics, overtaking)
+        watermarks = ConsumedWatermarks()
+        self.reports = Reports(self.broker, self.store, self.metrics, watermarks)
         self.relay = Relay(
             self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
         )
         self.lost = LostWatch(
-            self.broker, self.database, self.metrics, overtaking, grace_seconds=settings.lost_grace_seconds
+            self.broker, self.database, self.metrics, watermarks, grace_seconds=settings.lost_grace_seconds
         )
-        self.silent = SilenceWatch(self.database, self.metrics, silence_seconds=settings.report_silence_seconds)
+        self.stalled = StalledDeliveryDetector(
+            self.database, self.reports, self.metrics, self.workers, silence_seconds=settings.report_silence_seconds
+        )
         self.reader = Reader(self.database)
         self.housekeeping = Housekeeping(self.database, retention_days=settings.retention_days)
         self.reconciler = Reconciler(self.database, self.workers)
@@ -153,7 +155,7 @@ class Gateway:
         loops = [
             asyncio.create_task(repeat("relay", self.relay.run_once, every_seconds=every)),
             asyncio.create_task(repeat("lost", self.lost.run_once, every_seconds=2 * every)),
-            asyncio.create_task(repeat("silent", self.silent.run_once, every_seconds=self.silent.every_seconds)),
+            asyncio.create_task(repeat("stalled", self.stalled.run_once, every_seconds=self.stalled.every_seconds)),
             asyncio.create_task(repeat("fold", self.housekeeping.fold, every_seconds=housekeeping.EVERY_SECONDS)),
             asyncio.create_task(
                 repeat("retention", self.housekeeping.remove_old, every_seconds=housekeeping.EVERY_SECONDS)

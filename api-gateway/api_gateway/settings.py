@@ -36,7 +36,9 @@ class GatewaySettings(ServiceSettings):
         gt=0,
     )
     report_silence_seconds: float = Field(
-        default=3_600, description="A worker that has begun and says nothing for so long is asked again", gt=0
+        default=15,
+        description="The workers' ledgers are asked about what has been silent for so long since it was queued",
+        gt=0,
     )
     retention_days: int | None = Field(
         default=None, description="What ended and is older is deleted; unset: everything is kept", gt=0

@@ -26,7 +26,16 @@ from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
 from chassis.security import SigningKey, sign
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.lookups import ActiveTemplate, ApiKeyInfo, LedgerTotals, TemplateInfo, UserContact
+from contracts.lookups import (
+    ActiveTemplate,
+    ApiKeyInfo,
+    LedgerFindings,
+    LedgerQuestion,
+    LedgerTotals,
+    TemplateInfo,
+    UserContact,
+)
+from contracts.messages import StatusEvent
 from contracts.recipients import Preferences, PushToken
 from contracts.topology import TOPOLOGY
 from devstack.serving import serving
@@ -44,6 +53,8 @@ class Peers:
     away: bool = False
     asked: list[str] = field(default_factory=list)
     ledgers: dict[str, LedgerTotals] = field(default_factory=dict)
+    ended: list[StatusEvent] = field(default_factory=list)
+    open: set[UUID] = field(default_factory=set)
 
     def add_user(self, **changes: object) -> UserContact:
         user = UserContact(
@@ -79,6 +90,17 @@ class Peers:
         @app.get("/{channel}/internal/ledger")
         async def ledger(channel: str, first: UUID, last: UUID) -> Response:
             return self._found(f"{channel} ledger {first} {last}", self.ledgers.get(channel))
+
+        @app.post("/{channel}/internal/ledger/find")
+        async def find(channel: str, question: LedgerQuestion) -> Response:
+            known = set(question.ids)
+            return self._found(
+                f"{channel} ledger find",
+                LedgerFindings(
+                    ended=tuple(one for one in self.ended if one.notification_id in known),
+                    open=tuple(known & self.open),
+                ),
+            )
 
         @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
         async def echo(request: Request) -> Response:

@@ -26,18 +26,21 @@ WITH made AS (
     FROM generate_series(0, :rows - 1) n
 ), notified AS (
     INSERT INTO notifications (id, caller, request_id, correlation_id, notification_type, user_id, template_code, variables,
-        metadata, priority, status, created_at, due_at, queued_at, claimed_at, sent_at)
+        metadata, priority, status, created_at, due_at, queued_at, claimed_at, sent_at,
+        updated_at)
     SELECT id, 'c', n::text, 'c', CASE WHEN n % 50 = 0 THEN 'push' ELSE 'email' END,
         lpad(to_hex(n % 500), 32, '0')::uuid, 't' || n % 20, '{}', '{}', 1 + n % 10,
         CASE WHEN n % 1000 = 1 THEN 'pending' WHEN n % 1000 = 2 THEN 'queued' WHEN n % 125 = 3 THEN 'failed' ELSE 'sent' END,
         to_timestamp((CAST(:newest AS bigint) - n * 1000) / 1000.0),
-        CASE WHEN n % 1000 = 1 THEN now() + interval '1 hour' END, now(), CASE WHEN n % 2000 = 2 THEN now() END, now()
+        CASE WHEN n % 1000 = 1 THEN now() + interval '1 hour' END, now(), CASE WHEN n % 2000 = 2 THEN now() END, now(),
+        to_timestamp((CAST(:newest AS bigint) - n * 1000) / 1000.0)
     FROM made RETURNING id, request_id
 )
 INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
 SELECT 'c', request_id, id, 'h', 'pending' FROM notified
 """)
 ROWS = 100_000
+NO_ID = UUID(int=0)
 
 
 @pytest.fixture
@@ -85,7 +88,9 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200)
     await outbox.settle(connection, [{"id": str(IDS[0]), "status": "failed", "code": "c", "detail": None}])
     await outbox.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, largest=100)
-    await outbox.ask_again(connection, "email", silence_seconds=3600, largest=100)
+    page = await outbox.silent(connection, "email", after=None, silence_seconds=-1, largest=10)
+    await outbox.silent(connection, "email", after=page[-1], silence_seconds=15, largest=100)
+    await outbox.make_due(connection, IDS)
     await progress.cancel(connection, IDS[0])
     await progress.replay_failed(connection, ids=IDS)
     await progress.replay_failed(connection, ids=None, channel="email", code="exhausted")
@@ -94,7 +99,7 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await totals.accepted(connection)
     await totals.fold(connection)
     await totals.sent_between(connection, "email", _id(3600), _id(0))
-    await retention.remove(connection, before=_id(ROWS - 1000), largest=100)
+    await retention.remove(connection, after=NO_ID, before=_id(ROWS - 1000), ended_before=NOW, largest=100)
     await reading.find(connection, IDS[0], seen_by=USER)
     await reading.ids_of_request(connection, "7")
 
@@ -165,7 +170,10 @@ async def test_running_totals_are_what_counting_finds(database: Database) -> Non
 async def test_what_ended_and_is_old_is_removed_with_its_key_and_still_accounted_for(database: Database) -> None:
     await _fill(database, 3_000)  # of 50 minutes
     async with database.begin() as connection:
-        removed = await retention.remove(connection, before=_id(1_000), largest=10_000)
+        removed, reached = await retention.remove(
+            connection, after=NO_ID, before=_id(1_000), ended_before=NOW, largest=10_000
+        )
+    assert reached is None
     async with database.snapshot() as connection:
         left = (await connection.execute(text("SELECT request_id::int, status FROM notifications"))).all()
         keys = {int(row.key) for row in await connection.execute(text("SELECT key FROM idempotency_keys"))}
@@ -177,6 +185,18 @@ async def test_what_ended_and_is_old_is_removed_with_its_key_and_still_accounted
     assert removed == 3_000 - len(left)
     assert keys == {number for number, _ in left}
     assert sum(accepted.values()) == sum(counted.values()) == len(left)
+
+
+async def test_what_was_accepted_long_ago_is_kept_by_the_time_of_its_end(database: Database) -> None:
+    """It was scheduled for later than RETENTION_DAYS: its key still has to answer repeats."""
+    await _fill(database, 100)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE notifications SET updated_at = now() WHERE request_id = '50'"))
+    await Housekeeping(database, retention_days=(datetime.now(UTC) - NOW).days - 1).remove_old()
+    async with database.begin() as connection:
+        left = (await connection.execute(text("SELECT request_id FROM notifications WHERE status = 'sent'"))).scalars()
+        assert list(left) == ["50"]
+        assert "50" in (await connection.execute(text("SELECT key FROM idempotency_keys"))).scalars()
 
 
 async def test_a_gateway_removes_what_is_older_than_it_has_to_keep(database: Database) -> None:

@@ -6,8 +6,10 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from chassis.broker import MemoryBroker, Publication, PublishFailed
+from chassis.database import Database
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY, queue_of, queues_of
 
@@ -204,22 +206,80 @@ async def test_what_later_messages_of_its_priority_overtook_is_lost_and_publishe
     await consumer.close()
 
 
-async def test_a_worker_that_began_and_fell_silent_is_asked_again(start) -> None:
-    gateway = await start(report_silence_seconds=0.6, lost_grace_seconds=60)
+def _event(name: str, status: str, **fields: object) -> StatusEvent:
+    return StatusEvent(
+        **{"notification_id": UUID(name), "notification_type": "email", "status": status, "attempts": 1}
+        | {"at": datetime.now(UTC)}
+        | fields
+    )
+
+
+async def _queued(gateway) -> str:
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     name = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
     await gateway.until(name, "queued")
+    return str(name)
+
+
+async def test_a_worker_that_began_and_whose_ledger_has_forgotten_is_asked_again(start) -> None:
+    gateway = await start(report_silence_seconds=0.6, lost_grace_seconds=60)
+    name = await _queued(gateway)
     sieve = Sieve(gateway, {name})
     consumer = await gateway.broker.consume("email.queue", sieve.take, prefetch=1)
-    event = StatusEvent(
-        notification_id=UUID(name), notification_type="email", status="retrying", attempts=1, at=datetime.now(UTC)
-    )
-    body = StatusEvents(events=(event,)).model_dump_json().encode()
+    body = StatusEvents(events=(_event(name, "retrying"),)).model_dump_json().encode()
     await gateway.broker.publish_many([Publication("status", body, message_id="r")])
     await gateway.until(name, "sent")
     assert sieve.seen == [name, name]
     await consumer.close()
+
+
+async def test_a_report_that_was_lost_is_had_from_the_ledger_in_seconds(start) -> None:
+    gateway = await start(report_silence_seconds=0.6, lost_grace_seconds=60)
+    name = await _queued(gateway)
+    sent_at = datetime.now(UTC) + timedelta(seconds=0.1)
+    gateway.peers.ended.append(_event(name, "sent", at=sent_at))
+    story = await gateway.until(name, "sent")
+    assert datetime.fromisoformat(story["sent_at"]) == sent_at, "when it was sent, not when it was found"
+    assert (await gateway.broker.depth("email.queue")).ready == 1, "the first copy; it was not published again"
+
+
+@pytest.mark.parametrize("answer", ["unknown", "still under way", "no answer"])
+async def test_what_the_ledger_cannot_end_is_left_where_it_is(start, answer: str) -> None:
+    gateway = await start(report_silence_seconds=0.3, lost_grace_seconds=60)
+    name = await _queued(gateway)
+    if answer == "still under way":
+        gateway.peers.open.add(UUID(name))
+        body = StatusEvents(events=(_event(name, "retrying"),)).model_dump_json().encode()
+        await gateway.broker.publish_many([Publication("status", body, message_id="r")])
+    gateway.peers.away = answer == "no answer"
+    async with asyncio.timeout(10):
+        while gateway.peers.asked.count("email ledger find") < 3:
+            await asyncio.sleep(0.05)
+    assert (await gateway.story(name))["status"] == "queued"
+    assert (await gateway.broker.depth("email.queue")).ready == 1
+
+
+async def test_pages_of_the_silent_go_through_all_of_them(start, monkeypatch) -> None:
+    monkeypatch.setattr("api_gateway.services.stalled.MAX_LEDGER_QUESTION", 2)
+    gateway = await start(report_silence_seconds=0.3, lost_grace_seconds=60)
+    names = [await _queued(gateway) for _ in range(5)]
+    gateway.peers.ended += [_event(name, "sent") for name in names]
+    for name in names:
+        await gateway.until(name, "sent")
+
+
+async def test_what_may_be_with_a_worker_when_it_expires_is_for_the_ledger_to_say(start) -> None:
+    gateway = await start(lost_grace_seconds=60, report_silence_seconds=60)
+    name = await _queued(gateway)
+    database = Database(gateway.settings.database_url)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE notifications SET expires_at = now() - interval '1 s', due_at = now()"))
+    await database.close()
+    async with asyncio.timeout(10):
+        while (await gateway.broker.depth("email.queue")).ready < 2:
+            await asyncio.sleep(0.05)
+    assert (await gateway.story(name))["status"] == "queued"
 
 
 class SlowBroker(MemoryBroker):

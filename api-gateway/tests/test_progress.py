@@ -1,5 +1,6 @@
 """Status events, cancelling, retrying, callbacks: the status only moves forward."""
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -43,6 +44,36 @@ async def test_a_workers_reports_make_the_story(gateway) -> None:
     assert 'notification_processing_seconds_count{type="email"} 1.0' in metrics
     assert all(f'queue_size{{queue="{queue}"}}' in metrics for queue in queues_of("email"))
     assert 'circuit_breaker_state{name="user-service"} 0.0' in metrics
+
+
+async def test_an_event_that_cannot_be_applied_is_put_aside_and_its_neighbours_are_applied(gateway) -> None:
+    first, second = await _accepted(gateway), await _accepted(gateway, request_id="another")
+    for name in (first, second):
+        await gateway.until(name, "queued")
+    at = datetime.now(UTC)
+    poison, good = (
+        StatusEvent(notification_id=UUID(name), notification_type="email", status="sent", attempts=attempts, at=at)
+        for name, attempts in ((first, 2**40), (second, 1))
+    )
+    publication = Publication(STATUS_KEY, _message(poison, good), message_id=str(uuid4()))
+    assert await gateway.broker.publish_many([publication]) == [None]
+    await gateway.until(second, "sent")
+    async with asyncio.timeout(10):
+        while (await gateway.broker.depth("failed.queue")).ready != 1:
+            await asyncio.sleep(0.02)
+    assert (await gateway.broker.depth("status.queue")).ready == 0
+    await _report(gateway, first, "sent", attempts=1)
+    await gateway.until(first, "sent")
+
+
+async def test_what_a_provider_said_is_kept_without_what_no_database_takes(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    event = StatusEvent(
+        notification_id=UUID(notification_id), notification_type="email", status="failed", at=datetime.now(UTC)
+    )
+    body = _message(event).decode().replace('"detail":null', '"detail":"no\\u0000such user"').encode()
+    assert await gateway.broker.publish_many([Publication(STATUS_KEY, body, message_id="m")]) == [None]
+    assert (await gateway.until(notification_id, "failed"))["error_detail"] == "nosuch user"
 
 
 async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(gateway) -> None:

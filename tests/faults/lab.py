@@ -31,6 +31,7 @@ QUICK = {
     "LOST_GRACE_SECONDS": "4",
     "HEARTBEAT_SECONDS": "0.5",
     "SILENCE_SECONDS": "3",
+    "REPORT_SILENCE_SECONDS": "3",
     "SWEEP_INTERVAL_SECONDS": "0.5",
     "DOWN_RETRY_SECONDS": "0.5",
     "BREAKER_OPEN_SECONDS": "1",
@@ -189,6 +190,15 @@ class Lab:
                 os.killpg(process.process.pid, signal.SIGCONT)
         self.thaw_rabbit()
 
+    @contextlib.contextmanager
+    def postgres_frozen(self) -> Iterator[None]:
+        """Connections stay open, and no statement goes on, until the block ends."""
+        self.postgres.signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.postgres.signal(signal.SIGCONT)
+
     def freeze_rabbit(self) -> None:
         self.rabbit.signal(signal.SIGSTOP)
 
@@ -204,6 +214,41 @@ class Lab:
 
     def sql(self, service: str, statement: str, *values: object) -> list[Any]:
         return self._run(self.system.databases[service], statement, *values)
+
+    @contextlib.contextmanager
+    def database_set(self, service: str, **options: str) -> Iterator[None]:
+        """New connections of that database have these settings (`statement_timeout="3ms"`), and there are new ones only."""
+        name = self.system.databases[service].rsplit("/", 1)[1]
+        for option, value in options.items():
+            self._run(self.postgres.url, f"ALTER DATABASE \"{name}\" SET {option} = '{value}'")
+        self.hang_up(service)
+        try:
+            yield
+        finally:
+            for option in options:
+                self._run(self.postgres.url, f'ALTER DATABASE "{name}" RESET {option}')
+            self.hang_up(service)
+
+    def hang_up(self, service: str) -> None:
+        """Every connection to that database ends, in mid-statement too."""
+        name = self.system.databases[service].rsplit("/", 1)[1]
+        self._run(self.postgres.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+
+    def message_of(self, notification_id: str, service: str = "email-service") -> bytes:
+        """The message that a worker has in hand, from its ledger."""
+        table = f"{service.partition('-')[0]}_deliveries"
+        rows = self.sql(service, f"SELECT message FROM {table} WHERE notification_id = $1::uuid", notification_id)
+        return str(rows[0]["message"]).encode()
+
+    def doubts(self, ids: Iterable[str], service: str = "email-service") -> dict[str, int]:
+        """How often the ledger could not know whether each was sent; those it was ever in doubt about."""
+        rows = self.sql(
+            service,
+            f"SELECT notification_id::text AS id, sum(ambiguous)::int AS times FROM {service.partition('-')[0]}_deliveries "
+            "WHERE ambiguous > 0 AND notification_id = ANY($1::uuid[]) GROUP BY 1",
+            list(ids),
+        )
+        return {row["id"]: row["times"] for row in rows}
 
     def ledger(self, notification_id: str, service: str = "email-service") -> str | None:
         """The state of a delivery in a worker's ledger; None when it has none."""

@@ -19,12 +19,13 @@ from yarl import URL
 
 from chassis.broker.rabbit.tolerant import TolerantTransport
 from contracts.topology import EXCHANGE, FAILED_QUEUE
-from tests.faults.lab import QUICK, WHOLE, Lab
+from tests.faults.lab import QUICK, WHOLE, Lab, steadily
 
 T = TypeVar("T")
 QUEUE, KEY = "email.queue", "email"
 LEASE_SECONDS, LOST_GRACE_SECONDS = float(QUICK["LEASE_SECONDS"]), float(QUICK["LOST_GRACE_SECONDS"])
 BACKLOG = 10_000 if WHOLE else 1_000
+CLOSING_SECONDS = 40 if WHOLE else 10
 STANDING, STANDING_SECONDS = (100_000, 600) if WHOLE else (1_000, 180)
 UNDECODABLE = b"\xff\xfe\xfd\xfc"  # no UTF-8
 
@@ -66,6 +67,21 @@ def test_13_a_binding_removed(lab: Lab) -> None:
     before = log_of(lab, "api-gateway").count("broker.returned")
     lab.until(noticed, "the gateway noticed")
     lab.prove(13, "a queue's binding removed", ids)
+
+
+def test_38_every_connection_closed_again_and_again(lab: Lab) -> None:
+    lab.system.start_service("email-service", name="email-service-2")
+    lab.system.wait_ready("email-service-2")
+    slow, quick = lab.user(f"stall-1+{uuid4().hex}@example.com"), lab.user()
+    ids: list[str] = []
+
+    def round_of(number: int) -> None:
+        ids.extend(lab.batch(slow, number) + lab.batch(quick, number))
+        lab.rabbit.control("close_all_connections", "a test")
+
+    steadily(lambda: round_of(20), seconds=CLOSING_SECONDS, every=1.0)
+    lab.prove(38, "every AMQP connection closed again and again", ids, ambiguous=lab.doubts(ids), seconds=120)
+    assert not [name for name in ("email-service", "email-service-2") if "deadlock" in log_of(lab, name)]
 
 
 def test_14_a_memory_alarm(lab: Lab) -> None:

@@ -31,9 +31,9 @@ def test_19_a_worker_that_crashes_again_and_again(lab: Lab) -> None:
         lab.kill("email-service")
     lab.start_again("email-service")
     lab.until_ended(ids)
-    lab.prove(19, "worker killed three times with 100 in hand", ids, ambiguous=in_doubt(lab, ids))
+    lab.prove(19, "worker killed three times with 100 in hand", ids, ambiguous=lab.doubts(ids))
     assert set(lab.statuses(ids).values()) == {"sent"}
-    copies, doubts = lab.copies(), in_doubt(lab, ids)
+    copies, doubts = lab.copies(), lab.doubts(ids)
     assert all(1 <= copies[one] <= 1 + doubts.get(one, 0) for one in ids)
     assert set(doubts) == set(slow_ones)  # what was with the provider, and none of what only waited
 
@@ -45,7 +45,7 @@ def test_26_told_to_go_with_sends_in_flight(lab: Lab) -> None:
     assert {"sending", "claimed"}.isdisjoint(states(lab, ids))  # what it had in hand is done and written down
     lab.start_again("email-service")
     lab.prove(26, "SIGTERM with sends in flight", ids)
-    assert in_doubt(lab, ids) == {}
+    assert lab.doubts(ids) == {}
 
 
 def test_26_a_rolling_restart_under_load(lab: Lab) -> None:
@@ -58,7 +58,7 @@ def test_26_a_rolling_restart_under_load(lab: Lab) -> None:
             load.goes_on()
             lab.start_again(service)
     lab.prove(26, "rolling restart of all services under load", load.accepted)
-    assert in_doubt(lab, load.accepted) == {}
+    assert lab.doubts(load.accepted) == {}
 
 
 def test_27_gateways_and_workers_come_and_go_under_load(lab: Lab) -> None:
@@ -71,7 +71,7 @@ def test_27_gateways_and_workers_come_and_go_under_load(lab: Lab) -> None:
             assert lab.system.stop_service(name) == 0, name
             load.goes_on()
     lab.prove(27, "a second gateway, four workers, started and stopped under load", load.accepted)
-    assert in_doubt(lab, load.accepted) == {}
+    assert lab.doubts(load.accepted) == {}
 
 
 class Load(threading.Thread):
@@ -134,14 +134,3 @@ def states(lab: Lab, ids: list[str]) -> list[str]:
     """Their states in the worker's ledger."""
     rows = lab.sql("email-service", "SELECT state FROM email_deliveries WHERE notification_id = ANY($1::uuid[])", ids)
     return [row["state"] for row in rows]
-
-
-def in_doubt(lab: Lab, ids: list[str]) -> dict[str, int]:
-    """How often the ledger could not know whether each was sent; those it was ever in doubt about."""
-    rows = lab.sql(
-        "email-service",
-        "SELECT notification_id::text, ambiguous FROM email_deliveries "
-        "WHERE ambiguous > 0 AND notification_id = ANY($1::uuid[])",
-        ids,
-    )
-    return {row["notification_id"]: row["ambiguous"] for row in rows}

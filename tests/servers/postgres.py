@@ -1,5 +1,6 @@
 """A private PostgreSQL from Debian's package."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -43,6 +44,25 @@ class PostgresServer:
         if self._process:
             self._process.stop(how=signal.SIGQUIT)
 
+    def signal(self, number: signal.Signals) -> None:
+        """To the server and its backends, each a group of its own: SIGSTOP freezes it with its connections open.
+
+        More backends may be born meanwhile, so the postmaster comes first.
+        """
+        if self._process and self._process.process.poll() is None:
+            for pid in (self._process.process.pid, *_children(self._process.process.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
     def _answers(self) -> bool:
         ready = [require("pg_isready", "postgresql-client"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ready, check=False).returncode == 0
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(status.parent.name))
+    return found

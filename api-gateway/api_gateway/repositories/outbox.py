@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,7 +22,10 @@ COLUMNS = """n.id, n.request_id, n.correlation_id, n.trace_context, n.notificati
 
 @dataclass(frozen=True, slots=True)
 class DueRow:
-    """A notification that a relay has taken: it is this process's until the lease runs out."""
+    """A notification that a relay has taken: it is this process's until the lease runs out.
+
+    `handed_over`: it may have been published before, and a worker may have it.
+    """
 
     id: UUID
     request_id: str
@@ -42,15 +45,16 @@ class DueRow:
     delivery_guarantee: DeliveryGuarantee
     replay: int
     expired: bool
+    handed_over: bool
 
 
 # Walks the priorities from 10 down and stops at the limit: each step reads the start of one index range, so neither
 # a large backlog nor many future rows are sorted or scanned.
 TAKE_DUE = text(f"""
 WITH due AS (
-    SELECT picked.id FROM generate_series(10, 1, -1) AS level(priority)
+    SELECT picked.id, picked.handed_over FROM generate_series(10, 1, -1) AS level(priority)
     CROSS JOIN LATERAL (
-        SELECT id FROM notifications
+        SELECT id, status = 'queued' OR leased_by IS NOT NULL AS handed_over FROM notifications
         WHERE priority = level.priority AND due_at <= now() AND status IN ('pending', 'queued')
         ORDER BY due_at LIMIT :largest FOR UPDATE SKIP LOCKED
     ) AS picked
@@ -58,7 +62,7 @@ WITH due AS (
 )
 UPDATE notifications AS n SET due_at = now() + make_interval(secs => :lease), leased_by = :owner, updated_at = now()
 FROM due WHERE n.id = due.id
-RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired
+RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.handed_over
 """)  # noqa: S608 - the columns are ours
 
 # Marks come in groups, a moment late: a worker may have had it by then.
@@ -110,16 +114,32 @@ WITH lost AS (
 UPDATE notifications n SET due_at = now() FROM lost WHERE n.id = lost.id
 """)
 
-# Claimed once, and since then no word: the worker's ledger knows more, and what it said was lost. A copy asks it again.
-ASK_AGAIN = text("""
-WITH silent AS (
-    SELECT id FROM notifications
-    WHERE status = 'queued' AND notification_type = :channel AND claimed_at IS NOT NULL AND due_at IS NULL
-      AND updated_at < now() - make_interval(secs => :silence)
-    ORDER BY updated_at LIMIT :largest FOR UPDATE SKIP LOCKED
-)
-UPDATE notifications n SET due_at = now() FROM silent WHERE n.id = silent.id
+# Handed over, and since then no word: a page of them, from the last row of the page before.
+SILENT = text("""
+SELECT id, priority, queued_at, claimed_at IS NOT NULL AS begun FROM notifications
+WHERE status = 'queued' AND notification_type = :channel AND due_at IS NULL
+  AND queued_at < now() - make_interval(secs => :silence) AND updated_at < now() - make_interval(secs => :silence)
+  AND (priority, queued_at, id) > (:priority, CAST(:queued_at AS timestamptz), CAST(:id AS uuid))
+ORDER BY priority, queued_at, id LIMIT :largest
 """)
+
+MAKE_DUE = text(f"""
+WITH asked AS (
+    SELECT n.id FROM {ids("ids")} AS given JOIN notifications n USING (id)
+    WHERE n.status = 'queued' AND n.due_at IS NULL ORDER BY id FOR UPDATE OF n SKIP LOCKED
+)
+UPDATE notifications n SET due_at = now() FROM asked WHERE n.id = asked.id
+""")  # noqa: S608 - as above
+
+
+@dataclass(frozen=True, slots=True)
+class SilentRow:
+    """A notification that was handed over a while ago. `begun`: a worker has reported an attempt at it since."""
+
+    id: UUID
+    priority: int
+    queued_at: datetime
+    begun: bool
 
 
 async def take_due(connection: AsyncConnection, *, owner: str, lease_seconds: float, largest: int) -> list[DueRow]:
@@ -136,17 +156,19 @@ async def mark_queued(connection: Executes, ids: Sequence[UUID]) -> list[str]:
 
 async def release(connection: Executes, ids: Sequence[UUID], *, owner: str, delay_seconds: float) -> None:
     """These were certainly not published: any relay may take them, after `delay_seconds`."""
-    await connection.execute(RELEASE, {"ids": list(ids), "owner": owner, "delay": delay_seconds})
+    await connection.execute(RELEASE, {"ids": sorted(ids, key=str), "owner": owner, "delay": delay_seconds})
 
 
 async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
     """Writes recipients and template versions that were found later. Keys: id, recipient, template_version, language."""
-    await connection.execute(SET_RESOLVED, {"rows": to_json_text(rows)})
+    ordered = sorted(rows, key=lambda row: str(row["id"]))
+    await connection.execute(SET_RESOLVED, {"rows": to_json_text(ordered)})
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> list[Row[Any]]:
     """Ends notifications that will not be published. Keys: id, status, code, detail."""
-    return list(await connection.execute(SETTLE, {"rows": to_json_text(rows)}))
+    ordered = sorted(rows, key=lambda row: str(row["id"]))  # rows are locked in one order everywhere
+    return list(await connection.execute(SETTLE, {"rows": to_json_text(ordered)}))
 
 
 async def redrive_lost(
@@ -167,7 +189,21 @@ async def redrive_lost(
     return (await connection.execute(REDRIVE_LOST, parameters)).rowcount
 
 
-async def ask_again(connection: AsyncConnection, channel: str, *, silence_seconds: float, largest: int) -> int:
-    """Makes due again what a worker has claimed and not said a word of for so long. Returns how many."""
-    parameters = {"channel": channel, "silence": silence_seconds, "largest": largest}
-    return (await connection.execute(ASK_AGAIN, parameters)).rowcount
+async def silent(
+    connection: AsyncConnection, channel: str, *, after: SilentRow | None, silence_seconds: float, largest: int
+) -> list[SilentRow]:
+    """What was handed over and has been silent for so long: by priority, then the oldest first, from `after` on."""
+    parameters = {
+        "channel": channel,
+        "silence": silence_seconds,
+        "priority": 0 if after is None else after.priority,
+        "queued_at": datetime.fromtimestamp(0, UTC) if after is None else after.queued_at,
+        "id": UUID(int=0) if after is None else after.id,
+        "largest": largest,
+    }
+    return [SilentRow(**row._mapping) for row in await connection.execute(SILENT, parameters)]  # noqa: SLF001 - as above
+
+
+async def make_due(connection: AsyncConnection, notification_ids: Sequence[UUID]) -> int:
+    """Makes these due again, as far as they are queued. Returns how many."""
+    return (await connection.execute(MAKE_DUE, {"ids": list(notification_ids)})).rowcount

@@ -1,6 +1,7 @@
 """What keeps the tables small: running totals are folded, and what is older than it has to be kept is removed."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -11,6 +12,7 @@ from contracts.lookups import first_id_of
 log = structlog.get_logger()
 
 EVERY_SECONDS = 2.0
+FIRST_ID = UUID(int=0)
 LARGEST_GROUP = 5_000  # a turn: more than twice what a gateway accepts in one, and 0.1 s of locks that nobody waits for
 
 
@@ -20,6 +22,7 @@ class Housekeeping:
     def __init__(self, database: Database, *, retention_days: int | None) -> None:
         self._database = database
         self._kept = None if retention_days is None else timedelta(days=retention_days)
+        self._after = FIRST_ID
 
     async def fold(self) -> int:
         async with self._database.begin() as connection:
@@ -27,12 +30,19 @@ class Housekeeping:
         return 0
 
     async def remove_old(self) -> int:
-        """Never busy: between two turns others have theirs."""
+        """One stretch of old ids, from where the last turn stopped. Never busy: between two turns others have theirs."""
         if self._kept is None:
             return 0
-        before = first_id_of(datetime.now(UTC) - self._kept)
+        ended_before = datetime.now(UTC) - self._kept
         async with self._database.begin() as connection:
-            removed = await retention.remove(connection, before=before, largest=LARGEST_GROUP)
+            removed, reached = await retention.remove(
+                connection,
+                after=self._after,
+                before=first_id_of(ended_before),
+                ended_before=ended_before,
+                largest=LARGEST_GROUP,
+            )
+        self._after = reached or FIRST_ID
         if removed:
             log.info("retention.removed", notifications=removed)
         return 0

@@ -13,16 +13,15 @@ import structlog
 
 from api_gateway.repositories import outbox
 from api_gateway.services.counting import GatewayMetrics
-from api_gateway.services.overtaking import Overtaking
-from chassis.broker import Broker, BrokerUnavailable
+from chassis.broker import Broker, BrokerUnavailable, QueueDepth
+from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
 from chassis.database import Database
 from contracts.recipients import CHANNELS
-from contracts.topology import FAILED_QUEUE, HIGHEST_PRIORITY, STATUS_QUEUE, queue_of, queues_of
+from contracts.topology import FAILED_QUEUE, PRIORITIES, STATUS_QUEUE, queue_of, queues_of
 
 log = structlog.get_logger()
 
 LARGEST_GROUP = 1_000
-PRIORITIES = range(1, HIGHEST_PRIORITY + 1)
 
 
 class LostWatch:
@@ -33,46 +32,37 @@ class LostWatch:
         broker: Broker,
         database: Database,
         metrics: GatewayMetrics,
-        overtaking: Overtaking,
+        watermarks: ConsumedWatermarks,
         *,
         grace_seconds: float,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._broker = broker
-        self._overtaking = overtaking
+        self._watermarks = watermarks
         self._database = database
         self._metrics = metrics
         self._grace_seconds = grace_seconds
-        self._clock = clock
-        self._empty_since: dict[str, float] = {}
+        self._empty = EmptyQueues(grace_seconds=grace_seconds, clock=clock)
 
     async def run_once(self) -> int:
         """How many notifications it made due again."""
         redriven = 0
         for channel in CHANNELS:
-            empty = [queue for queue in queues_of(channel) if await self._stood_empty(queue)]
+            empty = [queue for queue in queues_of(channel) if self._empty.look(queue, await self._depth(queue))]
             gone = dict.fromkeys(each for each in PRIORITIES if queue_of(channel, each) in empty)
-            redriven += await self._redrive(channel, {**self._overtaking.of(channel), **gone})
+            redriven += await self._redrive(channel, {**self._watermarks.of(channel), **gone})
         for queue in (FAILED_QUEUE, STATUS_QUEUE):
-            await self._is_empty(queue)
+            await self._depth(queue)
         return redriven
 
-    async def _stood_empty(self, queue: str) -> bool:
-        """Empty at every look for the whole grace. A broker that does not answer says nothing, so the wait begins anew."""
-        if not await self._is_empty(queue):
-            self._empty_since.pop(queue, None)
-            return False
-        since = self._empty_since.setdefault(queue, self._clock())
-        return self._clock() - since > self._grace_seconds
-
-    async def _is_empty(self, queue: str) -> bool:
+    async def _depth(self, queue: str) -> QueueDepth | None:
         try:
             depth = await self._broker.depth(queue)
         except BrokerUnavailable:
             self._metrics.queues.lost_sight_of(queue)
-            return False
+            return None
         self._metrics.queues.saw(queue, depth)
-        return depth.ready == 0 and not depth.unacked
+        return depth
 
     async def _redrive(self, channel: str, passed: Mapping[int, datetime | None]) -> int:
         if not passed:

@@ -83,10 +83,12 @@ class Relay:
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[Fate]:
+        """What has expired ends here only when no worker can have it: else its ledger knows whether it was sent."""
         open_rows = [row for row in rows if row.recipient is None and not row.expired]
+        late = {row.id for row in rows if row.expired and (row.recipient is None or not row.handed_over)}
         fits = await resolve(open_rows, self._directory)
         found = {row.id: _fate(row, fit) for row, fit in zip(open_rows, fits, strict=True)}
-        return [Ended(row.id, Status.EXPIRED, "expired") if row.expired else found.get(row.id, row) for row in rows]
+        return [Ended(row.id, Status.EXPIRED, "expired") if row.id in late else found.get(row.id, row) for row in rows]
 
     async def _write(self, fates: Sequence[Fate]) -> None:
         resolved = [fate for fate in fates if isinstance(fate, DueRow)]

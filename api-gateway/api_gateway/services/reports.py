@@ -1,29 +1,32 @@
 """Status events from the workers, applied in groups, acknowledged after the commit."""
 
 from collections.abc import Sequence
+from uuid import uuid4
 
 import structlog
 from pydantic import ValidationError
 
 from api_gateway.repositories.progress import Moved
 from api_gateway.services.counting import GatewayMetrics
-from api_gateway.services.overtaking import Overtaking
 from api_gateway.services.store import Store
-from chassis.broker import Broker, Consumer, Delivery
-from contracts.messages import StatusEvent, read_events
-from contracts.topology import STATUS_QUEUE
+from chassis.broker import Broker, Consumer, Delivery, Publication
+from chassis.broker.watermarks import ConsumedWatermarks
+from chassis.errors import Unavailable
+from contracts.messages import StatusEvent, StatusEvents, read_events
+from contracts.topology import FAILED_KEY, STATUS_QUEUE
 
 log = structlog.get_logger()
 
+TRIES = 3  # of an event alone, before it goes to failed.queue
 PREFETCH = 50  # messages of up to a hundred events
 
 
 class Reports:
     """The consumer of `status.queue`; every gateway has one."""
 
-    def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics, overtaking: Overtaking) -> None:
+    def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics, watermarks: ConsumedWatermarks) -> None:
         self._broker = broker
-        self._overtaking = overtaking
+        self._watermarks = watermarks
         self._store = store
         self._metrics = metrics
         self._consumer: Consumer | None = None
@@ -36,19 +39,44 @@ class Reports:
             await self._consumer.close()
 
     async def _handle(self, delivery: Delivery) -> None:
-        """Raises when the database is away: the message goes back to the queue and comes again."""
+        """Raises when the database is down: the message goes back to the queue and comes again."""
         try:
             events, unread = read_events(delivery.body)
         except ValidationError:
             events, unread = [], 1
-        for moved in await self.apply(events):
-            if moved is not None:
-                self._overtaking.consumed(moved)
+        for moved in await self._apply_what_can_be(events):
+            if moved is not None and moved.queued_at is not None:  # else its report was faster than its queued-mark
+                self._watermarks.consumed(moved.notification_type, moved.priority, moved.queued_at)
         if unread:
             log.warning("status.unreadable", message_id=delivery.message_id, events=unread)
             await delivery.reject()
         else:
             await delivery.ack()
+
+    async def _apply_what_can_be(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
+        """One event that the database chokes on must not hold up its neighbours, nor everything behind it."""
+        try:
+            return await self.apply(events)
+        except Unavailable:
+            raise
+        except Exception:
+            log.exception("status.group_failed", events=len(events))
+        return [moved for event in events for moved in await self._apply_or_put_aside(event)]
+
+    async def _apply_or_put_aside(self, event: StatusEvent) -> list[Moved | None]:
+        for _ in range(TRIES):
+            try:
+                return await self.apply([event])
+            except Unavailable:
+                raise
+            except Exception:
+                log.exception("status.event_failed", notification_id=str(event.notification_id))
+        body = StatusEvents(events=(event,)).model_dump_json(exclude_none=True).encode()
+        aside = Publication(routing_key=FAILED_KEY, body=body, message_id=str(uuid4()))
+        for failure in await self._broker.publish_many([aside]):
+            if failure is not None:  # then the whole message comes again
+                raise failure
+        return []
 
     async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
         """For each event the notification, when the event moved it. Counts and logs the outcome, once a notification."""

@@ -50,7 +50,7 @@ class FcmSimulator:
         try:
             self._admit(request, project)
             message = read_message(await request.body())
-            self._misbehave(message.token)
+            await self._misbehave(message.token)
         except FcmRefusal as refusal:
             self._inbox.pushes.refused += 1
             return refusal.error.response()
@@ -68,14 +68,17 @@ class FcmSimulator:
         if project != self._account.project_id:
             raise FcmRefusal(fcm_errors.WRONG_PROJECT)
 
-    def _misbehave(self, token: str) -> None:
+    async def _misbehave(self, token: str) -> None:
         match push_magic(token):
-            case RefuseToken(error, times=None):
+            case RefuseToken(error, times=None, seconds=seconds):
+                await asyncio.sleep(seconds)
                 raise FcmRefusal(error)
-            case RefuseToken(error, times=int(times)):
+            case RefuseToken(error, times=int(times), then=then):
                 self._attempts[token] += 1
                 if self._attempts[token] <= times:
                     raise FcmRefusal(error)
+                if then is not None:
+                    raise FcmRefusal(then)
 
     def _take(self, message: PushMessage, request: Request) -> str:
         push = self._inbox.take_push(

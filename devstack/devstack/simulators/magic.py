@@ -46,10 +46,12 @@ class Stall:
 
 @dataclass(frozen=True)
 class RefuseToken:
-    """`times` None means always."""
+    """`times` None means always; after them the token is taken, or refused with `then`. `seconds`: before the answer."""
 
     error: FcmError
     times: int | None = None
+    then: FcmError | None = None
+    seconds: int = 0
 
 
 @dataclass(frozen=True)
@@ -71,6 +73,8 @@ EMAIL_TABLE: Mapping[str, str] = {
 }
 PUSH_TABLE: Mapping[str, str] = {
     "unregistered…": "404 UNREGISTERED",
+    "late-unregistered-N…": "the same, N seconds late",
+    "dying-N…": "503 UNAVAILABLE, N times, then 404 UNREGISTERED",
     "invalid-token…": "400 INVALID_ARGUMENT",
     "sender-mismatch…": "403 SENDER_ID_MISMATCH",
     "quota-N…": "429 QUOTA_EXCEEDED with Retry-After: 1, N times, then taken",
@@ -82,7 +86,9 @@ PUSH_TABLE: Mapping[str, str] = {
 _LOCAL_PART = re.compile(
     r"(bounce|reject-data|throttle|drop|(?:defer|stall|throttle)-(\d{1,3}))(?:\+.*)?", re.IGNORECASE
 )
-_TOKEN = re.compile(r"unregistered|invalid-token|sender-mismatch|(?:quota|unavailable|drop|stall)-(\d{1,3})")
+_TOKEN = re.compile(
+    r"unregistered|invalid-token|sender-mismatch|(?:quota|unavailable|dying|late-unregistered|drop|stall)-(\d{1,3})"
+)
 
 
 def email_magic(address: str) -> EmailMagic | None:
@@ -118,6 +124,8 @@ def _push_rule(word: str, number: int) -> PushMagic | None:
         "sender-mismatch": RefuseToken(fcm_errors.SENDER_ID_MISMATCH),
         "quota": RefuseToken(fcm_errors.QUOTA_EXCEEDED, times=number),
         "unavailable": RefuseToken(fcm_errors.UNAVAILABLE, times=number),
+        "dying": RefuseToken(fcm_errors.UNAVAILABLE, times=number, then=fcm_errors.UNREGISTERED),
+        "late-unregistered": RefuseToken(fcm_errors.UNREGISTERED, seconds=number),
         "drop": BreakOff(number),
         "stall": Stall(number),
     }

@@ -4,6 +4,9 @@ from datetime import datetime
 from functools import cached_property
 from uuid import UUID
 
+from pydantic import Field
+
+from contracts.messages import StatusEvent
 from contracts.recipients import Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
 # Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
@@ -16,6 +19,8 @@ USER_SERVICE = "user-service"
 TEMPLATE_SERVICE = "template-service"
 EMAIL_SERVICE = "email-service"
 PUSH_SERVICE = "push-service"
+
+MAX_LEDGER_QUESTION = 1_000  # ids at once
 
 
 class UserContact(Contract):
@@ -81,6 +86,22 @@ class LedgerTotals(Contract):
     sent: int
     fingerprint: str
     deliveries: dict[str, int]
+
+
+class LedgerQuestion(Contract):
+    """Body of `POST /internal/ledger/find`: what has become of these notifications?"""
+
+    ids: tuple[UUID, ...] = Field(max_length=MAX_LEDGER_QUESTION)
+
+
+class LedgerFindings(Contract):
+    """The answer: the end of each of them that has one, as the worker reported it, and the ids of those still under way.
+
+    The ledger knows nothing of an id that is in neither.
+    """
+
+    ended: tuple[StatusEvent, ...] = ()
+    open: tuple[UUID, ...] = ()
 
 
 class ApiKeyInfo(Contract):

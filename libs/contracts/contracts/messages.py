@@ -1,11 +1,12 @@
 """The queue's messages, version 1. JSON Schemas of them are committed in `libs/contracts/schemas`."""
 
 from datetime import datetime
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import Field, ValidationError
+from pydantic import AfterValidator, Field, ValidationError
 
+from chassis.cleaning import storable
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
 
 MESSAGE_VERSION: Literal[1] = 1
@@ -46,6 +47,8 @@ class NotificationMessage(Contract):
     replay: int = 0
 
 
+# Somebody else's words: what no database keeps is left out, wherever an event is made or read.
+ForeignText = Annotated[str, AfterValidator(storable)]
 EventStatus = Literal["retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown"]
 
 
@@ -59,11 +62,11 @@ class StatusEvent(Contract):
     version: Literal[1] = 1
     notification_id: UUID
     notification_type: Channel
-    correlation_id: str = ""
+    correlation_id: ForeignText = ""
     status: EventStatus
-    code: str | None = None
-    detail: str | None = None
-    provider_message_id: str | None = None
+    code: ForeignText | None = None
+    detail: ForeignText | None = None
+    provider_message_id: ForeignText | None = None
     attempts: int = 0
     replay: int = 0
     at: datetime

@@ -6,6 +6,7 @@ EXCHANGE = "notifications.direct"
 FAILED_KEY = "failed"
 STATUS_KEY = "status"
 HIGHEST_PRIORITY = 10
+PRIORITIES = range(1, HIGHEST_PRIORITY + 1)
 URGENT = 8  # from this priority on: a queue of its own, nothing gathers with the rest, a sleeping device is woken
 FAILED_QUEUE = "failed.queue"
 STATUS_QUEUE = "status.queue"

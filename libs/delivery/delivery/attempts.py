@@ -1,6 +1,7 @@
 """One attempt: everything between a claim and its outcome."""
 
 import time
+from collections.abc import Callable
 from typing import Generic
 
 import structlog
@@ -13,7 +14,16 @@ from contracts.messages import NotificationMessage
 from delivery.channel import Address, Content, DeliveryChannel, Envelope, Target
 from delivery.counting import DeliveryMetrics
 from delivery.ledger import Claimed, Ledger
-from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown, RetryLater, Unknown
+from delivery.outcomes import (
+    Ambiguous,
+    Expired,
+    Outcome,
+    Permanent,
+    ProviderDown,
+    RetryLater,
+    Unknown,
+    in_doubt,
+)
 from delivery.slots import Slots, settle
 from delivery.spans import sending, tell
 from delivery.template_store import TemplateGone, TemplateStore
@@ -25,7 +35,7 @@ log = structlog.get_logger()
 class Attempts(Generic[Address, Content]):
     """Screens, renders, marks `sending` in the ledger, sends. Whatever goes wrong on the way is an outcome."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands every part in
         self,
         channel: DeliveryChannel[Address, Content],
         *,
@@ -33,17 +43,24 @@ class Attempts(Generic[Address, Content]):
         templates: TemplateStore,
         slots: Slots,
         metrics: DeliveryMetrics,
+        lease_seconds: float,
         tracing: Tracing = OFF,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`lease_seconds`: for so long others certainly leave alone what the ledger says that we are sending."""
         self._channel = channel
         self._ledger = ledger
         self._templates = templates
         self._slots = slots
         self._tracing = tracing
         self._metrics = metrics
+        self._lease_seconds = lease_seconds
+        self._clock = clock
 
-    async def make(self, claimed: Claimed, target: Target[Address], message: NotificationMessage) -> Outcome | None:
-        """None: the delivery was taken from us before it was sent."""
+    async def make(
+        self, claimed: Claimed, key: str, target: Target[Address], message: NotificationMessage
+    ) -> Outcome | None:
+        """`key` names the delivery in the ledger. None: it was taken from us before it was sent."""
         once = message.delivery_guarantee == "at_most_once"
         if refused := await self._screen(claimed, target, once=once):
             return refused
@@ -52,7 +69,7 @@ class Attempts(Generic[Address, Content]):
             return content
         envelope = Envelope(message.notification_id, message.correlation_id, message.priority)
         try:
-            outcome = await self._send(content, target, envelope, attempt=claimed.attempts + 1)
+            outcome = await self._send(content, key, target, envelope, attempt=claimed.attempts + 1)
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
         if isinstance(outcome, Ambiguous) and once:
@@ -63,9 +80,8 @@ class Attempts(Generic[Address, Content]):
         """What ends a delivery before anything is sent."""
         if claimed.doubtful and once:
             return Unknown("worker_lost")
-        if claimed.expired:
-            return Expired()
-        return await self._channel.screen(target)
+        refused = Expired() if claimed.expired else await self._channel.screen(target)
+        return in_doubt(refused) if refused is not None and claimed.doubtful else refused
 
     async def _render(self, message: NotificationMessage) -> Content | Permanent | RetryLater | ProviderDown:
         try:
@@ -81,17 +97,18 @@ class Attempts(Generic[Address, Content]):
             return RetryLater("rendering_failed")
 
     async def _send(
-        self, content: Content, target: Target[Address], envelope: Envelope, *, attempt: int
+        self, content: Content, key: str, target: Target[Address], envelope: Envelope, *, attempt: int
     ) -> Outcome | None:
         async with self._slots.take(envelope.priority) as permit:
+            asked = self._clock()
             try:
-                ours = await self._ledger.mark_sending(
-                    (envelope.notification_id, target.key), priority=envelope.priority
-                )
+                ours = await self._ledger.mark_sending((envelope.notification_id, key), priority=envelope.priority)
             except Unavailable:  # perhaps marked, certainly not sent: say so, or it would look ambiguous for ever
                 return ProviderDown("ledger_unavailable")
             if not ours:
                 return None
+            if self._clock() - asked > self._lease_seconds:  # this process stood still: it may count as dead by now
+                return ProviderDown("lease_ran_out")
             with sending(self._tracing, self._channel.name, envelope, attempt=attempt) as span:
                 outcome = await self._call(content, target, envelope)
                 tell(span, outcome)

@@ -1,7 +1,7 @@
 """The engine: what happens to a message from the queue until it is acknowledged.
 
-Read `handle`, then `_claim_and_attempt`, then `attempts.py`: each line is a step, in the order that keeps the promise. The
-ledger says `sending` before the provider is called, and has the result before the message is acknowledged.
+Read `handle`, then `_deliver`, then `_attempt`, then `attempts.py`: each line is a step, in the order that keeps the
+promise. The ledger says `sending` before the provider is called, and has the result before the message is acknowledged.
 """
 
 import asyncio
@@ -12,29 +12,34 @@ from uuid import UUID
 
 import orjson
 import structlog
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
-from chassis.broker import Delivery
+from chassis.broker import Delivery, PublishFailed
+from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.correlation import begin_story
 from chassis.errors import Unavailable
 from chassis.tracing import trace_context
 from contracts.messages import NotificationMessage
+from contracts.recipients import EmailRecipient, PushRecipient
 from delivery.attempts import Attempts
 from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
 from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.counting import DeliveryMetrics
-from delivery.ledger import Claim, Claimed, InOtherHands, Ledger, Recorded
-from delivery.outcomes import Outcome, Permanent, Suppressed
+from delivery.destinations import Destination, destinations
+from delivery.ledger import Claim, Claimed, Closed, InOtherHands, Ledger, NotADelivery, Recorded, Standing
+from delivery.outcomes import Outcome, Permanent, Suppressed, in_doubt
 from delivery.reporting import Reporter
 from delivery.right_of_way import RightOfWay
-from delivery.sweeping import REQUEUED_HEADER
+from delivery.sweeping import REQUEUED_HEADER, instant_of
 from delivery.verdict import Result, Verdict, record_of, verdict_of
 
 log = structlog.get_logger()
 
-NOBODY = "nobody"  # the ledger's key for a notification that has no recipient any more
+NOBODY = "nobody"  # the ledger's key for a notification whose message has no recipient of this channel
 LEDGER_PAUSE_SECONDS = 0.5
+REPORT_SECONDS = 60.0  # then the message goes back to the queue, and whoever gets it reports
+_RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
 MOST_REPLAYS = 2**31
 
 
@@ -52,6 +57,7 @@ class Engine(Generic[Address, Content]):
         right_of_way: RightOfWay,
         policy: RetryPolicy,
         metrics: DeliveryMetrics,
+        watermarks: ConsumedWatermarks,
     ) -> None:
         self._channel = channel
         self._ledger = ledger
@@ -61,7 +67,8 @@ class Engine(Generic[Address, Content]):
         self._right_of_way = right_of_way
         self._policy = policy
         self._metrics = metrics
-        self._in_hand: set[tuple[UUID, str]] = set()
+        self._watermarks = watermarks
+        self._in_hand: set[UUID] = set()
 
     async def handle(self, delivery: Delivery) -> None:
         message = self._read(delivery)
@@ -69,11 +76,16 @@ class Engine(Generic[Address, Content]):
             await self._refuse(delivery)
             return
         begin_story(message.correlation_id, notification_id=str(message.notification_id))
-        results = await self._deliver(message, delivery)
+        self._saw(message, delivery)
+        results = await self._deliver_once(message, delivery.body.decode())
         verdict = verdict_of(results)
         if verdict is not None and verdict.news:
-            await self._reporter.report(message, verdict)
+            await self._report(message, verdict)
         await self._dismiss(delivery, results, verdict)
+
+    def has_in_hand(self, notification_id: UUID) -> bool:
+        """Whether this worker is at it now."""
+        return notification_id in self._in_hand
 
     def _read(self, delivery: Delivery) -> NotificationMessage | None:
         try:
@@ -93,54 +105,117 @@ class Engine(Generic[Address, Content]):
             await self._reporter.report_unreadable(notification_id, self._channel.name, replay=replay)
         await delivery.reject()
 
-    async def _deliver(self, message: NotificationMessage, delivery: Delivery) -> Sequence[Result]:
-        raw = delivery.body.decode()
-        recipient = await self._audience.of(message)
-        targets = [] if isinstance(recipient, Suppressed) else self._channel.targets(recipient)
-        if REQUEUED_HEADER in delivery.headers:
-            await self._ledger.drop_others(message.notification_id, [target.key for target in targets])
-        if isinstance(recipient, Suppressed):
-            known = await self._ledger.closed(message.notification_id)  # it may have been sent before they opted out
-            return known or [await self._close(message, raw, recipient)]
-        if not targets:  # a push message with an e-mail recipient, say: without a result it would vanish
-            return [await self._close(message, raw, Permanent("no_recipient"))]
-        if len(targets) == 1:  # the usual case: a task of its own would cost 3 % of a delivery
-            return [await self._deliver_to(targets[0], message, raw)]
-        return await asyncio.gather(*(self._deliver_to(target, message, raw) for target in targets))
+    def _saw(self, message: NotificationMessage, delivery: Delivery) -> None:
+        """What the ledger had handed over before this message, in its priority, has left the queue."""
+        handed_over = instant_of(delivery.headers.get(REQUEUED_HEADER))
+        if handed_over is not None:
+            self._watermarks.consumed(self._channel.name, message.priority, handed_over)
 
-    async def _deliver_to(self, target: Target[Address], message: NotificationMessage, raw: str) -> Result:
-        """One recipient. Two copies of a message in one process must not meet: the ledger tells processes apart only."""
-        key = (message.notification_id, target.key)
-        if key in self._in_hand:
-            return InOtherHands()
-        self._in_hand.add(key)
+    async def _deliver_once(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
+        """Two copies of a message in one process must not meet: the ledger tells processes apart only."""
+        if message.notification_id in self._in_hand:
+            return [InOtherHands()]
+        self._in_hand.add(message.notification_id)
         try:
-            return await self._claim_and_attempt(target, message, raw)
+            return await self._deliver(message, raw)
         finally:
-            self._in_hand.discard(key)
+            self._in_hand.discard(message.notification_id)
 
-    async def _claim_and_attempt(self, target: Target[Address], message: NotificationMessage, raw: str) -> Result:
+    async def _deliver(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
+        recipient = await self._audience.of(message)
+        found = self._destinations(message, recipient)
+        contact = None if recipient == message.recipient else _contact(recipient)
         async with self._right_of_way.of(message.priority):
-            standing = await self._ledger.claim(_claim(message, target.key, raw))
+            standings = await self._ledger.claim([_claim(message, raw, one, contact) for one in found])
+        if len(found) == 1:  # the usual case: a task of its own would cost 3 % of a delivery
+            return [await self._deliver_to(found[0], standings[0], message, recipient)]
+        results = await asyncio.gather(
+            *(
+                self._deliver_to(one, standing, message, recipient)
+                for one, standing in zip(found, standings, strict=True)
+                if not isinstance(standing, NotADelivery)
+            )
+        )
+        return await self._with_the_others(message, results)
+
+    def _destinations(
+        self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient | Suppressed
+    ) -> Sequence[Destination[Address]]:
+        """Never empty: without a result a notification would vanish (a push message with an e-mail recipient, say)."""
+        accepted = self._channel.targets(message.recipient)
+        if not accepted:
+            return [Destination(NOBODY, None)]
+        if isinstance(recipient, Suppressed) or recipient == message.recipient:
+            return [Destination(target.key, target) for target in accepted]
+        return destinations(accepted, self._channel.targets(recipient))
+
+    async def _deliver_to(
+        self,
+        destination: Destination[Address],
+        standing: Standing,
+        message: NotificationMessage,
+        recipient: EmailRecipient | PushRecipient | Suppressed,
+    ) -> Result:
+        """One recipient."""
+        if isinstance(standing, NotADelivery):
+            return InOtherHands()
         if not isinstance(standing, Claimed):
             return standing
-        outcome = await self._attempts.make(standing, target, message)
+        if isinstance(recipient, Suppressed):
+            return await self._end(destination.key, standing, message, recipient)
+        target = self._first_target(destination, standing, message) if standing.doubtful else destination.target
+        if target is None:
+            gone = Permanent("no_recipient") if destination.key == NOBODY else Suppressed("recipient_gone")
+            return await self._end(destination.key, standing, message, gone)
+        return await self._attempt(destination.key, target, standing, message)
+
+    def _first_target(
+        self, destination: Destination[Address], standing: Claimed, message: NotificationMessage
+    ) -> Target[Address] | None:
+        """Who may have it keeps being the recipient: to anybody else it would be a second one."""
+        first = message.recipient if standing.contact is None else _RECIPIENT.validate_json(standing.contact)
+        known = destinations(self._channel.targets(message.recipient), self._channel.targets(first))
+        return next((one.target for one in known if one.key == destination.key), None)
+
+    async def _attempt(
+        self, key: str, target: Target[Address], standing: Claimed, message: NotificationMessage
+    ) -> Result:
+        outcome = await self._attempts.make(standing, key, target, message)
         if outcome is None:
             return InOtherHands()
-        row = record_of(Recorded(message.notification_id, target.key), outcome, standing, self._policy)
+        row = record_of(_row(message, key), outcome, standing, self._policy)
         if not await self._record(row):
             return InOtherHands()
         await self._channel.settle(message, target, outcome)
         self._note(message, row, outcome)
         return row
 
-    async def _close(self, message: NotificationMessage, raw: str, outcome: Suppressed | Permanent) -> Result:
-        """Ends a notification that has nobody to go to."""
-        standing = await self._ledger.claim(_claim(message, NOBODY, raw))
-        if not isinstance(standing, Claimed):
-            return standing
-        row = record_of(Recorded(message.notification_id, NOBODY), outcome, standing, self._policy)
+    async def _end(
+        self, key: str, standing: Claimed, message: NotificationMessage, outcome: Suppressed | Permanent
+    ) -> Result:
+        """Ends a delivery that goes to nobody."""
+        ended = in_doubt(outcome) if standing.doubtful else outcome
+        row = record_of(_row(message, key), ended, standing, self._policy)
         return row if await self._record(row) else InOtherHands()
+
+    async def _with_the_others(self, message: NotificationMessage, results: Sequence[Result]) -> Sequence[Result]:
+        """What the ledger has of the other recipients by now: whoever records the last end reports the notification's."""
+        known = (await self._ledger.standings([message.notification_id])).get(message.notification_id, {})
+        mine = {result.recipient: result for result in results if isinstance(result, Recorded)}
+        return [_latest(mine.get(recipient), standing) for recipient, standing in known.items()]
+
+    async def _report(self, message: NotificationMessage, verdict: Verdict) -> None:
+        """Not given up with a connection: another worker may have acknowledged the copy that would bring it up again."""
+        deadline = asyncio.get_running_loop().time() + REPORT_SECONDS
+        while True:
+            try:
+                await self._reporter.report(message, verdict)
+            except PublishFailed:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                await asyncio.sleep(LEDGER_PAUSE_SECONDS)
+            else:
+                return
 
     async def _record(self, row: Recorded) -> bool:
         """Not given up while the process lives: what was sent and is not in the ledger would be sent again."""
@@ -174,10 +249,31 @@ class Engine(Generic[Address, Content]):
             await delivery.ack()
 
 
-def _claim(message: NotificationMessage, recipient: str, raw: str) -> Claim:
+def _claim(message: NotificationMessage, raw: str, destination: Destination[Address], contact: str | None) -> Claim:
     return Claim(
-        message.notification_id, recipient, message.replay, message.priority, raw, message.expires_at, trace_context()
+        message.notification_id,
+        destination.key,
+        message.replay,
+        message.priority,
+        raw,
+        message.expires_at,
+        contact,
+        destination.added,
+        trace_context(),
     )
+
+
+def _latest(mine: Recorded | None, standing: Closed | InOtherHands) -> Result:
+    """A retry that we recorded may have been made, and ended, by another worker meanwhile."""
+    return standing if mine is None or (mine.state == "retry" and isinstance(standing, Closed)) else mine
+
+
+def _contact(recipient: EmailRecipient | PushRecipient | Suppressed) -> str | None:
+    return None if isinstance(recipient, Suppressed) else recipient.model_dump_json()
+
+
+def _row(message: NotificationMessage, key: str) -> Recorded:
+    return Recorded(message.notification_id, key, replay=message.replay)
 
 
 def _uuid(text: str) -> UUID | None:

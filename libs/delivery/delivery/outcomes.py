@@ -70,3 +70,8 @@ class Expired:
 
 
 Outcome = Sent | RetryLater | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
+
+
+def in_doubt(outcome: Suppressed | Expired | Permanent) -> Unknown:
+    """What would end a delivery unsent, where an earlier attempt may have been taken: to call it unsent would be a guess."""
+    return Unknown("expired" if isinstance(outcome, Expired) else outcome.code)

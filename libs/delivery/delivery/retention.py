@@ -1,6 +1,7 @@
 """Removing what is old from the ledger."""
 
 from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import structlog
 
@@ -16,18 +17,29 @@ LONGER = timedelta(
 )  # than the gateway keeps its rows: while it could publish one again, the ledger has to know it
 
 
+FIRST_ID = UUID(int=0)
+
+
 class Retention:
-    """`retention_days` None: everything is kept."""
+    """`retention_days` None: everything is kept.
+
+    A delivery is old by the time of its end: what was accepted long ago may have been sent today.
+    """
 
     def __init__(self, ledger: Ledger, *, retention_days: int | None) -> None:
         self._ledger = ledger
         self._kept = None if retention_days is None else timedelta(days=retention_days) + LONGER
+        self._after = FIRST_ID
 
     async def run_once(self) -> int:
-        """Never busy: between two turns others have theirs."""
+        """One stretch of old ids, from where the last turn stopped. Never busy: between two turns others have theirs."""
         if self._kept is None:
             return 0
-        removed = await self._ledger.remove(before=first_id_of(datetime.now(UTC) - self._kept), largest=LARGEST_GROUP)
+        ended_before = datetime.now(UTC) - self._kept
+        removed, reached = await self._ledger.remove(
+            after=self._after, before=first_id_of(ended_before), ended_before=ended_before, largest=LARGEST_GROUP
+        )
+        self._after = reached or FIRST_ID
         if removed:
             log.info("retention.removed", deliveries=removed)
         return 0

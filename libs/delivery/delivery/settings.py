@@ -34,6 +34,11 @@ class WorkerSettings(ServiceSettings):
     breaker_open_seconds: float = Field(default=10.0, description="How long a failing provider is left alone", gt=0)
     heartbeat_seconds: float = Field(default=3.0, gt=0)
     silence_seconds: float = Field(default=15.0, description="Without a heartbeat a worker counts as dead", gt=0)
+    lost_grace_seconds: float = Field(
+        default=60,
+        description="What the ledger handed over so long before what is consumed now, or an empty queue, is lost",
+        gt=0,
+    )
     sweep_interval_seconds: float = Field(default=1.0, gt=0)
     retention_days: int | None = Field(
         default=None, description="Ends in the ledger that are a day older are deleted; unset: everything is kept", gt=0

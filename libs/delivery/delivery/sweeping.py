@@ -1,32 +1,37 @@
 """What nobody has in hand: due retries and what dead workers left go back through the queue, in order of priority."""
 
-import time
 from collections.abc import Callable
+from datetime import datetime
+from uuid import UUID
 
 import structlog
 
-from chassis.broker import Broker, Publication
-from chassis.errors import Unavailable
+from chassis.broker import Broker, BrokerUnavailable, Publication, QueueDepth
+from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
 from chassis.tracing import headers_of
 from contracts.recipients import Channel
-from contracts.topology import routing_key_of
+from contracts.topology import PRIORITIES, queue_of, queues_of, routing_key_of
 from delivery.counting import DeliveryMetrics
 from delivery.ledger import Ledger, ToRequeue
 
 log = structlog.get_logger()
 
 LARGEST_GROUP = 500
-REQUEUED_HEADER = "requeued"  # the message comes from the ledger: it may have recipients that are gone
+REQUEUED_HEADER = (
+    "requeued"  # the message comes from the ledger, which took it up for the queue at this time (ISO 8601)
+)
 # In which a message must have been handed to the broker, or it is published again: this worker died over it, or the broker
-# was away.
+# was down.
 PUBLISH_LEASE_SECONDS = 15.0
-QUEUE_LEASE_SECONDS = 300.0  # in which one that the broker confirmed must have been consumed, or it is published again
 
 
 class Sweep:
-    """Every worker runs one. `silence_seconds` without a heartbeat make a worker dead."""
+    """Every worker runs one. `silence_seconds` without a heartbeat make a worker dead.
 
-    def __init__(
+    `in_hand` says what this worker is at; `watermarks` and `empty`, what the queues cannot have any more.
+    """
+
+    def __init__(  # noqa: PLR0913 - the composition root hands every part in
         self,
         channel: Channel,
         ledger: Ledger,
@@ -34,24 +39,22 @@ class Sweep:
         metrics: DeliveryMetrics,
         *,
         silence_seconds: float,
-        clock: Callable[[], float] = time.monotonic,
+        lost_grace_seconds: float,
+        in_hand: Callable[[UUID], bool],
+        watermarks: ConsumedWatermarks,
     ) -> None:
         self._channel = channel
         self._ledger = ledger
         self._broker = broker
         self._metrics = metrics
         self._silence_seconds = silence_seconds
-        self._clock = clock
-        self._beating_since: float | None = None
+        self._lost_grace_seconds = lost_grace_seconds
+        self._in_hand = in_hand
+        self._watermarks = watermarks
+        self._empty = EmptyQueues(grace_seconds=lost_grace_seconds)
 
     async def beat(self) -> int:
-        try:
-            await self._ledger.beat()
-        except Unavailable:
-            self._beating_since = None
-            raise
-        if self._beating_since is None:
-            self._beating_since = self._clock()
+        await self._ledger.beat(silence_seconds=self._silence_seconds)
         return 0
 
     async def run_once(self) -> int:
@@ -59,22 +62,46 @@ class Sweep:
         if not self._broker.connected:
             return 0
         taken = await self._ledger.take_due(
-            lease_seconds=PUBLISH_LEASE_SECONDS,
-            silence_seconds=self._silence_seconds if self._may_judge() else None,
-            largest=LARGEST_GROUP,
+            lease_seconds=PUBLISH_LEASE_SECONDS, silence_seconds=self._silence_seconds, largest=LARGEST_GROUP
         )
         self._metrics.doubted(sum(item.doubts for item in taken))
         if taken:
             outcomes = await self._broker.publish_many([self._publication(item) for item in taken])
             confirmed = [item.notification_id for item, outcome in zip(taken, outcomes, strict=True) if outcome is None]
             if confirmed:
-                await self._ledger.handed_over(confirmed, lease_seconds=QUEUE_LEASE_SECONDS)
+                await self._ledger.handed_over(confirmed)
             log.info("ledger.requeued", messages=len(taken), failed=sum(one is not None for one in outcomes))
         return len(taken)
 
-    def _may_judge(self) -> bool:
-        """While the database was away nobody's heart could be heard: the living must have had time to beat again."""
-        return self._beating_since is not None and self._clock() - self._beating_since > self._silence_seconds
+    async def let_go(self) -> int:
+        """Gives back what the ledger calls ours and nobody here is at: the answer to its claim was lost."""
+        owned = await self._ledger.ours(silence_seconds=self._silence_seconds)
+        strays = [one for one in owned if not self._in_hand(one.notification_id)]
+        if strays:
+            log.warning("ledger.let_go", deliveries=await self._ledger.let_go(strays))
+        return 0
+
+    async def find_lost(self) -> int:
+        """Looks at the queues, for the metrics and for what was handed over to them and is not in them any more."""
+        empty = [queue for queue in queues_of(self._channel) if self._empty.look(queue, await self._depth(queue))]
+        gone = dict.fromkeys(each for each in PRIORITIES if queue_of(self._channel, each) in empty)
+        passed = {**self._watermarks.of(self._channel), **gone}
+        if passed:
+            number = await self._ledger.redrive_lost(
+                passed, grace_seconds=self._lost_grace_seconds, largest=LARGEST_GROUP
+            )
+            if number:
+                log.warning("ledger.redriven", deliveries=number)
+        return 0
+
+    async def _depth(self, queue: str) -> QueueDepth | None:
+        try:
+            depth = await self._broker.depth(queue)
+        except BrokerUnavailable:
+            self._metrics.queues.lost_sight_of(queue)
+            return None
+        self._metrics.queues.saw(queue, depth)
+        return depth
 
     def _publication(self, item: ToRequeue) -> Publication:
         return Publication(
@@ -82,5 +109,14 @@ class Sweep:
             body=item.message.encode(),
             message_id=str(item.notification_id),
             priority=item.priority,
-            headers={REQUEUED_HEADER: "1", **headers_of(item.trace_context)},
+            headers={REQUEUED_HEADER: item.taken_at.isoformat(), **headers_of(item.trace_context)},
         )
+
+
+def instant_of(header: object) -> datetime | None:
+    """The time in a REQUEUED_HEADER; None where there is none."""
+    try:
+        found = datetime.fromisoformat(header) if isinstance(header, str) else None
+    except ValueError:  # an older release wrote "1"
+        return None
+    return found if found is None or found.tzinfo is not None else None

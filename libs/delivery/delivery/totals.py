@@ -1,5 +1,9 @@
-"""What a worker tells of its ledger, for the proof that nothing was lost. Service tokens only."""
+"""What a worker tells of its ledger: totals, for the proof that nothing was lost, and the ends of single notifications,
+whose report may have been. Service tokens only. All workers of a channel share one ledger: each answers for all.
+"""
 
+from collections.abc import Collection
+from datetime import UTC, datetime
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Request
@@ -7,13 +11,50 @@ from starlette.responses import Response
 
 from chassis.envelope import answer
 from chassis.security import calling_service
-from delivery.ledger import Ledger
+from contracts.lookups import LedgerFindings, LedgerQuestion
+from contracts.messages import StatusEvent
+from contracts.recipients import Channel
+from delivery.ledger import Closed, InOtherHands, Ledger
+from delivery.verdict import verdict_of
 
 router = APIRouter(prefix="/internal/ledger", include_in_schema=False, dependencies=[Depends(calling_service)])
 
 
 @router.get("")
 async def totals(first: UUID, last: UUID, request: Request) -> Response:
-    """`contracts.lookups.LedgerTotals`. All workers of a channel share one ledger: each answers for all."""
+    """`contracts.lookups.LedgerTotals`."""
     ledger: Ledger = request.app.state.ledger
     return answer(await ledger.totals(first, last))
+
+
+@router.post("/find")
+async def find(question: LedgerQuestion, request: Request) -> Response:
+    """`contracts.lookups.LedgerFindings`."""
+    ledger: Ledger = request.app.state.ledger
+    found = await ledger.standings(question.ids)
+    ends = {one: _end(one, request.app.state.channel, list(rows.values())) for one, rows in found.items()}
+    return answer(
+        LedgerFindings(
+            ended=tuple(event for event in ends.values() if event is not None),
+            open=tuple(one for one, event in ends.items() if event is None),
+        )
+    )
+
+
+def _end(notification_id: UUID, channel: Channel, rows: Collection[Closed | InOtherHands]) -> StatusEvent | None:
+    """What was reported, or should have been, when the last of its deliveries ended."""
+    verdict = verdict_of(rows)
+    if verdict is None or verdict.status == "retrying":
+        return None
+    closed = [row for row in rows if isinstance(row, Closed)]
+    return StatusEvent(
+        notification_id=notification_id,
+        notification_type=channel,
+        status=verdict.status,
+        code=verdict.code,
+        detail=verdict.detail,
+        provider_message_id=verdict.provider_message_id,
+        attempts=verdict.attempts,
+        replay=max(row.replay for row in closed),
+        at=max((row.ended_at for row in closed if row.ended_at is not None), default=datetime.now(UTC)),
+    )

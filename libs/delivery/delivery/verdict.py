@@ -1,8 +1,9 @@
 """From outcomes to the ledger's rows, and from a notification's recipients to its one status: pure functions."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
+from chassis.cleaning import storable
 from contracts.messages import EventStatus
 from delivery.backoff import RetryPolicy, spends_attempt
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
@@ -20,7 +21,21 @@ from delivery.outcomes import (
 
 
 def record_of(row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPolicy) -> Recorded:
-    """`row`, which names the delivery, filled in with what an outcome means."""
+    """`row`, which names the delivery, filled in with what an outcome means. Providers' words are cleaned on the way."""
+    filled = _filled(row, outcome, before, policy)
+    return replace(
+        filled,
+        code=_clean(filled.code),
+        detail=_clean(filled.detail),
+        provider_message_id=_clean(filled.provider_message_id),
+    )
+
+
+def _clean(text: str | None) -> str | None:
+    return None if text is None else storable(text)
+
+
+def _filled(row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPolicy) -> Recorded:
     attempts = before.attempts + int(_reached_provider(outcome))
     row = replace(row, attempts=attempts, told_before=before.deferrals > 0)
     match outcome:
@@ -86,7 +101,7 @@ _END: dict[str, EventStatus] = {
 BEST_FIRST = ("sent", "retry", "unknown", "failed", "suppressed", "expired")
 
 
-def verdict_of(results: Sequence[Result]) -> Verdict | None:
+def verdict_of(results: Collection[Result]) -> Verdict | None:
     """None: everything is in other hands, which will report."""
     told = [result for result in results if not isinstance(result, InOtherHands)]
     if not told:

@@ -13,7 +13,8 @@ from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription, create_service_app
 from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker, breaker_metrics
-from chassis.broker import Broker, BrokerUnavailable, Consumer, RabbitBroker
+from chassis.broker import Broker, Consumer, RabbitBroker
+from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.errors import Unavailable
@@ -108,6 +109,7 @@ class Worker:
 
     def __init__(self, channel: DeliveryChannel[Any, Any], parts: Parts, *, provider: CircuitBreaker) -> None:
         settings = parts.settings
+        self.channel = channel.name
         self._parts = parts
         self._provider = provider
         self._queues = queues_of(channel.name)
@@ -115,13 +117,7 @@ class Worker:
         self.ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
         self._retention = Retention(self.ledger, retention_days=settings.retention_days)
         self._reporter = Reporter(parts.broker)
-        self._sweep = Sweep(
-            channel.name,
-            self.ledger,
-            parts.broker,
-            self._metrics,
-            silence_seconds=settings.silence_seconds,
-        )
+        watermarks = ConsumedWatermarks()
         self._engine = Engine(
             channel,
             ledger=self.ledger,
@@ -133,6 +129,7 @@ class Worker:
                 slots=Slots(provider, concurrency=settings.worker_concurrency),
                 tracing=parts.tracing,
                 metrics=self._metrics,
+                lease_seconds=settings.silence_seconds / 2,
             ),
             reporter=self._reporter,
             right_of_way=RightOfWay(beside_urgent=settings.worker_beside_urgent),
@@ -143,6 +140,17 @@ class Worker:
                 down_seconds=settings.down_retry_seconds,
             ),
             metrics=self._metrics,
+            watermarks=watermarks,
+        )
+        self._sweep = Sweep(
+            channel.name,
+            self.ledger,
+            parts.broker,
+            self._metrics,
+            silence_seconds=settings.silence_seconds,
+            lost_grace_seconds=settings.lost_grace_seconds,
+            in_hand=self._engine.has_in_hand,
+            watermarks=watermarks,
         )
 
     @contextlib.asynccontextmanager
@@ -156,9 +164,10 @@ class Worker:
         loops = [
             asyncio.create_task(repeat("heartbeat", self._sweep.beat, every_seconds=settings.heartbeat_seconds)),
             asyncio.create_task(repeat("sweep", self._sweep.run_once, every_seconds=settings.sweep_interval_seconds)),
+            asyncio.create_task(repeat("let_go", self._sweep.let_go, every_seconds=settings.heartbeat_seconds)),
+            asyncio.create_task(repeat("lost", self._sweep.find_lost, every_seconds=2.0)),
             asyncio.create_task(repeat("retention", self._retention.run_once, every_seconds=retention.EVERY_SECONDS)),
             asyncio.create_task(repeat("gate", lambda: self._gate(consumers), every_seconds=0.2)),
-            asyncio.create_task(repeat("depth", self._measure, every_seconds=2.0)),
         ]
         try:
             yield
@@ -173,14 +182,6 @@ class Worker:
             await self._provider.wait_ready()
             for consumer in consumers:
                 await consumer.resume()
-        return 0
-
-    async def _measure(self) -> int:
-        for queue in self._queues:
-            try:
-                self._metrics.queues.saw(queue, await self._parts.broker.depth(queue))
-            except BrokerUnavailable:
-                self._metrics.queues.lost_sight_of(queue)
         return 0
 
     async def _stop(self, consumers: Sequence[Consumer], loops: list["asyncio.Task[None]"]) -> None:
@@ -234,6 +235,6 @@ def create_worker_app(
         tracing=parts.tracing,
     )
     app.state.service_callers = ServiceCallers(parts.settings.service_secret.get_secret_value(), description.name)
-    app.state.ledger = worker.ledger
+    app.state.ledger, app.state.channel = worker.ledger, worker.channel
     app.include_router(totals.router)
     return app

@@ -8,7 +8,18 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.database import Database
-from delivery.ledger import Claim, Ledger, LedgerRepository, ledger_tables
+from delivery.ledger import Claim, Ledger, LedgerRepository, Standing, ledger_tables
+
+
+class OneByOne(Ledger):
+    """A ledger whose claims are asked for singly, where a test has one recipient."""
+
+    def __init__(self, database: Database, name: str) -> None:
+        super().__init__(database, LedgerRepository("email", name))
+        self.name = name
+
+    async def take(self, claim: Claim) -> Standing:
+        return (await self.claim([claim]))[0]
 
 
 @pytest.fixture
@@ -26,9 +37,9 @@ async def database(databases) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def ledger_of(database: Database) -> Callable[[str], Ledger]:
+def ledger_of(database: Database) -> Callable[[str], OneByOne]:
     """The ledger as the worker of that name sees it."""
-    return lambda owner: Ledger(database, LedgerRepository("email", owner))
+    return lambda owner: OneByOne(database, owner)
 
 
 @pytest.fixture

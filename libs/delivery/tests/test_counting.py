@@ -1,5 +1,6 @@
 """What a worker counts: attempts by their end, doubts wherever they arise, and the provider's time."""
 
+import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from chassis.broker import MemoryBroker, QueueDepth
+from chassis.broker.watermarks import ConsumedWatermarks
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.metrics import QueueGauges
 from contracts.recipients import EmailRecipient
@@ -48,10 +50,10 @@ def test_every_series_is_there_before_anything_happened(registry, metrics) -> No
 
 def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metrics) -> None:
     message = _message()
-    row = Recorded(message.notification_id, "r1", "retry")
+    row = Recorded(message.notification_id, "r1", state="retry")
     metrics.attempted(message, row, RetryLater("greylisted"))
-    metrics.attempted(message, Recorded(message.notification_id, "r1", "retry", doubt=1), Ambiguous("no_reply"))
-    metrics.attempted(message, Recorded(message.notification_id, "r1", "sent"), Sent("p"))
+    metrics.attempted(message, Recorded(message.notification_id, "r1", state="retry", doubt=1), Ambiguous("no_reply"))
+    metrics.attempted(message, Recorded(message.notification_id, "r1", state="sent"), Sent("p"))
     assert (_attempts(registry, "retry"), _attempts(registry, "sent")) == (2, 1)
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1
     assert registry.get_sample_value("notification_processing_seconds_count", {"type": "email"}) == 1
@@ -64,16 +66,22 @@ async def test_what_a_dead_worker_was_sending_is_a_doubt_and_what_it_only_had_is
     notification_id = uuid4()
     sending = [claim_on(notification_id, recipient=f"device-{number}") for number in range(2)]
     for claim in (*sending, claim_on(), claim_on(notification_id, recipient="device-2")):
-        await dead.claim(claim)
+        await dead.take(claim)
     for claim in sending:
         await dead.mark_sending((claim.notification_id, claim.recipient))
     broker = MemoryBroker(TOPOLOGY)
     await broker.start()
-    now = [0.0]
-    sweep = Sweep("email", living, broker, metrics, silence_seconds=0, clock=lambda: now[0])
-    await sweep.beat()
-    now[0] = 1.0
-    assert await sweep.run_once() == 2, "one message a notification"
+    sweep = Sweep(
+        "email", living, broker, metrics, silence_seconds=1, lost_grace_seconds=60,
+        in_hand=lambda _: False, watermarks=ConsumedWatermarks(),
+    )  # fmt: skip
+    taken = 0
+    async with asyncio.timeout(20):  # a worker judges once its own heart has beaten for as long as others are silent
+        while not taken:
+            await sweep.beat()
+            taken = await sweep.run_once()
+            await asyncio.sleep(0.05)
+    assert taken == 2, "one message a notification"
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 2
     assert await sweep.run_once() == 0
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 2

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
 from chassis.breaker import CircuitBreaker
+from chassis.broker.watermarks import ConsumedWatermarks
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.attempts import Attempts
@@ -127,11 +128,14 @@ def engine(ledger_of, channel: HeldChannel, told: Told, registry: CollectorRegis
         channel,
         ledger=ledger,
         audience=AsWritten(),
-        attempts=Attempts(channel, ledger=ledger, templates=AnyTemplate(), slots=slots, metrics=metrics),
+        attempts=Attempts(
+            channel, ledger=ledger, templates=AnyTemplate(), slots=slots, metrics=metrics, lease_seconds=60
+        ),
         reporter=told,
         right_of_way=RightOfWay(beside_urgent=1),
         policy=RetryPolicy(),
         metrics=metrics,
+        watermarks=ConsumedWatermarks(),
     )
 
 
@@ -187,7 +191,8 @@ async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine
     channel.gate.set()
     await asyncio.wait_for(task, 10)
     message = NotificationMessage.model_validate_json(body)
-    assert [closed.state for closed in await ledger_of("w2").closed(message.notification_id)] == ["sent"]
+    known = await ledger_of("w2").standings([message.notification_id])
+    assert [one.state for one in known[message.notification_id].values()] == ["sent"]
     assert copy.answer == "ack"
 
 
@@ -306,11 +311,13 @@ def left_sending(ledger_of, claim_on, database):
 
     async def leave(body: bytes) -> None:
         message, dead = NotificationMessage.model_validate_json(body), ledger_of("dead")
-        await dead.claim(claim_on(message.notification_id, message=body.decode()))
+        await dead.take(claim_on(message.notification_id, message=body.decode()))
         await dead.mark_sending((message.notification_id, "r1"))
         await dead.close()  # it is on nobody's list of the living
+        await ledger_of("w1").beat(silence_seconds=15)
         async with database.begin() as connection:
             await connection.execute(text("UPDATE email_deliveries SET updated_at = now() - interval '1 minute'"))
+            await connection.execute(text("UPDATE email_workers SET steady_since = now() - interval '1 minute'"))
         assert len(await ledger_of("w1").take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 1
 
     return leave

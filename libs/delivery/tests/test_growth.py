@@ -7,6 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from contracts.lookups import first_id_of
+from delivery import retention
 from delivery.ledger import Claim, LedgerRepository, Recorded
 from delivery.retention import LONGER, Retention
 from tests.plans import read_whole, recorded
@@ -14,10 +15,10 @@ from tests.plans import read_whole, recorded
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 # One a second, the newest at NOW; of a thousand one waits for its retry, one is in a dead worker's hands.
 FILL = text("""
-INSERT INTO email_deliveries (notification_id, recipient, state, owner, priority, next_attempt_at, message)
+INSERT INTO email_deliveries (notification_id, recipient, state, owner, priority, next_attempt_at, message, updated_at)
 SELECT (lpad(to_hex(CAST(:newest AS bigint) - n * 1000), 12, '0') || '7' || substr(md5(n::text), 1, 19))::uuid, 'r',
     CASE WHEN n % 1000 = 1 THEN 'retry' WHEN n % 1000 = 2 THEN 'sending' ELSE 'sent' END, 'w' || n % 3, 5,
-    CASE WHEN n % 1000 = 1 THEN now() END, '{}'
+    CASE WHEN n % 1000 = 1 THEN now() END, '{}', to_timestamp(CAST(:newest AS bigint) / 1000.0 - n)
 FROM generate_series(0, :rows - 1) n
 """)
 ROWS = 100_000
@@ -40,6 +41,7 @@ async def large(database):
     return database
 
 
+NO_ID = UUID(int=0)
 LEDGER = LedgerRepository("email", "w1")
 KEYS = [(_id(second), "r") for second in range(20)]
 
@@ -48,7 +50,7 @@ async def _rows_by_key(connection) -> None:
     await LEDGER.claim(connection, [Claim(*key, 0, 5, "{}", None) for key in KEYS])
     await LEDGER.mark_sending(connection, KEYS)
     await LEDGER.record(connection, [Recorded(*key, state="sent", attempts=1) for key in KEYS])
-    await LEDGER.handed_over(connection, [key[0] for key in KEYS], lease_seconds=300)
+    await LEDGER.handed_over(connection, [key[0] for key in KEYS])
 
 
 async def test_nothing_reads_a_large_ledger_whole(large) -> None:
@@ -56,12 +58,14 @@ async def test_nothing_reads_a_large_ledger_whole(large) -> None:
     async with large.begin() as connection:
         with recorded(connection) as statements:
             await _rows_by_key(connection)
-            await LEDGER.take_due(connection, lease_seconds=300, silence_seconds=15, largest=100)
-            await LEDGER.closed(connection, first)
+            await LEDGER.take_due(connection, lease_seconds=300, largest=100)
+            await LEDGER.take_orphans(connection, lease_seconds=300, silence_seconds=15, largest=100)
+            await LEDGER.let_go(connection, await LEDGER.ours(connection, silence_seconds=15))
+            await LEDGER.redrive_lost(connection, {5: None}, grace_seconds=60, largest=100)
+            await LEDGER.standings(connection, [first])
             await LEDGER.has(connection, first, 0)
-            await LEDGER.drop_others(connection, first, ["r"])
             await LEDGER.totals(connection, _id(3600), _id(0))
-            await LEDGER.remove(connection, before=_id(ROWS - 1000), largest=100)
+            await LEDGER.remove(connection, after=NO_ID, before=_id(ROWS - 1000), ended_before=NOW, largest=100)
         for statement in statements:
             assert "email_deliveries" not in await read_whole(connection, [statement]), statement[0]
 
@@ -92,3 +96,38 @@ async def test_ends_are_kept_a_day_longer_than_the_gateway_keeps_its_own(databas
     assert timedelta(days=1) <= LONGER
     await Retention(ledger, retention_days=days - 2).run_once()
     assert await states() == ["retry", "sending"]
+
+
+async def test_what_was_accepted_long_ago_is_kept_by_the_time_of_its_end(database, ledger_of) -> None:
+    """Scheduled for later than RETENTION_DAYS, or retried for long: the ledger has to know it as long as any other."""
+    await _fill(database, 6)
+    async with database.begin() as connection:
+        ended_today = text("UPDATE email_deliveries SET updated_at = now() WHERE notification_id = "
+                           "(SELECT min(notification_id::text)::uuid FROM email_deliveries)")  # fmt: skip
+        await connection.execute(ended_today)
+    await Retention(ledger_of("w1"), retention_days=(datetime.now(UTC) - NOW).days - 2).run_once()
+    async with database.begin() as connection:
+        left = (await connection.execute(text("SELECT state, updated_at > '2026-06-02' FROM email_deliveries"))).all()
+    assert sorted(left) == [("retry", False), ("sending", False), ("sent", True)]
+
+
+async def test_retention_goes_on_where_it_stopped_and_begins_again(database, ledger_of, monkeypatch) -> None:
+    await _fill(database, 10)
+    monkeypatch.setattr(retention, "LARGEST_GROUP", 3)
+    old = Retention(ledger_of("w1"), retention_days=(datetime.now(UTC) - NOW).days - 2)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE email_deliveries SET updated_at = now()"))
+    await old.run_once()
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE email_deliveries SET updated_at = '2026-06-01'"))
+    count = text("SELECT count(*) FROM email_deliveries WHERE state = 'sent'")
+
+    async def left() -> int:
+        async with database.begin() as connection:
+            return (await connection.execute(count)).scalar_one()
+
+    counts = []
+    for _ in range(5):
+        await old.run_once()
+        counts.append(await left())
+    assert counts == [5, 4, 3, 0, 0]

@@ -5,9 +5,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
+import pytest
 from sqlalchemy import text
 
-from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
+from delivery.ledger import Claim, Claimed, Closed, InOtherHands, NotADelivery, Recorded
 
 NO_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -20,7 +21,7 @@ async def _age(database, seconds: float) -> None:
 async def test_of_many_workers_one_gets_the_claim(claim_on, ledger_of) -> None:
     claim = claim_on()
     ledgers = [ledger_of(f"w{number}") for number in range(5)]
-    standings = await asyncio.gather(*(ledger.claim(claim) for ledger in ledgers for _ in range(4)))
+    standings = await asyncio.gather(*(ledger.take(claim) for ledger in ledgers for _ in range(4)))
     # The one that got it may claim again: its process knows what it has in hand.
     owners = {place // 4 for place, standing in enumerate(standings) if isinstance(standing, Claimed)}
     assert len(owners) == 1
@@ -28,7 +29,7 @@ async def test_of_many_workers_one_gets_the_claim(claim_on, ledger_of) -> None:
 
 async def test_only_one_mark_of_two_copies_may_be_sent(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
-    assert await ledger.claim(claim) == Claimed(0, 0, expired=False)
+    assert await ledger.take(claim) == Claimed(0, 0, expired=False)
     key = (claim.notification_id, claim.recipient)
     assert sorted(await asyncio.gather(ledger.mark_sending(key), ledger.mark_sending(key))) == [False, True]
     assert not await ledger_of("w2").mark_sending(key)
@@ -36,51 +37,96 @@ async def test_only_one_mark_of_two_copies_may_be_sent(claim_on, ledger_of) -> N
 
 async def test_what_was_sent_is_closed_for_everybody(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
-    await ledger.claim(claim)
+    await ledger.take(claim)
     await ledger.mark_sending((claim.notification_id, claim.recipient))
-    result = Recorded(claim.notification_id, claim.recipient, "sent", attempts=1, provider_message_id="p")
+    result = Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1, provider_message_id="p")
     assert await ledger.record(result)
     assert await ledger.record(result), "the first answer may have been lost"
     for owner in ("w1", "w2"):
-        assert await ledger_of(owner).claim(claim) == Closed("sent", 1, None, None, "p", 0)
+        assert await ledger_of(owner).take(claim) == Closed("sent", 1, None, None, "p", 0)
 
 
 async def test_a_result_of_somebody_elses_delivery_is_not_recorded(claim_on, ledger_of) -> None:
     claim = claim_on()
-    await ledger_of("w1").claim(claim)
-    assert not await ledger_of("w2").record(Recorded(claim.notification_id, claim.recipient, "sent", attempts=1))
+    await ledger_of("w1").take(claim)
+    assert not await ledger_of("w2").record(
+        Recorded(claim.notification_id, claim.recipient, state="failed", attempts=1)
+    )
 
 
 async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
-    await ledger.claim(claim)
-    retry = Recorded(claim.notification_id, claim.recipient, "retry", attempts=1, code="greylisted", delay=0.4)
+    await ledger.take(claim)
+    retry = Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, code="greylisted", delay=0.4)
     await ledger.record(retry)
-    assert isinstance(await ledger.claim(claim), InOtherHands), "it is not due"
+    assert isinstance(await ledger.take(claim), InOtherHands), "it is not due"
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []
     await asyncio.sleep(0.5)
     taken = await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert [(one.notification_id, one.message) for one in taken] == [(claim.notification_id, claim.message)]
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []
-    assert await ledger.claim(claim) == Claimed(attempts=1, deferrals=0, expired=False)
+    assert await ledger.take(claim) == Claimed(attempts=1, deferrals=0, expired=False)
 
 
-async def test_what_was_requeued_and_lost_is_requeued_again_after_its_lease(claim_on, ledger_of) -> None:
+async def test_what_was_requeued_and_never_handed_over_is_requeued_again_after_its_lease(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
-    await ledger.claim(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, "retry", attempts=1, delay=0))
+    await ledger.take(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     for _ in range(2):
         assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10)) == 1
+
+
+@pytest.fixture
+async def handed_over(claim_on, ledger_of):
+    """A retry that stands in the broker's queue."""
+    ledger, claim = ledger_of("w1"), claim_on()
+    await ledger.take(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
+    assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10)) == 1
+    await ledger.handed_over([claim.notification_id])
+    return ledger, claim
+
+
+async def test_what_stands_in_the_queue_is_left_there_however_long(handed_over, database) -> None:
+    ledger, _ = handed_over
+    await _age(database, 86_400)
+    assert await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10) == []
+    passed = {5: datetime.now(UTC) - timedelta(days=2), 6: None}
+    assert await ledger.redrive_lost(passed, grace_seconds=60, largest=10) == 0, "nothing of its priority came later"
+
+
+@pytest.mark.parametrize("passed_at", [None, timedelta()])
+async def test_what_the_queue_has_lost_is_due_again(handed_over, database, passed_at) -> None:
+    ledger, claim = handed_over
+    await _age(database, 61)
+    passed = {5: None if passed_at is None else datetime.now(UTC) - passed_at}
+    assert await ledger.redrive_lost(passed, grace_seconds=90, largest=10) == 0, "within the grace"
+    assert await ledger.redrive_lost(passed, grace_seconds=60, largest=10) == 1
+    (taken,) = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    assert taken.notification_id == claim.notification_id
+
+
+async def _steady(database, worker: str, seconds: float = 60) -> None:
+    """As if this worker's heart had beaten for so long without a gap."""
+    async with database.begin() as connection:
+        await connection.execute(
+            text(f"UPDATE email_workers SET steady_since = now() - interval '{seconds} s' WHERE id = '{worker}'")
+        )
+
+
+async def _beats(ledger, database, seconds: float = 60) -> None:
+    await ledger.beat(silence_seconds=15)
+    await _steady(database, ledger.name, seconds)
 
 
 async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim_on, ledger_of, database) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
     claimed, sending = claim_on(), claim_on()
-    await dead.beat()
+    await dead.beat(silence_seconds=15)
     for claim in (claimed, sending):
-        await dead.claim(claim)
+        await dead.take(claim)
     await dead.mark_sending((sending.notification_id, sending.recipient))
-    await living.beat()
+    await _beats(living, database)
     await _age(database, 60)
     assert await living.take_due(lease_seconds=60, silence_seconds=15, largest=10) == [], "its heart beats"
     await dead.close()
@@ -95,56 +141,174 @@ async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_n
     claim_on, ledger_of, database
 ) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
-    claimed, sending = claim_on(), claim_on()
+    claimed, sending = claim_on(), claim_on(contact='{"email": "first"}')
     for claim in (claimed, sending):
-        await dead.claim(claim)
+        await dead.take(claim)
     await dead.mark_sending((sending.notification_id, sending.recipient))
     await _age(database, 60)
+    await _beats(living, database)
     await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)
-    assert await living.claim(claimed) == Claimed(0, 0, expired=False, doubtful=False)
-    assert await living.claim(sending) == Claimed(0, 0, expired=False, doubtful=True)
-    await living.record(Recorded(sending.notification_id, sending.recipient, "unknown", code="worker_lost"))
-    again = claim_on(sending.notification_id, replay=1)
-    assert await living.claim(again) == Claimed(0, 0, expired=False, doubtful=False)
+    assert await living.take(claimed) == Claimed(0, 0, expired=False, doubtful=False)
+    later = replace(sending, contact='{"email": "second"}')
+    assert await living.take(later) == Claimed(0, 0, expired=False, doubtful=True, contact=sending.contact)
+    await living.record(Recorded(sending.notification_id, sending.recipient, state="unknown", code="worker_lost"))
+    again = claim_on(sending.notification_id, replay=1, contact='{"email": "second"}')
+    assert await living.take(again) == Claimed(0, 0, expired=False, doubtful=False, contact=again.contact)
 
 
-async def test_nobody_is_judged_when_silence_cannot_be_told_from_an_outage(claim_on, ledger_of, database) -> None:
-    await ledger_of("dead").claim(claim_on())
+async def test_what_was_not_taken_goes_to_whom_the_message_is_for_now(claim_on, ledger_of) -> None:
+    ledger, claim = ledger_of("w1"), claim_on(contact="first")
+    await ledger.take(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
+    await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, expired=False, contact="second")
+
+
+async def test_an_answer_in_doubt_is_remembered_with_its_recipient(claim_on, ledger_of) -> None:
+    ledger, claim = ledger_of("w1"), claim_on(contact="first")
+    await ledger.take(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, doubt=1, delay=0))
+    await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, False, doubtful=True, contact="first")
+
+
+JUDGES = {
+    "it has beaten without a gap": ("", True),
+    "it has only begun": ("UPDATE email_workers SET steady_since = now() - interval '14 s' WHERE id = 'living'", False),
+    "its own heart was not heard": ("UPDATE email_workers SET heartbeat_at = now() - interval '9 s'", False),
+    "its clock was ahead": ("UPDATE email_workers SET heartbeat_at = now() + interval '9 min'", False),
+    "it is on no list": ("DELETE FROM email_workers WHERE id = 'living'", False),
+}
+
+
+@pytest.mark.parametrize(("change", "judges"), JUDGES.values(), ids=JUDGES)
+async def test_a_worker_judges_others_only_when_its_own_heart_has_beaten_for_as_long(
+    claim_on, ledger_of, database, change: str, judges: bool
+) -> None:
+    living = ledger_of("living")
+    await ledger_of("dead").take(claim_on())
     await _age(database, 60)
-    assert await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=None, largest=10) == []
+    await _beats(living, database)
+    if change:
+        async with database.begin() as connection:
+            await connection.execute(text(change))
+    assert bool(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == judges
+
+
+@pytest.mark.parametrize("heartbeat", ["- interval '8 s'", "+ interval '9 min'"])
+async def test_after_a_gap_or_a_jump_of_the_clock_a_workers_heart_has_only_begun(
+    ledger_of, database, heartbeat
+) -> None:
+    ledger = ledger_of("w1")
+    await _beats(ledger, database)
+    steady = text("SELECT now() - steady_since > interval '30 s' FROM email_workers")
+    await ledger.beat(silence_seconds=15)
+    async with database.begin() as connection:
+        assert (await connection.execute(steady)).scalar_one(), "no gap yet"
+        await connection.execute(text(f"UPDATE email_workers SET heartbeat_at = now() {heartbeat}"))
+    await ledger.beat(silence_seconds=15)
+    async with database.begin() as connection:
+        assert not (await connection.execute(steady)).scalar_one()
+
+
+@pytest.mark.parametrize("what", ["UPDATE email_workers SET heartbeat_at = now() + interval '9 min' WHERE id = 'dead'",
+                                  "UPDATE email_deliveries SET updated_at = now() + interval '9 min'"])  # fmt: skip
+async def test_times_in_the_future_do_not_keep_the_dead_alive(claim_on, ledger_of, database, what) -> None:
+    dead, living = ledger_of("dead"), ledger_of("living")
+    await dead.take(claim_on())
+    await dead.beat(silence_seconds=15)
+    await _age(database, 60)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE email_workers SET heartbeat_at = now() - interval '1 min'"))
+        await connection.execute(text(what))
+    await _beats(living, database)
+    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 1
+
+
+async def test_what_is_ours_and_not_in_hand_is_given_back(claim_on, ledger_of, database) -> None:
+    ledger = ledger_of("w1")
+    lost, held, claimed_again = claim_on(), claim_on(), claim_on()
+    for claim in (lost, held, claimed_again):
+        await ledger.take(claim)
+    assert await ledger.ours(silence_seconds=15) == [], "all of them were claimed a moment ago"
+    await _age(database, 16)
+    owned = {one.notification_id: one for one in await ledger.ours(silence_seconds=15)}
+    assert owned.keys() == {lost.notification_id, held.notification_id, claimed_again.notification_id}
+    await ledger.take(claimed_again)
+    strays = [owned[lost.notification_id], owned[claimed_again.notification_id]]
+    assert await ledger.let_go(strays) == 1
+    assert await ledger_of("w2").let_go([owned[held.notification_id]]) == 0
+    taken = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    assert [one.notification_id for one in taken] == [lost.notification_id]
+    assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False)
+
+
+async def test_what_the_provider_has_is_sent_whoever_has_the_delivery_by_now(claim_on, ledger_of, database) -> None:
+    slow, living = ledger_of("slow"), ledger_of("living")
+    requeued, claimed, sending = claim_on(), claim_on(), claim_on()
+    for claim in (requeued, claimed, sending):
+        await slow.take(claim)
+        await slow.mark_sending((claim.notification_id, claim.recipient))
+    await _age(database, 60)
+    await _beats(living, database)
+    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 3
+    for claim in (claimed, sending):
+        await living.take(claim)
+    await living.mark_sending((sending.notification_id, sending.recipient))
+
+    def result(claim: Claim, **changes: object) -> Recorded:
+        return Recorded(claim.notification_id, claim.recipient, **{"state": "sent", "attempts": 1, **changes})
+
+    assert not await slow.record(result(requeued, state="failed"))
+    assert not await slow.record(result(requeued, replay=1)), "of another round"
+    assert [await slow.record(result(claim)) for claim in (requeued, claimed, sending)] == [True, True, False]
+    assert not await living.mark_sending((claimed.notification_id, claimed.recipient)), "so it is not sent again"
+
+
+async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledger_of) -> None:
+    first, second = ledger_of("w1"), ledger_of("w2")
+    named = claim_on(recipient="a")
+    added, late = (replace(named, recipient=name, added=True) for name in ("b", "c"))
+    assert await first.claim([named, added]) == [Claimed(0, 0, expired=False)] * 2
+    assert await second.claim([named, added, late]) == [InOtherHands(), InOtherHands(), NotADelivery()]
+    for claim in (named, added):
+        await first.record(Recorded(claim.notification_id, claim.recipient, state="failed", attempts=1))
+    again = [replace(claim, replay=1) for claim in (named, added, late)]
+    assert await second.claim(again) == [Claimed(0, 0, expired=False)] * 3, "a new round begins with those of today"
+
+
+async def test_of_two_workers_one_names_the_devices(claim_on, ledger_of) -> None:
+    for _ in range(20):
+        named = claim_on(recipient="a")
+        claims = [[named, replace(named, recipient=f"added by {name}", added=True)] for name in ("w1", "w2")]
+        found = await asyncio.gather(
+            *(ledger_of(name).claim(one) for name, one in zip(("w1", "w2"), claims, strict=True))
+        )
+        kinds = sorted(tuple(type(standing).__name__ for standing in standings) for standings in found)
+        assert kinds == [("Claimed", "Claimed"), ("InOtherHands", "NotADelivery")]
 
 
 async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
-    await ledger.claim(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, "failed", attempts=6, code="exhausted"))
+    await ledger.take(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="failed", attempts=6, code="exhausted"))
     again = claim_on(claim.notification_id, replay=1)
-    assert await ledger.claim(again) == Claimed(0, 0, expired=False)
-    assert isinstance(await ledger_of("w2").claim(claim), InOtherHands)
+    assert await ledger.take(again) == Claimed(0, 0, expired=False)
+    assert isinstance(await ledger_of("w2").take(claim), InOtherHands)
 
 
 async def test_expiry_is_told_by_the_databases_clock(claim_on, ledger_of) -> None:
-    standing = await ledger_of("w1").claim(claim_on(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    standing = await ledger_of("w1").take(claim_on(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
     assert standing == Claimed(0, 0, expired=True)
-
-
-async def test_a_retry_to_an_address_that_is_gone_ends(claim_on, ledger_of) -> None:
-    ledger = ledger_of("w1")
-    gone = claim_on(recipient="gone")
-    await ledger.claim(gone)
-    await ledger.record(Recorded(gone.notification_id, "gone", "retry", attempts=1, delay=0))
-    await ledger.drop_others(gone.notification_id, ["kept"])
-    assert [one.state for one in await ledger.closed(gone.notification_id)] == ["suppressed"]
-    assert await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10) == []
 
 
 async def test_totals_count_notifications_that_went_out_and_deliveries_by_state(claim_on, ledger_of) -> None:
     ledger, twice, waiting = ledger_of("w1"), claim_on(), claim_on()
     other = replace(twice, recipient="another device")
     for claim in (twice, other, waiting):
-        await ledger.claim(claim)
+        await ledger.take(claim)
     for claim in (twice, other):
-        await ledger.record(Recorded(claim.notification_id, claim.recipient, "sent", attempts=1))
+        await ledger.record(Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1))
     found = await ledger.totals(NO_ID, LAST_ID)
     assert (found.sent, found.deliveries) == (1, {"sent": 2, "claimed": 1})
     assert found.fingerprint != "0"
@@ -152,8 +316,8 @@ async def test_totals_count_notifications_that_went_out_and_deliveries_by_state(
 
 async def test_totals_are_of_the_ids_that_are_asked_for(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
-    await ledger.claim(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, "sent", attempts=1))
+    await ledger.take(claim)
+    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1))
     after = UUID(int=claim.notification_id.int + 1)
     assert (await ledger.totals(claim.notification_id, after)).sent == 1
     for first, last in ((NO_ID, claim.notification_id), (after, LAST_ID)):

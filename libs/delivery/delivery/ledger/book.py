@@ -1,15 +1,25 @@
 """The ledger with its writes gathered into group commits."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
 from uuid import UUID
 
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
 from contracts.lookups import LedgerTotals
 from contracts.topology import URGENT
-from delivery.ledger.repository import Claim, Closed, LedgerRepository, Recorded, Standing, ToRequeue
-
-Key = tuple[UUID, str]
+from delivery.ledger.repository import (
+    Claim,
+    Closed,
+    InOtherHands,
+    Key,
+    LedgerRepository,
+    Owned,
+    Recorded,
+    Standing,
+    ToRequeue,
+)
 
 # Between two group commits; the urgent do not wait for them.
 BEFORE_SECONDS = 0.02  # on the way to the provider
@@ -22,12 +32,15 @@ class Ledger:
     def __init__(self, database: Database, repository: LedgerRepository) -> None:
         self._database = database
         self._repository = repository
-        self._claims: GroupCommit[Claim, Standing] = GroupCommit(self._claim_all, pause_seconds=BEFORE_SECONDS)
+        self._claims: GroupCommit[Sequence[Claim], list[Standing]] = GroupCommit(
+            self._claim_all, size=len, pause_seconds=BEFORE_SECONDS
+        )
         self._sendings: GroupCommit[Key, bool] = GroupCommit(self._mark_all, pause_seconds=BEFORE_SECONDS)
         self._results: GroupCommit[Recorded, bool] = GroupCommit(self._record_all, pause_seconds=AFTER_SECONDS)
 
-    async def claim(self, claim: Claim) -> Standing:
-        return await self._claims.submit(claim, express=claim.priority >= URGENT)
+    def claim(self, claims: Sequence[Claim]) -> Awaitable[list[Standing]]:
+        """All of one notification, at once: what becomes of its recipients is decided in one commit."""
+        return self._claims.submit(claims, express=claims[0].priority >= URGENT)
 
     async def mark_sending(self, key: Key, *, priority: int = 0) -> bool:
         """Committed before the provider is called. False: it is not ours any more, do not send."""
@@ -37,45 +50,63 @@ class Ledger:
         """Committed before the message is acknowledged. False: it was not ours any more."""
         return await self._results.submit(result)
 
-    async def take_due(self, *, lease_seconds: float, silence_seconds: float | None, largest: int) -> list[ToRequeue]:
+    async def take_due(self, *, lease_seconds: float, silence_seconds: float, largest: int) -> list[ToRequeue]:
+        """Due retries, and what workers left that have been silent for so long: each message once."""
         async with self._database.begin() as connection:
-            return await self._repository.take_due(
+            due = await self._repository.take_due(connection, lease_seconds=lease_seconds, largest=largest)
+            orphans = await self._repository.take_orphans(
                 connection, lease_seconds=lease_seconds, silence_seconds=silence_seconds, largest=largest
             )
+        return list({item.notification_id: item for item in (*due, *orphans)}.values())
 
-    async def handed_over(self, ids: Sequence[UUID], *, lease_seconds: float) -> None:
-        """The broker confirmed these: they are not looked at again for so long."""
-        async with self._database.each() as connection:
-            await self._repository.handed_over(connection, ids, lease_seconds=lease_seconds)
-
-    async def closed(self, notification_id: UUID) -> list[Closed]:
-        """The ends that a notification has come to before, whoever the recipients were."""
+    async def ours(self, *, silence_seconds: float) -> list[Owned]:
+        """What this worker has owned for longer and not ended."""
         async with self._database.begin() as connection:
-            return await self._repository.closed(connection, notification_id)
+            return await self._repository.ours(connection, silence_seconds=silence_seconds)
+
+    async def let_go(self, owned: Sequence[Owned]) -> int:
+        """Makes due again what this worker owns and does not have in hand. Returns how many."""
+        async with self._database.begin() as connection:
+            return await self._repository.let_go(connection, owned)
+
+    async def handed_over(self, ids: Sequence[UUID]) -> None:
+        """The broker confirmed these: they are in its queue until a worker takes them, or it loses them."""
+        async with self._database.each() as connection:
+            await self._repository.handed_over(connection, ids)
+
+    async def redrive_lost(self, passed: Mapping[int, datetime | None], *, grace_seconds: float, largest: int) -> int:
+        """Makes due again what the queue has moved past (see the repository). Returns how many."""
+        async with self._database.begin() as connection:
+            return await self._repository.redrive_lost(connection, passed, grace_seconds=grace_seconds, largest=largest)
+
+    async def standings(self, notification_ids: Sequence[UUID]) -> dict[UUID, dict[str, Closed | InOtherHands]]:
+        """Every delivery of these notifications, by recipient."""
+        async with self._database.each() as connection:
+            return await self._repository.standings(connection, notification_ids)
 
     async def has(self, notification_id: UUID, replay: int) -> bool:
         """Whether a worker has begun this round of a notification, or a later one."""
         async with self._database.begin() as connection:
             return await self._repository.has(connection, notification_id, replay)
 
-    async def drop_others(self, notification_id: UUID, kept: Sequence[str]) -> None:
-        """Ends what waits for recipients other than `kept`: the user took those addresses away."""
-        async with self._database.begin() as connection:
-            await self._repository.drop_others(connection, notification_id, kept)
-
     async def totals(self, first: UUID, last: UUID) -> LedgerTotals:
         """What was sent, and how everything stands, of the ids from `first` up to `last`."""
         async with self._database.snapshot() as connection:
             return await self._repository.totals(connection, first, last)
 
-    async def remove(self, *, before: UUID, largest: int) -> int:
-        """Deletes up to `largest` deliveries that have ended, of ids smaller than `before`. Returns how many."""
+    async def remove(
+        self, *, after: UUID, before: UUID, ended_before: datetime, largest: int
+    ) -> tuple[int, UUID | None]:
+        """Deletes deliveries that ended long enough ago (see the repository)."""
         async with self._database.begin() as connection:
-            return await self._repository.remove(connection, before=before, largest=largest)
+            return await self._repository.remove(
+                connection, after=after, before=before, ended_before=ended_before, largest=largest
+            )
 
-    async def beat(self) -> None:
+    async def beat(self, *, silence_seconds: float) -> None:
+        """This worker is alive, and counts as dead once it has been silent for so long."""
         async with self._database.each() as connection:
-            await self._repository.beat(connection)
+            await self._repository.beat(connection, silence_seconds=silence_seconds)
 
     async def close(self) -> None:
         """Writes what waits, and takes this worker off the list of the living."""
@@ -84,14 +115,15 @@ class Ledger:
         async with self._database.begin() as connection:
             await self._repository.leave(connection)
 
-    async def _claim_all(self, claims: Sequence[Claim]) -> list[Standing]:
+    async def _claim_all(self, groups: Sequence[Sequence[Claim]]) -> list[list[Standing]]:
         """In rounds: the same message may be in hand twice, and a statement may touch a row once."""
-        standings: dict[int, Standing] = {}
+        standings: dict[int, list[Standing]] = {}
         async with self._database.each() as connection:
-            for places in rounds(claims, key=lambda claim: (claim.notification_id, claim.recipient)):
-                found = await self._repository.claim(connection, [claims[place] for place in places])
-                standings.update(zip(places, found, strict=True))
-        return [standings[place] for place in range(len(claims))]
+            for places in rounds(groups, key=lambda claims: claims[0].notification_id):
+                claims = [claim for place in places for claim in groups[place]]
+                found = iter(await self._repository.claim(connection, claims))
+                standings |= {place: list(islice(found, len(groups[place]))) for place in places}
+        return [standings[place] for place in range(len(groups))]
 
     async def _mark_all(self, keys: Sequence[Key]) -> list[bool]:
         """In rounds: of two copies of a message in hand, only the first may send."""

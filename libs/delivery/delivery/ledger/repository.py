@@ -1,8 +1,8 @@
 """The ledger, read and written in groups."""
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,11 @@ from delivery.ledger import statements
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """A wish to deliver to one recipient. `recipient` is the ledger's key for an address, not the address itself."""
+    """A wish to deliver to one recipient. `recipient` is the ledger's key for it, the same in every copy of the message.
+
+    `contact` is whom it goes to now, as JSON, when that is not what the message says. `added`: a device that the user had
+    not when the notification was accepted; it is not a delivery of a notification that others have begun without it.
+    """
 
     notification_id: UUID
     recipient: str
@@ -25,6 +29,8 @@ class Claim:
     priority: int
     message: str
     expires_at: datetime | None
+    contact: str | None = None
+    added: bool = False
     trace_context: str | None = None
 
 
@@ -32,13 +38,15 @@ class Claim:
 class Claimed:
     """It is ours to deliver; `attempts` were spent and `deferrals` made before.
 
-    `doubtful`: the worker that had it last died while it was sending, and nobody knows how far it came.
+    `doubtful`: it was with the provider before, and nobody knows whether it was taken. Then it goes to whom it went at that
+    time: `contact`, or whom the message names when that is None.
     """
 
     attempts: int
     deferrals: int
     expired: bool
     doubtful: bool = False
+    contact: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +59,7 @@ class Closed:
     detail: str | None
     provider_message_id: str | None
     replay: int
+    ended_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +67,14 @@ class InOtherHands:
     """Another worker has it, or it waits for its next attempt in the ledger: not ours now."""
 
 
-Standing = Claimed | Closed | InOtherHands
+@dataclass(frozen=True, slots=True)
+class NotADelivery:
+    """An added device of a notification that was begun without it: nothing is sent to it."""
+
+
+Standing = Claimed | Closed | InOtherHands | NotADelivery
+Key = tuple[UUID, str]
+GAPS = 2  # heartbeats come more often than this part of the silence after which a worker counts as dead
 ENDS = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
 
 
@@ -66,12 +82,15 @@ ENDS = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
 class Recorded:
     """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
 
+    A `sent` of the same `replay` is taken from a worker too that has lost the delivery: the provider has it.
+
     `told_before`: the gateway has heard of an earlier deferral of this delivery (it is not stored).
     """
 
     notification_id: UUID
     recipient: str
     state: str = "failed"
+    replay: int = 0
     attempts: int = 0
     deferred: int = 0
     doubt: int = 0
@@ -84,13 +103,26 @@ class Recorded:
 
 @dataclass(frozen=True, slots=True)
 class ToRequeue:
-    """A message that goes through the queue once more. `doubts`: to how many recipients a dead worker may have sent it."""
+    """A message that goes through the queue once more, taken up for it at `taken_at` by the database's clock.
+
+    `doubts`: to how many recipients a dead worker may have sent it.
+    """
 
     notification_id: UUID
     priority: int
     message: str
+    taken_at: datetime
     trace_context: str | None = None
     doubts: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Owned:
+    """A delivery that this worker has claimed, as it stood at `updated_at`."""
+
+    notification_id: UUID
+    recipient: str
+    updated_at: datetime
 
 
 class LedgerRepository:
@@ -99,6 +131,7 @@ class LedgerRepository:
     def __init__(self, channel: str, owner: str) -> None:
         self.owner = owner
         self._claim = statements.for_channel(statements.CLAIM, channel)
+        self._claim_with_added = statements.for_channel(statements.CLAIM_WITH_ADDED, channel)
         self._look = statements.for_channel(statements.LOOK, channel)
         self._look_all = statements.for_channel(statements.LOOK_ALL, channel)
         self._has = statements.for_channel(statements.HAS, channel)
@@ -107,7 +140,9 @@ class LedgerRepository:
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
         self._handed_over = statements.for_channel(statements.HANDED_OVER, channel)
         self._take_orphans = statements.for_channel(statements.TAKE_ORPHANS, channel)
-        self._drop_others = statements.for_channel(statements.DROP_OTHERS, channel)
+        self._lost = statements.for_channel(statements.LOST, channel)
+        self._ours = statements.for_channel(statements.OURS, channel)
+        self._let_go = statements.for_channel(statements.LET_GO, channel)
         self._totals = statements.for_channel(statements.TOTALS, channel)
         self._sent = statements.for_channel(statements.SENT, channel)
         self._remove = statements.for_channel(statements.REMOVE, channel)
@@ -115,74 +150,108 @@ class LedgerRepository:
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
     async def claim(self, connection: Executes, claims: Sequence[Claim]) -> list[Standing]:
-        """Claims what can be claimed and says how the rest stands, in order. No key may come twice."""
-        rows = await connection.execute(self._claim, {"rows": _json(claims), "owner": self.owner})
-        standings: dict[tuple[UUID, str], Standing] = {
-            (row.notification_id, row.recipient): Claimed(row.attempts, row.deferrals, row.expired, row.doubtful)
+        """Claims what can be claimed and says how the rest stands, in order. No key may come twice.
+
+        All claims on a notification go in one call: its devices are those that the call which begins it names.
+        """
+        statement = self._claim_with_added if any(claim.added for claim in claims) else self._claim
+        rows = await connection.execute(statement, {"rows": to_json_text(claims), "owner": self.owner})
+        standings: dict[Key, Standing] = {
+            (row.notification_id, row.recipient): Claimed(
+                row.attempts, row.deferrals, row.expired, row.in_doubt, row.contact
+            )
             for row in rows
         }
         others = [claim for claim in claims if (claim.notification_id, claim.recipient) not in standings]
         if others:
             standings |= await self._look_at(connection, others)
-        return [standings.get((claim.notification_id, claim.recipient), InOtherHands()) for claim in claims]
+        return [
+            standings.get((claim.notification_id, claim.recipient), NotADelivery() if claim.added else InOtherHands())
+            for claim in claims
+        ]
 
-    async def _look_at(self, connection: Executes, claims: Sequence[Claim]) -> dict[tuple[UUID, str], Standing]:
+    async def _look_at(self, connection: Executes, claims: Sequence[Claim]) -> dict[Key, Standing]:
         keys = [(claim.notification_id, claim.recipient) for claim in claims]
         rows = await connection.execute(self._look, {"keys": _keys(keys)})
-        return {(row.notification_id, row.recipient): _closed(row) for row in rows if row.state in ENDS}
+        return {(row.notification_id, row.recipient): _standing(row) for row in rows}
 
-    async def closed(self, connection: AsyncConnection, notification_id: UUID) -> list[Closed]:
-        """Every end in the ledger for a notification."""
-        rows = await connection.execute(self._look_all, {"notification_id": notification_id})
-        return [_closed(row) for row in rows if row.state in ENDS]
+    async def standings(
+        self, connection: Executes, notification_ids: Sequence[UUID]
+    ) -> dict[UUID, dict[str, Closed | InOtherHands]]:
+        """Every delivery that the ledger has of these notifications, by recipient."""
+        found: dict[UUID, dict[str, Closed | InOtherHands]] = {}
+        for row in await connection.execute(self._look_all, {"ids": list(notification_ids)}):
+            found.setdefault(row.notification_id, {})[row.recipient] = _standing(row)
+        return found
 
     async def has(self, connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
         """Whether a worker has begun this round of a notification, or a later one."""
         found = await connection.execute(self._has, {"notification_id": notification_id, "replay": replay})
         return found.first() is not None
 
-    async def mark_sending(self, connection: Executes, keys: Sequence[tuple[UUID, str]]) -> set[tuple[UUID, str]]:
+    async def mark_sending(self, connection: Executes, keys: Sequence[Key]) -> set[Key]:
         """Those that are still ours, and may be sent once this is committed."""
-        rows = await connection.execute(self._mark_sending, {"keys": _keys(keys), "owner": self.owner})
+        rows = await connection.execute(
+            self._mark_sending, {"keys": _keys(sorted(keys, key=_order)), "owner": self.owner}
+        )
         return {(row.notification_id, row.recipient) for row in rows}
 
-    async def record(self, connection: Executes, results: Sequence[Recorded]) -> set[tuple[UUID, str]]:
-        """Those that were still ours to record."""
-        rows = await connection.execute(self._record, {"rows": _json(results), "owner": self.owner})
+    async def record(self, connection: Executes, results: Sequence[Recorded]) -> set[Key]:
+        """Those that were still ours to record, or that the provider has all the same."""
+        ordered = sorted(results, key=lambda one: _order((one.notification_id, one.recipient)))
+        rows = await connection.execute(self._record, {"rows": to_json_text(ordered), "owner": self.owner})
         return {(row.notification_id, row.recipient) for row in rows}
 
-    async def take_due(
-        self, connection: AsyncConnection, *, lease_seconds: float, silence_seconds: float | None, largest: int
+    async def take_due(self, connection: AsyncConnection, *, lease_seconds: float, largest: int) -> list[ToRequeue]:
+        """Retries that are due: each message once."""
+        rows = await connection.execute(self._take_due, {"lease": lease_seconds, "largest": largest})
+        return list({row.notification_id: _to_requeue(row) for row in rows}.values())
+
+    async def take_orphans(
+        self, connection: AsyncConnection, *, lease_seconds: float, silence_seconds: float, largest: int
     ) -> list[ToRequeue]:
-        """Due retries, and what dead workers left (not looked for when `silence_seconds` is None): each message once."""
-        due = await connection.execute(self._take_due, {"lease": lease_seconds, "largest": largest})
-        taken = {
-            row.notification_id: ToRequeue(row.notification_id, row.priority, row.message, row.trace_context)
-            for row in due
+        """What dead workers left: each message once. None while this worker has not been heard of long enough to judge."""
+        parameters = {
+            "lease": lease_seconds,
+            "silence": silence_seconds,
+            "gap": silence_seconds / GAPS,
+            "owner": self.owner,
+            "largest": largest,
         }
-        if silence_seconds is None:
-            return list(taken.values())
-        orphans = (
-            await connection.execute(
-                self._take_orphans, {"lease": lease_seconds, "silence": silence_seconds, "largest": largest}
-            )
-        ).all()
-        doubts = Counter(row.notification_id for row in orphans if row.doubtful)
-        taken |= {
-            row.notification_id: ToRequeue(
-                row.notification_id, row.priority, row.message, row.trace_context, doubts[row.notification_id]
-            )
-            for row in orphans
-        }
-        return list(taken.values())
+        rows = (await connection.execute(self._take_orphans, parameters)).all()
+        doubts = Counter(row.notification_id for row in rows if row.doubtful)
+        return list({row.notification_id: _to_requeue(row, doubts[row.notification_id]) for row in rows}.values())
 
-    async def handed_over(self, connection: Executes, ids: Sequence[UUID], *, lease_seconds: float) -> None:
-        """The broker confirmed these: they are not looked at again for so long."""
-        await connection.execute(self._handed_over, {"ids": list(ids), "lease": lease_seconds})
+    async def ours(self, connection: AsyncConnection, *, silence_seconds: float) -> list[Owned]:
+        """What this worker has owned for longer than `silence_seconds` and not ended."""
+        rows = await connection.execute(self._ours, {"owner": self.owner, "silence": silence_seconds})
+        return [Owned(row.notification_id, row.recipient, row.updated_at) for row in rows]
 
-    async def drop_others(self, connection: AsyncConnection, notification_id: UUID, kept: Sequence[str]) -> None:
-        """Ends what waits for recipients other than `kept`."""
-        await connection.execute(self._drop_others, {"notification_id": notification_id, "kept": list(kept)})
+    async def let_go(self, connection: AsyncConnection, owned: Sequence[Owned]) -> int:
+        """Makes due again what this worker owns and does not have in hand. Returns how many."""
+        ordered = sorted(owned, key=lambda one: _order((one.notification_id, one.recipient)))
+        result = await connection.execute(self._let_go, {"rows": to_json_text(ordered), "owner": self.owner})
+        return result.rowcount
+
+    async def handed_over(self, connection: Executes, ids: Sequence[UUID]) -> None:
+        """The broker confirmed these: they are in its queue until a worker takes them, or it loses them."""
+        await connection.execute(self._handed_over, {"ids": sorted(ids, key=lambda one: one.bytes)})
+
+    async def redrive_lost(
+        self,
+        connection: AsyncConnection,
+        passed: Mapping[int, datetime | None],
+        *,
+        grace_seconds: float,
+        largest: int,
+    ) -> int:
+        """Makes due again what was handed over so long before the queue's watermark of its priority. Returns how many.
+
+        `passed`: priority → when the newest message that was consumed had been handed over; None: the queue stood empty.
+        """
+        levels = [{"priority": priority, "passed_at": at} for priority, at in passed.items()]
+        parameters = {"levels": to_json_text(levels), "grace": grace_seconds, "largest": largest}
+        return (await connection.execute(self._lost, parameters)).rowcount
 
     async def totals(self, connection: AsyncConnection, first: UUID, last: UUID) -> LedgerTotals:
         """Of the ids from `first` up to `last`. Two statements: run it in a snapshot."""
@@ -191,26 +260,42 @@ class LedgerRepository:
         sent = (await connection.execute(self._sent, bounds)).one()
         return LedgerTotals(sent=sent.notifications, fingerprint=sent.fingerprint, deliveries=by_state)
 
-    async def remove(self, connection: AsyncConnection, *, before: UUID, largest: int) -> int:
-        """Deletes up to `largest` deliveries that have ended, of smaller ids. Returns how many."""
-        return (await connection.execute(self._remove, {"bound": before, "largest": largest})).rowcount
+    async def remove(
+        self, connection: AsyncConnection, *, after: UUID, before: UUID, ended_before: datetime, largest: int
+    ) -> tuple[int, UUID | None]:
+        """Looks at `largest` deliveries with ids between `after` and `before`, and deletes those that ended long enough ago.
 
-    async def beat(self, connection: Executes) -> None:
+        Returns how many, and the last id that it looked at: None when it came to the end.
+        """
+        parameters = {"after": after, "bound": before, "ended_before": ended_before, "largest": largest}
+        row = (await connection.execute(self._remove, parameters)).one()
+        return row.removed, None if row.reached is None else UUID(row.reached)
+
+    async def beat(self, connection: Executes, *, silence_seconds: float) -> None:
         """This worker is alive."""
-        await connection.execute(self._beat, {"owner": self.owner})
+        await connection.execute(self._beat, {"owner": self.owner, "gap": silence_seconds / GAPS})
 
     async def leave(self, connection: AsyncConnection) -> None:
         """This worker stops: what it may have left is taken over at once."""
         await connection.execute(self._leave, {"owner": self.owner})
 
 
-def _closed(row: Any) -> Closed:
-    return Closed(row.state, row.attempts, row.code, row.detail, row.provider_message_id, row.replay)
+def _standing(row: Any) -> Closed | InOtherHands:
+    if row.state not in ENDS:
+        return InOtherHands()
+    return Closed(
+        row.state, row.attempts, row.code, row.detail, row.provider_message_id, row.replay, ended_at=row.updated_at
+    )
 
 
-def _json(rows: Sequence[Claim] | Sequence[Recorded]) -> str:
-    return to_json_text(list(rows))
+def _to_requeue(row: Any, doubts: int = 0) -> ToRequeue:
+    return ToRequeue(row.notification_id, row.priority, row.message, row.updated_at, row.trace_context, doubts)
 
 
-def _keys(keys: Sequence[tuple[UUID, str]]) -> str:
+def _order(key: Key) -> tuple[bytes, str]:
+    """In which every statement locks rows: two workers with overlapping groups must not deadlock."""
+    return key[0].bytes, key[1]
+
+
+def _keys(keys: Sequence[Key]) -> str:
     return to_json_text([{"notification_id": key, "recipient": recipient} for key, recipient in keys])

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Column, DateTime, Index, Integer, MetaData, String, Table, Text, Uuid, func, text
+from sqlalchemy import Boolean, Column, DateTime, Index, Integer, MetaData, String, Table, Text, Uuid, func, text
 
 Instant = DateTime(timezone=True)
 
@@ -21,7 +21,8 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
     States: claimed (a worker has it), sending (the provider may be hearing it now), retry (waits for `next_attempt_at`),
     requeued (on its way through the queue again), and the ends: sent, failed, suppressed, expired, unknown.
     `message` is kept while there is something left to do, `trace_context` (a traceparent) while tracing is on.
-    `ambiguous` counts the times nobody can know whether it was sent.
+    `ambiguous` counts the times nobody can know whether it was sent; `in_doubt`: it was so in this replay. `contact` is whom
+    it goes to (JSON) when that is not what `message` says. `steady_since`: this worker's heartbeats have had no gap since.
     """
     deliveries = Table(
         f"{channel}_deliveries",
@@ -34,9 +35,11 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
         Column("attempts", Integer, nullable=False, server_default=text("0")),
         Column("deferrals", Integer, nullable=False, server_default=text("0")),
         Column("ambiguous", Integer, nullable=False, server_default=text("0")),
+        Column("in_doubt", Boolean, nullable=False, server_default=text("false")),
         Column("priority", Integer, nullable=False),
         Column("next_attempt_at", Instant),
         Column("message", Text),
+        Column("contact", Text),
         Column("trace_context", Text),
         Column("code", Text),
         Column("detail", Text),
@@ -56,5 +59,6 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
         metadata,
         Column("id", Text, primary_key=True),
         Column("heartbeat_at", Instant, nullable=False, server_default=func.now()),
+        Column("steady_since", Instant, nullable=False, server_default=func.now()),
     )
     return LedgerTables(deliveries, workers)

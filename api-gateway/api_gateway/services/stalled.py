@@ -1,0 +1,93 @@
+"""Asks the workers' ledgers after notifications that were handed over a while ago and of which no word has come.
+
+A report can be lost with a worker that died, or with the broker. Asking costs nobody anything: a page of the oldest each
+turn, whether they still wait in a queue or were sent long ago.
+"""
+
+from collections.abc import Mapping, Sequence
+from uuid import UUID
+
+import structlog
+from pydantic import TypeAdapter
+
+from api_gateway.repositories import outbox
+from api_gateway.repositories.outbox import SilentRow
+from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.reports import Reports
+from chassis.database import Database
+from chassis.envelope import Envelope
+from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
+from contracts.lookups import MAX_LEDGER_QUESTION, LedgerFindings, LedgerQuestion
+from contracts.recipients import Channel
+
+log = structlog.get_logger()
+
+_FINDINGS = TypeAdapter(Envelope[LedgerFindings])
+
+
+class StalledDeliveryDetector:
+    """`workers`: for each channel, whom to ask for its ledger. Any worker of a channel answers for all of them."""
+
+    def __init__(
+        self,
+        database: Database,
+        reports: Reports,
+        metrics: GatewayMetrics,
+        workers: Mapping[Channel, ServiceClient],
+        *,
+        silence_seconds: float,
+    ) -> None:
+        self._database = database
+        self._reports = reports
+        self._metrics = metrics
+        self._workers = workers
+        self._silence_seconds = silence_seconds
+        self._reached: dict[Channel, SilentRow | None] = dict.fromkeys(workers)
+
+    @property
+    def every_seconds(self) -> float:
+        """How often it is worth looking."""
+        return self._silence_seconds / 3
+
+    async def run_once(self) -> int:
+        for channel in self._workers:
+            await self._ask(channel)
+        return 0
+
+    async def _ask(self, channel: Channel) -> None:
+        async with self._database.begin() as connection:
+            rows = await outbox.silent(
+                connection,
+                channel,
+                after=self._reached[channel],
+                silence_seconds=self._silence_seconds,
+                largest=MAX_LEDGER_QUESTION,
+            )
+        self._reached[channel] = rows[-1] if len(rows) == MAX_LEDGER_QUESTION else None
+        if not rows:
+            return
+        try:
+            found = await self._find(channel, [row.id for row in rows])
+        except DependencyUnavailable:
+            return
+        moved = [one for one in await self._reports.apply(found.ended) if one is not None]
+        if moved:
+            log.warning("delivery.reports_recovered", channel=channel, notifications=len(moved))
+        known = {event.notification_id for event in found.ended} | set(found.open)
+        await self._publish_again(channel, [row.id for row in rows if row.begun and row.id not in known])
+
+    async def _publish_again(self, channel: Channel, forgotten: Sequence[UUID]) -> None:
+        """A worker has reported an attempt at these, and its ledger does not know them any more."""
+        if not forgotten:
+            return
+        async with self._database.begin() as connection:
+            number = await outbox.make_due(connection, forgotten)
+        log.warning("outbox.asked_again", channel=channel, notifications=number)
+        self._metrics.redriven(number)
+
+    async def _find(self, channel: Channel, ids: Sequence[UUID]) -> LedgerFindings:
+        body = LedgerQuestion(ids=tuple(ids)).model_dump_json().encode()
+        found = data_of(_FINDINGS, *await self._workers[channel].post("/internal/ledger/find", body))
+        if found is None:
+            raise DependencyUnavailable("this worker is older than the question")
+        return found

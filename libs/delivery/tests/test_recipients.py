@@ -1,0 +1,326 @@
+"""A notification goes to each of its recipients once, whatever the user changes while it is on its way."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+
+from chassis.breaker import CircuitBreaker
+from chassis.broker import PublishFailed
+from chassis.broker.watermarks import ConsumedWatermarks
+from contracts.messages import NotificationMessage, TemplateRef
+from contracts.recipients import PushRecipient, PushToken
+from delivery.attempts import Attempts
+from delivery.backoff import RetryPolicy
+from delivery.channel import Target
+from delivery.counting import DeliveryMetrics
+from delivery.engine import Engine
+from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
+from delivery.right_of_way import RightOfWay
+from delivery.slots import Slots
+
+
+@dataclass
+class Copy:
+    body: bytes
+    headers: dict[str, object] = field(default_factory=dict)
+    message_id: str = "m"
+    redelivered: bool = False
+    answer: str = ""
+
+    async def ack(self) -> None:
+        self.answer = "ack"
+
+    async def reject(self) -> None:
+        self.answer = "reject"
+
+
+class Devices:
+    """A channel with a target a device. What a device's provider says is scripted; what is not, is taken."""
+
+    name = "email"  # the ledger of the fixtures
+
+    def __init__(self) -> None:
+        self.sent: list[str] = []
+        self.says: dict[str, list[Outcome]] = {}
+        self.holds: dict[str, asyncio.Event] = {}
+        self.at: dict[str, asyncio.Event] = {}
+
+    def targets(self, recipient):
+        return [Target(one.token, recipient.name, one.token) for one in recipient.push_tokens]
+
+    def render(self, template, message):
+        return "content"
+
+    async def screen(self, target):
+        return None
+
+    async def send(self, content, target, envelope) -> Outcome:
+        self.sent.append(target.address)
+        self.at.setdefault(target.address, asyncio.Event()).set()
+        if target.address in self.holds:
+            await self.holds[target.address].wait()
+        said = self.says.get(target.address)
+        return said.pop(0) if said else Sent("p")
+
+    async def settle(self, message, target, outcome) -> None:
+        pass
+
+    async def until_at(self, device: str) -> None:
+        await asyncio.wait_for(self.at.setdefault(device, asyncio.Event()).wait(), 10)
+
+
+class Owner:
+    """Whoever has the devices now: an audience."""
+
+    def __init__(self) -> None:
+        self.devices: str | Suppressed = "a"
+
+    async def of(self, message):
+        return self.devices if isinstance(self.devices, Suppressed) else _recipient(self.devices)
+
+
+class Told:
+    def __init__(self) -> None:
+        self.verdicts: list[tuple[str, str | None]] = []
+        self.fails = 0
+
+    async def report(self, message, verdict) -> None:
+        if self.fails:
+            self.fails -= 1
+            raise PublishFailed("the connection is gone")
+        self.verdicts.append((verdict.status, verdict.code))
+
+
+def _recipient(devices: str) -> PushRecipient:
+    return PushRecipient(name="Ada", push_tokens=tuple(PushToken(token=device) for device in devices))
+
+
+def _message(devices: str = "a", **changes: object) -> bytes:
+    values = {
+        "notification_id": uuid4(), "request_id": "r", "correlation_id": "c", "notification_type": "email",
+        "user_id": uuid4(), "template": TemplateRef(code="t", version=1, language="en"), "variables": {},
+        "recipient": _recipient(devices), "priority": 5, "created_at": datetime.now(UTC), **changes,
+    }  # fmt: skip
+    return NotificationMessage(**values).model_dump_json().encode()
+
+
+@pytest.fixture
+def channel() -> Devices:
+    return Devices()
+
+
+@pytest.fixture
+def owner() -> Owner:
+    return Owner()
+
+
+@pytest.fixture
+def told() -> Told:
+    return Told()
+
+
+@pytest.fixture
+def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
+    """Another worker process, by name. They share the provider, the user and the ledger."""
+
+    def make(name: str, *, clock: Callable[[], float] = lambda: 0.0) -> Engine:
+        metrics = DeliveryMetrics(CollectorRegistry(), channel.name)
+        ledger, slots = ledger_of(name), Slots(CircuitBreaker("provider"), concurrency=10)
+        attempts = Attempts(
+            channel, ledger=ledger, templates=AnyTemplate(), slots=slots, metrics=metrics, lease_seconds=5, clock=clock
+        )
+        return Engine(
+            channel, ledger=ledger, audience=owner, attempts=attempts, reporter=told,
+            right_of_way=RightOfWay(beside_urgent=1), policy=RetryPolicy(base_seconds=0.001, longest_seconds=0.001),
+            metrics=metrics, watermarks=ConsumedWatermarks(),
+        )  # fmt: skip
+
+    return make
+
+
+class AnyTemplate:
+    async def get(self, ref):
+        return object()
+
+
+@pytest.fixture
+def due(ledger_of):
+    """Takes up what waits for its next attempt, as a sweep does before it publishes."""
+
+    async def take(number: int = 1) -> None:
+        async with asyncio.timeout(10):
+            while number:
+                number -= len(await ledger_of("sweeper").take_due(lease_seconds=60, silence_seconds=15, largest=10))
+                await asyncio.sleep(0.01)
+
+    return take
+
+
+@pytest.fixture
+def rows(database):
+    async def read() -> dict[str, tuple[str, str | None]]:
+        async with database.begin() as connection:
+            found = await connection.execute(text("SELECT recipient, state, code FROM email_deliveries"))
+            return {row.recipient: (row.state, row.code) for row in found}
+
+    return read
+
+
+async def test_an_address_that_changes_while_it_is_with_the_provider_gets_no_second_copy(
+    worker, channel, owner, told
+) -> None:
+    body = _message("a")
+    channel.holds["a"] = asyncio.Event()
+    first = asyncio.create_task(worker("w1").handle(Copy(body)))
+    await channel.until_at("a")
+    owner.devices = "b"
+    await worker("w2").handle(Copy(body, redelivered=True))
+    channel.holds["a"].set()
+    await first
+    await worker("w2").handle(Copy(body, redelivered=True))
+    assert channel.sent == ["a"]
+    assert told.verdicts == [("sent", None), ("sent", None)]
+
+
+async def test_a_device_that_replaced_another_is_the_same_delivery(worker, channel, owner, told) -> None:
+    body = _message("ab")
+    owner.devices = "ab"
+    await worker("w1").handle(Copy(body))
+    owner.devices = "cb"
+    await worker("w2").handle(Copy(body))
+    assert sorted(channel.sent) == ["a", "b"]
+    assert told.verdicts[-1] == ("sent", None)
+
+
+async def test_a_device_added_since_it_was_begun_gets_nothing_and_one_added_before_does(worker, channel, owner) -> None:
+    body = _message("a")
+    owner.devices = "ab"
+    await worker("w1").handle(Copy(body))
+    owner.devices = "abc"
+    await worker("w2").handle(Copy(body))
+    owner.devices = "ad"
+    await worker("w2").handle(Copy(body))
+    assert sorted(channel.sent) == ["a", "b"]
+
+
+async def test_after_a_definite_refusal_it_goes_to_the_new_address(worker, channel, owner, due, rows) -> None:
+    body = _message("a")
+    channel.says["a"] = [RetryLater("busy")]
+    await worker("w1").handle(Copy(body))
+    owner.devices = "b"
+    await due()
+    await worker("w2").handle(Copy(body))
+    assert channel.sent == ["a", "b"]
+    assert await rows() == {"a": ("sent", None)}
+
+
+@pytest.mark.parametrize("changed_before", [False, True], ids=["the message's", "one of its own"])
+async def test_after_a_doubt_it_stays_with_its_first_recipient(
+    worker, channel, owner, due, changed_before: bool
+) -> None:
+    body = _message("a")
+    owner.devices = first = "x" if changed_before else "a"
+    channel.says[first] = [Ambiguous("dropped")]
+    await worker("w1").handle(Copy(body))
+    owner.devices = "b"
+    await due()
+    await worker("w2").handle(Copy(body))
+    assert channel.sent == [first, first]
+
+
+def _expired(body: bytes) -> bytes:
+    """The same message, read after its `expires_at`."""
+    message = NotificationMessage.model_validate_json(body)
+    past = datetime.now(UTC) - timedelta(seconds=1)
+    return message.model_copy(update={"expires_at": past}).model_dump_json().encode()
+
+
+LATER = {"opted_out": (Suppressed("opted_out"), bytes), "expired": ("a", _expired)}
+
+
+@pytest.mark.parametrize("later", LATER)
+async def test_what_was_with_the_provider_ends_as_the_provider_answered(
+    worker, channel, owner, told, rows, later: str
+) -> None:
+    body = _message("a")
+    channel.holds["a"] = asyncio.Event()
+    first = asyncio.create_task(worker("w1").handle(Copy(body)))
+    await channel.until_at("a")
+    owner.devices, as_read = LATER[later]
+    await worker("w2").handle(Copy(as_read(body)))
+    assert told.verdicts == []
+    channel.holds["a"].set()
+    await first
+    await worker("w2").handle(Copy(as_read(body)))
+    assert await rows() == {"a": ("sent", None)}
+    assert set(told.verdicts) == {("sent", None)}
+
+
+@pytest.mark.parametrize("later", LATER)
+async def test_what_may_have_arrived_is_not_called_unsent(  # noqa: PLR0917 - fixtures
+    worker, channel, owner, told, due, rows, later: str
+) -> None:
+    body = _message("a")
+    channel.says["a"] = [Ambiguous("dropped")]
+    await worker("w1").handle(Copy(body))
+    owner.devices, as_read = LATER[later]
+    await due()
+    await worker("w2").handle(Copy(as_read(body)))
+    assert (channel.sent, await rows(), told.verdicts[-1]) == (["a"], {"a": ("unknown", later)}, ("unknown", later))
+
+
+async def test_what_was_not_taken_is_suppressed_when_they_opt_out(worker, channel, owner, told, due, rows) -> None:
+    body = _message("a")
+    channel.says["a"] = [RetryLater("busy")]
+    await worker("w1").handle(Copy(body))
+    owner.devices = Suppressed("opted_out")
+    await due()
+    await worker("w2").handle(Copy(body))
+    assert (await rows(), told.verdicts[-1]) == ({"a": ("suppressed", "opted_out")}, ("suppressed", "opted_out"))
+
+
+async def test_a_device_that_is_gone_ends_without_a_copy(worker, channel, owner, told, rows) -> None:
+    owner.devices = "b"
+    await worker("w1").handle(Copy(_message("ab")))
+    assert (channel.sent, await rows()) == (["b"], {"a": ("suppressed", "recipient_gone"), "b": ("sent", None)})
+    assert told.verdicts == [("sent", None)]
+
+
+async def test_whoever_records_the_last_end_of_several_devices_reports_it(
+    worker, channel, owner, told, due, rows
+) -> None:
+    body = _message("ab")
+    owner.devices = "ab"
+    channel.says = {"a": [RetryLater("busy"), Permanent("dead")], "b": [Permanent("dead")]}
+    channel.holds["b"] = asyncio.Event()
+    first, second = Copy(body), Copy(body)
+    held = asyncio.create_task(worker("w1").handle(first))
+    await channel.until_at("b")
+    await due()
+    await worker("w2").handle(second)
+    assert ("failed", "dead") not in told.verdicts, "one device may still get it"
+    channel.holds["b"].set()
+    await held
+    assert await rows() == {"a": ("failed", "dead"), "b": ("failed", "dead")}
+    assert told.verdicts[-1] == ("failed", "dead")
+    assert sorted([first.answer, second.answer]) == ["ack", "reject"]
+
+
+async def test_a_report_is_not_lost_with_a_connection(worker, channel, told) -> None:
+    told.fails = 2
+    copy = Copy(_message("a"))
+    await asyncio.wait_for(worker("w1").handle(copy), 20)
+    assert (copy.answer, told.verdicts) == ("ack", [("sent", None)])
+
+
+async def test_a_worker_that_stood_still_does_not_send_what_it_had_not_begun(worker, channel, rows, told) -> None:
+    times = iter([0.0, 6.0])
+    await worker("w1", clock=lambda: next(times)).handle(Copy(_message("a")))
+    assert (channel.sent, await rows()) == ([], {"a": ("retry", "lease_ran_out")})
+    assert told.verdicts == [("retrying", "lease_ran_out")]
