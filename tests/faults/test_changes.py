@@ -17,13 +17,13 @@ SOON = 3.0  # seconds until a notification of these tests expires
 
 
 @contextlib.contextmanager
-def in_mid_send(lab: Lab, channel: str, user: str, **changes: object) -> Iterator[str]:
+def in_mid_send(lab: Lab, channel: str, user: str, *, expires_in: float | None = None) -> Iterator[str]:
     """With the provider, which answers when the block ends; two workers, so that a copy may come to the other one."""
     service = f"{channel}-service"
     lab.system.start_service(service, name=f"{service}-2")
     lab.system.wait_ready(f"{service}-2")
     lab.provider(smtp="stall", fcm="stall")
-    name = lab.system.send(channel, user, **changes)
+    name = lab.system.send(channel, user, **({} if expires_in is None else {"expires_at": within(expires_in)}))
     lab.until(lambda: lab.copies()[name] == 1, "taken, and not answered")
     yield name
     for _ in range(4):  # to either worker
@@ -32,6 +32,10 @@ def in_mid_send(lab: Lab, channel: str, user: str, **changes: object) -> Iterato
     time.sleep(1)
     assert lab.status(name) == "queued", "nothing that comes later ends it"
     lab.provider()
+
+
+def within(seconds: float) -> str:
+    return (datetime.now(UTC) + timedelta(seconds=seconds)).isoformat()
 
 
 def again(lab: Lab, channel: str, name: str, body: bytes) -> None:
@@ -95,8 +99,7 @@ def test_36_what_was_with_the_provider_ends_as_the_provider_answered(
     lab: Lab, change: Callable[[Lab, str], None]
 ) -> None:
     user = lab.user()
-    expires = {"expires_at": (datetime.now(UTC) + timedelta(seconds=SOON)).isoformat()}
-    with in_mid_send(lab, "email", user, **(expires if change is lets_it_expire else {})) as name:
+    with in_mid_send(lab, "email", user, expires_in=SOON if change is lets_it_expire else None) as name:
         change(lab, user)
         if change is lets_it_expire:
             lab.sql("api-gateway", "UPDATE notifications SET due_at = now() WHERE id = $1::uuid", name)
@@ -153,7 +156,7 @@ def test_40_accepted_long_ago_and_sent_today(lab: Lab) -> None:
 def test_42_sent_before_its_expiry_and_the_report_lost(lab: Lab) -> None:
     user = lab.user()
     lab.provider(smtp="stall")
-    name = lab.system.send("email", user, expires_at=(datetime.now(UTC) + timedelta(seconds=SOON)).isoformat())
+    name = lab.system.send("email", user, expires_at=within(SOON))
     lab.until(lambda: lab.ledger(name) == "sending" and lab.status(name) == "queued", "with the provider")
     lab.kill("api-gateway")
     lab.provider()

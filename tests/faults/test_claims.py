@@ -76,6 +76,7 @@ def test_29_backends_of_a_workers_database_die_at_random(three_workers: Lab) -> 
                 lab._run(lab.postgres.url, "SELECT pg_terminate_backend($1)", dice.choice(pids))
 
         steadily(shoot, LOAD_SECONDS, every=0.1)
+    lab.until_ended(sending.accepted)
     lab.prove(29, "a worker's backends die at random", sending.accepted, ambiguous=lab.doubts(sending.accepted))
 
 
@@ -83,6 +84,7 @@ def test_29_a_workers_database_has_no_connection_left(three_workers: Lab) -> Non
     lab = three_workers
     with Sending(lab) as sending, connections_used_up(lab):
         time.sleep(LOAD_SECONDS)
+    lab.until_ended(sending.accepted)
     lab.prove(29, "max_connections used up", sending.accepted, ambiguous=lab.doubts(sending.accepted))
 
 
@@ -137,6 +139,7 @@ def test_30_and_31_databases_that_cannot_now(two_workers: Lab, fault: int) -> No
         lab.until(lambda: len(sending.accepted) >= before + 50, "fifty more accepted")
     assert {answer.status_code for answer in sending.refusals} <= {503}
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in sending.refusals)
+    lab.until_ended(sending.accepted)
     lab.prove(fault, title, sending.accepted, ambiguous=lab.doubts(sending.accepted))
 
 
@@ -194,4 +197,5 @@ def test_43_a_heartbeat_from_the_future_is_none(two_workers: Lab) -> None:
     lab.sql("email-service", f"UPDATE email_workers SET heartbeat_at = {ahead}, steady_since = {ahead}")
     lab.sql("email-service", f"UPDATE email_deliveries SET updated_at = {ahead} WHERE state = 'sending'")
     lab.provider()
+    lab.until_ended(ids)
     lab.prove(43, "the database's clock jumped, then a worker died", ids, ambiguous=lab.doubts(ids))
