@@ -10,16 +10,10 @@ from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from chassis.errors import Unavailable
+from chassis.sqlstates import is_away, sqlstate_of
 from chassis.statements import STATEMENT_SECONDS, Single, SingleConnections
 
 log = structlog.get_logger()
-
-# SQLSTATE classes that say "the server is not there for us", not "the statement is wrong":
-# 08 connection exception, 53 insufficient resources, 57P operator intervention (shutdown, starting up); and while it is being
-# set up, moved or its password changed: 28 invalid authorization, 3D no such database, 55000 it takes no connections.
-AWAY = ("08", "28", "3D", "53", "55000", "57P")
-# The driver's own: a connection that is closed, or on which the server said goodbye while nobody asked it anything.
-AWAY_BY_NAME = frozenset({"ConnectionDoesNotExistError", "InterfaceError", "InternalClientError"})
 
 
 class DatabaseUnavailable(Unavailable):
@@ -30,8 +24,9 @@ class Database:
     """One service's own database.
 
     `begin()` gives a connection inside a transaction that commits when the block ends. It raises `DatabaseUnavailable`
-    (503 with Retry-After) when the server is away, in place of the driver's many ways to say so. `each()` is for single
-    statements, which PostgreSQL makes whole by itself. Each of the two has `pool_size` connections at most.
+    (503 with Retry-After) when the server is down or says "not now" (`chassis.sqlstates`: read-only, timed out, full …), in
+    place of the driver's many ways to say so. `each()` is for single statements, which PostgreSQL makes whole by itself. Each
+    of the two has `pool_size` connections at most.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float = 2.0) -> None:
@@ -48,7 +43,12 @@ class Database:
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         async with _told(), self._engine.begin() as connection:
-            yield connection
+            try:
+                yield connection
+            except DBAPIError as error:
+                if is_away(error):  # not used again: a session that began read-only stays read-only
+                    await connection.invalidate(error)
+                raise
 
     @asynccontextmanager
     async def each(self) -> AsyncIterator[Single]:
@@ -77,7 +77,7 @@ class Database:
 
 @asynccontextmanager
 async def _told() -> AsyncIterator[None]:
-    """Raises DatabaseUnavailable for every way in which the driver says that the server is away."""
+    """Raises DatabaseUnavailable for every way in which the driver says that the server is down or cannot do it now."""
     try:
         yield
     except (OSError, TimeoutError, PoolTimeout) as error:
@@ -92,14 +92,6 @@ async def _told() -> AsyncIterator[None]:
         raise
 
 
-def is_away(error: BaseException | None) -> bool:
-    """Whether the driver's error says that the server is not there for us."""
-    if isinstance(error, DBAPIError):
-        error = error.orig
-    state = getattr(error, "sqlstate", None) or getattr(error, "pgcode", None) or ""
-    return str(state).startswith(AWAY) or type(error).__name__ in AWAY_BY_NAME
-
-
 def _unavailable(error: BaseException) -> DatabaseUnavailable:
-    log.warning("database.unavailable", error=type(error).__name__)
+    log.warning("database.unavailable", error=type(error).__name__, sqlstate=sqlstate_of(error))
     return DatabaseUnavailable()

@@ -13,11 +13,11 @@ import uvicorn
 from fastapi import FastAPI
 from pydantic import ValidationError
 
-from chassis.database import is_away
 from chassis.errors import ServiceError
 from chassis.logs import configure_logs
 from chassis.one_write import OneWriteProtocol
 from chassis.settings import ServiceSettings
+from chassis.sqlstates import is_away
 from chassis.tracing import Tracing, tracing_from_environment
 
 NEW_OBJECTS = 20_000  # between two collections of the youngest
