@@ -41,6 +41,7 @@ from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceTokens
+from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing, traced
 from contracts.callers import build_authenticator
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
@@ -78,7 +79,7 @@ class Gateway:
             tracing,
         )
         self.database = Database(settings.database_url, pool_size=settings.database_pool_size)
-        tokens = ServiceTokens(settings.service_secret.get_secret_value(), API_GATEWAY)
+        tokens = ServiceTokens(signing_secret(settings.service_secret), API_GATEWAY)
         states = breaker_metrics(self.registry)
         self.users = ServiceClient(
             settings.user_service_url, USER_SERVICE, tokens, _breaker(USER_SERVICE, states), tracing
@@ -130,11 +131,10 @@ class Gateway:
             metrics=self.metrics,
         )
         app.state.forwarders = self.forwarders
-        hs256 = self.settings.algorithm == "HS256"
         app.state.authenticator = build_authenticator(
             self.users,
             self.redis,
-            shared_secret=self.settings.secret_key.get_secret_value() if hs256 else None,
+            shared_secret=self.settings.shared_secret,
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
 

@@ -4,23 +4,22 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
-from chassis.settings import DEVELOPMENT_SECRET_KEY, DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, ServiceSettings
+from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
+from chassis.settings import DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, TokenSettings
 
 
-class GatewaySettings(ServiceSettings):
+class GatewaySettings(TokenSettings):
     """Every field is an environment variable of the same name in capitals."""
 
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/api_gateway"
-    redis_url: str = "redis://localhost:6379/0"
-    rabbitmq_url: str = "amqp://guest:guest@localhost:5672/"
+    redis_url: RedisUrl = "redis://localhost:6379/0"
+    rabbitmq_url: RabbitUrl = "amqp://guest:guest@localhost:5672/"
     queue_type: Literal["classic", "quorum"] = "classic"
-    user_service_url: str = "http://localhost:8001"
-    template_service_url: str = "http://localhost:8002"
-    email_service_url: str = "http://localhost:8003"
-    push_service_url: str = "http://localhost:8004"
+    user_service_url: ServiceUrl = "http://localhost:8001"
+    template_service_url: ServiceUrl = "http://localhost:8002"
+    email_service_url: ServiceUrl = "http://localhost:8003"
+    push_service_url: ServiceUrl = "http://localhost:8004"
 
-    secret_key: SecretStr = DEVELOPMENT_SECRET_KEY
-    algorithm: Literal["ES256", "HS256"] = "ES256"
     service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     max_body_bytes: int = Field(default=4_194_304, description="A batch of 1,000 fits", gt=0)
@@ -41,7 +40,7 @@ class GatewaySettings(ServiceSettings):
         gt=0,
     )
     retention_days: int | None = Field(
-        default=None, description="What ended and is older is deleted; unset: everything is kept", gt=0
+        default=None, description="What ended and is older is deleted; unset: everything is kept", gt=0, le=36_500
     )
     reconcile_interval_seconds: float = Field(
         default=60, description="Between two readings of what is unaccounted for and how old the oldest is", gt=0

@@ -45,6 +45,21 @@ class EmailSettings(WorkerSettings):
             raise ValueError("every receiver would have to support SMTPUTF8")
         return value
 
+    @field_validator("smtp_host")
+    @classmethod
+    def _is_a_host(cls, value: str) -> str:
+        host = value.strip()
+        if not host.isprintable() or set(host) & set(" /@") or (":" in host and not _is_ip_address(host)):
+            raise ValueError("is a host name or an address, without a scheme or a port (SMTP_PORT)")
+        return host
+
+    @field_validator("from_name")
+    @classmethod
+    def _is_one_line(cls, value: str) -> str:
+        if not value.isprintable():
+            raise ValueError("has characters that cannot be printed")
+        return value
+
     @field_validator("smtp_ehlo_name")
     @classmethod
     def _is_one_word(cls, value: str) -> str:
@@ -60,7 +75,14 @@ class EmailSettings(WorkerSettings):
 
     @property
     def smtp_host_is_this_one(self) -> bool:
-        try:
+        if _is_ip_address(self.smtp_host):
             return ipaddress.ip_address(self.smtp_host).is_loopback
-        except ValueError:
-            return self.smtp_host == "localhost"
+        return self.smtp_host == "localhost"
+
+
+def _is_ip_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True

@@ -16,6 +16,7 @@ from chassis.health import Dependency
 from chassis.http_client import ServiceClient
 from chassis.metrics import new_registry
 from chassis.security import ServiceCallers, ServiceTokens
+from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing
 from contracts.callers import build_authenticator
 from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE, ActiveTemplate
@@ -66,7 +67,7 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     app.state.reader = TemplateReader(database)
     app.state.writer = TemplateWriter(database, _readers_cache(cache_redis).forget)
     app.state.authenticator = build_authenticator(users, cache_redis, shared_secret=settings.shared_secret)
-    app.state.service_callers = ServiceCallers(settings.service_secret.get_secret_value(), TEMPLATE_SERVICE)
+    app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), TEMPLATE_SERVICE)
     for module in (previews, templates, versions, internal):
         app.include_router(module.router)
     return app
@@ -74,7 +75,7 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
 
 def _users(settings: TemplateSettings, registry: CollectorRegistry, tracing: Tracing) -> ServiceClient:
     breaker = CircuitBreaker(USER_SERVICE, on_change=breaker_metrics(registry).labels(USER_SERVICE).set)
-    tokens = ServiceTokens(settings.service_secret.get_secret_value(), TEMPLATE_SERVICE)
+    tokens = ServiceTokens(signing_secret(settings.service_secret), TEMPLATE_SERVICE)
     return ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker, tracing)
 
 

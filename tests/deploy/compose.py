@@ -22,9 +22,8 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "push-worker": PushSettings,
 }
 FOLDERS = {name: name.replace("-worker", "-service") for name in SETTINGS}
-# Read by uvicorn and by the OpenTelemetry SDK, not by a settings class.
+# Read by the OpenTelemetry SDK, not by a settings class.
 READ_BY_LIBRARIES = {
-    "FORWARDED_ALLOW_IPS",
     "OTEL_EXPORTER_OTLP_ENDPOINT",
     "OTEL_TRACES_SAMPLER",
     "OTEL_TRACES_SAMPLER_ARG",

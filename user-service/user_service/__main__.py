@@ -12,7 +12,8 @@ from pydantic import ValidationError
 from chassis.database import Database
 from chassis.errors import ServiceError
 from chassis.metrics import new_registry
-from chassis.server import load_settings, migrate_database, serve
+from chassis.server import migrate_database, serve
+from chassis.settings import load_settings
 from user_service.main import create_app
 from user_service.migrating import ALEMBIC
 from user_service.services.admins import EnsuredAdmin, ensure_admin

@@ -17,6 +17,7 @@ from chassis.errors import Unavailable
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.security import Authenticator, RevokedTokens, ServiceCallers, TokenVerifier
+from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import USER_SERVICE
@@ -93,7 +94,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     )
     app.state.services = services
     app.state.authenticator = Authenticator(services.verifier, services.api_keys, revoked)
-    app.state.service_callers = ServiceCallers(settings.service_secret.get_secret_value(), USER_SERVICE)
+    app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), USER_SERVICE)
     for module in ROUTERS:
         app.include_router(module.router)
     return app
@@ -135,12 +136,9 @@ def _services(base: Foundation, revoked: RevokedTokens) -> Services:
 
 
 def _signing_keys(settings: UserSettings, database: Database) -> SigningKeys:
-    secret = settings.secret_key.get_secret_value()
-    match settings.algorithm:
-        case "ES256":
-            return StoredKeys(database, secret)
-        case "HS256":
-            return SharedKey(secret)
+    if settings.shared_secret is not None:
+        return SharedKey(settings.shared_secret)
+    return StoredKeys(database, settings.secret_key.get_secret_value())
 
 
 async def _prepare_key(keys: SigningKeys) -> None:

@@ -1,11 +1,12 @@
 """What the user service reads from its environment."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
-from chassis.settings import DEVELOPMENT_SECRET_KEY, DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, ServiceSettings
+from chassis.server_urls import RedisUrl
+from chassis.settings import DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, TokenSettings
 
 PUSH_HOSTS = (
     "fcm.googleapis.com",
@@ -21,16 +22,14 @@ def _listed(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-class UserSettings(ServiceSettings):
+class UserSettings(TokenSettings):
     """Every field is an environment variable of the same name in capitals."""
 
     port: int = Field(default=8001, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/user_service"
     database_pool_size: int = Field(default=10, gt=0)
-    redis_url: str = "redis://localhost:6379/0"
+    redis_url: RedisUrl = "redis://localhost:6379/0"
 
-    secret_key: SecretStr = DEVELOPMENT_SECRET_KEY
-    algorithm: Literal["ES256", "HS256"] = "ES256"
     access_token_expire_minutes: int = Field(default=30, gt=0, le=1_440)
     refresh_token_expire_days: int = Field(default=30, gt=0, le=365)
     service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
@@ -45,3 +44,8 @@ class UserSettings(ServiceSettings):
     login_window_seconds: int = Field(default=900, gt=0)
     password_workers: int = Field(default=2, description="Threads that hash passwords", gt=0)
     password_queue: int = Field(default=50, description="Hashes that may wait; more are refused with 503", ge=0)
+
+    @property
+    def unused_keys(self) -> frozenset[str]:
+        """None: where SECRET_KEY signs nothing, it encrypts the keys that do."""
+        return frozenset()

@@ -10,8 +10,8 @@ from alembic.config import Config
 def alembic_config(folder: Path, url: str) -> Config:
     """The configuration of the migrations in `folder` (a service's `alembic/`), for the database at `url`."""
     config = Config()
-    config.set_main_option("script_location", str(folder))
-    config.set_main_option("sqlalchemy.url", url.replace("%", "%%"))
+    for name, value in {"script_location": str(folder), "sqlalchemy.url": url}.items():
+        config.set_main_option(name, value.replace("%", "%%"))  # Alembic interpolates
     return config
 
 

@@ -8,22 +8,34 @@ import asyncio
 from collections.abc import Callable
 
 from alembic import context
+from alembic.util import CommandError
 from sqlalchemy import Connection, MetaData, pool
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
+
+from chassis.sqlstates import is_away
 
 # An arbitrary number, the same everywhere: replicas that start together migrate one after another.
 MIGRATION_LOCK = 7_405_133
 
 
 def run_migrations(metadata: MetaData, version_table: str, url: Callable[[], str]) -> None:
-    """`url` is asked only when the configuration names no database (the `alembic` command on its own)."""
+    """`url` is asked only when the configuration names no database (the `alembic` command on its own).
+
+    Raises CommandError, which `alembic` prints in one line, when the database is down or says "not now".
+    """
     given = context.config.get_main_option("sqlalchemy.url") or url()
     if context.is_offline_mode():
         context.configure(url=given, target_metadata=metadata, version_table=version_table, literal_binds=True)
         with context.begin_transaction():
             context.run_migrations()
         return
-    asyncio.run(_online(metadata, version_table, given))
+    try:
+        asyncio.run(_online(metadata, version_table, given))
+    except Exception as error:
+        if not isinstance(error, OSError) and not is_away(error):
+            raise
+        raise CommandError(f"The database that DATABASE_URL names cannot be used now: {_first_line(error)}") from error
 
 
 async def _online(metadata: MetaData, version_table: str, url: str) -> None:
@@ -52,6 +64,12 @@ def _migrate(connection: Connection, metadata: MetaData, version_table: str) -> 
     finally:
         connection.rollback()
         connection.exec_driver_sql(f"SELECT pg_advisory_unlock({MIGRATION_LOCK})")
+
+
+def _first_line(error: Exception) -> str:
+    """Without the statement that SQLAlchemy adds."""
+    said = str(error.orig if isinstance(error, DBAPIError) else error) or type(error).__name__
+    return said.splitlines()[0]
 
 
 def _only(metadata: MetaData) -> Callable[..., bool]:

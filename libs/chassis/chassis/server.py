@@ -9,16 +9,16 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol, TypeVar
 
+import structlog
 import uvicorn
 from fastapi import FastAPI
-from pydantic import ValidationError
 
-from chassis.errors import ServiceError
 from chassis.logs import configure_logs
 from chassis.one_write import OneWriteProtocol
-from chassis.settings import ServiceSettings
-from chassis.sqlstates import is_away
+from chassis.settings import ServiceSettings, load_settings
 from chassis.tracing import Tracing, tracing_from_environment
+
+log = structlog.get_logger()
 
 NEW_OBJECTS = 20_000  # between two collections of the youngest
 
@@ -32,25 +32,17 @@ class AppFactory(Protocol[Settings_contra]):
     def __call__(self, settings: Settings_contra, /, *, tracing: Tracing) -> FastAPI: ...
 
 
-def load_settings(kind: type[Settings]) -> Settings:
-    """The settings from the environment; ends the process with status 2 and one clear line a problem, values unsaid."""
-    try:
-        return kind()
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = ".".join(str(step) for step in problem["loc"]).upper() or "settings"
-            sys.stderr.write(f"{kind.__name__}: {name}: {problem['msg']}\n")
-        raise SystemExit(2) from None
-
-
 def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests in flight end and sends the last spans."""
     settings, tracing = load_settings(kind), tracing_from_environment(service)
     configure_logs(level=settings.log_level, form=settings.log_format, service=service, extra=tracing.log_processors)
+    for variable in settings.weak_keys:
+        log.warning("settings.weak_key", variable=variable, hint="production refuses it: `make env` writes random ones")
     config = uvicorn.Config(
         create_app(settings, tracing=tracing),
         host=settings.host,
         port=settings.port,
+        forwarded_allow_ips=settings.forwarded_allow_ips,
         log_config=None,
         access_log=False,
         http=OneWriteProtocol,
@@ -62,6 +54,8 @@ def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) 
     try:
         server.run()
     finally:
+        if not server.started:
+            log.error("server.not_started", HOST=settings.host, PORT=settings.port, hint="a line above says why")
         tracing.flush()
     if not server.started:
         raise SystemExit(3)
@@ -91,15 +85,15 @@ class _Server(uvicorn.Server):
 
 
 def migrate_database(url: str, folder: Path) -> None:
-    """Brings the database to the newest revision in `folder`; ends the process with a clear line when it is away."""
-    from chassis.migrating import migrate  # noqa: PLC0415 - see there
+    """Brings the database to the newest revision in `folder`; ends the process with a clear line when it is down."""
+    from alembic.util import CommandError  # noqa: PLC0415 - see chassis.migrating
+
+    from chassis.migrating import migrate  # noqa: PLC0415
 
     try:
         asyncio.run(migrate(folder, url))
-    except Exception as error:
-        if not isinstance(error, OSError | ServiceError) and not is_away(error):
-            raise
-        sys.stderr.write(f"The database that DATABASE_URL names cannot be reached: {error}\n")
+    except CommandError as error:
+        sys.stderr.write(f"{error}\n")
         raise SystemExit(1) from None
     sys.stdout.write("The database is at the newest revision.\n")
 

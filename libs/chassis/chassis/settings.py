@@ -1,24 +1,43 @@
 """Settings every service has, read from the environment (and a `.env` beside or above the service's folder)."""
 
-from typing import Annotated, Literal, Self
+import sys
+from ipaddress import ip_network
+from typing import Annotated, Literal, Self, TypeVar
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import (
+    BeforeValidator,
+    Field,
+    SecretStr,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.server_urls import DatabaseUrl as DatabaseUrl  # noqa: PLC0414 - re-exported: every service's settings have one
+
 Environment = Literal["development", "production"]
-MINIMUM_KEY_BYTES = 32
+Algorithm = Literal["ES256", "HS256"]
+MINIMUM_KEY_BYTES = 32  # RFC 7518, 3.2: at least as long as the hash
 EMBEDDED_KEY_PREFIX = "development-only-"  # keys that start so are printed in public files: never for production
 DEVELOPMENT_SECRET_KEY = SecretStr("development-only-secret-key-not-for-production")
 DEVELOPMENT_SERVICE_SECRET = SecretStr("development-only-service-secret-not-for-production")
+MAX_SECONDS = 31_536_000  # a year: what is longer is a mistake, and may not fit where it is added to a time
 
 
-def _asyncpg(url: str) -> str:
-    """`postgres://` and `postgresql://` mean the driver we have (SQLAlchemy 2.1 would take them for psycopg)."""
-    scheme, separator, rest = url.partition("://")
-    return f"postgresql+asyncpg://{rest}" if separator and scheme in {"postgres", "postgresql"} else url
+def _upper(given: object) -> object:
+    return given.strip().upper() if isinstance(given, str) else given
 
 
-DatabaseUrl = Annotated[str, AfterValidator(_asyncpg)]
+def signing_secret(value: SecretStr) -> str:
+    """The text to sign HS256 with, at least as long as the standard asks for.
+
+    A shorter one, which production refuses, is filled up with zero bytes. HMAC does the same (RFC 2104, 2), so signatures
+    are those of the secret as it was given.
+    """
+    plain = value.get_secret_value()
+    return plain + "\0" * (MINIMUM_KEY_BYTES - len(plain.encode()))
 
 
 class ServiceSettings(BaseSettings):
@@ -29,38 +48,119 @@ class ServiceSettings(BaseSettings):
 
     model_config = SettingsConfigDict(
         env_file=("../.env", ".env"),
-        env_file_encoding="utf-8",
+        env_file_encoding="utf-8-sig",  # some editors begin a file with a byte order mark
         env_ignore_empty=True,  # `NAME=` in a .env, or a variable that compose passes on unset, means the default
         extra="ignore",
         hide_input_in_errors=True,
         frozen=True,
+        allow_inf_nan=False,
     )
 
     environment: Environment = "development"
-    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = "INFO"
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
     log_format: Literal["json", "console"] = "json"
     host: str = "0.0.0.0"
     port: int = Field(default=8000, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/notifications"
     max_body_bytes: int = Field(default=1_048_576, description="Largest request body, in bytes", gt=0)
     docs_enabled: bool = True
+    forwarded_allow_ips: str = Field(default="127.0.0.1,::1", description="Proxies whose X-Forwarded-For counts")
 
     @property
     def production(self) -> bool:
         return self.environment == "production"
 
+    @property
+    def weak_keys(self) -> list[str]:
+        """The variables of keys of ours that are in use and default or short. In production there are none."""
+        return [name.upper() for name, key in self._keys() if _is_weak(key)]
+
+    @property
+    def unused_keys(self) -> frozenset[str]:
+        """Fields of keys of ours that the service does not use as it is configured, and so never asks for."""
+        return frozenset()
+
+    def _keys(self) -> list[tuple[str, SecretStr]]:
+        """Only keys of our own (`*_secret`, `*_secret_key`): a password that a provider gave us is the provider's choice."""
+        return [
+            (name, value)
+            for name, value in self
+            if isinstance(value, SecretStr) and name.endswith(("secret", "secret_key")) and name not in self.unused_keys
+        ]
+
+    @field_validator("*")
+    @classmethod
+    def _is_at_most_a_year(cls, value: object, info: ValidationInfo) -> object:
+        if str(info.field_name).endswith("_seconds") and isinstance(value, int | float) and value > MAX_SECONDS:
+            raise ValueError(f"is more than a year ({MAX_SECONDS} seconds)")
+        return value
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        """uvicorn would take anything else for the name of a Unix socket, and trust nobody."""
+        given = [one.strip() for one in value.split(",") if one.strip()]
+        if given != ["*"] and not all(_is_network(one) for one in given):
+            raise ValueError("takes addresses and networks with commas between them, or a lone *")
+        return ",".join(given)
+
     @model_validator(mode="after")
-    def _keys_are_strong(self) -> Self:
+    def _keys_are_usable(self) -> Self:
         """In production a default or short key of ours stops the start; the message names the variable, not its value."""
-        weak = [name.upper() for name, value in self if isinstance(value, SecretStr) and _is_weak_key(name, value)]
-        if self.production and weak:
-            raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(weak)}")
+        if self.production and self.weak_keys:
+            raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(self.weak_keys)}")
         return self
 
 
-def _is_weak_key(name: str, value: SecretStr) -> bool:
-    """Only keys of our own (`*_secret`, `*_secret_key`): a password that a provider gave us is the provider's choice."""
-    if not name.endswith(("secret", "secret_key")):
-        return False
-    plain = value.get_secret_value()
+class TokenSettings(ServiceSettings):
+    """What services read that check access tokens: the user service's public keys do (ES256), or SECRET_KEY (HS256)."""
+
+    secret_key: SecretStr = Field(default=DEVELOPMENT_SECRET_KEY, description="Signs access tokens, if HS256")
+    algorithm: Annotated[Algorithm, BeforeValidator(_upper)] = Field(
+        default="ES256", description="How access tokens are signed; HS256 uses SECRET_KEY"
+    )
+
+    @property
+    def shared_secret(self) -> str | None:
+        """The secret that access tokens are signed with; None when the user service's public keys are asked for."""
+        return signing_secret(self.secret_key) if self.algorithm == "HS256" else None
+
+    @property
+    def unused_keys(self) -> frozenset[str]:
+        return frozenset() if self.algorithm == "HS256" else frozenset({"secret_key"})
+
+    @model_validator(mode="after")
+    def _secret_is_no_pem(self) -> Self:
+        if self.algorithm == "HS256" and "-----BEGIN" in self.secret_key.get_secret_value():
+            raise ValueError("SECRET_KEY is a PEM, a key of another kind; HS256 takes random text")
+        return self
+
+
+Settings = TypeVar("Settings", bound=ServiceSettings)
+
+
+def load_settings(kind: type[Settings]) -> Settings:
+    """The settings from the environment; ends the process with status 2 and one clear line a problem, values unsaid."""
+    try:
+        return kind()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = ".".join(str(step) for step in problem["loc"]).upper() or "settings"
+            sys.stderr.write(f"{kind.__name__}: {name}: {problem['msg']}\n")
+    except (OSError, UnicodeDecodeError) as error:  # the second's own words would quote the file
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
+        sys.stderr.write(f"{kind.__name__}: .env cannot be read: {why}\n")
+    raise SystemExit(2)
+
+
+def _is_weak(key: SecretStr) -> bool:
+    plain = key.get_secret_value()
     return len(plain.encode()) < MINIMUM_KEY_BYTES or plain.startswith(EMBEDDED_KEY_PREFIX)
+
+
+def _is_network(text: str) -> bool:
+    try:
+        ip_network(text)
+    except ValueError:
+        return False
+    return True

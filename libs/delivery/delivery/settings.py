@@ -4,17 +4,18 @@ from typing import Literal
 
 from pydantic import Field, SecretStr
 
+from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
 from chassis.settings import DEVELOPMENT_SERVICE_SECRET, ServiceSettings
 
 
 class WorkerSettings(ServiceSettings):
     """Every field is an environment variable of the same name in capitals. A worker's own settings add DATABASE_URL."""
 
-    redis_url: str = "redis://localhost:6379/0"
-    rabbitmq_url: str = "amqp://guest:guest@localhost:5672/"
+    redis_url: RedisUrl = "redis://localhost:6379/0"
+    rabbitmq_url: RabbitUrl = "amqp://guest:guest@localhost:5672/"
     queue_type: Literal["classic", "quorum"] = "classic"
-    user_service_url: str = "http://localhost:8001"
-    template_service_url: str = "http://localhost:8002"
+    user_service_url: ServiceUrl = "http://localhost:8001"
+    template_service_url: ServiceUrl = "http://localhost:8002"
     service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     worker_prefetch_count: int = Field(
@@ -41,6 +42,9 @@ class WorkerSettings(ServiceSettings):
     )
     sweep_interval_seconds: float = Field(default=1.0, gt=0)
     retention_days: int | None = Field(
-        default=None, description="Ends in the ledger that are a day older are deleted; unset: everything is kept", gt=0
+        default=None,
+        description="Ends in the ledger that are a day older are deleted; unset: everything is kept",
+        gt=0,
+        le=36_500,
     )
     drain_seconds: float = Field(default=15.0, description="What a stopping worker gives its sends in flight", ge=0)

@@ -1,0 +1,79 @@
+"""Addresses of servers, as settings have them: read leniently, refused before anything connects, and never quoted.
+
+They hold passwords, so a refusal says what an address looks like and not what was given.
+"""
+
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import yarl
+from pydantic import AfterValidator
+from redis.asyncio import ConnectionPool
+from sqlalchemy import URL, make_url
+from sqlalchemy.exc import ArgumentError
+
+DRIVER = "postgresql+asyncpg"
+# The same server, and the driver that we have (SQLAlchemy 2.1 takes `postgresql://` for psycopg).
+SAME_SERVER = frozenset({DRIVER, "postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
+# The options of the driver's `connect` that are text.
+OPTIONS = frozenset({"host", "port", "ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib"})
+SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+
+
+def _database(given: str) -> str:
+    """Also libpq's `sslmode`, which the driver calls `ssl`."""
+    scheme, _, rest = given.strip().partition("://")
+    try:
+        url = make_url(f"{DRIVER}://{rest}") if scheme in SAME_SERVER else None
+    except (ArgumentError, ValueError):
+        url = None
+    if url is None or not (url.host or url.query or url.database) or not 0 <= (url.port or 0) < 65_536:
+        raise ValueError("is no PostgreSQL address like postgresql://user:password@host:5432/database")
+    if "sslmode" in url.query:
+        url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
+    _refuse_options(url)
+    return url.render_as_string(hide_password=False)
+
+
+def _refuse_options(url: URL) -> None:
+    unknown = sorted(url.query.keys() - OPTIONS)
+    if unknown:
+        raise ValueError(f"has options that the driver does not know: {', '.join(unknown)}")
+    if url.query.get("ssl", "prefer") not in SSL_MODES:
+        raise ValueError(f"has an unknown ssl mode; there are {', '.join(sorted(SSL_MODES))}")
+
+
+def _redis(given: str) -> str:
+    try:
+        ConnectionPool.from_url(given.strip()).make_connection()  # type: ignore[no-untyped-call]
+    except (ValueError, TypeError):  # TypeError: an option that the client does not know
+        raise ValueError("is no Redis address like redis://:password@host:6379/0") from None
+    return given.strip()
+
+
+def _amqp(given: str) -> str:
+    try:
+        url = yarl.URL(given.strip())
+        heartbeat = int(url.query.get("heartbeat", "1"))
+    except ValueError:
+        url, heartbeat = yarl.URL(), 0
+    if url.scheme not in {"amqp", "amqps"} or not url.host or heartbeat < 0:
+        raise ValueError("is no RabbitMQ address like amqp://user:password@host:5672/")
+    return given.strip()
+
+
+def _http(given: str) -> str:
+    try:
+        parts = urlsplit(given.strip())
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
+        raise ValueError("is no address like http://host:8001")
+    return given.strip().rstrip("/")
+
+
+DatabaseUrl = Annotated[str, AfterValidator(_database)]
+RedisUrl = Annotated[str, AfterValidator(_redis)]
+RabbitUrl = Annotated[str, AfterValidator(_amqp)]
+ServiceUrl = Annotated[str, AfterValidator(_http)]

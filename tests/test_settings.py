@@ -1,0 +1,338 @@
+"""What a service makes of its environment: one clear line for what it cannot use, never a traceback, never a value."""
+
+import hashlib
+import hmac
+import json
+import math
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args, get_origin
+
+import httpx2
+import pytest
+from annotated_types import Ge, Gt, Le
+from pydantic import SecretStr
+from pydantic.fields import FieldInfo
+
+import api_gateway.main
+import email_service.worker
+import push_service.worker
+import template_service.main
+import user_service.main
+from chassis.security import SharedSecret
+from chassis.settings import load_settings, signing_secret
+from chassis.tracing import OFF
+from devstack.simulators.service_account import make_service_account
+from tests.deploy.compose import SETTINGS
+from tests.servers.process import ServerProcess, free_port, wait_until
+
+CREATE_APP: Mapping[str, Any] = {
+    "api-gateway": api_gateway.main.create_app,
+    "user-service": user_service.main.create_app,
+    "template-service": template_service.main.create_app,
+    "email-worker": email_service.worker.create_app,
+    "push-worker": push_service.worker.create_app,
+}
+MODULES = {name: name.replace("-worker", "-service").replace("-", "_") for name in SETTINGS}
+CHECKS_TOKENS = ("api-gateway", "user-service", "template-service")
+# The .env that the project was asked for, as it was printed.
+BRIEFS_ENV = """
+# Database
+DATABASE_URL=postgresql+asyncpg://postgres:postgres@localhost:5432/notifications
+# Redis
+REDIS_URL=redis://localhost:6379/0
+# RabbitMQ
+RABBITMQ_URL=amqp://admin:admin123@localhost:5672/
+# SMTP (for Email Service)
+SMTP_HOST=smtp.gmail.com
+SMTP_PORT=587
+SMTP_USER=your-email@gmail.com
+SMTP_PASSWORD=your-app-password
+FROM_EMAIL=noreply@example.com
+# FCM (for Push Service)
+FCM_API_KEY=your-fcm-server-key
+# Service URLs
+USER_SERVICE_URL=http://localhost:8001
+TEMPLATE_SERVICE_URL=http://localhost:8002
+# Worker Configuration
+WORKER_PREFETCH_COUNT=10
+MAX_RETRIES=5
+# JWT Authentication
+SECRET_KEY=your-secret-key-here
+ALGORITHM=HS256
+ACCESS_TOKEN_EXPIRE_MINUTES=30
+# The other brief's
+DEBUG=False
+ALLOWED_HOSTS=localhost,127.0.0.1
+DB_NAME=api_gateway
+DB_USER=postgres
+DB_PASSWORD=secret
+DB_HOST=localhost
+DB_PORT=5432
+"""
+STRONG = "k" * 20 + "-strong-enough-for-a-test"
+SAYS_NOTHING = "hunter2"  # what must never be quoted
+
+
+@pytest.fixture
+def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
+    """An environment without any variable of ours, in a folder without a .env."""
+    for kind in SETTINGS.values():
+        for name in kind.model_fields:
+            monkeypatch.delenv(name.upper(), raising=False)
+    (tmp_path / "service").mkdir()
+    monkeypatch.chdir(tmp_path / "service")
+    return monkeypatch
+
+
+@pytest.fixture
+def refusal(env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Refusal":
+    return Refusal(env, capsys)
+
+
+@dataclass
+class Refusal:
+    env: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def __call__(self, service: str, **given: str) -> str:
+        """The one line with which the service does not start."""
+        with self.env.context() as changed:
+            for name, value in given.items():
+                changed.setenv(name, value)
+            with pytest.raises(SystemExit) as ended:
+                load_settings(SETTINGS[service])
+        assert ended.value.code == 2
+        line = self.capsys.readouterr().err
+        assert line.count("\n") == 1, line
+        assert SAYS_NOTHING not in line
+        return line
+
+
+def nonsense(field: FieldInfo) -> list[str]:
+    """Values that a field of this kind cannot have. None for free text."""
+    kinds = [kind for kind in (get_args(field.annotation) or (field.annotation,)) if kind is not type(None)]
+    if get_origin(field.annotation) is Literal:
+        return [SAYS_NOTHING]
+    if bool in kinds:
+        return [SAYS_NOTHING, "2"]
+    if int in kinds or float in kinds:
+        bounds = [bound for bound in field.metadata if isinstance(bound, Ge | Gt)]
+        assert bounds, "a number without a lower bound"
+        return [SAYS_NOTHING, "-1", "nan", "inf", "1e400"]
+    return []
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_a_value_of_the_wrong_kind_is_one_line_that_names_the_variable(refusal: Refusal, service: str) -> None:
+    for name, field in SETTINGS[service].model_fields.items():
+        for value in nonsense(field):
+            assert name.upper() in refusal(service, **{name.upper(): value}), value
+
+
+ADDRESSES: Mapping[str, tuple[str, ...]] = {
+    "DATABASE_URL": (
+        "hunter2", "mysql://u:hunter2@h/d", "sqlite:///hunter2", "postgresql+pg8000://u:hunter2@h/d",
+        "postgresql://u:hunter2@h:port/d", "postgresql://u:hunter2@h:99999/d", "postgresql://u:hunter2@[::1/d",
+        "postgresql://u:hunter2@h/d?foo=bar", "postgresql://u:hunter2@h/d?sslmode=hunter2", "postgresql://",
+    ),
+    "REDIS_URL": (
+        "hunter2", "localhost:6379", "http://:hunter2@h", "redis://:hunter2@h:port/0", "redis://:hunter2@h/0?foo=bar",
+    ),
+    "RABBITMQ_URL": (
+        "hunter2", "localhost:5672", "http://u:hunter2@h", "amqp://u:hunter2@h:port/", "amqp://", "amqp://u:hunter2@[::1/",
+        "amqp://u:hunter2@h/?heartbeat=hunter2",
+    ),
+    "USER_SERVICE_URL": ("hunter2", "localhost:8001", "ftp://h", "http://", "http://h:port", "http://h/?a=hunter2"),
+    "TEMPLATE_SERVICE_URL": ("hunter2", "//h"),
+    "EMAIL_SERVICE_URL": ("hunter2",),
+    "PUSH_SERVICE_URL": ("hunter2",),
+    "FCM_BASE_URL": ("hunter2", "ftp://h"),
+    "FORWARDED_ALLOW_IPS": ("hunter2", "10.0.0.1/8", "*, 10.0.0.1", "300.0.0.1"),
+    "FROM_EMAIL": ("hunter2", "a@b, hunter2@d", "Hunter <hunter2@example.com>", "a@", "ü@example.com"),
+    "FROM_NAME": ("two\nlines",),
+    "SMTP_HOST": ("smtp://hunter2", "smtp.example.com:587", "a b"),
+    "SMTP_EHLO_NAME": ("hunter2 hunter2", "tür"),
+    "FCM_SERVICE_ACCOUNT_FILE": ("/nowhere/hunter2.json", "/", "/etc/hostname"),
+    "FCM_SERVICE_ACCOUNT_JSON": ("hunter2", "{}", '{"private_key": "hunter2"}'),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_an_address_that_is_none_is_one_line_that_names_the_variable_and_not_the_password(
+    refusal: Refusal, service: str
+) -> None:
+    for name in ADDRESSES.keys() & {field.upper() for field in SETTINGS[service].model_fields}:
+        for value in ADDRESSES[name]:
+            assert name in refusal(service, **{name: value}), value
+
+
+def test_every_text_that_means_something_is_tried_above() -> None:
+    """What is left is free text, or a key."""
+    free = {"HOST", "SMTP_USER", "SMTP_PASSWORD", "SECRET_KEY", "SERVICE_SECRET", "FCM_API_KEY", "WEB_PUSH_HOSTS"}
+    fields = {name.upper(): field for kind in SETTINGS.values() for name, field in kind.model_fields.items()}
+    assert {name for name, field in fields.items() if not nonsense(field)} == free | set(ADDRESSES)
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_an_empty_variable_is_an_unset_one(env: pytest.MonkeyPatch, service: str) -> None:
+    """As compose passes on what .env does not set."""
+    defaults = SETTINGS[service]()
+    for name in SETTINGS[service].model_fields:
+        env.setenv(name.upper(), "")
+    assert load_settings(SETTINGS[service]) == defaults
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+@pytest.mark.parametrize(
+    ("given", "meant"),
+    [
+        ("postgres://u:p%40x@h:5433/d", "postgresql+asyncpg://u:p%40x@h:5433/d"),
+        (" postgresql://u@h/d ", "postgresql+asyncpg://u@h/d"),
+        ("postgresql+psycopg2://u@h/d?sslmode=require", "postgresql+asyncpg://u@h/d?ssl=require"),
+        ("postgresql:///d?host=/run/postgresql", "postgresql+asyncpg:///d?host=%2Frun%2Fpostgresql"),
+        ("postgresql:///d", "postgresql+asyncpg:///d"),
+    ],
+)
+def test_a_postgresql_address_of_another_driver_means_the_same_database(
+    env: pytest.MonkeyPatch, service: str, given: str, meant: str
+) -> None:
+    env.setenv("DATABASE_URL", given)
+    assert load_settings(SETTINGS[service]).database_url == meant
+
+
+def test_what_is_harmless_is_read_leniently(env: pytest.MonkeyPatch) -> None:
+    env.setenv("LOG_LEVEL", "info")
+    env.setenv("ALGORITHM", "hs256")
+    env.setenv("USER_SERVICE_URL", "http://users:8001/")
+    env.setenv("FORWARDED_ALLOW_IPS", "10.0.0.0/8, ::1,")
+    settings = load_settings(SETTINGS["template-service"])
+    assert (settings.log_level, settings.forwarded_allow_ips) == ("INFO", "10.0.0.0/8,::1")
+    assert (settings.algorithm, settings.user_service_url) == ("HS256", "http://users:8001")  # type: ignore[attr-defined]
+
+
+def test_no_number_of_seconds_reaches_beyond_the_calendar(refusal: Refusal) -> None:
+    for service, kind in SETTINGS.items():
+        for name in kind.model_fields:
+            if name.endswith("_seconds"):
+                assert name.upper() in refusal(service, **{name.upper(): "1e15"})
+
+
+def test_no_number_of_days_reaches_beyond_the_calendar() -> None:
+    for kind in SETTINGS.values():
+        for name, field in kind.model_fields.items():
+            if name.endswith("_days"):
+                assert any(isinstance(bound, Le) and math.isfinite(float(str(bound.le))) for bound in field.metadata), (
+                    name
+                )
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_the_briefs_own_env_starts_in_development_with_a_warning(
+    env: pytest.MonkeyPatch, tmp_path: Path, service: str
+) -> None:
+    (tmp_path / ".env").write_text(BRIEFS_ENV)
+    settings = load_settings(SETTINGS[service])
+    CREATE_APP[service](settings, tracing=OFF)
+    assert ("SECRET_KEY" in settings.weak_keys) is (service in CHECKS_TOKENS)
+
+
+@pytest.mark.parametrize("service", SETTINGS)
+def test_in_production_weak_keys_that_are_used_are_one_line_and_others_are_not_asked_for(
+    env: pytest.MonkeyPatch, refusal: Refusal, service: str
+) -> None:
+    env.setenv("ENVIRONMENT", "production")
+    env.setenv("FCM_SERVICE_ACCOUNT_JSON", json.dumps(asdict(make_service_account("https://oauth2.example"))))
+    line = refusal(service)
+    assert "SERVICE_SECRET" in line
+    assert ("SECRET_KEY" in line) is (service == "user-service"), "with ES256 only its keeper needs it"
+    env.setenv("SERVICE_SECRET", STRONG)
+    env.setenv("ALGORITHM", "HS256")
+    if service in CHECKS_TOKENS:
+        line = refusal(service, SECRET_KEY="your-secret-key-here")
+        assert "SECRET_KEY" in line
+        assert "your-secret-key-here" not in line
+    env.setenv("SECRET_KEY", STRONG)
+    settings = load_settings(SETTINGS[service])
+    assert settings.weak_keys == []
+    CREATE_APP[service](settings, tracing=OFF)
+
+
+@pytest.mark.parametrize("service", CHECKS_TOKENS)
+def test_a_pem_is_no_shared_secret(refusal: Refusal, service: str) -> None:
+    assert "SECRET_KEY" in refusal(
+        service, ALGORITHM="HS256", SECRET_KEY=f"-----BEGIN PRIVATE KEY----- {SAYS_NOTHING * 9}"
+    )
+
+
+@pytest.mark.parametrize("secret", ["your-secret-key-here", "é", "k" * 40])
+def test_a_short_secret_signs_as_it_was_given(secret: str) -> None:
+    """So that what else has the secret, and knows nothing of us, understands our tokens and we its."""
+    ours = SharedSecret(signing_secret(SecretStr(secret))).verification_key
+    assert ours.verifies(b"message", hmac.digest(secret.encode(), b"message", hashlib.sha256))
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfeSECRET_KEY=hunter2", b"FROM_NAME=Pr\xe9nom hunter2"])
+def test_an_env_file_that_is_no_text_is_one_line(refusal: Refusal, tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "service/.env").write_bytes(content)
+    assert ".env" in refusal("user-service")
+
+
+def test_an_env_file_with_a_byte_order_mark_is_read_from_its_first_line(
+    env: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "service/.env").write_bytes("\ufeffPORT=8123\r\nLOG_LEVEL=DEBUG\r\n".encode())
+    assert load_settings(SETTINGS["user-service"]).port == 8123
+
+
+@pytest.fixture
+def processes() -> Iterator[dict[str, ServerProcess]]:
+    """What a test starts, stopped when it ends."""
+    started: dict[str, ServerProcess] = {}
+    yield started
+    for process in started.values():
+        process.stop()
+
+
+def test_every_service_runs_on_the_briefs_own_env(
+    env: pytest.MonkeyPatch, tmp_path: Path, processes: dict[str, ServerProcess]
+) -> None:
+    """As processes of their own, with no server anywhere: they start, and say what is weak."""
+    (tmp_path / ".env").write_text(BRIEFS_ENV)
+    ports = {service: free_port() for service in SETTINGS}
+    for service, port in ports.items():
+        command = [sys.executable, "-m", MODULES[service]]
+        processes[service] = ServerProcess(command, tmp_path / service, {"PORT": str(port), "HOST": "127.0.0.1"})
+    for service, port in ports.items():
+        wait_until(lambda port=port: _lives(port), 60, service)
+        log = (tmp_path / service).read_text()
+        assert ("settings.weak_key" in log and '"SECRET_KEY"' in log) is (service in CHECKS_TOKENS)
+        assert "your-secret-key-here" not in log
+
+
+def _lives(port: int) -> bool:
+    try:
+        return httpx2.get(f"http://127.0.0.1:{port}/health/live", trust_env=False).status_code == 200
+    except httpx2.HTTPError:
+        return False
+
+
+def test_a_start_that_fails_is_no_traceback(env: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert "PORT" in _fails("template_service", 3, HOST="127.0.0.1", PORT=port)
+    assert "HOST" in _fails("template_service", 3, HOST="no.such.host.invalid")
+    assert _fails("user_service", 2, ENVIRONMENT="production").count("\n") == 1
+
+
+def _fails(module: str, status: int, **given: str) -> str:
+    command = [sys.executable, "-m", module]
+    done = subprocess.run(command, env={**os.environ, **given}, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == status
+    assert "Traceback" not in done.stdout + done.stderr
+    return done.stdout + done.stderr
