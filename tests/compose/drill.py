@@ -8,9 +8,11 @@ import secrets
 import time
 import urllib.error
 from dataclasses import dataclass
+from typing import Any
 
 from tests.compose import api
 from tests.compose.api import Api
+from tests.compose.counts import differences, ledgers_answer
 from tests.compose.load import Load
 from tests.compose.project import all_healthy, compose, containers, image_bytes, run, until, worker_sent
 
@@ -119,17 +121,19 @@ def prometheus() -> None:
 
 
 def down_and_up(desk: Desk) -> None:
-    before = desk.gateway.reconcile()
+    before = with_ledgers(desk)
     compose("down")
     compose("up", "-d")
     until(lambda: all(all_healthy(service) for service in (*STORES, *SERVICES)), "every container healthy again")
-    after = desk.gateway.reconcile()
-    say(
-        "down, then up: the gateway's counts",
-        "the same" if after["channels"] == before["channels"] else f"{before} != {after}",
-    )
-    if after["channels"] != before["channels"]:
+    changed = differences(before, with_ledgers(desk))
+    say("down, then up: the gateway's counts", "; ".join(changed) or "the same")
+    if changed:
         raise SystemExit("data was lost")
+
+
+def with_ledgers(desk: Desk) -> dict[str, Any]:
+    until(lambda: ledgers_answer(desk.gateway.reconcile()), "an answer of every ledger")
+    return desk.gateway.reconcile()
 
 
 def main() -> None:
