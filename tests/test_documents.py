@@ -22,7 +22,7 @@ from template_service.settings import TemplateSettings
 from user_service.models import Base as UserTables
 from user_service.settings import UserSettings
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).resolve().parent.parent
 SETTINGS: Mapping[str, type[ServiceSettings]] = {
     "api-gateway": GatewaySettings,
     "user-service": UserSettings,
