@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+APT_GET = Path(__file__).resolve().parents[2] / "scripts" / "apt_get.sh"
+
 
 def free_port() -> int:
     with socket.socket() as probe:
@@ -84,10 +86,10 @@ def _find(program: str) -> str | None:
 
 
 def _install(package: str) -> None:
-    """Starts no service on its standard port. One process at a time: apt has one lock."""
+    """Starts no service on its standard port. The tests one at a time, and others than tests are waited for."""
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     prefix = [] if os.geteuid() == 0 else ["sudo"]
     with (Path(tempfile.gettempdir()) / "tests-apt-get.lock").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
         for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
-            subprocess.run([*prefix, "apt-get", "-qq", *arguments], env=env, check=True, stdout=subprocess.DEVNULL)
+            subprocess.run([*prefix, str(APT_GET), *arguments], env=env, check=True, stdout=subprocess.DEVNULL)
