@@ -98,10 +98,12 @@ async def test_a_link_that_could_run_code_is_neutralised(admin) -> None:
         {"name": "x" * 70_000},
         {"name": "é" * 33_000},  # counted in bytes
         {"name": "\ud800"},
-        {"name": 10**30},
-        [],
+        {"\ud800": 1},
+        {"name": "\0"},
+        {"name": 10**308},
+        {"name": float("nan")},
+        [1],
         "x",
-        None,
     ],
 )
 async def test_variables_are_bounded_json(admin, variables) -> None:
@@ -110,6 +112,15 @@ async def test_variables_are_bounded_json(admin, variables) -> None:
     answer = await admin.post(RENDER, content=_json({"variables": variables}), headers=JSON)
     assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
     assert [error["field"] for error in answer.json()["data"]["errors"]] == ["variables"]
+
+
+async def test_a_preview_takes_the_variables_that_a_notification_takes(admin) -> None:
+    await admin.patch(f"{TEMPLATES}/welcome_email", json={"subject": "Number {{ name }}"})
+    shown = await admin.post(RENDER, json={"variables": {**VALUES, "name": 12345678901234567890123}})
+    assert shown.json()["data"]["email"]["subject"] == "Number 12345678901234567890123"
+    for nothing in ([], None):
+        answer = await admin.post(RENDER, json={"variables": nothing})
+        assert answer.json()["error"] == "missing_variables"
 
 
 async def test_a_megabyte_of_variables_is_refused(admin) -> None:

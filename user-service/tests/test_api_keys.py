@@ -86,7 +86,7 @@ SENSELESS = [
     {"name": "", "scopes": ["users:read"]},
     {"name": "x\x00", "scopes": ["users:read"]},
     {"name": "x", "scopes": ["users:read"], "expires_at": "2020-01-01T00:00:00Z"},
-    {"name": "x", "scopes": ["users:read"], "expires_at": "2099-01-01T00:00:00"},
+    {"name": "x", "scopes": ["users:read"], "expires_at": "2100-01-01T00:00:00Z"},
     {"name": "x", "scopes": ["users:read"], "expires_at": 1e300},
     {"name": "x", "scopes": ["users:read"], "expires_at": "9999-12-31T23:59:59-23:00"},
     {"name": "x", "scopes": ["users:read"], "expires_at": "0001-01-01T00:00:00+23:00"},

@@ -7,6 +7,7 @@ import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from chassis.envelope import refusal
@@ -28,6 +29,7 @@ CODES = {
     429: "rate_limited",
     503: "unavailable",
 }
+CLIENT_CLOSED = 499  # nginx's word for it; it is counted as a 4xx
 
 
 def install_error_handlers(app: FastAPI) -> None:
@@ -35,6 +37,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(ServiceError, _of_service)
     app.add_exception_handler(HTTPException, _of_framework)
     app.add_exception_handler(RequestValidationError, _of_validation)
+    app.add_exception_handler(ClientDisconnect, _of_disconnect)
     app.add_exception_handler(Exception, _unforeseen)
 
 
@@ -45,6 +48,8 @@ async def refused(request: Request, error: Exception) -> Response:
             return await _of_service(request, error)
         case HTTPException():
             return await _of_framework(request, error)
+        case ClientDisconnect():
+            return await _of_disconnect(request, error)
         case _:
             return await _unforeseen(request, error)
 
@@ -57,7 +62,15 @@ async def _of_service(request: Request, error: Exception) -> Response:
     return refusal(error)
 
 
+async def _of_disconnect(request: Request, _error: Exception) -> Response:
+    """The client closed its connection before it had sent the whole body: no defect of ours, and nobody reads this."""
+    log.info("http.client_disconnected", path=request.url.path)
+    return Response(status_code=CLIENT_CLOSED)
+
+
 async def _of_framework(request: Request, error: Exception) -> Response:
+    if isinstance(error.__cause__, ClientDisconnect):  # FastAPI's own 400, where it reads the body
+        return await _of_disconnect(request, error)
     return refusal(_from_http(error)) if isinstance(error, HTTPException) else await _unforeseen(request, error)
 
 
@@ -76,14 +89,19 @@ def validation_refusal(problems: Sequence[Any]) -> ServiceError:
     """pydantic's problems as the 422 that every service gives: all fields at once, never the values that were sent."""
     if any(problem["type"] == "json_invalid" for problem in problems):
         return BadRequest("The body is not valid JSON", code="invalid_json")
-    errors = [{"field": _path(problem["loc"]), "message": problem["msg"]} for problem in problems]
+    errors = [{"field": _path(problem["loc"]), "message": _answerable(problem["msg"])} for problem in problems]
     fields = ", ".join(sorted({error["field"] for error in errors}))
     return Unprocessable(f"Some fields are not valid: {fields}", data={"errors": errors})
 
 
 def _path(location: Sequence[str | int]) -> str:
     inner = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
-    return ".".join(str(step) for step in inner) or str(location[0] if location else "body")
+    return _answerable(".".join(str(step) for step in inner) or str(location[0] if location else "body"))
+
+
+def _answerable(text: str) -> str:
+    """A caller's own key or word may be in it, and with it half a surrogate pair, which no answer can hold."""
+    return text if text.isascii() else text.encode(errors="replace").decode()
 
 
 def _from_http(error: HTTPException) -> ServiceError:

@@ -40,7 +40,7 @@ async def _answered(route: APIRoute, request: Request, send: Send) -> None:
     request.scope["route"] = route  # for metrics and spans, as FastAPI leaves it
     try:
         response = await route.endpoint(request)
-    except (ServiceError, HTTPException) as error:
+    except (ServiceError, HTTPException, ClientDisconnect) as error:
         response = await refused(request, error)
     except Exception as error:
         # Answered and raised, as the framework does it: spans and the server's log name the defect.

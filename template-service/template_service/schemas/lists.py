@@ -4,9 +4,10 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
+from chassis.fields import Text
 from contracts.recipients import Channel
 from template_service.repositories.templates import Filter
-from template_service.schemas.fields import Language, Text
+from template_service.schemas.fields import Language
 from template_service.services.reading import Slice
 
 

@@ -7,12 +7,12 @@ from starlette.responses import Response
 
 from chassis.envelope import Envelope, Meta, answer
 from chassis.errors import field_error
+from chassis.fields import Text
 from chassis.security import Caller, require
 from user_service.dependencies import Parts, ReadableId, WantedPage, WritableUser, sign_up_allowed
 from user_service.repositories.users import StoredUser, UserFilter
 from user_service.routers.refusals import refusals
 from user_service.schemas.addresses import address_key
-from user_service.schemas.fields import Text
 from user_service.schemas.users import SignUp, UserChange, UserReplacement, UserView
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])

@@ -1,11 +1,12 @@
 """API keys."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, Field
+from pydantic import BaseModel, Field
 
+from chassis.fields import Instant
 from contracts.access import Scope
 from user_service.repositories.api_keys import StoredApiKey
 from user_service.schemas.examples import shown
@@ -23,14 +24,6 @@ KEY = {
 }
 
 
-def _in_utc(moment: datetime) -> datetime:
-    """The last hours of the year 9999 elsewhere have no name in UTC, which the database wants."""
-    try:
-        return moment.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("is too far from now") from None
-
-
 class ApiKeyRequest(BaseModel):
     """A key to make. It never gets a scope that its maker lacks."""
 
@@ -44,9 +37,7 @@ class ApiKeyRequest(BaseModel):
 
     name: Name
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
-    expires_at: Annotated[AwareDatetime, AfterValidator(_in_utc)] | None = Field(
-        default=None, description="In the future; null: good until it is deleted"
-    )
+    expires_at: Instant | None = Field(default=None, description="In the future; null: good until it is deleted")
 
 
 class ApiKeyView(BaseModel):

@@ -8,18 +8,12 @@ from typing import Annotated
 from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
+from chassis.fields import storable
 from user_service.schemas import addresses
 
 
-def _storable(text: str) -> str:
-    """PostgreSQL keeps no NUL, and UTF-8 has no unpaired surrogates (JSON lets both through)."""
-    if "\x00" in text or any("\ud800" <= character <= "\udfff" for character in text):
-        raise ValueError("must not contain NUL or unpaired surrogates")
-    return text
-
-
 def _storable_secret(secret: SecretStr) -> SecretStr:
-    _storable(secret.get_secret_value())
+    storable(secret.get_secret_value())
     return secret
 
 
@@ -55,17 +49,16 @@ def _decoded(text: str, length: int) -> bytes:
     return decoded
 
 
-Text = Annotated[str, AfterValidator(_storable)]
 Name = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(_storable),
+    AfterValidator(storable),
     AfterValidator(_one_line),
 ]
 Email = Annotated[
     str,
     Field(min_length=3, max_length=addresses.LONGEST, json_schema_extra={"format": "email"}),
-    AfterValidator(_storable),
+    AfterValidator(storable),
     AfterValidator(addresses.normalized),
 ]
 Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]

@@ -1,0 +1,64 @@
+"""The kinds of field that requests of every service are made of: text that can be kept, and times within sense.
+
+What PostgreSQL and JSON cannot keep is refused where it comes in, as a 422 that names the field.
+"""
+
+import re
+from datetime import UTC, datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+
+# What a caller may state. Beyond, nothing here has a meaning, and arithmetic (other offsets, a day before) may overflow.
+EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+LATEST = datetime(2100, 1, 1, tzinfo=UTC)
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
+_LOCAL = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?", re.ASCII)
+_UNESCAPED_PLUS = re.compile(rf"({_LOCAL.pattern}) (\d\d:?\d\d)", re.ASCII)
+
+
+def unkeepable(text: str) -> str | None:
+    """Why neither PostgreSQL nor a JSON answer can hold `text`, or None: NUL, half a surrogate pair."""
+    if "\0" in text:
+        return "must not contain the NUL character (U+0000)"
+    if not text.isascii():
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            return "must be valid Unicode, without unpaired surrogates"
+    return None
+
+
+def storable(text: str) -> str:
+    """The text itself. Raises ValueError for what cannot be kept."""
+    if problem := unkeepable(text):
+        raise ValueError(problem)
+    return text
+
+
+def _with_offset(value: object) -> object:
+    """A time without an offset is UTC: the brief's own examples have none. A blank is the `+` that a query lost."""
+    if not isinstance(value, str):
+        return value
+    if _LOCAL.fullmatch(value):
+        return f"{value}Z"
+    lost = _UNESCAPED_PLUS.fullmatch(value)
+    return f"{lost[1]}+{lost[lost.lastindex or 0]}" if lost else value
+
+
+def _with_time(value: object) -> object:
+    """A date is its first moment, in UTC."""
+    return f"{value}T00:00:00Z" if isinstance(value, str) and _DATE.fullmatch(value) else _with_offset(value)
+
+
+def _bounded(moment: datetime) -> datetime:
+    """In UTC. Compared first: the last hours of the year 9999 elsewhere have no name in UTC."""
+    if not EARLIEST <= moment < LATEST:
+        raise ValueError(f"must lie between the years {EARLIEST.year} and {LATEST.year}")
+    return moment.astimezone(UTC)
+
+
+Text = Annotated[str, AfterValidator(storable)]
+Instant = Annotated[AwareDatetime, BeforeValidator(_with_offset), AfterValidator(_bounded)]
+InstantOrDate = Annotated[AwareDatetime, BeforeValidator(_with_time), AfterValidator(_bounded)]

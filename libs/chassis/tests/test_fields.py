@@ -1,0 +1,104 @@
+"""Times that callers state are within bounds and ours to compute with; texts can be kept."""
+
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import TypeAdapter, ValidationError
+
+from chassis.fields import EARLIEST, LATEST, Instant, InstantOrDate, Text
+
+INSTANT, EITHER, TEXT = TypeAdapter(Instant), TypeAdapter(InstantOrDate), TypeAdapter(Text)
+TEN = datetime(2026, 11, 26, 10, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "2026-11-26T10:00:00Z",
+        "2026-11-26T10:00:00",  # as the brief's examples: UTC
+        "2026-11-26t10:00",
+        "2026-11-26 10:00:00.000000",
+        "2026-11-26T12:00:00+02:00",
+        "2026-11-26T12:00:00+0200",
+        "2026-11-26T12:00:00 02:00",  # a plus that a query turned into a blank
+        "2026-11-26 12:00 0200",
+        "2026-11-26T12:00:00.000 02:00",
+        "2026-11-25T19:01:00-14:59",
+        "2026-11-27T00:59:00+14:59",
+        1795687200,
+        1795687200.0,
+    ],
+)
+def test_one_moment_has_many_spellings(written: object) -> None:
+    assert INSTANT.validate_python(written) == EITHER.validate_python(written) == TEN
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "9999-12-31T23:59:59-12:00",
+        "9999-12-31T23:59:59",
+        "0001-01-01T00:00:00+14:59",
+        "0001-01-01T00:00:00Z",
+        "1132-01-01T00:00:00Z",
+        "1999-12-31T23:59:59.999999Z",
+        "2100-01-01T00:00:00Z",
+        "2026-11-26T10:00:60Z",  # a leap second: PostgreSQL and Python know none
+        "2026-11-26T24:00:00Z",
+        "2026-11-26T10:00:00+24:00",
+        "2026-11-26T10:00:00+01:00:30",
+        "2026-02-30T10:00:00Z",
+        "2026-11-26T10",
+        "2026-11-26",  # when does a day begin? Only a filter can say
+        "26.11.2026",
+        "tomorrow",
+        "",
+        "\0",
+        "\ud800",
+        "２０２６-11-26T10:00:00Z",
+        -1,
+        0,
+        1e300,
+        float("nan"),
+        float("inf"),
+        10**40,
+        True,
+        [],
+        {},
+    ],
+)
+def test_a_time_without_sense_is_refused(written: object) -> None:
+    with pytest.raises(ValidationError):
+        INSTANT.validate_python(written)
+
+
+@given(st.datetimes(timezones=st.timezones() | st.just(UTC)), st.sampled_from([0, 0.5, 7, 14.98, -12, -23.98]))
+def test_whatever_is_taken_can_be_moved_a_year_and_written_in_any_zone(moment: datetime, hours: float) -> None:
+    sign, minutes = "-" if hours < 0 else "+", round(abs(hours) * 60)
+    written = f"{moment.replace(tzinfo=None).isoformat()}{sign}{minutes // 60:02}:{minutes % 60:02}"
+    try:
+        taken = INSTANT.validate_python(written)
+    except ValidationError:
+        assert not EARLIEST.year < moment.year < LATEST.year - 1
+    else:
+        assert EARLIEST <= taken < LATEST
+        assert taken.tzinfo is UTC
+
+
+def test_a_date_is_its_first_moment() -> None:
+    assert EITHER.validate_python("2026-11-26") == datetime(2026, 11, 26, tzinfo=UTC)
+    with pytest.raises(ValidationError):
+        EITHER.validate_python("1132-11-26")
+
+
+@pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "a\udfff"])
+def test_text_that_cannot_be_kept_is_refused(text: str) -> None:
+    with pytest.raises(ValidationError):
+        TEXT.validate_python(text)
+
+
+@pytest.mark.parametrize("text", ["", "plain", "é", "\U0001f600", "\n\t\x7f", "\ufffe"])
+def test_all_other_text_is_taken_as_it_is(text: str) -> None:
+    assert TEXT.validate_python(text) == text
