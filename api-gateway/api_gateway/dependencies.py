@@ -5,6 +5,7 @@ from typing import Annotated
 
 from fastapi import Depends, Request
 
+from api_gateway.errors import BatchExceedsRateLimit
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics
@@ -34,7 +35,14 @@ def desk_of(request: Request) -> Desk:
 
 
 async def spend(desk: Desk, request: Request, identity: Identity, cost: int = 1) -> None:
-    """Takes `cost` from the caller's limit; the headers go on whatever answer follows. Raises TooManyRequests."""
+    """Takes `cost` from the caller's limit; the headers go on whatever answer follows.
+
+    Raises TooManyRequests, or BatchExceedsRateLimit when no wait would ever be long enough.
+    """
+    if cost > desk.limiter.limit:
+        raise BatchExceedsRateLimit(
+            f"The rate limit never allows more than {desk.limiter.limit} notifications at once; send smaller batches"
+        )
     decision = await desk.limiter.check(identity.caller, cost)
     put_headers(request.scope, decision.headers())
     if not decision.allowed:

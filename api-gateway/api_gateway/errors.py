@@ -15,6 +15,10 @@ class TemplateNotFound(NotFound):
     code, message = "template_not_found", "There is no template by that code"
 
 
+class TemplateVersionNotFound(NotFound):
+    code, message = "template_version_not_found", "The template has no such version in the language that is sent"
+
+
 class IdempotencyKeyReused(Unprocessable):
     code, message = "idempotency_key_reused", "This request_id was used before with another body"
 
@@ -29,3 +33,11 @@ class NotRetryable(Conflict):
 
 class AmbiguousRequestId(Conflict):
     code, message = "ambiguous_request_id", "Several callers used this request_id; give the notification_id"
+
+
+class BatchRejected(Unprocessable):
+    code, message = "batch_rejected", "No item of the batch was accepted"
+
+
+class BatchExceedsRateLimit(Unprocessable):
+    code = "batch_exceeds_rate_limit"

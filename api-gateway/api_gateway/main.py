@@ -124,7 +124,7 @@ class Gateway:
             acceptor=Acceptor(self.directory, self.store, self.outbox),
             reader=self.reader,
             reconciler=self.reconciler,
-            commands=Commands(self.database, self.reader, self.reports, self.metrics),
+            commands=Commands(self.database, self.directory, self.reader, self.reports, self.metrics),
             limiter=RateLimiter(
                 self.redis, limit=self.settings.rate_limit_per_minute, period_seconds=60, name="gateway"
             ),

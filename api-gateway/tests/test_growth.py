@@ -1,6 +1,7 @@
 """A large table is as quick as a small one: nothing reads it whole, counts are kept, what is old goes in small steps."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
@@ -10,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import accepting, outbox, progress, reading, retention, totals, waiting
+from api_gateway.repositories.outbox import Round
+from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.services.housekeeping import Housekeeping
 from chassis.database import Database
@@ -74,10 +77,11 @@ IDS = [_id(second) for second in range(20)]
 
 
 async def _rows_by_key(connection: AsyncConnection) -> None:
-    found = {"id": str(IDS[0]), "recipient": {}, "template_version": 1, "language": "en"}
+    found = {"id": str(IDS[0]), "replay": 0, "recipient": {}, "template_version": 1, "language": "en"}
     sent = StatusEvent(notification_id=IDS[0], notification_type="email", status="sent", at=NOW)
-    await outbox.mark_queued(connection, IDS)
-    await outbox.release(connection, IDS, owner="p", delay_seconds=1)
+    rounds = [Round(one) for one in IDS]
+    await outbox.mark_queued(connection, rounds)
+    await outbox.release(connection, rounds, owner="p", delay_seconds=1)
     await outbox.set_resolved(connection, [found])
     await progress.apply_events(connection, [sent])
     await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])
@@ -86,14 +90,15 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
 async def _hot_path(connection: AsyncConnection) -> None:
     await _rows_by_key(connection)
     await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200)
-    await outbox.settle(connection, [{"id": str(IDS[0]), "status": "failed", "code": "c", "detail": None}])
+    await outbox.settle(connection, [{"id": str(IDS[0]), "replay": 0, "status": "failed", "code": "c"}])
     await outbox.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, largest=100)
     page = await outbox.silent(connection, "email", after=None, silence_seconds=-1, largest=10)
     await outbox.silent(connection, "email", after=page[-1], silence_seconds=15, largest=100)
     await outbox.make_due(connection, IDS)
     await progress.cancel(connection, IDS[0])
-    await progress.replay_failed(connection, ids=IDS)
-    await progress.replay_failed(connection, ids=None, channel="email", code="exhausted")
+    await progress.replay_failed(connection, ReplayFilter(ids=IDS))
+    await progress.replay_failed(connection, ReplayFilter(channel="email", code="exhausted"))
+    await progress.candidates(connection, ReplayFilter(channel="email", code="exhausted"))
     await waiting.oldest(connection, window_seconds=35)
     await totals.counted(connection)
     await totals.accepted(connection)
@@ -101,7 +106,8 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await totals.sent_between(connection, "email", _id(3600), _id(0))
     await retention.remove(connection, after=NO_ID, before=_id(ROWS - 1000), ended_before=NOW, largest=100)
     await reading.find(connection, IDS[0], seen_by=USER)
-    await reading.ids_of_request(connection, "7")
+    await reading.ids_named(connection, "7", IDS[1])
+    await reading.ids_named(connection, "7", None)
 
 
 LISTS = {
@@ -128,6 +134,7 @@ async def test_nothing_reads_a_large_table_whole(large: Database) -> None:
             for wanted in LISTS.values():
                 await reading.page(connection, wanted, limit=20, offset=0)
                 await reading.count(connection, wanted)
+                await reading.count_before(connection, replace(wanted, cursor=IDS[10]))
         for statement in statements:
             assert not await read_whole(connection, [statement]) & {"notifications", "idempotency_keys"}, statement[0]
 

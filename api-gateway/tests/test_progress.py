@@ -6,6 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from api_gateway.repositories.outbox import Round
 from chassis.broker import Publication
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import STATUS_KEY, queues_of
@@ -81,7 +82,7 @@ async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(
     await gateway.until(notification_id, "queued")
     await _report(gateway, notification_id, "sent", attempts=1)
     await gateway.until(notification_id, "sent")
-    await gateway.app.state.desk.acceptor._store.mark_queued([UUID(notification_id)])
+    await gateway.app.state.desk.acceptor._store.mark_queued([Round(UUID(notification_id))])
     story = await gateway.story(notification_id)
     assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
     assert story["queued_at"] <= story["sent_at"]
@@ -240,6 +241,7 @@ async def test_lists_page_by_number_and_by_cursor(gateway) -> None:
     assert [one["notification_id"] for one in first["data"]] == ids[:-3:-1]
     assert first["meta"] == {
         "total": 5, "limit": 2, "page": 1, "total_pages": 3, "has_next": True, "has_previous": False,
+        "next_cursor": ids[-2],
     }  # fmt: skip
     after = (await gateway.http.get(f"/api/v1/notifications?limit=2&cursor={ids[-2]}", headers=gateway.token())).json()
     assert [one["notification_id"] for one in after["data"]] == [ids[2], ids[1]]

@@ -4,7 +4,20 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import BigInteger, DateTime, Identity, Index, Integer, MetaData, SmallInteger, String, Text, func, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    func,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
@@ -23,6 +36,9 @@ class Notification(Base):
     `due_at` is when a relay has to look at the row: its `send_at`, the end of the accepting process's lease, or the next
     look-up of what could not be resolved. NULL: nothing is left for the gateway to do. `leased_by` names the process that
     may have published it; it is cleared only when the row was certainly not published.
+
+    `given_variables` and `given_metadata` are the text that came. `variables` and `details` say the same to gateways of the
+    release before, which know no other columns, and are read where an older gateway wrote the row (ADR 16).
     """
 
     __tablename__ = "notifications"
@@ -39,6 +55,8 @@ class Notification(Base):
     language: Mapped[str | None] = mapped_column(Text)
     variables: Mapped[dict[str, Any]] = mapped_column(JSONB)
     details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
+    given_variables: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    given_metadata: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     priority: Mapped[int] = mapped_column(SmallInteger)
     recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
 

@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
 from chassis.rowsets import records
 from chassis.statements import Executes
@@ -19,7 +20,7 @@ Disposition = Literal["leased", "scheduled", "deferred", "settled"]
 
 @dataclass(slots=True)  # not frozen: with so many fields that takes longer than all that is done to fill them
 class NewNotification:
-    """A row to be. `recipient` and `template_version` are None while they are not resolved."""
+    """A row to be. `recipient` is None while it is not resolved, and so is `template_version` unless the caller named one."""
 
     id: UUID
     caller: str
@@ -32,8 +33,8 @@ class NewNotification:
     template_code: str
     template_version: int | None
     language: str | None
-    variables: dict[str, Any]
-    metadata: dict[str, Any]
+    variables: JsonObject
+    metadata: JsonObject
     priority: int
     recipient: dict[str, Any] | None
     status: str
@@ -55,13 +56,14 @@ class Receipt(NamedTuple):
 
 
 # json_to_recordset parses the group once on the server: 0.013 ms a row in groups of 200, against 0.15 ms one by one.
+# `json` keeps an object's text as it came. The jsonb columns are for gateways of the release before this one (ADR 16).
 # Keys go in sorted, so that two gateways with overlapping groups wait for each other instead of deadlocking.
 ACCEPT = text("""
 WITH given AS (
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
         id uuid, caller text, request_id text, body_hash text, correlation_id text, trace_context text,
-        notification_type text, user_id uuid, template_code text, template_version int, language text, variables jsonb,
-        metadata jsonb, priority smallint, recipient jsonb, status text, code text, send_at timestamptz,
+        notification_type text, user_id uuid, template_code text, template_version int, language text, variables json,
+        metadata json, priority smallint, recipient jsonb, status text, code text, send_at timestamptz,
         expires_at timestamptz, delivery_guarantee text, disposition text)
 ), keys AS (
     INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
@@ -71,11 +73,11 @@ WITH given AS (
 ), written AS (
     INSERT INTO notifications (
         id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
-        template_version, language, variables, metadata, priority, recipient, status, code, created_at, send_at,
-        expires_at, delivery_guarantee, due_at, leased_by, ended_at)
+        template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient, status,
+        code, created_at, send_at, expires_at, delivery_guarantee, due_at, leased_by, ended_at)
     SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
-        template_version, language, variables, metadata, priority, recipient, status, code, created_at, send_at,
-        expires_at, delivery_guarantee,
+        template_version, language, variables, metadata, CAST(variables AS jsonb), CAST(metadata AS jsonb), priority,
+        recipient, status, code, created_at, send_at, expires_at, delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() END,
         CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,

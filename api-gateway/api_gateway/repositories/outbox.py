@@ -3,21 +3,35 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
-from chassis.rowsets import ids, records
+from chassis.rowsets import records
 from chassis.statements import Executes
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
-COLUMNS = """n.id, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id, n.template_code,
-    n.template_version, n.language, n.variables, n.metadata, n.priority, n.recipient, n.created_at, n.expires_at,
-    n.delivery_guarantee, n.replay"""
+# Values as their caller wrote them; rows of a gateway of the release before have them in jsonb only (ADR 16).
+GIVEN_VARIABLES = "coalesce(n.given_variables, CAST(n.variables AS json))::text AS variables"
+GIVEN_METADATA = "coalesce(n.given_metadata, CAST(n.metadata AS json))::text AS metadata"
+COLUMNS = f"""n.id, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id, n.template_code,
+    n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient, n.created_at,
+    n.expires_at, n.delivery_guarantee, n.replay"""
+# A statement that says what came of a round touches that round only: a person may have begun a fresh one since.
+ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[])) AS r(id, replay)
+    WHERE num_nonnulls(id) = 1)"""  # see chassis.rowsets
+
+
+class Round(NamedTuple):
+    """A notification in one of its rounds: `replay` counts how often a person had it tried again."""
+
+    id: UUID
+    replay: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +50,8 @@ class DueRow:
     template_code: str
     template_version: int | None
     language: str | None
-    variables: dict[str, Any]
-    metadata: dict[str, Any]
+    variables: JsonObject
+    metadata: JsonObject
     priority: int
     recipient: dict[str, Any] | None
     created_at: datetime
@@ -46,6 +60,10 @@ class DueRow:
     replay: int
     expired: bool
     handed_over: bool
+
+    @property
+    def round(self) -> Round:
+        return Round(self.id, self.replay)
 
 
 # Walks the priorities from 10 down and stops at the limit: each step reads the start of one index range, so neither
@@ -68,31 +86,31 @@ RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.hand
 # Marks come in groups, a moment late: a worker may have had it by then.
 MARK_QUEUED = text(f"""
 WITH published AS (
-    SELECT id FROM {ids("ids")} AS given JOIN notifications n USING (id) ORDER BY id FOR UPDATE OF n
+    SELECT id FROM {ROUNDS} AS given JOIN notifications n USING (id, replay) ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET
     status = CASE WHEN n.status = 'pending' THEN 'queued' ELSE n.status END,
-    queued_at = least(now(), n.claimed_at, n.sent_at), due_at = NULL, updated_at = now()
+    queued_at = least(now(), n.claimed_at, n.sent_at, n.ended_at), due_at = NULL, updated_at = now()
 FROM published WHERE n.id = published.id
 RETURNING n.notification_type
 """)  # noqa: S608 - as above
 
 RELEASE = text(f"""
 UPDATE notifications n SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
-FROM {ids("ids")} AS given WHERE n.id = given.id AND n.status = 'pending' AND n.leased_by = :owner
+FROM {ROUNDS} AS given WHERE n.id = given.id AND n.replay = given.replay AND n.status = 'pending' AND n.leased_by = :owner
 """)  # noqa: S608 - as above
 
 SET_RESOLVED = text(f"""
 UPDATE notifications n SET recipient = r.recipient, template_version = r.template_version, language = r.language
-FROM {records("rows", "id uuid, recipient jsonb, template_version int, language text", key="id")} AS r
-WHERE n.id = r.id
+FROM {records("rows", "id uuid, replay int, recipient jsonb, template_version int, language text", key="id")} AS r
+WHERE n.id = r.id AND n.replay = r.replay
 """)  # noqa: S608 - as above
 
 SETTLE = text(f"""
 UPDATE notifications n SET status = r.status, code = r.code, detail = r.detail, due_at = NULL, ended_at = now(),
     updated_at = now()
-FROM {records("rows", "id uuid, status text, code text, detail text", key="id")} AS r
-WHERE n.id = r.id AND n.status IN ('pending', 'queued')
+FROM {records("rows", "id uuid, replay int, status text, code text, detail text", key="id")} AS r
+WHERE n.id = r.id AND n.replay = r.replay AND n.status IN ('pending', 'queued')
 RETURNING n.notification_type, n.status
 """)  # noqa: S608 - as above
 
@@ -145,30 +163,46 @@ class SilentRow:
 async def take_due(connection: AsyncConnection, *, owner: str, lease_seconds: float, largest: int) -> list[DueRow]:
     """Takes up to `largest` due rows, highest priority first, and leases them to `owner`."""
     rows = await connection.execute(TAKE_DUE, {"owner": owner, "lease": lease_seconds, "largest": largest})
-    taken = [DueRow(**row._mapping) for row in rows]  # noqa: SLF001 - SQLAlchemy's public name for it
+    taken = [_due_row(row) for row in rows]
     return sorted(taken, key=lambda row: (-row.priority, row.created_at))
 
 
-async def mark_queued(connection: Executes, ids: Sequence[UUID]) -> list[str]:
-    """The broker confirmed these: the gateway is done with them. Returns the channel of each."""
-    return [channel for (channel,) in await connection.execute(MARK_QUEUED, {"ids": list(ids)})]
+def _due_row(row: Row[Any]) -> DueRow:
+    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    values = {name: JsonObject(fields[name]) for name in ("variables", "metadata")}
+    return DueRow(**{**fields, **values})
 
 
-async def release(connection: Executes, ids: Sequence[UUID], *, owner: str, delay_seconds: float) -> None:
+async def mark_queued(connection: Executes, rounds: Sequence[Round]) -> list[str]:
+    """The broker confirmed these: the gateway is done with them. Returns the channel of each that is still in that round."""
+    return [channel for (channel,) in await connection.execute(MARK_QUEUED, _parameters(rounds))]
+
+
+async def release(connection: Executes, rounds: Sequence[Round], *, owner: str, delay_seconds: float) -> None:
     """These were certainly not published: any relay may take them, after `delay_seconds`."""
-    await connection.execute(RELEASE, {"ids": sorted(ids, key=str), "owner": owner, "delay": delay_seconds})
+    await connection.execute(RELEASE, {**_parameters(rounds), "owner": owner, "delay": delay_seconds})
+
+
+def _parameters(rounds: Sequence[Round]) -> dict[str, Any]:
+    ordered = sorted(rounds, key=lambda one: one.id.bytes)  # rows are locked in one order everywhere
+    return {"ids": [one.id for one in ordered], "replays": [one.replay for one in ordered]}
 
 
 async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
-    """Writes recipients and template versions that were found later. Keys: id, recipient, template_version, language."""
-    ordered = sorted(rows, key=lambda row: str(row["id"]))
-    await connection.execute(SET_RESOLVED, {"rows": to_json_text(ordered)})
+    """Writes recipients and template versions that were found later.
+
+    Keys: id, replay, recipient, template_version, language.
+    """
+    await connection.execute(SET_RESOLVED, {"rows": to_json_text(_in_order(rows))})
 
 
 async def settle(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> list[Row[Any]]:
-    """Ends notifications that will not be published. Keys: id, status, code, detail."""
-    ordered = sorted(rows, key=lambda row: str(row["id"]))  # rows are locked in one order everywhere
-    return list(await connection.execute(SETTLE, {"rows": to_json_text(ordered)}))
+    """Ends notifications that will not be published. Keys: id, replay, status, code, detail."""
+    return list(await connection.execute(SETTLE, {"rows": to_json_text(_in_order(rows))}))
+
+
+def _in_order(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+    return sorted(rows, key=lambda row: str(row["id"]))
 
 
 async def redrive_lost(

@@ -3,27 +3,34 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row, text
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api_gateway.repositories.outbox import GIVEN_VARIABLES
+from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
 from chassis.rowsets import records
 from chassis.statements import Executes
 from contracts.messages import StatusEvent
+from contracts.recipients import Channel
 from contracts.status import Status, sources_of
 
 # "from → to" pairs as one text, e.g. "queued>sent", so that the status machine lives in contracts alone.
 ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 
 # Rows are locked in order of id first: two gateways with overlapping groups must not deadlock.
+# An event's time is the clock of whoever sends it. Ours are those of this database: it is held between the row's creation and
+# now, so that created_at <= queued_at <= sent_at <= ended_at whatever anybody says. What a provider says of its own clock
+# is kept beside, in the history.
 EVENT = """id uuid, status text, code text, detail text, provider_message_id text, attempts int, replay int,
-    at timestamptz"""
+    at timestamptz, provider_timestamp timestamptz"""
 APPLY = text(f"""
 WITH g AS (
-    SELECT given.* FROM {records("rows", EVENT, key="id")} AS given JOIN notifications n USING (id)
+    SELECT given.id, given.status, given.code, given.detail, given.provider_message_id, given.attempts, given.replay,
+        given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at
+    FROM {records("rows", EVENT, key="id")} AS given JOIN notifications n USING (id)
     ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET
@@ -34,10 +41,12 @@ UPDATE notifications n SET
     queued_at = CASE WHEN g.status <> 'retrying' AND n.queued_at > g.at THEN g.at ELSE n.queued_at END,
     claimed_at = coalesce(n.claimed_at, now()),
     sent_at = CASE WHEN g.status = 'sent' THEN g.at ELSE n.sent_at END,
-    ended_at = CASE WHEN g.status IN ('retrying', 'sent') THEN n.ended_at ELSE g.at END,
+    ended_at = CASE g.status WHEN 'retrying' THEN n.ended_at WHEN 'sent' THEN NULL ELSE greatest(g.at, n.sent_at) END,
     due_at = NULL, updated_at = now(),
-    history = CASE WHEN g.status = 'sent' THEN n.history ELSE n.history || jsonb_build_object(
-        'status', g.status, 'at', g.at, 'code', g.code, 'detail', g.detail, 'attempts', g.attempts) END
+    history = CASE WHEN g.status = 'sent' THEN n.history ELSE n.history || (jsonb_build_object(
+        'status', g.status, 'at', greatest(g.at, n.sent_at), 'code', g.code, 'detail', g.detail, 'attempts', g.attempts)
+        || CASE WHEN g.provider_timestamp IS NULL THEN CAST('{{}}' AS jsonb)
+                ELSE jsonb_build_object('provider_timestamp', g.provider_timestamp) END) END
 FROM g
 WHERE n.id = g.id AND g.replay >= n.replay
   AND (g.status = 'retrying' AND n.status IN ('pending', 'queued')
@@ -70,6 +79,7 @@ async def apply_events(connection: Executes, events: Sequence[StatusEvent]) -> l
             "attempts": event.attempts,
             "replay": event.replay,
             "at": event.at,
+            "provider_timestamp": event.provider_timestamp,
         }
         for event in events
     ]
@@ -86,21 +96,56 @@ WHERE id = :id AND status = 'pending' AND leased_by IS NULL
 RETURNING notification_type
 """)
 
-REPLAY = text("""
+# What may have arrived (unknown) only by name.
+REPLAYABLE = """(status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)
+    AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
+    AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
+    AND (CAST(:code AS text) IS NULL OR code = :code)
+    ORDER BY id LIMIT :largest"""
+
+# Looked up again, as when it was accepted: what failed because of its template goes with the version that is active now, or
+# with the one that is named.
+REPLAY = text(f"""
 UPDATE notifications SET status = 'pending', code = NULL, detail = NULL, attempts = 0, replay = replay + 1,
+    recipient = NULL, template_version = CAST(:version AS int),
     due_at = now(), leased_by = NULL, queued_at = NULL, claimed_at = NULL, sent_at = NULL, ended_at = NULL,
     updated_at = now(),
     history = history || jsonb_build_object('status', 'replayed', 'at', now())
-WHERE id IN (
-    SELECT id FROM notifications
-    WHERE (status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)  -- what may have arrived: by name
-      AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
-      AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
-      AND (CAST(:code AS text) IS NULL OR code = :code)
-    ORDER BY id LIMIT :largest FOR UPDATE SKIP LOCKED
-)
+WHERE id IN (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE SKIP LOCKED)
 RETURNING id
-""")
+""")  # noqa: S608 - the conditions are ours
+
+CANDIDATES = text(f"""
+SELECT n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version, n.language,
+    {GIVEN_VARIABLES}
+FROM notifications n WHERE {REPLAYABLE}
+""")  # noqa: S608 - as above
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayFilter:
+    """Which failed notifications to try again: those named, or all that the rest lets through, oldest first.
+
+    `template_version` is what they will be sent with; None: the version that is active then.
+    """
+
+    ids: Sequence[UUID] | None = None
+    channel: str | None = None
+    code: str | None = None
+    template_version: int | None = None
+    largest: int = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class ReplayCandidate:
+    """What has to be looked up for one of them."""
+
+    notification_type: Channel
+    user_id: UUID
+    template_code: str
+    template_version: int | None
+    language: str | None
+    variables: JsonObject
 
 
 async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | None:
@@ -109,18 +154,24 @@ async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | No
     return row.notification_type if row else None
 
 
-async def replay_failed(
-    connection: AsyncConnection,
-    *,
-    ids: Sequence[UUID] | None,
-    channel: str | None = None,
-    code: str | None = None,
-    largest: int = 1_000,
-) -> list[UUID]:
-    """Gives failed notifications, and unknown ones that `ids` name, a fresh budget and makes them due. Returns those."""
-    rows: Sequence[Row[Any]] = (
-        await connection.execute(
-            REPLAY, {"ids": None if ids is None else list(ids), "channel": channel, "code": code, "largest": largest}
-        )
-    ).all()
-    return [row.id for row in rows]
+async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> list[UUID]:
+    """Gives failed notifications, and unknown ones that are named, a fresh budget and makes them due. Returns those."""
+    return [row.id for row in await connection.execute(REPLAY, _replay_parameters(wanted))]
+
+
+async def candidates(connection: AsyncConnection, wanted: ReplayFilter) -> list[ReplayCandidate]:
+    """What `replay_failed` would try again."""
+    return [
+        ReplayCandidate(**{**row._mapping, "variables": JsonObject(row.variables)})  # noqa: SLF001 - a public name
+        for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))
+    ]
+
+
+def _replay_parameters(wanted: ReplayFilter) -> dict[str, object]:
+    return {
+        "ids": None if wanted.ids is None else list(wanted.ids),
+        "channel": wanted.channel,
+        "code": wanted.code,
+        "version": wanted.template_version,
+        "largest": wanted.largest,
+    }

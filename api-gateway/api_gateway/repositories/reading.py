@@ -6,14 +6,17 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Row, func, select
+from sqlalchemy import JSON, ColumnElement, Row, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.models import Notification
 from contracts.lookups import first_id_of
 
 TABLE = Notification.__table__
-SHOWN = [column for column in TABLE.c if column.name not in {"variables", "recipient", "due_at", "leased_by"}]
+HIDDEN = {"variables", "given_variables", "metadata", "given_metadata", "recipient", "due_at", "leased_by"}
+# As it came; of a gateway of the release before, as its jsonb has it (ADR 16).
+METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
+SHOWN = [METADATA, *(column for column in TABLE.c if column.name not in HIDDEN)]
 # A page's total is counted up to here; beyond, counting would read the whole table for a number nobody pages to.
 COUNTED_AT_MOST = 10_000
 LAG = timedelta(hours=1)  # between a process's clock, which the id has, and the database's: more than any that works
@@ -50,9 +53,16 @@ async def page(connection: AsyncConnection, wanted: ListFilter, *, limit: int, o
 
 
 async def count(connection: AsyncConnection, wanted: ListFilter) -> int:
-    """How many the filter lets through, counted up to `COUNTED_AT_MOST`."""
+    """How many the filter lets through, the cursor apart, counted up to `COUNTED_AT_MOST`."""
     # In the order of an index: without one the planner may begin at the start of the table and read it to its end.
     some = select(TABLE.c.id).where(*_conditions(wanted)).order_by(TABLE.c.id.desc()).limit(COUNTED_AT_MOST).subquery()
+    return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+
+
+async def count_before(connection: AsyncConnection, wanted: ListFilter) -> int:
+    """How many of them stand before the page that begins after the cursor, counted up to `COUNTED_AT_MOST`."""
+    before = [*_conditions(wanted), TABLE.c.id >= wanted.cursor]
+    some = select(TABLE.c.id).where(*before).order_by(TABLE.c.id).limit(COUNTED_AT_MOST).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
 
 
@@ -79,7 +89,10 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def ids_of_request(connection: AsyncConnection, request_id: str) -> list[UUID]:
-    """The notifications made with this request_id, two at most: each caller may have made one."""
-    query = select(TABLE.c.id).where(TABLE.c.request_id == request_id).limit(2)
+async def ids_named(connection: AsyncConnection, name: str, as_id: UUID | None) -> list[UUID]:
+    """The notification with the id `as_id`, if there is one; else those made with the request_id `name`, two at most: each
+    caller may have made one."""
+    if as_id is not None and (found := await connection.scalar(select(TABLE.c.id).where(TABLE.c.id == as_id))):
+        return [found]
+    query = select(TABLE.c.id).where(TABLE.c.request_id == name).limit(2)
     return list((await connection.execute(query)).scalars())

@@ -10,6 +10,7 @@ from api_gateway.dependencies import Limited, TheDesk, allow, allow_reading
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView
 from api_gateway.schemas.filters import ListQuery
+from api_gateway.schemas.requests import RetryRequest
 from api_gateway.services.reading import seen_by
 from chassis.envelope import Envelope, answer
 
@@ -58,8 +59,15 @@ async def cancel_notification(notification_id: UUID, identity: Limited, desk: Th
     summary="Try a failed notification again",
     response_model=Envelope[NotificationStory],
 )
-async def retry_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
-    """Re-drives a dead letter, or one whose end is unknown, with a fresh budget of attempts; else 409 `not_retryable`."""
+async def retry_notification(
+    notification_id: UUID, identity: Limited, desk: TheDesk, wanted: RetryRequest | None = None
+) -> Response:
+    """Re-drives a dead letter, or one whose end is unknown, with a fresh budget of attempts; else 409 `not_retryable`.
+
+    It is looked up again: with the template's active version, or the one named. What would fail again is refused, as when
+    sending: 404 `template_version_not_found`, 422 `missing_variables`.
+    """
     allow(identity, "notifications:write")
-    story = await desk.commands.retry(notification_id, identity)
+    version = wanted.template_version if wanted else None
+    story = await desk.commands.retry(notification_id, identity, template_version=version)
     return answer(story, "Notification will be tried again", status=202)

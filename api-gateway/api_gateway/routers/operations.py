@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api_gateway.dependencies import Limited, TheDesk, allow
+from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView, Reconciliation, ReplayAnswer
 from api_gateway.schemas.filters import FailedQuery, ReplayRequest
@@ -48,10 +49,16 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
     response_model=Envelope[ReplayAnswer],
 )
 async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk) -> Response:
-    """Re-drives many, each with a fresh budget of attempts."""
+    """Re-drives many, each with a fresh budget of attempts and the template version that is active then, or the one named."""
     allow(identity, "notifications:write")
     done = await desk.commands.replay(
-        wanted.notification_ids, channel=wanted.notification_type, code=wanted.error, limit=wanted.limit
+        ReplayFilter(
+            ids=wanted.notification_ids,
+            channel=wanted.notification_type,
+            code=wanted.error,
+            template_version=wanted.template_version,
+            largest=wanted.limit,
+        )
     )
     return answer({"replayed": done}, f"{done} notifications will be tried again", status=202)
 

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import Desk, allow, desk_of, spend
-from api_gateway.errors import UserNotFound
+from api_gateway.errors import BatchRejected, UserNotFound
 from api_gateway.repositories.accepting import Receipt
-from api_gateway.routers.bodies import parse_batch, parse_json, parse_notification, refusal_of
+from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
 from api_gateway.schemas.answers import Accepted, BatchAnswer
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import Origin
@@ -63,7 +63,7 @@ async def create_notification(request: Request) -> Response:
     desk = desk_of(request)
     identity = await authenticate(request)
     await spend(desk, request, identity)
-    asked = parse_notification(parse_json(await body_of(request)), header_of(request.scope, b"idempotency-key"))
+    asked = parse_notification(await body_of(request), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
     receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
     if receipt.fresh:
@@ -95,10 +95,14 @@ async def create_notification(request: Request) -> Response:
     ),
 )
 async def create_batch(request: Request) -> Response:
-    """Each item is accepted or refused on its own; `results` are in the order of the items. 422 when none was accepted."""
+    """Each item is accepted or refused on its own; `results` are in the order of the items.
+
+    202 when any was accepted, now or earlier; 422 `batch_rejected`, with the same `data`, when none was. A batch of more
+    items than the caller's rate limit ever allows at once is 422 `batch_exceeds_rate_limit`.
+    """
     desk = desk_of(request)
     identity = await authenticate(request)
-    items = parse_batch(parse_json(await body_of(request)))
+    items = parse_batch(await body_of(request))
     await spend(desk, request, identity, len(items))
     origin = Origin(identity, correlation_id(), trace_context())
     asked = [_permitted(item, identity) for item in items]
@@ -115,10 +119,13 @@ async def create_batch(request: Request) -> Response:
         "rejected": len(outcomes) - len(receipts),
     }
     message = f"{counts['accepted']} accepted, {counts['replayed']} replayed, {counts['rejected']} rejected"
-    return answer({**counts, "results": results}, message, status=202 if receipts else 422)
+    data = {**counts, "results": results}
+    if not receipts:
+        raise BatchRejected(message, data=data)
+    return answer(data, message, status=202)
 
 
-def _permitted(item: object, identity: Identity) -> NotificationRequest | ServiceError:
+def _permitted(item: bytes, identity: Identity) -> NotificationRequest | ServiceError:
     """One item of a batch, or why it is refused before anything is looked up."""
     asked = refusal_of(item)
     if isinstance(asked, ServiceError):

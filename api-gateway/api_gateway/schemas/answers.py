@@ -6,6 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from chassis.json_values import JsonObject
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 from contracts.status import Status
@@ -53,6 +54,9 @@ class TimelineEntry(BaseModel):
     code: str | None = None
     detail: str | None = None
     attempts: int | None = None
+    provider_timestamp: datetime | None = Field(
+        default=None, description="When it happened by the provider's own clock, where a callback said so"
+    )
 
 
 class NotificationView(BaseModel):
@@ -64,10 +68,10 @@ class NotificationView(BaseModel):
     notification_type: Channel
     user_id: UUID
     template_code: str
-    template_version: int | None
+    template_version: int | None = Field(description="What it is sent with; null until it is looked up")
     language: str | None
     priority: int
-    metadata: dict[str, Any]
+    metadata: JsonObject
     status: Status
     error: str | None = Field(description="Stable code of the reason, for failed, suppressed, expired and unknown")
     error_detail: str | None

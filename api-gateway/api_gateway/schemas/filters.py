@@ -4,11 +4,12 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from api_gateway.schemas.requests import Instant
+from api_gateway.schemas.requests import TemplateVersion
+from chassis.fields import InstantOrDate, Text
 from contracts.recipients import Channel
 from contracts.status import Status
 
-Name = Field(default=None, max_length=200, pattern=r"^[^\x00]*$")
+Name = Field(default=None, max_length=200)
 
 
 class ListQuery(BaseModel):
@@ -19,10 +20,10 @@ class ListQuery(BaseModel):
     user_id: UUID | None = None
     status: Status | None = None
     notification_type: Channel | None = None
-    template_code: str | None = Name
-    request_id: str | None = Name
-    created_after: Instant | None = None
-    created_before: Instant | None = None
+    template_code: Text | None = Name
+    request_id: Text | None = Name
+    created_after: InstantOrDate | None = Field(default=None, description="From then on; a date is its start, in UTC")
+    created_before: InstantOrDate | None = Field(default=None, description="Before then; a date is its start, in UTC")
     limit: int = Field(default=20, ge=1, le=100)
     page: int = Field(default=1, ge=1, le=10_000)
     cursor: UUID | None = Field(default=None, description="The last notification_id of the page before")
@@ -45,4 +46,5 @@ class ReplayRequest(BaseModel):
     notification_ids: list[UUID] | None = Field(default=None, max_length=1_000)
     notification_type: Channel | None = None
     error: str | None = Field(default=None, max_length=100, pattern=r"^[a-z0-9_]*$")
+    template_version: TemplateVersion | None = Field(default=None, description="Null: the version that is active now")
     limit: int = Field(default=1_000, ge=1, le=1_000)

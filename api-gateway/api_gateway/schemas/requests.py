@@ -1,27 +1,21 @@
 """What clients send."""
 
-from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any, Literal
+from datetime import timedelta
+from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from chassis.fields import Instant, Text
+from chassis.json_values import JsonObject
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
 LONGEST_SCHEDULE = timedelta(days=366)
 RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
-
-def _aware(value: object) -> object:
-    """A time without an offset is taken as UTC: the brief's own examples have none."""
-    if isinstance(value, str) and value and value[-1].isdigit() and "+" not in value and value.count("-") < 3:
-        return f"{value}Z"
-    return value
-
-
-Instant = Annotated[AwareDatetime, BeforeValidator(_aware), AfterValidator(lambda value: value.astimezone(UTC))]
+TemplateVersion = Annotated[int, Field(ge=1, le=2**31 - 1)]
 
 EXAMPLE: JsonDict = {
     "notification_type": "email",
@@ -42,12 +36,17 @@ class NotificationRequest(BaseModel):
     notification_type: Channel
     user_id: UUID
     template_code: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
-    variables: dict[str, Any] = Field(default_factory=dict, description="Any JSON object, up to 64 KiB")
+    template_version: TemplateVersion | None = Field(
+        default=None, description="Exactly this version, in the language that is chosen; else the active one"
+    )
+    variables: JsonObject = Field(default_factory=JsonObject.empty, description="Any JSON object, up to 64 KiB")
     request_id: RequestId | None = Field(
         default=None, description="Makes the request idempotent; the Idempotency-Key header is an alias"
     )
     priority: int = Field(default=5, ge=1, le=10, description="10 goes first")
-    metadata: dict[str, Any] = Field(default_factory=dict, description="Kept with the notification, up to 16 KiB")
+    metadata: JsonObject = Field(
+        default_factory=JsonObject.empty, description="Kept with the notification, up to 16 KiB"
+    )
     language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
     send_at: Instant | None = Field(default=None, description="Not before this time")
     expires_at: Instant | None = Field(default=None, description="Not after this time")
@@ -58,14 +57,10 @@ class NotificationRequest(BaseModel):
     )
 
     @model_validator(mode="after")
-    def _times_make_sense(self) -> "NotificationRequest":
-        if self.expires_at is None and self.send_at is None:
-            return self
-        now = datetime.now(UTC)
-        if self.expires_at is not None and self.expires_at <= max(now, self.send_at or now):
-            raise ValueError("expires_at must lie after now and after send_at")
-        if self.send_at is not None and self.send_at > now + LONGEST_SCHEDULE:
-            raise ValueError("send_at must lie within a year")
+    def _expires_after_it_is_sent(self) -> "NotificationRequest":
+        """What time it is now is not asked here: a repeat is answered as the first time, also after `expires_at`."""
+        if self.expires_at is not None and self.send_at is not None and self.expires_at <= self.send_at:
+            raise ValueError("expires_at must lie after send_at")
         return self
 
 
@@ -86,7 +81,17 @@ class StatusReport(BaseModel):
         },
     )
 
-    notification_id: str = Field(min_length=1, max_length=200, description="The notification's id or its request_id")
+    notification_id: Text = Field(min_length=1, max_length=200, description="The notification's id or its request_id")
     status: Literal["delivered", "pending", "failed"]
-    timestamp: Instant | None = None
-    error: str | None = Field(default=None, max_length=2_000)
+    timestamp: Instant | None = Field(
+        default=None, description="When it happened, by the reporter's clock: kept beside our own times"
+    )
+    error: Text | None = Field(default=None, max_length=2_000)
+
+
+class RetryRequest(BaseModel):
+    """How to try again. Without a body: with the version that is active now."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"template_version": 2}]})
+
+    template_version: TemplateVersion | None = Field(default=None, description="Null: the version that is active now")

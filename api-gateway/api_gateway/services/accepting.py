@@ -5,7 +5,9 @@ resolves it later.
 """
 
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeGuard
 from uuid import UUID
 
@@ -19,11 +21,14 @@ from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox
 from api_gateway.services.resolving import Fit, Resolved, resolve
 from api_gateway.services.store import Store
-from chassis.errors import ServiceError
+from chassis.errors import ServiceError, field_error
 from chassis.http_client import DependencyUnavailable
 from chassis.security import Identity
 from contracts.reaching import Unreachable
 from contracts.status import Status
+
+LONGEST_SCHEDULE = timedelta(days=366)
+HASHED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
 
 class Origin(NamedTuple):
@@ -52,13 +57,13 @@ class Acceptor:
     async def accept_all(self, requests: Sequence[NotificationRequest], origin: Origin) -> list[Receipt | ServiceError]:
         """For each request its receipt, which is durable when this returns, or why it was refused.
 
-        The same `request_id` and body give the first receipt again, another body IdempotencyKeyReused; what `resolve`
-        finds wrong with a request refuses it. Raises DatabaseUnavailable: nothing is known of any of them then.
+        The same `request_id` and body give the first receipt again, another body IdempotencyKeyReused; a time that has
+        passed and what `resolve` finds wrong with a request refuse it, unless it is such a repeat. Raises
+        DatabaseUnavailable: nothing is known of any of them then.
         """
         fits = await resolve(requests, self._directory)
-        drafts = [
-            fit if _refuses(fit) else draft(request, origin, fit) for request, fit in zip(requests, fits, strict=True)
-        ]
+        now = datetime.now(UTC)
+        drafts = [_draft_or_refusal(request, origin, fit, now) for request, fit in zip(requests, fits, strict=True)]
         receipts = iter(await self._write([row for row in drafts if isinstance(row, NewNotification)]))
         refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
         first = await self._first_answers(refused, origin) if refused else {}
@@ -76,9 +81,26 @@ class Acceptor:
         return receipts
 
     async def _first_answers(self, refused: Sequence[NotificationRequest], origin: Origin) -> dict[str, Receipt]:
-        """A repeat is answered as the first time, even when the user or the template has gone since."""
+        """A repeat is answered as the first time, even when its time, the user or the template has gone since."""
         repeats = [request.request_id for request in refused if request.request_id is not None]
         return await self._store.first_answers(origin.identity.caller, repeats) if repeats else {}
+
+
+def _draft_or_refusal(
+    request: NotificationRequest, origin: Origin, fit: Fit, now: datetime
+) -> NewNotification | ServiceError:
+    if untimely := _untimely(request, now):
+        return untimely
+    return fit if _refuses(fit) else draft(request, origin, fit)
+
+
+def _untimely(request: NotificationRequest, now: datetime) -> ServiceError | None:
+    """Why it is too late for this request, or too early; said only of one that was not accepted before."""
+    if request.expires_at is not None and request.expires_at <= now:
+        return field_error("expires_at", "must lie after now")
+    if request.send_at is not None and request.send_at > now + LONGEST_SCHEDULE:
+        return field_error("send_at", "must lie within a year")
+    return None
 
 
 def _refuses(fit: Fit) -> TypeGuard[ServiceError]:
@@ -113,7 +135,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Fit) -> NewNotifi
         notification_type=request.notification_type,
         user_id=request.user_id,
         template_code=request.template_code,
-        template_version=kept.template.version if kept else None,
+        template_version=kept.template.version if kept else request.template_version,
         language=kept.template.language if kept else request.language,
         variables=request.variables,
         metadata=request.metadata,
@@ -143,20 +165,33 @@ def _beginning(request: NotificationRequest, found: Fit) -> tuple[Status, str | 
 def body_hash(request: NotificationRequest) -> str:
     """Two requests are the same when what they ask for is, whatever the order of their keys.
 
-    A field that came later counts only when it is used: a key from before it must still be recognised. By hand, as
+    Numbers count by their value: `1.10` is `1.1`, and whole numbers differ in their last digit, however long they are. A
+    field that came later counts only when it is used: a key from before it must still be recognised. By hand, as
     pydantic's dump costs twice as much.
     """
     asked: dict[str, object] = {
         "notification_type": request.notification_type,
         "user_id": request.user_id,
         "template_code": request.template_code,
-        "variables": request.variables,
+        "variables": request.variables.values_as_dict,
         "priority": request.priority,
-        "metadata": request.metadata,
+        "metadata": request.metadata.values_as_dict,
         "language": request.language,
         "send_at": request.send_at,
         "expires_at": request.expires_at,
     }
     if request.delivery_guarantee != "at_least_once":
         asked["delivery_guarantee"] = request.delivery_guarantee
-    return hashlib.sha256(orjson.dumps(asked, option=orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z)).hexdigest()
+    if request.template_version is not None:
+        asked["template_version"] = request.template_version
+    try:
+        written = orjson.dumps(asked, option=HASHED)
+    except orjson.JSONEncodeError:  # whole numbers that are longer than 64 bits
+        written = orjson.dumps(
+            {**asked, **{name: _sorted(asked[name]) for name in ("variables", "metadata")}}, option=HASHED
+        )
+    return hashlib.sha256(written).hexdigest()
+
+
+def _sorted(values: object) -> orjson.Fragment:
+    return orjson.Fragment(json.dumps(values, sort_keys=True, ensure_ascii=False, separators=(",", ":")))

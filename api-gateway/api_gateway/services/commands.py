@@ -1,17 +1,21 @@
 """What a caller may do to a notification afterwards: cancel it, try it again, report on it."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
-from api_gateway.errors import NotCancellable, NotificationNotFound, NotRetryable
+from api_gateway.errors import NotCancellable, NotificationNotFound, NotRetryable, TemplateVersionNotFound
 from api_gateway.repositories import progress
+from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.schemas.answers import NotificationStory
 from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.directory import Directory
 from api_gateway.services.reading import Reader
 from api_gateway.services.reports import Reports
+from api_gateway.services.resolving import Fit, resolve
 from chassis.database import Database
+from chassis.errors import ServiceError
+from chassis.http_client import DependencyUnavailable
 from chassis.security import Identity
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
@@ -19,8 +23,11 @@ from contracts.status import Status
 
 
 class Commands:
-    def __init__(self, database: Database, reader: Reader, reports: Reports, metrics: GatewayMetrics) -> None:
+    def __init__(
+        self, database: Database, directory: Directory, reader: Reader, reports: Reports, metrics: GatewayMetrics
+    ) -> None:
         self._database = database
+        self._directory = directory
         self._reader = reader
         self._reports = reports
         self._metrics = metrics
@@ -37,23 +44,42 @@ class Commands:
         self._metrics.moved(channel, Status.CANCELLED)
         return await self._reader.story(notification_id, identity)
 
-    async def retry(self, notification_id: UUID, identity: Identity) -> NotificationStory:
-        """Gives a failed or unknown notification a fresh budget. Raises NotificationNotFound, NotRetryable."""
+    async def retry(
+        self, notification_id: UUID, identity: Identity, *, template_version: int | None = None
+    ) -> NotificationStory:
+        """Gives a failed or unknown notification a fresh budget, with `template_version` or the active one.
+
+        Raises NotificationNotFound, NotRetryable, and what `resolve` finds wrong: it would only fail again.
+        """
         await self._reader.story(notification_id, identity)
-        if not await self.replay([notification_id]):
+        wanted = ReplayFilter(ids=[notification_id], template_version=template_version)
+        for fit in await self._fits(wanted):
+            if isinstance(fit, ServiceError) and not isinstance(fit, DependencyUnavailable):
+                raise fit
+        if not await self._replay(wanted):
             raise NotRetryable
         return await self._reader.story(notification_id, identity)
 
-    async def replay(
-        self, ids: Sequence[UUID] | None, *, channel: Channel | None = None, code: str | None = None, limit: int = 1_000
-    ) -> int:
+    async def replay(self, wanted: ReplayFilter) -> int:
         """Re-drives failed notifications: those named (unknown ones too), or all that the filters let through.
 
-        Returns how many.
+        Returns how many. Raises TemplateVersionNotFound, and nothing is tried again then, when one of them has no template of
+        the version that is named. What else is wrong with one fails it again, visibly.
         """
+        if wanted.template_version is not None:
+            for fit in await self._fits(wanted):
+                if isinstance(fit, TemplateVersionNotFound):
+                    raise fit
+        return await self._replay(wanted)
+
+    async def _fits(self, wanted: ReplayFilter) -> list[Fit]:
         async with self._database.begin() as connection:
-            done = await progress.replay_failed(connection, ids=ids, channel=channel, code=code, largest=limit)
-        return len(done)
+            candidates = await progress.candidates(connection, wanted)
+        return await resolve(candidates, self._directory)
+
+    async def _replay(self, wanted: ReplayFilter) -> int:
+        async with self._database.begin() as connection:
+            return len(await progress.replay_failed(connection, wanted))
 
     async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> NotificationStory:
         """Applies a callback. One that is late, repeated or `pending` changes nothing, and is answered all the same."""
@@ -71,7 +97,8 @@ class Commands:
                 detail=report.error,
                 attempts=before.attempts,
                 replay=before.replays,
-                at=report.timestamp or datetime.now(UTC),
+                at=datetime.now(UTC),
+                provider_timestamp=report.timestamp,
             )
             await self._reports.apply([event])
         return await self._reader.story(notification_id, identity)

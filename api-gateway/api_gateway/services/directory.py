@@ -10,12 +10,20 @@ from uuid import UUID
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from api_gateway.errors import TemplateNotFound, UserNotFound
+from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound, UserNotFound
 from chassis.cache import LayeredCache
 from chassis.envelope import Envelope
 from chassis.errors import ServiceError
 from chassis.http_client import ServiceClient, data_of
-from contracts.lookups import TEMPLATE_CACHE, USER_CACHE, ActiveTemplate, UserContact
+from contracts.lookups import (
+    TEMPLATE_CACHE,
+    TEMPLATE_VERSION_CACHE,
+    USER_CACHE,
+    ActiveTemplate,
+    TemplateInfo,
+    UserContact,
+)
+from contracts.messages import TemplateRef
 
 # Memory is seconds, as another process's write cannot reach it; Redis is minutes, as the owner deletes there on write.
 MEMORY_SECONDS = 5.0
@@ -23,7 +31,7 @@ REDIS_SECONDS = 300.0
 
 _USER = TypeAdapter(Envelope[UserContact])
 _TEMPLATE = TypeAdapter(Envelope[ActiveTemplate])
-
+_VERSION = TypeAdapter(Envelope[TemplateInfo])
 
 Key = TypeVar("Key", bound=Hashable)
 Value = TypeVar("Value")
@@ -45,6 +53,13 @@ class Directory:
             memory_seconds=MEMORY_SECONDS,
             redis_seconds=REDIS_SECONDS,
         )
+        self._version_cache = LayeredCache(
+            TEMPLATE_VERSION_CACHE,
+            redis,
+            TypeAdapter(TemplateInfo),
+            memory_seconds=REDIS_SECONDS,  # a version never changes
+            redis_seconds=REDIS_SECONDS,
+        )
 
     def users(self, ids: Iterable[UUID]) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
         """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached."""
@@ -53,6 +68,10 @@ class Directory:
     def templates(self, codes: Iterable[str]) -> Awaitable[dict[str, ActiveTemplate | ServiceError]]:
         """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
         return _gather(codes, self._template_cache, self._load_template)
+
+    def versions(self, refs: Iterable[TemplateRef]) -> Awaitable[dict[TemplateRef, TemplateInfo | ServiceError]]:
+        """Each version, active or not, without its parts; TemplateVersionNotFound, DependencyUnavailable as above."""
+        return _gather(refs, self._version_cache, self._load_version)
 
     async def _load_user(self, user_id: UUID) -> UserContact:
         user = data_of(_USER, *await self._users.get(f"/internal/users/{user_id}"))
@@ -65,6 +84,14 @@ class Directory:
         if template is None:
             raise TemplateNotFound
         return template
+
+    async def _load_version(self, ref: TemplateRef) -> TemplateInfo:
+        path = f"/internal/templates/{quote(ref.code, safe='')}"
+        answered = await self._templates.get(path, {"version": str(ref.version), "language": ref.language})
+        found = data_of(_VERSION, *answered)
+        if found is None:
+            raise TemplateVersionNotFound
+        return found.outline
 
 
 async def _gather(

@@ -7,12 +7,11 @@ import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
-from uuid import UUID
 
 import structlog
 
 from api_gateway.repositories.accepting import NewNotification
-from api_gateway.repositories.outbox import DueRow
+from api_gateway.repositories.outbox import DueRow, Round
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Publication, PublishFailed
@@ -35,7 +34,7 @@ SOON_SECONDS = 1.0
 class Letter(NamedTuple):
     """A message ready to be published."""
 
-    id: UUID
+    round: Round
     publication: Publication
 
 
@@ -91,22 +90,22 @@ class Outbox:
             await self._mark(confirmed, express=True)
         return len(confirmed)
 
-    async def _confirmed(self, letters: Sequence[Letter]) -> list[UUID]:
-        """Publishes; the ids of what the broker has."""
+    async def _confirmed(self, letters: Sequence[Letter]) -> list[Round]:
+        """Publishes; what the broker has."""
         if not self.can_publish:  # certainly not published: the rows may even be cancelled
-            await self._store.release([one.id for one in letters], delay_seconds=SOON_SECONDS)
+            await self._store.release([one.round for one in letters], delay_seconds=SOON_SECONDS)
             return []
         outcomes = await self._broker.publish_many([one.publication for one in letters])
         failures = [outcome for outcome in outcomes if outcome is not None]
         if failures:
             _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
-        return [one.id for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        return [one.round for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
 
-    async def _mark(self, confirmed: Sequence[UUID], *, express: bool = False) -> None:
+    async def _mark(self, confirmed: Sequence[Round], *, express: bool = False) -> None:
         queued = await self._store.mark_queued(confirmed, express=express)
         self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
 
-    async def _mark_in_the_end(self, confirmed: Sequence[UUID]) -> None:
+    async def _mark_in_the_end(self, confirmed: Sequence[Round]) -> None:
         try:
             await self._mark(confirmed)
         except DatabaseUnavailable:  # published twice at worst; workers recognise it
@@ -149,4 +148,4 @@ def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int =
         priority=row.priority,
         headers=headers_of(row.trace_context),
     )
-    return Letter(row.id, publication)
+    return Letter(Round(row.id, replay), publication)

@@ -16,6 +16,7 @@ from api_gateway.schemas.answers import (
 )
 from chassis.database import Database
 from chassis.envelope import Meta
+from chassis.json_values import JsonObject
 from chassis.security import Identity
 from contracts.status import Status
 
@@ -37,24 +38,28 @@ class Reader:
         return NotificationStory(**_fields(row), timeline=timeline(row))
 
     async def page(self, wanted: ListFilter, *, limit: int, page: int) -> tuple[Sequence[NotificationView], Meta]:
-        """`meta.total` is counted up to 10,000."""
+        """`meta.total` and what follows from it are counted up to 10,000; whether there is a next page is always true."""
         offset = 0 if wanted.cursor else (page - 1) * limit
         async with self._database.begin() as connection:
-            rows = await reading.page(connection, wanted, limit=limit, offset=offset)
+            rows = await reading.page(connection, wanted, limit=limit + 1, offset=offset)
             total = await reading.count(connection, wanted)
-        return [NotificationView(**_fields(row)) for row in rows], Meta.of(total, limit=limit, page=page)
+            before = await reading.count_before(connection, wanted) if wanted.cursor else offset
+        shown, rest = rows[:limit], rows[limit:]
+        number = -(-before // limit) + 1
+        meta = Meta.of(total, limit=limit, page=number)
+        if shown:  # what is here is known even where counting has stopped; a cursor may stand anywhere
+            meta.total = max(total, before + len(rows))
+            meta.total_pages = number - (before + len(shown) - meta.total) // limit
+        meta.has_next, meta.next_cursor = bool(rest), str(shown[-1].id) if rest else None
+        return [NotificationView(**_fields(row)) for row in shown], meta
 
     async def id_of(self, name: str) -> UUID:
         """The id that `name` means: itself, or the one notification that was made with this request_id by anybody.
 
-        Raises NotificationNotFound, AmbiguousRequestId.
+        A request_id may look like an id. Raises NotificationNotFound, AmbiguousRequestId.
         """
-        try:
-            return UUID(name)
-        except ValueError:
-            pass
         async with self._database.begin() as connection:
-            ids = await reading.ids_of_request(connection, name)
+            ids = await reading.ids_named(connection, name, _as_id(name))
         match ids:
             case [only]:
                 return only
@@ -62,6 +67,13 @@ class Reader:
                 raise NotificationNotFound
             case _:
                 raise AmbiguousRequestId
+
+
+def _as_id(name: str) -> UUID | None:
+    try:
+        return UUID(name)
+    except ValueError:
+        return None
 
 
 def timeline(row: Row[Any]) -> list[TimelineEntry]:
@@ -80,7 +92,7 @@ def timeline(row: Row[Any]) -> list[TimelineEntry]:
 def _fields(row: Row[Any]) -> dict[str, Any]:
     return {
         "notification_id": row.id,
-        "metadata": row.metadata,
+        "metadata": JsonObject(row.metadata),
         "error": row.code,
         "error_detail": row.detail,
         "replays": row.replay,

@@ -5,12 +5,11 @@ Every gateway runs one. Rows are taken with SKIP LOCKED and leased on the databa
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 import structlog
 
 from api_gateway.repositories import outbox as outbox_rows
-from api_gateway.repositories.outbox import DueRow
+from api_gateway.repositories.outbox import DueRow, Round
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox, letter
@@ -30,7 +29,7 @@ LARGEST_GROUP = 200
 class Ended:
     """A due row that will not be published."""
 
-    id: UUID
+    round: Round
     status: Status
     code: str
     detail: str | None = None
@@ -40,7 +39,7 @@ class Ended:
 class Later:
     """A due row whose look-ups could not be made."""
 
-    id: UUID
+    round: Round
 
 
 Fate = DueRow | Ended | Later
@@ -88,12 +87,14 @@ class Relay:
         late = {row.id for row in rows if row.expired and (row.recipient is None or not row.handed_over)}
         fits = await resolve(open_rows, self._directory)
         found = {row.id: _fate(row, fit) for row, fit in zip(open_rows, fits, strict=True)}
-        return [Ended(row.id, Status.EXPIRED, "expired") if row.id in late else found.get(row.id, row) for row in rows]
+        return [
+            Ended(row.round, Status.EXPIRED, "expired") if row.id in late else found.get(row.id, row) for row in rows
+        ]
 
     async def _write(self, fates: Sequence[Fate]) -> None:
         resolved = [fate for fate in fates if isinstance(fate, DueRow)]
         ended = [fate for fate in fates if isinstance(fate, Ended)]
-        later = [fate.id for fate in fates if isinstance(fate, Later)]
+        later = [fate.round for fate in fates if isinstance(fate, Later)]
         async with self._store.database.begin() as connection:
             if resolved:
                 await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved])
@@ -106,11 +107,11 @@ class Relay:
 def _fate(row: DueRow, fit: Fit) -> Fate:
     match fit:
         case DependencyUnavailable():
-            return Later(row.id)
+            return Later(row.round)
         case ServiceError() as error:
-            return Ended(row.id, Status.FAILED, error.code, error.message)
+            return Ended(row.round, Status.FAILED, error.code, error.message)
         case Unreachable(code):
-            return Ended(row.id, Status.SUPPRESSED, code)
+            return Ended(row.round, Status.SUPPRESSED, code)
         case Resolved(recipient, template):
             return replace(
                 row,
@@ -123,6 +124,7 @@ def _fate(row: DueRow, fit: Fit) -> Fate:
 def _resolution(row: DueRow) -> dict[str, object]:
     return {
         "id": row.id,
+        "replay": row.replay,
         "recipient": row.recipient,
         "template_version": row.template_version,
         "language": row.language,
@@ -130,4 +132,10 @@ def _resolution(row: DueRow) -> dict[str, object]:
 
 
 def _ending(end: Ended) -> dict[str, object]:
-    return {"id": end.id, "status": end.status, "code": end.code, "detail": end.detail}
+    return {
+        "id": end.round.id,
+        "replay": end.round.replay,
+        "status": end.status,
+        "code": end.code,
+        "detail": end.detail,
+    }

@@ -9,6 +9,7 @@ from api_gateway.services.directory import Directory
 from chassis.errors import ServiceError, Unprocessable
 from contracts.languages import choose_language
 from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
+from contracts.messages import TemplateRef
 from contracts.reaching import Unreachable, reach
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
@@ -24,6 +25,9 @@ class Wanted(Protocol):
 
     @property
     def template_code(self) -> str: ...
+
+    @property
+    def template_version(self) -> int | None: ...
 
     @property
     def language(self) -> str | None: ...
@@ -51,27 +55,57 @@ Fit = Resolved | Unreachable | ServiceError
 async def resolve(wanted: Sequence[Wanted], directory: Directory) -> list[Fit]:
     """For each what was found, or why it cannot be sent.
 
-    That is UserNotFound, TemplateNotFound, MissingVariables, WrongChannel, or DependencyUnavailable: not known now.
+    That is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
+    DependencyUnavailable: not known now.
     """
     users = await directory.users({one.user_id for one in wanted})
     templates = await directory.templates({one.template_code for one in wanted})
-    return [_fit(one, users[one.user_id], templates[one.template_code]) for one in wanted]
+    found = [_found(one, users[one.user_id], templates[one.template_code]) for one in wanted]
+    others = {ref for one, fit in zip(wanted, found, strict=True) if (ref := _other_version(one, fit)) is not None}
+    versions = await directory.versions(others) if others else {}
+    return [_fit(one, fit, versions) for one, fit in zip(wanted, found, strict=True)]
 
 
-def _fit(wanted: Wanted, user: UserContact | ServiceError, active: ActiveTemplate | ServiceError) -> Fit:
+class _Found(NamedTuple):
+    user: UserContact
+    active: TemplateInfo
+
+
+def _found(
+    wanted: Wanted, user: UserContact | ServiceError, active: ActiveTemplate | ServiceError
+) -> _Found | ServiceError:
     if isinstance(user, ServiceError):
         return user
     if isinstance(active, ServiceError):
         return active
     try:
-        template = choose_template(active, wanted.language or user.language)
+        return _Found(user, choose_template(active, wanted.language or user.language))
+    except ServiceError as refused:
+        return refused
+
+
+def _other_version(wanted: Wanted, found: _Found | ServiceError) -> TemplateRef | None:
+    """The version that has to be asked for, because it is named and not the active one."""
+    if isinstance(found, ServiceError) or wanted.template_version in {None, found.active.version}:
+        return None
+    return TemplateRef(code=found.active.code, version=wanted.template_version, language=found.active.language)
+
+
+def _fit(
+    wanted: Wanted, found: _Found | ServiceError, versions: Mapping[TemplateRef, TemplateInfo | ServiceError]
+) -> Fit:
+    if isinstance(found, ServiceError):
+        return found
+    other = _other_version(wanted, found)
+    template = versions[other] if other is not None else found.active
+    if isinstance(template, ServiceError):
+        return template
+    try:
         check_fit(template, wanted)
     except ServiceError as refused:
         return refused
-    recipient = reach(user, wanted.notification_type)
-    if isinstance(recipient, Unreachable):
-        return recipient
-    return Resolved(recipient, template)
+    recipient = reach(found.user, wanted.notification_type)
+    return recipient if isinstance(recipient, Unreachable) else Resolved(recipient, template)
 
 
 def choose_template(active: ActiveTemplate, language: str | None) -> TemplateInfo:

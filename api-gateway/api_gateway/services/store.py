@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
-from uuid import UUID
 
 from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
+from api_gateway.repositories.outbox import Round
 from api_gateway.repositories.progress import Moved
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
@@ -29,7 +29,7 @@ class Store:
         self._accepts: GroupCommit[Sequence[NewNotification], list[Receipt]] = GroupCommit(
             self._write_accepts, size=len, pause_seconds=ACCEPT_SECONDS
         )
-        self._queued: GroupCommit[Sequence[UUID], list[str]] = GroupCommit(
+        self._queued: GroupCommit[Sequence[Round], list[str]] = GroupCommit(
             self._write_queued, size=len, pause_seconds=FOLLOW_SECONDS
         )
         self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(
@@ -49,13 +49,13 @@ class Store:
             found = await accepting.find_keys(connection, [(caller, request_id) for request_id in request_ids])
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
-    def mark_queued(self, ids: Sequence[UUID], *, express: bool = False) -> Awaitable[list[str]]:
-        """The channel of each. `express`: somebody waits for it."""
-        return self._queued.submit(ids, express=express)
+    def mark_queued(self, rounds: Sequence[Round], *, express: bool = False) -> Awaitable[list[str]]:
+        """The channels of those that are still in that round. `express`: somebody waits for it."""
+        return self._queued.submit(rounds, express=express)
 
-    async def release(self, ids: Sequence[UUID], *, delay_seconds: float) -> None:
+    async def release(self, rounds: Sequence[Round], *, delay_seconds: float) -> None:
         async with self.database.each() as connection:
-            await outbox.release(connection, ids, owner=self.process, delay_seconds=delay_seconds)
+            await outbox.release(connection, rounds, owner=self.process, delay_seconds=delay_seconds)
 
     async def close(self) -> None:
         await self._accepts.close()
@@ -68,7 +68,7 @@ class Store:
             receipts = await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
         return _split(receipts, groups)
 
-    async def _write_queued(self, groups: Sequence[Sequence[UUID]]) -> list[list[str]]:
+    async def _write_queued(self, groups: Sequence[Sequence[Round]]) -> list[list[str]]:
         async with self.database.each() as connection:
             channels = await outbox.mark_queued(connection, [one for group in groups for one in group])
         return _split(channels, groups)

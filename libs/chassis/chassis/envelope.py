@@ -17,7 +17,11 @@ _JSON = (b"content-type", b"application/json")
 
 
 class Meta(BaseModel):
-    """Where a page stands in its list. `page` starts at 1."""
+    """Where a page stands in its list. `page` starts at 1.
+
+    `has_next` and `has_previous` are true exactly when there is such a page. `total` and `total_pages` are exact, or at least
+    that many where a list says how far it counts. `next_cursor` is there when a list has cursors and a next page.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -33,11 +37,24 @@ class Meta(BaseModel):
     total_pages: int
     has_next: bool
     has_previous: bool
+    next_cursor: str | None = Field(
+        default=None,
+        exclude_if=lambda cursor: cursor is None,
+        description="Give it as `cursor` for the next page",
+    )
 
     @classmethod
     def of(cls, total: int, *, limit: int, page: int) -> "Meta":
+        """Of a list that is counted to its end."""
         pages = max(1, -(-total // limit))
-        return cls(total=total, limit=limit, page=page, total_pages=pages, has_next=page < pages, has_previous=page > 1)
+        return cls(
+            total=total,
+            limit=limit,
+            page=page,
+            total_pages=pages,
+            has_next=page < pages,
+            has_previous=total > 0 and page > 1,
+        )
 
 
 class Envelope(BaseModel, Generic[T]):

@@ -89,6 +89,11 @@ class RateLimiter:
             self._check_all, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS, crowd=CROWD
         )
 
+    @property
+    def limit(self) -> int:
+        """The most that one check can cost and ever be allowed."""
+        return self._quota.limit
+
     def check(self, caller: str, cost: int = 1) -> Awaitable[RateDecision]:
         """Takes `cost` units of `caller`'s limit, or refuses. Raises ValueError for a cost below 1."""
         if cost < 1:

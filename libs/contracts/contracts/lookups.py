@@ -12,6 +12,7 @@ from contracts.recipients import Contract, EmailRecipient, Preferences, PushReci
 # Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
 USER_CACHE = "user"
 TEMPLATE_CACHE = "template"
+TEMPLATE_VERSION_CACHE = "template_version"
 
 # Audiences of service tokens: the name a service answers to.
 API_GATEWAY = "api-gateway"
@@ -62,6 +63,18 @@ class TemplateInfo(Contract):
     body: str = ""
     image: str = ""
     link: str = ""
+
+    @property
+    def outline(self) -> "TemplateInfo":
+        """Without the parts: what is asked of a template before it is rendered."""
+        return TemplateInfo(
+            code=self.code,
+            version=self.version,
+            language=self.language,
+            required=self.required,
+            serves_email=self.serves_email,
+            serves_push=self.serves_push,
+        )
 
 
 class ActiveTemplate(Contract):

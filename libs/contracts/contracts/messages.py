@@ -23,6 +23,9 @@ class TemplateRef(Contract):
     version: int
     language: str
 
+    def __str__(self) -> str:
+        return f"{self.code}:{self.language}:{self.version}"
+
 
 class NotificationMessage(Contract):
     """Gateway → worker: one notification to deliver.
@@ -56,7 +59,8 @@ class StatusEvent(Contract):
     """Worker → gateway: what became of a notification. `retrying` reports an attempt that failed and will be repeated.
 
     `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's words
-    without addresses or tokens, `attempts` how many were spent so far in this `replay`.
+    without addresses or tokens, `attempts` how many were spent so far in this `replay`. `at` is when the reporter learned of
+    it, `provider_timestamp` what the provider itself says of when it happened.
     """
 
     version: Literal[1] = 1
@@ -70,6 +74,7 @@ class StatusEvent(Contract):
     attempts: int = 0
     replay: int = 0
     at: datetime
+    provider_timestamp: datetime | None = None
 
 
 class StatusEvents(Contract):
