@@ -9,6 +9,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
 import httpx2
@@ -21,7 +22,7 @@ from starlette.responses import Response
 from api_gateway.main import create_app
 from api_gateway.migrating import ALEMBIC
 from api_gateway.settings import GatewaySettings
-from chassis.broker import MemoryBroker
+from chassis.broker import Delivery, MemoryBroker, Publication
 from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
 from chassis.security import SigningKey, sign
@@ -35,9 +36,9 @@ from contracts.lookups import (
     TemplateInfo,
     UserContact,
 )
-from contracts.messages import StatusEvent
+from contracts.messages import StatusEvent, StatusEvents
 from contracts.recipients import Preferences, PushToken
-from contracts.topology import TOPOLOGY
+from contracts.topology import STATUS_KEY, TOPOLOGY
 from devstack.serving import serving
 
 SECRET = "a-secret-key-for-the-tests-of-the-gateway"
@@ -49,6 +50,7 @@ class Peers:
 
     users: dict[UUID, UserContact] = field(default_factory=dict)
     templates: dict[str, ActiveTemplate] = field(default_factory=dict)
+    versions: dict[tuple[str, str, int], TemplateInfo] = field(default_factory=dict)
     api_keys: dict[str, ApiKeyInfo] = field(default_factory=dict)
     away: bool = False
     asked: list[str] = field(default_factory=list)
@@ -64,8 +66,12 @@ class Peers:
         self.users[user.id] = user
         return user
 
-    def add_template(self, code: str = "welcome", required: tuple[str, ...] = ("name",)) -> None:
-        info = TemplateInfo(code=code, version=3, language="en", required=required, serves_email=True, serves_push=True)
+    def add_template(self, code: str = "welcome", required: tuple[str, ...] = ("name",), version: int = 3) -> None:
+        """Active from now on; earlier versions stay."""
+        info = TemplateInfo(
+            code=code, version=version, language="en", required=required, serves_email=True, serves_push=True
+        )
+        self.versions[code, "en", version] = info
         self.templates[code] = ActiveTemplate(code=code, default_language="en", languages={"en": info})
 
     def app(self) -> FastAPI:
@@ -82,6 +88,10 @@ class Peers:
         @app.get("/internal/templates/{code}/active")
         async def template(code: str) -> Response:
             return self._found(f"template {code}", self.templates.get(code))
+
+        @app.get("/internal/templates/{code}")
+        async def version(code: str, language: str, version: int) -> Response:
+            return self._found(f"template {code} {language} {version}", self.versions.get((code, language, version)))
 
         @app.post("/internal/api-keys/find")
         async def api_key(request: Request) -> Response:
@@ -144,6 +154,45 @@ class Running:
         headers = changes.pop("headers", None) or self.token(UUID(int=1))
         body = {"notification_type": "email", "template_code": "welcome", "variables": {"name": "Ada"}, **changes}
         return await self.http.post("/api/v1/notifications/", json=body, headers=headers)
+
+    async def mend(self, **template: object) -> None:
+        """Another version becomes active, and the gateway hears of it."""
+        self.peers.add_template(**template)
+        await self.app.state.desk.acceptor._directory._template_cache.forget(template.get("code", "welcome"))
+
+    async def published(self, queue: str = "email.queue", number: int = 1) -> list[bytes]:
+        """The next messages of a queue, taken as a worker takes them."""
+        bodies: list[bytes] = []
+        enough = asyncio.Event()
+
+        async def handle(delivery: Delivery) -> None:
+            bodies.append(delivery.body)
+            await delivery.ack()
+            if len(bodies) >= number:
+                enough.set()
+
+        consumer = await self.broker.consume(queue, handle, prefetch=1)
+        try:
+            await asyncio.wait_for(enough.wait(), 10)
+        finally:
+            await consumer.close()
+        return bodies
+
+    async def report(self, notification_id: str, status: str, **fields: object) -> None:
+        """A worker's word."""
+        event = StatusEvent(
+            **{"notification_id": UUID(notification_id), "notification_type": "email", "status": status}
+            | {"at": datetime.now(UTC)}
+            | fields
+        )
+        body = StatusEvents(events=(event,)).model_dump_json().encode()
+        publication = Publication(STATUS_KEY, body, message_id=str(uuid4()))
+        assert await self.broker.publish_many([publication]) == [None]
+
+    async def callback(self, name: str, status: str, **fields: object) -> httpx2.Response:
+        """A provider's word."""
+        body = {"notification_id": name, "status": status, **fields}
+        return await self.http.post("/api/v1/email/status/", json=body, headers=self.token())
 
     async def story(self, notification_id: str) -> dict:
         answered = await self.http.get(f"/api/v1/notifications/{notification_id}", headers=self.token())

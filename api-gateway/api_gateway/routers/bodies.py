@@ -10,6 +10,7 @@ import msgspec
 import orjson
 from pydantic import ValidationError
 
+from api_gateway.routers.splitting import NOT_JSON, TOO_DEEP, split_batch
 from api_gateway.schemas.requests import NotificationRequest
 from chassis.error_handlers import validation_refusal
 from chassis.errors import BadRequest, ServiceError, Unprocessable, field_error
@@ -17,8 +18,6 @@ from chassis.json_values import JsonObject, NotKept, problems_in, read_exactly
 
 MAX_BYTES = {"variables": 65_536, "metadata": 16_384}
 MOST_ITEMS = 1_000
-NOT_JSON = "The body is not valid JSON"
-TOO_DEEP = "The body is nested too deeply"
 _NOTHING = msgspec.Raw(b"{}")
 
 
@@ -29,13 +28,7 @@ class _Texts(msgspec.Struct):
     metadata: msgspec.Raw = _NOTHING
 
 
-class _Items(msgspec.Struct):
-    notifications: list[msgspec.Raw]
-
-
 _texts = msgspec.json.Decoder(_Texts)
-_items = msgspec.json.Decoder(_Items)
-_bare_items = msgspec.json.Decoder(list[msgspec.Raw])
 
 
 def parse_notification(raw: bytes, idempotency_key: str | None = None) -> NotificationRequest:
@@ -60,19 +53,12 @@ def parse_batch(raw: bytes) -> list[bytes]:
 
     Raises BadRequest `invalid_json`, Unprocessable.
     """
-    try:
-        items = _bare_items.decode(raw) if raw.lstrip()[:1] == b"[" else _items.decode(raw).notifications
-    except msgspec.ValidationError:
-        items = []
-    except RecursionError:
-        raise Unprocessable(TOO_DEEP) from None
-    except (msgspec.DecodeError, UnicodeDecodeError):
-        raise BadRequest(NOT_JSON, code="invalid_json") from None
+    items = split_batch(raw)
     if not items:
         raise field_error("notifications", "A list with at least one notification is required")
     if len(items) > MOST_ITEMS:
         raise field_error("notifications", f"A batch holds at most {MOST_ITEMS} notifications")
-    return [bytes(item) for item in items]
+    return items
 
 
 def refusal_of(raw: bytes) -> ServiceError | NotificationRequest:
