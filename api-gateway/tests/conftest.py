@@ -74,7 +74,7 @@ class Peers:
         self.versions[code, "en", version] = info
         self.templates[code] = ActiveTemplate(code=code, default_language="en", languages={"en": info})
 
-    def app(self) -> FastAPI:
+    def app(self) -> FastAPI:  # noqa: C901 - a route of a peer each
         app = FastAPI()
 
         @app.get("/health/live")
@@ -103,20 +103,17 @@ class Peers:
 
         @app.post("/{channel}/internal/ledger/find")
         async def find(channel: str, question: LedgerQuestion) -> Response:
-            known = set(question.ids)
-            return self._found(
-                f"{channel} ledger find",
-                LedgerFindings(
-                    ended=tuple(one for one in self.ended if one.notification_id in known),
-                    open=tuple(known & self.open),
-                ),
-            )
+            return self._found(f"{channel} ledger find", self._findings(set(question.ids)))
 
         @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
         async def echo(request: Request) -> Response:
             return answer({"path": request.url.path, "headers": dict(request.headers)})
 
         return app
+
+    def _findings(self, ids: set[UUID]) -> LedgerFindings:
+        ended = tuple(one for one in self.ended if one.notification_id in ids)
+        return LedgerFindings(ended=ended, open=tuple(ids & self.open))
 
     def _found(self, asked: str, value: object) -> Response:
         self.asked.append(asked)

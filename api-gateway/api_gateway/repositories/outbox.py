@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
-from chassis.rowsets import records
+from chassis.rowsets import ids, records
 from chassis.statements import Executes
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel

@@ -277,6 +277,17 @@ async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledg
     assert await second.claim(again) == [Claimed(0, 0, expired=False)] * 3, "a new round begins with those of today"
 
 
+async def test_of_earlier_rounds_only_what_was_sent_counts(claim_on, ledger_of) -> None:
+    ledger, first = ledger_of("w1"), claim_on(recipient="a")
+    other, sent = (replace(first, recipient=name) for name in ("b", "c"))
+    await ledger.claim([first, other, sent])
+    for claim, state in ((first, "failed"), (other, "unknown"), (sent, "sent")):
+        await ledger.record(Recorded(claim.notification_id, claim.recipient, state=state, attempts=1))
+    await ledger.take(replace(first, replay=1))
+    known = (await ledger.standings([first.notification_id]))[first.notification_id]
+    assert {name: getattr(one, "state", None) for name, one in known.items()} == {"a": None, "c": "sent"}
+
+
 async def test_of_two_workers_one_names_the_devices(claim_on, ledger_of) -> None:
     for _ in range(20):
         named = claim_on(recipient="a")

@@ -178,10 +178,15 @@ class LedgerRepository:
     async def standings(
         self, connection: Executes, notification_ids: Sequence[UUID]
     ) -> dict[UUID, dict[str, Closed | InOtherHands]]:
-        """Every delivery that the ledger has of these notifications, by recipient."""
+        """The deliveries of these notifications' last rounds, by recipient, and whatever was sent before."""
+        rows = list(await connection.execute(self._look_all, {"ids": list(notification_ids)}))
+        last: dict[UUID, int] = {}
+        for row in rows:
+            last[row.notification_id] = max(row.replay, last.get(row.notification_id, 0))
         found: dict[UUID, dict[str, Closed | InOtherHands]] = {}
-        for row in await connection.execute(self._look_all, {"ids": list(notification_ids)}):
-            found.setdefault(row.notification_id, {})[row.recipient] = _standing(row)
+        for row in rows:
+            if row.replay == last[row.notification_id] or row.state == "sent":
+                found.setdefault(row.notification_id, {})[row.recipient] = _standing(row)
         return found
 
     async def has(self, connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
