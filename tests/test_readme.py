@@ -1,5 +1,6 @@
 """What the README promises a newcomer: `make up`, the five calls as printed, Ctrl-C, a second start, a busy port."""
 
+import html
 import json
 import os
 import random
@@ -10,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -17,6 +19,7 @@ import pytest
 from tests.servers.process import ServerProcess, wait_until
 
 ROOT = Path(__file__).parent.parent
+ADDRESS = re.compile(r"http://localhost:\d+[\w/.-]*")
 PORTS = ("8000", "8001", "8002", "8003", "8004", "1025", "8025")
 
 
@@ -74,6 +77,44 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
 def test_up_sends_an_email_and_a_push_by_itself_and_tells_their_story(stack: Stack) -> None:
     for channel in ("email", "push"):
         assert re.search(rf"{channel} +[0-9a-f-]{{36}}: accepted \S+ → queued \+\d+ ms → sent \+\d+ ms", stack.said())
+
+
+def test_every_address_that_is_printed_or_in_the_readmes_table_answers(stack: Stack) -> None:
+    table = (ROOT / "README.md").read_text().split("## Two commands")[1].split("## Five calls")[0]
+    addresses = {stack.moved(one) for one in ADDRESS.findall(table)} | set(ADDRESS.findall(stack.said()))
+    assert len(addresses) >= 7
+    posted = {one for one in addresses if one.endswith("/login")}
+    answers = {one: httpx2.get(one, follow_redirects=True).status_code for one in addresses - posted}
+    assert set(answers.values()) == {200}, answers
+    assert not any(_names_a_port_of_another_stack(one, stack) for one in addresses)
+
+
+def _names_a_port_of_another_stack(address: str, stack: Stack) -> bool:
+    """One that was not moved."""
+    return not any(f"localhost:{int(port) + stack.offset}" in address for port in PORTS)
+
+
+def test_the_commands_that_are_printed_and_on_the_inbox_page_work(stack: Stack) -> None:
+    """The page's example needs $TOKEN, which the printed log-in gives, and $USER_ID."""
+    login = re.search(r"^ +(curl -s .*?\}')$", stack.said(), re.MULTILINE | re.DOTALL)
+    assert login
+    session = _shell(login[1])["data"]
+    users = stack.moved("http://localhost:8000/api/v1/users")
+    person = {"name": "Page", "email": "page@example.com", "password": "SecurePass123!", "push_token": "page-device"}
+    user_id = httpx2.post(users, json=person).json()["data"]["id"]
+    for kind in ("email", "push"):
+        page = httpx2.get(stack.moved(f"http://localhost:8025/?kind={kind}")).text
+        example = html.unescape(re.findall(r"<pre>(.*?)</pre>", page, re.DOTALL)[0])
+        accepted = _shell(example, TOKEN=session["access_token"], USER_ID=user_id)
+        assert accepted["success"], accepted
+
+
+def _shell(command: str, **env: str) -> Any:
+    done = subprocess.run(
+        ["bash", "-euc", command], env={**os.environ, **env}, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
 
 def test_the_five_calls_work_as_printed(stack: Stack) -> None:

@@ -71,14 +71,16 @@ async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]
         stack.push_async_callback(redis.aclose)
         embedded = Embedded(postgres, redis, MemoryBroker(TOPOLOGY))
         await _prepare_databases(embedded)
-        simulators = await stack.enter_async_context(
-            running_simulators(SimulatorOptions(data=data / "simulators", smtp_port=ports.smtp, http_port=ports.inbox))
+        gateway_url = f"http://localhost:{ports.gateway}"
+        simulated = SimulatorOptions(
+            data=data / "simulators", smtp_port=ports.smtp, http_port=ports.inbox, gateway_url=gateway_url
         )
+        simulators = await stack.enter_async_context(running_simulators(simulated))
         await _prepare_admin(embedded.database("user-service"))
         for app, port in _apps(embedded, ports, secrets, simulators):
             listener = stack.enter_context(socket.create_server((HOST, port)))
             await stack.enter_async_context(serving(app, listener))
-        yield RunningStack(ports, simulators, f"http://localhost:{ports.gateway}", f"http://localhost:{ports.inbox}")
+        yield RunningStack(ports, simulators, gateway_url, f"http://localhost:{ports.inbox}")
 
 
 async def _prepare_databases(embedded: Embedded) -> None:

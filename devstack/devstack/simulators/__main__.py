@@ -20,6 +20,7 @@ def _options() -> SimulatorOptions:
     parser.add_argument("--http-port", type=int, default=8025, help="0 takes a free one")
     parser.add_argument("--data", type=Path, required=True, help="folder for the service account and the messages")
     parser.add_argument("--public-url", default="", help="how others reach the HTTP port, where --host does not tell")
+    parser.add_argument("--gateway-url", default="http://localhost:8000", help="where the page tells people to send")
     parser.add_argument("--keep", type=int, default=10_000, help="how many messages of each kind are kept")
     parser.add_argument("--no-journal", dest="journal", action="store_false", help="keep messages in memory only")
     return SimulatorOptions(**vars(parser.parse_args()))

@@ -19,7 +19,8 @@ from devstack.simulators.web import create_simulator_app
 class SimulatorOptions:
     """`data` is the folder for the service account and, with `journal`, for the messages. Port 0 takes a free one.
 
-    `public_url` is what senders are told to call, where `host` would not do (a container's 0.0.0.0).
+    `public_url` is what senders are told to call, where `host` would not do (a container's 0.0.0.0). `gateway_url` is where
+    the page tells people to send.
     """
 
     data: Path
@@ -27,6 +28,7 @@ class SimulatorOptions:
     smtp_port: int = 1025
     http_port: int = 8025
     public_url: str = ""
+    gateway_url: str = "http://localhost:8000"
     keep: int = 10_000
     journal: bool = True
 
@@ -55,7 +57,8 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
             account_path = options.data / "service-account.json"
             fcm = FcmSimulator(inbox, write_service_account(account_path, base_url), faults=faults)
             await smtp.start()
-            async with serving(create_simulator_app(inbox, fcm), listener, lifespan="off", grace_seconds=1):
+            app = create_simulator_app(inbox, fcm, gateway_url=options.gateway_url)
+            async with serving(app, listener, lifespan="off", grace_seconds=1):
                 yield RunningSimulators(inbox, faults, smtp.port, port, base_url, account_path)
     finally:
         await smtp.close()

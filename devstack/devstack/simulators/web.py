@@ -15,7 +15,7 @@ from devstack.simulators.views import page_router
 _STATIC = Path(pages.__file__).parent / "static"
 
 
-def create_simulator_app(inbox: Inbox, fcm: FcmSimulator, *, gateway_url: str = "http://localhost:8000") -> FastAPI:
+def create_simulator_app(inbox: Inbox, fcm: FcmSimulator, *, gateway_url: str) -> FastAPI:
     """`gateway_url` is where the page tells people to send. The switches are those of `fcm`: share them with SMTP."""
     # No /docs: its assets come from the network, and all of this works offline.
     app = FastAPI(title="Provider simulators", docs_url=None, redoc_url=None)

@@ -57,7 +57,7 @@ def fcm(inbox: Inbox, account: ServiceAccount, faults: Faults) -> FcmSimulator:
 @pytest.fixture
 async def http(inbox: Inbox, fcm: FcmSimulator) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the whole application, with no token yet."""
-    transport = httpx2.ASGITransport(app=create_simulator_app(inbox, fcm))
+    transport = httpx2.ASGITransport(app=create_simulator_app(inbox, fcm, gateway_url="http://gateway:8000"))
     async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         yield client
 
