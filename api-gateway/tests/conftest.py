@@ -129,6 +129,11 @@ async def served(app: FastAPI) -> AsyncIterator[str]:
             yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
+@pytest.fixture(name="served")
+def served_fixture() -> Callable[[FastAPI], contextlib.AbstractAsyncContextManager[str]]:
+    return served
+
+
 @pytest.fixture
 def peers() -> Peers:
     return Peers()

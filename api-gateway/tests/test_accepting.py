@@ -238,3 +238,38 @@ async def test_users_send_to_themselves_and_to_nobody_else(gateway) -> None:
     to_nobody = await gateway.send(user_id=str(uuid4()), headers=mine)
     assert to_other.status_code == 404
     assert to_other.content == to_nobody.content
+
+
+async def test_a_batch_of_which_nothing_was_accepted_is_no_success(gateway) -> None:
+    gateway.peers.add_template()
+    item = {"notification_type": "email", "template_code": "welcome", "variables": {"name": "Ada"}}
+    items = [{**item, "user_id": str(uuid4())}, {**item, "user_id": "x"}]
+    refused = await gateway.http.post("/api/v1/notifications/batch", json=items, headers=gateway.token())
+    body = refused.json()
+    assert (refused.status_code, body["success"], body["error"]) == (422, False, "batch_rejected")
+    assert (body["data"]["accepted"], body["data"]["replayed"], body["data"]["rejected"]) == (0, 0, 2)
+    assert [one["error"] for one in body["data"]["results"]] == ["user_not_found", "validation_error"]
+    items.append({**item, "user_id": str(gateway.peers.add_user().id), "request_id": "r"})
+    for accepted, replayed in ((1, 0), (0, 1)):
+        some = await gateway.http.post("/api/v1/notifications/batch", json=items, headers=gateway.token(UUID(int=1)))
+        assert (some.status_code, some.json()["success"], some.json()["error"]) == (202, True, None)
+        assert (some.json()["data"]["accepted"], some.json()["data"]["replayed"]) == (accepted, replayed)
+
+
+async def test_a_batch_that_can_never_fit_is_told_so_and_another_how_long_to_wait(start) -> None:
+    gateway = await start(rate_limit_per_minute=100)
+    item = {"notification_type": "email", "user_id": str(uuid4()), "template_code": "welcome"}
+    me = gateway.token(UUID(int=1))
+
+    async def send(number: int):
+        return await gateway.http.post("/api/v1/notifications/batch", json=[item] * number, headers=me)
+
+    never = await send(101)
+    assert (never.status_code, never.json()["error"]) == (422, "batch_exceeds_rate_limit")
+    assert ("100" in never.json()["message"], "Retry-After" in never.headers) == (True, False)
+    assert (await send(100)).json()["error"] == "batch_rejected", (
+        "it took nothing of the limit, and the whole limit fits"
+    )
+    later = await send(3)
+    assert (later.status_code, later.json()["error"]) == (429, "rate_limited")
+    assert 0 < int(later.headers["Retry-After"]) <= 3

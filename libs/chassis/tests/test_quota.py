@@ -60,3 +60,20 @@ def test_a_fresh_caller_has_exactly_the_limit(limit, period):
         assert decision.allowed
         assert decision.remaining == left
     assert not quota.spend(paid_at, now, 1)[1].allowed
+
+
+@given(
+    limit=st.integers(1, 5_000),
+    period=st.integers(1, 3600),
+    used=st.integers(0, 5_000),
+    cost=st.integers(1, 5_000),
+    pause=st.integers(0, 10**9),
+)
+def test_waiting_as_long_as_is_told_is_enough_for_whatever_fits_at_all(limit, period, used, cost, pause):
+    quota, now = Quota(limit, period), 1_800_000_000_000_000
+    paid_at, _ = quota.spend(0, now, max(1, min(used, limit)))
+    now += pause
+    paid_at, decision = quota.spend(paid_at, now, min(cost, limit))
+    if not decision.allowed:
+        now += int(decision.headers()["Retry-After"]) * 1_000_000
+        assert quota.spend(paid_at, now, min(cost, limit))[1].allowed
