@@ -49,6 +49,9 @@ UNAUTHENTICATED = FcmError(
 WRONG_PROJECT = FcmError(403, "PERMISSION_DENIED", "The service account may not send for this project.")
 UNREGISTERED = FcmError(404, "NOT_FOUND", "Requested entity was not found.", "UNREGISTERED")
 SENDER_ID_MISMATCH = FcmError(403, "PERMISSION_DENIED", "SenderId mismatch", "SENDER_ID_MISMATCH")
+THIRD_PARTY_AUTH_ERROR = FcmError(
+    401, "UNAUTHENTICATED", "Auth error from APNS or Web Push Service", "THIRD_PARTY_AUTH_ERROR"
+)
 QUOTA_EXCEEDED = FcmError(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", "QUOTA_EXCEEDED", headers={"Retry-After": "1"})
 UNAVAILABLE = FcmError(503, "UNAVAILABLE", "The service is currently unavailable.", "UNAVAILABLE")
 # The real answer names no field here: a sender can tell it from a bad payload by its message only.

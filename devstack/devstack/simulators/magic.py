@@ -18,6 +18,17 @@ class RefuseRecipient:
 
 
 @dataclass(frozen=True)
+class RefuseFirst:
+    reply: str
+    times: int
+
+
+@dataclass(frozen=True)
+class RefuseEveryOther:
+    reply: str
+
+
+@dataclass(frozen=True)
 class RefuseData:
     reply: str
 
@@ -59,7 +70,7 @@ class BreakOff:
     times: int
 
 
-EmailMagic = RefuseRecipient | RefuseData | Defer | Throttle | Drop | Stall
+EmailMagic = RefuseRecipient | RefuseFirst | RefuseEveryOther | RefuseData | Defer | Throttle | Drop | Stall
 PushMagic = RefuseToken | BreakOff | Stall
 
 EMAIL_TABLE: Mapping[str, str] = {
@@ -68,6 +79,8 @@ EMAIL_TABLE: Mapping[str, str] = {
     "defer-N@": "451 to the final dot, N times for each Message-ID, then taken",
     "throttle@": "421 to RCPT, and the connection closes",
     "throttle-N@": "the same N times for each address, then taken",
+    "account-N@": "550 5.4.5 to RCPT, our account's daily quota, N times for each address, then taken",
+    "busy@": "452 4.3.1 to every other RCPT of such an address",
     "drop@": "taken, but the connection dies before the 250, once for each Message-ID",
     "stall-N@": "taken, and the 250 comes N seconds late",
 }
@@ -79,15 +92,17 @@ PUSH_TABLE: Mapping[str, str] = {
     "sender-mismatch…": "403 SENDER_ID_MISMATCH",
     "quota-N…": "429 QUOTA_EXCEEDED with Retry-After: 1, N times, then taken",
     "unavailable-N…": "503 UNAVAILABLE, N times, then taken",
+    "third-party-N…": "401 THIRD_PARTY_AUTH_ERROR, our account with Apple, N times, then taken",
     "drop-N…": "taken, but the connection dies in the middle of the answer, N times",
     "stall-N…": "taken, and the answer comes N seconds late",
 }
 
 _LOCAL_PART = re.compile(
-    r"(bounce|reject-data|throttle|drop|(?:defer|stall|throttle)-(\d{1,3}))(?:\+.*)?", re.IGNORECASE
+    r"(bounce|reject-data|throttle|busy|drop|(?:defer|stall|throttle|account)-(\d{1,3}))(?:\+.*)?", re.IGNORECASE
 )
 _TOKEN = re.compile(
-    r"unregistered|invalid-token|sender-mismatch|(?:quota|unavailable|dying|late-unregistered|drop|stall)-(\d{1,3})"
+    r"unregistered|invalid-token|sender-mismatch|"
+    r"(?:quota|unavailable|third-party|dying|late-unregistered|drop|stall)-(\d{1,3})"
 )
 
 
@@ -111,6 +126,8 @@ def _email_rule(word: str, number: int) -> EmailMagic | None:
         "reject-data": RefuseData("554 5.7.1 Message refused"),
         "defer": Defer(number),
         "throttle": Throttle(number or None),
+        "account": RefuseFirst("550 5.4.5 Daily user sending limit exceeded", number),
+        "busy": RefuseEveryOther("452 4.3.1 Insufficient system storage"),
         "drop": Drop(),
         "stall": Stall(number),
     }
@@ -126,6 +143,7 @@ def _push_rule(word: str, number: int) -> PushMagic | None:
         "unavailable": RefuseToken(fcm_errors.UNAVAILABLE, times=number),
         "dying": RefuseToken(fcm_errors.UNAVAILABLE, times=number, then=fcm_errors.UNREGISTERED),
         "late-unregistered": RefuseToken(fcm_errors.UNREGISTERED, seconds=number),
+        "third-party": RefuseToken(fcm_errors.THIRD_PARTY_AUTH_ERROR, times=number),
         "drop": BreakOff(number),
         "stall": Stall(number),
     }

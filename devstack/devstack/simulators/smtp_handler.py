@@ -8,7 +8,18 @@ from aiosmtpd.smtp import SMTP, Envelope, Session
 
 from devstack.simulators import mime
 from devstack.simulators.faults import Faults
-from devstack.simulators.magic import Defer, Drop, EmailMagic, RefuseData, RefuseRecipient, Stall, Throttle, email_magic
+from devstack.simulators.magic import (
+    Defer,
+    Drop,
+    EmailMagic,
+    RefuseData,
+    RefuseEveryOther,
+    RefuseFirst,
+    RefuseRecipient,
+    Stall,
+    Throttle,
+    email_magic,
+)
 from devstack.simulators.store import Inbox
 
 CLOSING = "421 4.3.2 Service not available, closing transmission channel"
@@ -19,7 +30,8 @@ class SmtpHandler:
         self._inbox = inbox
         self._faults = faults
         self._attempts: Counter[tuple[str, str]] = Counter()
-        self._throttled: Counter[str] = Counter()
+        self._named: Counter[str] = Counter()
+        self._busy = False
 
     async def handle_MAIL(  # noqa: N802 - aiosmtpd's names
         self, server: SMTP, _session: Session, envelope: Envelope, address: str, options: list[str]
@@ -36,7 +48,13 @@ class SmtpHandler:
         match email_magic(address):
             case RefuseRecipient(reply):
                 return self._refused(reply)
-            case Throttle(times) if self._is_throttled(address, times):
+            case RefuseFirst(reply, times) if self._is_among_the_first(address, times):
+                return self._refused(reply)
+            case RefuseEveryOther(reply):
+                self._busy = not self._busy
+                if self._busy:
+                    return self._refused(reply)
+            case Throttle(times) if self._is_among_the_first(address, times):
                 await hang_up(server, self._refused("421 4.7.0 Too many messages, try later"))
         envelope.rcpt_tos.append(address)
         envelope.rcpt_options.extend(options)
@@ -61,9 +79,9 @@ class SmtpHandler:
         await self._faults.stalled("smtp")
         return "250 2.0.0 OK: taken"
 
-    def _is_throttled(self, address: str, times: int | None) -> bool:
-        self._throttled[address] += 1
-        return times is None or self._throttled[address] <= times
+    def _is_among_the_first(self, address: str, times: int | None) -> bool:
+        self._named[address] += 1
+        return times is None or self._named[address] <= times
 
     def _count_attempt(self, magic: EmailMagic | None, recipient: str, content: bytes) -> int:
         if magic is None:  # nobody asks, and it would be remembered for every message

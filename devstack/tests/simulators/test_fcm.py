@@ -90,6 +90,7 @@ async def test_a_payload_over_4096_bytes_is_400(sender, inbox):
         ("sender-mismatch", 403, "PERMISSION_DENIED", "SENDER_ID_MISMATCH"),
         ("quota-1-a", 429, "RESOURCE_EXHAUSTED", "QUOTA_EXCEEDED"),
         ("unavailable-1-a", 503, "UNAVAILABLE", "UNAVAILABLE"),
+        ("third-party-1-a", 401, "UNAUTHENTICATED", "THIRD_PARTY_AUTH_ERROR"),
     ],
 )
 async def test_magic_tokens_get_the_documented_error(sender, inbox, token, status, canonical, code):
@@ -100,7 +101,7 @@ async def test_magic_tokens_get_the_documented_error(sender, inbox, token, statu
     assert (inbox.pushes.total, inbox.pushes.refused) == (0, 1)
 
 
-@pytest.mark.parametrize(("word", "status"), [("quota", 429), ("unavailable", 503)])
+@pytest.mark.parametrize(("word", "status"), [("quota", 429), ("unavailable", 503), ("third-party", 401)])
 async def test_passing_trouble_passes_for_each_token_by_itself(sender, inbox, word, status):
     answers = [await sender.post(SEND, json=push(f"{word}-2-a")) for _ in range(3)]
     assert [answer.status_code for answer in answers] == [status, status, 200]

@@ -60,6 +60,19 @@ async def test_throttle_with_a_number_ends_after_that_many_times_for_each_addres
     assert inbox.emails.total == 2
 
 
+async def test_an_account_is_turned_away_that_many_times_for_each_address(mail, inbox):
+    answers = [await send(mail, "account-2+a@example.com", number) for number in range(4)]
+    assert answers == [550, 550, 250, 250]
+    assert await send(mail, "account-2+b@example.com") == 550
+    assert inbox.emails.total == 2
+
+
+async def test_a_busy_server_turns_every_other_recipient_away(mail, inbox):
+    answers = [await send(mail, f"busy+{number}@example.com", number) for number in range(4)]
+    assert answers == [452, 250, 452, 250]
+    assert inbox.emails.total == 2
+
+
 async def test_drop_takes_the_message_and_dies_before_the_answer_once(mail, inbox):
     with pytest.raises(aiosmtplib.SMTPServerDisconnected):
         await mail.sendmail("a@example.com", ["drop@example.com"], message(1))
