@@ -6,7 +6,7 @@ import ssl
 import aiosmtplib
 import structlog
 
-from delivery.outcomes import ProviderDown
+from delivery.outcomes import AccountRefused, ProviderDown
 from email_service.addresses import parse_mailbox
 from email_service.senders.smtp_connection import Patience, SmtpConnection
 from email_service.senders.smtp_dialogue import Dialogue
@@ -17,6 +17,7 @@ from email_service.settings import EmailSettings
 log = structlog.get_logger()
 
 IMPLICIT_TLS_PORT = 465
+FOR_GOOD = 500  # the first of the replies that say so: it knows us, and does not want us
 
 
 class SmtpConnector:
@@ -80,7 +81,7 @@ class SmtpConnector:
             return
         try:
             if settings.production and client.get_transport_info("sslcontext") is None:
-                raise aiosmtplib.SMTPException("SMTP_USER is set, and the connection has no TLS")  # noqa: TRY301
+                raise aiosmtplib.SMTPNotSupported("SMTP_USER is set, and the connection has no TLS")
             await client.login(settings.smtp_user, settings.smtp_password.get_secret_value())
         except (aiosmtplib.SMTPException, OSError) as error:
             raise _no_connection("smtp_login", error) from error
@@ -112,5 +113,9 @@ def _code_of(error: Exception) -> str:
 def _no_connection(code: str, error: Exception) -> NoConnection:
     """The log gets the whole story; the notification's only what names neither our servers nor our account."""
     log.warning("smtp.no_connection", code=code, error=type(error).__name__, detail=wording(str(error)))
-    reply = f"answered {error.code}" if isinstance(error, aiosmtplib.SMTPResponseException) else type(error).__name__
-    return NoConnection(ProviderDown(code, reply))
+    match error:
+        case aiosmtplib.SMTPResponseException(code=answered):
+            refused, said = answered >= FOR_GOOD, f"answered {answered}"
+        case _:
+            refused, said = isinstance(error, aiosmtplib.SMTPNotSupported), type(error).__name__
+    return NoConnection(AccountRefused(code, said) if refused else ProviderDown(code, said))

@@ -1,84 +1,56 @@
-"""What a mail server's refusals mean: one table. The first rule that fits decides.
-
-Sources: RFC 5321, 4.2 (codes), RFC 3463 and the IANA registry of enhanced status codes (X.Y.Z), RFC 4954, 6 (530, 535,
-454 are about our login), RFC 6531, 3.7.4 (X.6.7), RFC 7505 (5.1.10).
-"""
+"""Reads a mail server's refusals: code, enhanced code, words and the pause it asks for. The table is `smtp_table.py`."""
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass
 
-from delivery.outcomes import Outcome, Permanent, ProviderDown, RetryLater
+from delivery.outcomes import Defect, Outcome
 from email_service.headers import one_line
-from email_service.senders.smtp_phases import Phase, Refused
+from email_service.senders.smtp_phases import Refused
+from email_service.senders.smtp_table import MAX_PAUSE_SECONDS, RULES
 
 LONGEST_DETAIL = 200
+LONGEST_READ = 4_000  # of a reply: what decides stands at its beginning
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:=]+@[^\s<>\"'(),;:]+")
-
-Meaning = Callable[[str], Outcome]
-
-
-@dataclass(frozen=True, slots=True)
-class Rule:
-    phases: frozenset[Phase]
-    reply: re.Pattern[str]  # of "550 5.1.1 no such user"
-    meaning: Meaning
-
-
-def _later(code: str) -> Meaning:
-    return lambda detail: RetryLater(code, detail)
-
-
-def _never(code: str) -> Meaning:
-    return lambda detail: Permanent(code, detail)
-
-
-def _dead(code: str) -> Meaning:
-    return lambda detail: Permanent(code, detail, dead_recipient=True)
-
-
-def _down(code: str) -> Meaning:
-    return lambda detail: ProviderDown(code, detail)
-
-
-MAIL = frozenset({Phase.MAIL})
-RCPT = frozenset({Phase.RCPT})
-LATER = frozenset({Phase.RCPT, Phase.DATA, Phase.DOT})
-ANY = frozenset(Phase)
-
-RULES: tuple[Rule, ...] = tuple(
-    Rule(phases, re.compile(reply), meaning)
-    for phases, reply, meaning in (
-        # Our account, not the recipient: every message would meet it.
-        (ANY, r"53[0458]", _down("smtp_login")),
-        (MAIL, r"421", _down("smtp_unavailable")),
-        (MAIL, r"4", _later("deferred")),
-        (MAIL, r"5", _down("sender_refused")),  # FROM_EMAIL is all that MAIL says
-        # 5.1.7 and 5.1.8 are about the sender's address; Postfix says them at RCPT (smtpd_delay_reject).
-        (LATER, r"5\d\d 5\.1\.[78]\b", _down("sender_refused")),
-        (LATER, r"421", _later("throttled")),
-        # A full mailbox gets emptied. 552 at RCPT may also mean "too many recipients": there is only one.
-        (LATER, r"5\d\d 5\.2\.2\b", _later("mailbox_full")),
-        (RCPT, r"552", _later("mailbox_full")),
-        (LATER, r"4", _later("deferred")),
-        (LATER, r"503", _later("smtp_sequence")),  # we disagree on where we are, which a new transaction mends
-        (LATER, r"5\d\d 5\.6\.7\b", _never("address_not_supported")),
-        # No such mailbox (1), host (2), syntax (3), moved (6), null MX (10); disabled (2.1).
-        (LATER, r"5\d\d 5\.(1\.(1|2|3|6|10)|2\.1)\b", _dead("bounced")),
-        # Without an enhanced code "550" may as well be "relaying denied": our fault, and no reason to give up an address.
-        (RCPT, r"55[013](?! 5\.[2-7]\.)", _never("bounced")),
-        (LATER, r"5(52|23|\d\d 5\.(2|3)\.(3|4))\b", _never("too_large")),
-        (LATER, r"5", _never("rejected")),
-    )
+# At the beginning of any line of the reply, with Cisco's "#", or at its end in brackets, as qmail writes it.
+_ENHANCED = re.compile(r"^\s*#?([45]\.\d{1,3}\.\d{1,3})(?=[\s:;,)-]|$)|\(#([45]\.\d{1,3}\.\d{1,3})\)", re.MULTILINE)
+_PAUSE = re.compile(
+    r"\b(?:in|for|after|wait)\s+(\d{1,5})\s*(?:(s)(?:ec(?:ond)?s?)?|(m)(?:in(?:ute)?s?)?|(h)(?:(?:ou)?rs?)?)\b",
+    re.IGNORECASE,
 )
+_CLOCK = re.compile(r"\b(?:in|for|after)\s+(\d{1,2}):(\d{2}):(\d{2})\b", re.IGNORECASE)
+_UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def outcome_of(refusal: Refused) -> Outcome:
+    text = refusal.text[:LONGEST_READ]
+    codes = f"{refusal.code} {enhanced_code(text) or '-'}"
+    words = " ".join(_ADDRESS.sub("", text).split())  # who it is about must not decide what is meant
     detail = wording(f"{refusal.code} {refusal.text}")
     for rule in RULES:
-        if refusal.phase in rule.phases and rule.reply.match(detail):
-            return rule.meaning(detail)
-    return RetryLater("smtp_protocol", detail)
+        if (
+            refusal.phase in rule.phases
+            and rule.codes.match(codes)
+            and (rule.words is None or rule.words.search(words))
+        ):
+            return rule.meaning(detail, pause_asked_for(words))
+    return Defect("smtp_protocol", detail)
+
+
+def enhanced_code(text: str) -> str | None:
+    """`text` is what follows the reply's codes, one line for each of its own."""
+    found = _ENHANCED.search(text)
+    return (found[1] or found[2]) if found else None
+
+
+def pause_asked_for(words: str) -> float | None:
+    """Seconds, of "Greylisted for 300 seconds", "try again in 5 minutes", "come back in 00:05:00"; an hour at most."""
+    if clock := _CLOCK.search(words):
+        hours, minutes, seconds = (int(part) for part in clock.groups())
+        asked = hours * 3600 + minutes * 60 + seconds
+    elif pause := _PAUSE.search(words):
+        asked = int(pause[1]) * _UNITS[(pause[2] or pause[3] or pause[4]).lower()]
+    else:
+        return None
+    return min(float(asked), MAX_PAUSE_SECONDS)
 
 
 def wording(text: str) -> str:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.outcomes import Ambiguous, Permanent, ProviderDown, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, Permanent, ProviderDown, RetryLater, Sent
 from email_service.senders.smtp_phases import Lost, Phase
 
 HANG_UP, SILENCE = "", None
@@ -114,9 +114,9 @@ async def test_a_host_that_cannot_be_one_is_the_providers_trouble(senders, parce
     ("step", "reply", "expected"),
     [
         ("greeting", "421 4.3.2 busy", ProviderDown("smtp_unavailable", "answered 421")),
-        ("greeting", "554 5.7.1 not you", ProviderDown("smtp_unavailable", "answered 554")),
+        ("greeting", "554 5.7.1 not you", AccountRefused("smtp_unavailable", "answered 554")),
         ("MAIL", "421 4.3.2 closing", ProviderDown("smtp_unavailable", "421 4.3.2 closing")),
-        ("MAIL", "530 5.7.0 log in first", ProviderDown("smtp_login", "530 5.7.0 log in first")),
+        ("MAIL", "530 5.7.0 log in first", AccountRefused("smtp_login", "530 5.7.0 log in first")),
         ("RCPT", "421 4.7.0 slowly", RetryLater("throttled", "421 4.7.0 slowly")),
         ("RCPT", "550 5.1.1 unknown", Permanent("bounced", "550 5.1.1 unknown", dead_recipient=True)),
         ("DATA", "451 4.3.0 later", RetryLater("deferred", "451 4.3.0 later")),

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
-from delivery.outcomes import ProviderDown
+from delivery.outcomes import AccountRefused, ProviderDown
 from email_service.senders.smtp_connector import SmtpConnector
 from email_service.senders.smtp_phases import NoConnection
 from email_service.settings import EmailSettings
@@ -132,7 +132,7 @@ async def test_a_certificate_that_nobody_trusts_is_refused(offering):
 
 async def test_a_wrong_password_is_our_trouble_and_no_messages(offering, trusting):
     given = settings(offering.port, smtp_user="us", smtp_password="wrong")
-    assert await outcome(SmtpConnector(given, tls_context=trusting)) == ProviderDown("smtp_login", "answered 535")
+    assert await outcome(SmtpConnector(given, tls_context=trusting)) == AccountRefused("smtp_login", "answered 535")
 
 
 async def test_starttls_is_insisted_on_when_it_is_asked_for(server):

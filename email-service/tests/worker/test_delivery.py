@@ -1,6 +1,7 @@
 """What reaches the mailbox: each notification once, whatever the mail server does."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 
 from chassis.broker import Publication
 from contracts.messages import NotificationMessage
@@ -55,13 +56,26 @@ async def test_a_deferred_mail_is_tried_again_until_it_is_taken(world, message, 
     assert inbox.emails.total == 1
 
 
-async def test_what_is_deferred_too_often_ends_as_failed_and_in_the_failed_queue(world, message, lookups, inbox, until):
+async def test_not_now_is_not_counted_against_the_retries_of_our_own_faults(world, message, lookups, inbox, until):
     sent = message(lookups.add_user("defer-9@example.com"))
-    async with world.worker():
+    async with world.worker(retry_longest_seconds=0.2, max_retries=2):
+        await world.publish(sent)
+        await until(lambda: "sent" in world.statuses(sent.notification_id), within=30)
+    assert world.statuses(sent.notification_id) == ["retrying"] * 9 + ["sent"]
+    assert world.last(sent.notification_id).attempts == 10
+    assert inbox.emails.total == 1
+
+
+async def test_what_is_deferred_for_too_long_ends_as_failed_and_in_the_failed_queue(
+    world, message, lookups, inbox, until
+):
+    sent = message(lookups.add_user("defer-99@example.com"))
+    async with world.worker(retry_longest_seconds=0.2, retry_window_seconds=0.6):
         await world.publish(sent)
         await until(lambda: world.failed)
     event = world.last(sent.notification_id)
-    assert (event.status, event.code, event.attempts) == ("failed", "exhausted", 3)
+    assert (event.status, event.code) == ("failed", "exhausted")
+    assert 2 <= event.attempts <= 20
     assert event.detail == "deferred: 451 4.3.0 Try again later"
     assert [NotificationMessage.model_validate_json(body) for body in world.failed] == [sent]
     assert inbox.emails.total == 0
@@ -109,3 +123,32 @@ async def test_a_stalled_message_does_not_hold_up_the_others(world, message, loo
         await until(lambda: all(world.statuses(one.notification_id) == ["sent"] for one in others))
         assert world.statuses(stalled.notification_id) == []
     assert inbox.emails.total == 6
+
+
+async def test_what_is_deferred_until_it_expires_ends_then_and_as_expired(world, message, lookups, inbox, until):
+    sent = message(lookups.add_user("defer-99@example.com"), expires_at=datetime.now(UTC) + timedelta(seconds=3))
+    async with world.worker(retry_base_seconds=2):
+        await world.publish(sent)
+        await until(lambda: "expired" in world.statuses(sent.notification_id))
+    assert world.statuses(sent.notification_id) == ["retrying", "retrying", "expired"]
+    assert 0 <= (world.last(sent.notification_id).at - sent.expires_at).total_seconds() < 3
+    assert inbox.emails.total == 0
+
+
+async def test_an_account_that_is_turned_away_fails_nothing_and_all_is_sent_when_it_is_put_right(
+    world, message, lookups, inbox, until
+):
+    """A dozen open the breaker; one that comes alone waits all the same."""
+    users = [lookups.add_user(f"account-2+{number}@example.com") for number in range(12)]
+    messages = [message(user) for user in users]
+    async with world.worker(down_retry_seconds=0.1, breaker_open_seconds=0.3) as app:
+        await world.publish(messages[0])
+        await until(lambda: world.statuses(messages[0].notification_id)[-1:] == ["sent"], within=30)
+        await world.publish(*messages[1:])
+        await until(lambda: all("sent" in world.statuses(one.notification_id) for one in messages), within=60)
+        refused = app.state.metrics.get_sample_value("provider_account_refused_total", {"type": "email"})
+    assert refused == 24
+    assert {world.last(one.notification_id).attempts for one in messages} == {1}
+    assert {event.code for event in world.events if event.status == "retrying"} == {"quota_exceeded"}
+    assert inbox.emails.total == 12
+    assert world.failed == []

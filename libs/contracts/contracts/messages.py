@@ -4,7 +4,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from pydantic import AfterValidator, Field, ValidationError
+from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from chassis.cleaning import storable
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
@@ -44,8 +44,8 @@ class NotificationMessage(Contract):
     recipient: EmailRecipient | PushRecipient
     priority: int = Field(ge=1, le=10)
     metadata: dict[str, Any] = Field(default_factory=dict)
-    created_at: datetime
-    expires_at: datetime | None = None
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
     delivery_guarantee: DeliveryGuarantee = "at_least_once"
     replay: int = 0
 

@@ -16,11 +16,11 @@ from delivery.counting import DeliveryMetrics
 from delivery.ledger import Claimed, Ledger
 from delivery.outcomes import (
     Ambiguous,
+    Defect,
     Expired,
     Outcome,
     Permanent,
     ProviderDown,
-    RetryLater,
     Unknown,
     in_doubt,
 )
@@ -65,11 +65,11 @@ class Attempts(Generic[Address, Content]):
         if refused := await self._screen(claimed, target, once=once):
             return refused
         content = await self._render(message)
-        if isinstance(content, Permanent | RetryLater | ProviderDown):
+        if isinstance(content, Permanent | Defect | ProviderDown):
             return content
-        envelope = Envelope(message.notification_id, message.correlation_id, message.priority)
+        envelope = Envelope(message.notification_id, message.correlation_id, message.priority, message.expires_at)
         try:
-            outcome = await self._send(content, key, target, envelope, attempt=claimed.attempts + 1)
+            outcome = await self._send(content, key, target, envelope, claimed)
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
         if isinstance(outcome, Ambiguous) and once:
@@ -83,7 +83,7 @@ class Attempts(Generic[Address, Content]):
         refused = Expired() if claimed.expired else await self._channel.screen(target)
         return in_doubt(refused) if refused is not None and claimed.doubtful else refused
 
-    async def _render(self, message: NotificationMessage) -> Content | Permanent | RetryLater | ProviderDown:
+    async def _render(self, message: NotificationMessage) -> Content | Permanent | Defect | ProviderDown:
         try:
             return self._channel.render(await self._templates.get(message.template), message)
         except TemplateGone:
@@ -94,12 +94,14 @@ class Attempts(Generic[Address, Content]):
             return ProviderDown("template_unavailable", error.message)
         except Exception:  # a defect in rendering: it must cost attempts, or the message would come again for ever
             log.exception("delivery.rendering_failed")
-            return RetryLater("rendering_failed")
+            return Defect("rendering_failed")
 
     async def _send(
-        self, content: Content, key: str, target: Target[Address], envelope: Envelope, *, attempt: int
+        self, content: Content, key: str, target: Target[Address], envelope: Envelope, claimed: Claimed
     ) -> Outcome | None:
         async with self._slots.take(envelope.priority) as permit:
+            if envelope.expires_at is not None and envelope.expires_at <= claimed.now():  # while it waited for its turn
+                return in_doubt(Expired()) if claimed.doubtful else Expired()
             asked = self._clock()
             try:
                 ours = await self._ledger.mark_sending((envelope.notification_id, key), priority=envelope.priority)
@@ -109,7 +111,7 @@ class Attempts(Generic[Address, Content]):
                 return None
             if self._clock() - asked > self._lease_seconds:  # this process stood still: it may count as dead by now
                 return ProviderDown("lease_ran_out")
-            with sending(self._tracing, self._channel.name, envelope, attempt=attempt) as span:
+            with sending(self._tracing, self._channel.name, envelope, attempt=claimed.attempts + 1) as span:
                 outcome = await self._call(content, target, envelope)
                 tell(span, outcome)
             settle(permit, outcome)

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
@@ -31,6 +32,7 @@ class Envelope:
     notification_id: UUID
     correlation_id: str
     priority: int
+    expires_at: datetime | None = None
 
 
 class DeliveryChannel(Protocol[Address, Content]):

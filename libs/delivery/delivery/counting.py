@@ -8,7 +8,7 @@ from contracts.messages import NotificationMessage
 from contracts.metrics import NotificationMetrics
 from contracts.recipients import Channel
 from delivery.ledger import Recorded
-from delivery.outcomes import Outcome, Sent
+from delivery.outcomes import AccountRefused, Outcome, Sent
 
 STATES = ("sent", "retry", "failed", "suppressed", "expired", "unknown")
 PROVIDER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -29,6 +29,12 @@ class DeliveryMetrics:
         self._ambiguous = Counter(
             "delivery_ambiguous_total", "Times nobody can know whether it was sent", ["type"], registry=registry
         ).labels(channel)
+        self._account = Counter(
+            "provider_account_refused_total",
+            "Attempts that the provider refused because of our account: login, quota, sender, suspension",
+            ["type"],
+            registry=registry,
+        ).labels(channel)
         self._provider = Histogram(
             "provider_request_seconds",
             "From handing a message to the provider's client until its outcome is known",
@@ -40,8 +46,11 @@ class DeliveryMetrics:
     def attempted(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
         self._attempts[row.state].inc()
         self.doubted(row.doubt)
-        if isinstance(outcome, Sent):
-            self._seconds.observe((datetime.now(UTC) - message.created_at).total_seconds())
+        match outcome:
+            case Sent():
+                self._seconds.observe((datetime.now(UTC) - message.created_at).total_seconds())
+            case AccountRefused():
+                self._account.inc()
 
     def doubted(self, times: int) -> None:
         if times:

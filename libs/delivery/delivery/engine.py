@@ -183,7 +183,7 @@ class Engine(Generic[Address, Content]):
         outcome = await self._attempts.make(standing, key, target, message)
         if outcome is None:
             return InOtherHands()
-        row = record_of(_row(message, key), outcome, standing, self._policy)
+        row = self._result(message, key, outcome, standing)
         if not await self._record(row):
             return InOtherHands()
         await self._channel.settle(message, target, outcome)
@@ -195,8 +195,12 @@ class Engine(Generic[Address, Content]):
     ) -> Result:
         """Ends a delivery that goes to nobody."""
         ended = in_doubt(outcome) if standing.doubtful else outcome
-        row = record_of(_row(message, key), ended, standing, self._policy)
+        row = self._result(message, key, ended, standing)
         return row if await self._record(row) else InOtherHands()
+
+    def _result(self, message: NotificationMessage, key: str, outcome: Outcome, before: Claimed) -> Recorded:
+        row = Recorded(message.notification_id, key, replay=message.replay)
+        return record_of(row, outcome, before, self._policy, now=before.now(), expires_at=message.expires_at)
 
     async def _with_the_others(self, message: NotificationMessage, results: Sequence[Result]) -> Sequence[Result]:
         """What the ledger has of the other recipients by now: whoever records the last end reports the notification's."""
@@ -270,10 +274,6 @@ def _latest(mine: Recorded | None, standing: Closed | InOtherHands) -> Result:
 
 def _contact(recipient: EmailRecipient | PushRecipient | Suppressed) -> str | None:
     return None if isinstance(recipient, Suppressed) else recipient.model_dump_json()
-
-
-def _row(message: NotificationMessage, key: str) -> Recorded:
-    return Recorded(message.notification_id, key, replay=message.replay)
 
 
 def _uuid(text: str) -> UUID | None:

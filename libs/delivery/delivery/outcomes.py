@@ -12,11 +12,22 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """It was not taken now and may be later; an attempt is spent. `after_seconds` is the provider's wish, if it had one."""
+    """The provider or the recipient's side said "not now": it was not taken, and may be within hours.
+
+    `after_seconds`: the pause that the provider named, if it did.
+    """
 
     code: str
     detail: str = ""
     after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defect:
+    """It was not taken, and nobody refused it: our side, or a dialogue that went wrong. A few more attempts show which."""
+
+    code: str
+    detail: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +61,21 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ProviderDown:
-    """The provider, or our account with it, does not work at all: the message is not to blame and no attempt is spent."""
+    """The provider does not work at all: the message is not to blame and no attempt is spent."""
 
     code: str
     detail: str = ""
     after_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountRefused(ProviderDown):
+    """The provider works and turns our account away: login, quota, sender, a suspension. Somebody has to put it right.
+
+    `others_pass`: only some recipients meet it, so the breaker is not told.
+    """
+
+    others_pass: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +90,7 @@ class Expired:
     """Its `expires_at` has passed."""
 
 
-Outcome = Sent | RetryLater | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
+Outcome = Sent | RetryLater | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
 
 
 def in_doubt(outcome: Suppressed | Expired | Permanent) -> Unknown:

@@ -28,9 +28,16 @@ class WorkerSettings(ServiceSettings):
         default=6, description="How many others are claimed at once while urgent notifications come", gt=0
     )
     worker_concurrency: int = Field(default=100, description="Attempts in flight at once, and connections kept", gt=0)
-    max_retries: int = Field(default=5, description="Attempts after the first one", ge=0, le=100)
-    retry_base_seconds: float = Field(default=2.0, gt=0)
-    retry_longest_seconds: float = Field(default=600.0, gt=0)
+    max_retries: int = Field(
+        default=5, description="Attempts after the first one that failed on our side or are in doubt", ge=0, le=100
+    )
+    retry_window_seconds: float = Field(
+        default=21_600.0,
+        description='How long what a provider answers "not now" to is tried again, from the first such answer on',
+        ge=0,
+    )
+    retry_base_seconds: float = Field(default=2.0, description="The first pause; each one is twice as long", gt=0)
+    retry_longest_seconds: float = Field(default=1_800.0, description="The longest pause between two attempts", gt=0)
     down_retry_seconds: float = Field(default=5.0, description="Wait of a delivery that met a provider down", gt=0)
     breaker_open_seconds: float = Field(default=10.0, description="How long a failing provider is left alone", gt=0)
     heartbeat_seconds: float = Field(default=3.0, gt=0)

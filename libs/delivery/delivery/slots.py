@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 
 from chassis.breaker import CircuitBreaker, CircuitOpen, Permit
-from delivery.outcomes import Ambiguous, Outcome, ProviderDown
+from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown
 from delivery.turns import Turns
 
 LONGEST_WAIT_SECONDS = (
@@ -72,6 +72,8 @@ class Slot:
 def settle(permit: Permit, outcome: Outcome) -> None:
     """Tells the breaker. A provider that refuses one message, or asks for patience, works."""
     match outcome:
+        case AccountRefused(others_pass=True):
+            permit.success()
         case ProviderDown() | Ambiguous():
             permit.failure()
         case _:

@@ -2,13 +2,15 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 from chassis.cleaning import storable
 from contracts.messages import EventStatus
-from delivery.backoff import RetryPolicy, spends_attempt
+from delivery.backoff import GiveUp, RetryPolicy, Spent, TryAgain
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
 from delivery.outcomes import (
     Ambiguous,
+    Defect,
     Expired,
     Outcome,
     Permanent,
@@ -20,9 +22,17 @@ from delivery.outcomes import (
 )
 
 
-def record_of(row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPolicy) -> Recorded:
+def record_of(
+    row: Recorded,
+    outcome: Outcome,
+    before: Claimed,
+    policy: RetryPolicy,
+    *,
+    now: datetime,
+    expires_at: datetime | None,
+) -> Recorded:
     """`row`, which names the delivery, filled in with what an outcome means. Providers' words are cleaned on the way."""
-    filled = _filled(row, outcome, before, policy)
+    filled = _filled(row, outcome, before, policy, now=now, expires_at=expires_at)
     return replace(
         filled,
         code=_clean(filled.code),
@@ -35,22 +45,34 @@ def _clean(text: str | None) -> str | None:
     return None if text is None else storable(text)
 
 
-def _filled(row: Recorded, outcome: Outcome, before: Claimed, policy: RetryPolicy) -> Recorded:
+def _filled(
+    row: Recorded,
+    outcome: Outcome,
+    before: Claimed,
+    policy: RetryPolicy,
+    *,
+    now: datetime,
+    expires_at: datetime | None,
+) -> Recorded:
     attempts = before.attempts + int(_reached_provider(outcome))
-    row = replace(row, attempts=attempts, told_before=before.deferrals > 0)
+    row = replace(row, attempts=attempts, faults=before.faults, told_before=before.deferrals > 0)
+    if not isinstance(outcome, ProviderDown | RetryLater | Defect | Ambiguous):
+        return _ended(row, outcome)
+    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.deferrals)
+    decision = policy.decide(outcome, spent, now=now, expires_at=expires_at)
     match outcome:
-        case ProviderDown(code, detail):
-            wait = policy.delay_after(outcome, attempts)
-            return replace(row, state="retry", code=code, detail=detail, deferred=1, delay=wait)
-        case RetryLater(code, detail) | Ambiguous(code, detail):
-            in_doubt = isinstance(outcome, Ambiguous)
-            row = replace(row, doubt=int(in_doubt))
-            if policy.exhausted(attempts):  # the last attempt may have arrived: "failed" would be a guess
-                end = "unknown" if in_doubt else "failed"
-                return replace(row, state=end, code="exhausted", detail=f"{code}: {detail}")
-            return replace(row, state="retry", code=code, detail=detail, delay=policy.delay_after(outcome, attempts))
-        case _:
-            return _ended(row, outcome)
+        case ProviderDown():
+            row = replace(row, deferred=1)
+        case RetryLater():
+            row = replace(row, refused=True)
+        case Defect() | Ambiguous():
+            row = replace(row, faults=before.faults + 1, doubt=int(isinstance(outcome, Ambiguous)))
+    match decision:
+        case TryAgain(seconds):
+            return replace(row, state="retry", code=outcome.code, detail=outcome.detail, delay=seconds)
+        case GiveUp():  # an attempt may have arrived: "failed" would be a guess
+            end = "unknown" if isinstance(outcome, Ambiguous) or before.doubtful else "failed"
+            return replace(row, state=end, code="exhausted", detail=f"{outcome.code}: {outcome.detail}")
 
 
 def _ended(row: Recorded, outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> Recorded:
@@ -68,13 +90,14 @@ def _ended(row: Recorded, outcome: Sent | Suppressed | Expired | Permanent | Unk
 
 
 def _reached_provider(outcome: Outcome) -> bool:
+    """Only a provider that answered (or may have) has cost an attempt."""
     match outcome:
-        case Suppressed() | Expired():
+        case Suppressed() | Expired() | ProviderDown():
             return False
         case Unknown(attempted=attempted):
             return attempted
         case _:
-            return spends_attempt(outcome)
+            return True
 
 
 @dataclass(frozen=True, slots=True)

@@ -136,6 +136,7 @@ class Worker:
             right_of_way=RightOfWay(beside_urgent=settings.worker_beside_urgent),
             policy=RetryPolicy(
                 max_retries=settings.max_retries,
+                window_seconds=settings.retry_window_seconds,
                 base_seconds=settings.retry_base_seconds,
                 longest_seconds=settings.retry_longest_seconds,
                 down_seconds=settings.down_retry_seconds,

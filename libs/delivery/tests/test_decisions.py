@@ -1,51 +1,64 @@
-"""Pure decisions: when to try again, what goes into the ledger, what a whole notification is said to be."""
+"""Pure decisions: what goes into the ledger, what a whole notification is said to be."""
 
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
 
 from delivery.backoff import RetryPolicy
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
-from delivery.outcomes import Ambiguous, Expired, Permanent, ProviderDown, RetryLater, Sent, Suppressed, Unknown
+from delivery.outcomes import (
+    AccountRefused,
+    Ambiguous,
+    Defect,
+    Expired,
+    Permanent,
+    ProviderDown,
+    RetryLater,
+    Sent,
+    Suppressed,
+    Unknown,
+)
 from delivery.verdict import record_of, verdict_of
 
-POLICY = RetryPolicy(max_retries=2, base_seconds=2, longest_seconds=10)
+POLICY = RetryPolicy(max_retries=2, window_seconds=100, base_seconds=2, longest_seconds=10)
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
-@pytest.mark.parametrize(("attempts", "ceiling"), [(1, 2), (2, 4), (3, 8), (4, 10), (50, 10)])
-def test_waits_double_up_to_the_longest_with_full_jitter(attempts: int, ceiling: float) -> None:
-    assert POLICY.delay(attempts, roll=1) == ceiling
-    assert POLICY.delay(attempts, roll=0) == 0
-    assert all(0 <= POLICY.delay(attempts) <= ceiling for _ in range(50))
-
-
-def test_a_providers_wish_is_a_floor() -> None:
-    assert POLICY.delay_after(RetryLater("x", after_seconds=60), 1) >= 60
-    assert POLICY.delay_after(ProviderDown("x", after_seconds=30), 0) >= 30
-    assert POLICY.delay_after(ProviderDown("x"), 0) >= POLICY.down_seconds
+def _ago(seconds: float) -> datetime:
+    return NOW - timedelta(seconds=seconds)
 
 
 @pytest.mark.parametrize(
     ("outcome", "before", "state", "attempts", "code"),
     [
-        (Sent("p"), 0, "sent", 1, None),
-        (Permanent("bounced"), 0, "failed", 1, "bounced"),
-        (Suppressed("opted_out"), 1, "suppressed", 1, "opted_out"),
-        (Expired(), 1, "expired", 1, "expired"),
-        (RetryLater("greylisted"), 0, "retry", 1, "greylisted"),
-        (RetryLater("greylisted"), 1, "retry", 2, "greylisted"),
-        (RetryLater("greylisted"), 2, "failed", 3, "exhausted"),
-        (Ambiguous("dropped"), 2, "unknown", 3, "exhausted"),
-        (ProviderDown("unreachable"), 2, "retry", 2, "unreachable"),
-        (Unknown("no_answer", attempted=True), 0, "unknown", 1, "no_answer"),
-        (Unknown("worker_lost"), 1, "unknown", 1, "worker_lost"),
+        (Sent("p"), {}, "sent", 1, None),
+        (Permanent("bounced"), {}, "failed", 1, "bounced"),
+        (Suppressed("opted_out"), {"attempts": 1}, "suppressed", 1, "opted_out"),
+        (Expired(), {"attempts": 1}, "expired", 1, "expired"),
+        (RetryLater("greylisted"), {}, "retry", 1, "greylisted"),
+        (RetryLater("greylisted"), {"attempts": 20, "refused_since": _ago(99)}, "retry", 21, "greylisted"),
+        (RetryLater("greylisted"), {"attempts": 3, "refused_since": _ago(100)}, "failed", 4, "exhausted"),
+        (RetryLater("greylisted"), {"attempts": 2, "faults": 2}, "retry", 3, "greylisted"),
+        (Defect("rendering_failed"), {"attempts": 1, "faults": 1}, "retry", 2, "rendering_failed"),
+        (Defect("rendering_failed"), {"attempts": 2, "faults": 2}, "failed", 3, "exhausted"),
+        (Ambiguous("dropped"), {"attempts": 2, "faults": 2}, "unknown", 3, "exhausted"),
+        (Ambiguous("dropped"), {"attempts": 9, "faults": 1, "refused_since": _ago(500)}, "retry", 10, "dropped"),
+        (ProviderDown("unreachable"), {"attempts": 2, "faults": 2}, "retry", 2, "unreachable"),
+        (ProviderDown("unreachable"), {"attempts": 2, "refused_since": _ago(500)}, "retry", 2, "unreachable"),
+        (AccountRefused("smtp_login"), {"attempts": 9, "faults": 9, "deferrals": 999}, "retry", 9, "smtp_login"),
+        (Unknown("no_answer", attempted=True), {}, "unknown", 1, "no_answer"),
+        (Unknown("worker_lost"), {"attempts": 1}, "unknown", 1, "worker_lost"),
     ],
 )
-def test_what_an_outcome_means_for_the_ledger(outcome, before: int, state: str, attempts: int, code) -> None:
-    row = record_of(Recorded(uuid4(), "r"), outcome, Claimed(before, 0, expired=False), POLICY)
+def test_what_an_outcome_means_for_the_ledger(outcome, before: dict, state: str, attempts: int, code) -> None:
+    claimed = Claimed(**{"attempts": 0, "deferrals": 0, "expired": False} | before)
+    row = record_of(Recorded(uuid4(), "r"), outcome, claimed, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.attempts, row.code) == (state, attempts, code)
     assert row.doubt == int(isinstance(outcome, Ambiguous) or outcome == Unknown("no_answer", attempted=True))
     assert row.deferred == int(isinstance(outcome, ProviderDown))
+    assert row.refused == isinstance(outcome, RetryLater)
+    assert row.faults == claimed.faults + isinstance(outcome, Ambiguous | Defect)
 
 
 def _result(state: str, **fields) -> Recorded:

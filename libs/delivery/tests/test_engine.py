@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,7 +19,7 @@ from delivery.backoff import RetryPolicy
 from delivery.channel import Target
 from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
-from delivery.outcomes import Ambiguous, Outcome, Permanent, Sent, Suppressed
+from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent, Suppressed
 from delivery.right_of_way import RightOfWay
 from delivery.slots import Slots
 from delivery.verdict import Verdict
@@ -344,3 +344,68 @@ async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, 
         await engine.handle(copy)
         assert copy.answer == "ack"
     assert (channel.sends, told.verdicts[-1].status, told.verdicts[-1].code) == (1, "unknown", "no_answer")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "counted"),
+    [(AccountRefused("smtp_login"), 1), (ProviderDown("unreachable"), 0), (RetryLater("greylisted"), 0)],
+)
+async def test_what_our_account_was_refused_is_counted_and_nobody_s_failure(
+    engine, channel, told, registry, outcome, counted: int
+) -> None:
+    channel.gate.set()
+    channel.outcome = outcome
+    copy = Copy(_message())
+    await engine.handle(copy)
+    assert (copy.answer, [verdict.status for verdict in told.verdicts]) == ("ack", ["retrying"])
+    assert registry.get_sample_value("provider_account_refused_total", {"type": "email"}) == counted
+
+
+async def test_what_a_delivery_has_spent_is_remembered_by_kind(engine, channel, told, database) -> None:
+    """A mail refused for now a dozen times, then lost once, is not in its last attempt."""
+    channel.gate.set()
+    body = _message()
+    outcomes: list[Outcome] = [RetryLater("greylisted")] * 8 + [Ambiguous("dropped"), RetryLater("greylisted")]
+    first_refusals = set()
+    for place, channel.outcome in enumerate(outcomes):
+        channel.screens = 0
+        await engine.handle(Copy(body))
+        async with database.begin() as connection:
+            rows = await connection.execute(
+                text("SELECT state, attempts, faults, refused_since, created_at FROM email_deliveries")
+            )
+            row = rows.one()
+            assert (row.state, row.attempts, row.faults) == ("retry", place + 1, int(place >= 8))
+            first_refusals.add(row.refused_since)
+            await connection.execute(text("UPDATE email_deliveries SET state = 'requeued'"))
+    assert len(first_refusals - {None}) == len(first_refusals) == 1
+    assert {verdict.status for verdict in told.verdicts} == {"retrying"}
+
+
+async def test_a_refusal_for_now_ends_when_the_window_is_over(engine, channel, told, database) -> None:
+    channel.gate.set()
+    channel.outcome = RetryLater("greylisted", "450 later")
+    body = _message()
+    await engine.handle(Copy(body))
+    async with database.begin() as connection:
+        await connection.execute(
+            text("UPDATE email_deliveries SET state = 'requeued', refused_since = now() - interval '6 hours'")
+        )
+    channel.screens = 0
+    copy = Copy(body)
+    await engine.handle(copy)
+    assert (copy.answer, told.verdicts[-1].status, told.verdicts[-1].code) == ("reject", "failed", "exhausted")
+    assert told.verdicts[-1].detail == "greylisted: 450 later"
+
+
+async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, told) -> None:
+    held = [await engine._attempts._slots.enter(5) for _ in range(10)]
+    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
+    copy = Copy(_message(expires_at=expires_at))
+    task = asyncio.create_task(engine.handle(copy))
+    while datetime.now(UTC) <= expires_at:
+        await asyncio.sleep(0.02)
+    for permit in held:
+        engine._attempts._slots.leave(permit)
+    await asyncio.wait_for(task, 10)
+    assert (channel.sends, [verdict.status for verdict in told.verdicts]) == (0, ["expired"])

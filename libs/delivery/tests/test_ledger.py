@@ -302,7 +302,10 @@ async def test_of_two_workers_one_names_the_devices(claim_on, ledger_of) -> None
 async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="failed", attempts=6, code="exhausted"))
+    spent = Recorded(
+        claim.notification_id, claim.recipient, state="failed", attempts=6, faults=5, refused=True, code="exhausted"
+    )
+    await ledger.record(spent)
     again = claim_on(claim.notification_id, replay=1)
     assert await ledger.take(again) == Claimed(0, 0, expired=False)
     assert isinstance(await ledger_of("w2").take(claim), InOtherHands)

@@ -5,7 +5,8 @@ import asyncio
 import pytest
 
 from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
-from delivery.slots import Slots
+from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater, Sent
+from delivery.slots import Slots, settle
 
 
 @pytest.fixture
@@ -47,3 +48,20 @@ async def test_a_permit_that_nobody_settled_is_released(breaker) -> None:
     await breaker.wait_ready()
     for _ in range(20):  # more than the probes that a half-open breaker lets out
         assert await _is_free(slots)
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Sent(), BreakerState.CLOSED),
+        (RetryLater("greylisted"), BreakerState.CLOSED),
+        (AccountRefused("third_party_auth", others_pass=True), BreakerState.CLOSED),
+        (AccountRefused("smtp_login"), BreakerState.OPEN),
+        (ProviderDown("unreachable"), BreakerState.OPEN),
+        (Ambiguous("dropped"), BreakerState.OPEN),
+    ],
+)
+def test_the_breaker_is_told_of_what_everybody_meets(breaker, outcome: Outcome, state: BreakerState) -> None:
+    for _ in range(10):
+        settle(breaker.allow(), outcome)
+    assert breaker.state is state

@@ -1,9 +1,10 @@
 """The ledger, read and written in groups."""
 
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -38,6 +39,7 @@ class Claim:
 class Claimed:
     """It is ours to deliver; `attempts` were spent and `deferrals` made before.
 
+    Of the attempts, `faults` were our side's fault or in doubt; the others were refused for now, first at `refused_since`.
     `doubtful`: it was with the provider before, and nobody knows whether it was taken. Then it goes to whom it went at that
     time: `contact`, or whom the message names when that is None.
     """
@@ -47,6 +49,14 @@ class Claimed:
     expired: bool
     doubtful: bool = False
     contact: str | None = None
+    faults: int = 0
+    refused_since: datetime | None = None
+    claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
+    read_at: float = field(default_factory=time.monotonic, compare=False)
+
+    def now(self) -> datetime:
+        """The time by the database's clock, as it told it when it was claimed: a worker's own may be off."""
+        return self.claimed_at + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,7 @@ class Recorded:
     """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
 
     A `sent` of the same `replay` is taken from a worker too that has lost the delivery: the provider has it.
-
+    `faults` counts as in `Claimed`; `refused`: it was refused for now.
     `told_before`: the gateway has heard of an earlier deferral of this delivery (it is not stored).
     """
 
@@ -92,6 +102,8 @@ class Recorded:
     state: str = "failed"
     replay: int = 0
     attempts: int = 0
+    faults: int = 0
+    refused: bool = False
     deferred: int = 0
     doubt: int = 0
     code: str | None = None
@@ -158,7 +170,14 @@ class LedgerRepository:
         rows = await connection.execute(statement, {"rows": to_json_text(claims), "owner": self.owner})
         standings: dict[Key, Standing] = {
             (row.notification_id, row.recipient): Claimed(
-                row.attempts, row.deferrals, row.expired, row.in_doubt, row.contact
+                row.attempts,
+                row.deferrals,
+                row.expired,
+                row.in_doubt,
+                row.contact,
+                row.faults,
+                row.refused_since,
+                row.claimed_at,
             )
             for row in rows
         }

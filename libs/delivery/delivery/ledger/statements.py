@@ -18,17 +18,19 @@ _CLAIM = """
         in_doubt = (d.in_doubt OR coalesce(d.code = 'ambiguous', false)) AND excluded.replay = d.replay,
         attempts = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.attempts END,
         deferrals = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.deferrals END,
+        faults = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.faults END,
+        refused_since = CASE WHEN excluded.replay > d.replay THEN NULL ELSE d.refused_since END,
         code = CASE WHEN excluded.replay > d.replay THEN NULL ELSE d.code END,
         replay = excluded.replay, updated_at = now()
     WHERE d.state = 'requeued' AND excluded.replay >= d.replay
        OR d.state = 'claimed' AND d.owner = excluded.owner  -- we claimed it, and the answer was lost
        OR excluded.replay > d.replay AND d.state NOT IN ('claimed', 'sending')
-    RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, d.in_doubt, d.contact
+    RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, d.in_doubt, d.contact, d.faults, d.refused_since
 """
 _GIVEN = f"given AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({CLAIMED}))"  # noqa: S608 - constants of ours
 _ANSWER = """
-SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, c.in_doubt, c.contact,
-       coalesce(g.expires_at <= now(), false) AS expired
+SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, c.in_doubt, c.contact, c.faults, c.refused_since,
+       now() AS claimed_at, coalesce(g.expires_at <= now(), false) AS expired
 FROM {claimed} c JOIN given g USING (notification_id, recipient)
 """
 
@@ -82,13 +84,14 @@ WHERE d.notification_id = r.notification_id AND d.recipient = r.recipient
 RETURNING d.notification_id, d.recipient
 """  # noqa: S608 - constants of ours
 
-RESULT = f"""{DELIVERY}, replay int, state text, attempts int, deferred int, doubt int, code text, detail text,
-    provider_message_id text, delay float8"""
+RESULT = f"""{DELIVERY}, replay int, state text, attempts int, faults int, refused bool, deferred int, doubt int, code text,
+    detail text, provider_message_id text, delay float8"""
 # Whoever has lost a delivery to another worker and hears from the provider that it was taken says so all the same, unless
 # it is being sent once more at this moment: then it is not sent again for nothing.
 RECORD = f"""
 UPDATE {{deliveries}} d SET
-    state = r.state, attempts = r.attempts, deferrals = d.deferrals + r.deferred,
+    state = r.state, attempts = r.attempts, faults = r.faults, deferrals = d.deferrals + r.deferred,
+    refused_since = CASE WHEN r.refused THEN coalesce(d.refused_since, now()) ELSE d.refused_since END,
     ambiguous = d.ambiguous + r.doubt, in_doubt = d.in_doubt OR r.doubt > 0, code = r.code, detail = r.detail,
     provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),
     next_attempt_at = CASE WHEN r.state = 'retry' THEN now() + make_interval(secs => r.delay) END,

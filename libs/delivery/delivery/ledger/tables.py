@@ -22,7 +22,9 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
     requeued (on its way through the queue again), and the ends: sent, failed, suppressed, expired, unknown.
     `message` is kept while there is something left to do, `trace_context` (a traceparent) while tracing is on.
     `ambiguous` counts the times nobody can know whether it was sent; `in_doubt`: it was so in this replay. `contact` is whom
-    it goes to (JSON) when that is not what `message` says. `steady_since`: this worker's heartbeats have had no gap since.
+    it goes to (JSON) when that is not what `message` says. `faults` counts the attempts that failed on our side or are in
+    doubt; the other attempts were refused for now, the first time at `refused_since`. `steady_since`: this worker's
+    heartbeats have had no gap since.
     """
     deliveries = Table(
         f"{channel}_deliveries",
@@ -33,6 +35,8 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
         Column("state", String(16), nullable=False),
         Column("owner", Text),
         Column("attempts", Integer, nullable=False, server_default=text("0")),
+        Column("faults", Integer, nullable=False, server_default=text("0")),
+        Column("refused_since", Instant),
         Column("deferrals", Integer, nullable=False, server_default=text("0")),
         Column("ambiguous", Integer, nullable=False, server_default=text("0")),
         Column("in_doubt", Boolean, nullable=False, server_default=text("false")),
