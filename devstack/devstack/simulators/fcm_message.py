@@ -25,8 +25,33 @@ class Notification(BaseModel):
     image: str = ""
 
 
+MAX_TTL_SECONDS = 28 * 24 * 3600
+
+
+def _at_most_four_weeks(ttl: str) -> str:
+    if float(ttl.rstrip("s")) > MAX_TTL_SECONDS:
+        raise ValueError("must not exceed 4 weeks")
+    return ttl
+
+
+class Android(BaseModel):
+    """`ttl` is a duration in the JSON form of protocol buffers."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    ttl: Annotated[str, Field(pattern=r"^\d+(\.\d{1,9})?s$"), AfterValidator(_at_most_four_weeks)] = "0s"
+
+
+class WithHeaders(BaseModel):
+    """Apple's and the browsers' part: headers are strings, whatever they say."""
+
+    model_config = ConfigDict(extra="allow", strict=True)
+
+    headers: dict[str, str] = Field(default_factory=dict)
+
+
 class PushMessage(BaseModel):
-    """One target a request, values of `data` are strings. The platform parts are taken as they are."""
+    """One target a request, values of `data` are strings. Most of the platform parts is taken as it is."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -34,9 +59,9 @@ class PushMessage(BaseModel):
     notification: Notification = Notification()
     data: dict[Annotated[str, AfterValidator(_not_reserved)], str] = Field(default_factory=dict)
     name: str = ""
-    android: JsonValue = None
-    webpush: JsonValue = None
-    apns: JsonValue = None
+    android: Android | None = None
+    webpush: WithHeaders | None = None
+    apns: WithHeaders | None = None
     fcm_options: JsonValue = None
 
 

@@ -83,6 +83,23 @@ async def test_a_payload_over_4096_bytes_is_400(sender, inbox):
 
 
 @pytest.mark.parametrize(
+    ("part", "status"),
+    [
+        ({"android": {"ttl": "60s", "priority": "HIGH"}}, 200),
+        ({"android": {"ttl": "60"}}, 400),
+        ({"android": {"ttl": 60}}, 400),
+        ({"android": {"ttl": "2419200s"}}, 200),
+        ({"android": {"ttl": "2419201s"}}, 400),
+        ({"apns": {"headers": {"apns-expiration": "1800000000"}}}, 200),
+        ({"apns": {"headers": {"apns-expiration": 1800000000}}}, 400),
+        ({"webpush": {"headers": {"TTL": 60}}}, 400),
+    ],
+)
+async def test_a_lifespan_has_the_form_that_fcm_takes(sender, part, status):
+    assert (await sender.post(SEND, json=push(**part))).status_code == status
+
+
+@pytest.mark.parametrize(
     ("token", "status", "canonical", "code"),
     [
         ("unregistered-1", 404, "NOT_FOUND", "UNREGISTERED"),

@@ -1,11 +1,12 @@
 """FCM HTTP v1: `POST /v1/projects/{project}/messages:send`, one device a call."""
 
 import re
+import time
 
 from chassis.correlation import CORRELATION_HEADER
 from contracts.recipients import PushToken
 from delivery.channel import Envelope
-from delivery.outcomes import Ambiguous, Outcome, Permanent, ProviderDown
+from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown
 from push_service.senders.fcm_answers import FcmAnswer, outcome_of
 from push_service.senders.fcm_message import LARGEST_PAYLOAD, fcm_message
 from push_service.senders.google_auth import AccessTokens, NoAccessToken
@@ -24,15 +25,12 @@ class FcmSender:
         self._send_url = send_url
 
     async def send(self, content: RenderedPush, device: PushToken, envelope: Envelope) -> Outcome:
-        message = fcm_message(content, device.token, envelope)
-        if message.payload_bytes > LARGEST_PAYLOAD:
-            return Permanent("payload_too_large", f"{message.payload_bytes} bytes")
         try:
-            first, access = await self._attempt(message.request_body, envelope)
+            first, access = await self._attempt(content, device, envelope)
             if not isinstance(first, FcmAnswer) or not first.expired_access:
                 return _settled(first)
             self._tokens.forget(access)  # ended before its time; FCM did not take the message
-            second, _ = await self._attempt(message.request_body, envelope)
+            second, _ = await self._attempt(content, device, envelope)
         except NoAccessToken as error:
             return error.outcome
         return _settled(second)
@@ -44,13 +42,21 @@ class FcmSender:
         await self._tokens.close()
         await self._http.close()
 
-    async def _attempt(self, body: bytes, envelope: Envelope) -> tuple[FcmAnswer | Ambiguous | ProviderDown, str]:
+    async def _attempt(
+        self, content: RenderedPush, device: PushToken, envelope: Envelope
+    ) -> tuple[FcmAnswer | Outcome, str]:
         """FCM's answer or why there is none, and the access token that was shown. Raises NoAccessToken."""
         access = await self._tokens.get()
+        now = time.time()  # after the access token, which may have taken seconds
+        if envelope.expires_at is not None and envelope.expires_at.timestamp() <= now:
+            return Expired(), access
+        message = fcm_message(content, device.token, envelope, now=now)
+        if message.payload_bytes > LARGEST_PAYLOAD:
+            return Permanent("payload_too_large", f"{message.payload_bytes} bytes"), access
         headers = {"Authorization": f"Bearer {access}", "Content-Type": "application/json"}
         if _HEADER_SAFE.fullmatch(envelope.correlation_id):
             headers[CORRELATION_HEADER] = envelope.correlation_id
-        return await self._post(body, headers), access
+        return await self._post(message.request_body, headers), access
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> FcmAnswer | Ambiguous | ProviderDown:
         try:
@@ -61,5 +67,5 @@ class FcmSender:
             return ProviderDown("unreachable", failure.reason)
 
 
-def _settled(answer: FcmAnswer | Ambiguous | ProviderDown) -> Outcome:
+def _settled(answer: FcmAnswer | Outcome) -> Outcome:
     return outcome_of(answer) if isinstance(answer, FcmAnswer) else answer

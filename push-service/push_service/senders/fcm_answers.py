@@ -1,6 +1,7 @@
 """What FCM's answers mean for a delivery, by two tables.
 
-Sources: firebase.google.com/docs/cloud-messaging/error-codes and .../scale-fcm (when to wait, and how long).
+Sources: firebase.google.com/docs/cloud-messaging/error-codes, .../docs/reference/fcm/rest/v1/ErrorCode and .../scale-fcm
+(when to wait, and how long).
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +10,7 @@ from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from delivery.outcomes import Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, Defect, Outcome, Permanent, RetryLater, Sent
 from push_service.senders.http_client import HttpAnswer
 from push_service.senders.retry_after import retry_after
 
@@ -109,22 +110,22 @@ def _over_quota(answer: FcmAnswer) -> Outcome:
 
 def _misconfigured(answer: FcmAnswer) -> Outcome:
     """The project, the account's rights or the address: ours to mend, and no notification's fault."""
-    return ProviderDown("provider_refused", answer.detail)
+    return AccountRefused("provider_refused", answer.detail)
 
 
 BY_CODE: Mapping[tuple[int, str], Rule] = {
     (404, "UNREGISTERED"): _dead_token,
     (403, "SENDER_ID_MISMATCH"): lambda answer: Permanent("sender_mismatch", answer.detail),
-    # FCM's own account with Apple or the browser's push service. Only some devices are affected: the breaker, which
-    # would stop the others too, is not told.
-    (401, "THIRD_PARTY_AUTH_ERROR"): lambda answer: RetryLater("third_party_auth", answer.detail),
+    # Our key for Apple or for browsers' push services, which FCM holds, is missing or wrong. Android devices do not meet it.
+    (401, "THIRD_PARTY_AUTH_ERROR"): lambda answer: AccountRefused("third_party_auth", answer.detail, others_pass=True),
 }
 BY_STATUS: Mapping[int, Rule] = {
     200: _taken,
     400: _invalid,
-    401: lambda answer: ProviderDown("credentials_refused", answer.detail),
+    401: lambda answer: AccountRefused("credentials_refused", answer.detail),
     403: _misconfigured,
     404: _misconfigured,
+    408: lambda answer: RetryLater("provider_unavailable", answer.detail, answer.after_seconds),
     413: lambda answer: Permanent("payload_too_large", answer.detail),
     429: _over_quota,
     500: lambda answer: RetryLater("provider_error", answer.detail, answer.after_seconds),
@@ -142,4 +143,4 @@ def _undocumented(answer: FcmAnswer) -> Outcome:
         return _misconfigured(answer)
     if answer.status >= 500:  # 502, 504: a front end lost the backend's answer, not necessarily the message
         return Ambiguous("no_answer", answer.detail)
-    return RetryLater("unexpected_answer", answer.detail, answer.after_seconds)
+    return Defect("unexpected_answer", answer.detail)

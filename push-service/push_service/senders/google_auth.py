@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from jose import jws
 from pydantic import BaseModel, Field, ValidationError
 
-from delivery.outcomes import ProviderDown
+from delivery.outcomes import AccountRefused, ProviderDown
 from push_service.senders.http_client import Failed, HttpAnswer, HttpClient
 from push_service.senders.retry_after import retry_after
 from push_service.service_account import SIGNATURE, ServiceAccount
@@ -100,7 +100,7 @@ class AccessTokens:
         except Failed as error:
             raise _unavailable(error.reason) from error
         if answer.status in REFUSALS:
-            raise NoAccessToken(ProviderDown("credentials_refused", _reason(answer)))
+            raise NoAccessToken(AccountRefused("credentials_refused", _reason(answer)))
         try:
             return _Grant.model_validate_json(answer.content if answer.status == 200 else b"")
         except ValidationError:

@@ -156,13 +156,14 @@ def attempts_of_() -> Callable[[FcmSender], Send]:
 
 
 def attempts_of(sender: FcmSender) -> Send:
-    """`await send()`: one attempt, with other content, token, correlation id or priority if given."""
+    """`await send()`: one attempt, with other content, token, correlation id, priority or expiry if given."""
 
     async def attempt(
-        *, title="Hello", body="There", image="", link="", token="device-1", correlation_id="story-1", priority=5
-    ) -> Outcome:
+        *, title="Hello", body="There", image="", link="", token="device-1", correlation_id="story-1", priority=5,
+        expires_at=None,
+    ) -> Outcome:  # fmt: skip
         content = RenderedPush(title=title, body=body, image=image, link=link)
-        envelope = Envelope(NOTIFICATION, correlation_id, priority)
+        envelope = Envelope(NOTIFICATION, correlation_id, priority, expires_at)
         return await sender.send(content, PushToken(token=token), envelope)
 
     return attempt

@@ -2,7 +2,7 @@
 
 import pytest
 
-from delivery.outcomes import Ambiguous, Permanent, ProviderDown, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, Defect, Permanent, RetryLater, Sent
 
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
@@ -58,24 +58,25 @@ async def test_a_taken_push_is_sent_under_the_name_fcm_gave_it(send):
         (400, b"<html>", Permanent("rejected", "HTTP 400")),
         (413, b"", Permanent("payload_too_large", "HTTP 413")),
         (403, refusal(403, "SENDER_ID_MISMATCH"), Permanent("sender_mismatch", "HTTP 403 SENDER_ID_MISMATCH")),
-        (403, refusal(403, "", "Denied."), ProviderDown("provider_refused", "HTTP 403 Denied.")),
-        (404, refusal(404, "", "No project."), ProviderDown("provider_refused", "HTTP 404 No project.")),
-        (302, b"", ProviderDown("provider_refused", "HTTP 302")),
+        (403, refusal(403, "", "Denied."), AccountRefused("provider_refused", "HTTP 403 Denied.")),
+        (404, refusal(404, "", "No project."), AccountRefused("provider_refused", "HTTP 404 No project.")),
+        (302, b"", AccountRefused("provider_refused", "HTTP 302")),
         (
             401,
             refusal(401, "THIRD_PARTY_AUTH_ERROR"),
-            RetryLater("third_party_auth", "HTTP 401 THIRD_PARTY_AUTH_ERROR"),
+            AccountRefused("third_party_auth", "HTTP 401 THIRD_PARTY_AUTH_ERROR", others_pass=True),
         ),
         (429, refusal(429, "QUOTA_EXCEEDED"), RetryLater("rate_limited", "HTTP 429 QUOTA_EXCEEDED", 60.0)),
         (500, refusal(500, "INTERNAL"), RetryLater("provider_error", "HTTP 500 INTERNAL")),
         (503, refusal(503, "UNAVAILABLE"), RetryLater("provider_unavailable", "HTTP 503 UNAVAILABLE")),
         (502, b"", Ambiguous("no_answer", "HTTP 502")),
         (504, b"", Ambiguous("no_answer", "HTTP 504")),
-        (418, b"[1]", RetryLater("unexpected_answer", "HTTP 418")),
+        (408, b"", RetryLater("provider_unavailable", "HTTP 408")),
+        (418, b"[1]", Defect("unexpected_answer", "HTTP 418")),
         (200, b"<html>Log in to the hotel's network", Ambiguous("unreadable_answer", "HTTP 200")),
         (200, {}, Ambiguous("unreadable_answer", "HTTP 200")),
         (200, b'{"name": "\xff\xfe"}', Ambiguous("unreadable_answer", "HTTP 200")),
-        (404, "\u00fc".encode("latin-1"), ProviderDown("provider_refused", "HTTP 404")),
+        (404, "\u00fc".encode("latin-1"), AccountRefused("provider_refused", "HTTP 404")),
     ],
 )
 async def test_an_answer_is_the_outcome_the_table_says(fcm, send, status, body, outcome):
@@ -119,6 +120,7 @@ async def test_what_a_field_held_is_not_told_on(fcm, send):
         ("sender-mismatch-1", Permanent("sender_mismatch")),
         ("quota-1-a", RetryLater("rate_limited", after_seconds=1.0)),
         ("unavailable-1-a", RetryLater("provider_unavailable")),
+        ("third-party-1-a", AccountRefused("third_party_auth", others_pass=True)),
     ],
 )
 async def test_the_simulators_documented_errors_mean_the_same(send_to_simulator, token, code):

@@ -1,10 +1,16 @@
 """What FCM is told."""
 
 import json
+import time
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
 
 import pytest
 
-from delivery.outcomes import Permanent, Sent
+from delivery.channel import Envelope
+from delivery.outcomes import Expired, Permanent, ProviderDown, Sent
+from push_service.senders.fcm_message import fcm_message
+from templating import RenderedPush
 
 NOTIFICATION = "018f0000-0000-7000-8000-000000000001"
 
@@ -75,6 +81,74 @@ async def test_a_correlation_id_that_is_no_header_value_stays_in_the_message(fcm
     request = fcm.sends.requests[0]
     assert not {"x-correlation-id", "x-evil"} & request.headers.keys()
     assert message_of(request)["data"]["correlation_id"] == story
+
+
+def lifespans_of(request) -> tuple[str | None, str | None, str | None]:
+    message = message_of(request)
+    return (
+        message["android"].get("ttl"),
+        message["apns"]["headers"].get("apns-expiration"),
+        message["webpush"].get("headers", {}).get("TTL"),
+    )
+
+
+async def test_what_expires_is_kept_until_then_on_every_platform(fcm, send):
+    began = int(time.time())
+    expires_at = datetime.fromtimestamp(began + 600, UTC)
+    assert isinstance(await send(expires_at=expires_at), Sent)
+    ttl, expiration, web = lifespans_of(fcm.sends.requests[0])
+    seconds = int(web)
+    assert ttl == f"{seconds}s"
+    assert 590 <= seconds <= 600
+    assert began + 590 <= int(expiration) <= began + 600
+    assert message_of(fcm.sends.requests[0])["apns"]["headers"]["apns-collapse-id"] == NOTIFICATION
+
+
+async def test_what_does_not_expire_is_kept_as_long_as_the_provider_likes(fcm, send):
+    await send()
+    assert lifespans_of(fcm.sends.requests[0]) == (None, None, None)
+
+
+NOW = 1_800_000_000.25
+
+
+@pytest.mark.parametrize(
+    ("left", "ttl", "expiration"),
+    [
+        (0.2, "0", "0"),  # at once or never, in Apple's words too
+        (1.0, "1", "1800000001"),
+        (59.9, "59", "1800000059"),
+        (28 * 24 * 3600, "2419200", "1802419200"),
+        (400 * 24 * 3600, "2419200", "1802419200"),  # FCM refuses a longer one
+        (-30, "0", "0"),
+    ],
+)
+def test_a_lifespan_is_whole_seconds_and_not_longer_than_what_is_left(left, ttl, expiration):
+    envelope = Envelope(UUID(NOTIFICATION), "story-1", 5, datetime.fromtimestamp(NOW + left, UTC))
+    body = fcm_message(RenderedPush(title="Hi", body="", image="", link=""), "t", envelope, now=NOW).request_body
+    message = json.loads(body)["message"]
+    assert message["android"]["ttl"] == f"{ttl}s"
+    assert message["webpush"]["headers"] == {"TTL": ttl}
+    assert message["apns"]["headers"]["apns-expiration"] == expiration
+
+
+async def test_what_has_expired_is_not_sent(fcm, send):
+    assert await send(expires_at=datetime.now(UTC)) == Expired()
+    assert fcm.sends.requests == []
+
+
+async def test_what_expires_while_the_access_token_is_fetched_is_not_sent(fcm, send):
+    fcm.grants.says_nothing()
+    expires_at = datetime.now(UTC) + timedelta(seconds=0.3)
+    assert isinstance(await send(expires_at=expires_at), ProviderDown)  # 0.5 s of silence
+    assert await send(expires_at=expires_at) == Expired()
+    assert fcm.sends.requests == []
+
+
+async def test_fcms_schema_takes_every_lifespan(send_to_simulator):
+    for days in (0.001, 1, 28, 400):
+        expires_at = datetime.now(UTC) + timedelta(days=days)
+        assert isinstance(await send_to_simulator(expires_at=expires_at), Sent)
 
 
 IDS_BYTES = len("notification_id") + 36 + len("correlation_id") + len("story-1")

@@ -7,7 +7,7 @@ import socket
 
 import pytest
 
-from delivery.outcomes import Ambiguous, ProviderDown, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, ProviderDown, Sent
 from push_service.senders.fcm import FcmSender
 from push_service.senders.google_auth import AccessTokens
 from push_service.senders.http_client import HttpClient
@@ -116,7 +116,7 @@ async def test_an_answer_without_an_end_is_not_read_to_it(fcm, send):
     fcm.sends.answers(200, b'{"name":"' + b"n" * 10_000_000 + b'"}')
     assert await send() == Ambiguous("unreadable_answer", "HTTP 200")
     fcm.sends.answers(404, b"<html>" * 1_000_000)
-    assert await send() == ProviderDown("provider_refused", "HTTP 404")
+    assert await send() == AccountRefused("provider_refused", "HTTP 404")
     assert await send() == Sent("projects/p/messages/3")
 
 

@@ -7,7 +7,7 @@ from urllib.parse import parse_qs
 import pytest
 from jose import jwt
 
-from delivery.outcomes import ProviderDown, Sent
+from delivery.outcomes import AccountRefused, ProviderDown, Sent
 from push_service.senders.google_auth import AccessTokens, NoAccessToken
 from push_service.senders.http_client import HttpClient
 
@@ -124,7 +124,7 @@ async def test_a_forgotten_token_is_replaced_once(tokens, fcm):
 )
 async def test_a_refused_account_is_the_providers_matter(tokens, fcm, status, body, detail):
     fcm.grants.answers(status, body)
-    assert await refusal_of(tokens) == ProviderDown("credentials_refused", detail)
+    assert await refusal_of(tokens) == AccountRefused("credentials_refused", detail)
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ async def test_many_attempts_that_find_the_token_ended_replace_it_once(fcm, send
 async def test_access_that_is_refused_twice_is_not_the_notifications_fault(fcm, send):
     fcm.sends.answers(401)
     fcm.sends.answers(401)
-    assert await send() == ProviderDown("credentials_refused", "HTTP 401")
+    assert await send() == AccountRefused("credentials_refused", "HTTP 401")
     assert len(fcm.sends.requests) == 2
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from contracts.recipients import EmailRecipient, PushToken
 
@@ -59,11 +61,16 @@ async def test_a_quota_is_waited_for_as_long_as_fcm_asks(working):
     assert working.story(message) == [("retrying", "rate_limited", 1), ("sent", None, 2)]
 
 
-async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(working, simulators):
-    message = await working.notify(working.user("unavailable-99-a"))
-    event = await working.told(message, "failed")
-    assert (event.code, event.attempts) == ("exhausted", 4)
-    [letter] = await working.dead_letters.wait_for()
+async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(world, simulators):
+    account = Path(simulators.service_account)
+    async with world.running(
+        fcm_base_url=simulators.base_url, fcm_service_account_file=account, retry_window_seconds=0.5
+    ):
+        message = await world.notify(world.user("unavailable-99-a"))
+        event = await world.told(message, "failed")
+        [letter] = await world.dead_letters.wait_for()
+    assert event.code == "exhausted"
+    assert event.attempts > 1
     assert json.loads(letter)["notification_id"] == str(message.notification_id)
     assert simulators.inbox.pushes.total == 0
 
@@ -158,4 +165,21 @@ async def test_while_the_template_service_is_away_notifications_wait(working, si
     assert (await working.told(message, "retrying")).attempts == 0
     working.services.down = set()
     assert (await working.told(message, "sent")).attempts == 1
+    assert simulators.inbox.pushes.total == 1
+
+
+async def test_what_expires_tells_the_provider_until_when_to_keep_it(working, simulators):
+    expires_at = datetime.now(UTC) + timedelta(hours=1)
+    await working.told(await working.notify(working.user("phone"), expires_at=expires_at), "sent")
+    [push] = simulators.inbox.pushes
+    sent = json.loads(push.raw)
+    seconds = int(sent["webpush"]["headers"]["TTL"])
+    assert 3500 < seconds <= 3600
+    assert sent["android"]["ttl"] == f"{seconds}s"
+    assert abs(int(sent["apns"]["headers"]["apns-expiration"]) - expires_at.timestamp()) <= 2
+
+
+async def test_not_now_is_tried_again_more_often_than_our_own_faults_are(working, simulators):
+    message = await working.notify(working.user("unavailable-7-a"))
+    assert (await working.told(message, "sent")).attempts == 8  # MAX_RETRIES is 3 here
     assert simulators.inbox.pushes.total == 1

@@ -49,6 +49,21 @@ async def test_an_account_that_google_refuses_stops_sending_and_fails_nothing(wo
     assert list(world.dead_letters) == []
 
 
+async def test_our_key_for_apple_is_nobodys_failure_and_keeps_no_other_device_waiting(working, simulators):
+    """More such devices than it takes to open the breaker, and more refusals than retries."""
+    apple = [await working.notify(working.user(f"third-party-6-{number}")) for number in range(12)]
+    for message in apple:
+        await working.told(message, "retrying")
+    android = await working.notify(working.user("phone"))
+    assert (await working.told(android, "sent")).attempts == 1
+    assert fcm_state(working) == 0
+    for message in apple:
+        assert (await working.told(message, "sent")).attempts == 1
+    assert working.metric("provider_account_refused_total", type="push") == 12 * 6
+    assert {event.code for event in working.events if event.status == "retrying"} == {"third_party_auth"}
+    assert list(working.dead_letters) == []
+
+
 async def test_without_an_account_notifications_wait_for_one(world, simulators):
     async with world.running():
         message = await world.notify(world.user("phone"))
