@@ -9,7 +9,8 @@ async def hang_up(url: SplitResult, path: str, headers: Mapping[str, str], *, ch
     """Sends a head and a part of the body, waits until the server has them, and closes."""
     length = "Transfer-Encoding: chunked" if chunked else "Content-Length: 1000"
     given = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n{given}Expect: 100-continue\r\n\r\n"
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n{given}"
+    head += "Expect: 100-continue\r\n\r\n"
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     writer.write(head.encode())
     assert b" 100 " in await asyncio.wait_for(reader.readline(), 10), "somebody reads the body"
