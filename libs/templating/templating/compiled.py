@@ -1,31 +1,38 @@
 """A template, compiled once and rendered many times. It holds no state: use it from as many tasks as you like."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass
 
 from templating.errors import MissingVariables, TemplateError
-from templating.fast_path import FastPart
-from templating.html_text import html_to_text, tidy
+from templating.fast_path import check_size
+from templating.html_text import html_to_text
+from templating.limits import MAX_PUSH_TEXT_BYTES
 from templating.parts import CompiledPart
+from templating.plain_content import text_as_html
 from templating.requirements import VariablePath, missing
 from templating.source import RenderedEmail, RenderedPush
-from templating.urls import web_url
+from templating.urls import push_link, web_url
 
+_ELLIPSIS = "…"
+_LAST_WORD = re.compile(r"\s\S{0,50}$")
 # Every character that could end a header line or a notification's title, and the blanks around it.
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledTemplate:
-    """Compiled parts by their names; `derived_text` is what stands in for a text part that the template lacks."""
+    """Compiled parts by their names."""
 
     parts: Mapping[str, CompiledPart]
-    derived_text: CompiledPart | None
+    html_is_text: bool
+    """Whether the html part holds no markup: it is rendered as text, and the HTML made from that."""
     required: frozenset[str]
     """The dotted paths that the parts of any channel need; a render needs its own channel's."""
     email_paths: tuple[VariablePath, ...]
     push_paths: tuple[VariablePath, ...]
+    app_schemes: frozenset[str]
+    """Those that a push link may have besides the web's."""
 
     @property
     def serves_email(self) -> bool:
@@ -33,7 +40,8 @@ class CompiledTemplate:
 
     @property
     def serves_push(self) -> bool:
-        return "title" in self.parts or "body" in self.parts
+        """What serves e-mail serves push, too: see `render_push`."""
+        return bool(self.parts.keys() & {"title", "body", "html", "text"})
 
     def missing(self, variables: Mapping[str, object]) -> tuple[str, ...]:
         """The sorted names of the required variables, of any channel, that are absent or null."""
@@ -42,26 +50,37 @@ class CompiledTemplate:
     def render_email(self, variables: Mapping[str, object]) -> RenderedEmail:
         """Raises MissingVariables naming all that this channel lacks, or TemplateError."""
         _check(self.serves_email, "e-mail", variables, self.email_paths)
-        html = self._render("html", variables)
-        return RenderedEmail(single_line(self._render("subject", variables)), html, self._text(variables, html))
+        html, text = self._html_and_text(variables)
+        return RenderedEmail(single_line(self._render("subject", variables)), html, text)
 
     def render_push(self, variables: Mapping[str, object]) -> RenderedPush:
-        """Raises MissingVariables naming all that this channel lacks, or TemplateError. Unsafe URLs become ""."""
+        """Without a title or body of its own, with the subject for a title and the text of the e-mail for a body.
+
+        Raises MissingVariables naming all that this channel lacks, or TemplateError. Unsafe URLs become "".
+        """
         _check(self.serves_push, "push", variables, self.push_paths)
+        title, body = push_text_parts(self.parts)
         return RenderedPush(
-            title=single_line(self._render("title", variables)),
-            body=self._render("body", variables),
+            title=single_line(self._render(title, variables)),
+            body=self._render("body", variables) if body == "body" else _shortened(self._text(variables)),
             image=web_url(self._render("image", variables)),
-            link=web_url(self._render("link", variables)),
+            link=push_link(self._render("link", variables), self.app_schemes),
         )
 
-    def _text(self, variables: Mapping[str, object], html: str) -> str:
+    def _html_and_text(self, variables: Mapping[str, object]) -> tuple[str, str]:
+        if "html" not in self.parts:
+            return "", self._render("text", variables)
+        content = self._render("html", variables)
+        html = check_size(text_as_html(content)) if self.html_is_text else content
         if "text" in self.parts:
-            return self._render("text", variables)
-        if self.derived_text is None:
-            return html_to_text(html)
-        text = self.derived_text.render(variables)
-        return text if isinstance(self.derived_text.renderer, FastPart) else tidy(text)
+            return html, self._render("text", variables)
+        return html, content if self.html_is_text else html_to_text(content)
+
+    def _text(self, variables: Mapping[str, object]) -> str:
+        """The text of the e-mail alone."""
+        if "text" in self.parts or self.html_is_text:
+            return self._render("text" if "text" in self.parts else "html", variables)
+        return html_to_text(self._render("html", variables))
 
     def _render(self, name: str, variables: Mapping[str, object]) -> str:
         part = self.parts.get(name)
@@ -74,12 +93,29 @@ class CompiledTemplate:
             raise
 
 
+def push_text_parts(parts: Container[str]) -> tuple[str, str]:
+    """The parts that a push takes its title and body from: its own, or those of the e-mail."""
+    email_body = "text" if "text" in parts else "html"
+    return "title" if "title" in parts else "subject", "body" if "body" in parts else email_body
+
+
 def single_line(text: str) -> str:
     """The text with every run of control characters, line ends among them, made one blank.
 
     Split and joined: one pattern that also took the blanks around would be quadratic in a run of blanks.
     """
     return " ".join(part for piece in _LINE_BREAKS.split(text) if (part := piece.strip()))
+
+
+def _shortened(text: str) -> str:
+    """At most `MAX_PUSH_TEXT_BYTES`, cut between words where there are any, and then ending in an ellipsis."""
+    text = text.strip()
+    raw = text.encode()
+    if len(raw) <= MAX_PUSH_TEXT_BYTES:
+        return text
+    beginning = raw[: MAX_PUSH_TEXT_BYTES - len(_ELLIPSIS.encode())].decode(errors="ignore")
+    words = _LAST_WORD.sub("", beginning)
+    return f"{(words or beginning).rstrip()}{_ELLIPSIS}"
 
 
 def _check(served: bool, channel: str, variables: Mapping[str, object], paths: Iterable[VariablePath]) -> None:

@@ -1,56 +1,244 @@
-"""HTML to readable text, through inscriptis."""
+"""HTML to readable text: the text part of a mail whose template has none, and what a push says of such a template.
 
-import re
+turbohtml reads the HTML as browsers do; this says what its elements look like as text. Every rendered mail is converted:
+no source says what its loops and values will make of it.
+"""
 
-from inscriptis import get_text
-from inscriptis.css_profiles import STRICT_CSS_PROFILE
-from inscriptis.html_properties import Display
-from inscriptis.model.config import ParserConfig
-from inscriptis.model.html_element import HtmlElement
-from inscriptis.model.tag import CustomHtmlTagHandlerMapping
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+from turbohtml import Element, Node, Text, parse
 
 from templating.errors import TemplateError
+from templating.html_lists import BULLET, ListNumbering
+from templating.html_style import PLAIN, Style, style_of
 from templating.limits import MAX_TAGS_FOR_TEXT
+from templating.text_writer import TextWriter
 
-_BLANK_LINES = re.compile(r"\n{3,}")
-_HIDDEN = re.compile(r"display\s*:\s*none", re.IGNORECASE)
-
-# A row is a line and a cell is followed by a blank. Messages use tables for layout; inscriptis' own columns pad every
-# line of a table to its widest, which reads badly and lets one long cell multiply the whole text.
-_CELLS = ("table", "tr", "td", "th")
-_TABLES_AS_LINES = CustomHtmlTagHandlerMapping(
-    start_tag_mapping={tag: lambda _state, _attributes: None for tag in _CELLS},
-    end_tag_mapping={tag: lambda _state: None for tag in _CELLS},
+# Line ends before and after; two make an empty line.
+_GAPS = {
+    **dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "dl"), 2),
+    **dict.fromkeys(("figure", "hr", "listing", "xmp"), 2),
+    **dict.fromkeys(("div", "section", "article", "header", "footer", "main", "nav", "aside", "address", "center"), 1),
+    **dict.fromkeys(("hgroup", "search", "form", "fieldset", "legend", "figcaption", "details", "summary"), 1),
+    **dict.fromkeys(("li", "dt", "dd", "table", "caption", "tr", "option", "dialog"), 1),
+}
+_LISTS = frozenset({"ul", "ol", "menu", "dir"})
+_CELLS = frozenset({"td", "th"})
+_PREFORMATTED = frozenset({"pre", "listing", "xmp"})
+# Never shown, or shown by nothing that reads mail.
+_SKIPPED = frozenset(
+    {
+        "head",
+        "title",
+        "style",
+        "script",
+        "template",
+        "iframe",
+        "noembed",
+        "noframes",
+        "datalist",
+        "meta",
+        "link",
+        "base",
+    }
 )
+_INDENTS = {"blockquote": "> ", "dd": "  "}
+_SPECIAL = _LISTS | _CELLS | _PREFORMATTED | _INDENTS.keys() | {"a", "br", "img", "li"}
+_MAX_ADDRESS_PIECES = 20  # a text in more pieces than that is no address; links may hold links, by the thousand
+_SOFT_HYPHEN = "\N{SOFT HYPHEN}"
 
 
 def html_to_text(html: str) -> str:
-    """The text of an HTML document, links as `[text](url)`. Raises `template_limit` when it has too many tags.
+    """The text of an HTML document, links as `text (url)`, pictures as their alternative text.
 
-    Costs 0.19 ms for a mail of four tags and 2.2 ms for one of a hundred: see `text_part` for how to pay it once.
+    A line of a table is a line, a cell is followed by a blank: messages use tables for layout. Raises `template_limit`
+    when there are too many tags.
     """
+    check_tags(html)
+    root = parse(html).root
+    if root is None:
+        return ""
+    text = _Conversion(may_hide="hidden" in html.lower()).of(root)
+    return text.replace(_SOFT_HYPHEN, "") if _SOFT_HYPHEN in text else text
+
+
+def check_tags(html: str) -> None:
+    """Raises `template_limit` for what would take too long to convert."""
     if html.count("<") > MAX_TAGS_FOR_TEXT:
         raise TemplateError("template_limit", "too many tags to make a text part from: give the template one", "text")
-    return tidy(get_text(html, _config()))
 
 
-def tidy(text: str) -> str:
-    """Without trailing blanks and without more than one empty line in a row."""
-    lines = "\n".join(line.rstrip(" \t") for line in text.split("\n"))
-    return _BLANK_LINES.sub("\n\n", lines).strip()
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What an element hands on to what is inside it."""
+
+    visible: bool = True
+    sized: bool = True
+    exactly: bool = False
+    lines: bool = False
+    indent: str = ""
+
+    def inside(self, style: Style) -> "_State":
+        return _State(
+            visible=self.visible if style.visible is None else style.visible,
+            sized=self.sized if style.sized is None else style.sized,
+            exactly=self.exactly if style.spaces is None else style.spaces == "exact",
+            lines=self.lines if style.spaces is None else style.spaces == "lines",
+            indent=self.indent,
+        )
 
 
-def _config() -> ParserConfig:
-    """New for every conversion: inscriptis keeps its canvas in the style of `body`."""
-    cell = HtmlElement(suffix=" ")
-    row = HtmlElement(display=Display.block)
-    css = STRICT_CSS_PROFILE | {"body": HtmlElement(), "table": row, "tr": row, "td": cell, "th": cell}
-    config = ParserConfig(css=css, display_links=True, custom_html_tag_handler_mapping=_TABLES_AS_LINES)
-    # Of the styles only this one: margins and paddings would be taken at their word, up to 100,000 lines each.
-    config.attribute_handler.attribute_mapping = {"style": _hide}
-    return config
+_NORMAL = _State()
+
+_Open = tuple[Iterator[Node], _State, str, int]
+"""An element that is being read: what follows it, the state around it, its tag, and the line ends after it."""
 
 
-def _hide(style: str, element: HtmlElement) -> None:
-    if _HIDDEN.search(style):
-        element.display = Display.none
+class _Link(NamedTuple):
+    """Where a link leads, and how much had been written when it began."""
+
+    address: str
+    pieces: int
+    pictures: int
+
+
+class _Conversion:
+    """One walk through a document. It keeps its own stack: how deep HTML is nested is up to its author."""
+
+    def __init__(self, *, may_hide: bool) -> None:
+        """`may_hide`: whether an element may have the attribute `hidden`; if none has, none need be asked."""
+        self._may_hide = may_hide
+        self._out = TextWriter()
+        self._state = _NORMAL
+        self._open: list[_Open] = []
+        self._lists: list[ListNumbering] = []
+        self._links: list[_Link] = []
+        self._pictures = 0
+
+    def of(self, root: Element) -> str:
+        nodes: Iterator[Node] | None = iter(root.children)
+        while nodes is not None:
+            nodes = self._read(nodes) or self._leave()
+        return self._out.text()
+
+    def _read(self, nodes: Iterator[Node]) -> Iterator[Node] | None:
+        """What is inside the next element that is shown, after what comes before it; None at the end."""
+        for node in nodes:
+            if isinstance(node, Text):
+                if self._state is _NORMAL:
+                    self._out.write(node.data)
+                else:
+                    self._write(node.data)
+            elif isinstance(node, Element) and (style := self._style(node)) is not None:
+                self._enter(node, style, nodes)
+                return iter(node.children)
+        return None
+
+    def _style(self, element: Element) -> Style | None:
+        """None for what is not shown."""
+        if element.tag in _SKIPPED or (self._may_hide and element.attr("hidden") is not None):
+            return None
+        attribute = element.attr("style")
+        if not attribute:
+            return PLAIN
+        style = style_of(attribute)
+        return None if style.hidden else style
+
+    def _enter(self, element: Element, style: Style, siblings: Iterator[Node]) -> None:
+        tag = element.tag
+        gap = _GAPS.get(tag, 0) or style.is_line
+        if gap:
+            self._out.end_lines(gap)
+        self._open.append((siblings, self._state, tag, gap))
+        if style is not PLAIN:
+            self._state = self._state.inside(style)
+        if tag in _SPECIAL:
+            self._begin(element, tag, style)
+
+    def _leave(self) -> Iterator[Node] | None:
+        """What follows the innermost open element; None when none is open."""
+        if not self._open:
+            return None
+        siblings, state, tag, gap = self._open.pop()
+        if tag in _SPECIAL:
+            self._end(tag)
+        if state is not self._state:
+            self._state = state
+            self._out.indent = state.indent
+        if gap:
+            self._out.end_lines(gap)
+        return siblings
+
+    def _write(self, text: str) -> None:
+        state = self._state
+        if not (state.visible and state.sized):
+            return
+        if state.exactly:
+            self._out.write_exactly(text)
+        elif state.lines:
+            self._out.write_lines(text)
+        else:
+            self._out.write(text)
+
+    def _begin(self, element: Element, tag: str, style: Style) -> None:
+        if tag == "a":
+            self._links.append(_Link(_address(element), len(self._out.pieces), self._pictures))
+        elif tag == "br":
+            self._out.break_line()
+        elif tag == "img":
+            self._picture(element)
+        elif tag == "li":
+            marker = self._lists[-1].marker(element) if self._lists else BULLET
+            self._out.marker += marker
+            self._indent(" " * len(marker))
+        elif tag in _LISTS:
+            self._out.end_lines(1 if self._lists else 2)
+            self._lists.append(ListNumbering(element, style.list_style))
+        elif tag in _PREFORMATTED:
+            self._state = replace(self._state, exactly=True)
+        elif tag in _INDENTS:
+            self._indent(_INDENTS[tag])
+
+    def _end(self, tag: str) -> None:
+        if tag == "a":
+            self._end_link(self._links.pop())
+        elif tag == "li":
+            self._out.marker = ""  # of an item that said nothing
+        elif tag in _CELLS:
+            self._out.blank()
+        elif tag in _LISTS:
+            self._lists.pop()
+            self._out.end_lines(1 if self._lists else 2)
+
+    def _indent(self, prefix: str) -> None:
+        self._state = replace(self._state, indent=self._state.indent + prefix)
+        self._out.indent = self._state.indent
+
+    def _picture(self, element: Element) -> None:
+        if self._state.visible:
+            self._pictures += 1
+            self._out.write(f" {element.attr('alt') or ''} ")
+
+    def _end_link(self, link: _Link) -> None:
+        """The address after the text, unless that says it already; alone, for a picture without a text."""
+        if not link.address:
+            return
+        pieces = self._out.pieces[link.pieces : link.pieces + _MAX_ADDRESS_PIECES]
+        text = "".join(pieces).strip()
+        if not text:
+            if self._pictures > link.pictures:
+                self._out.write(link.address)
+        elif len(pieces) == _MAX_ADDRESS_PIECES or not _says(text, link.address):
+            self._out.write_on_line(f"({link.address})")
+
+
+def _says(text: str, address: str) -> bool:
+    return text in {address, address.partition(":")[2], address.rstrip("/")}
+
+
+def _address(link: Element) -> str:
+    """Where the link leads, in one word; "" for one to a place in the same document, or to a script."""
+    address = "%20".join((link.attr("href") or "").split())
+    return "" if address.startswith("#") or address.lower().startswith("javascript:") else address

@@ -15,4 +15,5 @@ MAX_STEPS = 30_000  # nodes rendered, see MeteredContext
 MAX_VALUE_CHARS = 256 * 1024  # what one output or one filter may take or give
 MAX_FILTER_CHARS = {"date": 100, "strip_html": 20_000}  # less, where time grows with the square
 MAX_OUTPUT_BYTES = 1024 * 1024
-MAX_TAGS_FOR_TEXT = 10_000  # HTML tags in what inscriptis converts, at about 20 microseconds each
+MAX_PUSH_TEXT_BYTES = 2_000  # of what is made from an e-mail's parts: FCM takes 4,096 for everything
+MAX_TAGS_FOR_TEXT = 50_000  # HTML tags in what is made into text, at about 4 microseconds each

@@ -1,10 +1,11 @@
 """One part of a template (its subject, its HTML, ...), compiled."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
 from liquid.exceptions import LiquidError
+from markupsafe import escape
 
 from templating.errors import TemplateError
 from templating.expressions import check_expressions
@@ -14,7 +15,8 @@ from templating.liquid_engine import WrittenOutput, as_template_error, parse
 from templating.markup import Markup, find_markups
 from templating.metered import MeteredTemplate, all_nodes
 from templating.requirements import VariablePath, required_paths
-from templating.values import Writer
+from templating.urls import guard_url
+from templating.values import plain_text, url_text
 
 
 class Renderer(Protocol):
@@ -46,11 +48,10 @@ class LiquidPart:
 
 @dataclass(frozen=True, slots=True)
 class CompiledPart:
-    """A part, with what deriving a text part from it needs: its markups, and its outputs' writers by their starts."""
+    """A part, ready to be rendered. `markups` are its outputs and tags, in order."""
 
     source: str
     markups: tuple[Markup, ...]
-    writers: Mapping[int, Writer]
     renderer: Renderer
     required: frozenset[VariablePath]
 
@@ -58,29 +59,39 @@ class CompiledPart:
         return self.renderer.render(variables)
 
 
-def compile_html(source: str) -> CompiledPart:
+def compile_html(source: str, app_schemes: Collection[str] = ()) -> CompiledPart:
     """Compile a part whose values are escaped, each for the place in the HTML where it stands."""
     markups = find_markups(source)
     template = parse(source, escape_html=True)
     check_expressions(template)
     set_writers(template.nodes)
+    if app_schemes:
+        _allow(app_schemes, template)
     return _compiled(source, markups, template)
 
 
-def compile_plain(source: str, writers: Mapping[int, Writer] | None = None) -> CompiledPart:
-    """Compile a plain-text part. `writers` replaces the writer of the outputs that start at those positions."""
+def compile_plain(source: str) -> CompiledPart:
+    """Compile a plain-text part."""
     markups = find_markups(source)
     template = parse(source, escape_html=False)
     check_expressions(template)
-    for output in _outputs(template):
-        output.write = (writers or {}).get(output.token.start_index, output.write)
     return _compiled(source, markups, template)
+
+
+def _allow(app_schemes: Collection[str], template: MeteredTemplate) -> None:
+    """Values that begin a URL may name these schemes, too."""
+
+    def app_url_text(value: object) -> str:
+        return escape(guard_url(plain_text(value), app_schemes))
+
+    for output in _outputs(template):
+        if output.write is url_text:
+            output.write = app_url_text
 
 
 def _compiled(source: str, markups: tuple[Markup, ...], template: MeteredTemplate) -> CompiledPart:
     renderer = FastPart.of(template.nodes) or _tried(LiquidPart(template))
-    writers = {output.token.start_index: output.write for output in _outputs(template)}
-    return CompiledPart(source, markups, writers, renderer, required_paths(template.nodes))
+    return CompiledPart(source, markups, renderer, required_paths(template.nodes))
 
 
 def _tried(part: LiquidPart) -> LiquidPart:

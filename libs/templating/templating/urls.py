@@ -1,6 +1,12 @@
-"""Which URLs may stand in a message. A link may lead anywhere on the web, but never run code in the reader's client."""
+"""Which URLs may stand in a message. A link may lead anywhere on the web, but never run code in the reader's client.
+
+What the template itself says is its author's word: a literal `myapp://orders/{{ id }}` is kept, unless the scheme is
+one of the dangerous ones. What a value says is the caller's: only schemes known to be safe pass, and those that the
+template names in `link_schemes`.
+"""
 
 import re
+from collections.abc import Collection
 from enum import Enum
 from urllib.parse import urlsplit
 
@@ -10,17 +16,25 @@ OUTPUT_MARK = "\ufffc"
 MAX_BEGINNING = 500
 """How many characters of a URL are looked at; one whose scheme is not decided by then is not a URL."""
 
-_SAFE_SCHEMES = frozenset({"http", "https", "mailto", "tel", "sms", "cid"})
+_ADDRESS_SCHEMES = frozenset({"mailto", "tel", "sms"})
+_SAFE_SCHEMES = _ADDRESS_SCHEMES | {"http", "https", "cid"}
+# They run code, read local files, or open a program of the system that has run code before.
+_DANGEROUS_SCHEMES = frozenset(
+    {"javascript", "vbscript", "livescript", "mocha", "jscript", "data", "blob", "file", "filesystem", "about", "jar"}
+    | {"view-source", "mhtml", "mk", "res", "ms-its", "ms-msdt", "search-ms", "search", "shell", "smb", "ldap"}
+    | {"chrome", "resource", "chrome-extension", "moz-extension", "wyciwyg"}
+)
 # Only what is known to be safe passes: browsers read java<tab>script: as javascript:, and others may read yet more so.
 _UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 _SCHEME_END = re.compile(r"[:/?#]")
+_SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
 
 
 class UrlStart(Enum):
     """What the literal beginning of a URL says about the value that follows it."""
 
     OPEN = "a value here may still decide the scheme"
-    CLOSED = "the scheme is known and safe, or there is none"
+    CLOSED = "the scheme is known and not dangerous, or there is none"
     UNSAFE = "the scheme is a dangerous one, or made up from values"
 
 
@@ -32,23 +46,47 @@ def classify(beginning: str) -> UrlStart:
         return UrlStart.UNSAFE
     if end is None:
         return UrlStart.OPEN if len(beginning) < MAX_BEGINNING else UrlStart.UNSAFE
-    if end.group() == ":" and before.strip().lower() not in _SAFE_SCHEMES:
+    if end.group() == ":" and (
+        _SCHEME.fullmatch(scheme := before.strip().lower()) is None or scheme in _DANGEROUS_SCHEMES
+    ):
         return UrlStart.UNSAFE
     return UrlStart.CLOSED
 
 
-def guard_url(value: str) -> str:
+def app_scheme(scheme: str) -> str:
+    """The scheme of an app's links, in lower case, from `myapp`, `myapp:` or `myapp://`.
+
+    Raises ValueError for what is no scheme, and for a dangerous one or the end of one (`java{{ v }}` could complete it).
+    """
+    name = scheme.strip().lower().removesuffix("//").removesuffix(":")
+    if _SCHEME.fullmatch(name) is None:
+        raise ValueError("must be the scheme of a link, such as myapp")
+    if any(dangerous.endswith(name) for dangerous in _DANGEROUS_SCHEMES):
+        raise ValueError("must not be a scheme that can run code or read files")
+    return name
+
+
+def scheme_of(url: str) -> str:
+    """The scheme in lower case, or "" when there is none."""
+    before, colon, _ = url.partition(":")
+    scheme = before.strip().lower()
+    return scheme if colon and _SCHEME.fullmatch(scheme) else ""
+
+
+def guard_url(value: str, app_schemes: Collection[str] = ()) -> str:
     """The value, or `#` when it names a scheme other than the safe ones. A value without a scheme is left alone."""
     if value.startswith(("https://", "http://")):
         return value
     end = _SCHEME_END.search(value)
-    if end is not None and end.group() == ":" and value[: end.start()].strip().lower() not in _SAFE_SCHEMES:
-        return "#"
+    if end is not None and end.group() == ":":
+        scheme = value[: end.start()].strip().lower()
+        if scheme not in _SAFE_SCHEMES and scheme not in app_schemes:
+            return "#"
     return value
 
 
 def web_url(value: str) -> str:
-    """The value when it is a whole http or https URL, else "". For push links and images, which must be absolute."""
+    """The value when it is a whole http or https URL, else "". For images, which must be absolute."""
     url = value.strip()
     if _UNSEEN.search(url) or "\\" in url:
         return ""
@@ -58,3 +96,12 @@ def web_url(value: str) -> str:
     except ValueError:
         return ""
     return url if parts.scheme in {"http", "https"} and host else ""
+
+
+def push_link(value: str, app_schemes: Collection[str] = ()) -> str:
+    """The value when it leads somewhere: a whole web URL, an address to write or call, an app's link; else ""."""
+    url = value.strip()
+    scheme = scheme_of(url)
+    if scheme not in _ADDRESS_SCHEMES and scheme not in app_schemes:
+        return web_url(url)
+    return "" if _UNSEEN.search(url) or "\\" in url or url.endswith(":") else url

@@ -37,22 +37,13 @@ def html_text(value: object) -> str:
 
 def url_text(value: object) -> str:
     """The value escaped, where it begins a URL attribute: a scheme that could run code becomes `#`."""
-    return escape(plain_url(value))
-
-
-def plain_url(value: object) -> str:
-    """As `url_text`, not escaped, for links in a plain-text part."""
-    return guard_url(plain_text(value))
+    return escape(guard_url(plain_text(value)))
 
 
 def css_text(value: object) -> str:
     """The value inside a style attribute: a word, colour or number, or nothing at all."""
     text = plain_text(value)
     return text if _SAFE_CSS.fullmatch(text) else ""
-
-
-AS_PLAIN_TEXT: dict[Writer, Writer] = {html_text: plain_text, url_text: plain_url, css_text: plain_text}
-"""For each writer of an HTML part, the one that fits the same value in a plain-text part."""
 
 
 def weigh(value: object, limit: int = MAX_VALUE_CHARS) -> int:
