@@ -5,11 +5,12 @@ from collections.abc import Sequence
 import structlog
 
 from chassis.errors import Unavailable
+from contracts.addresses import InvalidAddress, Mailbox, parse_mailbox
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from delivery.channel import Envelope, Target
 from delivery.outcomes import Outcome, Permanent, Sent, Suppressed
-from email_service.addresses import InvalidAddress, Mailbox, fingerprint, masked, parse_mailbox
+from email_service.addresses import fingerprint, masked
 from email_service.message import Letterhead
 from email_service.repositories.suppressions import DeadAddress
 from email_service.senders.smtp import SmtpSender
@@ -49,8 +50,8 @@ class EmailChannel:
     async def send(self, content: RenderedEmail, target: Target[str], envelope: Envelope) -> Outcome:
         try:
             mailbox = parse_mailbox(target.address)
-        except InvalidAddress as error:
-            return Permanent("invalid_address", str(error))
+        except InvalidAddress:
+            return Permanent("invalid_address", "not one address")
         message = self._letterhead.write(content, target.name, mailbox, envelope)
         outcome = await self._smtp.send(Parcel(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message))
         if outcome == Sent(None):  # the server named nothing: what a bounce will refer to

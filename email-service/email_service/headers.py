@@ -3,7 +3,7 @@
 import binascii
 import re
 
-from email_service.addresses import Mailbox
+from contracts.addresses import Mailbox
 
 LONGEST_LINE = 76  # RFC 2047, section 2, for lines with encoded words; the others keep to it too
 LONGEST_WORD = 900  # a line may be 998 long, and an id in one piece can be searched for

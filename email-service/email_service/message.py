@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 
+from contracts.addresses import Mailbox
 from delivery.channel import Envelope
-from email_service.addresses import Mailbox
 from email_service.bodies import BOUNDARY, encoded
 from email_service.headers import addressed, unstructured
 from templating import RenderedEmail

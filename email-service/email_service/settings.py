@@ -6,8 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from chassis.settings import DatabaseUrl
+from contracts.addresses import parse_sender
 from delivery.settings import WorkerSettings
-from email_service.addresses import parse_mailbox
 
 TlsMode = Literal["auto", "starttls", "implicit", "none"]
 
@@ -41,7 +41,7 @@ class EmailSettings(WorkerSettings):
     @field_validator("from_email")
     @classmethod
     def _is_one_ascii_address(cls, value: str) -> str:
-        if parse_mailbox(value).needs_utf8:
+        if parse_sender(value).needs_utf8:
             raise ValueError("every receiver would have to support SMTPUTF8")
         return value
 

@@ -8,9 +8,9 @@ from chassis.broker import Broker
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.tracing import OFF, Tracing
+from contracts.addresses import parse_sender
 from contracts.lookups import EMAIL_SERVICE
 from delivery.worker import Worker, create_worker_app, make_parts, provider_breaker
-from email_service.addresses import parse_mailbox
 from email_service.channel import EmailChannel
 from email_service.message import Letterhead
 from email_service.routers import suppressions
@@ -62,7 +62,7 @@ def create_app(
 
 
 def _channel(settings: EmailSettings, connector: SmtpConnector, suppressed: SuppressionList) -> EmailChannel:
-    sender = parse_mailbox(settings.from_email)
+    sender = parse_sender(settings.from_email)
     pool = SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
     letterhead = Letterhead(sender, settings.from_name)
     return EmailChannel(sender, letterhead=letterhead, smtp=SmtpSender(pool), suppressed=suppressed)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from contracts.addresses import parse_mailbox
 from delivery.channel import Envelope
-from email_service.addresses import parse_mailbox
 from email_service.bodies import BOUNDARY
 from email_service.message import Letterhead
 from templating import RenderedEmail, TemplateSource, compile_template

@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import Depends, Path, Query, Request
 
 from chassis.security import require
+from contracts.languages import Language
 from template_service.errors import TemplateNotFound
-from template_service.schemas.fields import CODE, Language
+from template_service.schemas.fields import CODE
 from template_service.services.reading import TemplateReader
 from template_service.services.writing import TemplateWriter
 

@@ -64,6 +64,11 @@ NO_ADDRESSES = [
     "ada",
     "",
     f"{'a' * 250}@example.com",
+    f"{'a' * 65}@example.com",
+    f"{'ü' * 33}@example.com",
+    "ada@example.com\n",
+    "a..b@example.com",
+    "ada@example.com.",
     "ada\x00@example.com",
 ]
 
@@ -73,6 +78,30 @@ async def test_what_is_not_exactly_one_address_is_refused(world) -> None:
         answer = await world.http.post("/api/v1/users", json={**BRIEF, "email": address})
         assert answer.status_code == 422, address
         assert [problem["field"] for problem in answer.json()["data"]["errors"]] == ["email"]
+
+
+@pytest.mark.parametrize("address", [" john@example.com ", "john@example.com\u00a0", "\tjohn@EXAMPLE.com"])
+async def test_blanks_around_an_address_are_not_part_of_it(world, address: str) -> None:
+    answer = await world.http.post("/api/v1/users", json={**BRIEF, "email": address})
+    assert (answer.status_code, answer.json()["data"]["email"]) == (201, "john@example.com")
+    assert (await world.http.post("/api/v1/auth/login", json={**BRIEF, "email": address})).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["Prix\u00a0!", "👩\u200d👩\u200d👧", "می\u200cخواهم", "\u200fאבג"])
+async def test_names_of_every_script_are_taken(world, name: str) -> None:
+    answer = await world.http.post("/api/v1/users", json={**BRIEF, "name": name})
+    assert (answer.status_code, answer.json()["data"]["name"]) == (201, name)
+
+
+@pytest.mark.parametrize(
+    ("given", "stored"), [("pt_BR", "pt-BR"), ("pt-BR", "pt-BR"), ("PT-br", "pt-BR"), ("zh_Hant_TW", "zh-Hant-TW")]
+)
+async def test_a_language_is_written_in_one_way(world, given: str, stored: str) -> None:
+    answer = await world.http.post("/api/v1/users", json={**BRIEF, "language": given})
+    assert (answer.status_code, answer.json()["data"]["language"]) == (201, stored)
+    user = await world.user()
+    assert (await user.call("PATCH", json={"language": given})).json()["data"]["language"] == stored
+    assert (await user.call("PATCH", json={"language": "english!"})).status_code == 422
 
 
 NO_NAMES = ["x\r\nBcc: v@e.f", "x\x00", "a\u2028b", "\ud800", "   ", "", "x" * 201]

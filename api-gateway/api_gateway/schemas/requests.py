@@ -9,6 +9,7 @@ from pydantic.config import JsonDict
 
 from chassis.fields import Instant, Text
 from chassis.json_values import JsonObject
+from contracts.languages import Language
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
@@ -47,7 +48,7 @@ class NotificationRequest(BaseModel):
     metadata: JsonObject = Field(
         default_factory=JsonObject.empty, description="Kept with the notification, up to 16 KiB"
     )
-    language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)
+    language: Language | None = None
     send_at: Instant | None = Field(default=None, description="Not before this time")
     expires_at: Instant | None = Field(default=None, description="Not after this time")
     delivery_guarantee: DeliveryGuarantee = Field(

@@ -6,8 +6,8 @@ import ssl
 import aiosmtplib
 import structlog
 
+from contracts.addresses import parse_sender
 from delivery.outcomes import AccountRefused, ProviderDown
-from email_service.addresses import parse_mailbox
 from email_service.senders.smtp_connection import Patience, SmtpConnection
 from email_service.senders.smtp_dialogue import Dialogue
 from email_service.senders.smtp_phases import NoConnection
@@ -26,7 +26,7 @@ class SmtpConnector:
     def __init__(self, settings: EmailSettings, *, tls_context: ssl.SSLContext | None = None) -> None:
         self._settings = settings
         self._tls_context = tls_context or ssl.create_default_context()
-        self._ehlo_name = settings.smtp_ehlo_name or parse_mailbox(settings.from_email).domain
+        self._ehlo_name = settings.smtp_ehlo_name or parse_sender(settings.from_email).domain
 
     async def connect(self) -> SmtpConnection:
         """Ready for MAIL. Raises NoConnection."""

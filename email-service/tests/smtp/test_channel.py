@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 
 from chassis.database import Database
+from contracts.addresses import parse_mailbox
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.channel import Envelope, Target
 from delivery.outcomes import Permanent, RetryLater, Sent
-from email_service.addresses import fingerprint, parse_mailbox
+from email_service.addresses import fingerprint
 from email_service.channel import EmailChannel
 from email_service.message import Letterhead
 from email_service.suppression import SuppressionList

@@ -2,16 +2,20 @@
 
 import re
 from collections.abc import Collection
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,7}")
 LONGEST_TAG = 35  # RFC 5646, 4.4.1: what an implementation must be able to hold
 
 
 def canonical_language(tag: str) -> str:
-    """The tag as it is written by convention (RFC 5646, 2.1.1): `pt_br` → `pt-BR`, `ZH-hant` → `zh-Hant`.
+    """The tag as it is written by convention (RFC 5646, 2.1.1): `pt_br` → `pt-BR`, ` ZH-hant` → `zh-Hant`.
 
     Raises ValueError when it is not a language tag.
     """
+    tag = tag.strip(" ")
     if len(tag) > LONGEST_TAG or LANGUAGE_TAG.fullmatch(tag) is None:
         raise ValueError("not a language tag such as en or pt-BR")
     first, *others = tag.lower().replace("_", "-").split("-")
@@ -39,3 +43,11 @@ def _subtag(subtag: str) -> str:
             return subtag.title()  # a script
         case _:
             return subtag
+
+
+Language = Annotated[
+    str,
+    Field(examples=["en", "pt-BR"], description="BCP 47; `pt_BR` is taken for `pt-BR`"),
+    AfterValidator(canonical_language),
+]
+"""A field or parameter that takes a language tag, and gives it as it is written by convention."""

@@ -1,8 +1,9 @@
 """Language tags and the choice among a template's languages."""
 
 import pytest
+from pydantic import TypeAdapter, ValidationError
 
-from contracts.languages import canonical_language, choose_language
+from contracts.languages import Language, canonical_language, choose_language
 
 
 @pytest.mark.parametrize(
@@ -31,7 +32,16 @@ def test_a_singleton_is_never_looked_up_by_itself() -> None:
 
 @pytest.mark.parametrize(
     ("given", "written"),
-    [("EN", "en"), ("pt_br", "pt-BR"), ("ZH-HANT-tw", "zh-Hant-TW"), ("es-419", "es-419"), ("de-1996", "de-1996")],
+    [
+        ("EN", "en"),
+        ("pt_br", "pt-BR"),
+        ("PT-br", "pt-BR"),
+        (" pt_BR ", "pt-BR"),
+        ("ZH-HANT-tw", "zh-Hant-TW"),
+        ("zh_Hant_TW", "zh-Hant-TW"),
+        ("es-419", "es-419"),
+        ("de-1996", "de-1996"),
+    ],
 )
 def test_a_tag_is_written_by_convention(given: str, written: str) -> None:
     assert canonical_language(given) == written
@@ -43,3 +53,10 @@ def test_a_tag_is_written_by_convention(given: str, written: str) -> None:
 def test_what_is_no_tag_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="language tag"):
         canonical_language(given)
+
+
+def test_a_field_takes_every_way_of_writing_and_gives_one():
+    field = TypeAdapter(Language)
+    assert {field.validate_python(tag) for tag in ("pt-BR", "pt_BR", "PT-br", "pt-br", " pt_BR ")} == {"pt-BR"}
+    with pytest.raises(ValidationError):
+        field.validate_python("english!")

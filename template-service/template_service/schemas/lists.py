@@ -5,9 +5,9 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from chassis.fields import Text
+from contracts.languages import Language
 from contracts.recipients import Channel
 from template_service.repositories.templates import Filter
-from template_service.schemas.fields import Language
 from template_service.services.reading import Slice
 
 

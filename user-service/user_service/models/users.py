@@ -10,7 +10,7 @@ from user_service.models.base import Base, Instant
 
 
 class User(Base):
-    """`email` is as its owner writes it, `email_key` what makes it unique (see `schemas.addresses`)."""
+    """`email` is as its owner writes it, `email_key` what makes it unique (see `contracts.addresses`)."""
 
     __tablename__ = "users"
 

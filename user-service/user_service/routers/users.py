@@ -6,13 +6,11 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, Meta, answer
-from chassis.errors import field_error
-from chassis.fields import Text
 from chassis.security import Caller, require
+from contracts.addresses import Email, address_key
 from user_service.dependencies import Parts, ReadableId, WantedPage, WritableUser, sign_up_allowed
 from user_service.repositories.users import StoredUser, UserFilter
 from user_service.routers.refusals import refusals
-from user_service.schemas.addresses import address_key
 from user_service.schemas.users import SignUp, UserChange, UserReplacement, UserView
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
@@ -42,20 +40,13 @@ async def sign_up(given: SignUp, parts: Parts) -> Response:
 async def list_users(
     parts: Parts,
     page: WantedPage,
-    email: Annotated[Text | None, Query(max_length=254, description="Exactly this address")] = None,
+    email: Annotated[Email | None, Query(description="Exactly this address")] = None,
     role: Literal["admin", "user"] | None = None,
 ) -> Response:
     """Oldest first. For administrators and keys with `users:read`."""
-    wanted = UserFilter(email_key=_key_of(email), role=role)
+    wanted = UserFilter(email_key=None if email is None else address_key(email), role=role)
     users, total = await parts.users.page(wanted, limit=page.limit, offset=page.offset)
     return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=page.limit, page=page.number))
-
-
-def _key_of(email: str | None) -> str | None:
-    try:
-        return address_key(email) if email is not None else None
-    except ValueError as error:
-        raise field_error("email", str(error)) from None
 
 
 @router.get(

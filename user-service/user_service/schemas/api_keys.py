@@ -8,9 +8,9 @@ from pydantic import BaseModel, Field
 
 from chassis.fields import Instant
 from contracts.access import Scope
+from contracts.names import Name
 from user_service.repositories.api_keys import StoredApiKey
 from user_service.schemas.examples import shown
-from user_service.schemas.fields import Name
 
 KEY = {
     "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5f",

@@ -4,8 +4,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
+from contracts.addresses import Email
 from user_service.schemas.examples import shown
-from user_service.schemas.fields import Email, GivenPassword
+from user_service.schemas.fields import GivenPassword
 from user_service.schemas.users import UserView
 
 REFRESH_TOKEN = "01997a5c3f6e7c1a9b1e0d1f2a3b4c5d.Y2F0cy1hcmUtbGlxdWlk"  # noqa: S105 - an example

@@ -2,26 +2,17 @@
 
 import base64
 import binascii
-import unicodedata
 from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, Field, SecretStr
 
 from chassis.fields import storable
-from user_service.schemas import addresses
 
 
 def _storable_secret(secret: SecretStr) -> SecretStr:
     storable(secret.get_secret_value())
     return secret
-
-
-def _one_line(text: str) -> str:
-    """What may stand in a mail header: no line ends, no control characters."""
-    if any(unicodedata.category(character) in {"Cc", "Zl", "Zp"} for character in text):
-        raise ValueError("must be one line without control characters")
-    return text
 
 
 def _public_key(text: str) -> str:
@@ -48,20 +39,6 @@ def _decoded(text: str, length: int) -> bytes:
         raise ValueError(f"must be {length} bytes in base64url")
     return decoded
 
-
-Name = Annotated[
-    str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=200),
-    AfterValidator(storable),
-    AfterValidator(_one_line),
-]
-Email = Annotated[
-    str,
-    Field(min_length=3, max_length=addresses.LONGEST, json_schema_extra={"format": "email"}),
-    AfterValidator(storable),
-    AfterValidator(addresses.normalized),
-]
-Language = Annotated[str, Field(pattern=r"^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$", max_length=35)]
 
 # Characters, not bytes: argon2id takes them all.
 NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_storable_secret)]

@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from chassis.database import Database
+from contracts.addresses import address_key
 from user_service.errors import EmailTaken
 from user_service.repositories import users
 from user_service.repositories.users import UserChanges
-from user_service.schemas.addresses import address_key
 from user_service.schemas.users import SignUp
 from user_service.services.passwords import Passwords
 from user_service.services.sign_ups import new_user

@@ -5,10 +5,10 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from chassis.database import Database
+from contracts.addresses import address_key
 from user_service.errors import CurrentPasswordWrong, UserNotFound, WrongCredentials
 from user_service.repositories import credentials
 from user_service.repositories.credentials import Credentials
-from user_service.schemas.addresses import address_key
 from user_service.services.passwords import Passwords
 from user_service.services.throttle import LoginThrottle
 

@@ -7,10 +7,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from chassis.database import Database
+from contracts.addresses import address_key
 from user_service.errors import EmailTaken, UserNotFound
 from user_service.repositories import users
 from user_service.repositories.users import NewUser, StoredUser
-from user_service.schemas.addresses import address_key
 from user_service.schemas.users import SignUp
 from user_service.services.passwords import Passwords
 from user_service.services.push_tokens import PushTokens

@@ -7,12 +7,12 @@ import structlog
 
 from chassis.database import Database
 from chassis.security import Identity
+from contracts.addresses import address_key
 from user_service.errors import UserNotFound
 from user_service.repositories import users
 from user_service.repositories.push_tokens import Device
 from user_service.repositories.sessions import LiveToken
 from user_service.repositories.users import StoredUser, UserChanges
-from user_service.schemas.addresses import address_key
 from user_service.schemas.users import UserChange
 from user_service.services.contacts import Contacts
 from user_service.services.password_gate import PasswordGate
