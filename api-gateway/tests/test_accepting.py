@@ -6,6 +6,7 @@ from hashlib import sha256
 from uuid import UUID, uuid4
 
 import orjson
+import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
 from api_gateway.schemas.requests import NotificationRequest
@@ -159,6 +160,30 @@ async def test_unknown_users_and_templates_are_404_and_missing_variables_are_all
     lacking = await gateway.send(user_id=str(user.id), variables={"name": "Ada", "order": {}})
     assert (lacking.status_code, lacking.json()["error"]) == (422, "missing_variables")
     assert [one["field"] for one in lacking.json()["data"]["errors"]] == ["variables.order.id", "variables.link"]
+
+
+async def test_a_template_that_is_not_for_the_channel_is_refused_by_its_field(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    active = gateway.peers.templates["welcome"]
+    mail_only = active.languages["en"].model_copy(update={"serves_push": False})
+    gateway.peers.templates["welcome"] = active.model_copy(update={"languages": {"en": mail_only}})
+    refused = await gateway.send(user_id=str(user.id), notification_type="push")
+    assert (refused.status_code, refused.json()["error"]) == (422, "template_not_for_channel")
+    assert [one["field"] for one in refused.json()["data"]["errors"]] == ["notification_type"]
+
+
+@pytest.mark.parametrize("language", ["pt_BR", "pt-BR", "PT-br", " pt_br "])
+async def test_a_language_may_be_written_in_every_usual_way(gateway, language: str) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    active = gateway.peers.templates["welcome"]
+    portuguese = active.languages["en"].model_copy(update={"language": "pt-BR"})
+    languages = {**active.languages, "pt-BR": portuguese}
+    gateway.peers.templates["welcome"] = active.model_copy(update={"languages": languages})
+    accepted = await gateway.send(user_id=str(user.id), language=language)
+    assert accepted.status_code == 202, accepted.text
+    assert (await gateway.story(accepted.json()["data"]["notification_id"]))["language"] == "pt-BR"
 
 
 async def test_who_opted_out_or_has_no_device_is_suppressed_with_the_reason(gateway) -> None:

@@ -15,7 +15,7 @@ async def test_a_new_template_is_answered_whole(admin, welcome) -> None:
     assert (data["version"], data["active_version"], data["default_language"]) == (1, 1, "en")
     assert data["languages"] == ["en"]
     assert data["variables"] == ["link", "name"]
-    assert data["channels"] == ["email"]
+    assert data["channels"] == ["email", "push"]
     assert data["created_at"] <= data["updated_at"]
 
 
@@ -31,19 +31,19 @@ async def test_template_code_and_body_are_other_names_of_code_and_content(admin)
     )
     data = created.json()["data"]
     assert (data["code"], data["content"], data["body"]) == ("plain", "<p>Hi {{ name }}</p>", "")
-    assert data["channels"] == ["email"]
+    assert data["channels"] == ["email", "push"]
 
 
 @pytest.mark.parametrize(
     ("parts", "content", "body", "channels"),
     [
-        ({"body": "x"}, "x", "", ["email"]),
-        ({"body": "x", "title": None}, "x", "", ["email"]),
+        ({"body": "x"}, "x", "", ["email", "push"]),
+        ({"body": "x", "title": None}, "x", "", ["email", "push"]),
         ({"body": "x", "title": "t"}, "", "x", ["push"]),
         ({"body": "x", "content": "c"}, "c", "x", ["email", "push"]),
         ({"body": "x", "content": "c", "title": "t"}, "c", "x", ["email", "push"]),
         ({"title": "t"}, "", "", ["push"]),
-        ({"text": "x"}, "", "", ["email"]),
+        ({"text": "x"}, "", "", ["email", "push"]),
     ],
 )
 async def test_body_is_the_push_message_beside_a_title_or_content_and_else_the_content(

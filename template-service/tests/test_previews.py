@@ -7,6 +7,7 @@ import pytest
 TEMPLATES = "/api/v1/templates"
 RENDER = f"{TEMPLATES}/welcome_email/render"
 VALUES = {"name": "Ada", "link": "https://example.com/start"}
+PUSHED = "Hello Ada, begin (https://example.com/start)"
 
 
 @pytest.fixture(autouse=True)
@@ -16,7 +17,7 @@ async def created(admin, welcome) -> None:
 
 async def test_a_preview_shows_what_would_be_sent(admin) -> None:
     data = (await admin.post(RENDER, json={"variables": VALUES})).json()["data"]
-    assert data["push"] is None
+    assert data["push"] == {"title": "Hello Ada", "body": PUSHED, "image": "", "link": ""}
     assert data["email"]["subject"] == "Hello Ada"
     assert "href='https://example.com/start'" in data["email"]["html"]
     assert "Hello Ada" in data["email"]["text"]
@@ -27,13 +28,15 @@ async def test_both_channels_or_one_are_shown(admin) -> None:
         f"{TEMPLATES}/welcome_email", json={"title": "Hi {{ name }}", "image": "https://example.com/i.png"}
     )
     both = (await admin.post(RENDER, json={"variables": VALUES})).json()["data"]
-    assert both["push"] == {"title": "Hi Ada", "body": "", "image": "https://example.com/i.png", "link": ""}
+    assert both["push"] == {"title": "Hi Ada", "body": PUSHED, "image": "https://example.com/i.png", "link": ""}
     assert both["email"]
     one = (await admin.post(RENDER, json={"variables": VALUES, "channel": "push"})).json()["data"]
     assert (one["email"], one["push"]) == (None, both["push"])
 
 
 async def test_a_channel_that_is_not_served_is_refused(admin) -> None:
+    await admin.patch(f"{TEMPLATES}/welcome_email", json={"type": "email"})
+    assert (await admin.post(RENDER, json={"variables": VALUES})).json()["data"]["push"] is None
     answer = await admin.post(RENDER, json={"variables": VALUES, "channel": "push"})
     assert answer.status_code == 422
     assert answer.json()["data"]["errors"][0]["field"] == "channel"

@@ -97,7 +97,8 @@ async def test_lists_are_filtered(admin, welcome, greeting) -> None:
     assert await codes(search="new users") == ["greeting"]
     assert await codes(search="gone") == []
     assert await codes(language="pt-br") == ["greeting"]
-    assert await codes(channel="push") == ["order"]
+    assert await codes(channel="push") == ["greeting", "order"]
+    await admin.patch(f"{TEMPLATES}/greeting?language=en", json={"channels": ["email"]})
     assert await codes(channel="email") == ["greeting"]
     assert await codes(channel="push", language="en") == []
 

@@ -38,7 +38,7 @@ async def test_patch_merges_with_the_active_version(admin, welcome) -> None:
 async def test_patch_takes_a_part_away(admin) -> None:
     await admin.patch(WELCOME, json={"title": "T", "link": "https://example.com"})
     data = (await admin.patch(WELCOME, json={"title": None, "link": ""})).json()["data"]
-    assert (data["title"], data["link"], data["channels"]) == ("", "", ["email"])
+    assert (data["title"], data["link"], data["channels"]) == ("", "", ["email", "push"])
 
 
 async def test_patch_cannot_take_everything_away(admin) -> None:

@@ -119,7 +119,8 @@ def check_fit(template: TemplateInfo, wanted: Wanted) -> None:
     """Names every variable that is missing, not just the first."""
     serves = template.serves_email if wanted.notification_type == "email" else template.serves_push
     if not serves:
-        raise WrongChannel(f"The template {template.code} has no {wanted.notification_type} content")
+        problem = f"The template {template.code} is not for {wanted.notification_type}"
+        raise WrongChannel(problem, data={"errors": [{"field": "notification_type", "message": problem}]})
     missing = [path for path in template.required if not _is_given(path, wanted.variables)]
     if missing:
         raise MissingVariables(

@@ -63,6 +63,7 @@ class TemplateInfo(Contract):
     body: str = ""
     image: str = ""
     link: str = ""
+    link_schemes: tuple[str, ...] = ()
 
     @property
     def outline(self) -> "TemplateInfo":

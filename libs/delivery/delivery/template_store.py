@@ -69,4 +69,5 @@ def _source(info: TemplateInfo) -> TemplateSource:
         body=info.body,
         image=info.image,
         link=info.link,
+        link_schemes=info.link_schemes,
     )

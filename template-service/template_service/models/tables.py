@@ -39,7 +39,10 @@ class TemplateLanguage(Base):
 
 
 class TemplateVersion(Base):
-    """The parts as they were written; "" is a part that is not there. What follows from them was found on saving."""
+    """The parts as they were written; "" is a part that is not there. What follows from them was found on saving.
+
+    `channels` are those that its author chose; none of them: all that its parts serve.
+    """
 
     __tablename__ = "template_versions"
     __table_args__ = (
@@ -56,6 +59,8 @@ class TemplateVersion(Base):
     body: Mapped[str] = mapped_column(Text)
     image: Mapped[str] = mapped_column(Text)
     link: Mapped[str] = mapped_column(Text)
+    link_schemes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    channels: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     required: Mapped[list[str]] = mapped_column(ARRAY(Text))
     serves_email: Mapped[bool]
     serves_push: Mapped[bool]

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from contracts.recipients import Channel
 from templating import TemplateSource
 
 
@@ -28,7 +29,7 @@ class TemplateRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """A version without its parts."""
+    """A version without its parts. `channels` are those that its author chose; none: all that its parts serve."""
 
     language: str
     version: int
@@ -36,6 +37,7 @@ class VersionSummary:
     serves_email: bool
     serves_push: bool
     created_at: datetime
+    channels: tuple[Channel, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class NewVersion:
     """What is stored of a template that compiled. `required` is sorted."""
 
     source: TemplateSource
+    channels: tuple[Channel, ...]
     required: tuple[str, ...]
     serves_email: bool
     serves_push: bool

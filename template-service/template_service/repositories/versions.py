@@ -1,7 +1,7 @@
 """Versions: written once, read for ever; and which of them is active."""
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sqlalchemy import ColumnElement, CursorResult, Row, Select, and_, func, select, tuple_, update
@@ -19,6 +19,7 @@ _SUMMARY = (
     TemplateVersion.serves_email,
     TemplateVersion.serves_push,
     TemplateVersion.created_at,
+    TemplateVersion.channels,
 )
 _PARTS = (
     TemplateVersion.subject,
@@ -28,6 +29,7 @@ _PARTS = (
     TemplateVersion.body,
     TemplateVersion.image,
     TemplateVersion.link,
+    TemplateVersion.link_schemes,
 )
 
 
@@ -54,6 +56,7 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             template_id=template,
             language=language,
             version=number,
+            channels=list(new.channels),
             required=list(new.required),
             serves_email=new.serves_email,
             serves_push=new.serves_push,
@@ -110,9 +113,12 @@ def _is(language: str, version: int) -> ColumnElement[bool]:
 
 def _version(result: CursorResult[Any]) -> VersionRecord | None:
     row = result.one_or_none()
-    return VersionRecord(_summary(row), TemplateSource(*row[len(_SUMMARY) :])) if row else None
+    if row is None:
+        return None
+    source = TemplateSource(*row[len(_SUMMARY) :])
+    return VersionRecord(_summary(row), replace(source, link_schemes=tuple(source.link_schemes)))
 
 
 def _summary(row: Row[*tuple[Any, ...]]) -> VersionSummary:
-    language, version, required, serves_email, serves_push, created_at = row[: len(_SUMMARY)]
-    return VersionSummary(language, version, tuple(required), serves_email, serves_push, created_at)
+    language, version, required, serves_email, serves_push, created_at, channels = row[: len(_SUMMARY)]
+    return VersionSummary(language, version, tuple(required), serves_email, serves_push, created_at, tuple(channels))

@@ -8,9 +8,8 @@ from template_service.dependencies import Reader, TemplateCode, may_read
 from template_service.routers.responses import MISSING, REFUSED
 from template_service.schemas.answers import PreviewAnswer
 from template_service.schemas.requests import RenderTemplate, RenderUnsaved
-from template_service.services.drafts import revised
+from template_service.services.drafts import Draft, revised
 from template_service.services.previewing import preview
-from templating import TemplateSource
 
 router = APIRouter(prefix="/api/v1/templates", tags=["previews"], responses=REFUSED, dependencies=[may_read])
 
@@ -18,12 +17,12 @@ router = APIRouter(prefix="/api/v1/templates", tags=["previews"], responses=REFU
 @router.post("/render", summary="Preview parts that are not saved", response_model=Envelope[PreviewAnswer])
 async def render_unsaved(body: RenderUnsaved) -> Response:
     """422 `invalid_template` says what would be refused on saving, 422 `missing_variables` lists what is missing."""
-    source = revised(TemplateSource(), body.parts, body.name)
-    return answer(PreviewAnswer.of(await preview(source, body.variables, body.channel)))
+    draft = revised(Draft(), body.change, body.name)
+    return answer(PreviewAnswer.of(await preview(draft, body.variables, body.channel)))
 
 
 @router.post("/{code}/render", summary="Preview a template", response_model=Envelope[PreviewAnswer], responses=MISSING)
 async def render(code: TemplateCode, body: RenderTemplate, reader: Reader) -> Response:
     """422 `missing_variables` lists every variable that is missing, as `variables.<name>`."""
     view = await reader.get(code, language=body.language, version=body.version)
-    return answer(PreviewAnswer.of(await preview(view.version.source, body.variables, body.channel)))
+    return answer(PreviewAnswer.of(await preview(view.draft, body.variables, body.channel)))

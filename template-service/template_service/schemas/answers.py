@@ -17,7 +17,7 @@ _ABOUT: dict[str, JsonValue] = {
     "description": "Sent to new users",
     "default_language": "en",
     "languages": ["en", "pt-BR"],
-    "channels": ["email"],
+    "channels": ["email", "push"],
     "created_at": "2026-01-01T12:00:00Z",
     "updated_at": "2026-01-02T12:00:00Z",
 }
@@ -29,6 +29,7 @@ _PARTS: dict[str, JsonValue] = {
     "body": "",
     "image": "",
     "link": "",
+    "link_schemes": [],
 }
 _VERSION: dict[str, JsonValue] = {"language": "en", "version": 2, "active_version": 2, "variables": ["name"]}
 
@@ -77,6 +78,7 @@ class TemplateAnswer(TemplateSummary):
     body: str
     image: str
     link: str
+    link_schemes: list[str]
 
     @classmethod
     def of_view(cls, view: TemplateView) -> Self:
@@ -96,6 +98,7 @@ class TemplateAnswer(TemplateSummary):
             body=source.body,
             image=source.image,
             link=source.link,
+            link_schemes=list(source.link_schemes),
         )
 
 
@@ -110,7 +113,7 @@ class VersionAnswer(BaseModel):
                     "language": "en",
                     "active": True,
                     "variables": ["name"],
-                    "channels": ["email"],
+                    "channels": ["email", "push"],
                     "created_at": "2026-01-02T12:00:00Z",
                 }
             ]

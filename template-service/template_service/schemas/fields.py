@@ -3,21 +3,22 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from chassis.fields import Text
 from chassis.json_values import problems_in, written
-from contracts.languages import canonical_language
+from contracts.recipients import CHANNELS, Channel
+from templating.urls import app_scheme
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 LARGEST_PART = 256 * 1024  # characters; the renderer allows as many bytes
 LARGEST_VARIABLES_BYTES = 64 * 1024
-
-
-def _one_line(text: str) -> str:
-    if not text.isprintable():
-        raise ValueError("must be one line without control characters")
-    return text
+MAX_CHANNEL_NAMES = 10
+_CHANNEL_NAMES: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("e-mail", "mail"), ("email",)),
+    **dict.fromkeys(("push_notification", "push-notification"), ("push",)),
+    **dict.fromkeys(("both", "all", "any"), CHANNELS),
+}
 
 
 def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
@@ -29,15 +30,43 @@ def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
     return variables
 
 
+def _channel_names(value: object) -> object:
+    """One name, several with commas, or a list; in any case, under the names that callers use."""
+    given = value.split(",") if isinstance(value, str) else value or []
+    if not isinstance(given, list) or len(given) > MAX_CHANNEL_NAMES:
+        raise ValueError("must be email, push, or a list of these")
+    named: set[str] = set()
+    for name in given:
+        if not isinstance(name, str):
+            raise ValueError("must be email, push, or a list of these")  # noqa: TRY004 - what pydantic reports
+        if word := name.strip().lower():
+            named.update(_CHANNEL_NAMES.get(word, (word,)))
+    if named.difference(CHANNELS):
+        raise ValueError("must be email, push, or a list of these")
+    return [channel for channel in CHANNELS if channel in named]
+
+
 Code = Annotated[str, Field(pattern=f"^{CODE.pattern}$", examples=["welcome_email"])]
-Name = Annotated[Text, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
 Description = Annotated[Text, Field(max_length=2000)]
 Part = Annotated[Text, Field(max_length=LARGEST_PART)]
-Language = Annotated[
-    str, Field(max_length=35, examples=["en", "pt-BR"], description="BCP 47"), AfterValidator(canonical_language)
-]
 Variables = Annotated[
     dict[str, Any],
     BeforeValidator(lambda given: {} if given is None or given == [] else given),
     AfterValidator(_bounded_variables),
+]
+ChannelNames = Annotated[
+    tuple[Channel, ...],
+    BeforeValidator(_channel_names),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "string", "examples": ["email", "push"]},
+                {"type": "array", "items": {"type": "string", "enum": list(CHANNELS)}},
+                {"type": "null"},
+            ]
+        }
+    ),
+]
+LinkSchemes = Annotated[
+    list[Annotated[str, AfterValidator(app_scheme)]], Field(max_length=10, examples=[["myapp"]]), AfterValidator(sorted)
 ]

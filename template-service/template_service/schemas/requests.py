@@ -1,13 +1,16 @@
 """What callers send. Unknown fields are ignored, so nothing but these can be set."""
 
+from dataclasses import replace
 from typing import Annotated, Self
 
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
+from chassis.errors import field_error
+from contracts.languages import Language
+from contracts.names import Name
 from contracts.recipients import Channel
-from template_service.schemas.fields import Code, Description, Language, Name, Part, Variables
-from template_service.services.drafts import Change, NewTemplate, Parts, body_as_content
-from templating import TemplateSource
+from template_service.schemas.fields import ChannelNames, Code, Description, LinkSchemes, Part, Variables
+from template_service.services.drafts import Change, NewTemplate, Parts
 
 NAME_OF_PART = {
     "subject": "subject",
@@ -19,6 +22,9 @@ NAME_OF_PART = {
     "link": "link",
 }
 """The API's names of the parts → the renderer's."""
+
+_CHANNEL_FIELDS = ("channels", "channel", "type", "notification_type", "template_type")
+_OTHER_NAME = "Another name of `channels`"
 
 WELCOME: dict[str, JsonValue] = {
     "code": "welcome_email",
@@ -48,15 +54,24 @@ class PartsBody(BaseModel):
     subject: Part | None = Field(
         default=None, description="E-mail: the subject; the template's name when there is none"
     )
-    content: Part | None = Field(default=None, description="E-mail: the HTML part")
+    content: Part | None = Field(
+        default=None, description="E-mail: the HTML, or plain text whose paragraphs are kept when it holds no markup"
+    )
     text: Part | None = Field(default=None, description="E-mail: the plain-text part")
-    title: Part | None = Field(default=None, description="Push: the title. It makes this a push template")
+    title: Part | None = Field(default=None, description="Push: the title; the subject when there is none")
     body: Part | None = Field(
         default=None,
-        description="Push: the message. With neither `title` nor `content`, `body` is another name of `content`",
+        description="Push: the message. With neither `title` nor `content`, and in a template for e-mail alone, `body` is "
+        "another name of `content`",
     )
     image: Part | None = Field(default=None, description="Push: the address of an image")
     link: Part | None = Field(default=None, description="Push: where a click leads")
+
+    link_schemes: LinkSchemes | None = Field(
+        default=None,
+        description="Schemes of apps' links that values may begin with, such as `myapp`. What the template itself says "
+        "(`myapp://orders/{{ id }}`) needs none",
+    )
 
     @property
     def parts(self) -> Parts:
@@ -64,14 +79,43 @@ class PartsBody(BaseModel):
         sent = NAME_OF_PART.keys() & self.model_fields_set
         return {NAME_OF_PART[name]: getattr(self, name) or "" for name in sent}
 
+    @property
+    def sent_link_schemes(self) -> tuple[str, ...] | None:
+        """None when they were not sent; null takes them away."""
+        return tuple(self.link_schemes or ()) if "link_schemes" in self.model_fields_set else None
+
     def need_content(self) -> Self:
         if not (self.content or self.text or self.title or self.body):
             raise ValueError("at least one of content, text, title and body is needed")
         return self
 
 
-class CreateTemplate(PartsBody):
-    """`template_code` is accepted for `code`, and `body` for `content` (see there)."""
+class ChannelsBody(PartsBody):
+    """Parts, and what they are for."""
+
+    channels: ChannelNames | None = Field(
+        default=None,
+        description="What the template is for: `email`, `push` or both. Null: all that its parts serve, which for those "
+        "of an e-mail is push, too (its text, titled by the subject)",
+    )
+    channel: ChannelNames | None = Field(default=None, description=_OTHER_NAME)
+    type: ChannelNames | None = Field(default=None, description=_OTHER_NAME)
+    notification_type: ChannelNames | None = Field(default=None, description=_OTHER_NAME)
+    template_type: ChannelNames | None = Field(default=None, description=_OTHER_NAME)
+
+    @property
+    def sent_channels(self) -> tuple[Channel, ...] | None:
+        """None when they were not sent under any name. Raises a 422 about a name that contradicts another."""
+        sent = {name: getattr(self, name) or () for name in _CHANNEL_FIELDS if name in self.model_fields_set}
+        chosen = next((channels for channels in sent.values() if channels), ())
+        for name, channels in sent.items():
+            if channels and channels != chosen:
+                raise field_error(name, "Says something else than the other names of `channels`")
+        return chosen if sent else None
+
+
+class CreateTemplate(ChannelsBody):
+    """`template_code` is accepted for `code`, `body` for `content`, `type` and `channel` for `channels` (see there)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [WELCOME, ORDER]})
 
@@ -83,10 +127,18 @@ class CreateTemplate(PartsBody):
     _content = model_validator(mode="after")(PartsBody.need_content)
 
     def new_template(self) -> NewTemplate:
-        return NewTemplate(self.code, self.name, self.description, self.language, self.parts)
+        return NewTemplate(
+            self.code,
+            self.name,
+            self.description,
+            self.language,
+            self.parts,
+            self.sent_channels or (),
+            self.sent_link_schemes or (),
+        )
 
 
-class PatchTemplate(PartsBody):
+class PatchTemplate(ChannelsBody):
     """Only what is sent changes; a part sent as null or "" is taken away."""
 
     model_config = ConfigDict(
@@ -102,11 +154,19 @@ class PatchTemplate(PartsBody):
 
     def change(self, language: str | None) -> Change:
         """`language` is the query's, for a body without one."""
-        return Change(self.parts, self.language or language, self.name, self.description, self.default_language)
+        return Change(
+            self.parts,
+            self.sent_channels,
+            self.sent_link_schemes,
+            language=self.language or language,
+            name=self.name,
+            description=self.description,
+            default_language=self.default_language,
+        )
 
 
 class ReplaceTemplate(PatchTemplate):
-    """All parts are replaced: one that is not sent is taken away. Name and description stay unless sent."""
+    """All parts are replaced: one that is not sent is taken away. What is no part stays unless sent."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"subject": "Welcome, {{ name }}", "content": "<h1>Welcome, {{ name }}</h1>"}]}
@@ -114,9 +174,8 @@ class ReplaceTemplate(PatchTemplate):
 
     _content = model_validator(mode="after")(PartsBody.need_content)
 
-    @property
-    def parts(self) -> Parts:
-        return {**dict.fromkeys(NAME_OF_PART.values(), ""), **body_as_content(super().parts, TemplateSource())}
+    def change(self, language: str | None) -> Change:
+        return replace(super().change(language), replaces=True)
 
 
 class RenderTemplate(BaseModel):
@@ -146,3 +205,7 @@ class RenderUnsaved(PartsBody):
     channel: Channel | None = None
 
     _content = model_validator(mode="after")(PartsBody.need_content)
+
+    @property
+    def change(self) -> Change:
+        return Change(self.parts, link_schemes=self.sent_link_schemes)

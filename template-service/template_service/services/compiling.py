@@ -2,8 +2,11 @@
 
 import asyncio
 
+from chassis.errors import field_error
+from contracts.recipients import CHANNELS, Channel
 from template_service.errors import InvalidTemplate
 from template_service.repositories.records import NewVersion
+from template_service.services.drafts import Channels, Draft
 from templating import CompiledTemplate, TemplateError, TemplateSource, compile_template
 
 
@@ -15,7 +18,23 @@ async def compiled(source: TemplateSource) -> CompiledTemplate:
         raise InvalidTemplate(error) from error
 
 
-async def checked(source: TemplateSource) -> NewVersion:
-    """What is stored of `source`. Raises InvalidTemplate."""
-    template = await compiled(source)
-    return NewVersion(source, tuple(sorted(template.required)), template.serves_email, template.serves_push)
+async def checked(draft: Draft) -> NewVersion:
+    """What is stored of the draft. Raises InvalidTemplate, or a 422 about `channels` that its parts do not serve."""
+    template = await compiled(draft.source)
+    served = channels_of(template, draft.channels)
+    for channel in draft.channels:
+        if channel not in served:
+            raise field_error("channels", f"The template has no parts for {channel}")
+    return NewVersion(
+        draft.source,
+        draft.channels,
+        required=tuple(sorted(template.required)),
+        serves_email="email" in served,
+        serves_push="push" in served,
+    )
+
+
+def channels_of(template: CompiledTemplate, chosen: Channels) -> tuple[Channel, ...]:
+    """The channels that the parts serve, of those that the author chose, if he did."""
+    served: dict[Channel, bool] = {"email": template.serves_email, "push": template.serves_push}
+    return tuple(channel for channel in CHANNELS if served[channel] and (not chosen or channel in chosen))

@@ -1,12 +1,42 @@
 """What a caller wants saved, and how it meets what is there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from typing import Any
 
+from contracts.recipients import Channel
 from templating import TemplateSource
 
 Parts = Mapping[str, str]
 """The parts that were given, by their name in `TemplateSource`; "" takes a part away."""
+
+Channels = tuple[Channel, ...]
+"""The channels that an author chose; none: all that the parts serve."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version as it would be saved."""
+
+    source: TemplateSource = field(default_factory=TemplateSource)
+    channels: Channels = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be different. None and parts that are not named stay; `replaces` takes those parts away.
+
+    `language` is the one whose parts change; None is the template's default language.
+    """
+
+    parts: Parts
+    channels: Channels | None = None
+    link_schemes: tuple[str, ...] | None = None
+    language: str | None = None
+    name: str | None = None
+    description: str | None = None
+    default_language: str | None = None
+    replaces: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,37 +48,46 @@ class NewTemplate:
     description: str
     language: str
     parts: Parts
+    channels: Channels = ()
+    link_schemes: tuple[str, ...] = ()
 
     @property
-    def source(self) -> TemplateSource:
-        return revised(TemplateSource(), self.parts, self.name)
+    def draft(self) -> Draft:
+        return revised(Draft(), Change(self.parts, self.channels, self.link_schemes), self.name)
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """What is to be different. None and parts that are not named stay; a full replacement names every part.
+def revised(draft: Draft, change: Change, name: str) -> Draft:
+    """The draft with this change. What needs a subject, or a title, and has none gets the template's name for one."""
+    before = TemplateSource(link_schemes=draft.source.link_schemes) if change.replaces else draft.source
+    channels = draft.channels if change.channels is None else change.channels
+    changed: dict[str, Any] = {**_named_for(channels, change.parts, before)}
+    if change.link_schemes is not None:
+        changed["link_schemes"] = change.link_schemes
+    source = replace(before, **changed)
+    if not source.subject and (source.html or source.text or not source.title):
+        source = replace(source, subject=name)
+    return Draft(source, channels)
 
-    `language` is the one whose parts change; None is the template's default language.
+
+def _named_for(channels: Channels, parts: Parts, source: TemplateSource) -> Parts:
+    """The parts under the names that they have for these channels.
+
+    `body` is the message of a template for push alone. For e-mail alone it is another name of `content`, and `title` of
+    `subject`. Otherwise it is the push message where there is a `title`, or `content` beside it; else `content`.
     """
-
-    parts: Parts
-    language: str | None = None
-    name: str | None = None
-    description: str | None = None
-    default_language: str | None = None
-
-
-def revised(source: TemplateSource, parts: Parts, name: str) -> TemplateSource:
-    """`source` with these parts. An e-mail without a subject gets the template's name for one."""
-    changed = replace(source, **body_as_content(parts, source))
-    if (changed.html or changed.text) and not changed.subject:
-        return replace(changed, subject=name)
-    return changed
+    match channels:
+        case ("push",):
+            return parts
+        case ("email",):
+            return _renamed(_renamed(parts, "body", "html"), "title", "subject")
+        case _ if parts.get("title") or source.title:
+            return parts
+        case _:
+            return _renamed(parts, "body", "html")
 
 
-def body_as_content(parts: Parts, source: TemplateSource) -> Parts:
-    """`body` is the push message where there is a `title`, or `content` beside it; else another name of `content`."""
-    is_push = "html" in parts or parts.get("title") or source.title
-    if "body" not in parts or is_push:
+def _renamed(parts: Parts, name: str, other: str) -> Parts:
+    """`name` as `other`, unless that was given too."""
+    if name not in parts or other in parts:
         return parts
-    return {**{name: part for name, part in parts.items() if name != "body"}, "html": parts["body"]}
+    return {**{part: text for part, text in parts.items() if part != name}, other: parts[name]}

@@ -7,8 +7,9 @@ from typing import Any
 from chassis.errors import field_error
 from contracts.recipients import Channel
 from template_service.errors import InvalidTemplate, VariablesMissing
-from template_service.services.compiling import compiled
-from templating import CompiledTemplate, MissingVariables, RenderedEmail, RenderedPush, TemplateError, TemplateSource
+from template_service.services.compiling import channels_of, compiled
+from template_service.services.drafts import Draft
+from templating import CompiledTemplate, MissingVariables, RenderedEmail, RenderedPush, TemplateError
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,15 +20,15 @@ class Preview:
     push: RenderedPush | None
 
 
-async def preview(source: TemplateSource, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
-    """Both channels, or the one asked for. Raises VariablesMissing (naming all), InvalidTemplate."""
-    template = await compiled(source)
-    served: dict[Channel, bool] = {"email": template.serves_email, "push": template.serves_push}
-    if channel and not served[channel]:
-        raise field_error("channel", f"The template has no parts for {channel}")
+async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
+    """Each channel that is served, or the one asked for. Raises VariablesMissing (naming all), InvalidTemplate."""
+    template = await compiled(draft.source)
+    served = channels_of(template, draft.channels)
+    if channel and channel not in served:
+        raise field_error("channel", f"The template is not for {channel}")
     if absent := template.missing(variables):
         raise VariablesMissing(absent)
-    shown = {channel} if channel else {name for name, serves in served.items() if serves}
+    shown = {channel} if channel else set(served)
     try:
         return await asyncio.to_thread(_render, template, variables, shown)
     except MissingVariables as error:  # known only while rendering: the keys of a loop's items, for example

@@ -8,12 +8,18 @@ from contracts.languages import choose_language
 from template_service.errors import LanguageNotFound, TemplateNotFound, VersionNotFound
 from template_service.repositories import templates, versions
 from template_service.repositories.records import TemplateRecord, VersionRecord
+from template_service.services.drafts import Draft
 
 
 @dataclass(frozen=True, slots=True)
 class TemplateView:
     template: TemplateRecord
     version: VersionRecord
+
+    @property
+    def draft(self) -> Draft:
+        """The version as it was saved."""
+        return Draft(self.version.source, self.version.summary.channels)
 
 
 async def load(connection: AsyncConnection, code: str) -> TemplateRecord:

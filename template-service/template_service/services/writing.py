@@ -30,7 +30,7 @@ class TemplateWriter:
 
     async def create(self, new: NewTemplate) -> TemplateView:
         """A new template, a new language of one, or an archived one again. Raises TemplateExists, InvalidTemplate."""
-        content = await checked(new.source)
+        content = await checked(new.draft)
         async with self._database.begin() as connection:
             template = await _claim(connection, new)
             if new.language in template.active:
@@ -96,10 +96,10 @@ async def _add_if_different(
 ) -> int:
     """The number of the version that says what is wanted: the active one, or a new one."""
     active = await view(connection, template, language, template.active[language])
-    source = revised(active.version.source, change.parts, change.name or template.name)
-    if source == active.version.source:
+    draft = revised(active.draft, change, change.name or template.name)
+    if draft == active.draft:
         return active.version.summary.version
-    number = await versions.add(connection, template.id, language, await checked(source))
+    number = await versions.add(connection, template.id, language, await checked(draft))
     await templates.touch(connection, template.id)
     return number
 
