@@ -5,6 +5,6 @@ import re
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
-def storable(text: str, *, limit: int = 1_000) -> str:
+def cleaned(text: str, *, limit: int = 1_000) -> str:
     """`text` without NUL and lone surrogates, which PostgreSQL refuses, and at most `limit` characters of it."""
     return _UNSTORABLE.sub("", text)[:limit]

@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
-from chassis.cleaning import storable
+from chassis.cleaning import cleaned
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
 
 MESSAGE_VERSION: Literal[1] = 1
@@ -51,7 +51,7 @@ class NotificationMessage(Contract):
 
 
 # Somebody else's words: what no database keeps is left out, wherever an event is made or read.
-ForeignText = Annotated[str, AfterValidator(storable)]
+ForeignText = Annotated[str, AfterValidator(cleaned)]
 EventStatus = Literal["retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown"]
 
 

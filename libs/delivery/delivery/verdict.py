@@ -4,7 +4,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from chassis.cleaning import storable
+from chassis.cleaning import cleaned
 from contracts.messages import EventStatus
 from delivery.backoff import GiveUp, RetryPolicy, Spent, TryAgain
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
@@ -42,7 +42,7 @@ def record_of(
 
 
 def _clean(text: str | None) -> str | None:
-    return None if text is None else storable(text)
+    return None if text is None else cleaned(text)
 
 
 def _filled(
