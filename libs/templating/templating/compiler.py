@@ -56,7 +56,9 @@ def _compile(name: str, source: str, app_schemes: Collection[str]) -> CompiledPa
 
 
 def _paths(parts: Mapping[str, CompiledPart], names: Iterable[str]) -> tuple[VariablePath, ...]:
-    return tuple(sorted({path for name in names if name in parts for path in parts[name].required}))
+    """What the named parts require; what any part can do without is optional in all of them."""
+    optional = frozenset[VariablePath]().union(*(part.needs.optional for part in parts.values()))
+    return tuple(sorted({path for name in names if name in parts for path in parts[name].needs.required(optional)}))
 
 
 def _check_url(name: str, part: CompiledPart, app_schemes: Collection[str]) -> None:

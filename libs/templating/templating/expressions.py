@@ -1,41 +1,87 @@
 """What expressions may not say, although Liquid's grammar allows it. Found on save, not when a message is sent."""
 
-from collections.abc import Iterator
+import re
+from inspect import Parameter, signature
 
 from liquid import Expression
-from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
-from liquid.builtin.expressions.primitive import RangeLiteral
+from liquid.builtin.expressions import Filter, FilteredExpression, KeywordArgument, Literal, Nil, Path
+from liquid.exceptions import FilterArgumentError
 
 from templating.errors import TemplateError
-from templating.liquid_engine import FILTERS, BoundedRange
-from templating.metered import MeteredTemplate, all_nodes
+from templating.filters import FILTERS
+from templating.liquid_engine import line_of
+from templating.metered import MeteredContext, MeteredTemplate, all_nodes
+
+_PYTHON_NAME = re.compile(r"__\w+__")
 
 
 def check_expressions(template: MeteredTemplate) -> None:
-    """Raises `template_syntax` for unknown filters, ranges outside `for`, and Python's own names (`x.__class__`)."""
+    """Raises `template_syntax` for filter calls that can never work, and for Python's own names (`x.__class__`)."""
+    check = _Check(MeteredContext(template))
     for node in all_nodes(template):
         for expression in node.expressions():
-            _check(expression)
+            check.expression(expression)
 
 
-def _check(expression: Expression) -> None:
-    match expression:
-        case FilteredExpression():
-            for applied in expression.filters or ():
-                if applied.name not in FILTERS:
-                    raise TemplateError("template_syntax", f"the filter '{applied.name}' is not available")
-        case Path():
-            if any(isinstance(segment, str) and segment.startswith("__") for segment in expression.path):
-                raise TemplateError("template_syntax", "names that begin with two underscores are not available")
-        case RangeLiteral():
-            raise TemplateError("template_syntax", "a range can only be what a 'for' loops over")
-    for child in _children(expression):
-        _check(child)
+class _Check:
+    def __init__(self, context: MeteredContext) -> None:
+        self._context = context  # what literals are asked for their values with
+
+    def expression(self, expression: Expression) -> None:
+        match expression:
+            case FilteredExpression():
+                for applied in expression.filters or ():
+                    self._filter(applied)
+            case Path():
+                if any(isinstance(segment, str) and _PYTHON_NAME.fullmatch(segment) for segment in expression.path):
+                    raise TemplateError("template_syntax", "names like '__this__' are not available")
+        for child in expression.children():
+            self.expression(child)
+
+    def _filter(self, applied: Filter) -> None:
+        trouble = self._trouble(applied)
+        if trouble is not None:
+            raise TemplateError("template_syntax", f"{line_of(applied.token)}the filter '{applied.name}' {trouble}")
+
+    def _trouble(self, applied: Filter) -> str | None:
+        function = FILTERS.get(applied.name)
+        if function is None:
+            return "is not available"
+        _, *parameters = signature(function).parameters.values()
+        named = {parameter.name for parameter in parameters if parameter.kind is Parameter.KEYWORD_ONLY}
+        for argument in applied.args:
+            if isinstance(argument, KeywordArgument) and argument.name not in named:
+                return f"takes no argument named '{argument.name}'"
+        least, most = _arity(parameters)
+        given = sum(not isinstance(argument, KeywordArgument) for argument in applied.args)
+        if not least <= given <= most:
+            return f"takes {_counted(least, most)}, and is given {given}"
+        return self._never(applied)
+
+    def _never(self, applied: Filter) -> str | None:
+        """What the filter says to these arguments, when they are known now and it says so whatever is on its left."""
+        if not applied.args or not all(isinstance(argument.value, (Literal, Nil)) for argument in applied.args):
+            return None
+        complaint = None
+        for left in _EXAMPLES:
+            try:
+                applied.evaluate(left, self._context)
+            except FilterArgumentError as error:
+                complaint = str(error.message)
+            else:
+                return None
+        return f"cannot take these arguments: {complaint}"
 
 
-def _children(expression: Expression) -> Iterator[Expression]:
-    for child in expression.children():
-        if isinstance(expression, LoopExpression) and isinstance(child, BoundedRange):
-            yield from child.children()
-        else:
-            yield child
+# One of every kind of value that a caller can send but null: a filter that takes none of them takes nothing.
+_EXAMPLES: tuple[object, ...] = ("text", "2026-03-05", 1, 1.5, True, [], ["a"], [{"a": 1}], {"a": 1})
+
+
+def _arity(parameters: list[Parameter]) -> tuple[int, int]:
+    positional = [parameter for parameter in parameters if parameter.kind is not Parameter.KEYWORD_ONLY]
+    return sum(parameter.default is Parameter.empty for parameter in positional), len(positional)
+
+
+def _counted(least: int, most: int) -> str:
+    number = str(most) if least == most else f"{least} to {most}"
+    return "no arguments" if not most else f"{number} argument{'s' if most > 1 else ''}"

@@ -8,9 +8,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum, auto
+from html import unescape
 
+from templating.css import AMONG_VALUES, CssPlace
 from templating.errors import TemplateError
-from templating.urls import MAX_BEGINNING
+from templating.script import inside_after
+from templating.urls import MAX_BEGINNING, OUTPUT_MARK
 
 
 class Mode(Enum):
@@ -26,13 +29,16 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HtmlState:
-    """`value` is the beginning of the attribute's value; `quote` is "" for an unquoted one."""
+    """`value` is the beginning of the attribute's value; `quote` is "" for an unquoted one. `css` is the place in a
+    style attribute, `script` what a script is in (see those modules)."""
 
     mode: Mode = Mode.TEXT
     tag: str = ""
     attribute: str = ""
     quote: str = ""
     value: str = ""
+    css: CssPlace = AMONG_VALUES
+    script: str = ""
 
 
 _RAW_TAGS = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"})
@@ -54,8 +60,17 @@ def scan(state: HtmlState, text: str) -> HtmlState:
     return state
 
 
+def with_output(state: HtmlState) -> HtmlState:
+    """The state after an output in an attribute's value."""
+    if state.attribute == "style":
+        return replace(state, css=state.css.extended(OUTPUT_MARK))
+    return with_value(state, OUTPUT_MARK)
+
+
 def with_value(state: HtmlState, text: str) -> HtmlState:
     """The state with more of its attribute's value; only the beginning of a value is of interest."""
+    if state.attribute == "style":
+        return replace(state, css=state.css.after(unescape(text)))
     room = MAX_BEGINNING - len(state.value)
     return replace(state, value=state.value + text[:room]) if room > 0 else state
 
@@ -93,7 +108,11 @@ def _scan_declaration(state: HtmlState, text: str, position: int) -> tuple[HtmlS
 
 def _scan_raw(state: HtmlState, text: str, position: int) -> tuple[HtmlState, int]:
     found = re.compile(rf"</{state.tag}(?=[\s/>]|$)", re.IGNORECASE).search(text, position)
-    return (HtmlState(Mode.TAG, tag=f"/{state.tag}"), found.end()) if found else (state, len(text))
+    if found:
+        return HtmlState(Mode.TAG, tag=f"/{state.tag}"), found.end()
+    if state.tag == "script":
+        state = replace(state, script=inside_after(state.script, text[position:]))
+    return state, len(text)
 
 
 def _scan_tag(state: HtmlState, text: str, position: int) -> tuple[HtmlState, int]:

@@ -1,78 +1,43 @@
-"""Liquid, reduced to what a message needs: no files, no includes, no clock, no way around escaping, bounded work."""
+"""Liquid, as its reference means it, reduced to what a message needs: no files, no includes, no way around escaping,
+bounded work."""
 
+import re
+from collections.abc import Callable, Iterator
 from functools import cache
-from typing import ClassVar, TextIO
+from typing import ClassVar
 
-from liquid import Environment, Expression, RenderContext, Token, TokenStream
-from liquid.ast import Node
-from liquid.builtin.expressions.primitive import RangeLiteral
-from liquid.builtin.output import Output, OutputNode
-from liquid.builtin.tags.for_tag import ForNode, ForTag
-from liquid.exceptions import LiquidError, LiquidSyntaxError, ResourceLimitError
-from liquid.token import TOKEN_CONTENT, TOKEN_ILLEGAL, TOKEN_OUTPUT
+from liquid import Environment, Expression
+from liquid.builtin.expressions import StringLiteral
+from liquid.builtin.tags.capture_tag import CaptureNode
+from liquid.exceptions import FilterArgumentError, LiquidError, LiquidSyntaxError, ResourceLimitError
+from liquid.lex import _tokenize_template, compile_liquid_rules
+from liquid.token import TOKEN_CONTENT, TOKEN_DOC, TOKEN_ILLEGAL, TOKEN_OUTPUT, Token
 
+from templating.comparing import Incomparable
 from templating.errors import TemplateError
+from templating.filters import FILTERS
 from templating.limits import MAX_ITERATIONS, MAX_NESTING
-from templating.markup import TAGS
-from templating.metered import MeteredTemplate
-from templating.values import Writer, html_text, plain_text
+from templating.markup import TAGS, without_comments
+from templating.markup_text import literal_text
+from templating.metered import MeteredTemplate, all_nodes
+from templating.names import as_names
+from templating.semantics import EXPRESSIONS
+from templating.tags import OUR_TAGS, MarkupCapture, WrittenCycle, WrittenOutput
+from templating.values import html_text
 
-# Left out on purpose: safe and escapejs (ways around escaping), base64 and url_decode (hide what a value is), uniq (its
-# time grows with the square of the list).
-FILTERS = frozenset(
-    {"abs", "at_least", "at_most", "ceil", "divided_by", "floor", "minus", "modulo", "plus", "round", "times"}
-    | {"append", "capitalize", "downcase", "escape", "escape_once", "lstrip", "newline_to_br", "prepend", "remove"}
-    | {"remove_first", "remove_last", "replace", "replace_first", "replace_last", "rstrip", "slice", "split", "squish"}
-    | {"strip", "strip_html", "strip_newlines", "truncate", "truncatewords", "upcase", "url_encode"}
-    | {"compact", "concat", "first", "join", "last", "map", "reverse", "size", "sort", "sort_natural", "sum", "where"}
-    | {"date", "default"}
+__all__ = ["MessageEnvironment", "WrittenOutput", "as_template_error", "environment", "parse"]
+
+# python-liquid's own rules, but for two slips: a content's trailing line end is a token of its own, which a `-%}` takes
+# away; and it is the opening `raw` whose dash takes away the blanks after `endraw`.
+_RULES = re.compile(
+    compile_liquid_rules()
+    .pattern.replace("|$)", r"|\Z)")
+    .replace("(?P<rsr>", "(?P<rsr_opening>")
+    .replace("(?P<rsr_e>", "(?P<rsr>"),
+    re.DOTALL,
 )
-
-
-class WrittenOutput(OutputNode):
-    """An output whose writer depends on where in the document it stands."""
-
-    __slots__ = ("write",)
-
-    def __init__(self, token: Token, expression: Expression) -> None:
-        super().__init__(token, expression)
-        self.write: Writer = plain_text
-
-    def render_to_output(self, context: RenderContext, buffer: TextIO) -> int:
-        return buffer.write(self.write(self.expression.evaluate(context)))
-
-
-class OutputTag(Output):
-    """Makes `{{ }}` a WrittenOutput."""
-
-    node_class = WrittenOutput
-
-    def parse(self, stream: TokenStream) -> OutputNode:
-        node = super().parse(stream)
-        if self.env.autoescape and isinstance(node, WrittenOutput):
-            node.write = html_text
-        return node
-
-
-class BoundedRange(RangeLiteral):
-    """A range that cannot be long: `reversed` copies it and `offset` walks it before Liquid's own limit applies."""
-
-    def evaluate(self, context: RenderContext) -> range:
-        numbers = super().evaluate(context)
-        if numbers.stop - numbers.start > MAX_ITERATIONS:
-            raise ResourceLimitError(f"a range is longer than {MAX_ITERATIONS}", token=self.token)
-        return numbers
-
-
-class BoundedForTag(ForTag):
-    """A loop over a BoundedRange, where it is over a range."""
-
-    def parse(self, stream: TokenStream) -> Node:
-        node = super().parse(stream)
-        if isinstance(node, ForNode) and isinstance(node.expression.iterable, RangeLiteral):
-            numbers = node.expression.iterable
-            node.expression.iterable = BoundedRange(numbers.token, numbers.start, numbers.stop)
-        return node
+_LINE_END = re.compile(r"\r\n?|\n")
+_PSEUDO_TAGS = frozenset({TOKEN_CONTENT, TOKEN_OUTPUT, TOKEN_ILLEGAL, TOKEN_DOC})
 
 
 class MessageEnvironment(Environment):
@@ -85,35 +50,66 @@ class MessageEnvironment(Environment):
 
     def setup_tags_and_filters(self, *, extra: bool = False) -> None:
         super().setup_tags_and_filters(extra=extra)
-        self.add_tag(OutputTag)
-        self.add_tag(BoundedForTag)
-        allowed = TAGS | {TOKEN_CONTENT, TOKEN_OUTPUT, TOKEN_ILLEGAL}
-        self.tags = {name: tag for name, tag in self.tags.items() if name in allowed}
-        self.filters = {name: function for name, function in self.filters.items() if name in FILTERS}
+        for tag in OUR_TAGS:
+            self.add_tag(tag)
+        self.tags = {name: tag for name, tag in self.tags.items() if name in TAGS | _PSEUDO_TAGS}
+        self.filters = dict(FILTERS)
+
+    def tokenizer(self) -> Callable[[str], Iterator[Token]]:
+        return lambda source: as_names(_tokenize_template(source, _RULES))
 
 
 @cache
-def environment(*, escape_html: bool) -> MessageEnvironment:
-    """The one environment for HTML parts, or the one for plain parts."""
-    return MessageEnvironment(autoescape=escape_html)
+def environment() -> MessageEnvironment:
+    """The one environment. It escapes nothing itself: what prints a value has a writer."""
+    return MessageEnvironment()
 
 
 def parse(source: str, *, escape_html: bool) -> MeteredTemplate:
     """Parse a source that `find_markups` has accepted. Raises `template_syntax` or `template_limit`."""
     try:
-        template = environment(escape_html=escape_html).from_string(source)
+        template = environment().from_string(without_comments(source))
     except LiquidError as error:
         raise as_template_error(error, "template_syntax") from error
     assert isinstance(template, MeteredTemplate)  # noqa: S101 - what template_class promises
+    for node in all_nodes(template):
+        for expression in node.expressions():
+            _give_meaning(expression, escape_html=escape_html)
+        if not escape_html:
+            continue
+        if isinstance(node, (WrittenOutput, WrittenCycle)):
+            node.write = html_text
+        elif isinstance(node, CaptureNode):
+            node.__class__ = MarkupCapture
     return template
 
 
+def _give_meaning(expression: Expression, *, escape_html: bool) -> None:
+    meant = EXPRESSIONS.get(type(expression))
+    if meant is not None:
+        expression.__class__ = meant
+    elif escape_html and isinstance(expression, StringLiteral):
+        expression.value = literal_text(expression.value)
+    for child in expression.children():
+        _give_meaning(child, escape_html=escape_html)
+
+
 def as_template_error(error: LiquidError, code: str) -> TemplateError:
-    """Liquid's error in our words: its message only, without the source lines that it quotes."""
+    """Liquid's error in our words: its message and line only, without the source that it quotes."""
     if isinstance(error, ResourceLimitError) or isinstance(error.__cause__, RecursionError):
         return TemplateError("template_limit", str(error.message))
     if code == "template_syntax" or type(error) is LiquidSyntaxError:  # not its subclasses: those are about values
-        return TemplateError("template_syntax", str(error.message))
-    # While rendering, Liquid's messages quote values, which belong in no log: name the place and the kind only.
+        return TemplateError("template_syntax", f"{line_of(error.token)}{error.message}")
+    # While rendering, Liquid's messages quote values, which belong in no log: name the place and the kind only. Ours do
+    # not.
     place = error.token.value if error.token is not None else "an expression"
-    return TemplateError(code, f"'{place}' failed: {type(error).__name__}")
+    reason = error.message if isinstance(error, (FilterArgumentError, Incomparable)) else type(error).__name__
+    return TemplateError(code, f"{line_of(error.token)}'{place}' failed: {reason}")
+
+
+def line_of(token: Token | None) -> str:
+    """`line 3: `, to begin a message with; nothing when nobody knows."""
+    if token is None or token.start_index < 0:
+        return ""
+    line_ends = _LINE_END.findall(token.source, 0, token.start_index)
+    return f"line {len(line_ends) + 1}: "

@@ -7,6 +7,7 @@ time that grows with the square of the source. This scan costs a fixed amount a 
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import NoReturn
 
 from templating.errors import TemplateError
 from templating.limits import (
@@ -17,11 +18,18 @@ from templating.limits import (
     MAX_SOURCE_BYTES,
 )
 
-TAGS = frozenset({"if", "unless", "case", "for", "break", "continue", "assign", "capture", "comment", "#"})
-_TAG_WORDS = TAGS | {"elsif", "else", "when", "endif", "endunless", "endcase", "endfor", "endcapture", "endcomment"}
+_BLOCKS = {"if", "unless", "case", "for", "tablerow", "capture", "ifchanged", "comment", "doc", "raw"}
+_CONTENT_BLOCKS = frozenset({"comment", "doc", "raw"})
+"""Blocks whose content is not Liquid."""
+_SIMPLE_TAGS = {"assign", "break", "continue", "cycle", "decrement", "echo", "increment", "liquid", "#"}
+TAGS = frozenset((_BLOCKS | _SIMPLE_TAGS) - {"raw"})  # the lexer sees to `raw`
+_TAG_WORDS = _BLOCKS | {f"end{name}" for name in _BLOCKS} | _SIMPLE_TAGS | {"elsif", "else", "when"}
 _START = re.compile(r"\{([{%])")
 _TAG_NAME = re.compile(r"\{%-?\s*(#|\w*)")
 _BLANKS = re.compile(rf"\s{{{MAX_MARKUP_BLANKS}}}")
+_TAG = re.compile(r"\{%-?\s*(#|\w*)[^%]*(?:%(?!\})[^%]*)*%\}")
+_CONTENT_ENDS = {name: re.compile(rf"\{{%-?\s*end{name}\s*-?%\}}") for name in ("doc", "raw")}
+_NO_LINE_END = re.compile(r"[^\r\n]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,17 +47,24 @@ class Markup:
     def is_tag(self) -> bool:
         return self.text.startswith("{%")
 
+    @property
+    def tag(self) -> str:
+        """The tag's name; "" for an output."""
+        name = _TAG_NAME.match(self.text)
+        return name.group(1) if name else ""
+
 
 def find_markups(source: str) -> tuple[Markup, ...]:
     """Every markup of the source, in order. Raises `template_syntax` or `template_limit`."""
     _check_size(source)
     found: list[Markup] = []
-    chars = 0
+    chars = lines = 0
     for markup in _scan(source):
         _check(markup)
         found.append(markup)
         chars += len(markup.text)
-        if len(found) > MAX_MARKUPS or chars > MAX_MARKUP_CHARS_IN_ALL:
+        lines += markup.text.count("\n") if markup.tag == "liquid" else 0
+        if len(found) + lines > MAX_MARKUPS or chars > MAX_MARKUP_CHARS_IN_ALL:
             limit = f"{MAX_MARKUPS} outputs and tags, or {MAX_MARKUP_CHARS_IN_ALL} characters in them"
             raise TemplateError("template_limit", f"more than {limit}")
     return tuple(found)
@@ -64,6 +79,20 @@ def _check_size(source: str) -> None:
         raise TemplateError("template_limit", f"larger than {MAX_SOURCE_BYTES} bytes")
 
 
+def without_comments(source: str) -> str:
+    """The source with blanks for what is in comments, so that nothing in there is read; every other place stays."""
+    if "comment" not in source:
+        return source
+    pieces: list[str] = []
+    position = 0
+    for opening in _scan(source):
+        if opening.tag == "comment":
+            end = _content_end(source, opening)
+            pieces += (source[position : opening.end], _NO_LINE_END.sub(" ", source[opening.end : end]))
+            position = end
+    return "".join((*pieces, source[position:]))
+
+
 def _scan(source: str) -> Iterator[Markup]:
     position = 0
     while start := _START.search(source, position):
@@ -72,16 +101,46 @@ def _scan(source: str) -> Iterator[Markup]:
         end = source.find(closing, start.end())
         if end < 0:
             raise TemplateError("template_syntax", f"an opening {start.group()} has no closing {closing}")
-        position = end + 2
-        yield Markup(begin, source[begin:position])
+        markup = Markup(begin, source[begin : end + 2])
+        yield markup
+        position = _content_end(source, markup) if markup.tag in _CONTENT_BLOCKS else markup.end
+
+
+def _content_end(source: str, opening: Markup) -> int:
+    """Where the content of a comment, doc or raw block ends. Comments may hold comments, and raw blocks."""
+    if opening.tag == "comment":
+        return _comment_end(source, opening.end)
+    found = _CONTENT_ENDS[opening.tag].search(source, opening.end)
+    return found.start() if found else _unclosed(opening.tag)
+
+
+def _comment_end(source: str, position: int) -> int:
+    depth = 1
+    while tag := _TAG.search(source, position):
+        position = tag.end()
+        match tag.group(1):
+            case "comment":
+                depth += 1
+            case "endcomment":
+                depth -= 1
+            case "raw":
+                ending = _CONTENT_ENDS["raw"].search(source, position)
+                position = ending.end() if ending else _unclosed("raw")
+        if depth == 0:
+            return tag.start()
+    return _unclosed("comment")
+
+
+def _unclosed(name: str) -> NoReturn:
+    raise TemplateError("template_syntax", f"a '{name}' tag has no 'end{name}'")
 
 
 def _check(markup: Markup) -> None:
-    if len(markup.text) > MAX_MARKUP_CHARS:
-        raise TemplateError("template_limit", f"an output or tag is longer than {MAX_MARKUP_CHARS} characters")
+    name = markup.tag
+    for line in markup.text.split("\n") if name == "liquid" else (markup.text,):
+        if len(line) > MAX_MARKUP_CHARS:
+            raise TemplateError("template_limit", f"an output or tag is longer than {MAX_MARKUP_CHARS} characters")
     if _BLANKS.search(markup.text):
         raise TemplateError("template_limit", f"an output or tag holds more than {MAX_MARKUP_BLANKS} blanks in a row")
-    if markup.is_tag:
-        name = _TAG_NAME.match(markup.text)
-        if name is None or name.group(1) not in _TAG_WORDS:
-            raise TemplateError("template_syntax", f"the tag '{name.group(1) if name else ''}' is not available")
+    if markup.is_tag and name not in _TAG_WORDS:
+        raise TemplateError("template_syntax", f"the tag '{name}' is not available")

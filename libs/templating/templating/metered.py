@@ -5,17 +5,22 @@ python-liquid limits loop iterations and output, but not work: sequential loops,
 """
 
 from collections.abc import Callable, Iterator, Mapping
+from decimal import Decimal
 from io import StringIO
 from typing import Any, TextIO
 
 from liquid import BoundTemplate, RenderContext, Token
 from liquid.ast import Node
+from liquid.builtin.tags.for_tag import ForLoop
+from liquid.builtin.tags.tablerow_tag import TableRow
 from liquid.exceptions import ResourceLimitError
 from liquid.output import LimitedStringIO
-from liquid.undefined import UNDEFINED
 from liquid.utils import ReadOnlyChainMap
 
+from templating.filters import FILTERS, lists
 from templating.limits import MAX_FILTER_CHARS, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_VALUE_CHARS
+from templating.markup_text import plain
+from templating.stringify import text_of
 from templating.values import check_weight
 
 
@@ -28,7 +33,7 @@ class MeteredContext(RenderContext):
         self._steps = 0
         super().__init__(template, **options)
         # Without Liquid's own `now` and `today`: a message must read the same on every attempt to send it.
-        self.scope = ReadOnlyChainMap(self.locals, self.globals)
+        self.scope = ReadOnlyChainMap(self.locals, self.counters, self.globals)
 
     def spend(self, steps: int) -> None:
         self._steps += steps
@@ -45,15 +50,37 @@ class MeteredContext(RenderContext):
     def disabled_tags(self, tags: list[str]) -> None:
         pass
 
-    def get(self, path: list[object], *, token: Token | None, default: object = UNDEFINED) -> object:
-        """A large value costs more: conditions search and compare it."""
-        value = super().get(path, token=token, default=default)
+    def get(self, path: list[object], *, token: Token | None, default: object = None) -> object:  # noqa: ARG002
+        """The value at the path, or nil. A large value costs more: conditions search and compare it."""
+        root, *segments = path
+        value = self.scope.get(root) if isinstance(root, str) else None
+        for segment in segments:
+            value = self.get_item(value, segment)
         match value:
             case str():
                 self.spend(len(value) >> 9)
             case list():
                 self.spend(len(value) >> 4)
         return value
+
+    def get_item(self, obj: object, key: object) -> object:
+        """What the object has under the key, or nil; the size, first and last of what has no such keys."""
+        if isinstance(key, str):
+            key = plain(key)
+        match obj:
+            case dict() if isinstance(key, (str, int, float)) and key in obj:
+                return obj[key]
+            case list() | tuple() if isinstance(key, int) and not isinstance(key, bool):
+                return obj[key] if -len(obj) <= key < len(obj) else None
+            case ForLoop() | TableRow():
+                return obj.get(str(key))
+            case None | bool() | float() | Decimal():
+                return None
+        compute = _COMPUTED.get(key) if isinstance(key, str) else None
+        return compute(obj) if compute is not None else None
+
+    def parentloop(self) -> object:
+        return next((loop for loop in reversed(self.loops) if isinstance(loop, ForLoop)), None)
 
     def assign(self, key: str, val: Any) -> None:
         self.spend(check_weight(val) >> 8)
@@ -65,7 +92,7 @@ class MeteredContext(RenderContext):
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
         """The filter, bounded in what it takes and costs. What it makes is bounded by where that goes next."""
-        function = super().filter(name, token)
+        function = FILTERS[name]
         limit = MAX_FILTER_CHARS.get(name, MAX_VALUE_CHARS)
         forecast = _FORECASTS.get(name)
 
@@ -110,14 +137,15 @@ def all_nodes(template: BoundTemplate) -> Iterator[Node]:
 
 
 def _replaced_length(left: object, old: object = "", new: object = "") -> int:
-    text = str(left)
-    return len(text) + text.count(str(old)) * len(str(new))
+    text = plain(text_of(left))
+    return len(text) + text.count(plain(text_of(old))) * len(text_of(new))
 
 
 def _joined_length(left: object, separator: object = " ") -> int:
-    items = len(left) if isinstance(left, list) else 1
-    return check_weight(left) + items * len(str(separator))
+    items = sum(1 for _ in lists.items_of(left))
+    return check_weight(left) + items * len(text_of(separator))
 
 
 # The filters whose result can be the product, not the sum, of what they take.
 _FORECASTS: dict[str, Callable[..., int]] = {"replace": _replaced_length, "join": _joined_length}
+_COMPUTED: dict[str, Callable[[object], object]] = {"size": lists.size, "first": lists.first, "last": lists.last}

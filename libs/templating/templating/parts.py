@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from liquid.exceptions import LiquidError
-from markupsafe import escape
 
 from templating.errors import TemplateError
 from templating.expressions import check_expressions
@@ -14,9 +13,8 @@ from templating.html_context import set_writers
 from templating.liquid_engine import WrittenOutput, as_template_error, parse
 from templating.markup import Markup, find_markups
 from templating.metered import MeteredTemplate, all_nodes
-from templating.requirements import VariablePath, required_paths
-from templating.urls import guard_url
-from templating.values import plain_text, url_text
+from templating.requirements import Needs, needs_of
+from templating.values import url_text, url_writer
 
 
 class Renderer(Protocol):
@@ -53,7 +51,7 @@ class CompiledPart:
     source: str
     markups: tuple[Markup, ...]
     renderer: Renderer
-    required: frozenset[VariablePath]
+    needs: Needs
 
     def render(self, variables: Mapping[str, object]) -> str:
         return self.renderer.render(variables)
@@ -80,18 +78,15 @@ def compile_plain(source: str) -> CompiledPart:
 
 def _allow(app_schemes: Collection[str], template: MeteredTemplate) -> None:
     """Values that begin a URL may name these schemes, too."""
-
-    def app_url_text(value: object) -> str:
-        return escape(guard_url(plain_text(value), app_schemes))
-
+    write = url_writer(app_schemes)
     for output in _outputs(template):
         if output.write is url_text:
-            output.write = app_url_text
+            output.write = write
 
 
 def _compiled(source: str, markups: tuple[Markup, ...], template: MeteredTemplate) -> CompiledPart:
     renderer = FastPart.of(template.nodes) or _tried(LiquidPart(template))
-    return CompiledPart(source, markups, renderer, required_paths(template.nodes))
+    return CompiledPart(source, markups, renderer, needs_of(template.nodes))
 
 
 def _tried(part: LiquidPart) -> LiquidPart:

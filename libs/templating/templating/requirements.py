@@ -1,30 +1,51 @@
 """Which variables a template cannot do without, and which of them a caller has not given.
 
-A requirement is a dotted path (`order.id`), so that what is missing is named as the template names it. Not required:
-what has `default` as its first filter, what is only tested, what is printed under its own test
-(`{% if name %}{{ name }}{% endif %}`), loop variables, and assigned or captured names. Of a path with an index, or with
-a list's `first`, `last` or `size`, what comes before that is required.
+A requirement is a dotted path (`order.id`), so that what is missing is named as the template names it. Not required is
+whatever the template itself asks about, anywhere: what a condition, a `case` or a loop with `else` looks at, and what a
+`default` stands in for. Asking about a name is asking about what lies under it, and asking about an assigned or
+captured name is asking about what that was made of. Loop variables and assigned names are the template's own. Of a path
+with an index, or with a list's `first`, `last` or `size`, what comes before that counts.
 """
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from liquid import Expression
 from liquid.ast import BlockNode, Node
-from liquid.builtin.expressions import BooleanExpression, FilteredExpression, Path
-from liquid.builtin.expressions.logical import LogicalAndExpression
+from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
 from liquid.builtin.tags.case_tag import CaseNode
+from liquid.builtin.tags.cycle_tag import CycleNode
+from liquid.builtin.tags.decrement_tag import DecrementNode
 from liquid.builtin.tags.for_tag import ForNode
 from liquid.builtin.tags.if_tag import IfNode
+from liquid.builtin.tags.ifchanged_tag import IfChangedNode
+from liquid.builtin.tags.increment_tag import IncrementNode
+from liquid.builtin.tags.liquid_tag import LiquidNode
+from liquid.builtin.tags.tablerow_tag import TablerowNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 
 COMPUTED = frozenset({"size", "first", "last"})
 """What Liquid answers for lists and strings, without there being a key of that name."""
 
 VariablePath = tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Needs:
+    """What nodes use of the caller's variables, and what of them they can do without."""
+
+    used: frozenset[VariablePath] = frozenset()
+    optional: frozenset[VariablePath] = frozenset()
+
+    def required(self, optional: frozenset[VariablePath]) -> frozenset[VariablePath]:
+        """The used paths that are neither optional themselves nor lie under an optional one."""
+        return frozenset(
+            path for path in self.used if not any(path[:length] in optional for length in range(1, len(path) + 1))
+        )
 
 
 def lookup(variables: Mapping[str, object], path: VariablePath) -> object:
@@ -44,72 +65,124 @@ def missing(variables: Mapping[str, object], required: Iterable[VariablePath]) -
     return tuple(sorted(".".join(path) for path in absent)) if absent else ()
 
 
-def required_paths(nodes: Iterable[Node]) -> frozenset[VariablePath]:
-    """The paths that these nodes need."""
+def needs_of(nodes: Iterable[Node]) -> Needs:
+    """What these nodes, the whole of a part, need."""
     finder = _Finder()
     finder.visit_all(nodes, frozenset())
-    return frozenset(finder.required)
+    return Needs(frozenset(finder.used), frozenset(finder.optional))
 
 
+@dataclass(slots=True)
 class _Finder:
-    """One walk, in the order of the source. `known` holds the paths that need not be required at that point."""
+    """One walk, in the order of the source. `own` are the names of the loops around a node."""
 
-    def __init__(self) -> None:
-        self.required: set[VariablePath] = set()
-        self._assigned: set[VariablePath] = set()
+    used: set[VariablePath] = field(default_factory=set)
+    optional: set[VariablePath] = field(default_factory=set)
+    made_of: dict[str, set[VariablePath]] = field(default_factory=dict)
+    """For each assigned or captured name, the caller's variables that it was made of."""
 
-    def visit_all(self, nodes: Iterable[Node], known: frozenset[VariablePath]) -> None:
+    def visit_all(self, nodes: Iterable[Node], own: frozenset[str]) -> None:
         for node in nodes:
-            self._visit(node, known)
+            self._visit(node, own)
 
-    def _visit(self, node: Node, known: frozenset[VariablePath]) -> None:
+    def _visit(self, node: Node, own: frozenset[str]) -> None:
         match node:
             case OutputNode():
-                self._use(node.expression, known)
+                self._use(node.expression, own)
+            case CycleNode():
+                for expression in node.expressions():
+                    self._use(expression, own)
             case AssignNode():
-                self._use(node.expression, known)
-                self._assigned.add((str(node.name),))
+                self._use(node.expression, own)
+                self._make(str(node.name), self._paths(node.expression, own))
             case CaptureNode():
-                self._visit_block(node.block, known)
-                self._assigned.add((str(node.name),))
-            case ForNode():
-                self._use(node.expression, known)
-                self._visit_block(node.block, known | {(str(node.expression.identifier),), ("forloop",)})
-                self._visit_block(node.default, known)
-            case IfNode() | UnlessNode():
-                self._visit_branches(node, known)
-            case CaseNode():
-                for block in node.blocks:
-                    self._visit_block(block if isinstance(block, BlockNode) else block.block, known)
-
-    def _visit_branches(self, node: IfNode | UnlessNode, known: frozenset[VariablePath]) -> None:
-        proven = known | _proven(node.condition)
-        is_if = isinstance(node, IfNode)
-        self._visit_block(node.consequence, proven if is_if else known)
-        for alternative in node.alternatives:
-            self._visit_block(alternative.block, known | _proven(alternative.expression))
-        self._visit_block(node.default, known if is_if else proven)
-
-    def _visit_block(self, block: BlockNode | None, known: frozenset[VariablePath]) -> None:
-        if block is not None:
-            self.visit_all(block.nodes, known)
-
-    def _use(self, expression: Expression, known: frozenset[VariablePath]) -> None:
-        match expression:
-            case FilteredExpression(filters=[first, *_]) if first.name == "default":
-                children = expression.children()[1:]
-            case Path():
-                self._require(_plain_beginning(expression), known)
-                children = expression.children()
+                self._capture(node, own)
+            case IncrementNode() | DecrementNode():
+                self._make(str(node.name), set())
             case _:
-                children = list(expression.children())
-        for child in children:
-            self._use(child, known)
+                self._visit_blocks(node, own)
 
-    def _require(self, path: VariablePath, known: frozenset[VariablePath]) -> None:
-        beginnings = {path[:length] for length in range(1, len(path) + 1)}
-        if path and not beginnings & (known | self._assigned):
-            self.required.add(path)
+    def _visit_blocks(self, node: Node, own: frozenset[str]) -> None:
+        match node:
+            case IfNode() | UnlessNode():
+                self._visit_if(node, own)
+            case CaseNode():
+                self._visit_case(node, own)
+            case ForNode():
+                self._visit_loop(node.expression, node.block, own | {"forloop"}, asked=node.default is not None)
+                self._visit_block(node.default, own)
+            case TablerowNode():
+                self._visit_loop(node.expression, node.block, own | {"tablerowloop"}, asked=False)
+            case LiquidNode() | IfChangedNode():
+                self._visit_block(node.block, own)
+
+    def _visit_block(self, block: BlockNode | None, own: frozenset[str]) -> None:
+        if block is not None:
+            self.visit_all(block.nodes, own)
+
+    def _visit_if(self, node: IfNode | UnlessNode, own: frozenset[str]) -> None:
+        self._ask(node.condition, own)
+        self._visit_block(node.consequence, own)
+        for alternative in node.alternatives:
+            self._ask(alternative.expression, own)
+            self._visit_block(alternative.block, own)
+        self._visit_block(node.default, own)
+
+    def _visit_case(self, node: CaseNode, own: frozenset[str]) -> None:
+        self._ask(node.expression, own)
+        for block in node.blocks:
+            if isinstance(block, BlockNode):
+                self._visit_block(block, own)
+            else:
+                self._ask(block.expression, own)
+                self._visit_block(block.block, own)
+
+    def _visit_loop(self, loop: LoopExpression, block: BlockNode, own: frozenset[str], *, asked: bool) -> None:
+        if asked:
+            self._ask(loop.iterable, own)
+        self._use(loop, own)
+        self._visit_block(block, own | {str(loop.identifier)})
+
+    def _capture(self, node: CaptureNode, own: frozenset[str]) -> None:
+        inside = _Finder(made_of=self.made_of)
+        inside.visit_all(node.block.nodes, own)
+        self.used |= inside.used
+        self.optional |= inside.optional
+        self._make(str(node.name), inside.used)
+
+    def _make(self, name: str, paths: set[VariablePath]) -> None:
+        self.made_of.setdefault(name, set()).update(paths)
+
+    def _use(self, expression: Expression, own: frozenset[str]) -> None:
+        """What is printed, assigned or gone through: required, but for what a `default` stands in for."""
+        match expression:
+            case FilteredExpression(filters=filters) if filters:
+                defaults = [index for index, applied in enumerate(filters) if applied.name == "default"]
+                before = filters[: defaults[-1]] if defaults else []
+                if defaults:
+                    for child in (expression.left, *(child for applied in before for child in applied.children())):
+                        self._ask(child, own)
+            case Path():
+                self.used |= self._paths_at(expression, own)
+        for child in expression.children():
+            self._use(child, own)
+
+    def _ask(self, expression: Expression, own: frozenset[str]) -> None:
+        """What the template looks at, to find out what is there."""
+        self.optional |= self._paths(expression, own)
+
+    def _paths(self, expression: Expression, own: frozenset[str]) -> set[VariablePath]:
+        """The caller's variables in the expression, those that its assigned names were made of among them."""
+        found = self._paths_at(expression, own, through=True) if isinstance(expression, Path) else set()
+        return found.union(*(self._paths(child, own) for child in expression.children()))
+
+    def _paths_at(self, path: Path, own: frozenset[str], *, through: bool = False) -> set[VariablePath]:
+        beginning = _plain_beginning(path)
+        if not beginning or beginning[0] in own:
+            return set()
+        if beginning[0] in self.made_of:
+            return self.made_of[beginning[0]] if through else set()
+        return {beginning}
 
 
 def _plain_beginning(path: Path) -> VariablePath:
@@ -119,16 +192,3 @@ def _plain_beginning(path: Path) -> VariablePath:
             break
         keys.append(segment)
     return tuple(keys)
-
-
-def _proven(condition: Expression) -> frozenset[VariablePath]:
-    """The paths that certainly have a value where this condition holds."""
-    match condition:
-        case BooleanExpression():
-            return _proven(condition.expression)
-        case LogicalAndExpression():
-            return _proven(condition.left) | _proven(condition.right)
-        case Path():
-            return frozenset({_plain_beginning(condition)} - {()})
-        case _:
-            return frozenset()

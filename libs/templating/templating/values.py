@@ -1,49 +1,115 @@
 """How a variable's value becomes text: one set of writers for the fast path and for Liquid, so that they agree."""
 
-import re
-from collections.abc import Callable
+from collections.abc import Callable, Collection
+from decimal import Decimal
 
-from liquid.stringify import to_liquid_string
-from markupsafe import Markup, escape
+from markupsafe import escape
 
+from templating import css, script
 from templating.errors import TemplateError
 from templating.limits import MAX_VALUE_CHARS
+from templating.markup_text import MarkupText, kept_apart, plain
+from templating.stringify import printed
 from templating.urls import guard_url
 
 Writer = Callable[[object], str]
 
-_SAFE_CSS = re.compile(r"[\w#%.,+\- ]*", re.ASCII)
-
 
 def plain_text(value: object) -> str:
     """The value as Liquid prints it, not escaped. NUL is dropped: no mail or push transport carries it."""
-    if isinstance(value, Markup):
-        return str(value.unescape())
-    if not isinstance(value, str):
-        check_weight(value)
-        value = to_liquid_string(value, autoescape=False)
+    if type(value) is not str:  # most values are plain text: this and `html_text` are the renderer's hot path
+        value = plain(_printed(value))
     return value.replace("\0", "")
 
 
 def html_text(value: object) -> str:
-    """The value escaped for HTML text and quoted attributes (markupsafe: & < > " ' become references)."""
-    if not isinstance(value, str):
-        check_weight(value)
-        value = to_liquid_string(value, autoescape=True)
-    if "\0" in value:
-        value = value.replace("\0", "")
-    return escape(value)
+    """The value in an element's content: escaped (markupsafe: & < > " ' become references), but for the template's own
+    markup in it."""
+    if type(value) is not str:
+        value = _printed(value)
+        if isinstance(value, MarkupText):
+            return value.as_html()
+    return escape(value.replace("\0", "") if "\0" in value else value)
+
+
+def attribute_text(value: object) -> str:
+    """The value in a quoted attribute, in `<title>` or in a comment: all of it escaped."""
+    if type(value) is not str:
+        value = _printed(value)
+        if isinstance(value, MarkupText):
+            return value.as_attribute()
+    return html_text(value)
+
+
+def captured_text(value: object) -> str:
+    """The value in the content of a `capture` of an HTML part, which is printed, and escaped, later."""
+    return kept_apart(_printed(value))
 
 
 def url_text(value: object) -> str:
     """The value escaped, where it begins a URL attribute: a scheme that could run code becomes `#`."""
-    return escape(guard_url(plain_text(value)))
+    return escape(guard_url(_read(value)))
+
+
+def url_writer(app_schemes: Collection[str]) -> Writer:
+    """As `url_text`, with these schemes of apps let through."""
+    return lambda value: escape(guard_url(_read(value), app_schemes))
+
+
+def plain_url(value: object) -> str:
+    """As `url_text`, not escaped."""
+    return guard_url(_read(value))
 
 
 def css_text(value: object) -> str:
-    """The value inside a style attribute: a word, colour or number, or nothing at all."""
-    text = plain_text(value)
-    return text if _SAFE_CSS.fullmatch(text) else ""
+    """The value in a style attribute: a word, number, colour, font or picture, or nothing at all."""
+    return escape(css.safe_value(_read(value)))
+
+
+def css_color_or_number(value: object) -> str:
+    """The value in `<style>`: a colour or number, or nothing at all."""
+    return css.color_or_number(_read(value))
+
+
+def css_url(value: object) -> str:
+    """The value where it begins the address in `url(...)`: a scheme that could run code becomes `#`."""
+    return escape(css.address(plain_url(value)))
+
+
+def css_url_rest(value: object) -> str:
+    """The value where the address in `url(...)` has begun."""
+    return escape(css.address(_read(value)))
+
+
+def css_string(value: object) -> str:
+    """The value in a quoted string of a style attribute, or nothing at all."""
+    return escape(css.string(_read(value)))
+
+
+def script_json(value: object) -> str:
+    """What the `json` filter made, in a script."""
+    return script.safe_json(plain(_printed(value)))
+
+
+def nothing(value: object) -> str:
+    """For a value in a comment of a style attribute."""
+    del value
+    return ""
+
+
+def _printed(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    check_weight(value)
+    try:
+        return printed(value)
+    except RecursionError:
+        raise TemplateError("template_limit", "a value is nested too deeply to print") from None
+
+
+def _read(value: object) -> str:
+    text = _printed(value)
+    return (text.as_read() if isinstance(text, MarkupText) else text).replace("\0", "")
 
 
 def weigh(value: object, limit: int = MAX_VALUE_CHARS) -> int:
@@ -58,6 +124,8 @@ def weigh(value: object, limit: int = MAX_VALUE_CHARS) -> int:
                 total += len(item)
             case int():
                 total += item.bit_length() // 3
+            case Decimal():
+                total += abs(item.adjusted())
             case list() | tuple():
                 pending.extend(item[: limit + 1])
             case dict():

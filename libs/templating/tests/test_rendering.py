@@ -68,7 +68,7 @@ def test_a_syntax_error_names_its_part(field):
 
 
 def test_a_failure_while_rendering_names_its_part_and_no_value():
-    for source in ("{{ a | sum }}", "{{ a | date: '%Y' | divided_by: 0 }}", "{{ a | slice: a }}"):
+    for source in ("{{ a | where: 1 }}", "{{ 1 | divided_by: a }}", "{{ a | slice: a }}", "{% if a > 1 %}{% endif %}"):
         with pytest.raises(TemplateError) as failed:
             compile_template(TemplateSource(text=source)).render_email({"a": "secret"})
         assert (failed.value.code, failed.value.field) == ("template_render", "text")
