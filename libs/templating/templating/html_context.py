@@ -116,8 +116,21 @@ def _after_branches(blocks: Iterable[BlockNode | None], state: HtmlState, captur
 
 
 def _after_loop(block: BlockNode, state: HtmlState, captured: bool) -> HtmlState:
-    again = _join(state, _through(block.nodes, state, captured=captured))
-    return again if again == state else _join(again, _through(block.nodes, again, captured=captured))
+    """Of an address that a loop adds to, only its kind is kept: that is all that each round is judged by, and without
+    it loops in loops would be read twice each, a million times at the deepest."""
+    state = _kind_only(state)
+    again = _join(state, _kind_only(_through(block.nodes, state, captured=captured)))
+    return again if again == state else _join(again, _kind_only(_through(block.nodes, again, captured=captured)))
+
+
+def _kind_only(state: HtmlState) -> HtmlState:
+    value = _joined(state.value, state.value) if state.value else ""
+    css = (
+        replace(state.css, beginning=_joined(state.css.beginning, state.css.beginning))
+        if state.css.in_address
+        else state.css
+    )
+    return replace(state, value=value, css=css)
 
 
 def _join(one: HtmlState, other: HtmlState) -> HtmlState:
@@ -127,14 +140,16 @@ def _join(one: HtmlState, other: HtmlState) -> HtmlState:
     if (one.mode, one.tag, one.quote, one.css.inside) != (other.mode, other.tag, other.quote, other.css.inside):
         raise TemplateError("unsafe_output", "the branches of a tag leave the HTML in different places")
     attribute = one.attribute if one.attribute == other.attribute else _EITHER
-    css = replace(one.css, beginning=_joined_value({classify(one.css.beginning), classify(other.css.beginning)}))
+    css = (
+        one.css if one.css == other.css else replace(one.css, beginning=_joined(one.css.beginning, other.css.beginning))
+    )
     script = one.script if one.script == other.script else UNKNOWN
-    value = _joined_value({classify(one.value), classify(other.value)})
-    return replace(one, attribute=attribute, value=value, css=css, script=script)
+    return replace(one, attribute=attribute, value=_joined(one.value, other.value), css=css, script=script)
 
 
-def _joined_value(kinds: set[UrlStart]) -> str:
-    """A beginning that stands for any of these kinds: the worst of them."""
+def _joined(one: str, other: str) -> str:
+    """A beginning that stands for either of these: the worse of them."""
+    kinds = {classify(one), classify(other)}
     if UrlStart.UNSAFE in kinds:
         return f"{OUTPUT_MARK}:"
     return "/" if kinds == {UrlStart.CLOSED} else OUTPUT_MARK

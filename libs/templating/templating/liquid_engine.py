@@ -20,7 +20,7 @@ from templating.limits import MAX_ITERATIONS, MAX_NESTING
 from templating.markup import TAGS, without_comments
 from templating.markup_text import literal_text
 from templating.metered import MeteredTemplate, all_nodes
-from templating.names import as_names
+from templating.names import as_names, restore_expression, restore_node
 from templating.semantics import EXPRESSIONS
 from templating.tags import OUR_TAGS, MarkupCapture, WrittenCycle, WrittenOutput
 from templating.values import html_text
@@ -58,6 +58,12 @@ class MessageEnvironment(Environment):
     def tokenizer(self) -> Callable[[str], Iterator[Token]]:
         return lambda source: as_names(_tokenize_template(source, _RULES))
 
+    def error(self, exc: type[LiquidError] | LiquidError, msg: str | None = None, token: Token | None = None) -> None:
+        """As python-liquid's, but an error at the end of an expression has the place of that expression."""
+        if isinstance(exc, LiquidError) and exc.token is not None and exc.token.start_index < 0:
+            exc.token = token
+        super().error(exc, msg, token)
+
 
 @cache
 def environment() -> MessageEnvironment:
@@ -73,6 +79,7 @@ def parse(source: str, *, escape_html: bool) -> MeteredTemplate:
         raise as_template_error(error, "template_syntax") from error
     assert isinstance(template, MeteredTemplate)  # noqa: S101 - what template_class promises
     for node in all_nodes(template):
+        restore_node(node)
         for expression in node.expressions():
             _give_meaning(expression, escape_html=escape_html)
         if not escape_html:
@@ -85,6 +92,7 @@ def parse(source: str, *, escape_html: bool) -> MeteredTemplate:
 
 
 def _give_meaning(expression: Expression, *, escape_html: bool) -> None:
+    restore_expression(expression)
     meant = EXPRESSIONS.get(type(expression))
     if meant is not None:
         expression.__class__ = meant

@@ -27,7 +27,6 @@ _TAG_WORDS = _BLOCKS | {f"end{name}" for name in _BLOCKS} | _SIMPLE_TAGS | {"els
 _START = re.compile(r"\{([{%])")
 _TAG_NAME = re.compile(r"\{%-?\s*(#|\w*)")
 _BLANKS = re.compile(rf"\s{{{MAX_MARKUP_BLANKS}}}")
-_TAG = re.compile(r"\{%-?\s*(#|\w*)[^%]*(?:%(?!\})[^%]*)*%\}")
 _CONTENT_ENDS = {name: re.compile(rf"\{{%-?\s*end{name}\s*-?%\}}") for name in ("doc", "raw")}
 _NO_LINE_END = re.compile(r"[^\r\n]")
 
@@ -116,9 +115,13 @@ def _content_end(source: str, opening: Markup) -> int:
 
 def _comment_end(source: str, position: int) -> int:
     depth = 1
-    while tag := _TAG.search(source, position):
-        position = tag.end()
-        match tag.group(1):
+    while depth:
+        start = source.find("{%", position)
+        end = source.find("%}", start + 2)
+        if start < 0 or end < 0:
+            _unclosed("comment")
+        position = end + 2
+        match Markup(start, source[start:position]).tag:
             case "comment":
                 depth += 1
             case "endcomment":
@@ -126,9 +129,7 @@ def _comment_end(source: str, position: int) -> int:
             case "raw":
                 ending = _CONTENT_ENDS["raw"].search(source, position)
                 position = ending.end() if ending else _unclosed("raw")
-        if depth == 0:
-            return tag.start()
-    return _unclosed("comment")
+    return start
 
 
 def _unclosed(name: str) -> NoReturn:

@@ -19,7 +19,7 @@ from liquid.utils import ReadOnlyChainMap
 
 from templating.filters import FILTERS, lists
 from templating.limits import MAX_FILTER_CHARS, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_VALUE_CHARS
-from templating.markup_text import plain
+from templating.markup_text import MarkupText, plain
 from templating.stringify import text_of
 from templating.values import check_weight
 
@@ -100,7 +100,7 @@ class MeteredContext(RenderContext):
             weight = check_weight([left, args, list(options.values())], limit)
             if forecast is not None and forecast(left, *args) > MAX_VALUE_CHARS:
                 raise ResourceLimitError(f"'{name}' would make a value that is too large", token=token)
-            self.spend(1 + (weight >> 4))
+            self.spend(_PRICES.get(name, 1) * (1 + (weight >> (2 if isinstance(left, MarkupText) else 4))))
             return function(left, *args, **options)
 
         return bounded
@@ -148,4 +148,5 @@ def _joined_length(left: object, separator: object = " ") -> int:
 
 # The filters whose result can be the product, not the sum, of what they take.
 _FORECASTS: dict[str, Callable[..., int]] = {"replace": _replaced_length, "join": _joined_length}
+_PRICES = {"date": 8}  # in steps, for what costs more than its few characters
 _COMPUTED: dict[str, Callable[[object], object]] = {"size": lists.size, "first": lists.first, "last": lists.last}

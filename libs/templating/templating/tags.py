@@ -7,14 +7,16 @@ from io import StringIO
 from typing import TextIO
 
 from liquid import Expression, RenderContext, Token, TokenStream
-from liquid.builtin.expressions import Path
+from liquid.builtin.expressions import Path, parse_identifier, parse_name
 from liquid.builtin.output import Output, OutputNode
-from liquid.builtin.tags.capture_tag import CaptureNode, CaptureTag
+from liquid.builtin.tags.capture_tag import ENDCAPTUREBLOCK, CaptureNode, CaptureTag
 from liquid.builtin.tags.cycle_tag import CycleNode, CycleTag
 from liquid.builtin.tags.echo_tag import EchoTag
 from liquid.builtin.tags.ifchanged_tag import IfChangedNode, IfChangedTag
 from liquid.builtin.tags.tablerow_tag import TableRow, TablerowNode, TablerowTag
 from liquid.exceptions import BreakLoop, ContinueLoop, LiquidInterrupt
+from liquid.parser import get_parser
+from liquid.token import TOKEN_STRING, TOKEN_TAG
 
 from templating.comparing import truthy
 from templating.filters.numbers import number
@@ -109,9 +111,18 @@ class MarkupCapture(Capture):
 
 
 class KeptCaptureTag(CaptureTag):
-    """Makes `{% capture %}` a Capture."""
+    """Makes `{% capture x %}` and `{% capture 'x' %}` a Capture."""
 
     node_class = Capture
+
+    def parse(self, stream: TokenStream) -> CaptureNode:
+        token = stream.eat(TOKEN_TAG)
+        tokens = stream.into_inner(tag=token)
+        name = (parse_name if tokens.current.kind == TOKEN_STRING else parse_identifier)(self.env, tokens)
+        tokens.expect_eos()
+        block = get_parser(self.env).parse_block(stream, ENDCAPTUREBLOCK)
+        stream.expect(TOKEN_TAG, value=self.end)
+        return self.node_class(token, name, block)
 
 
 class IfChanged(IfChangedNode):

@@ -65,6 +65,9 @@ def test_what_is_not_a_template_is_refused_on_save(source):
     assert (refused.value.code, refused.value.field) == ("template_syntax", "text")
 
 
+DEEP: list[object] = []
+for _ in range(2_000):
+    DEEP = [DEEP]
 HOG = "{% for i in (1..100) %}" * 2 + "x" + "{% endfor %}" * 2
 BOMBS = {
     "a huge range": "{% for i in (1..1000000000) %}x{% endfor %}",
@@ -84,6 +87,34 @@ BOMBS = {
     + "{% capture a %}{{a}}{{a}}{% endcapture %}" * 400,
     "sorting in a loop": "{% assign a = '" + "b a " * 200 + "' | split: ' ' %}"
     "{% for i in (1..10000) %}{% assign b = a | sort %}{% endfor %}",
+    "a table in a table": "{% tablerow i in (1..900) %}{% tablerow j in (1..900) %}x" + "{% endtablerow %}" * 2,
+    "tables in a row": "{% tablerow i in (1..9000) %}{% endtablerow %}" * 100,
+    "cycles": "{% for i in (1..9999) %}{% cycle 'a', 'b' %}{% cycle x, i %}{% endfor %}" * 9,
+    "a cycle of large texts": "{% assign s = '"
+    + "a" * 900
+    + "' %}"
+    + "{% assign s = s | append: s %}" * 7
+    + "{% for i in (1..9999) %}{% cycle s, s %}{% endfor %}",
+    "JSON of JSON": "{% assign s = '<<<' %}" + "{% assign s = s | json %}" * 60 + "{{ s }}",
+    "base64 of base64": "{% assign s = '" + "a" * 900 + "' %}" + "{% assign s = s | base64_encode %}" * 60,
+    "counters": "{% for i in (1..9999) %}{% increment a %}{% decrement b %}{% endfor %}" * 20,
+    "long ranges in a loop": "{% for i in (1..9000) %}{% assign q = (1..9999) | join: ',' | split: ',' %}{% endfor %}",
+    "sorting ranges": "{% for i in (1..9000) %}{% assign q = (1..9999) | sort_natural | uniq %}{% endfor %}",
+    "cutting markup": "{% capture c %}{% for i in (1..200) %}" + "<b>x</b>" * 100 + "{% endfor %}{% endcapture %}"
+    "{% for i in (1..9000) %}{% assign q = c | split: 'x' %}{% endfor %}",
+    "changing markup": "{% capture c %}{% for i in (1..200) %}" + "<b>x</b>" * 100 + "{% endfor %}{% endcapture %}"
+    "{% for i in (1..9000) %}{% assign q = c | upcase %}{% endfor %}",
+    "dates": "{% for i in (1..9999) %}{% assign q = 'now' | date: '" + "%99c" * 20 + "' %}{% endfor %}",
+    "a number's bits": "{% assign n = 99999999999 %}"
+    + "{% assign n = n | times: n %}" * 9
+    + "{% for i in (1..9999) %}{% assign q = n | has: 99999 %}{% endfor %}" * 9,
+    "looking in a list": "{% assign s = 'a b c' | split: ' ' %}"
+    + "{% assign s = s | concat: s %}" * 11
+    + "{% for i in (1..9999) %}{% if s contains 'z' or s == s %}{% endif %}{% endfor %}",
+    "liquid in liquid": "{% " + "liquid " * 50 + "echo 1 %}",
+    "many lines of liquid": "{% liquid\n" + "assign a = 1\n" * 2100 + "%}",
+    "a long line of liquid": "{% liquid\necho '" + "a" * 1_100 + "'\n%}",
+    "deep liquid": "{% liquid\n" + "if a\n" * 30 + "endif\n" * 30 + "%}",
     "deep blocks": "{% if a %}" * 30 + "{% endif %}" * 30,
     "too many outputs": "{{ a }}" * 3_000,
     "many long outputs": ("{{ a | default: '" + "a" * 900 + "' }}") * 100,
@@ -123,6 +154,13 @@ def test_what_would_never_end_or_never_fit_is_refused_on_save(source):
         ("{% for i in (1..9000) %}{% if a contains 'zz' %}{% endif %}{% endfor %}", {"a": "y" * 200_000}),
         ("{{ a | date: '%Y' }}", {"a": "1" * 100_000}),
         ("{{ a | strip_html }}", {"a": "<" * 100_000 + ">"}),
+        ("{{ a | json }}", {"a": [["x" * 1_000] * 1_000]}),
+        ("{{ a | join: b }}", {"a": list(range(1_000)), "b": "x" * 1_000}),
+        ("{{ a | newline_to_br }}" * 400, {"a": "x\n" * 20_000}),
+        ("{% tablerow i in a %}{% tablerow j in a %}{% endtablerow %}{% endtablerow %}", {"a": [1] * 5_000}),
+        ("{{ (1..n) | join }}", {"n": 10**12}),
+        ("{% for i in (1..9000) %}{% if a == b %}{% endif %}{% endfor %}", {"a": [1] * 9_000, "b": [1] * 9_000}),
+        ("{% for i in (1..9000) %}{% cycle a, 'x' %}{% endfor %}", {"a": "x" * 200_000}),
     ],
 )
 def test_values_cannot_make_a_render_too_large_or_too_long(source, variables):
@@ -150,9 +188,17 @@ def test_the_engine_has_no_other_tags_and_filters_than_the_listed_ones():
 
 @pytest.mark.parametrize(
     "source",
-    ["{{ a | date: '%Y' }}", "{{ a | times: 10000000 }}", "{{ a | round: 5 }}", "{{ a | sum }}", "{{ a | ceil }}"],
+    [
+        *("{{ a | date: '%Y' }}", "{{ a | times: 10000000 }}", "{{ a | round: 5 }}", "{{ a | sum }}", "{{ a | ceil }}"),
+        *("{{ a }}", "{{ a | json }}", "{{ a | append: '' }}", "{{ a | divided_by: 3 }}", "{{ a | modulo: 3 }}"),
+        *("{{ a | abs }}", "{{ a | at_least: 3 }}", "{{ a | sort }}", "{{ a | uniq }}", "{{ a | slice: 1 }}"),
+        *("{% for i in (1..a) %}{% endfor %}", "{% for i in a limit: a %}{% endfor %}", "{% if a > 1 %}{% endif %}"),
+        *("{{ a | has: 3 }}", "{{ a | round: a }}", "{% tablerow i in (1..3) cols: a %}{% endtablerow %}"),
+    ],
 )
-@pytest.mark.parametrize("value", [10**400, 1e308, float("inf"), float("nan"), "²", "1e999999999", [["1e400"]], {}])
+@pytest.mark.parametrize(
+    "value", [10**400, 1e308, float("inf"), float("nan"), "²", "1e999999999", [["1e400"]], {}, DEEP]
+)
 def test_odd_values_never_raise_anything_but_a_template_error(source, value):
     try:
         compile_template(TemplateSource(text=source)).render_email({"a": value})
@@ -175,6 +221,17 @@ def test_odd_values_never_raise_anything_but_a_template_error(source, value):
         "<" * 200_000,
         "<!--" * 60_000,
         "<a " + "b " * 120_000 + ">",
+        "{% comment %}" + "{%" * 100_000,
+        "{% comment %}" * 1_900,
+        "{% comment %}" + "{{ '" * 60_000 + "{% endcomment %}",
+        "{% raw %}" + "{{" * 100_000 + "{% endraw %}",
+        "{% doc %}" + "{% " * 80_000 + "{% enddoc %}",
+        '<a href="' + "{% for i in a %}x" * 19 + "{% endfor %}" * 19 + '{{ b }}">',
+        '<p style="' + "{% for i in a %}url(x" * 19 + "{% endfor %}" * 19 + '{{ b }}">',
+        "<script>" + "{% for i in a %}'" * 19 + "{% endfor %}" * 19 + "</script>",
+        '<p style="' + "url('{{ a }}" * 1_900 + '">',
+        '<p style="' + "'" * 200_000 + '{{ a }}">',
+        "<script>" + "'/*" * 80_000 + "{{ a | json }}",
     ],
 )
 def test_reading_a_source_takes_no_longer_than_its_size_warrants(source):
