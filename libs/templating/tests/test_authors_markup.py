@@ -50,6 +50,7 @@ def html(source: str, **variables: object) -> str:
         ("{% capture x %}<b>{{ a }}</b>{% endcapture %}{{ x }}", "<b>&lt;i&gt;</b>"),
         ("{% capture x %}<b>{{ a }}</b>{% endcapture %}{{ x | upcase }}", "<B>&lt;I&gt;</B>"),
         ("{% capture x %}<b>{{ a }}</b>{% endcapture %}{{ x | strip_html }}", ""),
+        ("{% capture x %}<b>{{ b }} &amp; co</b>{% endcapture %}{{ x | strip_html }}", "T&amp;J &amp; co"),
         ("{% capture x %}<b>{{ a }}</b>{% endcapture %}{{ x | escape }}", "&lt;b&gt;&lt;i&gt;&lt;/b&gt;"),
         ("{% capture x %}<b>{{ a }}</b>{% endcapture %}{{ x | size }}", "10"),
         ("{% capture x %}{{ a }}{% endcapture %}{% if x == a %}same{% endif %}", "same"),
@@ -83,7 +84,7 @@ def html(source: str, **variables: object) -> str:
     ],
 )
 def test_whose_markup_it_is(source, expected):
-    variables = {"a": "<i>", "list": ["<i>", 2, True], "lines": "<i>\nx", "csv": "<i>,2"}
+    variables = {"a": "<i>", "b": "T&J", "list": ["<i>", 2, True], "lines": "<i>\nx", "csv": "<i>,2"}
     assert html(source, **variables) == expected
 
 

@@ -1,6 +1,7 @@
 """Filters for text. What is no text is taken for what it prints."""
 
 import re
+from collections.abc import Iterator
 
 from templating.filters.numbers import integer
 from templating.markup_text import MarkupText, concat, cut, like, plain
@@ -71,10 +72,14 @@ def newline_to_br(value: object) -> str:
 
 
 def strip_html(value: object) -> str:
-    """Without tags, comments, scripts and styles. What is left is text: it is escaped where it is printed."""
-    text = _without_content(plain(text_of(value)))
-    end = text.rfind(">") + 1  # beyond it no < is a tag: looking for its end would take quadratic time
-    return _TAG.sub("", text[:end]) + text[end:]
+    """Without tags, comments, scripts and styles, whoever wrote them."""
+    text = text_of(value)
+    inside: str = text
+    characters = plain(text)
+    for find in (_content, _tags):
+        spans = list(find(characters))
+        inside, characters = _without(spans, inside), _without(spans, characters)
+    return like(text, inside)
 
 
 def remove(value: object, sought: object) -> str:
@@ -158,8 +163,9 @@ def _words(text: str) -> list[str]:
     return [like(text, word) for word in _BLANK_RUN.split(text.strip(_BLANKS)) if word]
 
 
-def _without_content(text: str) -> str:
-    pieces, position = [], 0
+def _content(text: str) -> Iterator[tuple[int, int]]:
+    """Where comments, scripts and styles are, their content included."""
+    position = 0
     endless: set[str] = set()
     for start in _CONTENT_START.finditer(text):
         if start.start() < position or start.group() in endless:
@@ -169,6 +175,16 @@ def _without_content(text: str) -> str:
         if found < 0:
             endless.add(start.group())
             continue
-        pieces.append(text[position : start.start()])
         position = found + len(end)
-    return "".join((*pieces, text[position:]))
+        yield start.start(), position
+
+
+def _tags(text: str) -> Iterator[tuple[int, int]]:
+    end = text.rfind(">") + 1  # beyond it no < is a tag: looking for its end would take quadratic time
+    return (found.span() for found in _TAG.finditer(text, 0, end))
+
+
+def _without(spans: list[tuple[int, int]], text: str) -> str:
+    ends = [0, *(end for _, end in spans)]
+    starts = [*(start for start, _ in spans), len(text)]
+    return "".join(text[end:start] for end, start in zip(ends, starts, strict=True))
