@@ -48,14 +48,24 @@ soak: .venv/.ready ## Steady load for a while, then whether any process holds mo
 bench: .venv/.ready ## The whole system under load, next to floors: a table and bench/results/latest.json; ARGS='--quick --cases …'
 	@$(RUN)/python -m bench $(ARGS)
 
+# What judges the OpenAPI documents. Only `make check` and the tests of CI need Node.js.
+JUDGES := tests/openapi/node_modules
+$(JUDGES)/.ready: tests/openapi/package-lock.json
+	@command -v npm >/dev/null || { \
+		echo "Node.js 18.18 or newer with npm is missing: it lints the OpenAPI documents (Debian's packages nodejs, npm)" >&2; \
+		exit 1; }
+	@cd tests/openapi && npm ci --silent && touch node_modules/.ready
+
 .PHONY: check
-check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas
+check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas (needs Node.js)
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .
 	@$(RUN)/mypy $(TYPED)
 	@PYTHONPATH=. $(RUN)/lint-imports --no-cache
 	@$(RUN)/python -m contracts.schemas check
 	@$(RUN)/python -m devstack.openapi check
 	@$(RUN)/python -m devstack.migrations
+	@$(MAKE) --no-print-directory $(JUDGES)/.ready
+	@$(JUDGES)/.bin/spectral lint --quiet --fail-severity warn --ruleset tests/openapi/.spectral.yaml */openapi.json
 	@echo "check: all green"
 
 .PHONY: drill
@@ -73,4 +83,4 @@ schemas: .venv/.ready ## Write the committed OpenAPI documents and message schem
 
 .PHONY: clean
 clean: ## Remove the environment and the embedded stack's data
-	rm -rf .venv .tools .data
+	rm -rf .venv .tools .data tests/openapi/.venv $(JUDGES)

@@ -21,6 +21,7 @@ class TemplateVersionNotFound(NotFound):
 
 class IdempotencyKeyReused(Unprocessable):
     code, message = "idempotency_key_reused", "This request_id was used before with another body"
+    field = "request_id"
 
 
 class NotCancellable(Conflict):

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import AsyncIterator
+from pathlib import Path
 from uuid import uuid4
 
 from fastapi import FastAPI
@@ -11,6 +12,7 @@ from redis.asyncio import Redis
 
 from api_gateway.dependencies import Desk
 from api_gateway.routers import notifications, operations, proxy, submitting
+from api_gateway.schemas.requests import BatchRequest, NotificationRequest
 from api_gateway.services import housekeeping
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.commands import Commands
@@ -48,6 +50,8 @@ from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE
 from contracts.recipients import Channel
 from contracts.topology import TOPOLOGY
 
+FORWARDED = Path(__file__).parent / "forwarded.json"  # written by `make schemas`
+
 DESCRIPTION = ServiceDescription(
     name=API_GATEWAY,
     title="Notification API gateway",
@@ -57,8 +61,9 @@ DESCRIPTION = ServiceDescription(
         {"name": "dead letters", "description": "What failed for good, and how to try it again"},
         {"name": "status", "description": "Callbacks of providers and workers"},
         {"name": "operations", "description": "The proof that nothing was lost"},
-        {"name": "health", "description": "Liveness, readiness and every dependency's state"},
     ),
+    bodies=(NotificationRequest, BatchRequest),
+    forwarded=FORWARDED,
 )
 
 
@@ -93,7 +98,8 @@ class Gateway:
         }
         to_users = Forwarder(settings.user_service_url, _breaker("proxy:user-service", states))
         to_templates = Forwarder(settings.template_service_url, _breaker("proxy:template-service", states))
-        self.forwarders = {"users": to_users, "auth": to_users, "api-keys": to_users, "templates": to_templates}
+        owners = {USER_SERVICE: to_users, TEMPLATE_SERVICE: to_templates}
+        self.forwarders = {prefix: owners[owner] for owner, owned in proxy.OWNED.items() for prefix in owned}
         self.directory = Directory(self.users, self.templates, self.redis)
         self.store = Store(self.database, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds)
         self.outbox = Outbox(self.broker, self.store, self.metrics)

@@ -40,7 +40,10 @@ from contracts.messages import StatusEvent, StatusEvents
 from contracts.recipients import Preferences, PushToken
 from contracts.topology import STATUS_KEY, TOPOLOGY
 from devstack.serving import serving
+from tests.openapi.conformance import Conformance
 
+# The stand-ins answer here, and only as much as a test needs.
+FORWARDED = ("/api/v1/users", "/api/v1/auth", "/api/v1/api-keys", "/api/v1/templates")
 SECRET = "a-secret-key-for-the-tests-of-the-gateway"
 
 
@@ -239,7 +242,10 @@ async def start(databases, redis: Redis, peers: Peers) -> AsyncIterator[Start]:
             app = create_app(settings, redis=redis, broker=broker)
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
-            http = await stack.enter_async_context(httpx2.AsyncClient(transport=transport, base_url="http://gateway"))
+            hooks = {"response": [Conformance(app, elsewhere=FORWARDED)]}
+            http = await stack.enter_async_context(
+                httpx2.AsyncClient(transport=transport, base_url="http://gateway", event_hooks=hooks)
+            )
             return Running(app, http, broker, peers, settings)
 
         yield run

@@ -1,8 +1,14 @@
-"""The OpenAPI documents of all services as committed files: `python -m devstack.openapi write|check`."""
+"""The OpenAPI documents of all services as committed files: `python -m devstack.openapi write|check`.
+
+What the gateway forwards is part of its document, and no service imports another: it reads that part from a file in its
+package, which is made here from the documents of the services that answer.
+"""
 
 import json
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from fakeredis import FakeAsyncRedis
 from fastapi import FastAPI
@@ -12,8 +18,10 @@ import email_service.worker
 import push_service.worker
 import template_service.main
 import user_service.main
+from api_gateway.routers import proxy
 from api_gateway.settings import GatewaySettings
 from chassis.broker import MemoryBroker
+from chassis.openapi.merging import only
 from contracts.topology import TOPOLOGY
 from devstack.stack import ROOT
 from email_service.settings import EmailSettings
@@ -38,17 +46,41 @@ def file_of(service: str) -> Path:
     return ROOT / service / "openapi.json"
 
 
+def forwarded(services: Mapping[str, FastAPI]) -> dict[str, Any]:
+    """Of each service that the gateway forwards to, the part of its document below the paths that it owns."""
+    return {
+        owner: only(services[owner].openapi(), [f"{proxy.router.prefix}/{name}" for name in owned])
+        for owner, owned in proxy.OWNED.items()
+    }
+
+
+def written(document: Mapping[str, Any]) -> str:
+    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
+
+
+class Files:
+    """Writes documents, or finds those that differ from what would be written."""
+
+    def __init__(self, *, write: bool) -> None:
+        self._write = write
+        self.stale: list[Path] = []
+
+    def put(self, file: Path, document: Mapping[str, Any]) -> None:
+        text = written(document)
+        if self._write:
+            file.write_text(text)
+        elif not file.exists() or file.read_text() != text:
+            self.stale.append(file)
+
+
 def main(task: str) -> int:
-    stale = []
-    for service, app in apps().items():
-        text = json.dumps(app.openapi(), indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-        if task == "write":
-            file_of(service).write_text(text)
-        elif not file_of(service).exists() or file_of(service).read_text() != text:
-            stale.append(str(file_of(service).relative_to(ROOT)))
-    for name in stale:
-        print(f"{name} differs from the code: run `make schemas`", file=sys.stderr)
-    return 1 if stale else 0
+    services, files = apps(), Files(write=task == "write")
+    files.put(api_gateway.main.FORWARDED, forwarded(services))  # first: the gateway's own document is made with it
+    for service, app in services.items():
+        files.put(file_of(service), app.openapi())
+    for file in files.stale:
+        print(f"{file.relative_to(ROOT)} differs from the code: run `make schemas`", file=sys.stderr)
+    return 1 if files.stale else 0
 
 
 if __name__ == "__main__":

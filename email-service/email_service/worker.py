@@ -27,7 +27,6 @@ DESCRIPTION = ServiceDescription(
     name=EMAIL_SERVICE,
     title="E-mail worker",
     summary="Delivers e-mail over SMTP.",
-    tags=({"name": "health", "description": "Liveness, readiness and every dependency's state"},),
 )
 
 

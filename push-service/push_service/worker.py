@@ -25,7 +25,6 @@ DESCRIPTION = ServiceDescription(
     name=PUSH_SERVICE,
     title="Push service",
     summary="Delivers push notifications over FCM HTTP v1. Its work comes over RabbitMQ; over HTTP it says how it is.",
-    tags=({"name": "health", "description": "Liveness, readiness and every dependency's state"},),
 )
 FCM = "fcm"
 

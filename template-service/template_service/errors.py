@@ -29,7 +29,7 @@ class TemplateExists(Conflict):
 class InvalidTemplate(Unprocessable):
     """A template that cannot be saved, or not be rendered with these variables. Names the part and what is wrong."""
 
-    code = "invalid_template"
+    code, message, field = "invalid_template", "The template is not valid", "content"
 
     def __init__(self, error: TemplateError) -> None:
         field = FIELDS.get(error.field, error.field)
@@ -41,7 +41,7 @@ class InvalidTemplate(Unprocessable):
 class VariablesMissing(Unprocessable):
     """Lists every variable that is missing, as `variables.<name>`."""
 
-    code = "missing_variables"
+    code, message, field = "missing_variables", "Variables are missing", "variables"
 
     def __init__(self, names: Iterable[str]) -> None:
         listed = sorted(names)

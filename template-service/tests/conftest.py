@@ -18,6 +18,7 @@ from template_service.main import create_app
 from template_service.migrating import ALEMBIC
 from template_service.models import Base
 from template_service.settings import TemplateSettings
+from tests.openapi.conformance import Conformance
 
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"
 SERVICE_SECRET = "a-key-for-service-tokens-in-these-tests"
@@ -81,7 +82,10 @@ async def client_with(app: FastAPI) -> AsyncIterator[Client]:
     def make(token: str = "", served: FastAPI = app) -> httpx2.AsyncClient:
         headers = {"Authorization": f"Bearer {token}"} if token else {}
         transport = httpx2.ASGITransport(served, raise_app_exceptions=False)
-        made.append(httpx2.AsyncClient(transport=transport, base_url="http://templates", headers=headers))
+        hooks = {"response": [Conformance(served)]}
+        made.append(
+            httpx2.AsyncClient(transport=transport, base_url="http://templates", headers=headers, event_hooks=hooks)
+        )
         return made[-1]
 
     yield make

@@ -86,6 +86,13 @@ async def test_a_code_has_its_form(admin, welcome, code) -> None:
     assert [error["field"] for error in answer.json()["data"]["errors"]] == ["code"]
 
 
+async def test_an_operation_s_name_is_no_code(admin, welcome) -> None:
+    """A template by that code could never be read: the path is that of `POST /templates/render`."""
+    answer = await admin.post(TEMPLATES, json={**welcome, "code": "render"})
+    assert (answer.status_code, answer.json()["data"]["errors"][0]["field"]) == (422, "code")
+    assert (await admin.get(f"{TEMPLATES}/render")).headers["Allow"] == "OPTIONS, POST"
+
+
 async def test_every_wrong_field_is_listed(admin) -> None:
     answer = await admin.post(TEMPLATES, json={"code": "X", "name": "", "language": "english!", "content": 5})
     fields = {error["field"] for error in answer.json()["data"]["errors"]}

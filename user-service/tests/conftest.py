@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.security import ServiceTokens
+from tests.openapi.conformance import Conformance
 from user_service.main import create_app
 from user_service.repositories import users
 from user_service.settings import UserSettings
@@ -24,7 +25,9 @@ PASSWORD = "correct horse"
 
 def running_client(app: FastAPI, *, address: str = "192.0.2.1") -> AsyncClient:
     return AsyncClient(
-        transport=ASGITransport(app, client=(address, 1234), raise_app_exceptions=False), base_url="http://user-service"
+        transport=ASGITransport(app, client=(address, 1234), raise_app_exceptions=False),
+        base_url="http://user-service",
+        event_hooks={"response": [Conformance(app)]},
     )
 
 

@@ -7,17 +7,20 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api_gateway.dependencies import Limited, TheDesk, allow, allow_reading
+from api_gateway.errors import NotCancellable, NotificationNotFound, NotRetryable
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView
 from api_gateway.schemas.filters import ListQuery
 from api_gateway.schemas.requests import RetryRequest
 from api_gateway.services.reading import seen_by
-from chassis.envelope import Envelope, answer
+from chassis.envelope import Envelope, Page, answer
+from chassis.errors import TooManyRequests
+from chassis.openapi.refusals import refusals
 
-router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], responses=refusals(TooManyRequests))
 
 
-@router.get("", summary="List notifications, newest first", response_model=Envelope[list[NotificationView]])
+@router.get("", summary="List notifications, newest first", response_model=Page[NotificationView])
 async def list_notifications(query: Annotated[ListQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
     """A user sees their own. Pages by `page` and `limit`, or by `cursor` (the last id seen), which stays fast however far."""
     allow_reading(identity)
@@ -37,15 +40,31 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
     return answer(rows, f"{len(rows)} notifications", meta=meta)
 
 
-@router.get("/{notification_id}", summary="One notification's story", response_model=Envelope[NotificationStory])
-@router.get("/{notification_id}/status", summary="One notification's story", response_model=Envelope[NotificationStory])
+@router.get(
+    "/{notification_id}",
+    summary="One notification's story",
+    response_model=Envelope[NotificationStory],
+    responses=refusals(NotificationNotFound),
+)
+@router.get(
+    "/{notification_id}/status",
+    operation_id="get_notification_status",
+    summary="One notification's story",
+    response_model=Envelope[NotificationStory],
+    responses=refusals(NotificationNotFound),
+)
 async def get_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
     """Status, times, attempts, last error and the timeline."""
     allow_reading(identity)
     return answer(await desk.reader.story(notification_id, identity))
 
 
-@router.delete("/{notification_id}", summary="Cancel", response_model=Envelope[NotificationStory])
+@router.delete(
+    "/{notification_id}",
+    summary="Cancel",
+    response_model=Envelope[NotificationStory],
+    responses=refusals(NotificationNotFound, NotCancellable),
+)
 async def cancel_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
     """Cancels what was not handed over to a worker; 409 `not_cancellable` afterwards."""
     if identity.kind != "user":
@@ -58,6 +77,7 @@ async def cancel_notification(notification_id: UUID, identity: Limited, desk: Th
     status_code=202,
     summary="Try a failed notification again",
     response_model=Envelope[NotificationStory],
+    responses=refusals(NotificationNotFound, NotRetryable),
 )
 async def retry_notification(
     notification_id: UUID, identity: Limited, desk: TheDesk, wanted: RetryRequest | None = None

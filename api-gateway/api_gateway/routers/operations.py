@@ -6,32 +6,52 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api_gateway.dependencies import Limited, TheDesk, allow
+from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView, Reconciliation, ReplayAnswer
 from api_gateway.schemas.filters import FailedQuery, ReplayRequest
 from api_gateway.schemas.requests import StatusReport
-from chassis.envelope import Envelope, answer
-from contracts.recipients import Channel
+from chassis.envelope import Envelope, Page, answer
+from chassis.errors import TooManyRequests
+from chassis.openapi.refusals import refusals
+from contracts.recipients import CHANNELS, Channel
 from contracts.status import Status
 
-router = APIRouter(prefix="/api/v1")
+router = APIRouter(prefix="/api/v1", responses=refusals(TooManyRequests))
 
 
-@router.post(
-    "/{channel}/status",
-    tags=["status"],
-    summary="Report a notification's status",
-    response_model=Envelope[NotificationStory],
-)
-async def report_status(channel: Channel, report: StatusReport, identity: Limited, desk: TheDesk) -> Response:
-    """The callback of a provider or worker. It only moves a notification forward: late or repeated reports change nothing."""
-    allow(identity, "status:write")
-    return answer(await desk.commands.report(channel, report, identity), "Status received")
+def _report_status_of(channel: Channel) -> None:
+    """A path of its own for each channel: `/{channel}/status` would be any other path's that ends so, too."""
+
+    async def report_status(report: StatusReport, identity: Limited, desk: TheDesk) -> Response:
+        """The callback of a provider or worker. It only moves a notification forward: late or repeated reports change
+        nothing."""
+        allow(identity, "status:write")
+        return answer(await desk.commands.report(channel, report, identity), "Status received")
+
+    router.add_api_route(
+        f"/{channel}/status",
+        report_status,
+        methods=["POST"],
+        operation_id=f"report_{channel}_status",
+        tags=["status"],
+        summary=f"Report the status of a notification by {channel}",
+        response_model=Envelope[NotificationStory],
+        responses=refusals(NotificationNotFound, AmbiguousRequestId),
+    )
+
+
+for each in CHANNELS:
+    _report_status_of(each)
 
 
 @router.get(
-    "/failed", tags=["dead letters"], summary="List dead letters", response_model=Envelope[list[NotificationView]]
+    "/failed",
+    operation_id="list_failed_notifications",
+    tags=["dead letters"],
+    summary="List dead letters",
+    response_model=Page[NotificationView],
 )
 async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
     """Newest first, each with its reason (`error`), the last words of the provider and the attempts that were spent."""
@@ -43,6 +63,7 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
 
 @router.post(
     "/failed/replay",
+    operation_id="replay_failed_notifications",
     tags=["dead letters"],
     status_code=202,
     summary="Try dead letters again",
@@ -65,6 +86,7 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk)
 
 @router.get(
     "/reconcile",
+    operation_id="reconcile_notifications",
     tags=["operations"],
     summary="Prove that every accepted notification is accounted for",
     response_model=Envelope[Reconciliation],

@@ -7,10 +7,14 @@ from starlette.responses import Response
 
 from api_gateway.services.forwarding import Forwarder
 from chassis.errors import NotFound
+from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 
 router = APIRouter(prefix="/api/v1", include_in_schema=False)
 
-METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
+# What each service owns below /api/v1; the OpenAPI document takes these paths from the service's own.
+OWNED = {USER_SERVICE: ("users", "auth", "api-keys"), TEMPLATE_SERVICE: ("templates",)}
+# Also those that no path has: the owner knows, and says in `Allow`, which ones there are.
+METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 # A path that another parser could read otherwise: dot segments, empty segments, anything encoded that separates.
 UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECASE)
 
@@ -24,6 +28,6 @@ async def forward(request: Request) -> Response:
     return await forwarders[owner].forward(request, raw_path)
 
 
-for prefix in ("users", "auth", "api-keys", "templates"):
+for prefix in (prefix for owned in OWNED.values() for prefix in owned):
     router.add_api_route(f"/{prefix}", forward, methods=METHODS)
     router.add_api_route(f"/{prefix}/{{rest:path}}", forward, methods=METHODS)

@@ -7,15 +7,22 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import Desk, allow, desk_of, spend
-from api_gateway.errors import BatchRejected, UserNotFound
+from api_gateway.errors import (
+    BatchRejected,
+    IdempotencyKeyReused,
+    TemplateNotFound,
+    UserNotFound,
+)
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
-from api_gateway.schemas.answers import Accepted, BatchAnswer
+from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import Origin
+from api_gateway.services.resolving import MissingVariables, WrongChannel
 from chassis.correlation import correlation_id
-from chassis.envelope import Envelope, answer
-from chassis.errors import ServiceError
+from chassis.envelope import Envelope, ValidationRefusal, answer
+from chassis.errors import ServiceError, TooManyRequests
+from chassis.openapi.refusals import refusals
 from chassis.raw_headers import header_of
 from chassis.security import Identity, authenticate
 from chassis.straight import body_of
@@ -27,25 +34,33 @@ QUEUED = "Notification queued successfully"
 DUPLICATE = "Duplicate request: this notification was already processed"
 
 
-def _body(schema: dict[str, Any], description: str) -> dict[str, Any]:
-    """The OpenAPI entry of a body that is parsed by hand."""
+def _body(name: str, *parameters: dict[str, Any]) -> dict[str, Any]:
+    """The OpenAPI entry of a body that is parsed by hand; `name` is that of its model, among the description's `bodies`."""
     return {
         "requestBody": {
             "required": True,
-            "description": description,
-            "content": {"application/json": {"schema": schema}},
+            "content": {"application/json": {"schema": {"$ref": f"#/components/schemas/{name}"}}},
         },
         "security": [{"access_token": []}, {"api_key": []}],
-        "parameters": [
-            {
-                "name": "Idempotency-Key",
-                "in": "header",
-                "required": False,
-                "schema": {"type": "string", "maxLength": 200},
-                "description": "An alias of request_id",
-            }
-        ],
+        "parameters": list(parameters),
     }
+
+
+IDEMPOTENCY_KEY = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 200},
+    "description": "An alias of request_id",
+}
+REPLAYED = {
+    "headers": {
+        "Idempotent-Replayed": {
+            "description": "`true` when this `request_id` was answered before",
+            "schema": {"const": "true"},
+        }
+    }
+}
 
 
 @router.post(
@@ -53,7 +68,13 @@ def _body(schema: dict[str, Any], description: str) -> dict[str, Any]:
     status_code=202,
     summary="Accept a notification",
     response_model=Envelope[Accepted],
-    openapi_extra=_body(NotificationRequest.model_json_schema(), "The notification"),
+    responses={
+        202: REPLAYED,
+        **refusals(
+            UserNotFound, TemplateNotFound, IdempotencyKeyReused, MissingVariables, WrongChannel, TooManyRequests
+        ),
+    },
+    openapi_extra=_body("NotificationRequest", IDEMPOTENCY_KEY),
 )
 async def create_notification(request: Request) -> Response:
     """202 means that it is durable: it will reach a visible end state.
@@ -75,24 +96,15 @@ async def create_notification(request: Request) -> Response:
 
 @router.post(
     "/batch",
+    operation_id="create_notification_batch",
     status_code=202,
     summary="Accept up to 1,000 notifications",
     response_model=Envelope[BatchAnswer],
-    openapi_extra=_body(
-        {
-            "type": "object",
-            "required": ["notifications"],
-            "properties": {
-                "notifications": {
-                    "type": "array",
-                    "minItems": 1,
-                    "maxItems": 1000,
-                    "items": NotificationRequest.model_json_schema(),
-                }
-            },
-        },
-        "The notifications; each is accepted or refused on its own",
-    ),
+    responses={
+        **refusals(TooManyRequests),
+        422: {"model": ValidationRefusal | BatchRefusal, "description": "The batch is not valid, or none of it"},
+    },
+    openapi_extra=_body("BatchRequest"),
 )
 async def create_batch(request: Request) -> Response:
     """Each item is accepted or refused on its own; `results` are in the order of the items.
@@ -102,6 +114,8 @@ async def create_batch(request: Request) -> Response:
     """
     desk = desk_of(request)
     identity = await authenticate(request)
+    if identity.kind != "user":
+        allow(identity, "notifications:write")
     items = parse_batch(await body_of(request))
     await spend(desk, request, identity, len(items))
     origin = Origin(identity, correlation_id(), trace_context())

@@ -1,11 +1,13 @@
 """What clients get."""
 
 from datetime import datetime
-from typing import Any
+from typing import Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
+from pydantic.config import JsonDict
 
+from chassis.envelope import Problems, Refusal
 from chassis.json_values import JsonObject
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
@@ -14,14 +16,60 @@ from contracts.status import Status
 ID = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d"
 
 
+ACCEPTED: JsonDict = {"notification_id": ID, "status": "pending", "created_at": "2026-01-01T12:00:00Z"}
+COUNTS: JsonDict = {"accepted": 1, "replayed": 0, "rejected": 1}
+ACCEPTED_ITEM: JsonDict = {
+    "index": 0,
+    "success": True,
+    "status_code": 202,
+    "message": "Notification queued successfully",
+    "error": None,
+    "data": ACCEPTED,
+}
+REJECTED_ITEM: JsonDict = {
+    "index": 1,
+    "success": False,
+    "status_code": 404,
+    "message": "There is no user by that id",
+    "error": "user_not_found",
+    "data": None,
+}
+NOTIFICATION: JsonDict = {
+    "notification_id": ID,
+    "request_id": "req_unique_123",
+    "correlation_id": "8f14e45f-ceea-467f-a9d1-5b6a3c1d2e0f",
+    "notification_type": "email",
+    "user_id": "123e4567-e89b-12d3-a456-426614174000",
+    "template_code": "welcome_email",
+    "template_version": 2,
+    "language": "en",
+    "priority": 5,
+    "metadata": {"campaign": "welcome"},
+    "status": "sent",
+    "error": None,
+    "error_detail": None,
+    "attempts": 1,
+    "replays": 0,
+    "created_at": "2026-01-01T12:00:00Z",
+    "send_at": None,
+    "expires_at": None,
+    "delivery_guarantee": "at_least_once",
+    "queued_at": "2026-01-01T12:00:00.020Z",
+    "sent_at": "2026-01-01T12:00:00.240Z",
+    "ended_at": "2026-01-01T12:00:00.240Z",
+    "updated_at": "2026-01-01T12:00:00.250Z",
+}
+TIMELINE: list[JsonValue] = [
+    {"status": "accepted", "at": "2026-01-01T12:00:00Z", "code": None, "detail": None, "attempts": None},
+    {"status": "queued", "at": "2026-01-01T12:00:00.020Z", "code": None, "detail": None, "attempts": None},
+    {"status": "sent", "at": "2026-01-01T12:00:00.240Z", "code": None, "detail": None, "attempts": None},
+]
+
+
 class Accepted(BaseModel):
     """The answer to an accepted notification."""
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [{"notification_id": ID, "status": "pending", "created_at": "2026-01-01T12:00:00Z"}]
-        }
-    )
+    model_config = ConfigDict(json_schema_extra={"examples": [ACCEPTED]})
 
     notification_id: UUID
     status: Status
@@ -35,19 +83,32 @@ class BatchItem(BaseModel):
     success: bool
     status_code: int
     message: str
-    error: str | None = None
-    data: Any = None
+    error: str | None
+    data: Accepted | Problems | None
 
 
 class BatchAnswer(BaseModel):
+    """`results` are in the order of the batch."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{**COUNTS, "results": [ACCEPTED_ITEM, REJECTED_ITEM]}]})
+
     accepted: int
     replayed: int
     rejected: int
     results: list[BatchItem]
 
 
+class BatchRefusal(Refusal):
+    """No notification of the batch was accepted."""
+
+    data: BatchAnswer  # type: ignore[assignment]
+    error: Literal["batch_rejected"]
+
+
 class TimelineEntry(BaseModel):
     """One step of the story."""
+
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     status: str
     at: datetime
@@ -61,6 +122,8 @@ class TimelineEntry(BaseModel):
 
 class NotificationView(BaseModel):
     """A notification as its caller sees it."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [NOTIFICATION]})
 
     notification_id: UUID
     request_id: str
@@ -90,6 +153,8 @@ class NotificationView(BaseModel):
 class NotificationStory(NotificationView):
     """A notification with its timeline, oldest first."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{**NOTIFICATION, "timeline": TIMELINE}]})
+
     timeline: list[TimelineEntry]
 
 
@@ -107,6 +172,8 @@ class LedgerCheck(BaseModel):
 class ChannelTotals(BaseModel):
     """`accepted` was counted when accepting; `by_status` counts rows now; `unaccounted` is their difference."""
 
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
     accepted: int
     by_status: dict[Status, int]
     unaccounted: int
@@ -114,10 +181,14 @@ class ChannelTotals(BaseModel):
 
 
 class Reconciliation(BaseModel):
+    """The sums over all channels, and each channel's own."""
+
     accepted: int
     unaccounted: int
     channels: dict[Channel, ChannelTotals]
 
 
 class ReplayAnswer(BaseModel):
+    """How many notifications will be tried again."""
+
     replayed: int

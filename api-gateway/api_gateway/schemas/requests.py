@@ -65,6 +65,12 @@ class NotificationRequest(BaseModel):
         return self
 
 
+class BatchRequest(BaseModel):
+    """Each notification is accepted or refused on its own. The bare list is taken, too."""
+
+    notifications: list[NotificationRequest] = Field(min_length=1, max_length=1_000)
+
+
 class StatusReport(BaseModel):
     """A provider's or a worker's word on a notification (the brief's callback)."""
 

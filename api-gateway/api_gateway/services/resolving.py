@@ -42,11 +42,11 @@ class Resolved(NamedTuple):
 
 
 class MissingVariables(Unprocessable):
-    code = "missing_variables"
+    code, message, field = "missing_variables", "The template needs variables that are missing", "variables"
 
 
 class WrongChannel(Unprocessable):
-    code = "template_not_for_channel"
+    code, message, field = "template_not_for_channel", "The template has no content for this channel", "template_code"
 
 
 Fit = Resolved | Unreachable | ServiceError

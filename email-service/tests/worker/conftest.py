@@ -20,6 +20,7 @@ from devstack.simulators.store import Inbox
 from email_service.migrating import ALEMBIC
 from email_service.settings import EmailSettings
 from email_service.worker import create_app
+from tests.openapi.conformance import Conformance
 
 
 @pytest.fixture
@@ -66,7 +67,9 @@ class World:
         assert outcomes == [None] * len(messages)
 
     def http(self, app: FastAPI) -> httpx2.AsyncClient:
-        return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://worker.test")
+        hooks = {"response": [Conformance(app)]}
+        transport = httpx2.ASGITransport(app=app)
+        return httpx2.AsyncClient(transport=transport, base_url="http://worker.test", event_hooks=hooks)
 
     async def health(self, app: FastAPI) -> dict:
         async with self.http(app) as http:

@@ -1,22 +1,29 @@
 """The app factory: what every service's HTTP side has in common."""
 
+import json
 from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
+from pydantic import BaseModel
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import health, metrics
 from chassis.docs import install_docs
 from chassis.edge import Edge
-from chassis.envelope import Envelope, JsonResponse, Problems
+from chassis.envelope import JsonResponse
 from chassis.error_handlers import install_error_handlers
 from chassis.health import Dependency, HealthBoard
+from chassis.methods import LiteralFirst
 from chassis.metrics import RequestTimes
+from chassis.openapi.document import complete
+from chassis.openapi.merging import add
 from chassis.settings import ServiceSettings
 from chassis.straight import StraightRoutes
 from chassis.tracing import OFF, Tracing
@@ -27,26 +34,50 @@ Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 @dataclass(frozen=True, slots=True)
 class ServiceDescription:
-    """What a service's OpenAPI page says on top."""
+    """What a service's OpenAPI document says that its routes do not.
+
+    `bodies` are the models of bodies that routes read by hand. `forwarded` is a file with what other services answer
+    through this one: by the service's name, the part of its own document.
+    """
 
     name: str
     title: str
     summary: str
     version: str = "0.1.0"
     tags: Sequence[dict[str, str]] = field(default_factory=tuple)
+    bodies: Sequence[type[BaseModel]] = ()
+    forwarded: Path | None = None
 
 
 class ServiceApp(FastAPI):
     """A FastAPI app behind an edge; a request that `straight` matches does not reach the framework."""
 
-    def __init__(self, edge: Callable[[ASGIApp], ASGIApp], **options: Any) -> None:
+    def __init__(self, edge: Callable[[ASGIApp], ASGIApp], about: ServiceDescription, **options: Any) -> None:
         super().__init__(**options)
-        self.straight = StraightRoutes(super().__call__)
+        self.straight = StraightRoutes(LiteralFirst(super().__call__, self))
         self._edge = edge(self.straight)
+        self._about = about
+        self._completed: dict[str, Any] | None = None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
         await self._edge(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """FastAPI keeps the document it made; it is completed once."""
+        document = super().openapi()
+        if document is not self._completed:
+            complete(document, self._about.bodies)
+            for name, part in self._forwarded().items():
+                add(document, part, name)
+            self._completed = document
+        return document
+
+    def _forwarded(self) -> dict[str, Any]:
+        """By the name that goes before those of components which differ from ours."""
+        file = self._about.forwarded
+        parts: dict[str, Any] = json.loads(file.read_text()) if file is not None else {}
+        return {service.title().replace("-", ""): part for service, part in parts.items()}
 
 
 def create_service_app(
@@ -70,17 +101,21 @@ def create_service_app(
 
     app = ServiceApp(
         edge,
+        description,
         title=description.title,
         summary=description.summary,
+        description=ABOUT,
         version=description.version,
-        openapi_tags=[dict(tag) for tag in description.tags] or None,
+        license_info=LICENSE,
+        servers=servers(settings.port),
+        openapi_tags=[dict(tag) for tag in (*description.tags, HEALTH_TAG)],
+        generate_unique_id_function=operation_id,
         docs_url=None,
         redoc_url=None,
         openapi_url="/openapi.json" if settings.docs_enabled else None,
         redirect_slashes=False,
         default_response_class=JsonResponse,
         lifespan=lifespan,
-        responses=COMMON_RESPONSES,
         telemetry=NO_TELEMETRY,
     )
     app.state.metrics = registry
@@ -96,6 +131,28 @@ def create_service_app(
 # FastAPI's own: chassis/tracing/requests.py says why not.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
-COMMON_RESPONSES: dict[int | str, dict[str, object]] = {
-    422: {"model": Envelope[Problems], "description": "Fields that are not valid, all of them listed"},
-}
+HEALTH_TAG = {"name": "health", "description": "Liveness, readiness and every dependency's state"}
+LICENSE = {"name": "All rights reserved", "identifier": "LicenseRef-All-rights-reserved"}
+ABOUT = """Every JSON answer is `{"success", "message", "data", "error", "meta"}`. `error` is a stable code for programs, \
+`message` is for people; a 422 lists every field that is not valid in `data.errors`; `meta` says where a page stands in \
+its list.
+
+Paths work with and without a trailing slash. `HEAD` works where `GET` does, and `OPTIONS` names a path's methods in \
+`Allow`. `X-Correlation-ID` and `X-Request-ID` are taken, made where they are missing, and returned."""
+
+
+def operation_id(route: APIRoute) -> str:
+    """The endpoint's name: that is what generated clients call the operation."""
+    return route.name
+
+
+def servers(port: int) -> list[dict[str, Any]]:
+    """First where the document was read: that is right wherever the service runs."""
+    return [
+        {"url": "/", "description": "The host that serves this document"},
+        {
+            "url": "http://{host}:{port}",
+            "description": "Another one; as it stands, `make up` or docker-compose on this machine",
+            "variables": {"host": {"default": "localhost"}, "port": {"default": str(port)}},
+        },
+    ]

@@ -25,7 +25,8 @@ def put_headers(scope: Scope, headers: Mapping[str, str]) -> None:
 
 
 class Edge:
-    """ASGI. In this order: the trailing slash goes, ids are taken or made, and a body that says it is too large is refused.
+    """ASGI. In this order: the trailing slash goes, HEAD becomes GET, ids are taken or made, a body that says it is too
+    large is refused.
 
     Of the answer, whoever gives it: its time is observed, the ids and what `put_headers` left are put on it.
     """
@@ -40,6 +41,8 @@ class Edge:
             return self._app(scope, receive, send)
         began = time.perf_counter()
         scope["path"] = _without_slash(scope["path"])
+        if scope["method"] == "HEAD":
+            scope, send = {**scope, "method": "GET"}, _without_body(send)
         ids = begin_request(scope)
 
         def answer(message: Message) -> Awaitable[None]:
@@ -60,6 +63,17 @@ class Edge:
 def _without_slash(path: str) -> str:
     """Every path works with and without its trailing slash: routes are declared without, requests come as they like."""
     return path[:-1] if len(path) > 1 and path[-1] == "/" and path[-2] != "/" else path
+
+
+def _without_body(send: Send) -> Send:
+    """HEAD is GET without the body, on every path; the length in the head is that of GET's."""
+
+    async def head(message: Message) -> None:
+        if message["type"] == "http.response.body":
+            message = {**message, "body": b""}
+        await send(message)
+
+    return head
 
 
 def _declared_length(scope: Scope) -> int | None:

@@ -4,10 +4,10 @@
 """
 
 from collections.abc import Mapping
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Literal, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
-from starlette.responses import Response
+from starlette.responses import JSONResponse
 
 from chassis.errors import ServiceError
 from chassis.jsons import to_json
@@ -58,28 +58,65 @@ class Meta(BaseModel):
 
 
 class Envelope(BaseModel, Generic[T]):
-    """Every JSON answer. `error` is a stable code, `message` is for people."""
+    """A success. `message` is for people."""
 
-    success: bool = True
+    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
+
+    success: Literal[True] = True
     message: str = ""
-    data: T | None = None
-    error: str | None = None
-    meta: Meta | None = None
+    data: T
+    error: None = None
+    meta: None = None
+
+    @classmethod
+    def model_parametrized_name(cls, params: tuple[Any, ...]) -> str:
+        """What clients' code calls it: `UserViewEnvelope`, not `Envelope_UserView_`."""
+        return _name_of(params[0]) + cls.__name__
+
+
+class Page(Envelope[T]):
+    """One page of a list, and where it stands in it."""
+
+    data: list[T]  # type: ignore[assignment]
+    meta: Meta  # type: ignore[assignment]
+
+
+def _name_of(data: Any) -> str:
+    if data is None:
+        return "Empty"
+    inner = "".join(map(_name_of, get_args(data)))
+    return inner + "List" if get_origin(data) is list else inner or data.__name__
 
 
 class FieldProblem(BaseModel):
-    """One field that is not valid: its dotted path in the body, and what is wrong with it."""
+    """One field that is not valid: its dotted path in the request, and what is wrong with it."""
 
     field: str
     message: str
 
 
 class Problems(BaseModel):
-    errors: list[FieldProblem] = Field(default_factory=list)
+    errors: list[FieldProblem]
 
 
-class JsonResponse(Response):
-    """What every JSON answer is made with."""
+class Refusal(BaseModel):
+    """An error. `error` is a stable code for programs, `message` is for people. New codes may come."""
+
+    success: Literal[False]
+    message: str
+    data: None
+    error: str = Field(pattern="^[a-z][a-z0-9_]*$")
+    meta: None
+
+
+class ValidationRefusal(Refusal):
+    """An error of what was sent, with every field that is not valid."""
+
+    data: Problems  # type: ignore[assignment]
+
+
+class JsonResponse(JSONResponse):
+    """What every JSON answer is made with. FastAPI describes the models of a subclass of its own JSONResponse only."""
 
     media_type = "application/json"
 

@@ -11,7 +11,8 @@ from starlette.requests import ClientDisconnect
 from starlette.responses import Response
 
 from chassis.envelope import refusal
-from chassis.errors import BadRequest, ServiceError, Unprocessable
+from chassis.errors import InvalidJson, ServiceError, Unprocessable
+from chassis.methods import not_allowed
 
 log = structlog.get_logger()
 
@@ -71,7 +72,11 @@ async def _of_disconnect(request: Request, _error: Exception) -> Response:
 async def _of_framework(request: Request, error: Exception) -> Response:
     if isinstance(error.__cause__, ClientDisconnect):  # FastAPI's own 400, where it reads the body
         return await _of_disconnect(request, error)
-    return refusal(_from_http(error)) if isinstance(error, HTTPException) else await _unforeseen(request, error)
+    if not isinstance(error, HTTPException):
+        return await _unforeseen(request, error)
+    if error.status_code == 405:
+        return not_allowed(request.app, request.method, request.scope["path"])
+    return refusal(_from_http(error))
 
 
 async def _of_validation(request: Request, error: Exception) -> Response:
@@ -88,7 +93,7 @@ async def _unforeseen(request: Request, error: Exception) -> Response:
 def validation_refusal(problems: Sequence[Any]) -> ServiceError:
     """pydantic's problems as the 422 that every service gives: all fields at once, never the values that were sent."""
     if any(problem["type"] == "json_invalid" for problem in problems):
-        return BadRequest("The body is not valid JSON", code="invalid_json")
+        return InvalidJson()
     errors = [{"field": _path(problem["loc"]), "message": _answerable(problem["msg"])} for problem in problems]
     fields = ", ".join(sorted({error["field"] for error in errors}))
     return Unprocessable(f"Some fields are not valid: {fields}", data={"errors": errors})

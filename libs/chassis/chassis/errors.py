@@ -32,6 +32,10 @@ class BadRequest(ServiceError):
     status, code, message = 400, "bad_request", "The request could not be understood"
 
 
+class InvalidJson(BadRequest):
+    code, message = "invalid_json", "The body is not valid JSON"
+
+
 class Unauthorized(ServiceError):
     status, code, message = 401, "unauthorized", "Valid credentials are required"
 
@@ -56,7 +60,15 @@ class PayloadTooLarge(ServiceError):
 
 
 class Unprocessable(ServiceError):
+    """Its data always names fields: those that are given, else the class's own `field`."""
+
     status, code, message = 422, "validation_error", "The request has fields that are not valid"
+    field: str = "body"
+
+    def __init__(self, message: str | None = None, *, code: str | None = None, data: object = None) -> None:
+        super().__init__(message, code=code, data=data)
+        if data is None:
+            self.data = {"errors": [{"field": self.field, "message": self.message}]}
 
 
 class TooManyRequests(ServiceError):
@@ -70,6 +82,15 @@ class Unavailable(ServiceError):
 
     def __init__(self, message: str | None = None, *, code: str | None = None, retry_after: int = 1) -> None:
         super().__init__(message, code=code, headers={"Retry-After": str(retry_after)})
+
+
+class MethodNotAllowed(ServiceError):
+    """`allowed` are the methods that the path has."""
+
+    status, code, message = 405, "method_not_allowed", "This path has no such method"
+
+    def __init__(self, allowed: str) -> None:
+        super().__init__(headers={"Allow": allowed})
 
 
 def field_error(field: str, message: str) -> Unprocessable:

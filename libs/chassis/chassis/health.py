@@ -1,12 +1,14 @@
-"""`/health`, `/health/live`, `/health/readiness`: what a service says of itself and of what it depends on."""
+"""`/health`, also as `/api/v1/health`, `/health/live`, `/health/readiness`: how a service and what it depends on are."""
 
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import Response
 
 from chassis.envelope import JsonResponse
@@ -90,10 +92,68 @@ async def _find(dependency: Dependency) -> Finding:
     )
 
 
+class DependencyState(BaseModel):
+    """One dependency. `error` is the kind of failure, null while it is up."""
+
+    status: Literal["up", "down"]
+    essential: bool
+    latency_ms: float
+    error: str | None
+
+
+Dependencies = Annotated[
+    dict[str, DependencyState],
+    Field(examples=[{"database": {"status": "up", "essential": True, "latency_ms": 0.8, "error": None}}]),
+]
+
+
+class ServiceState(BaseModel):
+    service: str
+    uptime_seconds: float
+    dependencies: Dependencies
+
+
+class HealthAnswer(BaseModel):
+    """The envelope with the state beside it: `status` is what probes and people look for."""
+
+    model_config = ConfigDict(use_enum_values=True)
+
+    status: Literal[Health.HEALTHY, Health.DEGRADED]
+    success: Literal[True]
+    message: str
+    data: ServiceState
+    error: None
+    meta: None
+
+
+class UnhealthyAnswer(HealthAnswer):
+    """An essential dependency is down."""
+
+    status: Literal[Health.UNHEALTHY]  # type: ignore[assignment]
+    success: Literal[False]  # type: ignore[assignment]
+    error: Literal["unhealthy"]  # type: ignore[assignment]
+
+
 router = APIRouter(tags=["health"])
+UNHEALTHY: dict[int | str, dict[str, object]] = {
+    503: {"model": UnhealthyAnswer, "description": "An essential dependency is down"}
+}
 
 
-@router.get("/health", summary="State of the service and of each dependency")
+@router.get(
+    "/health",
+    operation_id="get_health",
+    summary="State of the service and of each dependency",
+    response_model=HealthAnswer,
+    responses=UNHEALTHY,
+)
+@router.get(
+    "/api/v1/health",
+    operation_id="get_api_health",
+    summary="State of the service and of each dependency",
+    response_model=HealthAnswer,
+    responses=UNHEALTHY,
+)
 async def health(request: Request) -> Response:
     """200 while the service can do its work, perhaps in a lesser way (`degraded`); 503 when it cannot."""
     board: HealthBoard = request.app.state.health
@@ -101,12 +161,19 @@ async def health(request: Request) -> Response:
     return _report(board, verdict(findings), findings)
 
 
-@router.get("/health/live", summary="Is the process alive")
+@router.get("/health/live", operation_id="get_liveness", summary="Is the process alive", response_model=HealthAnswer)
 async def live(request: Request) -> Response:
+    """200 for as long as the process answers, whatever its dependencies do."""
     return _report(request.app.state.health, Health.HEALTHY, [])
 
 
-@router.get("/health/readiness", summary="Can it take requests")
+@router.get(
+    "/health/readiness",
+    operation_id="get_readiness",
+    summary="Can it take requests",
+    response_model=HealthAnswer,
+    responses=UNHEALTHY,
+)
 async def readiness(request: Request) -> Response:
     """503 when an essential dependency is away: a load balancer sends requests elsewhere."""
     board: HealthBoard = request.app.state.health

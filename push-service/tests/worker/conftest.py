@@ -32,6 +32,7 @@ from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
 from push_service.migrating import ALEMBIC
 from push_service.settings import PushSettings
 from push_service.worker import create_app
+from tests.openapi.conformance import Conformance
 
 SECRET = "a-service-secret-for-tests-of-32-bytes"
 WITHIN = 20.0
@@ -203,7 +204,8 @@ class World:
 
     async def health(self) -> dict:
         transport = httpx2.ASGITransport(self.app)
-        async with httpx2.AsyncClient(transport=transport, base_url="http://push-service") as http:
+        hooks = {"response": [Conformance(self.app)]}
+        async with httpx2.AsyncClient(transport=transport, base_url="http://push-service", event_hooks=hooks) as http:
             return (await http.get("/health")).json()
 
     @contextlib.asynccontextmanager

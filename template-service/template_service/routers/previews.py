@@ -4,24 +4,38 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, answer
+from chassis.openapi.refusals import refusals
 from template_service.dependencies import Reader, TemplateCode, may_read
-from template_service.routers.responses import MISSING, REFUSED
+from template_service.errors import InvalidTemplate, TemplateNotFound, VariablesMissing, VersionNotFound
 from template_service.schemas.answers import PreviewAnswer
 from template_service.schemas.requests import RenderTemplate, RenderUnsaved
 from template_service.services.drafts import Draft, revised
 from template_service.services.previewing import preview
 
-router = APIRouter(prefix="/api/v1/templates", tags=["previews"], responses=REFUSED, dependencies=[may_read])
+router = APIRouter(prefix="/api/v1/templates", tags=["previews"], dependencies=[may_read])
+UNRENDERABLE = (InvalidTemplate, VariablesMissing)
 
 
-@router.post("/render", summary="Preview parts that are not saved", response_model=Envelope[PreviewAnswer])
+@router.post(
+    "/render",
+    operation_id="render_unsaved_template",
+    summary="Preview parts that are not saved",
+    response_model=Envelope[PreviewAnswer],
+    responses=refusals(*UNRENDERABLE),
+)
 async def render_unsaved(body: RenderUnsaved) -> Response:
     """422 `invalid_template` says what would be refused on saving, 422 `missing_variables` lists what is missing."""
     draft = revised(Draft(), body.change, body.name)
     return answer(PreviewAnswer.of(await preview(draft, body.variables, body.channel)))
 
 
-@router.post("/{code}/render", summary="Preview a template", response_model=Envelope[PreviewAnswer], responses=MISSING)
+@router.post(
+    "/{code}/render",
+    operation_id="render_template",
+    summary="Preview a template",
+    response_model=Envelope[PreviewAnswer],
+    responses=refusals(TemplateNotFound, VersionNotFound, *UNRENDERABLE),
+)
 async def render(code: TemplateCode, body: RenderTemplate, reader: Reader) -> Response:
     """422 `missing_variables` lists every variable that is missing, as `variables.<name>`."""
     view = await reader.get(code, language=body.language, version=body.version)

@@ -5,22 +5,25 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from chassis.envelope import Envelope, Meta, answer
+from chassis.envelope import Envelope, Meta, Page, answer
+from chassis.openapi.refusals import refusals
 from template_service.dependencies import LanguageQuery, Reader, TemplateCode, VersionQuery, Writer, may_read, may_write
-from template_service.routers.responses import EXISTS, MISSING, REFUSED
+from template_service.errors import InvalidTemplate, LanguageNotFound, TemplateExists, TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import ArchivedAnswer, TemplateAnswer, TemplateSummary
 from template_service.schemas.lists import TemplatesQuery
 from template_service.schemas.requests import CreateTemplate, PatchTemplate, ReplaceTemplate
 
-router = APIRouter(prefix="/api/v1/templates", tags=["templates"], responses=REFUSED)
+router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
+CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate)
 
 
 @router.post(
     "",
+    operation_id="create_template",
     status_code=201,
     summary="Create a template, or a further language of one",
     response_model=Envelope[TemplateAnswer],
-    responses=EXISTS,
+    responses=refusals(TemplateExists, InvalidTemplate),
     dependencies=[may_write],
 )
 async def create(body: CreateTemplate, writer: Writer) -> Response:
@@ -32,7 +35,7 @@ async def create(body: CreateTemplate, writer: Writer) -> Response:
     return answer(TemplateAnswer.of_view(view), "Template created", status=201)
 
 
-@router.get("", summary="List templates", response_model=Envelope[list[TemplateSummary]], dependencies=[may_read])
+@router.get("", summary="List templates", response_model=Page[TemplateSummary], dependencies=[may_read])
 async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Reader) -> Response:
     """By code, without archived ones."""
     found = await reader.page(query.filter, query.slice)
@@ -42,9 +45,10 @@ async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Read
 
 @router.get(
     "/{code}",
+    operation_id="get_template",
     summary="Read a template",
     response_model=Envelope[TemplateAnswer],
-    responses=MISSING,
+    responses=refusals(TemplateNotFound, VersionNotFound),
     dependencies=[may_read],
 )
 async def read(
@@ -56,9 +60,10 @@ async def read(
 
 @router.put(
     "/{code}",
+    operation_id="replace_template",
     summary="Replace a template's content",
     response_model=Envelope[TemplateAnswer],
-    responses=MISSING,
+    responses=CHANGE_REFUSALS,
     dependencies=[may_write],
 )
 async def replace(
@@ -71,9 +76,10 @@ async def replace(
 
 @router.patch(
     "/{code}",
+    operation_id="update_template",
     summary="Change some of a template",
     response_model=Envelope[TemplateAnswer],
-    responses=MISSING,
+    responses=CHANGE_REFUSALS,
     dependencies=[may_write],
 )
 async def patch(code: TemplateCode, body: PatchTemplate, writer: Writer, language: LanguageQuery = None) -> Response:
@@ -84,9 +90,10 @@ async def patch(code: TemplateCode, body: PatchTemplate, writer: Writer, languag
 
 @router.delete(
     "/{code}",
+    operation_id="archive_template",
     summary="Archive a template",
     response_model=Envelope[ArchivedAnswer],
-    responses=MISSING,
+    responses=refusals(TemplateNotFound),
     dependencies=[may_write],
 )
 async def archive(code: TemplateCode, writer: Writer) -> Response:

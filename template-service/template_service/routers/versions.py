@@ -5,7 +5,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from chassis.envelope import Envelope, Meta, answer
+from chassis.envelope import Envelope, Meta, Page, answer
+from chassis.openapi.refusals import refusals
 from template_service.dependencies import (
     LanguageQuery,
     Reader,
@@ -15,15 +16,20 @@ from template_service.dependencies import (
     may_read,
     may_write,
 )
-from template_service.routers.responses import MISSING, REFUSED
+from template_service.errors import TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import TemplateAnswer, VersionAnswer
 from template_service.schemas.lists import VersionsQuery
 
-router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"], responses={**REFUSED, **MISSING})
+router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"])
 
 
 @router.get(
-    "", summary="List a language's versions", response_model=Envelope[list[VersionAnswer]], dependencies=[may_read]
+    "",
+    operation_id="list_template_versions",
+    summary="List a language's versions",
+    response_model=Page[VersionAnswer],
+    responses=refusals(TemplateNotFound),
+    dependencies=[may_read],
 )
 async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Query()], reader: Reader) -> Response:
     """The newest first."""
@@ -34,8 +40,10 @@ async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Quer
 
 @router.post(
     "/{version}/activate",
+    operation_id="activate_template_version",
     summary="Roll back or forward to a version",
     response_model=Envelope[TemplateAnswer],
+    responses=refusals(TemplateNotFound, VersionNotFound),
     dependencies=[may_write],
 )
 async def activate(

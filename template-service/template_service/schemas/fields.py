@@ -21,6 +21,13 @@ _CHANNEL_NAMES: dict[str, tuple[str, ...]] = {
 }
 
 
+def _no_path_of_its_own(code: str) -> str:
+    """`/templates/render` is an operation, so no template could be read there."""
+    if code == "render":
+        raise ValueError("is the name of an operation")
+    return code
+
+
 def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
     """As the gateway takes them, so that a preview shows what would be sent."""
     if problems := problems_in("variables", variables):
@@ -46,7 +53,9 @@ def _channel_names(value: object) -> object:
     return [channel for channel in CHANNELS if channel in named]
 
 
-Code = Annotated[str, Field(pattern=f"^{CODE.pattern}$", examples=["welcome_email"])]
+Code = Annotated[
+    str, Field(pattern=f"^{CODE.pattern}$", examples=["welcome_email"]), AfterValidator(_no_path_of_its_own)
+]
 Description = Annotated[Text, Field(max_length=2000)]
 Part = Annotated[Text, Field(max_length=LARGEST_PART)]
 Variables = Annotated[

@@ -5,10 +5,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from chassis.envelope import Envelope, Meta, answer
+from chassis.envelope import Envelope, Meta, Page, answer
+from chassis.openapi.refusals import refusals
 from chassis.security import Admin
 from user_service.dependencies import Parts, WantedPage
-from user_service.routers.refusals import refusals
+from user_service.errors import ApiKeyNotFound
 from user_service.schemas.api_keys import ApiKeyRequest, ApiKeyView, NewApiKeyView
 
 router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
@@ -16,10 +17,10 @@ router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
 
 @router.post(
     "",
+    operation_id="create_api_key",
     status_code=201,
     response_model=Envelope[NewApiKeyView],
     summary="Make an API key",
-    responses=refusals(401, 403, 503),
 )
 async def make_api_key(given: ApiKeyRequest, admin: Admin, parts: Parts) -> Response:
     """`data.key` is shown this once; send it as `X-API-Key` or as a bearer token."""
@@ -28,7 +29,7 @@ async def make_api_key(given: ApiKeyRequest, admin: Admin, parts: Parts) -> Resp
     return answer(view, "API key made; it is not shown again", status=201, headers={"Cache-Control": "no-store"})
 
 
-@router.get("", response_model=Envelope[list[ApiKeyView]], summary="List API keys", responses=refusals(401, 403, 503))
+@router.get("", response_model=Page[ApiKeyView], summary="List API keys")
 async def list_api_keys(_admin: Admin, parts: Parts, page: WantedPage) -> Response:
     """Newest first."""
     keys, total = await parts.api_keys.page(limit=page.limit, offset=page.offset)
@@ -36,8 +37,9 @@ async def list_api_keys(_admin: Admin, parts: Parts, page: WantedPage) -> Respon
 
 
 @router.delete(
-    "/{key_id}", response_model=Envelope[None], summary="Revoke an API key", responses=refusals(401, 403, 404, 503)
+    "/{key_id}", response_model=Envelope[None], summary="Revoke an API key", responses=refusals(ApiKeyNotFound)
 )
 async def revoke_api_key(key_id: UUID, _admin: Admin, parts: Parts) -> Response:
+    """It opens nothing from now on; in other services, within seconds."""
     await parts.api_keys.revoke(key_id)
     return answer(message="API key revoked")

@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, answer
-from chassis.errors import Unauthorized
+from chassis.errors import Unauthorized, Unavailable
+from chassis.openapi.refusals import refusals
 from user_service.dependencies import ClientAddress, Parts, UserClaims
-from user_service.errors import UserNotFound
-from user_service.routers.refusals import refusals
+from user_service.errors import HashingBusy, InvalidRefreshToken, TooManyLogins, UserNotFound, WrongCredentials
 from user_service.schemas.auth import LoginRequest, LoginView, LogoutRequest, RefreshRequest, TokensView
 from user_service.schemas.users import UserView
 
@@ -17,7 +17,12 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
 NEVER_KEPT = {"Cache-Control": "no-store"}  # RFC 6749, 5.1
 
 
-@router.post("/login", response_model=Envelope[LoginView], summary="Log in", responses=refusals(401, 429, 503))
+@router.post(
+    "/login",
+    response_model=Envelope[LoginView],
+    summary="Log in",
+    responses=refusals(WrongCredentials, TooManyLogins, HashingBusy, Unavailable),
+)
 async def log_in(given: LoginRequest, client: ClientAddress, parts: Parts) -> Response:
     """One answer for an unknown address and for a wrong password. Ten failures in 15 minutes close an account for a while."""
     login = await parts.logins.log_in(given.email, given.password, client=client)
@@ -30,7 +35,13 @@ async def log_in(given: LoginRequest, client: ClientAddress, parts: Parts) -> Re
     return answer(view, "Logged in", headers=NEVER_KEPT)
 
 
-@router.post("/refresh", response_model=Envelope[TokensView], summary="Get new tokens", responses=refusals(401, 503))
+@router.post(
+    "/refresh",
+    operation_id="refresh_tokens",
+    response_model=Envelope[TokensView],
+    summary="Get new tokens",
+    responses=refusals(InvalidRefreshToken, Unavailable),
+)
 async def refresh(given: RefreshRequest, parts: Parts) -> Response:
     """A refresh token works once. One that was used before ends its session: somebody has a copy."""
     tokens = await parts.sessions.refresh(given.refresh_token)
@@ -40,15 +51,16 @@ async def refresh(given: RefreshRequest, parts: Parts) -> Response:
     return answer(view, "Refreshed", headers=NEVER_KEPT)
 
 
-@router.post("/logout", response_model=Envelope[None], summary="Log out", responses=refusals(401, 403, 503))
+@router.post("/logout", response_model=Envelope[None], summary="Log out")
 async def log_out(claims: UserClaims, parts: Parts, given: LogoutRequest | None = None) -> Response:
     """Ends the session: its refresh tokens and this access token are no longer good."""
     await parts.sessions.log_out(claims, given.refresh_token if given else None)
     return answer(message="Logged out")
 
 
-@router.get("/me", response_model=Envelope[UserView], summary="Who am I", responses=refusals(401, 403, 503))
+@router.get("/me", operation_id="get_current_user", response_model=Envelope[UserView], summary="Who am I")
 async def me(claims: UserClaims, parts: Parts) -> Response:
+    """The user of the access token. API keys are no users."""
     try:
         user = await parts.users.find(UUID(claims.subject))
     except UserNotFound:

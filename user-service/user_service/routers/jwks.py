@@ -6,8 +6,9 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from chassis.errors import Unavailable
+from chassis.openapi.refusals import refusals
 from user_service.dependencies import Parts
-from user_service.routers.refusals import refusals
 from user_service.schemas.examples import shown
 
 router = APIRouter(tags=["auth"])
@@ -41,8 +42,13 @@ class KeySet(BaseModel):
 
 
 @router.get(
-    "/.well-known/jwks.json", response_model=KeySet, summary="Public keys of access tokens", responses=refusals(503)
+    "/.well-known/jwks.json",
+    operation_id="get_key_set",
+    response_model=KeySet,
+    summary="Public keys of access tokens",
+    responses=refusals(Unavailable),
 )
 async def key_set(parts: Parts) -> Response:
+    """As RFC 7517 has it, without the envelope."""
     document = await parts.signing_keys.document()
     return Response(document, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})

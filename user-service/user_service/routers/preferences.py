@@ -4,28 +4,38 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, answer
+from chassis.openapi.refusals import refusals
 from user_service.dependencies import Parts, ReadableId, WritableUser
+from user_service.errors import UserNotFound
 from user_service.repositories.users import StoredUser
-from user_service.routers.refusals import refusals
 from user_service.schemas.users import PreferencesChange, PreferencesView
 
 router = APIRouter(prefix="/api/v1/users/{user_id}/preferences", tags=["preferences"])
-REFUSALS = refusals(401, 403, 404, 503)
+REFUSALS = refusals(UserNotFound)
 
 
 @router.get("", response_model=Envelope[PreferencesView], summary="Get a user's preferences", responses=REFUSALS)
 async def get_preferences(user_id: ReadableId, parts: Parts) -> Response:
+    """For the user, administrators, and keys with `users:read`."""
     return answer(_view(await parts.users.find(user_id)))
 
 
 @router.put("", response_model=Envelope[PreferencesView], summary="Set both preferences", responses=REFUSALS)
 async def set_preferences(user: WritableUser, given: PreferencesView, parts: Parts) -> Response:
+    """Honoured from the next sending on."""
     change = PreferencesChange(email=given.email, push=given.push)
     return answer(_view(await parts.users.set_preferences(user.id, change)), "Preferences updated")
 
 
-@router.patch("", response_model=Envelope[PreferencesView], summary="Change a preference", responses=REFUSALS)
+@router.patch(
+    "",
+    operation_id="update_preferences",
+    response_model=Envelope[PreferencesView],
+    summary="Change a preference",
+    responses=REFUSALS,
+)
 async def change_preferences(user: WritableUser, given: PreferencesChange, parts: Parts) -> Response:
+    """What is left out stays as it is. Honoured from the next sending on."""
     return answer(_view(await parts.users.set_preferences(user.id, given)), "Preferences updated")
 
 

@@ -8,8 +8,9 @@ from starlette.responses import Response
 
 from chassis.envelope import Envelope, answer
 from chassis.errors import field_error
+from chassis.openapi.refusals import refusals
 from user_service.dependencies import Parts, ReadableId, WritableUser
-from user_service.routers.refusals import refusals
+from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.schemas.fields import PushTokenText
 from user_service.schemas.push_tokens import (
     PushTokenAddition,
@@ -19,8 +20,9 @@ from user_service.schemas.push_tokens import (
 )
 
 router = APIRouter(prefix="/api/v1/users/{user_id}", tags=["push tokens"])
-REFUSALS = refusals(401, 403, 404, 503)
-WRITE_REFUSALS = refusals(401, 403, 404, 409, 503)
+REFUSALS = refusals(UserNotFound)
+REMOVAL_REFUSALS = refusals(UserNotFound, PushTokenNotFound)
+WRITE_REFUSALS = refusals(UserNotFound, TooManyPushTokens)
 
 
 @router.get(
@@ -39,6 +41,7 @@ async def list_push_tokens(user_id: ReadableId, parts: Parts) -> Response:
     responses={200: {"model": Envelope[PushTokenView], "description": "It was there already"}, **WRITE_REFUSALS},
 )
 async def add_push_token(user: WritableUser, given: PushTokenAddition, parts: Parts) -> Response:
+    """One device more, at most 20. A token that is there already is answered with 200."""
     stored, is_new = await parts.push_tokens.add(user.id, given.push_token)
     message = "Push token added" if is_new else "The push token was there already"
     return answer(PushTokenView.of(stored), message, status=201 if is_new else 200)
@@ -48,7 +51,7 @@ async def add_push_token(user: WritableUser, given: PushTokenAddition, parts: Pa
     "/push-tokens",
     response_model=Envelope[None],
     summary="Remove a push token",
-    responses=REFUSALS,
+    responses=REMOVAL_REFUSALS,
 )
 async def remove_push_token(
     user: WritableUser,
@@ -68,9 +71,10 @@ async def remove_push_token(
     "/push-tokens/{token_id}",
     response_model=Envelope[None],
     summary="Remove a push token by its id",
-    responses=REFUSALS,
+    responses=REMOVAL_REFUSALS,
 )
 async def remove_push_token_by_id(user: WritableUser, token_id: UUID, parts: Parts) -> Response:
+    """Nothing is sent there from now on."""
     await parts.push_tokens.remove_by_id(user.id, token_id)
     return answer(message="Push token removed")
 

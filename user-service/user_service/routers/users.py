@@ -5,12 +5,21 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from chassis.envelope import Envelope, Meta, answer
+from chassis.envelope import Envelope, Meta, Page, answer
+from chassis.errors import Forbidden, Unauthorized, Unavailable
+from chassis.openapi.refusals import refusals
 from chassis.security import Caller, require
 from contracts.addresses import Email, address_key
 from user_service.dependencies import Parts, ReadableId, WantedPage, WritableUser, sign_up_allowed
+from user_service.errors import (
+    CurrentPasswordWrong,
+    EmailTaken,
+    HashingBusy,
+    TooManyLogins,
+    TooManyPushTokens,
+    UserNotFound,
+)
 from user_service.repositories.users import StoredUser, UserFilter
-from user_service.routers.refusals import refusals
 from user_service.schemas.users import SignUp, UserChange, UserReplacement, UserView
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
@@ -18,10 +27,11 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
 
 @router.post(
     "",
+    operation_id="create_user",
     status_code=201,
     response_model=Envelope[UserView],
     summary="Sign up",
-    responses=refusals(401, 403, 409, 503),
+    responses=refusals(Unauthorized, Forbidden, EmailTaken, HashingBusy, Unavailable),
     dependencies=[Depends(sign_up_allowed)],
 )
 async def sign_up(given: SignUp, parts: Parts) -> Response:
@@ -32,9 +42,8 @@ async def sign_up(given: SignUp, parts: Parts) -> Response:
 
 @router.get(
     "",
-    response_model=Envelope[list[UserView]],
+    response_model=Page[UserView],
     summary="List users",
-    responses=refusals(401, 403, 503),
     dependencies=[Depends(require("users:read"))],
 )
 async def list_users(
@@ -49,18 +58,24 @@ async def list_users(
     return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=page.limit, page=page.number))
 
 
-@router.get(
-    "/{user_id}", response_model=Envelope[UserView], summary="Get a user", responses=refusals(401, 403, 404, 503)
-)
+@router.get("/{user_id}", response_model=Envelope[UserView], summary="Get a user", responses=refusals(UserNotFound))
 async def get_user(user_id: ReadableId, parts: Parts) -> Response:
     """For the user, administrators, and keys with `users:read`."""
     return answer(UserView.of(await parts.users.find(user_id)))
 
 
-CHANGE_REFUSALS = refusals(401, 403, 404, 409, 429, 503)
+CHANGE_REFUSALS = refusals(
+    CurrentPasswordWrong, UserNotFound, EmailTaken, TooManyPushTokens, TooManyLogins, HashingBusy
+)
 
 
-@router.patch("/{user_id}", response_model=Envelope[UserView], summary="Change a user", responses=CHANGE_REFUSALS)
+@router.patch(
+    "/{user_id}",
+    operation_id="update_user",
+    response_model=Envelope[UserView],
+    summary="Change a user",
+    responses=CHANGE_REFUSALS,
+)
 async def change_user(user: WritableUser, given: UserChange, caller: Caller, parts: Parts) -> Response:
     """What is left out stays as it is. Unless an administrator does it, a new address or password needs `current_password`;
     a new password ends every session."""
@@ -77,9 +92,7 @@ async def _changed(caller: Caller, user: StoredUser, given: UserChange, parts: P
     return answer(UserView.of(await parts.changer.change(caller, user, given)), "User updated")
 
 
-@router.delete(
-    "/{user_id}", response_model=Envelope[None], summary="Delete a user", responses=refusals(401, 403, 404, 503)
-)
+@router.delete("/{user_id}", response_model=Envelope[None], summary="Delete a user", responses=refusals(UserNotFound))
 async def delete_user(user: WritableUser, parts: Parts) -> Response:
     """For good, with devices, sessions and API keys."""
     await parts.users.remove(user.id)

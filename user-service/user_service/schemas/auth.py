@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from contracts.addresses import Email
 from user_service.schemas.examples import shown
 from user_service.schemas.fields import GivenPassword
-from user_service.schemas.users import UserView
+from user_service.schemas.users import USER, UserView
 
 REFRESH_TOKEN = "01997a5c3f6e7c1a9b1e0d1f2a3b4c5d.Y2F0cy1hcmUtbGlxdWlk"  # noqa: S105 - an example
 TOKENS = {
@@ -51,4 +51,8 @@ class TokensView(BaseModel):
 
 
 class LoginView(TokensView):
+    """The tokens, and who has logged in."""
+
+    model_config = shown({**TOKENS, "user": USER})
+
     user: UserView

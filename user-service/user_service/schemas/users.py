@@ -16,6 +16,17 @@ from user_service.schemas.push_tokens import GivenPushToken
 
 ID = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d"
 BOTH = {"email": True, "push": True}
+USER = {
+    "id": ID,
+    "name": "John Doe",
+    "email": "john@example.com",
+    "role": "user",
+    "language": "en",
+    "preferences": BOTH,
+    "push_token": "fcm_token_here",
+    "created_at": "2026-01-01T12:00:00Z",
+    "updated_at": "2026-01-01T12:00:00Z",
+}
 
 
 class PreferencesView(BaseModel):
@@ -97,19 +108,7 @@ class UserReplacement(UserChange):
 class UserView(BaseModel):
     """A user. `push_token` is the newest FCM token; all devices are at `/users/{id}/push-tokens`."""
 
-    model_config = shown(
-        {
-            "id": ID,
-            "name": "John Doe",
-            "email": "john@example.com",
-            "role": "user",
-            "language": "en",
-            "preferences": BOTH,
-            "push_token": "fcm_token_here",
-            "created_at": "2026-01-01T12:00:00Z",
-            "updated_at": "2026-01-01T12:00:00Z",
-        }
-    )
+    model_config = shown(USER)
 
     id: UUID
     name: str

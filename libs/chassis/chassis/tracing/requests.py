@@ -49,4 +49,4 @@ def _watched(send: Send, begun: Span) -> Send:
 
 
 def _is_a_probe(path: str) -> bool:
-    return path in {"/metrics", "/health"} or path.startswith("/health/")
+    return path in {"/metrics", "/health", "/api/v1/health"} or path.startswith("/health/")

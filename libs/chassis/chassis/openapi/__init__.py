@@ -1,0 +1,1 @@
+"""The API's own description: OpenAPI, made from the code."""

@@ -1,0 +1,142 @@
+"""FastAPI's OpenAPI document, completed with what follows from it: nothing here knows a service.
+
+- Operations without credentials say so.
+- Refusals that every operation of a kind can answer are declared (`chassis.openapi.refusals` has those of single routes).
+- Every body and every answer has an example, with its nulls: FastAPI drops them.
+"""
+
+import json
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from pydantic import BaseModel
+from pydantic.json_schema import JsonSchemaMode, models_json_schema
+
+from chassis.envelope import Refusal, ValidationRefusal
+from chassis.errors import (
+    Forbidden,
+    InvalidJson,
+    PayloadTooLarge,
+    ServiceError,
+    Unauthorized,
+    Unavailable,
+    Unprocessable,
+)
+from chassis.openapi.examples import example_of, with_nulls
+from chassis.openapi.merging import rename, used_components
+from chassis.openapi.refusals import refusals
+
+Json = dict[str, Any]
+JSON = "application/json"
+
+
+def complete(document: Json, bodies: Iterable[type[BaseModel]] = ()) -> None:
+    """`bodies` are the models of bodies that routes read by hand and refer to in their `openapi_extra`."""
+    schemas = document.setdefault("components", {}).setdefault("schemas", {})
+    schemas |= _schemas([(model, "validation") for model in bodies])
+    schemas |= _schemas([(Refusal, "serialization"), (ValidationRefusal, "serialization")])
+    for schema in schemas.values():
+        if "examples" in schema:
+            schema["examples"] = [with_nulls(example, schema, schemas) for example in schema["examples"]]
+    for operation in _operations(document):
+        operation.setdefault("security", [])
+        _drop_the_frameworks_422(operation["responses"])
+        _declare(operation["responses"], refusals(*_implied(operation)))
+        for media in _bodies(operation):
+            _show(media, schemas)
+    document["components"] = used_components(document["paths"], document["components"])
+    _tell_defaults(document)
+    _call_by_title(document)
+
+
+def _schemas(models: list[tuple[type[BaseModel], JsonSchemaMode]]) -> Json:
+    _, schema = models_json_schema(models, ref_template="#/components/schemas/{model}")
+    found: Json = schema.get("$defs", {})
+    return found
+
+
+def _operations(document: Json) -> Iterator[Json]:
+    for item in document["paths"].values():
+        yield from item.values()
+
+
+def _drop_the_frameworks_422(responses: Json) -> None:
+    """FastAPI declares its own shape, which is never answered here."""
+    if "HTTPValidationError" in str(responses.get("422")):
+        del responses["422"]
+
+
+def _tell_defaults(document: Json) -> None:
+    """What a body may leave out has its default in words: generators of types take a property with `default` as required,
+    as it is in an answer."""
+    bodies = {
+        path: {method: {"requestBody": operation.get("requestBody")} for method, operation in item.items()}
+        for path, item in document["paths"].items()
+    }
+    for schema in used_components(bodies, document["components"]).get("schemas", {}).values():
+        for name in schema.get("properties", {}).keys() - schema.get("required", ()):
+            _tell_default(schema["properties"][name])
+
+
+def _tell_default(field: Json) -> None:
+    default = field.pop("default", None)
+    if default is not None:
+        told = [field["description"]] if "description" in field else []
+        field["description"] = ". ".join([*told, f"Default: `{json.dumps(default)}`"])
+
+
+def _call_by_title(document: Json) -> None:
+    """A generic model has its name as its title only: `UserViewEnvelope` is better than `Envelope_UserView_`."""
+    schemas = document["components"].get("schemas", {})
+    titles = Counter(schema.get("title", name) for name, schema in schemas.items())
+    names = {
+        name: schema["title"]
+        for name, schema in schemas.items()
+        if schema.get("title", name) not in schemas and schema["title"].isidentifier() and titles[schema["title"]] == 1
+    }
+    rename(document, {f"#/components/schemas/{name}": f"#/components/schemas/{title}" for name, title in names.items()})
+    document["components"]["schemas"] = {names.get(name, name): schema for name, schema in schemas.items()}
+
+
+def _implied(operation: Json) -> Iterator[type[ServiceError]]:
+    """What an operation can answer because of what it asks for."""
+    if operation["security"]:
+        yield from (Unauthorized, Forbidden, Unavailable)
+    if "requestBody" in operation:
+        yield from (InvalidJson, PayloadTooLarge, Unprocessable)
+    elif any(_can_be_invalid(parameter["schema"]) for parameter in operation.get("parameters", ())):
+        yield Unprocessable
+
+
+def _can_be_invalid(schema: Json) -> bool:
+    """A string without further demands takes whatever comes."""
+    return {key: value for key, value in schema.items() if key not in {"title", "examples", "description"}} != {
+        "type": "string"
+    }
+
+
+def _declare(declared: Json, implied: dict[int | str, Json]) -> None:
+    """Adds responses; of a status that the route declares itself, examples."""
+    for status, response in implied.items():
+        own = declared.setdefault(str(status), response)
+        told, added = own.setdefault("content", response["content"])[JSON], response["content"][JSON]
+        if told["schema"] == added["schema"]:
+            told["examples"] = {**told.get("examples", {}), **added["examples"]}
+
+
+def _bodies(operation: Json) -> Iterator[Json]:
+    """The JSON that the operation takes, and what it answers."""
+    for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+        if JSON in part.get("content", {}):
+            yield part["content"][JSON]
+
+
+def _show(media: Json, schemas: Json) -> None:
+    schema: Json = media["schema"]
+    if "examples" not in media:
+        named: Json = schemas.get(schema.get("$ref", "").rpartition("/")[2], schema)
+        shown = named.get("examples") or [example_of(schema, schemas)]
+        media["examples"] = {f"example_{number}": {"value": value} for number, value in enumerate(shown, 1)}
+    for example in media["examples"].values():
+        example["value"] = with_nulls(example["value"], schema, schemas)

@@ -1,0 +1,100 @@
+"""Whether real answers are what the OpenAPI document says: every test of a service that talks HTTP asks it."""
+
+import copy
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx2
+from fastapi import FastAPI
+from jsonschema import Draft202012Validator, FormatChecker
+from referencing import Registry, Resource
+from referencing.jsonschema import DRAFT202012
+
+from chassis.methods import allow_of
+
+Json = dict[str, Any]
+JSON = "application/json"
+URI = "urn:document"
+
+
+class Document:
+    """An OpenAPI document with its schemas at hand."""
+
+    def __init__(self, document: Json) -> None:
+        self.content = document
+        self._registry = Registry().with_resource(URI, Resource(contents=_closed(document), specification=DRAFT202012))
+
+    def problems(self, value: object, *location: str) -> list[str]:
+        """What is wrong with `value` by the schema at that place of the document. Fields it does not name are wrong."""
+        pointer = "/".join(step.replace("~", "~0").replace("/", "~1") for step in location)
+        schema = {"$ref": f"{URI}#/{pointer}"}
+        checks = Draft202012Validator(schema, registry=self._registry, format_checker=FormatChecker())
+        return [f"{'.'.join(map(str, one.absolute_path))}: {one.message}" for one in checks.iter_errors(value)]
+
+    def operations(self) -> Iterator[tuple[str, str, Json]]:
+        for path, item in self.content["paths"].items():
+            for method, operation in item.items():
+                yield path, method, operation
+
+    def path_of(self, path: str) -> str | None:
+        """The documented path that `path` is one of; those without parameters come first."""
+        fitting = [one for one in self.content["paths"] if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", one), path)]
+        return min(fitting, key=lambda one: one.count("{"), default=None)
+
+
+class Conformance:
+    """Raises AssertionError for an answer that the document of `app` does not have.
+
+    Paths below `elsewhere` are answered by others, and not looked at.
+    """
+
+    def __init__(self, app: FastAPI, *, elsewhere: tuple[str, ...] = ()) -> None:
+        self._app = app
+        self._elsewhere = elsewhere
+        self._document: Document | None = None
+
+    async def __call__(self, answer: httpx2.Response) -> None:
+        """A client's event hook for responses."""
+        await answer.aread()
+        self.check(answer)
+
+    def check(self, answer: httpx2.Response) -> None:
+        method, path = answer.request.method.lower(), answer.request.url.path.rstrip("/")
+        if answer.status_code == 405:
+            assert answer.headers["Allow"] == allow_of(self._app, path)
+        if method in {"head", "options"} or answer.status_code in {405, 500} or path.startswith(self._elsewhere):
+            return
+        self._document = self._document or Document(self._app.openapi())
+        documented = self._document.path_of(path)
+        operation = self._document.content["paths"].get(documented, {}).get(method)
+        if operation is None:
+            return
+        where = f"{method.upper()} {documented}"
+        declared = operation["responses"].get(str(answer.status_code))
+        assert declared is not None, f"{where} answered {answer.status_code}, which is not documented: {answer.text}"
+        assert operation["security"] == [] or answer.status_code != 200 or _shows_credentials(answer.request), where
+        location = ("paths", documented, method, "responses", str(answer.status_code), "content", JSON, "schema")
+        problems = self._document.problems(json.loads(answer.content), *location)
+        assert problems == [], f"{where} answered {answer.text}, which is not as documented: {problems}"
+
+
+def _shows_credentials(request: httpx2.Request) -> bool:
+    return bool({"authorization", "x-api-key"} & request.headers.keys())
+
+
+def _closed(document: Json) -> Json:
+    """The document with every object closed: a field that it does not name is one that clients do not know of."""
+    document = copy.deepcopy(document)
+    for node in _nodes(document):
+        if node.get("type") == "object" and "properties" in node:
+            node.setdefault("additionalProperties", False)
+    return document
+
+
+def _nodes(node: object) -> Iterator[Json]:
+    if isinstance(node, dict):
+        yield node
+    for part in node.values() if isinstance(node, dict) else node if isinstance(node, list) else ():
+        yield from _nodes(part)
