@@ -112,7 +112,7 @@ def create_service_app(
         generate_unique_id_function=operation_id,
         docs_url=None,
         redoc_url=None,
-        openapi_url="/openapi.json" if settings.docs_enabled else None,
+        openapi_url=None,
         redirect_slashes=False,
         default_response_class=JsonResponse,
         lifespan=lifespan,

@@ -1,4 +1,5 @@
-"""The API's own pages, `/docs` and `/api/docs`, with their assets served from here: they work with no internet."""
+"""The API's own pages, `/docs` and `/api/docs`, with their assets served from here (they work with no internet), and the
+document they show."""
 
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
@@ -6,12 +7,20 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.staticfiles import StaticFiles
 
+from chassis.envelope import JsonResponse
+
 router = APIRouter(include_in_schema=False)
 
 
 def install_docs(app: FastAPI) -> None:
     app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
     app.include_router(router)
+
+
+@router.get("/openapi.json")
+async def document(request: Request) -> Response:
+    """FastAPI's own writes it with the standard library's JSON: 8 ms a time for the gateway's, to whoever asks."""
+    return JsonResponse(request.app.openapi())
 
 
 @router.get("/docs")

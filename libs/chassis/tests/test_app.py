@@ -202,6 +202,8 @@ async def test_health_is_healthy_degraded_or_unhealthy(http, essential: Switch, 
     unhealthy = await http.get("/health")
     assert (unhealthy.status_code, unhealthy.json()["status"]) == (503, "unhealthy")
     assert "secret" not in unhealthy.text
+    also = await http.get("/api/v1/health")
+    assert (also.status_code, also.json()["data"]["dependencies"].keys()) == (503, {"database", "redis"})
     assert (await http.get("/health/readiness")).status_code == 503
     assert (await http.get("/health/live")).status_code == 200
 
