@@ -12,6 +12,7 @@ from delivery.outcomes import (
     Ambiguous,
     Defect,
     Expired,
+    Outcome,
     Permanent,
     ProviderDown,
     RetryLater,
@@ -59,6 +60,19 @@ def test_what_an_outcome_means_for_the_ledger(outcome, before: dict, state: str,
     assert row.deferred == int(isinstance(outcome, ProviderDown))
     assert row.refused == isinstance(outcome, RetryLater)
     assert row.faults == claimed.faults + isinstance(outcome, Ambiguous | Defect)
+
+
+def _record_of(outcome: Outcome) -> Recorded:
+    before = Claimed(0, 0, expired=False)
+    return record_of(Recorded(uuid4(), "r"), outcome, before, POLICY, now=NOW, expires_at=None)
+
+
+def test_providers_words_are_kept_without_what_no_database_takes() -> None:
+    outcome = Permanent("bounced", "no\x00such \ud800user" + "x" * 2_000)
+    row = _record_of(outcome)
+    assert row.detail is not None and row.detail.startswith("nosuch userx")
+    assert len(row.detail) == 1_000
+    assert _record_of(Sent("p\x00-1")).provider_message_id == "p-1"
 
 
 def _result(state: str, **fields) -> Recorded:
