@@ -70,7 +70,8 @@ def _record_of(outcome: Outcome) -> Recorded:
 def test_providers_words_are_kept_without_what_no_database_takes() -> None:
     outcome = Permanent("bounced", "no\x00such \ud800user" + "x" * 2_000)
     row = _record_of(outcome)
-    assert row.detail is not None and row.detail.startswith("nosuch userx")
+    assert row.detail is not None
+    assert row.detail.startswith("nosuch userx")
     assert len(row.detail) == 1_000
     assert _record_of(Sent("p\x00-1")).provider_message_id == "p-1"
 
