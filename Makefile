@@ -77,9 +77,10 @@ format: .venv/.ready ## Format the code and repair what lint can repair
 	@$(RUN)/ruff check --quiet --fix . ; $(RUN)/ruff format --quiet .
 
 .PHONY: schemas
-schemas: .venv/.ready ## Write the committed OpenAPI documents and message schemas anew
+schemas: .venv/.ready ## Write what is generated and committed anew: OpenAPI, message schemas, docker-compose.prod.yml
 	@$(RUN)/python -m contracts.schemas write
 	@$(RUN)/python -m devstack.openapi write
+	@$(RUN)/python -m tests.deploy.production
 
 .PHONY: clean
 clean: ## Remove the environment and the embedded stack's data

@@ -1,6 +1,7 @@
 """Writes .env from .env.example with fresh random secrets, and each service's own .env with the address of its database.
 
-Needs nothing but Python. A .env that exists is kept; what the example has and it lacks is told.
+Needs nothing but Python. A .env that exists is kept: its empty secrets are filled in (a copy of the example has them empty),
+and what the example has and it lacks is told.
 """
 
 import re
@@ -13,11 +14,14 @@ SECRETS_END = "# --- docker-compose"  # the example's first section holds the se
 SERVICES = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
 
 
-def filled(example: str) -> str:
-    """The example with 32 random bytes, safe in URLs, for every empty variable of its first section."""
-    head, separator, rest = example.partition(SECRETS_END)
-    head = re.sub(r"^(\w+)=$", lambda line: f"{line[0]}{secrets.token_urlsafe(32)}", head, flags=re.MULTILINE)
-    return head + separator + rest
+def filled(text: str, example: str) -> str:
+    """The text with 32 random bytes, safe in URLs, for every empty variable that is in the example's first section."""
+    ours = values(example.partition(SECRETS_END)[0])
+
+    def fill(line: re.Match[str]) -> str:
+        return f"{line[1]}={secrets.token_urlsafe(32)}" if line[1] in ours else line[0]
+
+    return re.sub(r"^(\w+)=[^\S\n]*$", fill, text, flags=re.MULTILINE)
 
 
 def values(text: str) -> dict[str, str]:
@@ -33,10 +37,15 @@ def write(path: Path, text: str) -> None:
 def main(root: Path = ROOT) -> int:
     example, target = (root / ".env.example").read_text(encoding="utf-8"), root / ".env"
     if target.exists():
-        missing = values(example).keys() - values(target.read_text(encoding="utf-8")).keys()
+        kept = target.read_text(encoding="utf-8")
+        missing = values(example).keys() - values(kept).keys()
         print(".env is there already and was kept.", *(f"It lacks {name}." for name in sorted(missing)), sep="\n")
+        if (text := filled(kept, example)) != kept:
+            target.chmod(0o600)
+            target.write_text(text, encoding="utf-8")
+            print("Its empty secrets are fresh random ones now.")
     else:
-        write(target, filled(example))
+        write(target, filled(example, example))
         print("Wrote .env with fresh random secrets.")
     given = values(target.read_text(encoding="utf-8"))
     for folder in SERVICES:

@@ -52,4 +52,4 @@ def base() -> dict[str, dict[str, Any]]:
 
 
 def production() -> dict[str, dict[str, Any]]:
-    return services("docker-compose.yml", "docker-compose.prod.yml")
+    return services("docker-compose.prod.yml")

@@ -6,7 +6,9 @@ import sys
 import tomllib
 
 import pytest
+import yaml
 
+from tests.deploy import production as production_file
 from tests.deploy.compose import FOLDERS, ROOT, SETTINGS, base, production, services
 
 FILES = ("docker-compose.yml", "docker-compose.override.yml", "docker-compose.prod.yml")
@@ -18,6 +20,22 @@ def test_the_file_follows_the_compose_specification(name: str) -> None:
     command = [sys.executable, "-m", "check_jsonschema", "--builtin-schema", "vendor.compose-spec", str(ROOT / name)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout
+
+
+def test_the_production_file_is_the_other_one_with_productions_changes() -> None:
+    assert (ROOT / production_file.WHOLE).read_text() == production_file.whole(), "run make schemas"
+
+
+@pytest.mark.parametrize("name", ["docker-compose.yml", "docker-compose.prod.yml"])
+def test_the_file_is_whole_by_itself(name: str) -> None:
+    """So that `docker-compose -f FILE` works with it alone."""
+    document = yaml.safe_load((ROOT / name).read_text())
+    for service, body in document["services"].items():
+        assert "image" in body, service
+        assert set(body.get("networks", [])) <= set(document["networks"])
+        mounted = {volume.split(":")[0] for volume in body.get("volumes", []) if not volume.startswith((".", "$"))}
+        assert mounted <= set(document["volumes"])
+        assert set(body.get("depends_on", {})) <= set(document["services"])
 
 
 def test_only_the_gateway_is_published() -> None:

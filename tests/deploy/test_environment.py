@@ -38,7 +38,7 @@ def test_the_example_names_every_setting_and_nothing_else() -> None:
 
 def test_every_variable_that_compose_interpolates_is_in_the_example() -> None:
     example = (ROOT / ".env.example").read_text()
-    for name in ("docker-compose.yml", "docker-compose.override.yml", "docker-compose.prod.yml"):
+    for name in ("docker-compose.yml", "docker-compose.override.yml", "deploy/compose/production.yml"):
         for variable in re.findall(r"\$\{(\w+)", (ROOT / name).read_text()):
             assert re.search(rf"^(# )?{variable}=", example, re.MULTILINE), variable
 

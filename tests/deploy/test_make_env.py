@@ -56,3 +56,21 @@ def test_what_is_there_is_kept_and_what_it_lacks_is_told(checkout: Path) -> None
     (checkout / ".env").write_text("SECRET_KEY=mine\n")
     assert "It lacks SERVICE_SECRET." in make_env(checkout)
     assert (checkout / ".env").read_text() == "SECRET_KEY=mine\n"
+
+
+def test_a_copy_of_the_example_gets_its_secrets_and_what_is_set_stays(checkout: Path) -> None:
+    """`cp .env.example .env`, then `docker-compose up`, which says: run make env."""
+    shutil.copy(checkout / ".env.example", checkout / ".env")
+    edited = (checkout / ".env").read_text().replace("REDIS_PASSWORD=\n", "REDIS_PASSWORD=mine\n")
+    (checkout / ".env").write_text(edited + "FROM_NAME=\n")
+    assert "empty secrets" in make_env(checkout)
+    written = values(checkout / ".env")
+    assert written["REDIS_PASSWORD"] == "mine"
+    assert written["SMTP_PASSWORD"] == written["FROM_NAME"] == "", "not a secret of ours"
+    assert all(
+        re.fullmatch(r"[\w-]{43}", written[name]) for name in ("SECRET_KEY", "POSTGRES_PASSWORD", "GRAFANA_PASSWORD")
+    )
+    assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600
+    assert written["USER_SERVICE_DB_PASSWORD"] in values(checkout / "user-service/.env")["DATABASE_URL"]
+    assert "empty secrets" not in make_env(checkout)
+    assert values(checkout / ".env") == written
