@@ -9,8 +9,8 @@ async def hang_up(url: SplitResult, path: str, headers: Mapping[str, str], *, ch
     """Sends a head and a part of the body, waits until the server has them, and closes."""
     length = "Transfer-Encoding: chunked" if chunked else "Content-Length: 1000"
     given = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n{length}\r\n{given}"
-    head += "Expect: 100-continue\r\n\r\n"
+    usual = "Host: x\r\nContent-Type: application/json\r\nExpect: 100-continue"
+    head = f"POST {path} HTTP/1.1\r\n{usual}\r\n{length}\r\n{given}\r\n"
     reader, writer = await asyncio.open_connection(url.hostname, url.port)
     writer.write(head.encode())
     assert b" 100 " in await asyncio.wait_for(reader.readline(), 10), "somebody reads the body"

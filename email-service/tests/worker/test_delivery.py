@@ -4,7 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from chassis.broker import Publication
-from contracts.messages import NotificationMessage
+from contracts.messages import NotificationMessage, TemplateRef
 from contracts.topology import queues_of
 
 
@@ -152,3 +152,24 @@ async def test_an_account_that_is_turned_away_fails_nothing_and_all_is_sent_when
     assert {event.code for event in world.events if event.status == "retrying"} == {"quota_exceeded"}
     assert inbox.emails.total == 12
     assert world.failed == []
+
+
+async def test_values_are_rendered_as_the_caller_wrote_them_at_once_and_after_retries(
+    world, message, lookups, inbox, until
+):
+    lookups.add_template(
+        "order", subject="{{ n }}", text="{% for pair in o %}{{ pair[0] }}={{ pair[1] }};{% endfor %}{{ big.sum }}"
+    )
+    numbers = '"n": 12345678901234567890123, "big": {"sum": -18446744073709551617}'
+    written = f'{{"o": {{"Subtotal": 1.10, "Tax": 2, "a": 3}}, {numbers}}}'
+    sent = message(
+        lookups.add_user("defer-2@example.com"), template=TemplateRef(code="order", version=1, language="en")
+    )
+    body = sent.model_dump_json().replace('"variables":{"name":"Ada"}', f'"variables":{written}')
+    assert written in body
+    async with world.worker():
+        await world.broker.publish_many([Publication("email", body.encode(), str(sent.notification_id))])
+        [email] = await inbox.emails.wait_for(1)
+        await until(lambda: world.statuses(sent.notification_id)[-1:] == ["sent"])
+    assert world.statuses(sent.notification_id)[0] == "retrying", "the ledger kept it in between"
+    assert (email.subject, email.text) == ("12345678901234567890123", "Subtotal=1.1;Tax=2;a=3;-18446744073709551617")

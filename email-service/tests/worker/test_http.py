@@ -10,6 +10,7 @@ from chassis.security import ServiceTokens
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE
 from contracts.topology import queues_of
 from email_service.addresses import fingerprint
+from tests.hostile import Operation, operations_of, withstand
 
 
 async def test_it_starts_while_everything_it_needs_is_down(world, redis):
@@ -90,3 +91,15 @@ async def test_its_queues_are_measured_and_not_shown_while_they_cannot_be_seen(w
         await until(lambda: seen(app) == (0, 1))
         world.broker.depth = away
         await until(lambda: seen(app) == (None, None))
+
+
+async def test_no_operation_answers_5xx(world):
+    token = ServiceTokens(world.settings.service_secret.get_secret_value(), API_GATEWAY).issue(EMAIL_SERVICE)
+    operations = [
+        Operation("GET", "/internal/ledger", (), ("first", "last")),
+        Operation("GET", "/internal/suppressions/{fingerprint}", ("fingerprint",)),
+        Operation("DELETE", "/internal/suppressions/{fingerprint}", ("fingerprint",)),
+    ]
+    async with world.worker() as app:
+        own = [*operations_of(app), *operations]
+        await withstand(app, {"Authorization": f"Bearer {token}"}, own, known={"fingerprint": "0" * 64}, examples=150)

@@ -1,0 +1,21 @@
+"""Every operation of the user service withstands whatever is sent to it: as an administrator, as nobody, as a service."""
+
+from tests.hostile import Operation, operations_of, withstand
+
+INTERNAL = [
+    Operation("GET", "/internal/users/{user_id}", ("user_id",)),
+    Operation("POST", "/internal/api-keys/find", body={"hash": "0" * 64}),
+    Operation("POST", "/internal/users/{user_id}/push-tokens/remove", ("user_id",), body={"token": "t"}),
+]
+SLOW = ("/api/v1/auth/login",)  # hashes a password each time: tried by itself, and less often
+
+
+async def test_no_operation_answers_5xx(world) -> None:
+    admin = await world.admin()
+    other = await world.user()
+    known = {"user_id": other.id}
+    operations = operations_of(world.app)
+    caller = {"Authorization": f"Bearer {admin.token}"}
+    await withstand(world.app, caller, [one for one in operations if one.path not in SLOW], known=known, examples=400)
+    await withstand(world.app, {}, [one for one in operations if one.path in SLOW], examples=40)
+    await withstand(world.app, world.service_headers(), INTERNAL, known=known, examples=100)
