@@ -1,8 +1,16 @@
 """A user's devices."""
 
 import asyncio
-from uuid import uuid4
+from uuid import UUID, uuid4
 
+import pytest
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from contracts.lookups import USER_CACHE
+from user_service.repositories import push_tokens
+
+PASSWORD = "correct horse"
 SUBSCRIPTION = {
     "endpoint": "https://fcm.googleapis.com/fcm/send/d61c5u920dw",
     "keys": {
@@ -66,9 +74,179 @@ async def test_a_user_has_a_bounded_number_of_tokens_even_when_added_at_once(wor
     assert (await user.call("POST", path, json={"push_token": kept[0]})).status_code == 200
 
 
-async def test_two_users_may_share_a_device_and_neither_can_take_it_away(world) -> None:
-    one, two = await world.user(push_token="shared"), await world.user(push_token="shared")
-    await two.call("DELETE", f"{two.path}/push-tokens?token=shared")
+OTHER_KEYS = {
+    "p256dh": "BIPUL12DLfytvTajnryr2PRdAgXS3HGKiLqndGcJGabyhHheJYlNGCeXl1dn18gSJ1WAkAPIxr4gK0_dQds4yiI",
+    "auth": "AAAAAAAAAAAAAAAAAAAAAA",
+}
+
+
+async def _devices(world, user) -> list[dict]:
+    """What a worker is told of the user's devices."""
+    contact = await world.http.get(f"/internal/users/{user.id}", headers=world.service_headers())
+    return contact.json()["data"]["push_tokens"]
+
+
+def _registrations(token: object) -> list[tuple[str, str, dict]]:
+    """Every way in which somebody who is there registers a device: method, path, body."""
+    whole = {"name": "Ada", "email": f"{uuid4().hex}@example.com", "current_password": PASSWORD}
+    return [
+        ("POST", "/push-tokens", {"push_token": token}),
+        ("PUT", "/push-token", {"push_token": token}),
+        ("PATCH", "", {"push_token": token}),
+        ("PUT", "", whole | {"push_token": token}),
+    ]
+
+
+@pytest.mark.parametrize("way", range(4))
+@pytest.mark.parametrize("token", ["shared", SUBSCRIPTION])
+async def test_a_device_belongs_to_whoever_registered_it_last(world, redis, way: int, token) -> None:
+    one, two = await world.user(push_token=token), await world.user(push_token="of-two")
+    [before] = await _devices(world, one)
+    method, path, body = _registrations(token)[way]
+    copies = [f"{USER_CACHE}:{user.id}" for user in (one, two)]
+    for copy in copies:
+        await redis.set(copy, b"an old copy")
+    with capture_logs() as logs:
+        answer = await two.call(method, two.path + path, json=body)
+    assert answer.is_success, answer.text
+    assert await _devices(world, one) == []
+    assert before in await _devices(world, two)
+    assert [await redis.get(copy) for copy in copies] == [b"", b""], "both readers' copies are gone"
+    [event] = [entry for entry in logs if entry["event"] == "push_token.moved"]
+    assert (event["actor"], event["user_id"], event["earlier_user_id"]) == (f"user:{two.id}", two.id, one.id)
+    assert before["token"] not in str(logs)
+    assert (await one.call("GET")).json()["data"]["push_token"] is None
+
+
+async def test_a_device_is_taken_at_sign_up_too(world, redis) -> None:
+    one = await world.user(push_token="shared")
+    await redis.set(f"{USER_CACHE}:{one.id}", b"an old copy")
+    with capture_logs() as logs:
+        two = await world.user(push_token=" shared\n")
+    assert (await _tokens(one), await _tokens(two)) == ([], ["shared"])
+    assert not await redis.get(f"{USER_CACHE}:{one.id}")
+    [event] = [entry for entry in logs if entry["event"] == "push_token.moved"]
+    assert (event["actor"], event["earlier_user_id"]) == (f"user:{two.id}", one.id)
+
+
+async def test_a_key_that_moves_a_device_is_named(world) -> None:
+    one, two, key = await world.user(push_token="shared"), await world.user(), await world.api_key("users:write")
+    with capture_logs() as logs:
+        answer = await key.call("POST", f"{two.path}/push-tokens", json={"push_token": "shared"})
+    assert answer.status_code == 201
+    [event] = [entry for entry in logs if entry["event"] == "push_token.moved"]
+    assert (event["actor"], event["earlier_user_id"]) == (f"key:{key.id}", one.id)
+
+
+async def test_a_device_that_moved_is_another_one_and_its_users_newest(world) -> None:
+    one, two = await world.user(push_token="shared"), await world.user()
+    path = "/push-tokens"
+    old_id = (await one.call("GET", one.path + path)).json()["data"][0]["id"]
+    await two.call("POST", two.path + path, json={"push_token": "of-two"})
+    await two.call("POST", two.path + path, json={"push_token": "shared"})
+    assert await _tokens(two) == ["of-two", "shared"]
+    assert (await two.call("GET")).json()["data"]["push_token"] == "shared"
+    for user in (one, two):
+        assert (await user.call("DELETE", f"{user.path}{path}/{old_id}")).status_code == 404
+    assert (await one.call("DELETE", f"{one.path}{path}?token=shared")).status_code == 404
+    assert await _tokens(two) == ["of-two", "shared"]
+
+
+async def test_who_has_a_device_already_moves_nothing(world) -> None:
+    user = await world.user(push_token="mine")
+    with capture_logs() as logs:
+        for method, path, body in _registrations("mine"):
+            assert (await user.call(method, user.path + path, json=body)).is_success
+    assert not [entry for entry in logs if entry["event"] == "push_token.moved"]
+
+
+async def test_a_browser_comes_with_its_new_keys_however_its_endpoint_is_spelled(world) -> None:
+    one, two = await world.user(push_token=SUBSCRIPTION), await world.user()
+    endpoint = SUBSCRIPTION["endpoint"].replace("fcm.googleapis.com", "FCM.googleapis.com:443")
+    moved = {"endpoint": f" {endpoint}\t", "keys": OTHER_KEYS}
+    await two.call("POST", f"{two.path}/push-tokens", json={"push_token": moved})
+    assert await _devices(world, one) == []
+    assert await _devices(world, two) == [
+        {"provider": "web_push", "token": SUBSCRIPTION["endpoint"], "keys": OTHER_KEYS}
+    ]
+    assert (await two.call("DELETE", f"{two.path}/push-tokens", json={"token": endpoint})).status_code == 200
+
+
+@pytest.mark.parametrize("written", ["t1", " t1", "t1 ", "\tt1\r\n", "\u00a0t1\u2003"])
+async def test_blanks_around_a_token_make_no_other_device(world, written: str) -> None:
+    user = await world.user(push_token="t1")
+    answer = await user.call("POST", f"{user.path}/push-tokens", json={"push_token": written})
+    assert answer.status_code == 200
+    assert await _tokens(user) == ["t1"]
+    assert (await user.call("DELETE", f"{user.path}/push-tokens", json={"token": written})).status_code == 200
+
+
+async def test_a_device_registered_by_many_at_once_has_one_user(world) -> None:
+    people = [await world.user() for _ in range(4)]
+    for _ in range(5):
+        token = uuid4().hex
+        answers = await asyncio.gather(
+            *(person.call("POST", f"{person.path}/push-tokens", json={"push_token": token}) for person in people)
+        )
+        assert {answer.status_code for answer in answers} == {201}
+        owners = [person for person in people if token in await _tokens(person)]
+        assert len(owners) == 1
+
+
+@pytest.mark.parametrize("way", [1, 2])
+async def test_people_who_swap_their_phones_at_the_same_time_do_not_block_each_other(world, way: int) -> None:
+    """Each of the four calls locks both devices."""
+    one, two = await world.user(push_token="x"), await world.user(push_token="y")
+    for _ in range(12):
+        calls = []
+        for user, token in ((one, "y"), (two, "x"), (one, "x"), (two, "y")):
+            method, path, body = _registrations(token)[way]
+            calls.append(user.call(method, user.path + path, json=body))
+        answers = await asyncio.wait_for(asyncio.gather(*calls), 10)
+        assert {answer.status_code for answer in answers} == {200}
+        theirs = [*await _tokens(one), *await _tokens(two)]
+        assert len(theirs) == len(set(theirs))
+
+
+async def test_devices_are_held_in_the_order_of_their_tokens(world) -> None:
+    """In any other order two who want the same two would wait for each other. Stored the other way round."""
+    user = await world.user()
+    for token in ("b", "a"):
+        await user.call("POST", f"{user.path}/push-tokens", json={"push_token": token})
+    lock = "SELECT 1 FROM user_push_tokens WHERE token = '{}' FOR UPDATE {}"
+    waiting = text("SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND query LIKE '%token%'")
+
+    async def hold() -> None:
+        async with world.database.begin() as connection:
+            await push_tokens.hold(connection, UUID(user.id))
+
+    async with world.database.begin() as first, world.database.begin() as other:
+        await first.execute(text(lock.format("a", "")))
+        task = asyncio.create_task(hold())
+        async with asyncio.timeout(10):
+            while not (await other.execute(waiting)).scalar_one():
+                await asyncio.sleep(0.01)
+        await other.execute(text(lock.format("b", "NOWAIT")))
+    await asyncio.wait_for(task, 10)
+
+
+async def test_a_device_of_somebody_who_is_deleted_meanwhile_is_still_registered(world) -> None:
+    two = await world.user()
+    for _ in range(4):
+        one = await world.user(push_token="shared")
+        gone, taken = await asyncio.gather(
+            one.call("DELETE"), two.call("POST", f"{two.path}/push-tokens", json={"push_token": "shared"})
+        )
+        assert (gone.status_code, taken.status_code) == (200, 201)
+        assert await _tokens(two) == ["shared"]
+
+
+async def test_a_device_that_is_one_too_many_stays_whose_it_was(world) -> None:
+    one, two = await world.user(push_token="shared"), await world.user()
+    for number in range(20):
+        await two.call("POST", f"{two.path}/push-tokens", json={"push_token": f"t{number}"})
+    answer = await two.call("POST", f"{two.path}/push-tokens", json={"push_token": "shared"})
+    assert (answer.status_code, answer.json()["error"]) == (409, "too_many_push_tokens")
     assert await _tokens(one) == ["shared"]
 
 
@@ -94,7 +272,7 @@ async def test_the_known_push_services_are_accepted(world) -> None:
     for endpoint in KNOWN:
         body = {"push_token": {**SUBSCRIPTION, "endpoint": endpoint}}
         assert (await user.call("POST", f"{user.path}/push-tokens", json=body)).status_code == 201, endpoint
-    assert await _tokens(user) == KNOWN
+    assert await _tokens(user) == [*KNOWN[:-1], "https://fcm.googleapis.com/fcm/send/x"]
 
 
 REFUSED = [

@@ -44,8 +44,11 @@ class PushToken(Base):
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
 
     __table_args__ = (
-        # Unique per user, not over all: nobody can take another's device away by naming its token.
-        UniqueConstraint("user_id", "token"),
+        # A device has one user: whoever registered it last. Else what is for the earlier one would appear on its screen.
+        UniqueConstraint("token"),
+        UniqueConstraint(
+            "user_id", "token"
+        ),  # the release before this one writes by it; it also finds a user's devices
         CheckConstraint("provider IN ('fcm', 'web_push')", name="provider"),
         CheckConstraint("(provider = 'web_push') = (p256dh IS NOT NULL AND auth IS NOT NULL)", name="keys"),
     )

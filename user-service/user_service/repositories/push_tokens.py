@@ -3,12 +3,13 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
 
 from user_service.models import PushToken, table_of
 
@@ -48,22 +49,55 @@ async def count(connection: AsyncConnection, user_id: UUID) -> int:
     return (await connection.execute(select(func.count()).where(TOKENS.c.user_id == user_id))).scalar_one()
 
 
-async def find(connection: AsyncConnection, user_id: UUID, token: str) -> StoredPushToken | None:
-    query = select(*_COLUMNS).where(TOKENS.c.user_id == user_id, TOKENS.c.token == token)
-    row = (await connection.execute(query)).first()
-    return StoredPushToken(*row) if row else None
+class Overtaken(Exception):
+    """Somebody else has just added the device. What `hold` locked has to be given back before it is held again."""
 
 
-async def put(connection: AsyncConnection, user_id: UUID, token_id: UUID, device: Device) -> StoredPushToken:
-    """Adds the device, or renews the keys of the one that is there by that token."""
-    values = {"provider": device.provider, "p256dh": device.p256dh, "auth": device.auth}
+async def hold(connection: AsyncConnection, user_id: UUID, token: str | None = None) -> UUID | None:
+    """Locks the user's devices, and the one of that token, for the rest of the transaction. Returns who has that one.
+
+    In order of token, and before any of them is changed: two people who swap phones must not wait for each other for ever.
+    """
+    wanted = TOKENS.c.user_id == user_id
+    if token is not None:
+        wanted |= TOKENS.c.token == token
+    query = select(TOKENS.c.token, TOKENS.c.user_id).where(wanted).order_by(TOKENS.c.token).with_for_update()
+    owners = {row.token: row.user_id for row in await connection.execute(query)}
+    return owners.get(token)
+
+
+async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
+    """Of a device that nobody had when it was held. Raises Overtaken."""
     statement = (
         insert(TOKENS)
-        .values(id=token_id, user_id=user_id, token=device.token, **values)
-        .on_conflict_do_update(index_elements=["user_id", "token"], set_=values)
+        .values(id=uuid7(), user_id=user_id, token=device.token, **_keys(device))
+        .on_conflict_do_nothing()
         .returning(*_COLUMNS)
     )
+    row = (await connection.execute(statement)).first()
+    if row is None:
+        raise Overtaken
+    return StoredPushToken(*row)
+
+
+async def renew(connection: AsyncConnection, device: Device) -> StoredPushToken:
+    """Gives a device that is held the keys that it has now."""
+    return await _update(connection, device.token, _keys(device))
+
+
+async def move(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
+    """Makes a device that is held, and somebody else's, this user's newest, under a new id."""
+    values = {"id": uuid7(), "user_id": user_id, "created_at": func.now()}
+    return await _update(connection, device.token, _keys(device) | values)
+
+
+async def _update(connection: AsyncConnection, token: str, values: dict[str, Any]) -> StoredPushToken:
+    statement = TOKENS.update().where(TOKENS.c.token == token).values(**values).returning(*_COLUMNS)
     return StoredPushToken(*(await connection.execute(statement)).one())
+
+
+def _keys(device: Device) -> dict[str, Any]:
+    return {"provider": device.provider, "p256dh": device.p256dh, "auth": device.auth}
 
 
 async def remove_token(connection: AsyncConnection, user_id: UUID, token: str) -> bool:

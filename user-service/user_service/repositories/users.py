@@ -129,7 +129,7 @@ async def change(connection: AsyncConnection, user_id: UUID, changes: UserChange
 
 
 async def lock(connection: AsyncConnection, user_id: UUID) -> bool:
-    """Holds the user until the transaction ends, so that its tokens can be counted. False: there is no such user."""
+    """Holds the user until the transaction ends, so that nobody adds to its devices. False: there is no such user."""
     query = select(USERS.c.id).where(USERS.c.id == user_id).with_for_update()
     return (await connection.execute(query)).first() is not None
 

@@ -44,6 +44,9 @@ def _decoded(text: str, length: int) -> bytes:
 NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_storable_secret)]
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_storable_secret)]
 
-PushTokenText = Annotated[str, Field(min_length=1, max_length=2048, pattern=r"^[!-~]+$")]
+# Blanks around it come from copying; a device must not be two because of them.
+PushTokenText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
+]
 WebPushPublicKey = Annotated[str, Field(max_length=100), AfterValidator(_public_key)]
 WebPushSecret = Annotated[str, Field(max_length=30), AfterValidator(_auth_secret)]

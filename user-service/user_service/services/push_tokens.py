@@ -1,10 +1,11 @@
-"""The devices of a user: a bounded number, and only such endpoints as a worker may send to."""
+"""The devices of a user: a bounded number, only such endpoints as a worker may send to, and each device one user's."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from uuid import UUID
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
-from uuid_utils.compat import uuid7
 
 from chassis.database import Database
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
@@ -12,9 +13,28 @@ from user_service.repositories import push_tokens, users
 from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.schemas.push_tokens import WebPushSubscription, device_of
 from user_service.services.contacts import Contacts
-from user_service.services.web_push import check_endpoint
+from user_service.services.web_push import check_endpoint, one_spelling
+
+log = structlog.get_logger()
 
 MOST = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """A device that is a user's now; `earlier_owner` may be nobody, the user, or somebody else who has lost it."""
+
+    user_id: UUID
+    token: StoredPushToken
+    earlier_owner: UUID | None
+
+    @property
+    def is_new(self) -> bool:
+        return self.earlier_owner != self.user_id
+
+    @property
+    def moved_from(self) -> UUID | None:
+        return self.earlier_owner if self.is_new else None
 
 
 class PushTokens:
@@ -26,9 +46,10 @@ class PushTokens:
     def device(self, given: str | WebPushSubscription) -> Device:
         """Raises a 422 for an endpoint that is not a known push service's."""
         device = device_of(given)
-        if device.provider == "web_push":
-            check_endpoint(device.token, self._hosts)
-        return device
+        if device.provider == "fcm":
+            return device
+        check_endpoint(device.token, self._hosts)
+        return replace(device, token=one_spelling(device.token))
 
     async def of_user(self, user_id: UUID) -> Sequence[StoredPushToken]:
         """Raises UserNotFound."""
@@ -37,37 +58,56 @@ class PushTokens:
                 raise UserNotFound
             return await push_tokens.of_user(connection, user_id)
 
-    async def add(self, user_id: UUID, given: str | WebPushSubscription) -> tuple[StoredPushToken, bool]:
-        """The stored token, and whether it is new. Raises UserNotFound, TooManyPushTokens."""
+    async def add(self, user_id: UUID, given: str | WebPushSubscription, *, actor: str) -> Registration:
+        """Raises UserNotFound, TooManyPushTokens."""
         device = self.device(given)
         async with self._database.begin() as connection:
-            if not await users.lock(connection, user_id):
-                raise UserNotFound
-            is_new = await push_tokens.find(connection, user_id, device.token) is None
-            stored = await _put(connection, user_id, device)
+            await _lock(connection, user_id)
+            registration = await _put(connection, user_id, device)
         await self._contacts.changed(user_id)
-        return stored, is_new
+        await self.tell(registration, actor=actor)
+        return registration
 
-    async def replace(self, user_id: UUID, given: str | WebPushSubscription | None) -> None:
+    async def replace(self, user_id: UUID, given: str | WebPushSubscription | None, *, actor: str) -> None:
         """See `replace_within`. Raises UserNotFound, TooManyPushTokens."""
         device = None if given is None else self.device(given)
         async with self._database.begin() as connection:
-            await self.replace_within(connection, user_id, device)
+            registration = await self.replace_within(connection, user_id, device)
         await self._contacts.changed(user_id)
+        await self.tell(registration, actor=actor)
 
-    async def replace_within(self, connection: AsyncConnection, user_id: UUID, device: Device | None) -> None:
-        """An FCM token takes the place of all others, None removes them; a Web Push subscription is added."""
-        if not await users.lock(connection, user_id):
-            raise UserNotFound
-        if device is None or device.provider == "fcm":
-            await push_tokens.remove_fcm(connection, user_id, but=device.token if device else None)
-        if device is not None:
-            await _put(connection, user_id, device)
+    async def replace_within(
+        self, connection: AsyncConnection, user_id: UUID, device: Device | None
+    ) -> Registration | None:
+        """An FCM token takes the place of all others, None removes them; a Web Push subscription is added.
+
+        What it returns is for `tell`, after the commit.
+        """
+        await _lock(connection, user_id)
+        if device is None:
+            await push_tokens.hold(connection, user_id)
+            await push_tokens.remove_fcm(connection, user_id, but=None)
+            return None
+        return await _put(connection, user_id, device, alone=device.provider == "fcm")
+
+    async def tell(self, registration: Registration | None, *, actor: str) -> None:
+        """After the commit: takes the readers' copies of the earlier owner away, and writes down who moved the device."""
+        if registration is None or (earlier := registration.moved_from) is None:
+            return
+        await self._contacts.changed(earlier)
+        log.info(
+            "push_token.moved",
+            actor=actor,
+            push_token_id=str(registration.token.id),
+            provider=registration.token.provider,
+            user_id=str(registration.user_id),
+            earlier_user_id=str(earlier),
+        )
 
     async def remove(self, user_id: UUID, token: str) -> None:
         """Raises PushTokenNotFound."""
         async with self._database.begin() as connection:
-            if not await push_tokens.remove_token(connection, user_id, token):
+            if not await push_tokens.remove_token(connection, user_id, one_spelling(token)):
                 raise PushTokenNotFound
         await self._contacts.changed(user_id)
 
@@ -79,9 +119,33 @@ class PushTokens:
         await self._contacts.changed(user_id)
 
 
-async def _put(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
-    """For a locked user."""
-    stored = await push_tokens.put(connection, user_id, uuid7(), device)
+async def _lock(connection: AsyncConnection, user_id: UUID) -> None:
+    if not await users.lock(connection, user_id):
+        raise UserNotFound
+
+
+async def _put(connection: AsyncConnection, user_id: UUID, device: Device, *, alone: bool = False) -> Registration:
+    """For a locked user; `alone`: in place of its other FCM tokens."""
+    owner, stored = await _registered(connection, user_id, device)
+    if alone:
+        await push_tokens.remove_fcm(connection, user_id, but=device.token)
     if await push_tokens.count(connection, user_id) > MOST:
         raise TooManyPushTokens
-    return stored
+    return Registration(user_id, stored, owner)
+
+
+async def _registered(
+    connection: AsyncConnection, user_id: UUID, device: Device
+) -> tuple[UUID | None, StoredPushToken]:
+    """Whose the device was, and the device, which is the user's now."""
+    while True:
+        try:
+            async with connection.begin_nested():  # whose end, when it was overtaken, gives back what it held
+                owner = await push_tokens.hold(connection, user_id, device.token)
+                if owner is None:
+                    return owner, await push_tokens.add(connection, user_id, device)
+                if owner == user_id:
+                    return owner, await push_tokens.renew(connection, device)
+                return owner, await push_tokens.move(connection, user_id, device)
+        except push_tokens.Overtaken:
+            continue

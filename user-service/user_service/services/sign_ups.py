@@ -29,11 +29,13 @@ class SignUps:
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
         await self._refuse_taken(given.email)
         new = new_user(given, await self._passwords.hash(given.password.get_secret_value()))
+        registration = None
         async with self._database.begin() as connection:
             await users.add(connection, new)
             if device is not None:
-                await self._push_tokens.replace_within(connection, new.id, device)
+                registration = await self._push_tokens.replace_within(connection, new.id, device)
             user = await _stored(connection, new.id)
+        await self._push_tokens.tell(registration, actor=f"user:{new.id}")
         log.info("user.signed_up", user_id=str(new.id))
         return user
 

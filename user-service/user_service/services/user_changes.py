@@ -1,6 +1,7 @@
 """Changing a user, and what has to be proved first."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 import structlog
@@ -16,7 +17,7 @@ from user_service.repositories.users import StoredUser, UserChanges
 from user_service.schemas.users import UserChange
 from user_service.services.contacts import Contacts
 from user_service.services.password_gate import PasswordGate
-from user_service.services.push_tokens import PushTokens
+from user_service.services.push_tokens import PushTokens, Registration
 from user_service.services.sessions import Sessions
 from user_service.services.users import preference_columns
 
@@ -44,26 +45,33 @@ class UserChanger:
         changes = _columns(given)
         if given.password is not None:
             changes["password_hash"] = await self._gate.hash(given.password)
-        changed, ended = await self._write(user.id, changes, given, device)
-        await self._sessions.revoke(ended)
+        written = await self._write(user.id, changes, given, device)
+        await self._sessions.revoke(written.ended)
         await self._contacts.changed(user.id)
-        return changed
+        await self._push_tokens.tell(written.registration, actor=caller.caller)
+        return written.user
 
-    async def _write(
-        self, user_id: UUID, changes: UserChanges, given: UserChange, device: Device | None
-    ) -> tuple[StoredUser, Sequence[LiveToken]]:
+    async def _write(self, user_id: UUID, changes: UserChanges, given: UserChange, device: Device | None) -> "_Written":
         ended: Sequence[LiveToken] = []
+        registration = None
         async with self._database.begin() as connection:
             await users.change(connection, user_id, changes)
             if "push_token" in given.model_fields_set:
-                await self._push_tokens.replace_within(connection, user_id, device)
+                registration = await self._push_tokens.replace_within(connection, user_id, device)
             if given.password is not None:
                 ended = await self._sessions.end_all(connection, user_id)
                 log.info("user.password_changed", user_id=str(user_id))
             changed = await users.find(connection, user_id)
             if changed is None:
                 raise UserNotFound
-        return changed, ended
+        return _Written(changed, ended, registration)
+
+
+@dataclass(frozen=True, slots=True)
+class _Written:
+    user: StoredUser
+    ended: Sequence[LiveToken]
+    registration: Registration | None
 
 
 def _touches_credentials(user: StoredUser, given: UserChange) -> bool:

@@ -7,7 +7,7 @@ import structlog
 
 from chassis.database import Database
 from user_service.errors import UserNotFound
-from user_service.repositories import api_keys, users
+from user_service.repositories import api_keys, push_tokens, users
 from user_service.repositories.users import StoredUser, UserChanges, UserFilter
 from user_service.schemas.users import PreferencesChange
 from user_service.services.api_keys import ApiKeys
@@ -50,6 +50,8 @@ class Users:
         async with self._database.begin() as connection:
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
+            await users.lock(connection, user_id)
+            await push_tokens.hold(connection, user_id)  # in their order; those that go with the user have none
             if not await users.remove(connection, user_id):
                 raise UserNotFound
         await self._contacts.changed(user_id)

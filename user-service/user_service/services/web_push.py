@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from chassis.errors import field_error
 
 # Strict on purpose: no user name, no port but 443, no IP address in any spelling (the last label begins with a letter).
-_ENDPOINT = re.compile(r"https://((?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*)(?::443)?/[!-~]*", re.IGNORECASE)
+_ENDPOINT = re.compile(r"https://((?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*)(?::443)?(/[!-~]*)", re.IGNORECASE)
 
 
 def check_endpoint(endpoint: str, hosts: Sequence[str]) -> None:
@@ -14,6 +14,15 @@ def check_endpoint(endpoint: str, hosts: Sequence[str]) -> None:
     match = _ENDPOINT.fullmatch(endpoint)
     if match is None or not any(_is_host(match[1].lower(), allowed.lower()) for allowed in hosts):
         raise field_error("push_token.endpoint", "must be an https address of a known push service")
+
+
+def one_spelling(token: str) -> str:
+    """An endpoint with its host in small letters and without its port, so that one browser is one device.
+
+    What is no endpoint (an FCM token) stays as it is.
+    """
+    match = _ENDPOINT.fullmatch(token)
+    return f"https://{match[1].lower()}{match[2]}" if match else token
 
 
 def _is_host(host: str, allowed: str) -> bool:
