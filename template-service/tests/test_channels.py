@@ -152,6 +152,15 @@ async def test_schemes_that_could_run_code_or_are_none_are_refused(admin, scheme
     assert {error["field"].split(".")[0] for error in answer.json()["data"]["errors"]} == {"link_schemes"}
 
 
+async def test_a_link_that_would_run_code_is_refused_on_saving_and_in_previews(admin) -> None:
+    content = "<a href='java&#115;cript:alert(1)'>x</a>"
+    saved = await admin.post(TEMPLATES, json={**BRIEF, "content": content})
+    shown = await admin.post(f"{TEMPLATES}/render", json={"content": content})
+    for answer in (saved, shown):
+        assert (answer.status_code, answer.json()["error"]) == (422, "invalid_template")
+        assert [error["field"] for error in answer.json()["data"]["errors"]] == ["content"]
+
+
 async def test_content_without_markup_keeps_its_paragraphs_and_is_read_back_as_it_was_sent(admin) -> None:
     content = "Hello {{ name }},\n\nsee you <soon>.\nBye"
     assert (await created(admin, content=content))["content"] == content

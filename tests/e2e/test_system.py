@@ -5,6 +5,13 @@ from uuid import uuid4
 
 from tests.e2e.system import MODULES, System
 
+BRIEF = {
+    "name": "Welcome Email",
+    "description": "Email sent to new users",
+    "content": "<html><body>Hello {{name}}!</body></html>",
+    "language": "en",
+}
+
 
 def test_email_and_push_at_several_priorities_all_reach_their_provider_once(system: System, user: str) -> None:
     sent = {
@@ -23,6 +30,16 @@ def test_email_and_push_at_several_priorities_all_reach_their_provider_once(syst
     assert mail["subject"] == "Hello Ada"
     push = system.message(system.messages("push")[0]["id"])
     assert (push["title"], push["link"]) == ("Hi Ada", "https://example.com/x")
+
+
+def test_the_template_of_the_brief_is_mailed_and_pushed(system: System, user: str) -> None:
+    system.call("POST", "/templates/", {**BRIEF, "code": "brief"}, status=201)
+    sent = {channel: system.send(channel, user, template_code="brief") for channel in ("email", "push")}
+    assert [system.follow(notification_id)["status"] for notification_id in sent.values()] == ["sent", "sent"]
+    mail = next(one for one in system.messages("email") if one["message_id"].startswith(f"<{sent['email']}"))
+    assert (mail["subject"], system.message(mail["id"])["text"].strip()) == ("Welcome Email", "Hello Ada!")
+    pushes = [system.message(one["id"]) for one in system.messages("push")]
+    assert ("Welcome Email", "Hello Ada!") in [(push["title"], push["body"]) for push in pushes]
 
 
 def test_one_correlation_id_goes_from_the_client_to_the_provider(system: System, user: str) -> None:

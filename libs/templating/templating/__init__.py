@@ -3,6 +3,7 @@
 from templating.compiled import CompiledTemplate
 from templating.compiler import compile_template
 from templating.errors import MissingVariables, TemplateError
+from templating.literal_links import check_links
 from templating.source import RenderedEmail, RenderedPush, TemplateSource
 
 __all__ = [
@@ -12,5 +13,6 @@ __all__ = [
     "RenderedPush",
     "TemplateError",
     "TemplateSource",
+    "check_links",
     "compile_template",
 ]

@@ -53,6 +53,13 @@ def classify(beginning: str) -> UrlStart:
     return UrlStart.CLOSED
 
 
+def is_dangerous(url: str, *, but_pictures: bool = False) -> bool:
+    """Whether a browser would read a dangerous scheme, past the characters that it ignores."""
+    before, colon, _ = _UNSEEN.sub("", url[:MAX_BEGINNING]).partition(":")
+    scheme = before.lower()
+    return bool(colon) and scheme in _DANGEROUS_SCHEMES and not (but_pictures and scheme == "data")
+
+
 def app_scheme(scheme: str) -> str:
     """The scheme of an app's links, in lower case, from `myapp`, `myapp:` or `myapp://`.
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from templating import TemplateError, TemplateSource, compile_template
+from templating import TemplateError, TemplateSource, check_links, compile_template
 from templating.urls import app_scheme
 
 DANGEROUS = [
@@ -79,6 +79,33 @@ def test_no_template_runs_code(source):
         with pytest.raises(TemplateError) as error:
             refused()
         assert error.value.code == "unsafe_url"
+
+
+@pytest.mark.parametrize("address", [one for one in DANGEROUS if not one.lower().startswith("data")])
+@pytest.mark.parametrize(
+    "place", ["<a href", "<form action", "<img src", "<svg><a xlink:href", "<button formaction", "<p><area href"]
+)
+def test_a_template_that_spells_such_a_link_out_is_not_saved(place, address):
+    for html in (f'{place}="{address}">x', f'{place}="{{% if a %}}{address}{{% endif %}}">x'):
+        with pytest.raises(TemplateError) as refused:
+            check_links(TemplateSource(html=html))
+        assert (refused.value.code, refused.value.field) == ("unsafe_url", "html")
+
+
+@pytest.mark.parametrize(
+    "html",
+    [
+        '<a href="https://e/?x=javascript:1">x',
+        '<a href="{{ u }}:javascript">x',
+        '<img src="data:image/png;base64,AAAA">',
+        '<a href="myapp://x">x',
+        '<a href="java/script:x">x',
+        '<p title="javascript:x">javascript:x',
+        "javascript:x",
+    ],
+)
+def test_other_links_are_saved(html):
+    check_links(TemplateSource(html=html))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The channels that an author chose, the schemes of apps' links; and what serves e-mail serves push, too."""
+"""The channels that an author chose, and the schemes of apps' links."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -18,10 +18,8 @@ def upgrade() -> None:
         op.add_column(
             "template_versions", sa.Column(name, postgresql.ARRAY(sa.Text()), server_default="{}", nullable=False)
         )
-    op.execute("UPDATE template_versions SET serves_push = true WHERE serves_email AND NOT serves_push")
 
 
 def downgrade() -> None:
-    op.execute("UPDATE template_versions SET serves_push = false WHERE title = '' AND body = ''")
     for name in COLUMNS:
         op.drop_column("template_versions", name)

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.recipients import Channel
 from template_service.models import Template, TemplateLanguage, TemplateVersion
 from template_service.repositories.records import TemplateRecord
+from template_service.repositories.versions import SERVES_PUSH
 
 _IS_ACTIVE = and_(
     TemplateLanguage.template_id == TemplateVersion.template_id,
@@ -94,7 +95,7 @@ def _templates() -> Select[*tuple[Any, ...]]:
             "active"
         ),
         _of_active(func.bool_or(TemplateVersion.serves_email)).label("serves_email"),
-        _of_active(func.bool_or(TemplateVersion.serves_push)).label("serves_push"),
+        _of_active(func.bool_or(SERVES_PUSH)).label("serves_push"),
     )
 
 
@@ -128,7 +129,7 @@ def _version_matches(wanted: Filter) -> Iterator[ColumnElement[bool]]:
         case "email":
             yield TemplateVersion.serves_email.is_(True)
         case "push":
-            yield TemplateVersion.serves_push.is_(True)
+            yield SERVES_PUSH
 
 
 def _record(row: RowMapping) -> TemplateRecord:

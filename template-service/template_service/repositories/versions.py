@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Select, and_, func, select, tuple_, update
+from sqlalchemy import ColumnElement, CursorResult, Row, Select, and_, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,12 +12,18 @@ from template_service.models import Template, TemplateLanguage, TemplateVersion
 from template_service.repositories.records import NewVersion, VersionRecord, VersionSummary
 from templating import TemplateSource
 
+SERVES_PUSH = or_(
+    TemplateVersion.serves_push, and_(TemplateVersion.serves_email, func.cardinality(TemplateVersion.channels) == 0)
+)
+"""What serves e-mail serves push, too, unless its author chose otherwise. Versions that were saved before that was so
+do not say it themselves: workers of that release could not have pushed them."""
+
 _SUMMARY = (
     TemplateVersion.language,
     TemplateVersion.version,
     TemplateVersion.required,
     TemplateVersion.serves_email,
-    TemplateVersion.serves_push,
+    SERVES_PUSH,
     TemplateVersion.created_at,
     TemplateVersion.channels,
 )

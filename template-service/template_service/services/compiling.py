@@ -7,13 +7,13 @@ from contracts.recipients import CHANNELS, Channel
 from template_service.errors import InvalidTemplate
 from template_service.repositories.records import NewVersion
 from template_service.services.drafts import Channels, Draft
-from templating import CompiledTemplate, TemplateError, TemplateSource, compile_template
+from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
 
 
 async def compiled(source: TemplateSource) -> CompiledTemplate:
     """Raises InvalidTemplate, which names the part and what is wrong with it."""
     try:
-        return await asyncio.to_thread(compile_template, source)
+        return await asyncio.to_thread(_compiled, source)
     except TemplateError as error:
         raise InvalidTemplate(error) from error
 
@@ -32,6 +32,11 @@ async def checked(draft: Draft) -> NewVersion:
         serves_email="email" in served,
         serves_push="push" in served,
     )
+
+
+def _compiled(source: TemplateSource) -> CompiledTemplate:
+    check_links(source)
+    return compile_template(source)
 
 
 def channels_of(template: CompiledTemplate, chosen: Channels) -> tuple[Channel, ...]:

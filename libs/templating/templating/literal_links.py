@@ -1,0 +1,25 @@
+"""Links that a template spells out itself. Looked at when it is saved; what was saved earlier is sent as it is."""
+
+import re
+
+from turbohtml import parse
+
+from templating.errors import TemplateError
+from templating.source import TemplateSource
+from templating.urls import is_dangerous
+
+_ATTRIBUTES = ("href", "xlink:href", "action", "formaction", "src", "background", "poster", "data")
+_PICTURES = frozenset({"src", "background", "poster"})  # `data:` there is a picture in the mail itself
+_MARKUPS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
+
+
+def check_links(source: TemplateSource) -> None:
+    """Raises `unsafe_url` when the HTML has a link that would run code, however it is written."""
+    if ":" not in source.html and "&" not in source.html:
+        return
+    for element in parse(source.html).find_all():
+        for name in _ATTRIBUTES:
+            if (value := element.attr(name)) is not None and any(
+                is_dangerous(piece, but_pictures=name in _PICTURES) for piece in _MARKUPS.split(value)
+            ):
+                raise TemplateError("unsafe_url", f"the {name} of <{element.tag}> would run code", "html")
