@@ -5,7 +5,7 @@ import binascii
 from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import AfterValidator, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr, StringConstraints
 
 from chassis.fields import storable
 
