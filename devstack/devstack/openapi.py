@@ -54,10 +54,6 @@ def forwarded(services: Mapping[str, FastAPI]) -> dict[str, Any]:
     }
 
 
-def written(document: Mapping[str, Any]) -> str:
-    return json.dumps(document, indent=2, sort_keys=True, ensure_ascii=False) + "\n"
-
-
 class Files:
     """Writes documents, or finds those that differ from what would be written."""
 
@@ -65,8 +61,8 @@ class Files:
         self._write = write
         self.stale: list[Path] = []
 
-    def put(self, file: Path, document: Mapping[str, Any]) -> None:
-        text = written(document)
+    def put(self, file: Path, document: Mapping[str, Any], *, sort: bool = True) -> None:
+        text = json.dumps(document, indent=2, sort_keys=sort, ensure_ascii=False) + "\n"
         if self._write:
             file.write_text(text)
         elif not file.exists() or file.read_text() != text:
@@ -75,7 +71,8 @@ class Files:
 
 def main(task: str) -> int:
     services, files = apps(), Files(write=task == "write")
-    files.put(api_gateway.main.FORWARDED, forwarded(services))  # first: the gateway's own document is made with it
+    # First: the gateway's own document is made with it. Unsorted: /docs shows fields in this order.
+    files.put(api_gateway.main.FORWARDED, forwarded(services), sort=False)
     for service, app in services.items():
         files.put(file_of(service), app.openapi())
     for file in files.stale:

@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -34,7 +35,7 @@ def run(command: Sequence[str | Path], folder: Path, **env: str) -> str:
 
 def test_a_python_client_runs_the_five_calls_with_typed_answers(generated: Path, system: System) -> None:
     uv = shutil.which("uv") or ROOT / ".tools" / "bin" / "uv"
-    run([uv, "sync", "--quiet", "--frozen", "--project", FOLDER], ROOT)
+    run([uv, "sync", "--quiet", "--frozen", "--python", sys.executable, "--project", FOLDER], ROOT)
     scripts = FOLDER / ".venv" / "bin"
     options = ["--meta", "none", "--config", FOLDER / "python_client.yml", "--output-path", "gateway_client"]
     said = run([scripts / "openapi-python-client", "generate", "--path", "openapi.json", *options], generated)

@@ -1,5 +1,6 @@
 """What holds for the OpenAPI document of every service: clients are generated from it."""
 
+import json
 import re
 from collections import Counter
 from collections.abc import Iterator
@@ -106,6 +107,16 @@ def test_components_have_names_for_a_client_s_code(service: str) -> None:
     names = document_of(service).content["components"]["schemas"].keys()
     assert [name for name in names if not re.fullmatch(r"[A-Z][A-Za-z0-9]+", name)] == []
     assert not {"HTTPValidationError", "ValidationError"} & names
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_answer_leaves_nothing_out(service: str) -> None:
+    """Else a generated client has to look whether it is there."""
+    document = document_of(service)
+    taken = json.dumps([operation.get("requestBody") for _, _, operation in operations(service)])
+    for name, schema in document.content["components"]["schemas"].items():
+        if f'/{name}"' in json.dumps([operation["responses"] for _, _, operation in operations(service)]):
+            assert f'/{name}"' in taken or set(schema["required"]) == set(schema["properties"]), name
 
 
 @pytest.mark.parametrize("service", SERVICES)

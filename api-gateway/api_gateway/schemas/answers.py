@@ -108,8 +108,6 @@ class BatchRefusal(Refusal):
 class TimelineEntry(BaseModel):
     """One step of the story."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
     status: str
     at: datetime
     code: str | None = None
@@ -171,8 +169,6 @@ class LedgerCheck(BaseModel):
 
 class ChannelTotals(BaseModel):
     """`accepted` was counted when accepting; `by_status` counts rows now; `unaccounted` is their difference."""
-
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
 
     accepted: int
     by_status: dict[Status, int]

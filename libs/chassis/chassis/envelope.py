@@ -60,8 +60,6 @@ class Meta(BaseModel):
 class Envelope(BaseModel, Generic[T]):
     """A success. `message` is for people."""
 
-    model_config = ConfigDict(json_schema_serialization_defaults_required=True)
-
     success: Literal[True] = True
     message: str = ""
     data: T

@@ -5,10 +5,11 @@ import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Literal
 
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict
+from pydantic.config import JsonDict
 from starlette.responses import Response
 
 from chassis.envelope import JsonResponse
@@ -101,16 +102,21 @@ class DependencyState(BaseModel):
     error: str | None
 
 
-Dependencies = Annotated[
-    dict[str, DependencyState],
-    Field(examples=[{"database": {"status": "up", "essential": True, "latency_ms": 0.8, "error": None}}]),
-]
+DATABASE: JsonDict = {"status": "up", "essential": True, "latency_ms": 0.8, "error": None}
 
 
 class ServiceState(BaseModel):
+    """The service, and what it depends on, by name."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"service": "api-gateway", "uptime_seconds": 17.5, "dependencies": {"database": DATABASE}}]
+        }
+    )
+
     service: str
     uptime_seconds: float
-    dependencies: Dependencies
+    dependencies: dict[str, DependencyState]
 
 
 class HealthAnswer(BaseModel):

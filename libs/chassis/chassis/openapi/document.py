@@ -7,7 +7,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
@@ -36,17 +36,14 @@ def complete(document: Json, bodies: Iterable[type[BaseModel]] = ()) -> None:
     schemas = document.setdefault("components", {}).setdefault("schemas", {})
     schemas |= _schemas([(model, "validation") for model in bodies])
     schemas |= _schemas([(Refusal, "serialization"), (ValidationRefusal, "serialization")])
-    for schema in schemas.values():
-        if "examples" in schema:
-            schema["examples"] = [with_nulls(example, schema, schemas) for example in schema["examples"]]
     for operation in _operations(document):
         operation.setdefault("security", [])
         _drop_the_frameworks_422(operation["responses"])
         _declare(operation["responses"], refusals(*_implied(operation)))
-        for media in _bodies(operation):
-            _show(media, schemas)
+    _require_all_of_answers(document)
+    _show_examples(document, schemas)
+    _tell_defaults_of_bodies(document)
     document["components"] = used_components(document["paths"], document["components"])
-    _tell_defaults(document)
     _call_by_title(document)
 
 
@@ -67,16 +64,27 @@ def _drop_the_frameworks_422(responses: Json) -> None:
         del responses["422"]
 
 
-def _tell_defaults(document: Json) -> None:
-    """What a body may leave out has its default in words: generators of types take a property with `default` as required,
-    as it is in an answer."""
-    bodies = {
-        path: {method: {"requestBody": operation.get("requestBody")} for method, operation in item.items()}
-        for path, item in document["paths"].items()
-    }
-    for schema in used_components(bodies, document["components"]).get("schemas", {}).values():
+def _require_all_of_answers(document: Json) -> None:
+    """Answers leave nothing out, whatever has a default."""
+    taken = _schemas_of(document, lambda operation: operation.get("requestBody"))
+    answered = _schemas_of(document, lambda operation: operation["responses"])
+    for name in answered.keys() - taken.keys():
+        if "properties" in answered[name]:
+            answered[name]["required"] = list(answered[name]["properties"])
+
+
+def _tell_defaults_of_bodies(document: Json) -> None:
+    """What a body may leave out has its default in words: generators of types take a property with `default` as required."""
+    for schema in _schemas_of(document, lambda operation: operation.get("requestBody")).values():
         for name in schema.get("properties", {}).keys() - schema.get("required", ()):
             _tell_default(schema["properties"][name])
+
+
+def _schemas_of(document: Json, part: Callable[[Json], Any]) -> Json:
+    """The components that this part of any operation refers to."""
+    parts = {path: [part(operation) for operation in item.values()] for path, item in document["paths"].items()}
+    found: Json = used_components(parts, document["components"]).get("schemas", {})
+    return found
 
 
 def _tell_default(field: Json) -> None:
@@ -125,11 +133,14 @@ def _declare(declared: Json, implied: dict[int | str, Json]) -> None:
             told["examples"] = {**told.get("examples", {}), **added["examples"]}
 
 
-def _bodies(operation: Json) -> Iterator[Json]:
-    """The JSON that the operation takes, and what it answers."""
-    for part in (operation.get("requestBody", {}), *operation["responses"].values()):
-        if JSON in part.get("content", {}):
-            yield part["content"][JSON]
+def _show_examples(document: Json, schemas: Json) -> None:
+    for schema in schemas.values():
+        if "examples" in schema:
+            schema["examples"] = [with_nulls(example, schema, schemas) for example in schema["examples"]]
+    for operation in _operations(document):
+        for part in (operation.get("requestBody", {}), *operation["responses"].values()):
+            if JSON in part.get("content", {}):
+                _show(part["content"][JSON], schemas)
 
 
 def _show(media: Json, schemas: Json) -> None:

@@ -45,22 +45,27 @@ def add(document: Json, other: Json, name: str) -> None:
     document["tags"] = [*document.get("tags", ()), *(tag for tag in other["tags"] if tag["name"] not in known)]
 
 
-def used_components(paths: Json, components: Json) -> Json:
-    """Of `components` what `paths` refer to, and what that refers to; security schemes are referred to by name."""
+def used_components(part: object, components: Json) -> Json:
+    """Of `components` what `part` refers to, and what that refers to; security schemes are referred to by name."""
     found: dict[str, Json] = {}
-    waiting = [paths]
+    waiting = [part]
     while waiting:
         for reference in set(_references(waiting.pop())) - found.keys():
             _, _, section, name = reference.split("/")
             found[reference] = components[section][name]
             waiting.append(found[reference])
-    schemes = {name for operation in _operations(paths) for one in operation.get("security", ()) for name in one}
+    named = (one for node in _nodes(part) for one in _list(node.get("security")))
+    schemes = {name for one in named for name in one}
     found |= {f"#/components/securitySchemes/{name}": components["securitySchemes"][name] for name in schemes}
     kept: Json = {}
     for reference in sorted(found):
         _, _, section, name = reference.split("/")
         kept.setdefault(section, {})[name] = found[reference]
     return kept
+
+
+def _list(value: object) -> list[Json]:
+    return value if isinstance(value, list) else []
 
 
 def rename(document: Json, renamed: dict[str, str]) -> None:
