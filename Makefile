@@ -2,6 +2,7 @@
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
 RUN := .venv/bin
+UV = $(shell command -v uv || echo .tools/bin/uv)
 TYPED := -p chassis -p contracts -p templating -p delivery \
 	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p bench
 
@@ -47,6 +48,10 @@ soak: .venv/.ready ## Steady load for a while, then whether any process holds mo
 .PHONY: bench
 bench: .venv/.ready ## The whole system under load, next to floors: a table and bench/results/latest.json; ARGS='--quick --cases …'
 	@$(RUN)/python -m bench $(ARGS)
+
+.PHONY: locust
+locust: .venv/.ready ## Load from outside on the public API; ARGS='--host=http://localhost:8000 --users 100 --spawn-rate 10'
+	@$(UV) run --frozen --group load locust -f locustfile.py $(ARGS)
 
 # What judges the OpenAPI documents. Only `make check` and the tests of CI need Node.js.
 JUDGES := tests/openapi/node_modules

@@ -40,6 +40,14 @@ DECLARED_IN = (
     "libs/chassis/chassis/tracing/environment.py",
 )
 OTHERS_VARIABLES = {"ADMIN_PASSWORD", "SSL_CERT_FILE"}  # of a command; of OpenSSL
+BRIEFS_VARIABLES = {
+    "DB_NAME",
+    "DB_USER",
+    "DB_PASSWORD",
+    "DB_HOST",
+    "DB_PORT",
+    "ALLOWED_HOSTS",
+}  # the README says what for
 # In capitals and backticks, and no variable: answers of servers, and names in the guide's example that are yet to be made.
 NO_VARIABLES = {
     "PRECONDITION_FAILED", "ACCESS_REFUSED", "SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR", "INVALID_ARGUMENT",
@@ -147,7 +155,7 @@ def variables() -> frozenset[str]:
 @pytest.mark.parametrize("name", documents())
 def test_every_variable_exists(name: str) -> None:
     named = {text for span in spans(name) for text in re.findall(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=.*)?$", span)}
-    assert named - variables() - NO_VARIABLES == set()
+    assert named - variables() - NO_VARIABLES - BRIEFS_VARIABLES == set()
 
 
 @pytest.mark.parametrize("service", SETTINGS)
