@@ -17,12 +17,14 @@ from bench.cases import CASES
 from bench.lab import Lab
 from bench.run import Options, Run
 from bench.table import table
+from tests.servers.process import require_servers
 
 LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
 
 
 def main() -> int:
     options = parse()
+    require_servers(wrk="wrk")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     facts, started_at = results.machine(), datetime.now(UTC).isoformat(timespec="seconds")
     done: dict[str, dict[str, Any]] = {}

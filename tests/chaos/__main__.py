@@ -15,6 +15,7 @@ from pathlib import Path
 from tests.chaos.faults import Faults
 from tests.chaos.load import Clients
 from tests.faults.lab import Lab
+from tests.servers.process import require_servers
 
 DRAIN_SECONDS = 60.0
 USERS = 20
@@ -106,6 +107,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=300)
     parser.add_argument("--rate", type=float, default=250, help="notifications a second that the clients try to post")
     options = parser.parse_args()
+    require_servers()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="chaos-") as name:
         Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside

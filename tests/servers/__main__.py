@@ -7,11 +7,13 @@ import tempfile
 from pathlib import Path
 
 from tests.servers.postgres import PostgresServer
+from tests.servers.process import require_servers
 from tests.servers.rabbitmq import RabbitServer
 from tests.servers.redis import RedisServer
 
 
 def main(command: list[str]) -> int:
+    require_servers()
     with tempfile.TemporaryDirectory(prefix="servers-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL's own user has to get to its folder inside

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+SERVERS = {"postgres": "postgresql", "redis-server": "redis-server", "rabbitmq-server": "rabbitmq-server"}
 APT_GET = Path(__file__).resolve().parents[2] / "scripts" / "apt_get.sh"
 
 
@@ -75,6 +76,18 @@ def require(program: str, package: str) -> str:
     if found is None:
         raise FileNotFoundError(f"{program} was not found; on Debian: apt-get install {package}")
     return found
+
+
+def require_servers(**more: str) -> None:
+    """Ends the process with one line when a server, or one of `more` (program=package), is not here and not installed."""
+    missing = []
+    for program, package in {**SERVERS, **more}.items():
+        try:
+            require(program, package)
+        except FileNotFoundError:
+            missing.append(package)
+    if missing:
+        raise SystemExit(f"Programs were not found. On Debian: apt-get install {' '.join(missing)}")
 
 
 def _find(program: str) -> str | None:

@@ -14,6 +14,7 @@ from pathlib import Path
 from tests.chaos.load import Clients
 from tests.e2e.system import MODULES
 from tests.faults.lab import Lab
+from tests.servers.process import require_servers
 from tests.soak.memory import Trend, resident, trends
 
 SETTINGS = {"RATE_LIMIT_PER_MINUTE": "1000000"}
@@ -48,6 +49,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, default=1200)
     parser.add_argument("--rate", type=float, default=100, help="notifications a second")
     options = parser.parse_args()
+    require_servers()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
