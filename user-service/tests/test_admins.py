@@ -79,6 +79,12 @@ async def test_the_command_line_says_what_is_wrong_and_never_the_password(databa
     assert (status, "not available" in output, PASSWORD in output) == (1, True, False)
 
 
+async def test_before_the_migrations_the_command_line_says_which_command_comes_first(databases) -> None:
+    url = await databases(None)
+    status, output = await _run("create-admin", "--email", EMAIL, ADMIN_PASSWORD=PASSWORD, DATABASE_URL=url)
+    assert (status, "user_service migrate" in output, output.count("\n")) == (1, True, 1)
+
+
 async def test_production_refuses_the_keys_of_development() -> None:
     status, output = await _run("migrate", ENVIRONMENT="production", SECRET_KEY="s" * 31, SERVICE_SECRET="x" * 40)
     assert (status, "SECRET_KEY" in output, "SERVICE_SECRET" in output, "sss" in output) == (2, True, False, False)

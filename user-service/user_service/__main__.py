@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
+from sqlalchemy.exc import ProgrammingError
 
 from chassis.database import Database
 from chassis.errors import ServiceError
 from chassis.metrics import new_registry
 from chassis.server import migrate_database, serve
 from chassis.settings import load_settings
+from chassis.sqlstates import sqlstate_of
 from user_service.main import create_app
 from user_service.migrating import ALEMBIC
 from user_service.services.admins import EnsuredAdmin, ensure_admin
@@ -21,6 +23,7 @@ from user_service.services.passwords import Passwords
 from user_service.settings import UserSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The user service.")
+UNDEFINED_TABLE = "42P01"
 MESSAGES = {
     "created": "Created the administrator {email} ({user_id}).",
     "promoted": "{email} ({user_id}) was a user and is an administrator now; name and password stay as they were.",
@@ -60,6 +63,11 @@ def create_admin(
         raise typer.Exit(2) from None
     except ServiceError as error:
         typer.echo(error.message, err=True)
+        raise typer.Exit(1) from None
+    except ProgrammingError as error:
+        if sqlstate_of(error) != UNDEFINED_TABLE:
+            raise
+        typer.echo("The database has no tables yet: run `python -m user_service migrate` first", err=True)
         raise typer.Exit(1) from None
     typer.echo(MESSAGES[admin.outcome].format(email=email, user_id=admin.user_id))
 
