@@ -91,3 +91,18 @@ async def test_an_unknown_path_is_a_4xx_in_the_envelope(gateway, path: str) -> N
     answered = await gateway.http.get(path, headers=gateway.token())
     assert answered.status_code in {404, 422}
     assert answered.json()["success"] is False
+
+
+async def test_a_key_that_no_answer_could_hold_is_refused_all_the_same(gateway) -> None:
+    headers = {**gateway.token(), "Content-Type": "application/json"}
+    answered = await gateway.http.post("/api/v1/failed/replay", content=b'{"a\\ud800": 1}', headers=headers)
+    assert (answered.status_code, answered.json()["data"]["errors"][0]["field"]) == (422, "a?")
+
+
+@pytest.mark.parametrize("depth", [33, 300, 900, 1_000, 1_020, 1_100, 5_000])
+async def test_no_depth_of_nesting_is_a_fault(gateway, depth: int) -> None:
+    nested = "[" * depth + "]" * depth
+    raw = json.dumps(GOOD)[:-1].encode() + b', "variables": {"x": ' + nested.encode() + b"}}"
+    for path, content in (("", raw), ("/batch", b"[" + raw + b"]")):
+        answered = await gateway.http.post(f"/api/v1/notifications{path}", content=content, headers=gateway.token())
+        assert (answered.status_code, answered.json()["success"]) == (422, False)

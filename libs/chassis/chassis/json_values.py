@@ -12,7 +12,7 @@ from math import isfinite
 from typing import Any, NamedTuple
 
 import orjson
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler, SerializationInfo
+from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from chassis.fields import unkeepable
@@ -54,17 +54,17 @@ class JsonObject(Mapping[str, Any]):
     def read(cls, field: str, text: bytes, values: dict[str, Any], *, max_bytes: int) -> "JsonObject":
         """The object that came as `text`; `values` is what orjson made of it.
 
-        When orjson would write the same bytes, nothing was lost: what most programs send costs one write and no second
-        reading. Raises NotKept; paths begin with `field`.
+        When orjson, or the standard library with its blanks and escapes, would write the same bytes, nothing was lost: what
+        most programs send costs a write and no second reading. Raises NotKept; paths begin with `field`.
         """
         if text.count(b"{") + text.count(b"[") > MAX_DEPTH:
             _refuse(problems_in(field, values, deepest_only=True))
         compact = orjson.dumps(values)
-        if compact != text or b"\\u0000" in text:
+        if (compact != text and _SPACED.encode(values).encode() != text) or b"\\u0000" in text:
             values = read_exactly(text.decode())
             _refuse(problems_in(field, values))
         if len(text) > max_bytes:  # blanks and escapes may make it longer than what it says: then it is kept without
-            text = compact if compact == text else written(values).encode()
+            text = written(values).encode()
             if len(text) > max_bytes:
                 _refuse([problem(field, f"may have at most {max_bytes} bytes as JSON")])
         return cls(text.decode(), values)
@@ -108,16 +108,12 @@ class JsonObject(Mapping[str, Any]):
     def __get_pydantic_core_schema__(cls, _source: object, _handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(
             cls._validated,
-            serialization=core_schema.plain_serializer_function_ser_schema(_serialized, info_arg=True),
+            serialization=core_schema.plain_serializer_function_ser_schema(lambda value: value.values_as_dict),
         )
 
     @classmethod
     def __get_pydantic_json_schema__(cls, _schema: CoreSchema, _handler: GetJsonSchemaHandler) -> dict[str, Any]:
         return {"type": "object", "additionalProperties": True}
-
-
-def _serialized(value: JsonObject, info: SerializationInfo) -> object:
-    return value.values_as_dict if info.mode_is_json() else value
 
 
 def written(value: object) -> str:
@@ -213,3 +209,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
                 found[key] = Unkept("is there twice")
             seen.add(key)
     return found
+
+
+_EXACT = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object)
+_SPACED = json.JSONEncoder()  # as `json.dumps` writes

@@ -1,0 +1,26 @@
+"""A client that closes its connection in mid-body is no defect of ours."""
+
+import asyncio
+import socket
+from urllib.parse import urlsplit
+
+import pytest
+from structlog.testing import capture_logs
+
+from devstack.serving import serving
+from tests.hanging_up import hang_up
+
+
+@pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/auth/login"])
+async def test_closing_in_mid_body_is_neither_a_defect_nor_a_5xx(world, path: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        async with serving(world.app, listener, lifespan="off", grace_seconds=1):
+            with capture_logs() as events:
+                await hang_up(urlsplit(f"http://127.0.0.1:{listener.getsockname()[1]}"), path, {})
+                async with asyncio.timeout(10):
+                    while not [one for one in events if one["event"] == "http.client_disconnected"]:
+                        await asyncio.sleep(0.01)
+    assert {one["log_level"] for one in events} == {"info"}
+    counted = {"method": "POST", "route": path}
+    assert world.metric("http_request_duration_seconds_count", **counted, status="4xx") == 1
+    assert world.metric("http_request_duration_seconds_count", **counted, status="5xx") == 0
