@@ -22,12 +22,12 @@ NOBODY = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 # Ages and waits are in seconds; NULL where a row has no such time.
 ROWS = text("""
 WITH given AS (SELECT * FROM json_to_record(CAST(:row AS json)) AS r(
-    channel text, priority int, status text, age float8, send_in float8, due_in float8, queued float8, replayed float8))
+    channel text, priority int, status text, age float8, send_in float8, due_in float8, queued float8, begun float8, replayed float8))
 INSERT INTO notifications (id, caller, request_id, correlation_id, notification_type, user_id, template_code, variables,
-    metadata, priority, status, created_at, send_at, due_at, queued_at, history)
+    metadata, priority, status, created_at, send_at, due_at, queued_at, claimed_at, history)
 SELECT gen_random_uuid(), 'c', gen_random_uuid()::text, 'c', channel, gen_random_uuid(), 't', '{}', '{}', priority, status,
     now() - make_interval(secs => age), now() + make_interval(secs => send_in), now() + make_interval(secs => due_in),
-    now() - make_interval(secs => queued), CASE WHEN replayed IS NULL THEN '[]' ELSE jsonb_build_array(
+    now() - make_interval(secs => queued), now() - make_interval(secs => begun), CASE WHEN replayed IS NULL THEN '[]' ELSE jsonb_build_array(
         jsonb_build_object('status', 'replayed', 'at', now() - make_interval(secs => replayed))) END
 FROM given, generate_series(1, CAST(:times AS int))
 """)
@@ -170,6 +170,15 @@ async def test_the_oldest_queued_is_as_old_as_its_publishing(database) -> None:
     ages = await _oldest(database)
     assert ages["email", "queued"] == pytest.approx(70, abs=20)
     assert ages["push", "queued"] == 0
+
+
+async def test_what_a_worker_has_begun_may_wait_for_a_day(database) -> None:
+    """Its provider says "not now", for hours perhaps: that is no backlog."""
+    await _insert(database, status="queued", age=9_000.0, queued=9_000.0, begun=9_000.0)
+    await _insert(database, status="queued", age=900.0, queued=70.0)
+    assert (await _oldest(database))["email", "queued"] == pytest.approx(70, abs=20)
+    await _insert(database, status="queued", age=90_000.0, queued=90_000.0, begun=90_000.0)
+    assert (await _oldest(database))["email", "queued"] == pytest.approx(90_000, abs=20)
 
 
 async def test_both_ages_come_from_an_index_however_many_rows_there_are(database) -> None:

@@ -1,5 +1,6 @@
 """The whole system, as its users have it: five processes, real servers, real HTTP, read at the provider's side."""
 
+import time
 from collections import Counter
 from uuid import uuid4
 
@@ -76,6 +77,30 @@ def test_a_soft_refusal_is_tried_again_until_it_is_taken(system: System) -> None
     assert (story["status"], story["attempts"]) == ("sent", 3)
     assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "retrying", "retrying", "sent"]
     assert Counter(system.arrivals("email"))[story["notification_id"]] == 1
+
+
+def test_an_account_that_the_mail_server_turns_away_fails_nothing(system: System) -> None:
+    person = {"name": "Di", "email": f"account-2+{uuid4().hex}@example.com", "password": uuid4().hex}
+    waiting = str(system.call("POST", "/users/", person)["id"])
+    story = system.follow(system.send("email", waiting), seconds=90)
+    assert (story["status"], story["attempts"]) == ("sent", 1)
+    assert [step["code"] for step in story["timeline"] if step["status"] == "retrying"] == ["quota_exceeded"]
+
+
+def test_a_push_to_the_earlier_owner_of_a_phone_does_not_appear_on_it(system: System) -> None:
+    phone = f"phone-{uuid4().hex}"
+    one, two = (
+        {"name": name, "email": f"{uuid4().hex}@example.com", "password": uuid4().hex, "push_token": phone}
+        for name in ("One", "Two")
+    )
+    earlier = str(system.call("POST", "/users/", one)["id"])
+    assert system.follow(system.send("push", earlier))["status"] == "sent"  # everybody who keeps copies has one now
+    owner = str(system.call("POST", "/users/", two)["id"])
+    deadline = time.monotonic() + 20
+    while (story := system.follow(system.send("push", earlier)))["status"] != "suppressed":
+        assert time.monotonic() < deadline, "copies in memory are seconds old at most"
+    assert story["error"] == "no_push_token"
+    assert system.follow(system.send("push", owner))["status"] == "sent"
 
 
 def test_every_service_tells_its_health_metrics_and_documentation(system: System) -> None:

@@ -24,12 +24,15 @@ CROSS JOIN LATERAL (
 GROUP BY channel.name
 """)
 
+# Queued: those that no worker has begun. One that was begun waits in the worker's ledger, for hours while its provider says
+# "not now" (RETRY_WINDOW_SECONDS); after a day it counts again, whatever holds it.
 OLDEST_QUEUED = text("""
 SELECT channel.name AS channel, extract(epoch FROM now() - (
     SELECT min(first.queued_at) FROM generate_series(1, 10) AS level(priority)
     CROSS JOIN LATERAL (
         SELECT queued_at FROM notifications
         WHERE status = 'queued' AND notification_type = channel.name AND priority = level.priority
+          AND (claimed_at IS NULL OR claimed_at < now() - interval '1 day')
         ORDER BY queued_at LIMIT 1
     ) AS first)) AS seconds
 FROM unnest(CAST(:channels AS text[])) AS channel(name)

@@ -66,6 +66,17 @@ async def test_not_now_is_not_counted_against_the_retries_of_our_own_faults(worl
     assert inbox.emails.total == 1
 
 
+async def test_a_retry_waits_in_the_ledger_alone_and_outlives_its_worker(world, message, lookups, inbox, until):
+    sent = message(lookups.add_user("defer-1@example.com"))
+    async with world.worker(retry_base_seconds=2):
+        await world.publish(sent)
+        await until(lambda: world.statuses(sent.notification_id) == ["retrying"])
+    assert [(await world.broker.depth(queue)).ready for queue in queues_of("email")] == [0, 0]
+    async with world.worker():
+        await until(lambda: world.statuses(sent.notification_id) == ["retrying", "sent"])
+    assert inbox.emails.total == 1
+
+
 async def test_what_is_deferred_for_too_long_ends_as_failed_and_in_the_failed_queue(
     world, message, lookups, inbox, until
 ):
