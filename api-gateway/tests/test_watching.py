@@ -22,12 +22,14 @@ NOBODY = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 # Ages and waits are in seconds; NULL where a row has no such time.
 ROWS = text("""
 WITH given AS (SELECT * FROM json_to_record(CAST(:row AS json)) AS r(
-    channel text, priority int, status text, age float8, send_in float8, due_in float8, queued float8, begun float8, replayed float8))
+    channel text, priority int, status text, age float8, send_in float8, due_in float8, queued float8, begun float8,
+    replayed float8))
 INSERT INTO notifications (id, caller, request_id, correlation_id, notification_type, user_id, template_code, variables,
     metadata, priority, status, created_at, send_at, due_at, queued_at, claimed_at, history)
 SELECT gen_random_uuid(), 'c', gen_random_uuid()::text, 'c', channel, gen_random_uuid(), 't', '{}', '{}', priority, status,
     now() - make_interval(secs => age), now() + make_interval(secs => send_in), now() + make_interval(secs => due_in),
-    now() - make_interval(secs => queued), now() - make_interval(secs => begun), CASE WHEN replayed IS NULL THEN '[]' ELSE jsonb_build_array(
+    now() - make_interval(secs => queued), now() - make_interval(secs => begun),
+    CASE WHEN replayed IS NULL THEN '[]' ELSE jsonb_build_array(
         jsonb_build_object('status', 'replayed', 'at', now() - make_interval(secs => replayed))) END
 FROM given, generate_series(1, CAST(:times AS int))
 """)
