@@ -13,6 +13,7 @@ from contracts.addresses import MAX_ADDRESS, Email, InvalidAddress, address_key,
 
 FIELD = TypeAdapter(Email)
 
+LONGEST = "a" * 64 + "@" + "b" * 63 + "." + "c" * 63 + "." + "d" * 57 + ".com"  # 254 octets
 TAKEN = [
     # as given, as stored, as sent
     ("ada@example.com", "ada@example.com", "ada@example.com"),
@@ -36,6 +37,7 @@ TAKEN = [
     ("cafe\u0301@example.com", "caf\u00e9@example.com", "caf\u00e9@example.com"),
     ("用户@例子.example", "用户@例子.example", "用户@xn--fsqu00a.example"),
     ("a" * 64 + "@example.com", "a" * 64 + "@example.com", "a" * 64 + "@example.com"),
+    (f"  {LONGEST} ", LONGEST, LONGEST),
     ("a@" + "b" * 63 + ".example", "a@" + "b" * 63 + ".example", "a@" + "b" * 63 + ".example"),
 ]
 REFUSED = [
