@@ -1,8 +1,8 @@
 """Content that holds no markup is plain text: it is sent as it is, and as HTML that keeps its paragraphs.
 
 Markup is a tag of an element that HTML knows, a comment, a doctype, or a character reference, and what makes such a
-thing (`newline_to_br`, `escape`, a tag in a filter's argument). `a < b`, `<3`, `<ada@example.com>` and `Dear <name>`
-are none.
+thing (`newline_to_br`, `escape`, `tablerow`, a tag in a filter's argument). `a < b`, `<3`, `<ada@example.com>` and
+`Dear <name>` are none.
 """
 
 import re
@@ -28,7 +28,7 @@ _TAG = re.compile(
     re.IGNORECASE,
 )
 _REFERENCE = re.compile(r"&(?:#[0-9]+|#[xX][0-9a-fA-F]+|([a-zA-Z][a-zA-Z0-9]*));")
-_MAKES_MARKUP = re.compile(r"\|\s*(?:newline_to_br|escape)|[\"'][^\"']*<[a-zA-Z/!]")
+_MAKES_MARKUP = re.compile(r"\|\s*(?:newline_to_br|escape)|tablerow|[\"'][^\"']*<[a-zA-Z/!]")
 _PARAGRAPHS = re.compile(r"\n[^\S\n]*\n\s*")
 _URL = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]")
 
