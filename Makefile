@@ -69,7 +69,7 @@ check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and messag
 	@$(RUN)/python -m contracts.schemas check
 	@$(RUN)/python -m devstack.openapi check
 	@$(RUN)/python -m devstack.migrations
-	@$(MAKE) --no-print-directory $(JUDGES)/.ready
+	@$(MAKE) --silent --no-print-directory $(JUDGES)/.ready
 	@$(JUDGES)/.bin/spectral lint --quiet --fail-severity warn --ruleset tests/openapi/.spectral.yaml */openapi.json
 	@echo "check: all green"
 

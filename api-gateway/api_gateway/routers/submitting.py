@@ -57,7 +57,7 @@ REPLAYED = {
     "headers": {
         "Idempotent-Replayed": {
             "description": "`true` when this `request_id` was answered before",
-            "schema": {"const": "true"},
+            "schema": {"type": "string", "const": "true"},
         }
     }
 }

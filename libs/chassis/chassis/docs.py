@@ -19,7 +19,7 @@ def install_docs(app: FastAPI) -> None:
 
 @router.get("/openapi.json")
 async def document(request: Request) -> Response:
-    """FastAPI's own writes it with the standard library's JSON: 8 ms a time for the gateway's, to whoever asks."""
+    """FastAPI's own writes it with the standard library's JSON: 16 ms for the gateway's, a hundred times as long."""
     return JsonResponse(request.app.openapi())
 
 

@@ -122,8 +122,6 @@ class ServiceState(BaseModel):
 class HealthAnswer(BaseModel):
     """The envelope with the state beside it: `status` is what probes and people look for."""
 
-    model_config = ConfigDict(use_enum_values=True)
-
     status: Literal[Health.HEALTHY, Health.DEGRADED]
     success: Literal[True]
     message: str
