@@ -10,7 +10,7 @@ from devstack.serving import serving
 from tests.hanging_up import hang_up
 
 
-async def test_closing_in_mid_body_is_neither_a_defect_nor_a_5xx(app, access_token) -> None:
+async def test_closing_in_mid_body_is_neither_a_defect_nor_a_5xx(app, access_token, caplog) -> None:
     caller = {"Authorization": f"Bearer {access_token(role='admin')}"}
     with socket.create_server(("127.0.0.1", 0)) as listener:
         async with serving(app, listener, lifespan="off", grace_seconds=1):
@@ -21,3 +21,4 @@ async def test_closing_in_mid_body_is_neither_a_defect_nor_a_5xx(app, access_tok
                     while not [one for one in events if one["event"] == "http.client_disconnected"]:
                         await asyncio.sleep(0.01)
     assert {one["log_level"] for one in events} == {"info"}
+    assert not [one for one in caplog.records if one.levelname == "ERROR"], "nor does the server see one"

@@ -261,3 +261,24 @@ async def test_a_deleted_user_is_gone_with_everything(world) -> None:
     assert refreshed.status_code == 401
     assert (await admin.call("DELETE", user.path)).status_code == 404
     await world.sign_up(email=user.email)  # the address is free again
+
+
+async def test_every_page_of_a_list_says_truly_whether_there_is_another(world) -> None:
+    admin = await world.admin()
+    for _ in range(3):
+        await world.sign_up()
+    for path, total in (
+        ("/api/v1/users", 4),
+        ("/api/v1/users?role=admin", 1),
+        ("/api/v1/users?email=no@example.com", 0),
+    ):
+        for limit in (1, 2, 3, 4, 5):
+            for page in range(1, 7):
+                joined = f"{path}{'&' if '?' in path else '?'}limit={limit}&page={page}"
+                answered = (await admin.call("GET", joined)).json()
+                meta, shown = answered["meta"], len(answered["data"])
+                assert shown == max(0, min(limit, total - (page - 1) * limit))
+                assert meta["has_next"] == (total > page * limit), joined
+                assert meta["has_previous"] == (page > 1 and total > 0), joined
+                assert (meta["total"], meta["total_pages"]) == (total, max(1, -(-total // limit)))
+                assert "next_cursor" not in meta

@@ -123,9 +123,7 @@ def written(value: object) -> str:
 
 def read_exactly(text: str) -> Any:
     """The value of valid JSON, not nested deeply; what Python cannot hold exactly is an `Unkept`."""
-    return json.loads(
-        text, parse_int=_integer, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object
-    )
+    return _EXACT.decode(text)
 
 
 def problems_in(field: str, value: object, *, deepest_only: bool = False) -> list[dict[str, str]]:
