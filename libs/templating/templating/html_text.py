@@ -131,23 +131,19 @@ class _Conversion:
                     self._out.write(node.data)
                 else:
                     self._write(node.data)
-            elif isinstance(node, Element) and (style := self._style(node)) is not None:
-                self._enter(node, style, nodes)
+            elif isinstance(node, Element) and self._enter(node, nodes):
                 return iter(node.children)
         return None
 
-    def _style(self, element: Element) -> Style | None:
-        """None for what is not shown."""
-        if element.tag in _SKIPPED or (self._may_hide and element.attr("hidden") is not None):
-            return None
-        attribute = element.attr("style")
-        if not attribute:
-            return PLAIN
-        style = style_of(attribute)
-        return None if style.hidden else style
-
-    def _enter(self, element: Element, style: Style, siblings: Iterator[Node]) -> None:
+    def _enter(self, element: Element, siblings: Iterator[Node]) -> bool:
+        """False for what is not shown."""
         tag = element.tag
+        if tag in _SKIPPED or (self._may_hide and element.attr("hidden") is not None):
+            return False
+        attribute = element.attr("style")
+        style = style_of(attribute) if attribute else PLAIN
+        if style.hidden:
+            return False
         gap = _GAPS.get(tag, 0) or style.is_line
         if gap:
             self._out.end_lines(gap)
@@ -156,6 +152,7 @@ class _Conversion:
             self._state = self._state.inside(style)
         if tag in _SPECIAL:
             self._begin(element, tag, style)
+        return True
 
     def _leave(self) -> Iterator[Node] | None:
         """What follows the innermost open element; None when none is open."""
