@@ -14,7 +14,7 @@ async def test_a_batch_of_which_nothing_was_accepted_is_no_success(gateway) -> N
     batch = {"notifications": [{}, {"notification_type": "email", "user_id": str(uuid4()), "template_code": "none"}]}
     answered = await gateway.http.post(BATCH, json=batch, headers=gateway.token())
     body = answered.json()
-    assert (answered.status_code, body["success"], body["error"]) == (422, False, "nothing_accepted")
+    assert (answered.status_code, body["success"], body["error"]) == (422, False, "batch_rejected")
     assert [(one["index"], one["status_code"]) for one in body["data"]["results"]] == [(0, 422), (1, 404)]
     assert body["data"]["rejected"] == 2
 

@@ -13,6 +13,7 @@ from chassis.errors import ServiceError
 from chassis.jsons import to_json
 
 T = TypeVar("T")
+MAY_BE_ABSENT = "x-may-be-absent"  # in the schema of an answer's field, for what writes the OpenAPI document
 _JSON = (b"content-type", b"application/json")
 
 
@@ -41,6 +42,7 @@ class Meta(BaseModel):
         default=None,
         exclude_if=lambda cursor: cursor is None,
         description="Give it as `cursor` for the next page",
+        json_schema_extra={MAY_BE_ABSENT: True},
     )
 
     @classmethod

@@ -13,7 +13,7 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import JsonSchemaMode, models_json_schema
 
-from chassis.envelope import Refusal, ValidationRefusal
+from chassis.envelope import MAY_BE_ABSENT, Refusal, ValidationRefusal
 from chassis.errors import (
     Forbidden,
     InvalidJson,
@@ -65,12 +65,13 @@ def _drop_the_frameworks_422(responses: Json) -> None:
 
 
 def _require_all_of_answers(document: Json) -> None:
-    """Answers leave nothing out, whatever has a default."""
+    """Answers leave nothing out, whatever has a default, but what says that it may be absent."""
     taken = _schemas_of(document, lambda operation: operation.get("requestBody"))
     answered = _schemas_of(document, lambda operation: operation["responses"])
     for name in answered.keys() - taken.keys():
         if "properties" in answered[name]:
-            answered[name]["required"] = list(answered[name]["properties"])
+            fields = answered[name]["properties"]
+            answered[name]["required"] = [field for field in fields if not fields[field].pop(MAY_BE_ABSENT, False)]
 
 
 def _tell_defaults_of_bodies(document: Json) -> None:
