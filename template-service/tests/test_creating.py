@@ -116,6 +116,19 @@ async def test_what_the_renderer_refuses_is_named_by_its_part(admin, welcome) ->
     assert (await admin.get(f"{TEMPLATES}/welcome_email")).status_code == 404
 
 
+async def test_a_filter_call_that_can_never_work_is_refused_with_its_line(admin, welcome) -> None:
+    answer = await admin.post(TEMPLATES, json={**welcome, "content": "<p>\n{{ day | date: format: '%Y' }}</p>"})
+    assert (answer.status_code, answer.json()["error"]) == (422, "invalid_template")
+    (problem,) = answer.json()["data"]["errors"]
+    assert problem == {"field": "content", "message": "line 2: the filter 'date' takes no argument named 'format'"}
+
+
+async def test_what_a_template_asks_about_is_not_listed_as_needed(admin, welcome) -> None:
+    parts = {"subject": "For {{ name }}", "content": "{% if name != blank %}{{ name }}{% endif %}{{ total }}"}
+    created = await admin.post(TEMPLATES, json={**welcome, **parts})
+    assert created.json()["data"]["variables"] == ["total"]
+
+
 async def test_privileged_names_in_a_body_are_never_taken(admin, welcome) -> None:
     smuggled = {
         "id": 7,

@@ -49,6 +49,15 @@ async def test_every_missing_variable_is_named(admin) -> None:
     assert fields == ["variables.link", "variables.name"]
 
 
+async def test_what_the_template_asks_about_may_be_left_out(admin) -> None:
+    parts = {
+        "content": "Hi {{ name | default: 'you' }}{% if order.note %}, {{ order.note }}{% endif %}",
+        "variables": {},
+    }
+    answer = await admin.post(f"{TEMPLATES}/render", json=parts)
+    assert answer.json()["data"]["email"]["html"] == "Hi you"
+
+
 async def test_a_missing_path_is_named_as_the_template_names_it(admin) -> None:
     parts = {"content": "{{ order.id }} {{ order.total }}", "variables": {"order": {"id": 1}}}
     answer = await admin.post(f"{TEMPLATES}/render", json=parts)

@@ -66,8 +66,9 @@ def test_what_is_not_a_template_is_refused_on_save(source):
 
 
 DEEP: list[object] = []
+DEEP_HASH: dict[str, object] = {}
 for _ in range(2_000):
-    DEEP = [DEEP]
+    DEEP, DEEP_HASH = [DEEP], {"a": DEEP_HASH}
 HOG = "{% for i in (1..100) %}" * 2 + "x" + "{% endfor %}" * 2
 BOMBS = {
     "a huge range": "{% for i in (1..1000000000) %}x{% endfor %}",
@@ -197,7 +198,7 @@ def test_the_engine_has_no_other_tags_and_filters_than_the_listed_ones():
     ],
 )
 @pytest.mark.parametrize(
-    "value", [10**400, 1e308, float("inf"), float("nan"), "²", "1e999999999", [["1e400"]], {}, DEEP]
+    "value", [10**400, 1e308, float("inf"), float("nan"), "²", "1e999999999", [["1e400"]], {}, DEEP, DEEP_HASH]
 )
 def test_odd_values_never_raise_anything_but_a_template_error(source, value):
     try:

@@ -236,7 +236,7 @@ def test_texts(call, expected):
         ],
         *[
             ("with_nil | map: 'n' | join: ','", "1,"),
-            ("with_nil | where: 'n', 2", ""),
+            ("with_nil | where: 'n', 1 | size", "0"),
             ("with_nil | find: 'n', 1 | map: 'n'", "1"),
         ],
         *[

@@ -42,7 +42,8 @@ SAFE = [
 UNSAFE = [
     *("red;background:url(//evil)", "red}", "expression(alert(1))", "url(javascript:alert(1))", "url('javascript:x')"),
     *("url(data:text/html,x)", "@import 'x'", "red/*", "*/red", "\\65 xpression(1)", "re\\64", "<b>", "a\"b", "'a", "url(x"),
-    *("url(https://a.b/)c)", "behavior(url(x))", "-moz-binding:url(x)", "rgb(1,2,3", "rgb(expression(1))", "a:b", "a{b"),
+    *("url(https://a.b/)c)", "behavior(url(x))", "-moz-binding:url(x)", "rgb(1,2,3",
+    "calc(1px /* 2)", "rgb(expression(1))", "a:b", "a{b"),
     *("image(x)", "var(--x)", "attr(x)", "element(#x)", "linear-gradient(url(x))", "red\u2028x", "r\u0435d", "x" * 501),
 ]  # fmt: skip
 
