@@ -32,7 +32,7 @@ class MeteredContext(RenderContext):
     def __init__(self, template: BoundTemplate, **options: Any) -> None:
         self._steps = 0
         super().__init__(template, **options)
-        # Without Liquid's own `now` and `today`: a message must read the same on every attempt to send it.
+        # Without python-liquid's own `now` and `today`: names are the caller's. Counters go before them, as in the reference.
         self.scope = ReadOnlyChainMap(self.locals, self.counters, self.globals)
 
     def spend(self, steps: int) -> None:
