@@ -263,6 +263,11 @@ def test_in_production_weak_keys_that_are_used_are_one_line_and_others_are_not_a
     CREATE_APP[service](settings, tracing=OFF)
 
 
+@pytest.mark.parametrize("service", SETTINGS)
+def test_a_pem_is_no_service_secret(refusal: Refusal, service: str) -> None:
+    assert "SERVICE_SECRET" in refusal(service, SERVICE_SECRET=f"-----BEGIN PRIVATE KEY----- {SAYS_NOTHING * 9}")
+
+
 @pytest.mark.parametrize("service", CHECKS_TOKENS)
 def test_a_pem_is_no_shared_secret(refusal: Refusal, service: str) -> None:
     assert "SECRET_KEY" in refusal(

@@ -80,6 +80,11 @@ class ServiceSettings(BaseSettings):
         """Fields of keys of ours that the service does not use as it is configured, and so never asks for."""
         return frozenset()
 
+    @property
+    def signing_keys(self) -> frozenset[str]:
+        """Fields of the keys that sign with HS256."""
+        return frozenset({"service_secret"})
+
     def _keys(self) -> list[tuple[str, SecretStr]]:
         """Only keys of our own (`*_secret`, `*_secret_key`): a password that a provider gave us is the provider's choice."""
         return [
@@ -109,6 +114,9 @@ class ServiceSettings(BaseSettings):
         """In production a default or short key of ours stops the start; the message names the variable, not its value."""
         if self.production and self.weak_keys:
             raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(self.weak_keys)}")
+        for name, key in self._keys():
+            if name in self.signing_keys and "-----BEGIN" in key.get_secret_value():
+                raise ValueError(f"{name.upper()} is a PEM, a key of another kind: it takes random text")
         return self
 
 
@@ -129,11 +137,9 @@ class TokenSettings(ServiceSettings):
     def unused_keys(self) -> frozenset[str]:
         return frozenset() if self.algorithm == "HS256" else frozenset({"secret_key"})
 
-    @model_validator(mode="after")
-    def _secret_is_no_pem(self) -> Self:
-        if self.algorithm == "HS256" and "-----BEGIN" in self.secret_key.get_secret_value():
-            raise ValueError("SECRET_KEY is a PEM, a key of another kind; HS256 takes random text")
-        return self
+    @property
+    def signing_keys(self) -> frozenset[str]:
+        return super().signing_keys | (frozenset({"secret_key"}) if self.algorithm == "HS256" else frozenset())
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
