@@ -64,7 +64,7 @@ LATER = frozenset({Phase.RCPT, Phase.DATA, Phase.DOT})
 MESSAGE = frozenset({Phase.DATA, Phase.DOT})
 ANY = frozenset(Phase)
 
-# Whom the words below are about is our account: a recipient's full mailbox or closed account is said in other ones.
+# Words of refusals that are about our account. A recipient's full mailbox or closed account is said in other words.
 LOGIN = (
     r"authentication (is )?(required|failed|unsuccessful|credentials)|must (first )?(authenticate|log ?in)"
     r"|(need|send) auth|please (authenticate|log ?in)|client was not authenticated|must issue a? ?starttls"
@@ -153,13 +153,8 @@ RULES: tuple[Rule, ...] = tuple(
         (ANY, VAGUE, SENDER_PROOF, _account("sender_not_authenticated")),
         (ANY, VAGUE, SENDER, _account("sender_refused")),
         (ANY, VAGUE, CLIENT, _account("client_blocked")),
-        # The server itself, or our connection to it.
-        (
-            ANY,
-            r"454 (-|4\.7\.0)$",
-            r"^(?!.*throttl)",
-            _down("smtp_unavailable"),
-        ),  # no TLS, no login now; SES: throttled
+        # The server itself, or our connection to it. 454: no TLS or no login for now, but from SES that we are too fast.
+        (ANY, r"454 (-|4\.7\.0)$", r"^(?!.*throttl)", _down("smtp_unavailable")),
         (MAIL, r"421", "", _down("smtp_unavailable")),
         (ANY, r"503", "", _defect("smtp_sequence")),  # we disagree on where we are, which a new transaction mends
         # Not now. What a code and its enhanced code disagree on counts as the milder one says.
