@@ -13,6 +13,7 @@ from api_gateway.schemas.answers import NotificationStory, NotificationView
 from api_gateway.schemas.filters import ListQuery
 from api_gateway.schemas.requests import RetryRequest
 from api_gateway.services.reading import seen_by
+from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.envelope import Envelope, Page, answer
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
@@ -77,7 +78,7 @@ async def cancel_notification(notification_id: UUID, identity: Limited, desk: Th
     status_code=202,
     summary="Try a failed notification again",
     response_model=Envelope[NotificationStory],
-    responses=refusals(NotificationNotFound, NotRetryable),
+    responses=refusals(NotificationNotFound, NotRetryable, *CANNOT_BE_SENT),
 )
 async def retry_notification(
     notification_id: UUID, identity: Limited, desk: TheDesk, wanted: RetryRequest | None = None

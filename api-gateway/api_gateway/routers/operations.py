@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api_gateway.dependencies import Limited, TheDesk, allow
-from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
+from api_gateway.errors import AmbiguousRequestId, NotificationNotFound, TemplateVersionNotFound
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView, Reconciliation, ReplayAnswer
@@ -68,6 +68,7 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
     status_code=202,
     summary="Try dead letters again",
     response_model=Envelope[ReplayAnswer],
+    responses=refusals(TemplateVersionNotFound),
 )
 async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk) -> Response:
     """Re-drives many, each with a fresh budget of attempts and the template version that is active then, or the one named."""

@@ -7,18 +7,13 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import Desk, allow, desk_of, spend
-from api_gateway.errors import (
-    BatchRejected,
-    IdempotencyKeyReused,
-    TemplateNotFound,
-    UserNotFound,
-)
+from api_gateway.errors import BatchRejected, IdempotencyKeyReused, UserNotFound
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
 from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import Origin
-from api_gateway.services.resolving import MissingVariables, WrongChannel
+from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.correlation import correlation_id
 from chassis.envelope import Envelope, ValidationRefusal, answer
 from chassis.errors import ServiceError, TooManyRequests
@@ -70,9 +65,7 @@ REPLAYED = {
     response_model=Envelope[Accepted],
     responses={
         202: REPLAYED,
-        **refusals(
-            UserNotFound, TemplateNotFound, IdempotencyKeyReused, MissingVariables, WrongChannel, TooManyRequests
-        ),
+        **refusals(*CANNOT_BE_SENT, IdempotencyKeyReused, TooManyRequests),
     },
     openapi_extra=_body("NotificationRequest", IDEMPOTENCY_KEY),
 )

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 from uuid import UUID
 
-from api_gateway.errors import TemplateNotFound
+from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound, UserNotFound
 from api_gateway.services.directory import Directory
 from chassis.errors import ServiceError, Unprocessable
 from contracts.languages import choose_language
@@ -64,6 +64,10 @@ async def resolve(wanted: Sequence[Wanted], directory: Directory) -> list[Fit]:
     others = {ref for one, fit in zip(wanted, found, strict=True) if (ref := _other_version(one, fit)) is not None}
     versions = await directory.versions(others) if others else {}
     return [_fit(one, fit, versions) for one, fit in zip(wanted, found, strict=True)]
+
+
+# What `resolve` may find wrong with a request, for the routes whose answer it is.
+CANNOT_BE_SENT = (UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel)
 
 
 class _Found(NamedTuple):
