@@ -53,7 +53,6 @@ class ServiceSettings(BaseSettings):
         extra="ignore",
         hide_input_in_errors=True,
         frozen=True,
-        allow_inf_nan=False,
     )
 
     environment: Environment = "development"
