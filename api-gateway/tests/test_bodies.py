@@ -96,7 +96,7 @@ async def test_an_unknown_path_is_a_4xx_in_the_envelope(gateway, path: str) -> N
 async def test_a_key_that_no_answer_could_hold_is_refused_all_the_same(gateway) -> None:
     headers = {**gateway.token(), "Content-Type": "application/json"}
     answered = await gateway.http.post("/api/v1/failed/replay", content=b'{"a\\ud800": 1}', headers=headers)
-    assert (answered.status_code, answered.json()["data"]["errors"][0]["field"]) == (422, "a?")
+    assert (answered.status_code, answered.json()["error"]) == (422, "validation_error")
 
 
 @pytest.mark.parametrize("depth", [33, 300, 900, 1_000, 1_020, 1_100, 5_000])

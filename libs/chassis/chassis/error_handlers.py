@@ -94,19 +94,14 @@ def validation_refusal(problems: Sequence[Any]) -> ServiceError:
     """pydantic's problems as the 422 that every service gives: all fields at once, never the values that were sent."""
     if any(problem["type"] == "json_invalid" for problem in problems):
         return InvalidJson()
-    errors = [{"field": _path(problem["loc"]), "message": _answerable(problem["msg"])} for problem in problems]
+    errors = [{"field": _path(problem["loc"]), "message": problem["msg"]} for problem in problems]
     fields = ", ".join(sorted({error["field"] for error in errors}))
     return Unprocessable(f"Some fields are not valid: {fields}", data={"errors": errors})
 
 
 def _path(location: Sequence[str | int]) -> str:
     inner = location[1:] if location and location[0] in {"body", "query", "path", "header"} else location
-    return _answerable(".".join(str(step) for step in inner) or str(location[0] if location else "body"))
-
-
-def _answerable(text: str) -> str:
-    """A caller's own key or word may be in it, and with it half a surrogate pair, which no answer can hold."""
-    return text if text.isascii() else text.encode(errors="replace").decode()
+    return ".".join(str(step) for step in inner) or str(location[0] if location else "body")
 
 
 def _from_http(error: HTTPException) -> ServiceError:
