@@ -88,9 +88,19 @@ class Running:
         return f"http://127.0.0.1:{self.ports.gateway}"
 
     async def alter(self, service: str, how: str) -> None:
-        """Changes the service's database and ends its sessions, so that the change holds for all."""
+        """Changes the service's database and ends its sessions, so that the change holds for all.
+
+        One that was just beginning may have the settings from before: it is waited for and ended, too.
+        """
         await self.operator.execute(f'ALTER DATABASE "{_database(service)}" {how}')
+        altered = await self.operator.fetchval("SELECT clock_timestamp()")
+        older = """SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND backend_start < $1
+            AND (datname = $2 OR datname IS NULL)"""
         await self.end_sessions(service)
+        async with asyncio.timeout(30):
+            while await self.operator.fetchval(older, altered, _database(service)):
+                await self.end_sessions(service)
+                await asyncio.sleep(0.02)
 
     async def end_sessions(self, service: str) -> None:
         await self.operator.execute(
