@@ -159,9 +159,15 @@ def _database(service: str) -> str:
 
 
 def operations(service: str) -> list[str]:
-    """Every operation of the committed document, and the internal ones. What ends a user or a session comes last."""
+    """Every operation of the committed document that is the service's own, and the internal ones.
+
+    What ends a user or a session comes last.
+    """
     document = json.loads((ROOT / service / "openapi.json").read_text())
-    public = [f"{method.upper()} {path}" for path, item in document["paths"].items() for method in item]
+    parts = json.loads((ROOT / "api-gateway/api_gateway/forwarded.json").read_text())
+    forwarded = {path for owner in parts.values() for path in owner["paths"]}
+    own = {path: item for path, item in document["paths"].items() if service != "api-gateway" or path not in forwarded}
+    public = [f"{method.upper()} {path}" for path, item in own.items() for method in item]
     return sorted([*public, *INTERNAL.get(service, [])], key=lambda one: (one.startswith("DELETE"), "logout" in one))
 
 

@@ -55,7 +55,7 @@ async def test_what_the_template_asks_about_may_be_left_out(admin) -> None:
         "variables": {},
     }
     answer = await admin.post(f"{TEMPLATES}/render", json=parts)
-    assert answer.json()["data"]["email"]["html"] == "Hi you"
+    assert answer.json()["data"]["email"]["html"] == "<p>Hi you</p>"
 
 
 async def test_a_missing_path_is_named_as_the_template_names_it(admin) -> None:

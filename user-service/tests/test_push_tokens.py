@@ -220,13 +220,19 @@ async def test_devices_are_held_in_the_order_of_their_tokens(world) -> None:
         async with world.database.begin() as connection:
             await push_tokens.hold(connection, UUID(user.id))
 
-    async with world.database.begin() as first, world.database.begin() as other:
+    async def waits() -> bool:
+        """In a transaction of its own: a transaction sees the activity of its first look only."""
+        async with world.database.begin() as connection:
+            return bool((await connection.execute(waiting)).scalar_one())
+
+    async with world.database.begin() as first:
         await first.execute(text(lock.format("a", "")))
         task = asyncio.create_task(hold())
         async with asyncio.timeout(10):
-            while not (await other.execute(waiting)).scalar_one():
+            while not await waits():
                 await asyncio.sleep(0.01)
-        await other.execute(text(lock.format("b", "NOWAIT")))
+        async with world.database.begin() as other:
+            await other.execute(text(lock.format("b", "NOWAIT")))
     await asyncio.wait_for(task, 10)
 
 
