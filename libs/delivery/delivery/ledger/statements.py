@@ -29,8 +29,8 @@ _CLAIM = """
 """
 _GIVEN = f"given AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({CLAIMED}))"  # noqa: S608 - constants of ours
 _ANSWER = """
-SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, c.in_doubt, c.contact, c.faults, c.refused_since,
-       now() AS claimed_at, coalesce(g.expires_at <= now(), false) AS expired
+SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, coalesce(g.expires_at <= now(), false) AS expired, c.in_doubt,
+       c.contact, c.faults, c.refused_since, now() AS claimed_at
 FROM {claimed} c JOIN given g USING (notification_id, recipient)
 """
 
