@@ -13,7 +13,7 @@ import structlog
 
 from api_gateway.repositories import outbox
 from api_gateway.services.counting import GatewayMetrics
-from chassis.broker import Broker, BrokerUnavailable, QueueDepth
+from chassis.broker import Broker
 from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
 from chassis.database import Database
 from contracts.recipients import CHANNELS
@@ -48,21 +48,13 @@ class LostWatch:
         """How many notifications it made due again."""
         redriven = 0
         for channel in CHANNELS:
-            empty = [queue for queue in queues_of(channel) if self._empty.look(queue, await self._depth(queue))]
+            depths = {queue: await self._metrics.queues.look(self._broker, queue) for queue in queues_of(channel)}
+            empty = [queue for queue, depth in depths.items() if self._empty.look(queue, depth)]
             gone = dict.fromkeys(each for each in PRIORITIES if queue_of(channel, each) in empty)
             redriven += await self._redrive(channel, {**self._watermarks.of(channel), **gone})
         for queue in (FAILED_QUEUE, STATUS_QUEUE):
-            await self._depth(queue)
+            await self._metrics.queues.look(self._broker, queue)
         return redriven
-
-    async def _depth(self, queue: str) -> QueueDepth | None:
-        try:
-            depth = await self._broker.depth(queue)
-        except BrokerUnavailable:
-            self._metrics.queues.lost_sight_of(queue)
-            return None
-        self._metrics.queues.saw(queue, depth)
-        return depth
 
     async def _redrive(self, channel: str, passed: Mapping[int, datetime | None]) -> int:
         if not passed:

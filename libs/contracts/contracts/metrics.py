@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from chassis.broker import QueueDepth
+from chassis.broker import Broker, BrokerUnavailable, QueueDepth
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
@@ -13,6 +13,16 @@ class QueueGauges:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._size = Gauge("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
         self._consumers = Gauge("queue_consumers", "Consumers of a queue", ["queue"], registry=registry)
+
+    async def look(self, broker: Broker, queue: str) -> QueueDepth | None:
+        """Asks the broker, and shows what it says. None: it does not answer."""
+        try:
+            depth = await broker.depth(queue)
+        except BrokerUnavailable:
+            self.lost_sight_of(queue)
+            return None
+        self.saw(queue, depth)
+        return depth
 
     def saw(self, queue: str, depth: QueueDepth) -> None:
         self._size.labels(queue).set(depth.ready)

@@ -6,7 +6,7 @@ from uuid import UUID
 
 import structlog
 
-from chassis.broker import Broker, BrokerUnavailable, Publication, QueueDepth
+from chassis.broker import Broker, Publication
 from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
 from chassis.tracing import headers_of
 from contracts.recipients import Channel
@@ -83,7 +83,11 @@ class Sweep:
 
     async def find_lost(self) -> int:
         """Looks at the queues, for the metrics and for what was handed over to them and is not in them any more."""
-        empty = [queue for queue in queues_of(self._channel) if self._empty.look(queue, await self._depth(queue))]
+        empty = [
+            queue
+            for queue in queues_of(self._channel)
+            if self._empty.look(queue, await self._metrics.queues.look(self._broker, queue))
+        ]
         gone = dict.fromkeys(each for each in PRIORITIES if queue_of(self._channel, each) in empty)
         passed = {**self._watermarks.of(self._channel), **gone}
         if passed:
@@ -93,15 +97,6 @@ class Sweep:
             if number:
                 log.warning("ledger.redriven", deliveries=number)
         return 0
-
-    async def _depth(self, queue: str) -> QueueDepth | None:
-        try:
-            depth = await self._broker.depth(queue)
-        except BrokerUnavailable:
-            self._metrics.queues.lost_sight_of(queue)
-            return None
-        self._metrics.queues.saw(queue, depth)
-        return depth
 
     def _publication(self, item: ToRequeue) -> Publication:
         return Publication(
