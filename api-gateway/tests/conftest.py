@@ -23,11 +23,14 @@ from api_gateway.main import create_app
 from api_gateway.migrating import ALEMBIC
 from api_gateway.settings import GatewaySettings
 from chassis.broker import Delivery, MemoryBroker, Publication
+from chassis.cache import TOMBSTONE
 from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
 from chassis.security import SigningKey, sign
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import (
+    TEMPLATE_CACHE,
+    USER_CACHE,
     ActiveTemplate,
     ApiKeyInfo,
     LedgerFindings,
@@ -151,6 +154,7 @@ class Running:
     broker: MemoryBroker
     peers: Peers
     settings: GatewaySettings
+    redis: Redis
 
     def token(self, user_id: UUID | None = None, role: str = "admin") -> dict[str, str]:
         return {"Authorization": f"Bearer {access_token(user_id or uuid4(), role)}"}
@@ -161,9 +165,14 @@ class Running:
         return await self.http.post("/api/v1/notifications/", json=body, headers=headers)
 
     async def mend(self, **template: object) -> None:
-        """Another version becomes active, and the gateway hears of it."""
+        """Another version becomes active, and the template service tells Redis; gateways remember the old one for a while."""
         self.peers.add_template(**template)
-        await self.app.state.desk.acceptor._directory._template_cache.forget(template.get("code", "welcome"))
+        await self.redis.set(f"{TEMPLATE_CACHE}:{template.get('code', 'welcome')}", TOMBSTONE)
+
+    async def changed(self, user: UserContact, **changes: object) -> None:
+        """The user changes, and the user service tells Redis; gateways remember the old one for a while."""
+        self.peers.users[user.id] = user.model_copy(update=changes)
+        await self.redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
 
     async def published(self, queue: str = "email.queue", number: int = 1) -> list[bytes]:
         """The next messages of a queue, taken as a worker takes them."""
@@ -246,7 +255,7 @@ async def start(databases, redis: Redis, peers: Peers) -> AsyncIterator[Start]:
             http = await stack.enter_async_context(
                 httpx2.AsyncClient(transport=transport, base_url="http://gateway", event_hooks=hooks)
             )
-            return Running(app, http, broker, peers, settings)
+            return Running(app, http, broker, peers, settings, redis)
 
         yield run
 

@@ -14,7 +14,7 @@ from api_gateway.services.accepting import body_hash
 from chassis.security import hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
 from contracts.messages import NotificationMessage
-from contracts.recipients import Preferences
+from contracts.recipients import Preferences, PushToken
 
 
 async def test_an_accepted_notification_is_published_with_all_that_a_worker_needs(gateway) -> None:
@@ -298,3 +298,20 @@ async def test_a_batch_that_can_never_fit_is_told_so_and_another_how_long_to_wai
     later = await send(3)
     assert (later.status_code, later.json()["error"]) == (429, "rate_limited")
     assert 0 < int(later.headers["Retry-After"]) <= 3
+
+
+async def test_a_device_that_was_registered_a_moment_ago_is_reached(gateway) -> None:
+    user = gateway.peers.add_user(push_tokens=())
+    gateway.peers.add_template()
+    push = {"user_id": str(user.id), "notification_type": "push"}
+    assert (await gateway.send(**push)).json()["data"]["status"] == "suppressed"
+    await gateway.changed(user, push_tokens=(PushToken(token="new"),))
+    assert (await gateway.send(**push)).json()["data"]["status"] == "pending"
+
+
+async def test_variables_are_those_of_the_template_as_it_was_mended_a_moment_ago(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template(required=("name", "order"))
+    assert (await gateway.send(user_id=str(user.id))).status_code == 422
+    await gateway.mend(required=("name",))
+    assert (await gateway.send(user_id=str(user.id))).status_code == 202

@@ -75,7 +75,7 @@ class Commands:
     async def _fits(self, wanted: ReplayFilter) -> list[Fit]:
         async with self._database.begin() as connection:
             candidates = await progress.candidates(connection, wanted)
-        return await resolve(candidates, self._directory)
+        return await resolve(candidates, self._directory, fresh=True)
 
     async def _replay(self, wanted: ReplayFilter) -> int:
         async with self._database.begin() as connection:

@@ -61,13 +61,18 @@ class Directory:
             redis_seconds=REDIS_SECONDS,
         )
 
-    def users(self, ids: Iterable[UUID]) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
-        """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached."""
-        return _gather(ids, self._user_cache, self._load_user)
+    def users(self, ids: Iterable[UUID], *, fresh: bool = False) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
+        """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached.
 
-    def templates(self, codes: Iterable[str]) -> Awaitable[dict[str, ActiveTemplate | ServiceError]]:
+        `fresh`: what its service has changed a moment ago counts already; this process's memory is not asked.
+        """
+        return _gather(ids, self._user_cache, self._load_user, fresh=fresh)
+
+    def templates(
+        self, codes: Iterable[str], *, fresh: bool = False
+    ) -> Awaitable[dict[str, ActiveTemplate | ServiceError]]:
         """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
-        return _gather(codes, self._template_cache, self._load_template)
+        return _gather(codes, self._template_cache, self._load_template, fresh=fresh)
 
     def versions(self, refs: Iterable[TemplateRef]) -> Awaitable[dict[TemplateRef, TemplateInfo | ServiceError]]:
         """Each version, active or not, without its parts; TemplateVersionNotFound, DependencyUnavailable as above."""
@@ -95,19 +100,24 @@ class Directory:
 
 
 async def _gather(
-    keys: Iterable[Key], cache: LayeredCache[Value], load: Callable[[Key], Awaitable[Value]]
+    keys: Iterable[Key],
+    cache: LayeredCache[Value],
+    load: Callable[[Key], Awaitable[Value]],
+    *,
+    fresh: bool = False,
 ) -> dict[Key, Value | ServiceError]:
     """From memory without waiting, the rest at once. What is no ServiceError is a defect, and raised."""
     found: dict[Key, Value | ServiceError] = {}
     missing: list[Key] = []
     for key in keys:
-        value = cache.remembered(str(key))
+        value = None if fresh else cache.remembered(str(key))
         if value is None:
             missing.append(key)
         else:
             found[key] = value
     if missing:
-        loads = (cache.get(str(key), partial(load, key)) for key in missing)
+        look_up = cache.refresh if fresh else cache.get
+        loads = (look_up(str(key), partial(load, key)) for key in missing)
         for key, outcome in zip(missing, await asyncio.gather(*loads, return_exceptions=True), strict=True):
             if isinstance(outcome, BaseException) and not isinstance(outcome, ServiceError):
                 raise outcome

@@ -85,11 +85,16 @@ class Relay:
         """What has expired ends here only when no worker can have it: else its ledger knows whether it was sent."""
         open_rows = [row for row in rows if row.recipient is None and not row.expired]
         late = {row.id for row in rows if row.expired and (row.recipient is None or not row.handed_over)}
-        fits = await resolve(open_rows, self._directory)
-        found = {row.id: _fate(row, fit) for row, fit in zip(open_rows, fits, strict=True)}
+        found = {row.id: _fate(row, fit) for row, fit in await self._resolved(open_rows)}
         return [
             Ended(row.round, Status.EXPIRED, "expired") if row.id in late else found.get(row.id, row) for row in rows
         ]
+
+    async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Fit]]:
+        """What is tried again goes with the template that is active now, not with one that was a few seconds ago."""
+        again, first = [row for row in rows if row.replay], [row for row in rows if not row.replay]
+        fits = [*await resolve(again, self._directory, fresh=True), *await resolve(first, self._directory)]
+        return list(zip((*again, *first), fits, strict=True))
 
     async def _write(self, fates: Sequence[Fate]) -> None:
         resolved = [fate for fate in fates if isinstance(fate, DueRow)]

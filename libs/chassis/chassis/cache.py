@@ -83,6 +83,11 @@ class LayeredCache(Generic[T]):
         value = self._memory.get(key, _No.NOTHING_THERE)
         return None if isinstance(value, _No) else value
 
+    async def refresh(self, key: str, load: Callable[[], Awaitable[T]]) -> T:
+        """As `get`, past this process's memory: what the owner has changed, and told Redis, is seen at once."""
+        self._forget_here(key)
+        return await self.get(key, load)
+
     async def forget(self, key: str) -> bool:
         """To be called after the commit that changed the value.
 

@@ -1,5 +1,6 @@
 """Whom a notification goes to now: the user may have moved, or opted out, since it was accepted."""
 
+from collections.abc import Awaitable, Callable
 from uuid import UUID
 
 from pydantic import TypeAdapter
@@ -17,6 +18,7 @@ from delivery.outcomes import Suppressed
 MEMORY_SECONDS = 2.0
 REDIS_SECONDS = 300.0
 _ANSWER = TypeAdapter(Envelope[UserContact])
+LookUp = Callable[[str, Callable[[], Awaitable[UserContact]]], Awaitable[UserContact]]
 
 
 class _UserGone(Exception):
@@ -34,13 +36,20 @@ class Audience:
 
     async def of(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
         try:
-            user = await self._cache.get(str(message.user_id), lambda: self._load(message.user_id))
+            reached = await self._reach(message, self._cache.get)
+            if isinstance(reached, Unreachable):  # they may have changed their mind a moment ago
+                reached = await self._reach(message, self._cache.refresh)
         except DependencyUnavailable:
             return message.recipient
         except _UserGone:
             return Suppressed("user_gone")
-        reached = reach(user, message.notification_type)
         return Suppressed(reached.code) if isinstance(reached, Unreachable) else reached
+
+    async def _reach(
+        self, message: NotificationMessage, look_up: LookUp
+    ) -> EmailRecipient | PushRecipient | Unreachable:
+        user = await look_up(str(message.user_id), lambda: self._load(message.user_id))
+        return reach(user, message.notification_type)
 
     async def _load(self, user_id: UUID) -> UserContact:
         status, body = await self._users.get(f"/internal/users/{user_id}")
