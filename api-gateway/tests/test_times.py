@@ -135,7 +135,8 @@ async def test_what_is_new_must_lie_ahead_and_within_a_year(gateway) -> None:
         assert (refused.status_code, refused.json()["error"]) == (422, "validation_error")
         assert refused.json()["data"]["errors"][0]["field"] == field
     turned = {"send_at": (now + timedelta(days=2)).isoformat(), "expires_at": (now + timedelta(days=1)).isoformat()}
-    assert (await gateway.send(user_id=str(user.id), **turned)).status_code == 422
+    refused = await gateway.send(user_id=str(user.id), **turned)
+    assert (refused.status_code, refused.json()["data"]["errors"][0]["field"]) == (422, "expires_at")
 
 
 STATUSES = ("retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown")

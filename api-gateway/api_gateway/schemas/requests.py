@@ -1,10 +1,10 @@
 """What clients send."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
 from chassis.fields import Instant, Text
@@ -57,12 +57,14 @@ class NotificationRequest(BaseModel):
         "(at_least_once), or end as `unknown` (at_most_once)",
     )
 
-    @model_validator(mode="after")
-    def _expires_after_it_is_sent(self) -> "NotificationRequest":
+    @field_validator("expires_at")
+    @classmethod
+    def _after_it_is_sent(cls, expires_at: datetime | None, info: ValidationInfo) -> datetime | None:
         """What time it is now is not asked here: a repeat is answered as the first time, also after `expires_at`."""
-        if self.expires_at is not None and self.send_at is not None and self.expires_at <= self.send_at:
-            raise ValueError("expires_at must lie after send_at")
-        return self
+        send_at = info.data.get("send_at")
+        if expires_at is not None and send_at is not None and expires_at <= send_at:
+            raise ValueError("must lie after send_at")
+        return expires_at
 
 
 class BatchRequest(BaseModel):
