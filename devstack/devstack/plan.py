@@ -42,7 +42,7 @@ class Ports:
         if taken:
             raise StackError(
                 f"These ports are in use: {', '.join(taken)}.\n"
-                "Stop what uses them (is the stack running already?), or move all of ours: make up ARGS='--port-offset 100'"
+                "Stop what uses them (is the stack running?), or move ours: make up ARGS='--port-offset 100 --data DIR'"
             )
 
 

@@ -26,6 +26,7 @@ from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Se
 from devstack.postgres import EmbeddedPostgres, start_postgres
 from devstack.serving import serving
 from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
+from devstack.sole_use import sole_use
 from email_service.settings import EmailSettings
 from push_service.settings import PushSettings
 from template_service.settings import TemplateSettings
@@ -60,11 +61,12 @@ class Embedded:
 async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]:
     """Everything up on entry, with the first administrator made; everything stopped on exit, data kept in `data`.
 
-    Raises StackError when a port is taken.
+    Raises StackError when a port is taken, or `data` in use.
     """
     ports.refuse_taken()
-    secrets = Secrets.kept_in(data)
     async with AsyncExitStack() as stack:
+        stack.enter_context(sole_use(data))
+        secrets = Secrets.kept_in(data)
         postgres = await start_postgres(data / "postgres")
         stack.push_async_callback(postgres.close)
         redis = FakeAsyncRedis()
