@@ -16,6 +16,7 @@ import httpx2
 import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
+from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -24,6 +25,7 @@ from api_gateway.migrating import ALEMBIC
 from api_gateway.settings import GatewaySettings
 from chassis.broker import Delivery, MemoryBroker, Publication
 from chassis.cache import TOMBSTONE
+from chassis.database import Database
 from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
 from chassis.security import SigningKey, sign
@@ -173,6 +175,13 @@ class Running:
         """The user changes, and the user service tells Redis; gateways remember the old one for a while."""
         self.peers.users[user.id] = user.model_copy(update=changes)
         await self.redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
+
+    async def change(self, statement: str) -> None:
+        """In the gateway's database, past the gateway."""
+        database = Database(self.settings.database_url)
+        async with database.begin() as connection:
+            await connection.execute(text(statement))
+        await database.close()
 
     async def published(self, queue: str = "email.queue", number: int = 1) -> list[bytes]:
         """The next messages of a queue, taken as a worker takes them."""

@@ -6,10 +6,8 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from sqlalchemy import text
 
 from chassis.broker import MemoryBroker, Publication, PublishFailed
-from chassis.database import Database
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY, queue_of, queues_of
 
@@ -274,10 +272,7 @@ async def test_pages_of_the_silent_go_through_all_of_them(start, monkeypatch) ->
 async def test_what_may_be_with_a_worker_when_it_expires_is_for_the_ledger_to_say(start) -> None:
     gateway = await start(lost_grace_seconds=60, report_silence_seconds=60)
     name = await _queued(gateway)
-    database = Database(gateway.settings.database_url)
-    async with database.begin() as connection:
-        await connection.execute(text("UPDATE notifications SET expires_at = now() - interval '1 s', due_at = now()"))
-    await database.close()
+    await gateway.change("UPDATE notifications SET expires_at = now() - interval '1 s', due_at = now()")
     async with asyncio.timeout(10):
         while (await gateway.broker.depth("email.queue")).ready < 2:
             await asyncio.sleep(0.05)

@@ -96,6 +96,24 @@ async def test_a_worker_that_was_faster_than_the_mark_does_not_turn_the_story_ro
     assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
 
 
+@pytest.mark.parametrize("mark_first", [True, False])
+async def test_nor_does_a_refusal_that_was_faster_than_the_mark(gateway, mark_first: bool) -> None:
+    """A worker's refusal happened before the mark was written, which is written before or after the refusal is heard of."""
+    notification_id = await _accepted(gateway)
+    marked = datetime.fromisoformat((await gateway.until(notification_id, "queued"))["queued_at"])
+    if not mark_first:
+        await gateway.change("UPDATE notifications SET queued_at = NULL, status = 'pending', claimed_at = NULL")
+    at = marked - timedelta(milliseconds=1)
+    await _report(gateway, notification_id, "retrying", code="deferred", attempts=1, at=at)
+    async with asyncio.timeout(10):
+        while not any(step["status"] == "retrying" for step in (await gateway.story(notification_id))["timeline"]):
+            await asyncio.sleep(0.02)
+    if not mark_first:
+        await gateway.app.state.desk.acceptor._store.mark_queued([Round(UUID(notification_id), 0)])
+    steps = (await gateway.story(notification_id))["timeline"]
+    assert [step["status"] for step in steps] == ["accepted", "queued", "retrying"]
+
+
 async def test_late_and_repeated_reports_change_nothing(gateway) -> None:
     notification_id = await _accepted(gateway)
     await gateway.until(notification_id, "queued")
