@@ -1,6 +1,6 @@
 """What clients send."""
 
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
@@ -13,7 +13,6 @@ from contracts.languages import Language
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
-LONGEST_SCHEDULE = timedelta(days=366)
 RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
 TemplateVersion = Annotated[int, Field(ge=1, le=2**31 - 1)]

@@ -48,7 +48,7 @@ def captured_text(value: object) -> str:
 
 def url_text(value: object) -> str:
     """The value escaped, where it begins a URL attribute: a scheme that could run code becomes `#`."""
-    return escape(guard_url(_read(value)))
+    return escape(plain_url(value))
 
 
 def url_writer(app_schemes: Collection[str]) -> Writer:
