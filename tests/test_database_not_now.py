@@ -142,6 +142,9 @@ class Running:
 
     async def status(self, notification_id: str) -> str:
         answer = await self.http.get(f"{self.gateway}/api/v1/notifications/{notification_id}")
+        if answer.status_code == 503:
+            return "not known now"
+        assert answer.status_code == 200, answer.text
         return str(answer.json()["data"]["status"])
 
     async def copies(self, notification_id: str) -> int:

@@ -2,10 +2,11 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from typing import Any
 
 import structlog
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
@@ -38,6 +39,7 @@ class Database:
             pool_use_lifo=True,
             connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
         )
+        event.listen(self._engine.sync_engine, "checkout", _not_closed)
         self._single = SingleConnections(url, most=pool_size, connect_seconds=connect_seconds)
 
     @asynccontextmanager
@@ -73,6 +75,12 @@ class Database:
     async def close(self) -> None:
         await self._single.close()
         await self._engine.dispose()
+
+
+def _not_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Makes the pool connect anew where the server closed a connection at rest, with no round trip to find out."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
 
 
 @asynccontextmanager

@@ -76,14 +76,17 @@ async def test_a_wrong_single_statement_is_not_called_unavailable_and_harms_no_o
     await database.close()
 
 
-async def test_a_connection_that_died_at_rest_is_replaced(databases) -> None:
+@pytest.mark.parametrize(("way", "other"), [(Database.each, Database.begin), (Database.begin, Database.each)])
+async def test_a_connection_that_died_at_rest_is_replaced(databases, way, other) -> None:
     database = Database(await databases(None), pool_size=1)
-    async with database.each() as connection:
+    async with way(database) as connection:
         [mine] = await connection.execute(text("SELECT pg_backend_pid() AS pid"))
-    async with database.begin() as other:
-        await other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine.pid})
+    async with other(database) as connection:
+        await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine.pid})
     await asyncio.sleep(0.2)
-    await _answers(database)
+    async with way(database) as connection:
+        [row] = await connection.execute(text("SELECT 42 AS answer"))
+    assert row.answer == 42
     await database.close()
 
 
