@@ -9,11 +9,11 @@ from contracts.addresses import InvalidAddress, Mailbox, parse_mailbox
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from delivery.channel import Envelope, Target
-from delivery.outcomes import Outcome, Permanent, Sent, Suppressed
+from delivery.outcomes import Outcome, Permanent, Sent
 from email_service.addresses import fingerprint, masked
 from email_service.message import Letterhead
 from email_service.repositories.suppressions import DeadAddress
-from email_service.senders.smtp import SmtpSender
+from email_service.senders.smtp import Reserved, SmtpSender
 from email_service.senders.smtp_phases import Parcel
 from email_service.suppression import SuppressionList
 from templating import CompiledTemplate, RenderedEmail
@@ -27,6 +27,7 @@ class EmailChannel:
     """One recipient a notification: the user's address at the time of sending."""
 
     name: Channel = "email"
+    suppression_list = "email_suppressions"
 
     def __init__(
         self, sender: Mailbox, *, letterhead: Letterhead, smtp: SmtpSender, suppressed: SuppressionList
@@ -39,24 +40,14 @@ class EmailChannel:
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[str]]:
         """A recipient of the wrong kind has no address: its notification fails visibly instead of having no target."""
         address = recipient.email if isinstance(recipient, EmailRecipient) else ""
-        return [Target(key=fingerprint(address)[:KEY_DIGITS], name=recipient.name, address=address)]
+        known_as = fingerprint(address)
+        return [Target(known_as[:KEY_DIGITS], recipient.name, address, known_as)]
 
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedEmail:
         return template.render_email(message.variables)
 
-    async def screen(self, target: Target[str]) -> Suppressed | None:
-        return Suppressed("address_suppressed") if await self._suppressed.holds(fingerprint(target.address)) else None
-
-    async def send(self, content: RenderedEmail, target: Target[str], envelope: Envelope) -> Outcome:
-        try:
-            mailbox = parse_mailbox(target.address)
-        except InvalidAddress:
-            return Permanent("invalid_address", "not one address")
-        message = self._letterhead.write(content, target.name, mailbox, envelope)
-        outcome = await self._smtp.send(Parcel(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message))
-        if outcome == Sent(None):  # the server named nothing: what a bounce will refer to
-            return Sent(self._letterhead.message_id(envelope))
-        return outcome
+    async def open_session(self) -> "EmailSession":
+        return EmailSession(self._sender, self._letterhead, self._smtp, await self._smtp.reserve())
 
     async def settle(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
         match outcome:
@@ -70,3 +61,31 @@ class EmailChannel:
     async def close(self) -> None:
         await self._smtp.close()
         await self._suppressed.close()
+
+
+class EmailSession:
+    """One mail over one connection."""
+
+    def __init__(self, sender: Mailbox, letterhead: Letterhead, smtp: SmtpSender, reserved: Reserved) -> None:
+        self._sender = sender
+        self._letterhead = letterhead
+        self._smtp = smtp
+        self._reserved: Reserved | None = reserved
+
+    async def send(self, content: RenderedEmail, target: Target[str], envelope: Envelope) -> Outcome:
+        try:
+            mailbox = parse_mailbox(target.address)
+        except InvalidAddress:
+            return Permanent("invalid_address", "not one address")
+        message = self._letterhead.write(content, target.name, mailbox, envelope)
+        parcel = Parcel(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message)
+        reserved, self._reserved = self._reserved or await self._smtp.reserve(), None
+        outcome = await self._smtp.send(parcel, reserved)
+        if outcome == Sent(None):  # the server named nothing: what a bounce will refer to
+            return Sent(self._letterhead.message_id(envelope))
+        return outcome
+
+    def close(self) -> None:
+        if self._reserved is not None:
+            self._smtp.give_back(self._reserved)
+            self._reserved = None

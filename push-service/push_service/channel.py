@@ -12,7 +12,7 @@ from chassis.http_client import DependencyUnavailable, ServiceClient
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken
 from delivery.channel import Envelope, Target
-from delivery.outcomes import Outcome, Permanent, Suppressed
+from delivery.outcomes import Outcome, Permanent
 from push_service.senders.sender import Sender, Unsupported
 from templating import CompiledTemplate, RenderedPush
 
@@ -28,9 +28,10 @@ class DeadToken(BaseModel):
 
 
 class PushChannel:
-    """Push, as the engine sees it."""
+    """Push, as the engine sees it; its own session too."""
 
     name: Literal["push"] = "push"
+    suppression_list = None  # the user service forgets dead devices: they are no targets any more
 
     def __init__(self, fcm: Sender, users: ServiceClient) -> None:
         self._fcm = fcm
@@ -46,8 +47,12 @@ class PushChannel:
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedPush:
         return template.render_push(message.variables)
 
-    async def screen(self, target: Target[PushToken]) -> Suppressed | None:  # noqa: ARG002 - the engine's protocol
-        return None  # the user service forgets dead devices: they are no targets any more
+    async def open_session(self) -> "PushChannel":
+        """Nothing is in hand before: the provider's client keeps connections that carry many calls."""
+        return self
+
+    def close(self) -> None:
+        """There is nothing to give back."""
 
     async def send(self, content: RenderedPush, target: Target[PushToken], envelope: Envelope) -> Outcome:
         device = target.address

@@ -35,10 +35,15 @@ def test_2_killed_after_the_ledger_has_it_before_the_acknowledgement(lab: Lab) -
 
 def test_3_killed_before_it_sends(lab: Lab) -> None:
     user = lab.user()
-    lab.freeze("template-service")  # the look-up hangs: claimed, and nothing sent yet
+    lab.until_ended([lab.system.send("email", user)])  # the gateway knows the template; a new worker does not
+    lab.system.stop_service("email-service")
+    lab.start_again("email-service")
+    lab.freeze("template-service")  # the look-up hangs: in hand, not claimed, and nothing sent yet
     name = lab.system.send("email", user)
-    lab.until(lambda: lab.ledger(name) == "claimed", "claimed")
+    lab.until(lambda: lab.status(name) == "queued" and lab.depth("email.queue") == 0, "in the worker's hand")
+    assert lab.ledger(name) is None
     lab.kill("email-service")
     lab.thaw_all()
     lab.start_again("email-service")
     lab.prove(3, "worker killed before DATA", [name])
+    assert lab.doubts([name]) == {}

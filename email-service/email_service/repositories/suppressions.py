@@ -1,17 +1,14 @@
-"""The suppression list, read and written in groups."""
+"""The suppression list."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import delete, select, text
+from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from email_service.models import EmailSuppression
-
-# One array, whatever its length, so that the statement is prepared once.
-_LISTED = text("SELECT fingerprint FROM email_suppressions WHERE fingerprint = ANY(CAST(:fingerprints AS text[]))")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,11 +26,6 @@ class Suppression:
     masked: str
     reason: str
     created_at: datetime
-
-
-async def listed(connection: AsyncConnection, fingerprints: Sequence[str]) -> set[str]:
-    """Those of the fingerprints that are on the list."""
-    return set(await connection.scalars(_LISTED, {"fingerprints": list(fingerprints)}))
 
 
 async def add(connection: AsyncConnection, dead: Sequence[DeadAddress]) -> None:

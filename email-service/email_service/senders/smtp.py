@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import dataclass
 
 from delivery.outcomes import Ambiguous, Outcome, ProviderDown, RetryLater, Sent
 from email_service.senders.smtp_connection import SmtpConnection
@@ -14,16 +15,32 @@ WORKS_SECONDS = 5.0
 _QUEUE_ID = re.compile(r"(?:queued as |id=|^Ok )([\w.-]{6,100})", re.IGNORECASE)
 
 
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A connection in hand. `kept`: it was used before, so it may turn out dead."""
+
+    connection: SmtpConnection
+    kept: bool
+
+
 class SmtpSender:
-    """`send` makes one attempt over a kept connection, or a new one."""
+    """`reserve` gets a kept connection, or a new one; `send` makes one attempt over it, or `give_back` returns it unused."""
 
     def __init__(self, pool: SmtpPool) -> None:
         self._pool = pool
         self._worked_at = float("-inf")
 
-    async def send(self, parcel: Parcel) -> Outcome:
+    async def reserve(self) -> Reserved:
+        """Raises NoConnection."""
+        kept = self._pool.kept()
+        return Reserved(kept, kept=True) if kept is not None else Reserved(await self._pool.fresh(), kept=False)
+
+    def give_back(self, reserved: Reserved) -> None:
+        self._pool.give_back(reserved.connection)
+
+    async def send(self, parcel: Parcel, reserved: Reserved) -> Outcome:
         try:
-            connection = await self._begun(parcel)
+            connection = await self._begun(parcel, reserved)
             words = await self._finished(connection, parcel)
         except NoConnection as nowhere:
             return nowhere.outcome
@@ -37,17 +54,16 @@ class SmtpSender:
     async def close(self) -> None:
         self._pool.close()
 
-    async def _begun(self, parcel: Parcel) -> SmtpConnection:
+    async def _begun(self, parcel: Parcel, reserved: Reserved) -> SmtpConnection:
         """A connection on which MAIL was accepted. A kept one that turns out dead is replaced, once: nothing was sent."""
-        kept = self._pool.kept()
-        if kept is not None:
-            try:
-                return await self._begin(kept, parcel)
-            except Lost:
-                pass
-            except Refused as refusal:
-                if refusal.code != CLOSING:
-                    raise
+        try:
+            return await self._begin(reserved.connection, parcel)
+        except Lost:
+            if not reserved.kept:
+                raise
+        except Refused as refusal:
+            if not reserved.kept or refusal.code != CLOSING:
+                raise
         return await self._begin(await self._pool.fresh(), parcel)
 
     async def _begin(self, connection: SmtpConnection, parcel: Parcel) -> SmtpConnection:

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from delivery.outcomes import ProviderDown
+from delivery.channel import NotReady
 
 CLOSING = 421  # the server's reply when it is about to hang up
 
@@ -27,12 +27,8 @@ class Parcel:
     message: bytes
 
 
-class NoConnection(Exception):
+class NoConnection(NotReady):
     """There is none to be had: nothing was sent, and the message is not to blame."""
-
-    def __init__(self, outcome: ProviderDown) -> None:
-        super().__init__(outcome.code)
-        self.outcome = outcome
 
 
 class Refused(Exception):

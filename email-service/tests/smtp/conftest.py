@@ -6,9 +6,10 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from delivery.outcomes import Outcome
 from email_service.senders.smtp import SmtpSender
 from email_service.senders.smtp_connector import SmtpConnector
-from email_service.senders.smtp_phases import Parcel
+from email_service.senders.smtp_phases import NoConnection, Parcel
 from email_service.senders.smtp_pool import SmtpPool
 from email_service.settings import EmailSettings
 
@@ -136,14 +137,29 @@ def smtp_settings(port: int, **others: object) -> EmailSettings:
     )
 
 
+class Attempting:
+    """A sender whose two steps are one: a connection, then the attempt."""
+
+    def __init__(self, pool: SmtpPool) -> None:
+        self._sender = SmtpSender(pool)
+        self.close = self._sender.close
+
+    async def send(self, parcel: Parcel) -> Outcome:
+        try:
+            reserved = await self._sender.reserve()
+        except NoConnection as nowhere:
+            return nowhere.outcome
+        return await self._sender.send(parcel, reserved)
+
+
 @dataclass
 class Senders:
     """Makes senders for a port; all are closed at the end."""
 
     made: list[SmtpPool] = field(default_factory=list)
 
-    def __call__(self, port: int, **settings: object) -> SmtpSender:
-        return SmtpSender(self.pool(port, **settings))
+    def __call__(self, port: int, **settings: object) -> Attempting:
+        return Attempting(self.pool(port, **settings))
 
     def pool(self, port: int, **settings: object) -> SmtpPool:
         chosen = smtp_settings(port, **settings)

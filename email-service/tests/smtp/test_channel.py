@@ -14,6 +14,7 @@ from delivery.outcomes import Permanent, RetryLater, Sent
 from email_service.addresses import fingerprint
 from email_service.channel import EmailChannel
 from email_service.message import Letterhead
+from email_service.senders.smtp import SmtpSender
 from email_service.suppression import SuppressionList
 from templating import RenderedEmail
 
@@ -25,7 +26,9 @@ CONTENT = RenderedEmail("Hi", "<p>Hi</p>", "Hi")
 @pytest.fixture
 def channel(senders, server) -> EmailChannel:
     nowhere = SuppressionList(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing"))
-    return EmailChannel(SENDER, letterhead=Letterhead(SENDER, ""), smtp=senders(server.port), suppressed=nowhere)
+    return EmailChannel(
+        SENDER, letterhead=Letterhead(SENDER, ""), smtp=SmtpSender(senders.pool(server.port)), suppressed=nowhere
+    )
 
 
 def notification() -> NotificationMessage:
@@ -47,25 +50,33 @@ def test_the_ledgers_key_hides_the_address_and_is_the_same_every_time(channel):
     [target] = channel.targets(ADA)
     [again] = channel.targets(EmailRecipient(name="Somebody", email="ada@example.com"))
     assert target.key == again.key == fingerprint("ada@example.com")[:32]
-    assert (target.name, target.address) == ("Ada", "Ada@Example.com")
+    assert (target.name, target.address, target.fingerprint) == (
+        "Ada",
+        "Ada@Example.com",
+        fingerprint("ada@example.com"),
+    )
 
 
 async def test_what_the_server_calls_the_message_is_kept(channel):
     [target] = channel.targets(ADA)
-    assert await channel.send(CONTENT, target, Envelope(uuid4(), "c", 5)) == Sent("4F2A77")
+    assert await (await channel.open_session()).send(CONTENT, target, Envelope(uuid4(), "c", 5)) == Sent("4F2A77")
 
 
 async def test_a_server_that_names_nothing_leaves_our_own_message_id(channel, server):
     server.script["DOT"] = ["250 OK"]
     [target] = channel.targets(ADA)
     envelope = Envelope(uuid4(), "c", 5)
-    assert await channel.send(CONTENT, target, envelope) == Sent(f"<{envelope.notification_id}@example.org>")
+    assert await (await channel.open_session()).send(CONTENT, target, envelope) == Sent(
+        f"<{envelope.notification_id}@example.org>"
+    )
 
 
 async def test_what_is_no_address_never_reaches_the_server(channel, server):
-    outcome = await channel.send(CONTENT, Target("k", "Ada", "a@b.c, v@e.f"), Envelope(uuid4(), "c", 5))
+    outcome = await (await channel.open_session()).send(
+        CONTENT, Target("k", "Ada", "a@b.c, v@e.f"), Envelope(uuid4(), "c", 5)
+    )
     assert outcome == Permanent("invalid_address", "not one address")
-    assert server.connections == 0
+    assert "MAIL" not in server.steps(1)
 
 
 async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):
@@ -73,3 +84,19 @@ async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):
     [target] = channel.targets(ADA)
     await channel.settle(notification(), target, Permanent("bounced", dead_recipient=True))
     await channel.settle(notification(), target, RetryLater("deferred"))
+
+
+async def test_a_connection_that_was_not_needed_serves_the_next(channel, server):
+    for _ in range(2):
+        session = await channel.open_session()
+        session.close()
+        session.close()
+    [target] = channel.targets(ADA)
+    session = await channel.open_session()
+    assert await session.send(CONTENT, target, Envelope(uuid4(), "c", 5)) == Sent("4F2A77")
+    session.close()
+    assert server.connections == 1
+    [kept] = [channel._smtp._pool.kept()]
+    assert kept is not None
+    assert channel._smtp._pool.kept() is None, "it came back once"
+    kept.close()

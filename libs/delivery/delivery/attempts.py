@@ -1,30 +1,32 @@
-"""One attempt: everything between a claim and its outcome."""
+"""One notification's attempt: what it needs is in hand before the ledger is asked, then the calls."""
 
 import time
 from collections.abc import Callable
-from typing import Generic
+from dataclasses import dataclass
+from typing import Generic, Self
 
 import structlog
 
-from chassis.breaker import CircuitOpen
-from chassis.errors import Unavailable
+from chassis.breaker import CircuitOpen, Permit
 from chassis.http_client import DependencyUnavailable
 from chassis.tracing import OFF, Tracing
 from contracts.messages import NotificationMessage
-from delivery.channel import Address, Content, DeliveryChannel, Envelope, Target
+from delivery.admission import Admission
+from delivery.channel import Address, Content, DeliveryChannel, Envelope, NotReady, Session, Target
 from delivery.counting import DeliveryMetrics
-from delivery.ledger import Claimed, Ledger
+from delivery.ledger import Claimed
 from delivery.outcomes import (
+    AccountRefused,
     Ambiguous,
     Defect,
     Expired,
     Outcome,
     Permanent,
     ProviderDown,
+    Suppressed,
     Unknown,
     in_doubt,
 )
-from delivery.slots import Slots, settle
 from delivery.spans import sending, tell
 from delivery.template_store import TemplateGone, TemplateStore
 from templating import TemplateError
@@ -33,59 +35,35 @@ log = structlog.get_logger()
 
 
 class Attempts(Generic[Address, Content]):
-    """Screens, renders, marks `sending` in the ledger, sends. Whatever goes wrong on the way is an outcome."""
+    """Whatever goes wrong in an attempt is an outcome, never an exception."""
 
     def __init__(  # noqa: PLR0913 - the composition root hands every part in
         self,
         channel: DeliveryChannel[Address, Content],
         *,
-        ledger: Ledger,
         templates: TemplateStore,
-        slots: Slots,
+        admission: Admission,
         metrics: DeliveryMetrics,
         lease_seconds: float,
         tracing: Tracing = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`lease_seconds`: for so long others certainly leave alone what the ledger says that we are sending."""
-        self._channel = channel
-        self._ledger = ledger
+        self.channel = channel
+        self.admission = admission
+        self.tracing = tracing
+        self.metrics = metrics
+        self.lease_seconds = lease_seconds
+        self.clock = clock
         self._templates = templates
-        self._slots = slots
-        self._tracing = tracing
-        self._metrics = metrics
-        self._lease_seconds = lease_seconds
-        self._clock = clock
 
-    async def make(
-        self, claimed: Claimed, key: str, target: Target[Address], message: NotificationMessage
-    ) -> Outcome | None:
-        """`key` names the delivery in the ledger. None: it was taken from us before it was sent."""
-        once = message.delivery_guarantee == "at_most_once"
-        if refused := await self._screen(claimed, target, once=once):
-            return refused
-        content = await self._render(message)
-        if isinstance(content, Permanent | Defect | ProviderDown):
-            return content
-        envelope = Envelope(message.notification_id, message.correlation_id, message.priority, message.expires_at)
+    def of(self, message: NotificationMessage, suppressed: Suppressed | None) -> "Attempt[Address, Content]":
+        """`async with attempts.of(…) as attempt:`. `suppressed`: nobody is to get it, so nothing is prepared."""
+        return Attempt(self, message, suppressed)
+
+    async def render(self, message: NotificationMessage) -> Content | Permanent | Defect | ProviderDown:
         try:
-            outcome = await self._send(content, key, target, envelope, claimed)
-        except CircuitOpen as error:
-            return ProviderDown("provider_resting", after_seconds=error.retry_after)
-        if isinstance(outcome, Ambiguous) and once:
-            return Unknown(outcome.code, outcome.detail, attempted=True)
-        return outcome
-
-    async def _screen(self, claimed: Claimed, target: Target[Address], *, once: bool) -> Outcome | None:
-        """What ends a delivery before anything is sent."""
-        if claimed.doubtful and once:
-            return Unknown("worker_lost")
-        refused = Expired() if claimed.expired else await self._channel.screen(target)
-        return in_doubt(refused) if refused is not None and claimed.doubtful else refused
-
-    async def _render(self, message: NotificationMessage) -> Content | Permanent | Defect | ProviderDown:
-        try:
-            return self._channel.render(await self._templates.get(message.template), message)
+            return self.channel.render(await self._templates.get(message.template), message)
         except TemplateGone:
             return Permanent("template_gone")
         except TemplateError as error:
@@ -96,33 +74,146 @@ class Attempts(Generic[Address, Content]):
             log.exception("delivery.rendering_failed")
             return Defect("rendering_failed")
 
-    async def _send(
-        self, content: Content, key: str, target: Target[Address], envelope: Envelope, claimed: Claimed
-    ) -> Outcome | None:
-        async with self._slots.take(envelope.priority) as permit:
-            if envelope.expires_at is not None and envelope.expires_at <= claimed.now():  # while it waited for its turn
-                return in_doubt(Expired()) if claimed.doubtful else Expired()
-            asked = self._clock()
-            try:
-                ours = await self._ledger.mark_sending((envelope.notification_id, key), priority=envelope.priority)
-            except Unavailable:  # perhaps marked, certainly not sent: say so, or it would look ambiguous for ever
-                return ProviderDown("ledger_unavailable")
-            if not ours:
-                return None
-            if self._clock() - asked > self._lease_seconds:  # this process stood still: it may count as dead by now
-                return ProviderDown("lease_ran_out")
-            with sending(self._tracing, self._channel.name, envelope, attempt=claimed.attempts + 1) as span:
-                outcome = await self._call(content, target, envelope)
-                tell(span, outcome)
-            settle(permit, outcome)
-            return outcome
 
-    async def _call(self, content: Content, target: Target[Address], envelope: Envelope) -> Outcome:
-        began = time.perf_counter()
+@dataclass(frozen=True, slots=True)
+class _Ready(Generic[Address, Content]):
+    """All that a call needs."""
+
+    content: Content
+    permit: Permit
+    session: Session[Address, Content]
+
+
+class Attempt(Generic[Address, Content]):
+    """Inside the block everything that a call needs is in hand: the content, a place, the provider's connection.
+
+    Or it is known why nothing will be sent. So the ledger is asked right before the provider is called: what waits for a
+    place is not claimed, and what the ledger calls `sending` is with the provider. Then `claimed`, and `make` for each
+    delivery that was claimed.
+    """
+
+    def __init__(
+        self, attempts: Attempts[Address, Content], message: NotificationMessage, suppressed: Suppressed | None
+    ) -> None:
+        self._attempts = attempts
+        self._message = message
+        self._turn = attempts.admission.of(message.priority)
+        self._prepared: _Ready[Address, Content] | Outcome | None = suppressed
+        self._session: Session[Address, Content] | None = None
+        self._ready_at = 0.0
+        self._calls = 0
+
+    async def __aenter__(self) -> Self:
+        await self._turn.__aenter__()
         try:
-            return await self._channel.send(content, target, envelope)
-        except Exception:  # a defect in a sender: without this the row would say `sending` until this process ends
-            log.exception("delivery.sender_failed")
-            return Ambiguous("sender_failed")
+            if self._prepared is None:
+                self._prepared = await self._prepare()
+        except BaseException:
+            await self.__aexit__()
+            raise
+        self._ready_at = self._attempts.clock()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self._leave()
+        await self._turn.__aexit__()
+
+    async def _prepare(self) -> _Ready[Address, Content] | Outcome:
+        content = await self._attempts.render(self._message)
+        if isinstance(content, Permanent | Defect | ProviderDown):
+            return content
+        try:
+            permit = await self._turn.place()
+        except CircuitOpen as error:
+            return ProviderDown("provider_resting", after_seconds=error.retry_after)
+        try:
+            self._session = await self._attempts.channel.open_session()
+        except NotReady as error:
+            settle(permit, error.outcome)
+            return error.outcome
+        return _Ready(content, permit, self._session)
+
+    def claimed(self, number: int) -> None:
+        """The ledger has answered: so many deliveries of this notification are ours, and will be made."""
+        self._turn.claimed()
+        self._calls = number
+        if not number:
+            self._leave()
+        if isinstance(self._prepared, _Ready) and self._stood_still():
+            self._prepared = ProviderDown("lease_ran_out")
+
+    async def make(self, claimed: Claimed, target: Target[Address] | None, *, gone: Suppressed | Permanent) -> Outcome:
+        """What becomes of one delivery. `gone`: what it is when there is no target."""
+        try:
+            outcome = await self._made(claimed, target, gone)
         finally:
-            self._metrics.asked_provider(time.perf_counter() - began)
+            self._calls -= 1
+            if not self._calls:
+                self._leave()
+        if isinstance(outcome, Ambiguous) and self._once:
+            return Unknown(outcome.code, outcome.detail, attempted=True)
+        return outcome
+
+    async def _made(self, claimed: Claimed, target: Target[Address] | None, gone: Suppressed | Permanent) -> Outcome:
+        if claimed.doubtful and self._once:
+            return Unknown("worker_lost")
+        prepared = self._or_why_not(claimed, target, gone)
+        if target is not None and isinstance(prepared, _Ready):
+            return await self._call(prepared, claimed, target)
+        unsent = gone if isinstance(prepared, _Ready) else prepared
+        if claimed.doubtful and isinstance(unsent, Suppressed | Expired | Permanent):
+            return in_doubt(unsent)
+        return unsent
+
+    @property
+    def _once(self) -> bool:
+        return self._message.delivery_guarantee == "at_most_once"
+
+    def _or_why_not(
+        self, claimed: Claimed, target: Target[Address] | None, gone: Suppressed | Permanent
+    ) -> _Ready[Address, Content] | Outcome:
+        if isinstance(self._prepared, Suppressed):
+            return self._prepared
+        if target is None or self._prepared is None:
+            return gone
+        if claimed.expired:
+            return Expired()
+        return Suppressed("address_suppressed") if claimed.suppressed else self._prepared
+
+    def _stood_still(self) -> bool:
+        """Then this process may count as dead by now."""
+        return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds
+
+    async def _call(self, ready: _Ready[Address, Content], claimed: Claimed, target: Target[Address]) -> Outcome:
+        message, attempts = self._message, self._attempts
+        envelope = Envelope(message.notification_id, message.correlation_id, message.priority, message.expires_at)
+        began = time.perf_counter()
+        with sending(attempts.tracing, attempts.channel.name, envelope, attempt=claimed.attempts + 1) as span:
+            try:
+                outcome = await ready.session.send(ready.content, target, envelope)
+            except Exception:  # a defect in a sender: without this the row would say `sending` until this process ends
+                log.exception("delivery.sender_failed")
+                outcome = Ambiguous("sender_failed")
+            finally:
+                attempts.metrics.asked_provider(time.perf_counter() - began)
+            tell(span, outcome)
+        settle(ready.permit, outcome)
+        return outcome
+
+    def _leave(self) -> None:
+        """Gives the place and an unused connection back, as soon as the last call has ended."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+        self._turn.sent()
+
+
+def settle(permit: Permit, outcome: Outcome) -> None:
+    """Tells the breaker. A provider that refuses one message, or asks for patience, works."""
+    match outcome:
+        case AccountRefused(others_pass=True):
+            permit.success()
+        case ProviderDown() | Ambiguous():
+            permit.failure()
+        case _:
+            permit.success()

@@ -1,7 +1,7 @@
 """The engine: what happens to a message from the queue until it is acknowledged.
 
-Read `handle`, then `_deliver`, then `_attempt`, then `attempts.py`: each line is a step, in the order that keeps the
-promise. The ledger says `sending` before the provider is called, and has the result before the message is acknowledged.
+Read `handle`, then `_deliver`, then `attempts.py`: each line is a step, in the order that keeps the promise. The ledger says
+`sending` right before the provider is called, and has the result before the message is acknowledged.
 """
 
 import asyncio
@@ -21,16 +21,15 @@ from chassis.errors import Unavailable
 from chassis.tracing import trace_context
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
-from delivery.attempts import Attempts
+from delivery.attempts import Attempt, Attempts
 from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
 from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.counting import DeliveryMetrics
 from delivery.destinations import Destination, destinations
 from delivery.ledger import Claim, Claimed, Closed, InOtherHands, Ledger, NotADelivery, Recorded, Standing
-from delivery.outcomes import Outcome, Permanent, Suppressed, in_doubt
+from delivery.outcomes import Outcome, Permanent, Suppressed
 from delivery.reporting import Reporter
-from delivery.right_of_way import RightOfWay
 from delivery.sweeping import REQUEUED_HEADER, instant_of
 from delivery.verdict import Result, Verdict, record_of, verdict_of
 
@@ -54,7 +53,6 @@ class Engine(Generic[Address, Content]):
         audience: Audience,
         attempts: Attempts[Address, Content],
         reporter: Reporter,
-        right_of_way: RightOfWay,
         policy: RetryPolicy,
         metrics: DeliveryMetrics,
         watermarks: ConsumedWatermarks,
@@ -64,7 +62,6 @@ class Engine(Generic[Address, Content]):
         self._audience = audience
         self._attempts = attempts
         self._reporter = reporter
-        self._right_of_way = right_of_way
         self._policy = policy
         self._metrics = metrics
         self._watermarks = watermarks
@@ -112,30 +109,39 @@ class Engine(Generic[Address, Content]):
             self._watermarks.consumed(self._channel.name, message.priority, handed_over)
 
     async def _deliver_once(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
-        """Two copies of a message in one process must not meet: the ledger tells processes apart only."""
+        """Two copies of a message in one process must not meet: the ledger tells processes apart only.
+
+        A handler is cancelled only when this process stops. Then the message stays in hand: it may be with the provider,
+        and is for whoever finds this worker dead.
+        """
         if message.notification_id in self._in_hand:
             return [InOtherHands()]
         self._in_hand.add(message.notification_id)
         try:
-            return await self._deliver(message, raw)
-        finally:
+            results = await self._deliver(message, raw)
+        except Exception:
             self._in_hand.discard(message.notification_id)
+            raise
+        self._in_hand.discard(message.notification_id)
+        return results
 
     async def _deliver(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
         recipient = await self._audience.of(message)
+        suppressed = recipient if isinstance(recipient, Suppressed) else None
         found = self._destinations(message, recipient)
         contact = None if recipient == message.recipient else _contact(recipient)
-        async with self._right_of_way.of(message.priority):
+        async with self._attempts.of(message, suppressed) as attempt:
             standings = await self._ledger.claim([_claim(message, raw, one, contact) for one in found])
-        if len(found) == 1:  # the usual case: a task of its own would cost 3 % of a delivery
-            return [await self._deliver_to(found[0], standings[0], message, recipient)]
-        results = await asyncio.gather(
-            *(
-                self._deliver_to(one, standing, message, recipient)
-                for one, standing in zip(found, standings, strict=True)
-                if not isinstance(standing, NotADelivery)
+            attempt.claimed(sum(isinstance(standing, Claimed) for standing in standings))
+            if len(found) == 1:  # the usual case: a task of its own would cost 3 % of a delivery
+                return [await self._deliver_to(found[0], standings[0], message, attempt)]
+            results = await asyncio.gather(
+                *(
+                    self._deliver_to(one, standing, message, attempt)
+                    for one, standing in zip(found, standings, strict=True)
+                    if not isinstance(standing, NotADelivery)
+                )
             )
-        )
         return await self._with_the_others(message, results)
 
     def _destinations(
@@ -154,20 +160,26 @@ class Engine(Generic[Address, Content]):
         destination: Destination[Address],
         standing: Standing,
         message: NotificationMessage,
-        recipient: EmailRecipient | PushRecipient | Suppressed,
+        attempt: Attempt[Address, Content],
     ) -> Result:
         """One recipient."""
         if isinstance(standing, NotADelivery):
             return InOtherHands()
         if not isinstance(standing, Claimed):
             return standing
-        if isinstance(recipient, Suppressed):
-            return await self._end(destination.key, standing, message, recipient)
-        target = self._first_target(destination, standing, message) if standing.doubtful else destination.target
-        if target is None:
-            gone = Permanent("no_recipient") if destination.key == NOBODY else Suppressed("recipient_gone")
-            return await self._end(destination.key, standing, message, gone)
-        return await self._attempt(destination.key, target, standing, message)
+        target = destination.target
+        if standing.doubtful:
+            target = self._first_target(destination, standing, message)
+            standing.suppressed &= target == destination.target  # the list was asked for the target of today
+        gone = Permanent("no_recipient") if destination.key == NOBODY else Suppressed("recipient_gone")
+        outcome = await attempt.make(standing, target, gone=gone)
+        row = self._result(message, destination.key, outcome, standing)
+        if not await self._record(row):
+            return InOtherHands()
+        if target is not None:
+            await self._channel.settle(message, target, outcome)
+        self._note(message, row, outcome)
+        return row
 
     def _first_target(
         self, destination: Destination[Address], standing: Claimed, message: NotificationMessage
@@ -176,27 +188,6 @@ class Engine(Generic[Address, Content]):
         first = message.recipient if standing.contact is None else _RECIPIENT.validate_json(standing.contact)
         known = destinations(self._channel.targets(message.recipient), self._channel.targets(first))
         return next((one.target for one in known if one.key == destination.key), None)
-
-    async def _attempt(
-        self, key: str, target: Target[Address], standing: Claimed, message: NotificationMessage
-    ) -> Result:
-        outcome = await self._attempts.make(standing, key, target, message)
-        if outcome is None:
-            return InOtherHands()
-        row = self._result(message, key, outcome, standing)
-        if not await self._record(row):
-            return InOtherHands()
-        await self._channel.settle(message, target, outcome)
-        self._note(message, row, outcome)
-        return row
-
-    async def _end(
-        self, key: str, standing: Claimed, message: NotificationMessage, outcome: Suppressed | Permanent
-    ) -> Result:
-        """Ends a delivery that goes to nobody."""
-        ended = in_doubt(outcome) if standing.doubtful else outcome
-        row = self._result(message, key, ended, standing)
-        return row if await self._record(row) else InOtherHands()
 
     def _result(self, message: NotificationMessage, key: str, outcome: Outcome, before: Claimed) -> Recorded:
         row = Recorded(message.notification_id, key, replay=message.replay)
@@ -263,6 +254,7 @@ def _claim(message: NotificationMessage, raw: str, destination: Destination[Addr
         message.expires_at,
         contact,
         destination.added,
+        None if destination.target is None else destination.target.fingerprint,
         trace_context(),
     )
 

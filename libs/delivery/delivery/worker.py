@@ -27,6 +27,7 @@ from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, queues_of
 from delivery import retention, totals
+from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
@@ -36,9 +37,7 @@ from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.reporting import Reporter
 from delivery.retention import Retention
-from delivery.right_of_way import RightOfWay
 from delivery.settings import WorkerSettings
-from delivery.slots import Slots
 from delivery.sweeping import Sweep
 from delivery.template_store import TemplateStore
 
@@ -115,7 +114,10 @@ class Worker:
         self._provider = provider
         self._queues = queues_of(channel.name)
         self._metrics = DeliveryMetrics(parts.registry, channel.name)
-        self.ledger = Ledger(parts.database, LedgerRepository(channel.name, f"{channel.name}-{uuid4().hex[:12]}"))
+        owner = f"{channel.name}-{uuid4().hex[:12]}"
+        self.ledger = Ledger(
+            parts.database, LedgerRepository(channel.name, owner, suppression_list=channel.suppression_list)
+        )
         self._retention = Retention(self.ledger, retention_days=settings.retention_days)
         self._reporter = Reporter(parts.broker)
         watermarks = ConsumedWatermarks()
@@ -125,15 +127,17 @@ class Worker:
             audience=Audience(parts.users, parts.redis),
             attempts=Attempts(
                 channel,
-                ledger=self.ledger,
                 templates=TemplateStore(parts.templates),
-                slots=Slots(provider, concurrency=settings.worker_concurrency),
+                admission=Admission(
+                    provider,
+                    concurrency=settings.worker_concurrency,
+                    beside_urgent=settings.worker_beside_urgent,
+                ),
                 tracing=parts.tracing,
                 metrics=self._metrics,
                 lease_seconds=settings.silence_seconds / 2,
             ),
             reporter=self._reporter,
-            right_of_way=RightOfWay(beside_urgent=settings.worker_beside_urgent),
             policy=RetryPolicy(
                 max_retries=settings.max_retries,
                 window_seconds=settings.retry_window_seconds,

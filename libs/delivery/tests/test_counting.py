@@ -6,6 +6,7 @@ from uuid import uuid4
 
 import pytest
 from prometheus_client import CollectorRegistry
+from sqlalchemy import text
 
 from chassis.broker import MemoryBroker, QueueDepth
 from chassis.broker.watermarks import ConsumedWatermarks
@@ -60,15 +61,18 @@ def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metric
 
 
 async def test_what_a_dead_worker_was_sending_is_a_doubt_and_what_it_only_had_is_none(
-    registry, metrics, claim_on, ledger_of
+    registry, metrics, claim_on, ledger_of, database
 ) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
     notification_id = uuid4()
     sending = [claim_on(notification_id, recipient=f"device-{number}") for number in range(2)]
     for claim in (*sending, claim_on(), claim_on(notification_id, recipient="device-2")):
         await dead.take(claim)
-    for claim in sending:
-        await dead.mark_sending((claim.notification_id, claim.recipient))
+    async with database.begin() as connection:  # as a worker of the release before leaves what it has not begun to send
+        await connection.execute(
+            text("UPDATE email_deliveries SET state = 'claimed' WHERE recipient <> ALL(:sending)"),
+            {"sending": [claim.recipient for claim in sending]},
+        )
     broker = MemoryBroker(TOPOLOGY)
     await broker.start()
     sweep = Sweep(

@@ -5,6 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from chassis.breaker import BreakerState, CircuitBreaker
+from delivery.attempts import settle
 from delivery.backoff import RetryPolicy
 from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
 from delivery.outcomes import (
@@ -112,3 +114,21 @@ def test_the_gateway_hears_of_the_first_deferral_only() -> None:
         verdict = verdict_of([_result("retry", deferred=1, told_before=told_before)])
         assert verdict is not None
         assert verdict.news is not told_before
+
+
+@pytest.mark.parametrize(
+    ("outcome", "state"),
+    [
+        (Sent(), BreakerState.CLOSED),
+        (RetryLater("greylisted"), BreakerState.CLOSED),
+        (AccountRefused("third_party_auth", others_pass=True), BreakerState.CLOSED),
+        (AccountRefused("smtp_login"), BreakerState.OPEN),
+        (ProviderDown("unreachable"), BreakerState.OPEN),
+        (Ambiguous("dropped"), BreakerState.OPEN),
+    ],
+)
+def test_the_breaker_is_told_of_what_everybody_meets(outcome: Outcome, state: BreakerState) -> None:
+    breaker = CircuitBreaker("provider")
+    for _ in range(10):
+        settle(breaker.allow(), outcome)
+    assert breaker.state is state

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -10,18 +11,18 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from chassis.breaker import CircuitBreaker
+from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from chassis.broker.watermarks import ConsumedWatermarks
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
+from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.backoff import RetryPolicy
-from delivery.channel import Target
+from delivery.channel import NotReady, Target
 from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
-from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent, Suppressed
-from delivery.right_of_way import RightOfWay
-from delivery.slots import Slots
+from delivery.ledger import LedgerRepository
+from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 from delivery.verdict import Verdict
 
 
@@ -49,14 +50,16 @@ class Copy:
 
 
 class HeldChannel:
-    """Sends when `gate` opens. The second look at the suppression list says no."""
+    """Sends when `gate` opens."""
 
     name = "email"
+    suppression_list = None
 
     def __init__(self) -> None:
         self.gate, self.sending = asyncio.Event(), asyncio.Event()
-        self.sends = self.screens = 0
+        self.sends = self.open = 0
         self.outcome: Outcome = Sent("p-1")
+        self.unreachable: ProviderDown | None = None
 
     def targets(self, recipient):
         return (Target("r1", recipient.name, recipient.email),)
@@ -64,12 +67,14 @@ class HeldChannel:
     def render(self, template, message):
         return "content"
 
-    async def screen(self, target):
-        self.screens += 1
-        if self.screens == 1:
-            return None
-        await self.sending.wait()
-        return Suppressed("dead_address")
+    async def open_session(self):
+        if self.unreachable is not None:
+            raise NotReady(self.unreachable)
+        self.open += 1
+        return self
+
+    def close(self):
+        self.open -= 1
 
     async def send(self, content, target, envelope) -> Outcome:
         self.sends += 1
@@ -121,18 +126,20 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def engine(ledger_of, channel: HeldChannel, told: Told, registry: CollectorRegistry) -> Engine:
+def breaker() -> CircuitBreaker:
+    return CircuitBreaker("provider", policy=BreakerPolicy(minimum_calls=2))
+
+
+@pytest.fixture
+def engine(ledger_of, channel: HeldChannel, told: Told, registry: CollectorRegistry, breaker) -> Engine:
     metrics = DeliveryMetrics(registry, channel.name)
-    ledger, slots = ledger_of("w1"), Slots(CircuitBreaker("provider"), concurrency=10)
+    admission = Admission(breaker, concurrency=10, beside_urgent=1)
     return Engine(
         channel,
-        ledger=ledger,
+        ledger=ledger_of("w1"),
         audience=AsWritten(),
-        attempts=Attempts(
-            channel, ledger=ledger, templates=AnyTemplate(), slots=slots, metrics=metrics, lease_seconds=60
-        ),
+        attempts=Attempts(channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=60),
         reporter=told,
-        right_of_way=RightOfWay(beside_urgent=1),
         policy=RetryPolicy(),
         metrics=metrics,
         watermarks=ConsumedWatermarks(),
@@ -312,7 +319,6 @@ def left_sending(ledger_of, claim_on, database):
     async def leave(body: bytes) -> None:
         message, dead = NotificationMessage.model_validate_json(body), ledger_of("dead")
         await dead.take(claim_on(message.notification_id, message=body.decode()))
-        await dead.mark_sending((message.notification_id, "r1"))
         await dead.close()  # it is on nobody's list of the living
         await ledger_of("w1").beat(silence_seconds=15)
         async with database.begin() as connection:
@@ -368,7 +374,6 @@ async def test_what_a_delivery_has_spent_is_remembered_by_kind(engine, channel, 
     outcomes: list[Outcome] = [RetryLater("greylisted")] * 8 + [Ambiguous("dropped"), RetryLater("greylisted")]
     first_refusals = set()
     for place, channel.outcome in enumerate(outcomes):
-        channel.screens = 0
         await engine.handle(Copy(body))
         async with database.begin() as connection:
             rows = await connection.execute(
@@ -391,21 +396,112 @@ async def test_a_refusal_for_now_ends_when_the_window_is_over(engine, channel, t
         await connection.execute(
             text("UPDATE email_deliveries SET state = 'requeued', refused_since = now() - interval '6 hours'")
         )
-    channel.screens = 0
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, told.verdicts[-1].status, told.verdicts[-1].code) == ("reject", "failed", "exhausted")
     assert told.verdicts[-1].detail == "greylisted: 450 later"
 
 
-async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, told) -> None:
-    held = [await engine._attempts._slots.enter(5) for _ in range(10)]
-    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
-    copy = Copy(_message(expires_at=expires_at))
-    task = asyncio.create_task(engine.handle(copy))
-    while datetime.now(UTC) <= expires_at + timedelta(seconds=0.5):
-        await asyncio.sleep(0.02)
-    for permit in held:
-        engine._attempts._slots.leave(permit)
+async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, ledger_of) -> None:
+    """It is still the broker's: when this worker dies, another gets it at once."""
+    body = _message()
+    name = NotificationMessage.model_validate_json(body).notification_id
+    async with AsyncExitStack() as held:
+        for _ in range(10):
+            turn = await held.enter_async_context(engine._attempts.admission.of(5))
+            await turn.place()
+        task = asyncio.create_task(engine.handle(Copy(body)))
+        async with asyncio.timeout(10):
+            while not engine._attempts.admission.sending._waiting:
+                await asyncio.sleep(0)
+        assert await ledger_of("w2").standings([name]) == {}
+        assert channel.open == 0
+    channel.gate.set()
     await asyncio.wait_for(task, 10)
-    assert (channel.sends, [verdict.status for verdict in told.verdicts]) == (0, ["expired"])
+    assert (channel.sends, [verdict.status for verdict in told.verdicts]) == (1, ["sent"])
+
+
+async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, told) -> None:
+    expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
+    async with AsyncExitStack() as held:
+        for _ in range(10):
+            turn = await held.enter_async_context(engine._attempts.admission.of(5))
+            await turn.place()
+        task = asyncio.create_task(engine.handle(Copy(_message(expires_at=expires_at))))
+        while datetime.now(UTC) <= expires_at + timedelta(seconds=0.5):
+            await asyncio.sleep(0.02)
+    await asyncio.wait_for(task, 10)
+    assert (channel.sends, channel.open, [verdict.status for verdict in told.verdicts]) == (0, 0, ["expired"])
+
+
+async def test_without_a_connection_it_is_put_off_and_the_breaker_hears_of_it(engine, channel, told, breaker) -> None:
+    channel.unreachable = ProviderDown("smtp_unreachable")
+    for _ in range(2):
+        copy = Copy(_message())
+        await engine.handle(copy)
+        assert copy.answer == "ack"
+    assert [(one.status, one.code, one.attempts) for one in told.verdicts] == [("retrying", "smtp_unreachable", 0)] * 2
+    assert breaker.state is BreakerState.OPEN
+
+
+async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_delivery(
+    engine, channel, told, ledger_of, claim_on
+) -> None:
+    body = _message()
+    name = NotificationMessage.model_validate_json(body).notification_id
+    await ledger_of("w2").take(claim_on(name, "r1"))
+    copy = Copy(body)
+    await engine.handle(copy)
+    assert (copy.answer, channel.sends, channel.open, told.verdicts) == ("ack", 0, 0, [])
+    async with engine._attempts.admission.of(5) as turn, asyncio.timeout(5):
+        await turn.place()
+
+
+async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, told) -> None:
+    engine._attempts.lease_seconds = -1
+    await engine.handle(Copy(_message()))
+    assert (channel.sends, [(one.status, one.code) for one in told.verdicts]) == (0, [("retrying", "lease_ran_out")])
+
+
+async def test_a_place_is_free_again_before_the_result_is_written(engine, channel, monkeypatch) -> None:
+    channel.gate.set()
+    record, goes_on = engine._ledger.record, asyncio.Event()
+
+    async def held(row):
+        await goes_on.wait()
+        return await record(row)
+
+    monkeypatch.setattr(engine._ledger, "record", held)
+    tasks = [asyncio.create_task(engine.handle(Copy(_message()))) for _ in range(12)]  # of ten places
+    async with asyncio.timeout(10):
+        while channel.sends < 12:
+            await asyncio.sleep(0.01)
+    assert channel.open == 0
+    goes_on.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_what_a_stopping_worker_was_sending_stays_in_its_hand_for_those_who_find_it_dead(
+    engine, channel, ledger_of
+) -> None:
+    body = _message()
+    name = NotificationMessage.model_validate_json(body).notification_id
+    task = asyncio.create_task(engine.handle(Copy(body)))
+    await asyncio.wait_for(channel.sending.wait(), 10)
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+    assert engine.has_in_hand(name), "so it is not let go as if it had not been sent"
+    [owned] = await ledger_of("w1").ours(silence_seconds=0)
+    assert owned.notification_id == name
+
+
+async def test_a_suppressed_address_is_not_written_to(engine, channel, told, ledger_of, database, monkeypatch) -> None:
+    async with database.begin() as connection:
+        await connection.execute(text("CREATE TABLE dead_addresses AS SELECT 'print' AS fingerprint"))
+    repository = LedgerRepository("email", "w1", suppression_list="dead_addresses")
+    monkeypatch.setattr(engine._ledger, "_repository", repository)
+    monkeypatch.setattr(channel, "targets", lambda recipient: (Target("r1", "Ada", recipient.email, "print"),))
+    copy = Copy(_message())
+    await engine.handle(copy)
+    assert (copy.answer, channel.sends, channel.open) == ("ack", 0, 0)
+    assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("suppressed", "address_suppressed")]

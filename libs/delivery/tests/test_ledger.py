@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from delivery.ledger import Claim, Claimed, Closed, InOtherHands, NotADelivery, Recorded
+from delivery.ledger import Claim, Claimed, Closed, InOtherHands, Ledger, LedgerRepository, NotADelivery, Recorded
 
 NO_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -27,18 +27,17 @@ async def test_of_many_workers_one_gets_the_claim(claim_on, ledger_of) -> None:
     assert len(owners) == 1
 
 
-async def test_only_one_mark_of_two_copies_may_be_sent(claim_on, ledger_of) -> None:
+async def test_what_is_claimed_is_called_sending_and_nobody_else_gets_it(claim_on, ledger_of, database) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     assert await ledger.take(claim) == Claimed(0, 0, expired=False)
-    key = (claim.notification_id, claim.recipient)
-    assert sorted(await asyncio.gather(ledger.mark_sending(key), ledger.mark_sending(key))) == [False, True]
-    assert not await ledger_of("w2").mark_sending(key)
+    async with database.begin() as connection:
+        assert (await connection.execute(text("SELECT state, owner FROM email_deliveries"))).one() == ("sending", "w1")
+    assert isinstance(await ledger_of("w2").take(claim), InOtherHands)
 
 
 async def test_what_was_sent_is_closed_for_everybody(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    await ledger.mark_sending((claim.notification_id, claim.recipient))
     result = Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1, provider_message_id="p")
     assert await ledger.record(result)
     assert await ledger.record(result), "the first answer may have been lost"
@@ -119,13 +118,22 @@ async def _beats(ledger, database, seconds: float = 60) -> None:
     await _steady(database, ledger.name, seconds)
 
 
+async def _claimed_by_an_older_worker(database, claim: Claim) -> None:
+    """The release before claims first, and says `sending` later."""
+    async with database.begin() as connection:
+        await connection.execute(
+            text("UPDATE email_deliveries SET state = 'claimed' WHERE notification_id = :id"),
+            {"id": claim.notification_id},
+        )
+
+
 async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim_on, ledger_of, database) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
     claimed, sending = claim_on(), claim_on()
     await dead.beat(silence_seconds=15)
     for claim in (claimed, sending):
         await dead.take(claim)
-    await dead.mark_sending((sending.notification_id, sending.recipient))
+    await _claimed_by_an_older_worker(database, claimed)
     await _beats(living, database)
     await _age(database, 60)
     assert await living.take_due(lease_seconds=60, silence_seconds=15, largest=10) == [], "its heart beats"
@@ -144,7 +152,7 @@ async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_n
     claimed, sending = claim_on(), claim_on(contact='{"email": "first"}')
     for claim in (claimed, sending):
         await dead.take(claim)
-    await dead.mark_sending((sending.notification_id, sending.recipient))
+    await _claimed_by_an_older_worker(database, claimed)
     await _age(database, 60)
     await _beats(living, database)
     await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)
@@ -240,29 +248,26 @@ async def test_what_is_ours_and_not_in_hand_is_given_back(claim_on, ledger_of, d
     assert await ledger_of("w2").let_go([owned[held.notification_id]]) == 0
     taken = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert [one.notification_id for one in taken] == [lost.notification_id]
-    assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False)
+    assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False), "no doubt: its provider was not called"
 
 
 async def test_what_the_provider_has_is_sent_whoever_has_the_delivery_by_now(claim_on, ledger_of, database) -> None:
     slow, living = ledger_of("slow"), ledger_of("living")
-    requeued, claimed, sending = claim_on(), claim_on(), claim_on()
-    for claim in (requeued, claimed, sending):
+    requeued, sending = claim_on(), claim_on()
+    for claim in (requeued, sending):
         await slow.take(claim)
-        await slow.mark_sending((claim.notification_id, claim.recipient))
     await _age(database, 60)
     await _beats(living, database)
-    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 3
-    for claim in (claimed, sending):
-        await living.take(claim)
-    await living.mark_sending((sending.notification_id, sending.recipient))
+    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 2
+    await living.take(sending)
 
     def result(claim: Claim, **changes: object) -> Recorded:
         return Recorded(claim.notification_id, claim.recipient, **{"state": "sent", "attempts": 1, **changes})
 
     assert not await slow.record(result(requeued, state="failed"))
     assert not await slow.record(result(requeued, replay=1)), "of another round"
-    assert [await slow.record(result(claim)) for claim in (requeued, claimed, sending)] == [True, True, False]
-    assert not await living.mark_sending((claimed.notification_id, claimed.recipient)), "so it is not sent again"
+    assert [await slow.record(result(claim)) for claim in (requeued, sending)] == [True, False]
+    assert isinstance(await living.take(requeued), Closed), "so it is not sent again"
 
 
 async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledger_of) -> None:
@@ -316,6 +321,26 @@ async def test_expiry_is_told_by_the_databases_clock(claim_on, ledger_of) -> Non
     assert standing == Claimed(0, 0, expired=True)
 
 
+@pytest.fixture
+async def suppression_list(database) -> str:
+    async with database.begin() as connection:
+        await connection.execute(text("CREATE TABLE dead_addresses (fingerprint text PRIMARY KEY)"))
+        await connection.execute(text("INSERT INTO dead_addresses VALUES ('dead')"))
+    return "dead_addresses"
+
+
+@pytest.mark.parametrize("added", [False, True])
+async def test_who_claims_is_told_whether_the_address_is_suppressed(
+    claim_on, database, suppression_list, added: bool
+) -> None:
+    ledger = Ledger(database, LedgerRepository("email", "w1", suppression_list=suppression_list))
+    claims = [claim_on(recipient=one, fingerprint=one) for one in ("dead", "alive")]
+    if added:
+        claims = [*claims, replace(claims[0], recipient="nameless", fingerprint=None, added=True)]
+    found = await ledger.claim(claims)
+    assert [one.suppressed for one in found] == [True, False, False][: len(claims)]
+
+
 async def test_totals_count_notifications_that_went_out_and_deliveries_by_state(claim_on, ledger_of) -> None:
     ledger, twice, waiting = ledger_of("w1"), claim_on(), claim_on()
     other = replace(twice, recipient="another device")
@@ -324,7 +349,7 @@ async def test_totals_count_notifications_that_went_out_and_deliveries_by_state(
     for claim in (twice, other):
         await ledger.record(Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1))
     found = await ledger.totals(NO_ID, LAST_ID)
-    assert (found.sent, found.deliveries) == (1, {"sent": 2, "claimed": 1})
+    assert (found.sent, found.deliveries) == (1, {"sent": 2, "sending": 1})
     assert found.fingerprint != "0"
 
 

@@ -15,14 +15,13 @@ from chassis.broker import PublishFailed
 from chassis.broker.watermarks import ConsumedWatermarks
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import PushRecipient, PushToken
+from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.backoff import RetryPolicy
 from delivery.channel import Target
 from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
 from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
-from delivery.right_of_way import RightOfWay
-from delivery.slots import Slots
 
 
 @dataclass
@@ -44,6 +43,7 @@ class Devices:
     """A channel with a target a device. What a device's provider says is scripted; what is not, is taken."""
 
     name = "email"  # the ledger of the fixtures
+    suppression_list = None
 
     def __init__(self) -> None:
         self.sent: list[str] = []
@@ -57,8 +57,11 @@ class Devices:
     def render(self, template, message):
         return "content"
 
-    async def screen(self, target):
-        return None
+    async def open_session(self):
+        return self
+
+    def close(self):
+        pass
 
     async def send(self, content, target, envelope) -> Outcome:
         self.sent.append(target.address)
@@ -131,14 +134,13 @@ def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
 
     def make(name: str, *, clock: Callable[[], float] = lambda: 0.0) -> Engine:
         metrics = DeliveryMetrics(CollectorRegistry(), channel.name)
-        ledger, slots = ledger_of(name), Slots(CircuitBreaker("provider"), concurrency=10)
+        admission = Admission(CircuitBreaker("provider"), concurrency=10, beside_urgent=1)
         attempts = Attempts(
-            channel, ledger=ledger, templates=AnyTemplate(), slots=slots, metrics=metrics, lease_seconds=5, clock=clock
+            channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=5, clock=clock
         )
         return Engine(
-            channel, ledger=ledger, audience=owner, attempts=attempts, reporter=told,
-            right_of_way=RightOfWay(beside_urgent=1), policy=RetryPolicy(base_seconds=0.001, longest_seconds=0.001),
-            metrics=metrics, watermarks=ConsumedWatermarks(),
+            channel, ledger=ledger_of(name), audience=owner, attempts=attempts, reporter=told,
+            policy=RetryPolicy(base_seconds=0.001, longest_seconds=0.001), metrics=metrics, watermarks=ConsumedWatermarks(),
         )  # fmt: skip
 
     return make

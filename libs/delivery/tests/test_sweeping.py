@@ -158,7 +158,7 @@ async def test_what_was_taken_up_meanwhile_is_not_put_off(database, sweep, ledge
         states = await connection.execute(
             text("SELECT state, next_attempt_at FROM email_deliveries WHERE notification_id = :id"), {"id": taken}
         )
-        assert states.one() == ("claimed", None)
+        assert states.one() == ("sending", None)
 
 
 @pytest.mark.parametrize(("priority", "key"), [(7, "email"), (8, "email.urgent")])

@@ -13,7 +13,6 @@ from delivery.ledger.repository import (
     Claim,
     Closed,
     InOtherHands,
-    Key,
     LedgerRepository,
     Owned,
     Recorded,
@@ -35,16 +34,14 @@ class Ledger:
         self._claims: GroupCommit[Sequence[Claim], list[Standing]] = GroupCommit(
             self._claim_all, size=len, pause_seconds=BEFORE_SECONDS
         )
-        self._sendings: GroupCommit[Key, bool] = GroupCommit(self._mark_all, pause_seconds=BEFORE_SECONDS)
         self._results: GroupCommit[Recorded, bool] = GroupCommit(self._record_all, pause_seconds=AFTER_SECONDS)
 
     def claim(self, claims: Sequence[Claim]) -> Awaitable[list[Standing]]:
-        """All of one notification, at once: what becomes of its recipients is decided in one commit."""
-        return self._claims.submit(claims, express=claims[0].priority >= URGENT)
+        """All of one notification, at once: what becomes of its recipients is decided in one commit.
 
-    async def mark_sending(self, key: Key, *, priority: int = 0) -> bool:
-        """Committed before the provider is called. False: it is not ours any more, do not send."""
-        return await self._sendings.submit(key, express=priority >= URGENT)
+        What is claimed is about to be sent: after the commit the provider may be called.
+        """
+        return self._claims.submit(claims, express=claims[0].priority >= URGENT)
 
     async def record(self, result: Recorded) -> bool:
         """Committed before the message is acknowledged. False: it was not ours any more."""
@@ -110,7 +107,7 @@ class Ledger:
 
     async def close(self) -> None:
         """Writes what waits, and takes this worker off the list of the living."""
-        for group in (self._claims, self._sendings, self._results):
+        for group in (self._claims, self._results):
             await group.close()
         async with self._database.begin() as connection:
             await self._repository.leave(connection)
@@ -124,15 +121,6 @@ class Ledger:
                 found = iter(await self._repository.claim(connection, claims))
                 standings |= {place: list(islice(found, len(groups[place]))) for place in places}
         return [standings[place] for place in range(len(groups))]
-
-    async def _mark_all(self, keys: Sequence[Key]) -> list[bool]:
-        """In rounds: of two copies of a message in hand, only the first may send."""
-        marked: dict[int, bool] = {}
-        async with self._database.each() as connection:
-            for places in rounds(keys, key=lambda key: key):
-                ours = await self._repository.mark_sending(connection, [keys[place] for place in places])
-                marked.update((place, keys[place] in ours) for place in places)
-        return [marked[place] for place in range(len(keys))]
 
     async def _record_all(self, results: Sequence[Recorded]) -> list[bool]:
         async with self._database.each() as connection:

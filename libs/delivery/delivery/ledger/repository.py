@@ -22,6 +22,7 @@ class Claim:
 
     `contact` is whom it goes to now, as JSON, when that is not what the message says. `added`: a device that the user had
     not when the notification was accepted; it is not a delivery of a notification that others have begun without it.
+    `fingerprint` names the address in the suppression list.
     """
 
     notification_id: UUID
@@ -32,16 +33,18 @@ class Claim:
     expires_at: datetime | None
     contact: str | None = None
     added: bool = False
+    fingerprint: str | None = None
     trace_context: str | None = None
 
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
 class Claimed:
-    """It is ours to deliver; `attempts` were spent and `deferrals` made before.
+    """It is ours to deliver, now; `attempts` were spent and `deferrals` made before.
 
     Of the attempts, `faults` were our side's fault or in doubt; the others were refused for now, first at `refused_since`.
     `doubtful`: it was with the provider before, and nobody knows whether it was taken. Then it goes to whom it went at that
-    time: `contact`, or whom the message names when that is None.
+    time: `contact`, or whom the message names when that is None. `suppressed`: the address that was asked for is on the
+    suppression list.
     """
 
     attempts: int
@@ -51,6 +54,7 @@ class Claimed:
     contact: str | None = None
     faults: int = 0
     refused_since: datetime | None = None
+    suppressed: bool = False
     claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     read_at: float = field(default_factory=time.monotonic, compare=False)
 
@@ -138,16 +142,18 @@ class Owned:
 
 
 class LedgerRepository:
-    """The statements over one channel's tables. `owner` names this worker process."""
+    """The statements over one channel's tables. `owner` names this worker process.
 
-    def __init__(self, channel: str, owner: str) -> None:
+    `suppression_list`: a table of the same database, whose `fingerprint`s must not be sent to.
+    """
+
+    def __init__(self, channel: str, owner: str, *, suppression_list: str | None = None) -> None:
         self.owner = owner
-        self._claim = statements.for_channel(statements.CLAIM, channel)
-        self._claim_with_added = statements.for_channel(statements.CLAIM_WITH_ADDED, channel)
+        self._claim = statements.for_channel(statements.CLAIM, channel, suppression_list)
+        self._claim_with_added = statements.for_channel(statements.CLAIM_WITH_ADDED, channel, suppression_list)
         self._look = statements.for_channel(statements.LOOK, channel)
         self._look_all = statements.for_channel(statements.LOOK_ALL, channel)
         self._has = statements.for_channel(statements.HAS, channel)
-        self._mark_sending = statements.for_channel(statements.MARK_SENDING, channel)
         self._record = statements.for_channel(statements.RECORD, channel)
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
         self._handed_over = statements.for_channel(statements.HANDED_OVER, channel)
@@ -201,13 +207,6 @@ class LedgerRepository:
         """Whether a worker has begun this round of a notification, or a later one."""
         found = await connection.execute(self._has, {"notification_id": notification_id, "replay": replay})
         return found.first() is not None
-
-    async def mark_sending(self, connection: Executes, keys: Sequence[Key]) -> set[Key]:
-        """Those that are still ours, and may be sent once this is committed."""
-        rows = await connection.execute(
-            self._mark_sending, {"keys": _keys(sorted(keys, key=_order)), "owner": self.owner}
-        )
-        return {(row.notification_id, row.recipient) for row in rows}
 
     async def record(self, connection: Executes, results: Sequence[Recorded]) -> set[Key]:
         """Those that were still ours to record, or that the provider has all the same."""

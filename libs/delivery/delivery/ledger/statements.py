@@ -5,14 +5,14 @@ from sqlalchemy import TextClause, text
 from chassis.rowsets import ids, records
 
 CLAIMED = """notification_id uuid, recipient text, replay int, priority int, message text, contact text,
-    added boolean, expires_at timestamptz, trace_context text"""
+    added boolean, fingerprint text, expires_at timestamptz, trace_context text"""
 _CLAIM = """
     INSERT INTO {{deliveries}} AS d (
         notification_id, recipient, replay, state, owner, priority, message, contact, trace_context)
-    SELECT notification_id, recipient, replay, 'claimed', :owner, priority, message, contact, trace_context
+    SELECT notification_id, recipient, replay, 'sending', :owner, priority, message, contact, trace_context
     FROM given WHERE {which} ORDER BY notification_id, recipient
     ON CONFLICT (notification_id, recipient) DO UPDATE SET
-        state = 'claimed', owner = excluded.owner, message = excluded.message, next_attempt_at = NULL,
+        state = 'sending', owner = excluded.owner, message = excluded.message, next_attempt_at = NULL,
         trace_context = excluded.trace_context,
         contact = CASE WHEN d.in_doubt AND excluded.replay = d.replay THEN d.contact ELSE excluded.contact END,
         in_doubt = (d.in_doubt OR coalesce(d.code = 'ambiguous', false)) AND excluded.replay = d.replay,
@@ -23,19 +23,20 @@ _CLAIM = """
         code = CASE WHEN excluded.replay > d.replay THEN NULL ELSE d.code END,
         replay = excluded.replay, updated_at = now()
     WHERE d.state = 'requeued' AND excluded.replay >= d.replay
-       OR d.state = 'claimed' AND d.owner = excluded.owner  -- we claimed it, and the answer was lost
+       OR d.state = 'sending' AND d.owner = excluded.owner  -- we claimed it, and the answer was lost
        OR excluded.replay > d.replay AND d.state NOT IN ('claimed', 'sending')
     RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, d.in_doubt, d.contact, d.faults, d.refused_since
 """
 _GIVEN = f"given AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({CLAIMED}))"  # noqa: S608 - constants of ours
 _ANSWER = """
 SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, coalesce(g.expires_at <= now(), false) AS expired, c.in_doubt,
-       c.contact, c.faults, c.refused_since, now() AS claimed_at
+       c.contact, c.faults, c.refused_since, {{suppressed}} AS suppressed, now() AS claimed_at
 FROM {claimed} c JOIN given g USING (notification_id, recipient)
 """
 
-# A new row, a replay of what has ended, or one on its way through the queue again: claimed. Everything else is left
-# alone and only looked at. Keys go in sorted, so that two workers with overlapping groups cannot deadlock.
+# A new row, a replay of what has ended, or one on its way through the queue again: claimed, which is to say that its provider
+# is called next. Everything else is left alone and only looked at. Keys go in sorted, so that two workers with overlapping
+# groups cannot deadlock.
 CLAIM = f"""
 WITH {_GIVEN}, claimed AS ({_CLAIM.format(which="true")})
 {_ANSWER.format(claimed="claimed")}
@@ -74,15 +75,6 @@ FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
 """  # noqa: S608 - constants of ours
 
 HAS = "SELECT 1 FROM {deliveries} WHERE notification_id = :notification_id AND replay >= :replay LIMIT 1"
-
-# Only the owner goes on: a row that a sweep has taken away meanwhile is not returned, and is not sent.
-MARK_SENDING = f"""
-UPDATE {{deliveries}} d SET state = 'sending', updated_at = now()
-FROM {records("keys", DELIVERY, key="notification_id")} AS r
-WHERE d.notification_id = r.notification_id AND d.recipient = r.recipient
-  AND d.state = 'claimed' AND d.owner = :owner
-RETURNING d.notification_id, d.recipient
-"""  # noqa: S608 - constants of ours
 
 RESULT = f"""{DELIVERY}, replay int, state text, attempts int, faults int, refused bool, deferred int, doubt int, code text,
     detail text, provider_message_id text, delay float8"""
@@ -170,11 +162,10 @@ WHERE owner = :owner AND state IN ('claimed', 'sending')
   AND updated_at NOT BETWEEN clock_timestamp() - make_interval(secs => :silence) AND clock_timestamp()
 """
 
-# Those of them that we do not have in hand: their claim's answer was lost. Not what was claimed again meanwhile.
+# Those of them that we do not have in hand: their claim's answer was lost, so nothing was sent. Not what was claimed again
+# meanwhile.
 LET_GO = f"""
 UPDATE {{deliveries}} d SET
-    ambiguous = d.ambiguous + CASE WHEN d.state = 'sending' THEN 1 ELSE 0 END,
-    in_doubt = d.in_doubt OR d.state = 'sending',
     state = 'requeued', owner = NULL, next_attempt_at = now(), updated_at = now()
 FROM {records("rows", f"{DELIVERY}, updated_at timestamptz", key="notification_id")} AS r
 WHERE d.notification_id = r.notification_id AND d.recipient = r.recipient
@@ -224,6 +215,13 @@ ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(),
 LEAVE = "DELETE FROM {workers} WHERE id = :owner OR heartbeat_at < now() - interval '1 day'"
 
 
-def for_channel(statement: str, channel: str) -> TextClause:
-    """The statement over the tables of `channel` (a constant of ours, never input)."""
-    return text(statement.format(deliveries=f"{channel}_deliveries", workers=f"{channel}_workers"))
+# Never as EXISTS: that may be planned as a hash of the whole list.
+_ON_LIST = "coalesce((SELECT true FROM {suppression_list} s WHERE s.fingerprint = g.fingerprint LIMIT 1), false)"
+
+
+def for_channel(statement: str, channel: str, suppression_list: str | None = None) -> TextClause:
+    """The statement over the tables of `channel` (constants of ours, never input)."""
+    suppressed = "false" if suppression_list is None else _ON_LIST.format(suppression_list=suppression_list)
+    return text(
+        statement.format(deliveries=f"{channel}_deliveries", workers=f"{channel}_workers", suppressed=suppressed)
+    )

@@ -18,8 +18,9 @@ class LedgerTables:
 def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
     """Declares the tables of `channel` in `metadata`.
 
-    States: claimed (a worker has it), sending (the provider may be hearing it now), retry (waits for `next_attempt_at`),
-    requeued (on its way through the queue again), and the ends: sent, failed, suppressed, expired, unknown.
+    States: sending (a worker has claimed it, and the provider may be hearing it now), retry (waits for `next_attempt_at`),
+    requeued (on its way through the queue again), and the ends: sent, failed, suppressed, expired, unknown. Workers of the
+    release before write `claimed` before `sending`.
     `message` is kept while there is something left to do, `trace_context` (a traceparent) while tracing is on.
     `ambiguous` counts the times nobody can know whether it was sent; `in_doubt`: it was so in this replay. `contact` is whom
     it goes to (JSON) when that is not what `message` says. `faults` counts the attempts that failed on our side or are in

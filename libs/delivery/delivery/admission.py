@@ -1,0 +1,159 @@
+"""When a worker may work on a message, and when it may send: urgent first, and no more at once than is useful.
+
+A message that waits here is not claimed: it is still the broker's, which gives it to another worker when this one dies.
+"""
+
+import asyncio
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from heapq import heappop, heappush
+from itertools import count
+from typing import Self
+
+from chassis.breaker import CircuitBreaker, CircuitOpen, Permit
+from contracts.topology import URGENT
+
+URGENT_SECONDS = 2.0  # after the last urgent message the others go on as before
+# Then the delivery goes to the ledger: a broker gives up on what is held for 30 minutes.
+MAX_WAIT_SECONDS = 60.0
+
+
+class PrioritySemaphore:
+    """A semaphore whose places go to the highest priority that waits, among equals to the first that came.
+
+    Without it a worker's own queue would undo the broker's order: what was taken from the broker early and cheaply would
+    stand before what matters. `places` may be changed: fewer count from the next `acquire` on, more from the next `release`.
+    """
+
+    def __init__(self, places: float) -> None:
+        self.places = places
+        self._taken = 0
+        self._arrivals = count()
+        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+
+    async def acquire(self, priority: int) -> None:
+        """Returns with a place, which has to be released."""
+        if self._taken < self.places:
+            self._taken += 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        heappush(self._waiting, (-priority, next(self._arrivals), turn))
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if not turn.cancelled():  # it was given in the same moment
+                self.release()
+            raise
+
+    def acquire_at_once(self) -> None:
+        """A place beyond all others, which has to be released too: while it is taken, the others have one less."""
+        self._taken += 1
+
+    def release(self) -> None:
+        self._taken -= 1
+        while self._waiting and self._taken < self.places:
+            _, _, turn = heappop(self._waiting)
+            if not turn.done():
+                self._taken += 1
+                turn.set_result(None)
+
+
+class Admission:
+    """`async with admission.of(priority) as turn:` begins the work on a message; see `Turn`.
+
+    Two bounds. Rendering and claiming: while urgent messages come, at most `beside_urgent` others are at it. Every step of
+    an urgent message waits for its turn of the process, and of a processor: the less is worked on beside it, the sooner it
+    is sent. An urgent one never waits for this bound. Sending: at most `concurrency` messages, the highest priority first.
+    """
+
+    def __init__(
+        self,
+        breaker: CircuitBreaker,
+        *,
+        concurrency: int,
+        beside_urgent: int,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.breaker = breaker
+        self.sending = PrioritySemaphore(concurrency)
+        self._preparing = PrioritySemaphore(math.inf)
+        self._beside_urgent = beside_urgent
+        self._clock = clock
+        self._urgent_until = -math.inf
+
+    def of(self, priority: int) -> "Turn":
+        return Turn(self, priority)
+
+    async def enter(self, priority: int) -> None:
+        if priority >= URGENT:
+            self._urgent_until = self._clock() + URGENT_SECONDS
+            self._preparing.acquire_at_once()
+            return
+        self._adapt()
+        await self._preparing.acquire(priority)
+
+    def leave(self) -> None:
+        self._adapt()
+        self._preparing.release()
+
+    def _adapt(self) -> None:
+        self._preparing.places = self._beside_urgent if self._clock() < self._urgent_until else math.inf
+
+
+class Turn:
+    """One message's way from its preparation to the end of its last call. What it holds is given back when the block ends."""
+
+    __slots__ = ("_admission", "_permit", "_preparing", "_priority", "_sending")
+
+    def __init__(self, admission: Admission, priority: int) -> None:
+        self._admission = admission
+        self._priority = priority
+        self._preparing = self._sending = False
+        self._permit: Permit | None = None
+
+    async def __aenter__(self) -> Self:
+        await self._admission.enter(self._priority)
+        self._preparing = True
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.claimed()
+        self.sent()
+
+    async def place(self) -> Permit:
+        """A place among the sends in flight, and the breaker's permit. Raises CircuitOpen after MAX_WAIT_SECONDS.
+
+        A permit that nobody settles is released.
+        """
+        await self._admission.sending.acquire(self._priority)
+        self._sending = True
+        self._permit = await self._permitted()
+        return self._permit
+
+    def claimed(self) -> None:
+        """The preparation is over; others may begin theirs."""
+        if self._preparing:
+            self._preparing = False
+            self._admission.leave()
+
+    def sent(self) -> None:
+        """The last call has ended; others may make theirs."""
+        if self._permit is not None:
+            self._permit.release()
+        if self._sending:
+            self._sending = False
+            self._admission.sending.release()
+
+    async def _permitted(self) -> Permit:
+        breaker, deadline = self._admission.breaker, asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
+        while True:
+            try:
+                return breaker.allow()
+            except CircuitOpen:
+                if asyncio.get_running_loop().time() > deadline:
+                    raise
+                with contextlib.suppress(TimeoutError):
+                    async with asyncio.timeout_at(deadline):
+                        await breaker.wait_ready()
