@@ -137,8 +137,6 @@ class Attempt(Generic[Address, Content]):
         """The ledger has answered: so many deliveries of this notification are ours, and will be made."""
         self._turn.claimed()
         self._calls = number
-        if not number:
-            self._leave()
         if isinstance(self._prepared, _Ready) and self._stood_still():
             self._prepared = ProviderDown("lease_ran_out")
 

@@ -189,6 +189,36 @@ async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine
     assert [copy.answer for copy in copies] == ["ack"] * 3
 
 
+async def test_after_an_urgent_one_the_next_is_claimed_while_the_provider_has_the_one_before(engine, channel) -> None:
+    channel.gate.set()
+    await engine.handle(Copy(_message(priority=10)))
+    channel.gate.clear()
+    tasks = [asyncio.create_task(engine.handle(Copy(_message(priority=1)))) for _ in range(3)]
+    async with asyncio.timeout(10):
+        while channel.sends < 4:
+            await asyncio.sleep(0.01)
+    channel.gate.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engine, channel) -> None:
+    channel.gate.set()
+    await engine.handle(Copy(_message(priority=10)))  # so the others are prepared one at a time
+    async with AsyncExitStack() as held:
+        for _ in range(10):
+            turn = await held.enter_async_context(engine._attempts.admission.of(9))
+            await turn.place()
+            turn.claimed()
+        task = asyncio.create_task(engine.handle(Copy(_message())))
+        async with asyncio.timeout(10):
+            while not engine._attempts.admission.sending._waiting:
+                await asyncio.sleep(0)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await asyncio.wait_for(engine.handle(Copy(_message())), 10)
+    assert channel.sends == 2
+
+
 async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine, channel, told, ledger_of) -> None:
     body = _message()
     copy = Copy(body)
@@ -495,13 +525,38 @@ async def test_what_a_stopping_worker_was_sending_stays_in_its_hand_for_those_wh
     assert owned.notification_id == name
 
 
-async def test_a_suppressed_address_is_not_written_to(engine, channel, told, ledger_of, database, monkeypatch) -> None:
+@pytest.fixture
+async def dead_address(engine, channel, database, monkeypatch) -> str:
+    """On the suppression list; a target's fingerprint is its address here, and its key always `r1`."""
     async with database.begin() as connection:
-        await connection.execute(text("CREATE TABLE dead_addresses AS SELECT 'print' AS fingerprint"))
+        await connection.execute(text("CREATE TABLE dead_addresses AS SELECT 'dead@example.com' AS fingerprint"))
     repository = LedgerRepository("email", "w1", suppression_list="dead_addresses")
     monkeypatch.setattr(engine._ledger, "_repository", repository)
-    monkeypatch.setattr(channel, "targets", lambda recipient: (Target("r1", "Ada", recipient.email, "print"),))
-    copy = Copy(_message())
+    monkeypatch.setattr(channel, "targets", lambda to: (Target("r1", "Ada", to.email, to.email),))
+    return "dead@example.com"
+
+
+async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_suppressed(
+    engine, channel, told, database, dead_address, monkeypatch
+) -> None:
+    channel.gate.set()
+    channel.outcome = Ambiguous("no_answer")
+    body = _message()
+    await engine.handle(Copy(body))
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE email_deliveries SET state = 'requeued'"))
+
+    async def moved(_message: object) -> EmailRecipient:
+        return EmailRecipient(name="Ada", email=dead_address)
+
+    monkeypatch.setattr(engine._audience, "of", moved, raising=False)
+    channel.outcome = Sent("p-2")
+    await engine.handle(Copy(body))
+    assert (channel.sends, told.verdicts[-1].status) == (2, "sent")
+
+
+async def test_a_suppressed_address_is_not_written_to(engine, channel, told, dead_address) -> None:
+    copy = Copy(_message(recipient=EmailRecipient(name="Ada", email=dead_address)))
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open) == ("ack", 0, 0)
     assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("suppressed", "address_suppressed")]
