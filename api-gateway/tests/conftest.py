@@ -74,11 +74,18 @@ class Peers:
         self.users[user.id] = user
         return user
 
-    def add_template(self, code: str = "welcome", required: tuple[str, ...] = ("name",), version: int = 3) -> None:
-        """Active from now on; earlier versions stay."""
+    def add_template(
+        self,
+        code: str = "welcome",
+        required: tuple[str, ...] = ("name",),
+        version: int = 3,
+        **required_by_channel: tuple[str, ...],
+    ) -> None:
+        """Active from now on; earlier versions stay. Without `email` and `push`: as the release before answers."""
         info = TemplateInfo(
-            code=code, version=version, language="en", required=required, serves_email=True, serves_push=True
-        )
+            code=code, version=version, language="en", required=required, required_by_channel=required_by_channel,
+            serves_email=True, serves_push=True,
+        )  # fmt: skip
         self.versions[code, "en", version] = info
         self.templates[code] = ActiveTemplate(code=code, default_language="en", languages={"en": info})
 

@@ -162,6 +162,14 @@ async def test_unknown_users_and_templates_are_404_and_missing_variables_are_all
     assert [one["field"] for one in lacking.json()["data"]["errors"]] == ["variables.order.id", "variables.link"]
 
 
+async def test_a_channel_asks_for_the_variables_that_it_needs_itself(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template(required=("link", "name"), email=("link", "name"), push=("name",))
+    assert (await gateway.send(user_id=str(user.id), notification_type="push")).json()["data"]["status"] == "pending"
+    lacking = await gateway.send(user_id=str(user.id))
+    assert [one["field"] for one in lacking.json()["data"]["errors"]] == ["variables.link"]
+
+
 async def test_a_template_that_is_not_for_the_channel_is_refused_by_its_field(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()

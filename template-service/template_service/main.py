@@ -1,7 +1,9 @@
 """The composition root: the only place that knows which database, Redis and user service there are."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
@@ -14,6 +16,7 @@ from chassis.cache import LayeredCache, connect_redis
 from chassis.database import Database
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
+from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.settings import signing_secret
@@ -21,9 +24,12 @@ from chassis.tracing import OFF, Tracing
 from contracts.callers import build_authenticator
 from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE, ActiveTemplate
 from template_service.routers import internal, previews, templates, versions
+from template_service.services.completing import complete_versions
 from template_service.services.reading import TemplateReader
 from template_service.services.writing import TemplateWriter
 from template_service.settings import TemplateSettings
+
+COMPLETE_SECONDS = 300.0
 
 DESCRIPTION = ServiceDescription(
     name=TEMPLATE_SERVICE,
@@ -46,7 +52,12 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        completing = asyncio.create_task(
+            repeat("complete_versions", partial(complete_versions, database), every_seconds=COMPLETE_SECONDS)
+        )
         yield
+        completing.cancel()
+        await asyncio.gather(completing, return_exceptions=True)
         await users.close()
         await database.close()
         if redis is None:

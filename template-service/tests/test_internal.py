@@ -58,3 +58,20 @@ async def test_an_unknown_template_is_404(service) -> None:
 
 async def test_internal_routes_are_not_in_the_public_description(admin) -> None:
     assert not [path for path in (await admin.get("/openapi.json")).json()["paths"] if "internal" in path]
+
+
+async def test_each_channel_says_what_it_alone_needs(admin, service, welcome) -> None:
+    pushed = {**welcome, "title": "Hello {{ name }}", "body": "Open the app"}
+    await admin.put(f"{TEMPLATES}/welcome_email", json=pushed)
+    told = (await service.get(INTERNAL)).json()["data"]
+    active = (await service.get(f"{INTERNAL}/active")).json()["data"]["languages"]["en"]
+    for info in (told, active):
+        assert info["required"] == ["link", "name"], "for gateways of the release before"
+        assert info["required_by_channel"] == {"email": ["link", "name"], "push": ["name"]}
+
+
+async def test_a_channel_that_its_author_left_out_needs_nothing(admin, service, welcome) -> None:
+    pushed = {**welcome, "title": "Hello {{ name }}", "body": "Open the app", "channels": ["push"]}
+    await admin.put(f"{TEMPLATES}/welcome_email", json=pushed)
+    info = (await service.get(INTERNAL)).json()["data"]
+    assert (info["required"], info["required_by_channel"]) == (["name"], {"push": ["name"]})

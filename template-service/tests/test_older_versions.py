@@ -1,8 +1,11 @@
-"""What an older release saved can be pushed, although that release did not say so."""
+"""What an older release saved can be pushed, and is asked for what a channel needs, although that release did not say so."""
+
+import asyncio
 
 import pytest
 
 from chassis.database import Database
+from template_service.main import create_app
 
 PARTS = "subject, html, text, title, body, image, link, required, serves_email, serves_push"
 SELECTED = "SELECT id, 'en', 1"
@@ -16,6 +19,42 @@ OLD = {
 @pytest.mark.parametrize("code", OLD)
 async def test_an_older_version_serves_what_it_can(admin, service, database_url, code: str) -> None:
     values, channels = OLD[code]
+    await _save(database_url, code, values)
+    assert (await admin.get(f"/api/v1/templates/{code}")).json()["data"]["channels"] == channels
+    listed = (await admin.get("/api/v1/templates?channel=push")).json()["data"]
+    assert [(one["code"], one["channels"]) for one in listed] == [(code, channels)]
+    active = (await service.get(f"/internal/templates/{code}/active")).json()["data"]["languages"]["en"]
+    assert (active["serves_email"], active["serves_push"]) == ("email" in channels, True)
+
+
+@pytest.mark.parametrize(
+    ("values", "needed"),
+    [
+        ("'{{ name }}', '<a href=\"{{ link }}\">x</a>', '', 'T', 'B {{ name }}', '', '', '{link,name}', true, true",
+         {"email": ["link", "name"], "push": ["name"]}),
+        ("'', '{{ a | nosuchfilter }}', '', 'T', 'B', '', '', '{a}', true, true", {"email": ["a"], "push": ["a"]}),
+    ],
+    ids=["compiles", "no longer compiles"],
+)  # fmt: skip
+async def test_a_starting_service_finds_out_what_each_channel_of_an_older_version_needs(
+    settings, redis, client_with, service_token, values: str, needed: dict[str, list[str]]
+) -> None:
+    await _save(settings.database_url, "old", values)
+    app = create_app(settings, redis=redis)
+    client = client_with(service_token(), app)
+
+    async def told() -> dict[str, list[str]]:
+        answer = await client.get("/internal/templates/old/active")
+        return answer.json()["data"]["languages"]["en"]["required_by_channel"]
+
+    async with app.router.lifespan_context(app), asyncio.timeout(10):
+        while (found := await told()) == {}:
+            await asyncio.sleep(0.01)
+        assert found == needed
+
+
+async def _save(database_url: str, code: str, values: str) -> None:
+    """As a release that knew neither `channels` nor `required_by_channel` wrote it."""
     database = Database(database_url)
     async with database.begin() as connection:
         for statement in (
@@ -25,8 +64,3 @@ async def test_an_older_version_serves_what_it_can(admin, service, database_url,
         ):
             await connection.exec_driver_sql(statement)
     await database.close()
-    assert (await admin.get(f"/api/v1/templates/{code}")).json()["data"]["channels"] == channels
-    listed = (await admin.get("/api/v1/templates?channel=push")).json()["data"]
-    assert [(one["code"], one["channels"]) for one in listed] == [(code, channels)]
-    active = (await service.get(f"/internal/templates/{code}/active")).json()["data"]["languages"]["en"]
-    assert (active["serves_email"], active["serves_push"]) == ("email" in channels, True)

@@ -49,6 +49,14 @@ async def test_every_missing_variable_is_named(admin) -> None:
     assert fields == ["variables.link", "variables.name"]
 
 
+async def test_a_preview_of_one_channel_needs_what_that_channel_needs(admin) -> None:
+    await admin.patch(f"{TEMPLATES}/welcome_email", json={"title": "Hello", "body": "Open the app"})
+    pushed = await admin.post(RENDER, json={"variables": {}, "channel": "push"})
+    assert pushed.json()["data"]["push"]["body"] == "Open the app"
+    mailed = await admin.post(RENDER, json={"variables": {}, "channel": "email"})
+    assert mailed.json()["error"] == "missing_variables"
+
+
 async def test_what_the_template_asks_about_may_be_left_out(admin) -> None:
     parts = {
         "content": "Hi {{ name | default: 'you' }}{% if order.note %}, {{ order.note }}{% endif %}",

@@ -133,12 +133,13 @@ def choose_template(active: ActiveTemplate, language: str | None) -> TemplateInf
 
 
 def check_fit(template: TemplateInfo, wanted: Wanted) -> None:
-    """Names every variable that is missing, not just the first."""
+    """Names every variable that the channel lacks, not just the first."""
     serves = template.serves_email if wanted.notification_type == "email" else template.serves_push
     if not serves:
         problem = f"The template {template.code} is not for {wanted.notification_type}"
         raise WrongChannel(problem, data={"errors": [{"field": "notification_type", "message": problem}]})
-    missing = [path for path in template.required if not _is_given(path, wanted.variables)]
+    required = template.required_for(wanted.notification_type)
+    missing = [path for path in required if not _is_given(path, wanted.variables)]
     if missing:
         raise MissingVariables(
             f"The template needs variables that are missing: {', '.join(missing)}",

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import Field
 
 from contracts.messages import StatusEvent
-from contracts.recipients import Contract, EmailRecipient, Preferences, PushRecipient, PushToken
+from contracts.recipients import Channel, Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
 # Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
 USER_CACHE = "user"
@@ -47,13 +47,15 @@ class UserContact(Contract):
 class TemplateInfo(Contract):
     """`GET /internal/templates/{code}?language=&version=`: one immutable version in one language, and what it needs.
 
-    `required` are the names (dotted paths) of the variables without which it cannot be rendered.
+    `required` are the names (dotted paths) of the variables without which it cannot be rendered for all of its channels,
+    `required_by_channel` those of each one. A template service of the release before says nothing of the latter.
     """
 
     code: str
     version: int
     language: str
     required: tuple[str, ...] = ()
+    required_by_channel: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     serves_email: bool
     serves_push: bool
     subject: str = ""
@@ -73,9 +75,14 @@ class TemplateInfo(Contract):
             version=self.version,
             language=self.language,
             required=self.required,
+            required_by_channel=self.required_by_channel,
             serves_email=self.serves_email,
             serves_push=self.serves_push,
         )
+
+    def required_for(self, channel: Channel) -> tuple[str, ...]:
+        """Those of all channels where the ones of this channel are not known."""
+        return self.required_by_channel.get(channel, self.required)
 
 
 class ActiveTemplate(Contract):

@@ -14,6 +14,7 @@ from templating.requirements import VariablePath, missing
 from templating.source import RenderedEmail, RenderedPush
 from templating.urls import push_link, web_url
 
+CHANNELS = ("email", "push")
 _ELLIPSIS = "…"
 _LAST_WORD = re.compile(r"\s\S{0,50}$")
 # Every character that could end a header line or a notification's title, and the blanks around it.
@@ -27,10 +28,8 @@ class CompiledTemplate:
     parts: Mapping[str, CompiledPart]
     html_is_text: bool
     """Whether the html part holds no markup: it is rendered as text, and the HTML made from that."""
-    required: frozenset[str]
-    """The dotted paths that the parts of any channel need; a render needs its own channel's."""
-    email_paths: tuple[VariablePath, ...]
-    push_paths: tuple[VariablePath, ...]
+    paths: Mapping[str, tuple[VariablePath, ...]]
+    """By channel, `email` and `push`: what a render for it needs."""
     app_schemes: frozenset[str]
     """Those that a push link may have besides the web's."""
 
@@ -43,13 +42,20 @@ class CompiledTemplate:
         """What serves e-mail serves push, too: see `render_push`."""
         return bool(self.parts.keys() & {"title", "body", "html", "text"})
 
-    def missing(self, variables: Mapping[str, object]) -> tuple[str, ...]:
-        """The sorted names of the required variables, of any channel, that are absent or null."""
-        return missing(variables, {*self.email_paths, *self.push_paths})
+    def required(self, channels: Iterable[str] = CHANNELS) -> tuple[str, ...]:
+        """The sorted dotted names of the variables that these channels need."""
+        return tuple(sorted(".".join(path) for path in self._needed(channels)))
+
+    def missing(self, variables: Mapping[str, object], channels: Iterable[str] = CHANNELS) -> tuple[str, ...]:
+        """Those of the required variables that are absent or null."""
+        return missing(variables, self._needed(channels))
+
+    def _needed(self, channels: Iterable[str]) -> set[VariablePath]:
+        return {path for channel in channels for path in self.paths[channel]}
 
     def render_email(self, variables: Mapping[str, object]) -> RenderedEmail:
         """Raises MissingVariables naming all that this channel lacks, or TemplateError."""
-        _check(self.serves_email, "e-mail", variables, self.email_paths)
+        _check(self.serves_email, "e-mail", variables, self.paths["email"])
         html, text = self._html_and_text(variables)
         return RenderedEmail(single_line(self._render("subject", variables)), html, text)
 
@@ -58,7 +64,7 @@ class CompiledTemplate:
 
         Raises MissingVariables naming all that this channel lacks, or TemplateError. Unsafe URLs become "".
         """
-        _check(self.serves_push, "push", variables, self.push_paths)
+        _check(self.serves_push, "push", variables, self.paths["push"])
         title, body = push_text_parts(self.parts)
         return RenderedPush(
             title=single_line(self._render(title, variables)),

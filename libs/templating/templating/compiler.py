@@ -34,9 +34,7 @@ def compile_template(source: TemplateSource) -> CompiledTemplate:
     return CompiledTemplate(
         parts=parts,
         html_is_text="html" in parts and not has_markup(parts["html"].source, parts["html"].markups),
-        required=frozenset(".".join(path) for path in {*email, *push}),
-        email_paths=email,
-        push_paths=push,
+        paths={"email": email, "push": push},
         app_schemes=_with_literal_scheme(schemes, parts.get("link")),
     )
 

@@ -92,7 +92,7 @@ def test_branches_loops_and_filters_work():
 
 def test_names_mean_the_callers_variables_and_nothing_else():
     template = compile_template(TemplateSource(text="{{ now }} {{ today }} {{ partial }} {{ x | upcase }}"))
-    assert template.required == {"now", "today", "partial", "x"}
+    assert template.required() == ("now", "partial", "today", "x")
     variables = {"now": "a", "today": "b", "partial": "c", "x": "d"}
     assert template.render_email(variables).text == "a b c D"
     absent = "{{ now | default: '-' }}{{ today | default: '-' }}{{ partial | default: '-' }}"

@@ -6,7 +6,7 @@ from templating import MissingVariables, TemplateError, TemplateSource, compile_
 
 
 def required(text: str) -> set[str]:
-    return set(compile_template(TemplateSource(text=text)).required)
+    return set(compile_template(TemplateSource(text=text)).required())
 
 
 @pytest.mark.parametrize(
@@ -82,6 +82,8 @@ def test_an_empty_value_is_not_missing(value):
 
 def test_a_channel_does_not_need_the_other_channels_variables():
     template = compile_template(TemplateSource(text="{{ a }}", body="{{ b }}"))
-    assert template.missing({}) == ("a", "b")
+    assert template.missing({}) == template.required() == ("a", "b")
+    assert template.missing({}, ["email"]) == template.required(["email"]) == ("a",)
+    assert template.missing({}, ["push"]) == template.required(["push"]) == ("b",)
     assert template.render_email({"a": "x"}).text == "x"
     assert template.render_push({"b": "y"}).body == "y"

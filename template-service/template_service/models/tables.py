@@ -6,7 +6,7 @@ A version is written once and never changed or deleted: messages in flight name 
 from datetime import datetime
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, ForeignKeyConstraint, Identity, Text, func
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from template_service.models.base import Base
@@ -41,7 +41,9 @@ class TemplateLanguage(Base):
 class TemplateVersion(Base):
     """The parts as they were written; "" is a part that is not there. What follows from them was found on saving.
 
-    `channels` are those that its author chose; none of them: all that its parts serve.
+    `channels` are those that its author chose; none of them: all that its parts serve. `required` are the variables that
+    the served channels need together; `required_by_channel` is empty where a release before wrote the row (see
+    `services.completing`).
     """
 
     __tablename__ = "template_versions"
@@ -62,6 +64,7 @@ class TemplateVersion(Base):
     link_schemes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     channels: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     required: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    required_by_channel: Mapped[dict[str, list[str]]] = mapped_column(JSONB, server_default="{}")
     serves_email: Mapped[bool]
     serves_push: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

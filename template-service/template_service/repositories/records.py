@@ -34,6 +34,7 @@ class VersionSummary:
     language: str
     version: int
     required: tuple[str, ...]
+    required_by_channel: dict[Channel, tuple[str, ...]]
     serves_email: bool
     serves_push: bool
     created_at: datetime
@@ -47,11 +48,24 @@ class VersionRecord:
 
 
 @dataclass(frozen=True, slots=True)
+class IncompleteVersion:
+    """A version of a release that did not write what each channel needs."""
+
+    template_id: int
+    language: str
+    version: int
+    required: tuple[str, ...]
+    channels: tuple[Channel, ...]
+    source: TemplateSource
+
+
+@dataclass(frozen=True, slots=True)
 class NewVersion:
-    """What is stored of a template that compiled. `required` is sorted."""
+    """What is stored of a template that compiled. Names of variables are sorted."""
 
     source: TemplateSource
     channels: tuple[Channel, ...]
     required: tuple[str, ...]
+    required_by_channel: dict[Channel, tuple[str, ...]]
     serves_email: bool
     serves_push: bool

@@ -1,6 +1,6 @@
 """Versions: written once, read for ever; and which of them is active."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
@@ -8,8 +8,9 @@ from sqlalchemy import ColumnElement, CursorResult, Row, Select, and_, func, or_
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.recipients import Channel
 from template_service.models import Template, TemplateLanguage, TemplateVersion
-from template_service.repositories.records import NewVersion, VersionRecord, VersionSummary
+from template_service.repositories.records import IncompleteVersion, NewVersion, VersionRecord, VersionSummary
 from templating import TemplateSource
 
 SERVES_PUSH = or_(
@@ -22,6 +23,7 @@ _SUMMARY = (
     TemplateVersion.language,
     TemplateVersion.version,
     TemplateVersion.required,
+    TemplateVersion.required_by_channel,
     TemplateVersion.serves_email,
     SERVES_PUSH,
     TemplateVersion.created_at,
@@ -64,6 +66,7 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             version=number,
             channels=list(new.channels),
             required=list(new.required),
+            required_by_channel=new.required_by_channel,
             serves_email=new.serves_email,
             serves_push=new.serves_push,
             **asdict(new.source),
@@ -109,6 +112,23 @@ async def count(connection: AsyncConnection, template: int, language: str) -> in
     return (await connection.execute(statement.where(*of_language))).scalar_one()
 
 
+async def incomplete(connection: AsyncConnection, *, limit: int) -> list[IncompleteVersion]:
+    keys = (TemplateVersion.template_id, TemplateVersion.language, TemplateVersion.version)
+    columns = (*keys, TemplateVersion.required, TemplateVersion.channels, *_PARTS)
+    statement: Select[*tuple[Any, ...]] = select(*columns).where(TemplateVersion.required_by_channel == {}).limit(limit)
+    return [
+        IncompleteVersion(template, language, version, tuple(required), tuple(channels), _source(parts))
+        for template, language, version, required, channels, *parts in await connection.execute(statement)
+    ]
+
+
+async def complete(
+    connection: AsyncConnection, version: IncompleteVersion, required: Mapping[Channel, tuple[str, ...]]
+) -> None:
+    row = (TemplateVersion.template_id == version.template_id, _is(version.language, version.version))
+    await connection.execute(update(TemplateVersion).where(*row).values(required_by_channel=dict(required)))
+
+
 def _summaries(template: int) -> Select[*tuple[Any, ...]]:
     return select(*_SUMMARY).where(TemplateVersion.template_id == template)
 
@@ -121,10 +141,23 @@ def _version(result: CursorResult[Any]) -> VersionRecord | None:
     row = result.one_or_none()
     if row is None:
         return None
-    source = TemplateSource(*row[len(_SUMMARY) :])
-    return VersionRecord(_summary(row), replace(source, link_schemes=tuple(source.link_schemes)))
+    return VersionRecord(_summary(row), _source(row[len(_SUMMARY) :]))
+
+
+def _source(parts: Sequence[Any]) -> TemplateSource:
+    source = TemplateSource(*parts)
+    return replace(source, link_schemes=tuple(source.link_schemes))
 
 
 def _summary(row: Row[*tuple[Any, ...]]) -> VersionSummary:
-    language, version, required, serves_email, serves_push, created_at, channels = row[: len(_SUMMARY)]
-    return VersionSummary(language, version, tuple(required), serves_email, serves_push, created_at, tuple(channels))
+    language, version, required, by_channel, serves_email, serves_push, created_at, channels = row[: len(_SUMMARY)]
+    return VersionSummary(
+        language,
+        version,
+        tuple(required),
+        {channel: tuple(names) for channel, names in by_channel.items()},
+        serves_email,
+        serves_push,
+        created_at,
+        tuple(channels),
+    )

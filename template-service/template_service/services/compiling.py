@@ -28,10 +28,15 @@ async def checked(draft: Draft) -> NewVersion:
     return NewVersion(
         draft.source,
         draft.channels,
-        required=tuple(sorted(template.required)),
+        required=template.required(served),
+        required_by_channel=required_by_channel(template, served),
         serves_email="email" in served,
         serves_push="push" in served,
     )
+
+
+def required_by_channel(template: CompiledTemplate, served: Channels) -> dict[Channel, tuple[str, ...]]:
+    return {channel: template.required([channel]) for channel in served}
 
 
 def _compiled(source: TemplateSource) -> CompiledTemplate:

@@ -13,6 +13,7 @@ def outline_of(code: str, summary: VersionSummary) -> TemplateInfo:
         version=summary.version,
         language=summary.language,
         required=summary.required,
+        required_by_channel=summary.required_by_channel,
         serves_email=summary.serves_email,
         serves_push=summary.serves_push,
     )

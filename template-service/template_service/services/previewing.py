@@ -26,9 +26,9 @@ async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | No
     served = channels_of(template, draft.channels)
     if channel and channel not in served:
         raise field_error("channel", f"The template is not for {channel}")
-    if absent := template.missing(variables):
-        raise VariablesMissing(absent)
     shown = {channel} if channel else set(served)
+    if absent := template.missing(variables, shown):
+        raise VariablesMissing(absent)
     try:
         return await asyncio.to_thread(_render, template, variables, shown)
     except MissingVariables as error:  # known only while rendering: the keys of a loop's items, for example
