@@ -17,6 +17,7 @@ from chassis.methods import allow_of
 Json = dict[str, Any]
 JSON = "application/json"
 URI = "urn:document"
+PROSE = re.compile(r"Value error|Assertion failed|valid dictionary|after validation")
 
 
 class Document:
@@ -51,10 +52,12 @@ class Document:
             return
         where, status = f"{method.upper()} {path}", str(answer.status_code)
         assert status in operation["responses"], f"{where} answered {status}, which is not documented: {answer.text}"
-        problems = self.problems(
-            json.loads(answer.content), "paths", path, method, "responses", status, "content", JSON, "schema"
-        )
+        content = json.loads(answer.content)
+        problems = self.problems(content, "paths", path, method, "responses", status, "content", JSON, "schema")
         assert problems == [], f"{where} answered {answer.text}, which is not as documented: {problems}"
+        if status == "422":
+            prose = [one for one in content["data"].get("errors", ()) if PROSE.search(one["message"])]
+            assert prose == [], f"{where} speaks of its models: {prose}"
 
 
 class Conformance:

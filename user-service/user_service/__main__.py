@@ -12,6 +12,7 @@ from sqlalchemy.exc import ProgrammingError
 
 from chassis.database import Database
 from chassis.errors import ServiceError
+from chassis.fields import plain_message
 from chassis.metrics import new_registry
 from chassis.server import migrate_database, serve
 from chassis.settings import load_settings
@@ -59,7 +60,7 @@ def create_admin(
         admin = asyncio.run(_ensure(settings, Person(email, name, _password(from_stdin=password_stdin))))
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
-            typer.echo(f"{problem['loc'][0]}: {problem['msg']}", err=True)
+            typer.echo(f"{problem['loc'][0]}: {plain_message(problem['msg'])}", err=True)
         raise typer.Exit(2) from None
     except ServiceError as error:
         typer.echo(error.message, err=True)

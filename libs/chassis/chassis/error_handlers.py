@@ -12,6 +12,7 @@ from starlette.responses import Response
 
 from chassis.envelope import refusal
 from chassis.errors import InvalidJson, ServiceError, Unprocessable
+from chassis.fields import plain_message
 from chassis.methods import not_allowed
 
 log = structlog.get_logger()
@@ -94,7 +95,7 @@ def validation_refusal(problems: Sequence[Any]) -> ServiceError:
     """pydantic's problems as the 422 that every service gives: all fields at once, never the values that were sent."""
     if any(problem["type"] == "json_invalid" for problem in problems):
         return InvalidJson()
-    errors = [{"field": _path(problem["loc"]), "message": problem["msg"]} for problem in problems]
+    errors = [{"field": _path(problem["loc"]), "message": plain_message(problem["msg"])} for problem in problems]
     fields = ", ".join(sorted({error["field"] for error in errors}))
     return Unprocessable(f"Some fields are not valid: {fields}", data={"errors": errors})
 

@@ -1,6 +1,7 @@
 """The kinds of field that requests of every service are made of: text that can be kept, and times within sense.
 
-What PostgreSQL and JSON cannot keep is refused where it comes in, as a 422 that names the field.
+What PostgreSQL and JSON cannot keep is refused where it comes in, as a 422 that names the field. `plain_message` is how
+a problem of pydantic's is told.
 """
 
 import re
@@ -16,6 +17,13 @@ LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?", re.ASCII)
 _UNESCAPED_PLUS = re.compile(rf"({_LOCAL.pattern}) (\d\d:?\d\d)", re.ASCII)
+
+_PROSE = (
+    (re.compile(r"^(?:Value error|Assertion failed), "), ""),
+    (re.compile(r"a valid dictionary( or .*)?$"), "an object"),
+    # What it says of text whose length is checked after a validator of ours, and of secrets.
+    (re.compile(r"^Value should have at (least|most) (\d+) items? after validation.*"), r"Length should be at \1 \2"),
+)
 
 
 def unkeepable(text: str) -> str | None:
@@ -57,6 +65,13 @@ def _bounded(moment: datetime) -> datetime:
     if not EARLIEST <= moment < LATEST:
         raise ValueError(f"must lie between the years {EARLIEST.year} and {LATEST.year}")
     return moment.astimezone(UTC)
+
+
+def plain_message(message: str) -> str:
+    """pydantic's message without what only speaks to whoever wrote the model."""
+    for prose, instead in _PROSE:
+        message = prose.sub(instead, message)
+    return message
 
 
 Text = Annotated[str, AfterValidator(storable)]

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.fields import plain_message
 from chassis.server_urls import DatabaseUrl as DatabaseUrl  # noqa: PLC0414 - re-exported: every service's settings have one
 
 Environment = Literal["development", "production"]
@@ -151,7 +152,7 @@ def load_settings(kind: type[Settings]) -> Settings:
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = ".".join(str(step) for step in problem["loc"]).upper() or "settings"
-            sys.stderr.write(f"{kind.__name__}: {name}: {problem['msg']}\n")
+            sys.stderr.write(f"{kind.__name__}: {name}: {plain_message(problem['msg'])}\n")
     except (OSError, UnicodeDecodeError) as error:  # the second's own words would quote the file
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         sys.stderr.write(f"{kind.__name__}: .env cannot be read: {why}\n")

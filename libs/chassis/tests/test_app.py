@@ -123,6 +123,11 @@ async def test_every_error_is_in_the_envelope_and_tells_nothing_internal(http, m
     assert "secret" not in answered.text
 
 
+async def test_a_validation_error_speaks_of_the_request_not_of_models(http) -> None:
+    answered = await http.post("/api/v1/things/", json=[])
+    assert answered.json()["data"]["errors"] == [{"field": "body", "message": "Input should be an object"}]
+
+
 async def test_a_validation_error_lists_every_field_and_no_value(http) -> None:
     answered = await http.post("/api/v1/things/", json={"size": "hunter2"})
     assert answered.status_code == 422

@@ -1,13 +1,14 @@
 """Times that callers state are within bounds and ours to compute with; texts can be kept."""
 
 from datetime import UTC, datetime
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import TypeAdapter, ValidationError
+from pydantic import AfterValidator, BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 
-from chassis.fields import EARLIEST, LATEST, Instant, InstantOrDate, Text
+from chassis.fields import EARLIEST, LATEST, Instant, InstantOrDate, Text, plain_message
 
 INSTANT, EITHER, TEXT = TypeAdapter(Instant), TypeAdapter(InstantOrDate), TypeAdapter(Text)
 TEN = datetime(2026, 11, 26, 10, tzinfo=UTC)
@@ -102,3 +103,35 @@ def test_text_that_cannot_be_kept_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "plain", "é", "\U0001f600", "\n\t\x7f", "\ufffe"])
 def test_all_other_text_is_taken_as_it_is(text: str) -> None:
     assert TEXT.validate_python(text) == text
+
+
+def _refuse(_number: int) -> int:
+    raise ValueError("must not be odd")
+
+
+def _assert(_number: int) -> int:
+    raise AssertionError("must not be even")
+
+
+class Inner(BaseModel):
+    pass
+
+
+class Odd(BaseModel):
+    one: Annotated[int, AfterValidator(_refuse)]
+    two: Annotated[int, AfterValidator(_assert)]
+    three: Inner
+    four: Annotated[SecretStr, Field(min_length=8)]
+    five: Annotated[SecretStr, Field(max_length=1)]
+
+
+def test_a_problem_is_told_without_words_about_the_model() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Odd.model_validate({"one": 1, "two": 2, "three": 3, "four": "4", "five": "55"})
+    assert [plain_message(problem["msg"]) for problem in caught.value.errors()] == [
+        "must not be odd",
+        "must not be even",
+        "Input should be an object",
+        "Length should be at least 8",
+        "Length should be at most 1",
+    ]
