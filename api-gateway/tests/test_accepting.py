@@ -140,6 +140,20 @@ async def test_keys_are_per_caller_and_the_header_is_an_alias(gateway) -> None:
     assert torn.status_code == 422
 
 
+@pytest.mark.parametrize(
+    ("key", "fields", "named"),
+    [
+        ("two words", {}, ["Idempotency-Key"]),
+        ("two words", {"request_id": "two words"}, ["request_id"]),
+        (None, {"request_id": "two words"}, ["request_id"]),
+    ],
+)
+async def test_a_key_that_is_not_valid_is_named_as_it_was_sent(gateway, key, fields, named) -> None:
+    headers = {**gateway.token(), **({"Idempotency-Key": key} if key else {})}
+    refused = await gateway.send(user_id=str(uuid4()), headers=headers, **fields)
+    assert [one["field"] for one in refused.json()["data"]["errors"]] == named
+
+
 async def test_a_repeat_is_answered_as_the_first_time_after_the_user_is_gone(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()

@@ -1,6 +1,6 @@
 """What this service refuses, and how it says so."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from chassis.envelope import FieldProblem, Problems
 from chassis.errors import Conflict, NotFound, Unprocessable
@@ -31,8 +31,9 @@ class InvalidTemplate(Unprocessable):
 
     code, message, field = "invalid_template", "The template is not valid", "content"
 
-    def __init__(self, error: TemplateError) -> None:
-        field = FIELDS.get(error.field, error.field)
+    def __init__(self, error: TemplateError, names: Mapping[str, str]) -> None:
+        """`names`: what the caller called a part, where it has several names."""
+        field = names.get(error.field or "html") or FIELDS.get(error.field, error.field)
         super().__init__(
             f"The template is not valid: {field}: {error.message}", data=_problems([(field, error.message)])
         )

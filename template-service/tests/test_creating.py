@@ -104,7 +104,33 @@ async def test_a_template_needs_content(admin) -> None:
         TEMPLATES, json={"code": "t", "name": "T", "subject": "S", "content": "", "link": "https://x.y"}
     )
     assert answer.status_code == 422
-    assert "content" in answer.text
+    assert [problem["field"] for problem in answer.json()["data"]["errors"]] == ["content"]
+
+
+@pytest.mark.parametrize(
+    ("parts", "field"),
+    [
+        ({}, "content"),
+        ({"text": ""}, "text"),
+        ({"body": "", "title": None}, "title"),
+        ({"body": "{{ a"}, "body"),
+        ({"content": "{{ a"}, "content"),
+        ({"body": "{{ a", "title": "t"}, "body"),
+        ({"type": "email", "title": "{{ a", "content": "x"}, "title"),
+        ({"type": "email", "body": "{{ a"}, "body"),
+        ({"name": "50 {{ off", "content": "x"}, "name"),
+        ({"type": "both", "title": "t"}, "type"),
+        ({"channel": "both", "title": "t"}, "channel"),
+        ({"template_type": "email,push", "channels": [], "title": "t"}, "template_type"),
+        ({"channels": ["email", "push"], "title": "t"}, "channels"),
+    ],
+)
+async def test_what_is_wrong_is_named_as_the_caller_named_it(admin, parts, field) -> None:
+    answers = [await admin.post(TEMPLATES, json={"code": "t", "name": "T", **parts})]
+    await admin.post(TEMPLATES, json={"code": "there", "name": "T", "content": "x"})
+    answers.append(await admin.put(f"{TEMPLATES}/there", json=parts))
+    for answer in answers:
+        assert [problem["field"] for problem in answer.json()["data"]["errors"]] == [field]
 
 
 async def test_what_the_renderer_refuses_is_named_by_its_part(admin, welcome) -> None:

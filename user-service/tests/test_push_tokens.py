@@ -349,6 +349,17 @@ NO_TOKENS = [
 ]
 
 
+async def test_what_is_wrong_is_named_as_the_caller_named_it(world) -> None:
+    user = await world.user()
+    elsewhere = {**SUBSCRIPTION, "endpoint": REFUSED[1]}
+    cut = {**SUBSCRIPTION, "keys": {**SUBSCRIPTION["keys"], "auth": "short"}}
+    for name in ("push_token", "token"):
+        for given, field in ((7, name), ("", name), (elsewhere, f"{name}.endpoint"), (cut, f"{name}.keys.auth")):
+            for method, path in (("POST", "push-tokens"), ("PUT", "push-token")):
+                answer = await user.call(method, f"{user.path}/{path}", json={name: given})
+                assert [one["field"] for one in answer.json()["data"]["errors"]] == [field], (method, given)
+
+
 async def test_what_no_push_service_gives_is_refused(world) -> None:
     user = await world.user()
     for token in NO_TOKENS:

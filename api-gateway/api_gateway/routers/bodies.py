@@ -4,6 +4,7 @@
 the standard library is not: no NaN, no lone surrogates, no nesting without end.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -35,14 +36,17 @@ def parse_notification(raw: bytes, idempotency_key: str | None = None) -> Notifi
     """One notification. Raises Unprocessable with every field that is not valid, or BadRequest `invalid_json`."""
     body = _loads(raw)
     problems: list[dict[str, str]] = []
+    names: dict[str, str] = {}
     if isinstance(body, dict):
         if idempotency_key is not None:
+            if body.get("request_id") is None:
+                names["request_id"] = "Idempotency-Key"
             body["request_id"] = _one_id(body.get("request_id"), idempotency_key)
         problems = _cut_out(raw, body)
     try:
         request = NotificationRequest.model_validate(body)
     except ValidationError as error:
-        raise validation_refusal([*_in_body(error), *map(_as_pydantic, problems)]) from None
+        raise validation_refusal([*_in_body(error, names), *map(_as_pydantic, problems)]) from None
     if problems:
         raise validation_refusal([_as_pydantic(problem) for problem in problems])
     return request
@@ -115,9 +119,15 @@ def _one_id(in_body: object, in_header: str) -> object:
     return in_header
 
 
-def _in_body(error: ValidationError) -> list[Any]:
+def _in_body(error: ValidationError, names: Mapping[str, str]) -> list[Any]:
+    """The problems, each of the field that was sent: `names` has those that came under another one."""
     problems = error.errors(include_url=False, include_input=False, include_context=False)
-    return [{**problem, "loc": ("body", *problem["loc"])} for problem in problems]
+    return [{**problem, "loc": ("body", *_renamed(problem["loc"], names))} for problem in problems]
+
+
+def _renamed(location: tuple[int | str, ...], names: Mapping[str, str]) -> tuple[int | str, ...]:
+    first, rest = location[:1], location[1:]
+    return (*(names.get(str(step), step) for step in first), *rest)
 
 
 def _as_pydantic(problem: dict[str, str]) -> dict[str, Any]:

@@ -85,8 +85,10 @@ class PartsBody(BaseModel):
         return tuple(self.link_schemes or ()) if "link_schemes" in self.model_fields_set else None
 
     def need_content(self) -> Self:
+        """Raises a 422 about the one that was sent empty, or about `content`."""
         if not (self.content or self.text or self.title or self.body):
-            raise ValueError("at least one of content, text, title and body is needed")
+            sent = [name for name in ("content", "text", "title", "body") if name in self.model_fields_set]
+            raise field_error(next(iter(sent), "content"), "At least one of content, text, title and body is needed")
         return self
 
 
@@ -113,6 +115,11 @@ class ChannelsBody(PartsBody):
                 raise field_error(name, "Says something else than the other names of `channels`")
         return chosen if sent else None
 
+    @property
+    def channels_name(self) -> str:
+        """The one of its names under which `channels` was sent."""
+        return next((name for name in _CHANNEL_FIELDS if getattr(self, name)), "channels")
+
 
 class CreateTemplate(ChannelsBody):
     """`template_code` is accepted for `code`, `body` for `content`, `type` and `channel` for `channels` (see there)."""
@@ -134,6 +141,7 @@ class CreateTemplate(ChannelsBody):
             self.language,
             self.parts,
             self.sent_channels or (),
+            self.channels_name,
             self.sent_link_schemes or (),
         )
 
@@ -157,6 +165,7 @@ class PatchTemplate(ChannelsBody):
         return Change(
             self.parts,
             self.sent_channels,
+            self.channels_name,
             self.sent_link_schemes,
             language=self.language or language,
             name=self.name,

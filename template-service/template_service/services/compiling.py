@@ -10,21 +10,21 @@ from template_service.services.drafts import Channels, Draft
 from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
 
 
-async def compiled(source: TemplateSource) -> CompiledTemplate:
-    """Raises InvalidTemplate, which names the part and what is wrong with it."""
+async def compiled(draft: Draft) -> CompiledTemplate:
+    """Raises InvalidTemplate, which names the part, as the caller did, and what is wrong with it."""
     try:
-        return await asyncio.to_thread(_compiled, source)
+        return await asyncio.to_thread(_compiled, draft.source)
     except TemplateError as error:
-        raise InvalidTemplate(error) from error
+        raise InvalidTemplate(error, draft.names) from error
 
 
 async def checked(draft: Draft) -> NewVersion:
     """What is stored of the draft. Raises InvalidTemplate, or a 422 about `channels` that its parts do not serve."""
-    template = await compiled(draft.source)
+    template = await compiled(draft)
     served = channels_of(template, draft.channels)
     for channel in draft.channels:
         if channel not in served:
-            raise field_error("channels", f"The template has no parts for {channel}")
+            raise field_error(draft.names["channels"], f"The template has no parts for {channel}")
     return NewVersion(
         draft.source,
         draft.channels,

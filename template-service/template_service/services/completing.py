@@ -6,6 +6,7 @@ from template_service.errors import InvalidTemplate
 from template_service.repositories import versions
 from template_service.repositories.records import IncompleteVersion
 from template_service.services.compiling import channels_of, compiled, required_by_channel
+from template_service.services.drafts import Draft
 
 GROUP = 100
 
@@ -23,7 +24,7 @@ async def complete_versions(database: Database) -> int:
 
 async def _required(version: IncompleteVersion) -> dict[Channel, tuple[str, ...]]:
     try:
-        template = await compiled(version.source)
+        template = await compiled(Draft(version.source, version.channels))
     except InvalidTemplate:  # by a rule that is newer than the version: what it needed then still counts
         return dict.fromkeys(CHANNELS, version.required)
     return required_by_channel(template, channels_of(template, version.channels))

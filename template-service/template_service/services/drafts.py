@@ -13,6 +13,9 @@ Parts = Mapping[str, str]
 Channels = tuple[Channel, ...]
 """The channels that an author chose; none: all that the parts serve."""
 
+Names = Mapping[str, str]
+"""By a part, or `channels`: what the caller called it, where it has several names."""
+
 
 @dataclass(frozen=True, slots=True)
 class Draft:
@@ -20,6 +23,7 @@ class Draft:
 
     source: TemplateSource = field(default_factory=TemplateSource)
     channels: Channels = ()
+    names: Names = field(default_factory=dict, compare=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +35,7 @@ class Change:
 
     parts: Parts
     channels: Channels | None = None
+    channels_name: str = "channels"
     link_schemes: tuple[str, ...] | None = None
     language: str | None = None
     name: str | None = None
@@ -49,45 +54,44 @@ class NewTemplate:
     language: str
     parts: Parts
     channels: Channels = ()
+    channels_name: str = "channels"
     link_schemes: tuple[str, ...] = ()
 
     @property
     def draft(self) -> Draft:
-        return revised(Draft(), Change(self.parts, self.channels, self.link_schemes), self.name)
+        return revised(Draft(), Change(self.parts, self.channels, self.channels_name, self.link_schemes), self.name)
 
 
 def revised(draft: Draft, change: Change, name: str) -> Draft:
     """The draft with this change. What needs a subject, or a title, and has none gets the template's name for one."""
     before = TemplateSource(link_schemes=draft.source.link_schemes) if change.replaces else draft.source
     channels = draft.channels if change.channels is None else change.channels
-    changed: dict[str, Any] = {**_named_for(channels, change.parts, before)}
+    names = _names_for(channels, change.parts, before)
+    changed: dict[str, Any] = {**change.parts}
+    for part, sent in names.items():
+        changed[part] = changed.pop(sent)
     if change.link_schemes is not None:
         changed["link_schemes"] = change.link_schemes
     source = replace(before, **changed)
     if not source.subject and (source.html or source.text or not source.title):
         source = replace(source, subject=name)
-    return Draft(source, channels)
+        names["subject"] = "name"
+    return Draft(source, channels, names | {"channels": change.channels_name})
 
 
-def _named_for(channels: Channels, parts: Parts, source: TemplateSource) -> Parts:
-    """The parts under the names that they have for these channels.
+def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict[str, str]:
+    """By the part that is meant for these channels, the name under which it was given.
 
     `body` is the message of a template for push alone. For e-mail alone it is another name of `content`, and `title` of
     `subject`. Otherwise it is the push message where there is a `title`, or `content` beside it; else `content`.
     """
     match channels:
         case ("push",):
-            return parts
+            meant = {}
         case ("email",):
-            return _renamed(_renamed(parts, "body", "html"), "title", "subject")
+            meant = {"html": "body", "subject": "title"}
         case _ if parts.get("title") or source.title:
-            return parts
+            meant = {}
         case _:
-            return _renamed(parts, "body", "html")
-
-
-def _renamed(parts: Parts, name: str, other: str) -> Parts:
-    """`name` as `other`, unless that was given too."""
-    if name not in parts or other in parts:
-        return parts
-    return {**{part: text for part, text in parts.items() if part != name}, other: parts[name]}
+            meant = {"html": "body"}
+    return {part: name for part, name in meant.items() if name in parts and part not in parts}

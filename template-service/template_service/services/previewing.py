@@ -22,7 +22,7 @@ class Preview:
 
 async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
     """Each channel that is served, or the one asked for. Raises VariablesMissing (naming all), InvalidTemplate."""
-    template = await compiled(draft.source)
+    template = await compiled(draft)
     served = channels_of(template, draft.channels)
     if channel and channel not in served:
         raise field_error("channel", f"The template is not for {channel}")
@@ -34,7 +34,7 @@ async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | No
     except MissingVariables as error:  # known only while rendering: the keys of a loop's items, for example
         raise VariablesMissing(error.names) from error
     except TemplateError as error:
-        raise InvalidTemplate(error) from error
+        raise InvalidTemplate(error, draft.names) from error
 
 
 def _render(template: CompiledTemplate, variables: dict[str, Any], shown: set[Channel]) -> Preview:

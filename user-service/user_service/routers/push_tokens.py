@@ -45,7 +45,7 @@ async def add_push_token(user: WritableUser, given: PushTokenAddition, caller: C
     """One device more, at most 20. A token that is there already is answered with 200; one that was somebody else's is no
     longer: a device is one user's.
     """
-    added = await parts.push_tokens.add(user.id, given.push_token, actor=caller.caller)
+    added = await parts.push_tokens.add(user.id, given, actor=caller.caller)
     message = "Push token added" if added.is_new else "The push token was there already"
     return answer(PushTokenView.of(added.token), message, status=201 if added.is_new else 200)
 
@@ -90,6 +90,6 @@ async def remove_push_token_by_id(user: WritableUser, token_id: UUID, parts: Par
 )
 async def replace_push_token(user: WritableUser, given: PushTokenReplacement, caller: Caller, parts: Parts) -> Response:
     """The given FCM token takes the place of all others; null removes them. Answers with the devices there are then."""
-    await parts.push_tokens.replace(user.id, given.push_token, actor=caller.caller)
+    await parts.push_tokens.replace(user.id, given, actor=caller.caller)
     tokens = await parts.push_tokens.of_user(user.id)
     return answer([PushTokenView.of(token) for token in tokens], "Push token replaced")

@@ -1,10 +1,20 @@
 """Push tokens: what clients give, and what they get."""
 
 from datetime import datetime
-from typing import Annotated
+from typing import Annotated, Self
 from uuid import UUID
 
-from pydantic import AliasChoices, BaseModel, Discriminator, Field, Tag
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    Field,
+    ModelWrapValidatorHandler,
+    PrivateAttr,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+    model_validator,
+)
 
 from user_service.repositories.push_tokens import Device, Provider, StoredPushToken
 from user_service.schemas.examples import shown
@@ -35,13 +45,21 @@ class WebPushSubscription(BaseModel):
     keys: SubscriptionKeys
 
 
-def _kind(value: object) -> str:
-    return "fcm" if isinstance(value, str) else "web_push"
+_TEXT = TypeAdapter(PushTokenText)
 
 
-GivenPushToken = Annotated[
-    Annotated[PushTokenText, Tag("fcm")] | Annotated[WebPushSubscription, Tag("web_push")], Discriminator(_kind)
-]
+def _by_kind(value: object, _both: ValidatorFunctionWrapHandler) -> str | WebPushSubscription:
+    """What is wrong is said of the field that was sent: pydantic would name the kind beside it."""
+    match value:
+        case str():
+            return _TEXT.validate_python(value)
+        case dict() | WebPushSubscription():
+            return WebPushSubscription.model_validate(value)
+        case _:
+            raise ValueError("must be an FCM registration token or a Web Push subscription")
+
+
+GivenPushToken = Annotated[PushTokenText | WebPushSubscription, WrapValidator(_by_kind)]
 
 
 def device_of(given: str | WebPushSubscription) -> Device:
@@ -50,7 +68,26 @@ def device_of(given: str | WebPushSubscription) -> Device:
     return Device("web_push", given.endpoint, given.keys.p256dh, given.keys.auth)
 
 
-class PushTokenAddition(BaseModel):
+class NamedPushToken(BaseModel):
+    """A push token under one of its two names."""
+
+    _name: str = PrivateAttr("push_token")
+
+    @model_validator(mode="wrap")
+    @classmethod
+    def _keep_name(cls, value: object, handler: ModelWrapValidatorHandler[Self]) -> Self:
+        made = handler(value)
+        if isinstance(value, dict) and "push_token" not in value:
+            made._name = "token"  # noqa: SLF001 - its own
+        return made
+
+    @property
+    def name(self) -> str:
+        """The one that was sent."""
+        return self._name
+
+
+class PushTokenAddition(NamedPushToken):
     """One device: an FCM registration token, or a browser's Web Push subscription. `token` is an alias."""
 
     model_config = shown({"push_token": "fcm_token_here"}, {"push_token": SUBSCRIPTION})
@@ -58,7 +95,7 @@ class PushTokenAddition(BaseModel):
     push_token: GivenPushToken = Field(validation_alias=AliasChoices("push_token", "token"))
 
 
-class PushTokenReplacement(BaseModel):
+class PushTokenReplacement(NamedPushToken):
     """The user's one FCM token from now on; null removes them all. A Web Push subscription is added."""
 
     model_config = shown({"push_token": "fcm_token_here"}, {"push_token": None})

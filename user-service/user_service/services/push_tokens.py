@@ -11,7 +11,7 @@ from chassis.database import Database
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.repositories import push_tokens, users
 from user_service.repositories.push_tokens import Device, StoredPushToken
-from user_service.schemas.push_tokens import WebPushSubscription, device_of
+from user_service.schemas.push_tokens import PushTokenAddition, PushTokenReplacement, WebPushSubscription, device_of
 from user_service.services.contacts import Contacts
 from user_service.services.web_push import check_endpoint, one_spelling
 
@@ -43,12 +43,12 @@ class PushTokens:
         self._contacts = contacts
         self._hosts = web_push_hosts
 
-    def device(self, given: str | WebPushSubscription) -> Device:
-        """Raises a 422 for an endpoint that is not a known push service's."""
+    def device(self, given: str | WebPushSubscription, *, field: str = "push_token") -> Device:
+        """Raises a 422 about `field` for an endpoint that is not a known push service's."""
         device = device_of(given)
         if device.provider == "fcm":
             return device
-        check_endpoint(device.token, self._hosts)
+        check_endpoint(device.token, self._hosts, field=field)
         return replace(device, token=one_spelling(device.token))
 
     async def of_user(self, user_id: UUID) -> Sequence[StoredPushToken]:
@@ -58,9 +58,9 @@ class PushTokens:
                 raise UserNotFound
             return await push_tokens.of_user(connection, user_id)
 
-    async def add(self, user_id: UUID, given: str | WebPushSubscription, *, actor: str) -> Registration:
-        """Raises UserNotFound, TooManyPushTokens."""
-        device = self.device(given)
+    async def add(self, user_id: UUID, given: PushTokenAddition, *, actor: str) -> Registration:
+        """Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
+        device = self.device(given.push_token, field=given.name)
         async with self._database.begin() as connection:
             await _lock(connection, user_id)
             registration = await _put(connection, user_id, device)
@@ -68,9 +68,9 @@ class PushTokens:
         await self.tell(registration, actor=actor)
         return registration
 
-    async def replace(self, user_id: UUID, given: str | WebPushSubscription | None, *, actor: str) -> None:
-        """See `replace_within`. Raises UserNotFound, TooManyPushTokens."""
-        device = None if given is None else self.device(given)
+    async def replace(self, user_id: UUID, given: PushTokenReplacement, *, actor: str) -> None:
+        """See `replace_within`. Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
+        device = None if given.push_token is None else self.device(given.push_token, field=given.name)
         async with self._database.begin() as connection:
             registration = await self.replace_within(connection, user_id, device)
         await self._contacts.changed(user_id)

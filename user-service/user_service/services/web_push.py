@@ -9,11 +9,11 @@ from chassis.errors import field_error
 _ENDPOINT = re.compile(r"https://((?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*)(?::443)?(/[!-~]*)", re.IGNORECASE)
 
 
-def check_endpoint(endpoint: str, hosts: Sequence[str]) -> None:
-    """Raises a 422 unless `endpoint` is https on one of `hosts`, where `*.` stands for one or more labels."""
+def check_endpoint(endpoint: str, hosts: Sequence[str], *, field: str) -> None:
+    """Raises a 422 about `field` unless `endpoint` is https on one of `hosts`, where `*.` stands for one or more labels."""
     match = _ENDPOINT.fullmatch(endpoint)
     if match is None or not any(_is_host(match[1].lower(), allowed.lower()) for allowed in hosts):
-        raise field_error("push_token.endpoint", "must be an https address of a known push service")
+        raise field_error(f"{field}.endpoint", "must be an https address of a known push service")
 
 
 def one_spelling(token: str) -> str:
