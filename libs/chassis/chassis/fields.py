@@ -5,15 +5,24 @@ a problem of pydantic's is told.
 """
 
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, AwareDatetime, BeforeValidator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BeforeValidator,
+    ValidationError,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 # What a caller may state. Beyond, nothing here has a meaning, and arithmetic (other offsets, a day before) may overflow.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
+WRITTEN = "must be a date and a time with its offset from UTC, such as 2026-12-01T09:00:00+01:00"
 _DATE = re.compile(r"\d{4}-\d\d-\d\d", re.ASCII)
 _LOCAL = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d([.,]\d+)?)?", re.ASCII)
 _UNESCAPED_PLUS = re.compile(rf"({_LOCAL.pattern}) (\d\d:?\d\d)", re.ASCII)
@@ -60,6 +69,19 @@ def _with_time(value: object) -> object:
     return f"{value}T00:00:00Z" if isinstance(value, str) and _DATE.fullmatch(value) else _with_offset(value)
 
 
+def _told_as(expected: str) -> Callable[[object, ValidatorFunctionWrapHandler], datetime]:
+    """Says what is expected, in place of pydantic's words on what is missing where."""
+
+    def told(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
+        try:
+            moment: datetime = parse(value)
+        except ValidationError:
+            raise ValueError(expected) from None
+        return moment
+
+    return told
+
+
 def _bounded(moment: datetime) -> datetime:
     """In UTC. Compared first: the last hours of the year 9999 elsewhere have no name in UTC."""
     if not EARLIEST <= moment < LATEST:
@@ -75,5 +97,12 @@ def plain_message(message: str) -> str:
 
 
 Text = Annotated[str, AfterValidator(storable)]
-Instant = Annotated[AwareDatetime, BeforeValidator(_with_offset), AfterValidator(_bounded)]
-InstantOrDate = Annotated[AwareDatetime, BeforeValidator(_with_time), AfterValidator(_bounded)]
+Instant = Annotated[
+    AwareDatetime, WrapValidator(_told_as(WRITTEN)), BeforeValidator(_with_offset), AfterValidator(_bounded)
+]
+InstantOrDate = Annotated[
+    AwareDatetime,
+    WrapValidator(_told_as(f"{WRITTEN}, or a date")),
+    BeforeValidator(_with_time),
+    AfterValidator(_bounded),
+]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 
-from chassis.fields import EARLIEST, LATEST, Instant, InstantOrDate, Text, plain_message
+from chassis.fields import EARLIEST, LATEST, WRITTEN, Instant, InstantOrDate, Text, plain_message
 
 INSTANT, EITHER, TEXT = TypeAdapter(Instant), TypeAdapter(InstantOrDate), TypeAdapter(Text)
 TEN = datetime(2026, 11, 26, 10, tzinfo=UTC)
@@ -92,6 +92,16 @@ def test_a_date_is_its_first_moment() -> None:
     assert EITHER.validate_python("2026-11-26") == datetime(2026, 11, 26, tzinfo=UTC)
     with pytest.raises(ValidationError):
         EITHER.validate_python("1132-11-26")
+
+
+@pytest.mark.parametrize("written", ["2026-12-01", "2026-12-01T09", "tomorrow", "", [], True])
+def test_who_writes_no_time_is_told_how_one_is_written(written: object) -> None:
+    with pytest.raises(ValidationError) as caught:
+        INSTANT.validate_python(written)
+    (problem,) = caught.value.errors()
+    assert plain_message(problem["msg"]) == WRITTEN
+    example = WRITTEN.rpartition(" ")[2]
+    assert INSTANT.validate_python(example) == datetime(2026, 12, 1, 8, tzinfo=UTC)
 
 
 @pytest.mark.parametrize("text", ["\0", "a\0b", "\ud800", "a\udfff"])
