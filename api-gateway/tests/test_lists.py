@@ -84,3 +84,21 @@ async def test_beyond_what_is_counted_a_next_page_is_still_told(gateway) -> None
     )
     beyond = await _page(gateway, "notifications", limit=100, page=200)
     assert (beyond["meta"]["has_next"], beyond["data"]) == (False, [])
+
+
+@pytest.mark.parametrize(
+    ("path", "known"),
+    [
+        ("failed", "notification_type, limit, page, cursor"),
+        ("reconcile", "hours, recount"),
+    ],
+)
+async def test_an_unknown_parameter_is_refused_by_its_name_beside_those_that_are_known(gateway, path, known) -> None:
+    answered = await gateway.http.get(f"/api/v1/{path}", params={"type": "x", "since": "y"}, headers=gateway.token())
+    assert (answered.status_code, answered.json()["error"]) == (422, "validation_error")
+    message = f"There is no such parameter here; known are {known}"
+    assert answered.json()["data"]["errors"] == [{"field": name, "message": message} for name in ("type", "since")]
+
+
+async def test_who_may_not_read_hears_nothing_of_parameters(gateway) -> None:
+    assert (await gateway.http.get("/api/v1/notifications", params={"type": "x"})).status_code == 401

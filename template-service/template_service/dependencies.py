@@ -2,12 +2,11 @@
 
 from typing import Annotated
 
-from fastapi import Depends, Path, Query, Request
+from fastapi import Depends, Path, Request
 
 from chassis.security import require
-from contracts.languages import Language
 from template_service.errors import TemplateNotFound
-from template_service.schemas.fields import CODE
+from template_service.schemas.fields import CODE, VersionNumber
 from template_service.services.reading import TemplateReader
 from template_service.services.writing import TemplateWriter
 
@@ -32,9 +31,7 @@ async def _code(code: Annotated[str, Path(examples=["welcome_email"])]) -> str:
 Reader = Annotated[TemplateReader, Depends(_reader)]
 Writer = Annotated[TemplateWriter, Depends(_writer)]
 TemplateCode = Annotated[str, Depends(_code)]
-VersionNumber = Annotated[int, Path(ge=1, le=2**31 - 1)]
-LanguageQuery = Annotated[Language | None, Query()]
-VersionQuery = Annotated[int | None, Query(ge=1, le=2**31 - 1)]
+VersionNumberInPath = Annotated[VersionNumber, Path()]
 
 may_read = Depends(require("templates:read"))
 may_write = Depends(require("templates:write"))

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from functools import cache
 
 import pytest
+from fastapi.routing import APIRoute, iter_route_contexts
 
 from devstack.openapi import apps
 from tests.openapi.conformance import JSON, Document, Json
@@ -29,6 +30,19 @@ def document_of(service: str) -> Document:
 
 def operations(service: str) -> Iterator[tuple[str, str, Json]]:
     return document_of(service).operations()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_route_with_query_parameters_refuses_those_that_it_does_not_know(service: str) -> None:
+    app = apps()[service]
+    for context in iter_route_contexts(app.router.routes):
+        route = context.original_route
+        if isinstance(route, APIRoute) and route.include_in_schema:
+            for parameter in route.dependant.query_params:
+                assert parameter.field_info.annotation.model_config.get("extra") == "forbid", (
+                    route.path,
+                    parameter.name,
+                )
 
 
 def resolved(document: Document, schema: Json) -> Json:

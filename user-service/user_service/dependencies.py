@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Annotated
 from uuid import UUID
 
-from fastapi import Depends, Query, Request
+from fastapi import Depends, Request
 
 from chassis.errors import Forbidden
 from chassis.security import Caller, Claims, TokenVerifier, authenticate
@@ -21,8 +21,6 @@ from user_service.services.signing_keys import SigningKeys
 from user_service.services.user_changes import UserChanger
 from user_service.services.users import Users
 from user_service.settings import UserSettings
-
-FIRST_UNREACHABLE_PAGE = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,24 +80,7 @@ def client_address(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Page:
-    number: int
-    limit: int
-
-    @property
-    def offset(self) -> int:
-        return (self.number - 1) * self.limit
-
-
-def page_of(
-    page: Annotated[int, Query(ge=1, lt=FIRST_UNREACHABLE_PAGE)] = 1, limit: Annotated[int, Query(ge=1, le=100)] = 20
-) -> Page:
-    return Page(page, limit)
-
-
 ReadableId = Annotated[UUID, Depends(readable_id)]
 WritableUser = Annotated[StoredUser, Depends(writable_user)]
 UserClaims = Annotated[Claims, Depends(user_claims)]
 ClientAddress = Annotated[str, Depends(client_address)]
-WantedPage = Annotated[Page, Depends(page_of)]

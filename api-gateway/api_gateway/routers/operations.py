@@ -10,7 +10,7 @@ from api_gateway.errors import AmbiguousRequestId, NotificationNotFound, Templat
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView, Reconciliation, ReplayAnswer
-from api_gateway.schemas.filters import FailedQuery, ReplayRequest
+from api_gateway.schemas.filters import FailedQuery, ReconcileQuery, ReplayRequest
 from api_gateway.schemas.requests import StatusReport
 from chassis.envelope import Envelope, Page, answer
 from chassis.errors import TooManyRequests
@@ -92,17 +92,10 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk)
     summary="Prove that every accepted notification is accounted for",
     response_model=Envelope[Reconciliation],
 )
-async def reconcile(
-    identity: Limited,
-    desk: TheDesk,
-    hours: Annotated[int, Query(ge=1, le=8_760, description="How far back the ledgers are compared")] = 24,
-    recount: Annotated[
-        bool, Query(description="Read every row instead of the running totals: seconds for millions")
-    ] = False,
-) -> Response:
+async def reconcile(query: Annotated[ReconcileQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
     """`accepted` was counted while accepting, `by_status` as notifications moved; `unaccounted` must be 0.
 
     `ledger` is what the channel's workers have written down themselves; `unfounded` must be 0.
     """
     allow(identity, "notifications:read")
-    return answer(await desk.reconciler.reconcile(hours=hours, recount=recount))
+    return answer(await desk.reconciler.reconcile(hours=query.hours, recount=query.recount))

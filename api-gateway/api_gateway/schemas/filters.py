@@ -15,7 +15,7 @@ Name = Field(default=None, max_length=200)
 class ListQuery(BaseModel):
     """Filters; every one narrows the list."""
 
-    model_config = ConfigDict(extra="ignore")
+    model_config = ConfigDict(extra="forbid")
 
     user_id: UUID | None = None
     status: Status | None = None
@@ -30,10 +30,21 @@ class ListQuery(BaseModel):
 
 
 class FailedQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     notification_type: Channel | None = None
     limit: int = Field(default=20, ge=1, le=100)
     page: int = Field(default=1, ge=1, le=10_000)
     cursor: UUID | None = None
+
+
+class ReconcileQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    hours: int = Field(default=24, ge=1, le=8_760, description="How far back the ledgers are compared")
+    recount: bool = Field(
+        default=False, description="Read every row instead of the running totals: seconds for millions"
+    )
 
 
 class ReplayRequest(BaseModel):

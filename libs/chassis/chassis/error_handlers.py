@@ -83,7 +83,16 @@ async def _of_framework(request: Request, error: Exception) -> Response:
 async def _of_validation(request: Request, error: Exception) -> Response:
     if not isinstance(error, RequestValidationError):
         return await _unforeseen(request, error)
-    return refusal(validation_refusal(error.errors()))
+    return refusal(validation_refusal([_with_known(problem, request) for problem in error.errors()]))
+
+
+def _with_known(problem: Any, request: Request) -> Any:
+    """An unknown query parameter is answered with those that the route knows."""
+    if problem["type"] != "extra_forbidden" or problem["loc"][0] != "query":
+        return problem
+    models = [parameter.field_info.annotation for parameter in request.scope["route"].dependant.query_params]
+    known = ", ".join(name for model in models for name in model.model_fields)
+    return {**problem, "msg": f"There is no such parameter here; known are {known}"}
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -6,7 +6,9 @@ from starlette.responses import Response
 from chassis.envelope import answer
 from chassis.errors import field_error
 from chassis.security import calling_service
-from template_service.dependencies import LanguageQuery, Reader, TemplateCode, VersionQuery
+from contracts.languages import Language
+from template_service.dependencies import Reader, TemplateCode
+from template_service.schemas.fields import VersionNumber
 from template_service.services.infos import info_of
 
 router = APIRouter(prefix="/internal/templates", include_in_schema=False, dependencies=[Depends(calling_service)])
@@ -14,7 +16,7 @@ router = APIRouter(prefix="/internal/templates", include_in_schema=False, depend
 
 @router.get("/{code}")
 async def find(
-    code: TemplateCode, reader: Reader, language: LanguageQuery = None, version: VersionQuery = None
+    code: TemplateCode, reader: Reader, language: Language | None = None, version: VersionNumber | None = None
 ) -> Response:
     """`contracts.lookups.TemplateInfo`. With a version: exactly that one, archived or not; it never changes."""
     if version is None:

@@ -7,10 +7,10 @@ from starlette.responses import Response
 
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
-from template_service.dependencies import LanguageQuery, Reader, TemplateCode, VersionQuery, Writer, may_read, may_write
+from template_service.dependencies import Reader, TemplateCode, Writer, may_read, may_write
 from template_service.errors import InvalidTemplate, LanguageNotFound, TemplateExists, TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import ArchivedAnswer, TemplateAnswer, TemplateSummary
-from template_service.schemas.lists import TemplatesQuery
+from template_service.schemas.lists import LanguageQuery, TemplatesQuery, VersionQuery
 from template_service.schemas.requests import CreateTemplate, PatchTemplate, ReplaceTemplate
 
 router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
@@ -51,11 +51,9 @@ async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Read
     responses=refusals(TemplateNotFound, VersionNotFound),
     dependencies=[may_read],
 )
-async def read(
-    code: TemplateCode, reader: Reader, language: LanguageQuery = None, version: VersionQuery = None
-) -> Response:
+async def read(code: TemplateCode, query: Annotated[VersionQuery, Query()], reader: Reader) -> Response:
     """In the closest language: `pt-BR`, then `pt`, then the template's default. Active version, or the one named."""
-    return answer(TemplateAnswer.of_view(await reader.get(code, language=language, version=version)))
+    return answer(TemplateAnswer.of_view(await reader.get(code, language=query.language, version=query.version)))
 
 
 @router.put(
@@ -67,10 +65,10 @@ async def read(
     dependencies=[may_write],
 )
 async def replace(
-    code: TemplateCode, body: ReplaceTemplate, writer: Writer, language: LanguageQuery = None
+    code: TemplateCode, body: ReplaceTemplate, query: Annotated[LanguageQuery, Query()], writer: Writer
 ) -> Response:
     """Makes a new version of one language and activates it, unless the content is what it was."""
-    view = await writer.change(code, body.change(language))
+    view = await writer.change(code, body.change(query.language))
     return answer(TemplateAnswer.of_view(view), "Template updated")
 
 
@@ -82,9 +80,11 @@ async def replace(
     responses=CHANGE_REFUSALS,
     dependencies=[may_write],
 )
-async def patch(code: TemplateCode, body: PatchTemplate, writer: Writer, language: LanguageQuery = None) -> Response:
+async def patch(
+    code: TemplateCode, body: PatchTemplate, query: Annotated[LanguageQuery, Query()], writer: Writer
+) -> Response:
     """Changed parts make a new version and activate it. Name, description and default language are not versioned."""
-    view = await writer.change(code, body.change(language))
+    view = await writer.change(code, body.change(query.language))
     return answer(TemplateAnswer.of_view(view), "Template updated")
 
 

@@ -8,17 +8,16 @@ from starlette.responses import Response
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from template_service.dependencies import (
-    LanguageQuery,
     Reader,
     TemplateCode,
-    VersionNumber,
+    VersionNumberInPath,
     Writer,
     may_read,
     may_write,
 )
 from template_service.errors import TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import TemplateAnswer, VersionAnswer
-from template_service.schemas.lists import VersionsQuery
+from template_service.schemas.lists import LanguageQuery, VersionsQuery
 
 router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"])
 
@@ -47,8 +46,8 @@ async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Quer
     dependencies=[may_write],
 )
 async def activate(
-    code: TemplateCode, version: VersionNumber, writer: Writer, language: LanguageQuery = None
+    code: TemplateCode, version: VersionNumberInPath, query: Annotated[LanguageQuery, Query()], writer: Writer
 ) -> Response:
     """New notifications use it from now on. Without `language`: the template's default one."""
-    view = await writer.activate(code, language, version)
+    view = await writer.activate(code, query.language, version)
     return answer(TemplateAnswer.of_view(view), f"Version {version} is active")

@@ -56,6 +56,7 @@ def _channel_names(value: object) -> object:
 Code = Annotated[
     str, Field(pattern=f"^{CODE.pattern}$", examples=["welcome_email"]), AfterValidator(_no_path_of_its_own)
 ]
+VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
 Description = Annotated[Text, Field(max_length=2000)]
 Part = Annotated[Text, Field(max_length=LARGEST_PART)]
 Variables = Annotated[

@@ -1,17 +1,20 @@
-"""Which page of a list."""
+"""What can be asked for in the query."""
 
 from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from chassis.fields import Text
 from contracts.languages import Language
 from contracts.recipients import Channel
 from template_service.repositories.templates import Filter
+from template_service.schemas.fields import VersionNumber
 from template_service.services.reading import Slice
 
 
 class PageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
     page: int = Field(default=1, ge=1, le=1_000_000)
     limit: int = Field(default=20, ge=1, le=100)
 
@@ -34,3 +37,13 @@ class TemplatesQuery(PageQuery):
 
 class VersionsQuery(PageQuery):
     language: Language | None = Field(default=None, description="The closest one there is, else the default language")
+
+
+class LanguageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    language: Language | None = None
+
+
+class VersionQuery(LanguageQuery):
+    version: VersionNumber | None = None

@@ -9,7 +9,7 @@ from chassis.errors import field_error
 from contracts.languages import Language
 from contracts.names import Name
 from contracts.recipients import Channel
-from template_service.schemas.fields import ChannelNames, Code, Description, LinkSchemes, Part, Variables
+from template_service.schemas.fields import ChannelNames, Code, Description, LinkSchemes, Part, Variables, VersionNumber
 from template_service.services.drafts import Change, NewTemplate, Parts
 
 NAME_OF_PART = {
@@ -196,7 +196,7 @@ class RenderTemplate(BaseModel):
 
     variables: Variables = Field(default_factory=dict)
     language: Language | None = None
-    version: int | None = Field(default=None, ge=1, le=2**31 - 1)
+    version: VersionNumber | None = None
     channel: Channel | None = Field(default=None, description="Only this one; else all that the template serves")
 
 

@@ -1,16 +1,18 @@
 """`/api/v1/api-keys`: keys for programs, made by administrators."""
 
+from typing import Annotated
 from uuid import UUID
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Admin
-from user_service.dependencies import Parts, WantedPage
+from user_service.dependencies import Parts
 from user_service.errors import ApiKeyNotFound
 from user_service.schemas.api_keys import ApiKeyRequest, ApiKeyView, NewApiKeyView
+from user_service.schemas.lists import PageQuery
 
 router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
 
@@ -30,10 +32,10 @@ async def make_api_key(given: ApiKeyRequest, admin: Admin, parts: Parts) -> Resp
 
 
 @router.get("", response_model=Page[ApiKeyView], summary="List API keys")
-async def list_api_keys(_admin: Admin, parts: Parts, page: WantedPage) -> Response:
+async def list_api_keys(_admin: Admin, query: Annotated[PageQuery, Query()], parts: Parts) -> Response:
     """Newest first."""
-    keys, total = await parts.api_keys.page(limit=page.limit, offset=page.offset)
-    return answer([ApiKeyView.of(key) for key in keys], meta=Meta.of(total, limit=page.limit, page=page.number))
+    keys, total = await parts.api_keys.page(limit=query.limit, offset=query.offset)
+    return answer([ApiKeyView.of(key) for key in keys], meta=Meta.of(total, limit=query.limit, page=query.page))
 
 
 @router.delete(

@@ -12,7 +12,7 @@ from chassis.openapi.refusals import refusals
 from chassis.security import Caller
 from user_service.dependencies import Parts, ReadableId, WritableUser
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
-from user_service.schemas.fields import PushTokenText
+from user_service.schemas.lists import PushTokenQuery
 from user_service.schemas.push_tokens import (
     PushTokenAddition,
     PushTokenRemoval,
@@ -58,12 +58,12 @@ async def add_push_token(user: WritableUser, given: PushTokenAddition, caller: C
 )
 async def remove_push_token(
     user: WritableUser,
+    query: Annotated[PushTokenQuery, Query()],
     parts: Parts,
     given: PushTokenRemoval | None = None,
-    token: Annotated[PushTokenText | None, Query(description="For clients that cannot send a body")] = None,
 ) -> Response:
     """Named in the body or in the query."""
-    wanted = given.token if given else token
+    wanted = given.token if given else query.token
     if wanted is None:
         raise field_error("token", "Name the token, in the body or in the query")
     await parts.push_tokens.remove(user.id, wanted)

@@ -1,6 +1,6 @@
 """`/api/v1/users`."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
@@ -9,8 +9,8 @@ from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.errors import Forbidden, Unauthorized, Unavailable
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller, require
-from contracts.addresses import Email, address_key
-from user_service.dependencies import Parts, ReadableId, WantedPage, WritableUser, sign_up_allowed
+from contracts.addresses import address_key
+from user_service.dependencies import Parts, ReadableId, WritableUser, sign_up_allowed
 from user_service.errors import (
     CurrentPasswordWrong,
     EmailTaken,
@@ -20,6 +20,7 @@ from user_service.errors import (
     UserNotFound,
 )
 from user_service.repositories.users import StoredUser, UserFilter
+from user_service.schemas.lists import UsersQuery
 from user_service.schemas.users import SignUp, UserChange, UserReplacement, UserView
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])
@@ -46,16 +47,11 @@ async def sign_up(given: SignUp, parts: Parts) -> Response:
     summary="List users",
     dependencies=[Depends(require("users:read"))],
 )
-async def list_users(
-    parts: Parts,
-    page: WantedPage,
-    email: Annotated[Email | None, Query(description="Exactly this address")] = None,
-    role: Literal["admin", "user"] | None = None,
-) -> Response:
+async def list_users(query: Annotated[UsersQuery, Query()], parts: Parts) -> Response:
     """Oldest first. For administrators and keys with `users:read`."""
-    wanted = UserFilter(email_key=None if email is None else address_key(email), role=role)
-    users, total = await parts.users.page(wanted, limit=page.limit, offset=page.offset)
-    return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=page.limit, page=page.number))
+    wanted = UserFilter(email_key=None if query.email is None else address_key(query.email), role=query.role)
+    users, total = await parts.users.page(wanted, limit=query.limit, offset=query.offset)
+    return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=query.limit, page=query.page))
 
 
 @router.get("/{user_id}", response_model=Envelope[UserView], summary="Get a user", responses=refusals(UserNotFound))
