@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -158,3 +158,33 @@ def test_demo_needs_nothing_and_exits_well() -> None:
     assert done.returncode == 0, done.stderr
     assert "The system works." in done.stdout
     assert done.stderr == ""
+
+
+MOMENTS: dict[str, Callable[[int, Path], bool]] = {
+    "while it imports": lambda process, _: "pydantic_core" in Path(f"/proc/{process}/maps").read_text(),
+    "before PostgreSQL": lambda _, folder: (folder / "data/in-use-by").exists(),
+    "while PostgreSQL starts": lambda _, folder: (folder / "data/postgres/postmaster.pid").exists(),
+    "while it migrates": lambda _, folder: "Running upgrade" in _read(folder / "data/system.log"),
+    "before the services": lambda _, folder: (folder / "data/simulators").exists(),
+    "while the services start": lambda _, folder: "Application startup complete" in _read(folder / "data/system.log"),
+}
+
+
+def _read(file: Path) -> str:
+    return file.read_text() if file.exists() else ""
+
+
+@pytest.mark.parametrize("moment", MOMENTS)
+def test_ctrl_c_stops_a_start_at_any_moment(tmp_path: Path, moment: str) -> None:
+    options = ["--port-offset", str(_free_offset()), "--data", str(tmp_path / "data")]
+    output = tmp_path / "up.txt"
+    up = ServerProcess([sys.executable, "-m", "devstack", "up", *options], output)
+    try:
+        wait_until(lambda: MOMENTS[moment](up.process.pid, tmp_path), 60, moment)
+        up.process.send_signal(signal.SIGINT)
+        assert up.process.wait(30) in {0, 130}, output.read_text()
+    finally:
+        up.stop(how=signal.SIGKILL)
+    assert "Traceback" not in output.read_text()
+    assert "The system is up" not in output.read_text()
+    assert not (tmp_path / "data/postgres/postmaster.pid").exists(), "PostgreSQL runs on"

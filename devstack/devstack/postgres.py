@@ -38,5 +38,10 @@ class EmbeddedPostgres:
 async def start_postgres(folder: Path) -> EmbeddedPostgres:
     """Starts (or joins) the server whose data is in `folder`; the folder is made when it is not there."""
     folder.parent.mkdir(parents=True, exist_ok=True)
-    server = await asyncio.to_thread(get_server, folder, cleanup_mode="stop")
+    starting = asyncio.ensure_future(asyncio.to_thread(get_server, folder, cleanup_mode="stop"))
+    try:
+        server = await asyncio.shield(starting)
+    except asyncio.CancelledError:  # the thread goes on: what it starts is stopped by nobody else
+        await asyncio.to_thread((await starting).cleanup)
+        raise
     return EmbeddedPostgres(server, str(server.get_postmaster_info().socket_dir))

@@ -1,0 +1,112 @@
+"""`python -m devstack up | demo`: run the system here, or run it once and tell the story."""
+
+import asyncio
+import signal
+import sys
+import tempfile
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from chassis.logs import configure_logs
+from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, Ports, StackError
+from devstack.stack import ROOT, RunningStack, running_stack
+from devstack.story import send_welcome, told
+
+app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
+Offset = Annotated[int, typer.Option(help="Added to every port", min=-1_000, max=50_000)]
+DATA = ROOT / ".data"
+INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
+
+
+@app.command()
+def up(port_offset: Offset = 0, data: Annotated[Path, typer.Option(help="Where the data is kept")] = DATA) -> None:
+    """Runs until Ctrl-C. Data survives a restart."""
+    _log_to(data)
+    _run(_up(data, Ports.moved_by(port_offset)))
+
+
+@app.command()
+def demo(port_offset: Offset = 40_000) -> None:
+    """Sends one e-mail and one push, prints their story and stops; on other ports and data than `up`."""
+    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+        _log_to(Path(folder))
+        _run(_demo(Path(folder), Ports.moved_by(port_offset)))
+
+
+def _log_to(folder: Path) -> None:
+    """The services' log, beside their data; open until the process ends, as PostgreSQL's own stop is logged last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    configure_logs(stream=(folder / "system.log").open("ab"))
+
+
+def _run(work: Coroutine[None, None, None]) -> None:
+    try:
+        asyncio.run(_stoppable(work))
+    except asyncio.CancelledError:
+        print("\nStopped before the end of its start.")
+        raise typer.Exit(INTERRUPTED) from None
+    except StackError as error:
+        print(f"\n{error}", file=sys.stderr)
+        raise typer.Exit(1) from None
+
+
+async def _stoppable(work: Coroutine[None, None, None]) -> None:
+    """The first Ctrl-C or SIGTERM cancels `work`, so that what it has started is stopped in good order."""
+    task = asyncio.ensure_future(work)
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    stopping = asyncio.ensure_future(stop.wait())
+    await asyncio.wait({task, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    task.cancel()
+    stopping.cancel()
+    await task
+
+
+async def _cancelled() -> None:
+    """Waits for the first Ctrl-C, which is no failure from here on."""
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        if (task := asyncio.current_task()) is not None:
+            task.uncancel()
+
+
+async def _up(data: Path, ports: Ports) -> None:
+    print("Starting PostgreSQL, the broker and five services ...", flush=True)
+    async with running_stack(data, ports) as stack:
+        for story in await send_welcome(stack.gateway_url):
+            print(told(story))
+        print(_welcome(stack, data), flush=True)
+        await _cancelled()
+        print("\nStopping ...", flush=True)
+    print("Stopped. The data is kept; `make up` goes on where this ended.")
+
+
+async def _demo(data: Path, ports: Ports) -> None:
+    async with running_stack(data, ports) as stack:
+        for story in await send_welcome(stack.gateway_url):
+            print(told(story))
+        inbox = stack.simulators.inbox
+        print(f"At the providers: {inbox.emails.total} e-mail, {inbox.pushes.total} push. The system works.")
+
+
+def _welcome(stack: RunningStack, data: Path) -> str:
+    ports = stack.ports
+    return f"""
+The system is up. Ctrl-C stops it.
+
+  Gateway           {stack.gateway_url}/docs
+  User service      http://localhost:{ports.users}/docs
+  Template service  http://localhost:{ports.templates}/docs
+  Workers           http://localhost:{ports.email}/health   http://localhost:{ports.push}/health
+  Inbox             {stack.inbox_url}   (every e-mail and push that was delivered)
+
+  Log in as {ADMIN_EMAIL} with the password {ADMIN_PASSWORD}:
+  curl -s {stack.gateway_url}/api/v1/auth/login -H 'Content-Type: application/json' \\
+       -d '{{"email": "{ADMIN_EMAIL}", "password": "{ADMIN_PASSWORD}"}}'
+
+  The README goes on from here. Data and logs: {data}"""
