@@ -14,7 +14,7 @@ help: ## This list
 	@scripts/bootstrap.sh
 
 .PHONY: up
-up: .venv/.ready ## Run the whole system here on embedded parts (no root, no Docker); Ctrl-C stops it
+up: .venv/.ready ## Run the whole system here on embedded parts; Ctrl-C stops it; ARGS='--port-offset 100 --data DIR'
 	@$(RUN)/python -m devstack up $(ARGS)
 
 .PHONY: demo
