@@ -146,7 +146,7 @@ class Gateway:
 
     def dependencies(self) -> list[Dependency]:
         return [
-            Dependency("database", self.database.ping, essential=True),
+            Dependency("database", self.database.ping_writable, essential=True),
             Dependency("redis", self.redis.ping),
             Dependency("rabbitmq", self.broker.ping),
             Dependency(USER_SERVICE, self.users.ping),

@@ -16,6 +16,8 @@ from chassis.statements import STATEMENT_SECONDS, Single, SingleConnections
 
 log = structlog.get_logger()
 
+READ_ONLY = text("SELECT pg_is_in_recovery() OR CAST(current_setting('transaction_read_only') AS boolean)")
+
 
 class DatabaseUnavailable(Unavailable):
     code, message = "database_unavailable", "The database is not available right now; try again"
@@ -71,6 +73,14 @@ class Database:
     async def ping(self) -> None:
         async with self.begin() as connection:
             await connection.execute(text("SELECT 1"))
+
+    async def ping_writable(self) -> None:
+        """For who can do nothing without writing. Raises DatabaseUnavailable on a standby, or where writing is off."""
+        async with self.begin() as connection:
+            if (await connection.execute(READ_ONLY)).scalar_one():
+                await connection.invalidate()  # a session that began read-only stays so
+                log.warning("database.read_only")
+                raise DatabaseUnavailable
 
     async def close(self) -> None:
         await self._single.close()

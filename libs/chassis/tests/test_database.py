@@ -40,6 +40,25 @@ async def test_a_backend_that_is_terminated_is_unavailable_then_works_again(data
     await database.close()
 
 
+async def test_a_database_that_cannot_be_written_is_unavailable_to_who_must_write_until_it_can(databases) -> None:
+    url = await databases(None)
+    owner, database = Database(url), Database(url, pool_size=1)
+    name = url.rpartition("?")[0].rpartition("/")[2] or url.rpartition("/")[2]
+
+    async def make_read_only(setting: str) -> None:
+        async with owner.begin() as connection:
+            await connection.execute(text(f'ALTER DATABASE "{name}" SET default_transaction_read_only = {setting}'))
+
+    await make_read_only("on")
+    await database.ping()
+    with pytest.raises(DatabaseUnavailable):
+        await database.ping_writable()
+    await make_read_only("off")
+    await database.ping_writable()
+    await database.close()
+    await owner.close()
+
+
 @pytest.mark.parametrize(("way", "kept"), [(Database.begin, 0), (Database.each, 1)])
 async def test_what_was_written_before_a_failure_is_kept_only_where_each_statement_commits(
     databases, way, kept

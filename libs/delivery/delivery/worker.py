@@ -225,7 +225,7 @@ def create_worker_app(
             await parts.close()
 
     dependencies = [
-        Dependency("database", parts.database.ping, essential=True),
+        Dependency("database", parts.database.ping_writable, essential=True),
         Dependency("rabbitmq", parts.broker.ping, essential=True),
         Dependency("redis", parts.redis.ping),
         Dependency(USER_SERVICE, parts.users.ping),
