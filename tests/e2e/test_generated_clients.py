@@ -35,8 +35,11 @@ def run(command: Sequence[str | Path], folder: Path, **env: str) -> str:
 
 def test_a_python_client_runs_the_five_calls_with_typed_answers(generated: Path, system: System) -> None:
     uv = shutil.which("uv") or ROOT / ".tools" / "bin" / "uv"
-    run([uv, "sync", "--quiet", "--frozen", "--python", sys.executable, "--project", FOLDER], ROOT)
-    scripts = FOLDER / ".venv" / "bin"
+    environment = FOLDER / ".venv"
+    run([uv, "venv", "--quiet", "--allow-existing", "--python", sys.executable, environment], ROOT)
+    install = [uv, "pip", "sync", "--quiet", "--require-hashes", "--python", environment]
+    run([*install, FOLDER / "requirements.txt"], ROOT)
+    scripts = environment / "bin"
     options = ["--meta", "none", "--config", FOLDER / "python_client.yml", "--output-path", "gateway_client"]
     said = run([scripts / "openapi-python-client", "generate", "--path", "openapi.json", *options], generated)
     assert "WARNING" not in said.upper(), said

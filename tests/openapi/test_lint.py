@@ -23,3 +23,11 @@ def test_no_registry_is_named_in_what_npm_has_pinned() -> None:
     lock = (ROOT / "tests/openapi/package-lock.json").read_text()
     assert '"integrity"' in lock
     assert '"resolved"' not in lock
+
+
+def test_no_registry_is_named_in_what_the_generated_client_is_made_with() -> None:
+    pinned = (ROOT / "tests/openapi/requirements.txt").read_text()
+    assert "openapi-python-client==" in pinned
+    packages = [line for line in pinned.splitlines() if not line.startswith((" ", "#"))]
+    assert all("==" in line and line.endswith("\\") for line in packages), "each has a version and hashes"
+    assert "://" not in pinned
