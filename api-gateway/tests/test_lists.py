@@ -100,5 +100,12 @@ async def test_an_unknown_parameter_is_refused_by_its_name_beside_those_that_are
     assert answered.json()["data"]["errors"] == [{"field": name, "message": message} for name in ("type", "since")]
 
 
+async def test_one_is_not_called_several(gateway) -> None:
+    assert (await _page(gateway, "notifications"))["message"] == "0 notifications"
+    await _fill(gateway, 1)
+    assert (await _page(gateway, "notifications"))["message"] == "1 notification"
+    assert (await _page(gateway, "failed"))["message"] == "1 dead letter"
+
+
 async def test_who_may_not_read_hears_nothing_of_parameters(gateway) -> None:
     assert (await gateway.http.get("/api/v1/notifications", params={"type": "x"})).status_code == 401

@@ -11,6 +11,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
+from chassis.envelope import counted
 from tests.chaos.load import Clients
 from tests.e2e.system import MODULES
 from tests.faults.lab import Lab
@@ -59,7 +60,7 @@ def main() -> int:
             found, accepted = run(lab, options)
         finally:
             lab.stop()
-    print(f"{accepted} notifications in {options.seconds:.0f} s")
+    print(f"{counted(accepted, 'notification')} in {options.seconds:.0f} s")
     print(f"{'process':<18} {'early MiB':>10} {'late MiB':>10} {'growth':>8}")
     for one in found:
         print(f"{one.name:<18} {one.early:>10.1f} {one.late:>10.1f} {one.growth:>+8.1f}")

@@ -14,7 +14,7 @@ from api_gateway.schemas.filters import ListQuery
 from api_gateway.schemas.requests import RetryRequest
 from api_gateway.services.reading import seen_by
 from api_gateway.services.resolving import CANNOT_BE_SENT
-from chassis.envelope import Envelope, Page, answer
+from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
 
@@ -38,7 +38,7 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
     if seen_by(identity) and query.user_id not in {None, seen_by(identity)}:
         wanted = ListFilter(user_id=UUID(int=0))  # another's list is empty, as an unknown user's
     rows, meta = await desk.reader.page(wanted, limit=query.limit, page=query.page)
-    return answer(rows, f"{len(rows)} notifications", meta=meta)
+    return answer(rows, counted(len(rows), "notification"), meta=meta)
 
 
 @router.get(

@@ -12,7 +12,7 @@ from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView, Reconciliation, ReplayAnswer
 from api_gateway.schemas.filters import FailedQuery, ReconcileQuery, ReplayRequest
 from api_gateway.schemas.requests import StatusReport
-from chassis.envelope import Envelope, Page, answer
+from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
 from contracts.recipients import CHANNELS, Channel
@@ -58,7 +58,7 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
     allow(identity, "notifications:read")
     wanted = ListFilter(status=Status.FAILED, notification_type=query.notification_type, cursor=query.cursor)
     rows, meta = await desk.reader.page(wanted, limit=query.limit, page=query.page)
-    return answer(rows, f"{len(rows)} dead letters", meta=meta)
+    return answer(rows, counted(len(rows), "dead letter"), meta=meta)
 
 
 @router.post(
@@ -82,7 +82,7 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk)
             largest=wanted.limit,
         )
     )
-    return answer({"replayed": done}, f"{done} notifications will be tried again", status=202)
+    return answer({"replayed": done}, f"{counted(done, 'notification')} will be tried again", status=202)
 
 
 @router.get(

@@ -5,6 +5,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from typing import Generic, TypeVar
 
+from chassis.envelope import counted
 from devstack.simulators.messages import ReceivedEmail, ReceivedPush
 
 M = TypeVar("M", ReceivedEmail, ReceivedPush)
@@ -70,4 +71,6 @@ class Shelf(Generic[M]):
                     self._arrival.clear()
                     await self._arrival.wait()
         except TimeoutError:
-            raise TimeoutError(f"{len(found)} of {count} messages after {within} s, {self.total} in all") from None
+            raise TimeoutError(
+                f"{len(found)} of {counted(count, 'message')} after {within} s, {self.total} in all"
+            ) from None

@@ -130,6 +130,11 @@ class JsonResponse(JSONResponse):
         return to_json(content)
 
 
+def counted(number: int, noun: str) -> str:
+    """For `message`: `1 notification`, `2 notifications`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def answer(
     data: object = None,
     message: str = "",
