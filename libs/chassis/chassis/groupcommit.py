@@ -1,8 +1,8 @@
 """Group commit: a flush takes whatever has queued while the previous flush was in flight, or paused for.
 
 Alone, a request waits for nothing; under load hundreds share one commit (asyncpg inserts 3,500 rows/s one by one,
-26,000/s in groups of 200 on two cores). The same class serves rate limits, accepts, publishing, queued-marks, ledger
-claims, ledger results and status updates.
+26,000/s in groups of 200 on two cores). The same class serves look-ups, rate limits, accepts, publishing,
+queued-marks, ledger claims, ledger results and status updates.
 """
 
 import asyncio
@@ -25,9 +25,10 @@ class GroupCommit(Generic[Item, Result]):
     A group holds items of `largest` in all, by `size`. From the beginning of a flush to that of the next there are at least
     `pause_seconds`, unless a full group waits: what comes seldom goes at once, what comes often gathers. After fewer than
     `crowd` calls the pause is as much shorter: below `crowd / pause_seconds` calls a second groups stay small and go soon,
-    above it they grow. What is `express` goes in groups of its own, which wait neither for a pause nor for a flush of the
-    others. When `flush` raises, every `submit` of that group raises it. A cancelled `submit` does not take its item back:
-    it may be written. `close()` flushes what is queued first.
+    above it they grow. Up to `at_once` groups are under way at a time, so that not everything waits for a `flush` that hangs.
+    What is `express` goes in groups of its own, which wait neither for a pause nor for a flush of the others. When `flush`
+    raises, every `submit` of that group raises it. A cancelled `submit` does not take its item back: it may be written.
+    `close()` flushes what is queued first.
     """
 
     def __init__(
@@ -38,9 +39,10 @@ class GroupCommit(Generic[Item, Result]):
         size: Callable[[Item], int] = lambda _item: 1,
         pause_seconds: float = 0.0,
         crowd: int = 1,
+        at_once: int = 1,
     ) -> None:
-        self._lane = _Lane(flush, largest, size, pause_seconds, crowd)
-        self._express = _Lane(flush, largest, size, 0.0, crowd)
+        self._lane = _Lane(flush, largest, size, pause_seconds, crowd, at_once)
+        self._express = _Lane(flush, largest, size, 0.0, crowd, at_once)
         self._loop: asyncio.AbstractEventLoop | None = None  # asked for once: until Python 3.12 it is a system call
         self._closed = False
 
@@ -73,7 +75,7 @@ class GroupCommit(Generic[Item, Result]):
 
 
 class _Lane(Generic[Item, Result]):
-    """One flush after the other: what gathers during one goes into the next."""
+    """One flush after the other, `at_once` of them side by side: what gathers meanwhile goes into the next."""
 
     def __init__(
         self,
@@ -82,6 +84,7 @@ class _Lane(Generic[Item, Result]):
         size: Callable[[Item], int],
         pause_seconds: float,
         crowd: int,
+        at_once: int,
     ) -> None:
         self._flush = flush
         self._size = size
@@ -92,15 +95,16 @@ class _Lane(Generic[Item, Result]):
         self._crowd = crowd
         self._began = 0.0  # the last flush, in loop time
         self._calls = 0  # that went into it
-        self._busy = False
+        self._at_once = at_once
+        self._running = 0
 
     def __len__(self) -> int:
         return len(self._waiting)
 
     def add(self, item: Item, future: "asyncio.Future[Result] | None") -> None:
         self._waiting.append((item, future))
-        if not self._busy:
-            self._busy = True
+        if self._running < self._at_once:
+            self._running += 1
             task = asyncio.get_running_loop().create_task(self._run())
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -113,11 +117,12 @@ class _Lane(Generic[Item, Result]):
         try:
             while self._waiting:
                 await self._rest()
-                await self._run_group(self._take())
+                if self._waiting:  # else another run took it during the pause
+                    await self._run_group(self._take())
         finally:
             # In the same step as the last look at the queue: a task counts as running for a while after it has ended,
             # and an item that came in that while would wait for the next one to wake it.
-            self._busy = False
+            self._running -= 1
 
     async def _rest(self) -> None:
         loop = asyncio.get_running_loop()

@@ -238,3 +238,37 @@ async def test_a_group_is_bounded_by_the_size_of_its_items_and_takes_one_that_is
     words = ["first", "aa", "bb", "c", "larger than a group", "d"]
     assert await asyncio.gather(*(group.submit(word) for word in words)) == words
     assert groups == [["first"], ["aa", "bb"], ["c", "larger than a group"], ["d"]]
+
+
+async def test_some_groups_are_under_way_side_by_side_and_the_rest_gathers() -> None:
+    groups: list[list[int]] = []
+    gate = asyncio.Event()
+
+    async def flush(items):
+        groups.append(list(items))
+        await gate.wait()
+        return list(items)
+
+    group: GroupCommit[int, int] = GroupCommit(flush, at_once=2)
+    submitted = []
+    async with asyncio.timeout(5):
+        for item in (1, 2):
+            submitted.append(group.submit(item))
+            while [item] not in groups:
+                await asyncio.sleep(0)
+        submitted += [group.submit(item) for item in (3, 4, 5)]
+        await asyncio.sleep(0.01)
+        assert groups == [[1], [2]]
+        gate.set()
+        assert await asyncio.gather(*submitted) == [1, 2, 3, 4, 5]
+    assert groups == [[1], [2], [3, 4, 5]]
+    await group.close()
+
+
+async def test_what_one_run_took_during_a_pause_is_not_missed_by_another() -> None:
+    groups, flush = recorded()
+    group: GroupCommit[int, int] = GroupCommit(flush, at_once=3, pause_seconds=0.02)
+    await group.submit(0)
+    assert await asyncio.gather(*(group.submit(item) for item in range(1, 9))) == [*range(1, 9)]
+    assert groups == [[0], [*range(1, 9)]]
+    await group.close()
