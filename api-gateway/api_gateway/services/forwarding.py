@@ -28,7 +28,7 @@ class Forwarder:
         url = self._origin.copy_with(raw_path=raw_path + _query(request))
         body = await request.body()
         try:
-            async with self._breaker.guard():
+            async with self._breaker.guard(never_made=httpx2.PoolTimeout):
                 answer = await self._http.request(request.method, url, headers=_headers(request), content=body)
         except (CircuitOpen, httpx2.HTTPError) as error:
             raise Unavailable("The service behind this is not available right now; try again") from error

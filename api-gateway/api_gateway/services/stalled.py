@@ -16,7 +16,7 @@ from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.reports import Reports
 from chassis.database import Database
 from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
+from chassis.http_client import DependencyUnavailable, ServiceClient, found_of
 from contracts.lookups import MAX_LEDGER_QUESTION, LedgerFindings, LedgerQuestion
 from contracts.recipients import Channel
 
@@ -87,7 +87,4 @@ class StalledDeliveryDetector:
 
     async def _find(self, channel: Channel, ids: Sequence[UUID]) -> LedgerFindings:
         body = LedgerQuestion(ids=tuple(ids)).model_dump_json().encode()
-        found = data_of(_FINDINGS, *await self._workers[channel].post("/internal/ledger/find", body))
-        if found is None:
-            raise DependencyUnavailable("this worker is older than the question")
-        return found
+        return found_of(_FINDINGS, *await self._workers[channel].post("/internal/ledger/find", body))

@@ -97,19 +97,18 @@ class CircuitBreaker:
         return Permit(self, self._era)
 
     @contextlib.asynccontextmanager
-    async def guard(self, *, is_failure: Callable[[Exception], bool] = lambda _: True) -> AsyncIterator[None]:
-        """Counts an exception of the block as a failure, unless `is_failure` says that the dependency answered.
+    async def guard(self, *, never_made: type[Exception] | tuple[()] = ()) -> AsyncIterator[None]:
+        """Counts an exception of the block as a failure, except `never_made`: the dependency was not even called.
 
-        Cancelled: neither. Put the timeout inside the block, or it is a cancellation. Raises CircuitOpen.
+        That, and a cancellation, is neither. Put the timeout inside the block, or it is a cancellation. Raises CircuitOpen.
         """
         permit = self.allow()
         try:
             yield
-        except Exception as error:
-            if is_failure(error):
-                permit.failure()
-            else:
-                permit.success()
+        except never_made:
+            raise
+        except Exception:
+            permit.failure()
             raise
         else:
             permit.success()

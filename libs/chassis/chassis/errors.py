@@ -84,6 +84,12 @@ class Unavailable(ServiceError):
         super().__init__(message, code=code, headers={"Retry-After": str(retry_after)})
 
 
+class DependencyUnavailable(Unavailable):
+    """The other service did not answer, answered 5xx or what we do not understand, or its breaker is open."""
+
+    code, message = "dependency_unavailable", "A service this needs is not available right now; try again"
+
+
 class MethodNotAllowed(ServiceError):
     """`allowed` are the methods that the path has."""
 

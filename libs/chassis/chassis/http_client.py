@@ -12,18 +12,14 @@ from pydantic import TypeAdapter, ValidationError
 from chassis.breaker import CircuitBreaker, CircuitOpen
 from chassis.correlation import outgoing_headers
 from chassis.envelope import Envelope
-from chassis.errors import Unavailable
+from chassis.errors import DependencyUnavailable
 from chassis.security import ServiceTokens
 from chassis.tracing import OFF, Tracing, calling
 
+__all__ = ["DependencyUnavailable", "ServiceClient", "data_of", "found_of"]
+
 log = structlog.get_logger()
 Data = TypeVar("Data")
-
-
-class DependencyUnavailable(Unavailable):
-    """The other service did not answer, answered 5xx, or its breaker is open."""
-
-    code, message = "dependency_unavailable", "A service this needs is not available right now; try again"
 
 
 def data_of(kind: TypeAdapter[Envelope[Data]], status: int, body: bytes) -> Data | None:
@@ -39,6 +35,17 @@ def data_of(kind: TypeAdapter[Envelope[Data]], status: int, body: bytes) -> Data
         raise DependencyUnavailable("a look-up's answer was not understood") from error
     if found is None:
         raise DependencyUnavailable(f"a look-up was answered {status}")
+    return found
+
+
+def found_of(kind: TypeAdapter[Envelope[Data]], status: int, body: bytes) -> Data:
+    """The answer to a question about many, where a 404 (or 405) is a service that is older than the question.
+
+    Raises DependencyUnavailable.
+    """
+    found = data_of(kind, status, body)
+    if found is None:
+        raise DependencyUnavailable("a service is older than what it was asked")
     return found
 
 
@@ -79,7 +86,7 @@ class ServiceClient:
     ) -> tuple[int, bytes]:
         headers = {**outgoing_headers(), **({} if body is None else {"Content-Type": "application/json"})}
         try:
-            async with self.breaker.guard():
+            async with self.breaker.guard(never_made=httpx2.PoolTimeout):
                 answer = await self._ask(
                     self._http.build_request(method, path, params=params, content=body, headers=headers)
                 )

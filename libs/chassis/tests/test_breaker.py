@@ -154,11 +154,17 @@ async def test_the_guard_counts_exceptions(breaker):
         await call(breaker)
 
 
-async def test_an_error_that_is_an_answer_is_a_success(breaker):
+async def test_a_call_that_was_never_made_says_nothing(breaker, clock):
     for _ in range(20):
         with pytest.raises(KeyError):
-            await call(breaker, KeyError("404"), is_failure=lambda error: not isinstance(error, KeyError))
+            await call(breaker, KeyError("no place"), never_made=KeyError)
     assert breaker.state is BreakerState.CLOSED
+    trip(breaker)
+    clock.advance(10)
+    for _ in range(2 * POLICY.probes):
+        with pytest.raises(KeyError):
+            await call(breaker, KeyError("no place"), never_made=KeyError)
+    assert breaker.state is BreakerState.HALF_OPEN, "it is no answer either"
 
 
 async def test_a_cancelled_call_gives_its_probe_place_back(breaker, clock):

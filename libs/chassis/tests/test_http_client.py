@@ -5,15 +5,16 @@ import socket
 import time
 from collections.abc import AsyncIterator
 
+import httpx2
 import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from pydantic import TypeAdapter
 
-from chassis.breaker import CircuitBreaker
+from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from chassis.envelope import Envelope
 from chassis.error_handlers import install_error_handlers
-from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
+from chassis.http_client import DependencyUnavailable, ServiceClient, data_of, found_of
 from chassis.security import ServiceCallers, ServiceTokens
 
 NUMBER = TypeAdapter(Envelope[int])
@@ -31,6 +32,13 @@ def test_an_answer_is_its_data_and_a_404_is_none() -> None:
 def test_anything_else_is_not_the_callers_fault(status: int, body: bytes) -> None:
     with pytest.raises(DependencyUnavailable):
         data_of(NUMBER, status, body)
+
+
+@pytest.mark.parametrize("status", [404, 405, 401, 422, 302])
+def test_a_service_that_is_older_than_a_question_about_many_has_said_nothing(status: int) -> None:
+    assert found_of(NUMBER, 200, b'{"data": 7}') == 7
+    with pytest.raises(DependencyUnavailable):
+        found_of(NUMBER, status, b'{"data": 7}')
 
 
 @pytest.fixture
@@ -68,3 +76,31 @@ async def test_another_secret_is_still_refused(things: str) -> None:
     client = ServiceClient(things, "things", ServiceTokens("x" * 32, "me"), CircuitBreaker("things"))
     assert (await client.post("/things", b"four"))[0] == 401
     await client.close()
+
+
+async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
+    held = asyncio.Event()
+
+    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await held.wait()
+        writer.close()
+
+    server = await asyncio.start_server(hold, "127.0.0.1", 0)
+    breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=2))
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+    client = ServiceClient(url, "slow", ServiceTokens("s" * 32, "me"), breaker)
+    limits = httpx2.Limits(max_connections=1)
+    await client._http.aclose()
+    client._http = httpx2.AsyncClient(base_url=url, timeout=httpx2.Timeout(30, pool=0.01), limits=limits)
+    first = asyncio.create_task(client.get("/"))
+    async with asyncio.timeout(10):
+        waiting = [client.get("/") for _ in range(10)]
+        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+    assert {type(outcome) for outcome in outcomes} == {DependencyUnavailable}
+    assert breaker.state is BreakerState.CLOSED
+    held.set()
+    with pytest.raises(DependencyUnavailable):
+        await first
+    await client.close()
+    server.close()
+    await server.wait_closed()
