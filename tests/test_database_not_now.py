@@ -48,6 +48,8 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/templates": {**TEMPLATE, "code": "{fresh}"},
     "PUT /api/v1/templates/{code}": {"name": "D", "subject": "{fresh}", "content": "<p>{fresh}</p>"},
     "PATCH /api/v1/templates/{code}": {"subject": "{fresh}"},
+    "POST /internal/users/find": {"ids": [NOBODY]},
+    "POST /internal/templates/find": {"active": ["welcome_email"]},
     "POST /internal/api-keys/find": {"hash": "0" * 64},
     "POST /internal/users/{user_id}/push-tokens/remove": {"token": "gone"},
 }
@@ -57,10 +59,15 @@ SUPPRESSION = f"/internal/suppressions/{'0' * 64}"
 INTERNAL = {
     "user-service": [
         "GET /internal/users/{user_id}",
+        "POST /internal/users/find",
         "POST /internal/api-keys/find",
         "POST /internal/users/{user_id}/push-tokens/remove",
     ],
-    "template-service": ["GET /internal/templates/{code}", "GET /internal/templates/{code}/active"],
+    "template-service": [
+        "GET /internal/templates/{code}",
+        "GET /internal/templates/{code}/active",
+        "POST /internal/templates/find",
+    ],
     "email-service": [LEDGER, f"GET {SUPPRESSION}", f"DELETE {SUPPRESSION}"],
     "push-service": [LEDGER],
 }

@@ -21,7 +21,6 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from starlette.requests import Request
 from starlette.responses import Response
 
 import api_gateway.main
@@ -37,7 +36,7 @@ from chassis.security import SigningKey, sign
 from chassis.settings import ServiceSettings
 from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
+from contracts.lookups import ActiveTemplate, TemplateInfo, TemplateQuestion, UserContact, UserQuestion
 from contracts.recipients import Preferences
 from contracts.topology import TOPOLOGY
 from devstack.serving import serving
@@ -158,17 +157,17 @@ def _peers(users: dict[UUID, UserContact], tracing: Tracing) -> FastAPI:
         registry=new_registry(), dependencies=[], lifespan=lifespan, tracing=tracing,
     )  # fmt: skip
 
-    @app.get("/internal/users/{user_id}")
-    async def user(user_id: UUID) -> Response:
-        return answer(users[user_id])
+    @app.post("/internal/users/find")
+    async def find_users(question: UserQuestion) -> Response:
+        return answer({"users": {str(one): users[one] for one in question.ids}})
 
-    @app.get("/internal/templates/{code}/active")
-    async def active(code: str) -> Response:
-        return answer(ActiveTemplate(code=code, default_language="en", languages={"en": TEMPLATE}))
-
-    @app.get("/internal/templates/{code}")
-    async def version(code: str, request: Request) -> Response:
-        return answer(TEMPLATE)
+    @app.post("/internal/templates/find")
+    async def find_templates(question: TemplateQuestion) -> Response:
+        active = {
+            code: ActiveTemplate(code=code, default_language="en", languages={"en": TEMPLATE})
+            for code in question.active
+        }
+        return answer({"active": active, "outlines": {}, "whole": {str(ref): TEMPLATE for ref in question.whole}})
 
     return app
 
@@ -192,11 +191,11 @@ async def world(databases, redis) -> AsyncIterator[World]:
         )  # fmt: skip
 
 
-def _tree(spans: list[ReadableSpan]) -> dict[str, str | None]:
-    """ "service: span" → its parent, of the same form; the client's own span is "client"."""
+def _tree(spans: list[ReadableSpan]) -> set[tuple[str, str | None]]:
+    """ "service: span" and its parent, of the same form; the client's own span is "client"."""
     names = {span.context.span_id: f"{span.resource.attributes['service.name']}: {span.name}" for span in spans}
     names[int(CLIENT[36:52], 16)] = "client"
-    return {names[span.context.span_id]: names[span.parent.span_id] if span.parent else None for span in spans}
+    return {(names[span.context.span_id], names[span.parent.span_id] if span.parent else None) for span in spans}
 
 
 async def test_one_notification_is_one_trace_from_the_client_to_the_provider_and_back(world: World) -> None:
@@ -208,18 +207,18 @@ async def test_one_notification_is_one_trace_from_the_client_to_the_provider_and
     assert {span.context.trace_id for span in spans} == {TRACE}
     accepted, worked = "api-gateway: POST /api/v1/notifications", "email-service: process email.queue"
     assert _tree(spans) == {
-        accepted: "client",
-        "api-gateway: GET user-service": accepted,
-        "api-gateway: GET template-service": accepted,
-        "peers: GET /internal/users/{user_id}": "api-gateway: GET user-service",
-        "peers: GET /internal/templates/{code}/active": "api-gateway: GET template-service",
-        "api-gateway: publish email.queue": accepted,
-        worked: "api-gateway: publish email.queue",
-        "email-service: GET template-service": worked,
-        "peers: GET /internal/templates/{code}": "email-service: GET template-service",
-        "email-service: send email": worked,
-        "email-service: publish status.queue": worked,
-        "api-gateway: process status.queue": "email-service: publish status.queue",
+        (accepted, "client"),
+        ("api-gateway: POST user-service", accepted),
+        ("api-gateway: POST template-service", accepted),
+        ("peers: POST /internal/users/find", "api-gateway: POST user-service"),
+        ("peers: POST /internal/templates/find", "api-gateway: POST template-service"),
+        ("api-gateway: publish email.queue", accepted),
+        (worked, "api-gateway: publish email.queue"),
+        ("email-service: POST template-service", worked),
+        ("peers: POST /internal/templates/find", "email-service: POST template-service"),
+        ("email-service: send email", worked),
+        ("email-service: publish status.queue", worked),
+        ("api-gateway: process status.queue", "email-service: publish status.queue"),
     }
     [send] = [span for span in spans if span.name == "send email"]
     assert dict(send.attributes) == {

@@ -39,7 +39,9 @@ from contracts.lookups import (
     LedgerQuestion,
     LedgerTotals,
     TemplateInfo,
+    TemplateQuestion,
     UserContact,
+    UserQuestion,
 )
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.recipients import Preferences, PushToken
@@ -89,24 +91,25 @@ class Peers:
         self.versions[code, "en", version] = info
         self.templates[code] = ActiveTemplate(code=code, default_language="en", languages={"en": info})
 
-    def app(self) -> FastAPI:  # noqa: C901 - a route of a peer each
+    def app(self) -> FastAPI:
         app = FastAPI()
 
         @app.get("/health/live")
         async def live() -> Response:
             return answer()
 
-        @app.get("/internal/users/{user_id}")
-        async def user(user_id: UUID) -> Response:
-            return self._found(f"user {user_id}", self.users.get(user_id))
+        @app.post("/internal/users/find")
+        async def users(question: UserQuestion) -> Response:
+            found = {str(one): self.users[one] for one in question.ids if one in self.users}
+            return self._found(f"users {len(question.ids)}", {"users": found})
 
-        @app.get("/internal/templates/{code}/active")
-        async def template(code: str) -> Response:
-            return self._found(f"template {code}", self.templates.get(code))
-
-        @app.get("/internal/templates/{code}")
-        async def version(code: str, language: str, version: int) -> Response:
-            return self._found(f"template {code} {language} {version}", self.versions.get((code, language, version)))
+        @app.post("/internal/templates/find")
+        async def templates(question: TemplateQuestion) -> Response:
+            active = {code: self.templates[code] for code in question.active if code in self.templates}
+            keys = {str(ref): (ref.code, ref.language, ref.version) for ref in question.outlines}
+            outlines = {name: self.versions[key] for name, key in keys.items() if key in self.versions}
+            found = {"active": active, "outlines": outlines, "whole": {}}
+            return self._found(f"templates {len(question.active) + len(keys)}", found)
 
         @app.post("/internal/api-keys/find")
         async def api_key(request: Request) -> Response:
@@ -182,6 +185,11 @@ class Running:
         """The user changes, and the user service tells Redis; gateways remember the old one for a while."""
         self.peers.users[user.id] = user.model_copy(update=changes)
         await self.redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
+
+    async def forget(self, user: UserContact) -> None:
+        """Nothing is cached of the user any more, in Redis or in this gateway."""
+        await self.redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
+        await self.app.state.desk.acceptor._directory.users([user.id], fresh=True)
 
     async def change(self, statement: str) -> None:
         """In the gateway's database, past the gateway."""

@@ -159,7 +159,7 @@ async def test_a_repeat_is_answered_as_the_first_time_after_the_user_is_gone(gat
     gateway.peers.add_template()
     first = await gateway.send(user_id=str(user.id), request_id="r-1")
     gateway.peers.users.clear()
-    await gateway.app.state.desk.acceptor._directory._user_cache.forget(str(user.id))
+    await gateway.forget(user)
     again = await gateway.send(user_id=str(user.id), request_id="r-1")
     assert (again.status_code, again.json()["data"]) == (202, first.json()["data"])
     assert (await gateway.send(user_id=str(user.id), request_id="r-2")).status_code == 404

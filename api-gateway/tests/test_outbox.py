@@ -77,7 +77,7 @@ async def test_a_scheduled_one_is_looked_up_again_when_its_time_comes(start) -> 
     gateway.peers.users[user.id] = user.model_copy(
         update={"preferences": user.preferences.model_copy(update={"email": False})}
     )
-    await gateway.app.state.desk.acceptor._directory._user_cache.forget(str(user.id))
+    await gateway.forget(user)
     assert (await gateway.until(scheduled["notification_id"], "suppressed"))["error"] == "opted_out"
 
 

@@ -14,9 +14,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chassis.envelope import answer, refusal
-from chassis.errors import NotFound
-from contracts.lookups import TemplateInfo, UserContact
+from chassis.envelope import answer
+from contracts.lookups import TemplateInfo, TemplateQuestion, UserContact, UserQuestion
 from contracts.recipients import Preferences
 
 
@@ -61,25 +60,28 @@ class Lookups:
     def app(self) -> Starlette:
         return Starlette(
             routes=[
-                Route("/internal/users/{id:uuid}", self._user),
-                Route("/internal/templates/{code}", self._template),
+                Route("/internal/users/find", self._users, methods=["POST"]),
+                Route("/internal/templates/find", self._templates, methods=["POST"]),
                 Route("/health/live", self._live),
             ]
         )
 
-    async def _user(self, request: Request) -> Response:
-        return self._found(request, self.users.get(request.path_params["id"]))
+    async def _users(self, request: Request) -> Response:
+        ids = UserQuestion.model_validate_json(await request.body()).ids
+        return self._answer(request, {"users": {str(one): self.users[one] for one in ids if one in self.users}})
 
-    async def _template(self, request: Request) -> Response:
-        return self._found(request, self.templates.get(request.path_params["code"]))
+    async def _templates(self, request: Request) -> Response:
+        whole = TemplateQuestion.model_validate_json(await request.body()).whole
+        found = {str(ref): self.templates[ref.code] for ref in whole if ref.code in self.templates}
+        return self._answer(request, {"active": {}, "outlines": {}, "whole": found})
 
     async def _live(self, _request: Request) -> Response:
         return answer()
 
-    def _found(self, request: Request, found: UserContact | TemplateInfo | None) -> Response:
+    def _answer(self, request: Request, found: object) -> Response:
         assert request.headers["Authorization"].startswith("Bearer ")
         self.asked.append(request.url.path)
-        return refusal(NotFound()) if found is None else answer(found)
+        return answer(found)
 
 
 class _Uvicorn(uvicorn.Server):

@@ -7,12 +7,11 @@ from functools import partial
 
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
-from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription, create_service_app
 from chassis.breaker import CircuitBreaker, breaker_metrics
-from chassis.cache import LayeredCache, connect_redis
+from chassis.cache import Invalidator, connect_redis
 from chassis.database import Database
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
@@ -22,7 +21,7 @@ from chassis.security import ServiceCallers, ServiceTokens
 from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing
 from contracts.callers import build_authenticator
-from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE, ActiveTemplate
+from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE
 from template_service.routers import internal, previews, templates, versions
 from template_service.services.completing import complete_versions
 from template_service.services.reading import TemplateReader
@@ -76,7 +75,7 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
         tracing=tracing,
     )
     app.state.reader = TemplateReader(database)
-    app.state.writer = TemplateWriter(database, _readers_cache(cache_redis).forget)
+    app.state.writer = TemplateWriter(database, Invalidator(TEMPLATE_CACHE, cache_redis).forget)
     app.state.authenticator = build_authenticator(users, cache_redis, shared_secret=settings.shared_secret)
     app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), TEMPLATE_SERVICE)
     for module in (previews, templates, versions, internal):
@@ -88,8 +87,3 @@ def _users(settings: TemplateSettings, registry: CollectorRegistry, tracing: Tra
     breaker = CircuitBreaker(USER_SERVICE, on_change=breaker_metrics(registry).labels(USER_SERVICE).set)
     tokens = ServiceTokens(signing_secret(settings.service_secret), TEMPLATE_SERVICE)
     return ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker, tracing)
-
-
-def _readers_cache(redis: Redis) -> LayeredCache[ActiveTemplate]:
-    """The cache that the gateway fills; here nothing is ever read from it, only forgotten."""
-    return LayeredCache(TEMPLATE_CACHE, redis, TypeAdapter(ActiveTemplate), memory_seconds=1, redis_seconds=60)

@@ -55,6 +55,11 @@ async def test_a_user_token_on_an_internal_route_is_refused(admin, client_with, 
     assert (await client_with().get(path)).status_code == 401
 
 
+async def test_only_services_ask_for_many(admin, client_with, service_token) -> None:
+    for client in (admin, client_with(), client_with(service_token("user-service"))):
+        assert (await client.post("/internal/templates/find", json={})).status_code == 401
+
+
 @pytest.mark.parametrize("path", INTERNAL)
 async def test_a_token_for_another_service_is_refused(client_with, service_token, path) -> None:
     assert (await client_with(service_token("user-service")).get(path)).status_code == 401

@@ -2,9 +2,11 @@
 
 from tests.hostile import Operation, operations_of, withstand
 
+REF = {"code": "welcome_email", "language": "en", "version": 1}
 INTERNAL = [
     Operation("GET", "/internal/templates/{code}", ("code",), ("language", "version")),
     Operation("GET", "/internal/templates/{code}/active", ("code",)),
+    Operation("POST", "/internal/templates/find", body={"active": ["x"], "outlines": [REF], "whole": [REF]}),
 ]
 
 

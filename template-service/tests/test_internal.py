@@ -2,7 +2,14 @@
 
 import pytest
 
-from contracts.lookups import ActiveTemplate, TemplateInfo
+from contracts.lookups import (
+    MAX_TEMPLATE_QUESTION,
+    MAX_WHOLE_TEMPLATES,
+    ActiveTemplate,
+    TemplateFindings,
+    TemplateInfo,
+)
+from contracts.messages import TemplateRef
 
 TEMPLATES = "/api/v1/templates"
 INTERNAL = "/internal/templates/welcome_email"
@@ -75,3 +82,58 @@ async def test_a_channel_that_its_author_left_out_needs_nothing(admin, service, 
     await admin.put(f"{TEMPLATES}/welcome_email", json=pushed)
     info = (await service.get(INTERNAL)).json()["data"]
     assert (info["required"], info["required_by_channel"]) == (["name"], {"push": ["name"]})
+
+
+FIND = "/internal/templates/find"
+
+
+def ref(language: str, version: int, code: str = "welcome_email") -> dict[str, object]:
+    return {"code": code, "language": language, "version": version}
+
+
+async def test_many_templates_are_found_as_each_of_them_is(admin, service, welcome) -> None:
+    await admin.post(TEMPLATES, json={**welcome, "code": "other"})
+    await admin.post(TEMPLATES, json={**welcome, "code": "archived"})
+    await admin.delete(f"{TEMPLATES}/archived")
+    await admin.patch(f"{TEMPLATES}/welcome_email?language=pt", json={"content": "Oi"})
+    refs = [ref("pt", 1), ref("pt", 2), ref("en", 1), ref("en", 1, "archived")]
+    unknown = [ref("en", 2), ref("fr", 1), ref("en", 1, "none")]
+    question = {"active": ["welcome_email", "other", "archived", "none"], "outlines": refs, "whole": refs + unknown}
+    found = (await service.post(FIND, json=question)).json()["data"]
+    TemplateFindings.model_validate(found)
+    assert found["active"].keys() == {"welcome_email", "other"}
+    for code, active in found["active"].items():
+        assert active == (await service.get(f"/internal/templates/{code}/active")).json()["data"]
+    assert found["whole"].keys() == found["outlines"].keys() == {str(TemplateRef(**one)) for one in refs}
+    for one in refs:
+        query = f"language={one['language']}&version={one['version']}"
+        alone = (await service.get(f"/internal/templates/{one['code']}?{query}")).json()["data"]
+        assert found["whole"][str(TemplateRef(**one))] == alone
+        outline = TemplateInfo.model_validate(alone).outline.model_dump(mode="json")
+        assert found["outlines"][str(TemplateRef(**one))] == outline
+
+
+@pytest.mark.parametrize(
+    "question",
+    [
+        {"active": ["a\0b", "", "é", "x" * 200, "A"]},
+        {"outlines": [ref("e\0n", 1), ref("", 1), ref("en", 0), ref("en", 2**31), ref("en", 2**70)]},
+        {"whole": [ref("en", -1, "x y"), ref("en", 1, "\0")]},
+        {},
+    ],
+)
+async def test_what_cannot_be_a_template_is_none(service, question) -> None:
+    answered = await service.post(FIND, json=question)
+    assert answered.status_code == 200, answered.text
+    assert answered.json()["data"] == {"active": {}, "outlines": {}, "whole": {}}
+
+
+@pytest.mark.parametrize(
+    ("name", "most"),
+    [("active", MAX_TEMPLATE_QUESTION), ("outlines", MAX_TEMPLATE_QUESTION), ("whole", MAX_WHOLE_TEMPLATES)],
+)
+async def test_a_question_has_its_limit(service, name, most) -> None:
+    one = "welcome_email" if name == "active" else ref("en", 1)
+    found = await service.post(FIND, json={name: [one] * most})
+    assert (found.status_code, len(found.json()["data"][name])) == (200, 1)
+    assert (await service.post(FIND, json={name: [one] * (most + 1)})).status_code == 422

@@ -3,8 +3,19 @@
 import itertools
 from uuid import uuid4
 
+from sqlalchemy import text
+
 from chassis.security import hash_api_key
-from contracts.lookups import API_GATEWAY, USER_CACHE, ApiKeyInfo, UserContact
+from contracts.lookups import (
+    API_GATEWAY,
+    MAX_USER_QUESTION,
+    USER_CACHE,
+    ApiKeyInfo,
+    UserContact,
+    UserFindings,
+)
+from tests.plans import read_whole, recorded
+from user_service.repositories import contacts
 
 
 async def test_the_gateway_learns_how_to_reach_a_user(world) -> None:
@@ -19,6 +30,77 @@ async def test_the_gateway_learns_how_to_reach_a_user(world) -> None:
 async def test_a_missing_user_is_not_found(world) -> None:
     answer = await world.http.get(f"/internal/users/{uuid4()}", headers=world.service_headers())
     assert (answer.status_code, answer.json()["error"]) == (404, "user_not_found")
+
+
+FIND = "/internal/users/find"
+WEB_PUSH_KEYS = {
+    "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+    "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+}
+
+
+async def found(world, *ids: object) -> dict:
+    asked = await world.http.post(FIND, json={"ids": [str(one) for one in ids]}, headers=world.service_headers())
+    assert asked.status_code == 200, asked.text
+    assert UserFindings.model_validate(asked.json()["data"]).users == asked.json()["data"]["users"]
+    return asked.json()["data"]["users"]
+
+
+async def test_many_users_are_found_as_each_of_them_is_and_unknown_ones_are_left_out(world) -> None:
+    subscription = {"endpoint": "https://fcm.googleapis.com/fcm/send/x-1", "keys": WEB_PUSH_KEYS}
+    people = [
+        await world.sign_up(name='Anne "Ünal" \\ O\'Neill', push_token="t1"),
+        await world.sign_up(name="👩‍👧 سارا \u2066x", language="pt-BR", preferences={"push": False, "email": False}),
+        await world.sign_up(),
+    ]
+    many = await world.user()
+    for token in ("t2", subscription, "t0", "t3"):
+        assert (await many.call("POST", f"{many.path}/push-tokens", json={"push_token": token})).status_code == 201
+    ids, admin = [person["id"] for person in people] + [many.id], await world.admin()
+    unknown = uuid4()
+    users = await found(world, *ids, unknown, *ids)
+    assert users.keys() == set(ids)
+    for one in ids:
+        alone = await world.http.get(f"/internal/users/{one}", headers=world.service_headers())
+        assert alone.json()["data"] == users[one]
+        contact = UserContact.model_validate(users[one])
+        assert contact.model_dump(mode="json") == users[one], "no more and no less than the contract"
+        shown = (await admin.call("GET", f"/api/v1/users/{one}")).json()["data"]
+        assert (contact.name, contact.email, contact.language) == (shown["name"], shown["email"], shown["language"])
+        assert contact.preferences.model_dump() == shown["preferences"]
+    assert [token["provider"] for token in users[many.id]["push_tokens"]] == ["fcm", "web_push", "fcm", "fcm"]
+    assert [token["token"] for token in users[many.id]["push_tokens"]] == ["t2", subscription["endpoint"], "t0", "t3"]
+    assert users[many.id]["push_tokens"][1]["keys"] == subscription["keys"]
+    assert await found(world) == {} == await found(world, unknown)
+
+
+async def test_a_thousand_users_may_be_asked_for_and_no_more(world) -> None:
+    user = await world.sign_up()
+    others = [str(uuid4()) for _ in range(MAX_USER_QUESTION)]
+    assert (await found(world, user["id"], *others[1:])).keys() == {user["id"]}
+    asked = await world.http.post(FIND, json={"ids": [user["id"], *others]}, headers=world.service_headers())
+    assert (asked.status_code, asked.json()["data"]["errors"][0]["field"]) == (422, "ids")
+    broken = await world.http.post(FIND, content=b"{", headers=world.service_headers())
+    assert (broken.status_code, broken.json()["error"]) == (400, "invalid_json")
+
+
+async def test_users_are_found_by_index_however_many_there_are(world) -> None:
+    async with world.database.begin() as connection:
+        await connection.execute(
+            text("""
+            INSERT INTO users (id, name, email, email_key, password_hash, role)
+            SELECT gen_random_uuid(), 'A', n::text, n::text, '', 'user' FROM generate_series(1, 5000) n""")
+        )
+        await connection.execute(
+            text("""
+            INSERT INTO user_push_tokens (id, user_id, provider, token)
+            SELECT gen_random_uuid(), id, 'fcm', email FROM users""")
+        )
+        ids = (await connection.execute(text("SELECT id FROM users LIMIT 100"))).scalars().all()
+        with recorded(connection) as statements:
+            await contacts.find(connection, ids)
+        assert len(statements) == 1
+        assert await read_whole(connection, statements) == set()
 
 
 async def test_a_key_is_found_by_its_hash(world) -> None:
@@ -47,6 +129,7 @@ async def test_a_worker_drops_a_dead_token_once(world) -> None:
 
 ROUTES = (
     ("GET", "/internal/users/{id}"),
+    ("POST", "/internal/users/find"),
     ("POST", "/internal/api-keys/find"),
     ("POST", "/internal/users/{id}/push-tokens/remove"),
 )

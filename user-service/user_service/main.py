@@ -97,6 +97,8 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), USER_SERVICE)
     for module in ROUTERS:
         app.include_router(module.router)
+    app.include_router(internal.straight)
+    app.straight.add(internal.straight)
     return app
 
 

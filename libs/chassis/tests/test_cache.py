@@ -1,11 +1,13 @@
 import asyncio
+import contextvars
 from dataclasses import dataclass
 
 import fakeredis
 import pytest
 from pydantic import TypeAdapter
 
-from chassis.cache import LONGEST_STORED_LOAD_SECONDS, LayeredCache
+from chassis.cache import LOADS_AT_ONCE, LONGEST_STORED_LOAD_SECONDS, Invalidator, LayeredCache
+from chassis.errors import DependencyUnavailable
 from chassis.redis_client import REST_SECONDS
 
 
@@ -15,26 +17,32 @@ class Person:
 
 
 ANN, BOB = Person("Ann"), Person("Bob")
+TEXTS = {ANN: b'{"name":"Ann"}', BOB: b'{"name":"Bob"}'}
 
 
 class Owner:
-    """Loads what it holds; counts; can be held up in the middle of a load, after it has read."""
+    """Loads what it holds, the same for every key but those of `others`; can be held up in a load, after it has read."""
 
     def __init__(self, value=ANN):
         self.value = value
-        self.loads = 0
+        self.others = {}
+        self.groups = []
         self.read = asyncio.Event()
         self.go_on = asyncio.Event()
         self.go_on.set()
 
-    async def load(self):
-        self.loads += 1
-        value = self.value
+    @property
+    def loads(self):
+        return len(self.groups)
+
+    async def load_many(self, keys):
+        self.groups.append(list(keys))
+        found = {key: self.others.get(key, self.value) for key in keys}
         self.read.set()
         await self.go_on.wait()
-        if isinstance(value, Exception):
-            raise value
-        return value
+        if isinstance(self.value, Exception):
+            raise self.value
+        return {key: TEXTS.get(value, value) for key, value in found.items() if value is not None}
 
 
 @pytest.fixture
@@ -43,55 +51,132 @@ def owner():
 
 
 @pytest.fixture
-def new_cache(redis, name, clock):
+def new_cache(redis, name, clock, owner):
     """Each call is another process's cache on the same Redis."""
 
-    def make(client=redis):
-        return LayeredCache(name, client, TypeAdapter(Person), memory_seconds=5, redis_seconds=300, clock=clock)
+    def make(client=redis, **options):
+        return LayeredCache(
+            name,
+            client,
+            TypeAdapter(Person),
+            owner.load_many,
+            memory_seconds=5,
+            redis_seconds=300,
+            clock=clock,
+            **options,
+        )
 
     return make
 
 
+@pytest.fixture
+def writer(redis, name):
+    """The owner's own process."""
+    return Invalidator(name, redis)
+
+
 async def test_a_value_is_loaded_once_and_then_remembered(new_cache, owner):
     cache = new_cache()
-    assert [await cache.get("1", owner.load) for _ in range(3)] == [ANN] * 3
-    assert owner.loads == 1
+    assert [await cache.get("1") for _ in range(3)] == [ANN] * 3
+    assert (owner.loads, cache.remembered("1"), cache.remembered("2")) == (1, ANN, None)
 
 
 async def test_another_process_finds_the_value_in_redis(new_cache, owner):
-    await new_cache().get("1", owner.load)
-    assert await new_cache().get("1", owner.load) == ANN
+    await new_cache().get("1")
+    assert await new_cache().get("1") == ANN
     assert owner.loads == 1
 
 
 async def test_memory_forgets_after_seconds_and_redis_after_minutes(new_cache, owner, clock, redis):
     cache = new_cache()
-    await cache.get("1", owner.load)
+    await cache.get("1")
     assert 295_000 < await redis.pttl(cache.redis_key("1")) <= 300_000
     await redis.delete(cache.redis_key("1"))
-    assert await cache.get("1", owner.load) == ANN
+    assert await cache.get("1") == ANN
     assert owner.loads == 1
     clock.advance(5)
-    await cache.get("1", owner.load)
+    await cache.get("1")
     assert owner.loads == 2
+
+
+async def test_what_is_asked_for_together_is_one_question_to_redis_and_one_to_the_owner(new_cache, owner, redis):
+    keys = [str(number) for number in range(1_000)]
+    assert await new_cache().get_many(keys) == dict.fromkeys(keys, ANN)
+    assert owner.groups == [keys]
+    assert await redis.mget([new_cache().redis_key(key) for key in keys]) == [TEXTS[ANN]] * 1_000
+    asked = []
+
+    class Counting(fakeredis.FakeAsyncRedis):
+        async def mget(self, keys, *more):
+            asked.append(len(keys))
+            return [TEXTS[BOB]] * len(keys)
+
+    counting = Counting()
+    assert await new_cache(counting).get_many(keys) == dict.fromkeys(keys, BOB)
+    assert (asked, owner.loads) == ([1_000], 1)
+    await counting.aclose()
+
+
+async def test_single_look_ups_gather_while_others_are_under_way(new_cache, owner):
+    cache, keys = new_cache(), [str(number) for number in range(100)]
+    assert await asyncio.gather(*map(cache.get, keys)) == [ANN] * 100
+    assert sorted(key for group in owner.groups for key in group) == sorted(keys)
+    assert owner.loads == 1
+
+
+async def test_a_question_is_never_larger_than_the_owner_takes(new_cache, owner):
+    keys = [str(number) for number in range(25)]
+    assert await new_cache(largest=10).get_many(keys) == dict.fromkeys(keys, ANN)
+    assert [len(group) for group in owner.groups] == [10, 10, 5]
+
+
+async def test_nor_is_one_that_gathered_while_the_owner_was_slow(new_cache, owner):
+    cache = new_cache(largest=2)
+    owner.go_on.clear()
+    slow = asyncio.create_task(cache.get_many([str(number) for number in range(2 * LOADS_AT_ONCE)]))
+    async with asyncio.timeout(5):
+        while owner.loads < LOADS_AT_ONCE:
+            await asyncio.sleep(0)
+        more = asyncio.create_task(cache.get_many(["a", "b", "c", "d", "e"]))
+        while len(cache._at_owner._lane) < 5:
+            await asyncio.sleep(0)
+    owner.go_on.set()
+    assert set({**await slow, **await more}.values()) == {ANN}
+    assert [len(group) for group in owner.groups] == [2] * (LOADS_AT_ONCE + 2) + [1]
+
+
+async def test_each_key_has_its_own_outcome(new_cache, owner, redis):
+    failed = LookupError("this one alone")
+    owner.others = {"unknown": None, "failed": failed, "broken": b'{"nom":"Ann"}'}
+    cache = new_cache()
+    found = await cache.get_many(["1", "unknown", "failed", "broken"])
+    assert (found["1"], found["unknown"], found["failed"]) == (ANN, None, failed)
+    assert isinstance(found["broken"], DependencyUnavailable)
+    assert await cache.get("unknown") is None
+    with pytest.raises(LookupError):
+        await cache.get("failed")
+    assert await redis.exists(*(cache.redis_key(key) for key in found)) == 1
+    owner.others = {}
+    assert set((await cache.get_many(list(found))).values()) == {ANN}, "nothing but a value is remembered"
 
 
 async def test_concurrent_misses_share_one_load(new_cache, owner):
     cache = new_cache()
-    values = await asyncio.gather(*(cache.get("1", owner.load) for _ in range(50)))
-    assert values == [ANN] * 50
-    assert owner.loads == 1
+    values = await asyncio.gather(*(cache.get("1") for _ in range(50)), cache.get_many(["1"]))
+    assert values == [ANN] * 50 + [{"1": ANN}]
+    assert owner.groups == [["1"]]
 
 
 async def test_a_cancelled_waiter_does_not_cancel_the_others_load(new_cache, owner):
     cache = new_cache()
     owner.go_on.clear()
-    first = asyncio.create_task(cache.get("1", owner.load))
+    first = asyncio.create_task(cache.get("1"))
     await owner.read.wait()
-    second = asyncio.create_task(cache.get("1", owner.load))
+    second, batch = asyncio.create_task(cache.get("1")), asyncio.create_task(cache.get_many(["1"]))
     await asyncio.sleep(0)
     first.cancel()
-    await asyncio.wait([first])
+    batch.cancel()
+    await asyncio.wait([first, batch])
     owner.go_on.set()
     assert await second == ANN
     assert owner.loads == 1
@@ -99,160 +184,229 @@ async def test_a_cancelled_waiter_does_not_cancel_the_others_load(new_cache, own
 
 async def test_a_failed_load_is_raised_and_not_remembered(new_cache, owner):
     cache = new_cache()
-    owner.value = LookupError("no such person")
-    results = await asyncio.gather(*(cache.get("1", owner.load) for _ in range(3)), return_exceptions=True)
+    owner.value = LookupError("the owner is down")
+    results = await asyncio.gather(*(cache.get("1") for _ in range(3)), return_exceptions=True)
     assert [type(result) for result in results] == [LookupError] * 3
     owner.value = ANN
-    assert await cache.get("1", owner.load) == ANN
+    assert await cache.get("1") == ANN
 
 
-async def test_forgetting_reaches_memory_and_redis(new_cache, owner):
+async def test_an_owner_that_hangs_holds_up_neither_what_redis_has_nor_the_next_few(new_cache, owner):
+    await new_cache().get("in redis")
     cache = new_cache()
-    await cache.get("1", owner.load)
-    owner.value = BOB
-    assert await cache.forget("1")
-    assert await cache.get("1", owner.load) == BOB
-    assert await new_cache().get("1", owner.load) == BOB
-
-
-async def test_a_load_that_began_before_the_write_leaves_no_old_value_in_redis(new_cache, owner):
-    reader, writer = new_cache(), new_cache()
     owner.go_on.clear()
-    reading = asyncio.create_task(reader.get("1", owner.load))
+    hanging = []
+    for number in range(LOADS_AT_ONCE):
+        owner.read.clear()
+        hanging.append(asyncio.create_task(cache.get(str(number))))
+        await asyncio.wait_for(owner.read.wait(), 5)
+    async with asyncio.timeout(5):
+        assert await cache.get("in redis") == ANN
+    owner.go_on.set()
+    assert await asyncio.gather(*hanging) == [ANN] * LOADS_AT_ONCE
+
+
+async def test_the_owner_is_asked_in_the_context_of_one_of_those_who_wait(name, redis):
+    whose, seen, gate = contextvars.ContextVar("whose", default=""), {}, asyncio.Event()
+
+    async def load_many(keys):
+        seen.update(dict.fromkeys(keys, whose.get()))
+        await gate.wait()
+        return {}
+
+    async def asks(key):
+        whose.set(key)
+        await cache.get(key)
+
+    cache = LayeredCache(name, redis, TypeAdapter(Person), load_many, memory_seconds=5, redis_seconds=300, largest=1)
+    asking = [asyncio.create_task(asks(str(number))) for number in range(2 * LOADS_AT_ONCE)]
+    async with asyncio.timeout(5):
+        while len(seen) < LOADS_AT_ONCE:
+            await asyncio.sleep(0)
+        gate.set()
+        await asyncio.gather(*asking)
+    assert seen == {key: key for key in seen}
+    assert len(seen) == 2 * LOADS_AT_ONCE
+
+
+async def test_what_is_express_goes_past_a_group_that_hangs(new_cache, owner):
+    cache = new_cache(largest=1)
+    owner.go_on.clear()
+    waiting = [asyncio.create_task(cache.get(str(number))) for number in range(LOADS_AT_ONCE + 1)]
+    async with asyncio.timeout(5):
+        while owner.loads < LOADS_AT_ONCE:
+            await asyncio.sleep(0)
+        urgent = asyncio.create_task(cache.get("urgent", express=True))
+        while ["urgent"] not in owner.groups:
+            await asyncio.sleep(0)
+    owner.go_on.set()
+    assert set(await asyncio.gather(urgent, *waiting)) == {ANN}
+
+
+async def test_what_the_owner_changed_is_seen_past_the_memory(new_cache, owner, writer):
+    cache = new_cache()
+    await cache.get_many(["1", "2"])
+    owner.value = BOB
+    assert await writer.forget("1")
+    assert await writer.forget("2")
+    assert await cache.get("1") == ANN
+    assert await cache.refresh("1") == BOB
+    assert await cache.refresh_many(["2"]) == {"2": BOB}
+    assert await new_cache().get("1") == BOB
+    assert cache.remembered("2") == BOB
+
+
+async def test_a_load_that_began_before_the_write_leaves_no_old_value_in_redis(new_cache, owner, writer):
+    reader = new_cache()
+    owner.go_on.clear()
+    reading = asyncio.create_task(reader.get("1"))
     await owner.read.wait()
     owner.value = BOB
     await writer.forget("1")
     owner.go_on.set()
     assert await reading == ANN
-    assert await new_cache().get("1", owner.load) == BOB
+    assert await new_cache().get("1") == BOB
 
 
-async def test_a_load_that_began_before_the_write_leaves_no_old_value_in_the_writers_memory(new_cache, owner):
+async def test_a_load_that_was_overtaken_leaves_no_old_value_in_memory(new_cache, owner, writer):
     cache = new_cache()
     owner.go_on.clear()
-    reading = asyncio.create_task(cache.get("1", owner.load))
+    reading = asyncio.create_task(cache.get("1"))
     await owner.read.wait()
     owner.value = BOB
-    await cache.forget("1")
-    owner.go_on.set()
-    assert await reading == ANN
-    assert await cache.get("1", owner.load) == BOB
-
-
-async def test_a_get_after_forget_does_not_join_a_load_from_before(new_cache, owner):
-    cache = new_cache()
-    owner.go_on.clear()
-    before = asyncio.create_task(cache.get("1", owner.load))
-    await owner.read.wait()
-    owner.value = BOB
-    await cache.forget("1")
-    after = asyncio.create_task(cache.get("1", owner.load))
+    await writer.forget("1")
+    again = asyncio.create_task(cache.refresh("1"))
     await asyncio.sleep(0)
     owner.go_on.set()
-    assert (await before, await after) == (ANN, BOB)
+    assert (await reading, await again) == (ANN, BOB)
+    assert cache.remembered("1") == BOB
 
 
-class SlowToForget(fakeredis.FakeAsyncRedis):
-    """Takes a tombstone only when told to."""
-
-    def __init__(self):
-        super().__init__()
-        self.asked, self.go_on = asyncio.Event(), asyncio.Event()
-
-    async def set(self, name, value, **options):
-        if value == b"":
-            self.asked.set()
-            await self.go_on.wait()
-        return await super().set(name, value, **options)
+async def test_an_old_value_that_lands_late_does_not_replace_a_newer_one(new_cache, owner, redis):
+    cache = new_cache()
+    owner.go_on.clear()
+    reading = asyncio.create_task(cache.get("1"))
+    await owner.read.wait()
+    await redis.set(cache.redis_key("1"), TEXTS[BOB])
+    assert await cache.refresh("1") == BOB
+    owner.go_on.set()
+    assert await reading == ANN
+    assert cache.remembered("1") == BOB
 
 
-async def test_a_value_read_from_redis_while_it_is_told_to_forget_is_forgotten_too(new_cache, owner):
-    redis = SlowToForget()
-    cache = new_cache(redis)
-    await new_cache(redis).get("1", owner.load)
-    owner.value = BOB
-    forgetting = asyncio.create_task(cache.forget("1"))
-    await redis.asked.wait()
-    assert await cache.get("1", owner.load) == ANN
-    redis.go_on.set()
-    assert await forgetting
-    assert await cache.get("1", owner.load) == BOB
-    await redis.aclose()
+async def test_a_refresh_shares_a_look_up_that_has_not_begun(new_cache):
+    asked = []
+
+    class Counting(fakeredis.FakeAsyncRedis):
+        async def mget(self, keys, *more):
+            asked.append(len(keys))
+            return await super().mget(keys, *more)
+
+    counting = Counting()
+    cache = new_cache(counting)
+    assert await asyncio.gather(cache.get("1"), cache.refresh("1"), cache.refresh("1")) == [ANN] * 3
+    assert asked == [1]
+    await counting.aclose()
 
 
-async def test_forgetting_does_not_wait_until_redis_has_rested(new_cache, owner):
+async def test_forgetting_does_not_wait_until_redis_has_rested(name):
     server = fakeredis.FakeServer()
     redis = fakeredis.FakeAsyncRedis(server=server)
-    cache = new_cache(redis)
+    writer = Invalidator(name, redis)
     server.connected = False
-    await cache.get("1", owner.load)
+    assert not await writer.forget("1")
     server.connected = True
-    assert await cache.forget("1")
-    assert await redis.get(cache.redis_key("1")) == b""
+    assert await writer.forget("1")
+    assert await redis.get(f"{name}:1") == b""
     await redis.aclose()
 
 
-async def test_an_overtaken_load_is_not_written_even_if_no_tombstone_could_be(new_cache, owner, clock):
+async def test_an_overtaken_load_is_not_written_even_if_no_tombstone_could_be(new_cache, owner, name, clock):
     server = fakeredis.FakeServer()
     redis = fakeredis.FakeAsyncRedis(server=server)
     cache = new_cache(redis)
     owner.go_on.clear()
-    reading = asyncio.create_task(cache.get("1", owner.load))
+    reading = asyncio.create_task(cache.get("1"))
     await owner.read.wait()
     server.connected = False
-    assert not await cache.forget("1")
+    assert not await Invalidator(name, redis).forget("1")
+    owner.value = BOB
+    again = asyncio.create_task(cache.refresh("1"))  # finds Redis down, and leaves the key alone
+    owner.read.clear()
+    await asyncio.wait_for(owner.read.wait(), 5)
     server.connected = True
     clock.advance(REST_SECONDS)
     owner.go_on.set()
-    assert await reading == ANN
+    assert (await reading, await again) == (ANN, BOB)
     assert await redis.get(cache.redis_key("1")) is None
     await redis.aclose()
 
 
-async def test_a_load_that_outlived_any_tombstone_is_not_written(new_cache, owner, clock):
-    reader, writer = new_cache(), new_cache()
+async def test_a_load_that_outlived_any_tombstone_is_not_written(new_cache, owner, clock, redis, writer):
+    reader = new_cache()
     owner.go_on.clear()
-    reading = asyncio.create_task(reader.get("1", owner.load))
+    reading = asyncio.create_task(reader.get("1"))
     await owner.read.wait()
     owner.value = BOB
     await writer.forget("1")
-    await writer._redis._redis.delete(writer.redis_key("1"))  # what Redis does when the tombstone's time is over
+    await redis.delete(reader.redis_key("1"))  # what Redis does when the tombstone's time is over
     clock.advance(LONGEST_STORED_LOAD_SECONDS)
     owner.go_on.set()
     assert await reading == ANN
-    assert await new_cache().get("1", owner.load) == BOB
+    assert await new_cache().get("1") == BOB
 
 
-async def test_values_are_cached_again_once_the_tombstone_is_gone(new_cache, owner, redis):
+async def test_values_are_cached_again_once_the_tombstone_is_gone(new_cache, redis, writer):
     cache = new_cache()
-    await cache.forget("1")
+    await writer.forget("1")
     assert 0 < await redis.ttl(cache.redis_key("1")) <= 10
-    await new_cache().get("1", owner.load)
+    await new_cache().get("1")
     assert await redis.get(cache.redis_key("1")) == b""
     await redis.delete(cache.redis_key("1"))
-    await new_cache().get("1", owner.load)
+    await new_cache().get("1")
     assert await redis.get(cache.redis_key("1")) == b'{"name":"Ann"}'
 
 
-async def test_a_value_of_another_version_is_loaded_anew_and_left_alone(new_cache, owner, redis):
+async def test_a_value_is_kept_in_redis_as_its_owner_wrote_it(new_cache, owner, redis):
+    owner.value = b'{"name":"Ann","newer":1}'
+    cache = new_cache()
+    assert await cache.get("1") == ANN
+    assert await redis.get(cache.redis_key("1")) == owner.value
+
+
+async def test_a_value_of_another_version_is_loaded_anew_and_left_alone(new_cache, redis):
     cache = new_cache()
     await redis.set(cache.redis_key("1"), b'{"nom":"Ann"}', ex=60)
-    assert await cache.get("1", owner.load) == ANN
+    assert await cache.get("1") == ANN
     assert await redis.get(cache.redis_key("1")) == b'{"nom":"Ann"}'
 
 
-async def test_a_dead_redis_is_tolerated(new_cache, owner, dead_redis):
+async def test_a_dead_redis_is_tolerated(new_cache, owner, name, dead_redis):
     cache = new_cache(dead_redis)
-    assert await cache.get("1", owner.load) == ANN
-    assert await cache.get("1", owner.load) == ANN
+    assert await cache.get("1") == ANN
+    assert await cache.get("1") == ANN
     assert owner.loads == 1
-    assert not await cache.forget("1")
-    assert await cache.get("1", owner.load) == ANN
+    assert not await Invalidator(name, dead_redis).forget("1")
+    assert await cache.refresh("1") == ANN
     assert owner.loads == 2
 
 
-async def test_a_slow_redis_delays_one_call_only(new_cache, owner, slow_redis, silent_server):
+async def test_a_slow_redis_delays_one_call_only(new_cache, slow_redis, silent_server):
     cache = new_cache(slow_redis)
     for number in range(20):
-        assert await cache.get(str(number), owner.load) == ANN
+        assert await cache.get(str(number)) == ANN
     assert silent_server.connections == 1
+
+
+async def test_nobody_waits_for_ever_when_something_breaks_that_nobody_foresaw(new_cache):
+    class Broken(fakeredis.FakeAsyncRedis):
+        async def mget(self, keys, *more):
+            raise RuntimeError("a defect")
+
+    broken = Broken()
+    cache = new_cache(broken)
+    async with asyncio.timeout(5):
+        for _ in range(2):
+            with pytest.raises(RuntimeError):
+                await cache.get("1")
+    await broken.aclose()

@@ -20,7 +20,6 @@ from chassis.security import (
     RevokedTokens,
     SharedSecret,
     TokenVerifier,
-    api_key_cache,
     identity_json,
 )
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
@@ -43,9 +42,7 @@ def build_authenticator(
     """With `shared_secret` tokens are HS256 signed with it; without, ES256 checked through the user service's JWKS."""
     source: KeySource = SharedSecret(shared_secret) if shared_secret is not None else Jwks(_key_set(users, keep))
     tokens = TokenVerifier([source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE)
-    api_keys = RemoteApiKeys(
-        lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), api_key_cache(redis)
-    )
+    api_keys = RemoteApiKeys(lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), redis)
     return Authenticator(tokens, api_keys, RevokedTokens(redis))
 
 

@@ -2,11 +2,12 @@
 
 from datetime import datetime
 from functools import cached_property
+from typing import Any
 from uuid import UUID
 
 from pydantic import Field
 
-from contracts.messages import StatusEvent
+from contracts.messages import StatusEvent, TemplateRef
 from contracts.recipients import Channel, Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
 # Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
@@ -21,11 +22,15 @@ TEMPLATE_SERVICE = "template-service"
 EMAIL_SERVICE = "email-service"
 PUSH_SERVICE = "push-service"
 
-MAX_LEDGER_QUESTION = 1_000  # ids at once
+# How many are asked for at once.
+MAX_USER_QUESTION = 1_000  # a whole batch of strangers
+MAX_TEMPLATE_QUESTION = 1_000
+MAX_WHOLE_TEMPLATES = 20  # each may have a megabyte
+MAX_LEDGER_QUESTION = 1_000
 
 
 class UserContact(Contract):
-    """`GET /internal/users/{id}`: how to reach a user, and what they want to hear."""
+    """How to reach a user, and what they want to hear."""
 
     id: UUID
     name: str
@@ -44,8 +49,20 @@ class UserContact(Contract):
         return PushRecipient(name=self.name, push_tokens=self.push_tokens)
 
 
+class UserQuestion(Contract):
+    """Body of `POST /internal/users/find`: who are these?"""
+
+    ids: tuple[UUID, ...] = Field(max_length=MAX_USER_QUESTION)
+
+
+class UserFindings(Contract):
+    """The answer: a `UserContact` under each id that is known. They are read one by one, so that each counts for itself."""
+
+    users: dict[str, dict[str, Any]]
+
+
 class TemplateInfo(Contract):
-    """`GET /internal/templates/{code}?language=&version=`: one immutable version in one language, and what it needs.
+    """One immutable version in one language, and what it needs.
 
     `required` are the names (dotted paths) of the variables without which it cannot be rendered for all of its channels,
     `required_by_channel` those of each one. A template service of the release before says nothing of the latter.
@@ -86,7 +103,7 @@ class TemplateInfo(Contract):
 
 
 class ActiveTemplate(Contract):
-    """`GET /internal/templates/{code}/active`: what is active now in every language, without the parts.
+    """What is active now in every language, without the parts.
 
     Cached whole under `code`: one write invalidates all languages at once. `contracts.languages.choose_language` picks.
     """
@@ -94,6 +111,28 @@ class ActiveTemplate(Contract):
     code: str
     default_language: str
     languages: dict[str, TemplateInfo]
+
+
+class TemplateQuestion(Contract):
+    """Body of `POST /internal/templates/find`.
+
+    `active` are codes; `outlines` and `whole` are versions, active or not, without and with their parts.
+    """
+
+    active: tuple[str, ...] = Field(default=(), max_length=MAX_TEMPLATE_QUESTION)
+    outlines: tuple[TemplateRef, ...] = Field(default=(), max_length=MAX_TEMPLATE_QUESTION)
+    whole: tuple[TemplateRef, ...] = Field(default=(), max_length=MAX_WHOLE_TEMPLATES)
+
+
+class TemplateFindings(Contract):
+    """The answer, what is known: an `ActiveTemplate` under each code, a `TemplateInfo` under each version's name.
+
+    A version's name is the text of its `TemplateRef`.
+    """
+
+    active: dict[str, dict[str, Any]]
+    outlines: dict[str, dict[str, Any]]
+    whole: dict[str, dict[str, Any]]
 
 
 class LedgerTotals(Contract):

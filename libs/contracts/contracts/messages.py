@@ -26,6 +26,12 @@ class TemplateRef(Contract):
     def __str__(self) -> str:
         return f"{self.code}:{self.language}:{self.version}"
 
+    @classmethod
+    def named(cls, text: str) -> "TemplateRef":
+        """The one whose text that is."""
+        code, language, version = text.rsplit(":", 2)
+        return cls(code=code, language=language, version=int(version))
+
 
 class NotificationMessage(Contract):
     """Gateway → worker: one notification to deliver.

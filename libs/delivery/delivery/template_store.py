@@ -1,19 +1,23 @@
-"""Templates by name, fetched and compiled once: a version never changes."""
+"""Templates by name, fetched in groups and compiled once: a version never changes."""
 
 import asyncio
 from collections import OrderedDict
-from urllib.parse import quote
+from collections.abc import Sequence
+from typing import Any
 
-from pydantic import TypeAdapter
+from pydantic import ValidationError
 
-from chassis.envelope import Envelope
-from chassis.http_client import ServiceClient, data_of
-from contracts.lookups import TemplateInfo
+from chassis.groupcommit import GroupCommit
+from chassis.http_client import DependencyUnavailable, ServiceClient
+from contracts.finding import find_templates
+from contracts.lookups import MAX_WHOLE_TEMPLATES, TemplateInfo, TemplateQuestion
 from contracts.messages import TemplateRef
 from templating import CompiledTemplate, TemplateSource, compile_template
 
 MOST_TEMPLATES = 1_000
-_ANSWER = TypeAdapter(Envelope[TemplateInfo])
+_Found = dict[str, Any] | None
+
+LOADS_AT_ONCE = 4  # a template service that hangs does not hold up those who ask for more
 
 
 class TemplateGone(Exception):
@@ -27,6 +31,9 @@ class TemplateStore:
         self._service = service
         self._compiled: OrderedDict[TemplateRef, CompiledTemplate] = OrderedDict()
         self._fetching: dict[TemplateRef, asyncio.Task[CompiledTemplate]] = {}
+        self._loads: GroupCommit[TemplateRef, _Found] = GroupCommit(
+            self._load, largest=MAX_WHOLE_TEMPLATES, at_once=LOADS_AT_ONCE
+        )
 
     async def get(self, ref: TemplateRef) -> CompiledTemplate:
         found = self._compiled.get(ref)
@@ -41,7 +48,7 @@ class TemplateStore:
     async def _fetch(self, ref: TemplateRef) -> CompiledTemplate:
         try:
             # In a thread: a template that uses every limit takes a second and a half to compile.
-            compiled = await asyncio.to_thread(compile_template, _source(await self._load(ref)))
+            compiled = await asyncio.to_thread(compile_template, _source(await self._loads.submit(ref)))
             self._compiled[ref] = compiled
             if len(self._compiled) > MOST_TEMPLATES:
                 self._compiled.popitem(last=False)
@@ -49,18 +56,18 @@ class TemplateStore:
         finally:
             del self._fetching[ref]
 
-    async def _load(self, ref: TemplateRef) -> TemplateInfo:
-        status, body = await self._service.get(
-            f"/internal/templates/{quote(ref.code, safe='')}",
-            {"version": str(ref.version), "language": ref.language},
-        )
-        info = data_of(_ANSWER, status, body)
-        if info is None:
-            raise TemplateGone
-        return info
+    async def _load(self, refs: Sequence[TemplateRef]) -> list[_Found]:
+        found = (await find_templates(self._service, TemplateQuestion(whole=tuple(refs)))).whole
+        return [found.get(str(ref)) for ref in refs]
 
 
-def _source(info: TemplateInfo) -> TemplateSource:
+def _source(found: _Found) -> TemplateSource:
+    if found is None:
+        raise TemplateGone
+    try:
+        info = TemplateInfo.model_validate(found)
+    except ValidationError as error:
+        raise DependencyUnavailable("a look-up's answer was not understood") from error
     return TemplateSource(
         subject=info.subject,
         html=info.html,

@@ -23,9 +23,9 @@ from starlette.routing import Route
 
 from chassis.broker import Delivery, MemoryBroker, Publication
 from chassis.envelope import answer, refusal
-from chassis.errors import NotFound, ServiceError, Unavailable
+from chassis.errors import ServiceError, Unavailable
 from chassis.security import ServiceCallers
-from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE, TemplateInfo, UserContact
+from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE, TemplateInfo, TemplateQuestion, UserContact, UserQuestion
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
 from contracts.recipients import Preferences, PushRecipient, PushToken
 from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
@@ -72,9 +72,9 @@ class Services:
         return Starlette(
             routes=[
                 Route("/health/live", lambda _request: answer()),
-                Route("/internal/users/{id:uuid}", self._user),
+                Route("/internal/users/find", self._users, methods=["POST"]),
                 Route(removal, self._remove, methods=["POST"]),
-                Route("/internal/templates/{code}", self._template),
+                Route("/internal/templates/find", self._templates, methods=["POST"]),
             ],
             exception_handlers={ServiceError: lambda _request, error: refusal(error)},
         )
@@ -84,11 +84,10 @@ class Services:
         if part in self.down:
             raise Unavailable
 
-    async def _user(self, request: Request) -> Response:
+    async def _users(self, request: Request) -> Response:
         self._admit(request, USER_SERVICE, "users")
-        if request.path_params["id"] not in self.users:
-            raise NotFound
-        return answer(self.users[request.path_params["id"]])
+        ids = UserQuestion.model_validate_json(await request.body()).ids
+        return answer({"users": {str(one): self.users[one] for one in ids if one in self.users}})
 
     async def _remove(self, request: Request) -> Response:
         self._admit(request, USER_SERVICE, "removals")
@@ -99,11 +98,11 @@ class Services:
         self.users[user.id] = user.model_copy(update={"push_tokens": kept})
         return answer({"removed": True})
 
-    async def _template(self, request: Request) -> Response:
+    async def _templates(self, request: Request) -> Response:
         self._admit(request, TEMPLATE_SERVICE, "templates")
-        if request.path_params["code"] not in self.templates:
-            raise NotFound
-        return answer(self.templates[request.path_params["code"]])
+        whole = TemplateQuestion.model_validate_json(await request.body()).whole
+        found = {str(ref): self.templates[ref.code] for ref in whole if ref.code in self.templates}
+        return answer({"active": {}, "outlines": {}, "whole": found})
 
 
 class QuietServer(uvicorn.Server):

@@ -42,6 +42,14 @@ class VersionSummary:
 
 
 @dataclass(frozen=True, slots=True)
+class ActiveVersions:
+    """Of one template, a version a language."""
+
+    default_language: str
+    versions: list[VersionSummary]
+
+
+@dataclass(frozen=True, slots=True)
 class VersionRecord:
     summary: VersionSummary
     source: TemplateSource

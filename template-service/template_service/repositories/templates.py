@@ -11,13 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from contracts.recipients import Channel
 from template_service.models import Template, TemplateLanguage, TemplateVersion
 from template_service.repositories.records import TemplateRecord
-from template_service.repositories.versions import SERVES_PUSH
-
-_IS_ACTIVE = and_(
-    TemplateLanguage.template_id == TemplateVersion.template_id,
-    TemplateLanguage.language == TemplateVersion.language,
-    TemplateLanguage.active_version == TemplateVersion.version,
-)
+from template_service.repositories.versions import IS_ACTIVE, SERVES_PUSH
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +101,7 @@ def _of_active(aggregate: ColumnElement[Any]) -> ScalarSelect[Any]:
 def _active_versions(statement: Select[*tuple[Any, ...]]) -> Select[*tuple[Any, ...]]:
     return (
         statement.select_from(TemplateLanguage)
-        .join(TemplateVersion, _IS_ACTIVE)
+        .join(TemplateVersion, IS_ACTIVE)
         .where(TemplateLanguage.template_id == Template.id)
         .correlate(Template)
     )

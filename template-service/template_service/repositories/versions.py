@@ -1,16 +1,23 @@
 """Versions: written once, read for ever; and which of them is active."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
 from typing import Any
 
-from sqlalchemy import ColumnElement, CursorResult, Row, Select, and_, func, or_, select, tuple_, update
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from contracts.messages import TemplateRef
 from contracts.recipients import Channel
 from template_service.models import Template, TemplateLanguage, TemplateVersion
-from template_service.repositories.records import IncompleteVersion, NewVersion, VersionRecord, VersionSummary
+from template_service.repositories.records import (
+    ActiveVersions,
+    IncompleteVersion,
+    NewVersion,
+    VersionRecord,
+    VersionSummary,
+)
 from templating import TemplateSource
 
 SERVES_PUSH = or_(
@@ -18,6 +25,12 @@ SERVES_PUSH = or_(
 )
 """What serves e-mail serves push, too, unless its author chose otherwise. Versions that were saved before that was so
 do not say it themselves: workers of that release could not have pushed them."""
+
+IS_ACTIVE = and_(
+    TemplateLanguage.template_id == TemplateVersion.template_id,
+    TemplateLanguage.language == TemplateVersion.language,
+    TemplateLanguage.active_version == TemplateVersion.version,
+)
 
 _SUMMARY = (
     TemplateVersion.language,
@@ -82,19 +95,38 @@ async def activate(connection: AsyncConnection, template: int, language: str, ve
 
 async def find(connection: AsyncConnection, template: int, language: str, version: int) -> VersionRecord | None:
     statement = select(*_SUMMARY, *_PARTS).where(TemplateVersion.template_id == template, _is(language, version))
-    return _version(await connection.execute(statement))
+    row = (await connection.execute(statement)).one_or_none()
+    return _record(row) if row is not None else None
 
 
-async def find_by_code(connection: AsyncConnection, code: str, language: str, version: int) -> VersionRecord | None:
-    """Exactly that version, whether it is active, replaced, or its template archived."""
-    statement = select(*_SUMMARY, *_PARTS).join(Template, Template.id == TemplateVersion.template_id)
-    return _version(await connection.execute(statement.where(Template.code == code, _is(language, version))))
+async def find_named(connection: AsyncConnection, refs: Collection[TemplateRef]) -> dict[TemplateRef, VersionRecord]:
+    """Exactly those versions, whether they are active, replaced, or their template archived."""
+    name = tuple_(Template.code, TemplateVersion.language, TemplateVersion.version)
+    statement = (
+        select(*_SUMMARY, *_PARTS, Template.code)
+        .join(Template, Template.id == TemplateVersion.template_id)
+        .where(name.in_([(ref.code, ref.language, ref.version) for ref in refs]))
+    )
+    found = [(row.code, _record(row[:-1])) for row in await connection.execute(statement)]
+    return {
+        TemplateRef(code=code, language=record.summary.language, version=record.summary.version): record
+        for code, record in found
+    }
 
 
-async def summaries(connection: AsyncConnection, template: int, numbers: Mapping[str, int]) -> list[VersionSummary]:
-    """Those versions, by language."""
-    named = tuple_(TemplateVersion.language, TemplateVersion.version).in_(list(numbers.items()))
-    return [_summary(row) for row in await connection.execute(_summaries(template).where(named))]
+async def find_active(connection: AsyncConnection, codes: Collection[str]) -> dict[str, ActiveVersions]:
+    """What is active in each language of those templates, where they are in use."""
+    statement = (
+        select(*_SUMMARY, Template.code, Template.default_language)
+        .select_from(TemplateLanguage)
+        .join(Template, Template.id == TemplateLanguage.template_id)
+        .join(TemplateVersion, IS_ACTIVE)
+        .where(Template.code.in_(codes), Template.archived_at.is_(None))
+    )
+    found: dict[str, ActiveVersions] = {}
+    for row in await connection.execute(statement):
+        found.setdefault(row.code, ActiveVersions(row.default_language, [])).versions.append(_summary(row))
+    return found
 
 
 async def page(
@@ -137,10 +169,7 @@ def _is(language: str, version: int) -> ColumnElement[bool]:
     return and_(TemplateVersion.language == language, TemplateVersion.version == version)
 
 
-def _version(result: CursorResult[Any]) -> VersionRecord | None:
-    row = result.one_or_none()
-    if row is None:
-        return None
+def _record(row: Sequence[Any]) -> VersionRecord:
     return VersionRecord(_summary(row), _source(row[len(_SUMMARY) :]))
 
 
@@ -149,7 +178,7 @@ def _source(parts: Sequence[Any]) -> TemplateSource:
     return replace(source, link_schemes=tuple(source.link_schemes))
 
 
-def _summary(row: Row[*tuple[Any, ...]]) -> VersionSummary:
+def _summary(row: Sequence[Any]) -> VersionSummary:
     language, version, required, by_channel, serves_email, serves_push, created_at, channels = row[: len(_SUMMARY)]
     return VersionSummary(
         language,

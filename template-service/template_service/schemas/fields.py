@@ -14,6 +14,7 @@ CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
 LARGEST_PART = 256 * 1024  # characters; the renderer allows as many bytes
 LARGEST_VARIABLES_BYTES = 64 * 1024
 MAX_CHANNEL_NAMES = 10
+MAX_VERSION = 2**31 - 1
 _CHANNEL_NAMES: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("e-mail", "mail"), ("email",)),
     **dict.fromkeys(("push_notification", "push-notification"), ("push",)),
@@ -56,7 +57,7 @@ def _channel_names(value: object) -> object:
 Code = Annotated[
     str, Field(pattern=f"^{CODE.pattern}$", examples=["welcome_email"]), AfterValidator(_no_path_of_its_own)
 ]
-VersionNumber = Annotated[int, Field(ge=1, le=2**31 - 1)]
+VersionNumber = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 Description = Annotated[Text, Field(max_length=2000)]
 Part = Annotated[Text, Field(max_length=LARGEST_PART)]
 Variables = Annotated[

@@ -4,10 +4,11 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from chassis.database import Database
-from contracts.lookups import ActiveTemplate, TemplateInfo
-from template_service.errors import VersionNotFound
+from contracts.lookups import ActiveTemplate, TemplateInfo, TemplateQuestion
+from contracts.messages import TemplateRef
+from template_service.errors import TemplateNotFound, VersionNotFound
 from template_service.repositories import templates, versions
-from template_service.repositories.records import TemplateRecord, VersionSummary
+from template_service.repositories.records import ActiveVersions, TemplateRecord, VersionSummary
 from template_service.repositories.templates import Filter
 from template_service.services.infos import info_of, outline_of
 from template_service.services.views import TemplateView, closest_language, load, view
@@ -29,6 +30,15 @@ class Page(Generic[Item]):
 
     items: list[Item]
     total: int
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """`contracts.lookups.TemplateFindings`, as models."""
+
+    active: dict[str, ActiveTemplate]
+    outlines: dict[str, TemplateInfo]
+    whole: dict[str, TemplateInfo]
 
 
 class TemplateReader:
@@ -60,18 +70,33 @@ class TemplateReader:
             items = await versions.page(connection, template.id, closest, limit=part.limit, offset=part.offset)
             return template, Page(items, await versions.count(connection, template.id, closest))
 
-    async def exact(self, code: str, language: str, version: int) -> TemplateInfo:
+    async def exact(self, ref: TemplateRef) -> TemplateInfo:
         """That version, for ever: messages in flight name it. Raises VersionNotFound."""
-        async with self._database.begin() as connection:
-            record = await versions.find_by_code(connection, code, language, version)
-        if record is None:
+        found = (await self.findings(TemplateQuestion(whole=(ref,)))).whole
+        if not found:
             raise VersionNotFound
-        return info_of(code, record)
+        return found[str(ref)]
 
     async def active(self, code: str) -> ActiveTemplate:
         """What is active in each language, without the parts. Raises TemplateNotFound."""
+        found = (await self.findings(TemplateQuestion(active=(code,)))).active
+        if not found:
+            raise TemplateNotFound
+        return found[code]
+
+    async def findings(self, question: TemplateQuestion) -> Findings:
+        """What there is of what is asked for; two statements at most, however much that is."""
+        refs = {*question.outlines, *question.whole}
         async with self._database.begin() as connection:
-            template = await load(connection, code)
-            summaries = await versions.summaries(connection, template.id, template.active)
-        outlines = {summary.language: outline_of(code, summary) for summary in summaries}
-        return ActiveTemplate(code=code, default_language=template.default_language, languages=outlines)
+            active = await versions.find_active(connection, question.active) if question.active else {}
+            named = await versions.find_named(connection, refs) if refs else {}
+        return Findings(
+            active={code: _active(code, found) for code, found in active.items()},
+            outlines={str(ref): outline_of(ref.code, named[ref].summary) for ref in question.outlines if ref in named},
+            whole={str(ref): info_of(ref.code, named[ref]) for ref in question.whole if ref in named},
+        )
+
+
+def _active(code: str, found: ActiveVersions) -> ActiveTemplate:
+    outlines = {summary.language: outline_of(code, summary) for summary in found.versions}
+    return ActiveTemplate(code=code, default_language=found.default_language, languages=outlines)

@@ -8,9 +8,10 @@ import structlog
 from redis.asyncio import Redis
 from uuid_utils.compat import uuid7
 
+from chassis.cache import Invalidator
 from chassis.database import Database
 from chassis.errors import Forbidden, field_error
-from chassis.security import Identity, api_key_cache, hash_api_key, new_api_key
+from chassis.security import API_KEY_CACHE, Identity, hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
 from user_service.errors import ApiKeyNotFound
 from user_service.repositories import api_keys
@@ -26,7 +27,7 @@ class ApiKeys:
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self._database = database
-        self._copies = api_key_cache(redis)  # only to forget
+        self._copies = Invalidator(API_KEY_CACHE, redis)
 
     async def find(self, key: str) -> Identity | None:
         async with self._database.begin() as connection:

@@ -1,6 +1,6 @@
 """Who calls: tokens, keys, identities, and the dependencies that ask for them."""
 
-from chassis.security.api_keys import RemoteApiKeys, api_key_cache, hash_api_key, identity_json, new_api_key
+from chassis.security.api_keys import API_KEY_CACHE, RemoteApiKeys, hash_api_key, identity_json, new_api_key
 from chassis.security.claims import Claims, Role
 from chassis.security.dependencies import (
     Admin,
@@ -28,6 +28,7 @@ from chassis.security.service_tokens import ServiceCallers, ServiceTokens, verif
 from chassis.security.tokens import TokenVerifier
 
 __all__ = [
+    "API_KEY_CACHE",
     "Admin",
     "ApiKeyDirectory",
     "Authenticator",
@@ -47,7 +48,6 @@ __all__ = [
     "TokenKind",
     "TokenVerifier",
     "VerificationKey",
-    "api_key_cache",
     "authenticate",
     "calling_service",
     "generate_es256_key",

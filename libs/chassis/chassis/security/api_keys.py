@@ -1,8 +1,9 @@
 """API keys: their form, their hash, and how a service that does not own them looks them up."""
 
+import asyncio
 import hashlib
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
@@ -12,6 +13,9 @@ from chassis.errors import ServiceError, Unavailable
 from chassis.security.identity import Identity
 from chassis.ttl_memory import TtlMemory
 
+API_KEY_CACHE = "api-key"  # by the key's hash; the owner of the keys invalidates it
+MEMORY_SECONDS = 5.0
+REDIS_SECONDS = 300.0
 UNKNOWN_SECONDS = 2.0
 UNKNOWN_KEYS = 10_000
 
@@ -28,25 +32,18 @@ def hash_api_key(key: str) -> str:
     return hashlib.sha256(key.encode()).hexdigest()
 
 
-def api_key_cache(redis: Redis, *, memory_seconds: float = 5.0, redis_seconds: float = 300.0) -> LayeredCache[Identity]:
-    """The cache by key hash, the same on both sides: readers fill it, the owner calls `forget(hash)` on a change."""
-    return LayeredCache("api-key", redis, _IDENTITY, memory_seconds=memory_seconds, redis_seconds=redis_seconds)
-
-
-class _NobodysKey(Exception):
-    """Carries the answer "unknown" through the cache, which keeps no exceptions."""
-
-
 class RemoteApiKeys:
     """An ApiKeyDirectory that asks the owner by hash, so that a key itself never leaves this process.
 
     `fetch(hash)` returns the owner's answer, an Identity in JSON (`identity_json`), or None when it knows no such key.
-    Known keys are cached by `cache`, unknown ones for two seconds.
+    Known keys are cached, unknown ones for two seconds.
     """
 
-    def __init__(self, fetch: Callable[[str], Awaitable[bytes | None]], cache: LayeredCache[Identity]) -> None:
+    def __init__(self, fetch: Callable[[str], Awaitable[bytes | None]], redis: Redis) -> None:
         self._fetch = fetch
-        self._cache = cache
+        self._cache = LayeredCache(
+            API_KEY_CACHE, redis, _IDENTITY, self._ask, memory_seconds=MEMORY_SECONDS, redis_seconds=REDIS_SECONDS
+        )
         self._unknown: TtlMemory[str, bool] = TtlMemory(UNKNOWN_KEYS, UNKNOWN_SECONDS)
 
     async def find(self, key: str) -> Identity | None:
@@ -57,22 +54,26 @@ class RemoteApiKeys:
             return remembered
         if self._unknown.get(digest, False):
             return None
-        try:
-            return await self._cache.get(digest, lambda: self._ask(digest))
-        except _NobodysKey:
+        identity = await self._cache.get(digest)
+        if identity is None:
             self._unknown.put(digest, True)
-            return None
+        return identity
 
-    async def _ask(self, digest: str) -> Identity:
+    async def _ask(self, digests: Sequence[str]) -> dict[str, bytes | Exception]:
+        answers = await asyncio.gather(*map(self._fetched, digests), return_exceptions=True)
+        return {
+            digest: found
+            for digest, found in zip(digests, answers, strict=True)
+            if isinstance(found, bytes | Exception)
+        }
+
+    async def _fetched(self, digest: str) -> bytes | None:
         try:
-            answer = await self._fetch(digest)
-            if answer is not None:
-                return _IDENTITY.validate_json(answer)
+            return await self._fetch(digest)
         except ServiceError:
             raise
         except Exception as error:  # whatever failed at the owner: the caller's key may be good, so no 401, and no 500
             raise Unavailable from error
-        raise _NobodysKey
 
 
 def identity_json(identity: Identity) -> bytes:

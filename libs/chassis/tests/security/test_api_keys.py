@@ -1,13 +1,15 @@
+import asyncio
 import hashlib
 import re
 
 import pytest
 
+from chassis.cache import Invalidator
 from chassis.errors import NotFound, Unavailable
 from chassis.security import (
+    API_KEY_CACHE,
     Identity,
     RemoteApiKeys,
-    api_key_cache,
     hash_api_key,
     identity_json,
     new_api_key,
@@ -44,7 +46,7 @@ def owner(key):
 @pytest.fixture
 def process(owner, redis):
     """Each call is another process on the same Redis."""
-    return lambda: RemoteApiKeys(owner.fetch, api_key_cache(redis))
+    return lambda: RemoteApiKeys(owner.fetch, redis)
 
 
 def test_keys_have_their_form_and_differ():
@@ -80,7 +82,7 @@ async def test_an_unknown_key_is_asked_for_once_in_two_seconds(process, owner):
 async def test_a_revoked_key_stops_working_when_its_owner_forgets_it(process, owner, key, redis):
     assert await process().find(key) == IDENTITY
     owner.known.clear()
-    await api_key_cache(redis).forget(hash_api_key(key))
+    await Invalidator(API_KEY_CACHE, redis).forget(hash_api_key(key))
     assert await process().find(key) is None
 
 
@@ -107,7 +109,20 @@ async def test_an_error_of_the_service_is_passed_on(process, owner, key):
 
 
 async def test_without_redis_keys_are_found_all_the_same(owner, key, dead_redis):
-    keys = RemoteApiKeys(owner.fetch, api_key_cache(dead_redis))
+    keys = RemoteApiKeys(owner.fetch, dead_redis)
     assert await keys.find(key) == IDENTITY
     assert await keys.find(key) == IDENTITY
     assert len(owner.asked) == 1
+
+
+async def test_keys_that_are_looked_up_together_fail_each_for_itself(owner, key, redis):
+    other, fetch = new_api_key(), owner.fetch
+
+    async def fails_for_one(digest):
+        if digest == hash_api_key(other):
+            raise OSError("down")
+        return await fetch(digest)
+
+    keys = RemoteApiKeys(fails_for_one, redis)
+    found = await asyncio.gather(keys.find(other), keys.find(key), return_exceptions=True)
+    assert (type(found[0]), found[1]) == (Unavailable, IDENTITY)
