@@ -37,6 +37,8 @@ class NotificationMessage(Contract):
     """Gateway → worker: one notification to deliver.
 
     `replay` counts how often a person re-drove it after it had failed; each replay has a fresh budget of attempts.
+    `queued_at` is when the gateway gave it to the broker, by the clock of the gateway's database; a gateway of the release
+    before does not say it.
     """
 
     version: Literal[1] = 1
@@ -51,6 +53,7 @@ class NotificationMessage(Contract):
     priority: int = Field(ge=1, le=10)
     metadata: dict[str, Any] = Field(default_factory=dict)
     created_at: AwareDatetime
+    queued_at: AwareDatetime | None = None
     expires_at: AwareDatetime | None = None
     delivery_guarantee: DeliveryGuarantee = "at_least_once"
     replay: int = 0
@@ -66,7 +69,7 @@ class StatusEvent(Contract):
 
     `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's words
     without addresses or tokens, `attempts` how many were spent so far in this `replay`. `at` is when the reporter learned of
-    it, `provider_timestamp` what the provider itself says of when it happened.
+    it, `provider_timestamp` what the provider itself says of when it happened. `queued_at` is what the message said.
     """
 
     version: Literal[1] = 1
@@ -79,6 +82,7 @@ class StatusEvent(Contract):
     provider_message_id: ForeignText | None = None
     attempts: int = 0
     replay: int = 0
+    queued_at: AwareDatetime | None = None
     at: datetime
     provider_timestamp: datetime | None = None
 

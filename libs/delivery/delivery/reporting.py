@@ -44,6 +44,7 @@ class Reporter:
                 provider_message_id=verdict.provider_message_id,
                 attempts=verdict.attempts,
                 replay=message.replay,
+                queued_at=message.queued_at,
                 at=datetime.now(UTC),
             )
         )
