@@ -23,6 +23,7 @@ from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.known import fetched_or_known
 from api_gateway.services.lost import LostWatch
 from api_gateway.services.outbox import Outbox
+from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.relay import Relay
@@ -102,9 +103,10 @@ class Gateway:
         self.forwarders = {prefix: owners[owner] for owner, owned in proxy.OWNED.items() for prefix in owned}
         self.directory = Directory(self.users, self.templates, self.redis)
         self.store = Store(self.database, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds)
-        self.outbox = Outbox(self.broker, self.store, self.metrics)
+        marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
+        self.outbox = Outbox(self.broker, self.store, marks)
         watermarks = ConsumedWatermarks()
-        self.reports = Reports(self.broker, self.store, self.metrics, watermarks)
+        self.reports = Reports(self.broker, self.store, self.metrics, watermarks, marks)
         self.relay = Relay(
             self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
         )

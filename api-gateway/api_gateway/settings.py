@@ -27,6 +27,12 @@ class GatewaySettings(TokenSettings):
     database_pool_size: int = Field(default=10, gt=0)
 
     lease_seconds: float = Field(default=30, description="How long the accepting process has to publish", gt=0)
+    queued_mark_seconds: float = Field(
+        default=0.75,
+        description="How long a row that was published waits for its report before it is marked as queued: longer saves "
+        "writes where providers are slow, and shows `pending` for longer",
+        ge=0,
+    )
     relay_interval_seconds: float = Field(default=1.0, gt=0)
     deferred_retry_seconds: float = Field(default=5.0, description="Between look-ups of what was deferred", gt=0)
     lost_grace_seconds: float = Field(

@@ -269,7 +269,7 @@ async def start(databases, redis: Redis, peers: Peers) -> AsyncIterator[Start]:
                 "_env_file": None, "database_url": url, "algorithm": "HS256", "secret_key": SECRET,
                 "user_service_url": peers_url, "template_service_url": peers_url,
                 "email_service_url": f"{peers_url}/email", "push_service_url": f"{peers_url}/push",
-                "relay_interval_seconds": 0.05, "deferred_retry_seconds": 0.2, **changes,
+                "relay_interval_seconds": 0.05, "deferred_retry_seconds": 0.2, "queued_mark_seconds": 0.05, **changes,
             }  # fmt: skip
             settings = GatewaySettings(**options)
             app = create_app(settings, redis=redis, broker=broker)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import accepting, outbox, progress, reading, retention, totals, waiting
-from api_gateway.repositories.outbox import Round
+from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.services.housekeeping import Housekeeping
@@ -80,8 +80,9 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
     found = {"id": str(IDS[0]), "replay": 0, "recipient": {}, "template_version": 1, "language": "en"}
     sent = StatusEvent(notification_id=IDS[0], notification_type="email", status="sent", at=NOW)
     rounds = [Round(one) for one in IDS]
-    await outbox.mark_queued(connection, rounds)
-    await outbox.release(connection, rounds, owner="p", delay_seconds=1)
+    await outbox.mark_queued(connection, [QueuedMark(one, NOW) for one in rounds])
+    leased = [LeasedRound(one, NOW) for one in rounds]
+    await outbox.release(connection, leased, owner="p", lease_seconds=30, delay_seconds=1)
     await outbox.set_resolved(connection, [found])
     await progress.apply_events(connection, [sent])
     await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])

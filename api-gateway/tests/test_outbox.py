@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.broker import MemoryBroker, Publication, PublishFailed
-from contracts.messages import StatusEvent, StatusEvents
+from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY, queue_of, queues_of
 
 
@@ -153,7 +153,7 @@ async def _defective(_publications):
 
 
 class Sieve:
-    """Consumes email.queue as a worker does, and loses the messages it is told to lose."""
+    """Consumes email.queue as a worker does, reports each as sent, and loses the messages it is told to lose."""
 
     def __init__(self, gateway, lost: set[str]) -> None:
         self._gateway, self._lost = gateway, lost
@@ -166,6 +166,7 @@ class Sieve:
                 notification_id=UUID(delivery.message_id),
                 notification_type="email",
                 status="sent",
+                queued_at=NotificationMessage.model_validate_json(delivery.body).queued_at,
                 at=datetime.now(UTC),
             )
             body = StatusEvents(events=(event,)).model_dump_json().encode()
@@ -173,8 +174,10 @@ class Sieve:
         await delivery.ack()
 
 
-async def test_what_later_messages_of_its_priority_overtook_is_lost_and_published_again(start) -> None:
-    gateway = await start(lost_grace_seconds=0.3)
+@pytest.mark.parametrize("marked", [True, False])
+async def test_what_later_messages_of_its_priority_overtook_is_lost_and_published_again(start, marked: bool) -> None:
+    """Also when their reports came before their queued-marks, which then never come."""
+    gateway = await start(lost_grace_seconds=0.3, queued_mark_seconds=0.05 if marked else 1)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
 
@@ -186,8 +189,10 @@ async def test_what_later_messages_of_its_priority_overtook_is_lost_and_publishe
     lost = await accepted()
     published_at = (await gateway.story(lost))["queued_at"]
     await asyncio.sleep(0.5)  # longer than the grace: what is published now overtakes it
-    later = await accepted()
     behind = [await accepted(priority=1) for _ in range(3)]
+    later = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
+    if marked:
+        await gateway.until(later, "queued")
     sieve = Sieve(gateway, {lost})
     consumer = await gateway.broker.consume("email.queue", sieve.take, prefetch=1)
     await gateway.until(later, "sent")

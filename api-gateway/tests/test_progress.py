@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api_gateway.repositories.outbox import Round
+from api_gateway.repositories.outbox import QueuedMark, Round
 from chassis.broker import Publication
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import STATUS_KEY, queues_of
@@ -82,7 +82,8 @@ async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(
     await gateway.until(notification_id, "queued")
     await _report(gateway, notification_id, "sent", attempts=1)
     await gateway.until(notification_id, "sent")
-    await gateway.app.state.desk.acceptor._store.mark_queued([Round(UUID(notification_id))])
+    mark = QueuedMark(Round(UUID(notification_id)), datetime.now(UTC))
+    await gateway.app.state.desk.acceptor._store.mark_queued([mark])
     story = await gateway.story(notification_id)
     assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
     assert story["queued_at"] <= story["sent_at"]
@@ -109,7 +110,8 @@ async def test_nor_does_a_refusal_that_was_faster_than_the_mark(gateway, mark_fi
         while not any(step["status"] == "retrying" for step in (await gateway.story(notification_id))["timeline"]):
             await asyncio.sleep(0.02)
     if not mark_first:
-        await gateway.app.state.desk.acceptor._store.mark_queued([Round(UUID(notification_id), 0)])
+        mark = QueuedMark(Round(UUID(notification_id)), marked)
+        await gateway.app.state.desk.acceptor._store.mark_queued([mark])
     steps = (await gateway.story(notification_id))["timeline"]
     assert [step["status"] for step in steps] == ["accepted", "queued", "retrying"]
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from api_gateway.repositories import outbox
-from api_gateway.repositories.outbox import Round
+from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from contracts.messages import NotificationMessage
 
 
@@ -162,8 +162,8 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     assert (await _retry(gateway, notification_id)).status_code == 202
     store = gateway.app.state.desk.acceptor._store
     late = UUID(notification_id)
-    await store.mark_queued([Round(late, 0)])
-    await store.release([Round(late, 0)], delay_seconds=1_000)
+    await store.mark_queued([QueuedMark(Round(late, 0), datetime.now(UTC))])
+    await store.release([LeasedRound(Round(late, 0), datetime.now(UTC))], delay_seconds=1_000)
     async with store.database.begin() as connection:
         old = {"id": late, "replay": 0}
         await outbox.set_resolved(connection, [{**old, "recipient": {}, "template_version": 3, "language": "en"}])

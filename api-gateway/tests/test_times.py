@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification
-from api_gateway.repositories.outbox import Round
+from api_gateway.repositories.outbox import QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
 from chassis.database import Database
 from chassis.json_values import JsonObject
@@ -139,10 +139,13 @@ async def test_what_is_new_must_lie_ahead_and_within_a_year(gateway) -> None:
     assert (refused.status_code, refused.json()["data"]["errors"][0]["field"]) == (422, "expires_at")
 
 
+LATER = datetime(2099, 1, 1, tzinfo=UTC)
 STATUSES = ("retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown")
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)) | st.none()  # noqa: DTZ001
 steps = st.lists(
-    st.tuples(st.sampled_from([*STATUSES, "queued", "again", "settled"]), moments, moments), min_size=1, max_size=8
+    st.tuples(st.sampled_from([*STATUSES, "queued", "again", "settled"]), moments, moments, moments),
+    min_size=1,
+    max_size=8,
 )
 
 
@@ -156,6 +159,7 @@ async def database(databases):
 async def test_in_whatever_order_and_with_whatever_times_reports_come_ours_stand_in_order(database) -> None:
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(steps)
+    @example([("sent", datetime(2000, 1, 1, tzinfo=UTC), None, None), ("delivered", None, LATER, None)])
     def explore(taken) -> None:
         asyncio.run_coroutine_threadsafe(_walk(database, taken), loop).result()
 
@@ -167,14 +171,15 @@ async def _walk(database: Database, taken) -> None:
     new = _new()
     async with database.each() as connection:
         await accepting.accept(connection, [new], writer="w", lease_seconds=30)
-    for step, at, provider_timestamp in taken:
+    for step, at, queued_at, provider_timestamp in taken:
         async with database.begin() as connection:
             replay = await connection.scalar(
                 progress.text("SELECT replay FROM notifications WHERE id = :id"), {"id": new.id}
             )
             match step:
                 case "queued":
-                    await outbox.mark_queued(connection, [Round(new.id, replay)])
+                    mark = QueuedMark(Round(new.id, replay), at or datetime.now(UTC))
+                    await outbox.mark_queued(connection, [mark])
                 case "again":
                     await progress.replay_failed(connection, ReplayFilter(ids=[new.id]))
                 case "settled":
@@ -184,7 +189,7 @@ async def _walk(database: Database, taken) -> None:
                 case _:
                     event = StatusEvent(
                         notification_id=new.id, notification_type="email", status=step, replay=replay,
-                        at=at or datetime.now(UTC), provider_timestamp=provider_timestamp,
+                        at=at or datetime.now(UTC), queued_at=queued_at, provider_timestamp=provider_timestamp,
                     )  # fmt: skip
                     await progress.apply_events(connection, [event])
             row = (await connection.execute(_TIMES, {"id": new.id})).one()
@@ -192,6 +197,7 @@ async def _walk(database: Database, taken) -> None:
         assert times == sorted(times), (taken, row)
         assert times[-1] <= row.now
         assert (row.ended_at is None) == (row.status in {"pending", "queued", "sent"}), (taken, row)
+        assert row.status != "queued" or row.queued_at is not None, (taken, row)
 
 
 _TIMES = progress.text(

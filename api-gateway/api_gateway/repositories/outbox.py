@@ -1,8 +1,9 @@
 """The notifications table as an outbox: what is due, what was published, what the broker may have lost."""
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -23,8 +24,8 @@ COLUMNS = f"""n.id, n.request_id, n.correlation_id, n.trace_context, n.notificat
     n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient, n.created_at,
     n.expires_at, n.delivery_guarantee, n.replay"""
 # A statement that says what came of a round touches that round only: a person may have begun a fresh one since.
-ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[])) AS r(id, replay)
-    WHERE num_nonnulls(id) = 1)"""  # see chassis.rowsets
+ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]), CAST(:times AS timestamptz[]))
+    AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.rowsets
 
 
 class Round(NamedTuple):
@@ -32,6 +33,36 @@ class Round(NamedTuple):
 
     id: UUID
     replay: int = 0
+
+
+class QueuedMark(NamedTuple):
+    """The broker confirmed that round; it was given to it at `queued_at`, by the database's clock."""
+
+    round: Round
+    queued_at: datetime
+
+
+class LeasedRound(NamedTuple):
+    """A process may publish that round since `leased_at`, by the database's clock."""
+
+    round: Round
+    leased_at: datetime
+
+
+class Lease(NamedTuple):
+    """A process may publish a row: since `at` by the database's clock, of which it heard at `read_at` (`time.monotonic`)."""
+
+    at: datetime
+    read_at: float
+
+    @classmethod
+    def since(cls, at: datetime) -> "Lease":
+        """`at` was heard just now."""
+        return cls(at, time.monotonic())
+
+    def now(self) -> datetime:
+        """The database's clock now, never ahead of it, whatever this host's says."""
+        return self.at + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +91,20 @@ class DueRow:
     replay: int
     expired: bool
     handed_over: bool
+    leased_at: datetime
+    read_at: float = field(default_factory=time.monotonic, compare=False)
+
+    @property
+    def lease(self) -> Lease:
+        return Lease(self.leased_at, self.read_at)
 
     @property
     def round(self) -> Round:
         return Round(self.id, self.replay)
+
+    @property
+    def leased(self) -> LeasedRound:
+        return LeasedRound(self.round, self.leased_at)
 
 
 # Walks the priorities from 10 down and stops at the limit: each step reads the start of one index range, so neither
@@ -80,24 +121,30 @@ WITH due AS (
 )
 UPDATE notifications AS n SET due_at = now() + make_interval(secs => :lease), leased_by = :owner, updated_at = now()
 FROM due WHERE n.id = due.id
-RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.handed_over
+RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.handed_over, now() AS leased_at
 """)  # noqa: S608 - the columns are ours
 
-# Marks come in groups, a moment late: a worker may have had it by then.
+# Marks come a moment late (ADR 20), and most rows need none by then: a report has said it all. Those are neither locked nor
+# changed. Moved and still without `queued_at` is what a callback moved, or a worker or a gateway of the release before.
 MARK_QUEUED = text(f"""
 WITH published AS (
-    SELECT id FROM {ROUNDS} AS given JOIN notifications n USING (id, replay) ORDER BY id FOR UPDATE OF n
+    SELECT id, given.at, n.queued_at IS NULL AS first FROM {ROUNDS} AS given JOIN notifications n USING (id, replay)
+    WHERE n.due_at IS NOT NULL OR n.queued_at IS NULL
+    ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET
     status = CASE WHEN n.status = 'pending' THEN 'queued' ELSE n.status END,
-    queued_at = least(now(), n.claimed_at, n.sent_at, n.ended_at), due_at = NULL, updated_at = now()
+    queued_at = greatest(n.created_at, least(published.at, now(), n.claimed_at, n.sent_at, n.ended_at)),
+    due_at = NULL, updated_at = now()
 FROM published WHERE n.id = published.id
-RETURNING n.notification_type
+RETURNING n.notification_type, published.first
 """)  # noqa: S608 - as above
 
+# Of a lease that ran out nothing is known: a relay may have taken the row since, of this process too, and published it.
 RELEASE = text(f"""
 UPDATE notifications n SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
 FROM {ROUNDS} AS given WHERE n.id = given.id AND n.replay = given.replay AND n.status = 'pending' AND n.leased_by = :owner
+  AND n.due_at = given.at + make_interval(secs => :lease)
 """)  # noqa: S608 - as above
 
 SET_RESOLVED = text(f"""
@@ -173,19 +220,27 @@ def _due_row(row: Row[Any]) -> DueRow:
     return DueRow(**{**fields, **values})
 
 
-async def mark_queued(connection: Executes, rounds: Sequence[Round]) -> list[str]:
-    """The broker confirmed these: the gateway is done with them. Returns the channel of each that is still in that round."""
-    return [channel for (channel,) in await connection.execute(MARK_QUEUED, _parameters(rounds))]
+async def mark_queued(connection: Executes, marks: Sequence[QueuedMark]) -> list[str]:
+    """The gateway is done with these. Returns the channel of each whose round was not known to be queued before."""
+    return [row.notification_type for row in await connection.execute(MARK_QUEUED, _parameters(marks)) if row.first]
 
 
-async def release(connection: Executes, rounds: Sequence[Round], *, owner: str, delay_seconds: float) -> None:
-    """These were certainly not published: any relay may take them, after `delay_seconds`."""
-    await connection.execute(RELEASE, {**_parameters(rounds), "owner": owner, "delay": delay_seconds})
+async def release(
+    connection: Executes, leased: Sequence[LeasedRound], *, owner: str, lease_seconds: float, delay_seconds: float
+) -> None:
+    """These were certainly not published in this lease: any relay may take them, after `delay_seconds`."""
+    parameters = {**_parameters(leased), "owner": owner, "lease": lease_seconds, "delay": delay_seconds}
+    await connection.execute(RELEASE, parameters)
 
 
-def _parameters(rounds: Sequence[Round]) -> dict[str, Any]:
-    ordered = sorted(rounds, key=lambda one: one.id.bytes)  # rows are locked in one order everywhere
-    return {"ids": [one.id for one in ordered], "replays": [one.replay for one in ordered]}
+def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[str, Any]:
+    """Each round with its time."""
+    ordered = sorted(rounds, key=lambda one: one.round.id.bytes)  # rows are locked in one order everywhere
+    return {
+        "ids": [one.id for one, _ in ordered],
+        "replays": [one.replay for one, _ in ordered],
+        "times": [at for _, at in ordered],
+    }
 
 
 async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:

@@ -24,21 +24,27 @@ ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 # An event's time is the clock of whoever sends it. Ours are those of this database: it is held between the row's creation and
 # now, so that created_at <= queued_at <= sent_at <= ended_at whatever anybody says. What a provider says of its own clock
 # is kept beside, in the history.
+# A report that comes before the queued-mark stands for it (ADR 20): it says when the row was queued. One that is tried again
+# is with a worker, so it was queued, also where a worker of the release before does not say when.
 EVENT = """id uuid, status text, code text, detail text, provider_message_id text, attempts int, replay int,
-    at timestamptz, provider_timestamp timestamptz"""
+    queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
 APPLY = text(f"""
 WITH g AS (
     SELECT given.id, given.status, given.code, given.detail, given.provider_message_id, given.attempts, given.replay,
-        given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at
+        given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at, n.queued_at IS NULL AS unmarked,
+        CASE WHEN n.queued_at IS NOT NULL THEN n.queued_at
+             WHEN given.queued_at IS NOT NULL THEN greatest(n.created_at, given.queued_at)
+             WHEN given.status = 'retrying' THEN now() END AS queued_at
     FROM {records("rows", EVENT, key="id")} AS given JOIN notifications n USING (id)
     ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET
-    status = CASE WHEN g.status = 'retrying' THEN n.status ELSE g.status END,
+    status = CASE WHEN g.status = 'retrying' THEN 'queued' ELSE g.status END,
     code = g.code, detail = g.detail,
     provider_message_id = coalesce(g.provider_message_id, n.provider_message_id),
     attempts = greatest(n.attempts, g.attempts),
-    queued_at = CASE WHEN n.queued_at > g.at THEN g.at ELSE n.queued_at END, claimed_at = coalesce(n.claimed_at, g.at),
+    queued_at = CASE WHEN g.queued_at IS NOT NULL THEN least(g.queued_at, g.at, n.claimed_at, n.sent_at) END,
+    claimed_at = coalesce(n.claimed_at, g.at),
     sent_at = CASE WHEN g.status = 'sent' THEN g.at ELSE n.sent_at END,
     ended_at = CASE g.status WHEN 'retrying' THEN n.ended_at WHEN 'sent' THEN NULL ELSE greatest(g.at, n.sent_at) END,
     due_at = NULL, updated_at = now(),
@@ -50,18 +56,23 @@ FROM g
 WHERE n.id = g.id AND g.replay >= n.replay
   AND (g.status = 'retrying' AND n.status IN ('pending', 'queued')
        OR n.status || '>' || g.status = ANY(CAST(:allowed AS text[])))
-RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.status, extract(epoch FROM g.at - n.created_at) AS seconds
+RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.unmarked AND n.queued_at IS NOT NULL AS newly_queued,
+    g.status, extract(epoch FROM g.at - n.created_at) AS seconds
 """)  # noqa: S608 - the columns are ours
 
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A notification that an event moved. `seconds` is the event's time after acceptance."""
+    """A notification that an event moved. `seconds` is the event's time after acceptance.
+
+    `queued_at` None: it is not known yet. `newly_queued`: this event was the first to say it.
+    """
 
     id: UUID
     notification_type: str
     priority: int
     queued_at: datetime | None
+    newly_queued: bool
     status: str
     seconds: float
 
@@ -77,6 +88,7 @@ async def apply_events(connection: Executes, events: Sequence[StatusEvent]) -> l
             "provider_message_id": event.provider_message_id,
             "attempts": event.attempts,
             "replay": event.replay,
+            "queued_at": event.queued_at,
             "at": event.at,
             "provider_timestamp": event.provider_timestamp,
         }
@@ -84,7 +96,15 @@ async def apply_events(connection: Executes, events: Sequence[StatusEvent]) -> l
     ]
     moved = await connection.execute(APPLY, {"rows": to_json_text(rows), "allowed": ALLOWED})
     return [
-        Moved(row.id, row.notification_type, row.priority, row.queued_at, row.status, float(row.seconds))
+        Moved(
+            row.id,
+            row.notification_type,
+            row.priority,
+            row.queued_at,
+            row.newly_queued,
+            row.status,
+            float(row.seconds),
+        )
         for row in moved
     ]
 

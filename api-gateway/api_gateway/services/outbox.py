@@ -1,9 +1,8 @@
-"""Publishing what was accepted: with confirms, in groups, then the queued-mark.
+"""Publishing what was accepted: with confirms, in groups; what is confirmed gets its queued-mark.
 
 `offer` never waits and never fails: what cannot be published stays in the database, where a relay finds it.
 """
 
-import asyncio
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -11,8 +10,8 @@ from typing import NamedTuple
 import structlog
 
 from api_gateway.repositories.accepting import NewNotification
-from api_gateway.repositories.outbox import DueRow, Round
-from api_gateway.services.counting import GatewayMetrics
+from api_gateway.repositories.outbox import DueRow, Lease, LeasedRound, QueuedMark, Round
+from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Publication, PublishFailed
 from chassis.database import DatabaseUnavailable
@@ -20,7 +19,6 @@ from chassis.groupcommit import Closed, GroupCommit
 from chassis.jsons import to_json
 from chassis.tracing import headers_of
 from contracts.messages import MESSAGE_VERSION
-from contracts.status import Status
 from contracts.topology import URGENT, routing_key_of
 
 log = structlog.get_logger()
@@ -32,29 +30,33 @@ SOON_SECONDS = 1.0
 
 
 class Letter(NamedTuple):
-    """A message ready to be published."""
+    """A message ready to be published. `mark` is what it leaves behind when the broker has it.
 
-    round: Round
+    `handed_over`: an earlier copy may have been published.
+    """
+
     publication: Publication
+    mark: QueuedMark
+    lease: Lease
+    handed_over: bool
 
 
 class Outbox:
     """One publisher a process. What is urgent does not gather with the rest."""
 
-    def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics) -> None:
+    def __init__(self, broker: Broker, store: Store, marks: QueuedMarks) -> None:
         self._broker = broker
         self._store = store
-        self._metrics = metrics
-        self._group: GroupCommit[Letter, None] = GroupCommit(
+        self._marks = marks
+        self._group: GroupCommit[tuple[NewNotification, Lease], None] = GroupCommit(
             self._send, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS
         )
-        self._marks: set[asyncio.Task[None]] = set()
 
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
         if self._group.waiting < MOST_WAITING:
             try:
-                self._group.offer(letter(row, created_at=created_at), express=row.priority >= URGENT)
+                self._group.offer((row, Lease.since(created_at)), express=row.priority >= URGENT)
             except Closed:
                 return
 
@@ -65,51 +67,38 @@ class Outbox:
     async def close(self) -> None:
         """Publishes what waits (the relay of another process would too, once the leases run out)."""
         await self._group.close()
-        await asyncio.gather(*self._marks)
+        await self._marks.close()
 
-    async def _send(self, letters: Sequence[Letter]) -> list[None]:
-        """The next group is not kept waiting for the mark of this one. What fails is the relay's when the lease ends."""
+    async def _send(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> list[None]:
+        """What fails is the relay's when the lease ends."""
         try:
-            confirmed = await self._confirmed(letters)
+            await self.publish([letter(row, lease, created_at=lease.at) for row, lease in accepted])
         except DatabaseUnavailable:
-            log.warning("outbox.release_deferred", letters=len(letters))
-            confirmed = []
+            log.warning("outbox.release_deferred", letters=len(accepted))
         except Exception:
-            log.exception("outbox.sending_failed", letters=len(letters))
-            confirmed = []
-        if confirmed:
-            mark = asyncio.create_task(self._mark_in_the_end(confirmed))
-            self._marks.add(mark)
-            mark.add_done_callback(self._marks.discard)
-        return [None] * len(letters)
+            log.exception("outbox.sending_failed", letters=len(accepted))
+        return [None] * len(accepted)
 
     async def publish(self, letters: Sequence[Letter]) -> int:
-        """Publishes and marks; returns how many were confirmed. What was not stays in the outbox."""
-        confirmed = await self._confirmed(letters)
-        if confirmed:
-            await self._mark(confirmed, express=True)
-        return len(confirmed)
-
-    async def _confirmed(self, letters: Sequence[Letter]) -> list[Round]:
-        """Publishes; what the broker has."""
-        if not self.can_publish:  # certainly not published: the rows may even be cancelled
-            await self._store.release([one.round for one in letters], delay_seconds=SOON_SECONDS)
-            return []
+        """Returns how many were confirmed; their marks follow in a moment. What was not stays in the outbox."""
+        if not self.can_publish:
+            await self._release(letters)
+            return 0
         outcomes = await self._broker.publish_many([one.publication for one in letters])
         failures = [outcome for outcome in outcomes if outcome is not None]
         if failures:
             _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
-        return [one.round for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        confirmed = [one for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        if confirmed:
+            began = min(one.lease.read_at for one in confirmed)
+            self._marks.confirmed([one.mark for one in confirmed], by=began + self._store.lease_seconds / 2)
+        return len(confirmed)
 
-    async def _mark(self, confirmed: Sequence[Round], *, express: bool = False) -> None:
-        queued = await self._store.mark_queued(confirmed, express=express)
-        self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
-
-    async def _mark_in_the_end(self, confirmed: Sequence[Round]) -> None:
-        try:
-            await self._mark(confirmed)
-        except DatabaseUnavailable:  # published twice at worst; workers recognise it
-            log.warning("outbox.mark_deferred", letters=len(confirmed))
+    async def _release(self, letters: Sequence[Letter]) -> None:
+        """Certainly not published: these may even be cancelled. Not those of which an earlier copy may be with a worker."""
+        unpublished = [LeasedRound(one.mark.round, one.lease.at) for one in letters if not one.handed_over]
+        if unpublished:
+            await self._store.release(unpublished, delay_seconds=SOON_SECONDS)
 
 
 def _log_failures(failures: Sequence[PublishFailed]) -> None:
@@ -117,12 +106,20 @@ def _log_failures(failures: Sequence[PublishFailed]) -> None:
     log.warning("outbox.publish_failed", letters=len(failures), kinds=kinds)
 
 
-def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int = 0) -> Letter:
-    """The message of a resolved row.
+def letter(
+    row: NewNotification | DueRow,
+    lease: Lease,
+    *,
+    created_at: datetime,
+    replay: int = 0,
+    handed_over: bool = False,
+) -> Letter:
+    """The message of a resolved row, to be published now.
 
     Written as a dictionary: building and dumping the pydantic model costs five times as much on this path. A test reads
     letters back through `contracts.messages.NotificationMessage`.
     """
+    queued_at = lease.now()
     body = {
         "version": MESSAGE_VERSION,
         "notification_id": row.id,
@@ -136,6 +133,7 @@ def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int =
         "priority": row.priority,
         "metadata": row.metadata,
         "created_at": created_at,
+        "queued_at": queued_at,
         "expires_at": row.expires_at,
         "delivery_guarantee": row.delivery_guarantee,
         "replay": replay,
@@ -148,4 +146,4 @@ def letter(row: NewNotification | DueRow, *, created_at: datetime, replay: int =
         priority=row.priority,
         headers=headers_of(row.trace_context),
     )
-    return Letter(Round(row.id, replay), publication)
+    return Letter(publication, QueuedMark(Round(row.id, replay), queued_at), lease, handed_over)

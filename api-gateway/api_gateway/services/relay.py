@@ -9,10 +9,10 @@ from dataclasses import dataclass, replace
 import structlog
 
 from api_gateway.repositories import outbox as outbox_rows
-from api_gateway.repositories.outbox import DueRow, Round
+from api_gateway.repositories.outbox import DueRow, LeasedRound, Round
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
-from api_gateway.services.outbox import Outbox, letter
+from api_gateway.services.outbox import Letter, Outbox, letter
 from api_gateway.services.resolving import Fit, Resolved, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
@@ -39,7 +39,7 @@ class Ended:
 class Later:
     """A due row whose look-ups could not be made."""
 
-    round: Round
+    leased: LeasedRound
 
 
 Fate = DueRow | Ended | Later
@@ -65,9 +65,7 @@ class Relay:
             return 0
         fates = await self._decide(rows)
         await self._write(fates)
-        letters = [
-            letter(fate, created_at=fate.created_at, replay=fate.replay) for fate in fates if isinstance(fate, DueRow)
-        ]
+        letters = [_letter(fate) for fate in fates if isinstance(fate, DueRow)]
         published = await self._outbox.publish(letters) if letters else 0
         log.info("outbox.relayed", taken=len(rows), published=published)
         return len(rows)
@@ -99,7 +97,7 @@ class Relay:
     async def _write(self, fates: Sequence[Fate]) -> None:
         resolved = [fate for fate in fates if isinstance(fate, DueRow)]
         ended = [fate for fate in fates if isinstance(fate, Ended)]
-        later = [fate.round for fate in fates if isinstance(fate, Later)]
+        later = [fate.leased for fate in fates if isinstance(fate, Later)]
         async with self._store.database.begin() as connection:
             if resolved:
                 await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved])
@@ -112,7 +110,7 @@ class Relay:
 def _fate(row: DueRow, fit: Fit) -> Fate:
     match fit:
         case DependencyUnavailable():
-            return Later(row.round)
+            return Later(row.leased)
         case ServiceError() as error:
             return Ended(row.round, Status.FAILED, error.code, error.message)
         case Unreachable(code):
@@ -124,6 +122,10 @@ def _fate(row: DueRow, fit: Fit) -> Fate:
                 template_version=template.version,
                 language=template.language,
             )
+
+
+def _letter(row: DueRow) -> Letter:
+    return letter(row, row.lease, created_at=row.created_at, replay=row.replay, handed_over=row.handed_over)
 
 
 def _resolution(row: DueRow) -> dict[str, object]:

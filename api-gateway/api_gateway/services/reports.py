@@ -6,13 +6,16 @@ from uuid import uuid4
 import structlog
 from pydantic import ValidationError
 
+from api_gateway.repositories.outbox import Round
 from api_gateway.repositories.progress import Moved
 from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Consumer, Delivery, Publication
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
 from contracts.messages import StatusEvent, StatusEvents, read_events
+from contracts.status import Status
 from contracts.topology import FAILED_KEY, STATUS_QUEUE
 
 log = structlog.get_logger()
@@ -24,11 +27,19 @@ PREFETCH = 50  # messages of up to a hundred events
 class Reports:
     """The consumer of `status.queue`; every gateway has one."""
 
-    def __init__(self, broker: Broker, store: Store, metrics: GatewayMetrics, watermarks: ConsumedWatermarks) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        store: Store,
+        metrics: GatewayMetrics,
+        watermarks: ConsumedWatermarks,
+        marks: QueuedMarks,
+    ) -> None:
         self._broker = broker
         self._watermarks = watermarks
         self._store = store
         self._metrics = metrics
+        self._marks = marks
         self._consumer: Consumer | None = None
 
     async def start(self) -> None:
@@ -45,7 +56,7 @@ class Reports:
         except ValidationError:
             events, unread = [], 1
         for moved in await self._apply_what_can_be(events):
-            if moved is not None and moved.queued_at is not None:  # else its report was faster than its queued-mark
+            if moved is not None and moved.queued_at is not None:  # else its queued-mark will say it
                 self._watermarks.consumed(moved.notification_type, moved.priority, moved.queued_at)
         if unread:
             log.warning("status.unreadable", message_id=delivery.message_id, events=unread)
@@ -83,10 +94,14 @@ class Reports:
         moves = await self._store.apply(events) if events else []
         for event, moved in zip(events, moves, strict=True):
             if moved is not None:
+                if moved.queued_at is not None:
+                    self._marks.reported(Round(event.notification_id, event.replay))
                 self._tell(event, moved)
         return moves
 
     def _tell(self, event: StatusEvent, moved: Moved) -> None:
+        if moved.newly_queued:
+            self._metrics.moved(moved.notification_type, Status.QUEUED)
         if event.status != "retrying":
             self._metrics.moved(moved.notification_type, event.status)
             if event.status == "sent":

@@ -6,15 +6,16 @@ from typing import TypeVar
 
 from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
-from api_gateway.repositories.outbox import Round
+from api_gateway.repositories.outbox import LeasedRound, QueuedMark
 from api_gateway.repositories.progress import Moved
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
 from contracts.messages import StatusEvent
 
-# Between two group commits: what callers wait for, and what follows.
+# Between two group commits: what callers wait for, what follows, and what has waited on purpose.
 ACCEPT_SECONDS = 0.003
 FOLLOW_SECONDS = 0.05
+MARK_SECONDS = 0.25
 
 Result = TypeVar("Result")
 
@@ -29,8 +30,8 @@ class Store:
         self._accepts: GroupCommit[Sequence[NewNotification], list[Receipt]] = GroupCommit(
             self._write_accepts, size=len, pause_seconds=ACCEPT_SECONDS
         )
-        self._queued: GroupCommit[Sequence[Round], list[str]] = GroupCommit(
-            self._write_queued, size=len, pause_seconds=FOLLOW_SECONDS
+        self._queued: GroupCommit[Sequence[QueuedMark], list[str]] = GroupCommit(
+            self._write_queued, size=len, pause_seconds=MARK_SECONDS
         )
         self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(
             self._write_events, size=len, pause_seconds=FOLLOW_SECONDS
@@ -49,13 +50,19 @@ class Store:
             found = await accepting.find_keys(connection, [(caller, request_id) for request_id in request_ids])
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
-    def mark_queued(self, rounds: Sequence[Round], *, express: bool = False) -> Awaitable[list[str]]:
-        """The channels of those that are still in that round. `express`: somebody waits for it."""
-        return self._queued.submit(rounds, express=express)
+    def mark_queued(self, marks: Sequence[QueuedMark]) -> Awaitable[list[str]]:
+        """The channels of those that were not known to be queued."""
+        return self._queued.submit(marks)
 
-    async def release(self, rounds: Sequence[Round], *, delay_seconds: float) -> None:
+    async def release(self, leased: Sequence[LeasedRound], *, delay_seconds: float) -> None:
         async with self.database.each() as connection:
-            await outbox.release(connection, rounds, owner=self.process, delay_seconds=delay_seconds)
+            await outbox.release(
+                connection,
+                leased,
+                owner=self.process,
+                lease_seconds=self.lease_seconds,
+                delay_seconds=delay_seconds,
+            )
 
     async def close(self) -> None:
         await self._accepts.close()
@@ -68,7 +75,7 @@ class Store:
             receipts = await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
         return _split(receipts, groups)
 
-    async def _write_queued(self, groups: Sequence[Sequence[Round]]) -> list[list[str]]:
+    async def _write_queued(self, groups: Sequence[Sequence[QueuedMark]]) -> list[list[str]]:
         async with self.database.each() as connection:
             channels = await outbox.mark_queued(connection, [one for group in groups for one in group])
         return _split(channels, groups)

@@ -1,0 +1,367 @@
+"""The queued-mark waits a moment (ADR 20): most rows need none by then, and nothing that anybody relies on changes."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from uuid import UUID
+
+import asyncpg
+import pytest
+from prometheus_client import CollectorRegistry
+from sqlalchemy import text
+from structlog.testing import capture_logs
+
+from api_gateway.repositories import progress
+from api_gateway.repositories.accepting import NewNotification
+from api_gateway.repositories.outbox import DueRow, Lease, QueuedMark, Round
+from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.outbox import letter
+from api_gateway.services.queued_marks import QueuedMarks
+from api_gateway.services.relay import Relay
+from api_gateway.services.store import Store
+from chassis.broker import MemoryBroker
+from chassis.database import Database
+from contracts.messages import NotificationMessage, StatusEvent
+from contracts.topology import TOPOLOGY
+
+NEVER = 1_000.0  # half a lease at most, which is longer than a test
+
+
+class BrokerThatMayBeAway(MemoryBroker):
+    """The in-process broker with a switch."""
+
+    def __init__(self) -> None:
+        super().__init__(TOPOLOGY)
+        self.away = False
+
+    @property
+    def connected(self) -> bool:
+        return not self.away and super().connected
+
+
+async def _published(gateway, **changes) -> NotificationMessage:
+    """Accepted, and with the broker: the message as a worker has it."""
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    accepted = await gateway.send(user_id=str(user.id), **changes)
+    assert accepted.status_code == 202
+    return NotificationMessage.model_validate_json((await gateway.published())[0])
+
+
+async def _report(gateway, message: NotificationMessage, status: str, **fields: object) -> None:
+    """As a worker says it: with what the message said."""
+    said = {"queued_at": message.queued_at, "replay": message.replay}
+    await gateway.report(str(message.notification_id), status, **said | fields)
+
+
+async def _eventually(holds: Callable[[], Awaitable[bool]]) -> None:
+    async with asyncio.timeout(10):
+        while not await holds():
+            await asyncio.sleep(0.02)
+
+
+def _marks(gateway) -> QueuedMarks:
+    return gateway.app.state.desk.acceptor._outbox._marks
+
+
+def _counted(gateway, status: str) -> float:
+    return gateway.app.state.metrics.get_sample_value("notifications_total", {"type": "email", "status": status})
+
+
+def _at(told: str) -> datetime:
+    return datetime.fromisoformat(told)
+
+
+def _steps(story: dict) -> list[str]:
+    return [step["status"] for step in story["timeline"]]
+
+
+def _database(gateway) -> Database:
+    return gateway.app.state.desk.acceptor._store.database
+
+
+def _relay(gateway) -> Relay:
+    acceptor = gateway.app.state.desk.acceptor
+    metrics = GatewayMetrics(CollectorRegistry())
+    return Relay(acceptor._directory, acceptor._store, acceptor._outbox, metrics, retry_seconds=5)
+
+
+async def _version(database: Database, name: UUID) -> tuple[object, ...]:
+    """Changes with whatever writes or locks the row."""
+    async with database.begin() as connection:
+        row = await connection.execute(
+            text("SELECT ctid::text, xmin::text, xmax::text FROM notifications WHERE id = :id"), {"id": name}
+        )
+        return tuple(row.one())
+
+
+async def test_a_row_that_is_reported_within_the_moment_is_never_marked(start) -> None:
+    gateway = await start(queued_mark_seconds=NEVER)
+    message = await _published(gateway)
+    assert (await gateway.story(str(message.notification_id)))["status"] == "pending"
+    await _report(gateway, message, "sent")
+    story = await gateway.until(str(message.notification_id), "sent")
+    assert _at(story["queued_at"]) == message.queued_at
+    assert story["created_at"] <= story["queued_at"] <= story["sent_at"]
+    assert _steps(story) == ["accepted", "queued", "sent"]
+    assert (_counted(gateway, "queued"), _counted(gateway, "sent")) == (1, 1)
+    assert _marks(gateway)._waiting == {}
+    before = await _version(_database(gateway), message.notification_id)
+    await _marks(gateway).close()
+    assert await _version(_database(gateway), message.notification_id) == before
+
+
+async def test_a_row_that_is_not_is_marked_with_the_time_at_which_it_was_published(start) -> None:
+    gateway = await start(queued_mark_seconds=0.3)
+    message = await _published(gateway)
+    story = await gateway.until(str(message.notification_id), "queued")
+    assert _at(story["queued_at"]) == message.queued_at
+    assert _at(story["updated_at"]) >= message.queued_at + timedelta(seconds=0.25)
+    await _report(gateway, message, "sent")
+    story = await gateway.until(str(message.notification_id), "sent")
+    assert _at(story["queued_at"]) == message.queued_at
+    assert (_counted(gateway, "queued"), _counted(gateway, "sent")) == (1, 1)
+
+
+async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_nothing(start) -> None:
+    publishing = await start(queued_mark_seconds=NEVER)
+    message = await _published(publishing)
+    database = _database(publishing)
+    event = StatusEvent(
+        notification_id=message.notification_id, notification_type="email", status="sent", at=datetime.now(UTC),
+        queued_at=message.queued_at,
+    )  # fmt: skip
+    async with database.begin() as connection:  # the other gateway
+        [moved] = await progress.apply_events(connection, [event])
+    assert (moved.queued_at, moved.newly_queued) == (message.queued_at, True)
+    before = await _version(database, message.notification_id)
+    assert len(_marks(publishing)._waiting) == 1
+    await _marks(publishing).close()
+    assert await _version(database, message.notification_id) == before
+    assert _counted(publishing, "queued") == 0, "the other one has counted it"
+
+
+@pytest.mark.parametrize("says_when", [True, False])
+async def test_a_report_that_it_is_tried_again_makes_it_queued(start, says_when: bool) -> None:
+    """Of a worker of the release before, too, whose word may be the last one of it: it must be found when it falls silent."""
+    gateway = await start(queued_mark_seconds=NEVER, report_silence_seconds=0.5)
+    message = await _published(gateway)
+    name = str(message.notification_id)
+    await _report(gateway, message, "retrying", attempts=1, **({} if says_when else {"queued_at": None}))
+    story = await gateway.until(name, "queued")
+    assert _steps(story) == ["accepted", "queued", "retrying"]
+    assert story["created_at"] <= story["queued_at"] <= story["timeline"][-1]["at"]
+    assert (_counted(gateway, "queued"), _marks(gateway)._waiting) == (1, {})
+    gateway.peers.ended.append(
+        StatusEvent(
+            notification_id=message.notification_id, notification_type="email", status="sent", at=datetime.now(UTC)
+        )
+    )
+    assert _steps(await gateway.until(name, "sent")) == ["accepted", "queued", "retrying", "sent"]
+
+
+@pytest.mark.parametrize("by", ["a worker of the release before", "a callback"])
+async def test_what_was_moved_by_who_does_not_say_when_it_was_queued_is_marked_all_the_same(start, by: str) -> None:
+    gateway = await start(queued_mark_seconds=0.4)
+    message = await _published(gateway)
+    name = str(message.notification_id)
+    if by == "a callback":
+        await gateway.callback(name, "delivered")
+    else:
+        await _report(gateway, message, "delivered", queued_at=None)
+    story = await gateway.until(name, "delivered")
+    assert (story["queued_at"], _steps(story)) == (None, ["accepted", "delivered"])
+
+    async def marked() -> bool:
+        return (await gateway.story(name))["queued_at"] is not None
+
+    await _eventually(marked)
+    story = await gateway.story(name)
+    assert (story["status"], _steps(story)) == ("delivered", ["accepted", "queued", "delivered"])
+    assert _at(story["queued_at"]) == message.queued_at
+    assert (_counted(gateway, "queued"), _counted(gateway, "delivered")) == (1, 1)
+
+
+async def test_nobody_cancels_what_waits_for_its_mark(start) -> None:
+    gateway = await start(queued_mark_seconds=NEVER)
+    message = await _published(gateway)
+    refused = await gateway.http.delete(f"/api/v1/notifications/{message.notification_id}", headers=gateway.token())
+    assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
+
+
+async def test_the_mark_does_not_wait_until_a_relay_takes_the_row(start) -> None:
+    gateway = await start(queued_mark_seconds=NEVER, lease_seconds=4)
+    gateway.peers.add_template()
+    user = gateway.peers.add_user()
+    name = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
+    story = await gateway.until(name, "queued")
+    assert _at(story["updated_at"]) - _at(story["created_at"]) < timedelta(seconds=4)
+    assert (await gateway.broker.depth("email.queue")).ready == 1
+
+
+async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellable(start) -> None:
+    """A relay that has taken it and cannot publish gives it back, but not as one that no worker can have."""
+    dead = await start(queued_mark_seconds=NEVER, lease_seconds=1, relay_interval_seconds=1_000)
+    _marks(dead).confirmed = lambda *_, **__: None  # it dies between the confirm and the mark
+    broker = BrokerThatMayBeAway()
+    living = await start(broker=broker, relay_interval_seconds=1_000, lease_seconds=30)
+    name = str((await _published(dead)).notification_id)
+    relay = _relay(living)
+    take = relay._take
+
+    async def taken_as_the_broker_goes() -> list[DueRow]:
+        rows = await take()
+        broker.away = bool(rows)
+        return rows
+
+    relay._take = taken_as_the_broker_goes
+
+    async def relayed() -> bool:
+        await relay.run_once()
+        return broker.away
+
+    await _eventually(relayed)
+    refused = await living.http.delete(f"/api/v1/notifications/{name}", headers=living.token())
+    assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
+
+
+async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
+    """What waited in memory past its lease, and finds no broker then: a relay, of this process too, has published it."""
+    gateway = await start(queued_mark_seconds=NEVER, lease_seconds=1.5, relay_interval_seconds=1_000)
+    outbox = gateway.app.state.desk.acceptor._outbox
+    held: list[tuple[NewNotification, Lease]] = []
+    outbox.offer = lambda row, created_at: held.append((row, Lease.since(created_at)))
+    gateway.peers.add_template()
+    name = (await gateway.send(user_id=str(gateway.peers.add_user().id))).json()["data"]["notification_id"]
+
+    async def relayed() -> bool:
+        return await _relay(gateway).run_once() > 0
+
+    await _eventually(relayed)
+    [(row, lease)] = held
+    await outbox._release([letter(row, lease, created_at=lease.at)])
+    refused = await gateway.http.delete(f"/api/v1/notifications/{name}", headers=gateway.token())
+    assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
+
+
+async def test_a_copy_that_a_relay_publishes_is_not_counted_again(start) -> None:
+    gateway = await start(lost_grace_seconds=0.3)
+    message = await _published(gateway)  # and lost: nobody reports on it
+    again = NotificationMessage.model_validate_json((await gateway.published())[0])
+    assert again.notification_id == message.notification_id
+    assert again.queued_at > message.queued_at
+    assert message.created_at == again.created_at
+
+    async def moved_on() -> bool:
+        return _at((await gateway.story(str(message.notification_id)))["queued_at"]) >= again.queued_at
+
+    await _eventually(moved_on)
+    assert _counted(gateway, "queued") == 1
+
+
+@pytest.fixture
+async def marks(start):
+    """`await marks(NEVER)`: those of a second process, with a notification that this one published, and what they count."""
+    gateway = await start(queued_mark_seconds=NEVER)
+
+    async def make(moment_seconds: float) -> tuple[QueuedMarks, QueuedMark, CollectorRegistry]:
+        message = await _published(gateway)
+        registry = CollectorRegistry()
+        store = Store(_database(gateway), process="p", lease_seconds=30)
+        made = QueuedMarks(store, GatewayMetrics(registry), moment_seconds=moment_seconds)
+        return made, QueuedMark(Round(message.notification_id, 0), message.queued_at), registry
+
+    make.gateway = gateway
+    return make
+
+
+def _far() -> float:
+    return time.monotonic() + NEVER
+
+
+async def test_a_gateway_that_stops_marks_what_waits(marks) -> None:
+    queued, mark, registry = await marks(NEVER)
+    queued.confirmed([mark], by=_far())
+    await queued.close()
+    assert (await marks.gateway.story(str(mark.round.id)))["status"] == "queued"
+    assert registry.get_sample_value("notifications_total", {"type": "email", "status": "queued"}) == 1
+
+
+async def test_when_too_many_wait_they_are_marked_at_once(marks, monkeypatch) -> None:
+    monkeypatch.setattr("api_gateway.services.queued_marks.MAX_WAITING", 1)
+    queued, first, _ = await marks(NEVER)
+    _, second, _ = await marks(NEVER)
+    queued.confirmed([first], by=_far())
+    queued.confirmed([second], by=_far())
+    await marks.gateway.until(str(second.round.id), "queued")
+    assert (await marks.gateway.story(str(first.round.id)))["status"] == "pending"
+
+
+async def test_a_report_of_an_earlier_round_does_not_take_the_mark_of_a_fresh_one(marks) -> None:
+    queued, mark, _ = await marks(NEVER)
+    async with _database(marks.gateway).begin() as connection:
+        await connection.execute(text("UPDATE notifications SET replay = 1"))
+    fresh = QueuedMark(Round(mark.round.id, 1), mark.queued_at)
+    queued.confirmed([fresh], by=_far())
+    queued.reported(mark.round)
+    await queued.close()
+    assert (await marks.gateway.story(str(mark.round.id)))["status"] == "queued"
+
+
+async def test_while_the_database_is_away_marks_wait_for_it(marks) -> None:
+    queued, mark, registry = await marks(0.1)
+    url = marks.gateway.settings.database_url
+    name = url.rpartition("/")[2].partition("?")[0]
+    operator = await asyncpg.connect(url.replace("+asyncpg", ""))
+    try:
+        await operator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
+        await operator.execute(END_SESSIONS)
+        with capture_logs() as events:
+            queued.confirmed([mark], by=_far())
+            await _eventually(_put_off(events))
+        assert await operator.fetchval("SELECT status FROM notifications WHERE id = $1", mark.round.id) == "pending"
+        await operator.execute("SET default_transaction_read_only = off")
+        await operator.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
+
+        async def marked() -> bool:
+            status = await operator.fetchval("SELECT status FROM notifications WHERE id = $1", mark.round.id)
+            return bool(status == "queued")
+
+        await _eventually(marked)
+        await queued.close()
+        assert registry.get_sample_value("notifications_total", {"type": "email", "status": "queued"}) == 1
+    finally:
+        await operator.close()
+
+
+END_SESSIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE datname = current_database() AND pid <> pg_backend_pid()"""
+
+
+def _put_off(events: list) -> Callable[[], Awaitable[bool]]:
+    async def put_off() -> bool:
+        return any(one["event"] == "outbox.mark_deferred" for one in events)
+
+    return put_off
+
+
+async def test_the_time_that_a_message_states_is_the_databases(start) -> None:
+    """Whatever the clock of this host says: the lease began at a time of the database's, and since then it is measured."""
+    at = datetime(2001, 2, 3, tzinfo=UTC)
+    assert timedelta(seconds=5) <= Lease(at, time.monotonic() - 5).now() - at < timedelta(seconds=6)
+    gateway = await start(queued_mark_seconds=NEVER)
+    soon = datetime.now(UTC) + timedelta(seconds=0.5)
+    message = await _published(gateway, send_at=soon.isoformat())  # through the relay
+    async with _database(gateway).begin() as connection:
+        now = await connection.scalar(text("SELECT now()"))
+    assert max(soon, message.created_at) <= message.queued_at <= now
+
+
+async def test_a_time_that_cannot_be_is_held_between_creation_and_report(start) -> None:
+    gateway = await start(queued_mark_seconds=NEVER)
+    for wrong in (timedelta(days=-400), timedelta(days=400)):
+        message = await _published(gateway)
+        await _report(gateway, message, "sent", queued_at=datetime.now(UTC) + wrong)
+        story = await gateway.until(str(message.notification_id), "sent")
+        assert story["created_at"] <= story["queued_at"] <= story["sent_at"]
