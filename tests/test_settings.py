@@ -320,6 +320,20 @@ def test_every_service_runs_on_the_briefs_own_env(
         assert "your-secret-key-here" not in log
 
 
+def test_a_worker_is_one_process_in_an_environment_that_asks_for_several(
+    env: pytest.MonkeyPatch, tmp_path: Path, processes: dict[str, ServerProcess]
+) -> None:
+    port, log = free_port(), tmp_path / "log"
+    given = {"PORT": str(port), "HOST": "127.0.0.1", "WEB_CONCURRENCY": "3"}
+    processes["email-worker"] = ServerProcess([sys.executable, "-m", MODULES["email-worker"]], log, given)
+    wait_until(lambda: _lives(port), 60, "email-worker")
+    pid = processes["email-worker"].process.pid
+    assert Path(f"/proc/{pid}/task/{pid}/children").read_text() == ""
+    warned = [line for line in log.read_text().splitlines() if "WEB_CONCURRENCY" in line]
+    assert len(warned) == 1
+    assert json.loads(warned[0])["event"] == "settings.ignored"
+
+
 def _lives(port: int) -> bool:
     try:
         return httpx2.get(f"http://127.0.0.1:{port}/health/live", trust_env=False).status_code == 200

@@ -134,7 +134,11 @@ class Gateway:
             reconciler=self.reconciler,
             commands=Commands(self.database, self.directory, self.reader, self.reports, self.metrics),
             limiter=RateLimiter(
-                self.redis, limit=self.settings.rate_limit_per_minute, period_seconds=60, name="gateway"
+                self.redis,
+                limit=self.settings.rate_limit_per_minute,
+                period_seconds=60,
+                name="gateway",
+                processes=self.settings.processes,
             ),
             metrics=self.metrics,
         )

@@ -9,6 +9,7 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
+from chassis.metrics import Reading
 from contracts.metrics import NotificationMetrics
 from contracts.recipients import CHANNELS
 from contracts.status import Status
@@ -54,10 +55,10 @@ class ReadingMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._unaccounted = Gauge(
+        self._unaccounted = Reading(
             "notifications_unaccounted", "Accepted notifications without a row", ["type"], registry=registry
         )
-        self._oldest = Gauge(
+        self._oldest = Reading(
             "notifications_oldest_seconds",
             "How long the oldest has waited since it could go on; 0 when none waits",
             ["type", "status"],
@@ -68,8 +69,9 @@ class ReadingMetrics:
             "When the figures were last read from the database; 0 before the first time",
             ["reading"],
             registry=registry,
+            multiprocess_mode="livemax",
         )
-        self._unfounded = Gauge(
+        self._unfounded = Reading(
             "notifications_unfounded",
             "Notifications of the last 24 hours that the gateway calls sent and no ledger does",
             ["type"],

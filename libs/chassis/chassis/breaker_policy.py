@@ -49,5 +49,11 @@ def breaker_metrics(registry: CollectorRegistry) -> Gauge:
     Use: `CircuitBreaker("smtp", on_change=breaker_metrics(registry).labels("smtp").set)`.
     """
     if registry not in _gauges:
-        _gauges[registry] = Gauge("circuit_breaker_state", "0 closed, 1 half open, 2 open", ["name"], registry=registry)
+        _gauges[registry] = Gauge(
+            "circuit_breaker_state",
+            "0 closed, 1 half open, 2 open",
+            ["name"],
+            registry=registry,
+            multiprocess_mode="livemax",  # of several processes the worst off
+        )
     return _gauges[registry]

@@ -1,8 +1,12 @@
 """Prometheus metrics of one service. Each service has its own registry, so that several can share a process."""
 
+import math
+from typing import Any
+
 from prometheus_client import (
     CONTENT_TYPE_LATEST,
     CollectorRegistry,
+    Gauge,
     GCCollector,
     Histogram,
     PlatformCollector,
@@ -23,6 +27,26 @@ def new_registry() -> CollectorRegistry:
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     return registry
+
+
+class Reading(Gauge):
+    """A gauge of what somebody looked up, with labels; of several processes the last one's word counts.
+
+    `remove` and `clear` say that it is not known any more: an old figure would pass for a fresh one.
+    """
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{**options, "multiprocess_mode": "livemostrecent"})
+
+    def remove(self, *labelvalues: Any) -> None:
+        if labelvalues in self._metrics:
+            self.labels(*labelvalues).set(math.nan)  # for the other processes: see chassis.shared_metrics
+        super().remove(*labelvalues)
+
+    def clear(self) -> None:
+        for labelvalues in list(self._metrics):
+            self.labels(*labelvalues).set(math.nan)
+        super().clear()
 
 
 class RequestTimes:

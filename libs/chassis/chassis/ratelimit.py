@@ -67,8 +67,9 @@ class RateLimiter:
     """`limit` units in `period_seconds` for each caller, all at once if need be, then paid back evenly.
 
     Checks that wait at the same time share one call to Redis: one by one through redis-py each costs 0.15-0.2 ms CPU.
-    Redis being away or slow never fails a check and never lifts the limit. A refused check costs the caller nothing; a
-    cost above the limit is always refused.
+    Redis being away or slow never fails a check and never lifts the limit: each of the service's `processes` then allows a
+    whole limit at once, and its share of the limit from then on. A refused check costs the caller nothing; a cost above
+    the limit is always refused.
     """
 
     def __init__(
@@ -78,13 +79,14 @@ class RateLimiter:
         limit: int,
         period_seconds: int,
         name: str,
+        processes: int = 1,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._quota = Quota(limit, period_seconds)
         self._name = name
         self._redis = OptionalRedis(redis, used_for=f"ratelimit:{name}", clock=clock)
         self._script = redis.register_script(SCRIPT)  # EVALSHA, and again with the script when Redis does not know it
-        self._local = LocalRateLimiter(self._quota, clock)
+        self._local = LocalRateLimiter(Quota(limit, period_seconds * processes), clock)
         self._group: GroupCommit[_Spending, RateDecision] = GroupCommit(
             self._check_all, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS, crowd=CROWD
         )

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import gc
 import signal
+import socket
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -15,6 +16,7 @@ from fastapi import FastAPI
 
 from chassis.logs import configure_logs
 from chassis.one_write import OneWriteProtocol
+from chassis.processes import NOT_STARTED, Membership, listen, run_processes
 from chassis.settings import ServiceSettings, load_settings
 from chassis.tracing import Tracing, tracing_from_environment
 
@@ -34,12 +36,41 @@ class AppFactory(Protocol[Settings_contra]):
 
 def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) -> None:
     """Serves until SIGTERM or SIGINT, then lets the requests in flight end and sends the last spans."""
-    settings, tracing = load_settings(kind), tracing_from_environment(service)
+    settings = load_settings(kind)
+    if settings.processes == 1:
+        status = _serve(settings, create_app, service)
+    else:
+        status = _serve_in_processes(settings, create_app, service)
+    if status:
+        raise SystemExit(status)
+
+
+def _serve_in_processes(settings: Settings, create_app: AppFactory[Settings], service: str) -> int:
+    """The app is made in each process: what it starts (threads, loops) would not survive the fork."""
+    configure_logs(level=settings.log_level, form=settings.log_format, service=service)
+    try:
+        listeners = listen(settings.host, settings.port, settings.processes)
+    except OSError as error:
+        log.error("server.not_started", HOST=settings.host, PORT=settings.port, hint=str(error))  # noqa: TRY400 - one line
+        return NOT_STARTED
+    log.info("server.listening", port=listeners[0][0].getsockname()[1], processes=settings.processes)
+    _leave_start_up_alone()
+    return run_processes(listeners, lambda membership: _serve(settings, create_app, service, membership))
+
+
+def _serve(
+    settings: Settings, create_app: AppFactory[Settings], service: str, membership: Membership | None = None
+) -> int:
+    """In this process, alone or as one of several; the exit status."""
+    tracing = tracing_from_environment(service)
     configure_logs(level=settings.log_level, form=settings.log_format, service=service, extra=tracing.log_processors)
-    for variable in settings.weak_keys:
-        log.warning("settings.weak_key", variable=variable, hint="production refuses it: `make env` writes random ones")
+    if membership is None or membership.first:
+        _warn(settings)
+    app = create_app(settings, tracing=tracing)
+    if membership is not None:
+        app.state.metrics = membership.metrics.registry()
     config = uvicorn.Config(
-        create_app(settings, tracing=tracing),
+        app,
         host=settings.host,
         port=settings.port,
         forwarded_allow_ips=settings.forwarded_allow_ips,
@@ -49,16 +80,24 @@ def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) 
         server_header=False,
         timeout_graceful_shutdown=20,
     )
-    server = _Server(config)
+    server = _Server(config, membership)
     _leave_start_up_alone()
     try:
-        server.run()
+        server.run(None if membership is None else membership.listeners)
     finally:
         if not server.started:
             log.error("server.not_started", HOST=settings.host, PORT=settings.port, hint="a line above says why")
         tracing.flush()
-    if not server.started:
-        raise SystemExit(3)
+    return 0 if server.started else NOT_STARTED
+
+
+def _warn(settings: ServiceSettings) -> None:
+    for variable in settings.weak_keys:
+        log.warning("settings.weak_key", variable=variable, hint="production refuses it: `make env` writes random ones")
+    if settings.processes != settings.web_concurrency:
+        log.warning(
+            "settings.ignored", variable="WEB_CONCURRENCY", hint="a worker is one process: start more of them instead"
+        )
 
 
 def _leave_start_up_alone() -> None:
@@ -72,7 +111,23 @@ def _leave_start_up_alone() -> None:
 
 
 class _Server(uvicorn.Server):
-    """Ends with status 0 when it was told to stop: uvicorn's own raises the signal again once it has shut down."""
+    """Ends with status 0 when it was told to stop: uvicorn's own raises the signal again once it has shut down.
+
+    As one of several processes it tells its parent that it serves, and stops when its parent is gone.
+    """
+
+    def __init__(self, config: uvicorn.Config, membership: Membership | None) -> None:
+        super().__init__(config)
+        self._membership = membership
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self._membership is not None:
+            asyncio.get_running_loop().add_reader(self._membership.orphaned, self._stop)
+            self._membership.started()
+
+    def _stop(self) -> None:
+        self.should_exit = True
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:

@@ -65,10 +65,21 @@ class ServiceSettings(BaseSettings):
     max_body_bytes: int = Field(default=1_048_576, description="Largest request body, in bytes", gt=0)
     docs_enabled: bool = True
     forwarded_allow_ips: str = Field(default="127.0.0.1,::1", description="Proxies whose X-Forwarded-For counts")
+    web_concurrency: int = Field(
+        default=1,
+        description="Processes of an HTTP service on one port. Each opens DATABASE_POOL_SIZE connections twice",
+        ge=1,
+        le=64,
+    )
 
     @property
     def production(self) -> bool:
         return self.environment == "production"
+
+    @property
+    def processes(self) -> int:
+        """How many processes serve on the one port."""
+        return self.web_concurrency
 
     @property
     def weak_keys(self) -> list[str]:

@@ -109,6 +109,19 @@ async def test_without_redis_the_same_limit_holds_locally(dead_redis):
     assert 6 < int(decisions[-1].headers()["Retry-After"]) <= 12
 
 
+async def test_without_redis_the_processes_of_a_service_pay_back_the_limit_together(dead_redis, clock):
+    limiters = [
+        RateLimiter(dead_redis, limit=5, period_seconds=60, name="test", processes=2, clock=clock) for _ in range(2)
+    ]
+
+    async def allowed() -> int:
+        return sum([(await limiter.check("user:1")).allowed for limiter in limiters for _ in range(20)])
+
+    assert await allowed() == 10
+    clock.advance(60)
+    assert await allowed() in {4, 5}  # a half comes later
+
+
 async def test_a_slow_redis_is_waited_for_once(slow_redis, silent_server):
     limiter = RateLimiter(slow_redis, limit=5, period_seconds=60, name="test")
     decisions = await asyncio.gather(*(limiter.check("user:1") for _ in range(300)))

@@ -1,8 +1,9 @@
 """The metrics that the project promises by name, the same in the gateway and in the workers."""
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from chassis.broker import Broker, BrokerUnavailable, QueueDepth
+from chassis.metrics import Reading
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
@@ -11,8 +12,8 @@ class QueueGauges:
     """What was last seen of each queue. What cannot be looked at is not shown: an old figure would pass for a fresh one."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._size = Gauge("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
-        self._consumers = Gauge("queue_consumers", "Consumers of a queue", ["queue"], registry=registry)
+        self._size = Reading("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
+        self._consumers = Reading("queue_consumers", "Consumers of a queue", ["queue"], registry=registry)
 
     async def look(self, broker: Broker, queue: str) -> QueueDepth | None:
         """Asks the broker, and shows what it says. None: it does not answer."""

@@ -55,3 +55,8 @@ class WorkerSettings(ServiceSettings):
         le=36_500,
     )
     drain_seconds: float = Field(default=15.0, description="What a stopping worker gives its sends in flight", ge=0)
+
+    @property
+    def processes(self) -> int:
+        """One, whatever WEB_CONCURRENCY says, which the HTTP services may share an environment for."""
+        return 1

@@ -16,11 +16,8 @@ from user_service.settings import UserSettings
 
 class LoginThrottle:
     def __init__(self, redis: Redis, settings: UserSettings) -> None:
-        window = settings.login_window_seconds
-        self._accounts = RateLimiter(redis, limit=settings.login_failures, period_seconds=window, name="login-account")
-        self._clients = RateLimiter(
-            redis, limit=settings.login_client_attempts, period_seconds=window, name="login-client"
-        )
+        self._accounts = _limiter(redis, settings, settings.login_failures, "login-account")
+        self._clients = _limiter(redis, settings, settings.login_client_attempts, "login-client")
 
     async def count_client(self, address: str) -> None:
         """Raises TooManyLogins."""
@@ -33,6 +30,11 @@ class LoginThrottle:
         begins anew, and only failures add up. Addresses do not go into Redis.
         """
         await _count(self._accounts, hashlib.sha256(f"{name} {last_login_at}".encode()).hexdigest())
+
+
+def _limiter(redis: Redis, settings: UserSettings, limit: int, name: str) -> RateLimiter:
+    seconds = settings.login_window_seconds
+    return RateLimiter(redis, limit=limit, period_seconds=seconds, name=name, processes=settings.processes)
 
 
 async def _count(limiter: RateLimiter, caller: str) -> None:
