@@ -105,6 +105,7 @@ def _leave_start_up_alone() -> None:
 
     It comes more seldom, too: hardly anything here is in cycles.
     """
+    gc.enable()  # the entry points turn it off before they import anything
     gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, 20, 20)
@@ -145,6 +146,7 @@ def migrate_database(url: str, folder: Path) -> None:
 
     from chassis.migrating import migrate  # noqa: PLC0415
 
+    gc.enable()
     try:
         asyncio.run(migrate(folder, url))
     except CommandError as error:
