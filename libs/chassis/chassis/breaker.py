@@ -46,7 +46,7 @@ class Permit:
 
 
 class CircuitBreaker:
-    """One per dependency. For one event loop; every method is cheap and only `wait_ready` waits.
+    """One per dependency. For one event loop; every method is cheap and only `wait_ready` and `wait_open` wait.
 
     A result counts only in the era (the time between two changes of state) its call began in: a slow call from
     before the breaker opened neither closes it nor opens it again.
@@ -122,6 +122,11 @@ class CircuitBreaker:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(known):
                     await self._moved.wait()
+
+    async def wait_open(self) -> None:
+        """Returns once the dependency mostly fails, at once if it does already."""
+        while self.state is not BreakerState.OPEN:
+            await self._moved.wait()
 
     def _look_at_the_clock(self) -> None:
         if self._state is BreakerState.OPEN and self._clock() >= self._opens_until:

@@ -231,6 +231,30 @@ async def test_wait_ready_goes_on_waiting_when_a_probe_fails(breaker, clock):
     await asyncio.wait([waiting])
 
 
+async def test_wait_open_returns_when_the_breaker_opens_and_not_before(breaker):
+    waiting = asyncio.create_task(breaker.wait_open())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    trip(breaker)
+    async with asyncio.timeout(5):
+        await waiting
+    async with asyncio.timeout(5):
+        await breaker.wait_open()  # at once
+
+
+async def test_wait_open_waits_again_once_the_open_time_is_over(breaker, clock):
+    trip(breaker)
+    clock.advance(10)
+    waiting = asyncio.create_task(breaker.wait_open())
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert not waiting.done()
+    breaker.allow().failure()
+    async with asyncio.timeout(5):
+        await waiting
+
+
 def test_breakers_of_one_service_share_a_gauge(clock):
     registry = CollectorRegistry()
     for name in ("smtp", "fcm"):

@@ -182,12 +182,12 @@ class Worker:
 
     async def _gate(self, consumers: Sequence[Consumer]) -> int:
         """While the provider is down nothing more is taken from the queues, where priorities still count."""
-        if self._provider.state is BreakerState.OPEN:
-            for consumer in consumers:
-                await consumer.pause()
-            await self._provider.wait_ready()
-            for consumer in consumers:
-                await consumer.resume()
+        await self._provider.wait_open()
+        for consumer in consumers:
+            await consumer.pause()
+        await self._provider.wait_ready()
+        for consumer in consumers:
+            await consumer.resume()
         return 0
 
     async def _stop(self, consumers: Sequence[Consumer], loops: list["asyncio.Task[None]"]) -> None:
