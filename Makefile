@@ -1,7 +1,9 @@
 # The two commands that matter: `make up` and `make test`. Both do their own set-up. `make help` lists the rest.
 .DEFAULT_GOAL := help
 SHELL := /bin/sh
-RUN := .venv/bin
+# Another Python beside the usual one: make … VENV=.venv-3.13 PYTHON=/path/to/python3.13 (docs/adr/0021-python-version.md).
+VENV := .venv
+RUN := $(VENV)/bin
 UV = $(shell command -v uv || echo .tools/bin/uv)
 TYPED := -p chassis -p contracts -p templating -p delivery \
 	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p bench
@@ -10,15 +12,15 @@ TYPED := -p chassis -p contracts -p templating -p delivery \
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-.venv/.ready: uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard libs/*/pyproject.toml */pyproject.toml)
-	@scripts/bootstrap.sh
+$(VENV)/.ready: uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard libs/*/pyproject.toml */pyproject.toml)
+	@VENV=$(VENV) PYTHON=$(PYTHON) scripts/bootstrap.sh
 
 .PHONY: up
-up: .venv/.ready ## Run the whole system here on embedded parts; Ctrl-C stops it; ARGS='--port-offset 100 --data DIR'
+up: $(VENV)/.ready ## Run the whole system here on embedded parts; Ctrl-C stops it; ARGS='--port-offset 100 --data DIR'
 	@$(RUN)/python -m devstack up $(ARGS)
 
 .PHONY: demo
-demo: .venv/.ready ## Run it once: send an e-mail and a push, print their story, stop
+demo: $(VENV)/.ready ## Run it once: send an e-mail and a push, print their story, stop
 	@$(RUN)/python -m devstack demo $(ARGS)
 
 .PHONY: env
@@ -26,7 +28,7 @@ env: ## Write .env for docker-compose and real servers, with fresh random secret
 	@$(or $(PYTHON),python3) scripts/make_env.py
 
 .PHONY: test
-test: .venv/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
+test: $(VENV)/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
 ifeq ($(CI),true)
 	@$(RUN)/python -m tests.servers -- $(RUN)/python -m tests.side_by_side --durations=15 $(ARGS)
 else
@@ -34,24 +36,24 @@ else
 endif
 
 .PHONY: faults
-faults: .venv/.ready ## Break the system in every way of the list, on real servers of its own; prints the count
+faults: $(VENV)/.ready ## Break the system in every way of the list, on real servers of its own; prints the count
 	@FAULTS=yes $(RUN)/pytest -q tests/faults $(ARGS)
 
 .PHONY: chaos
-chaos: .venv/.ready ## Load while parts are killed at random, then the count; ARGS='--seed 7 --seconds 300 --rate 250'
+chaos: $(VENV)/.ready ## Load while parts are killed at random, then the count; ARGS='--seed 7 --seconds 300 --rate 250'
 	@$(RUN)/python -m tests.chaos $(ARGS)
 
 .PHONY: soak
-soak: .venv/.ready ## Steady load for a while, then whether any process holds more memory; ARGS='--seconds 1200 --rate 100'
+soak: $(VENV)/.ready ## Steady load for a while, then whether any process holds more memory; ARGS='--seconds 1200 --rate 100'
 	@$(RUN)/python -m tests.soak $(ARGS)
 
 .PHONY: bench
-bench: .venv/.ready ## The whole system under load, next to floors: a table and bench/results/latest.json; ARGS='--quick --cases …'
+bench: $(VENV)/.ready ## The whole system under load, next to floors: a table and bench/results/latest.json; ARGS='--quick --cases …'
 	@$(RUN)/python -m bench $(ARGS)
 
 .PHONY: locust
-locust: .venv/.ready ## Load from outside on the public API; ARGS='--host=http://localhost:8000 --users 100 --spawn-rate 10'
-	@$(UV) run --frozen --group load locust -f locustfile.py $(ARGS)
+locust: $(VENV)/.ready ## Load from outside on the public API; ARGS='--host=http://localhost:8000 --users 100 --spawn-rate 10'
+	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) run --frozen --group load locust -f locustfile.py $(ARGS)
 
 # What judges the OpenAPI documents. Only `make check` and the tests of CI need Node.js.
 JUDGES := tests/openapi/node_modules
@@ -62,7 +64,7 @@ $(JUDGES)/.ready: tests/openapi/package-lock.json
 	@cd tests/openapi && npm ci --silent && touch node_modules/.ready
 
 .PHONY: check
-check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas (needs Node.js)
+check: $(VENV)/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas (needs Node.js)
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .
 	@$(RUN)/mypy $(TYPED)
 	@PYTHONPATH=. $(RUN)/lint-imports --no-cache
@@ -74,19 +76,19 @@ check: .venv/.ready ## Lint, types, import rules, migrations, OpenAPI and messag
 	@echo "check: all green"
 
 .PHONY: drill
-drill: .venv/.ready ## On a Docker engine: bring docker-compose.yml up from nothing, break it, count, print figures
+drill: $(VENV)/.ready ## On a Docker engine: bring docker-compose.yml up from nothing, break it, count, print figures
 	@$(RUN)/python -m tests.compose.drill
 
 .PHONY: format
-format: .venv/.ready ## Format the code and repair what lint can repair
+format: $(VENV)/.ready ## Format the code and repair what lint can repair
 	@$(RUN)/ruff check --quiet --fix . ; $(RUN)/ruff format --quiet .
 
 .PHONY: schemas
-schemas: .venv/.ready ## Write what is generated and committed anew: OpenAPI, message schemas, docker-compose.prod.yml
+schemas: $(VENV)/.ready ## Write what is generated and committed anew: OpenAPI, message schemas, docker-compose.prod.yml
 	@$(RUN)/python -m contracts.schemas write
 	@$(RUN)/python -m devstack.openapi write
 	@$(RUN)/python -m tests.deploy.production
 
 .PHONY: clean
 clean: ## Remove the environment and the embedded stack's data
-	rm -rf .venv .tools .data tests/openapi/.venv $(JUDGES)
+	rm -rf .venv .venv-* .tools .data tests/openapi/.venv $(JUDGES)

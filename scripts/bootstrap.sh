@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes .venv with everything in it, from nothing but Python 3.11 or newer: finds a Python, gets uv when there is none,
+# Makes .venv (or $VENV) with everything in it, from nothing but Python 3.11 or newer: finds a Python, gets uv when there is none,
 # installs what uv.lock names. Run by the Makefile; does nothing when .venv is up to date.
 set -eu
 cd "$(dirname "$0")/.."
@@ -7,6 +7,7 @@ cd "$(dirname "$0")/.."
 fail() { printf '%s\n' "$@" >&2; exit 1; }
 new_enough() { "$1" -c 'import sys; raise SystemExit(sys.version_info < (3, 11))' >/dev/null 2>&1; }
 
+venv=${VENV:-.venv}
 python=
 for name in "${PYTHON:-}" python3.13 python3.12 python3.11 python3.14 python3 python; do
     if [ -n "$name" ] && new_enough "$name"; then python=$(command -v "$name"); break; fi
@@ -29,6 +30,6 @@ else
 fi
 
 # Compiled once, here, and not at every start of every process where Python may not write its cache.
-UV_PYTHON_DOWNLOADS=never $uv sync --frozen --quiet --compile-bytecode --python "$python" ||
+UV_PROJECT_ENVIRONMENT=$venv UV_PYTHON_DOWNLOADS=never $uv sync --frozen --quiet --compile-bytecode --python "$python" ||
     fail "The packages could not be installed; see above. Is the package index in reach?"
-touch .venv/.ready
+touch "$venv/.ready"
