@@ -80,14 +80,14 @@ def require(program: str, package: str) -> str:
 
 def require_servers(**more: str) -> None:
     """Ends the process with one line when a server, or one of `more` (program=package), is not here and not installed."""
-    missing = []
+    missing = {}
     for program, package in {**SERVERS, **more}.items():
         try:
             require(program, package)
         except FileNotFoundError:
-            missing.append(package)
+            missing[program] = package
     if missing:
-        raise SystemExit(f"Programs were not found. On Debian: apt-get install {' '.join(missing)}")
+        raise SystemExit(f"Not found: {', '.join(missing)}. On Debian: apt-get install {' '.join(missing.values())}")
 
 
 def _find(program: str) -> str | None:
