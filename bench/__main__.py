@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from bench import results
-from bench.cases import CASES
+from bench.cases import CASES, programs
 from bench.lab import Lab
 from bench.run import Options, Run
 from bench.table import table
@@ -24,7 +24,7 @@ LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
 
 def main() -> int:
     options = parse()
-    require_servers(wrk="wrk")
+    require_servers(**programs(options.cases))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
     facts, started_at = results.machine(), datetime.now(UTC).isoformat(timespec="seconds")
     done: dict[str, dict[str, Any]] = {}

@@ -15,6 +15,7 @@ from bench.ports import quiet_port
 from bench.providers import Providers
 from bench.servers import Postgres, Rabbit, Redis
 from bench.system import BenchSystem
+from bench.users import Users, Walk
 from tests.e2e.system import MODULES
 
 WORKERS = ("email-service", "push-service")
@@ -36,7 +37,8 @@ class Lab:
         self.admin = Database(self.postgres.url)
         self.providers = Providers(folder)
         self.children = Children(folder)
-        self.furniture = Furniture("", [])
+        self.furniture = Furniture()
+        self.users = self.apart = Walk(())
         self._started: list[Postgres | Redis | Rabbit] = []
 
     def start(self) -> None:
@@ -48,13 +50,21 @@ class Lab:
         for name in self._names():
             self.admin.rows(f'CREATE DATABASE "{name}"')
         self.system.start()
-        self.furniture = furnish(self.system)
+        users = Database(self.system.databases["user-service"])
+        try:
+            self.furniture = furnish(self.system, users)
+        finally:
+            users.close()
         self.system.kill_all()
         for name in self._names():
             self.admin.rows(f'ALTER DATABASE "{name}" RENAME TO "{name}_seed"')
 
-    def fresh(self, *, without: Iterable[str] = ()) -> None:
-        """Users, a template and a key are there; no notification, nothing queued, cold caches. `without` some services."""
+    def fresh(self, *, without: Iterable[str] = (), users: Users = Users.COLD) -> None:
+        """Users, a template and keys are there; no notification, nothing queued, cold caches. `without` some services.
+
+        `self.users` and `self.apart`, who are others, are whom load is to draw.
+        """
+        self.users, self.apart = Walk(self.furniture.users[: users.value]), Walk(self.furniture.apart)
         self.gateway.close()
         self.children.stop()
         self.system.kill_all()

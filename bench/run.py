@@ -6,9 +6,10 @@ from uuid import uuid4
 from bench.floors.running import BARE, start_bare
 from bench.lab import Lab
 from bench.load.plan import Plan
-from bench.load.wrk import WrkReport, post_singles
+from bench.load.wrk import CONNECTIONS, WrkReport, post_singles
 from bench.percentiles import median
 from bench.results import REFERENCE_RATE
+from bench.users import Walk
 
 WARM_UP_SECONDS = 2.0
 
@@ -48,15 +49,19 @@ class Run:
         return rate * self.bare_rate() / REFERENCE_RATE
 
     def wrk(self, port: int, seconds: float) -> WrkReport:
-        return post_singles(port, key=self.lab.furniture.key, users=self.lab.furniture.users, seconds=seconds)
+        """One by one to `port`. Only what the gateway got is drawn: the bare endpoint makes nobody known."""
+        users = self.lab.users
+        report = post_singles(port, key=self.lab.furniture.key, users=users.ahead(), seconds=seconds)
+        if port == self.lab.system.ports["api-gateway"]:
+            users.pass_by(report.answered + CONNECTIONS)  # each has one on its way at the end
+        return report
 
-    def plan(self, count: int, *, port: int | None = None, channel: str = "email") -> Plan:
-        """One by one to the gateway, or to `port`; `dataclasses.replace` changes the rest."""
-        furniture = self.lab.furniture
+    def plan(self, count: int, *, port: int | None = None, channel: str = "email", users: Walk | None = None) -> Plan:
+        """One by one to the gateway, or to `port`, for the lab's users, or others; `dataclasses.replace` changes the rest."""
         return Plan(
             port=port or self.lab.system.ports["api-gateway"],
-            key=furniture.key,
-            users=furniture.users,
+            key=self.lab.furniture.key,
+            users=(users or self.lab.users).take(count),
             prefix=uuid4().hex[:12],
             count=count,
             channel=channel,

@@ -1,10 +1,10 @@
 """The cases by name, in the order in which a whole run takes them."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
-from bench.cases.accept_batch import accept_batch
-from bench.cases.accept_single import accept_single
-from bench.cases.end_to_end import end_to_end_email, end_to_end_push
+from bench.cases.accept_batch import AcceptBatch
+from bench.cases.accept_single import AcceptSingle
+from bench.cases.end_to_end import EndToEnd
 from bench.cases.growth import growth
 from bench.cases.latency import latency_at_300
 from bench.cases.memory import memory_and_start
@@ -13,12 +13,17 @@ from bench.cases.scaling import worker_scaling
 from bench.cases.slow_smtp import slow_smtp
 from bench.results import Result
 from bench.run import Run
+from bench.users import Users
 
 CASES: Mapping[str, Callable[[Run], Result]] = {
-    "accept_single": accept_single,
-    "accept_batch": accept_batch,
-    "end_to_end_email": end_to_end_email,
-    "end_to_end_push": end_to_end_push,
+    "accept_single": AcceptSingle(Users.COLD, ratio=0.60),
+    "accept_single_hot": AcceptSingle(Users.HOT, ratio=0.80),
+    "accept_batch": AcceptBatch(Users.COLD, ratio=1.5),
+    "accept_batch_hot": AcceptBatch(Users.HOT, ratio=1.8),
+    "end_to_end_email": EndToEnd("email", Users.COLD, share=0.22, ratio=1.3, cpu_ms=2.2),
+    "end_to_end_email_hot": EndToEnd("email", Users.HOT, share=0.40, ratio=1.0, cpu_ms=1.8),
+    "end_to_end_push": EndToEnd("push", Users.COLD, share=0.22, ratio=1.3, cpu_ms=2.2),
+    "end_to_end_push_hot": EndToEnd("push", Users.HOT, share=0.16, ratio=1.0, cpu_ms=2.2),
     "latency_at_300": latency_at_300,
     "priority_under_backlog": priority_under_backlog,
     "slow_smtp": slow_smtp,
@@ -26,3 +31,10 @@ CASES: Mapping[str, Callable[[Run], Result]] = {
     "growth": growth,
     "memory": memory_and_start,
 }
+# Those that put load on, or ask for the rate of, the bare endpoint.
+WITH_WRK = frozenset(name for name in CASES if name.startswith(("accept_", "end_to_end_", "latency_")))
+
+
+def programs(cases: Iterable[str]) -> dict[str, str]:
+    """What these cases need besides the servers: program → Debian's package."""
+    return {"wrk": "wrk"} if WITH_WRK.intersection(cases) else {}

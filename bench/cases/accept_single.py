@@ -4,18 +4,18 @@ No worker runs, so that accepting and publishing alone are measured. The rate co
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from bench import books
 from bench.costs import per_notification
-from bench.floors.running import start_bare
+from bench.floors.running import BARE, start_bare
 from bench.lab import WORKERS
 from bench.load.wrk import WrkReport
 from bench.percentiles import median
 from bench.results import Result, at_least
 from bench.run import WARM_UP_SECONDS, Run
-
-RATIO = 0.70
+from bench.users import Users
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,36 +36,74 @@ class Round:
         return self.published_rate / self.bare.rate
 
 
-def accept_single(run: Run) -> Result:
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """`costs` are CPU milliseconds a notification by process, the floor's left out."""
+
+    rounds: Sequence[Round]
+    costs: Mapping[str, float]
+    balance: books.Balance
+
+    @property
+    def rate(self) -> float:
+        return median([one.published_rate for one in self.rounds])
+
+    @property
+    def bare_rates(self) -> list[float]:
+        return [one.bare.rate for one in self.rounds]
+
+    @property
+    def ratio(self) -> float:
+        """Of rounds: the machine's pace changes from one to the next."""
+        return median([one.ratio for one in self.rounds])
+
+
+@dataclass(frozen=True, slots=True)
+class AcceptSingle:
+    """`ratio` is the least to the bare endpoint."""
+
+    users: Users
+    ratio: float
+
+    def __call__(self, run: Run) -> Result:
+        run.lab.fresh(without=WORKERS, users=self.users)
+        found = measured(run, run.options.number(5, 2))
+        run.bare_rates = found.bare_rates
+        last = found.rounds[-1]
+        return Result(
+            found.rate,
+            "published/s",
+            median(found.bare_rates),
+            found.ratio,
+            percentiles={"accept": last.gateway.percentiles, "bare endpoint": last.bare.percentiles},
+            cpu_ms_per_notification=found.costs,
+            balance=found.balance,
+            target=at_least(found.ratio, self.ratio, "ratio"),
+            more={
+                "answered_per_s": [round(one.gateway.rate) for one in found.rounds],
+                "published_per_s": [round(one.published_rate) for one in found.rounds],
+                "bare_per_s": [round(one.bare.rate) for one in found.rounds],
+                "ratios": [round(one.ratio, 2) for one in found.rounds],
+                "users_drawn_again": run.lab.users.repeated,
+            },
+        )
+
+
+def measured(run: Run, rounds: int) -> Measured:
+    """On a fresh system without workers. The bare endpoint is ended again."""
     lab = run.lab
-    lab.fresh(without=WORKERS)
     bare_port, port = start_bare(lab), lab.system.ports["api-gateway"]
     answered = sum(run.wrk(one, WARM_UP_SECONDS).answered * (one == port) for one in (bare_port, port))
     books.until_published(lab)
     before = lab.cpu()
-    rounds = [_round(run, bare_port, port) for _ in range(run.options.number(5, 2))]
+    done = [_round(run, bare_port, port) for _ in range(rounds)]
     after = {name: used for name, used in lab.cpu().items() if not name.startswith("floor")}
-    run.bare_rates = [one.bare.rate for one in rounds]
-    value, floor = median([one.published_rate for one in rounds]), median(run.bare_rates)
-    ratio = median([one.ratio for one in rounds])  # of rounds: the machine's pace changes from one to the next
-    rows = sum(one.rows for one in rounds)
-    load = sum(one.gateway.cpu_seconds for one in rounds)
-    answered += sum(one.gateway.answered for one in rounds)
-    return Result(
-        value,
-        "published/s",
-        floor,
-        ratio,
-        percentiles={"accept": rounds[-1].gateway.percentiles, "bare endpoint": rounds[-1].bare.percentiles},
-        cpu_ms_per_notification=per_notification(before, after, rows, load),
-        balance=books.queued(lab, answered),
-        target=at_least(ratio, RATIO, "ratio"),
-        more={
-            "answered_per_s": [round(one.gateway.rate) for one in rounds],
-            "published_per_s": [round(one.published_rate) for one in rounds],
-            "bare_per_s": [round(one.bare.rate) for one in rounds],
-            "ratios": [round(one.ratio, 2) for one in rounds],
-        },
+    lab.children.stop(BARE)
+    load = sum(one.gateway.cpu_seconds for one in done)
+    return Measured(
+        done,
+        per_notification(before, after, sum(one.rows for one in done), load),
+        books.queued(lab, answered + sum(one.gateway.answered for one in done)),
     )
 
 

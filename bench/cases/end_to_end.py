@@ -1,10 +1,11 @@
 """One by one at full speed until the last status is `sent`, everything on this machine, one worker; for each channel.
 
-The floor is the unguarded pipeline (bare endpoint, one insert, one confirmed publish; consume, send prepared bytes,
-acknowledge) under the same load, until the same sink has the last message.
+The floor is the unguarded pipeline (bare endpoint, the user's row over HTTP when nobody has it in a cache, one insert, one
+confirmed publish; consume, send prepared bytes, acknowledge) under the same load, until the same sink has the last message.
 """
 
 import time
+from dataclasses import dataclass
 
 from bench import books
 from bench.costs import per_notification
@@ -14,65 +15,66 @@ from bench.load.run import generate
 from bench.percentiles import summary
 from bench.results import Result, at_least, at_most
 from bench.run import Run
+from bench.users import Users
+from contracts.recipients import Channel
 from tests.servers.process import wait_until
 
-SHARE_OF_BARE = 0.16
-MOST_CPU_MS = 2.2
 WARM_UP = 500
 
 
-def end_to_end_email(run: Run) -> Result:
-    return _end_to_end(run, "email")
+@dataclass(frozen=True, slots=True)
+class EndToEnd:
+    """With its targets: `share` of the bare endpoint, `ratio` to the unguarded pipeline, `cpu_ms` of our services."""
 
+    channel: Channel
+    users: Users
+    share: float
+    ratio: float
+    cpu_ms: float
 
-def end_to_end_push(run: Run) -> Result:
-    return _end_to_end(run, "push")
+    def __call__(self, run: Run) -> Result:
+        lab, channel, count = run.lab, self.channel, run.options.number(20_000, 3_000)
+        floor, floor_costs = self._floor(run, count)
+        lab.fresh(without=[_other_worker(channel)], users=self.users)
+        bare = run.bare_rate()
+        warm = generate(lab.folder, run.plan(WARM_UP, channel=channel))
+        books.until_sent(lab, WARM_UP, channel)
+        before = lab.cpu()
+        report = generate(lab.folder, run.plan(count, channel=channel))
+        books.until_sent(lab, WARM_UP + count, channel)
+        value = count / (time.monotonic() - report.started)
+        costs = per_notification(before, lab.cpu(), count, report.cpu_seconds)
+        return Result(
+            value,
+            "sent/s",
+            floor,
+            value / floor,
+            percentiles={"accept": summary(report.latencies)},
+            cpu_ms_per_notification=costs,
+            balance=books.delivered(lab, warm.ids + report.ids, channel),
+            target=at_least(value / bare, self.share, "share of the bare endpoint")
+            & at_least(value / floor, self.ratio, "ratio")
+            & at_most(costs["services"], self.cpu_ms, "services' CPU ms"),
+            more={
+                "accepted_per_s": round(report.rate),
+                "share_of_bare_endpoint": round(value / bare, 3),
+                "floor_cpu_ms_per_notification": floor_costs,
+            },
+        )
 
-
-def _end_to_end(run: Run, channel: str) -> Result:
-    lab, count = run.lab, run.options.number(20_000, 3_000)
-    floor, floor_costs = _floor(run, channel, count)
-    lab.fresh(without=[_other_worker(channel)])
-    bare = run.bare_rate()
-    warm = generate(lab.folder, run.plan(WARM_UP, channel=channel))
-    books.until_sent(lab, WARM_UP, channel)
-    before = lab.cpu()
-    report = generate(lab.folder, run.plan(count, channel=channel))
-    books.until_sent(lab, WARM_UP + count, channel)
-    value = count / (time.monotonic() - report.started)
-    costs = per_notification(before, lab.cpu(), count, report.cpu_seconds)
-    return Result(
-        value,
-        "sent/s",
-        floor,
-        value / floor,
-        percentiles={"accept": summary(report.latencies)},
-        cpu_ms_per_notification=costs,
-        balance=books.delivered(lab, warm.ids + report.ids, channel),
-        target=at_least(value / bare, SHARE_OF_BARE, "share of the bare endpoint")
-        & at_least(value / floor, 1.0, "ratio")
-        & at_most(costs["services"], MOST_CPU_MS, "services' CPU ms"),
-        more={
-            "accepted_per_s": round(report.rate),
-            "share_of_bare_endpoint": round(value / bare, 3),
-            "floor_cpu_ms_per_notification": floor_costs,
-        },
-    )
-
-
-def _floor(run: Run, channel: str, count: int) -> tuple[float, dict[str, float]]:
-    """(messages a second, CPU by process). The services are idle meanwhile, but for their loops: they are stopped."""
-    lab = run.lab
-    lab.fresh(without=lab.system.databases)
-    port = start_pipeline(lab, channel)
-    generate(lab.folder, run.plan(WARM_UP, port=port, channel=channel))
-    _until_taken(lab, channel, WARM_UP)
-    before = lab.cpu()
-    report = generate(lab.folder, run.plan(count, port=port, channel=channel))
-    _until_taken(lab, channel, WARM_UP + count)
-    rate = count / (time.monotonic() - report.started)
-    costs = per_notification(before, lab.cpu(), count, report.cpu_seconds)
-    return rate, {name: round(ms, 3) for name, ms in costs.items() if name != "services"}
+    def _floor(self, run: Run, count: int) -> tuple[float, dict[str, float]]:
+        """(messages a second, CPU by process). The services are stopped meanwhile: their loops would cost something."""
+        lab, channel = run.lab, self.channel
+        lab.fresh(without=lab.system.databases, users=self.users)
+        port = start_pipeline(lab, channel, self.users)
+        generate(lab.folder, run.plan(WARM_UP, port=port, channel=channel))
+        _until_taken(lab, channel, WARM_UP)
+        before = lab.cpu()
+        report = generate(lab.folder, run.plan(count, port=port, channel=channel))
+        _until_taken(lab, channel, WARM_UP + count)
+        rate = count / (time.monotonic() - report.started)
+        costs = per_notification(before, lab.cpu(), count, report.cpu_seconds)
+        return rate, {name: round(ms, 3) for name, ms in costs.items() if name != "services"}
 
 
 def _until_taken(lab: Lab, channel: str, number: int) -> None:

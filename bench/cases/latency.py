@@ -16,8 +16,8 @@ from bench.results import Result, at_most
 from bench.run import Run
 
 RATE = 300.0
-ACCEPT_P95_MS = 15.0
-PROVIDER_P95_MS = 150.0
+ACCEPT_P95_MS = 20.0
+PROVIDER_P95_MS = 120.0
 WARM_UP_SECONDS = 3
 ROUNDS = 3
 

@@ -1,12 +1,16 @@
 """Starting the floors beside a lab; `Lab.fresh` and `Lab.stop` end them."""
 
+from bench.database import Database
+from bench.floors.looking_up import fill
 from bench.lab import Lab
 from bench.ports import quiet_port
+from bench.users import Users
 from tests.servers.process import listens, wait_until
 
 BARE = "floor: bare endpoint"
 ACCEPTING = "floor: accepting"
 DELIVERING = "floor: delivering"
+LOOKING_UP = "floor: looking up"
 SINK_PORTS = {"email": ("smtp", "smtp_port"), "push": ("fcm", "fcm_port")}
 
 
@@ -15,14 +19,27 @@ def start_bare(lab: Lab) -> int:
     return _start_app(lab, BARE, "bench.floors.bare", {})
 
 
-def start_pipeline(lab: Lab, channel: str) -> int:
-    """The accepting half's port; the delivering half consumes when this returns."""
+def start_pipeline(lab: Lab, channel: str, users: Users) -> int:
+    """The accepting half's port; the delivering half consumes when this returns. Users who are COLD are looked up."""
     env = {"DATABASE_URL": lab.new_database("floor"), "RABBITMQ_URL": lab.rabbit.url}
+    if users is Users.COLD:
+        env["USERS_URL"] = f"http://127.0.0.1:{_start_users(lab)}"
     port = _start_app(lab, ACCEPTING, "bench.floors.accepting", env)
     kind, fact = SINK_PORTS[channel]
     lab.children.start(DELIVERING, "bench.floors.delivering", kind, lab.providers.facts[fact], env=env)
     lab.children.said(DELIVERING)
     return port
+
+
+def _start_users(lab: Lab) -> int:
+    """Its port. Their database is their own, as the user service's is."""
+    url = lab.new_database("floor_users")
+    database = Database(url)
+    try:
+        fill(database, lab.furniture.users)
+    finally:
+        database.close()
+    return _start_app(lab, LOOKING_UP, "bench.floors.looking_up", {"DATABASE_URL": url})
 
 
 def _start_app(lab: Lab, name: str, module: str, env: dict[str, str]) -> int:

@@ -10,7 +10,7 @@ VARIABLES = {"name": "Ada", "link": "https://example.com/x"}
 
 
 def requests(plan: Plan) -> Iterator[bytes]:
-    """Users take turns; every item has a request id of its own."""
+    """Users and priorities take turns; every item has a request id of its own."""
     path = PATH + ("/" if plan.size == 1 else "/batch")
     numbers = range(plan.count)
     for start in range(0, plan.count, plan.size):
@@ -25,7 +25,7 @@ def item(plan: Plan, number: int) -> dict[str, object]:
         "template_code": "welcome",
         "variables": VARIABLES,
         "request_id": f"{plan.prefix}-{number}",
-        "priority": plan.priority,
+        "priority": plan.priorities[number % len(plan.priorities)],
         "metadata": {"campaign": "bench"},
     }
 

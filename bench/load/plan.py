@@ -1,6 +1,7 @@
 """What a generator is to send, and what it reports; both cross a process boundary as JSON."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Self
@@ -9,7 +10,8 @@ from typing import Self
 @dataclass(frozen=True, slots=True)
 class Plan:
     """`count` notifications in requests of `size`, over `connections` of which each waits for its answer; or, with a
-    `rate`, one request every 1/`rate` seconds whatever the answers do. `prefix` makes the request ids unique."""
+    `rate`, one request every 1/`rate` seconds whatever the answers do. `prefix` makes the request ids unique; `users`
+    and `priorities` take turns."""
 
     port: int
     key: str
@@ -17,7 +19,7 @@ class Plan:
     prefix: str
     count: int
     channel: str = "email"
-    priority: int = 5
+    priorities: Sequence[int] = (5,)
     size: int = 1
     connections: int = 64
     rate: float = 0.0

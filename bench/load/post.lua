@@ -10,7 +10,7 @@ function setup(thread)
 end
 
 function init()
-  for user in string.gmatch(os.getenv("BENCH_USERS"), "[^,]+") do
+  for user in io.lines(os.getenv("BENCH_USERS")) do
     users[#users + 1] = user
   end
   prefix = os.getenv("BENCH_PREFIX") .. "-" .. number .. "-"
@@ -20,7 +20,7 @@ end
 
 function request()
   sent = sent + 1
-  local body = before_user .. users[sent % #users + 1] .. before_request .. prefix .. sent .. after_request
+  local body = before_user .. users[(sent - 1) % #users + 1] .. before_request .. prefix .. sent .. after_request
   return head .. #body .. "\r\n\r\n" .. body
 end
 

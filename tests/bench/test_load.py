@@ -34,6 +34,11 @@ def test_every_item_has_its_own_request_id_and_users_take_turns() -> None:
     assert [one["user_id"] for one in sent] == ["u0", "u1", "u0", "u1", "u0"]
 
 
+def test_priorities_take_turns_within_a_batch_as_well() -> None:
+    sent = bodies(replace(PLAN, priorities=[1, 2, 3], size=5))
+    assert [one["priority"] for one in sent[0]["notifications"]] == [1, 2, 3, 1, 2]  # type: ignore[index, attr-defined]
+
+
 def test_a_batch_holds_as_many_as_the_plan_says_and_the_last_one_the_rest() -> None:
     sent = bodies(replace(PLAN, size=2))
     assert [len(one["notifications"]) for one in sent] == [2, 2, 1]  # type: ignore[arg-type]

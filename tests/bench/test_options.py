@@ -1,12 +1,13 @@
 """The command line offers what the README explains."""
 
+import inspect
 import re
 from pathlib import Path
 
 import pytest
 
 from bench import __main__ as bench
-from bench.cases import CASES
+from bench.cases import CASES, programs
 from bench.cases.slow_smtp import steady_rate
 
 README = Path(bench.__file__).with_name("README.md")
@@ -33,6 +34,17 @@ def test_an_unknown_case_is_refused_before_anything_starts(
     with pytest.raises(SystemExit):
         bench.parse()
     assert "no such case: warp" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_case_is_known_to_need_wrk_exactly_when_it_runs_it(name: str) -> None:
+    """Directly, or by asking for the bare endpoint's rate; or by what it borrows from another case."""
+    case = CASES[name]
+    module = inspect.getmodule(case if inspect.isfunction(case) else type(case))
+    named = [(one, inspect.getmodule(one)) for one in vars(module).values() if callable(one) or inspect.ismodule(one)]
+    ours = [module, *(one for one, home in named if home and home.__name__.startswith("bench.cases."))]
+    runs_it = any(re.search(r"run\.(wrk|bare_rate|scaled)\(", inspect.getsource(one)) for one in ours)
+    assert programs([name]) == ({"wrk": "wrk"} if runs_it else {})
 
 
 def test_a_steady_rate_leaves_start_and_end_out() -> None:

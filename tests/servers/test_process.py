@@ -13,6 +13,8 @@ ROOT = Path(__file__).resolve().parents[2]
     ("module", "missing"),
     [
         ("bench", {"redis-server", "rabbitmq-server", "wrk"}),
+        ("bench --cases accept_batch", {"redis-server", "rabbitmq-server", "wrk"}),
+        ("bench --cases memory,growth", {"redis-server", "rabbitmq-server"}),
         ("tests.chaos", {"redis-server", "rabbitmq-server"}),
         ("tests.soak", {"redis-server", "rabbitmq-server"}),
     ],

@@ -1,0 +1,72 @@
+"""Notifications of priority 10 at 20/s: how long each takes until the provider has it, alone or beside other load."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bench import books
+from bench.cases.latency import to_provider
+from bench.lab import Lab
+from bench.load.plan import Plan, Report
+from bench.load.run import generate
+from bench.percentiles import summary
+from bench.results import Result, at_most
+from bench.run import Run
+from tests.servers.process import wait_until
+
+RATE = 20.0
+WARM_UP_SECONDS = 3.0
+
+
+def plan(run: Run, seconds: float) -> Plan:
+    """To users who are in no cache, whatever the other load has looked up."""
+    count = int(RATE * seconds)
+    return replace(run.plan(count, users=run.lab.apart), priorities=[10], rate=RATE)
+
+
+def alone(run: Run, seconds: float) -> tuple[list[float], books.Balance]:
+    """On a fresh system: seconds from each POST to the provider, and what became of all."""
+    lab = run.lab
+    lab.fresh(without=["push-service"])
+    warm = generate(lab.folder, plan(run, WARM_UP_SECONDS))
+    urgent = generate(lab.folder, plan(run, seconds))
+    books.until_sent(lab, len(warm.accepted) + len(urgent.accepted))
+    return to_provider(lab, urgent), books.delivered(lab, warm.ids + urgent.ids)
+
+
+def until_delivered(lab: Lab, urgent: Report) -> None:
+    def all_there() -> bool:
+        return set(urgent.ids) <= {key for key, _ in lab.providers.smtp.arrivals()}
+
+    wait_until(all_there, 120, "the urgent ones with the provider")
+
+
+def unfinished(lab: Lab, wanted: Sequence[str], backlog: Sequence[str]) -> books.Balance:
+    """All wanted ones once; of the backlog none twice, and what the provider lacks is still to come: nothing lost."""
+    arrived = [key for key, _ in lab.providers.smtp.arrivals()]
+    counted = books.balance([*wanted, *backlog], arrived)
+    still_to_come = len(set(backlog) - set(arrived))
+    return books.Balance(counted.lost - still_to_come, counted.duplicated) + books.unaccounted(lab)
+
+
+def compared(
+    without: Sequence[float],
+    beside: Sequence[float],
+    what: str,
+    most: float,
+    *,
+    balance: books.Balance,
+    more: dict[str, float],
+) -> Result:
+    """The p99 beside other load, which is `what`, against the p99 without; at most `most` times as long."""
+    alone, during = summary(without), summary(beside)
+    ratio = during["p99"] / alone["p99"]
+    return Result(
+        during["p99"],
+        f"ms p99 {what}",
+        alone["p99"],
+        ratio,
+        percentiles={"alone": alone, what: during},
+        balance=balance,
+        target=at_most(ratio, most, "ratio"),
+        more=more,
+    )
