@@ -1,4 +1,4 @@
-"""What every case finds in the system: users with a device each, a template, an API key."""
+"""What every case finds in the system: users with a device each, a template, API keys."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -21,9 +21,10 @@ PERSON = {
 
 @dataclass(frozen=True, slots=True)
 class Furniture:
-    """`apart` are users who are not among `users`."""
+    """`key` and `other_key` are of two applications; `apart` are users who are not among `users`."""
 
     key: str = ""
+    other_key: str = ""
     users: tuple[str, ...] = ()
     apart: tuple[str, ...] = ()
 
@@ -35,6 +36,7 @@ def furnish(system: System, users: Database) -> Furniture:
     everybody = populate(users, model, Users.COLD.value + APART)
     return Furniture(
         key=_key(system, "bench"),
+        other_key=_key(system, "bench: broadcasts"),
         users=tuple(everybody[: Users.COLD.value]),
         apart=tuple(everybody[Users.COLD.value :]),
     )

@@ -1,12 +1,14 @@
 """The five services with the settings they have in production, and counting sinks for providers."""
 
+import os
+import signal
 import time
 from pathlib import Path
 
 from bench.ports import quiet_port
 from bench.servers import Rabbit
 from tests.e2e.system import MODULES, System
-from tests.servers.process import wait_until
+from tests.servers.process import listens, wait_until
 
 # Unlimited callers, and the services' own defaults in all the rest: what the end-to-end tests shorten is taken back.
 SETTINGS = {"RATE_LIMIT_PER_MINUTE": "50000000"}
@@ -50,11 +52,11 @@ class BenchSystem(System):
         return {name: process.process.pid for name, process in self.processes.items() if process.process.poll() is None}
 
     def kill_all(self) -> None:
-        """SIGKILL: what they leave behind is thrown away anyway."""
+        """SIGKILL to each with the processes that it has started: what they leave behind is thrown away anyway."""
         for process in self.processes.values():
             if process.process.poll() is None:
-                process.process.kill()
-        wait_until(lambda: not self.pids(), 30, "the services' end")
+                os.killpg(process.process.pid, signal.SIGKILL)
+        wait_until(lambda: not (self.pids() or any(map(listens, self.ports.values()))), 30, "the services' end")
         self.processes.clear()
         self.ports = {name: port for name, port in self.ports.items() if name in MODULES}
 

@@ -1,4 +1,4 @@
-"""How long each process takes until it is ready, and what it holds at rest and under load."""
+"""How long each process takes until it is ready, what it uses at rest, and what it holds under load."""
 
 import time
 from dataclasses import replace
@@ -7,11 +7,12 @@ from bench import books
 from bench.lab import Lab
 from bench.load.run import Generator
 from bench.measure import Memory, memory
-from bench.results import Result
+from bench.results import Result, at_most
 from bench.run import Run
 from tests.e2e.system import MODULES
 
-REST_SECONDS = 5.0
+SETTLING_SECONDS = 5.0
+MOST_IDLE_CPU = 1.0  # per cent of a core, each of our services
 SAMPLE_SECONDS = 0.5
 
 
@@ -20,7 +21,8 @@ def memory_and_start(run: Run) -> Result:
     lab = run.lab
     lab.fresh(without=MODULES)
     seconds = {name: round(lab.system.start_timed(name), 2) for name in MODULES}
-    time.sleep(REST_SECONDS)
+    time.sleep(SETTLING_SECONDS)
+    idle = _idle_cpu(lab, run.options.lasting(20, 5))
     rest = memory(lab.pids())
     count = run.options.number(20_000, 4_000)
     generator = Generator(lab.folder, replace(run.plan(count), connections=64))
@@ -34,11 +36,21 @@ def memory_and_start(run: Run) -> Result:
         sum(rest[name].pss for name in MODULES),
         "MiB at rest",
         balance=books.delivered(lab, report.ids),
+        target=at_most(max(idle[name] for name in MODULES), MOST_IDLE_CPU, "% of a core a service at rest"),
         more={
+            "percent_of_a_core_at_rest": idle,
             "seconds_until_ready": seconds,
             "mib": {name: _shown(rest[name], load.get(name, rest[name])) for name in rest},
         },
     )
+
+
+def _idle_cpu(lab: Lab, seconds: float) -> dict[str, float]:
+    """Per cent of a core by process, while nobody asks for anything."""
+    before, began = lab.cpu(), time.monotonic()
+    time.sleep(seconds)
+    after, lasted = lab.cpu(), time.monotonic() - began
+    return {name: round((after[name] - before[name]) / lasted * 100, 2) for name in before}
 
 
 def _highest(lab: Lab, count: int) -> dict[str, Memory]:

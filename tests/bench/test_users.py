@@ -1,4 +1,4 @@
-"""The users of the bench are as a sign-up makes them, and take turns."""
+"""The users of the bench are as a sign-up makes them, are found by the services' own classes, and take turns."""
 
 import asyncio
 import socket
@@ -16,6 +16,7 @@ from redis.asyncio import Redis
 from bench.database import Database
 from bench.floors import looking_up
 from bench.floors.accepting import recipient_of, users_client
+from bench.load import lookups
 from bench.users import Walk, populate
 from chassis.breaker import CircuitBreaker
 from chassis.http_client import ServiceClient
@@ -101,6 +102,23 @@ async def test_somebody_without_a_device_cannot_be_copied(service: Service) -> N
     await service.rows("DELETE FROM user_push_tokens")
     with pytest.raises(RuntimeError, match=f"0 users with a device were made instead of {NUMBER}"):
         await service.populate()
+
+
+@pytest.mark.parametrize("make", [lookups.gateway, lookups.worker])
+async def test_the_services_own_classes_find_whoever_is_there_and_no_one_else(
+    make, service: Service, redis: Redis
+) -> None:
+    made = [UUID(user) for user in await service.populate()]
+    look_up = make(service.client, redis)
+    assert await look_up(made[:20]) == 20
+    assert await look_up([*made[20:30], uuid4()]) == 10
+
+
+async def test_a_worker_s_fallback_is_not_taken_for_a_find(service: Service, redis: Redis, unused_tcp_port) -> None:
+    tokens = ServiceTokens("s" * 32, API_GATEWAY)
+    nobody = ServiceClient(f"http://127.0.0.1:{unused_tcp_port}", USER_SERVICE, tokens, CircuitBreaker(USER_SERVICE))
+    assert await lookups.worker(nobody, redis)([uuid4()]) == 0
+    await nobody.close()
 
 
 async def test_the_floor_finds_each_of_the_same_users(databases: Databases, monkeypatch: pytest.MonkeyPatch) -> None:
