@@ -30,8 +30,9 @@ _UNESCAPED_PLUS = re.compile(rf"({_LOCAL.pattern}) (\d\d:?\d\d)", re.ASCII)
 _PROSE = (
     (re.compile(r"^(?:Value error|Assertion failed), "), ""),
     (re.compile(r"a valid dictionary( or .*)?$"), "an object"),
-    # What it says of text whose length is checked after a validator of ours, and of secrets.
+    # What it says of text whose length is checked after a validator of ours, and of secrets; of lists, tuples and sets.
     (re.compile(r"^Value should have at (least|most) (\d+) items? after validation.*"), r"Length should be at \1 \2"),
+    (re.compile(r" after validation, not (more than )?\d+$"), ""),
 )
 
 
