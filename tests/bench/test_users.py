@@ -51,7 +51,8 @@ class Service:
         return await asyncio.to_thread(self.database.rows, statement)
 
     async def contact(self, user_id: str) -> UserContact:
-        return await self.app.state.services.contacts.find(UUID(user_id))
+        found = await self.app.state.services.contacts.find(UUID(user_id))
+        return UserContact.model_validate(found)
 
 
 @pytest.fixture
