@@ -8,6 +8,7 @@ from starlette.requests import Request
 from api_gateway.services.forwarding import Forwarder
 from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from chassis.errors import Unavailable
+from tests.holding import holding_server
 
 
 def _request() -> Request:
@@ -19,28 +20,20 @@ def _request() -> Request:
 
 
 async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
-    held = asyncio.Event()
-
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await held.wait()
-        writer.close()
-
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=2))
-    forwarder = Forwarder(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}", breaker)
-    await forwarder._http.aclose()
-    forwarder._http = httpx2.AsyncClient(
-        timeout=httpx2.Timeout(30, pool=0.01), limits=httpx2.Limits(max_connections=1), trust_env=False
-    )
-    first = asyncio.create_task(forwarder.forward(_request(), b"/"))
-    async with asyncio.timeout(10):
-        calls = (forwarder.forward(_request(), b"/") for _ in range(10))
-        outcomes = await asyncio.gather(*calls, return_exceptions=True)
-        assert {type(outcome) for outcome in outcomes} == {Unavailable}
-        assert breaker.state is BreakerState.CLOSED
-        held.set()
-        await asyncio.wait([first])
-    assert isinstance(first.exception(), Unavailable)
-    await forwarder.close()
-    server.close()
-    await server.wait_closed()
+    async with holding_server() as holding:
+        forwarder = Forwarder(holding.url, breaker)
+        await forwarder._http.aclose()
+        forwarder._http = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(30, pool=0.01), limits=httpx2.Limits(max_connections=1), trust_env=False
+        )
+        first = asyncio.create_task(forwarder.forward(_request(), b"/"))
+        async with asyncio.timeout(10):
+            calls = (forwarder.forward(_request(), b"/") for _ in range(10))
+            outcomes = await asyncio.gather(*calls, return_exceptions=True)
+            assert {type(outcome) for outcome in outcomes} == {Unavailable}
+            assert breaker.state is BreakerState.CLOSED
+            holding.release.set()
+            await asyncio.wait([first])
+        assert isinstance(first.exception(), Unavailable)
+        await forwarder.close()

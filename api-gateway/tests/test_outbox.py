@@ -10,18 +10,7 @@ import pytest
 from chassis.broker import MemoryBroker, Publication, PublishFailed
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY, queue_of, queues_of
-
-
-class BrokerThatMayBeAway(MemoryBroker):
-    """The in-process broker with a switch."""
-
-    def __init__(self) -> None:
-        super().__init__(TOPOLOGY)
-        self.away = False
-
-    @property
-    def connected(self) -> bool:
-        return not self.away and super().connected
+from tests.brokers import BrokerThatMayBeAway
 
 
 async def test_accepted_while_the_broker_is_away_it_is_published_when_it_is_back(start) -> None:

@@ -20,24 +20,11 @@ from api_gateway.services.outbox import letter
 from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.relay import Relay
 from api_gateway.services.store import Store
-from chassis.broker import MemoryBroker
 from chassis.database import Database
 from contracts.messages import NotificationMessage, StatusEvent
-from contracts.topology import TOPOLOGY
+from tests.brokers import BrokerThatMayBeAway
 
 NEVER = 1_000.0  # half a lease at most, which is longer than a test
-
-
-class BrokerThatMayBeAway(MemoryBroker):
-    """The in-process broker with a switch."""
-
-    def __init__(self) -> None:
-        super().__init__(TOPOLOGY)
-        self.away = False
-
-    @property
-    def connected(self) -> bool:
-        return not self.away and super().connected
 
 
 async def _published(gateway, **changes) -> NotificationMessage:

@@ -126,8 +126,7 @@ def _in_body(error: ValidationError, names: Mapping[str, str]) -> list[Any]:
 
 
 def _renamed(location: tuple[int | str, ...], names: Mapping[str, str]) -> tuple[int | str, ...]:
-    first, rest = location[:1], location[1:]
-    return (*(names.get(str(step), step) for step in first), *rest)
+    return (names.get(str(location[0]), location[0]), *location[1:]) if location else ()
 
 
 def _as_pydantic(problem: dict[str, str]) -> dict[str, Any]:

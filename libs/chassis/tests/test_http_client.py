@@ -16,6 +16,7 @@ from chassis.envelope import Envelope
 from chassis.error_handlers import install_error_handlers
 from chassis.http_client import DependencyUnavailable, ServiceClient, data_of, found_of
 from chassis.security import ServiceCallers, ServiceTokens
+from tests.holding import holding_server
 
 NUMBER = TypeAdapter(Envelope[int])
 
@@ -79,28 +80,19 @@ async def test_another_secret_is_still_refused(things: str) -> None:
 
 
 async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
-    held = asyncio.Event()
-
-    async def hold(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await held.wait()
-        writer.close()
-
-    server = await asyncio.start_server(hold, "127.0.0.1", 0)
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=2))
-    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    client = ServiceClient(url, "slow", ServiceTokens("s" * 32, "me"), breaker)
     limits = httpx2.Limits(max_connections=1)
-    await client._http.aclose()
-    client._http = httpx2.AsyncClient(base_url=url, timeout=httpx2.Timeout(30, pool=0.01), limits=limits)
-    first = asyncio.create_task(client.get("/"))
-    async with asyncio.timeout(10):
-        waiting = [client.get("/") for _ in range(10)]
-        outcomes = await asyncio.gather(*waiting, return_exceptions=True)
-    assert {type(outcome) for outcome in outcomes} == {DependencyUnavailable}
-    assert breaker.state is BreakerState.CLOSED
-    held.set()
-    with pytest.raises(DependencyUnavailable):
-        await first
-    await client.close()
-    server.close()
-    await server.wait_closed()
+    async with holding_server() as holding:
+        client = ServiceClient(holding.url, "slow", ServiceTokens("s" * 32, "me"), breaker)
+        await client._http.aclose()
+        client._http = httpx2.AsyncClient(base_url=holding.url, timeout=httpx2.Timeout(30, pool=0.01), limits=limits)
+        first = asyncio.create_task(client.get("/"))
+        async with asyncio.timeout(10):
+            waiting = [client.get("/") for _ in range(10)]
+            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+        assert {type(outcome) for outcome in outcomes} == {DependencyUnavailable}
+        assert breaker.state is BreakerState.CLOSED
+        holding.release.set()
+        with pytest.raises(DependencyUnavailable):
+            await first
+        await client.close()

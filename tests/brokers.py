@@ -1,0 +1,16 @@
+"""Brokers for tests of what publishes."""
+
+from chassis.broker import MemoryBroker
+from contracts.topology import TOPOLOGY
+
+
+class BrokerThatMayBeAway(MemoryBroker):
+    """The in-process broker with a switch."""
+
+    def __init__(self) -> None:
+        super().__init__(TOPOLOGY)
+        self.away = False
+
+    @property
+    def connected(self) -> bool:
+        return not self.away and super().connected
