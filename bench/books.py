@@ -41,13 +41,28 @@ def delivered(lab: Lab, ids: Iterable[str], channel: str = "email") -> Balance:
 
 def queued(lab: Lab, answered: int, channel: str = "email") -> Balance:
     """When no worker ran: every row once in its queue, and a row for every 202."""
-    rows = int(lab.gateway.value("SELECT count(*) FROM notifications"))
-    ready = sum(queues.depth(lab.rabbit.url, queue) for queue in queues_of(channel))
+    rows, ready = accepted_and_ready(lab, channel)
     return Balance(max(0, answered - rows) + max(0, rows - ready), max(0, ready - rows)) + unaccounted(lab)
+
+
+def accepted_and_ready(lab: Lab, channel: str = "email") -> tuple[int, int]:
+    """Rows, and messages in the queues of the channel."""
+    ready = sum(queues.depth(lab.rabbit.url, queue) for queue in queues_of(channel))
+    return int(lab.gateway.value("SELECT count(*) FROM notifications")), ready
 
 
 def unaccounted(lab: Lab) -> Balance:
     return Balance(abs(int(lab.reconcile()["unaccounted"])), 0)
+
+
+def until_ready(lab: Lab, seconds: float = 300) -> None:
+    """The queues hold a message of every row. For cases without workers; the rows are marked a moment later (ADR 20)."""
+
+    def all_ready() -> bool:
+        rows, ready = accepted_and_ready(lab)
+        return ready >= rows
+
+    wait_until(all_ready, seconds, "a message of every row")
 
 
 def until_published(lab: Lab, seconds: float = 300) -> None:

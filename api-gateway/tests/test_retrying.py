@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
+from sqlalchemy import text
 
 from api_gateway.repositories import outbox
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
@@ -67,6 +68,48 @@ async def test_a_version_may_be_named(gateway) -> None:
     assert named.json()["data"] == {"replayed": 1}
     message = await _next_message(gateway)
     assert (message.template.version, message.replay) == (3, 2)
+
+
+async def test_the_story_keeps_every_round(gateway) -> None:
+    """One that a worker ended, one that was sent and came back, one that the gateway ended itself."""
+    notification_id = await _failed(gateway)
+    async with asyncio.timeout(10):
+        while (await gateway.story(notification_id))["queued_at"] is None:
+            await asyncio.sleep(0.02)
+    assert (await _retry(gateway, notification_id)).status_code == 202
+    sent = {"replay": 1, "queued_at": (await _next_message(gateway)).queued_at, "at": datetime.now(UTC)}
+    await gateway.report(notification_id, "sent", **sent)
+    await gateway.until(notification_id, "sent")
+    await gateway.report(notification_id, "failed", code="bounced", **sent)
+    await gateway.until(notification_id, "failed")
+    await gateway.mend(version=4, required=("name", "order.id"))
+    assert (await _replay(gateway)).json()["data"] == {"replayed": 1}
+    async with asyncio.timeout(10):
+        while (story := await gateway.story(notification_id))["replays"] < 2 or story["status"] != "failed":
+            await asyncio.sleep(0.02)
+    assert (await _retry(gateway, notification_id, {"template_version": 3})).status_code == 202
+    await _next_message(gateway)
+    story = await gateway.until(notification_id, "queued")
+    steps = [(step["status"], step["code"]) for step in story["timeline"]]
+    assert steps == [
+        ("accepted", None), ("queued", None), ("failed", "render_failed"),
+        ("replayed", None), ("queued", None), ("sent", None), ("failed", "bounced"),
+        ("replayed", None), ("failed", "missing_variables"),
+        ("replayed", None), ("queued", None),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("many", [False, True])
+async def test_a_row_that_something_has_in_hand_is_waited_for(gateway, many: bool) -> None:
+    notification_id = await _failed(gateway)
+    async with gateway.app.state.desk.acceptor._store.database.begin() as mark:
+        await mark.execute(text("SELECT 1 FROM notifications WHERE id = :id FOR UPDATE"), {"id": UUID(notification_id)})
+        asked = asyncio.create_task(_replay(gateway) if many else _retry(gateway, notification_id))
+        await asyncio.sleep(0.3)
+        assert not asked.done()
+    answer = await asked
+    assert answer.json()["data"]["replayed"] == 1 if many else answer.status_code == 202
+    assert (await _next_message(gateway)).replay == 1
 
 
 @pytest.mark.parametrize(

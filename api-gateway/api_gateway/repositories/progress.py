@@ -122,16 +122,24 @@ REPLAYABLE = """(status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]
     AND (CAST(:code AS text) IS NULL OR code = :code)
     ORDER BY id LIMIT :largest"""
 
+# What the round's own columns say of its story, which its history must keep: the next round has them anew.
+TIMES = """(SELECT coalesce(jsonb_agg(jsonb_build_object('status', status, 'at', at)), '[]')
+        FROM (VALUES ('queued', n.queued_at), ('sent', n.sent_at)) AS step(status, at) WHERE at IS NOT NULL)"""
+END = "jsonb_build_object('status', n.status, 'at', n.ended_at, 'code', n.code, 'detail', n.detail)"
+
+# A row that a late queued-mark has in hand is waited for: passed over, a named one would be called not replayable.
 # Looked up again, as when it was accepted: what failed because of its template goes with the version that is active now, or
 # with the one that is named.
 REPLAY = text(f"""
-UPDATE notifications SET status = 'pending', code = NULL, detail = NULL, attempts = 0, replay = replay + 1,
+WITH chosen AS (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE)
+UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, attempts = 0, replay = n.replay + 1,
     recipient = NULL, template_version = CAST(:version AS int),
     due_at = now(), leased_by = NULL, queued_at = NULL, claimed_at = NULL, sent_at = NULL, ended_at = NULL,
     updated_at = now(),
-    history = history || jsonb_build_object('status', 'replayed', 'at', now())
-WHERE id IN (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE SKIP LOCKED)
-RETURNING id
+    history = n.history || {TIMES} || CASE WHEN n.history -> -1 ->> 'status' IS DISTINCT FROM n.status THEN {END}
+        ELSE '[]' END || jsonb_build_object('status', 'replayed', 'at', now())
+FROM chosen WHERE n.id = chosen.id
+RETURNING n.id
 """)  # noqa: S608 - the conditions are ours
 
 CANDIDATES = text(f"""

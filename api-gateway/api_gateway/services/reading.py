@@ -76,17 +76,22 @@ def _as_id(name: str) -> UUID | None:
         return None
 
 
+# What comes first of steps that have the same time; ends come last.
+_AT_ONCE = {status: place for place, status in enumerate(("accepted", "replayed", "queued", "retrying", "sent"))}
+
+
 def timeline(row: Row[Any]) -> list[TimelineEntry]:
-    """The story, oldest first: the row's own times, and what its history adds (retries, ends, replays)."""
+    """The story, oldest first: the row's own times, and what its history adds (retries, ends, earlier rounds)."""
     steps = [TimelineEntry(status="accepted", at=row.created_at)]
     if row.queued_at:
         steps.append(TimelineEntry(status=Status.QUEUED, at=row.queued_at))
     if row.sent_at:
         steps.append(TimelineEntry(status=Status.SENT, at=row.sent_at))
-    steps += [TimelineEntry.model_validate(entry) for entry in row.history]
-    if row.ended_at and row.status not in {step.status for step in steps}:
-        steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code))
-    return sorted(steps, key=lambda step: step.at)
+    history = [TimelineEntry.model_validate(entry) for entry in row.history]
+    if row.ended_at and not (history and history[-1].status == row.status):
+        steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code, detail=row.detail))
+    steps += history
+    return sorted(steps, key=lambda step: (step.at, _AT_ONCE.get(step.status, len(_AT_ONCE))))
 
 
 def _fields(row: Row[Any]) -> dict[str, Any]:
