@@ -11,14 +11,17 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import UUID
 
+from bench.database import Database
+from bench.users import populate
 from tests.chaos.faults import Faults
 from tests.chaos.load import Clients
 from tests.faults.lab import Lab
 from tests.servers.process import require_servers
 
 DRAIN_SECONDS = 60.0
-USERS = 20
+USERS = 100_000  # each is in turn once in five minutes at 250/s, so that no cache knows anybody
 ON_THE_WAY = "SELECT count(*) AS rows FROM notifications WHERE status IN ('pending', 'queued')"
 FEW = 3
 THE_LAST = """
@@ -50,7 +53,7 @@ class Result:
 
 
 def run(lab: Lab, options: argparse.Namespace) -> Result:
-    users = [lab.user() for _ in range(USERS)]
+    users = _strangers(lab)
     gateways = [f"http://127.0.0.1:{lab.system.ports[name]}" for name in ("api-gateway", "api-gateway-2")]
     clients = Clients(gateways, lab.system.http.headers["Authorization"], users, rate=options.rate)
     faults = Faults(lab, random.Random(options.seed))
@@ -65,6 +68,14 @@ def run(lab: Lab, options: argparse.Namespace) -> Result:
     say(began, f"the last fault is mended; {len(clients.accepted)} accepted, {clients.unanswered} batches posted again")
     drained = _drain(lab, began, mended)
     return _counted(lab, clients, load_seconds, drained)
+
+
+def _strangers(lab: Lab) -> list[str]:
+    database = Database(lab.system.databases["user-service"])
+    try:
+        return populate(database, UUID(lab.user()), USERS)
+    finally:
+        database.close()
 
 
 def _drain(lab: Lab, began: float, since: float) -> float:

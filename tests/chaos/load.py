@@ -13,7 +13,7 @@ BATCH = 20
 
 
 class Clients:
-    """`threads` clients that together post `rate` notifications a second, in batches of 20.
+    """`threads` clients that together post `rate` notifications a second, in batches of 20, to `users` in turn.
 
     A batch that was not answered is posted again, to any gateway, under the same request ids: as a careful client does.
     """
@@ -21,7 +21,7 @@ class Clients:
     def __init__(
         self, gateways: Sequence[str], token: str, users: Sequence[str], *, rate: float, threads: int = 8
     ) -> None:
-        self._gateways, self._users = gateways, users
+        self._gateways, self._users = gateways, itertools.cycle(users)
         self._headers = {"Authorization": token}
         self._pause = BATCH * threads / rate
         self._ended = threading.Event()
@@ -54,7 +54,7 @@ class Clients:
     def _item(self, dice: random.Random) -> dict[str, object]:
         return {
             "notification_type": dice.choice(("email", "email", "push")),
-            "user_id": dice.choice(self._users),
+            "user_id": next(self._users),
             "template_code": "welcome",
             "request_id": str(uuid4()),
             "priority": dice.randint(1, 10),

@@ -21,8 +21,8 @@ from delivery.ledger.repository import (
 )
 
 # Between two group commits; the urgent do not wait for them.
-BEFORE_SECONDS = 0.02  # on the way to the provider
-AFTER_SECONDS = 0.05
+BEFORE_SECONDS = 0.01  # on the way to the provider
+AFTER_SECONDS = 0.025
 
 
 class Ledger:
