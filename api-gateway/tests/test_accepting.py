@@ -8,6 +8,7 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
+from sqlalchemy import text
 
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import body_hash
@@ -15,6 +16,23 @@ from chassis.security import hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
 from contracts.messages import NotificationMessage
 from contracts.recipients import Preferences, PushToken
+
+
+async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
+    """Neither for its look-ups nor for its commit: beside somebody's batches these take a while."""
+    user, stranger = gateway.peers.add_user(), gateway.peers.add_user()
+    gateway.peers.add_template()
+    await gateway.send(user_id=str(user.id), request_id="first")
+    again = text("INSERT INTO idempotency_keys SELECT caller, 'held', id, body_hash, status FROM idempotency_keys, "
+                 "gen_random_uuid() AS id WHERE key = 'first'")  # fmt: skip
+    async with gateway.app.state.desk.acceptor._store.database.begin() as other:
+        await other.execute(again)
+        held = asyncio.create_task(gateway.send(user_id=str(user.id), request_id="held"))
+        await asyncio.sleep(0.3)
+        urgent = await asyncio.wait_for(gateway.send(user_id=str(stranger.id), priority=10), 5)
+        assert (urgent.status_code, held.done()) == (202, False)
+        await other.rollback()
+    assert (await held).status_code == 202
 
 
 async def test_an_accepted_notification_is_published_with_all_that_a_worker_needs(gateway) -> None:

@@ -285,13 +285,27 @@ class SlowBroker(MemoryBroker):
         return await super().publish_many(publications)
 
 
+async def test_what_is_urgent_is_published_at_once_however_much_waits(start, monkeypatch) -> None:
+    """Left to a relay it would wait until its lease ends: half a minute beside somebody's broadcast."""
+    monkeypatch.setattr("api_gateway.services.outbox.MOST_WAITING", 3)
+    gateway = await start(broker=(broker := SlowBroker()))
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    for _ in range(10):
+        await gateway.send(user_id=str(user.id))
+    urgent = (await gateway.send(user_id=str(user.id), priority=10)).json()["data"]["notification_id"]
+    broker.takes.set()
+    await gateway.until(urgent, "queued", seconds=10)
+    assert (await broker.depth("email.urgent.queue")).ready == 1
+
+
 async def test_what_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_the_rest(start, monkeypatch) -> None:
     monkeypatch.setattr("api_gateway.services.outbox.MOST_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()), lease_seconds=2)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     answers = [await gateway.send(user_id=str(user.id)) for _ in range(10)]
-    waiting = gateway.app.state.desk.acceptor._outbox._group.waiting
+    waiting = gateway.app.state.desk.acceptor._outbox._group.waiting()
     broker.takes.set()
     assert waiting == 3
     for answered in answers:

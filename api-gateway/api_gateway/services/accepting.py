@@ -26,6 +26,7 @@ from chassis.http_client import DependencyUnavailable
 from chassis.security import Identity
 from contracts.reaching import Unreachable
 from contracts.status import Status
+from contracts.topology import URGENT
 
 LONGEST_SCHEDULE = timedelta(days=366)
 HASHED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
@@ -59,12 +60,14 @@ class Acceptor:
 
         The same `request_id` and body give the first receipt again, another body IdempotencyKeyReused; a time that has
         passed and what `resolve` finds wrong with a request refuse it, unless it is such a repeat. Raises
-        DatabaseUnavailable: nothing is known of any of them then.
+        DatabaseUnavailable: nothing is known of any of them then. Where all are urgent they wait for no group of others: a
+        batch of a thousand is one.
         """
-        fits = await resolve(requests, self._directory)
+        urgent = all(request.priority >= URGENT for request in requests)
+        fits = await resolve(requests, self._directory, express=urgent)
         now = datetime.now(UTC)
         drafts = [_draft_or_refusal(request, origin, fit, now) for request, fit in zip(requests, fits, strict=True)]
-        receipts = iter(await self._write([row for row in drafts if isinstance(row, NewNotification)]))
+        receipts = iter(await self._write([row for row in drafts if isinstance(row, NewNotification)], express=urgent))
         refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
         first = await self._first_answers(refused, origin) if refused else {}
         return [
@@ -72,9 +75,9 @@ class Acceptor:
             for request, row in zip(requests, drafts, strict=True)
         ]
 
-    async def _write(self, rows: Sequence[NewNotification]) -> Sequence[Receipt]:
+    async def _write(self, rows: Sequence[NewNotification], *, express: bool) -> Sequence[Receipt]:
         """Committed; what is to be sent now is offered to the outbox."""
-        receipts = await self._store.accept(rows) if rows else ()
+        receipts = await self._store.accept(rows, express=express) if rows else ()
         for row, receipt in zip(rows, receipts, strict=True):
             if row.disposition == "leased" and receipt.fresh:
                 self._outbox.offer(row, receipt.created_at)

@@ -56,18 +56,21 @@ class Directory:
             largest=MAX_TEMPLATE_QUESTION,
         )
 
-    def users(self, ids: Iterable[UUID], *, fresh: bool = False) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
+    def users(
+        self, ids: Iterable[UUID], *, fresh: bool = False, express: bool = False
+    ) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
         """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached.
 
-        `fresh`: what its service has changed a moment ago counts already; this process's memory is not asked.
+        `fresh`: what its service has changed a moment ago counts already; this process's memory is not asked. `express`: they
+        wait for no group of others.
         """
-        return _look_up(self._users, {str(one): one for one in ids}, UserNotFound, fresh=fresh)
+        return _look_up(self._users, {str(one): one for one in ids}, UserNotFound, fresh=fresh, express=express)
 
     def templates(
-        self, codes: Iterable[str], *, fresh: bool = False
+        self, codes: Iterable[str], *, fresh: bool = False, express: bool = False
     ) -> Awaitable[dict[str, ActiveTemplate | ServiceError]]:
         """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
-        return _look_up(self._active, {code: code for code in codes}, TemplateNotFound, fresh=fresh)
+        return _look_up(self._active, {code: code for code in codes}, TemplateNotFound, fresh=fresh, express=express)
 
     def versions(self, refs: Iterable[TemplateRef]) -> Awaitable[dict[TemplateRef, TemplateInfo | ServiceError]]:
         """Each version, active or not, without its parts; TemplateVersionNotFound, DependencyUnavailable as above."""
@@ -82,10 +85,15 @@ class Directory:
 
 
 async def _look_up(
-    cache: LayeredCache[Value], keys: Mapping[str, Key], unknown: type[ServiceError], *, fresh: bool = False
+    cache: LayeredCache[Value],
+    keys: Mapping[str, Key],
+    unknown: type[ServiceError],
+    *,
+    fresh: bool = False,
+    express: bool = False,
 ) -> dict[Key, Value | ServiceError]:
     """What is no ServiceError is a defect, and raised."""
-    found = await (cache.refresh_many(keys) if fresh else cache.get_many(keys))
+    found = await (cache.refresh_many if fresh else cache.get_many)(keys, express=express)
     told: dict[Key, Value | ServiceError] = {}
     for name, key in keys.items():
         outcome = found[name]

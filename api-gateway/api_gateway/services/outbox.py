@@ -25,7 +25,7 @@ log = structlog.get_logger()
 
 LARGEST_GROUP = 250
 PAUSE_SECONDS = 0.015  # between two groups: what is sent together is taken, claimed and recorded together by a worker
-MOST_WAITING = 20_000  # beyond, offers are left to the relay: memory stays bounded while the broker is slow
+MOST_WAITING = 20_000  # of the urgent and of the others; beyond, offers are left to the relay: memory stays bounded
 SOON_SECONDS = 1.0
 
 
@@ -54,9 +54,10 @@ class Outbox:
 
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
-        if self._group.waiting < MOST_WAITING:
+        urgent = row.priority >= URGENT
+        if self._group.waiting(express=urgent) < MOST_WAITING:
             try:
-                self._group.offer((row, Lease.since(created_at)), express=row.priority >= URGENT)
+                self._group.offer((row, Lease.since(created_at)), express=urgent)
             except Closed:
                 return
 

@@ -53,26 +53,29 @@ class WrongChannel(Unprocessable):
 Fit = Resolved | Unreachable | ServiceError
 
 
-async def resolve(wanted: Sequence[Wanted], directory: Directory, *, fresh: bool = False) -> list[Fit]:
+async def resolve(
+    wanted: Sequence[Wanted], directory: Directory, *, fresh: bool = False, express: bool = False
+) -> list[Fit]:
     """For each what was found, or why it cannot be sent.
 
     That is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
     DependencyUnavailable: not known now. What speaks against sending is asked for again past this process's memory: the
-    device may have been registered, or the template mended, a moment ago. `fresh`: everything is.
+    device may have been registered, or the template mended, a moment ago. `fresh`: everything is. `express`: it waits for no
+    group of others.
     """
-    fits = await _looked_up(wanted, directory, fresh=fresh)
+    fits = await _looked_up(wanted, directory, fresh=fresh, express=express)
     again = [] if fresh else [place for place, fit in enumerate(fits) if isinstance(fit, Unreachable | Unprocessable)]
     if again:
-        looked_up = await _looked_up([wanted[place] for place in again], directory, fresh=True)
+        looked_up = await _looked_up([wanted[place] for place in again], directory, fresh=True, express=express)
         for place, fit in zip(again, looked_up, strict=True):
             if not isinstance(fit, DependencyUnavailable):  # then what was remembered stands
                 fits[place] = fit
     return fits
 
 
-async def _looked_up(wanted: Sequence[Wanted], directory: Directory, *, fresh: bool) -> list[Fit]:
-    users = await directory.users({one.user_id for one in wanted}, fresh=fresh)
-    templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh)
+async def _looked_up(wanted: Sequence[Wanted], directory: Directory, *, fresh: bool, express: bool) -> list[Fit]:
+    users = await directory.users({one.user_id for one in wanted}, fresh=fresh, express=express)
+    templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, express=express)
     found = [_found(one, users[one.user_id], templates[one.template_code]) for one in wanted]
     others = {ref for one, fit in zip(wanted, found, strict=True) if (ref := _other_version(one, fit)) is not None}
     versions = await directory.versions(others) if others else {}

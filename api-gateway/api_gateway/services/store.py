@@ -37,8 +37,9 @@ class Store:
             self._write_events, size=len, pause_seconds=FOLLOW_SECONDS
         )
 
-    def accept(self, rows: Sequence[NewNotification]) -> Awaitable[list[Receipt]]:
-        return self._accepts.submit(rows)
+    def accept(self, rows: Sequence[NewNotification], *, express: bool = False) -> Awaitable[list[Receipt]]:
+        """`express`: beside the groups of the others."""
+        return self._accepts.submit(rows, express=express)
 
     def apply(self, events: Sequence[StatusEvent]) -> Awaitable[list[Moved | None]]:
         """What each event moved; None: it changed nothing."""

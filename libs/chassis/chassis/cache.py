@@ -149,18 +149,18 @@ class LayeredCache(Generic[T]):
         self._overtake(key)
         return await self.get(key, express=express)
 
-    async def get_many(self, keys: Collection[str]) -> dict[str, T | Exception | None]:
+    async def get_many(self, keys: Collection[str], *, express: bool = False) -> dict[str, T | Exception | None]:
         """As `get`, for many at once; an error is what its key has."""
         found: dict[str, T | Exception | None] = {key: self._memory.get(key, None) for key in keys}
-        for flight in [self._flight(key) for key, value in found.items() if value is None]:
+        for flight in [self._flight(key, express=express) for key, value in found.items() if value is None]:
             found[flight.key] = await self._landing(flight)
         return found
 
-    async def refresh_many(self, keys: Collection[str]) -> dict[str, T | Exception | None]:
+    async def refresh_many(self, keys: Collection[str], *, express: bool = False) -> dict[str, T | Exception | None]:
         """As `get_many`, past this process's memory."""
         for key in keys:
             self._overtake(key)
-        return await self.get_many(keys)
+        return await self.get_many(keys, express=express)
 
     def _overtake(self, key: str) -> None:
         """A look-up that has not asked Redis yet is as good as a new one."""

@@ -46,10 +46,9 @@ class GroupCommit(Generic[Item, Result]):
         self._loop: asyncio.AbstractEventLoop | None = None  # asked for once: until Python 3.12 it is a system call
         self._closed = False
 
-    @property
-    def waiting(self) -> int:
-        """Items that no flush has taken yet."""
-        return len(self._lane) + len(self._express)
+    def waiting(self, *, express: bool = False) -> int:
+        """Items that no flush has taken yet: of those that are express, or of the others."""
+        return len(self._express if express else self._lane)
 
     def submit(self, item: Item, *, express: bool = False) -> "asyncio.Future[Result]":
         """What `flush` made of it, to be awaited. Raises Closed at once."""

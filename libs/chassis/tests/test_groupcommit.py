@@ -90,9 +90,9 @@ async def test_the_pause_is_as_long_as_the_crowd_is_large() -> None:
     assert 0.05 < loop.time() - began < 0.2, "a quarter of the pause after a group of one"
     await asyncio.gather(*(group.submit(item) for item in range(4)))
     began = loop.time()
-    assert group.waiting == 0
+    assert group.waiting() == 0
     group.offer(3)
-    assert group.waiting == 1
+    assert (group.waiting(), group.waiting(express=True)) == (1, 0)
     await group.submit(4)
     assert loop.time() - began > 0.3, "the whole pause after a group of four"
     assert groups[-1] == [3, 4]
