@@ -72,9 +72,11 @@ class Directory:
         """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
         return _look_up(self._active, {code: code for code in codes}, TemplateNotFound, fresh=fresh, express=express)
 
-    def versions(self, refs: Iterable[TemplateRef]) -> Awaitable[dict[TemplateRef, TemplateInfo | ServiceError]]:
+    def versions(
+        self, refs: Iterable[TemplateRef], *, express: bool = False
+    ) -> Awaitable[dict[TemplateRef, TemplateInfo | ServiceError]]:
         """Each version, active or not, without its parts; TemplateVersionNotFound, DependencyUnavailable as above."""
-        return _look_up(self._versions, {str(ref): ref for ref in refs}, TemplateVersionNotFound)
+        return _look_up(self._versions, {str(ref): ref for ref in refs}, TemplateVersionNotFound, express=express)
 
     async def _load_active(self, codes: Sequence[str]) -> Mapping[str, bytes]:
         return texts_of((await find_templates(self._templates, TemplateQuestion(active=tuple(codes)))).active)

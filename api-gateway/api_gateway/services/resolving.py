@@ -78,7 +78,7 @@ async def _looked_up(wanted: Sequence[Wanted], directory: Directory, *, fresh: b
     templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, express=express)
     found = [_found(one, users[one.user_id], templates[one.template_code]) for one in wanted]
     others = {ref for one, fit in zip(wanted, found, strict=True) if (ref := _other_version(one, fit)) is not None}
-    versions = await directory.versions(others) if others else {}
+    versions = await directory.versions(others, express=express) if others else {}
     return [_fit(one, fit, versions) for one, fit in zip(wanted, found, strict=True)]
 
 
