@@ -35,6 +35,25 @@ async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
     assert (await held).status_code == 202
 
 
+async def test_the_totals_that_every_group_needs_are_locked_only_when_its_rows_are_written(gateway) -> None:
+    """Else what is urgent waits for the whole of somebody's batch."""
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    await gateway.send(user_id=str(user.id))
+    database = gateway.app.state.desk.acceptor._store.database
+    size = text("SELECT pg_relation_size('notifications')")
+    async with database.begin() as other:
+        await other.execute(text("SELECT 1 FROM accepted_totals FOR UPDATE"))
+        before = (await other.execute(size)).scalar_one()
+        wide = {"variables": {"name": "Ada", "filler": "".join(map(str, range(9_000)))}}
+        held = [asyncio.create_task(gateway.send(user_id=str(user.id), **wide)) for _ in range(20)]
+        async with asyncio.timeout(5):
+            while (await other.execute(size)).scalar_one() == before:
+                await asyncio.sleep(0.05)
+        assert not any(one.done() for one in held)
+    assert {answer.status_code for answer in await asyncio.gather(*held)} == {202}
+
+
 async def test_an_accepted_notification_is_published_with_all_that_a_worker_needs(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()

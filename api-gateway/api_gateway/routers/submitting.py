@@ -1,6 +1,7 @@
 """`POST /api/v1/notifications` and its batch form."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from fastapi import APIRouter, Request
@@ -22,6 +23,7 @@ from chassis.raw_headers import header_of
 from chassis.security import Identity, authenticate
 from chassis.straight import body_of
 from chassis.tracing import trace_context
+from chassis.yielding import map_yielding
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
 
@@ -112,7 +114,7 @@ async def create_batch(request: Request) -> Response:
     items = parse_batch(await body_of(request))
     await spend(desk, request, identity, len(items))
     origin = Origin(identity, correlation_id(), trace_context())
-    asked = [_permitted(item, identity) for item in items]
+    asked = await map_yielding(partial(_permitted, identity=identity), items)
     good = [one for one in asked if isinstance(one, NotificationRequest)]
     accepted = await desk.acceptor.accept_all(good, origin)
     _count(desk, good, accepted)

@@ -24,6 +24,7 @@ from api_gateway.services.store import Store
 from chassis.errors import ServiceError, field_error
 from chassis.http_client import DependencyUnavailable
 from chassis.security import Identity
+from chassis.yielding import map_yielding
 from contracts.reaching import Unreachable
 from contracts.status import Status
 from contracts.topology import URGENT
@@ -66,7 +67,9 @@ class Acceptor:
         urgent = all(request.priority >= URGENT for request in requests)
         fits = await resolve(requests, self._directory, express=urgent)
         now = datetime.now(UTC)
-        drafts = [_draft_or_refusal(request, origin, fit, now) for request, fit in zip(requests, fits, strict=True)]
+        drafts = await map_yielding(
+            lambda pair: _draft_or_refusal(pair[0], origin, pair[1], now), [*zip(requests, fits, strict=True)]
+        )
         receipts = iter(await self._write([row for row in drafts if isinstance(row, NewNotification)], express=urgent))
         refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
         first = await self._first_answers(refused, origin) if refused else {}

@@ -18,6 +18,7 @@ from chassis.database import DatabaseUnavailable
 from chassis.groupcommit import Closed, GroupCommit
 from chassis.jsons import to_json
 from chassis.tracing import headers_of
+from chassis.yielding import map_yielding
 from contracts.messages import MESSAGE_VERSION
 from contracts.topology import URGENT, routing_key_of
 
@@ -73,7 +74,7 @@ class Outbox:
     async def _send(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> list[None]:
         """What fails is the relay's when the lease ends."""
         try:
-            await self.publish([letter(row, lease, created_at=lease.at) for row, lease in accepted])
+            await self.publish(await map_yielding(_letter, accepted))
         except DatabaseUnavailable:
             log.warning("outbox.release_deferred", letters=len(accepted))
         except Exception:
@@ -105,6 +106,11 @@ class Outbox:
 def _log_failures(failures: Sequence[PublishFailed]) -> None:
     kinds = sorted({type(failure).__name__ for failure in failures})
     log.warning("outbox.publish_failed", letters=len(failures), kinds=kinds)
+
+
+def _letter(accepted: tuple[NewNotification, Lease]) -> Letter:
+    row, lease = accepted
+    return letter(row, lease, created_at=lease.at)
 
 
 def letter(

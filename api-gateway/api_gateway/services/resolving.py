@@ -8,6 +8,7 @@ from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound, UserNo
 from api_gateway.services.directory import Directory
 from chassis.errors import ServiceError, Unprocessable
 from chassis.http_client import DependencyUnavailable
+from chassis.yielding import map_yielding
 from contracts.languages import choose_language
 from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
 from contracts.messages import TemplateRef
@@ -76,10 +77,10 @@ async def resolve(
 async def _looked_up(wanted: Sequence[Wanted], directory: Directory, *, fresh: bool, express: bool) -> list[Fit]:
     users = await directory.users({one.user_id for one in wanted}, fresh=fresh, express=express)
     templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, express=express)
-    found = [_found(one, users[one.user_id], templates[one.template_code]) for one in wanted]
+    found = await map_yielding(lambda one: _found(one, users[one.user_id], templates[one.template_code]), wanted)
     others = {ref for one, fit in zip(wanted, found, strict=True) if (ref := _other_version(one, fit)) is not None}
     versions = await directory.versions(others, express=express) if others else {}
-    return [_fit(one, fit, versions) for one, fit in zip(wanted, found, strict=True)]
+    return await map_yielding(lambda pair: _fit(*pair, versions), [*zip(wanted, found, strict=True)])
 
 
 # What `resolve` may find wrong with a request, for the routes whose answer it is.

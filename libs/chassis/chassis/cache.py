@@ -23,6 +23,7 @@ from chassis.errors import DependencyUnavailable
 from chassis.groupcommit import GroupCommit
 from chassis.redis_client import CALL_SECONDS, OptionalRedis, RedisAway, connect_redis
 from chassis.ttl_memory import TtlMemory
+from chassis.yielding import map_yielding
 
 __all__ = ["Invalidator", "LayeredCache", "TtlMemory", "connect_redis"]
 
@@ -238,7 +239,7 @@ class LayeredCache(Generic[T]):
             found = await self._load_many(keys)
         except Exception as error:  # noqa: BLE001 - whatever it is, those who wait are told
             found = dict.fromkeys(keys, error)
-        outcomes = {key: self._loaded(found.get(key)) for key in keys}
+        outcomes = dict(zip(keys, await map_yielding(lambda key: self._loaded(found.get(key)), keys), strict=True))
         texts = {
             flight.key: text
             for flight in flights
@@ -246,12 +247,10 @@ class LayeredCache(Generic[T]):
             and not isinstance(outcomes[flight.key], Exception)
             and self._may_store(flight)
         }
-        try:
-            if texts:
-                await self._to_redis(texts)
-        finally:
-            for flight in flights:
-                self._land(flight, outcomes[flight.key])
+        for flight in flights:
+            self._land(flight, outcomes[flight.key])
+        if texts:
+            await self._to_redis(texts)
 
     def _loaded(self, answer: bytes | Exception | None) -> T | Exception | None:
         if not isinstance(answer, bytes):

@@ -1,14 +1,12 @@
 """What another service's answer means to us."""
 
 import asyncio
-import socket
 import time
 from collections.abc import AsyncIterator
 
-import httpx2
 import pytest
-import uvicorn
 from fastapi import FastAPI, Request
+from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
 from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
@@ -17,6 +15,7 @@ from chassis.error_handlers import install_error_handlers
 from chassis.http_client import DependencyUnavailable, ServiceClient, data_of, found_of
 from chassis.security import ServiceCallers, ServiceTokens
 from tests.holding import holding_server
+from tests.serving import serving
 
 NUMBER = TypeAdapter(Envelope[int])
 
@@ -49,20 +48,17 @@ async def things() -> AsyncIterator[str]:
     install_error_handlers(app)
     callers = ServiceCallers("s" * 32, "things")
 
+    @app.get("/elsewhere")
+    async def elsewhere() -> RedirectResponse:
+        return RedirectResponse("/things")
+
     @app.post("/things")
     async def count(request: Request) -> int:
         callers.authenticate(request.headers.get("Authorization"))
         return len(await request.body())
 
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app, log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-        server.should_exit = True
-        await serving
+    async with serving(app) as url:
+        yield url
 
 
 @pytest.mark.parametrize("ahead", [-600, 0, 600])
@@ -79,20 +75,19 @@ async def test_another_secret_is_still_refused(things: str) -> None:
     await client.close()
 
 
-async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
-    breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=2))
-    limits = httpx2.Limits(max_connections=1)
+async def test_a_redirect_is_an_answer_that_is_not_followed(things: str) -> None:
+    client = ServiceClient(f"{things}/", "things", ServiceTokens("s" * 32, "me"), CircuitBreaker("things"))
+    assert (await client.get("/elsewhere"))[0] == 307
+    await client.close()
+
+
+async def test_a_service_that_hangs_keeps_nobody_from_asking_it_again() -> None:
+    """No call waits for a place: each is made, and is a failure for the breaker to count."""
+    breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=200))
     async with holding_server() as holding:
         client = ServiceClient(holding.url, "slow", ServiceTokens("s" * 32, "me"), breaker)
-        await client._http.aclose()
-        client._http = httpx2.AsyncClient(base_url=holding.url, timeout=httpx2.Timeout(30, pool=0.01), limits=limits)
-        first = asyncio.create_task(client.get("/"))
         async with asyncio.timeout(10):
-            waiting = [client.get("/") for _ in range(10)]
-            outcomes = await asyncio.gather(*waiting, return_exceptions=True)
+            outcomes = await asyncio.gather(*(client.get("/") for _ in range(200)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {DependencyUnavailable}
-        assert breaker.state is BreakerState.CLOSED
-        holding.release.set()
-        with pytest.raises(DependencyUnavailable):
-            await first
+        assert breaker.state is BreakerState.OPEN
         await client.close()

@@ -4,7 +4,6 @@ import asyncio
 import socket
 
 import pytest
-import uvicorn
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
@@ -12,6 +11,7 @@ from chassis.app import ServiceDescription, create_service_app
 from chassis.health import Dependency
 from chassis.probe import is_ready
 from chassis.settings import ServiceSettings
+from tests.serving import serving
 
 
 def app_with(*dependencies: Dependency) -> FastAPI:
@@ -40,15 +40,8 @@ async def _down() -> None:
     ],
 )
 async def test_the_probe_says_what_readiness_says(dependency: Dependency, ready: bool) -> None:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        server = uvicorn.Server(uvicorn.Config(app_with(dependency), log_config=None))
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
-            await asyncio.sleep(0.01)
-        assert await asyncio.to_thread(is_ready, listening.getsockname()[1]) is ready
-        server.should_exit = True
-        await serving
+    async with serving(app_with(dependency)) as url:
+        assert await asyncio.to_thread(is_ready, int(url.rpartition(":")[2])) is ready
 
 
 async def test_a_service_that_is_not_there_is_not_ready() -> None:

@@ -38,6 +38,7 @@ from chassis.server import serve
 from chassis.settings import ServiceSettings
 from chassis.tracing import OFF, TRACEPARENT, Tracing, trace_context, traced, tracing_from_environment
 from chassis.tracing.spans import span
+from tests.serving import serving
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = SAMPLED[:-1] + "0"
@@ -178,14 +179,11 @@ def _calls(url: str, tracing: Tracing) -> ServiceClient:
 
 async def test_a_call_to_another_service_is_a_client_span_whose_header_the_other_takes_up(spans) -> None:
     other = Spans()
-    client = ServiceClient(
-        "http://things", "thing-service", ServiceTokens("k" * 32, "me"), CircuitBreaker("t"), spans.tracing
-    )
-    await client._http.aclose()
-    client._http = httpx2.AsyncClient(transport=httpx2.ASGITransport(app=_app(other.tracing)), base_url="http://things")
-    with span(spans.tracing.tracer, "work", SpanKind.INTERNAL, {}):
-        await client.get("/api/v1/things/ada@example.com", {"q": "hunter2"})
-    await client.close()
+    async with serving(_app(other.tracing)) as url:
+        client = _calls(url, spans.tracing)
+        with span(spans.tracing.tracer, "work", SpanKind.INTERNAL, {}):
+            await client.get("/api/v1/things/ada@example.com", {"q": "hunter2"})
+        await client.close()
     call, work = spans.one("GET thing-service"), spans.one("work")
     assert (call.kind, _parent(call)) == (SpanKind.CLIENT, work.context.span_id)
     assert dict(call.attributes) == {"http.request.method": "GET", "peer.service": "thing-service"}
