@@ -286,7 +286,7 @@ class SlowBroker(MemoryBroker):
 
 
 async def test_what_is_urgent_is_published_at_once_however_much_waits(start, monkeypatch) -> None:
-    """Left to a relay it would wait until its lease ends: half a minute beside somebody's broadcast."""
+    """It has a bound of its own: beside somebody's broadcast a relay would come to it, but later."""
     monkeypatch.setattr("api_gateway.services.outbox.MOST_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()))
     user = gateway.peers.add_user()
@@ -300,8 +300,9 @@ async def test_what_is_urgent_is_published_at_once_however_much_waits(start, mon
 
 
 async def test_what_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_the_rest(start, monkeypatch) -> None:
+    """At once: it has no lease that would have to end first."""
     monkeypatch.setattr("api_gateway.services.outbox.MOST_WAITING", 3)
-    gateway = await start(broker=(broker := SlowBroker()), lease_seconds=2)
+    gateway = await start(broker=(broker := SlowBroker()), lease_seconds=60)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     answers = [await gateway.send(user_id=str(user.id)) for _ in range(10)]

@@ -14,8 +14,9 @@ from chassis.rowsets import records
 from chassis.statements import Executes
 from contracts.messages import DeliveryGuarantee
 
-# leased: this process publishes it now; scheduled: at send_at; deferred: a relay looks it up; settled: nothing to do.
-Disposition = Literal["leased", "scheduled", "deferred", "settled"]
+# leased: this process publishes it now; due: a relay does; scheduled: at send_at; deferred: a relay looks it up first;
+# settled: nothing to do.
+Disposition = Literal["leased", "due", "scheduled", "deferred", "settled"]
 
 
 @dataclass(slots=True)  # not frozen: with so many fields that takes longer than all that is done to fill them
@@ -85,7 +86,7 @@ WITH given AS (
         template_version, language, variables, metadata, CAST(variables AS jsonb), CAST(metadata AS jsonb), priority,
         recipient, status, code, created_at, send_at, expires_at, delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
-                         WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() END,
+                         WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() WHEN 'due' THEN now() END,
         CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,
         CASE disposition WHEN 'settled' THEN now() END
     FROM given JOIN keys ON keys.notification_id = given.id

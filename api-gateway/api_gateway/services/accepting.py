@@ -68,7 +68,7 @@ class Acceptor:
         fits = await resolve(requests, self._directory, express=urgent)
         now = datetime.now(UTC)
         drafts = await map_yielding(
-            lambda pair: _draft_or_refusal(pair[0], origin, pair[1], now), [*zip(requests, fits, strict=True)]
+            lambda pair: self._draft_or_refusal(pair[0], origin, pair[1], now), [*zip(requests, fits, strict=True)]
         )
         receipts = iter(await self._write([row for row in drafts if isinstance(row, NewNotification)], express=urgent))
         refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
@@ -77,6 +77,13 @@ class Acceptor:
             _told(next(receipts), row.body_hash) if isinstance(row, NewNotification) else _repeated(request, first, row)
             for request, row in zip(requests, drafts, strict=True)
         ]
+
+    def _draft_or_refusal(
+        self, request: NotificationRequest, origin: Origin, fit: Fit, now: datetime
+    ) -> NewNotification | ServiceError:
+        if untimely := _untimely(request, now):
+            return untimely
+        return fit if _refuses(fit) else draft(request, origin, fit, leased=self._outbox.has_room(request.priority))
 
     async def _write(self, rows: Sequence[NewNotification], *, express: bool) -> Sequence[Receipt]:
         """Committed; what is to be sent now is offered to the outbox."""
@@ -90,14 +97,6 @@ class Acceptor:
         """A repeat is answered as the first time, even when its time, the user or the template has gone since."""
         repeats = [request.request_id for request in refused if request.request_id is not None]
         return await self._store.first_answers(origin.identity.caller, repeats) if repeats else {}
-
-
-def _draft_or_refusal(
-    request: NotificationRequest, origin: Origin, fit: Fit, now: datetime
-) -> NewNotification | ServiceError:
-    if untimely := _untimely(request, now):
-        return untimely
-    return fit if _refuses(fit) else draft(request, origin, fit)
 
 
 def _untimely(request: NotificationRequest, now: datetime) -> ServiceError | None:
@@ -124,13 +123,16 @@ def _repeated(
     return _told(receipt, body_hash(request)) if receipt is not None else refused
 
 
-def draft(request: NotificationRequest, origin: Origin, found: Fit) -> NewNotification:
-    """The row of a request, given what the look-ups found; DependencyUnavailable: they could not be made."""
+def draft(request: NotificationRequest, origin: Origin, found: Fit, *, leased: bool) -> NewNotification:
+    """The row of a request, given what the look-ups found; DependencyUnavailable: they could not be made.
+
+    `leased`: this process publishes what can be published now; else a relay does.
+    """
     notification_id: UUID = uuid7()
     resolved = found if isinstance(found, Resolved) else None
-    status, code, disposition = _beginning(request, found)
+    status, code, disposition = _beginning(request, found, leased=leased)
     # What is sent later is looked up again then: until that time the user may move, or opt out.
-    kept = resolved if disposition == "leased" else None
+    kept = resolved if disposition in {"leased", "due"} else None
     return NewNotification(
         id=notification_id,
         caller=origin.identity.caller,
@@ -156,14 +158,14 @@ def draft(request: NotificationRequest, origin: Origin, found: Fit) -> NewNotifi
     )
 
 
-def _beginning(request: NotificationRequest, found: Fit) -> tuple[Status, str | None, Disposition]:
+def _beginning(request: NotificationRequest, found: Fit, *, leased: bool) -> tuple[Status, str | None, Disposition]:
     match found:
         case Unreachable(code):
             return Status.SUPPRESSED, code, "settled"
         case _ if request.send_at is not None:
             return Status.PENDING, None, "scheduled"
         case Resolved():
-            return Status.PENDING, None, "leased"
+            return Status.PENDING, None, "leased" if leased else "due"
         case _:
             return Status.PENDING, None, "deferred"
 

@@ -3,6 +3,7 @@
 `offer` never waits and never fails: what cannot be published stays in the database, where a relay finds it.
 """
 
+import contextlib
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -26,7 +27,7 @@ log = structlog.get_logger()
 
 LARGEST_GROUP = 250
 PAUSE_SECONDS = 0.015  # between two groups: what is sent together is taken, claimed and recorded together by a worker
-MOST_WAITING = 20_000  # of the urgent and of the others; beyond, offers are left to the relay: memory stays bounded
+MOST_WAITING = 20_000  # of the urgent and of the others; beyond, rows are left to the relays: memory stays bounded
 SOON_SECONDS = 1.0
 
 
@@ -53,14 +54,14 @@ class Outbox:
             self._send, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS
         )
 
+    def has_room(self, priority: int) -> bool:
+        """Whether what is offered goes soon. What is not is better not leased: then any relay publishes it, at once."""
+        return self._group.waiting(express=priority >= URGENT) < MOST_WAITING
+
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
-        urgent = row.priority >= URGENT
-        if self._group.waiting(express=urgent) < MOST_WAITING:
-            try:
-                self._group.offer((row, Lease.since(created_at)), express=urgent)
-            except Closed:
-                return
+        with contextlib.suppress(Closed):
+            self._group.offer((row, Lease.since(created_at)), express=row.priority >= URGENT)
 
     @property
     def can_publish(self) -> bool:
