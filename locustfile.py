@@ -105,7 +105,7 @@ def _credentials(http: HttpSession) -> dict[str, str]:
     if key := os.environ.get("API_KEY"):
         return {"X-API-Key": key}
     person = {"email": os.environ.get("ADMIN_EMAIL", "admin@example.com"),
-              "password": os.environ.get("ADMIN_PASSWORD", "admin123")}  # fmt: skip
+              "password": os.environ.get("ADMIN_PASSWORD", "embedded-admin")}  # fmt: skip
     answer = http.post(f"{API}/auth/login", json=person)
     answer.raise_for_status()
     return {"Authorization": f"Bearer {answer.json()['data']['access_token']}"}

@@ -257,10 +257,60 @@ def test_in_production_weak_keys_that_are_used_are_one_line_and_others_are_not_a
         line = refusal(service, SECRET_KEY="your-secret-key-here")
         assert "SECRET_KEY" in line
         assert "your-secret-key-here" not in line
-    env.setenv("SECRET_KEY", STRONG)
+    env.setenv("SECRET_KEY", STRONG[::-1])
+    assert "DATABASE_URL" in refusal(service)
+    env.setenv("DATABASE_URL", "postgresql://service:its-own@db.example/service")
+    env.setenv("RABBITMQ_URL", "amqp://service:its-own@mq.example/")
     settings = load_settings(SETTINGS[service])
-    assert settings.weak_keys == []
+    assert settings.weak_keys == settings.default_logins == []
     CREATE_APP[service](settings, tracing=OFF)
+
+
+@pytest.mark.parametrize(
+    ("variable", "url"),
+    [
+        ("DATABASE_URL", "postgresql://postgres:postgres@db.example/x"),
+        ("DATABASE_URL", "postgresql://service:service@db.example/x"),
+        ("DATABASE_URL", "postgresql://service:Password@db.example/x"),
+        ("RABBITMQ_URL", "amqp://guest:guest@mq.example/"),
+        ("RABBITMQ_URL", "amqp://mq.example/"),
+        ("REDIS_URL", "redis://:secret@cache.example/0"),
+    ],
+)
+def test_production_refuses_logins_that_everybody_knows_by_name(
+    env: pytest.MonkeyPatch, refusal: Refusal, variable: str, url: str
+) -> None:
+    given = {
+        "ENVIRONMENT": "production",
+        "SERVICE_SECRET": STRONG,
+        "DATABASE_URL": "postgresql://service:its-own@db.example/service",
+        "RABBITMQ_URL": "amqp://service:its-own@mq.example/",
+        variable: url,
+    }
+    line = refusal("email-service", **given)
+    assert variable in line
+    assert url not in line
+
+
+@pytest.mark.parametrize("weak", ["a" * 40, "abcdefgh" * 8, "0123456789abcdef" * 4, "changeme-" * 5])
+def test_production_refuses_a_key_that_is_long_and_easily_guessed(
+    env: pytest.MonkeyPatch, refusal: Refusal, weak: str
+) -> None:
+    line = refusal("user-service", ENVIRONMENT="production", SECRET_KEY=STRONG, SERVICE_SECRET=weak)
+    assert "SERVICE_SECRET" in line
+    assert weak not in line
+
+
+def test_production_refuses_one_key_for_two_purposes(env: pytest.MonkeyPatch, refusal: Refusal) -> None:
+    line = refusal(
+        "user-service",
+        ENVIRONMENT="production",
+        SECRET_KEY=STRONG,
+        SERVICE_SECRET=STRONG,
+        DATABASE_URL="postgresql://service:its-own@db.example/service",
+    )
+    assert "SECRET_KEY" in line
+    assert "SERVICE_SECRET" in line
 
 
 @pytest.mark.parametrize("service", SETTINGS)

@@ -147,6 +147,7 @@ class Gateway:
             self.users,
             self.redis,
             shared_secret=self.settings.shared_secret,
+            service_secret=self.settings.service_secret.get_secret_value(),
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
 

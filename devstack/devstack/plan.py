@@ -8,7 +8,7 @@ from pathlib import Path
 
 HOST = "127.0.0.1"  # the embedded stack has known credentials: it is for this machine only
 ADMIN_EMAIL = "admin@example.com"
-ADMIN_PASSWORD = "admin123"  # noqa: S105 - of the embedded mode alone, printed at its start
+ADMIN_PASSWORD = "embedded-admin"  # noqa: S105 - of the embedded mode alone, printed at its start
 SERVICES = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
 
 

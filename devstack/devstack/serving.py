@@ -9,7 +9,7 @@ from typing import Literal
 import uvicorn
 from fastapi import FastAPI
 
-from chassis.one_write import OneWriteProtocol
+from chassis.bounded_http import BoundedProtocol
 
 
 @asynccontextmanager
@@ -22,7 +22,8 @@ async def serving(
     """
     config = uvicorn.Config(
         app,
-        http=OneWriteProtocol,
+        http=BoundedProtocol,
+        ws="none",
         log_config=None,
         access_log=False,
         lifespan=lifespan,

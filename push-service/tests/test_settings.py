@@ -3,6 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
+from secrets import token_hex
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -21,7 +22,12 @@ PUBLIC_PEM = ACCOUNT.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectP
 ELLIPTIC_PEM = (
     ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 )
-STRONG = "k" * 32 + "-of-a-test"
+PRODUCTION = {
+    "environment": "production",
+    "service_secret": token_hex(20),
+    "database_url": "postgresql://service:its-own@db.example/service",
+    "rabbitmq_url": "amqp://service:its-own@mq.example/",
+}
 
 
 def key_file(**other: object) -> str:
@@ -46,14 +52,14 @@ def test_development_starts_without_an_account_and_says_so() -> None:
 
 
 def test_production_names_the_variable_it_lacks() -> None:
-    assert "FCM_SERVICE_ACCOUNT_FILE" in problem(environment="production", service_secret=STRONG)
+    assert "FCM_SERVICE_ACCOUNT_FILE" in problem(**PRODUCTION)
 
 
 async def test_an_account_may_come_as_a_file_or_as_text(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     path.write_text(key_file())
     for given in ({"fcm_service_account_file": path}, {"fcm_service_account_json": key_file()}):
-        sender = create_sender(settings(environment="production", service_secret=STRONG, **given))
+        sender = create_sender(settings(**PRODUCTION, **given))
         assert isinstance(sender, FcmSender)
         assert sender._send_url == "https://fcm.googleapis.com/v1/projects/simulated-project/messages:send"
         await sender.close()
@@ -103,8 +109,8 @@ def test_keys_are_not_in_the_settings_text() -> None:
 def test_access_tokens_never_travel_in_the_clear() -> None:
     plain = key_file(token_uri="http://oauth2.example/token")
     assert "token_uri must be https" in problem(fcm_service_account_json=plain)
-    production = {"environment": "production", "service_secret": STRONG, "fcm_service_account_json": plain}
-    assert "FCM_BASE_URL must be https" in problem(fcm_base_url="http://simulator.example", **production)
+    distant = "http://simulator.example"
+    assert "FCM_BASE_URL must be https" in problem(fcm_base_url=distant, fcm_service_account_json=plain, **PRODUCTION)
 
 
 @pytest.mark.parametrize(
@@ -113,9 +119,8 @@ def test_access_tokens_never_travel_in_the_clear() -> None:
 )
 def test_a_simulator_may_be_spoken_to_in_the_clear(environment: str, base_url: str) -> None:
     account = key_file(token_uri="http://127.0.0.1:8025/token")
-    made = settings(
-        environment=environment, service_secret=STRONG, fcm_base_url=base_url, fcm_service_account_json=account
-    )
+    given = PRODUCTION | {"environment": environment}
+    made = settings(**given, fcm_base_url=base_url, fcm_service_account_json=account)
     assert made.fcm_base_url == base_url.rstrip("/")
 
 

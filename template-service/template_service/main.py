@@ -76,7 +76,12 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     )
     app.state.reader = TemplateReader(database)
     app.state.writer = TemplateWriter(database, Invalidator(TEMPLATE_CACHE, cache_redis).forget)
-    app.state.authenticator = build_authenticator(users, cache_redis, shared_secret=settings.shared_secret)
+    app.state.authenticator = build_authenticator(
+        users,
+        cache_redis,
+        shared_secret=settings.shared_secret,
+        service_secret=settings.service_secret.get_secret_value(),
+    )
     app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), TEMPLATE_SERVICE)
     for module in (previews, templates, versions, internal):
         app.include_router(module.router)

@@ -54,6 +54,10 @@ class World:
     async def try_login(self, email: str, password: str = PASSWORD, **options: object) -> Response:
         return await self.http.post("/api/v1/auth/login", json={"email": email, "password": password}, **options)
 
+    def seen_from(self, address: str) -> AsyncClient:
+        """A client at that address."""
+        return running_client(self.app, address=address)
+
     async def user(self, **more: object) -> "Person":
         user = await self.sign_up(**more)
         login = await self.log_in(user["email"])

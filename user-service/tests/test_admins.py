@@ -1,6 +1,7 @@
 """Administrators are made from the command line, by whoever runs the system."""
 
 import asyncio
+from secrets import token_hex
 
 import pytest
 from pydantic import ValidationError
@@ -9,7 +10,7 @@ from typer.testing import CliRunner
 
 from chassis.metrics import new_registry
 from user_service.__main__ import app as cli
-from user_service.services.admins import ensure_admin
+from user_service.services.admins import NotAnAdministrator, ensure_admin
 from user_service.services.passwords import Passwords
 
 EMAIL, PASSWORD = "admin@example.com", "an admin's password"
@@ -45,11 +46,21 @@ async def test_several_processes_that_make_it_at_once_make_one(world, passwords)
     assert len({admin.user_id for admin in made}) == 1
 
 
-async def test_a_user_is_promoted_and_keeps_the_password(world, passwords) -> None:
-    user = await world.sign_up(email=EMAIL)
-    admin = await ensure_admin(world.database, passwords, email=EMAIL.upper(), name="Other", password=PASSWORD)
-    assert (admin.outcome, str(admin.user_id)) == ("promoted", user["id"])
-    login = await world.log_in(EMAIL)
+async def test_who_signed_up_first_is_no_administrator_unless_that_is_said_and_then_with_the_new_password(
+    world, passwords
+) -> None:
+    """Whoever knew the operator's address may have been anybody."""
+    attacker = await world.user(email=EMAIL)
+    given = {"email": EMAIL.upper(), "name": "Other", "password": PASSWORD}
+    with pytest.raises(NotAnAdministrator):
+        await ensure_admin(world.database, passwords, **given)
+    assert (await world.log_in(EMAIL))["user"]["role"] == "user"
+    admin = await ensure_admin(world.database, passwords, **given, promote=True)
+    assert (admin.outcome, str(admin.user_id)) == ("promoted", attacker.id)
+    assert (await world.try_login(EMAIL)).status_code == 401
+    refreshed = await world.http.post("/api/v1/auth/refresh", json={"refresh_token": attacker.refresh_token})
+    assert refreshed.status_code == 401
+    login = await world.log_in(EMAIL, PASSWORD)
     assert (login["user"]["role"], login["user"]["name"]) == ("admin", "Ada")
 
 
@@ -68,6 +79,12 @@ async def test_the_command_line_migrates_and_makes_an_administrator(databases, m
     status, output = await _run(*create, ADMIN_PASSWORD=PASSWORD, **environment)
     assert (status, "already" in output) == (0, True)
     world = await make_world(database_url=url)
+    await world.sign_up(email="user@example.com")
+    create = ("create-admin", "--email", "user@example.com")
+    status, output = await _run(*create, ADMIN_PASSWORD=PASSWORD, **environment)
+    assert (status, "--promote" in output) == (1, True)
+    status, output = await _run(*create, "--promote", ADMIN_PASSWORD=PASSWORD, **environment)
+    assert (status, "new password" in output) == (0, True)
     assert (await world.log_in(EMAIL, PASSWORD))["user"]["role"] == "admin"
 
 
@@ -86,7 +103,7 @@ async def test_before_the_migrations_the_command_line_says_which_command_comes_f
 
 
 async def test_production_refuses_the_keys_of_development() -> None:
-    status, output = await _run("migrate", ENVIRONMENT="production", SECRET_KEY="s" * 31, SERVICE_SECRET="x" * 40)
+    status, output = await _run("migrate", ENVIRONMENT="production", SECRET_KEY="s" * 31, SERVICE_SECRET=token_hex(20))
     assert (status, "SECRET_KEY" in output, "SERVICE_SECRET" in output, "sss" in output) == (2, True, False, False)
 
 

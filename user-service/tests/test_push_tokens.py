@@ -314,7 +314,7 @@ async def test_no_other_endpoint_is_stored(world) -> None:
 async def _statuses(user, subscription: dict) -> list[int]:
     """What every way to store a subscription answers."""
     given = {"push_token": subscription}
-    sign_up = {"name": "x", "email": "x@example.com", "password": "x" * 8, **given}
+    sign_up = {"name": "x", "email": "x@example.com", "password": "correct horse", **given}
     ways = (
         ("POST", f"{user.path}/push-tokens", given),
         ("PUT", f"{user.path}/push-token", given),

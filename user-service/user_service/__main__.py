@@ -13,24 +13,28 @@ import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import ProgrammingError
 
+from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.errors import ServiceError
 from chassis.fields import plain_message
 from chassis.metrics import new_registry
+from chassis.security import RevokedTokens
 from chassis.server import migrate_database, serve
 from chassis.settings import load_settings
 from chassis.sqlstates import sqlstate_of
 from user_service.main import create_app
 from user_service.migrating import ALEMBIC
 from user_service.services.admins import EnsuredAdmin, ensure_admin
+from user_service.services.contacts import Contacts
 from user_service.services.passwords import Passwords
+from user_service.services.sessions import revocations
 from user_service.settings import UserSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The user service.")
 UNDEFINED_TABLE = "42P01"
 MESSAGES = {
     "created": "Created the administrator {email} ({user_id}).",
-    "promoted": "{email} ({user_id}) was a user and is an administrator now; name and password stay as they were.",
+    "promoted": "{email} ({user_id}) was a user and is an administrator now, with the new password; its sessions have ended.",
     "unchanged": "{email} ({user_id}) is an administrator already; nothing was changed.",
 }
 
@@ -53,14 +57,16 @@ def create_admin(
     email: Annotated[str, typer.Option()],
     name: Annotated[str, typer.Option()] = "Administrator",
     password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input")] = False,
+    promote: Annotated[bool, typer.Option(help="Make a user who has signed up one, with the new password")] = False,
 ) -> None:
-    """Makes an administrator, or makes the user with this address one (who keeps name and password).
+    """Makes an administrator. Where somebody has signed up with this address it takes --promote.
 
     The password comes from standard input, from ADMIN_PASSWORD, or is asked for. It is never shown.
     """
     settings = load_settings(UserSettings)
     try:
-        admin = asyncio.run(_ensure(settings, Person(email, name, _password(from_stdin=password_stdin))))
+        person = Person(email, name, _password(from_stdin=password_stdin))
+        admin = asyncio.run(_ensure(settings, person, promote=promote))
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             typer.echo(f"{problem['loc'][0]}: {plain_message(problem['msg'])}", err=True)
@@ -90,12 +96,20 @@ def _password(*, from_stdin: bool) -> str:
     return asked
 
 
-async def _ensure(settings: UserSettings, person: Person) -> EnsuredAdmin:
+async def _ensure(settings: UserSettings, person: Person, *, promote: bool) -> EnsuredAdmin:
     database, passwords = Database(settings.database_url, pool_size=1), Passwords(new_registry(), workers=1)
+    redis = connect_redis(settings.redis_url)
     try:
-        return await ensure_admin(database, passwords, email=person.email, name=person.name, password=person.password)
+        admin = await ensure_admin(
+            database, passwords, email=person.email, name=person.name, password=person.password, promote=promote
+        )
+        seconds = settings.access_token_expire_minutes * 60
+        await RevokedTokens(redis).revoke(revocations(admin.ended, seconds=seconds))
+        await Contacts(database, redis).changed(admin.user_id)
+        return admin
     finally:
         passwords.close()
+        await redis.aclose()
         await database.close()
 
 

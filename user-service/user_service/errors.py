@@ -11,12 +11,20 @@ class PushTokenNotFound(NotFound):
     code, message = "push_token_not_found", "The user has no such push token"
 
 
+class SessionNotFound(NotFound):
+    code, message = "session_not_found", "The user has no such session"
+
+
 class ApiKeyNotFound(NotFound):
     code, message = "api_key_not_found", "There is no API key by that id"
 
 
 class EmailTaken(Conflict):
     code, message = "email_taken", "Another user has this e-mail address"
+
+
+class LastAdministrator(Conflict):
+    code, message = "last_administrator", "This is the last administrator; make another one first"
 
 
 class TooManyPushTokens(Conflict):

@@ -16,15 +16,16 @@ from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.health import Dependency
 from chassis.metrics import new_registry
-from chassis.security import Authenticator, RevokedTokens, ServiceCallers, TokenVerifier
+from chassis.security import RevokedTokens, ServiceCallers, TokenVerifier
 from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import USER_SERVICE
 from user_service.dependencies import Services
-from user_service.routers import api_keys, auth, internal, jwks, preferences, push_tokens, users
+from user_service.routers import api_keys, auth, internal, jwks, preferences, push_tokens, sessions, users
 from user_service.services.access_tokens import AccessTokens
 from user_service.services.api_keys import ApiKeys
+from user_service.services.authentication import CheckedAuthenticator
 from user_service.services.contacts import Contacts
 from user_service.services.logins import Logins
 from user_service.services.password_gate import PasswordGate
@@ -47,11 +48,12 @@ DESCRIPTION = ServiceDescription(
         {"name": "users", "description": "Who is notified"},
         {"name": "preferences", "description": "Which channels they want"},
         {"name": "push tokens", "description": "Their devices"},
+        {"name": "sessions", "description": "Where they are logged in"},
         {"name": "auth", "description": "Tokens for users"},
         {"name": "api keys", "description": "Keys for programs"},
     ),
 )
-ROUTERS = (users, preferences, push_tokens, auth, api_keys, jwks, internal)
+ROUTERS = (users, preferences, push_tokens, sessions, auth, api_keys, jwks, internal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +95,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
         tracing=tracing,
     )
     app.state.services = services
-    app.state.authenticator = Authenticator(services.verifier, services.api_keys, revoked)
+    app.state.authenticator = CheckedAuthenticator(services.verifier, services.api_keys, revoked, services.users)
     app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), USER_SERVICE)
     for module in ROUTERS:
         app.include_router(module.router)
@@ -117,7 +119,13 @@ def _services(base: Foundation, revoked: RevokedTokens) -> Services:
     settings, database, redis = base.settings, base.database, base.redis
     keys = _signing_keys(settings, database)
     access = AccessTokens(keys, seconds=settings.access_token_expire_minutes * 60)
-    sessions = Sessions(database, access, revoked, lifetime=timedelta(days=settings.refresh_token_expire_days))
+    sessions = Sessions(
+        database,
+        access,
+        revoked,
+        lifetime=timedelta(days=settings.refresh_token_expire_days),
+        longest=timedelta(days=settings.session_max_days),
+    )
     gate = PasswordGate(database, base.passwords, LoginThrottle(redis, settings))
     contacts = Contacts(database, redis)
     devices = PushTokens(database, contacts, web_push_hosts=settings.web_push_hosts)

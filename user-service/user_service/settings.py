@@ -32,6 +32,9 @@ class UserSettings(TokenSettings):
 
     access_token_expire_minutes: int = Field(default=30, gt=0, le=1_440)
     refresh_token_expire_days: int = Field(default=30, gt=0, le=365)
+    session_max_days: int = Field(
+        default=90, description="After a login, however often it was refreshed", gt=0, le=3_650
+    )
     service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     open_registration: bool = Field(default=True, description="May anybody sign up, or only administrators add users")
@@ -39,7 +42,12 @@ class UserSettings(TokenSettings):
         default=PUSH_HOSTS, description="Hosts of Web Push endpoints; `*.` stands for one or more labels"
     )
 
-    login_failures: int = Field(default=10, description="Attempts an account has in a window", gt=0)
+    login_failures: int = Field(
+        default=10, description="Attempts that an account has from one address in a window", gt=0
+    )
+    login_account_attempts: int = Field(
+        default=100, description="Attempts that an account has in a window, from all addresses", gt=0
+    )
     login_client_attempts: int = Field(default=1_000, description="Attempts an address has in a window", gt=0)
     login_window_seconds: int = Field(default=900, gt=0)
     password_workers: int = Field(default=2, description="Threads that hash passwords", gt=0)

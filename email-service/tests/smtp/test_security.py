@@ -7,6 +7,7 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from secrets import token_hex
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -21,7 +22,7 @@ from email_service.senders.smtp_connector import SmtpConnector
 from email_service.senders.smtp_phases import NoConnection
 from email_service.settings import EmailSettings
 
-SECRET = "s" * 40
+SECRET = token_hex(20)
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +103,12 @@ def settings(port: int, **others: object) -> EmailSettings:
 
 
 def production(port: int, **others: object) -> EmailSettings:
-    return settings(port, environment="production", service_secret=SECRET, **others)
+    own = {
+        "service_secret": SECRET,
+        "database_url": "postgresql://service:its-own@db.example/service",
+        "rabbitmq_url": "amqp://service:its-own@mq.example/",
+    }
+    return settings(port, environment="production", **own, **others)
 
 
 async def outcome(connector: SmtpConnector) -> ProviderDown:

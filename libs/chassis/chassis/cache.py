@@ -22,6 +22,7 @@ from redis.asyncio import Redis
 from chassis.errors import DependencyUnavailable
 from chassis.groupcommit import GroupCommit
 from chassis.redis_client import CALL_SECONDS, OptionalRedis, RedisAway, connect_redis
+from chassis.sealing import Seal
 from chassis.ttl_memory import TtlMemory
 from chassis.yielding import map_yielding
 
@@ -92,7 +93,8 @@ class LayeredCache(Generic[T]):
 
     `load_many(keys)` asks the owner about `largest` keys at most. It returns the JSON text of each value, or the error that
     stands for it; a key that is not there is unknown to the owner. What it raises counts for all of its keys.
-    Values given out are shared between callers: cache immutable ones only.
+    With `seal` Redis holds sealed values, and others are not believed. Values given out are shared between callers: cache
+    immutable ones only.
     """
 
     def __init__(  # noqa: PLR0913 - two lifetimes and two sizes are what such a cache is
@@ -106,6 +108,7 @@ class LayeredCache(Generic[T]):
         redis_seconds: float,
         largest: int = 1_000,
         max_entries: int = 10_000,
+        seal: Seal | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._name = name
@@ -113,7 +116,8 @@ class LayeredCache(Generic[T]):
         self._script = redis.register_script(STORE)
         self._adapter = adapter
         self._load_many = load_many
-        self._redis_milliseconds = round(redis_seconds * 1000)
+        self._redis_seconds = redis_seconds
+        self._seal = seal
         self._clock = clock
         self._memory: TtlMemory[str, T] = TtlMemory(max_entries, memory_seconds, clock)
         self._flights: dict[str, _Flight[T]] = {}
@@ -217,9 +221,16 @@ class LayeredCache(Generic[T]):
     async def _texts(self, flights: Sequence[_Flight[T]]) -> Sequence[bytes | str | None]:
         names = [self.redis_key(flight.key) for flight in flights]
         try:
-            return await self._redis.ask(lambda redis: redis.mget(names))
+            found = await self._redis.ask(lambda redis: redis.mget(names))
         except RedisAway:
             return [TOMBSTONE] * len(flights)
+        return found if self._seal is None else [self._opened(*pair) for pair in zip(names, found, strict=True)]
+
+    def _opened(self, name: str, text: bytes | str | None) -> bytes | str | None:
+        """What was put there without the secret is no better than a tombstone."""
+        if self._seal is None or not text:
+            return text
+        return (self._seal.open(name, text) if isinstance(text, bytes) else None) or TOMBSTONE
 
     def _understood(self, text: bytes | str) -> T | None:
         try:
@@ -264,8 +275,12 @@ class LayeredCache(Generic[T]):
 
     async def _to_redis(self, texts: Mapping[str, bytes]) -> None:
         names = [self.redis_key(key) for key in texts]
-        arguments: list[int | bytes] = [self._redis_milliseconds, *texts.values()]
+        values = [self._sealed(name, text) for name, text in zip(names, texts.values(), strict=True)]
+        arguments: list[int | bytes] = [round(self._redis_seconds * 1000), *values]
         try:
             await self._redis.ask(lambda _: self._script(names, arguments))
         except RedisAway:
             return  # it was already logged, and the callers have their values
+
+    def _sealed(self, name: str, text: bytes) -> bytes:
+        return text if self._seal is None else self._seal.close(name, text, seconds=self._redis_seconds)

@@ -39,6 +39,7 @@ class Database:
             max_overflow=0,
             pool_timeout=connect_seconds,
             pool_use_lifo=True,
+            hide_parameters=True,  # an error's text is logged, and parameters are people's data
             connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
         )
         event.listen(self._engine.sync_engine, "checkout", _not_closed)

@@ -20,6 +20,9 @@ SHARED: tuple[Processor, ...] = (
 
 # Without the frames' variables, which structlog would write by default: a password may be among them.
 TRACEBACKS = structlog.processors.ExceptionRenderer(structlog.tracebacks.ExceptionDictTransformer(show_locals=False))
+# Whose words name types and attributes of the code. What others say may quote what was sent: PostgreSQL's DETAIL a row,
+# pydantic a body, a mail server an address.
+WORDS_OF_CODE = frozenset({"AttributeError", "ImportError", "ModuleNotFoundError", "NameError", "NotImplementedError"})
 
 
 def configure_logs(
@@ -74,7 +77,23 @@ def _renderers(form: Literal["json", "console"], *, text: bool = False) -> list[
             structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
         ]
     renderer = structlog.processors.JSONRenderer(serializer=_text if text else orjson.dumps)
-    return [TRACEBACKS, renderer]
+    return [TRACEBACKS, _without_values, renderer]
+
+
+def _without_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Of an exception its type and where it came from stay, not its words; nor those that asyncio puts into its own event."""
+    if isinstance(event.get("exception"), list):
+        event["exception"] = [_wordless(stack) for stack in event["exception"]]
+    if "exception" in event and isinstance(event.get("event"), str):
+        event["event"] = event["event"].partition("\n")[0]
+    return event
+
+
+def _wordless(stack: dict[str, Any]) -> dict[str, Any]:
+    kept = {name: value for name, value in stack.items() if name not in {"exc_value", "exc_notes", "syntax_error"}}
+    if stack["exc_type"] in WORDS_OF_CODE:
+        kept["exc_value"] = stack["exc_value"]
+    return {**kept, "exceptions": [[_wordless(one) for one in inner] for inner in stack.get("exceptions", [])]}
 
 
 def _text(event: object, **options: Any) -> str:

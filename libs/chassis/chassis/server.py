@@ -14,8 +14,8 @@ import structlog
 import uvicorn
 from fastapi import FastAPI
 
+from chassis.bounded_http import Bounds, bounded
 from chassis.logs import configure_logs
-from chassis.one_write import OneWriteProtocol
 from chassis.processes import NOT_STARTED, Membership, listen, run_processes
 from chassis.settings import ServiceSettings, load_settings
 from chassis.tracing import Tracing, tracing_from_environment
@@ -76,7 +76,14 @@ def _serve(
         forwarded_allow_ips=settings.forwarded_allow_ips,
         log_config=None,
         access_log=False,
-        http=OneWriteProtocol,
+        http=bounded(
+            Bounds(
+                rest_bytes=settings.max_body_bytes,
+                of_one_address=settings.max_connections_per_address,
+                trusted=settings.proxies,
+            )
+        ),
+        ws="none",
         server_header=False,
         timeout_graceful_shutdown=20,
     )

@@ -4,7 +4,7 @@ They hold passwords, so a refusal says what an address looks like and not what w
 """
 
 from typing import Annotated
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 import yarl
 from pydantic import AfterValidator
@@ -17,6 +17,9 @@ DRIVER = "postgresql+asyncpg"
 SAME_SERVER = frozenset({DRIVER, "postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 # The options of the driver's `connect` that are text.
 OPTIONS = frozenset({"host", "port", "ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib"})
+KNOWN_PASSWORDS = frozenset(
+    {"admin", "changeme", "guest", "password", "postgres", "rabbitmq", "redis", "root", "secret"}
+)
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
@@ -71,6 +74,15 @@ def _http(given: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("is no address like http://host:8001")
     return given.strip().rstrip("/")
+
+
+def has_known_password(url: str) -> bool:
+    """Whether the server would let anybody in: with a password that is the user's name, or that servers come with."""
+    parts = urlsplit(url)
+    user, password = unquote(parts.username or ""), unquote(parts.password or "")
+    if parts.scheme.startswith("amqp") and not parts.username:
+        return True  # the protocol's own default: guest, guest
+    return bool(password) and (password == user or password.lower() in KNOWN_PASSWORDS)
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_database)]

@@ -17,10 +17,12 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.fields import plain_message
 from chassis.server_urls import DatabaseUrl as DatabaseUrl  # noqa: PLC0414 - re-exported: every service's settings have one
+from chassis.server_urls import has_known_password
 
 Environment = Literal["development", "production"]
 Algorithm = Literal["ES256", "HS256"]
 MINIMUM_KEY_BYTES = 32  # RFC 7518, 3.2: at least as long as the hash
+DIFFERENT_CHARACTERS = 8  # of sixteen in a random key in hex of 32 bytes hardly ever fewer than fourteen
 EMBEDDED_KEY_PREFIX = "development-only-"  # keys that start so are printed in public files: never for production
 DEVELOPMENT_SECRET_KEY = SecretStr("development-only-secret-key-not-for-production")
 DEVELOPMENT_SERVICE_SECRET = SecretStr("development-only-service-secret-not-for-production")
@@ -65,6 +67,9 @@ class ServiceSettings(BaseSettings):
     max_body_bytes: int = Field(default=1_048_576, description="Largest request body, in bytes", gt=0)
     docs_enabled: bool = True
     forwarded_allow_ips: str = Field(default="127.0.0.1,::1", description="Proxies whose X-Forwarded-For counts")
+    max_connections_per_address: int = Field(
+        default=1_000, description="Connections at a time from one address that is no proxy; 0: any number", ge=0
+    )
     web_concurrency: int = Field(
         default=1,
         description="Processes of an HTTP service on one port. Each opens DATABASE_POOL_SIZE connections twice",
@@ -77,14 +82,23 @@ class ServiceSettings(BaseSettings):
         return self.environment == "production"
 
     @property
+    def proxies(self) -> tuple[str, ...]:
+        return tuple(self.forwarded_allow_ips.split(",")) if self.forwarded_allow_ips else ()
+
+    @property
     def processes(self) -> int:
         """How many processes serve on the one port."""
         return self.web_concurrency
 
     @property
     def weak_keys(self) -> list[str]:
-        """The variables of keys of ours that are in use and default or short. In production there are none."""
+        """The variables of keys of ours that are in use and default or easily guessed. In production there are none."""
         return [name.upper() for name, key in self._keys() if _is_weak(key)]
+
+    @property
+    def default_logins(self) -> list[str]:
+        """The variables of servers' addresses with a password that everybody knows. In production there are none."""
+        return [name.upper() for name, value in self if name.endswith("_url") and has_known_password(str(value))]
 
     @property
     def unused_keys(self) -> frozenset[str]:
@@ -103,6 +117,10 @@ class ServiceSettings(BaseSettings):
             for name, value in self
             if isinstance(value, SecretStr) and name.endswith(("secret", "secret_key")) and name not in self.unused_keys
         ]
+
+    def _equal_keys(self) -> list[str]:
+        keys = [(name.upper(), key.get_secret_value()) for name, key in self._keys()]
+        return [name for name, value in keys if sum(value == other for _, other in keys) > 1]
 
     @field_validator("*")
     @classmethod
@@ -125,6 +143,10 @@ class ServiceSettings(BaseSettings):
         """In production a default or short key of ours stops the start; the message names the variable, not its value."""
         if self.production and self.weak_keys:
             raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(self.weak_keys)}")
+        if self.production and self.default_logins:
+            raise ValueError(f"set a user and a password of your own: {', '.join(self.default_logins)}")
+        if self.production and (same := self._equal_keys()):
+            raise ValueError(f"give each a value of its own: {', '.join(same)}")
         for name, key in self._keys():
             if name in self.signing_keys and "-----BEGIN" in key.get_secret_value():
                 raise ValueError(f"{name.upper()} is a PEM, a key of another kind: it takes random text")
@@ -171,8 +193,15 @@ def load_settings(kind: type[Settings]) -> Settings:
 
 
 def _is_weak(key: SecretStr) -> bool:
+    """Too short, printed in a public file, of hardly any different characters, or one piece again and again."""
     plain = key.get_secret_value()
-    return len(plain.encode()) < MINIMUM_KEY_BYTES or plain.startswith(EMBEDDED_KEY_PREFIX)
+    repeats = plain in (plain + plain)[1:-1]
+    return (
+        len(plain.encode()) < MINIMUM_KEY_BYTES
+        or plain.startswith(EMBEDDED_KEY_PREFIX)
+        or len(set(plain)) < DIFFERENT_CHARACTERS
+        or repeats
+    )
 
 
 def _is_network(text: str) -> bool:

@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import AsyncIterator
+from secrets import token_hex
 
 import httpx2
 import pytest
@@ -252,7 +253,8 @@ def test_production_refuses_weak_keys_by_name_and_not_by_value(secret: str) -> N
         _Settings(_env_file=None, environment="production", secret_key=secret)
     assert not secret or secret not in str(raised.value)
     assert "SMTP_PASSWORD" not in str(raised.value)
-    assert _Settings(_env_file=None, environment="production", secret_key="k" * 40).production
+    own = {"secret_key": token_hex(20), "database_url": "postgresql://service:its-own@db.example/service"}
+    assert _Settings(_env_file=None, environment="production", **own).production
 
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])

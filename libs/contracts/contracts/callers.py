@@ -37,12 +37,17 @@ async def keep_nothing(_key: str, ask: Ask) -> bytes | None:
 
 
 def build_authenticator(
-    users: ServiceClient, redis: Redis, *, shared_secret: str | None, keep: Keep = keep_nothing
+    users: ServiceClient, redis: Redis, *, shared_secret: str | None, service_secret: str, keep: Keep = keep_nothing
 ) -> Authenticator:
-    """With `shared_secret` tokens are HS256 signed with it; without, ES256 checked through the user service's JWKS."""
+    """With `shared_secret` tokens are HS256 signed with it; without, ES256 checked through the user service's JWKS.
+
+    `service_secret` seals what is kept of API keys in Redis.
+    """
     source: KeySource = SharedSecret(shared_secret) if shared_secret is not None else Jwks(_key_set(users, keep))
     tokens = TokenVerifier([source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE)
-    api_keys = RemoteApiKeys(lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), redis)
+    api_keys = RemoteApiKeys(
+        lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), redis, secret=service_secret
+    )
     return Authenticator(tokens, api_keys, RevokedTokens(redis))
 
 
@@ -69,4 +74,7 @@ async def find_api_key(users: ServiceClient, digest: str) -> bytes | None:
     info = data_of(_API_KEY, status, body)
     if info is None:
         return None
-    return identity_json(Identity("api_key", str(info.id), str(info.user_id), "user", frozenset(info.scopes)))
+    expires_at = None if info.expires_at is None else info.expires_at.timestamp()
+    return identity_json(
+        Identity("api_key", str(info.id), str(info.user_id), "user", frozenset(info.scopes), expires_at)
+    )

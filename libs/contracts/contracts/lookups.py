@@ -170,6 +170,7 @@ class ApiKeyInfo(Contract):
     id: UUID
     user_id: UUID
     scopes: tuple[str, ...] = ()
+    expires_at: datetime | None = None
 
 
 def first_id_of(instant: datetime) -> UUID:

@@ -8,9 +8,10 @@ from uuid import UUID
 from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from user_service.models import ApiKey, table_of
+from user_service.models import ApiKey, User, table_of
 
 KEYS = table_of(ApiKey)
+USERS = table_of(User)
 _COLUMNS = [
     KEYS.c[name] for name in ("id", "user_id", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at")
 ]
@@ -64,9 +65,10 @@ async def count(connection: AsyncConnection) -> int:
 
 
 async def use(connection: AsyncConnection, key_hash: str) -> StoredApiKey | None:
-    """The key by that hash, unless it has expired; notes that it was used."""
+    """The key by that hash, unless it has expired or its owner is disabled; notes that it was used."""
     good = (KEYS.c.key_hash == key_hash) & or_(KEYS.c.expires_at.is_(None), KEYS.c.expires_at > func.now())
-    row = (await connection.execute(select(*_COLUMNS).where(good))).first()
+    owned = (USERS.c.id == KEYS.c.user_id) & USERS.c.disabled_at.is_(None)
+    row = (await connection.execute(select(*_COLUMNS).where(good, owned))).first()
     if row is None:
         return None
     long_ago = or_(KEYS.c.last_used_at.is_(None), KEYS.c.last_used_at < func.now() - USE_NOTED_EVERY)

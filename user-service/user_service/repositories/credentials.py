@@ -33,7 +33,8 @@ async def by_id(connection: AsyncConnection, user_id: UUID) -> Credentials | Non
 
 
 async def note_login(connection: AsyncConnection, verified: Credentials, *, password_hash: str) -> bool:
-    """False when the user or the verified password is no longer there: it changed while we were checking it."""
+    """False when the user is disabled, or the verified password no longer there: it changed while we were checking it."""
     unchanged = (USERS.c.id == verified.user_id) & (USERS.c.password_hash == verified.password_hash)
-    statement = USERS.update().where(unchanged).values(last_login_at=func.now(), password_hash=password_hash)
+    good = unchanged & USERS.c.disabled_at.is_(None)
+    statement = USERS.update().where(good).values(last_login_at=func.now(), password_hash=password_hash)
     return (await connection.execute(statement)).rowcount == 1

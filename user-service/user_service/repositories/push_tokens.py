@@ -114,5 +114,9 @@ async def remove_fcm(connection: AsyncConnection, user_id: UUID, *, but: str | N
     await _remove(connection, others)
 
 
+async def remove_all(connection: AsyncConnection, user_id: UUID) -> int:
+    return await _remove(connection, TOKENS.c.user_id == user_id)
+
+
 async def _remove(connection: AsyncConnection, which: ColumnElement[bool]) -> int:
     return (await connection.execute(TOKENS.delete().where(which))).rowcount

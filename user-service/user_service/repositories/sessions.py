@@ -1,6 +1,6 @@
 """Sessions: opened, rotated, ended."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -25,6 +25,21 @@ class LiveToken:
 
 
 @dataclass(frozen=True, slots=True)
+class EndedSession:
+    """`access`: its newest access token, for services of the release before, which know nothing of sessions."""
+
+    id: UUID
+    access: LiveToken
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSession:
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class SessionState:
     """What changes with each refresh. `lifetime` counts from now."""
 
@@ -38,8 +53,8 @@ async def add(connection: AsyncConnection, user_id: UUID, state: SessionState) -
     await connection.execute(SESSIONS.insert().values(id=state.id, user_id=user_id, **_changing(state)))
 
 
-async def prune(connection: AsyncConnection, user_id: UUID) -> None:
-    """Takes away the user's expired sessions, and the oldest where there are too many."""
+async def prune(connection: AsyncConnection, user_id: UUID) -> Sequence[EndedSession]:
+    """Ends the user's expired sessions, and the oldest where there are too many."""
     newest = (
         select(SESSIONS.c.id)
         .where(SESSIONS.c.user_id == user_id)
@@ -47,15 +62,29 @@ async def prune(connection: AsyncConnection, user_id: UUID) -> None:
         .limit(KEPT - 1)
     )
     over = or_(SESSIONS.c.expires_at <= func.now(), SESSIONS.c.id.not_in(newest))
-    await connection.execute(SESSIONS.delete().where(SESSIONS.c.user_id == user_id, over))
+    return await _end(connection, (SESSIONS.c.user_id == user_id) & over)
 
 
-async def rotate(connection: AsyncConnection, old_secret_hash: str, state: SessionState) -> tuple[UUID, Role] | None:
-    """The session's user, or None when it has ended or the secret is not its newest: nothing has changed then."""
+async def of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[StoredSession]:
+    """Those that have not expired, the newest first: at most KEPT."""
+    query = (
+        select(SESSIONS.c.id, SESSIONS.c.created_at, SESSIONS.c.expires_at)
+        .where(SESSIONS.c.user_id == user_id, SESSIONS.c.expires_at > func.now())
+        .order_by(SESSIONS.c.id.desc())
+    )
+    return [StoredSession(*row) for row in await connection.execute(query)]
+
+
+async def rotate(
+    connection: AsyncConnection, old_secret_hash: str, state: SessionState, *, longest: timedelta
+) -> tuple[UUID, Role] | None:
+    """The session's user, or None when it has ended, is older than `longest`, or the secret is not its newest: nothing has
+    changed then."""
     statement = (
         SESSIONS.update()
         .where(SESSIONS.c.id == state.id, SESSIONS.c.secret_hash == old_secret_hash)
-        .where(SESSIONS.c.expires_at > func.now(), USERS.c.id == SESSIONS.c.user_id)
+        .where(SESSIONS.c.expires_at > func.now(), SESSIONS.c.created_at > func.now() - longest)
+        .where(USERS.c.id == SESSIONS.c.user_id, USERS.c.disabled_at.is_(None))
         .values(_changing(state))
         .returning(USERS.c.id, USERS.c.role)
     )
@@ -63,26 +92,27 @@ async def rotate(connection: AsyncConnection, old_secret_hash: str, state: Sessi
     return (row.id, row.role) if row else None
 
 
-async def end(connection: AsyncConnection, session_id: UUID) -> Sequence[LiveToken]:
+async def end(connection: AsyncConnection, session_id: UUID) -> Sequence[EndedSession]:
     return await _end(connection, SESSIONS.c.id == session_id)
 
 
-async def end_of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[LiveToken]:
+async def end_of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[EndedSession]:
     """Ends every session of the user."""
     return await _end(connection, SESSIONS.c.user_id == user_id)
 
 
-async def end_one(
-    connection: AsyncConnection, user_id: UUID, *, access_token_id: str, session_id: UUID | None
-) -> Sequence[LiveToken]:
-    """Ends the user's session that gave out this access token last, and the one with this id."""
-    named = or_(SESSIONS.c.access_token_id == access_token_id, SESSIONS.c.id == session_id)
+async def end_some(
+    connection: AsyncConnection, user_id: UUID, session_ids: Collection[UUID], *, access_token_id: str = ""
+) -> Sequence[EndedSession]:
+    """Ends those of the user's sessions, and the one that gave out this access token last."""
+    named = or_(SESSIONS.c.access_token_id == access_token_id, SESSIONS.c.id.in_(session_ids))
     return await _end(connection, (SESSIONS.c.user_id == user_id) & named)
 
 
-async def _end(connection: AsyncConnection, which: ColumnElement[bool]) -> Sequence[LiveToken]:
-    statement = SESSIONS.delete().where(which).returning(SESSIONS.c.access_token_id, SESSIONS.c.access_expires_at)
-    return [LiveToken(*row) for row in await connection.execute(statement)]
+async def _end(connection: AsyncConnection, which: ColumnElement[bool]) -> Sequence[EndedSession]:
+    columns = (SESSIONS.c.id, SESSIONS.c.access_token_id, SESSIONS.c.access_expires_at)
+    statement = SESSIONS.delete().where(which).returning(*columns)
+    return [EndedSession(row.id, LiveToken(*row[1:])) for row in await connection.execute(statement)]
 
 
 def _changing(state: SessionState) -> dict[str, object]:

@@ -31,6 +31,7 @@ class StoredUser:
     wants_email: bool
     wants_push: bool
     push_token: str | None
+    disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
 
@@ -126,6 +127,25 @@ async def change(connection: AsyncConnection, user_id: UUID, changes: UserChange
         if "uq_users_email_key" in str(error.orig):
             raise EmailTaken from None
         raise
+
+
+async def role_of(connection: AsyncConnection, user_id: UUID) -> Role | None:
+    """None: there is no such user, or it is disabled."""
+    query = select(USERS.c.role).where(USERS.c.id == user_id, USERS.c.disabled_at.is_(None))
+    return (await connection.execute(query)).scalar()
+
+
+async def hold_administrators(connection: AsyncConnection) -> Sequence[UUID]:
+    """Those who can act as such; none is added or lost until the transaction ends."""
+    query = select(USERS.c.id).where(USERS.c.role == "admin", USERS.c.disabled_at.is_(None))
+    return (await connection.execute(query.order_by(USERS.c.id).with_for_update())).scalars().all()
+
+
+async def set_disabled(connection: AsyncConnection, user_id: UUID, *, disabled: bool) -> bool:
+    """Whether there is such a user. The time of the first of several in a row stays."""
+    when = func.coalesce(USERS.c.disabled_at, func.now()) if disabled else None
+    statement = USERS.update().where(USERS.c.id == user_id).values(disabled_at=when, updated_at=func.now())
+    return (await connection.execute(statement)).rowcount == 1
 
 
 async def lock(connection: AsyncConnection, user_id: UUID) -> bool:

@@ -8,13 +8,14 @@ from starlette.responses import Response
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.errors import Forbidden, Unauthorized, Unavailable
 from chassis.openapi.refusals import refusals
-from chassis.security import Caller, require
+from chassis.security import Caller, require, require_admin
 from contracts.addresses import address_key
 from user_service.dependencies import Parts, ReadableId, WritableUser, sign_up_allowed
 from user_service.errors import (
     CurrentPasswordWrong,
     EmailTaken,
     HashingBusy,
+    LastAdministrator,
     TooManyLogins,
     TooManyPushTokens,
     UserNotFound,
@@ -73,8 +74,8 @@ CHANGE_REFUSALS = refusals(
     responses=CHANGE_REFUSALS,
 )
 async def change_user(user: WritableUser, given: UserChange, caller: Caller, parts: Parts) -> Response:
-    """What is left out stays as it is. Unless an administrator does it, a new address or password needs `current_password`;
-    a new password ends every session."""
+    """What is left out stays as it is. A new address or password of one's own needs `current_password`; a new password ends
+    every session."""
     return await _changed(caller, user, given, parts)
 
 
@@ -88,7 +89,36 @@ async def _changed(caller: Caller, user: StoredUser, given: UserChange, parts: P
     return answer(UserView.of(await parts.changer.change(caller, user, given)), "User updated")
 
 
-@router.delete("/{user_id}", response_model=Envelope[None], summary="Delete a user", responses=refusals(UserNotFound))
+@router.post(
+    "/{user_id}/disable",
+    response_model=Envelope[UserView],
+    summary="Disable a user",
+    responses=refusals(UserNotFound, LastAdministrator),
+    dependencies=[Depends(require_admin)],
+)
+async def disable_user(user: WritableUser, parts: Parts) -> Response:
+    """For administrators. Ends every session; logging in and the user's API keys are refused until the user is enabled."""
+    return answer(UserView.of(await parts.users.disable(user.id)), "User disabled")
+
+
+@router.post(
+    "/{user_id}/enable",
+    response_model=Envelope[UserView],
+    summary="Enable a user",
+    responses=refusals(UserNotFound),
+    dependencies=[Depends(require_admin)],
+)
+async def enable_user(user: WritableUser, parts: Parts) -> Response:
+    """For administrators."""
+    return answer(UserView.of(await parts.users.enable(user.id)), "User enabled")
+
+
+@router.delete(
+    "/{user_id}",
+    response_model=Envelope[None],
+    summary="Delete a user",
+    responses=refusals(UserNotFound, LastAdministrator),
+)
 async def delete_user(user: WritableUser, parts: Parts) -> Response:
     """For good, with devices, sessions and API keys."""
     await parts.users.remove(user.id)

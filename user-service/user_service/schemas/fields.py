@@ -2,6 +2,8 @@
 
 import base64
 import binascii
+from functools import cache
+from importlib.resources import files
 from typing import Annotated
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -40,8 +42,22 @@ def _decoded(text: str, length: int) -> bytes:
     return decoded
 
 
+@cache
+def _common_passwords() -> frozenset[str]:
+    return frozenset((files("user_service") / "data" / "common_passwords.txt").read_text().splitlines())
+
+
+def _uncommon(secret: SecretStr) -> SecretStr:
+    """Length and rarity are what a password needs (NIST SP 800-63B, 3.1.1.2); which characters are in it is not asked."""
+    if secret.get_secret_value().lower() in _common_passwords():
+        raise ValueError("is one of the passwords that are guessed first")
+    return secret
+
+
 # Characters, not bytes: argon2id takes them all.
-NewPassword = Annotated[SecretStr, Field(min_length=8, max_length=128), AfterValidator(_storable_secret)]
+NewPassword = Annotated[
+    SecretStr, Field(min_length=10, max_length=128), AfterValidator(_storable_secret), AfterValidator(_uncommon)
+]
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_storable_secret)]
 
 # Blanks around it come from copying; a device must not be two because of them.

@@ -24,6 +24,7 @@ USER = {
     "language": "en",
     "preferences": BOTH,
     "push_token": "fcm_token_here",
+    "disabled": False,
     "created_at": "2026-01-01T12:00:00Z",
     "updated_at": "2026-01-01T12:00:00Z",
 }
@@ -79,7 +80,7 @@ class SignUp(BaseModel):
 class UserChange(BaseModel):
     """What is left out stays as it is; so does what is null, except `language` and `push_token`, which null clears.
 
-    Users need `current_password` to change their e-mail address or their password; a new password ends every session.
+    Whoever changes their own e-mail address or password needs `current_password`; a new password ends every session.
     """
 
     model_config = shown(
@@ -106,7 +107,10 @@ class UserReplacement(UserChange):
 
 
 class UserView(BaseModel):
-    """A user. `push_token` is the newest FCM token; all devices are at `/users/{id}/push-tokens`."""
+    """A user. `push_token` is the newest FCM token; all devices are at `/users/{id}/push-tokens`.
+
+    `disabled`: logging in and the user's API keys are refused; what is sent to the user still arrives.
+    """
 
     model_config = shown(USER)
 
@@ -117,6 +121,7 @@ class UserView(BaseModel):
     language: str | None
     preferences: PreferencesView
     push_token: str | None
+    disabled: bool
     created_at: datetime
     updated_at: datetime
 
@@ -130,6 +135,7 @@ class UserView(BaseModel):
             language=user.language,
             preferences=PreferencesView(email=user.wants_email, push=user.wants_push),
             push_token=user.push_token,
+            disabled=user.disabled_at is not None,
             created_at=user.created_at,
             updated_at=user.updated_at,
         )

@@ -14,6 +14,7 @@ class Ticket:
     """An access token before it is signed. Times in whole seconds since 1970."""
 
     token_id: str
+    session_id: UUID
     issued_at: int
     expires_at: int
 
@@ -23,9 +24,9 @@ class AccessTokens:
         self._keys = keys
         self.seconds = seconds
 
-    def ticket(self) -> Ticket:
+    def ticket(self, session_id: UUID) -> Ticket:
         now = int(time.time())
-        return Ticket(uuid4().hex, now, now + self.seconds)
+        return Ticket(uuid4().hex, session_id, now, now + self.seconds)
 
     async def sign(self, ticket: Ticket, user_id: UUID, role: Role) -> str:
         """Raises Unavailable while the key cannot be had."""
@@ -36,6 +37,7 @@ class AccessTokens:
             "iat": ticket.issued_at,
             "exp": ticket.expires_at,
             "jti": ticket.token_id,
+            "sid": ticket.session_id.hex,
             "role": role,
         }
         return sign(claims, await self._keys.current())

@@ -1,5 +1,6 @@
 """The first administrator: made from the command line or by whoever starts the system, never over HTTP."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 from uuid import UUID
@@ -9,48 +10,74 @@ from pydantic import SecretStr
 from chassis.database import Database
 from contracts.addresses import address_key
 from user_service.errors import EmailTaken
-from user_service.repositories import users
-from user_service.repositories.users import UserChanges
+from user_service.repositories import push_tokens, sessions, users
+from user_service.repositories.sessions import EndedSession
+from user_service.repositories.users import StoredUser, UserChanges
 from user_service.schemas.users import SignUp
 from user_service.services.passwords import Passwords
 from user_service.services.sign_ups import new_user
 
 
+class NotAnAdministrator(EmailTaken):
+    message = (
+        "Somebody has signed up with this address, and knows the password. If it is to be an administrator, say --promote: "
+        "it gets the new password, and its sessions end"
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class EnsuredAdmin:
+    """`ended`: the sessions of whoever was promoted, to be revoked."""
+
     user_id: UUID
     outcome: Literal["created", "promoted", "unchanged"]
+    ended: Sequence[EndedSession] = ()
 
 
 async def ensure_admin(
-    database: Database, passwords: Passwords, *, email: str, name: str, password: str
+    database: Database, passwords: Passwords, *, email: str, name: str, password: str, promote: bool = False
 ) -> EnsuredAdmin:
-    """Afterwards there is an administrator with this address. A user who was there keeps name and password.
+    """Afterwards there is an administrator with this address; one who was there already stays as they were.
 
-    Raises pydantic's ValidationError for what a sign-up would refuse.
+    A user with this address becomes one with `promote` only, with the new password and without the old sessions and devices:
+    whoever signed up may have been anybody. Raises NotAnAdministrator otherwise, and pydantic's ValidationError for what a
+    sign-up would refuse.
     """
     given = SignUp(name=name, email=email, password=SecretStr(password))
-    return await _promote(database, given.email) or await _create(database, passwords, given)
+    found = await _find(database, given.email)
+    if found is None:
+        return await _create(database, passwords, given, promote=promote)
+    if found.role == "admin":
+        return EnsuredAdmin(found.id, "unchanged")
+    if not promote:
+        raise NotAnAdministrator
+    return await _promote(database, found.id, await passwords.hash(password))
 
 
-async def _promote(database: Database, email: str) -> EnsuredAdmin | None:
+async def _find(database: Database, email: str) -> StoredUser | None:
     async with database.begin() as connection:
         user_id = await users.id_of(connection, address_key(email))
-        user = await users.find(connection, user_id) if user_id else None
-        if user is None:
-            return None
-        if user.role == "admin":
-            return EnsuredAdmin(user.id, "unchanged")
-        await users.change(connection, user.id, UserChanges(role="admin"))
-    return EnsuredAdmin(user.id, "promoted")
+        return await users.find(connection, user_id) if user_id else None
 
 
-async def _create(database: Database, passwords: Passwords, given: SignUp) -> EnsuredAdmin:
-    user = new_user(given, await passwords.hash(given.password.get_secret_value()))
+async def _promote(database: Database, user_id: UUID, password_hash: str) -> EnsuredAdmin:
+    async with database.begin() as connection:
+        await users.change(connection, user_id, UserChanges(role="admin", password_hash=password_hash))
+        await users.set_disabled(connection, user_id, disabled=False)
+        await push_tokens.remove_all(connection, user_id)
+        ended = await sessions.end_of_user(connection, user_id)
+    return EnsuredAdmin(user_id, "promoted", ended)
+
+
+async def _create(database: Database, passwords: Passwords, given: SignUp, *, promote: bool) -> EnsuredAdmin:
+    password = given.password.get_secret_value()
+    user = new_user(given, await passwords.hash(password))
     try:
         async with database.begin() as connection:
             await users.add(connection, user)
             await users.change(connection, user.id, UserChanges(role="admin"))
     except EmailTaken:  # somebody was faster
-        return await _promote(database, given.email) or await _create(database, passwords, given)
+        return await ensure_admin(
+            database, passwords, email=given.email, name=given.name, password=password, promote=promote
+        )
     return EnsuredAdmin(user.id, "created")

@@ -42,7 +42,9 @@ class ApiKeys:
             stored = await api_keys.use(connection, key_hash)
         if stored is None:
             raise ApiKeyNotFound
-        return ApiKeyInfo(id=stored.id, user_id=stored.user_id, scopes=tuple(stored.scopes))
+        return ApiKeyInfo(
+            id=stored.id, user_id=stored.user_id, scopes=tuple(stored.scopes), expires_at=stored.expires_at
+        )
 
     async def make(self, maker: Identity, request: ApiKeyRequest) -> tuple[StoredApiKey, str]:
         """The stored key and the key itself. Raises Forbidden for a scope that the maker lacks."""

@@ -47,4 +47,6 @@ class Logins:
             user = await users.find(connection, verified.user_id) if noted else None
             if user is None:
                 raise WrongCredentials
-            return Login(user, await self._sessions.open(connection, user.id, user.role))
+            tokens, ended = await self._sessions.open(connection, user.id, user.role)
+        await self._sessions.revoke(ended)
+        return Login(user, tokens)

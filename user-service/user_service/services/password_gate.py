@@ -32,7 +32,7 @@ class PasswordGate:
         key = address_key(email)
         async with self._database.begin() as connection:
             found = await credentials.by_email(connection, key)
-        await self._throttle.count_account(key, found.last_login_at if found else None)
+        await self._throttle.count_account(key, found.last_login_at if found else None, client=client)
         verification = await self._passwords.verify(password.get_secret_value(), found.password_hash if found else None)
         if found is None or not verification.matches:
             raise WrongCredentials

@@ -1,14 +1,15 @@
 """Password hashes: argon2id for new ones, bcrypt still understood.
 
 Argon2id with 19 MiB, two passes and one lane is OWASP's first recommendation; it costs about 40 ms of a core, so it runs in
-a few threads with a bounded queue: a flood of logins gets 503s, and the event loop goes on.
+a few threads with a bounded queue: a flood of logins gets 503s, and the event loop goes on. New passwords are hashed in a
+thread and a queue of their own: a flood of sign-ups keeps nobody from logging in.
 """
 
 import asyncio
 import secrets
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -30,7 +31,7 @@ class Verification:
 
 
 class Passwords:
-    """Hashes and verifies in `workers` threads; HashingBusy when more than `waiting` wait. Close it after use."""
+    """Verifies in `workers` threads, hashes in one; HashingBusy when more than `waiting` wait there. Close it after use."""
 
     def __init__(self, registry: CollectorRegistry, *, workers: int = 2, waiting: int = 50) -> None:
         self._context = CryptContext(
@@ -41,24 +42,24 @@ class Passwords:
             argon2__time_cost=2,
             argon2__parallelism=1,
         )
-        self._nobodys = self._context.hash(secrets.token_urlsafe())
-        self._threads = ThreadPoolExecutor(workers, thread_name_prefix="password")
-        self._places = threading.BoundedSemaphore(workers + waiting)
+        self._verifying = _Threads("verify", workers, waiting)
+        self._hashing = _Threads("hash", 1, waiting)
+        self._nobodys = self._hashing.submit(lambda: self._context.hash(secrets.token_urlsafe()))
         self._seconds = Histogram(
             "password_hash_seconds", "Time to make or verify one hash", ["operation"], registry=registry
         )
 
     async def hash(self, password: str) -> str:
         """Raises HashingBusy."""
-        return await self._in_thread(lambda: self._hash(password))
+        return await self._hashing.run(lambda: self._hash(password))
 
     async def verify(self, password: str, stored: str | None) -> Verification:
         """Without a stored hash it does the same work and says no: time does not tell who exists. Raises HashingBusy."""
-        return await self._in_thread(lambda: self._verify(password, stored))
+        return await self._verifying.run(lambda: self._verify(password, stored))
 
     def _verify(self, password: str, stored: str | None) -> Verification:
         if stored is None:
-            self._matches(password.encode(), self._nobodys)
+            self._matches(password.encode(), self._nobodys.result())
             return Verification(matches=False)
         if self._context.identify(stored) == "bcrypt" and len(password.encode()) > BCRYPT_BYTES:
             # The bytes after the 72nd were never checked, so they must not become part of a new hash either.
@@ -76,12 +77,29 @@ class Passwords:
         with self._seconds.labels("hash").time():
             return self._context.hash(password)
 
-    async def _in_thread(self, work: Callable[[], Result]) -> Result:
+    def close(self) -> None:
+        self._verifying.close()
+        self._hashing.close()
+
+
+class _Threads:
+    """`workers` threads before which `waiting` pieces of work may wait."""
+
+    def __init__(self, name: str, workers: int, waiting: int) -> None:
+        self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"password-{name}")
+        self._places = threading.BoundedSemaphore(workers + waiting)
+
+    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+        """Raises HashingBusy."""
         if not self._places.acquire(blocking=False):
             raise HashingBusy
         future = self._threads.submit(work)
         future.add_done_callback(lambda _: self._places.release())  # also when the request was cancelled
-        return await asyncio.wrap_future(future)
+        return future
+
+    async def run(self, work: Callable[[], Result]) -> Result:
+        """Raises HashingBusy."""
+        return await asyncio.wrap_future(self.submit(work))
 
     def close(self) -> None:
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -7,6 +7,7 @@ a used token, which was stolen from the user or by the user's side: the session 
 import hashlib
 import re
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,9 +19,9 @@ from uuid_utils.compat import uuid7
 
 from chassis.database import Database
 from chassis.security import Claims, RevokedTokens, Role
-from user_service.errors import InvalidRefreshToken
+from user_service.errors import InvalidRefreshToken, SessionNotFound
 from user_service.repositories import sessions
-from user_service.repositories.sessions import LiveToken, SessionState
+from user_service.repositories.sessions import EndedSession, LiveToken, SessionState, StoredSession
 from user_service.services.access_tokens import AccessTokens, Ticket
 
 log = structlog.get_logger()
@@ -47,26 +48,36 @@ class _Step:
 
 class Sessions:
     def __init__(
-        self, database: Database, access: AccessTokens, revoked: RevokedTokens, *, lifetime: timedelta
+        self,
+        database: Database,
+        access: AccessTokens,
+        revoked: RevokedTokens,
+        *,
+        lifetime: timedelta,
+        longest: timedelta,
     ) -> None:
+        """A session lasts for `lifetime` after its last refresh, and for `longest` after its login."""
         self._database = database
         self._access = access
         self._revoked = revoked
         self._lifetime = lifetime
+        self._longest = longest
 
-    async def open(self, connection: AsyncConnection, user_id: UUID, role: Role) -> TokenPair:
-        """A new session, in the transaction of the login."""
+    async def open(
+        self, connection: AsyncConnection, user_id: UUID, role: Role
+    ) -> tuple[TokenPair, Sequence[EndedSession]]:
+        """A new session, in the transaction of the login, and those that had to make room: for `revoke`, after the commit."""
         step = self._step(uuid7())
-        await sessions.prune(connection, user_id)
+        ended = await sessions.prune(connection, user_id)
         await sessions.add(connection, user_id, step.state)
-        return await self._pair(step, user_id, role)
+        return await self._pair(step, user_id, role), ended
 
     async def refresh(self, refresh_token: str) -> TokenPair:
         """Raises InvalidRefreshToken; a used token ends its session."""
         session_id, secret_hash = _parsed(refresh_token)
         step = self._step(session_id)
         async with self._database.begin() as connection:
-            owner = await sessions.rotate(connection, secret_hash, step.state)
+            owner = await sessions.rotate(connection, secret_hash, step.state, longest=self._longest)
             ended = [] if owner else await sessions.end(connection, session_id)
         if owner is None:
             await self._refuse(ended)
@@ -75,30 +86,49 @@ class Sessions:
 
     async def log_out(self, claims: Claims, refresh_token: str | None) -> None:
         """Ends the session of this access token, and the refresh token's when it is the same user's."""
-        session_id = _session_of(refresh_token)
+        named = {one for one in (_session_id(claims.session_id), _session_of(refresh_token)) if one is not None}
         async with self._database.begin() as connection:
-            ended = await sessions.end_one(
-                connection, UUID(claims.subject), access_token_id=claims.token_id or "", session_id=session_id
+            ended = await sessions.end_some(
+                connection, UUID(claims.subject), named, access_token_id=claims.token_id or ""
             )
-        presented = LiveToken(claims.token_id or "", datetime.fromtimestamp(claims.expires_at, UTC))
-        await self.revoke([presented, *ended])
+        presented = [name for name in (claims.session_id, claims.token_id) if name is not None]
+        await self._revoked.revoke(dict.fromkeys(presented, claims.expires_at))
+        await self.revoke(ended)
 
-    async def end_all(self, connection: AsyncConnection, user_id: UUID) -> Sequence[LiveToken]:
+    async def of_user(self, user_id: UUID) -> Sequence[StoredSession]:
+        async with self._database.begin() as connection:
+            return await sessions.of_user(connection, user_id)
+
+    async def end_one(self, user_id: UUID, session_id: UUID) -> None:
+        """Raises SessionNotFound."""
+        async with self._database.begin() as connection:
+            ended = await sessions.end_some(connection, user_id, [session_id])
+        if not ended:
+            raise SessionNotFound
+        await self.revoke(ended)
+
+    async def end_every(self, user_id: UUID) -> int:
+        """How many there were."""
+        async with self._database.begin() as connection:
+            ended = await self.end_all(connection, user_id)
+        await self.revoke(ended)
+        return len(ended)
+
+    async def end_all(self, connection: AsyncConnection, user_id: UUID) -> Sequence[EndedSession]:
         """Ends the user's sessions in a transaction; give what it returns to `revoke` after the commit."""
         return await sessions.end_of_user(connection, user_id)
 
-    async def revoke(self, tokens: Sequence[LiveToken]) -> None:
-        """As well as it can be done: while Redis is away, other processes honour them until they expire."""
-        for token in tokens:
-            await self._revoked.revoke(token.token_id, token.expires_at.timestamp())
+    async def revoke(self, ended: Sequence[EndedSession]) -> None:
+        """All that they gave out. As well as can be: while Redis is away, other processes honour it until it expires."""
+        await self._revoked.revoke(revocations(ended, seconds=self._access.seconds))
 
-    async def _refuse(self, ended: Sequence[LiveToken]) -> None:
+    async def _refuse(self, ended: Sequence[EndedSession]) -> None:
         if ended:
             log.warning("session.refresh_token_reused")
             await self.revoke(ended)
 
     def _step(self, session_id: UUID) -> _Step:
-        secret, ticket = secrets.token_urlsafe(32), self._access.ticket()
+        secret, ticket = secrets.token_urlsafe(32), self._access.ticket(session_id)
         live = LiveToken(ticket.token_id, datetime.fromtimestamp(ticket.expires_at, UTC))
         state = SessionState(session_id, _hash(secret), live, self._lifetime)
         return _Step(state, ticket, f"{session_id.hex}.{secret}")
@@ -106,6 +136,13 @@ class Sessions:
     async def _pair(self, step: _Step, user_id: UUID, role: Role) -> TokenPair:
         access_token = await self._access.sign(step.ticket, user_id, role)
         return TokenPair(access_token, step.refresh_token, self._access.seconds)
+
+
+def revocations(ended: Sequence[EndedSession], *, seconds: int) -> dict[str, float]:
+    """What `RevokedTokens.revoke` takes; access tokens live for `seconds`."""
+    until = time.time() + seconds
+    tokens = {session.access.token_id: session.access.expires_at.timestamp() for session in ended}
+    return {**tokens, **{session.id.hex: until for session in ended}}
 
 
 def _parsed(refresh_token: str) -> tuple[UUID, str]:
@@ -118,6 +155,11 @@ def _parsed(refresh_token: str) -> tuple[UUID, str]:
 def _session_of(refresh_token: str | None) -> UUID | None:
     match = _REFRESH_TOKEN.fullmatch(refresh_token or "")
     return UUID(match[1]) if match else None
+
+
+def _session_id(text: str | None) -> UUID | None:
+    """Of an access token; one of the release before names none."""
+    return UUID(text) if text else None
 
 
 def _hash(secret: str) -> str:

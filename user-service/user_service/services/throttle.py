@@ -1,7 +1,8 @@
 """How often a password may be guessed.
 
-Per account, whatever address the guesses come from, so forged `X-Forwarded-For` headers gain nothing; and, much wider, per
-client address, against one who tries many accounts. Attempts are counted in Redis, and in this process while it is away.
+Per account and client address, so that a stranger's guesses lock nobody else out; much wider per account, whatever address
+they come from; and per client address, against one who tries many accounts. Attempts are counted in Redis, and in this
+process while it is away.
 """
 
 import hashlib
@@ -16,20 +17,28 @@ from user_service.settings import UserSettings
 
 class LoginThrottle:
     def __init__(self, redis: Redis, settings: UserSettings) -> None:
-        self._accounts = _limiter(redis, settings, settings.login_failures, "login-account")
+        self._pairs = _limiter(redis, settings, settings.login_failures, "login-pair")
+        self._accounts = _limiter(redis, settings, settings.login_account_attempts, "login-account")
         self._clients = _limiter(redis, settings, settings.login_client_attempts, "login-client")
 
     async def count_client(self, address: str) -> None:
         """Raises TooManyLogins."""
         await _count(self._clients, address)
 
-    async def count_account(self, name: str, last_login_at: datetime | None) -> None:
-        """Raises TooManyLogins. `name` is the address key or id; no such account counts like one.
+    async def count_account(self, name: str, last_login_at: datetime | None, *, client: str = "") -> None:
+        """Raises TooManyLogins. `name` is the address key or id; no such account counts like one. `client`: the address
+        that the guess comes from, none for a guess that has an access token already.
 
         The limiter takes nothing back, so the last login is part of what is counted: after each success the count
         begins anew, and only failures add up. Addresses do not go into Redis.
         """
-        await _count(self._accounts, hashlib.sha256(f"{name} {last_login_at}".encode()).hexdigest())
+        account = f"{name} {last_login_at}"
+        await _count(self._pairs, _digest(f"{account} {client}"))
+        await _count(self._accounts, _digest(account))
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _limiter(redis: Redis, settings: UserSettings, limit: int, name: str) -> RateLimiter:

@@ -12,9 +12,10 @@ from contracts.addresses import address_key
 from user_service.errors import UserNotFound
 from user_service.repositories import users
 from user_service.repositories.push_tokens import Device
-from user_service.repositories.sessions import LiveToken
+from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
 from user_service.schemas.users import UserChange
+from user_service.services.access import is_self
 from user_service.services.contacts import Contacts
 from user_service.services.password_gate import PasswordGate
 from user_service.services.push_tokens import PushTokens, Registration
@@ -40,7 +41,9 @@ class UserChanger:
         Raises CurrentPasswordWrong, EmailTaken, UserNotFound, and what push tokens raise.
         """
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
-        if not caller.is_admin and _touches_credentials(user, given):
+        # An administrator who is logged in, for somebody else: neither a stolen token nor a key made with it is a password.
+        unproved = caller.kind != "user" or not caller.is_admin or is_self(caller, user.id)
+        if unproved and _touches_credentials(user, given):
             await self._gate.check_user(user.id, given.current_password)
         changes = _columns(given)
         if given.password is not None:
@@ -52,7 +55,7 @@ class UserChanger:
         return written.user
 
     async def _write(self, user_id: UUID, changes: UserChanges, given: UserChange, device: Device | None) -> "_Written":
-        ended: Sequence[LiveToken] = []
+        ended: Sequence[EndedSession] = []
         registration = None
         async with self._database.begin() as connection:
             await users.change(connection, user_id, changes)
@@ -70,7 +73,7 @@ class UserChanger:
 @dataclass(frozen=True, slots=True)
 class _Written:
     user: StoredUser
-    ended: Sequence[LiveToken]
+    ended: Sequence[EndedSession]
     registration: Registration | None
 
 

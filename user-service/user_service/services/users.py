@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from uuid import UUID
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
-from user_service.errors import UserNotFound
+from chassis.security import Role
+from user_service.errors import LastAdministrator, UserNotFound
 from user_service.repositories import api_keys, push_tokens, users
 from user_service.repositories.users import StoredUser, UserChanges, UserFilter
 from user_service.schemas.users import PreferencesChange
@@ -32,6 +34,11 @@ class Users:
             raise UserNotFound
         return user
 
+    async def role_of(self, user_id: UUID) -> Role | None:
+        """None: there is no such user, or it is disabled."""
+        async with self._database.begin() as connection:
+            return await users.role_of(connection, user_id)
+
     async def page(self, wanted: UserFilter, *, limit: int, offset: int) -> tuple[Sequence[StoredUser], int]:
         """One page, oldest first, and how many there are."""
         async with self._database.begin() as connection:
@@ -45,12 +52,37 @@ class Users:
         await self._contacts.changed(user_id)
         return await self.find(user_id)
 
-    async def remove(self, user_id: UUID) -> None:
-        """Everything about the user goes: devices, sessions, API keys. Raises UserNotFound."""
+    async def disable(self, user_id: UUID) -> StoredUser:
+        """Ends the user's sessions; logging in and the user's API keys are refused. What is sent still arrives.
+
+        Raises LastAdministrator, UserNotFound.
+        """
         async with self._database.begin() as connection:
+            await _keep_an_administrator(connection, user_id)
+            if not await users.set_disabled(connection, user_id, disabled=True):
+                raise UserNotFound
+            ended = await self._sessions.end_all(connection, user_id)
+            key_hashes = await api_keys.hashes_of_user(connection, user_id)
+        await self._keys.forget(key_hashes)
+        await self._sessions.revoke(ended)
+        log.info("user.disabled", user_id=str(user_id))
+        return await self.find(user_id)
+
+    async def enable(self, user_id: UUID) -> StoredUser:
+        """Raises UserNotFound."""
+        async with self._database.begin() as connection:
+            if not await users.set_disabled(connection, user_id, disabled=False):
+                raise UserNotFound
+        log.info("user.enabled", user_id=str(user_id))
+        return await self.find(user_id)
+
+    async def remove(self, user_id: UUID) -> None:
+        """Everything about the user goes: devices, sessions, API keys. Raises LastAdministrator, UserNotFound."""
+        async with self._database.begin() as connection:
+            await _keep_an_administrator(connection, user_id)
+            await users.lock(connection, user_id)  # nobody logs in meanwhile
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
-            await users.lock(connection, user_id)
             await push_tokens.hold(connection, user_id)  # in their order; those that go with the user have none
             if not await users.remove(connection, user_id):
                 raise UserNotFound
@@ -58,6 +90,13 @@ class Users:
         await self._keys.forget(key_hashes)
         await self._sessions.revoke(live)
         log.info("user.removed", user_id=str(user_id))
+
+
+async def _keep_an_administrator(connection: AsyncConnection, user_id: UUID) -> None:
+    """Raises LastAdministrator. Two who remove each other at once wait for each other here."""
+    is_one = await users.role_of(connection, user_id) == "admin"
+    if is_one and list(await users.hold_administrators(connection)) == [user_id]:
+        raise LastAdministrator
 
 
 def preference_columns(given: PreferencesChange) -> UserChanges:

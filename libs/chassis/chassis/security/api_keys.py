@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import secrets
+import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from pydantic import TypeAdapter
@@ -10,6 +11,7 @@ from redis.asyncio import Redis
 
 from chassis.cache import LayeredCache
 from chassis.errors import ServiceError, Unavailable
+from chassis.sealing import Seal
 from chassis.security.identity import Identity
 from chassis.ttl_memory import TtlMemory
 
@@ -39,10 +41,25 @@ class RemoteApiKeys:
     Known keys are cached, unknown ones for two seconds.
     """
 
-    def __init__(self, fetch: Callable[[str], Awaitable[bytes | None]], redis: Redis) -> None:
+    def __init__(
+        self,
+        fetch: Callable[[str], Awaitable[bytes | None]],
+        redis: Redis,
+        *,
+        secret: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """Identities in Redis are sealed with `secret`: who writes there becomes nobody. `clock` is the wall clock."""
         self._fetch = fetch
+        self._clock = clock
         self._cache = LayeredCache(
-            API_KEY_CACHE, redis, _IDENTITY, self._ask, memory_seconds=MEMORY_SECONDS, redis_seconds=REDIS_SECONDS
+            API_KEY_CACHE,
+            redis,
+            _IDENTITY,
+            self._ask,
+            memory_seconds=MEMORY_SECONDS,
+            redis_seconds=REDIS_SECONDS,
+            seal=Seal(secret, API_KEY_CACHE, clock=clock),
         )
         self._unknown: TtlMemory[str, bool] = TtlMemory(UNKNOWN_KEYS, UNKNOWN_SECONDS)
 
@@ -51,13 +68,18 @@ class RemoteApiKeys:
         digest = hash_api_key(key)
         remembered = self._cache.remembered(digest)
         if remembered is not None:
-            return remembered
+            return self._unexpired(remembered)
         if self._unknown.get(digest, False):
             return None
         identity = await self._cache.get(digest)
         if identity is None:
             self._unknown.put(digest, True)
-        return identity
+            return None
+        return self._unexpired(identity)
+
+    def _unexpired(self, identity: Identity) -> Identity | None:
+        """A copy may be older than the key's end."""
+        return identity if identity.expires_at is None or self._clock() < identity.expires_at else None
 
     async def _ask(self, digests: Sequence[str]) -> dict[str, bytes | Exception]:
         answers = await asyncio.gather(*map(self._fetched, digests), return_exceptions=True)

@@ -27,13 +27,17 @@ class _Payload(BaseModel):
     exp: Second
     nbf: Second | None = None
     jti: Name | None = None
+    sid: Name | None = None
     role: Role = "user"
     scope: Annotated[str, Field(max_length=2048)] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Claims:
-    """Times in whole seconds since 1970. `scopes` come from `scope`, a text with blanks between (RFC 8693)."""
+    """Times in whole seconds since 1970. `scopes` come from `scope`, a text with blanks between (RFC 8693).
+
+    Tokens are revoked by their `session_id`; those of the release before have none, and it revokes by `token_id`.
+    """
 
     subject: str
     issuer: str
@@ -42,6 +46,7 @@ class Claims:
     expires_at: int
     not_before: int
     token_id: str | None
+    session_id: str | None
     role: Role
     scopes: frozenset[str]
     kind: TokenKind
@@ -61,6 +66,7 @@ def read_claims(payload: bytes, kind: TokenKind) -> Claims:
         expires_at=claims.exp,
         not_before=claims.nbf or claims.iat,
         token_id=claims.jti,
+        session_id=claims.sid,
         role=claims.role,
         scopes=frozenset(claims.scope.split()),
         kind=kind,

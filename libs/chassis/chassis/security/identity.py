@@ -1,5 +1,6 @@
 """Who calls: a user with an access token, or an API key on its owner's behalf."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -14,13 +15,17 @@ ADMIN_SCOPE = "admin"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`subject` is the user's id, or the API key's; `user_id` is the user, or the key's owner."""
+    """`subject` is the user's id, or the API key's; `user_id` is the user, or the key's owner.
+
+    `expires_at`: when an API key ends, in seconds since 1970.
+    """
 
     kind: Literal["user", "api_key"]
     subject: str
     user_id: str
     role: Role
     scopes: frozenset[str]
+    expires_at: float | None = None
 
     @property
     def caller(self) -> str:
@@ -65,7 +70,8 @@ class Authenticator:
 
     async def _of_token(self, token: str) -> Identity:
         claims = await self._tokens.verify(token)
-        if self._revoked and claims.token_id and await self._revoked.is_revoked(claims.token_id):
+        names = [name for name in (claims.session_id, claims.token_id) if name is not None]
+        if self._revoked and any(await asyncio.gather(*map(self._revoked.is_revoked, names))):
             raise Unauthorized("The token was revoked", code="token_revoked")
         return _user(claims)
 

@@ -1,8 +1,8 @@
-"""The deny-list of access tokens that were revoked before they expired."""
+"""The deny-list: sessions that have ended, and single access tokens, revoked before they expired."""
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
@@ -16,7 +16,7 @@ REVOKED_SECONDS = 3600.0  # revoked stays revoked: remembered for longer than an
 
 
 class RevokedTokens:
-    """Token ids (`jti`) in Redis until they would have expired anyway.
+    """Ids of sessions (`sid`) and of tokens (`jti`) in Redis until their last access token would have expired anyway.
 
     While Redis is away only this process's own memory knows of revocations: tokens are short-lived, and refusing every
     caller would be worse. Lookups that wait at the same time share one call to Redis.
@@ -31,37 +31,46 @@ class RevokedTokens:
         self._good: TtlMemory[str, bool] = TtlMemory(REMEMBERED, FRESH_SECONDS, clock)
         self._group: GroupCommit[str, bool] = GroupCommit(self._ask)
 
-    async def revoke(self, jti: str, until: float) -> bool:
-        """Revokes a token that expires at `until` (seconds since 1970). False: Redis could not be told, and other
-        processes will not know."""
-        seconds = math.ceil(until - self._wall_clock())
-        self._revoked.put(jti, True)
-        if seconds <= 0:
+    async def revoke(self, untils: Mapping[str, float]) -> bool:
+        """Revokes each, which is good until then (seconds since 1970). False: Redis could not be told, and other processes
+        will not know."""
+        now = self._wall_clock()
+        for name in untils:
+            self._revoked.put(name, True)
+        lasting = {name: math.ceil(until - now) for name, until in untils.items() if until > now}
+        if not lasting:
             return True
+
+        async def tell(redis: Redis) -> None:
+            pipeline = redis.pipeline(transaction=False)
+            for name, seconds in lasting.items():
+                pipeline.set(_key(name), b"1", ex=seconds)
+            await pipeline.execute()
+
         try:
-            await self._redis.insist(lambda redis: redis.set(_key(jti), b"1", ex=seconds))
+            await self._redis.insist(tell)
         except RedisAway:
             return False
         return True
 
-    async def is_revoked(self, jti: str) -> bool:
+    async def is_revoked(self, name: str) -> bool:
         """As Redis knew at most two seconds ago; what it cannot say is taken for not revoked."""
-        if self._revoked.get(jti, False):
+        if self._revoked.get(name, False):
             return True
-        if self._good.get(jti, False):
+        if self._good.get(name, False):
             return False
-        return await self._group.submit(jti)
+        return await self._group.submit(name)
 
-    async def _ask(self, jtis: Sequence[str]) -> Sequence[bool]:
+    async def _ask(self, ids: Sequence[str]) -> Sequence[bool]:
         try:
-            found = await self._redis.ask(lambda redis: redis.mget([_key(jti) for jti in jtis]))
+            found = await self._redis.ask(lambda redis: redis.mget([_key(name) for name in ids]))
         except RedisAway:
-            found = [None] * len(jtis)
+            found = [None] * len(ids)
         answers = [mark is not None for mark in found]
-        for jti, revoked in zip(jtis, answers, strict=True):
-            (self._revoked if revoked else self._good).put(jti, True)
+        for name, revoked in zip(ids, answers, strict=True):
+            (self._revoked if revoked else self._good).put(name, True)
         return answers
 
 
-def _key(jti: str) -> str:
-    return f"revoked:{jti}"
+def _key(name: str) -> str:
+    return f"revoked:{name}"

@@ -1,6 +1,7 @@
 import asyncio
 import hashlib
 import re
+from dataclasses import replace
 
 import pytest
 
@@ -44,9 +45,9 @@ def owner(key):
 
 
 @pytest.fixture
-def process(owner, redis):
+def process(owner, redis, wall_clock):
     """Each call is another process on the same Redis."""
-    return lambda: RemoteApiKeys(owner.fetch, redis)
+    return lambda secret="s" * 32: RemoteApiKeys(owner.fetch, redis, secret=secret, clock=wall_clock)
 
 
 def test_keys_have_their_form_and_differ():
@@ -86,6 +87,27 @@ async def test_a_revoked_key_stops_working_when_its_owner_forgets_it(process, ow
     assert await process().find(key) is None
 
 
+async def test_who_can_write_redis_becomes_nobody(process, owner, key, redis):
+    admin = identity_json(Identity("api_key", "k1", "42", "admin", frozenset({"admin"})))
+    name = f"{API_KEY_CACHE}:{hash_api_key(key)}"
+    await process("t" * 32).find(key)
+    for forged in (admin, await redis.get(name)):
+        await redis.set(name, forged)
+        assert await process().find(key) == IDENTITY
+    assert await process().find(new_api_key()) is None
+
+
+async def test_a_key_is_good_to_the_second_whatever_copies_say(process, owner, key, wall_clock):
+    until = wall_clock.now + 3
+    owner.known[hash_api_key(key)] = identity_json(replace(IDENTITY, expires_at=until))
+    one = process()
+    assert (await one.find(key)).expires_at == until
+    wall_clock.advance(2.9)
+    assert await one.find(key) is not None
+    wall_clock.advance(0.1)
+    assert [await one.find(key), await process().find(key)] == [None, None]
+
+
 @pytest.mark.parametrize("failure", [OSError("away"), TimeoutError(), KeyError("mistake")])
 async def test_an_owner_that_cannot_be_asked_is_not_a_wrong_key(process, owner, key, failure):
     owner.failure = failure
@@ -109,7 +131,7 @@ async def test_an_error_of_the_service_is_passed_on(process, owner, key):
 
 
 async def test_without_redis_keys_are_found_all_the_same(owner, key, dead_redis):
-    keys = RemoteApiKeys(owner.fetch, dead_redis)
+    keys = RemoteApiKeys(owner.fetch, dead_redis, secret="s" * 32)
     assert await keys.find(key) == IDENTITY
     assert await keys.find(key) == IDENTITY
     assert len(owner.asked) == 1
@@ -123,6 +145,6 @@ async def test_keys_that_are_looked_up_together_fail_each_for_itself(owner, key,
             raise OSError("down")
         return await fetch(digest)
 
-    keys = RemoteApiKeys(fails_for_one, redis)
+    keys = RemoteApiKeys(fails_for_one, redis, secret="s" * 32)
     found = await asyncio.gather(keys.find(other), keys.find(key), return_exceptions=True)
     assert (type(found[0]), found[1]) == (Unavailable, IDENTITY)

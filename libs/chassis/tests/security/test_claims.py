@@ -19,9 +19,10 @@ def read(**changes):
 
 
 def test_the_claims_are_read():
-    claims = read(jti="t", role="admin", scope="notifications:read notifications:write", unknown=[1])
+    claims = read(jti="t", sid="s", role="admin", scope="notifications:read notifications:write", unknown=[1])
     assert (claims.subject, claims.issuer, claims.audience) == ("42", "i", "a")
-    assert (claims.issued_at, claims.expires_at, claims.token_id) == (NOW, NOW + 600, "t")
+    assert (claims.issued_at, claims.expires_at) == (NOW, NOW + 600)
+    assert (claims.token_id, claims.session_id) == ("t", "s")
     assert (claims.role, claims.kind) == ("admin", TokenKind.ACCESS)
     assert claims.scopes == {"notifications:read", "notifications:write"}
 
@@ -46,6 +47,7 @@ def test_every_one_of_the_five_claims_is_required(claim):
         *(("aud", value) for value in (None, ["a"], 1, "")),
         *(("iss", value) for value in (None, ["i"], "")),
         *(("jti", value) for value in (1, "", [])),
+        *(("sid", value) for value in (1, "", [])),
         *(("role", value) for value in ("root", "Admin", "", 1, None, ["admin"])),
         *(("scope", value) for value in (["a"], 1, None, "x" * 2049)),
     ],

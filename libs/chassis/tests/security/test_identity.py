@@ -99,7 +99,7 @@ async def test_a_revoked_token_is_refused_in_every_spelling(authenticator, issue
     jti = uuid.uuid4().hex
     token = issuer.token(payload=issuer.claims(jti=jti))
     assert await authenticator.authenticate(f"Bearer {token}", None)
-    await revoked.revoke(jti, issuer.clock() + 600)
+    await revoked.revoke({jti: issuer.clock() + 600})
     for spelling in (token, f"{token}x", f"{token}=", f"{token}.", f"{token}.x", f" {token}", f"{token} "):
         with pytest.raises(Unauthorized):
             await authenticator.authenticate(f"Bearer {spelling}", None)

@@ -1,0 +1,40 @@
+"""`/api/v1/users/{user_id}/sessions`: where a user is logged in."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, answer, counted
+from chassis.openapi.refusals import refusals
+from chassis.security import Caller
+from user_service.dependencies import Parts, WritableUser, user_claims
+from user_service.errors import SessionNotFound, UserNotFound
+from user_service.schemas.sessions import SessionView
+
+router = APIRouter(prefix="/api/v1/users/{user_id}/sessions", tags=["sessions"])
+
+
+@router.get("", response_model=Envelope[list[SessionView]], summary="List sessions", responses=refusals(UserNotFound))
+async def list_sessions(user: WritableUser, request: Request, caller: Caller, parts: Parts) -> Response:
+    """Where the user is logged in, the newest login first; fifty at most."""
+    current = (await user_claims(request, caller, parts)).session_id if caller.kind == "user" else None
+    return answer([SessionView.of(one, current) for one in await parts.sessions.of_user(user.id)])
+
+
+@router.delete(
+    "/{session_id}",
+    response_model=Envelope[None],
+    summary="End a session",
+    responses=refusals(UserNotFound, SessionNotFound),
+)
+async def end_session(user: WritableUser, session_id: UUID, parts: Parts) -> Response:
+    """Everything that it gave out is refused, in other services within seconds."""
+    await parts.sessions.end_one(user.id, session_id)
+    return answer(message="Session ended")
+
+
+@router.delete("", response_model=Envelope[None], summary="End every session", responses=refusals(UserNotFound))
+async def end_sessions(user: WritableUser, parts: Parts) -> Response:
+    """The one of this request as well."""
+    return answer(message=f"{counted(await parts.sessions.end_every(user.id), 'session')} ended")
