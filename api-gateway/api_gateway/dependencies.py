@@ -12,9 +12,9 @@ from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from chassis.edge import put_headers
-from chassis.errors import Forbidden, TooManyRequests
+from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from chassis.ratelimit import RateLimiter
-from chassis.security import Identity, identity_of
+from chassis.security import Identity, authenticate, identity_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,7 +26,9 @@ class Desk:
     reconciler: Reconciler
     commands: Commands
     limiter: RateLimiter
+    strangers: RateLimiter
     metrics: GatewayMetrics
+    users_may_send: bool
 
 
 def desk_of(request: Request) -> Desk:
@@ -49,6 +51,22 @@ async def spend(desk: Desk, request: Request, identity: Identity, cost: int = 1)
         raise TooManyRequests
 
 
+async def admit(desk: Desk, request: Request) -> None:
+    """For what is passed on: it counts for the caller, or for the address where nobody good is named; who that is, and what
+    they may do, is for the other service to say. Raises TooManyRequests.
+    """
+    try:
+        identity = await authenticate(request)
+    except (Unauthorized, Unavailable):
+        address = request.client.host if request.client else "unknown"
+        decision = await desk.strangers.check(address)
+        put_headers(request.scope, decision.headers())
+        if not decision.allowed:
+            raise TooManyRequests from None
+    else:
+        await spend(desk, request, identity)
+
+
 async def limited(request: Request, identity: Annotated[Identity, Depends(identity_of)]) -> Identity:
     await spend(desk_of(request), request, identity)
     return identity
@@ -62,6 +80,14 @@ def allow(identity: Identity, scope: str) -> None:
     """Raises Forbidden unless the caller has `scope`."""
     if not identity.allows(scope):
         raise Forbidden
+
+
+def allow_sending(desk: Desk, identity: Identity) -> None:
+    """Raises Forbidden. Whom users may send to is another question: see `may_send`."""
+    if identity.kind != "user":
+        allow(identity, "notifications:write")
+    elif not (identity.is_admin or desk.users_may_send):
+        raise Forbidden("People receive here; applications send")
 
 
 def allow_reading(identity: Identity) -> None:

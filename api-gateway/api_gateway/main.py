@@ -140,7 +140,15 @@ class Gateway:
                 name="gateway",
                 processes=self.settings.processes,
             ),
+            strangers=RateLimiter(
+                self.redis,
+                limit=self.settings.stranger_limit_per_minute,
+                period_seconds=60,
+                name="address",
+                processes=self.settings.processes,
+            ),
             metrics=self.metrics,
+            users_may_send=self.settings.users_may_send,
         )
         app.state.forwarders = self.forwarders
         app.state.authenticator = build_authenticator(

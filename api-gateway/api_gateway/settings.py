@@ -24,6 +24,14 @@ class GatewaySettings(TokenSettings):
 
     max_body_bytes: int = Field(default=4_194_304, description="A batch of 1,000 fits", gt=0)
     rate_limit_per_minute: int = Field(default=60_000, description="Requests a caller may make in a minute", gt=0)
+    stranger_limit_per_minute: int = Field(
+        default=1_200,
+        description="Requests to other services without good credentials, of one address in a minute",
+        gt=0,
+    )
+    users_may_send: bool = Field(
+        default=False, description="May people send, to themselves; else applications and administrators do"
+    )
     database_pool_size: int = Field(default=10, gt=0)
 
     lease_seconds: float = Field(default=30, description="How long the accepting process has to publish", gt=0)

@@ -313,7 +313,20 @@ async def test_a_known_key_works_on_a_new_process_while_user_service_and_redis_a
     assert (answered.status_code, answered.json()["data"]["status"]) == (202, "pending")
 
 
-async def test_users_send_to_themselves_and_to_nobody_else(gateway) -> None:
+async def test_people_send_nothing(gateway) -> None:
+    me = gateway.peers.add_user()
+    gateway.peers.add_template()
+    mine = gateway.token(me.id, "user")
+    single = await gateway.send(user_id=str(me.id), headers=mine)
+    batch = await gateway.http.post("/api/v1/notifications/batch", json={"notifications": [{}]}, headers=mine)
+    for refused in (single, batch):
+        assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+    listed = await gateway.http.get("/api/v1/notifications", headers=mine)
+    assert (listed.status_code, listed.json()["data"]) == (200, [])
+
+
+async def test_users_who_may_send_do_so_to_themselves_and_to_nobody_else(start) -> None:
+    gateway = await start(users_may_send=True)
     me, other = gateway.peers.add_user(), gateway.peers.add_user()
     gateway.peers.add_template()
     mine = gateway.token(me.id, "user")

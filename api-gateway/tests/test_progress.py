@@ -8,6 +8,8 @@ import pytest
 
 from api_gateway.repositories.outbox import QueuedMark, Round
 from chassis.broker import Publication
+from chassis.security import hash_api_key, new_api_key
+from contracts.lookups import ApiKeyInfo
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import STATUS_KEY, queues_of
 
@@ -248,6 +250,32 @@ async def test_another_users_notification_looks_like_a_missing_one(gateway) -> N
     assert listed.json()["data"] == []
     cancelled = await gateway.http.delete(f"/api/v1/notifications/{notification_id}", headers=stranger)
     assert cancelled.content == missing.content
+
+
+async def test_who_receives_sees_no_metadata_and_cancels_nothing(gateway) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    sent = await gateway.send(user_id=str(user.id), send_at=later, metadata={"segment": "about to leave"})
+    path = f"/api/v1/notifications/{sent.json()['data']['notification_id']}"
+    mine = gateway.token(user.id, "user")
+    assert (await gateway.http.get(path, headers=mine)).json()["data"]["metadata"] == {}
+    assert (await gateway.http.get("/api/v1/notifications", headers=mine)).json()["data"][0]["metadata"] == {}
+    refused = await gateway.http.delete(path, headers=mine)
+    assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+    seen = await gateway.http.get(path, headers=gateway.token())
+    assert (seen.json()["data"]["metadata"], seen.json()["data"]["status"]) == (
+        {"segment": "about to leave"},
+        "pending",
+    )
+
+
+async def test_counting_every_row_anew_is_for_administrators(gateway) -> None:
+    key = new_api_key()
+    gateway.peers.api_keys[hash_api_key(key)] = ApiKeyInfo(id=uuid4(), user_id=uuid4(), scopes=("notifications:read",))
+    headers = {"X-API-Key": key}
+    assert (await gateway.http.get("/api/v1/reconcile", headers=headers)).status_code == 200
+    assert (await gateway.http.get("/api/v1/reconcile?recount=true", headers=headers)).status_code == 403
 
 
 @pytest.mark.parametrize("path", ["/api/v1/failed", "/api/v1/reconcile"])

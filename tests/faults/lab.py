@@ -37,6 +37,7 @@ QUICK = {
     "BREAKER_OPEN_SECONDS": "1",
     "DRAIN_SECONDS": "8",
     "RATE_LIMIT_PER_MINUTE": "1000000",
+    "STRANGER_LIMIT_PER_MINUTE": "1000000",
 }
 TEMPLATE = {
     "code": "welcome", "name": "Welcome", "language": "en", "subject": "Hello {{ name }}",

@@ -18,7 +18,7 @@ from tests.faults.lab import Lab
 from tests.servers.process import require_servers
 from tests.soak.memory import Trend, resident, trends
 
-SETTINGS = {"RATE_LIMIT_PER_MINUTE": "1000000"}
+SETTINGS = {"RATE_LIMIT_PER_MINUTE": "1000000", "STRANGER_LIMIT_PER_MINUTE": "1000000"}
 EVERY_SECONDS = 5.0
 USERS = 200
 MOST_GROWTH = 0.05  # of what a process held early in the run; below that is the allocator's breathing

@@ -28,6 +28,7 @@ from user_service.services.admins import EnsuredAdmin, ensure_admin
 from user_service.services.contacts import Contacts
 from user_service.services.passwords import Passwords
 from user_service.services.sessions import revocations
+from user_service.services.signing_keys import StoredKeys
 from user_service.settings import UserSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The user service.")
@@ -80,6 +81,29 @@ def create_admin(
         typer.echo("The database has no tables yet: run `python -m user_service migrate` first", err=True)
         raise typer.Exit(1) from None
     typer.echo(MESSAGES[admin.outcome].format(email=email, user_id=admin.user_id))
+
+
+@app.command()
+def rotate_keys() -> None:
+    """Makes a new key for access tokens, signed with a minute later; tokens of the old one stay good until they expire."""
+    settings = load_settings(UserSettings)
+    if settings.shared_secret is not None:
+        typer.echo("With ALGORITHM=HS256 the key is SECRET_KEY: set another one", err=True)
+        raise typer.Exit(1)
+    try:
+        kid = asyncio.run(_rotate(settings))
+    except ServiceError as error:
+        typer.echo(error.message, err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"Made the key {kid}; it is signed with in about a minute.")
+
+
+async def _rotate(settings: UserSettings) -> str:
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        return await StoredKeys(database, settings.secret_key.get_secret_value()).rotate()
+    finally:
+        await database.close()
 
 
 @dataclass(frozen=True, slots=True)

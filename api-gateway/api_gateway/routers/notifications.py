@@ -37,7 +37,7 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
     )
     if seen_by(identity) and query.user_id not in {None, seen_by(identity)}:
         wanted = ListFilter(user_id=UUID(int=0))  # another's list is empty, as an unknown user's
-    rows, meta = await desk.reader.page(wanted, limit=query.limit, page=query.page)
+    rows, meta = await desk.reader.page(wanted, identity, limit=query.limit, page=query.page)
     return answer(rows, counted(len(rows), "notification"), meta=meta)
 
 

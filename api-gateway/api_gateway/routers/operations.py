@@ -57,7 +57,7 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
     """Newest first, each with its reason (`error`), the last words of the provider and the attempts that were spent."""
     allow(identity, "notifications:read")
     wanted = ListFilter(status=Status.FAILED, notification_type=query.notification_type, cursor=query.cursor)
-    rows, meta = await desk.reader.page(wanted, limit=query.limit, page=query.page)
+    rows, meta = await desk.reader.page(wanted, identity, limit=query.limit, page=query.page)
     return answer(rows, counted(len(rows), "dead letter"), meta=meta)
 
 
@@ -97,5 +97,5 @@ async def reconcile(query: Annotated[ReconcileQuery, Query()], identity: Limited
 
     `ledger` is what the channel's workers have written down themselves; `unfounded` must be 0.
     """
-    allow(identity, "notifications:read")
+    allow(identity, "admin" if query.recount else "notifications:read")
     return answer(await desk.reconciler.reconcile(hours=query.hours, recount=query.recount))

@@ -5,6 +5,7 @@ import re
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from api_gateway.dependencies import admit, desk_of
 from api_gateway.services.forwarding import Forwarder
 from chassis.errors import NotFound
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
@@ -23,6 +24,7 @@ async def forward(request: Request) -> Response:
     raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
     if UNSAFE.search(raw_path):
         raise NotFound
+    await admit(desk_of(request), request)
     owner = request.url.path.split("/")[3]
     forwarders: dict[str, Forwarder] = request.app.state.forwarders
     return await forwarders[owner].forward(request, raw_path)

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api_gateway.dependencies import Desk, allow, desk_of, spend
+from api_gateway.dependencies import Desk, allow_sending, desk_of, spend
 from api_gateway.errors import BatchRejected, IdempotencyKeyReused, UserNotFound
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
@@ -79,6 +79,7 @@ async def create_notification(request: Request) -> Response:
     desk = desk_of(request)
     identity = await authenticate(request)
     await spend(desk, request, identity)
+    allow_sending(desk, identity)
     asked = parse_notification(await body_of(request), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
     receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
@@ -109,8 +110,7 @@ async def create_batch(request: Request) -> Response:
     """
     desk = desk_of(request)
     identity = await authenticate(request)
-    if identity.kind != "user":
-        allow(identity, "notifications:write")
+    allow_sending(desk, identity)
     items = parse_batch(await body_of(request))
     await spend(desk, request, identity, len(items))
     origin = Origin(identity, correlation_id(), trace_context())
@@ -153,10 +153,8 @@ def _count(desk: Desk, asked: Sequence[NotificationRequest], outcomes: Sequence[
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:
-    """Users may send to themselves only; anybody else is, to them, an unknown user. Keys need `notifications:write`."""
-    if identity.kind != "user":
-        allow(identity, "notifications:write")
-    elif not identity.is_admin and str(asked.user_id) != identity.user_id:
+    """Users who may send do so to themselves only; anybody else is, to them, an unknown user. Raises UserNotFound."""
+    if identity.kind == "user" and not identity.is_admin and str(asked.user_id) != identity.user_id:
         raise UserNotFound
 
 

@@ -10,11 +10,11 @@ from api_gateway.schemas.answers import NotificationStory
 from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
-from api_gateway.services.reading import Reader
+from api_gateway.services.reading import Reader, seen_by
 from api_gateway.services.reports import Reports
 from api_gateway.services.resolving import Fit, resolve
 from chassis.database import Database
-from chassis.errors import ServiceError
+from chassis.errors import Forbidden, ServiceError
 from chassis.http_client import DependencyUnavailable
 from chassis.security import Identity
 from contracts.messages import StatusEvent
@@ -33,8 +33,12 @@ class Commands:
         self._metrics = metrics
 
     async def cancel(self, notification_id: UUID, identity: Identity) -> NotificationStory:
-        """Cancelling what is cancelled already succeeds. Raises NotificationNotFound, NotCancellable."""
+        """Cancelling what is cancelled already succeeds. Raises NotificationNotFound, NotCancellable, and Forbidden for a
+        recipient: only whoever sent it may.
+        """
         before = await self._reader.story(notification_id, identity)
+        if seen_by(identity) is not None and not await self._reader.was_sent_by(notification_id, identity):
+            raise Forbidden("Only whoever sent a notification can cancel it")
         if before.status is Status.CANCELLED:
             return before
         async with self._database.begin() as connection:

@@ -31,13 +31,25 @@ class Reader:
         self._database = database
 
     async def story(self, notification_id: UUID, identity: Identity) -> NotificationStory:
+        """Raises NotificationNotFound."""
+        row = await self._row(notification_id, identity)
+        return NotificationStory(**_fields(row, identity), timeline=timeline(row))
+
+    async def was_sent_by(self, notification_id: UUID, identity: Identity) -> bool:
+        """Raises NotificationNotFound."""
+        row = await self._row(notification_id, identity)
+        return bool(row.caller == identity.caller)
+
+    async def _row(self, notification_id: UUID, identity: Identity) -> Row[Any]:
         async with self._database.begin() as connection:
             row = await reading.find(connection, notification_id, seen_by=seen_by(identity))
         if row is None:
             raise NotificationNotFound
-        return NotificationStory(**_fields(row), timeline=timeline(row))
+        return row
 
-    async def page(self, wanted: ListFilter, *, limit: int, page: int) -> tuple[Sequence[NotificationView], Meta]:
+    async def page(
+        self, wanted: ListFilter, identity: Identity, *, limit: int, page: int
+    ) -> tuple[Sequence[NotificationView], Meta]:
         """`meta.total` and what follows from it are counted up to 10,000; whether there is a next page is always true."""
         offset = 0 if wanted.cursor else (page - 1) * limit
         async with self._database.begin() as connection:
@@ -51,7 +63,7 @@ class Reader:
             meta.total = max(total, before + len(rows))
             meta.total_pages = number - (before + len(shown) - meta.total) // limit
         meta.has_next, meta.next_cursor = bool(rest), str(shown[-1].id) if rest else None
-        return [NotificationView(**_fields(row)) for row in shown], meta
+        return [NotificationView(**_fields(row, identity)) for row in shown], meta
 
     async def id_of(self, name: str) -> UUID:
         """The id that `name` means: itself, or the one notification that was made with this request_id by anybody.
@@ -94,10 +106,12 @@ def timeline(row: Row[Any]) -> list[TimelineEntry]:
     return sorted(steps, key=lambda step: (step.at, _AT_ONCE.get(step.status, len(_AT_ONCE))))
 
 
-def _fields(row: Row[Any]) -> dict[str, Any]:
+def _fields(row: Row[Any], identity: Identity) -> dict[str, Any]:
+    """`metadata` is its sender's: who receives does not see it."""
+    hidden = seen_by(identity) is not None and row.caller != identity.caller
     return {
         "notification_id": row.id,
-        "metadata": JsonObject(row.metadata),
+        "metadata": JsonObject("{}" if hidden else row.metadata),
         "error": row.code,
         "error_detail": row.detail,
         "replays": row.replay,

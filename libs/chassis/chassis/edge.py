@@ -17,10 +17,11 @@ from chassis.metrics import RequestTimes
 from chassis.raw_headers import header_of
 
 _EXTRA = "chassis.edge.headers"
+NO_SNIFFING = (b"x-content-type-options", b"nosniff")  # what a caller sent back as JSON is never a page
 
 
 def put_headers(scope: Scope, headers: Mapping[str, str]) -> None:
-    """On whatever answer the request gets, refusals included."""
+    """On whatever answer the request gets, refusals included, unless it has one of that name itself."""
     scope[_EXTRA] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
@@ -49,7 +50,9 @@ class Edge:
             if message["type"] == "http.response.start":
                 self._times.observe(scope, message["status"], time.perf_counter() - began)
                 own = [pair for pair in message["headers"] if pair[0] not in ID_HEADERS]
-                message["headers"] = [*own, *ids, *scope.get(_EXTRA, ())]
+                names = {name for name, _ in own}
+                extra = [pair for pair in scope.get(_EXTRA, ()) if pair[0] not in names]
+                message["headers"] = [*own, *ids, NO_SNIFFING, *extra]
             return send(message)
 
         length = _declared_length(scope)

@@ -11,6 +11,8 @@ from redis.asyncio import Redis
 
 from chassis.envelope import Envelope
 from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
+from chassis.quota import Quota
+from chassis.ratelimit import LocalRateLimiter
 from chassis.security import (
     Authenticator,
     Identity,
@@ -28,6 +30,8 @@ from contracts.lookups import ApiKeyInfo
 Ask = Callable[[], Awaitable[bytes | None]]
 # Keeps answers under a key and may give the last one when asking raises Unavailable.
 Keep = Callable[[str, Ask], Awaitable[bytes | None]]
+
+UNKNOWN_KEYS_PER_MINUTE = 600  # of one address, in this process; a good key is asked for every five seconds
 
 _API_KEY = TypeAdapter(Envelope[ApiKeyInfo])
 
@@ -48,7 +52,8 @@ def build_authenticator(
     api_keys = RemoteApiKeys(
         lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), redis, secret=service_secret
     )
-    return Authenticator(tokens, api_keys, RevokedTokens(redis))
+    strangers = LocalRateLimiter(Quota(UNKNOWN_KEYS_PER_MINUTE, 60))
+    return Authenticator(tokens, api_keys, RevokedTokens(redis), unknown_keys=strangers)
 
 
 def _key_set(users: ServiceClient, keep: Keep) -> Callable[[], Awaitable[bytes]]:

@@ -2,21 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 
-from sqlalchemy import func, select
+from sqlalchemy import func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from user_service.models import SigningKeyRow, table_of
 
 KEYS = table_of(SigningKeyRow)
 LOCK = 7_405_134  # arbitrary, and other than the migrations'
+OLD = timedelta(hours=25)  # an access token lives for a day at most
+KNOWN_AFTER = timedelta(seconds=60)  # services ask for a key set at most every thirty
+MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSigningKey:
+    """`known`: everybody who checks tokens has been able to learn of it."""
+
     kid: str
     public_jwk: dict[str, str]
     private_encrypted: str
+    known: bool = False
 
 
 async def lock(connection: AsyncConnection) -> None:
@@ -25,8 +32,17 @@ async def lock(connection: AsyncConnection) -> None:
 
 
 async def newest_first(connection: AsyncConnection) -> Sequence[StoredSigningKey]:
-    query = select(KEYS.c.kid, KEYS.c.public_jwk, KEYS.c.private_encrypted)
-    return [StoredSigningKey(*row) for row in await connection.execute(query.order_by(KEYS.c.created_at.desc()))]
+    """Those that a valid token may be signed with: the newest, and each that was the newest within the last `OLD`."""
+    replaced_at = func.lag(KEYS.c.created_at).over(order_by=KEYS.c.created_at.desc()).label("replaced_at")
+    known = (KEYS.c.created_at < func.now() - KNOWN_AFTER).label("known")
+    keys = select(*KEYS.c, known, replaced_at).subquery()
+    query = (
+        select(keys.c.kid, keys.c.public_jwk, keys.c.private_encrypted, keys.c.known)
+        .where(or_(keys.c.replaced_at.is_(None), keys.c.replaced_at > func.now() - OLD))
+        .order_by(keys.c.created_at.desc())
+        .limit(MOST)
+    )
+    return [StoredSigningKey(*row) for row in await connection.execute(query)]
 
 
 async def add(connection: AsyncConnection, key: StoredSigningKey) -> None:

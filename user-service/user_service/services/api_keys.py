@@ -36,6 +36,9 @@ class ApiKeys:
             return None
         return Identity("api_key", str(stored.id), str(stored.user_id), role="user", scopes=frozenset(stored.scopes))
 
+    def remembers(self, key: str) -> bool:  # noqa: ARG002 - the directory's signature
+        return False
+
     async def info(self, key_hash: str) -> ApiKeyInfo:
         """Raises ApiKeyNotFound, for an expired key too."""
         async with self._database.begin() as connection:

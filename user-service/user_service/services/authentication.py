@@ -15,8 +15,8 @@ class CheckedAuthenticator(Authenticator):
         super().__init__(tokens, api_keys, revoked)
         self._users = users
 
-    async def authenticate(self, authorization: str | None, api_key: str | None) -> Identity:
-        identity = await super().authenticate(authorization, api_key)
+    async def authenticate(self, authorization: str | None, api_key: str | None, *, address: str = "") -> Identity:
+        identity = await super().authenticate(authorization, api_key, address=address)
         claimed = identity.kind == "user" and identity.is_admin
         if claimed and await self._users.role_of(UUID(identity.user_id)) != "admin":
             raise Unauthorized("The token was revoked", code="token_revoked")

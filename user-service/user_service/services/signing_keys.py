@@ -5,7 +5,8 @@ ES256: kept in the database, so that replicas agree, with the private half encry
 
 import asyncio
 import base64
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import orjson
@@ -20,6 +21,7 @@ from user_service.repositories import signing_keys
 from user_service.repositories.signing_keys import StoredSigningKey
 
 log = structlog.get_logger()
+LOOK_SECONDS = 30.0  # between two looks for a newer key
 
 
 class SigningKeys(Protocol):
@@ -54,10 +56,13 @@ class SharedKey:
 
 class StoredKeys:
     """ES256. The first process that needs a key makes it; with a new SECRET_KEY a new key is made, and the old ones'
-    tokens stay good."""
+    tokens stay good. A key that `rotate` has made is signed with once everybody can know it."""
 
-    def __init__(self, database: Database, secret: str) -> None:
+    def __init__(self, database: Database, secret: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
+        self._clock = clock
+        self._loaded_at = float("-inf")
+        self._foreign: set[str] = set()
         self._fernet = _fernet(secret)
         self._current: SigningKey | None = None
         self._loading = asyncio.Lock()
@@ -69,9 +74,19 @@ class StoredKeys:
 
     async def current(self) -> SigningKey:
         async with self._loading:
-            if self._current is None:
+            if self._current is None or self._clock() - self._loaded_at >= LOOK_SECONDS:
                 self._current = await self._load_or_make()
+                self._loaded_at = self._clock()
             return self._current
+
+    async def rotate(self) -> str:
+        """Makes a key that every process signs with about a minute later. Returns its id."""
+        key = generate_es256_key()
+        async with self._database.begin() as connection:
+            await signing_keys.lock(connection)
+            await signing_keys.add(connection, self._sealed(key))
+        log.info("signing_key.made", kid=key.kid)
+        return key.kid
 
     async def document(self) -> bytes:
         await self.current()
@@ -91,12 +106,19 @@ class StoredKeys:
         return key
 
     def _readable(self, stored: Sequence[StoredSigningKey]) -> SigningKey | None:
-        for key in stored:
-            try:
-                return SigningKey(key.kid, "ES256", self._fernet.decrypt(key.private_encrypted).decode())
-            except InvalidToken:
+        """The newest that everybody can know; while there is none such, the oldest of the new ones."""
+        readable = [opened for key in stored if (opened := self._opened(key)) is not None]
+        return next((key for key, known in readable if known), readable[-1][0] if readable else None)
+
+    def _opened(self, key: StoredSigningKey) -> tuple[SigningKey, bool] | None:
+        try:
+            private = self._fernet.decrypt(key.private_encrypted).decode()
+        except InvalidToken:
+            if key.kid not in self._foreign:
+                self._foreign.add(key.kid)
                 log.warning("signing_key.under_another_secret", kid=key.kid)
-        return None
+            return None
+        return SigningKey(key.kid, "ES256", private), key.known
 
     def _sealed(self, key: SigningKey) -> StoredSigningKey:
         return StoredSigningKey(key.kid, public_jwk(key), self._fernet.encrypt(key.private.encode()).decode())

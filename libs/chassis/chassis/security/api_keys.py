@@ -77,6 +77,10 @@ class RemoteApiKeys:
             return None
         return self._unexpired(identity)
 
+    def remembers(self, key: str) -> bool:
+        digest = hash_api_key(key)
+        return self._cache.remembered(digest) is not None or self._unknown.get(digest, False)
+
     def _unexpired(self, identity: Identity) -> Identity | None:
         """A copy may be older than the key's end."""
         return identity if identity.expires_at is None or self._clock() < identity.expires_at else None

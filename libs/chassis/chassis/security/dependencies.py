@@ -25,7 +25,9 @@ async def authenticate(request: Request) -> Identity:
     """For plain Starlette routes. Raises Unauthorized, or Unavailable when the owner of the keys is away."""
     authenticator: Authenticator = request.app.state.authenticator
     return await authenticator.authenticate(
-        header_of(request.scope, b"authorization"), header_of(request.scope, b"x-api-key")
+        header_of(request.scope, b"authorization"),
+        header_of(request.scope, b"x-api-key"),
+        address=request.client.host if request.client else "",
     )
 
 

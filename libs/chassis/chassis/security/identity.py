@@ -4,7 +4,8 @@ import asyncio
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
-from chassis.errors import Unauthorized
+from chassis.errors import TooManyRequests, Unauthorized
+from chassis.ratelimit import LocalRateLimiter
 from chassis.security.claims import Claims, Role
 from chassis.security.credentials import ApiKey, BearerToken, credential_of
 from chassis.security.revocation import RevokedTokens
@@ -48,25 +49,42 @@ class ApiKeyDirectory(Protocol):
     async def find(self, key: str) -> Identity | None:
         """Whose key that is; None when it is nobody's. Raises Unavailable when that cannot be known now."""
 
+    def remembers(self, key: str) -> bool:
+        """Whether `find` asks nobody for it."""
+
 
 class Authenticator:
-    """Turns a request's credentials into an identity. Without `revoked`, tokens are good until they expire."""
+    """Turns a request's credentials into an identity. Without `revoked`, tokens are good until they expire.
 
-    def __init__(self, tokens: TokenVerifier, api_keys: ApiKeyDirectory, revoked: RevokedTokens | None) -> None:
+    `unknown_keys` bounds how often an address makes us ask for keys that this process does not know: invented ones cost no
+    more than that.
+    """
+
+    def __init__(
+        self,
+        tokens: TokenVerifier,
+        api_keys: ApiKeyDirectory,
+        revoked: RevokedTokens | None,
+        *,
+        unknown_keys: LocalRateLimiter | None = None,
+    ) -> None:
         self._tokens = tokens
         self._api_keys = api_keys
         self._revoked = revoked
+        self._unknown_keys = unknown_keys
 
-    async def authenticate(self, authorization: str | None, api_key: str | None) -> Identity:
-        """From the values of `Authorization` and `X-API-Key`; when both are there, only the first counts.
+    async def authenticate(self, authorization: str | None, api_key: str | None, *, address: str = "") -> Identity:
+        """From the values of `Authorization` and `X-API-Key`; when both are there, only the first counts. `address` is where
+        they come from.
 
-        Raises Unauthorized (with `WWW-Authenticate: Bearer`), and Unavailable when the owner of the keys is away.
+        Raises Unauthorized (with `WWW-Authenticate: Bearer`), Unavailable when the owner of the keys is away, and
+        TooManyRequests.
         """
         match credential_of(authorization, api_key):
             case BearerToken(token):
                 return await self._of_token(token)
             case ApiKey(key):
-                return await self._of_api_key(key)
+                return await self._of_api_key(key, address)
 
     async def _of_token(self, token: str) -> Identity:
         claims = await self._tokens.verify(token)
@@ -75,7 +93,11 @@ class Authenticator:
             raise Unauthorized("The token was revoked", code="token_revoked")
         return _user(claims)
 
-    async def _of_api_key(self, key: str) -> Identity:
+    async def _of_api_key(self, key: str, address: str) -> Identity:
+        if self._unknown_keys is not None and not self._api_keys.remembers(key):
+            decision = self._unknown_keys.check(address)
+            if not decision.allowed:
+                raise TooManyRequests("Too many unknown API keys from this address", headers=decision.headers())
         identity = await self._api_keys.find(key)
         if identity is None:
             raise Unauthorized
