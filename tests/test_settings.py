@@ -149,6 +149,7 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
         "amqp://u:hunter2@h/?heartbeat=hunter2",
     ),
     "USER_SERVICE_URL": ("hunter2", "localhost:8001", "ftp://h", "http://", "http://h:port", "http://h/?a=hunter2"),
+    "CORS_ORIGINS": ("hunter2", "https://hunter2/x", "https://a.example, hunter2"),
     "TEMPLATE_SERVICE_URL": ("hunter2", "//h"),
     "EMAIL_SERVICE_URL": ("hunter2",),
     "PUSH_SERVICE_URL": ("hunter2",),
@@ -287,7 +288,7 @@ def test_production_refuses_logins_that_everybody_knows_by_name(
         "RABBITMQ_URL": "amqp://service:its-own@mq.example/",
         variable: url,
     }
-    line = refusal("email-service", **given)
+    line = refusal("email-worker", **given)
     assert variable in line
     assert url not in line
 

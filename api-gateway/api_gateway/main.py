@@ -220,6 +220,7 @@ def create_app(
         dependencies=gateway.dependencies(),
         lifespan=gateway.running,
         tracing=tracing,
+        cors_origins=settings.cors_origins,
     )
     gateway.install(app)
     for router in (submitting.router, notifications.router, operations.router, proxy.router):

@@ -1,11 +1,16 @@
 """What the gateway reads from its environment."""
 
-from typing import Literal
+import re
+from typing import Annotated, Literal
 
-from pydantic import Field, SecretStr
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
+from chassis.fields import listed
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
 from chassis.settings import DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, TokenSettings
+
+ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 class GatewaySettings(TokenSettings):
@@ -24,6 +29,10 @@ class GatewaySettings(TokenSettings):
 
     max_body_bytes: int = Field(default=4_194_304, description="A batch of 1,000 fits", gt=0)
     rate_limit_per_minute: int = Field(default=60_000, description="Requests a caller may make in a minute", gt=0)
+    cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
+        default=(),
+        description="Origins whose pages may call the API from a browser, with commas between them; `*`: any",
+    )
     stranger_limit_per_minute: int = Field(
         default=1_200,
         description="Requests to other services without good credentials, of one address in a minute",
@@ -59,3 +68,10 @@ class GatewaySettings(TokenSettings):
     reconcile_interval_seconds: float = Field(
         default=60, description="Between two readings of what is unaccounted for and how old the oldest is", gt=0
     )
+
+    @field_validator("cors_origins")
+    @classmethod
+    def _are_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if any(one != "*" and ORIGIN.fullmatch(one) is None for one in value):
+            raise ValueError("takes origins like https://app.example.com, without a path, or *")
+        return value

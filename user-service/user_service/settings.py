@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
+from chassis.fields import listed
 from chassis.server_urls import RedisUrl
 from chassis.settings import DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, TokenSettings
 
@@ -15,11 +16,6 @@ PUSH_HOSTS = (
     "*.notify.windows.com",
     "web.push.apple.com",
 )
-
-
-def _listed(value: object) -> object:
-    """`a, b` as an environment variable has it."""
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
 class UserSettings(TokenSettings):
@@ -38,7 +34,7 @@ class UserSettings(TokenSettings):
     service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     open_registration: bool = Field(default=True, description="May anybody sign up, or only administrators add users")
-    web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(_listed)] = Field(
+    web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=PUSH_HOSTS, description="Hosts of Web Push endpoints; `*.` stands for one or more labels"
     )
 

@@ -12,9 +12,11 @@ from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 from prometheus_client import CollectorRegistry
 from pydantic import BaseModel
+from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis import health, metrics
+from chassis.correlation import CORRELATION_HEADER, REQUEST_HEADER
 from chassis.docs import install_docs
 from chassis.edge import Edge
 from chassis.envelope import JsonResponse
@@ -80,7 +82,7 @@ class ServiceApp(FastAPI):
         return {service.title().replace("-", ""): part for service, part in parts.items()}
 
 
-def create_service_app(
+def create_service_app(  # noqa: PLR0913 - what a service is made of
     description: ServiceDescription,
     settings: ServiceSettings,
     *,
@@ -88,15 +90,19 @@ def create_service_app(
     dependencies: list[Dependency],
     lifespan: Lifespan,
     tracing: Tracing = OFF,
+    cors_origins: Sequence[str] = (),
 ) -> ServiceApp:
     """A FastAPI app with health, metrics, docs, correlation ids, body limit and the envelope for every error.
 
-    The service adds its routers. Nothing connects before the lifespan starts.
+    Browsers let scripts from `cors_origins` read its answers. The service adds its routers. Nothing connects before the
+    lifespan starts.
     """
     times = RequestTimes(registry)
 
     def edge(app: ASGIApp) -> Edge:
         inner = app if tracing.tracer is None else TracedRequests(app, tracing.tracer)
+        if cors_origins:
+            inner = CORSMiddleware(inner, allow_origins=cors_origins, **CORS)
         return Edge(inner, times=times, limit=settings.max_body_bytes)
 
     app = ServiceApp(
@@ -131,6 +137,16 @@ def create_service_app(
 # FastAPI's own: chassis/tracing/requests.py says why not.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
+# No cookies: who calls is in a header. A browser asks again after ten minutes.
+CORS: dict[str, Any] = {
+    "allow_methods": ("GET", "POST", "PUT", "PATCH", "DELETE"),
+    "allow_headers": ("Authorization", "Content-Type", "Idempotency-Key", "X-API-Key", CORRELATION_HEADER, REQUEST_HEADER),
+    "expose_headers": (
+        "Idempotent-Replayed", "RateLimit-Limit", "RateLimit-Remaining", "RateLimit-Reset", "Retry-After",
+        CORRELATION_HEADER, REQUEST_HEADER,
+    ),
+    "max_age": 600,
+}  # fmt: skip
 HEALTH_TAG = {"name": "health", "description": "Liveness, readiness and every dependency's state"}
 LICENSE = {"name": "All rights reserved", "identifier": "LicenseRef-All-rights-reserved"}
 ABOUT = """Every JSON answer is `{"success", "message", "data", "error", "meta"}`. `error` is a stable code for programs, \

@@ -107,3 +107,8 @@ InstantOrDate = Annotated[
     BeforeValidator(_with_time),
     AfterValidator(_bounded),
 ]
+
+
+def listed(value: object) -> object:
+    """`a, b` as an environment variable has it, as a list."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
