@@ -1,6 +1,6 @@
 """The gateway's own refusals."""
 
-from chassis.errors import Conflict, NotFound, Unprocessable
+from chassis.errors import Conflict, NotFound, TooManyRequests, Unprocessable
 
 
 class NotificationNotFound(NotFound):
@@ -34,6 +34,10 @@ class NotRetryable(Conflict):
 
 class AmbiguousRequestId(Conflict):
     code, message = "ambiguous_request_id", "Several callers used this request_id; give the notification_id"
+
+
+class RecipientLimited(TooManyRequests):
+    code, message = "recipient_limited", "This person is sent too much; send it later, or as urgent"
 
 
 class BatchRejected(Unprocessable):

@@ -25,6 +25,7 @@ from api_gateway.services.lost import LostWatch
 from api_gateway.services.outbox import Outbox
 from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.reading import Reader
+from api_gateway.services.recipient_limit import RecipientLimit
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
@@ -129,7 +130,7 @@ class Gateway:
     def install(self, app: FastAPI) -> None:
         """Gives the routers what they need."""
         app.state.desk = Desk(
-            acceptor=Acceptor(self.directory, self.store, self.outbox),
+            acceptor=Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()),
             reader=self.reader,
             reconciler=self.reconciler,
             commands=Commands(self.database, self.directory, self.reader, self.reports, self.metrics),
@@ -158,6 +159,10 @@ class Gateway:
             service_secret=self.settings.service_secret.get_secret_value(),
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
+
+    def _recipient_limit(self) -> RecipientLimit | None:
+        limit = self.settings.recipient_limit_per_hour
+        return RecipientLimit(self.redis, limit=limit, processes=self.settings.processes) if limit else None
 
     def dependencies(self) -> list[Dependency]:
         return [

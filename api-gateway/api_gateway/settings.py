@@ -38,6 +38,11 @@ class GatewaySettings(TokenSettings):
         description="Requests to other services without good credentials, of one address in a minute",
         gt=0,
     )
+    recipient_limit_per_hour: int | None = Field(
+        default=None,
+        description="Notifications that one person may be sent in an hour, urgent ones apart; unset: any number",
+        gt=0,
+    )
     users_may_send: bool = Field(
         default=False, description="May people send, to themselves; else applications and administrators do"
     )

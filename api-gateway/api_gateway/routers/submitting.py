@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import Desk, allow_sending, desk_of, spend
-from api_gateway.errors import BatchRejected, IdempotencyKeyReused, UserNotFound
+from api_gateway.errors import BatchRejected, IdempotencyKeyReused, RecipientLimited, UserNotFound
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
 from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
@@ -67,7 +67,7 @@ REPLAYED = {
     response_model=Envelope[Accepted],
     responses={
         202: REPLAYED,
-        **refusals(*CANNOT_BE_SENT, IdempotencyKeyReused, TooManyRequests),
+        **refusals(*CANNOT_BE_SENT, IdempotencyKeyReused, TooManyRequests, RecipientLimited),
     },
     openapi_extra=_body("NotificationRequest", IDEMPOTENCY_KEY),
 )

@@ -19,6 +19,7 @@ from api_gateway.repositories.accepting import Disposition, NewNotification, Rec
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox
+from api_gateway.services.recipient_limit import RecipientLimit
 from api_gateway.services.resolving import Fit, Resolved, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError, field_error
@@ -44,10 +45,13 @@ class Origin(NamedTuple):
 class Acceptor:
     """Accepts notifications, one or a thousand in the same way. Safe to call from many tasks; they share commits."""
 
-    def __init__(self, directory: Directory, store: Store, outbox: Outbox) -> None:
+    def __init__(
+        self, directory: Directory, store: Store, outbox: Outbox, *, recipients: RecipientLimit | None = None
+    ) -> None:
         self._directory = directory
         self._store = store
         self._outbox = outbox
+        self._recipients = recipients
 
     async def accept(self, request: NotificationRequest, origin: Origin) -> Receipt:
         """One notification; raises why it was refused. See `accept_all`."""
@@ -60,12 +64,12 @@ class Acceptor:
         """For each request its receipt, which is durable when this returns, or why it was refused.
 
         The same `request_id` and body give the first receipt again, another body IdempotencyKeyReused; a time that has
-        passed and what `resolve` finds wrong with a request refuse it, unless it is such a repeat. Raises
+        passed, what `resolve` finds wrong with a request and RecipientLimited refuse it, unless it is such a repeat. Raises
         DatabaseUnavailable: nothing is known of any of them then. Where all are urgent they wait for no group of others: a
         batch of a thousand is one.
         """
         urgent = all(request.priority >= URGENT for request in requests)
-        fits = await resolve(requests, self._directory, express=urgent)
+        fits = await self._within_limit(requests, await resolve(requests, self._directory, express=urgent))
         now = datetime.now(UTC)
         drafts = await map_yielding(
             lambda pair: self._draft_or_refusal(pair[0], origin, pair[1], now), [*zip(requests, fits, strict=True)]
@@ -77,6 +81,19 @@ class Acceptor:
             _told(next(receipts), row.body_hash) if isinstance(row, NewNotification) else _repeated(request, first, row)
             for request, row in zip(requests, drafts, strict=True)
         ]
+
+    async def _within_limit(self, requests: Sequence[NotificationRequest], fits: list[Fit]) -> list[Fit]:
+        """What one person would be sent too much is refused; the urgent and what is not sent anyway do not count."""
+        if self._recipients is None:
+            return fits
+        counted = [
+            place
+            for place, (request, fit) in enumerate(zip(requests, fits, strict=True))
+            if request.priority < URGENT and isinstance(fit, Resolved | DependencyUnavailable)
+        ]
+        checked = await self._recipients.check([requests[place].user_id for place in counted]) if counted else []
+        refusals = {place: refusal for place, refusal in zip(counted, checked, strict=True) if refusal is not None}
+        return [refusals.get(place, fit) for place, fit in enumerate(fits)]
 
     def _draft_or_refusal(
         self, request: NotificationRequest, origin: Origin, fit: Fit, now: datetime
