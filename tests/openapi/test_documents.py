@@ -18,8 +18,8 @@ PUBLIC = {
     "get_readiness",
 }  # fmt: skip
 VERBS = {
-    "activate", "add", "archive", "cancel", "create", "delete", "get", "list", "log", "reconcile", "refresh", "remove",
-    "render", "replace", "replay", "report", "retry", "revoke", "set", "update",
+    "activate", "add", "archive", "cancel", "create", "delete", "disable", "enable", "end", "get", "list", "log",
+    "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "retry", "revoke", "set", "update",
 }  # fmt: skip
 
 
