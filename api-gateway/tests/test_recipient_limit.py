@@ -1,12 +1,14 @@
 """One person is sent so much in an hour, whoever sends it, and however."""
 
 import asyncio
+from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
-from api_gateway.services.recipient_limit import COUNTED_HERE, RecipientLimit
+from api_gateway.services.recipient_limit import COUNTED_HERE, WIDE, RecipientLimit
+from chassis.database import DatabaseUnavailable
 
 
 class Clock:
@@ -67,26 +69,52 @@ async def test_what_is_not_sent_does_not_count(start) -> None:
 
 async def test_processes_count_together_what_is_beyond_the_first_few_of_each(clock) -> None:
     redis, person = FakeAsyncRedis(server=FakeServer()), uuid4()
-    limit = COUNTED_HERE + 20
+    limit = WIDE
     processes = [RecipientLimit(redis, limit=limit, clock=clock) for _ in range(3)]
 
     async def allowed(one: RecipientLimit, who: UUID = person) -> bool:
         return (await one.check([who]))[0] is None
 
-    outcomes = [await allowed(processes[number % 3]) for number in range(90)]
-    assert sum(outcomes) == 3 * COUNTED_HERE + 20
+    outcomes = [await allowed(processes[number % 3]) for number in range(120)]
+    assert sum(outcomes) == 3 * COUNTED_HERE + (WIDE - COUNTED_HERE)
     assert await allowed(processes[0], uuid4())
 
 
 async def test_checks_that_come_together_are_counted_one_by_one(clock) -> None:
     redis, person = FakeAsyncRedis(server=FakeServer()), uuid4()
-    limited = RecipientLimit(redis, limit=COUNTED_HERE + 5, clock=clock)
-    checked = await asyncio.gather(*(limited.check([person]) for _ in range(40)))
-    assert sum(refusal is None for [refusal] in checked) == COUNTED_HERE + 5
+    limited = RecipientLimit(redis, limit=WIDE, clock=clock)
+    checked = await asyncio.gather(*(limited.check([person]) for _ in range(2 * WIDE)))
+    assert sum(refusal is None for [refusal] in checked) == WIDE
 
 
-async def test_what_was_sent_is_paid_back_evenly(clock) -> None:
-    limited, person = RecipientLimit(FakeAsyncRedis(), limit=10, clock=clock), uuid4()
-    assert [refusal is None for refusal in await limited.check([person] * 11)] == [True] * 10 + [False]
-    clock.advance(360)
-    assert [refusal is None for refusal in await limited.check([person] * 2)] == [True, False]
+async def test_a_narrow_limit_is_one_for_all_processes() -> None:
+    redis, person = FakeAsyncRedis(server=FakeServer()), uuid4()
+    processes = [RecipientLimit(redis, limit=6) for _ in range(4)]
+    checked = [(await processes[number % 4].check([person]))[0] for number in range(24)]
+    assert sum(refusal is None for refusal in checked) == 6
+
+
+@pytest.mark.parametrize("limit", [6, WIDE])
+async def test_what_is_given_back_can_be_sent(limit: int) -> None:
+    limited, person = RecipientLimit(FakeAsyncRedis(), limit=limit), uuid4()
+    checked = await limited.check([person] * (limit + 1))
+    assert [refusal is None for refusal in checked] == [True] * limit + [False]
+    await limited.give_back([person] * 2)
+    assert [refusal is None for refusal in await limited.check([person] * 3)] == [True, True, False]
+
+
+async def test_repeats_and_what_could_not_be_written_do_not_count(start, monkeypatch) -> None:
+    gateway = await start(recipient_limit_per_hour=3)
+    person = gateway.peers.add_user()
+    gateway.peers.add_template()
+    assert [await _send(gateway, person, request_id="same") for _ in range(9)] == [202] * 9
+
+    async def away(*_arguments: object, **_options: object) -> None:
+        raise DatabaseUnavailable
+
+    with monkeypatch.context() as broken:
+        broken.setattr("api_gateway.services.store.accepting.accept", away)
+        assert [await _send(gateway, person) for _ in range(5)] == [503] * 5
+    later = (datetime.now(UTC) - timedelta(hours=1)).isoformat()
+    assert [await _send(gateway, person, expires_at=later) for _ in range(5)] == [422] * 5
+    assert [await _send(gateway, person) for _ in range(3)] == [202, 202, 429]

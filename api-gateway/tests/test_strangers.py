@@ -1,5 +1,6 @@
 """How much somebody may ask for whom nobody knows, and what that costs others: nothing."""
 
+import asyncio
 from uuid import uuid4
 
 import pytest
@@ -40,10 +41,23 @@ async def test_invented_keys_are_asked_about_so_often_and_a_good_one_is_served_m
     path, headers = "/api/v1/notifications", {"X-API-Key": good}
     assert (await gateway.http.get(path, headers=headers)).status_code == 200
     answers = [await gateway.http.get(path, headers={"X-API-Key": new_api_key()}) for _ in range(20)]
-    assert [answer.status_code for answer in answers] == [401] * 4 + [429] * 16
+    assert [answer.status_code for answer in answers] == [401] * 5 + [429] * 15
     assert (answers[-1].json()["error"], answers[-1].headers["RateLimit-Limit"]) == ("rate_limited", "5")
-    assert gateway.peers.asked.count("api key") == 5
+    assert gateway.peers.asked.count("api key") == 6
     assert (await gateway.http.get(path, headers=headers)).status_code == 200
+
+
+async def test_a_good_key_that_nobody_remembers_yet_costs_an_address_nothing(start, monkeypatch) -> None:
+    """However many of its requests come before the first look-up has been answered."""
+    monkeypatch.setattr("contracts.callers.UNKNOWN_KEYS_PER_MINUTE", 5)
+    gateway = await start()
+    for _ in range(3):
+        good = new_api_key()
+        gateway.peers.api_keys[hash_api_key(good)] = ApiKeyInfo(
+            id=uuid4(), user_id=uuid4(), scopes=("notifications:read",)
+        )
+        calls = (gateway.http.get("/api/v1/notifications", headers={"X-API-Key": good}) for _ in range(30))
+        assert {answer.status_code for answer in await asyncio.gather(*calls)} == {200}
 
 
 @pytest.mark.parametrize("path", ["/docs", "/api/docs", "/openapi.json", "/health/live", "/nothing"])

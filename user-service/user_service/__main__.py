@@ -85,7 +85,7 @@ def create_admin(
 
 @app.command()
 def rotate_keys() -> None:
-    """Makes a new key for access tokens, signed with a minute later; tokens of the old one stay good until they expire."""
+    """Makes a new key for access tokens, signed with in eleven minutes; the old one's tokens stay good until they expire."""
     settings = load_settings(UserSettings)
     if settings.shared_secret is not None:
         typer.echo("With ALGORITHM=HS256 the key is SECRET_KEY: set another one", err=True)
@@ -95,7 +95,7 @@ def rotate_keys() -> None:
     except ServiceError as error:
         typer.echo(error.message, err=True)
         raise typer.Exit(1) from None
-    typer.echo(f"Made the key {kid}; it is signed with in about a minute.")
+    typer.echo(f"Made the key {kid}; it is signed with in eleven minutes, when everybody can know it.")
 
 
 async def _rotate(settings: UserSettings) -> str:

@@ -69,12 +69,21 @@ class Acceptor:
         batch of a thousand is one.
         """
         urgent = all(request.priority >= URGENT for request in requests)
-        fits = await self._within_limit(requests, await resolve(requests, self._directory, express=urgent))
+        fits = await resolve(requests, self._directory, express=urgent)
         now = datetime.now(UTC)
+        fits, counted = await self._within_limit(requests, fits, now)
         drafts = await map_yielding(
             lambda pair: self._draft_or_refusal(pair[0], origin, pair[1], now), [*zip(requests, fits, strict=True)]
         )
-        receipts = iter(await self._write([row for row in drafts if isinstance(row, NewNotification)], express=urgent))
+        rows = [row for row in drafts if isinstance(row, NewNotification)]
+        try:
+            written = await self._write(rows, express=urgent)
+        except BaseException:
+            await self._give_back(counted)
+            raise
+        repeated = [row.user_id for row, receipt in zip(rows, written, strict=True) if not receipt.fresh]
+        await self._give_back([person for person in repeated if person in set(counted)])
+        receipts = iter(written)
         refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
         first = await self._first_answers(refused, origin) if refused else {}
         return [
@@ -82,18 +91,30 @@ class Acceptor:
             for request, row in zip(requests, drafts, strict=True)
         ]
 
-    async def _within_limit(self, requests: Sequence[NotificationRequest], fits: list[Fit]) -> list[Fit]:
-        """What one person would be sent too much is refused; the urgent and what is not sent anyway do not count."""
+    async def _within_limit(
+        self, requests: Sequence[NotificationRequest], fits: list[Fit], now: datetime
+    ) -> tuple[list[Fit], list[UUID]]:
+        """What one person would be sent too much is refused; the urgent and what is not sent anyway do not count.
+
+        Whom something was counted for comes with it.
+        """
         if self._recipients is None:
-            return fits
-        counted = [
+            return fits, []
+        places = [
             place
             for place, (request, fit) in enumerate(zip(requests, fits, strict=True))
-            if request.priority < URGENT and isinstance(fit, Resolved | DependencyUnavailable)
+            if request.priority < URGENT
+            and isinstance(fit, Resolved | DependencyUnavailable)
+            and not _untimely(request, now)
         ]
-        checked = await self._recipients.check([requests[place].user_id for place in counted]) if counted else []
-        refusals = {place: refusal for place, refusal in zip(counted, checked, strict=True) if refusal is not None}
-        return [refusals.get(place, fit) for place, fit in enumerate(fits)]
+        checked = await self._recipients.check([requests[place].user_id for place in places]) if places else []
+        refusals = {place: refusal for place, refusal in zip(places, checked, strict=True) if refusal is not None}
+        counted = [requests[place].user_id for place in places if place not in refusals]
+        return [refusals.get(place, fit) for place, fit in enumerate(fits)], counted
+
+    async def _give_back(self, people: Sequence[UUID]) -> None:
+        if self._recipients is not None and people:
+            await self._recipients.give_back(people)
 
     def _draft_or_refusal(
         self, request: NotificationRequest, origin: Origin, fit: Fit, now: datetime

@@ -11,39 +11,45 @@ from chassis.quota import Quota, RateDecision
 from chassis.ratelimit import LocalRateLimiter, RateLimiter
 
 HOUR = 3_600
-COUNTED_HERE = 10
+COUNTED_HERE, WIDE = 10, 50
 
 
 class RecipientLimit:
     """`limit` notifications for one person in an hour, all at once if need be, then paid back evenly.
 
-    The first `COUNTED_HERE` are counted in this process alone, as hardly anybody gets more and Redis need not be asked then;
-    those beyond count in Redis, for all processes together. `clock` is monotonic.
+    Of a wide limit the first `COUNTED_HERE` are counted in this process alone, as hardly anybody gets more and Redis need not
+    be asked then: each further process allows as many more. Everything else counts in Redis, for all processes together.
+    `clock` is monotonic.
     """
 
     def __init__(
         self, redis: Redis, *, limit: int, processes: int = 1, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        here, beyond = min(COUNTED_HERE, limit), max(0, limit - COUNTED_HERE)
-        self._here = LocalRateLimiter(Quota(here, HOUR), clock)
-        self._beyond = (
-            RateLimiter(redis, limit=beyond, period_seconds=HOUR, name="recipient", processes=processes, clock=clock)
-            if beyond
-            else None
+        here = COUNTED_HERE if limit >= WIDE else 0
+        self._here = LocalRateLimiter(Quota(here, HOUR), clock) if here else None
+        self._beyond = RateLimiter(
+            redis, limit=limit - here, period_seconds=HOUR, name="recipient", processes=processes, clock=clock
         )
 
     async def check(self, people: Sequence[UUID]) -> list[RecipientLimited | None]:
         """Counts one notification for each; why it is one too many, or None."""
-        decisions = [self._here.check(str(person)) for person in people]
-        if self._beyond is not None:
-            over = [place for place, decision in enumerate(decisions) if not decision.allowed]
-            waiting = [self._beyond.check(str(people[place])) for place in over]
-            for place, checked in zip(over, waiting, strict=True):
-                decisions[place] = await checked
-        return [None if decision.allowed else _refusal(decision) for decision in decisions]
+        names = [str(person) for person in people]
+        here = [self._here is not None and self._here.check(name).allowed for name in names]
+        waiting = [None if enough else self._beyond.check(name) for name, enough in zip(names, here, strict=True)]
+        return [None if one is None else _refusal(await one) for one in waiting]
+
+    async def give_back(self, people: Sequence[UUID]) -> None:
+        """What was counted and then not accepted: it had been before, or could not be written."""
+        for person in people:
+            if self._here is not None:
+                self._here.give_back(str(person))
+            else:
+                await self._beyond.give_back(str(person))
 
 
-def _refusal(decision: RateDecision) -> RecipientLimited:
+def _refusal(decision: RateDecision) -> RecipientLimited | None:
     """An item of a batch has no headers: its message says it, too."""
+    if decision.allowed:
+        return None
     seconds = decision.headers()["Retry-After"]
     return RecipientLimited(f"{RecipientLimited.message} (in {seconds} s)", headers={"Retry-After": seconds})

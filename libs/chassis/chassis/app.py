@@ -99,11 +99,10 @@ def create_service_app(  # noqa: PLR0913 - what a service is made of
     """
     times = RequestTimes(registry)
 
-    def edge(app: ASGIApp) -> Edge:
+    def edge(app: ASGIApp) -> ASGIApp:
         inner = app if tracing.tracer is None else TracedRequests(app, tracing.tracer)
-        if cors_origins:
-            inner = CORSMiddleware(inner, allow_origins=cors_origins, **CORS)
-        return Edge(inner, times=times, limit=settings.max_body_bytes)
+        whole = Edge(inner, times=times, limit=settings.max_body_bytes)
+        return CORSMiddleware(whole, allow_origins=cors_origins, **CORS) if cors_origins else whole
 
     app = ServiceApp(
         edge,

@@ -163,6 +163,8 @@ class BoundedProtocol(OneWriteProtocol):
     def on_response_complete(self) -> None:
         """An answer that did not wait for the whole body: the rest of that has a moment to come."""
         super().on_response_complete()
+        if self.transport.is_closing() and self._ending is None:
+            self._abort_in(self.bounds.unread_seconds)
         if self._phase is _Phase.BODY and not self.transport.is_closing() and self._is_answered():
             self._goodbye = 0
             self._within(self.bounds.rest_seconds)
@@ -173,7 +175,12 @@ class BoundedProtocol(OneWriteProtocol):
 
     def resume_writing(self) -> None:
         super().resume_writing()
-        self._keep()
+        if not self.transport.is_closing():
+            self._keep()
+
+    def timeout_keep_alive_handler(self) -> None:
+        if not self.transport.is_closing():
+            self._hang_up()
 
     # The parser
 

@@ -15,7 +15,9 @@ from starlette.responses import Response
 from chassis.envelope import JsonResponse
 
 PATIENCE_SECONDS = 2.0
-FRESH_SECONDS = 1.0  # answers this old are given again: a flood of probes is not passed on to the database
+# Answers this old are given again: a flood of probes is not passed on to the database. What is down may be up in a moment, as
+# at the start.
+FRESH_SECONDS, FRESH_SECONDS_DOWN = 1.0, 0.1
 
 
 class Health(StrEnum):
@@ -64,7 +66,8 @@ class HealthBoard:
 
     async def findings(self) -> list[Finding]:
         async with self._asking:
-            if time.monotonic() - self._asked_at > FRESH_SECONDS:
+            fresh = FRESH_SECONDS if all(finding.up for finding in self._findings) else FRESH_SECONDS_DOWN
+            if time.monotonic() - self._asked_at > fresh:
                 self._findings = await asyncio.gather(*(_find(dependency) for dependency in self._dependencies))
                 self._asked_at = time.monotonic()
         return self._findings

@@ -43,6 +43,15 @@ return answers
 """
 
 
+# What a check took for something that then was not done. ARGV: interval, cost.
+GIVE_BACK = """
+local before = redis.call('GET', KEYS[1])
+if before then
+  redis.call('SET', KEYS[1], string.format('%.0f', tonumber(before) - ARGV[1] * ARGV[2]), 'KEEPTTL')
+end
+"""
+
+
 class _Spending(NamedTuple):
     caller: str
     cost: int
@@ -57,10 +66,20 @@ class LocalRateLimiter:
         self._paid_at: TtlMemory[str, int] = TtlMemory(LOCAL_CALLERS, quota.period_seconds, clock)
 
     def check(self, caller: str, cost: int = 1) -> RateDecision:
-        now = int(self._clock() * 1e6)
-        paid_at, decision = self._quota.spend(self._paid_at.get(caller, 0), now, cost)
+        paid_at, decision = self._spent(caller, cost)
         self._paid_at.put(caller, paid_at)
         return decision
+
+    def would(self, caller: str, cost: int = 1) -> RateDecision:
+        """What `check` would say, without taking anything."""
+        return self._spent(caller, cost)[1]
+
+    def give_back(self, caller: str, cost: int = 1) -> None:
+        """What a check took for something that then was not done."""
+        self._paid_at.put(caller, self._paid_at.get(caller, 0) - cost * self._quota.interval)
+
+    def _spent(self, caller: str, cost: int) -> tuple[int, RateDecision]:
+        return self._quota.spend(self._paid_at.get(caller, 0), int(self._clock() * 1e6), cost)
 
 
 class RateLimiter:
@@ -85,6 +104,7 @@ class RateLimiter:
         self._quota = Quota(limit, period_seconds)
         self._name = name
         self._redis = OptionalRedis(redis, used_for=f"ratelimit:{name}", clock=clock)
+        self._give_back = redis.register_script(GIVE_BACK)
         self._script = redis.register_script(SCRIPT)  # EVALSHA, and again with the script when Redis does not know it
         self._local = LocalRateLimiter(Quota(limit, period_seconds * processes), clock)
         self._group: GroupCommit[_Spending, RateDecision] = GroupCommit(
@@ -102,12 +122,22 @@ class RateLimiter:
             raise ValueError("a check costs at least 1")
         return self._group.submit(_Spending(caller, cost))
 
+    async def give_back(self, caller: str, cost: int = 1) -> None:
+        """What checks took for something that then was not done; as well as can be."""
+        try:
+            await self._redis.ask(lambda _: self._give_back([self._key(caller)], [self._quota.interval, cost]))
+        except RedisAway:
+            self._local.give_back(caller, cost)
+
+    def _key(self, caller: str) -> str:
+        return f"ratelimit:{self._name}:{caller}"
+
     async def _check_all(self, spendings: Sequence[_Spending]) -> Sequence[RateDecision]:
         """One key a caller, however many of its checks came together."""
         costs: dict[str, list[str]] = {}
         for caller, cost in spendings:
             costs.setdefault(caller, []).append(str(cost))
-        keys = [f"ratelimit:{self._name}:{caller}" for caller in costs]
+        keys = [self._key(caller) for caller in costs]
         arguments: list[int | str] = [
             self._quota.interval,
             self._quota.burst,

@@ -1,5 +1,6 @@
 """What every service's HTTP side has in common."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from secrets import token_hex
@@ -198,6 +199,7 @@ async def test_ids_are_taken_or_made_and_returned_and_unclean_ones_are_replaced(
 
 async def test_health_is_healthy_degraded_or_unhealthy(http, essential: Switch, optional: Switch, monkeypatch) -> None:
     monkeypatch.setattr("chassis.health.FRESH_SECONDS", -1)
+    monkeypatch.setattr("chassis.health.FRESH_SECONDS_DOWN", -1)
     assert (await http.get("/health/")).json()["status"] == "healthy"
     optional.up = False
     degraded = await http.get("/health")
@@ -212,6 +214,20 @@ async def test_health_is_healthy_degraded_or_unhealthy(http, essential: Switch, 
     assert (also.status_code, also.json()["data"]["dependencies"].keys()) == (503, {"database", "redis"})
     assert (await http.get("/health/readiness")).status_code == 503
     assert (await http.get("/health/live")).status_code == 200
+
+
+async def test_what_is_up_is_believed_for_a_second_and_what_is_down_is_asked_again_soon(
+    http, essential: Switch
+) -> None:
+    assert (await http.get("/health/readiness")).status_code == 200
+    essential.up = False
+    await asyncio.sleep(0.2)
+    assert (await http.get("/health/readiness")).status_code == 200
+    await asyncio.sleep(1)
+    assert (await http.get("/health/readiness")).status_code == 503
+    essential.up = True
+    await asyncio.sleep(0.2)
+    assert (await http.get("/health/readiness")).status_code == 200
 
 
 async def test_metrics_name_routes_by_their_template_and_never_by_what_a_caller_sent(http) -> None:

@@ -12,7 +12,7 @@ from user_service.models import SigningKeyRow, table_of
 KEYS = table_of(SigningKeyRow)
 LOCK = 7_405_134  # arbitrary, and other than the migrations'
 OLD = timedelta(hours=25)  # an access token lives for a day at most
-KNOWN_AFTER = timedelta(seconds=60)  # services ask for a key set at most every thirty
+KNOWN_AFTER = timedelta(minutes=11)  # services ask for the key set every ten; others may keep it for five
 MOST = 32
 
 

@@ -28,6 +28,10 @@ class AccessTokens:
         now = int(time.time())
         return Ticket(uuid4().hex, session_id, now, now + self.seconds)
 
+    async def prepare(self) -> None:
+        """Before a transaction is opened in which `sign` is to come: it may have to look for the key. Raises Unavailable."""
+        await self._keys.current()
+
     async def sign(self, ticket: Ticket, user_id: UUID, role: Role) -> str:
         """Raises Unavailable while the key cannot be had."""
         claims = {

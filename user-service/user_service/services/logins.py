@@ -42,6 +42,7 @@ class Logins:
         return login
 
     async def _open(self, verified: Credentials, current_hash: str) -> Login:
+        await self._sessions.prepare()
         async with self._database.begin() as connection:
             noted = await credentials.note_login(connection, verified, password_hash=current_hash)
             user = await users.find(connection, verified.user_id) if noted else None

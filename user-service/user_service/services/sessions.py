@@ -63,6 +63,10 @@ class Sessions:
         self._lifetime = lifetime
         self._longest = longest
 
+    async def prepare(self) -> None:
+        """Before the transaction of a login: else what `open` needs could be missing when the session is there."""
+        await self._access.prepare()
+
     async def open(
         self, connection: AsyncConnection, user_id: UUID, role: Role
     ) -> tuple[TokenPair, Sequence[EndedSession]]:
@@ -76,6 +80,7 @@ class Sessions:
         """Raises InvalidRefreshToken; a used token ends its session."""
         session_id, secret_hash = _parsed(refresh_token)
         step = self._step(session_id)
+        await self.prepare()
         async with self._database.begin() as connection:
             owner = await sessions.rotate(connection, secret_hash, step.state, longest=self._longest)
             ended = [] if owner else await sessions.end(connection, session_id)

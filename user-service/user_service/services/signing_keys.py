@@ -5,6 +5,7 @@ ES256: kept in the database, so that replicas agree, with the private half encry
 
 import asyncio
 import base64
+import contextlib
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -16,12 +17,24 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from chassis.database import Database
+from chassis.errors import Conflict, Unavailable
 from chassis.security import Jwks, KeySource, SharedSecret, SigningKey, generate_es256_key, public_jwk
 from user_service.repositories import signing_keys
 from user_service.repositories.signing_keys import StoredSigningKey
 
 log = structlog.get_logger()
 LOOK_SECONDS = 30.0  # between two looks for a newer key
+
+
+class TooSoon(Conflict):
+    code, message = (
+        "too_soon",
+        "The newest key is not signed with yet, or there are many: wait before making another one",
+    )
+
+
+class OtherSecret(Conflict):
+    code, message = "other_secret", "The newest key is under another SECRET_KEY than this one"
 
 
 class SigningKeys(Protocol):
@@ -74,16 +87,29 @@ class StoredKeys:
 
     async def current(self) -> SigningKey:
         async with self._loading:
-            if self._current is None or self._clock() - self._loaded_at >= LOOK_SECONDS:
+            if self._current is None:
                 self._current = await self._load_or_make()
                 self._loaded_at = self._clock()
+            elif self._clock() - self._loaded_at >= LOOK_SECONDS:
+                self._loaded_at = self._clock()
+                with contextlib.suppress(Unavailable):  # then the one we have signs on
+                    self._current = await self._load() or self._current
             return self._current
 
     async def rotate(self) -> str:
-        """Makes a key that every process signs with about a minute later. Returns its id."""
+        """Makes a key that every process signs with once everybody can know it. Returns its id.
+
+        Raises TooSoon while that is not yet so of the one before, and OtherSecret when the newest key is under another
+        SECRET_KEY: it would no longer be published.
+        """
         key = generate_es256_key()
         async with self._database.begin() as connection:
             await signing_keys.lock(connection)
+            stored = await signing_keys.newest_first(connection)
+            if (stored and not stored[0].known) or len(stored) >= signing_keys.MOST:
+                raise TooSoon
+            if stored and self._opened(stored[0]) is None:
+                raise OtherSecret
             await signing_keys.add(connection, self._sealed(key))
         log.info("signing_key.made", kid=key.kid)
         return key.kid
@@ -93,6 +119,10 @@ class StoredKeys:
         async with self._database.begin() as connection:
             stored = await signing_keys.newest_first(connection)
         return orjson.dumps({"keys": [key.public_jwk for key in stored]})
+
+    async def _load(self) -> SigningKey | None:
+        async with self._database.begin() as connection:
+            return self._readable(await signing_keys.newest_first(connection))
 
     async def _load_or_make(self) -> SigningKey:
         async with self._database.begin() as connection:

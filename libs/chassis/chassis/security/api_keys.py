@@ -20,6 +20,7 @@ MEMORY_SECONDS = 5.0
 REDIS_SECONDS = 300.0
 UNKNOWN_SECONDS = 2.0
 UNKNOWN_KEYS = 10_000
+ASKED_AT_ONCE = 20
 
 _IDENTITY = TypeAdapter(Identity)
 
@@ -51,6 +52,7 @@ class RemoteApiKeys:
     ) -> None:
         """Identities in Redis are sealed with `secret`: who writes there becomes nobody. `clock` is the wall clock."""
         self._fetch = fetch
+        self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
         self._clock = clock
         self._cache = LayeredCache(
             API_KEY_CACHE,
@@ -95,7 +97,8 @@ class RemoteApiKeys:
 
     async def _fetched(self, digest: str) -> bytes | None:
         try:
-            return await self._fetch(digest)
+            async with self._asking:
+                return await self._fetch(digest)
         except ServiceError:
             raise
         except Exception as error:  # whatever failed at the owner: the caller's key may be good, so no 401, and no 500

@@ -56,8 +56,8 @@ class ApiKeyDirectory(Protocol):
 class Authenticator:
     """Turns a request's credentials into an identity. Without `revoked`, tokens are good until they expire.
 
-    `unknown_keys` bounds how often an address makes us ask for keys that this process does not know: invented ones cost no
-    more than that.
+    `unknown_keys` bounds how many keys that nobody knows an address may show: invented ones cost no more look-ups than that.
+    Beyond it, keys that this process remembers are good from there as ever.
     """
 
     def __init__(
@@ -95,11 +95,13 @@ class Authenticator:
 
     async def _of_api_key(self, key: str, address: str) -> Identity:
         if self._unknown_keys is not None and not self._api_keys.remembers(key):
-            decision = self._unknown_keys.check(address)
+            decision = self._unknown_keys.would(address)
             if not decision.allowed:
                 raise TooManyRequests("Too many unknown API keys from this address", headers=decision.headers())
         identity = await self._api_keys.find(key)
         if identity is None:
+            if self._unknown_keys is not None:
+                self._unknown_keys.check(address)
             raise Unauthorized
         return identity
 

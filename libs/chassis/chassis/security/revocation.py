@@ -12,7 +12,7 @@ from chassis.ttl_memory import TtlMemory
 
 REMEMBERED = 10_000
 FRESH_SECONDS = 2.0  # how late another process may learn of a revocation
-REVOKED_SECONDS = 3600.0  # revoked stays revoked: remembered for longer than an access token lives
+REVOKED_SECONDS = 86_400.0  # revoked stays revoked: no access token lives longer
 
 
 class RevokedTokens:
