@@ -69,6 +69,10 @@ class Bounds:
         return any(known in ip_network(one, strict=False) for one in self.trusted)
 
 
+# After a deadline: what came while the loop was busy elsewhere is read first, else a request that was in time is reset.
+LAST_LOOK_SECONDS = 0.1
+
+
 class _Phase(Enum):
     BETWEEN = auto()  # two requests, or before the first
     HEAD = auto()
@@ -107,6 +111,7 @@ class BoundedProtocol(OneWriteProtocol):
         self._refused: ServiceError | None = None
         self._over = False  # answered for the last time: what still comes is thrown away
         self._goodbye = 0
+        self._looked = False  # once more, after this deadline
         self._counted: str | None = None
 
     # The connection
@@ -179,8 +184,7 @@ class BoundedProtocol(OneWriteProtocol):
             self._keep()
 
     def timeout_keep_alive_handler(self) -> None:
-        if not self.transport.is_closing():
-            self._hang_up()
+        self._within(0)
 
     # The parser
 
@@ -274,6 +278,9 @@ class BoundedProtocol(OneWriteProtocol):
             self.transport.abort()
         elif self.flow.read_paused:  # it is we who do not read on
             self._within(self.bounds.head_seconds)
+        elif not self._looked:
+            self._within(LAST_LOOK_SECONDS)
+            self._looked = True
         elif self._is_answered() and self._phase is not _Phase.HEAD:
             self._hang_up()
         else:
@@ -297,6 +304,7 @@ class BoundedProtocol(OneWriteProtocol):
 
     def _within(self, seconds: float) -> None:
         self._in_time()
+        self._looked = False
         self._deadline = self.loop.call_later(seconds, self._late)
 
     def _until(self, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import socket
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -332,3 +333,19 @@ async def test_a_slow_answer_does_not_make_the_next_request_late(serve, seen) ->
         await asyncio.sleep(1)
         go_on.set()
         assert [await made.answer() for _ in range(2)] == [(200, b"ok")] * 2
+
+
+@pytest.mark.parametrize("first", [True, False])
+async def test_a_request_that_came_in_time_is_answered_however_busy_the_loop_was(serve, first: bool) -> None:
+    """The time for an idle connection passes while its bytes wait to be read."""
+    request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+    async with serve(Bounds(head_seconds=0.5)) as port, connection(port) as made:
+        await asyncio.sleep(0.1)
+        if not first:
+            await made.write(request)
+            assert await made.answer() == (200, b"ok")
+        idle = 0.5 if first else 1
+        await asyncio.sleep(idle - 0.2)
+        made._writer.get_extra_info("socket")._sock.send(request)
+        time.sleep(0.4)  # noqa: ASYNC251 - the loop's other work
+        assert await made.answer() == (200, b"ok")
