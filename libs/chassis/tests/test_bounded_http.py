@@ -2,7 +2,9 @@
 
 import asyncio
 import contextlib
+import os
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -337,15 +339,18 @@ async def test_a_slow_answer_does_not_make_the_next_request_late(serve, seen) ->
 
 @pytest.mark.parametrize("first", [True, False])
 async def test_a_request_that_came_in_time_is_answered_however_busy_the_loop_was(serve, first: bool) -> None:
-    """The time for an idle connection passes while its bytes wait to be read."""
+    """The time of an idle connection passes while the loop does something long, and the request comes during that."""
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
-    async with serve(Bounds(head_seconds=0.5)) as port, connection(port) as made:
-        await asyncio.sleep(0.1)
+    async with serve(Bounds(head_seconds=1)) as port, connection(port) as made:
         if not first:
             await made.write(request)
             assert await made.answer() == (200, b"ok")
-        idle = 0.5 if first else 1
-        await asyncio.sleep(idle - 0.2)
-        made._writer.get_extra_info("socket")._sock.send(request)
-        time.sleep(0.4)  # noqa: ASYNC251 - the loop's other work
+        loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
+        # The second one runs in the same turn as the deadline, and before it.
+        loop.call_at(began + 0.85, time.sleep, 0.3)
+        loop.call_at(began + 0.9, time.sleep, 0.4)
+        client = made._writer.get_extra_info("socket")
+        sending = threading.Timer(1.35, os.write, (client.fileno(), request))
+        sending.start()
         assert await made.answer() == (200, b"ok")
+        sending.join()
