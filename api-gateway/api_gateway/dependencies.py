@@ -14,6 +14,7 @@ from api_gateway.services.reconciling import Reconciler
 from chassis.edge import put_headers
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from chassis.ratelimit import RateLimiter
+from chassis.raw_headers import address_of
 from chassis.security import Identity, authenticate, identity_of
 
 
@@ -58,8 +59,7 @@ async def admit(desk: Desk, request: Request) -> None:
     try:
         identity = await authenticate(request)
     except (Unauthorized, Unavailable):
-        address = request.client.host if request.client else "unknown"
-        decision = await desk.strangers.check(address)
+        decision = await desk.strangers.check(address_of(request.scope))
         put_headers(request.scope, decision.headers())
         if not decision.allowed:
             raise TooManyRequests from None

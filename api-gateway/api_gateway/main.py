@@ -134,20 +134,8 @@ class Gateway:
             reader=self.reader,
             reconciler=self.reconciler,
             commands=Commands(self.database, self.directory, self.reader, self.reports, self.metrics),
-            limiter=RateLimiter(
-                self.redis,
-                limit=self.settings.rate_limit_per_minute,
-                period_seconds=60,
-                name="gateway",
-                processes=self.settings.processes,
-            ),
-            strangers=RateLimiter(
-                self.redis,
-                limit=self.settings.stranger_limit_per_minute,
-                period_seconds=60,
-                name="address",
-                processes=self.settings.processes,
-            ),
+            limiter=self._a_minute("gateway", self.settings.rate_limit_per_minute),
+            strangers=self._a_minute("address", self.settings.stranger_limit_per_minute),
             metrics=self.metrics,
             users_may_send=self.settings.users_may_send,
         )
@@ -159,6 +147,9 @@ class Gateway:
             service_secret=self.settings.service_secret.get_secret_value(),
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
+
+    def _a_minute(self, name: str, limit: int) -> RateLimiter:
+        return RateLimiter(self.redis, limit=limit, period_seconds=60, name=name, processes=self.settings.processes)
 
     def _recipient_limit(self) -> RecipientLimit | None:
         limit = self.settings.recipient_limit_per_hour

@@ -9,16 +9,7 @@ from fakeredis import FakeAsyncRedis, FakeServer
 
 from api_gateway.services.recipient_limit import COUNTED_HERE, WIDE, RecipientLimit
 from chassis.database import DatabaseUnavailable
-
-
-class Clock:
-    now = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -1,9 +1,11 @@
 """`python -m user_service` serves; `migrate` and `create-admin` prepare."""
 
 import asyncio
+import contextlib
 import gc
 import os
 import sys
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
@@ -65,9 +67,37 @@ def create_admin(
     The password comes from standard input, from ADMIN_PASSWORD, or is asked for. It is never shown.
     """
     settings = load_settings(UserSettings)
-    try:
+    with _told():
         person = Person(email, name, _password(from_stdin=password_stdin))
         admin = asyncio.run(_ensure(settings, person, promote=promote))
+    typer.echo(MESSAGES[admin.outcome].format(email=email, user_id=admin.user_id))
+
+
+@app.command()
+def rotate_keys() -> None:
+    """Makes a new key for access tokens, signed with in eleven minutes; the old one's tokens stay good until they expire."""
+    settings = load_settings(UserSettings)
+    if settings.shared_secret is not None:
+        typer.echo("With ALGORITHM=HS256 the key is SECRET_KEY: set another one", err=True)
+        raise typer.Exit(1)
+    with _told():
+        kid = asyncio.run(_rotate(settings))
+    typer.echo(f"Made the key {kid}; it is signed with in eleven minutes, when everybody can know it.")
+
+
+async def _rotate(settings: UserSettings) -> str:
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        return await StoredKeys(database, settings.secret_key.get_secret_value()).rotate()
+    finally:
+        await database.close()
+
+
+@contextlib.contextmanager
+def _told() -> Iterator[None]:
+    """What stops a command is a line and an exit status."""
+    try:
+        yield
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             typer.echo(f"{problem['loc'][0]}: {plain_message(problem['msg'])}", err=True)
@@ -80,30 +110,6 @@ def create_admin(
             raise
         typer.echo("The database has no tables yet: run `python -m user_service migrate` first", err=True)
         raise typer.Exit(1) from None
-    typer.echo(MESSAGES[admin.outcome].format(email=email, user_id=admin.user_id))
-
-
-@app.command()
-def rotate_keys() -> None:
-    """Makes a new key for access tokens, signed with in eleven minutes; the old one's tokens stay good until they expire."""
-    settings = load_settings(UserSettings)
-    if settings.shared_secret is not None:
-        typer.echo("With ALGORITHM=HS256 the key is SECRET_KEY: set another one", err=True)
-        raise typer.Exit(1)
-    try:
-        kid = asyncio.run(_rotate(settings))
-    except ServiceError as error:
-        typer.echo(error.message, err=True)
-        raise typer.Exit(1) from None
-    typer.echo(f"Made the key {kid}; it is signed with in eleven minutes, when everybody can know it.")
-
-
-async def _rotate(settings: UserSettings) -> str:
-    database = Database(settings.database_url, pool_size=1)
-    try:
-        return await StoredKeys(database, settings.secret_key.get_secret_value()).rotate()
-    finally:
-        await database.close()
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +133,10 @@ async def _ensure(settings: UserSettings, person: Person, *, promote: bool) -> E
         admin = await ensure_admin(
             database, passwords, email=person.email, name=person.name, password=person.password, promote=promote
         )
-        seconds = settings.access_token_expire_minutes * 60
-        await RevokedTokens(redis).revoke(revocations(admin.ended, seconds=seconds))
-        await Contacts(database, redis).changed(admin.user_id)
+        if admin.outcome == "promoted":
+            seconds = settings.access_token_expire_minutes * 60
+            await RevokedTokens(redis).revoke(revocations(admin.ended, seconds=seconds))
+            await Contacts(database, redis).changed(admin.user_id)
         return admin
     finally:
         passwords.close()

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from chassis.errors import Forbidden
+from chassis.raw_headers import address_of
 from chassis.security import Caller, Claims, TokenVerifier, authenticate
 from chassis.security.credentials import bearer_of
 from user_service.repositories.users import StoredUser
@@ -76,8 +77,7 @@ async def user_claims(request: Request, caller: Caller, parts: Parts) -> Claims:
 
 
 def client_address(request: Request) -> str:
-    """The peer's address. Behind a proxy it is what the proxy says, if FORWARDED_ALLOW_IPS trusts that (see uvicorn)."""
-    return request.client.host if request.client else "unknown"
+    return address_of(request.scope)
 
 
 ReadableId = Annotated[UUID, Depends(readable_id)]

@@ -81,8 +81,9 @@ class Acceptor:
         except BaseException:
             await self._give_back(counted)
             raise
-        repeated = [row.user_id for row, receipt in zip(rows, written, strict=True) if not receipt.fresh]
-        await self._give_back([person for person in repeated if person in set(counted)])
+        if among := set(counted):
+            repeated = [row.user_id for row, receipt in zip(rows, written, strict=True) if not receipt.fresh]
+            await self._give_back([person for person in repeated if person in among])
         receipts = iter(written)
         refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
         first = await self._first_answers(refused, origin) if refused else {}

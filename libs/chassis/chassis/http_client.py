@@ -20,7 +20,7 @@ from chassis.errors import DependencyUnavailable
 from chassis.security import ServiceTokens
 from chassis.tracing import OFF, Tracing, calling
 
-__all__ = ["DependencyUnavailable", "ServiceClient", "data_of", "found_of"]
+__all__ = ["DependencyUnavailable", "ServiceClient", "data_of", "found_of", "plain_session"]
 
 log = structlog.get_logger()
 Data = TypeVar("Data")
@@ -55,6 +55,18 @@ def found_of(kind: TypeAdapter[Envelope[Data]], status: int, body: bytes) -> Dat
     if found is None:
         raise DependencyUnavailable("a service is older than what it was asked")
     return found
+
+
+def plain_session(connector: TCPConnector, timeout: ClientTimeout) -> ClientSession:
+    """Nothing in the environment redirects it, no answer leaves a cookie, none comes compressed. In a running event loop."""
+    return ClientSession(
+        connector=connector,
+        timeout=timeout,
+        headers={"Accept-Encoding": "identity"},
+        auto_decompress=False,
+        cookie_jar=DummyCookieJar(),
+        trust_env=False,
+    )
 
 
 class _Answer(NamedTuple):
@@ -131,13 +143,7 @@ class ServiceClient:
     def _opened(self) -> ClientSession:
         """Belongs to the event loop that runs: none does yet where the client is made."""
         if self._session is None:
-            self._session = ClientSession(
-                connector=TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS),
-                timeout=TIMEOUT,
-                headers={"Accept-Encoding": "identity"},
-                auto_decompress=False,
-                cookie_jar=DummyCookieJar(),
-            )
+            self._session = plain_session(TCPConnector(limit=0, keepalive_timeout=IDLE_SECONDS), TIMEOUT)
         return self._session
 
 

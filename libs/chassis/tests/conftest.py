@@ -11,19 +11,7 @@ import pytest
 from redis.asyncio import Redis
 
 from chassis.redis_client import connect_redis
-
-
-@dataclass
-class Clock:
-    """Time passes when a test says so."""
-
-    now: float = 1_000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def advance(self, seconds: float) -> None:
-        self.now += seconds
+from tests.clock import Clock
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
 
 
 class Seen:
-    """What the app was asked, and how each request's body ended."""
+    """What the app was asked, and how each request's body ended. It can be held up before it begins."""
 
     def __init__(self) -> None:
         self.paths: list[str] = []
@@ -27,8 +27,11 @@ class Seen:
         self.endings: list[str] = []
         self.protocol = BoundedProtocol
         self.size = 2
+        self.go_on = asyncio.Event()
+        self.go_on.set()
 
     async def app(self, scope, receive, send) -> None:
+        await self.go_on.wait()
         self.paths.append(scope["path"])
         if scope["path"] != "/early":
             while True:
@@ -297,18 +300,11 @@ async def test_an_answered_request_has_no_second_answer(serve) -> None:
 
 
 async def test_a_request_that_cannot_be_read_does_not_answer_the_one_before(serve, seen) -> None:
-    go_on = asyncio.Event()
-    app = seen.app
-
-    async def slow(scope, receive, send) -> None:
-        await go_on.wait()
-        await app(scope, receive, send)
-
-    seen.app = slow
+    seen.go_on.clear()
     async with serve(Bounds()) as port, connection(port) as made:
         await made.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nCONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n")
         await asyncio.sleep(0.2)
-        go_on.set()
+        seen.go_on.set()
         assert b"400" not in await made.rest()
 
 
@@ -321,19 +317,12 @@ async def test_who_waits_to_be_told_to_go_on_is_refused_quietly(serve, caplog) -
 
 
 async def test_a_slow_answer_does_not_make_the_next_request_late(serve, seen) -> None:
-    go_on = asyncio.Event()
-    app = seen.app
-
-    async def slow(scope, receive, send) -> None:
-        await go_on.wait()
-        await app(scope, receive, send)
-
-    seen.app = slow
+    seen.go_on.clear()
     one = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     async with serve(Bounds(head_seconds=0.3)) as port, connection(port) as made:
         await made.write(one + one + one[:10])
         await asyncio.sleep(1)
-        go_on.set()
+        seen.go_on.set()
         assert [await made.answer() for _ in range(2)] == [(200, b"ok")] * 2
 
 

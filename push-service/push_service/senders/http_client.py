@@ -8,12 +8,12 @@ from aiohttp import (
     ClientResponse,
     ClientSession,
     ClientTimeout,
-    DummyCookieJar,
     ServerDisconnectedError,
     TCPConnector,
 )
 from aiohttp.http_exceptions import HttpProcessingError
 
+from chassis.http_client import plain_session
 from push_service.senders.certificates import system_authorities
 from push_service.senders.watched_body import WatchedBody
 
@@ -97,13 +97,9 @@ class HttpClient:
     def _opened(self) -> ClientSession:
         """Belongs to the event loop that runs: none does yet where the client is made."""
         if self._session is None:
-            self._session = ClientSession(
-                connector=TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS, ssl=self._authorities),
-                timeout=self._timeout,
-                headers={"Accept-Encoding": "identity"},
-                auto_decompress=False,
-                cookie_jar=DummyCookieJar(),
-                trust_env=False,
+            self._session = plain_session(
+                TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS, ssl=self._authorities),
+                self._timeout,
             )
         return self._session
 

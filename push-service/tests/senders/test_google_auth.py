@@ -10,14 +10,7 @@ from jose import jwt
 from delivery.outcomes import AccountRefused, ProviderDown, Sent
 from push_service.senders.google_auth import AccessTokens, NoAccessToken
 from push_service.senders.http_client import HttpClient
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.clock import Clock
 
 
 @pytest.fixture

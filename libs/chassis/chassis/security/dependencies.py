@@ -11,7 +11,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPBearer
 
 from chassis.errors import Forbidden
-from chassis.raw_headers import header_of
+from chassis.raw_headers import address_of, header_of
 from chassis.security.identity import Authenticator, Identity
 from chassis.security.service_tokens import ServiceCallers
 
@@ -27,7 +27,7 @@ async def authenticate(request: Request) -> Identity:
     return await authenticator.authenticate(
         header_of(request.scope, b"authorization"),
         header_of(request.scope, b"x-api-key"),
-        address=request.client.host if request.client else "",
+        address=address_of(request.scope),
     )
 
 

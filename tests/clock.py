@@ -1,0 +1,16 @@
+"""A clock for tests."""
+
+from dataclasses import dataclass
+
+
+@dataclass
+class Clock:
+    """Time passes when a test says so."""
+
+    now: float = 1_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def advance(self, seconds: float) -> None:
+        self.now += seconds
