@@ -21,6 +21,7 @@ from redis.asyncio import Redis
 from chassis.correlation import add_ids
 from chassis.migrating import migrate
 from devstack.postgres import start_postgres
+from tests.quiet import close_when_quiet
 
 # structlog's own default draws every traceback with its variables: seconds each, and hundreds of them in some tests.
 structlog.configure(
@@ -101,7 +102,7 @@ async def redis() -> AsyncIterator[Redis]:
     await client.flushdb()
     yield client
     await client.flushdb()
-    await client.aclose()
+    await close_when_quiet(client)
 
 
 @pytest.fixture

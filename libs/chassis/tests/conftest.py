@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 
 from chassis.redis_client import connect_redis
 from tests.clock import Clock
+from tests.quiet import close_when_quiet
 
 
 @pytest.fixture
@@ -38,7 +39,7 @@ def _server_url() -> str:
 async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
     client = fakeredis.FakeAsyncRedis() if request.param == "fakeredis" else connect_redis(_server_url())
     yield client
-    await client.aclose()
+    await close_when_quiet(client)
 
 
 @pytest.fixture
@@ -46,7 +47,7 @@ async def server_redis() -> AsyncIterator[Redis]:
     """A real server only: for what is the client's and not the commands'."""
     client = connect_redis(_server_url())
     yield client
-    await client.aclose()
+    await close_when_quiet(client)
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ async def dead_redis(unused_tcp_port: int) -> AsyncIterator[Redis]:
     """Nobody listens there."""
     client = connect_redis(f"redis://127.0.0.1:{unused_tcp_port}")
     yield client
-    await client.aclose()
+    await close_when_quiet(client)
 
 
 @dataclass
@@ -91,4 +92,4 @@ async def silent_server() -> AsyncIterator[SilentServer]:
 async def slow_redis(silent_server: SilentServer) -> AsyncIterator[Redis]:
     client = connect_redis(f"redis://127.0.0.1:{silent_server.port}")
     yield client
-    await client.aclose()
+    await close_when_quiet(client)
