@@ -7,7 +7,7 @@ from bench.database import Database
 from bench.users import APART, Users, populate
 from tests.e2e.system import System
 
-SCOPES = ["notifications:write", "notifications:read"]
+SCOPES = ["notifications:write", "notifications:urgent", "notifications:read"]
 TEMPLATE = {
     "code": "welcome", "name": "Welcome", "language": "en", "subject": "Hello {{ name }}",
     "content": "<p>Hello {{ name }}, <a href='{{ link }}'>open</a></p>",

@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api_gateway.errors import BatchExceedsRateLimit
 from api_gateway.services.accepting import Acceptor
+from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.reading import Reader
@@ -26,7 +27,7 @@ class Desk:
     reader: Reader
     reconciler: Reconciler
     commands: Commands
-    limiter: RateLimiter
+    limits: CallerLimits
     strangers: RateLimiter
     metrics: GatewayMetrics
     users_may_send: bool
@@ -42,11 +43,12 @@ async def spend(desk: Desk, request: Request, identity: Identity, cost: int = 1)
 
     Raises TooManyRequests, or BatchExceedsRateLimit when no wait would ever be long enough.
     """
-    if cost > desk.limiter.limit:
+    limiter = desk.limits.of(identity)
+    if cost > limiter.limit:
         raise BatchExceedsRateLimit(
-            f"The rate limit never allows more than {desk.limiter.limit} notifications at once; send smaller batches"
+            f"The rate limit never allows more than {limiter.limit} notifications at once; send smaller batches"
         )
-    decision = await desk.limiter.check(identity.caller, cost)
+    decision = await limiter.check(identity.caller, cost)
     put_headers(request.scope, decision.headers())
     if not decision.allowed:
         raise TooManyRequests

@@ -28,6 +28,10 @@ class NotCancellable(Conflict):
     code, message = "not_cancellable", "The notification was handed over already and cannot be cancelled"
 
 
+class NotSentYet(Conflict):
+    code, message = "not_sent_yet", "The notification is not with a provider yet; report again when it is"
+
+
 class NotRetryable(Conflict):
     code, message = "not_retryable", "Only a failed or unknown notification can be tried again"
 

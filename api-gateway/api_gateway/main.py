@@ -15,6 +15,7 @@ from api_gateway.routers import notifications, operations, proxy, submitting
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
 from api_gateway.services import housekeeping
 from api_gateway.services.accepting import Acceptor
+from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics, ReadingMetrics
 from api_gateway.services.directory import Directory
@@ -134,8 +135,16 @@ class Gateway:
             reader=self.reader,
             reconciler=self.reconciler,
             commands=Commands(self.database, self.directory, self.reader, self.reports, self.metrics),
-            limiter=self._a_minute("gateway", self.settings.rate_limit_per_minute),
-            strangers=self._a_minute("address", self.settings.stranger_limit_per_minute),
+            limits=CallerLimits(
+                self.redis, everybody=self.settings.rate_limit_per_minute, processes=self.settings.processes
+            ),
+            strangers=RateLimiter(
+                self.redis,
+                limit=self.settings.stranger_limit_per_minute,
+                period_seconds=60,
+                name="address",
+                processes=self.settings.processes,
+            ),
             metrics=self.metrics,
             users_may_send=self.settings.users_may_send,
         )
@@ -147,9 +156,6 @@ class Gateway:
             service_secret=self.settings.service_secret.get_secret_value(),
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
-
-    def _a_minute(self, name: str, limit: int) -> RateLimiter:
-        return RateLimiter(self.redis, limit=limit, period_seconds=60, name=name, processes=self.settings.processes)
 
     def _recipient_limit(self) -> RecipientLimit | None:
         limit = self.settings.recipient_limit_per_hour

@@ -13,7 +13,7 @@ from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import accepting, outbox, progress, reading, retention, totals, waiting
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
-from api_gateway.repositories.reading import ListFilter
+from api_gateway.repositories.reading import Audience, ListFilter
 from api_gateway.services.housekeeping import Housekeeping
 from chassis.database import Database
 from contracts.lookups import first_id_of
@@ -106,13 +106,17 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await totals.fold(connection)
     await totals.sent_between(connection, "email", _id(3600), _id(0))
     await retention.remove(connection, after=NO_ID, before=_id(ROWS - 1000), ended_before=NOW, largest=100)
-    await reading.find(connection, IDS[0], seen_by=USER)
-    await reading.ids_named(connection, "7", IDS[1])
-    await reading.ids_named(connection, "7", None)
+    for audience in (Audience(), Audience(user_id=USER), Audience(caller="c")):
+        await reading.find(connection, IDS[0], seen_by=audience)
+        await reading.ids_named(connection, "7", IDS[1], seen_by=audience)
+        await reading.ids_named(connection, "7", None, seen_by=audience)
 
 
 LISTS = {
     "all": ListFilter(),
+    "application": ListFilter(caller="c"),
+    "application that sent nothing": ListFilter(caller="nobody's"),
+    "application and status": ListFilter(caller="c", status="failed"),
     "user": ListFilter(user_id=USER),
     "status": ListFilter(status="sent"),
     "rare status": ListFilter(status="unknown"),

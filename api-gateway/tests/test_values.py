@@ -90,10 +90,7 @@ async def test_metadata_is_answered_as_it_came(gateway) -> None:
     for path in (f"/{accepted}", f"/{accepted}/status", ""):
         answered = await gateway.http.get(f"/api/v1/notifications{path}", headers=gateway.token())
         assert f'"metadata":{WRITTEN}' in answered.text
-    cancelled = await gateway.http.post(
-        "/api/v1/email/status", json={"notification_id": accepted, "status": "failed"}, headers=gateway.token()
-    )
-    assert cancelled.json()["data"]["metadata"] == VALUES
+    await gateway.callback(accepted, "failed")
     listed = await gateway.http.get("/api/v1/failed", headers=gateway.token())
     assert f'"metadata":{WRITTEN}' in listed.text
 

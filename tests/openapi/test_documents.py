@@ -19,7 +19,8 @@ PUBLIC = {
 }  # fmt: skip
 VERBS = {
     "activate", "add", "archive", "cancel", "create", "delete", "disable", "enable", "end", "get", "list", "log",
-    "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "retry", "revoke", "set", "update",
+    "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "retry", "revoke", "rotate", "set",
+    "update",
 }  # fmt: skip
 
 

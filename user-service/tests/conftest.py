@@ -74,7 +74,8 @@ class World:
         admin = await self.admin()
         answer = await admin.call("POST", "/api/v1/api-keys", json={"name": "a program", "scopes": list(scopes)})
         assert answer.status_code == 201, answer.text
-        return Key(self, answer.json()["data"]["id"], answer.json()["data"]["key"], admin)
+        made = answer.json()["data"]
+        return Key(self, made["id"], made["key"], made["application_id"], admin)
 
     @property
     def database(self) -> Database:
@@ -110,6 +111,7 @@ class Key:
     world: World
     id: str
     key: str
+    application_id: str
     owner: Person
 
     async def call(self, method: str, path: str, **options: object) -> Response:

@@ -80,7 +80,6 @@ async def test_the_last_use_is_noted(world) -> None:
 
 
 SENSELESS = [
-    {"name": "x", "scopes": []},
     {"name": "x", "scopes": ["root"]},
     {"name": "x", "scopes": ["users:*"]},
     {"name": "", "scopes": ["users:read"]},

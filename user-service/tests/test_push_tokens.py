@@ -135,7 +135,7 @@ async def test_a_key_that_moves_a_device_is_named(world) -> None:
         answer = await key.call("POST", f"{two.path}/push-tokens", json={"push_token": "shared"})
     assert answer.status_code == 201
     [event] = [entry for entry in logs if entry["event"] == "push_token.moved"]
-    assert (event["actor"], event["earlier_user_id"]) == (f"key:{key.id}", one.id)
+    assert (event["actor"], event["earlier_user_id"]) == (f"key:{key.application_id}", one.id)
 
 
 async def test_a_device_that_moved_is_another_one_and_its_users_newest(world) -> None:

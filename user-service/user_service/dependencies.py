@@ -13,6 +13,7 @@ from chassis.security.credentials import bearer_of
 from user_service.repositories.users import StoredUser
 from user_service.services.access import check_reach, check_write
 from user_service.services.api_keys import ApiKeys
+from user_service.services.applications import Applications
 from user_service.services.contacts import Contacts
 from user_service.services.logins import Logins
 from user_service.services.push_tokens import PushTokens
@@ -36,6 +37,7 @@ class Services:
     contacts: Contacts
     logins: Logins
     sessions: Sessions
+    applications: Applications
     api_keys: ApiKeys
     signing_keys: SigningKeys
     verifier: TokenVerifier

@@ -11,6 +11,10 @@ class PushTokenNotFound(NotFound):
     code, message = "push_token_not_found", "The user has no such push token"
 
 
+class ApplicationNotFound(NotFound):
+    code, message = "application_not_found", "There is no application by that id"
+
+
 class SessionNotFound(NotFound):
     code, message = "session_not_found", "The user has no such session"
 

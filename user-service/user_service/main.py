@@ -22,9 +22,10 @@ from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import USER_SERVICE
 from user_service.dependencies import Services
-from user_service.routers import api_keys, auth, internal, jwks, preferences, push_tokens, sessions, users
+from user_service.routers import api_keys, applications, auth, internal, jwks, preferences, push_tokens, sessions, users
 from user_service.services.access_tokens import AccessTokens
 from user_service.services.api_keys import ApiKeys
+from user_service.services.applications import Applications
 from user_service.services.authentication import CheckedAuthenticator
 from user_service.services.contacts import Contacts
 from user_service.services.logins import Logins
@@ -50,10 +51,11 @@ DESCRIPTION = ServiceDescription(
         {"name": "push tokens", "description": "Their devices"},
         {"name": "sessions", "description": "Where they are logged in"},
         {"name": "auth", "description": "Tokens for users"},
-        {"name": "api keys", "description": "Keys for programs"},
+        {"name": "applications", "description": "What sends"},
+        {"name": "api keys", "description": "Keys of applications"},
     ),
 )
-ROUTERS = (users, preferences, push_tokens, sessions, auth, api_keys, jwks, internal)
+ROUTERS = (users, preferences, push_tokens, sessions, auth, applications, api_keys, jwks, internal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +141,7 @@ def _services(base: Foundation, revoked: RevokedTokens) -> Services:
         contacts=contacts,
         logins=Logins(database, gate, sessions, base.registry),
         sessions=sessions,
+        applications=Applications(database, api_keys_service),
         api_keys=api_keys_service,
         signing_keys=keys,
         verifier=TokenVerifier([keys.source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE),

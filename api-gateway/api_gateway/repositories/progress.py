@@ -109,17 +109,20 @@ async def apply_events(connection: Executes, events: Sequence[StatusEvent]) -> l
     ]
 
 
-CANCEL = text("""
+KEPT_BACK = "status = 'pending' AND leased_by IS NULL"  # certainly not handed over
+
+CANCEL = text(f"""
 UPDATE notifications SET status = 'cancelled', due_at = NULL, ended_at = now(), updated_at = now()
-WHERE id = :id AND status = 'pending' AND leased_by IS NULL
+WHERE id = :id AND {KEPT_BACK}
 RETURNING notification_type
-""")
+""")  # noqa: S608 - of constants
 
 # What may have arrived (unknown) only by name.
 REPLAYABLE = """(status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)
     AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
     AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
     AND (CAST(:code AS text) IS NULL OR code = :code)
+    AND (CAST(:caller AS text) IS NULL OR caller = :caller)
     ORDER BY id LIMIT :largest"""
 
 # What the round's own columns say of its story, which its history must keep: the next round has them anew.
@@ -153,10 +156,13 @@ FROM notifications n WHERE {REPLAYABLE}
 class ReplayFilter:
     """Which failed notifications to try again: those named, or all that the rest lets through, oldest first.
 
+    Of `caller` only; None: of everybody.
+
     `template_version` is what they will be sent with; None: the version that is active then.
     """
 
     ids: Sequence[UUID] | None = None
+    caller: str | None = None
     channel: str | None = None
     code: str | None = None
     template_version: int | None = None
@@ -181,6 +187,12 @@ async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | No
     return row.notification_type if row else None
 
 
+async def is_kept_back(connection: AsyncConnection, notification_id: UUID) -> bool:
+    """Whether nobody can have it yet, but the gateway."""
+    query = text(f"SELECT {KEPT_BACK} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
+    return bool(await connection.scalar(query, {"id": notification_id}))
+
+
 async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> list[UUID]:
     """Gives failed notifications, and unknown ones that are named, a fresh budget and makes them due. Returns those."""
     return [row.id for row in await connection.execute(REPLAY, _replay_parameters(wanted))]
@@ -197,6 +209,7 @@ async def candidates(connection: AsyncConnection, wanted: ReplayFilter) -> list[
 def _replay_parameters(wanted: ReplayFilter) -> dict[str, object]:
     return {
         "ids": None if wanted.ids is None else list(wanted.ids),
+        "caller": wanted.caller,
         "channel": wanted.channel,
         "code": wanted.code,
         "version": wanted.template_version,

@@ -23,9 +23,18 @@ LAG = timedelta(hours=1)  # between a process's clock, which the id has, and the
 
 
 @dataclass(frozen=True, slots=True)
+class Audience:
+    """Whose notifications somebody sees: what goes to `user_id`, or what `caller` sent; everybody's when both are None."""
+
+    user_id: UUID | None = None
+    caller: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ListFilter:
     """What a list shows; None means any. `cursor` is the last id of the page before."""
 
+    caller: str | None = None
     user_id: UUID | None = None
     status: str | None = None
     notification_type: str | None = None
@@ -36,12 +45,15 @@ class ListFilter:
     cursor: UUID | None = None
 
 
-async def find(connection: AsyncConnection, notification_id: UUID, *, seen_by: UUID | None) -> Row[Any] | None:
-    """One notification; with `seen_by`, only when it goes to that user."""
-    query = select(*SHOWN).where(TABLE.c.id == notification_id)
-    if seen_by is not None:
-        query = query.where(TABLE.c.user_id == seen_by)
+async def find(connection: AsyncConnection, notification_id: UUID, *, seen_by: Audience) -> Row[Any] | None:
+    """One notification, if `seen_by` sees it."""
+    query = select(*SHOWN).where(TABLE.c.id == notification_id, *_seen(seen_by))
     return (await connection.execute(query)).first()
+
+
+def _seen(audience: Audience) -> list[ColumnElement[bool]]:
+    equal = {TABLE.c.user_id: audience.user_id, TABLE.c.caller: audience.caller}
+    return [column == value for column, value in equal.items() if value is not None]
 
 
 async def page(connection: AsyncConnection, wanted: ListFilter, *, limit: int, offset: int) -> Sequence[Row[Any]]:
@@ -68,6 +80,7 @@ async def count_before(connection: AsyncConnection, wanted: ListFilter) -> int:
 
 def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
     equal = {
+        TABLE.c.caller: wanted.caller,
         TABLE.c.user_id: wanted.user_id,
         TABLE.c.status: wanted.status,
         TABLE.c.notification_type: wanted.notification_type,
@@ -89,10 +102,11 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def ids_named(connection: AsyncConnection, name: str, as_id: UUID | None) -> list[UUID]:
+async def ids_named(connection: AsyncConnection, name: str, as_id: UUID | None, *, seen_by: Audience) -> list[UUID]:
     """The notification with the id `as_id`, if there is one; else those made with the request_id `name`, two at most: each
-    caller may have made one."""
-    if as_id is not None and (found := await connection.scalar(select(TABLE.c.id).where(TABLE.c.id == as_id))):
+    caller may have made one. Only of those that `seen_by` sees."""
+    seen = _seen(seen_by)
+    if as_id is not None and (found := await connection.scalar(select(TABLE.c.id).where(TABLE.c.id == as_id, *seen))):
         return [found]
-    query = select(TABLE.c.id).where(TABLE.c.request_id == name).limit(2)
+    query = select(TABLE.c.id).where(TABLE.c.request_id == name, *seen).limit(2)
     return list((await connection.execute(query)).scalars())

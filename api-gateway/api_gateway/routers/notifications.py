@@ -12,7 +12,7 @@ from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView
 from api_gateway.schemas.filters import ListQuery
 from api_gateway.schemas.requests import RetryRequest
-from api_gateway.services.reading import seen_by
+from api_gateway.services.reading import audience_of
 from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
@@ -23,10 +23,13 @@ router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], respo
 
 @router.get("", summary="List notifications, newest first", response_model=Page[NotificationView])
 async def list_notifications(query: Annotated[ListQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
-    """A user sees their own. Pages by `page` and `limit`, or by `cursor` (the last id seen), which stays fast however far."""
+    """An application sees what it sent, a person what goes to them. Pages by `page` and `limit`, or by `cursor` (the last id
+    seen), which stays fast however far."""
     allow_reading(identity)
+    audience = audience_of(identity)
     wanted = ListFilter(
-        user_id=seen_by(identity) or query.user_id,
+        caller=audience.caller,
+        user_id=audience.user_id or query.user_id,
         status=query.status,
         notification_type=query.notification_type,
         template_code=query.template_code,
@@ -35,7 +38,7 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
         created_before=query.created_before,
         cursor=query.cursor,
     )
-    if seen_by(identity) and query.user_id not in {None, seen_by(identity)}:
+    if audience.user_id and query.user_id not in {None, audience.user_id}:
         wanted = ListFilter(user_id=UUID(int=0))  # another's list is empty, as an unknown user's
     rows, meta = await desk.reader.page(wanted, identity, limit=query.limit, page=query.page)
     return answer(rows, counted(len(rows), "notification"), meta=meta)

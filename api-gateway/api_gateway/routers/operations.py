@@ -6,12 +6,13 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api_gateway.dependencies import Limited, TheDesk, allow
-from api_gateway.errors import AmbiguousRequestId, NotificationNotFound, TemplateVersionNotFound
+from api_gateway.errors import AmbiguousRequestId, NotificationNotFound, NotSentYet, TemplateVersionNotFound
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
-from api_gateway.schemas.answers import NotificationStory, NotificationView, Reconciliation, ReplayAnswer
+from api_gateway.schemas.answers import NotificationView, Reconciliation, ReplayAnswer, StatusReported
 from api_gateway.schemas.filters import FailedQuery, ReconcileQuery, ReplayRequest
 from api_gateway.schemas.requests import StatusReport
+from api_gateway.services.reading import audience_of
 from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
@@ -25,8 +26,8 @@ def _report_status_of(channel: Channel) -> None:
     """A path of its own for each channel: `/{channel}/status` would be any other path's that ends so, too."""
 
     async def report_status(report: StatusReport, identity: Limited, desk: TheDesk) -> Response:
-        """The callback of a provider or worker. It only moves a notification forward: late or repeated reports change
-        nothing."""
+        """The callback of a provider or worker, on what the key's application sent. It only moves a notification forward:
+        late or repeated reports change nothing."""
         allow(identity, "status:write")
         return answer(await desk.commands.report(channel, report, identity), "Status received")
 
@@ -37,8 +38,8 @@ def _report_status_of(channel: Channel) -> None:
         operation_id=f"report_{channel}_status",
         tags=["status"],
         summary=f"Report the status of a notification by {channel}",
-        response_model=Envelope[NotificationStory],
-        responses=refusals(NotificationNotFound, AmbiguousRequestId),
+        response_model=Envelope[StatusReported],
+        responses=refusals(NotificationNotFound, AmbiguousRequestId, NotSentYet),
     )
 
 
@@ -56,7 +57,12 @@ for each in CHANNELS:
 async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
     """Newest first, each with its reason (`error`), the last words of the provider and the attempts that were spent."""
     allow(identity, "notifications:read")
-    wanted = ListFilter(status=Status.FAILED, notification_type=query.notification_type, cursor=query.cursor)
+    wanted = ListFilter(
+        caller=audience_of(identity).caller,
+        status=Status.FAILED,
+        notification_type=query.notification_type,
+        cursor=query.cursor,
+    )
     rows, meta = await desk.reader.page(wanted, identity, limit=query.limit, page=query.page)
     return answer(rows, counted(len(rows), "dead letter"), meta=meta)
 
@@ -76,6 +82,7 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk)
     done = await desk.commands.replay(
         ReplayFilter(
             ids=wanted.notification_ids,
+            caller=audience_of(identity).caller,
             channel=wanted.notification_type,
             code=wanted.error,
             template_version=wanted.template_version,

@@ -17,13 +17,14 @@ from api_gateway.services.accepting import Origin
 from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.correlation import correlation_id
 from chassis.envelope import Envelope, ValidationRefusal, answer
-from chassis.errors import ServiceError, TooManyRequests
+from chassis.errors import Forbidden, ServiceError, TooManyRequests
 from chassis.openapi.refusals import refusals
 from chassis.raw_headers import header_of
 from chassis.security import Identity, authenticate
 from chassis.straight import body_of
 from chassis.tracing import trace_context
 from chassis.yielding import map_yielding
+from contracts.topology import URGENT
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
 
@@ -153,9 +154,17 @@ def _count(desk: Desk, asked: Sequence[NotificationRequest], outcomes: Sequence[
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:
-    """Users who may send do so to themselves only; anybody else is, to them, an unknown user. Raises UserNotFound."""
-    if identity.kind == "user" and not identity.is_admin and str(asked.user_id) != identity.user_id:
-        raise UserNotFound
+    """Users who may send do so to themselves only; anybody else is, to them, an unknown user. An application sends on its
+    channels, and what is urgent with the scope for that. Raises UserNotFound, Forbidden.
+    """
+    if identity.kind == "user":
+        if not identity.is_admin and str(asked.user_id) != identity.user_id:
+            raise UserNotFound
+        return
+    if identity.channels is not None and asked.notification_type not in identity.channels:
+        raise Forbidden(f"This application does not send by {asked.notification_type}")
+    if asked.priority >= URGENT and not identity.allows("notifications:urgent"):
+        raise Forbidden(f"Priorities {URGENT} and above need the scope notifications:urgent")
 
 
 def _data(receipt: Receipt) -> dict[str, object]:

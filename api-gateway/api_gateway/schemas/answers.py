@@ -76,6 +76,15 @@ class Accepted(BaseModel):
     created_at: datetime
 
 
+class StatusReported(BaseModel):
+    """The answer to a callback: the status now, which a late or repeated one has not changed."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"notification_id": ID, "status": "delivered"}]})
+
+    notification_id: UUID
+    status: Status
+
+
 class BatchItem(BaseModel):
     """What became of one item of a batch: `data` when it was accepted, `error` and `message` when it was not."""
 

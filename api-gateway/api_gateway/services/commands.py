@@ -3,14 +3,20 @@
 from datetime import UTC, datetime
 from uuid import UUID
 
-from api_gateway.errors import NotCancellable, NotificationNotFound, NotRetryable, TemplateVersionNotFound
+from api_gateway.errors import (
+    NotCancellable,
+    NotificationNotFound,
+    NotRetryable,
+    NotSentYet,
+    TemplateVersionNotFound,
+)
 from api_gateway.repositories import progress
 from api_gateway.repositories.progress import ReplayFilter
-from api_gateway.schemas.answers import NotificationStory
+from api_gateway.schemas.answers import NotificationStory, StatusReported
 from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
-from api_gateway.services.reading import Reader, seen_by
+from api_gateway.services.reading import Reader, audience_of, is_recipient
 from api_gateway.services.reports import Reports
 from api_gateway.services.resolving import Fit, resolve
 from chassis.database import Database
@@ -37,7 +43,7 @@ class Commands:
         recipient: only whoever sent it may.
         """
         before = await self._reader.story(notification_id, identity)
-        if seen_by(identity) is not None and not await self._reader.was_sent_by(notification_id, identity):
+        if is_recipient(identity) and not await self._reader.was_sent_by(notification_id, identity):
             raise Forbidden("Only whoever sent a notification can cancel it")
         if before.status is Status.CANCELLED:
             return before
@@ -56,7 +62,8 @@ class Commands:
         Raises NotificationNotFound, NotRetryable, and what `resolve` finds wrong: it would only fail again.
         """
         await self._reader.story(notification_id, identity)
-        wanted = ReplayFilter(ids=[notification_id], template_version=template_version)
+        caller = audience_of(identity).caller
+        wanted = ReplayFilter(ids=[notification_id], caller=caller, template_version=template_version)
         for fit in await self._fits(wanted):
             if isinstance(fit, ServiceError) and not isinstance(fit, DependencyUnavailable):
                 raise fit
@@ -85,12 +92,19 @@ class Commands:
         async with self._database.begin() as connection:
             return len(await progress.replay_failed(connection, wanted))
 
-    async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> NotificationStory:
-        """Applies a callback. One that is late, repeated or `pending` changes nothing, and is answered all the same."""
-        notification_id = await self._reader.id_of(report.notification_id)
+    async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> StatusReported:
+        """Applies a callback on what the caller's application sent. One that is late, repeated or `pending` changes nothing,
+        and is answered all the same.
+
+        Raises NotificationNotFound, AmbiguousRequestId, and NotSentYet: no provider can know of it.
+        """
+        notification_id = await self._reader.id_of(report.notification_id, identity)
         before = await self._reader.story(notification_id, identity)
         if before.notification_type != channel:
             raise NotificationNotFound
+        async with self._database.begin() as connection:
+            if await progress.is_kept_back(connection, notification_id):
+                raise NotSentYet
         if report.status != "pending":
             event = StatusEvent(
                 notification_id=notification_id,
@@ -105,4 +119,5 @@ class Commands:
                 provider_timestamp=report.timestamp,
             )
             await self._reports.apply([event])
-        return await self._reader.story(notification_id, identity)
+        after = await self._reader.story(notification_id, identity)
+        return StatusReported(notification_id=notification_id, status=after.status)

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
 from api_gateway.repositories import reading
-from api_gateway.repositories.reading import ListFilter
+from api_gateway.repositories.reading import Audience, ListFilter
 from api_gateway.schemas.answers import (
     NotificationStory,
     NotificationView,
@@ -21,9 +21,15 @@ from chassis.security import Identity
 from contracts.status import Status
 
 
-def seen_by(identity: Identity) -> UUID | None:
-    """A user sees what goes to them; services and administrators see all."""
-    return UUID(identity.user_id) if identity.kind == "user" and not identity.is_admin else None
+def audience_of(identity: Identity) -> Audience:
+    """A person sees what goes to them, an application what it sent, administrators all."""
+    if identity.is_admin:
+        return Audience()
+    return Audience(user_id=UUID(identity.user_id)) if identity.kind == "user" else Audience(caller=identity.caller)
+
+
+def is_recipient(identity: Identity) -> bool:
+    return audience_of(identity).user_id is not None
 
 
 class Reader:
@@ -42,7 +48,7 @@ class Reader:
 
     async def _row(self, notification_id: UUID, identity: Identity) -> Row[Any]:
         async with self._database.begin() as connection:
-            row = await reading.find(connection, notification_id, seen_by=seen_by(identity))
+            row = await reading.find(connection, notification_id, seen_by=audience_of(identity))
         if row is None:
             raise NotificationNotFound
         return row
@@ -65,13 +71,13 @@ class Reader:
         meta.has_next, meta.next_cursor = bool(rest), str(shown[-1].id) if rest else None
         return [NotificationView(**_fields(row, identity)) for row in shown], meta
 
-    async def id_of(self, name: str) -> UUID:
-        """The id that `name` means: itself, or the one notification that was made with this request_id by anybody.
+    async def id_of(self, name: str, identity: Identity) -> UUID:
+        """The id that `name` means: itself, or the one notification that was made with this request_id, of those seen.
 
         A request_id may look like an id. Raises NotificationNotFound, AmbiguousRequestId.
         """
         async with self._database.begin() as connection:
-            ids = await reading.ids_named(connection, name, _as_id(name))
+            ids = await reading.ids_named(connection, name, _as_id(name), seen_by=audience_of(identity))
         match ids:
             case [only]:
                 return only
@@ -108,7 +114,7 @@ def timeline(row: Row[Any]) -> list[TimelineEntry]:
 
 def _fields(row: Row[Any], identity: Identity) -> dict[str, Any]:
     """`metadata` is its sender's: who receives does not see it."""
-    hidden = seen_by(identity) is not None and row.caller != identity.caller
+    hidden = is_recipient(identity) and row.caller != identity.caller
     return {
         "notification_id": row.id,
         "metadata": JsonObject("{}" if hidden else row.metadata),

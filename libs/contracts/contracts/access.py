@@ -9,6 +9,7 @@ Scope = Literal[
     "admin",
     "notifications:read",
     "notifications:write",
+    "notifications:urgent",
     "status:write",
     "templates:read",
     "templates:write",

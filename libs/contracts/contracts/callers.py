@@ -79,7 +79,18 @@ async def find_api_key(users: ServiceClient, digest: str) -> bytes | None:
     info = data_of(_API_KEY, status, body)
     if info is None:
         return None
-    expires_at = None if info.expires_at is None else info.expires_at.timestamp()
-    return identity_json(
-        Identity("api_key", str(info.id), str(info.user_id), "user", frozenset(info.scopes), expires_at)
+    return identity_json(identity_of_key(info))
+
+
+def identity_of_key(info: ApiKeyInfo) -> Identity:
+    return Identity(
+        "api_key",
+        str(info.id),
+        str(info.user_id),
+        "user",
+        frozenset(info.scopes),
+        expires_at=None if info.expires_at is None else info.expires_at.timestamp(),
+        application_id=None if info.application_id is None else str(info.application_id),
+        rate_limit=info.rate_limit,
+        channels=None if info.channels is None else frozenset(info.channels),
     )

@@ -171,6 +171,9 @@ class ApiKeyInfo(Contract):
     user_id: UUID
     scopes: tuple[str, ...] = ()
     expires_at: datetime | None = None
+    application_id: UUID | None = None
+    rate_limit: int | None = None
+    channels: tuple[Channel, ...] | None = None
 
 
 def first_id_of(instant: datetime) -> UUID:

@@ -27,13 +27,32 @@ class Session(Base):
     expires_at: Mapped[datetime] = mapped_column(Instant)
 
 
+class Application(Base):
+    """What sends: its keys are rotated, it stays. No `channels`: all of them; no limit: what everybody has."""
+
+    __tablename__ = "applications"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    owner_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="SET NULL"), index=True)
+    name: Mapped[str] = mapped_column(Text)
+    rate_limit_per_minute: Mapped[int | None] = mapped_column()
+    channels: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    disabled_at: Mapped[datetime | None] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+
+
 class ApiKey(Base):
-    """`prefix` is what people recognise a key by; the key itself is nowhere."""
+    """`prefix` is what people recognise a key by; the key itself is nowhere.
+
+    One that the release before has made during an upgrade has no application yet, and is one by itself.
+    """
 
     __tablename__ = "api_keys"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    application_id: Mapped[UUID | None] = mapped_column(ForeignKey("applications.id", ondelete="CASCADE"), index=True)
     name: Mapped[str] = mapped_column(Text)
     prefix: Mapped[str] = mapped_column(Text)
     key_hash: Mapped[str] = mapped_column(Text)

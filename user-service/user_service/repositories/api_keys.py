@@ -1,27 +1,28 @@
 """API keys, by id and by hash."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from user_service.models import ApiKey, User, table_of
+from user_service.models import ApiKey, Application, User, table_of
 
 KEYS = table_of(ApiKey)
 USERS = table_of(User)
-_COLUMNS = [
-    KEYS.c[name] for name in ("id", "user_id", "name", "prefix", "scopes", "created_at", "expires_at", "last_used_at")
-]
+APPLICATIONS = table_of(Application)
 USE_NOTED_EVERY = timedelta(minutes=1)  # a write for every request would make a busy key's row a bottleneck
 
 
 @dataclass(frozen=True, slots=True)
 class StoredApiKey:
+    """A key of the release before may have no application yet: it is one by itself, with its own id."""
+
     id: UUID
     user_id: UUID
+    application_id: UUID
     name: str
     prefix: str
     scopes: list[str]
@@ -31,49 +32,83 @@ class StoredApiKey:
 
 
 @dataclass(frozen=True, slots=True)
+class KeyInUse:
+    """A good key, and what its application may do."""
+
+    key: StoredApiKey
+    rate_limit_per_minute: int | None
+    channels: list[str] | None
+
+
+@dataclass(frozen=True, slots=True)
 class NewApiKey:
     id: UUID
     user_id: UUID
+    application_id: UUID
     name: str
     prefix: str
     key_hash: str
     scopes: tuple[str, ...]
-    expires_at: datetime | None
+    expires_at: datetime
+
+
+_APPLICATION_ID = func.coalesce(KEYS.c.application_id, KEYS.c.id).label("application_id")
+_COLUMNS = [_APPLICATION_ID if field.name == "application_id" else KEYS.c[field.name] for field in fields(StoredApiKey)]
+
+
+def _of(application_id: UUID) -> ColumnElement[bool]:
+    return or_(KEYS.c.application_id == application_id, KEYS.c.application_id.is_(None) & (KEYS.c.id == application_id))
 
 
 async def add(connection: AsyncConnection, key: NewApiKey) -> StoredApiKey:
-    statement = KEYS.insert().values(
-        id=key.id,
-        user_id=key.user_id,
-        name=key.name,
-        prefix=key.prefix,
-        key_hash=key.key_hash,
-        scopes=list(key.scopes),
-        expires_at=key.expires_at,
-    )
-    return StoredApiKey(*(await connection.execute(statement.returning(*_COLUMNS))).one())
+    values = {field.name: getattr(key, field.name) for field in fields(key)} | {"scopes": list(key.scopes)}
+    return StoredApiKey(*(await connection.execute(KEYS.insert().values(values).returning(*_COLUMNS))).one())
 
 
-async def page(connection: AsyncConnection, *, limit: int, offset: int) -> Sequence[StoredApiKey]:
-    """Newest first (ids are time-ordered)."""
+async def page(
+    connection: AsyncConnection, *, application_id: UUID | None, limit: int, offset: int
+) -> Sequence[StoredApiKey]:
+    """Newest first (ids are time-ordered); of one application or of all."""
     query = select(*_COLUMNS).order_by(KEYS.c.id.desc()).limit(limit).offset(offset)
+    if application_id is not None:
+        query = query.where(_of(application_id))
     return [StoredApiKey(*row) for row in await connection.execute(query)]
 
 
-async def count(connection: AsyncConnection) -> int:
-    return (await connection.execute(select(func.count()).select_from(KEYS))).scalar_one()
+async def count(connection: AsyncConnection, *, application_id: UUID | None) -> int:
+    query = select(func.count()).select_from(KEYS)
+    if application_id is not None:
+        query = query.where(_of(application_id))
+    return (await connection.execute(query)).scalar_one()
 
 
-async def use(connection: AsyncConnection, key_hash: str) -> StoredApiKey | None:
-    """The key by that hash, unless it has expired or its owner is disabled; notes that it was used."""
+async def find(connection: AsyncConnection, key_id: UUID) -> StoredApiKey | None:
+    row = (await connection.execute(select(*_COLUMNS).where(KEYS.c.id == key_id))).first()
+    return StoredApiKey(*row) if row else None
+
+
+async def use(connection: AsyncConnection, key_hash: str) -> KeyInUse | None:
+    """The key by that hash, unless it has expired, or its maker or its application is disabled; notes that it was used."""
     good = (KEYS.c.key_hash == key_hash) & or_(KEYS.c.expires_at.is_(None), KEYS.c.expires_at > func.now())
-    owned = (USERS.c.id == KEYS.c.user_id) & USERS.c.disabled_at.is_(None)
-    row = (await connection.execute(select(*_COLUMNS).where(good, owned))).first()
+    enabled = USERS.c.disabled_at.is_(None) & APPLICATIONS.c.disabled_at.is_(None)
+    joined = KEYS.join(USERS, USERS.c.id == KEYS.c.user_id).outerjoin(
+        APPLICATIONS, APPLICATIONS.c.id == KEYS.c.application_id
+    )
+    query = select(*_COLUMNS, APPLICATIONS.c.rate_limit_per_minute, APPLICATIONS.c.channels).select_from(joined)
+    row = (await connection.execute(query.where(good, enabled))).first()
     if row is None:
         return None
     long_ago = or_(KEYS.c.last_used_at.is_(None), KEYS.c.last_used_at < func.now() - USE_NOTED_EVERY)
     await connection.execute(KEYS.update().where(KEYS.c.id == row.id, long_ago).values(last_used_at=func.now()))
-    return StoredApiKey(*row)
+    return KeyInUse(StoredApiKey(*row[:-2]), *row[-2:])
+
+
+async def end_at(connection: AsyncConnection, key_id: UUID, moment: datetime) -> str | None:
+    """The key expires then, unless it does so before. Its hash; None when there is no such key."""
+    earlier = func.least(func.coalesce(KEYS.c.expires_at, moment), moment)
+    statement = KEYS.update().where(KEYS.c.id == key_id).values(expires_at=earlier).returning(KEYS.c.key_hash)
+    key_hash: str | None = (await connection.execute(statement)).scalar()
+    return key_hash
 
 
 async def remove(connection: AsyncConnection, key_id: UUID) -> str | None:
@@ -84,3 +119,7 @@ async def remove(connection: AsyncConnection, key_id: UUID) -> str | None:
 
 async def hashes_of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[str]:
     return (await connection.execute(select(KEYS.c.key_hash).where(KEYS.c.user_id == user_id))).scalars().all()
+
+
+async def hashes_of_application(connection: AsyncConnection, application_id: UUID) -> Sequence[str]:
+    return (await connection.execute(select(KEYS.c.key_hash).where(_of(application_id)))).scalars().all()

@@ -1,5 +1,6 @@
 """`/api/v1/api-keys`: keys for programs, made by administrators."""
 
+from datetime import timedelta
 from typing import Annotated
 from uuid import UUID
 
@@ -10,9 +11,10 @@ from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Admin
 from user_service.dependencies import Parts
-from user_service.errors import ApiKeyNotFound
-from user_service.schemas.api_keys import ApiKeyRequest, ApiKeyView, NewApiKeyView
-from user_service.schemas.lists import PageQuery
+from user_service.errors import ApiKeyNotFound, ApplicationNotFound
+from user_service.repositories.api_keys import StoredApiKey
+from user_service.schemas.api_keys import ApiKeyRequest, ApiKeyView, NewApiKeyView, Rotation
+from user_service.schemas.lists import ApiKeysQuery
 
 router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
 
@@ -23,18 +25,37 @@ router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
     status_code=201,
     response_model=Envelope[NewApiKeyView],
     summary="Make an API key",
+    responses=refusals(ApplicationNotFound),
 )
 async def make_api_key(given: ApiKeyRequest, admin: Admin, parts: Parts) -> Response:
-    """`data.key` is shown this once; send it as `X-API-Key` or as a bearer token."""
-    stored, key = await parts.api_keys.make(admin, given)
+    """`data.key` is shown this once; send it as `X-API-Key` or as a bearer token. It belongs to the application that is
+    named, or to a new one."""
+    return _shown_once(*await parts.api_keys.make(admin, given))
+
+
+@router.post(
+    "/{key_id}/rotate",
+    operation_id="rotate_api_key",
+    status_code=201,
+    response_model=Envelope[NewApiKeyView],
+    summary="Replace an API key",
+    responses=refusals(ApiKeyNotFound),
+)
+async def rotate_api_key(key_id: UUID, admin: Admin, parts: Parts, given: Rotation | None = None) -> Response:
+    """A new key with the same application, name and scopes. The old one stays good for a while, a day if nothing is said."""
+    overlap = timedelta(seconds=(given or Rotation()).overlap_seconds)
+    return _shown_once(*await parts.api_keys.rotate(admin, key_id, overlap=overlap))
+
+
+def _shown_once(stored: StoredApiKey, key: str) -> Response:
     view = NewApiKeyView(**ApiKeyView.of(stored).model_dump(), key=key)
     return answer(view, "API key made; it is not shown again", status=201, headers={"Cache-Control": "no-store"})
 
 
 @router.get("", response_model=Page[ApiKeyView], summary="List API keys")
-async def list_api_keys(_admin: Admin, query: Annotated[PageQuery, Query()], parts: Parts) -> Response:
+async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], parts: Parts) -> Response:
     """Newest first."""
-    keys, total = await parts.api_keys.page(limit=query.limit, offset=query.offset)
+    keys, total = await parts.api_keys.page(application_id=query.application_id, limit=query.limit, offset=query.offset)
     return answer([ApiKeyView.of(key) for key in keys], meta=Meta.of(total, limit=query.limit, page=query.page))
 
 

@@ -15,8 +15,9 @@ from user_service.schemas.examples import shown
 KEY = {
     "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5f",
     "name": "order service",
-    "prefix": "nk_4fGh81Kq",
+    "prefix": "nk_live_4fGh81KqX2bn",
     "scopes": ["notifications:write", "users:read"],
+    "application_id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c60",
     "owner_id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d",
     "created_at": "2026-01-01T12:00:00Z",
     "expires_at": "2027-01-01T00:00:00Z",
@@ -25,19 +26,25 @@ KEY = {
 
 
 class ApiKeyRequest(BaseModel):
-    """A key to make. It never gets a scope that its maker lacks."""
+    """A key to make. It never gets a scope that its maker lacks; without scopes it may do nothing but say who it is."""
 
-    model_config = shown(
-        {
-            "name": "order service",
-            "scopes": ["notifications:write", "users:read"],
-            "expires_at": "2027-01-01T00:00:00Z",
-        }
-    )
+    model_config = shown({"name": "order service", "scopes": ["notifications:write", "users:read"]})
 
     name: Name
-    scopes: Annotated[list[Scope], Field(min_length=1, max_length=20)]
-    expires_at: Instant | None = Field(default=None, description="In the future; null: good until it is deleted")
+    application_id: UUID | None = Field(default=None, description="Null: a new application with the key's name")
+    scopes: Annotated[list[Scope], Field(max_length=20)] = Field(default_factory=list)
+    expires_at: Instant | None = Field(default=None, description="Within a year, which is what null means")
+
+
+class Rotation(BaseModel):
+    model_config = shown({"overlap_seconds": 86_400})
+
+    overlap_seconds: int = Field(
+        default=86_400,
+        ge=0,
+        le=2_592_000,
+        description="How long the old key stays good: until it is replaced everywhere",
+    )
 
 
 class ApiKeyView(BaseModel):
@@ -49,6 +56,7 @@ class ApiKeyView(BaseModel):
     name: str
     prefix: str
     scopes: list[str]
+    application_id: UUID
     owner_id: UUID
     created_at: datetime
     expires_at: datetime | None
@@ -61,6 +69,7 @@ class ApiKeyView(BaseModel):
             name=stored.name,
             prefix=stored.prefix,
             scopes=stored.scopes,
+            application_id=stored.application_id,
             owner_id=stored.user_id,
             created_at=stored.created_at,
             expires_at=stored.expires_at,
@@ -71,6 +80,6 @@ class ApiKeyView(BaseModel):
 class NewApiKeyView(ApiKeyView):
     """`key` is shown this once."""
 
-    model_config = shown({**KEY, "key": "nk_4fGh81Kq..."})
+    model_config = shown({**KEY, "key": "nk_live_4fGh81KqX2bn_..."})
 
     key: str

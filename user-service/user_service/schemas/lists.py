@@ -1,6 +1,7 @@
 """What can be asked for in the query."""
 
 from typing import Literal
+from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -22,6 +23,10 @@ class PageQuery(BaseModel):
 class UsersQuery(PageQuery):
     email: Email | None = Field(default=None, description="Exactly this address")
     role: Literal["admin", "user"] | None = None
+
+
+class ApiKeysQuery(PageQuery):
+    application_id: UUID | None = Field(default=None, description="Only this application's keys")
 
 
 class PushTokenQuery(BaseModel):

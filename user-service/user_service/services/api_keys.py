@@ -1,25 +1,29 @@
-"""API keys: made, listed, found, revoked."""
+"""API keys: made, listed, found, rotated, revoked."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 import structlog
 from redis.asyncio import Redis
+from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from chassis.cache import Invalidator
 from chassis.database import Database
 from chassis.errors import Forbidden, field_error
 from chassis.security import API_KEY_CACHE, Identity, hash_api_key, new_api_key
+from contracts.callers import identity_of_key
 from contracts.lookups import ApiKeyInfo
-from user_service.errors import ApiKeyNotFound
-from user_service.repositories import api_keys
-from user_service.repositories.api_keys import NewApiKey, StoredApiKey
+from user_service.errors import ApiKeyNotFound, ApplicationNotFound
+from user_service.repositories import api_keys, applications
+from user_service.repositories.api_keys import KeyInUse, NewApiKey, StoredApiKey
+from user_service.repositories.applications import ApplicationChanges
 from user_service.schemas.api_keys import ApiKeyRequest
 
 log = structlog.get_logger()
-PREFIX_CHARACTERS = 11  # "nk_" and 8 of 43: enough to recognise a key by, and 208 bits stay unknown
+SHOWN_CHARACTERS = 20  # "nk_live_" and the id: nothing of the secret
+LIFETIME = timedelta(days=365)
 
 
 class ApiKeys:
@@ -31,10 +35,8 @@ class ApiKeys:
 
     async def find(self, key: str) -> Identity | None:
         async with self._database.begin() as connection:
-            stored = await api_keys.use(connection, hash_api_key(key))
-        if stored is None:
-            return None
-        return Identity("api_key", str(stored.id), str(stored.user_id), role="user", scopes=frozenset(stored.scopes))
+            found = await api_keys.use(connection, hash_api_key(key))
+        return identity_of_key(_info(found)) if found is not None else None
 
     def remembers(self, key: str) -> bool:  # noqa: ARG002 - the directory's signature
         return False
@@ -42,29 +44,78 @@ class ApiKeys:
     async def info(self, key_hash: str) -> ApiKeyInfo:
         """Raises ApiKeyNotFound, for an expired key too."""
         async with self._database.begin() as connection:
-            stored = await api_keys.use(connection, key_hash)
-        if stored is None:
+            found = await api_keys.use(connection, key_hash)
+        if found is None:
             raise ApiKeyNotFound
-        return ApiKeyInfo(
-            id=stored.id, user_id=stored.user_id, scopes=tuple(stored.scopes), expires_at=stored.expires_at
-        )
+        return _info(found)
 
     async def make(self, maker: Identity, request: ApiKeyRequest) -> tuple[StoredApiKey, str]:
-        """The stored key and the key itself. Raises Forbidden for a scope that the maker lacks."""
+        """The stored key and the key itself; of a new application where none is named.
+
+        Raises Forbidden for a scope that the maker lacks, ApplicationNotFound.
+        """
         if not all(maker.allows(scope) for scope in request.scopes):
             raise Forbidden("A key cannot have a scope that its maker lacks")
-        if request.expires_at and request.expires_at <= datetime.now(UTC):
-            raise field_error("expires_at", "must be in the future")
+        now = datetime.now(UTC)
+        expires_at = request.expires_at or now + LIFETIME
+        if not now < expires_at <= now + LIFETIME:
+            raise field_error("expires_at", "must lie within a year from now")
         key = new_api_key()
         async with self._database.begin() as connection:
-            stored = await api_keys.add(connection, _new(key, UUID(maker.user_id), request))
+            application_id = await _application(connection, maker, request)
+            stored = await api_keys.add(
+                connection,
+                NewApiKey(
+                    id=uuid7(),
+                    user_id=UUID(maker.user_id),
+                    application_id=application_id,
+                    name=request.name,
+                    prefix=key[:SHOWN_CHARACTERS],
+                    key_hash=hash_api_key(key),
+                    scopes=tuple(sorted(set(request.scopes))),
+                    expires_at=expires_at,
+                ),
+            )
         log.info("api_key.made", api_key_id=str(stored.id), scopes=stored.scopes)
         return stored, key
 
-    async def page(self, *, limit: int, offset: int) -> tuple[Sequence[StoredApiKey], int]:
-        """One page, and how many there are."""
+    async def rotate(self, maker: Identity, key_id: UUID, *, overlap: timedelta) -> tuple[StoredApiKey, str]:
+        """A new key in the place of one, which stays good for `overlap`. The new one lives as long as the old one did.
+
+        Raises ApiKeyNotFound, Forbidden for a scope that the maker lacks.
+        """
+        now = datetime.now(UTC)
+        key = new_api_key()
         async with self._database.begin() as connection:
-            return await api_keys.page(connection, limit=limit, offset=offset), await api_keys.count(connection)
+            old = await api_keys.find(connection, key_id)
+            if old is None:
+                raise ApiKeyNotFound
+            if not all(maker.allows(scope) for scope in old.scopes):
+                raise Forbidden("A key cannot have a scope that its maker lacks")
+            lifetime = LIFETIME if old.expires_at is None else min(LIFETIME, old.expires_at - old.created_at)
+            stored = await api_keys.add(
+                connection,
+                NewApiKey(
+                    id=uuid7(),
+                    user_id=UUID(maker.user_id),
+                    application_id=old.application_id,
+                    name=old.name,
+                    prefix=key[:SHOWN_CHARACTERS],
+                    key_hash=hash_api_key(key),
+                    scopes=tuple(old.scopes),
+                    expires_at=now + lifetime,
+                ),
+            )
+            key_hash = await api_keys.end_at(connection, key_id, now + overlap)
+        await self.forget([key_hash] if key_hash else [])
+        log.info("api_key.rotated", api_key_id=str(key_id), by=str(stored.id))
+        return stored, key
+
+    async def page(self, *, application_id: UUID | None, limit: int, offset: int) -> tuple[Sequence[StoredApiKey], int]:
+        """One page, of one application or of all, and how many there are."""
+        async with self._database.begin() as connection:
+            found = await api_keys.page(connection, application_id=application_id, limit=limit, offset=offset)
+            return found, await api_keys.count(connection, application_id=application_id)
 
     async def revoke(self, key_id: UUID) -> None:
         """Raises ApiKeyNotFound."""
@@ -76,18 +127,28 @@ class ApiKeys:
         log.info("api_key.revoked", api_key_id=str(key_id))
 
     async def forget(self, key_hashes: Sequence[str]) -> None:
-        """After a commit that removed keys: the readers' copies go away."""
+        """After a commit that changed what keys may do: the readers' copies go away."""
         for key_hash in key_hashes:
             await self._copies.forget(key_hash)
 
 
-def _new(key: str, owner: UUID, request: ApiKeyRequest) -> NewApiKey:
-    return NewApiKey(
-        id=uuid7(),
-        user_id=owner,
-        name=request.name,
-        prefix=key[:PREFIX_CHARACTERS],
-        key_hash=hash_api_key(key),
-        scopes=tuple(sorted(set(request.scopes))),
-        expires_at=request.expires_at,
+async def _application(connection: AsyncConnection, maker: Identity, request: ApiKeyRequest) -> UUID:
+    """The one that is named, else a new one with the key's name. Raises ApplicationNotFound."""
+    if request.application_id is None:
+        named = ApplicationChanges(name=request.name)
+        return (await applications.add(connection, uuid7(), UUID(maker.user_id), named)).id
+    if await applications.find(connection, request.application_id) is None:
+        raise ApplicationNotFound
+    return request.application_id
+
+
+def _info(found: KeyInUse) -> ApiKeyInfo:
+    return ApiKeyInfo(
+        id=found.key.id,
+        user_id=found.key.user_id,
+        scopes=tuple(found.key.scopes),
+        expires_at=found.key.expires_at,
+        application_id=found.key.application_id,
+        rate_limit=found.rate_limit_per_minute,
+        channels=None if found.channels is None else tuple(found.channels),
     )

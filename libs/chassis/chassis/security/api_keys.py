@@ -12,6 +12,7 @@ from redis.asyncio import Redis
 from chassis.cache import LayeredCache
 from chassis.errors import ServiceError, Unavailable
 from chassis.sealing import Seal
+from chassis.security.credentials import ALPHABET, ID_CHARACTERS, SECRET_CHARACTERS, with_checksum
 from chassis.security.identity import Identity
 from chassis.ttl_memory import TtlMemory
 
@@ -26,8 +27,16 @@ _IDENTITY = TypeAdapter(Identity)
 
 
 def new_api_key() -> str:
-    """A new key with 256 random bits. Shown once; only `hash_api_key` of it is kept."""
-    return f"nk_{secrets.token_urlsafe(32)}"
+    """A new key, `nk_live_<id>_<secret><checksum>`, with 190 random bits in its secret.
+
+    Shown once; only `hash_api_key` of it is kept. See `chassis.security.credentials` for the form.
+    """
+    name, secret = (_random(length) for length in (ID_CHARACTERS, SECRET_CHARACTERS))
+    return with_checksum(f"nk_live_{name}_{secret}")
+
+
+def _random(length: int) -> str:
+    return "".join(secrets.choice(ALPHABET) for _ in range(length))
 
 
 def hash_api_key(key: str) -> str:

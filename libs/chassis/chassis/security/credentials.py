@@ -1,12 +1,24 @@
-"""What a request shows of its caller: which header, and which kind of credential is in it."""
+"""What a request shows of its caller: which header, and which kind of credential is in it.
+
+An API key is `nk_live_<id>_<secret><checksum>`: the id is no secret and may be shown, and with the checksum (CRC-32) an
+invented or mistyped key is refused without asking anybody. Keys of the releases before are `nk_` and 43 characters of
+base64url.
+"""
 
 import re
+import string
+import zlib
 from dataclasses import dataclass
 
 from chassis.errors import Unauthorized
 
 MAX_HEADER_CHARACTERS = 8192
-_API_KEY = re.compile(r"nk_[A-Za-z0-9_-]{22,128}")
+ALPHABET = string.digits + string.ascii_letters
+ID_CHARACTERS, SECRET_CHARACTERS, CHECKSUM_CHARACTERS = 12, 32, 6
+_API_KEY = re.compile(
+    rf"nk_(live|test)_[0-9A-Za-z]{{{ID_CHARACTERS}}}_[0-9A-Za-z]{{{SECRET_CHARACTERS + CHECKSUM_CHARACTERS}}}"
+)
+_OLD_API_KEY = re.compile(r"nk_(?!live_|test_)[A-Za-z0-9_-]{22,128}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +48,16 @@ def bearer_of(authorization: str | None) -> str:
     return token
 
 
+def with_checksum(body: str) -> str:
+    rest, checksum = zlib.crc32(body.encode()), ""
+    for _ in range(CHECKSUM_CHARACTERS):
+        rest, digit = divmod(rest, len(ALPHABET))
+        checksum = ALPHABET[digit] + checksum
+    return body + checksum
+
+
 def _api_key(text: str) -> ApiKey:
-    if _API_KEY.fullmatch(text) is None:
+    is_whole = _API_KEY.fullmatch(text) is not None and with_checksum(text[:-CHECKSUM_CHARACTERS]) == text
+    if not is_whole and _OLD_API_KEY.fullmatch(text) is None:
         raise Unauthorized
     return ApiKey(text)

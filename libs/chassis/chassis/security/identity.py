@@ -16,9 +16,10 @@ ADMIN_SCOPE = "admin"
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`subject` is the user's id, or the API key's; `user_id` is the user, or the key's owner.
+    """`subject` is the user's id, or the API key's; `user_id` is the user, or the owner of the key's application.
 
-    `expires_at`: when an API key ends, in seconds since 1970.
+    Of an API key: `application_id`, when the key ends (`expires_at`, in seconds since 1970), how many requests its
+    application has in a minute (`rate_limit`, None: what everybody has), and on which `channels` it may send (None: on all).
     """
 
     kind: Literal["user", "api_key"]
@@ -27,11 +28,18 @@ class Identity:
     role: Role
     scopes: frozenset[str]
     expires_at: float | None = None
+    application_id: str | None = None
+    rate_limit: int | None = None
+    channels: frozenset[str] | None = None
 
     @property
     def caller(self) -> str:
-        """Names the caller for rate limits and idempotency keys: `user:<id>` or `key:<id>`."""
-        return f"{'user' if self.kind == 'user' else 'key'}:{self.subject}"
+        """Names the caller for rate limits and idempotency keys: `user:<id>` or `key:<id of the application>`.
+
+        Whatever key of an application is used: keys can be rotated. Applications that were made of keys have their ids, so
+        what was sent before there were any is still theirs.
+        """
+        return f"user:{self.subject}" if self.kind == "user" else f"key:{self.application_id or self.subject}"
 
     @property
     def is_admin(self) -> bool:

@@ -53,7 +53,7 @@ def process(owner, redis, wall_clock):
 def test_keys_have_their_form_and_differ():
     keys = {new_api_key() for _ in range(100)}
     assert len(keys) == 100
-    assert all(re.fullmatch(r"nk_[A-Za-z0-9_-]{43}", key) for key in keys)
+    assert all(re.fullmatch(r"nk_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}", key) for key in keys)
 
 
 def test_the_hash_is_sha256(key):

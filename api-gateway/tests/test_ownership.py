@@ -1,0 +1,138 @@
+"""An application sees, cancels, retries and reports on what it sent itself, with whichever of its keys; nobody else's."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import UUID, uuid4
+
+import pytest
+
+from chassis.security import hash_api_key, new_api_key
+from contracts.lookups import ApiKeyInfo
+
+SCOPES = ("notifications:read", "notifications:write", "notifications:urgent", "status:write")
+
+
+def _key(gateway, application: UUID, scopes: tuple[str, ...] = SCOPES, **more: object) -> dict[str, str]:
+    key = new_api_key()
+    info = ApiKeyInfo(id=uuid4(), user_id=uuid4(), scopes=scopes, application_id=application, **more)
+    gateway.peers.api_keys[hash_api_key(key)] = info
+    return {"X-API-Key": key}
+
+
+@pytest.fixture
+def applications(gateway) -> tuple[dict[str, str], dict[str, str], dict[str, str]]:
+    """Two keys of one application, and one of another."""
+    ours, theirs = uuid4(), uuid4()
+    gateway.peers.add_template()
+    return _key(gateway, ours), _key(gateway, ours), _key(gateway, theirs)
+
+
+async def _sent(gateway, headers: dict[str, str], **more: object) -> str:
+    user = gateway.peers.add_user()
+    answer = await gateway.send(user_id=str(user.id), headers=headers, **more)
+    assert answer.status_code == 202, answer.text
+    return answer.json()["data"]["notification_id"]
+
+
+async def test_one_application_is_one_caller_whichever_key_it_uses(gateway, applications) -> None:
+    first, second, other = applications
+    user = gateway.peers.add_user()
+    answers = [await gateway.send(user_id=str(user.id), request_id="same", headers=headers) for headers in applications]
+    ids = [answer.json()["data"]["notification_id"] for answer in answers]
+    assert ids[0] == ids[1] != ids[2]
+    for headers, seen in ((first, ids[0]), (second, ids[0]), (other, ids[2])):
+        listed = (await gateway.http.get("/api/v1/notifications", headers=headers)).json()
+        assert ([one["notification_id"] for one in listed["data"]], listed["meta"]["total"]) == ([seen], 1)
+
+
+async def test_anothers_notification_looks_like_a_missing_one(gateway, applications) -> None:
+    ours, second, theirs = applications
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    name = await _sent(gateway, ours, send_at=later, request_id="ours")
+    path = "/api/v1/notifications"
+    for method, tail in (("GET", ""), ("GET", "/status"), ("DELETE", ""), ("POST", "/retry")):
+        real = await gateway.http.request(method, f"{path}/{name}{tail}", headers=theirs)
+        missing = await gateway.http.request(method, f"{path}/{uuid4()}{tail}", headers=theirs)
+        assert (real.status_code, real.content) == (404, missing.content), (method, tail)
+    for called in (name, "ours"):
+        body = {"notification_id": called, "status": "delivered"}
+        refused = await gateway.http.post("/api/v1/email/status", json=body, headers=theirs)
+        assert (refused.status_code, refused.json()["error"]) == (404, "notification_not_found")
+    assert (await gateway.http.delete(f"{path}/{name}", headers=second)).json()["data"]["status"] == "cancelled"
+
+
+async def test_dead_letters_are_their_applications(gateway, applications) -> None:
+    ours, _, theirs = applications
+    names = [await _sent(gateway, headers) for headers in (ours, theirs)]
+    for name in names:
+        await gateway.until(name, "queued")
+    await gateway.change("UPDATE notifications SET status = 'failed', ended_at = now(), code = 'bounced'")
+    for headers, name in ((ours, names[0]), (theirs, names[1])):
+        listed = (await gateway.http.get("/api/v1/failed", headers=headers)).json()["data"]
+        assert [one["notification_id"] for one in listed] == [name]
+    named = await gateway.http.post("/api/v1/failed/replay", json={"notification_ids": [names[0]]}, headers=theirs)
+    assert named.json()["data"] == {"replayed": 0}
+    every = await gateway.http.post("/api/v1/failed/replay", json={}, headers=ours)
+    assert every.json()["data"] == {"replayed": 1}
+    assert (await gateway.story(names[1]))["status"] == "failed"
+
+
+async def test_administrators_see_all(gateway, applications) -> None:
+    names = {await _sent(gateway, headers) for headers in applications}
+    listed = (await gateway.http.get("/api/v1/notifications", headers=gateway.token())).json()["data"]
+    assert {one["notification_id"] for one in listed} == names
+
+
+async def test_a_callback_says_only_the_status_and_touches_nothing_that_was_not_sent(gateway, applications) -> None:
+    ours = applications[0]
+    later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
+    waiting = {"notification_id": await _sent(gateway, ours, send_at=later), "status": "delivered"}
+    early = await gateway.http.post("/api/v1/email/status", json=waiting, headers=ours)
+    assert (early.status_code, early.json()["error"]) == (409, "not_sent_yet")
+    assert (await gateway.story(waiting["notification_id"]))["status"] == "pending"
+    name = await _sent(gateway, ours)
+    await gateway.until(name, "queued")
+    body = {"notification_id": name, "status": "delivered"}
+    for _ in range(2):
+        told = await gateway.http.post("/api/v1/email/status", json=body, headers=ours)
+        assert (told.status_code, told.json()["data"]) == (200, {"notification_id": name, "status": "delivered"})
+
+
+async def test_what_is_urgent_takes_a_scope_of_its_own(gateway) -> None:
+    gateway.peers.add_template()
+    plain, urgent = (_key(gateway, uuid4(), scopes) for scopes in (("notifications:write",), SCOPES))
+    user = gateway.peers.add_user()
+    outcomes = {
+        (name, priority): (await gateway.send(user_id=str(user.id), headers=headers, priority=priority)).status_code
+        for name, headers in (("plain", plain), ("urgent", urgent))
+        for priority in (7, 8, 10)
+    }
+    refused = {place for place, status in outcomes.items() if status == 403}
+    assert refused == {("plain", 8), ("plain", 10)}
+    assert set(outcomes.values()) == {202, 403}
+    body = {"notifications": [
+        {"notification_type": "email", "template_code": "welcome", "variables": {"name": "A"}, "user_id": str(user.id),
+         "priority": priority} for priority in (1, 9)]}  # fmt: skip
+    batch = await gateway.http.post("/api/v1/notifications/batch", json=body, headers=plain)
+    assert [one["status_code"] for one in batch.json()["data"]["results"]] == [202, 403]
+
+
+async def test_an_application_sends_on_its_channels(gateway) -> None:
+    gateway.peers.add_template()
+    headers = _key(gateway, uuid4(), channels=("push",))
+    user = gateway.peers.add_user()
+    outcomes = [
+        (await gateway.send(user_id=str(user.id), headers=headers, notification_type=channel)).status_code
+        for channel in ("email", "push")
+    ]
+    assert outcomes == [403, 202]
+
+
+async def test_an_application_has_its_own_rate_limit(start) -> None:
+    gateway = await start(rate_limit_per_minute=100)
+    narrow = _key(gateway, application := uuid4(), rate_limit=3)
+    second = _key(gateway, application, rate_limit=3)
+    path = "/api/v1/notifications"
+    answers = [await gateway.http.get(path, headers=headers) for headers in (narrow, second, narrow, second)]
+    assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
+    assert answers[0].headers["RateLimit-Limit"] == "3"
+    assert (await gateway.http.get(path, headers=_key(gateway, uuid4()))).headers["RateLimit-Limit"] == "100"

@@ -1,0 +1,167 @@
+"""Applications: what sends. Their keys are rotated, they stay."""
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from chassis.migrating import migrate
+from chassis.security import API_KEY_CACHE, hash_api_key
+
+PATH, KEYS = "/api/v1/applications", "/api/v1/api-keys"
+
+
+async def _made(admin, **body: object) -> dict:
+    answer = await admin.call("POST", PATH, json={"name": "orders", **body})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["data"]
+
+
+async def _key(admin, **body: object) -> dict:
+    answer = await admin.call("POST", KEYS, json={"name": "k", "scopes": ["users:read"], **body})
+    assert answer.status_code == 201, answer.text
+    return answer.json()["data"]
+
+
+async def _info(world, key: str) -> dict | None:
+    answer = await world.http.post(
+        "/internal/api-keys/find", json={"hash": hash_api_key(key)}, headers=world.service_headers()
+    )
+    return answer.json()["data"] if answer.status_code == 200 else None
+
+
+async def test_an_application_is_made_changed_listed_and_deleted(world) -> None:
+    admin = await world.admin()
+    made = await _made(admin, rate_limit_per_minute=60, channels=["push", "email", "push"])
+    assert (made["owner_id"], made["channels"], made["disabled"]) == (admin.id, ["email", "push"], False)
+    path = f"{PATH}/{made['id']}"
+    changed = await admin.call("PATCH", path, json={"channels": None, "rate_limit_per_minute": 120})
+    assert {**made, **changed.json()["data"]} == changed.json()["data"]
+    assert (changed.json()["data"]["channels"], changed.json()["data"]["rate_limit_per_minute"]) == (None, 120)
+    assert (await admin.call("GET", path)).json()["data"] == changed.json()["data"]
+    listed = (await admin.call("GET", PATH)).json()
+    assert (listed["meta"]["total"], [one["id"] for one in listed["data"]]) == (1, [made["id"]])
+    key = await _key(admin, application_id=made["id"])
+    assert (await admin.call("DELETE", path)).status_code == 200
+    for method in ("GET", "DELETE"):
+        assert (await admin.call(method, path)).json()["error"] == "application_not_found"
+    assert (await admin.call("PATCH", path, json={"name": "x"})).json()["error"] == "application_not_found"
+    assert (await world.http.get("/api/v1/users", headers={"X-API-Key": key["key"]})).status_code == 401
+
+
+async def test_only_administrators_handle_applications(world) -> None:
+    made = await _made(await world.admin())
+    user, key = await world.user(), await world.api_key("users:read", "users:write")
+    for caller in (user, key):
+        for method, path in (
+            ("GET", PATH),
+            ("POST", PATH),
+            *((m, f"{PATH}/{made['id']}") for m in ("GET", "PATCH", "DELETE")),
+        ):
+            body = {"json": {"name": "x"}} if method in {"POST", "PATCH"} else {}
+            assert (await caller.call(method, path, **body)).status_code == 403, (method, path)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"name": ""},
+        {"name": "x", "channels": []},
+        {"name": "x", "channels": ["sms"]},
+        {"name": "x", "rate_limit_per_minute": 0},
+    ],
+)
+async def test_a_senseless_application_is_not_made(world, body: dict) -> None:
+    admin = await world.admin()
+    assert (await admin.call("POST", PATH, json=body)).status_code == 422
+
+
+async def test_keys_of_one_application_are_one_caller_and_bring_its_bounds(world) -> None:
+    admin = await world.admin()
+    made = await _made(admin, rate_limit_per_minute=60, channels=["email"])
+    keys = [await _key(admin, application_id=made["id"]) for _ in range(2)]
+    for key in keys:
+        info = await _info(world, key["key"])
+        assert (info["application_id"], info["rate_limit"], info["channels"]) == (made["id"], 60, ["email"])
+    listed = (await admin.call("GET", f"{KEYS}?application_id={made['id']}")).json()["data"]
+    assert {one["id"] for one in listed} == {one["id"] for one in keys}
+    alone = await _key(admin)
+    assert alone["application_id"] not in {made["id"], alone["id"]}
+    missing = await admin.call("POST", KEYS, json={"name": "k", "application_id": admin.id})
+    assert (missing.status_code, missing.json()["error"]) == (404, "application_not_found")
+
+
+async def test_what_changes_in_an_application_takes_its_keys_copies_away(world, redis) -> None:
+    admin = await world.admin()
+    made = await _made(admin)
+    key = (await _key(admin, application_id=made["id"]))["key"]
+    copy, headers = f"{API_KEY_CACHE}:{hash_api_key(key)}", {"X-API-Key": key}
+    for change, status in (({"disabled": True}, 401), ({"disabled": False}, 200)):
+        await redis.set(copy, b"a reader's copy")
+        assert (await admin.call("PATCH", f"{PATH}/{made['id']}", json=change)).status_code == 200
+        assert await redis.get(copy) == b""
+        assert (await world.http.get("/api/v1/users", headers=headers)).status_code == status
+
+
+async def test_a_key_has_its_form_no_scopes_by_default_and_a_year(world) -> None:
+    admin = await world.admin()
+    made = (await admin.call("POST", KEYS, json={"name": "k"})).json()["data"]
+    assert re.fullmatch(r"nk_live_[0-9A-Za-z]{12}_[0-9A-Za-z]{38}", made["key"])
+    assert made["prefix"] == made["key"][:20]
+    assert made["scopes"] == []
+    left = datetime.fromisoformat(made["expires_at"]) - datetime.now(UTC)
+    assert timedelta(days=364) < left <= timedelta(days=365)
+    assert (await world.http.get("/api/v1/users", headers={"X-API-Key": made["key"]})).status_code == 403
+    later = (datetime.now(UTC) + timedelta(days=367)).isoformat()
+    assert (await admin.call("POST", KEYS, json={"name": "k", "expires_at": later})).status_code == 422
+
+
+async def test_a_rotated_key_stays_good_for_a_while(world) -> None:
+    admin = await world.admin()
+    old = await _key(admin)
+    rotated = await admin.call("POST", f"{KEYS}/{old['id']}/rotate", json={"overlap_seconds": 60})
+    new = rotated.json()["data"]
+    assert (rotated.status_code, rotated.headers["Cache-Control"]) == (201, "no-store")
+    same = ("application_id", "name", "scopes", "owner_id")
+    assert [new[name] for name in same] == [old[name] for name in same]
+    assert new["key"] != old["key"]
+    for key in (old["key"], new["key"]):
+        assert (await world.http.get("/api/v1/users", headers={"X-API-Key": key})).status_code == 200
+    async with world.database.begin() as connection:
+        left = text("SELECT extract(epoch FROM expires_at - now()) FROM api_keys WHERE id = :id")
+        assert 50 < (await connection.execute(left, {"id": old["id"]})).scalar_one() <= 60
+    await admin.call("POST", f"{KEYS}/{new['id']}/rotate", json={"overlap_seconds": 0})
+    assert (await world.http.get("/api/v1/users", headers={"X-API-Key": new["key"]})).status_code == 401
+    assert (await admin.call("POST", f"{KEYS}/{admin.id}/rotate")).json()["error"] == "api_key_not_found"
+
+
+async def test_a_key_with_more_than_its_maker_has_is_not_made_by_rotation(world) -> None:
+    strong = await world.api_key("admin")
+    assert (await strong.call("POST", f"{KEYS}/{strong.id}/rotate")).status_code == 201
+
+
+BEFORE = """
+WITH maker AS (
+    INSERT INTO users (id, name, email, email_key, password_hash, role)
+    VALUES (gen_random_uuid(), 'Ada', 'a@example.com', 'a@example.com', 'x', 'admin') RETURNING id
+)
+INSERT INTO api_keys (id, user_id, name, prefix, key_hash, scopes)
+SELECT gen_random_uuid(), id, 'orders', 'nk_x', 'h', '{notifications:write}' FROM maker
+"""
+AFTER = "SELECT a.id = k.id, a.name, k.scopes FROM applications a JOIN api_keys k ON k.application_id = a.id"
+
+
+async def test_keys_from_before_become_applications_with_their_ids(databases, make_world) -> None:
+    url = await databases(None)
+    alembic = Path(__file__).parent.parent / "alembic"
+    await migrate(alembic, url, revision="0003")
+    world = await make_world(database_url=url)
+    async with world.database.begin() as connection:
+        await connection.execute(text(BEFORE))
+    await migrate(alembic, url)
+    async with world.database.begin() as connection:
+        row = (await connection.execute(text(AFTER))).one()
+    assert tuple(row) == (True, "orders", ["notifications:write", "notifications:urgent"])

@@ -1,0 +1,74 @@
+"""Applications: found, listed, written."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+from typing import TypedDict
+from uuid import UUID
+
+from sqlalchemy import func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from user_service.models import Application, table_of
+
+APPLICATIONS = table_of(Application)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredApplication:
+    id: UUID
+    name: str
+    owner_id: UUID | None
+    rate_limit_per_minute: int | None
+    channels: list[str] | None
+    disabled_at: datetime | None
+    created_at: datetime
+    updated_at: datetime
+
+
+class ApplicationChanges(TypedDict, total=False):
+    """The columns to change; what is not there stays as it is."""
+
+    name: str
+    rate_limit_per_minute: int | None
+    channels: list[str] | None
+    disabled_at: datetime | None
+
+
+_COLUMNS = [APPLICATIONS.c[field.name] for field in fields(StoredApplication)]
+
+
+async def add(
+    connection: AsyncConnection, application_id: UUID, owner_id: UUID, values: ApplicationChanges
+) -> StoredApplication:
+    statement = APPLICATIONS.insert().values(id=application_id, owner_id=owner_id, **values).returning(*_COLUMNS)
+    return StoredApplication(*(await connection.execute(statement)).one())
+
+
+async def find(connection: AsyncConnection, application_id: UUID) -> StoredApplication | None:
+    row = (await connection.execute(select(*_COLUMNS).where(APPLICATIONS.c.id == application_id))).first()
+    return StoredApplication(*row) if row else None
+
+
+async def page(connection: AsyncConnection, *, limit: int, offset: int) -> Sequence[StoredApplication]:
+    """Newest first (ids are time-ordered)."""
+    query = select(*_COLUMNS).order_by(APPLICATIONS.c.id.desc()).limit(limit).offset(offset)
+    return [StoredApplication(*row) for row in await connection.execute(query)]
+
+
+async def count(connection: AsyncConnection) -> int:
+    return (await connection.execute(select(func.count()).select_from(APPLICATIONS))).scalar_one()
+
+
+async def change(
+    connection: AsyncConnection, application_id: UUID, changes: ApplicationChanges
+) -> StoredApplication | None:
+    """As it is then; None: there is no such application."""
+    statement = APPLICATIONS.update().where(APPLICATIONS.c.id == application_id)
+    row = (await connection.execute(statement.values(**changes, updated_at=func.now()).returning(*_COLUMNS))).first()
+    return StoredApplication(*row) if row else None
+
+
+async def remove(connection: AsyncConnection, application_id: UUID) -> bool:
+    """Its keys go with it."""
+    return (await connection.execute(APPLICATIONS.delete().where(APPLICATIONS.c.id == application_id))).rowcount == 1

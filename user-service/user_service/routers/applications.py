@@ -1,0 +1,76 @@
+"""`/api/v1/applications`: what sends, kept by administrators."""
+
+from typing import Annotated
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, Meta, Page, answer
+from chassis.openapi.refusals import refusals
+from chassis.security import Admin, require_admin
+from user_service.dependencies import Parts
+from user_service.errors import ApplicationNotFound
+from user_service.schemas.applications import ApplicationChange, ApplicationView, NewApplication
+from user_service.schemas.lists import PageQuery
+
+router = APIRouter(prefix="/api/v1/applications", tags=["applications"])
+OF_ADMINS = [Depends(require_admin)]
+NOT_FOUND = refusals(ApplicationNotFound)
+
+
+@router.post(
+    "",
+    operation_id="create_application",
+    status_code=201,
+    response_model=Envelope[ApplicationView],
+    summary="Make an application",
+)
+async def make_application(given: NewApplication, admin: Admin, parts: Parts) -> Response:
+    """What it sends is its own: it alone sees, cancels and retries it, with whichever of its keys."""
+    return answer(ApplicationView.of(await parts.applications.add(admin, given)), "Application made", status=201)
+
+
+@router.get("", response_model=Page[ApplicationView], summary="List applications")
+async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()], parts: Parts) -> Response:
+    """Newest first."""
+    found, total = await parts.applications.page(limit=query.limit, offset=query.offset)
+    return answer([ApplicationView.of(one) for one in found], meta=Meta.of(total, limit=query.limit, page=query.page))
+
+
+@router.get(
+    "/{application_id}",
+    response_model=Envelope[ApplicationView],
+    summary="Get an application",
+    responses=NOT_FOUND,
+    dependencies=OF_ADMINS,
+)
+async def get_application(application_id: UUID, parts: Parts) -> Response:
+    """For administrators."""
+    return answer(ApplicationView.of(await parts.applications.find(application_id)))
+
+
+@router.patch(
+    "/{application_id}",
+    operation_id="update_application",
+    response_model=Envelope[ApplicationView],
+    summary="Change an application",
+    responses=NOT_FOUND,
+    dependencies=OF_ADMINS,
+)
+async def change_application(application_id: UUID, given: ApplicationChange, parts: Parts) -> Response:
+    """Its limit, its channels, whether it is disabled; in other services within seconds."""
+    return answer(ApplicationView.of(await parts.applications.change(application_id, given)), "Application changed")
+
+
+@router.delete(
+    "/{application_id}",
+    response_model=Envelope[None],
+    summary="Delete an application",
+    responses=NOT_FOUND,
+    dependencies=OF_ADMINS,
+)
+async def delete_application(application_id: UUID, parts: Parts) -> Response:
+    """With its keys. What it sent stays for administrators to see."""
+    await parts.applications.remove(application_id)
+    return answer(message="Application deleted")

@@ -1,0 +1,90 @@
+"""Applications: made, changed, removed. What concerns their keys reaches other services within seconds."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from uuid import UUID
+
+import structlog
+from uuid_utils.compat import uuid7
+
+from chassis.database import Database
+from chassis.security import Identity
+from user_service.errors import ApplicationNotFound
+from user_service.repositories import api_keys, applications
+from user_service.repositories.applications import ApplicationChanges, StoredApplication
+from user_service.schemas.applications import ApplicationChange, NewApplication
+from user_service.services.api_keys import ApiKeys
+
+log = structlog.get_logger()
+
+
+class Applications:
+    def __init__(self, database: Database, keys: ApiKeys) -> None:
+        self._database = database
+        self._keys = keys
+
+    async def add(self, maker: Identity, given: NewApplication) -> StoredApplication:
+        async with self._database.begin() as connection:
+            made = await applications.add(
+                connection,
+                uuid7(),
+                UUID(maker.user_id),
+                ApplicationChanges(
+                    name=given.name,
+                    rate_limit_per_minute=given.rate_limit_per_minute,
+                    channels=_listed(given.channels),
+                ),
+            )
+        log.info("application.made", application_id=str(made.id))
+        return made
+
+    async def find(self, application_id: UUID) -> StoredApplication:
+        """Raises ApplicationNotFound."""
+        async with self._database.begin() as connection:
+            found = await applications.find(connection, application_id)
+        if found is None:
+            raise ApplicationNotFound
+        return found
+
+    async def page(self, *, limit: int, offset: int) -> tuple[Sequence[StoredApplication], int]:
+        """One page, newest first, and how many there are."""
+        async with self._database.begin() as connection:
+            found = await applications.page(connection, limit=limit, offset=offset)
+            return found, await applications.count(connection)
+
+    async def change(self, application_id: UUID, given: ApplicationChange) -> StoredApplication:
+        """Raises ApplicationNotFound."""
+        async with self._database.begin() as connection:
+            changed = await applications.change(connection, application_id, _columns(given))
+            if changed is None:
+                raise ApplicationNotFound
+            key_hashes = await api_keys.hashes_of_application(connection, application_id)
+        await self._keys.forget(key_hashes)
+        log.info("application.changed", application_id=str(application_id), fields=sorted(given.model_fields_set))
+        return changed
+
+    async def remove(self, application_id: UUID) -> None:
+        """With its keys. Raises ApplicationNotFound."""
+        async with self._database.begin() as connection:
+            key_hashes = await api_keys.hashes_of_application(connection, application_id)
+            if not await applications.remove(connection, application_id):
+                raise ApplicationNotFound
+        await self._keys.forget(key_hashes)
+        log.info("application.removed", application_id=str(application_id))
+
+
+def _columns(given: ApplicationChange) -> ApplicationChanges:
+    changes = ApplicationChanges()
+    if given.name is not None:
+        changes["name"] = given.name
+    if "rate_limit_per_minute" in given.model_fields_set:
+        changes["rate_limit_per_minute"] = given.rate_limit_per_minute
+    if "channels" in given.model_fields_set:
+        changes["channels"] = _listed(given.channels)
+    if given.disabled is not None:
+        changes["disabled_at"] = datetime.now(UTC) if given.disabled else None
+    return changes
+
+
+def _listed(channels: Sequence[str] | None) -> list[str] | None:
+    return sorted(set(channels)) if channels is not None else None
