@@ -7,14 +7,15 @@ from uuid import UUID
 from fastapi import Depends, Request
 
 from chassis.errors import Forbidden
-from chassis.raw_headers import address_of
+from chassis.raw_headers import address_of, header_of
 from chassis.security import Caller, Claims, TokenVerifier, authenticate
 from chassis.security.credentials import bearer_of
 from user_service.repositories.users import StoredUser
-from user_service.services.access import check_reach, check_write
+from user_service.services.access import check_contact, check_reach, check_write
 from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
 from user_service.services.contacts import Contacts
+from user_service.services.external_users import ExternalUsers
 from user_service.services.logins import Logins
 from user_service.services.push_tokens import PushTokens
 from user_service.services.sessions import Sessions
@@ -32,6 +33,7 @@ class Services:
     settings: UserSettings
     users: Users
     sign_ups: SignUps
+    external_users: ExternalUsers
     changer: UserChanger
     push_tokens: PushTokens
     contacts: Contacts
@@ -57,16 +59,23 @@ async def sign_up_allowed(request: Request, parts: Parts) -> None:
         raise Forbidden("Only administrators add users here")
 
 
-async def readable_id(user_id: UUID, caller: Caller) -> UUID:
-    """The id in the path, of a user whom the caller may read."""
+def shows_credential(request: Request) -> bool:
+    return any(header_of(request.scope, name) is not None for name in (b"authorization", b"x-api-key"))
+
+
+async def readable_user(user_id: UUID, caller: Caller, parts: Parts) -> StoredUser:
+    """The user in the path, whom the caller may read."""
     check_reach(caller, user_id, "users:read")
-    return user_id
+    user = await parts.users.find(user_id)
+    check_contact(caller, user)
+    return user
 
 
 async def writable_user(user_id: UUID, caller: Caller, parts: Parts) -> StoredUser:
     """The user in the path, whom the caller may change."""
     check_reach(caller, user_id, "users:write")
     user = await parts.users.find(user_id)
+    check_contact(caller, user)
     check_write(caller, user)
     return user
 
@@ -82,7 +91,7 @@ def client_address(request: Request) -> str:
     return address_of(request.scope)
 
 
-ReadableId = Annotated[UUID, Depends(readable_id)]
+ReadableUser = Annotated[StoredUser, Depends(readable_user)]
 WritableUser = Annotated[StoredUser, Depends(writable_user)]
 UserClaims = Annotated[Claims, Depends(user_claims)]
 ClientAddress = Annotated[str, Depends(client_address)]

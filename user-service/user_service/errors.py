@@ -27,6 +27,10 @@ class EmailTaken(Conflict):
     code, message = "email_taken", "Another user has this e-mail address"
 
 
+class ExternalIdTaken(Conflict):
+    code, message = "external_id_taken", "The application has a contact by this external_id; PUT it to change it"
+
+
 class LastAdministrator(Conflict):
     code, message = "last_administrator", "This is the last administrator; make another one first"
 
@@ -43,6 +47,10 @@ class WrongCredentials(Unauthorized):
 
 class InvalidRefreshToken(Unauthorized):
     code, message = "invalid_refresh_token", "The refresh token is not valid (any more); log in again"
+
+
+class ApplicationGone(Forbidden):
+    message = "The key's application is not there any more"
 
 
 class CurrentPasswordWrong(Forbidden):

@@ -22,12 +22,24 @@ from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import USER_SERVICE
 from user_service.dependencies import Services
-from user_service.routers import api_keys, applications, auth, internal, jwks, preferences, push_tokens, sessions, users
+from user_service.routers import (
+    api_keys,
+    applications,
+    auth,
+    external_users,
+    internal,
+    jwks,
+    preferences,
+    push_tokens,
+    sessions,
+    users,
+)
 from user_service.services.access_tokens import AccessTokens
 from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
 from user_service.services.authentication import CheckedAuthenticator
 from user_service.services.contacts import Contacts
+from user_service.services.external_users import ExternalUsers
 from user_service.services.logins import Logins
 from user_service.services.password_gate import PasswordGate
 from user_service.services.passwords import Passwords
@@ -55,7 +67,7 @@ DESCRIPTION = ServiceDescription(
         {"name": "api keys", "description": "Keys of applications"},
     ),
 )
-ROUTERS = (users, preferences, push_tokens, sessions, auth, applications, api_keys, jwks, internal)
+ROUTERS = (external_users, users, preferences, push_tokens, sessions, auth, applications, api_keys, jwks, internal)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +153,7 @@ def _services(base: Foundation, revoked: RevokedTokens) -> Services:
         contacts=contacts,
         logins=Logins(database, gate, sessions, base.registry),
         sessions=sessions,
+        external_users=ExternalUsers(database, contacts, devices),
         applications=Applications(database, api_keys_service),
         api_keys=api_keys_service,
         signing_keys=keys,

@@ -57,17 +57,26 @@ class Invalidator:
         self._name = name
         self._redis = OptionalRedis(redis, used_for=f"cache:{name}")
 
-    async def forget(self, key: str) -> bool:
-        """To be called after the commit that changed the value.
+    async def forget(self, *keys: str) -> bool:
+        """To be called after the commit that changed their values.
 
         False: Redis could not be told, and may keep an old value until that expires.
         """
-        name = _redis_key(self._name, key)
+        names = [_redis_key(self._name, key) for key in keys]
+        if not names:
+            return True
         try:
-            await self._redis.insist(lambda redis: redis.set(name, TOMBSTONE, ex=TOMBSTONE_SECONDS))
+            await self._redis.insist(lambda redis: _bury(redis, names))
         except RedisAway:
             return False
         return True
+
+
+async def _bury(redis: Redis, names: Sequence[str]) -> None:
+    commands = redis.pipeline(transaction=False)
+    for name in names:
+        commands.set(name, TOMBSTONE, ex=TOMBSTONE_SECONDS)
+    await commands.execute()
 
 
 class _Flight(Generic[T]):

@@ -3,22 +3,27 @@
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Text, UniqueConstraint, func, true
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func, true
 from sqlalchemy.orm import Mapped, mapped_column
 
 from user_service.models.base import Base, Instant
 
 
 class User(Base):
-    """`email` is as its owner writes it, `email_key` what makes it unique (see `contracts.addresses`)."""
+    """`email` is as its owner writes it, `email_key` what makes it unique (see `contracts.addresses`).
+
+    A contact has no password and is no account: its address is in `contact_key` instead, which others may share, and with
+    `application_id` it is the application's that brought it, by its `external_id`.
+    """
 
     __tablename__ = "users"
 
     id: Mapped[UUID] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Text)
     email: Mapped[str] = mapped_column(Text)
-    email_key: Mapped[str] = mapped_column(Text)
-    password_hash: Mapped[str] = mapped_column(Text)
+    email_key: Mapped[str | None] = mapped_column(Text)
+    contact_key: Mapped[str | None] = mapped_column(Text, index=True)
+    password_hash: Mapped[str | None] = mapped_column(Text)
     role: Mapped[str] = mapped_column(Text)
     language: Mapped[str | None] = mapped_column(Text)
     wants_email: Mapped[bool] = mapped_column(server_default=true())
@@ -28,7 +33,16 @@ class User(Base):
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
 
-    __table_args__ = (UniqueConstraint("email_key"), CheckConstraint("role IN ('admin', 'user')", name="role"))
+    application_id: Mapped[UUID | None] = mapped_column(
+        ForeignKey("applications.id", ondelete="SET NULL", use_alter=True)
+    )
+    external_id: Mapped[str | None] = mapped_column(Text)
+
+    __table_args__ = (
+        UniqueConstraint("email_key"),
+        Index("uq_users_application_id_external_id", "application_id", "external_id", unique=True),
+        CheckConstraint("role IN ('admin', 'user')", name="role"),
+    )
 
 
 class PushToken(Base):

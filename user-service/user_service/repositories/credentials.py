@@ -14,8 +14,10 @@ USERS = table_of(User)
 
 @dataclass(frozen=True, slots=True)
 class Credentials:
+    """A contact has no password."""
+
     user_id: UUID
-    password_hash: str
+    password_hash: str | None
     last_login_at: datetime | None
 
 

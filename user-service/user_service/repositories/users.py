@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Literal, TypedDict
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, case, func, or_, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,7 +21,7 @@ TOKENS = table_of(PushToken)
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """`push_token` is the newest FCM token."""
+    """`push_token` is the newest FCM token. A contact, who has no account, is the application's that brought it."""
 
     id: UUID
     name: str
@@ -31,6 +31,9 @@ class StoredUser:
     wants_email: bool
     wants_push: bool
     push_token: str | None
+    application_id: UUID | None
+    external_id: str | None
+    is_contact: bool
     disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -64,8 +67,9 @@ class UserChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Which users a list shows; None means any."""
+    """Which users a list shows; None means any. `seen_by`: not the contacts of other applications."""
 
+    seen_by: UUID | None = None
     email_key: str | None = None
     role: Literal["admin", "user"] | None = None
 
@@ -78,7 +82,8 @@ _NEWEST_FCM = (
     .scalar_subquery()
     .label("push_token")
 )
-_SHOWN = [_NEWEST_FCM if field.name == "push_token" else USERS.c[field.name] for field in fields(StoredUser)]
+_COMPUTED = {"push_token": _NEWEST_FCM, "is_contact": USERS.c.email_key.is_(None).label("is_contact")}
+_SHOWN = [_COMPUTED[field.name] if field.name in _COMPUTED else USERS.c[field.name] for field in fields(StoredUser)]
 
 
 def _user(row: Sequence[Any]) -> StoredUser:
@@ -106,8 +111,14 @@ async def count(connection: AsyncConnection, wanted: UserFilter) -> int:
 
 
 def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
-    equal = {USERS.c.email_key: wanted.email_key, USERS.c.role: wanted.role}
-    return [column == value for column, value in equal.items() if value is not None]
+    conditions = []
+    if wanted.email_key is not None:
+        conditions.append(or_(USERS.c.email_key == wanted.email_key, USERS.c.contact_key == wanted.email_key))
+    if wanted.role is not None:
+        conditions.append(USERS.c.role == wanted.role)
+    if wanted.seen_by is not None:
+        conditions.append(or_(USERS.c.application_id.is_(None), USERS.c.application_id == wanted.seen_by))
+    return conditions
 
 
 async def add(connection: AsyncConnection, user: NewUser) -> None:
@@ -119,14 +130,28 @@ async def add(connection: AsyncConnection, user: NewUser) -> None:
 
 
 async def change(connection: AsyncConnection, user_id: UUID, changes: UserChanges) -> bool:
-    """Whether there is such a user. Raises EmailTaken, after which the transaction is lost."""
-    statement = USERS.update().where(USERS.c.id == user_id).values(**changes, updated_at=func.now())
+    """Whether there is such a user. A contact with a password is an account from then on.
+
+    Raises EmailTaken, after which the transaction is lost.
+    """
+    values = {**changes, **_keys(changes), "updated_at": func.now()}
+    statement = USERS.update().where(USERS.c.id == user_id).values(values)
     try:
         return (await connection.execute(statement)).rowcount == 1
     except IntegrityError as error:
         if "uq_users_email_key" in str(error.orig):
             raise EmailTaken from None
         raise
+
+
+def _keys(changes: UserChanges) -> dict[str, Any]:
+    key = changes.get("email_key")
+    if "password_hash" in changes:
+        return {"email_key": key or func.coalesce(USERS.c.email_key, USERS.c.contact_key), "contact_key": None}
+    if key is None:
+        return {}
+    is_contact = USERS.c.email_key.is_(None)
+    return {"email_key": case((is_contact, None), else_=key), "contact_key": case((is_contact, key), else_=None)}
 
 
 async def role_of(connection: AsyncConnection, user_id: UUID) -> Role | None:

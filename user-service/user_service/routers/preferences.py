@@ -5,7 +5,7 @@ from starlette.responses import Response
 
 from chassis.envelope import Envelope, answer
 from chassis.openapi.refusals import refusals
-from user_service.dependencies import Parts, ReadableId, WritableUser
+from user_service.dependencies import Parts, ReadableUser, WritableUser
 from user_service.errors import UserNotFound
 from user_service.repositories.users import StoredUser
 from user_service.schemas.users import PreferencesChange, PreferencesView
@@ -15,9 +15,9 @@ REFUSALS = refusals(UserNotFound)
 
 
 @router.get("", response_model=Envelope[PreferencesView], summary="Get a user's preferences", responses=REFUSALS)
-async def get_preferences(user_id: ReadableId, parts: Parts) -> Response:
+async def get_preferences(user: ReadableUser) -> Response:
     """For the user, administrators, and keys with `users:read`."""
-    return answer(_view(await parts.users.find(user_id)))
+    return answer(_view(user))
 
 
 @router.put("", response_model=Envelope[PreferencesView], summary="Set both preferences", responses=REFUSALS)

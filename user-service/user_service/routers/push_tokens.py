@@ -10,7 +10,7 @@ from chassis.envelope import Envelope, answer
 from chassis.errors import field_error
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller
-from user_service.dependencies import Parts, ReadableId, WritableUser
+from user_service.dependencies import Parts, ReadableUser, WritableUser
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.schemas.lists import PushTokenQuery
 from user_service.schemas.push_tokens import (
@@ -29,9 +29,9 @@ WRITE_REFUSALS = refusals(UserNotFound, TooManyPushTokens)
 @router.get(
     "/push-tokens", response_model=Envelope[list[PushTokenView]], summary="List push tokens", responses=REFUSALS
 )
-async def list_push_tokens(user_id: ReadableId, parts: Parts) -> Response:
+async def list_push_tokens(user: ReadableUser, parts: Parts) -> Response:
     """Oldest first, at most 20."""
-    return answer([PushTokenView.of(token) for token in await parts.push_tokens.of_user(user_id)])
+    return answer([PushTokenView.of(token) for token in await parts.push_tokens.of_user(user.id)])
 
 
 @router.post(

@@ -1,19 +1,21 @@
 """`/api/v1/users`."""
 
 from typing import Annotated
+from uuid import UUID
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, Meta, Page, answer
-from chassis.errors import Forbidden, Unauthorized, Unavailable
+from chassis.errors import Forbidden, Unauthorized, Unavailable, field_error
 from chassis.openapi.refusals import refusals
-from chassis.security import Caller, require, require_admin
+from chassis.security import Caller, authenticate, require, require_admin
 from contracts.addresses import address_key
-from user_service.dependencies import Parts, ReadableId, WritableUser, sign_up_allowed
+from user_service.dependencies import Parts, ReadableUser, WritableUser, shows_credential, sign_up_allowed
 from user_service.errors import (
     CurrentPasswordWrong,
     EmailTaken,
+    ExternalIdTaken,
     HashingBusy,
     LastAdministrator,
     TooManyLogins,
@@ -32,13 +34,23 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
     operation_id="create_user",
     status_code=201,
     response_model=Envelope[UserView],
-    summary="Sign up",
-    responses=refusals(Unauthorized, Forbidden, EmailTaken, HashingBusy, Unavailable),
+    summary="Sign up, or add a contact",
+    responses=refusals(Unauthorized, Forbidden, EmailTaken, ExternalIdTaken, HashingBusy, Unavailable),
     dependencies=[Depends(sign_up_allowed)],
 )
-async def sign_up(given: SignUp, parts: Parts) -> Response:
-    """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION)."""
-    user = await parts.sign_ups.add(given)
+async def sign_up(given: SignUp, parts: Parts, request: Request) -> Response:
+    """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION).
+
+    Without a password, for applications with `users:write`: a contact, who receives and cannot sign in.
+    """
+    if given.password is None:
+        if not shows_credential(request):
+            raise field_error("password", "is needed to sign up")
+        user = await parts.external_users.add(await authenticate(request), given)
+    elif given.external_id is not None:
+        raise field_error("external_id", "is a contact's, who has no password")
+    else:
+        user = await parts.sign_ups.add(given, given.password)
     return answer(UserView.of(user), "User created", status=201)
 
 
@@ -48,17 +60,21 @@ async def sign_up(given: SignUp, parts: Parts) -> Response:
     summary="List users",
     dependencies=[Depends(require("users:read"))],
 )
-async def list_users(query: Annotated[UsersQuery, Query()], parts: Parts) -> Response:
-    """Oldest first. For administrators and keys with `users:read`."""
-    wanted = UserFilter(email_key=None if query.email is None else address_key(query.email), role=query.role)
+async def list_users(query: Annotated[UsersQuery, Query()], caller: Caller, parts: Parts) -> Response:
+    """Oldest first. For administrators and keys with `users:read`, which do not see other applications' contacts."""
+    wanted = UserFilter(
+        seen_by=None if caller.is_admin else UUID(caller.application_id or caller.subject),
+        email_key=None if query.email is None else address_key(query.email),
+        role=query.role,
+    )
     users, total = await parts.users.page(wanted, limit=query.limit, offset=query.offset)
     return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=query.limit, page=query.page))
 
 
 @router.get("/{user_id}", response_model=Envelope[UserView], summary="Get a user", responses=refusals(UserNotFound))
-async def get_user(user_id: ReadableId, parts: Parts) -> Response:
+async def get_user(user: ReadableUser) -> Response:
     """For the user, administrators, and keys with `users:read`."""
-    return answer(UserView.of(await parts.users.find(user_id)))
+    return answer(UserView.of(user))
 
 
 CHANGE_REFUSALS = refusals(

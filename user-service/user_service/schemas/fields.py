@@ -54,6 +54,11 @@ def _uncommon(secret: SecretStr) -> SecretStr:
     return secret
 
 
+# What stands in a path without being read otherwise there.
+ExternalId = Annotated[
+    str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._:@|+~=-]*$")
+]
+
 # Characters, not bytes: argon2id takes them all.
 NewPassword = Annotated[
     SecretStr, Field(min_length=10, max_length=128), AfterValidator(_storable_secret), AfterValidator(_uncommon)

@@ -11,7 +11,7 @@ from contracts.languages import Language
 from contracts.names import Name
 from user_service.repositories.users import StoredUser
 from user_service.schemas.examples import shown
-from user_service.schemas.fields import GivenPassword, NewPassword
+from user_service.schemas.fields import ExternalId, GivenPassword, NewPassword
 from user_service.schemas.push_tokens import GivenPushToken
 
 ID = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d"
@@ -24,6 +24,8 @@ USER = {
     "language": "en",
     "preferences": BOTH,
     "push_token": "fcm_token_here",
+    "external_id": None,
+    "contact": False,
     "disabled": False,
     "created_at": "2026-01-01T12:00:00Z",
     "updated_at": "2026-01-01T12:00:00Z",
@@ -56,7 +58,10 @@ class PreferencesChange(BaseModel):
 
 
 class SignUp(BaseModel):
-    """A new user. Everybody begins with the role `user`; fields that are not named here are ignored."""
+    """A new user. Everybody begins with the role `user`; fields that are not named here are ignored.
+
+    Applications leave the password out and may give their own id for the person.
+    """
 
     model_config = shown(
         {
@@ -71,7 +76,8 @@ class SignUp(BaseModel):
 
     name: Name
     email: Email
-    password: NewPassword
+    password: NewPassword | None = None
+    external_id: ExternalId | None = Field(default=None, description="Only without a password")
     push_token: GivenPushToken | None = None
     preferences: NewPreferences = Field(default_factory=NewPreferences)
     language: Language | None = None
@@ -109,7 +115,8 @@ class UserReplacement(UserChange):
 class UserView(BaseModel):
     """A user. `push_token` is the newest FCM token; all devices are at `/users/{id}/push-tokens`.
 
-    `disabled`: logging in and the user's API keys are refused; what is sent to the user still arrives.
+    `disabled`: logging in and the user's API keys are refused; what is sent to the user still arrives. `contact`: there is no
+    password to log in with; `external_id` is what its application calls it.
     """
 
     model_config = shown(USER)
@@ -121,6 +128,8 @@ class UserView(BaseModel):
     language: str | None
     preferences: PreferencesView
     push_token: str | None
+    external_id: str | None
+    contact: bool
     disabled: bool
     created_at: datetime
     updated_at: datetime
@@ -135,6 +144,8 @@ class UserView(BaseModel):
             language=user.language,
             preferences=PreferencesView(email=user.wants_email, push=user.wants_push),
             push_token=user.push_token,
+            external_id=user.external_id,
+            contact=user.is_contact,
             disabled=user.disabled_at is not None,
             created_at=user.created_at,
             updated_at=user.updated_at,

@@ -20,6 +20,13 @@ def check_reach(caller: Identity, user_id: UUID, scope: str) -> None:
     raise UserNotFound if caller.kind == "user" else Forbidden
 
 
+def check_contact(caller: Identity, user: StoredUser) -> None:
+    """Raises UserNotFound for another application's contact."""
+    theirs = user.application_id is not None and str(user.application_id) != caller.application_id
+    if caller.kind == "api_key" and theirs and not caller.is_admin:
+        raise UserNotFound
+
+
 def check_write(caller: Identity, user: StoredUser) -> None:
     """Raises Forbidden for a key that would change an administrator: `users:write` must not become `admin` that way."""
     if user.role == "admin" and not caller.is_admin and not is_self(caller, user.id):

@@ -46,7 +46,7 @@ async def ensure_admin(
     given = SignUp(name=name, email=email, password=SecretStr(password))
     found = await _find(database, given.email)
     if found is None:
-        return await _create(database, passwords, given, promote=promote)
+        return await _create(database, passwords, given, password, promote=promote)
     if found.role == "admin":
         return EnsuredAdmin(found.id, "unchanged")
     if not promote:
@@ -69,8 +69,9 @@ async def _promote(database: Database, user_id: UUID, password_hash: str) -> Ens
     return EnsuredAdmin(user_id, "promoted", ended)
 
 
-async def _create(database: Database, passwords: Passwords, given: SignUp, *, promote: bool) -> EnsuredAdmin:
-    password = given.password.get_secret_value()
+async def _create(
+    database: Database, passwords: Passwords, given: SignUp, password: str, *, promote: bool
+) -> EnsuredAdmin:
     user = new_user(given, await passwords.hash(password))
     try:
         async with database.begin() as connection:

@@ -128,8 +128,7 @@ class ApiKeys:
 
     async def forget(self, key_hashes: Sequence[str]) -> None:
         """After a commit that changed what keys may do: the readers' copies go away."""
-        for key_hash in key_hashes:
-            await self._copies.forget(key_hash)
+        await self._copies.forget(*key_hashes)
 
 
 async def _application(connection: AsyncConnection, maker: Identity, request: ApiKeyRequest) -> UUID:

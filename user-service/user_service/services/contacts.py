@@ -33,6 +33,6 @@ class Contacts:
         async with self._database.each() as connection:
             return await contacts.find(connection, user_ids)
 
-    async def changed(self, user_id: UUID) -> None:
+    async def changed(self, *user_ids: UUID) -> None:
         """Never fails: while Redis is away its copies are as unreachable as it is."""
-        await self._copies.forget(str(user_id))
+        await self._copies.forget(*map(str, user_ids))

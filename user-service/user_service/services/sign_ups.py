@@ -3,6 +3,7 @@
 from uuid import UUID
 
 import structlog
+from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
@@ -24,11 +25,11 @@ class SignUps:
         self._passwords = passwords
         self._push_tokens = push_tokens
 
-    async def add(self, given: SignUp) -> StoredUser:
+    async def add(self, given: SignUp, password: SecretStr) -> StoredUser:
         """The new user, with the role `user`. Raises EmailTaken, HashingBusy, a 422 for a refused push endpoint."""
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
         await self._refuse_taken(given.email)
-        new = new_user(given, await self._passwords.hash(given.password.get_secret_value()))
+        new = new_user(given, await self._passwords.hash(password.get_secret_value()))
         registration = None
         async with self._database.begin() as connection:
             await users.add(connection, new)

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
 
 import structlog
 
 from chassis.database import Database
 from chassis.security import Identity
 from contracts.addresses import address_key
-from user_service.errors import UserNotFound
+from user_service.errors import CurrentPasswordWrong, UserNotFound
 from user_service.repositories import users
 from user_service.repositories.push_tokens import Device
 from user_service.repositories.sessions import EndedSession
@@ -48,13 +47,16 @@ class UserChanger:
         changes = _columns(given)
         if given.password is not None:
             changes["password_hash"] = await self._gate.hash(given.password)
-        written = await self._write(user.id, changes, given, device)
+        written = await self._write(user, changes, given, device)
         await self._sessions.revoke(written.ended)
         await self._contacts.changed(user.id)
         await self._push_tokens.tell(written.registration, actor=caller.caller)
         return written.user
 
-    async def _write(self, user_id: UUID, changes: UserChanges, given: UserChange, device: Device | None) -> "_Written":
+    async def _write(
+        self, user: StoredUser, changes: UserChanges, given: UserChange, device: Device | None
+    ) -> "_Written":
+        user_id = user.id
         ended: Sequence[EndedSession] = []
         registration = None
         async with self._database.begin() as connection:
@@ -67,6 +69,8 @@ class UserChanger:
             changed = await users.find(connection, user_id)
             if changed is None:
                 raise UserNotFound
+            if user.is_contact and not changed.is_contact and given.password is None:
+                raise CurrentPasswordWrong  # claimed since it was looked at, so that nothing was proved
         return _Written(changed, ended, registration)
 
 
@@ -80,7 +84,7 @@ class _Written:
 def _touches_credentials(user: StoredUser, given: UserChange) -> bool:
     """A new password, or another address to log in with. The same address in a form that was sent back is no change."""
     moves = given.email is not None and address_key(given.email) != address_key(user.email)
-    return given.password is not None or moves
+    return given.password is not None or (moves and not user.is_contact)
 
 
 def _columns(given: UserChange) -> UserChanges:

@@ -1,0 +1,54 @@
+"""`/api/v1/users/external/{external_id}` and `/api/v1/users/bulk`: an application's contacts, by its own ids."""
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, answer, counted
+from chassis.openapi.refusals import refusals
+from chassis.security import Caller
+from user_service.dependencies import Parts
+from user_service.errors import TooManyPushTokens, UserNotFound
+from user_service.schemas.external_users import BulkRequest, ContactRequest, WrittenContactView
+from user_service.schemas.fields import ExternalId
+from user_service.schemas.users import UserView
+
+router = APIRouter(prefix="/api/v1/users", tags=["users"])
+
+
+@router.get(
+    "/external/{external_id}",
+    operation_id="get_contact",
+    response_model=Envelope[UserView],
+    summary="Get a contact",
+    responses=refusals(UserNotFound),
+)
+async def get_contact(external_id: ExternalId, caller: Caller, parts: Parts) -> Response:
+    """For the application whose it is, with `users:read`."""
+    return answer(UserView.of(await parts.external_users.find(caller, external_id)))
+
+
+@router.put(
+    "/external/{external_id}",
+    operation_id="set_contact",
+    response_model=Envelope[UserView],
+    summary="Add or change a contact",
+    responses={201: {"model": Envelope[UserView], "description": "It is new"}, **refusals(TooManyPushTokens)},
+)
+async def put_contact(external_id: ExternalId, given: ContactRequest, caller: Caller, parts: Parts) -> Response:
+    """For applications, with `users:write`: somebody without a password, who receives. Whoever has claimed an account decides
+    about its address."""
+    user, created = await parts.external_users.put(caller, external_id, given)
+    message = "Contact added" if created else "Contact updated"
+    return answer(UserView.of(user), message, status=201 if created else 200)
+
+
+@router.post(
+    "/bulk",
+    operation_id="set_contacts",
+    response_model=Envelope[list[WrittenContactView]],
+    summary="Add or change up to 1,000 contacts",
+)
+async def put_contacts(given: BulkRequest, caller: Caller, parts: Parts) -> Response:
+    """As one by one, without devices. All of them are written, or none."""
+    written = await parts.external_users.put_many(caller, given.contacts)
+    return answer([WrittenContactView.of(one) for one in written], counted(len(written), "contact"))

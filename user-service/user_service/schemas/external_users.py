@@ -1,0 +1,72 @@
+"""Contacts: users without a password, whom an application brings."""
+
+from typing import Annotated
+from uuid import UUID
+
+from pydantic import AfterValidator, BaseModel, Field
+
+from contracts.addresses import Email
+from contracts.languages import Language
+from contracts.names import Name
+from user_service.repositories.external_users import WrittenContact
+from user_service.schemas.examples import shown
+from user_service.schemas.fields import ExternalId
+from user_service.schemas.push_tokens import GivenPushToken
+from user_service.schemas.users import ID, PreferencesChange
+
+MOST = 1_000
+
+
+class ContactRequest(BaseModel):
+    """Somebody who only receives. What is left out stays as it is: a person's preferences above all."""
+
+    model_config = shown({"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"})
+
+    name: Name
+    email: Email
+    language: Language | None = None
+    preferences: PreferencesChange = Field(default_factory=PreferencesChange)
+    push_token: GivenPushToken | None = None
+
+
+class BulkContact(BaseModel):
+    model_config = shown({"external_id": "customer-17", "name": "Ada Lovelace", "email": "ada@example.com"})
+
+    external_id: ExternalId
+    name: Name
+    email: Email
+    language: Language | None = None
+    preferences: PreferencesChange = Field(default_factory=PreferencesChange)
+
+
+def _each_once(contacts: list[BulkContact]) -> list[BulkContact]:
+    seen: set[str] = set()
+    for contact in contacts:
+        if contact.external_id in seen:
+            raise ValueError(f"names {contact.external_id} twice")
+        seen.add(contact.external_id)
+    return contacts
+
+
+class BulkRequest(BaseModel):
+    """Contacts to write, all or none. What is left out stays as it is."""
+
+    model_config = shown(
+        {"contacts": [{"external_id": "customer-17", "name": "Ada Lovelace", "email": "ada@example.com"}]}
+    )
+
+    contacts: Annotated[list[BulkContact], Field(min_length=1, max_length=MOST), AfterValidator(_each_once)]
+
+
+class WrittenContactView(BaseModel):
+    """`id` is what notifications are sent to."""
+
+    model_config = shown({"external_id": "customer-17", "id": ID, "created": True})
+
+    external_id: str
+    id: UUID
+    created: bool
+
+    @classmethod
+    def of(cls, written: WrittenContact) -> "WrittenContactView":
+        return cls(external_id=written.external_id or "", id=written.id, created=written.created)

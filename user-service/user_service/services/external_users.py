@@ -1,0 +1,117 @@
+"""Contacts: users without a password, whom an application brings by the ids that it has for them."""
+
+from collections.abc import Sequence
+from uuid import UUID
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
+
+from chassis.database import Database
+from chassis.errors import Forbidden
+from chassis.security import Identity
+from contracts.addresses import address_key
+from user_service.errors import ExternalIdTaken, UserNotFound
+from user_service.repositories import external_users, users
+from user_service.repositories.external_users import NewContact, WrittenContact
+from user_service.repositories.users import StoredUser
+from user_service.schemas.external_users import BulkContact, ContactRequest
+from user_service.schemas.users import SignUp
+from user_service.services.contacts import Contacts
+from user_service.services.push_tokens import PushTokens
+
+log = structlog.get_logger()
+
+
+class ExternalUsers:
+    """External ids are unique within an application; all raise Forbidden for a caller that is none."""
+
+    def __init__(self, database: Database, contacts: Contacts, push_tokens: PushTokens) -> None:
+        self._database = database
+        self._contacts = contacts
+        self._push_tokens = push_tokens
+
+    async def find(self, caller: Identity, external_id: str) -> StoredUser:
+        """Raises UserNotFound."""
+        application_id = _application_of(caller, "users:read")
+        async with self._database.begin() as connection:
+            user_id = await external_users.id_of(connection, application_id, external_id)
+            return await _stored(connection, user_id)
+
+    async def add(self, caller: Identity, given: SignUp) -> StoredUser:
+        """Raises ExternalIdTaken, and what push tokens raise."""
+        user, _ = await self._put(caller, given.external_id, given, only_new=True)
+        return user
+
+    async def put(self, caller: Identity, external_id: str, given: ContactRequest) -> tuple[StoredUser, bool]:
+        """The user, and whether it is new. Raises what push tokens raise."""
+        return await self._put(caller, external_id, given, only_new=False)
+
+    async def put_many(self, caller: Identity, given: Sequence[BulkContact]) -> list[WrittenContact]:
+        """All of them, in the order given, or none."""
+        application_id = _application_of(caller, "users:write")
+        contacts = [_new(contact, contact.external_id) for contact in given]
+        async with self._database.begin() as connection:
+            written = await _written(connection, application_id, contacts)
+        await self._contacts.changed(*(one.id for one in written if not one.created))
+        log.info("contacts.written", application_id=str(application_id), count=len(written))
+        return written
+
+    async def _put(
+        self, caller: Identity, external_id: str | None, given: ContactRequest | SignUp, *, only_new: bool
+    ) -> tuple[StoredUser, bool]:
+        application_id = _application_of(caller, "users:write")
+        device = None if given.push_token is None else self._push_tokens.device(given.push_token)
+        contacts = [_new(given, external_id)]
+        registration = None
+        async with self._database.begin() as connection:
+            write = external_users.add if only_new else _written
+            written = await write(connection, application_id, contacts)
+            if not written:
+                raise ExternalIdTaken
+            [one] = written
+            if device is not None:
+                registration = await self._push_tokens.replace_within(connection, one.id, device)
+            user = await _stored(connection, one.id)
+        await self._contacts.changed(one.id)
+        await self._push_tokens.tell(registration, actor=caller.caller)
+        log.info("contact.written", application_id=str(application_id), user_id=str(one.id), created=one.created)
+        return user, one.created
+
+
+def _application_of(caller: Identity, scope: str) -> UUID:
+    if caller.application_id is None or not caller.allows(scope):
+        raise Forbidden(f"Contacts are an application's, whose key has the scope {scope}")
+    return UUID(caller.application_id)
+
+
+def _new(given: ContactRequest | BulkContact | SignUp, external_id: str | None) -> NewContact:
+    return NewContact(
+        id=uuid7(),
+        external_id=external_id,
+        name=given.name,
+        email=given.email,
+        contact_key=address_key(given.email),
+        language=given.language,
+        wants_email=given.preferences.email,
+        wants_push=given.preferences.push,
+    )
+
+
+async def _written(
+    connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
+) -> list[WrittenContact]:
+    """Again and again, until nobody else has added or removed one of them in between."""
+    found: dict[str | None, WrittenContact] = {}
+    while len(found) < len(contacts):
+        for write in (external_users.update, external_users.add):
+            missing = [contact for contact in contacts if contact.external_id not in found]
+            found |= {one.external_id: one for one in await write(connection, application_id, missing)}
+    return [found[contact.external_id] for contact in contacts]
+
+
+async def _stored(connection: AsyncConnection, user_id: UUID | None) -> StoredUser:
+    user = await users.find(connection, user_id) if user_id else None
+    if user is None:
+        raise UserNotFound
+    return user
