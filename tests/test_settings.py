@@ -76,6 +76,7 @@ DB_HOST=localhost
 DB_PORT=5432
 """
 STRONG = "k" * 20 + "-strong-enough-for-a-test"
+ANOTHER = "m" * 20 + "-strong-enough-for-a-test"
 SAYS_NOTHING = "hunter2"  # what must never be quoted
 
 
@@ -175,7 +176,16 @@ def test_an_address_that_is_none_is_one_line_that_names_the_variable_and_not_the
 
 def test_every_text_that_means_something_is_tried_above() -> None:
     """What is left is free text, or a key."""
-    free = {"HOST", "SMTP_USER", "SMTP_PASSWORD", "SECRET_KEY", "SERVICE_SECRET", "FCM_API_KEY", "WEB_PUSH_HOSTS"}
+    free = {
+        "HOST",
+        "SMTP_USER",
+        "SMTP_PASSWORD",
+        "SECRET_KEY",
+        "SERVICE_SECRET",
+        "METRICS_TOKEN",
+        "FCM_API_KEY",
+        "WEB_PUSH_HOSTS",
+    }
     fields = {name.upper(): field for kind in SETTINGS.values() for name, field in kind.model_fields.items()}
     assert {name for name, field in fields.items() if not nonsense(field)} == free | set(ADDRESSES)
 
@@ -251,8 +261,10 @@ def test_in_production_weak_keys_that_are_used_are_one_line_and_others_are_not_a
     env.setenv("FCM_SERVICE_ACCOUNT_JSON", json.dumps(asdict(make_service_account("https://oauth2.example"))))
     line = refusal(service)
     assert "SERVICE_SECRET" in line
+    assert "METRICS_TOKEN" in line
     assert ("SECRET_KEY" in line) is (service == "user-service"), "with ES256 only its keeper needs it"
     env.setenv("SERVICE_SECRET", STRONG)
+    env.setenv("METRICS_TOKEN", ANOTHER)
     env.setenv("ALGORITHM", "HS256")
     if service in CHECKS_TOKENS:
         line = refusal(service, SECRET_KEY="your-secret-key-here")
@@ -284,6 +296,7 @@ def test_production_refuses_logins_that_everybody_knows_by_name(
     given = {
         "ENVIRONMENT": "production",
         "SERVICE_SECRET": STRONG,
+        "METRICS_TOKEN": ANOTHER,
         "DATABASE_URL": "postgresql://service:its-own@db.example/service",
         "RABBITMQ_URL": "amqp://service:its-own@mq.example/",
         variable: url,
@@ -308,6 +321,7 @@ def test_production_refuses_one_key_for_two_purposes(env: pytest.MonkeyPatch, re
         ENVIRONMENT="production",
         SECRET_KEY=STRONG,
         SERVICE_SECRET=STRONG,
+        METRICS_TOKEN=ANOTHER,
         DATABASE_URL="postgresql://service:its-own@db.example/service",
     )
     assert "SECRET_KEY" in line

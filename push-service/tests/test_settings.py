@@ -25,6 +25,7 @@ ELLIPTIC_PEM = (
 PRODUCTION = {
     "environment": "production",
     "service_secret": token_hex(20),
+    "metrics_token": token_hex(20),
     "database_url": "postgresql://service:its-own@db.example/service",
     "rabbitmq_url": "amqp://service:its-own@mq.example/",
 }

@@ -68,15 +68,6 @@ def mails() -> int:
     return int(call("GET", f"{SINK}/api/v1/messages?limit=1")["total"])
 
 
-def consumers(queue: str) -> int:
-    """By the gateway's metrics."""
-    with urllib.request.urlopen(f"{GATEWAY}/metrics", timeout=10) as answer:
-        for line in answer.read().decode().splitlines():
-            if line.startswith(f'queue_consumers{{queue="{queue}"}}'):
-                return int(float(line.split()[-1]))
-    return 0
-
-
 def targets() -> dict[str, str]:
     """Prometheus' targets: address → health."""
     active = call("GET", f"{PROMETHEUS}/api/v1/targets?state=active")["data"]["activeTargets"]

@@ -14,7 +14,7 @@ from tests.compose import api
 from tests.compose.api import Api
 from tests.compose.counts import differences, ledgers_answer
 from tests.compose.load import Load
-from tests.compose.project import all_healthy, compose, containers, image_bytes, run, until, worker_sent
+from tests.compose.project import all_healthy, compose, consumers, containers, image_bytes, run, until, worker_sent
 
 SERVICES = ("api-gateway", "user-service", "template-service", "email-worker", "push-worker")
 STORES = ("postgres", "redis", "rabbitmq")
@@ -72,7 +72,7 @@ def first_mail() -> Desk:
 def shared_between_workers(desk: Desk) -> None:
     compose("up", "-d", "--scale", f"email-worker={WORKERS}")
     until(lambda: all_healthy("email-worker", WORKERS), f"{WORKERS} healthy workers")
-    until(lambda: api.consumers("email.queue") == WORKERS, f"{WORKERS} consumers")
+    until(lambda: consumers("email.queue") == WORKERS, f"{WORKERS} consumers")
     workers, before = containers("email-worker"), api.mails()
     sent_before = {name: worker_sent(name) for name in workers}
     accepted = desk.gateway.send(desk.user, TEMPLATE, [f"share-{i}" for i in range(1000)])

@@ -10,6 +10,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = shlex.split(os.environ.get("COMPOSE", "docker-compose"))
 PATIENCE_SECONDS = 240.0
+ASK_METRICS = """
+from os import environ
+from urllib.request import Request, urlopen
+head = {"Authorization": "Bearer " + environ["METRICS_TOKEN"]}
+print(urlopen(Request("http://127.0.0.1:" + environ["PORT"] + "/metrics", headers=head)).read().decode())
+"""
 
 
 def run(*command: str, given: str | None = None) -> str:
@@ -52,8 +58,17 @@ def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS
 
 def worker_sent(container: str) -> int:
     """How many mails the worker in this container has sent, by its own metrics."""
-    ask = "import urllib.request as u; print(u.urlopen('http://127.0.0.1:8003/metrics').read().decode())"
-    for line in run("docker", "exec", container, "python", "-c", ask).splitlines():
-        if line.startswith('notifications_total{status="sent",type="email"}'):
+    return _metric(container, 'notifications_total{status="sent",type="email"}')
+
+
+def consumers(queue: str) -> int:
+    """By the gateway's metrics."""
+    return _metric(containers("api-gateway")[0], f'queue_consumers{{queue="{queue}"}}')
+
+
+def _metric(container: str, series: str) -> int:
+    """Asked inside, where the token is; 0 while there is no such series."""
+    for line in run("docker", "exec", container, "python", "-c", ASK_METRICS).splitlines():
+        if line.startswith(series):
             return int(float(line.split()[-1]))
     return 0

@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import stat
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,8 @@ import yaml
 from chassis.broker import RabbitBroker
 from contracts.topology import TOPOLOGY
 from devstack.openapi import apps
+from tests.deploy.compose import SETTINGS, production
+from tests.deploy.manifests import container, documents, example_secrets, pod_labels
 from tests.deploy.metric_names import OWN, PROMETHEUS, RABBITMQ, ROOT, labels_of, recorded, rules, scraped
 from tests.deploy.promql import Query
 from tests.servers.process import free_port, require
@@ -42,8 +45,13 @@ def _promtool(*arguments: str) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_prometheus_takes_the_configuration_and_the_rules() -> None:
-    _promtool("check", "config", "prometheus.yml")
+def test_prometheus_takes_the_configuration_and_the_rules(tmp_path: Path) -> None:
+    """But not the files of credentials, which are only where it runs. Debian's promtool knows nothing of Kubernetes."""
+    cluster = (PROMETHEUS / "kubernetes.yml").read_text().replace("kubernetes_sd_configs", "file_sd_configs")
+    (tmp_path / "cluster.yml").write_text(
+        cluster.replace("- role: pod\n        namespaces: {names: [notifications]}", "- files: [pods.json]")
+    )
+    _promtool("check", "config", "--syntax-only", "prometheus.yml", str(tmp_path / "cluster.yml"))
     _promtool("check", "rules", "--lint=all", "--lint-fatal", "rules/recording.yml", "rules/alerts.yml")
 
 
@@ -123,6 +131,59 @@ def test_every_service_is_scraped_where_compose_runs_it() -> None:
             (name,) = discovery["names"]
             port = services[name].get("environment", {}).get("PORT")
             assert port is None or int(port) == discovery["port"], name
+
+
+def test_prometheus_presents_the_token_that_the_services_metrics_want() -> None:
+    """To ours and to nobody else. Prometheus reads it from a file, which its container writes from the same variable."""
+    services = production()
+    presented = {job["job_name"]: job["authorization"] for job in _jobs() if "authorization" in job}
+    assert set(presented) == set(SETTINGS)
+    assert {file["credentials_file"] for file in presented.values()} == {"/tmp/metrics-token"}
+    prometheus = services["prometheus"]
+    assert prometheus["entrypoint"][:2] == ["/bin/sh", "-c"]
+    assert {services[name]["environment"]["METRICS_TOKEN"] for name in (*SETTINGS, "prometheus")} == {
+        "${METRICS_TOKEN:?run make env}"
+    }
+
+
+def test_the_container_of_prometheus_writes_the_token_for_itself_and_then_is_prometheus(tmp_path: Path) -> None:
+    """`$$` is compose's way to write `$`; the file is moved, and `prometheus` is a program that says what it was given."""
+    shell, option, script, name = production()["prometheus"]["entrypoint"]
+    file = tmp_path / "metrics-token"
+    script = script.replace("$$", "$").replace("/tmp/metrics-token", str(file))
+    (tmp_path / "prometheus").write_text('#!/bin/sh\necho "$@"\n')
+    (tmp_path / "prometheus").chmod(0o755)
+    environment = {"METRICS_TOKEN": "per%cent $token", "PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    done = subprocess.run(
+        [shell, option, script, name, "--one", "--two words"],
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout == "--one --two words\n"
+    assert file.read_text() == "per%cent $token"
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+
+
+def test_prometheus_in_a_cluster_finds_the_pods_and_has_their_token() -> None:
+    (job,) = yaml.safe_load((PROMETHEUS / "kubernetes.yml").read_text())["scrape_configs"]
+    file = Path(job["authorization"]["credentials_file"])
+    assert file.name in example_secrets()[file.parent.name]
+    rules = {rule.get("target_label", rule["source_labels"][0]): rule for rule in job["relabel_configs"]}
+    label, mark, port = (
+        rules[name]
+        for name in (
+            "job",
+            "__meta_kubernetes_pod_annotation_prometheus_io_scrape",
+            "__meta_kubernetes_pod_container_port_name",
+        )
+    )
+    assert label["source_labels"] == ["__meta_kubernetes_pod_label_app_kubernetes_io_name"]
+    for deployment in documents("Deployment"):
+        assert deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/scrape"] == mark["regex"]
+        assert [one["name"] for one in container(deployment)["ports"]] == [port["regex"]]
+    assert {pod_labels(deployment)["app.kubernetes.io/name"] for deployment in documents("Deployment")} == set(SETTINGS)
 
 
 async def test_rabbitmq_exposes_what_is_asked_of_it(tmp_path: Path) -> None:

@@ -33,7 +33,7 @@ from tests.deploy.manifests import (
 # Read by others than the settings: the OpenTelemetry SDK, OpenSSL.
 READ_BY_OTHERS = {"SSL_CERT_FILE"}
 TRACING = "OTEL_"
-KEYS = {"SECRET_KEY", "SERVICE_SECRET"}
+KEYS = {"SECRET_KEY", "SERVICE_SECRET", "METRICS_TOKEN"}
 GATEWAY_POD, CLIENT = "10.1.2.3", "203.0.113.7"
 
 

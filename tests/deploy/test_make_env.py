@@ -34,8 +34,10 @@ def checkout(tmp_path: Path) -> Path:
 def test_every_secret_is_fresh_strong_and_private(checkout: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
     make_env(checkout)
     written = values(checkout / ".env")
-    secrets = [value for name, value in written.items() if re.search(r"(_PASSWORD|SECRET|SECRET_KEY)$", name) and value]
-    assert len(secrets) == 11
+    secrets = [
+        value for name, value in written.items() if re.search(r"(_PASSWORD|SECRET|SECRET_KEY|TOKEN)$", name) and value
+    ]
+    assert len(secrets) == 12
     assert len(set(secrets)) == len(secrets)
     assert all(re.fullmatch(r"[\w-]{43}", secret) for secret in secrets)  # 32 bytes, and safe in a URL
     assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600

@@ -105,6 +105,7 @@ def settings(port: int, **others: object) -> EmailSettings:
 def production(port: int, **others: object) -> EmailSettings:
     own = {
         "service_secret": SECRET,
+        "metrics_token": SECRET[::-1],
         "database_url": "postgresql://service:its-own@db.example/service",
         "rabbitmq_url": "amqp://service:its-own@mq.example/",
     }

@@ -126,7 +126,7 @@ def create_service_app(  # noqa: PLR0913 - what a service is made of
     app.state.metrics = registry
     app.state.health = HealthBoard(description.name, dependencies)
     app.include_router(health.router)
-    app.add_route("/metrics", metrics.expose, include_in_schema=False)
+    app.add_route("/metrics", metrics.exposition(settings.metrics_token), include_in_schema=False)
     if settings.docs_enabled:
         install_docs(app)
     install_error_handlers(app)

@@ -1,6 +1,8 @@
 """Prometheus metrics of one service. Each service has its own registry, so that several can share a process."""
 
+import hmac
 import math
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from prometheus_client import (
@@ -13,9 +15,13 @@ from prometheus_client import (
     ProcessCollector,
     generate_latest,
 )
+from pydantic import SecretStr
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Scope
+
+from chassis.errors import Unauthorized
+from chassis.raw_headers import header_of
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 
@@ -85,7 +91,15 @@ def method_of(method: str) -> str:
     return method if method in {"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS"} else "OTHER"
 
 
-async def expose(request: Request) -> Response:
-    """`GET /metrics`."""
-    registry: CollectorRegistry = request.app.state.metrics
-    return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+def exposition(token: SecretStr | None) -> Callable[[Request], Awaitable[Response]]:
+    """`GET /metrics`: for who presents the token, or for anybody where there is none. Raises Unauthorized."""
+    expected = None if token is None else f"Bearer {token.get_secret_value()}".encode()
+
+    async def expose(request: Request) -> Response:
+        given = header_of(request.scope, b"authorization") or ""
+        if expected is not None and not hmac.compare_digest(given.encode(), expected):
+            raise Unauthorized("/metrics takes the bearer token METRICS_TOKEN")
+        registry: CollectorRegistry = request.app.state.metrics
+        return Response(generate_latest(registry), headers={"Content-Type": CONTENT_TYPE_LATEST})
+
+    return expose

@@ -26,6 +26,7 @@ DIFFERENT_CHARACTERS = 8  # of sixteen in a random key in hex of 32 bytes hardly
 EMBEDDED_KEY_PREFIX = "development-only-"  # keys that start so are printed in public files: never for production
 DEVELOPMENT_SECRET_KEY = SecretStr("development-only-secret-key-not-for-production")
 DEVELOPMENT_SERVICE_SECRET = SecretStr("development-only-service-secret-not-for-production")
+OUR_KEYS = ("secret", "secret_key", "metrics_token")  # how the names of their fields end
 MAX_SECONDS = 31_536_000  # a year: what is longer is a mistake, and may not fit where it is added to a time
 
 
@@ -66,6 +67,9 @@ class ServiceSettings(BaseSettings):
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/notifications"
     max_body_bytes: int = Field(default=1_048_576, description="Largest request body, in bytes", gt=0)
     docs_enabled: bool = True
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Who asks for /metrics has to present it as a bearer token; unset: anybody may ask"
+    )
     forwarded_allow_ips: str = Field(default="127.0.0.1,::1", description="Proxies whose X-Forwarded-For counts")
     max_connections_per_address: int = Field(
         default=1_000, description="Connections at a time from one address that is no proxy; 0: any number", ge=0
@@ -111,11 +115,11 @@ class ServiceSettings(BaseSettings):
         return frozenset({"service_secret"})
 
     def _keys(self) -> list[tuple[str, SecretStr]]:
-        """Only keys of our own (`*_secret`, `*_secret_key`): a password that a provider gave us is the provider's choice."""
+        """Only keys of our own, those of `OUR_KEYS`: a password that a provider gave us is the provider's choice."""
         return [
             (name, value)
             for name, value in self
-            if isinstance(value, SecretStr) and name.endswith(("secret", "secret_key")) and name not in self.unused_keys
+            if isinstance(value, SecretStr) and name.endswith(OUR_KEYS) and name not in self.unused_keys
         ]
 
     def _equal_keys(self) -> list[str]:
@@ -141,8 +145,9 @@ class ServiceSettings(BaseSettings):
     @model_validator(mode="after")
     def _keys_are_usable(self) -> Self:
         """In production a default or short key of ours stops the start; the message names the variable, not its value."""
-        if self.production and self.weak_keys:
-            raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(self.weak_keys)}")
+        wanting = [*self.weak_keys, *(["METRICS_TOKEN"] if self.metrics_token is None else [])]
+        if self.production and wanting:
+            raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(wanting)}")
         if self.production and self.default_logins:
             raise ValueError(f"set a user and a password of your own: {', '.join(self.default_logins)}")
         if self.production and (same := self._equal_keys()):

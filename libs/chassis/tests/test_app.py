@@ -21,6 +21,8 @@ from chassis.metrics import new_registry
 from chassis.settings import ServiceSettings
 from chassis.straight import body_of
 
+TOKEN = "a-token-for-metrics"
+
 
 class Thing(BaseModel):
     name: str
@@ -67,12 +69,14 @@ def add_straight(app: ServiceApp) -> None:
     app.straight.add(router)
 
 
+@contextlib.asynccontextmanager
+async def unchanged(_app: FastAPI) -> AsyncIterator[None]:
+    """A lifespan of nothing."""
+    yield
+
+
 @pytest.fixture
 async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.AsyncClient]:
-    @contextlib.asynccontextmanager
-    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        yield
-
     app = create_service_app(
         ServiceDescription("things", "Things", "About things"),
         ServiceSettings(_env_file=None, max_body_bytes=50_000),
@@ -81,7 +85,7 @@ async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.Asyn
             Dependency("database", essential.check, essential=True),
             Dependency("redis", optional.check),
         ],
-        lifespan=lifespan,
+        lifespan=unchanged,
     )
 
     add_straight(app)
@@ -163,6 +167,27 @@ async def test_a_defect_is_answered_with_its_ids_and_counted(http) -> None:
     text = (await http.get("/metrics")).text
     assert 'method="GET",route="/api/v1/things/{name}",status="5xx"} 1.0' in text
     assert 'method="POST",route="/api/straight",status="5xx"} 1.0' in text
+
+
+@pytest.mark.parametrize("given", [None, "", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer \xe9"])
+async def test_metrics_are_for_who_has_the_token_where_there_is_one(given: str | None) -> None:
+    settings = ServiceSettings(_env_file=None, metrics_token=SecretStr(TOKEN))
+    app = create_service_app(
+        ServiceDescription("things", "Things", "About things"),
+        settings,
+        registry=new_registry(),
+        dependencies=[],
+        lifespan=unchanged,
+    )
+    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://things") as http:
+        refused = await http.get(
+            "/metrics", headers={} if given is None else {"Authorization": given.encode("latin-1")}
+        )
+        assert (refused.status_code, refused.json()["error"]) == (401, "unauthorized")
+        assert refused.headers["WWW-Authenticate"] == "Bearer"
+        answered = await http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        assert "python_info" in answered.text
+        assert (await http.get("/health/live")).status_code == 200
 
 
 async def test_a_body_that_says_its_length_and_comes_in_chunks_is_cut_off_all_the_same(http) -> None:
@@ -269,7 +294,11 @@ def test_production_refuses_weak_keys_by_name_and_not_by_value(secret: str) -> N
         _Settings(_env_file=None, environment="production", secret_key=secret)
     assert not secret or secret not in str(raised.value)
     assert "SMTP_PASSWORD" not in str(raised.value)
-    own = {"secret_key": token_hex(20), "database_url": "postgresql://service:its-own@db.example/service"}
+    own = {
+        "secret_key": token_hex(20),
+        "metrics_token": token_hex(20),
+        "database_url": "postgresql://service:its-own@db.example/service",
+    }
     assert _Settings(_env_file=None, environment="production", **own).production
 
 
