@@ -14,6 +14,7 @@ from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from chassis.edge import put_headers
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
+from chassis.fair_semaphore import FairSemaphore
 from chassis.ratelimit import RateLimiter
 from chassis.raw_headers import address_of
 from chassis.security import Identity, authenticate, identity_of
@@ -30,6 +31,7 @@ class Desk:
     limits: CallerLimits
     strangers: RateLimiter
     metrics: GatewayMetrics
+    proofs: FairSemaphore
     users_may_send: bool
 
 

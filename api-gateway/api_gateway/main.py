@@ -40,6 +40,7 @@ from chassis.broker import Broker, RabbitBroker
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.cache import connect_redis
 from chassis.database import Database
+from chassis.fair_semaphore import FairSemaphore
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
 from chassis.loops import repeat
@@ -53,6 +54,7 @@ from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE
 from contracts.recipients import Channel
 from contracts.topology import TOPOLOGY
 
+PROOFS, PROOFS_WAITING = 2, 5  # proofs of reconciliation at a time, each with a connection; more of one caller may wait
 FORWARDED = Path(__file__).parent / "forwarded.json"  # written by `make schemas`
 
 DESCRIPTION = ServiceDescription(
@@ -146,6 +148,7 @@ class Gateway:
                 processes=self.settings.processes,
             ),
             metrics=self.metrics,
+            proofs=FairSemaphore(PROOFS, waiting=PROOFS_WAITING),
             users_may_send=self.settings.users_may_send,
         )
         app.state.forwarders = self.forwarders

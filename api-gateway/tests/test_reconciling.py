@@ -7,6 +7,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from api_gateway.main import PROOFS_WAITING
 from chassis.database import Database
 from contracts.lookups import LedgerTotals, first_id_of
 
@@ -112,3 +113,23 @@ async def test_the_metric_follows_and_is_gone_while_nobody_answers(start, peers)
         peers.away = True
         while shown("email") is not None:
             await asyncio.sleep(0.02)
+
+
+async def test_who_asks_for_the_proof_again_and_again_waits_for_himself_only(gateway) -> None:
+    """A proof may read every row, with a connection of the pool's: one at a time for each caller, a few may wait."""
+    eager = UUID(int=1)
+    async with gateway.app.state.desk.proofs.hold(f"user:{eager}"):
+        asked = [
+            asyncio.create_task(gateway.http.get("/api/v1/reconcile?recount=true", headers=gateway.token(eager)))
+            for _ in range(PROOFS_WAITING + 1)
+        ]
+        refused = await next(iter(asyncio.as_completed(asked)))
+        assert (refused.status_code, refused.json()["error"], refused.headers["Retry-After"]) == (
+            429,
+            "rate_limited",
+            "1",
+        )
+        assert "RateLimit-Limit" in refused.headers
+        assert (await gateway.http.get("/api/v1/reconcile", headers=gateway.token())).status_code == 200
+        assert sum(not one.done() for one in asked) == PROOFS_WAITING
+    assert sorted(one.status_code for one in await asyncio.gather(*asked)) == [200] * PROOFS_WAITING + [429]

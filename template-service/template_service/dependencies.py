@@ -1,10 +1,15 @@
 """What routers need, typed."""
 
+from collections.abc import AsyncIterator
 from typing import Annotated
 
 from fastapi import Depends, Path, Request
 
+from chassis.errors import TooManyRequests
+from chassis.fair_semaphore import FairSemaphore
+from chassis.ratelimit import RateLimiter
 from chassis.security import require
+from chassis.security.dependencies import Caller
 from template_service.errors import TemplateNotFound
 from template_service.schemas.fields import CODE, VersionNumber
 from template_service.services.reading import TemplateReader
@@ -28,6 +33,17 @@ async def _code(code: Annotated[str, Path(examples=["welcome_email"])]) -> str:
     return code
 
 
+async def _render_budget(request: Request, identity: Caller) -> AsyncIterator[None]:
+    """Of the caller's budget, and in the caller's turn. Raises TooManyRequests."""
+    limiter: RateLimiter = request.app.state.render_limit
+    decision = await limiter.check(identity.caller)
+    if not decision.allowed:
+        raise TooManyRequests("Too many templates saved or previewed; slow down", headers=decision.headers())
+    turns: FairSemaphore = request.app.state.render_turns
+    async with turns.hold(identity.caller):
+        yield
+
+
 Reader = Annotated[TemplateReader, Depends(_reader)]
 Writer = Annotated[TemplateWriter, Depends(_writer)]
 TemplateCode = Annotated[str, Depends(_code)]
@@ -35,3 +51,5 @@ VersionNumberInPath = Annotated[VersionNumber, Path()]
 
 may_read = Depends(require("templates:read"))
 may_write = Depends(require("templates:write"))
+# For what compiles or renders: a template at its limits takes a quarter of a second of a core.
+renders = Depends(_render_budget, scope="function")

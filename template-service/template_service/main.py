@@ -13,10 +13,12 @@ from chassis.app import ServiceDescription, create_service_app
 from chassis.breaker import CircuitBreaker, breaker_metrics
 from chassis.cache import Invalidator, connect_redis
 from chassis.database import Database
+from chassis.fair_semaphore import FairSemaphore
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
 from chassis.loops import repeat
 from chassis.metrics import new_registry
+from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing
@@ -29,6 +31,7 @@ from template_service.services.writing import TemplateWriter
 from template_service.settings import TemplateSettings
 
 COMPLETE_SECONDS = 300.0
+RENDERS_WAITING = 10  # of one caller; three seconds at the most that a template may take
 
 DESCRIPTION = ServiceDescription(
     name=TEMPLATE_SERVICE,
@@ -76,6 +79,14 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     )
     app.state.reader = TemplateReader(database)
     app.state.writer = TemplateWriter(database, Invalidator(TEMPLATE_CACHE, cache_redis).forget)
+    app.state.render_limit = RateLimiter(
+        cache_redis,
+        limit=settings.render_limit_per_minute,
+        period_seconds=60,
+        name="render",
+        processes=settings.processes,
+    )
+    app.state.render_turns = FairSemaphore(settings.render_concurrency, waiting=RENDERS_WAITING)
     app.state.authenticator = build_authenticator(
         users,
         cache_redis,

@@ -15,4 +15,10 @@ class TemplateSettings(TokenSettings):
     user_service_url: ServiceUrl = Field(
         default="http://localhost:8001", description="Who signs access tokens, owns API keys"
     )
+    render_limit_per_minute: int = Field(
+        default=600, description="Templates that a caller may save or preview in a minute", gt=0
+    )
+    render_concurrency: int = Field(
+        default=2, description="Templates compiled or rendered at a time, one of each caller: each takes a core", gt=0
+    )
     service_secret: SecretStr = Field(default=DEVELOPMENT_SERVICE_SECRET, description="Signs tokens between services")

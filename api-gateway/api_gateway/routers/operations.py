@@ -105,4 +105,5 @@ async def reconcile(query: Annotated[ReconcileQuery, Query()], identity: Limited
     `ledger` is what the channel's workers have written down themselves; `unfounded` must be 0.
     """
     allow(identity, "admin" if query.recount else "notifications:read")
-    return answer(await desk.reconciler.reconcile(hours=query.hours, recount=query.recount))
+    async with desk.proofs.hold(identity.caller):
+        return answer(await desk.reconciler.reconcile(hours=query.hours, recount=query.recount))

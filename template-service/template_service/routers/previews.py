@@ -4,16 +4,17 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, answer
+from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
-from template_service.dependencies import Reader, TemplateCode, may_read
+from template_service.dependencies import Reader, TemplateCode, may_read, renders
 from template_service.errors import InvalidTemplate, TemplateNotFound, VariablesMissing, VersionNotFound
 from template_service.schemas.answers import PreviewAnswer
 from template_service.schemas.requests import RenderTemplate, RenderUnsaved
 from template_service.services.drafts import Draft, revised
 from template_service.services.previewing import preview
 
-router = APIRouter(prefix="/api/v1/templates", tags=["previews"], dependencies=[may_read])
-UNRENDERABLE = (InvalidTemplate, VariablesMissing)
+router = APIRouter(prefix="/api/v1/templates", tags=["previews"], dependencies=[may_read, renders])
+CANNOT_BE_SHOWN = (InvalidTemplate, VariablesMissing, TooManyRequests)
 
 
 @router.post(
@@ -21,7 +22,7 @@ UNRENDERABLE = (InvalidTemplate, VariablesMissing)
     operation_id="render_unsaved_template",
     summary="Preview parts that are not saved",
     response_model=Envelope[PreviewAnswer],
-    responses=refusals(*UNRENDERABLE),
+    responses=refusals(*CANNOT_BE_SHOWN),
 )
 async def render_unsaved(body: RenderUnsaved) -> Response:
     """422 `invalid_template` says what would be refused on saving, 422 `missing_variables` lists what is missing."""
@@ -34,7 +35,7 @@ async def render_unsaved(body: RenderUnsaved) -> Response:
     operation_id="render_template",
     summary="Preview a template",
     response_model=Envelope[PreviewAnswer],
-    responses=refusals(TemplateNotFound, VersionNotFound, *UNRENDERABLE),
+    responses=refusals(TemplateNotFound, VersionNotFound, *CANNOT_BE_SHOWN),
 )
 async def render(code: TemplateCode, body: RenderTemplate, reader: Reader) -> Response:
     """422 `missing_variables` lists every variable that is missing, as `variables.<name>`."""

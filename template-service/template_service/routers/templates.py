@@ -6,15 +6,16 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from chassis.envelope import Envelope, Meta, Page, answer
+from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
-from template_service.dependencies import Reader, TemplateCode, Writer, may_read, may_write
+from template_service.dependencies import Reader, TemplateCode, Writer, may_read, may_write, renders
 from template_service.errors import InvalidTemplate, LanguageNotFound, TemplateExists, TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import ArchivedAnswer, TemplateAnswer, TemplateSummary
 from template_service.schemas.lists import LanguageQuery, TemplatesQuery, VersionQuery
 from template_service.schemas.requests import CreateTemplate, PatchTemplate, ReplaceTemplate
 
 router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
-CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate)
+CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, TooManyRequests)
 
 
 @router.post(
@@ -23,8 +24,8 @@ CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate)
     status_code=201,
     summary="Create a template, or a further language of one",
     response_model=Envelope[TemplateAnswer],
-    responses=refusals(TemplateExists, InvalidTemplate),
-    dependencies=[may_write],
+    responses=refusals(TemplateExists, InvalidTemplate, TooManyRequests),
+    dependencies=[may_write, renders],
 )
 async def create(body: CreateTemplate, writer: Writer) -> Response:
     """A code that exists gets the language added to it and keeps its name and description.
@@ -62,7 +63,7 @@ async def read(code: TemplateCode, query: Annotated[VersionQuery, Query()], read
     summary="Replace a template's content",
     response_model=Envelope[TemplateAnswer],
     responses=CHANGE_REFUSALS,
-    dependencies=[may_write],
+    dependencies=[may_write, renders],
 )
 async def replace(
     code: TemplateCode, body: ReplaceTemplate, query: Annotated[LanguageQuery, Query()], writer: Writer
@@ -78,7 +79,7 @@ async def replace(
     summary="Change some of a template",
     response_model=Envelope[TemplateAnswer],
     responses=CHANGE_REFUSALS,
-    dependencies=[may_write],
+    dependencies=[may_write, renders],
 )
 async def patch(
     code: TemplateCode, body: PatchTemplate, query: Annotated[LanguageQuery, Query()], writer: Writer

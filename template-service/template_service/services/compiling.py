@@ -1,4 +1,5 @@
-"""The renderer, kept off the event loop: a template at its limits takes a quarter of a second."""
+"""The renderer, kept off the event loop: a template at its limits takes a quarter of a second. What callers
+ask for comes in turns (`dependencies.renders`)."""
 
 import asyncio
 

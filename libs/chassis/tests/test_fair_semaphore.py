@@ -1,0 +1,133 @@
+"""Heavy work in turns."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from chassis.errors import TooManyRequests
+from chassis.fair_semaphore import FairSemaphore
+
+
+class Works:
+    """Pieces of work that end when they are told to, in the order in which they began."""
+
+    def __init__(self, semaphore: FairSemaphore) -> None:
+        self._semaphore = semaphore
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ends: dict[str, asyncio.Event] = {}
+        self.begun: list[str] = []
+
+    async def submit(self, *names: str) -> None:
+        """`a1` is caller a's. Returns when each has begun or waits."""
+        for name in names:
+            self._ends[name] = asyncio.Event()
+            self._tasks[name] = asyncio.create_task(self._work(name))
+        await self._settled()
+
+    async def end(self, name: str) -> None:
+        self._ends[name].set()
+        await self._tasks[name]
+        await self._settled()
+
+    async def cancel(self, name: str) -> None:
+        self._tasks[name].cancel()
+        await asyncio.gather(self._tasks[name], return_exceptions=True)
+
+    async def cancel_all(self) -> None:
+        for name in list(self._tasks):
+            await self.cancel(name)
+
+    async def refused(self, name: str) -> TooManyRequests:
+        await self.submit(name)
+        with pytest.raises(TooManyRequests) as raised:
+            await self._tasks[name]
+        return raised.value
+
+    async def _work(self, name: str) -> None:
+        async with self._semaphore.hold(name[0]):
+            self.begun.append(name)
+            await self._ends[name].wait()
+
+    async def _settled(self) -> None:
+        """A task that was let in runs in a later turn of the loop."""
+        for _ in range(5):
+            await asyncio.sleep(0)
+
+
+@asynccontextmanager
+async def works(places: int, waiting: int = 10) -> AsyncIterator[Works]:
+    made = Works(FairSemaphore(places, waiting=waiting))
+    yield made
+    await made.cancel_all()
+
+
+async def test_one_caller_has_one_place_however_much_he_has() -> None:
+    async with works(2) as work:
+        await work.submit("a1", "a2", "a3", "b1")
+        assert work.begun == ["a1", "b1"], "b's began at once, with all of a's waiting"
+        await work.end("b1")
+        assert work.begun == ["a1", "b1"], "and the place stays free for others"
+
+
+async def test_callers_go_in_turn() -> None:
+    async with works(1) as work:
+        await work.submit("a1", "a2", "a3", "b1", "c1", "b2")
+        for name in ("a1", "a2", "b1", "c1", "a3"):
+            await work.end(name)
+        assert work.begun == ["a1", "a2", "b1", "c1", "a3", "b2"], "a2 was first in its row, b1 came before a3"
+
+
+async def test_a_caller_who_has_too_much_waiting_is_refused_and_others_are_not() -> None:
+    async with works(1, waiting=2) as work:
+        await work.submit("a1", "a2", "a3")
+        refusal = await work.refused("a4")
+        assert (refusal.status, refusal.headers) == (429, {"Retry-After": "1"})
+        await work.submit("b1")
+        await work.end("a1")
+        await work.end("a2")
+        assert work.begun == ["a1", "a2", "b1"]
+
+
+async def test_who_gives_up_waiting_leaves_no_place_behind() -> None:
+    async with works(1, waiting=1) as work:
+        await work.submit("a1", "a2", "b1")
+        await work.cancel("a2")
+        await work.submit("a3")
+        for name in ("a1", "a3", "b1"):
+            await work.end(name)
+        await work.submit("c1")
+        assert work.begun == ["a1", "a3", "b1", "c1"]
+
+
+async def test_who_gives_up_just_when_his_turn_has_come_passes_the_place_on() -> None:
+    semaphore = FairSemaphore(1, waiting=1)
+    begun: list[str] = []
+
+    async def work(name: str) -> None:
+        async with semaphore.hold(name):
+            begun.append(name)
+
+    async with semaphore.hold("a"):
+        waiting = [asyncio.create_task(work(name)) for name in "bc"]
+        await asyncio.sleep(0)
+    waiting[0].cancel()  # b's turn has come, and b has not run yet
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert begun == ["c"]
+
+
+async def test_who_has_given_up_and_not_gone_yet_is_passed_over() -> None:
+    semaphore = FairSemaphore(1, waiting=1)
+    begun: list[str] = []
+
+    async def work(name: str) -> None:
+        async with semaphore.hold(name):
+            begun.append(name)
+
+    async with semaphore.hold("a"):
+        waiting = [asyncio.create_task(work(name)) for name in "bc"]
+        await asyncio.sleep(0)
+        waiting[0].cancel()  # a's place is free before b hears of it
+    await asyncio.gather(*waiting, return_exceptions=True)
+    assert begun == ["c"]
