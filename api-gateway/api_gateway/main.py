@@ -186,6 +186,13 @@ class Gateway:
             asyncio.create_task(
                 repeat("retention", self.housekeeping.remove_old, every_seconds=housekeeping.EVERY_SECONDS)
             ),
+            asyncio.create_task(
+                repeat(
+                    "unused_keys",
+                    self.housekeeping.forget_unused_keys,
+                    every_seconds=housekeeping.IDENTITIES_EVERY_SECONDS,
+                )
+            ),
             asyncio.create_task(repeat("proof", self.watch.prove, every_seconds=readings)),
             asyncio.create_task(repeat("ledgers", self.watch.compare_ledgers, every_seconds=readings)),
             asyncio.create_task(repeat("oldest", self.watch.find_oldest, every_seconds=readings)),

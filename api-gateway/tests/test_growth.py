@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.migrating import ALEMBIC
-from api_gateway.repositories import accepting, outbox, progress, reading, retention, totals, waiting
+from api_gateway.repositories import accepting, identities, outbox, progress, reading, retention, totals, waiting
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import Audience, ListFilter
@@ -223,3 +223,19 @@ async def test_a_gateway_removes_what_is_older_than_it_has_to_keep(database: Dat
     await Housekeeping(database, retention_days=days - 1).remove_old()
     async with database.begin() as connection:
         assert {status for _, status in await totals.recounted(connection)} <= {"pending", "queued"}
+
+
+async def test_what_is_known_of_a_key_that_nobody_uses_is_forgotten_with_the_rest(database: Database) -> None:
+    async with database.begin() as connection:
+        for key, days in (("used", 5), ("unused", 15)):
+            await identities.remember(connection, key, "{}")
+            await connection.execute(
+                text(
+                    "UPDATE known_identities SET confirmed_at = now() - make_interval(days => :days) WHERE key = :key"
+                ),
+                {"days": days, "key": key},
+            )
+    for days, left in ((None, {"used", "unused"}), (20, {"used", "unused"}), (10, {"used"})):
+        await Housekeeping(database, retention_days=days).forget_unused_keys()
+        async with database.begin() as connection:
+            assert set((await connection.execute(text("SELECT key FROM known_identities"))).scalars()) == left

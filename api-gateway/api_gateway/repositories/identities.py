@@ -1,5 +1,7 @@
 """The gateway's own copy of what the user service said of keys."""
 
+from datetime import datetime
+
 from sqlalchemy import delete, func, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -21,3 +23,8 @@ async def recall(connection: AsyncConnection, key: str) -> str | None:
 
 async def forget(connection: AsyncConnection, key: str) -> None:
     await connection.execute(delete(KnownIdentity).where(KnownIdentity.key == key))
+
+
+async def forget_unconfirmed(connection: AsyncConnection, since: datetime) -> int:
+    """What the user service has not said again since; returns how many. Reads every row: one for each key in use."""
+    return (await connection.execute(delete(KnownIdentity).where(KnownIdentity.confirmed_at < since))).rowcount

@@ -5,13 +5,14 @@ from uuid import UUID
 
 import structlog
 
-from api_gateway.repositories import retention, totals
+from api_gateway.repositories import identities, retention, totals
 from chassis.database import Database
 from contracts.lookups import first_id_of
 
 log = structlog.get_logger()
 
 EVERY_SECONDS = 2.0
+IDENTITIES_EVERY_SECONDS = 3_600.0
 FIRST_ID = UUID(int=0)
 LARGEST_GROUP = 5_000  # a turn: more than twice what a gateway accepts in one, and 0.1 s of locks that nobody waits for
 
@@ -45,4 +46,14 @@ class Housekeeping:
         self._after = reached or FIRST_ID
         if removed:
             log.info("retention.removed", notifications=removed)
+        return 0
+
+    async def forget_unused_keys(self) -> int:
+        """What is known of keys that were not asked about for so long: one that is used is confirmed again and again."""
+        if self._kept is None:
+            return 0
+        async with self._database.begin() as connection:
+            forgotten = await identities.forget_unconfirmed(connection, datetime.now(UTC) - self._kept)
+        if forgotten:
+            log.info("retention.removed", known_keys=forgotten)
         return 0
