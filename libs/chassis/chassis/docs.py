@@ -1,6 +1,8 @@
 """The API's own pages, `/docs` and `/api/docs`, with their assets served from here (they work with no internet), and the
 document they show."""
 
+from typing import Any
+
 from fastapi import APIRouter, FastAPI
 from fastapi.openapi.docs import get_swagger_ui_html
 from starlette.requests import Request
@@ -18,8 +20,17 @@ PAGE_HEADERS = {
 }
 
 
+class _Assets(StaticFiles):
+    """A megabyte and a half: browsers keep it, and ask whether it is still the same."""
+
+    def file_response(self, *arguments: Any, **options: Any) -> Response:
+        response = super().file_response(*arguments, **options)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
+
+
 def install_docs(app: FastAPI) -> None:
-    app.mount("/docs/assets", StaticFiles(packages=[("fastapi_swagger", "resources")]))
+    app.mount("/docs/assets", _Assets(packages=[("fastapi_swagger", "resources")]))
     app.include_router(router)
 
 

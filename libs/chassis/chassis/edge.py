@@ -16,8 +16,13 @@ from chassis.errors import PayloadTooLarge
 from chassis.metrics import RequestTimes
 from chassis.raw_headers import header_of
 
+Header = tuple[bytes, bytes]
 _EXTRA = "chassis.edge.headers"
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")  # what a caller sent back as JSON is never a page
+# Unless an answer says otherwise: tokens (RFC 6749, 5.1), addresses and notifications stay in no cache on the way.
+NEVER_KEPT = (b"cache-control", b"no-store")
+# Where the request came over TLS, as uvicorn or a trusted proxy's X-Forwarded-Proto says: for a year never without it.
+TLS_ONLY = (b"strict-transport-security", b"max-age=31536000")
 
 
 def put_headers(scope: Scope, headers: Mapping[str, str]) -> None:
@@ -29,7 +34,8 @@ class Edge:
     """ASGI. In this order: the trailing slash goes, HEAD becomes GET, ids are taken or made, a body that says it is too
     large is refused.
 
-    Of the answer, whoever gives it: its time is observed, the ids and what `put_headers` left are put on it.
+    Of the answer, whoever gives it: its time is observed, the ids, what `put_headers` left and what keeps browsers and
+    caches safe are put on it.
     """
 
     def __init__(self, app: ASGIApp, *, times: RequestTimes, limit: int) -> None:
@@ -52,7 +58,7 @@ class Edge:
                 own = [pair for pair in message["headers"] if pair[0] not in ID_HEADERS]
                 names = {name for name, _ in own}
                 extra = [pair for pair in scope.get(_EXTRA, ()) if pair[0] not in names]
-                message["headers"] = [*own, *ids, NO_SNIFFING, *extra]
+                message["headers"] = [*own, *ids, *_safeguards(scope, names), *extra]
             return send(message)
 
         length = _declared_length(scope)
@@ -61,6 +67,16 @@ class Edge:
         elif length > self._limit:
             return refusal(PayloadTooLarge(_too_large(self._limit)))(scope, receive, answer)
         return self._app(scope, receive, answer)
+
+
+def _safeguards(scope: Scope, names: set[bytes]) -> list[Header]:
+    """Of an answer with headers of these names."""
+    found = [NO_SNIFFING]
+    if NEVER_KEPT[0] not in names:
+        found.append(NEVER_KEPT)
+    if scope.get("scheme") == "https":
+        found.append(TLS_ONLY)
+    return found
 
 
 def _without_slash(path: str) -> str:

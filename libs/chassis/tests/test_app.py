@@ -75,6 +75,13 @@ async def unchanged(_app: FastAPI) -> AsyncIterator[None]:
     yield
 
 
+def client_of(settings: ServiceSettings, base_url: str = "http://things") -> httpx2.AsyncClient:
+    """Of an app with nothing but what every service has."""
+    about = ServiceDescription("things", "Things", "About things")
+    app = create_service_app(about, settings, registry=new_registry(), dependencies=[], lifespan=unchanged)
+    return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=base_url)
+
+
 @pytest.fixture
 async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.AsyncClient]:
     app = create_service_app(
@@ -96,7 +103,7 @@ async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.Asyn
             raise NotFound
         if name == "broken":
             raise RuntimeError("secret details")
-        return answer({"name": name})
+        return answer({"name": name}, headers={"Cache-Control": "max-age=5"} if name == "kept" else None)
 
     @app.post("/api/v1/things")
     async def make(thing: Thing):
@@ -172,14 +179,7 @@ async def test_a_defect_is_answered_with_its_ids_and_counted(http) -> None:
 @pytest.mark.parametrize("given", [None, "", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer \xe9"])
 async def test_metrics_are_for_who_has_the_token_where_there_is_one(given: str | None) -> None:
     settings = ServiceSettings(_env_file=None, metrics_token=SecretStr(TOKEN))
-    app = create_service_app(
-        ServiceDescription("things", "Things", "About things"),
-        settings,
-        registry=new_registry(),
-        dependencies=[],
-        lifespan=unchanged,
-    )
-    async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url="http://things") as http:
+    async with client_of(settings) as http:
         refused = await http.get(
             "/metrics", headers={} if given is None else {"Authorization": given.encode("latin-1")}
         )
@@ -188,6 +188,38 @@ async def test_metrics_are_for_who_has_the_token_where_there_is_one(given: str |
         answered = await http.get("/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
         assert "python_info" in answered.text
         assert (await http.get("/health/live")).status_code == 200
+
+
+DOCUMENTATION = ("/", "/docs", "/api/docs", "/openapi.json", "/docs/assets/swagger-ui.css")
+
+
+@pytest.mark.parametrize("path", DOCUMENTATION)
+async def test_the_documentation_can_be_turned_off(path: str) -> None:
+    for enabled, statuses in ((True, {200, 307}), (False, {404})):
+        async with client_of(ServiceSettings(_env_file=None, docs_enabled=enabled)) as http:
+            assert (await http.get(path)).status_code in statuses
+
+
+async def test_nobody_on_the_way_keeps_an_answer_that_does_not_say_so(http) -> None:
+    for method, path in (
+        ("GET", "/api/v1/things/a"), ("POST", "/api/straight"), ("GET", "/api/v1/things/missing"), ("GET", "/nothing"),
+        ("GET", "/api/v1/things/broken"), ("POST", "/api/v1/things"), ("GET", "/health"), ("HEAD", "/api/v1/things/a"),
+    ):  # fmt: skip
+        assert (await http.request(method, path)).headers.get_list("Cache-Control") == ["no-store"], path
+    large = await http.post("/api/straight", content=b"x" * 60_000)
+    assert (large.status_code, large.headers["Cache-Control"]) == (413, "no-store")
+    assert (await http.get("/api/v1/things/kept")).headers.get_list("Cache-Control") == ["max-age=5"]
+    assets = await http.get("/docs/assets/swagger-ui.css")
+    assert assets.headers.get_list("Cache-Control") == ["no-cache"]
+    again = await http.get("/docs/assets/swagger-ui.css", headers={"If-None-Match": assets.headers["ETag"]})
+    assert again.status_code == 304
+
+
+async def test_who_came_over_tls_is_told_to_come_so_again_and_nobody_else_is() -> None:
+    for base_url, told in (("https://things", ["max-age=31536000"]), ("http://things", [])):
+        async with client_of(ServiceSettings(_env_file=None), base_url) as http:
+            for path in ("/health/live", "/nothing"):
+                assert (await http.get(path)).headers.get_list("Strict-Transport-Security") == told
 
 
 async def test_a_body_that_says_its_length_and_comes_in_chunks_is_cut_off_all_the_same(http) -> None:

@@ -49,7 +49,7 @@ async def rotate_api_key(key_id: UUID, admin: Admin, parts: Parts, given: Rotati
 
 def _shown_once(stored: StoredApiKey, key: str) -> Response:
     view = NewApiKeyView(**ApiKeyView.of(stored).model_dump(), key=key)
-    return answer(view, "API key made; it is not shown again", status=201, headers={"Cache-Control": "no-store"})
+    return answer(view, "API key made; it is not shown again", status=201)
 
 
 @router.get("", response_model=Page[ApiKeyView], summary="List API keys")

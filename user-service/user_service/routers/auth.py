@@ -14,7 +14,6 @@ from user_service.schemas.auth import LoginRequest, LoginView, LogoutRequest, Re
 from user_service.schemas.users import UserView
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
-NEVER_KEPT = {"Cache-Control": "no-store"}  # RFC 6749, 5.1
 
 
 @router.post(
@@ -32,7 +31,7 @@ async def log_in(given: LoginRequest, client: ClientAddress, parts: Parts) -> Re
         expires_in=login.tokens.expires_in,
         user=UserView.of(login.user),
     )
-    return answer(view, "Logged in", headers=NEVER_KEPT)
+    return answer(view, "Logged in")
 
 
 @router.post(
@@ -48,7 +47,7 @@ async def refresh(given: RefreshRequest, parts: Parts) -> Response:
     view = TokensView(
         access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in
     )
-    return answer(view, "Refreshed", headers=NEVER_KEPT)
+    return answer(view, "Refreshed")
 
 
 @router.post("/logout", response_model=Envelope[None], summary="Log out")
