@@ -10,9 +10,11 @@ from tests.deploy.manifests import SERVICES
 from tests.deploy.workflows import run, script, workflow
 
 COMPARE = script("ci.yml", "changes", "Compare with the base")
-BUILD = script("deploy.yml", "image", "Build and push it, unless it is there")
+LOOK = script("deploy.yml", "image", "Look whether it is there")
+PUSH = script("deploy.yml", "image", "Push it")
+NAME_IT = script("deploy.yml", "image", "Name it")
 TAKE = script("deploy.yml", "deploy", "Take that commit, if it is one of ours")
-NAME = script("deploy.yml", "deploy", "Name the images by digest")
+NAME = script("deploy.yml", "deploy", "Name the images by digest, if this workflow signed them")
 NOTE = script("deploy.yml", "deploy", "Note what runs now")
 ROLL_BACK = script("deploy.yml", "deploy", "Roll back")
 FOLDERS = workflow("ci.yml")["env"]["SERVICES"].split()
@@ -53,7 +55,7 @@ def tools(tmp_path: Path) -> Path:
     the answer to a call with the pattern in it; the answer `!` is a failure."""
     folder = tmp_path / "tools"
     folder.mkdir()
-    for name in ("docker", "kubectl", "kustomize"):
+    for name in ("docker", "gh", "kubectl", "kustomize"):
         (folder / f"{name}.says").touch()
         (folder / name).write_text(
             f"""#!/usr/bin/env bash
@@ -91,35 +93,74 @@ def test_without_a_known_base_every_image_is_built(repository: Path, base: str) 
     assert compared(repository, base) == FOLDERS
 
 
+IMAGE = "ghcr.io/acme/notification-user-service"
+NOT_THERE = "imagetools inspect ghcr.io/acme\t!\n"
+
+
 def test_an_image_is_built_once_for_the_same_contents(repository: Path, tools: Path) -> None:
-    (tools / "docker.says").write_text("imagetools inspect ghcr.io/acme\t!\npython:3\tsha256:aa\n")
-    first = built(repository, tools)
-    assert any(call.startswith("docker buildx build") and "--push" in call for call in first)
+    (tools / "docker.says").write_text(f"{NOT_THERE}python:3\tsha256:aa\n")
+    first = looked(repository, tools)
     (tools / "docker.says").write_text("python:3\tsha256:aa\n")  # now it is in the registry
     (repository / "push-service/code.py").write_text("of another service")
     commit(repository)
-    second = built(repository, tools)
-    assert not any("buildx build" in call for call in second)
-    image = "ghcr.io/acme/notification-user-service"
-    assert second[-1].startswith(f"docker buildx imagetools create --tag {image}:{head(repository)} {image}:contents-")
-    assert first[-1].rsplit("contents-")[1] == second[-1].rsplit("contents-")[1]
+    second = looked(repository, tools)
+    assert first["image"] == second["image"] == IMAGE
+    assert first["contents"] == second["contents"]
+    assert (first["there"], second["there"]) == ("false", "true")
 
 
 @pytest.mark.parametrize("path", ["user-service/code.py", "libs/code.py", "the base image"])
 def test_other_contents_make_another_image(repository: Path, tools: Path, path: str) -> None:
-    (tools / "docker.says").write_text("imagetools inspect ghcr.io/acme\t!\npython:3\tsha256:aa\n")
-    before = built(repository, tools)[-1].rsplit("contents-")[1]
+    (tools / "docker.says").write_text(f"{NOT_THERE}python:3\tsha256:aa\n")
+    before = looked(repository, tools)["contents"]
     if path == "the base image":
-        (tools / "docker.says").write_text("imagetools inspect ghcr.io/acme\t!\npython:3\tsha256:bb\n")
+        (tools / "docker.says").write_text(f"{NOT_THERE}python:3\tsha256:bb\n")
     else:
         (repository / path).write_text("changed")
         commit(repository)
-    assert built(repository, tools)[-1].rsplit("contents-")[1] != before
+    assert looked(repository, tools)["contents"] != before
 
 
 def test_a_registry_that_does_not_answer_about_a_base_image_stops_the_build(repository: Path, tools: Path) -> None:
     (tools / "docker.says").write_text("python:3\t!\n")
-    assert run(BUILD, repository, {**SETTINGS, "SERVICE": "user-service", "GITHUB_SHA": "x"}, tools).returncode != 0
+    environment = {**SETTINGS, "SERVICE": "user-service", "GITHUB_OUTPUT": str(repository.parent / "output")}
+    assert run(LOOK, repository, environment, tools).returncode != 0
+
+
+def test_what_is_pushed_has_no_name_and_its_digest_is_handed_on(repository: Path, tools: Path) -> None:
+    metadata, output = repository.parent / "metadata.json", repository.parent / "output"
+    environment = {
+        **SETTINGS, "SERVICE": "user-service", "GITHUB_SHA": "x", "IMAGE": IMAGE, "METADATA": str(metadata),
+        "GITHUB_OUTPUT": str(output),
+    }  # fmt: skip
+    metadata.write_text("{}")
+    assert run(PUSH, repository, environment, tools).returncode != 0, "without a digest nothing can be signed"
+    metadata.write_text(json.dumps({"containerimage.digest": "sha256:aa"}))
+    done = run(PUSH, repository, environment, tools)
+    assert done.returncode == 0, done.stderr
+    assert output.read_text() == "digest=sha256:aa\n"
+    assert "push-by-digest=true" in calls(tools)[-1]
+    assert "--tag" not in calls(tools)[-1]
+
+
+@pytest.mark.parametrize("digest", ["", "sha256:aa"])
+def test_an_image_is_named_for_its_contents_when_it_is_new_and_for_the_commit_always(
+    repository: Path, tools: Path, digest: str
+) -> None:
+    environment = {**SETTINGS, "GITHUB_SHA": "commit", "IMAGE": IMAGE, "CONTENTS": "signed-1", "DIGEST": digest}
+    assert run(NAME_IT, repository, environment, tools).returncode == 0
+    named = [call.removeprefix("docker buildx imagetools create --tag ") for call in calls(tools)]
+    new = [f"{IMAGE}:signed-1 {IMAGE}@sha256:aa"] if digest else []
+    assert named == [*new, f"{IMAGE}:commit {IMAGE}:signed-1"]
+
+
+def test_what_this_workflow_did_not_sign_is_not_deployed(repository: Path, tools: Path) -> None:
+    (tools / "docker.says").write_text("imagetools\tsha256:aa\n")
+    (tools / "gh.says").write_text("notification-push-service@sha256:aa\t!\n")
+    assert run(NAME, repository, {**SETTINGS, "TAG": head(repository)}, tools).returncode != 0
+    asked = [call for call in calls(tools) if call.startswith("gh ")]
+    assert len(asked) == len(FOLDERS), "it is the last one that is refused"
+    assert all("--signer-workflow Acme/notify/.github/workflows/deploy.yml" in call for call in asked)
 
 
 def test_images_are_deployed_by_digest(repository: Path, tools: Path) -> None:
@@ -183,13 +224,13 @@ def compared(repository: Path, base: str) -> list[str]:
     return listed
 
 
-def built(repository: Path, tools: Path) -> list[str]:
-    """The calls that building the user service's image makes."""
-    (tools / "calls").unlink(missing_ok=True)
-    environment = {**SETTINGS, "SERVICE": "user-service", "GITHUB_SHA": head(repository)}
-    done = run(BUILD, repository, environment, tools)
+def looked(repository: Path, tools: Path) -> dict[str, str]:
+    """What is found out about the user service's image."""
+    output = repository.parent / "output"
+    output.unlink(missing_ok=True)
+    done = run(LOOK, repository, {**SETTINGS, "SERVICE": "user-service", "GITHUB_OUTPUT": str(output)}, tools)
     assert done.returncode == 0, done.stderr
-    return calls(tools)
+    return dict(line.split("=") for line in output.read_text().splitlines())
 
 
 def calls(tools: Path) -> list[str]:

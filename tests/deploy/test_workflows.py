@@ -53,7 +53,7 @@ def test_nothing_is_permitted_unless_a_job_says_so(name: str) -> None:
     assert workflow(name)["permissions"] == {}
     for job in workflow(name)["jobs"].values():
         writes = {scope for scope, access in job["permissions"].items() if access == "write"}
-        assert writes <= {"packages"}
+        assert writes <= {"packages", "id-token", "attestations"}
         assert not writes or "secrets." not in str(job), "who may push images has no key to the cluster"
 
 
@@ -84,6 +84,26 @@ def test_pull_requests_are_checked_and_main_is_deployed_only_after_the_same_chec
     assert deploying["image"]["needs"] == "ci", "without `if`: skipped when the checks failed"
     assert "if" not in deploying["image"]
     assert "needs.image.result == 'success'" in deploying["deploy"]["if"]
+
+
+def test_an_image_is_scanned_before_it_is_pushed_and_signed_before_it_has_a_name() -> None:
+    body = workflow("deploy.yml")["jobs"]["image"]["steps"]
+    names = [step.get("name") for step in body]
+    order = [
+        "Look whether it is there", "Build it, here", "Scan it for known vulnerabilities", "Push it",
+        "Sign where it comes from", "Name it",
+    ]  # fmt: skip
+    assert names[-len(order) :] == order
+    by_name = {step.get("name"): step for step in body}
+    fresh = "${{ steps.look.outputs.there == 'false' }}"
+    assert {name for name in order if by_name[name].get("if") == fresh} == set(order[1:-1])
+    assert not any("continue-on-error" in step for step in body), "a finding stops the job"
+    scanned, signed = by_name["Scan it for known vulnerabilities"]["with"], by_name["Sign where it comes from"]["with"]
+    assert scanned["image"].replace("${{ matrix.service }}", "$SERVICE") in by_name["Build it, here"]["run"]
+    assert (scanned["fail-build"], scanned["severity-cutoff"], scanned["only-fixed"]) == (True, "high", True)
+    assert signed["subject-digest"] == by_name["Name it"]["env"]["DIGEST"] == "${{ steps.push.outputs.digest }}"
+    assert signed["push-to-registry"] is True
+    assert "--sbom=true" in by_name["Push it"]["run"]
 
 
 def test_what_a_desk_checks_is_what_the_runner_checks() -> None:
