@@ -6,6 +6,7 @@ import json
 import math
 import os
 import socket
+import string
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -272,10 +273,10 @@ def test_in_production_weak_keys_that_are_used_are_one_line_and_others_are_not_a
         assert "your-secret-key-here" not in line
     env.setenv("SECRET_KEY", STRONG[::-1])
     assert "DATABASE_URL" in refusal(service)
-    env.setenv("DATABASE_URL", "postgresql://service:its-own@db.example/service")
-    env.setenv("RABBITMQ_URL", "amqp://service:its-own@mq.example/")
+    env.setenv("DATABASE_URL", "postgresql://service:of-the-database@db.example/service")
+    env.setenv("RABBITMQ_URL", "amqp://service:of-the-broker@mq.example/")
     settings = load_settings(SETTINGS[service])
-    assert settings.weak_keys == settings.default_logins == []
+    assert settings.weak_keys == settings.weak_logins == []
     CREATE_APP[service](settings, tracing=OFF)
 
 
@@ -288,17 +289,22 @@ def test_in_production_weak_keys_that_are_used_are_one_line_and_others_are_not_a
         ("RABBITMQ_URL", "amqp://guest:guest@mq.example/"),
         ("RABBITMQ_URL", "amqp://mq.example/"),
         ("REDIS_URL", "redis://:secret@cache.example/0"),
+        ("DATABASE_URL", "postgresql://service:xK4-vT9.q2@db.example/x"),
+        ("DATABASE_URL", "postgresql://notification_service:notification_service@db.example/x"),
+        ("DATABASE_URL", "postgresql://service:aaaaaaaaaaaaaaaa@db.example/x"),
+        ("RABBITMQ_URL", "amqp://service:notify-notify-@mq.example/"),
+        ("REDIS_URL", "redis://:0123456789abcdef@cache.example/0"),
     ],
 )
-def test_production_refuses_logins_that_everybody_knows_by_name(
+def test_production_refuses_logins_that_are_easily_guessed_by_name(
     env: pytest.MonkeyPatch, refusal: Refusal, variable: str, url: str
 ) -> None:
     given = {
         "ENVIRONMENT": "production",
         "SERVICE_SECRET": STRONG,
         "METRICS_TOKEN": ANOTHER,
-        "DATABASE_URL": "postgresql://service:its-own@db.example/service",
-        "RABBITMQ_URL": "amqp://service:its-own@mq.example/",
+        "DATABASE_URL": "postgresql://service:of-the-database@db.example/service",
+        "RABBITMQ_URL": "amqp://service:of-the-broker@mq.example/",
         variable: url,
     }
     line = refusal("email-worker", **given)
@@ -306,7 +312,9 @@ def test_production_refuses_logins_that_everybody_knows_by_name(
     assert url not in line
 
 
-@pytest.mark.parametrize("weak", ["a" * 40, "abcdefgh" * 8, "0123456789abcdef" * 4, "changeme-" * 5])
+@pytest.mark.parametrize(
+    "weak", ["a" * 40, "abcdefgh" * 8, "0123456789abcdef" * 4, "changeme-" * 5, string.printable[:62]]
+)
 def test_production_refuses_a_key_that_is_long_and_easily_guessed(
     env: pytest.MonkeyPatch, refusal: Refusal, weak: str
 ) -> None:
@@ -322,10 +330,25 @@ def test_production_refuses_one_key_for_two_purposes(env: pytest.MonkeyPatch, re
         SECRET_KEY=STRONG,
         SERVICE_SECRET=STRONG,
         METRICS_TOKEN=ANOTHER,
-        DATABASE_URL="postgresql://service:its-own@db.example/service",
+        DATABASE_URL="postgresql://service:of-the-database@db.example/service",
     )
     assert "SECRET_KEY" in line
     assert "SERVICE_SECRET" in line
+
+
+@pytest.mark.parametrize("other", ["METRICS_TOKEN", "DATABASE_URL", "REDIS_URL", "RABBITMQ_URL"])
+def test_production_refuses_one_secret_for_two_doors(env: pytest.MonkeyPatch, refusal: Refusal, other: str) -> None:
+    """Of every secret that a service has, passwords of servers included."""
+    given = {
+        "METRICS_TOKEN": ANOTHER,
+        "DATABASE_URL": "postgresql://service:of-the-database@db.example/service",
+        "RABBITMQ_URL": "amqp://service:of-the-broker@mq.example/",
+        "REDIS_URL": "redis://:of-the-cache-and-more@cache.example/0",
+    }
+    same = STRONG if other == "METRICS_TOKEN" else f"{given[other].partition(':')[0]}://service:{STRONG}@host.example/0"
+    line = refusal("email-worker", ENVIRONMENT="production", SERVICE_SECRET=STRONG, **{**given, other: same})
+    assert line.rstrip().endswith(f"SERVICE_SECRET, {other}") or line.rstrip().endswith(f"{other}, SERVICE_SECRET")
+    assert STRONG not in line
 
 
 @pytest.mark.parametrize("service", SETTINGS)

@@ -73,6 +73,12 @@ class EmailSettings(WorkerSettings):
             raise ValueError("SMTP_USER with SMTP_TLS=none would send SMTP_PASSWORD in the clear")
         return self
 
+    @model_validator(mode="after")
+    def _mail_is_read_by_nobody_on_the_way(self) -> Self:
+        if self.production and self.smtp_tls == "none" and not self.smtp_host_is_this_one:
+            raise ValueError("SMTP_TLS=none would send mail in the clear to another host, SMTP_HOST")
+        return self
+
     @property
     def smtp_host_is_this_one(self) -> bool:
         if _is_ip_address(self.smtp_host):

@@ -61,7 +61,9 @@ class PushSettings(WorkerSettings):
         simulated = is_plain_http(self.fcm_base_url)
         if simulated and self.production and not is_loopback(self.fcm_base_url):
             raise ValueError("FCM_BASE_URL must be https")
-        if self.service_account and not simulated and is_plain_http(self.service_account.token_uri):
+        token_uri = self.service_account.token_uri if self.service_account else ""
+        may_be_plain = simulated and (is_loopback(token_uri) or not self.production)
+        if token_uri and is_plain_http(token_uri) and not may_be_plain:
             raise ValueError("the service account's token_uri must be https")
         return self
 

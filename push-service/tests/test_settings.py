@@ -26,8 +26,8 @@ PRODUCTION = {
     "environment": "production",
     "service_secret": token_hex(20),
     "metrics_token": token_hex(20),
-    "database_url": "postgresql://service:its-own@db.example/service",
-    "rabbitmq_url": "amqp://service:its-own@mq.example/",
+    "database_url": "postgresql://service:of-the-database@db.example/service",
+    "rabbitmq_url": "amqp://service:of-the-broker@mq.example/",
 }
 
 
@@ -112,6 +112,8 @@ def test_access_tokens_never_travel_in_the_clear() -> None:
     assert "token_uri must be https" in problem(fcm_service_account_json=plain)
     distant = "http://simulator.example"
     assert "FCM_BASE_URL must be https" in problem(fcm_base_url=distant, fcm_service_account_json=plain, **PRODUCTION)
+    here = "http://127.0.0.1:8025"
+    assert "token_uri must be https" in problem(fcm_base_url=here, fcm_service_account_json=plain, **PRODUCTION)
 
 
 @pytest.mark.parametrize(

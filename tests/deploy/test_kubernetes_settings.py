@@ -152,9 +152,9 @@ def _strong_values(workload: Document) -> dict[str, str]:
     given = environment(workload)
     values = {name: value for name, value in given.items() if isinstance(value, str)}
     addresses = {
-        "DATABASE_URL": "postgresql://u:p@db/x",
+        "DATABASE_URL": f"postgresql://u:{secrets.token_urlsafe(24)}@db/x",
         "REDIS_URL": "rediss://r",
-        "RABBITMQ_URL": "amqp://u:p@rabbitmq/",
+        "RABBITMQ_URL": f"amqp://u:{secrets.token_urlsafe(24)}@rabbitmq/",
     }
     for name, value in given.items():
         if isinstance(value, SecretKey) and not name.startswith("FCM_"):

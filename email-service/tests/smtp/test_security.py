@@ -106,8 +106,8 @@ def production(port: int, **others: object) -> EmailSettings:
     own = {
         "service_secret": SECRET,
         "metrics_token": SECRET[::-1],
-        "database_url": "postgresql://service:its-own@db.example/service",
-        "rabbitmq_url": "amqp://service:its-own@mq.example/",
+        "database_url": "postgresql://service:of-the-database@db.example/service",
+        "rabbitmq_url": "amqp://service:of-the-broker@mq.example/",
     }
     return settings(port, environment="production", **own, **others)
 
@@ -177,6 +177,14 @@ async def test_in_production_a_password_is_not_said_without_tls(server):
 def test_in_production_a_password_without_tls_stops_the_start():
     with pytest.raises(ValidationError, match="SMTP_TLS"):
         production(25, smtp_user="us", smtp_password="right", smtp_tls="none")
+
+
+@pytest.mark.parametrize("host", ["mail.example", "192.0.2.1"])
+def test_in_production_mail_in_the_clear_to_another_host_stops_the_start(host):
+    with pytest.raises(ValidationError, match=r"SMTP_TLS.*SMTP_HOST"):
+        production(25, smtp_host=host, smtp_tls="none")
+    assert production(25, smtp_host="localhost", smtp_tls="none").production
+    assert settings(25, smtp_host=host, smtp_tls="none").smtp_tls == "none"
 
 
 @pytest.mark.parametrize("bad", ["", "a@b.c, v@e.f", "Ada <a@b.c>", "jürgen@example.org"])

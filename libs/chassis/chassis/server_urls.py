@@ -12,14 +12,13 @@ from redis.asyncio import ConnectionPool
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
+from chassis.weak_secrets import is_weak_password
+
 DRIVER = "postgresql+asyncpg"
 # The same server, and the driver that we have (SQLAlchemy 2.1 takes `postgresql://` for psycopg).
 SAME_SERVER = frozenset({DRIVER, "postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 # The options of the driver's `connect` that are text.
 OPTIONS = frozenset({"host", "port", "ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib"})
-KNOWN_PASSWORDS = frozenset(
-    {"admin", "changeme", "guest", "password", "postgres", "rabbitmq", "redis", "root", "secret"}
-)
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
 
 
@@ -76,13 +75,18 @@ def _http(given: str) -> str:
     return given.strip().rstrip("/")
 
 
-def has_known_password(url: str) -> bool:
-    """Whether the server would let anybody in: with a password that is the user's name, or that servers come with."""
+def password_of(url: str) -> str:
+    """Empty when there is none."""
+    return unquote(urlsplit(url).password or "")
+
+
+def has_weak_password(url: str) -> bool:
+    """Whether others could guess the password. Without one the server asks for none, or for something else."""
     parts = urlsplit(url)
-    user, password = unquote(parts.username or ""), unquote(parts.password or "")
     if parts.scheme.startswith("amqp") and not parts.username:
         return True  # the protocol's own default: guest, guest
-    return bool(password) and (password == user or password.lower() in KNOWN_PASSWORDS)
+    password = password_of(url)
+    return bool(password) and is_weak_password(unquote(parts.username or ""), password)
 
 
 DatabaseUrl = Annotated[str, AfterValidator(_database)]

@@ -17,13 +17,11 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.fields import plain_message
 from chassis.server_urls import DatabaseUrl as DatabaseUrl  # noqa: PLC0414 - re-exported: every service's settings have one
-from chassis.server_urls import has_known_password
+from chassis.server_urls import has_weak_password, password_of
+from chassis.weak_secrets import MINIMUM_KEY_BYTES, is_weak_key
 
 Environment = Literal["development", "production"]
 Algorithm = Literal["ES256", "HS256"]
-MINIMUM_KEY_BYTES = 32  # RFC 7518, 3.2: at least as long as the hash
-DIFFERENT_CHARACTERS = 8  # of sixteen in a random key in hex of 32 bytes hardly ever fewer than fourteen
-EMBEDDED_KEY_PREFIX = "development-only-"  # keys that start so are printed in public files: never for production
 DEVELOPMENT_SECRET_KEY = SecretStr("development-only-secret-key-not-for-production")
 DEVELOPMENT_SERVICE_SECRET = SecretStr("development-only-service-secret-not-for-production")
 OUR_KEYS = ("secret", "secret_key", "metrics_token")  # how the names of their fields end
@@ -97,12 +95,12 @@ class ServiceSettings(BaseSettings):
     @property
     def weak_keys(self) -> list[str]:
         """The variables of keys of ours that are in use and default or easily guessed. In production there are none."""
-        return [name.upper() for name, key in self._keys() if _is_weak(key)]
+        return [name.upper() for name, key in self._keys() if is_weak_key(key.get_secret_value())]
 
     @property
-    def default_logins(self) -> list[str]:
-        """The variables of servers' addresses with a password that everybody knows. In production there are none."""
-        return [name.upper() for name, value in self if name.endswith("_url") and has_known_password(str(value))]
+    def weak_logins(self) -> list[str]:
+        """The variables of servers' addresses with a password that is easily guessed. In production there are none."""
+        return [name.upper() for name, value in self._addresses() if has_weak_password(value)]
 
     @property
     def unused_keys(self) -> frozenset[str]:
@@ -122,9 +120,14 @@ class ServiceSettings(BaseSettings):
             if isinstance(value, SecretStr) and name.endswith(OUR_KEYS) and name not in self.unused_keys
         ]
 
-    def _equal_keys(self) -> list[str]:
-        keys = [(name.upper(), key.get_secret_value()) for name, key in self._keys()]
-        return [name for name, value in keys if sum(value == other for _, other in keys) > 1]
+    def _addresses(self) -> list[tuple[str, str]]:
+        return [(name, str(value)) for name, value in self if name.endswith("_url")]
+
+    def _equal_secrets(self) -> list[str]:
+        """One that gets out must not open a second door."""
+        secrets = [(name.upper(), key.get_secret_value()) for name, key in self._keys()]
+        secrets += [(name.upper(), password) for name, url in self._addresses() if (password := password_of(url))]
+        return [name for name, value in secrets if sum(value == other for _, other in secrets) > 1]
 
     @field_validator("*")
     @classmethod
@@ -148,9 +151,9 @@ class ServiceSettings(BaseSettings):
         wanting = [*self.weak_keys, *(["METRICS_TOKEN"] if self.metrics_token is None else [])]
         if self.production and wanting:
             raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(wanting)}")
-        if self.production and self.default_logins:
-            raise ValueError(f"set a user and a password of your own: {', '.join(self.default_logins)}")
-        if self.production and (same := self._equal_keys()):
+        if self.production and self.weak_logins:
+            raise ValueError(f"set a user and a long password of your own: {', '.join(self.weak_logins)}")
+        if self.production and (same := self._equal_secrets()):
             raise ValueError(f"give each a value of its own: {', '.join(same)}")
         for name, key in self._keys():
             if name in self.signing_keys and "-----BEGIN" in key.get_secret_value():
@@ -195,18 +198,6 @@ def load_settings(kind: type[Settings]) -> Settings:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         sys.stderr.write(f"{kind.__name__}: .env cannot be read: {why}\n")
     raise SystemExit(2)
-
-
-def _is_weak(key: SecretStr) -> bool:
-    """Too short, printed in a public file, of hardly any different characters, or one piece again and again."""
-    plain = key.get_secret_value()
-    repeats = plain in (plain + plain)[1:-1]
-    return (
-        len(plain.encode()) < MINIMUM_KEY_BYTES
-        or plain.startswith(EMBEDDED_KEY_PREFIX)
-        or len(set(plain)) < DIFFERENT_CHARACTERS
-        or repeats
-    )
 
 
 def _is_network(text: str) -> bool:

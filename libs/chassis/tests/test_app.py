@@ -329,7 +329,7 @@ def test_production_refuses_weak_keys_by_name_and_not_by_value(secret: str) -> N
     own = {
         "secret_key": token_hex(20),
         "metrics_token": token_hex(20),
-        "database_url": "postgresql://service:its-own@db.example/service",
+        "database_url": "postgresql://service:of-the-database@db.example/service",
     }
     assert _Settings(_env_file=None, environment="production", **own).production
 
