@@ -56,9 +56,9 @@ async def spend(desk: Desk, request: Request, identity: Identity, cost: int = 1)
         raise TooManyRequests
 
 
-async def admit(desk: Desk, request: Request) -> None:
+async def admit(desk: Desk, request: Request) -> bool:
     """For what is passed on: it counts for the caller, or for the address where nobody good is named; who that is, and what
-    they may do, is for the other service to say. Raises TooManyRequests.
+    they may do, is for the other service to say. Whether somebody good is named. Raises TooManyRequests.
     """
     try:
         identity = await authenticate(request)
@@ -67,8 +67,9 @@ async def admit(desk: Desk, request: Request) -> None:
         put_headers(request.scope, decision.headers())
         if not decision.allowed:
             raise TooManyRequests from None
-    else:
-        await spend(desk, request, identity)
+        return False
+    await spend(desk, request, identity)
+    return True
 
 
 async def limited(request: Request, identity: Annotated[Identity, Depends(identity_of)]) -> Identity:

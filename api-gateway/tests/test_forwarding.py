@@ -27,9 +27,9 @@ async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
         forwarder._http = httpx2.AsyncClient(
             timeout=httpx2.Timeout(30, pool=0.01), limits=httpx2.Limits(max_connections=1), trust_env=False
         )
-        first = asyncio.create_task(forwarder.forward(_request(), b"/"))
+        first = asyncio.create_task(forwarder.forward(_request(), b"/", b""))
         async with asyncio.timeout(10):
-            calls = (forwarder.forward(_request(), b"/") for _ in range(10))
+            calls = (forwarder.forward(_request(), b"/", b"") for _ in range(10))
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {Unavailable}
             assert breaker.state is BreakerState.CLOSED

@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 
+from api_gateway.routers.proxy import STRANGERS_BODY_BYTES
 from chassis.security import hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
 
@@ -68,3 +69,19 @@ async def test_no_answer_is_taken_for_another_kind_of_page_and_pages_load_nothin
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     policy = answer.headers.get("Content-Security-Policy", "")
     assert ("frame-ancestors 'none'" in policy) is path.endswith("/docs")
+
+
+async def test_a_stranger_sends_no_large_body_and_somebody_whom_we_know_does(gateway) -> None:
+    """Else a few hundred of them fill the process: each may take a minute over what MAX_BODY_BYTES allows."""
+
+    async def parts():
+        for _ in range(10):
+            yield b"x" * 10_000
+
+    path, known = "/api/v1/auth/login", gateway.token()
+    for body in (b"x" * 100_000, parts()):
+        refused = await gateway.http.post(path, content=body)
+        assert (refused.status_code, refused.json()["error"]) == (413, "payload_too_large")
+        assert "Without credentials" in refused.json()["message"]
+    assert (await gateway.http.post(path, content=b"x" * STRANGERS_BODY_BYTES)).status_code == 200
+    assert (await gateway.http.post(path, content=b"x" * 100_000, headers=known)).status_code == 200

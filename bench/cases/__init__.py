@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from bench.cases.accept_batch import AcceptBatch
 from bench.cases.accept_single import AcceptSingle
 from bench.cases.broadcast import broadcast_like
+from bench.cases.edge import edge
 from bench.cases.end_to_end import EndToEnd
 from bench.cases.gateway_processes import gateway_processes
 from bench.cases.growth import growth
@@ -36,6 +37,7 @@ CASES: Mapping[str, Callable[[Run], Result]] = {
     "gateway_processes": gateway_processes,
     "growth": growth,
     "memory": memory_and_start,
+    "edge": edge,
 }
 # Those that put load on, or ask for the rate of, the bare endpoint.
 WITH_WRK = frozenset(

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api_gateway.dependencies import admit, desk_of
 from api_gateway.services.forwarding import Forwarder
-from chassis.errors import NotFound
+from chassis.errors import NotFound, PayloadTooLarge
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 
 router = APIRouter(prefix="/api/v1", include_in_schema=False)
@@ -16,6 +16,7 @@ router = APIRouter(prefix="/api/v1", include_in_schema=False)
 OWNED = {USER_SERVICE: ("users", "auth", "applications", "api-keys"), TEMPLATE_SERVICE: ("templates",)}
 # Also those that no path has: the owner knows, and says in `Allow`, which ones there are.
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+STRANGERS_BODY_BYTES = 65_536
 # A path that another parser could read otherwise: dot segments, empty segments, anything encoded that separates.
 UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECASE)
 
@@ -24,10 +25,21 @@ async def forward(request: Request) -> Response:
     raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
     if UNSAFE.search(raw_path):
         raise NotFound
-    await admit(desk_of(request), request)
+    known = await admit(desk_of(request), request)
+    body = await (request.body() if known else _strangers_body(request))
     owner = request.url.path.split("/")[3]
     forwarders: dict[str, Forwarder] = request.app.state.forwarders
-    return await forwarders[owner].forward(request, raw_path)
+    return await forwarders[owner].forward(request, raw_path, body)
+
+
+async def _strangers_body(request: Request) -> bytes:
+    """Signing up and logging in take little, and many strangers may send at once. Raises PayloadTooLarge."""
+    body = bytearray()
+    async for part in request.stream():
+        body += part
+        if len(body) > STRANGERS_BODY_BYTES:
+            raise PayloadTooLarge(f"Without credentials a request body has at most {STRANGERS_BODY_BYTES} bytes")
+    return bytes(body)
 
 
 for prefix in (prefix for owned in OWNED.values() for prefix in owned):

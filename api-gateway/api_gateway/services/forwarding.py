@@ -24,9 +24,8 @@ class Forwarder:
             timeout=httpx2.Timeout(15.0, connect=1.0), follow_redirects=False, trust_env=False
         )
 
-    async def forward(self, request: Request, raw_path: bytes) -> Response:
+    async def forward(self, request: Request, raw_path: bytes, body: bytes) -> Response:
         url = self._origin.copy_with(raw_path=raw_path + _query(request))
-        body = await request.body()
         try:
             async with self._breaker.guard(never_made=httpx2.PoolTimeout):
                 answer = await self._http.request(request.method, url, headers=_headers(request), content=body)
