@@ -7,6 +7,7 @@ import pytest
 
 from chassis.security import hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
+from contracts.messages import NotificationMessage
 
 SCOPES = ("notifications:read", "notifications:write", "notifications:urgent", "status:write")
 
@@ -136,3 +137,35 @@ async def test_an_application_has_its_own_rate_limit(start) -> None:
     assert [answer.status_code for answer in answers] == [200, 200, 200, 429]
     assert answers[0].headers["RateLimit-Limit"] == "3"
     assert (await gateway.http.get(path, headers=_key(gateway, uuid4()))).headers["RateLimit-Limit"] == "100"
+
+
+async def test_what_a_test_key_sends_is_its_applications_apart_from_the_rest(gateway) -> None:
+    gateway.peers.add_template()
+    application = uuid4()
+    keys = {mode: _key(gateway, application, test=mode == "test") for mode in ("live", "test")}
+    ids = {mode: await _sent(gateway, headers, request_id="same") for mode, headers in keys.items()}
+    read = [NotificationMessage.model_validate_json(body) for body in await gateway.published(number=2)]
+    assert {str(one.notification_id): one.test for one in read} == {ids["live"]: False, ids["test"]: True}
+    for mode, headers in keys.items():
+        [one] = (await gateway.http.get("/api/v1/notifications", headers=headers)).json()["data"]
+        assert (one["notification_id"], one["test"]) == (ids[mode], mode == "test")
+    assert (await gateway.http.get(f"/api/v1/notifications/{ids['live']}", headers=keys["test"])).status_code == 404
+
+
+async def test_a_test_spends_nobodys_hour_and_is_counted_apart(start) -> None:
+    gateway = await start(recipient_limit_per_hour=12)
+    gateway.peers.add_template()
+    headers, user = _key(gateway, uuid4(), test=True), gateway.peers.add_user()
+    item = {
+        "notification_type": "email",
+        "user_id": str(user.id),
+        "template_code": "welcome",
+        "variables": {"name": "A"},
+    }
+    answer = await gateway.http.post(
+        "/api/v1/notifications/batch", json={"notifications": [item] * 20}, headers=headers
+    )
+    assert answer.json()["data"]["accepted"] == 20
+    await _sent(gateway, headers)
+    counted = gateway.app.state.metrics.get_sample_value("test_notifications_accepted_total", {"type": "email"})
+    assert counted == 21

@@ -119,6 +119,17 @@ async def test_a_key_has_its_form_no_scopes_by_default_and_a_year(world) -> None
     assert (await admin.call("POST", KEYS, json={"name": "k", "expires_at": later})).status_code == 422
 
 
+async def test_a_test_key_says_so_and_is_replaced_by_one(world) -> None:
+    admin = await world.admin()
+    made = await _key(admin, test=True)
+    again = (await admin.call("POST", f"{KEYS}/{made['id']}/rotate")).json()["data"]
+    for key in (made, again):
+        assert key["key"].startswith("nk_test_")
+        assert key["test"]
+        assert (await _info(world, key["key"]))["test"]
+    assert not (await _info(world, (await _key(admin))["key"]))["test"]
+
+
 async def test_a_rotated_key_stays_good_for_a_while(world) -> None:
     admin = await world.admin()
     old = await _key(admin)

@@ -20,9 +20,9 @@ from contracts.recipients import Channel
 # Values as their caller wrote them; rows of a gateway of the release before have them in jsonb only (ADR 16).
 GIVEN_VARIABLES = "coalesce(n.given_variables, CAST(n.variables AS json))::text AS variables"
 GIVEN_METADATA = "coalesce(n.given_metadata, CAST(n.metadata AS json))::text AS metadata"
-COLUMNS = f"""n.id, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id, n.template_code,
-    n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient, n.created_at,
-    n.expires_at, n.delivery_guarantee, n.replay"""
+COLUMNS = f"""n.id, n.caller, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id,
+    n.template_code, n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient,
+    n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
 # A statement that says what came of a round touches that round only: a person may have begun a fresh one since.
 ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]), CAST(:times AS timestamptz[]))
     AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.rowsets
@@ -73,6 +73,7 @@ class DueRow:
     """
 
     id: UUID
+    caller: str
     request_id: str
     correlation_id: str
     trace_context: str | None

@@ -86,6 +86,8 @@ async def create_notification(request: Request) -> Response:
     receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
     if receipt.fresh:
         desk.metrics.moved(asked.notification_type, receipt.status)
+        if identity.test:
+            desk.metrics.tested([asked.notification_type])
         return answer(_data(receipt), QUEUED, status=202)
     desk.metrics.replayed(1)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
@@ -118,7 +120,7 @@ async def create_batch(request: Request) -> Response:
     asked = await map_yielding(partial(_permitted, identity=identity), items)
     good = [one for one in asked if isinstance(one, NotificationRequest)]
     accepted = await desk.acceptor.accept_all(good, origin)
-    _count(desk, good, accepted)
+    _count(desk, identity, good, accepted)
     answers = iter(accepted)
     outcomes = [one if isinstance(one, ServiceError) else next(answers) for one in asked]
     results = [_item(index, outcome) for index, outcome in enumerate(outcomes)]
@@ -147,10 +149,15 @@ def _permitted(item: bytes, identity: Identity) -> NotificationRequest | Service
     return asked
 
 
-def _count(desk: Desk, asked: Sequence[NotificationRequest], outcomes: Sequence[Receipt | ServiceError]) -> None:
+def _count(
+    desk: Desk, identity: Identity, asked: Sequence[NotificationRequest], outcomes: Sequence[Receipt | ServiceError]
+) -> None:
     pairs = [(one, receipt) for one, receipt in zip(asked, outcomes, strict=True) if isinstance(receipt, Receipt)]
-    desk.metrics.moved_all((one.notification_type, receipt.status) for one, receipt in pairs if receipt.fresh)
-    desk.metrics.replayed(sum(not receipt.fresh for _, receipt in pairs))
+    fresh = [(one.notification_type, receipt.status) for one, receipt in pairs if receipt.fresh]
+    desk.metrics.moved_all(fresh)
+    desk.metrics.replayed(len(pairs) - len(fresh))
+    if identity.test:
+        desk.metrics.tested(channel for channel, _ in fresh)
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:

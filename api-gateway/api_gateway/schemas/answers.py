@@ -35,6 +35,7 @@ REJECTED_ITEM: JsonDict = {
     "data": None,
 }
 NOTIFICATION: JsonDict = {
+    "test": False,
     "notification_id": ID,
     "request_id": "req_unique_123",
     "correlation_id": "8f14e45f-ceea-467f-a9d1-5b6a3c1d2e0f",
@@ -142,6 +143,7 @@ class NotificationView(BaseModel):
     language: str | None
     priority: int
     metadata: JsonObject
+    test: bool = Field(description="Sent with a test key: no provider has it, and its outcome is simulated")
     status: Status
     error: str | None = Field(description="Stable code of the reason, for failed, suppressed, expired and unknown")
     error_detail: str | None

@@ -24,6 +24,11 @@ class GatewayMetrics:
         self._of: dict[tuple[str, str], Counter] = {
             (channel, status): promised.total.labels(channel, status) for channel, status in product(CHANNELS, Status)
         }
+        self._tests = Counter(
+            "test_notifications_accepted_total", "Notifications of test keys", ["type"], registry=registry
+        )
+        for channel in CHANNELS:
+            self._tests.labels(channel)
         self._replays = Counter(
             "idempotent_replays_total", "Requests answered with their first answer", registry=registry
         )
@@ -33,6 +38,10 @@ class GatewayMetrics:
 
     def moved(self, channel: str, status: str, times: int = 1) -> None:
         self._of[channel, status].inc(times)
+
+    def tested(self, channels: Iterable[str]) -> None:
+        for channel, times in Tally(channels).items():
+            self._tests.labels(channel).inc(times)
 
     def moved_all(self, pairs: Iterable[tuple[str, str]]) -> None:
         for (channel, status), times in Tally(pairs).items():

@@ -18,6 +18,7 @@ from chassis.broker import Broker, Publication, PublishFailed
 from chassis.database import DatabaseUnavailable
 from chassis.groupcommit import Closed, GroupCommit
 from chassis.jsons import to_json
+from chassis.security import is_test_caller
 from chassis.tracing import headers_of
 from chassis.yielding import map_yielding
 from contracts.messages import MESSAGE_VERSION
@@ -145,6 +146,7 @@ def letter(
         "expires_at": row.expires_at,
         "delivery_guarantee": row.delivery_guarantee,
         "replay": replay,
+        "test": is_test_caller(row.caller),
     }
     publication = Publication(
         routing_key=routing_key_of(row.notification_type, row.priority),

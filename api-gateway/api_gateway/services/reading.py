@@ -17,7 +17,7 @@ from api_gateway.schemas.answers import (
 from chassis.database import Database
 from chassis.envelope import Meta
 from chassis.json_values import JsonObject
-from chassis.security import Identity
+from chassis.security import Identity, is_test_caller
 from contracts.status import Status
 
 
@@ -117,6 +117,7 @@ def _fields(row: Row[Any], identity: Identity) -> dict[str, Any]:
     hidden = is_recipient(identity) and row.caller != identity.caller
     return {
         "notification_id": row.id,
+        "test": is_test_caller(row.caller),
         "metadata": JsonObject("{}" if hidden else row.metadata),
         "error": row.code,
         "error_detail": row.detail,

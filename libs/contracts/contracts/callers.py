@@ -93,4 +93,5 @@ def identity_of_key(info: ApiKeyInfo) -> Identity:
         application_id=None if info.application_id is None else str(info.application_id),
         rate_limit=info.rate_limit,
         channels=None if info.channels is None else frozenset(info.channels),
+        test=info.test,
     )

@@ -174,6 +174,7 @@ class ApiKeyInfo(Contract):
     application_id: UUID | None = None
     rate_limit: int | None = None
     channels: tuple[Channel, ...] | None = None
+    test: bool = False
 
 
 def first_id_of(instant: datetime) -> UUID:

@@ -38,7 +38,7 @@ class NotificationMessage(Contract):
 
     `replay` counts how often a person re-drove it after it had failed; each replay has a fresh budget of attempts.
     `queued_at` is when the gateway gave it to the broker, by the clock of the gateway's database; a gateway of the release
-    before does not say it.
+    before does not say it. `test`: it was sent with a test key, and its outcome is simulated.
     """
 
     version: Literal[1] = 1
@@ -57,6 +57,7 @@ class NotificationMessage(Contract):
     expires_at: AwareDatetime | None = None
     delivery_guarantee: DeliveryGuarantee = "at_least_once"
     replay: int = 0
+    test: bool = False
 
 
 # Somebody else's words: what no database keeps is left out, wherever an event is made or read.

@@ -26,6 +26,13 @@ class DeliveryMetrics:
         self.queues = promised.queues
         self._attempts = {state: promised.total.labels(channel, state) for state in STATES}
         self._seconds = promised.seconds.labels(channel)
+        self._tests = Counter(
+            "test_notifications_total",
+            "Delivery attempts of test keys, whose outcomes are simulated",
+            ["type", "status"],
+            registry=registry,
+        )
+        self._channel = channel
         self._ambiguous = Counter(
             "delivery_ambiguous_total", "Times nobody can know whether it was sent", ["type"], registry=registry
         ).labels(channel)
@@ -44,6 +51,9 @@ class DeliveryMetrics:
         ).labels(channel)
 
     def attempted(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
+        if message.test:
+            self._tests.labels(self._channel, row.state).inc()
+            return
         self._attempts[row.state].inc()
         self.doubted(row.doubt)
         match outcome:

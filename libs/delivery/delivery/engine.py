@@ -176,7 +176,7 @@ class Engine(Generic[Address, Content]):
         row = self._result(message, destination.key, outcome, standing)
         if not await self._record(row):
             return InOtherHands()
-        if target is not None:
+        if target is not None and not message.test:
             await self._channel.settle(message, target, outcome)
         self._note(message, row, outcome)
         return row

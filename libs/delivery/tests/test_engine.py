@@ -58,6 +58,7 @@ class HeldChannel:
     def __init__(self) -> None:
         self.gate, self.sending = asyncio.Event(), asyncio.Event()
         self.sends = self.open = 0
+        self.settled: list[Outcome] = []
         self.outcome: Outcome = Sent("p-1")
         self.unreachable: ProviderDown | None = None
 
@@ -83,7 +84,7 @@ class HeldChannel:
         return self.outcome
 
     async def settle(self, message, target, outcome) -> None:
-        pass
+        self.settled.append(outcome)
 
 
 class Told:
@@ -337,6 +338,35 @@ async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, c
     await engine.handle(Copy(_message()))
     assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 1
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1
+
+
+@pytest.mark.parametrize(
+    ("address", "verdict"),
+    [
+        ("ada@example.com", ("sent", None)),
+        ("ada+simulate-bounce@example.com", ("failed", "simulated_bounce")),
+        ("Simulate-Temporary@example.com", ("retrying", "simulated_temporary")),
+        ("simulate-no-answer@example.com", ("retrying", "simulated_no_answer")),
+    ],
+)
+async def test_what_a_test_key_sent_asks_no_provider(engine, channel, told, registry, address, verdict) -> None:
+    channel.unreachable = ProviderDown("smtp_unreachable")
+    for _ in range(2):
+        await engine.handle(Copy(_message(test=True, recipient=EmailRecipient(name="Ada", email=address))))
+    assert [(one.status, one.code) for one in told.verdicts] == [verdict] * 2
+    assert (channel.sends, channel.settled) == (0, [])
+    assert engine._attempts.admission.breaker.state is BreakerState.CLOSED
+    value = registry.get_sample_value
+    assert value("provider_request_seconds_count", {"type": "email"}) == 0
+    assert value("notifications_total", {"type": "email", "status": "sent"}) == 0
+    counted = {"failed": "failed", "retrying": "retry", "sent": "sent"}[verdict[0]]
+    assert value("test_notifications_total", {"type": "email", "status": counted}) == 2
+
+
+async def test_what_a_test_key_sent_at_most_once_may_end_in_doubt(engine, told) -> None:
+    doubtful = EmailRecipient(name="Ada", email="simulate-no-answer@example.com")
+    await engine.handle(Copy(_message(test=True, recipient=doubtful, delivery_guarantee="at_most_once")))
+    assert [(one.status, one.code) for one in told.verdicts] == [("unknown", "simulated_no_answer")]
 
 
 AFTER_A_DEATH = {"at_least_once": ("sent", 1), "at_most_once": ("unknown", 0)}

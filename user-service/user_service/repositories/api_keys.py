@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.security.api_keys import TEST_KEY
 from user_service.models import ApiKey, Application, User, table_of
 
 KEYS = table_of(ApiKey)
@@ -29,6 +30,10 @@ class StoredApiKey:
     created_at: datetime
     expires_at: datetime | None
     last_used_at: datetime | None
+
+    @property
+    def is_test(self) -> bool:
+        return self.prefix.startswith(TEST_KEY)
 
 
 @dataclass(frozen=True, slots=True)

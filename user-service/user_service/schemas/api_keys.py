@@ -18,6 +18,7 @@ KEY = {
     "prefix": "nk_live_4fGh81KqX2bn",
     "scopes": ["notifications:write", "users:read"],
     "application_id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c60",
+    "test": False,
     "owner_id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d",
     "created_at": "2026-01-01T12:00:00Z",
     "expires_at": "2027-01-01T00:00:00Z",
@@ -33,6 +34,7 @@ class ApiKeyRequest(BaseModel):
     name: Name
     application_id: UUID | None = Field(default=None, description="Null: a new application with the key's name")
     scopes: Annotated[list[Scope], Field(max_length=20)] = Field(default_factory=list)
+    test: bool = Field(default=False, description="What it sends goes the whole way, and to no provider")
     expires_at: Instant | None = Field(default=None, description="Within a year, which is what null means")
 
 
@@ -57,6 +59,7 @@ class ApiKeyView(BaseModel):
     prefix: str
     scopes: list[str]
     application_id: UUID
+    test: bool
     owner_id: UUID
     created_at: datetime
     expires_at: datetime | None
@@ -70,6 +73,7 @@ class ApiKeyView(BaseModel):
             prefix=stored.prefix,
             scopes=stored.scopes,
             application_id=stored.application_id,
+            test=stored.is_test,
             owner_id=stored.user_id,
             created_at=stored.created_at,
             expires_at=stored.expires_at,

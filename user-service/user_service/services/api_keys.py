@@ -60,7 +60,7 @@ class ApiKeys:
         expires_at = request.expires_at or now + LIFETIME
         if not now < expires_at <= now + LIFETIME:
             raise field_error("expires_at", "must lie within a year from now")
-        key = new_api_key()
+        key = new_api_key(test=request.test)
         async with self._database.begin() as connection:
             application_id = await _application(connection, maker, request)
             stored = await api_keys.add(
@@ -85,13 +85,13 @@ class ApiKeys:
         Raises ApiKeyNotFound, Forbidden for a scope that the maker lacks.
         """
         now = datetime.now(UTC)
-        key = new_api_key()
         async with self._database.begin() as connection:
             old = await api_keys.find(connection, key_id)
             if old is None:
                 raise ApiKeyNotFound
             if not all(maker.allows(scope) for scope in old.scopes):
                 raise Forbidden("A key cannot have a scope that its maker lacks")
+            key = new_api_key(test=old.is_test)
             lifetime = LIFETIME if old.expires_at is None else min(LIFETIME, old.expires_at - old.created_at)
             stored = await api_keys.add(
                 connection,
@@ -150,4 +150,5 @@ def _info(found: KeyInUse) -> ApiKeyInfo:
         application_id=found.key.application_id,
         rate_limit=found.rate_limit_per_minute,
         channels=None if found.channels is None else tuple(found.channels),
+        test=found.key.is_test,
     )

@@ -12,7 +12,7 @@ from chassis.security.dependencies import (
     require,
     require_admin,
 )
-from chassis.security.identity import ApiKeyDirectory, Authenticator, Identity
+from chassis.security.identity import ApiKeyDirectory, Authenticator, Identity, is_test_caller
 from chassis.security.jwks import Jwks
 from chassis.security.jwt import TokenKind, sign
 from chassis.security.keys import (
@@ -54,6 +54,7 @@ __all__ = [
     "hash_api_key",
     "identity_json",
     "identity_of",
+    "is_test_caller",
     "new_api_key",
     "public_jwk",
     "require",

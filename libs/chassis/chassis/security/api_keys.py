@@ -23,16 +23,18 @@ UNKNOWN_SECONDS = 2.0
 UNKNOWN_KEYS = 10_000
 ASKED_AT_ONCE = 20
 
+TEST_KEY = "nk_test_"  # how one begins
+
 _IDENTITY = TypeAdapter(Identity)
 
 
-def new_api_key() -> str:
-    """A new key, `nk_live_<id>_<secret><checksum>`, with 190 random bits in its secret.
+def new_api_key(*, test: bool = False) -> str:
+    """A new key, `nk_live_<id>_<secret><checksum>` (`nk_test_…` for tests), with 190 random bits in its secret.
 
     Shown once; only `hash_api_key` of it is kept. See `chassis.security.credentials` for the form.
     """
     name, secret = (_random(length) for length in (ID_CHARACTERS, SECRET_CHARACTERS))
-    return with_checksum(f"nk_live_{name}_{secret}")
+    return with_checksum(f"{TEST_KEY if test else 'nk_live_'}{name}_{secret}")
 
 
 def _random(length: int) -> str:

@@ -14,12 +14,21 @@ from chassis.security.tokens import TokenVerifier
 ADMIN_SCOPE = "admin"
 
 
+TEST_CALLER = "test:"  # how the caller of a test key begins
+
+
+def is_test_caller(caller: str) -> bool:
+    """Whether what that caller sends goes to no provider."""
+    return caller.startswith(TEST_CALLER)
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """`subject` is the user's id, or the API key's; `user_id` is the user, or the owner of the key's application.
 
     Of an API key: `application_id`, when the key ends (`expires_at`, in seconds since 1970), how many requests its
-    application has in a minute (`rate_limit`, None: what everybody has), and on which `channels` it may send (None: on all).
+    application has in a minute (`rate_limit`, None: what everybody has), on which `channels` it may send (None: on
+    all). `test`: what it sends is its application's too, but apart from the rest, and goes to no provider.
     """
 
     kind: Literal["user", "api_key"]
@@ -31,15 +40,19 @@ class Identity:
     application_id: str | None = None
     rate_limit: int | None = None
     channels: frozenset[str] | None = None
+    test: bool = False
 
     @property
     def caller(self) -> str:
-        """Names the caller for rate limits and idempotency keys: `user:<id>` or `key:<id of the application>`.
+        """Names the caller for rate limits and idempotency keys: `user:<id>`, `key:<id of the application>`, and
+        `test:<id of the application>` of test keys.
 
         Whatever key of an application is used: keys can be rotated. Applications that were made of keys have their ids, so
         what was sent before there were any is still theirs.
         """
-        return f"user:{self.subject}" if self.kind == "user" else f"key:{self.application_id or self.subject}"
+        if self.kind == "user":
+            return f"user:{self.subject}"
+        return f"{TEST_CALLER if self.test else 'key:'}{self.application_id or self.subject}"
 
     @property
     def is_admin(self) -> bool:
