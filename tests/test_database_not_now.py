@@ -19,7 +19,9 @@ import httpx2
 import pytest
 
 from chassis.security import ServiceTokens
-from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, SERVICES, Ports, Secrets
+from chassis.service_keys import development_key
+from contracts.lookups import API_GATEWAY, PUSH_SERVICE
+from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, SERVICES, Ports
 from devstack.postgres import start_postgres
 from devstack.stack import running_stack
 from devstack.story import TEMPLATE
@@ -84,7 +86,6 @@ class Running:
     """The system, a client that may do everything, and an operator's hand on its databases."""
 
     ports: Ports
-    secrets: Secrets
     operator: asyncpg.Connection
     http: httpx2.AsyncClient
     user_id: str = ""
@@ -131,7 +132,8 @@ class Running:
             path, body = path.replace(f"{{{name}}}", value), body.replace(f"{{{name}}}", value)
         headers = {"Content-Type": "application/json"}
         if path.startswith("/internal"):
-            token = ServiceTokens(self.secrets.service_secret, "api-gateway").issue(service)
+            caller = PUSH_SERVICE if path.endswith("/push-tokens/remove") else API_GATEWAY
+            token = ServiceTokens(development_key(caller)).issue(service)
             headers["Authorization"] = f"Bearer {token}"
         content = body if method in {"POST", "PUT", "PATCH"} else None
         return await self.http.request(method, f"{self._url(service)}{path}", content=content, headers=headers)
@@ -202,7 +204,7 @@ async def running(tmp_path: Path) -> AsyncIterator[Running]:
     async with running_stack(data, ports), httpx2.AsyncClient(timeout=40, trust_env=False) as http:
         postgres = await start_postgres(data / "postgres")  # joins the stack's own
         operator = await asyncpg.connect(host=postgres.socket, user="postgres", database="postgres")
-        system = Running(ports, Secrets.kept_in(data), operator, http)
+        system = Running(ports, operator, http)
         await _prepare(system)
         yield system
         await operator.close()

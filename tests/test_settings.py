@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any, Literal, get_args, get_origin
 
 import httpx2
@@ -26,6 +27,7 @@ import push_service.worker
 import template_service.main
 import user_service.main
 from chassis.security import SharedSecret
+from chassis.service_keys import ServiceKey, development_key
 from chassis.settings import load_settings, signing_secret
 from chassis.tracing import OFF
 from devstack.simulators.service_account import make_service_account
@@ -78,6 +80,7 @@ DB_PORT=5432
 """
 STRONG = "k" * 20 + "-strong-enough-for-a-test"
 ANOTHER = "m" * 20 + "-strong-enough-for-a-test"
+UNKNOWN_KEY = token_urlsafe(32)
 SAYS_NOTHING = "hunter2"  # what must never be quoted
 
 
@@ -95,6 +98,11 @@ def env(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> pytest.MonkeyPatch:
 @pytest.fixture
 def refusal(env: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> "Refusal":
     return Refusal(env, capsys)
+
+
+def own_key(service: str, private: str | None = None) -> dict[str, str]:
+    key = ServiceKey(service.replace("-worker", "-service"), private or token_urlsafe(32))
+    return {"SERVICE_PRIVATE_KEY": key.private, "SERVICE_PUBLIC_KEYS": f"{key.service}:{key.public}"}
 
 
 @dataclass
@@ -162,6 +170,8 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "SMTP_HOST": ("smtp://hunter2", "smtp.example.com:587", "a b"),
     "SMTP_EHLO_NAME": ("hunter2 hunter2", "tür"),
     "FCM_SERVICE_ACCOUNT_FILE": ("/nowhere/hunter2.json", "/", "/etc/hostname"),
+    "SERVICE_PRIVATE_KEY": ("hunter2", "-----BEGIN PRIVATE KEY----- hunter2", UNKNOWN_KEY),
+    "SERVICE_PUBLIC_KEYS": ("hunter2", "api-gateway:hunter2", f"api-gateway:{UNKNOWN_KEY}"),
     "FCM_SERVICE_ACCOUNT_JSON": ("hunter2", "{}", '{"private_key": "hunter2"}'),
 }  # fmt: skip
 
@@ -182,7 +192,6 @@ def test_every_text_that_means_something_is_tried_above() -> None:
         "SMTP_USER",
         "SMTP_PASSWORD",
         "SECRET_KEY",
-        "SERVICE_SECRET",
         "METRICS_TOKEN",
         "FCM_API_KEY",
         "WEB_PUSH_HOSTS",
@@ -261,10 +270,11 @@ def test_in_production_weak_keys_that_are_used_are_one_line_and_others_are_not_a
     env.setenv("ENVIRONMENT", "production")
     env.setenv("FCM_SERVICE_ACCOUNT_JSON", json.dumps(asdict(make_service_account("https://oauth2.example"))))
     line = refusal(service)
-    assert "SERVICE_SECRET" in line
+    assert "SERVICE_PRIVATE_KEY, SERVICE_PUBLIC_KEYS" in line
     assert "METRICS_TOKEN" in line
     assert ("SECRET_KEY" in line) is (service == "user-service"), "with ES256 only its keeper needs it"
-    env.setenv("SERVICE_SECRET", STRONG)
+    for name, value in own_key(service).items():
+        env.setenv(name, value)
     env.setenv("METRICS_TOKEN", ANOTHER)
     env.setenv("ALGORITHM", "HS256")
     if service in CHECKS_TOKENS:
@@ -301,7 +311,7 @@ def test_production_refuses_logins_that_are_easily_guessed_by_name(
 ) -> None:
     given = {
         "ENVIRONMENT": "production",
-        "SERVICE_SECRET": STRONG,
+        **own_key("email-worker"),
         "METRICS_TOKEN": ANOTHER,
         "DATABASE_URL": "postgresql://service:of-the-database@db.example/service",
         "RABBITMQ_URL": "amqp://service:of-the-broker@mq.example/",
@@ -318,22 +328,29 @@ def test_production_refuses_logins_that_are_easily_guessed_by_name(
 def test_production_refuses_a_key_that_is_long_and_easily_guessed(
     env: pytest.MonkeyPatch, refusal: Refusal, weak: str
 ) -> None:
-    line = refusal("user-service", ENVIRONMENT="production", SECRET_KEY=STRONG, SERVICE_SECRET=weak)
-    assert "SERVICE_SECRET" in line
+    line = refusal("user-service", ENVIRONMENT="production", SECRET_KEY=weak, **own_key("user-service"))
+    assert "SECRET_KEY" in line
     assert weak not in line
 
 
+def test_production_refuses_a_private_key_that_is_easily_guessed(refusal: Refusal) -> None:
+    assert "SERVICE_PRIVATE_KEY" in refusal(
+        "email-worker", ENVIRONMENT="production", **own_key("email-worker", "A" * 43)
+    )
+
+
 def test_production_refuses_one_key_for_two_purposes(env: pytest.MonkeyPatch, refusal: Refusal) -> None:
+    key = own_key("user-service")
     line = refusal(
         "user-service",
         ENVIRONMENT="production",
-        SECRET_KEY=STRONG,
-        SERVICE_SECRET=STRONG,
+        SECRET_KEY=key["SERVICE_PRIVATE_KEY"],
+        **key,
         METRICS_TOKEN=ANOTHER,
         DATABASE_URL="postgresql://service:of-the-database@db.example/service",
     )
     assert "SECRET_KEY" in line
-    assert "SERVICE_SECRET" in line
+    assert "SERVICE_PRIVATE_KEY" in line
 
 
 @pytest.mark.parametrize("other", ["METRICS_TOKEN", "DATABASE_URL", "REDIS_URL", "RABBITMQ_URL"])
@@ -345,15 +362,36 @@ def test_production_refuses_one_secret_for_two_doors(env: pytest.MonkeyPatch, re
         "RABBITMQ_URL": "amqp://service:of-the-broker@mq.example/",
         "REDIS_URL": "redis://:of-the-cache-and-more@cache.example/0",
     }
-    same = STRONG if other == "METRICS_TOKEN" else f"{given[other].partition(':')[0]}://service:{STRONG}@host.example/0"
-    line = refusal("email-worker", ENVIRONMENT="production", SERVICE_SECRET=STRONG, **{**given, other: same})
-    assert line.rstrip().endswith(f"SERVICE_SECRET, {other}") or line.rstrip().endswith(f"{other}, SERVICE_SECRET")
-    assert STRONG not in line
+    key = own_key("email-worker")
+    secret = key["SERVICE_PRIVATE_KEY"]
+    same = secret if other == "METRICS_TOKEN" else f"{given[other].partition(':')[0]}://service:{secret}@host.example/0"
+    line = refusal("email-worker", ENVIRONMENT="production", **key, **{**given, other: same})
+    assert set(line.rstrip().rpartition(": ")[2].split(", ")) == {"SERVICE_PRIVATE_KEY", other}
+    assert secret not in line
 
 
 @pytest.mark.parametrize("service", SETTINGS)
-def test_a_pem_is_no_service_secret(refusal: Refusal, service: str) -> None:
-    assert "SERVICE_SECRET" in refusal(service, SERVICE_SECRET=f"-----BEGIN PRIVATE KEY----- {SAYS_NOTHING * 9}")
+def test_a_service_does_not_start_with_a_key_that_the_others_do_not_know_as_its_own(
+    env: pytest.MonkeyPatch, refusal: Refusal, service: str
+) -> None:
+    own = own_key(service)
+    another = own_key("user-service" if service == "api-gateway" else "api-gateway")
+    for public in (
+        another["SERVICE_PUBLIC_KEYS"],
+        another["SERVICE_PUBLIC_KEYS"].rpartition(":")[0] + f":{UNKNOWN_KEY}",
+    ):
+        assert "SERVICE_PUBLIC_KEYS" in refusal(service, **{**own, "SERVICE_PUBLIC_KEYS": public})
+    both = f"{own['SERVICE_PUBLIC_KEYS']},{own_key(service)['SERVICE_PUBLIC_KEYS']},{another['SERVICE_PUBLIC_KEYS']}"
+    env.setenv("SERVICE_PRIVATE_KEY", own["SERVICE_PRIVATE_KEY"])
+    env.setenv("SERVICE_PUBLIC_KEYS", both)
+    assert len(load_settings(SETTINGS[service]).service_public_keys) == 3  # type: ignore[attr-defined]
+
+
+def test_production_believes_nobody_with_a_key_that_is_printed_in_public(refusal: Refusal) -> None:
+    own = own_key("user-service")
+    known = f"{own['SERVICE_PUBLIC_KEYS']},api-gateway:{development_key('api-gateway').public}"
+    given = {**own, "SERVICE_PUBLIC_KEYS": known, "SECRET_KEY": STRONG, "METRICS_TOKEN": ANOTHER}
+    assert "no default: SERVICE_PUBLIC_KEYS\n" in refusal("user-service", ENVIRONMENT="production", **given)
 
 
 @pytest.mark.parametrize("service", CHECKS_TOKENS)

@@ -47,7 +47,6 @@ from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceTokens
-from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing, traced
 from contracts.callers import build_authenticator
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
@@ -89,7 +88,7 @@ class Gateway:
             tracing,
         )
         self.database = Database(settings.database_url, pool_size=settings.database_pool_size)
-        tokens = ServiceTokens(signing_secret(settings.service_secret), API_GATEWAY)
+        tokens = ServiceTokens(settings.service_key)
         states = breaker_metrics(self.registry)
         self.users = ServiceClient(
             settings.user_service_url, USER_SERVICE, tokens, _breaker(USER_SERVICE, states), tracing
@@ -155,8 +154,8 @@ class Gateway:
         app.state.authenticator = build_authenticator(
             self.users,
             self.redis,
+            self.settings.service_key,
             shared_secret=self.settings.shared_secret,
-            service_secret=self.settings.service_secret.get_secret_value(),
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
 

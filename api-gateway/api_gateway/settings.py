@@ -1,20 +1,26 @@
 """What the gateway reads from its environment."""
 
 import re
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from chassis.fields import listed
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
-from chassis.settings import DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, TokenSettings
+from chassis.service_keys import development_key
+from chassis.settings import DatabaseUrl, TokenSettings
+from contracts.lookups import API_GATEWAY
+from contracts.peers import PeerSettings
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
-class GatewaySettings(TokenSettings):
+class GatewaySettings(PeerSettings, TokenSettings):
     """Every field is an environment variable of the same name in capitals."""
+
+    service: ClassVar[str] = API_GATEWAY
+    service_private_key: SecretStr = SecretStr(development_key(API_GATEWAY).private)
 
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/api_gateway"
     redis_url: RedisUrl = "redis://localhost:6379/0"
@@ -24,8 +30,6 @@ class GatewaySettings(TokenSettings):
     template_service_url: ServiceUrl = "http://localhost:8002"
     email_service_url: ServiceUrl = "http://localhost:8003"
     push_service_url: ServiceUrl = "http://localhost:8004"
-
-    service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     max_body_bytes: int = Field(default=4_194_304, description="A batch of 1,000 fits", gt=0)
     rate_limit_per_minute: int = Field(default=60_000, description="Requests a caller may make in a minute", gt=0)

@@ -7,12 +7,12 @@ from dataclasses import asdict
 
 from bench import books
 from bench.costs import per_notification
-from bench.load.lookups import Answer, Asker, Question
+from bench.load.lookups import ASKERS, Answer, Asker, Question
 from bench.load.run import output_of
 from bench.results import Result
 from bench.run import Run
 from delivery.settings import WorkerSettings
-from tests.e2e.system import KEYS, MODULES
+from tests.e2e.system import MODULES, SERVICE_KEYS
 
 OWNER = "user-service"
 # Who asks, how many at once, for how many: as many as there are requests under way in `accept_single` and `accept_batch`,
@@ -60,7 +60,7 @@ def _asked(run: Run, asker: Asker, *, callers: int, size: int, count: int) -> An
         size=size,
         user_service_url=f"http://127.0.0.1:{lab.system.ports[OWNER]}",
         redis_url=lab.redis.url,
-        service_secret=KEYS["SERVICE_SECRET"],
+        service_private_key=SERVICE_KEYS[ASKERS[asker]].private,
     )
     file = lab.folder / "question.json"
     file.write_text(json.dumps(asdict(question)))

@@ -8,7 +8,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +23,7 @@ from chassis.breaker import CircuitBreaker
 from chassis.cache import connect_redis
 from chassis.http_client import ServiceClient
 from chassis.security import ServiceTokens
+from chassis.service_keys import ServiceKey
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE, UserContact
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
@@ -30,6 +31,7 @@ from delivery.audience import Audience
 
 STAND_IN = EmailRecipient(name="Nobody", email="nobody@example.com")  # what a worker falls back to
 Asker = Literal["gateway", "worker"]
+ASKERS: Mapping[Asker, str] = {"gateway": API_GATEWAY, "worker": EMAIL_SERVICE}
 LookUp = Callable[[Sequence[UUID]], Awaitable[int]]  # how many of them were found
 
 
@@ -43,7 +45,7 @@ class Question:
     size: int
     user_service_url: str
     redis_url: str
-    service_secret: str
+    service_private_key: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,8 @@ def _message(user_id: UUID) -> NotificationMessage:
 
 
 async def answer(question: Question) -> Answer:
-    asker, make = {"gateway": (API_GATEWAY, gateway), "worker": (EMAIL_SERVICE, worker)}[question.asker]
-    tokens = ServiceTokens(question.service_secret, asker)
+    make = {"gateway": gateway, "worker": worker}[question.asker]
+    tokens = ServiceTokens(ServiceKey(ASKERS[question.asker], question.service_private_key))
     users = ServiceClient(question.user_service_url, USER_SERVICE, tokens, CircuitBreaker(USER_SERVICE))
     redis = connect_redis(question.redis_url)
     try:

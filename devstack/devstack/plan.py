@@ -58,10 +58,9 @@ def _is_taken(port: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """Keys of this installation, made at its first start and kept in its data folder."""
+    """What is secret of this installation: made at its first start and kept in its data folder."""
 
     secret_key: str
-    service_secret: str
 
     @classmethod
     def kept_in(cls, folder: Path) -> "Secrets":
@@ -69,6 +68,5 @@ class Secrets:
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
-            made = {"secret_key": secrets.token_urlsafe(48), "service_secret": secrets.token_urlsafe(48)}
-            file.write_text(json.dumps(made))
-        return cls(**json.loads(file.read_text()))
+            file.write_text(json.dumps({"secret_key": secrets.token_urlsafe(48)}))
+        return cls(json.loads(file.read_text())["secret_key"])

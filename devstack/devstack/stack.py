@@ -107,7 +107,6 @@ def _apps(
     common: dict[str, Any] = {
         "_env_file": None,
         "host": HOST,
-        "service_secret": secrets.service_secret,
         "user_service_url": f"http://{HOST}:{ports.users}",
         "template_service_url": f"http://{HOST}:{ports.templates}",
     }

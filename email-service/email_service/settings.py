@@ -1,12 +1,14 @@
 """What the e-mail service reads from its environment."""
 
 import ipaddress
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from chassis.service_keys import development_key
 from chassis.settings import DatabaseUrl
 from contracts.addresses import parse_sender
+from contracts.lookups import EMAIL_SERVICE
 from delivery.settings import WorkerSettings
 
 TlsMode = Literal["auto", "starttls", "implicit", "none"]
@@ -14,6 +16,9 @@ TlsMode = Literal["auto", "starttls", "implicit", "none"]
 
 class EmailSettings(WorkerSettings):
     """Every field is an environment variable of the same name in capitals."""
+
+    service: ClassVar[str] = EMAIL_SERVICE
+    service_private_key: SecretStr = SecretStr(development_key(EMAIL_SERVICE).private)
 
     port: int = Field(default=8003, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/email_service"

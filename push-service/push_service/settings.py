@@ -2,17 +2,22 @@
 
 from functools import cached_property
 from pathlib import Path
-from typing import Self
+from typing import ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
+from chassis.service_keys import development_key
 from chassis.settings import DatabaseUrl
+from contracts.lookups import PUSH_SERVICE
 from delivery.settings import WorkerSettings
 from push_service.service_account import ServiceAccount, is_loopback, is_plain_http, read_service_account
 
 
 class PushSettings(WorkerSettings):
     """Every field is an environment variable of the same name in capitals."""
+
+    service: ClassVar[str] = PUSH_SERVICE
+    service_private_key: SecretStr = SecretStr(development_key(PUSH_SERVICE).private)
 
     port: int = Field(default=8004, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/push_service"

@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict
 from pathlib import Path
-from secrets import token_hex
+from secrets import token_urlsafe
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -11,6 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
+from chassis.service_keys import ServiceKey
 from devstack.simulators.service_account import make_service_account
 from push_service.senders.fcm import FcmSender
 from push_service.senders.sender import Unconfigured
@@ -22,10 +23,12 @@ PUBLIC_PEM = ACCOUNT.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectP
 ELLIPTIC_PEM = (
     ec.generate_private_key(ec.SECP256R1()).private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
 )
+KEY = ServiceKey("push-service", token_urlsafe(32))
 PRODUCTION = {
     "environment": "production",
-    "service_secret": token_hex(20),
-    "metrics_token": token_hex(20),
+    "service_private_key": KEY.private,
+    "service_public_keys": {KEY.public: KEY.service},
+    "metrics_token": token_urlsafe(32),
     "database_url": "postgresql://service:of-the-database@db.example/service",
     "rabbitmq_url": "amqp://service:of-the-broker@mq.example/",
 }

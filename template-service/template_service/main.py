@@ -20,7 +20,6 @@ from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceCallers, ServiceTokens
-from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing
 from contracts.callers import build_authenticator
 from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE
@@ -88,12 +87,9 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     )
     app.state.render_turns = FairSemaphore(settings.render_concurrency, waiting=RENDERS_WAITING)
     app.state.authenticator = build_authenticator(
-        users,
-        cache_redis,
-        shared_secret=settings.shared_secret,
-        service_secret=settings.service_secret.get_secret_value(),
+        users, cache_redis, settings.service_key, shared_secret=settings.shared_secret
     )
-    app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), TEMPLATE_SERVICE)
+    app.state.service_callers = ServiceCallers(settings.service_public_keys, TEMPLATE_SERVICE)
     for module in (previews, templates, versions, internal):
         app.include_router(module.router)
     return app
@@ -101,5 +97,5 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
 
 def _users(settings: TemplateSettings, registry: CollectorRegistry, tracing: Tracing) -> ServiceClient:
     breaker = CircuitBreaker(USER_SERVICE, on_change=breaker_metrics(registry).labels(USER_SERVICE).set)
-    tokens = ServiceTokens(signing_secret(settings.service_secret), TEMPLATE_SERVICE)
+    tokens = ServiceTokens(settings.service_key)
     return ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker, tracing)

@@ -1,13 +1,21 @@
 """What this service reads from its environment."""
 
+from typing import ClassVar
+
 from pydantic import Field, SecretStr
 
 from chassis.server_urls import RedisUrl, ServiceUrl
-from chassis.settings import DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, TokenSettings
+from chassis.service_keys import development_key
+from chassis.settings import DatabaseUrl, TokenSettings
+from contracts.lookups import TEMPLATE_SERVICE
+from contracts.peers import PeerSettings
 
 
-class TemplateSettings(TokenSettings):
+class TemplateSettings(PeerSettings, TokenSettings):
     """Every variable has a default for development; production refuses the secrets' defaults."""
+
+    service: ClassVar[str] = TEMPLATE_SERVICE
+    service_private_key: SecretStr = SecretStr(development_key(TEMPLATE_SERVICE).private)
 
     port: int = Field(default=8002, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/template_service"
@@ -21,4 +29,3 @@ class TemplateSettings(TokenSettings):
     render_concurrency: int = Field(
         default=2, description="Templates compiled or rendered at a time, one of each caller: each takes a core", gt=0
     )
-    service_secret: SecretStr = Field(default=DEVELOPMENT_SERVICE_SECRET, description="Signs tokens between services")

@@ -13,6 +13,7 @@ from redis.asyncio import Redis
 
 from chassis.migrating import migrate
 from chassis.security import ServiceTokens, SharedSecret, SigningKey, sign
+from chassis.service_keys import development_key
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from template_service.main import create_app
 from template_service.migrating import ALEMBIC
@@ -21,7 +22,6 @@ from template_service.settings import TemplateSettings
 from tests.openapi.conformance import Conformance
 
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"
-SERVICE_SECRET = "a-key-for-service-tokens-in-these-tests"
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 
@@ -58,7 +58,6 @@ def settings(database_url: str) -> TemplateSettings:
         database_url=database_url,
         algorithm="HS256",
         secret_key=SECRET_KEY,
-        service_secret=SERVICE_SECRET,
         user_service_url=NOBODY,
     )
 
@@ -106,7 +105,9 @@ def service(client_with: Client, service_token: TokenFor) -> httpx2.AsyncClient:
 
 @pytest.fixture
 def service_token() -> TokenFor:
-    return lambda audience="template-service": ServiceTokens(SERVICE_SECRET, "api-gateway").issue(audience)
+    return lambda audience="template-service", *, caller="api-gateway": ServiceTokens(development_key(caller)).issue(
+        audience
+    )
 
 
 @pytest.fixture

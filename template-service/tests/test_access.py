@@ -2,6 +2,8 @@
 
 import pytest
 
+from contracts.lookups import SERVICES, TEMPLATE_SERVICE, USER_SERVICE
+
 TEMPLATES = "/api/v1/templates"
 READS = [
     ("GET", ""),
@@ -63,6 +65,13 @@ async def test_only_services_ask_for_many(admin, client_with, service_token) -> 
 @pytest.mark.parametrize("path", INTERNAL)
 async def test_a_token_for_another_service_is_refused(client_with, service_token, path) -> None:
     assert (await client_with(service_token("user-service")).get(path)).status_code == 401
+
+
+@pytest.mark.parametrize("path", INTERNAL)
+async def test_internal_routes_are_for_the_gateway_and_the_workers(client_with, service_token, path) -> None:
+    for service in SERVICES:
+        answered = await client_with(service_token(caller=service)).get(path)
+        assert (answered.status_code == 403) is (service in {USER_SERVICE, TEMPLATE_SERVICE}), service
 
 
 @pytest.mark.parametrize(("method", "path"), READS + WRITES)

@@ -12,7 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from chassis.envelope import answer, refusal
 from chassis.errors import NotFound
-from chassis.security import generate_es256_key, hash_api_key, public_jwk, verify_service_token
+from chassis.security import ServiceCallers, generate_es256_key, hash_api_key, public_jwk
 
 TEMPLATES = "/api/v1/templates"
 KEY = "nk_" + "k" * 43
@@ -21,10 +21,10 @@ KEY = "nk_" + "k" * 43
 class Users:
     """A user service with one signing key and one API key."""
 
-    def __init__(self, service_secret: str) -> None:
+    def __init__(self, public_keys: dict[str, str]) -> None:
         self.signing_key = generate_es256_key()
         self.address = ""
-        self._service_secret = service_secret
+        self._callers = ServiceCallers(public_keys, "user-service")
         self.app = FastAPI()
         self.app.add_api_route("/.well-known/jwks.json", self.jwks)
         self.app.add_api_route("/internal/api-keys/find", self.find, methods=["POST"])
@@ -33,8 +33,7 @@ class Users:
         return JSONResponse({"keys": [public_jwk(self.signing_key)]})
 
     async def find(self, request: Request) -> Response:
-        token = request.headers["Authorization"].removeprefix("Bearer ")
-        verify_service_token(token, self._service_secret, "user-service")
+        assert self._callers.authenticate(request.headers["Authorization"]) == "template-service"
         if (await request.json())["hash"] != hash_api_key(KEY):
             return refusal(NotFound())
         return answer({"id": str(uuid4()), "user_id": str(uuid4()), "scopes": ["templates:read"]})
@@ -56,7 +55,7 @@ async def served(app: FastAPI, port: int) -> AsyncIterator[None]:
 
 @pytest.fixture
 def users(settings) -> Users:
-    return Users(settings.service_secret.get_secret_value())
+    return Users(settings.service_public_keys)
 
 
 @pytest.fixture

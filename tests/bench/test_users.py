@@ -21,6 +21,7 @@ from bench.users import Walk, populate
 from chassis.breaker import CircuitBreaker
 from chassis.http_client import ServiceClient
 from chassis.security import ServiceTokens
+from chassis.service_keys import development_key
 from conftest import Databases
 from contracts.addresses import address_key
 from contracts.lookups import API_GATEWAY, USER_SERVICE, UserContact
@@ -59,7 +60,7 @@ class Service:
 async def service(databases: Databases, redis: Redis) -> AsyncIterator[Service]:
     settings = UserSettings(_env_file=None, database_url=await databases(ALEMBIC))
     app, database = create_app(settings, redis=redis), Database(settings.database_url)
-    tokens = ServiceTokens(settings.service_secret.get_secret_value(), API_GATEWAY)
+    tokens = ServiceTokens(development_key(API_GATEWAY))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = url_of(listener)
         client = ServiceClient(url, USER_SERVICE, tokens, CircuitBreaker(USER_SERVICE))
@@ -116,7 +117,7 @@ async def test_the_services_own_classes_find_whoever_is_there_and_no_one_else(
 
 
 async def test_a_worker_s_fallback_is_not_taken_for_a_find(service: Service, redis: Redis, unused_tcp_port) -> None:
-    tokens = ServiceTokens("s" * 32, API_GATEWAY)
+    tokens = ServiceTokens(development_key(API_GATEWAY))
     nobody = ServiceClient(f"http://127.0.0.1:{unused_tcp_port}", USER_SERVICE, tokens, CircuitBreaker(USER_SERVICE))
     assert await lookups.worker(nobody, redis)([uuid4()]) == 0
     await nobody.close()

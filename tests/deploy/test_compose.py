@@ -49,7 +49,10 @@ def test_development_publishes_on_loopback_only() -> None:
 
 
 def test_no_secret_has_a_default() -> None:
-    used = re.findall(r"\$\{(\w*(?:PASSWORD|SECRET|SECRET_KEY))\b([^}]*)\}", (ROOT / "docker-compose.yml").read_text())
+    used = re.findall(
+        r"\$\{(\w*(?:PASSWORD|SECRET_KEY|PRIVATE_KEY|PUBLIC_KEYS))\b([^}]*)\}",
+        (ROOT / "docker-compose.yml").read_text(),
+    )
     assert {name for name, _ in used} >= {"POSTGRES_PASSWORD", "REDIS_PASSWORD", "RABBITMQ_PASSWORD", "SECRET_KEY"}
     assert {name for name, rest in used if not rest.startswith(":?")} == set()
 

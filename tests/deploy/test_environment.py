@@ -7,7 +7,7 @@ import pytest
 from tests.deploy.compose import FOLDERS, READ_BY_LIBRARIES, ROOT, SETTINGS, production, variables
 
 OURS = sorted(SETTINGS)
-# What docker-compose itself needs, for its own servers and for the names of images.
+# What docker-compose itself needs: for its own servers, for the names of images, and one for each service.
 READ_BY_COMPOSE = {
     "POSTGRES_PASSWORD",
     "API_GATEWAY_DB_PASSWORD",
@@ -15,6 +15,11 @@ READ_BY_COMPOSE = {
     "TEMPLATE_SERVICE_DB_PASSWORD",
     "EMAIL_SERVICE_DB_PASSWORD",
     "PUSH_SERVICE_DB_PASSWORD",
+    "API_GATEWAY_PRIVATE_KEY",
+    "USER_SERVICE_PRIVATE_KEY",
+    "TEMPLATE_SERVICE_PRIVATE_KEY",
+    "EMAIL_SERVICE_PRIVATE_KEY",
+    "PUSH_SERVICE_PRIVATE_KEY",
     "REDIS_PASSWORD",
     "RABBITMQ_PASSWORD",
     "GRAFANA_PASSWORD",
@@ -60,6 +65,7 @@ def test_every_setting_that_a_service_offers_is_used_by_it(service: str) -> None
     folders = (
         ROOT / FOLDERS[service] / FOLDERS[service].replace("-", "_"),
         ROOT / "libs/chassis",
+        ROOT / "libs/contracts",
         ROOT / "libs/delivery",
     )
     code = "\n".join(

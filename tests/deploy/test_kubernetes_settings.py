@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
+from chassis.service_keys import ServiceKey
 from chassis.settings import ServiceSettings
 from devstack.simulators.service_account import make_service_account
 from tests.deploy.manifests import (
@@ -33,7 +34,7 @@ from tests.deploy.manifests import (
 # Read by others than the settings: the OpenTelemetry SDK, OpenSSL.
 READ_BY_OTHERS = {"SSL_CERT_FILE"}
 TRACING = "OTEL_"
-KEYS = {"SECRET_KEY", "SERVICE_SECRET", "METRICS_TOKEN"}
+KEYS = {"SECRET_KEY", "SERVICE_PRIVATE_KEY", "SERVICE_PUBLIC_KEYS", "METRICS_TOKEN"}
 GATEWAY_POD, CLIENT = "10.1.2.3", "203.0.113.7"
 
 
@@ -83,7 +84,7 @@ def test_the_placeholders_of_the_example_are_refused(
 ) -> None:
     given = environment(deployment)
     placeholders = {name: value for name, value in given.items() if isinstance(value, SecretKey) and name in KEYS}
-    assert "SERVICE_SECRET" in placeholders
+    assert "SERVICE_PRIVATE_KEY" in placeholders
     values = _strong_values(deployment)
     values |= {name: example_secrets()[value.secret][value.key] for name, value in placeholders.items()}
     with pytest.raises(ValidationError) as refused:
@@ -156,10 +157,22 @@ def _strong_values(workload: Document) -> dict[str, str]:
         "REDIS_URL": "rediss://r",
         "RABBITMQ_URL": f"amqp://u:{secrets.token_urlsafe(24)}@rabbitmq/",
     }
+    key = ServiceKey(service_of(workload).folder, secrets.token_urlsafe(32))
+    known = {
+        **addresses,
+        "SERVICE_PRIVATE_KEY": key.private,
+        "SERVICE_PUBLIC_KEYS": f"{key.service}:{key.public}",
+    }
     for name, value in given.items():
         if isinstance(value, SecretKey) and not name.startswith("FCM_"):
-            values[name] = addresses.get(name) or secrets.token_urlsafe(48)
+            values[name] = known.get(name) or secrets.token_urlsafe(48)
     return values
+
+
+@pytest.mark.parametrize("workload", workloads(), ids=identity)
+def test_a_service_gets_its_own_private_key_and_no_other(workload: Document) -> None:
+    deployment = workload["metadata"]["name"].removeprefix("migrate-")
+    assert environment(workload)["SERVICE_PRIVATE_KEY"] == SecretKey(deployment, "SERVICE_PRIVATE_KEY")
 
 
 def _load(

@@ -9,18 +9,19 @@ import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 from uuid import uuid4
 
 import httpx2
 
 from chassis.migrating import migrate
+from chassis.service_keys import ServiceKey
 from tests.servers.process import ServerProcess, free_port, wait_until
 from tests.servers.rabbitmq import RabbitServer
 
 ROOT = Path(__file__).resolve().parents[2]
 ADMIN = {"email": "root@example.com", "password": uuid4().hex}
-KEYS = {"SECRET_KEY": uuid4().hex * 2, "SERVICE_SECRET": uuid4().hex * 2}
 MODULES = {
     "user-service": "user_service",
     "template-service": "template_service",
@@ -28,6 +29,9 @@ MODULES = {
     "push-service": "push_service",
     "api-gateway": "api_gateway",
 }
+SECRET_KEY = uuid4().hex * 2
+SERVICE_KEYS = {service: ServiceKey(service, token_urlsafe(32)) for service in MODULES}
+PUBLIC_KEYS = ",".join(f"{service}:{key.public}" for service, key in SERVICE_KEYS.items())
 MEMORY = ("--keep", "500000", "--no-journal")  # every message is there to be counted
 ENDS = {"sent", "delivered", "failed", "suppressed", "cancelled", "expired", "unknown"}
 
@@ -145,7 +149,9 @@ class System:
 
     def _env(self, service: str) -> dict[str, str]:
         return {
-            **KEYS,
+            "SECRET_KEY": SECRET_KEY,
+            "SERVICE_PRIVATE_KEY": SERVICE_KEYS[service].private,
+            "SERVICE_PUBLIC_KEYS": PUBLIC_KEYS,
             "HOST": "127.0.0.1",
             "PORT": str(self.ports[service]),
             "DATABASE_URL": self.databases[service],

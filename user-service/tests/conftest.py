@@ -14,6 +14,7 @@ from redis.asyncio import Redis
 from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.security import ServiceTokens
+from chassis.service_keys import development_key
 from tests.openapi.conformance import Conformance
 from user_service.main import create_app
 from user_service.repositories import users
@@ -84,9 +85,8 @@ class World:
     def metric(self, name: str, **labels: str) -> float:
         return self.app.state.metrics.get_sample_value(name, labels) or 0.0
 
-    def service_headers(self, audience: str = "user-service") -> dict[str, str]:
-        tokens = ServiceTokens(self.settings.service_secret.get_secret_value(), "api-gateway")
-        return {"Authorization": f"Bearer {tokens.issue(audience)}"}
+    def service_headers(self, audience: str = "user-service", *, caller: str = "api-gateway") -> dict[str, str]:
+        return {"Authorization": f"Bearer {ServiceTokens(development_key(caller)).issue(audience)}"}
 
 
 @dataclass

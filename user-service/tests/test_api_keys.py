@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import text
 
-from chassis.security import API_KEY_CACHE, hash_api_key
+from chassis.security import api_key_cache, hash_api_key
 
 PATH = "/api/v1/api-keys"
 
@@ -46,11 +46,12 @@ async def test_a_narrow_key_of_an_administrator_makes_no_keys_and_an_admin_key_d
 async def test_a_revoked_key_is_refused_at_once(world, redis) -> None:
     key = await world.api_key("users:read")
     assert (await key.call("GET", "/api/v1/users")).status_code == 200
-    copy = f"{API_KEY_CACHE}:{hash_api_key(key.key)}"
-    await redis.set(copy, b"a reader's copy")
+    caches = ("api-key", api_key_cache("api-gateway"), api_key_cache("template-service"))
+    copies = [f"{cache}:{hash_api_key(key.key)}" for cache in caches]
+    await redis.mset(dict.fromkeys(copies, b"a reader's copy"))
     assert (await key.owner.call("DELETE", f"{PATH}/{key.id}")).status_code == 200
     assert (await key.call("GET", "/api/v1/users")).status_code == 401
-    assert await redis.get(copy) == b""
+    assert await redis.mget(copies) == [b""] * 3
     assert (await key.owner.call("DELETE", f"{PATH}/{key.id}")).json()["error"] == "api_key_not_found"
 
 

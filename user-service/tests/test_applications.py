@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import text
 
 from chassis.migrating import migrate
-from chassis.security import API_KEY_CACHE, hash_api_key
+from chassis.security import api_key_cache, hash_api_key
+from contracts.lookups import API_GATEWAY
 
 PATH, KEYS = "/api/v1/applications", "/api/v1/api-keys"
 
@@ -98,7 +99,7 @@ async def test_what_changes_in_an_application_takes_its_keys_copies_away(world, 
     admin = await world.admin()
     made = await _made(admin)
     key = (await _key(admin, application_id=made["id"]))["key"]
-    copy, headers = f"{API_KEY_CACHE}:{hash_api_key(key)}", {"X-API-Key": key}
+    copy, headers = f"{api_key_cache(API_GATEWAY)}:{hash_api_key(key)}", {"X-API-Key": key}
     for change, status in (({"disabled": True}, 401), ({"disabled": False}, 200)):
         await redis.set(copy, b"a reader's copy")
         assert (await admin.call("PATCH", f"{PATH}/{made['id']}", json=change)).status_code == 200

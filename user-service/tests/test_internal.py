@@ -3,12 +3,17 @@
 import itertools
 from uuid import uuid4
 
+import pytest
 from sqlalchemy import text
 
 from chassis.security import hash_api_key
 from contracts.lookups import (
     API_GATEWAY,
+    EMAIL_SERVICE,
     MAX_USER_QUESTION,
+    PUSH_SERVICE,
+    SERVICES,
+    TEMPLATE_SERVICE,
     USER_CACHE,
     ApiKeyInfo,
     UserContact,
@@ -120,19 +125,20 @@ async def test_a_worker_drops_a_dead_token_once(world) -> None:
     path = f"/internal/users/{user.id}/push-tokens/remove"
     removed = []
     for _ in range(2):
-        answer = await world.http.post(path, json={"token": "dead"}, headers=world.service_headers())
+        answer = await world.http.post(path, json={"token": "dead"}, headers=world.service_headers(caller=PUSH_SERVICE))
         assert answer.status_code == 200
         removed.append(answer.json()["data"]["removed"])
     assert removed == [True, False]
     assert (await user.call("GET")).json()["data"]["push_token"] is None
 
 
-ROUTES = (
-    ("GET", "/internal/users/{id}"),
-    ("POST", "/internal/users/find"),
-    ("POST", "/internal/api-keys/find"),
-    ("POST", "/internal/users/{id}/push-tokens/remove"),
-)
+# And the services that may call each.
+ROUTES = {
+    ("GET", "/internal/users/{id}"): {API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE},
+    ("POST", "/internal/users/find"): {API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE},
+    ("POST", "/internal/api-keys/find"): {API_GATEWAY, TEMPLATE_SERVICE},
+    ("POST", "/internal/users/{id}/push-tokens/remove"): {PUSH_SERVICE},
+}
 
 
 async def test_only_a_service_token_for_this_service_opens_the_internal_routes(world) -> None:
@@ -148,6 +154,15 @@ async def test_only_a_service_token_for_this_service_opens_the_internal_routes(w
     for (method, path), headers in itertools.product(ROUTES, wrong):
         answer = await world.http.request(method, path.format(id=admin.id), headers=headers, json=body)
         assert answer.status_code == 401, (path, headers)
+
+
+@pytest.mark.parametrize("route", ROUTES)
+async def test_an_internal_route_is_for_the_services_that_need_it(world, route) -> None:
+    method, path = route
+    for service in SERVICES:
+        headers = world.service_headers(caller=service)
+        answer = await world.http.request(method, path.format(id=uuid4()), headers=headers, json={})
+        assert (answer.status_code != 403) is (service in ROUTES[route]), service
 
 
 async def test_the_internal_routes_are_not_documented(world) -> None:
@@ -181,7 +196,8 @@ async def test_a_dead_token_s_removal_takes_the_readers_copies_away(world, redis
     copy = f"{USER_CACHE}:{user.id}"
     await redis.set(copy, b"an old copy")
     path = f"/internal/users/{user.id}/push-tokens/remove"
-    assert (await world.http.post(path, json={"token": "t1"}, headers=world.service_headers())).is_success
+    by_push = world.service_headers(caller=PUSH_SERVICE)
+    assert (await world.http.post(path, json={"token": "t1"}, headers=by_push)).is_success
     assert not await redis.get(copy)
 
 

@@ -17,7 +17,6 @@ from chassis.errors import Unavailable
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.security import RevokedTokens, ServiceCallers, TokenVerifier
-from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import USER_SERVICE
@@ -110,7 +109,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     )
     app.state.services = services
     app.state.authenticator = CheckedAuthenticator(services.verifier, services.api_keys, revoked, services.users)
-    app.state.service_callers = ServiceCallers(signing_secret(settings.service_secret), USER_SERVICE)
+    app.state.service_callers = ServiceCallers(settings.service_public_keys, USER_SERVICE)
     for module in ROUTERS:
         app.include_router(module.router)
     app.include_router(internal.straight)

@@ -1,13 +1,16 @@
 """What the user service reads from its environment."""
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from chassis.fields import listed
 from chassis.server_urls import RedisUrl
-from chassis.settings import DEVELOPMENT_SERVICE_SECRET, DatabaseUrl, TokenSettings
+from chassis.service_keys import development_key
+from chassis.settings import DatabaseUrl, TokenSettings
+from contracts.lookups import USER_SERVICE
+from contracts.peers import PeerSettings
 
 PUSH_HOSTS = (
     "fcm.googleapis.com",
@@ -18,8 +21,11 @@ PUSH_HOSTS = (
 )
 
 
-class UserSettings(TokenSettings):
+class UserSettings(PeerSettings, TokenSettings):
     """Every field is an environment variable of the same name in capitals."""
+
+    service: ClassVar[str] = USER_SERVICE
+    service_private_key: SecretStr = SecretStr(development_key(USER_SERVICE).private)
 
     port: int = Field(default=8001, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/user_service"
@@ -31,7 +37,6 @@ class UserSettings(TokenSettings):
     session_max_days: int = Field(
         default=90, description="After a login, however often it was refreshed", gt=0, le=3_650
     )
-    service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     open_registration: bool = Field(default=True, description="May anybody sign up, or only administrators add users")
     web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(

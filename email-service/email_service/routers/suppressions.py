@@ -1,4 +1,4 @@
-"""The suppression list for other services and operators; service tokens only. An address is named by its fingerprint."""
+"""The suppression list for operators; the gateway's tokens only. An address is named by its fingerprint."""
 
 from typing import Annotated
 
@@ -8,9 +8,12 @@ from starlette.responses import Response
 from chassis.envelope import answer
 from chassis.errors import NotFound
 from chassis.security import calling_service
+from contracts.lookups import API_GATEWAY
 from email_service.suppression import SuppressionList
 
-router = APIRouter(prefix="/internal/suppressions", include_in_schema=False, dependencies=[Depends(calling_service)])
+router = APIRouter(
+    prefix="/internal/suppressions", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]
+)
 
 # SHA-256 of the address in lower case. Not the address: paths end up in access logs.
 Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]

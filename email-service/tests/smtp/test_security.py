@@ -7,7 +7,7 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
-from secrets import token_hex
+from secrets import token_urlsafe
 
 import pytest
 from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
@@ -17,12 +17,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
+from chassis.service_keys import ServiceKey
 from delivery.outcomes import AccountRefused, ProviderDown
 from email_service.senders.smtp_connector import SmtpConnector
 from email_service.senders.smtp_phases import NoConnection
 from email_service.settings import EmailSettings
 
-SECRET = token_hex(20)
+KEY = ServiceKey("email-service", token_urlsafe(32))
 
 
 @pytest.fixture(scope="session")
@@ -104,8 +105,9 @@ def settings(port: int, **others: object) -> EmailSettings:
 
 def production(port: int, **others: object) -> EmailSettings:
     own = {
-        "service_secret": SECRET,
-        "metrics_token": SECRET[::-1],
+        "service_private_key": KEY.private,
+        "service_public_keys": {KEY.public: KEY.service},
+        "metrics_token": token_urlsafe(32),
         "database_url": "postgresql://service:of-the-database@db.example/service",
         "rabbitmq_url": "amqp://service:of-the-broker@mq.example/",
     }

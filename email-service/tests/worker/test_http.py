@@ -7,7 +7,8 @@ import pytest
 
 from chassis.broker import BrokerUnavailable
 from chassis.security import ServiceTokens
-from contracts.lookups import API_GATEWAY, EMAIL_SERVICE
+from chassis.service_keys import development_key
+from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE
 from contracts.topology import queues_of
 from email_service.addresses import fingerprint
 from tests.hostile import Operation, operations_of, withstand
@@ -41,14 +42,16 @@ async def test_a_healthy_worker_says_so(world):
     }
 
 
-async def test_a_suppression_can_be_seen_and_pardoned_by_services_only(world, message, lookups, inbox, until):
+async def test_a_suppression_can_be_seen_and_pardoned_by_the_gateway_only(world, message, lookups, inbox, until):
     user = lookups.add_user("bounce@example.com")
     mark = fingerprint("bounce@example.com")
-    token = ServiceTokens(world.settings.service_secret.get_secret_value(), API_GATEWAY).issue(EMAIL_SERVICE)
+    token, another = (ServiceTokens(development_key(one)).issue(EMAIL_SERVICE) for one in (API_GATEWAY, USER_SERVICE))
     async with world.worker() as app, world.http(app) as http:
         await world.publish(message(user))
         await until(lambda: world.failed)
         assert (await http.get(f"/internal/suppressions/{mark}")).status_code == 401
+        http.headers["Authorization"] = f"Bearer {another}"
+        assert (await http.delete(f"/internal/suppressions/{mark}")).status_code == 403
         http.headers["Authorization"] = f"Bearer {token}"
         found = (await http.get(f"/internal/suppressions/{mark}")).json()["data"]
         assert (found["masked"], found["reason"]) == ("b***@example.com", "bounced")
@@ -60,13 +63,15 @@ async def test_a_suppression_can_be_seen_and_pardoned_by_services_only(world, me
         await until(lambda: inbox.emails.refused == 2)
 
 
-async def test_its_ledger_is_told_to_services_only(world, message, lookups, inbox, until):
-    token = ServiceTokens(world.settings.service_secret.get_secret_value(), API_GATEWAY).issue(EMAIL_SERVICE)
+async def test_its_ledger_is_told_to_the_gateway_only(world, message, lookups, inbox, until):
+    token, another = (ServiceTokens(development_key(one)).issue(EMAIL_SERVICE) for one in (API_GATEWAY, USER_SERVICE))
     everything = {"first": str(UUID(int=0)), "last": str(UUID(int=2**128 - 1))}
     async with world.worker() as app, world.http(app) as http:
         await world.publish(message(lookups.add_user("ada@example.com")))
         await until(lambda: inbox.emails.total == 1)
         assert (await http.get("/internal/ledger", params=everything)).status_code == 401
+        http.headers["Authorization"] = f"Bearer {another}"
+        assert (await http.get("/internal/ledger", params=everything)).status_code == 403
         http.headers["Authorization"] = f"Bearer {token}"
 
         async def sent() -> int:
@@ -94,7 +99,7 @@ async def test_its_queues_are_measured_and_not_shown_while_they_cannot_be_seen(w
 
 
 async def test_no_operation_answers_5xx(world):
-    token = ServiceTokens(world.settings.service_secret.get_secret_value(), API_GATEWAY).issue(EMAIL_SERVICE)
+    token = ServiceTokens(development_key(API_GATEWAY)).issue(EMAIL_SERVICE)
     operations = [
         Operation("GET", "/internal/ledger", (), ("first", "last")),
         Operation("GET", "/internal/suppressions/{fingerprint}", ("fingerprint",)),

@@ -23,8 +23,7 @@ from chassis.weak_secrets import MINIMUM_KEY_BYTES, is_weak_key
 Environment = Literal["development", "production"]
 Algorithm = Literal["ES256", "HS256"]
 DEVELOPMENT_SECRET_KEY = SecretStr("development-only-secret-key-not-for-production")
-DEVELOPMENT_SERVICE_SECRET = SecretStr("development-only-service-secret-not-for-production")
-OUR_KEYS = ("secret", "secret_key", "metrics_token")  # how the names of their fields end
+OUR_KEYS = ("secret_key", "private_key", "metrics_token")  # how the names of their fields end
 MAX_SECONDS = 31_536_000  # a year: what is longer is a mistake, and may not fit where it is added to a time
 
 
@@ -107,11 +106,6 @@ class ServiceSettings(BaseSettings):
         """Fields of keys of ours that the service does not use as it is configured, and so never asks for."""
         return frozenset()
 
-    @property
-    def signing_keys(self) -> frozenset[str]:
-        """Fields of the keys that sign with HS256."""
-        return frozenset({"service_secret"})
-
     def _keys(self) -> list[tuple[str, SecretStr]]:
         """Only keys of our own, those of `OUR_KEYS`: a password that a provider gave us is the provider's choice."""
         return [
@@ -155,9 +149,6 @@ class ServiceSettings(BaseSettings):
             raise ValueError(f"set a user and a long password of your own: {', '.join(self.weak_logins)}")
         if self.production and (same := self._equal_secrets()):
             raise ValueError(f"give each a value of its own: {', '.join(same)}")
-        for name, key in self._keys():
-            if name in self.signing_keys and "-----BEGIN" in key.get_secret_value():
-                raise ValueError(f"{name.upper()} is a PEM, a key of another kind: it takes random text")
         return self
 
 
@@ -178,9 +169,11 @@ class TokenSettings(ServiceSettings):
     def unused_keys(self) -> frozenset[str]:
         return frozenset() if self.algorithm == "HS256" else frozenset({"secret_key"})
 
-    @property
-    def signing_keys(self) -> frozenset[str]:
-        return super().signing_keys | (frozenset({"secret_key"}) if self.algorithm == "HS256" else frozenset())
+    @model_validator(mode="after")
+    def _shared_secret_is_text(self) -> Self:
+        if self.shared_secret is not None and "-----BEGIN" in self.shared_secret:
+            raise ValueError("SECRET_KEY is a PEM, a key of another kind: it takes random text")
+        return self
 
 
 Settings = TypeVar("Settings", bound=ServiceSettings)

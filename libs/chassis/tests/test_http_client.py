@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import AsyncIterator
+from secrets import token_urlsafe
 
 import pytest
 from fastapi import FastAPI, Request
@@ -14,8 +15,11 @@ from chassis.envelope import Envelope
 from chassis.error_handlers import install_error_handlers
 from chassis.http_client import DependencyUnavailable, ServiceClient, data_of, found_of
 from chassis.security import ServiceCallers, ServiceTokens
+from chassis.service_keys import ServiceKey
 from tests.holding import holding_server
 from tests.serving import serving
+
+ME = ServiceKey("me", token_urlsafe(32))
 
 NUMBER = TypeAdapter(Envelope[int])
 
@@ -46,7 +50,7 @@ async def things() -> AsyncIterator[str]:
     """A service that lets other services in, and answers POSTs with their body's length."""
     app = FastAPI()
     install_error_handlers(app)
-    callers = ServiceCallers("s" * 32, "things")
+    callers = ServiceCallers({ME.public: ME.service}, "things")
 
     @app.get("/elsewhere")
     async def elsewhere() -> RedirectResponse:
@@ -63,20 +67,22 @@ async def things() -> AsyncIterator[str]:
 
 @pytest.mark.parametrize("ahead", [-600, 0, 600])
 async def test_a_clock_that_is_off_keeps_nobody_out(things: str, ahead: float) -> None:
-    tokens = ServiceTokens("s" * 32, "me", clock=lambda: time.time() + ahead)
+    tokens = ServiceTokens(ME, clock=lambda: time.time() + ahead)
     client = ServiceClient(things, "things", tokens, CircuitBreaker("things"))
     assert [await client.post("/things", b"four") for _ in range(2)] == [(200, b"4")] * 2
     await client.close()
 
 
-async def test_another_secret_is_still_refused(things: str) -> None:
-    client = ServiceClient(things, "things", ServiceTokens("x" * 32, "me"), CircuitBreaker("things"))
+async def test_another_key_is_still_refused(things: str) -> None:
+    client = ServiceClient(
+        things, "things", ServiceTokens(ServiceKey("me", token_urlsafe(32))), CircuitBreaker("things")
+    )
     assert (await client.post("/things", b"four"))[0] == 401
     await client.close()
 
 
 async def test_a_redirect_is_an_answer_that_is_not_followed(things: str) -> None:
-    client = ServiceClient(f"{things}/", "things", ServiceTokens("s" * 32, "me"), CircuitBreaker("things"))
+    client = ServiceClient(f"{things}/", "things", ServiceTokens(ME), CircuitBreaker("things"))
     assert (await client.get("/elsewhere"))[0] == 307
     await client.close()
 
@@ -85,7 +91,7 @@ async def test_a_service_that_hangs_keeps_nobody_from_asking_it_again() -> None:
     """No call waits for a place: each is made, and is a failure for the breaker to count."""
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=200))
     async with holding_server() as holding:
-        client = ServiceClient(holding.url, "slow", ServiceTokens("s" * 32, "me"), breaker)
+        client = ServiceClient(holding.url, "slow", ServiceTokens(ME), breaker)
         async with asyncio.timeout(10):
             outcomes = await asyncio.gather(*(client.get("/") for _ in range(200)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {DependencyUnavailable}

@@ -35,6 +35,7 @@ from chassis.logs import configure_logs
 from chassis.metrics import new_registry
 from chassis.security import ServiceTokens
 from chassis.server import serve
+from chassis.service_keys import development_key
 from chassis.settings import ServiceSettings
 from chassis.tracing import OFF, TRACEPARENT, Tracing, trace_context, traced, tracing_from_environment
 from chassis.tracing.spans import span
@@ -174,7 +175,7 @@ async def test_without_tracing_a_clients_traceparent_goes_nowhere() -> None:
 
 
 def _calls(url: str, tracing: Tracing) -> ServiceClient:
-    return ServiceClient(url, "thing-service", ServiceTokens("k" * 32, "me"), CircuitBreaker("things"), tracing)
+    return ServiceClient(url, "thing-service", ServiceTokens(development_key("me")), CircuitBreaker("things"), tracing)
 
 
 async def test_a_call_to_another_service_is_a_client_span_whose_header_the_other_takes_up(spans) -> None:

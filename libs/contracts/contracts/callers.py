@@ -24,6 +24,7 @@ from chassis.security import (
     TokenVerifier,
     identity_json,
 )
+from chassis.service_keys import ServiceKey
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import ApiKeyInfo
 
@@ -41,17 +42,15 @@ async def keep_nothing(_key: str, ask: Ask) -> bytes | None:
 
 
 def build_authenticator(
-    users: ServiceClient, redis: Redis, *, shared_secret: str | None, service_secret: str, keep: Keep = keep_nothing
+    users: ServiceClient, redis: Redis, key: ServiceKey, *, shared_secret: str | None, keep: Keep = keep_nothing
 ) -> Authenticator:
     """With `shared_secret` tokens are HS256 signed with it; without, ES256 checked through the user service's JWKS.
 
-    `service_secret` seals what is kept of API keys in Redis.
+    What is kept of API keys in Redis is sealed with the service's own `key`.
     """
     source: KeySource = SharedSecret(shared_secret) if shared_secret is not None else Jwks(_key_set(users, keep))
     tokens = TokenVerifier([source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE)
-    api_keys = RemoteApiKeys(
-        lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), redis, secret=service_secret
-    )
+    api_keys = RemoteApiKeys(lambda digest: keep(f"api_key:{digest}", lambda: find_api_key(users, digest)), redis, key)
     strangers = LocalRateLimiter(Quota(UNKNOWN_KEYS_PER_MINUTE, 60))
     return Authenticator(tokens, api_keys, RevokedTokens(redis), unknown_keys=strangers)
 

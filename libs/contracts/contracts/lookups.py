@@ -15,12 +15,14 @@ USER_CACHE = "user"
 TEMPLATE_CACHE = "template"
 TEMPLATE_VERSION_CACHE = "template_version"
 
-# Audiences of service tokens: the name a service answers to.
+# The names that services have for each other: who signed a token, and for whom.
 API_GATEWAY = "api-gateway"
 USER_SERVICE = "user-service"
 TEMPLATE_SERVICE = "template-service"
 EMAIL_SERVICE = "email-service"
 PUSH_SERVICE = "push-service"
+SERVICES = (API_GATEWAY, USER_SERVICE, TEMPLATE_SERVICE, EMAIL_SERVICE, PUSH_SERVICE)
+API_KEY_READERS = (API_GATEWAY, TEMPLATE_SERVICE)  # they keep copies of identities (chassis.security.api_key_cache)
 
 # How many are asked for at once.
 MAX_USER_QUESTION = 1_000  # a whole batch of strangers

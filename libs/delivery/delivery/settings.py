@@ -2,21 +2,21 @@
 
 from typing import Literal
 
-from pydantic import Field, SecretStr
+from pydantic import Field
 
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
-from chassis.settings import DEVELOPMENT_SERVICE_SECRET, ServiceSettings
+from contracts.peers import PeerSettings
 
 
-class WorkerSettings(ServiceSettings):
-    """Every field is an environment variable of the same name in capitals. A worker's own settings add DATABASE_URL."""
+class WorkerSettings(PeerSettings):
+    """Every field is an environment variable of the same name in capitals. A worker's own settings add its name,
+    its key and DATABASE_URL."""
 
     redis_url: RedisUrl = "redis://localhost:6379/0"
     rabbitmq_url: RabbitUrl = "amqp://guest:guest@localhost:5672/"
     queue_type: Literal["classic", "quorum"] = "classic"
     user_service_url: ServiceUrl = "http://localhost:8001"
     template_service_url: ServiceUrl = "http://localhost:8002"
-    service_secret: SecretStr = DEVELOPMENT_SERVICE_SECRET
 
     worker_prefetch_count: int = Field(
         default=150,

@@ -1,5 +1,5 @@
 """What a worker tells of its ledger: totals, for the proof that nothing was lost, and the ends of single notifications,
-whose report may have been. Service tokens only. All workers of a channel share one ledger: each answers for all.
+whose report may have been. The gateway's tokens only. All workers of a channel share one ledger: each answers for all.
 """
 
 from collections.abc import Collection
@@ -11,13 +11,15 @@ from starlette.responses import Response
 
 from chassis.envelope import answer
 from chassis.security import calling_service
-from contracts.lookups import LedgerFindings, LedgerQuestion
+from contracts.lookups import API_GATEWAY, LedgerFindings, LedgerQuestion
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from delivery.ledger import Closed, InOtherHands, Ledger
 from delivery.verdict import verdict_of
 
-router = APIRouter(prefix="/internal/ledger", include_in_schema=False, dependencies=[Depends(calling_service)])
+router = APIRouter(
+    prefix="/internal/ledger", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]
+)
 
 
 @router.get("")

@@ -22,7 +22,6 @@ from chassis.health import Dependency
 from chassis.http_client import ServiceClient
 from chassis.loops import repeat
 from chassis.security import ServiceCallers, ServiceTokens
-from chassis.settings import signing_secret
 from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, queues_of
@@ -75,7 +74,7 @@ def make_parts(  # noqa: PLR0913 - what the composition root was given
     broker: Broker | None,
     tracing: Tracing = OFF,
 ) -> Parts:
-    tokens = ServiceTokens(signing_secret(settings.service_secret), service)
+    tokens = ServiceTokens(settings.service_key)
     broker = broker or RabbitBroker(settings.rabbitmq_url, TOPOLOGY, name=service, queue_type=settings.queue_type)
     return Parts(
         settings=settings,
@@ -240,7 +239,7 @@ def create_worker_app(
         lifespan=lifespan,
         tracing=parts.tracing,
     )
-    app.state.service_callers = ServiceCallers(signing_secret(parts.settings.service_secret), description.name)
+    app.state.service_callers = ServiceCallers(parts.settings.service_public_keys, description.name)
     app.state.ledger, app.state.channel = worker.ledger, worker.channel
     app.include_router(totals.router)
     return app

@@ -16,6 +16,7 @@ from chassis.cache import TOMBSTONE
 from chassis.envelope import answer
 from chassis.http_client import DependencyUnavailable, ServiceClient
 from chassis.security import ServiceTokens
+from chassis.service_keys import development_key
 from contracts.lookups import MAX_WHOLE_TEMPLATES, USER_CACHE, TemplateInfo, TemplateQuestion, UserContact, UserQuestion
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient, Preferences
@@ -84,7 +85,7 @@ async def client(services: Services) -> AsyncIterator[ServiceClient]:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         async with serving(services.app(), listener, lifespan="off", grace_seconds=1):
-            made = ServiceClient(url, "services", ServiceTokens("s" * 32, "me"), CircuitBreaker("services"))
+            made = ServiceClient(url, "services", ServiceTokens(development_key("me")), CircuitBreaker("services"))
             yield made
             await made.close()
 

@@ -25,7 +25,16 @@ from chassis.broker import Delivery, MemoryBroker, Publication
 from chassis.envelope import answer, refusal
 from chassis.errors import ServiceError, Unavailable
 from chassis.security import ServiceCallers
-from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE, TemplateInfo, TemplateQuestion, UserContact, UserQuestion
+from chassis.service_keys import development_key
+from contracts.lookups import (
+    PUSH_SERVICE,
+    TEMPLATE_SERVICE,
+    USER_SERVICE,
+    TemplateInfo,
+    TemplateQuestion,
+    UserContact,
+    UserQuestion,
+)
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
 from contracts.recipients import Preferences, PushRecipient, PushToken
 from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
@@ -34,7 +43,7 @@ from push_service.settings import PushSettings
 from push_service.worker import create_app
 from tests.openapi.conformance import Conformance
 
-SECRET = "a-service-secret-for-tests-of-32-bytes"
+KEY = development_key(PUSH_SERVICE)
 WITHIN = 20.0
 
 
@@ -80,7 +89,7 @@ class Services:
         )
 
     def _admit(self, request: Request, service: str, part: str) -> None:
-        ServiceCallers(SECRET, service).authenticate(request.headers.get("authorization"))
+        ServiceCallers({KEY.public: KEY.service}, service).authenticate(request.headers.get("authorization"))
         if part in self.down:
             raise Unavailable
 
@@ -245,7 +254,6 @@ async def world(services: Services, databases, redis: Redis) -> AsyncIterator[Wo
         database_url=await databases(ALEMBIC),
         user_service_url=services.base_url,
         template_service_url=services.base_url,
-        service_secret=SECRET,
         max_retries=3,
         retry_base_seconds=0.01,
         down_retry_seconds=0.05,

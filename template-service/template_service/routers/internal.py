@@ -1,4 +1,4 @@
-"""What the gateway and the workers ask; service tokens only."""
+"""What the gateway and the workers ask; their tokens only."""
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
@@ -7,13 +7,17 @@ from chassis.envelope import answer
 from chassis.errors import field_error
 from chassis.security import calling_service
 from contracts.languages import LANGUAGE_TAG, Language
-from contracts.lookups import TemplateQuestion
+from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TemplateQuestion
 from contracts.messages import TemplateRef
 from template_service.dependencies import Reader, TemplateCode
 from template_service.schemas.fields import CODE, MAX_VERSION, VersionNumber
 from template_service.services.infos import info_of
 
-router = APIRouter(prefix="/internal/templates", include_in_schema=False, dependencies=[Depends(calling_service)])
+router = APIRouter(
+    prefix="/internal/templates",
+    include_in_schema=False,
+    dependencies=[Depends(calling_service(API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE))],
+)
 
 
 @router.post("/find")

@@ -1,4 +1,4 @@
-"""`/internal`: what other services ask. Only service tokens open it; it is not in the public documentation."""
+"""`/internal`: what other services ask. Only tokens of services that need a route open it; it is in no public document."""
 
 from uuid import UUID
 
@@ -9,26 +9,28 @@ from starlette.responses import Response
 from chassis.envelope import answer
 from chassis.security import calling_service
 from chassis.straight import model_of
-from contracts.lookups import UserQuestion
+from contracts.lookups import API_GATEWAY, API_KEY_READERS, EMAIL_SERVICE, PUSH_SERVICE, UserQuestion
 from user_service.dependencies import Parts, services
 from user_service.errors import PushTokenNotFound
 from user_service.schemas.internal import ApiKeyHash, DeadPushToken
 
-router = APIRouter(prefix="/internal", include_in_schema=False, dependencies=[Depends(calling_service)])
+router = APIRouter(prefix="/internal", include_in_schema=False)
 # What is asked most often goes past FastAPI's own steps (ADR 9): these check the service's token themselves.
 straight = APIRouter(prefix="/internal", include_in_schema=False)
+
+by_readers = calling_service(API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE)
 
 
 @straight.post("/users/find")
 async def find_contacts(request: Request) -> Response:
     """`contracts.lookups.UserFindings`."""
-    await calling_service(request)
+    await by_readers(request)
     question = await model_of(request, UserQuestion)
     found = await services(request).contacts.find_many(question.ids)
     return answer({"users": orjson.Fragment(found)})
 
 
-@router.get("/users/{user_id}")
+@router.get("/users/{user_id}", dependencies=[Depends(by_readers)])
 async def contact(user_id: UUID, parts: Parts) -> Response:
     """`contracts.lookups.UserContact`. For gateways and workers of the release before `POST /internal/users/find`: they would
     take a 404 for a user that is gone. It goes with the next release.
@@ -36,13 +38,13 @@ async def contact(user_id: UUID, parts: Parts) -> Response:
     return answer(await parts.contacts.find(user_id))
 
 
-@router.post("/api-keys/find")
+@router.post("/api-keys/find", dependencies=[Depends(calling_service(*API_KEY_READERS))])
 async def find_api_key(given: ApiKeyHash, parts: Parts) -> Response:
     """`contracts.lookups.ApiKeyInfo`."""
     return answer(await parts.api_keys.info(given.hash))
 
 
-@router.post("/users/{user_id}/push-tokens/remove")
+@router.post("/users/{user_id}/push-tokens/remove", dependencies=[Depends(calling_service(PUSH_SERVICE))])
 async def remove_dead_token(user_id: UUID, given: DeadPushToken, parts: Parts) -> Response:
     """From a push worker whose provider called the token dead. A second worker's same word is as good as the first."""
     try:

@@ -12,9 +12,9 @@ from uuid_utils.compat import uuid7
 from chassis.cache import Invalidator
 from chassis.database import Database
 from chassis.errors import Forbidden, field_error
-from chassis.security import API_KEY_CACHE, Identity, hash_api_key, new_api_key
+from chassis.security import Identity, api_key_cache, hash_api_key, new_api_key
 from contracts.callers import identity_of_key
-from contracts.lookups import ApiKeyInfo
+from contracts.lookups import API_KEY_READERS, ApiKeyInfo
 from user_service.errors import ApiKeyNotFound, ApplicationNotFound
 from user_service.repositories import api_keys, applications
 from user_service.repositories.api_keys import KeyInUse, NewApiKey, StoredApiKey
@@ -22,6 +22,7 @@ from user_service.repositories.applications import ApplicationChanges
 from user_service.schemas.api_keys import ApiKeyRequest
 
 log = structlog.get_logger()
+FORMER_CACHE = "api-key"  # of readers of the release before; it goes with the next release
 SHOWN_CHARACTERS = 20  # "nk_live_" and the id: nothing of the secret
 LIFETIME = timedelta(days=365)
 
@@ -31,7 +32,8 @@ class ApiKeys:
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self._database = database
-        self._copies = Invalidator(API_KEY_CACHE, redis)
+        names = (FORMER_CACHE, *map(api_key_cache, API_KEY_READERS))
+        self._copies = [Invalidator(name, redis) for name in names]
 
     async def find(self, key: str) -> Identity | None:
         async with self._database.begin() as connection:
@@ -128,7 +130,8 @@ class ApiKeys:
 
     async def forget(self, key_hashes: Sequence[str]) -> None:
         """After a commit that changed what keys may do: the readers' copies go away."""
-        await self._copies.forget(*key_hashes)
+        for copies in self._copies:
+            await copies.forget(*key_hashes)
 
 
 async def _application(connection: AsyncConnection, maker: Identity, request: ApiKeyRequest) -> UUID:

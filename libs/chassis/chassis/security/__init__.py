@@ -1,11 +1,10 @@
 """Who calls: tokens, keys, identities, and the dependencies that ask for them."""
 
-from chassis.security.api_keys import API_KEY_CACHE, RemoteApiKeys, hash_api_key, identity_json, new_api_key
+from chassis.security.api_keys import RemoteApiKeys, api_key_cache, hash_api_key, identity_json, new_api_key
 from chassis.security.claims import Claims, Role
 from chassis.security.dependencies import (
     Admin,
     Caller,
-    CallingService,
     authenticate,
     calling_service,
     identity_of,
@@ -24,16 +23,14 @@ from chassis.security.keys import (
     public_jwk,
 )
 from chassis.security.revocation import RevokedTokens
-from chassis.security.service_tokens import ServiceCallers, ServiceTokens, verify_service_token
+from chassis.security.service_tokens import ServiceCallers, ServiceTokens
 from chassis.security.tokens import TokenVerifier
 
 __all__ = [
-    "API_KEY_CACHE",
     "Admin",
     "ApiKeyDirectory",
     "Authenticator",
     "Caller",
-    "CallingService",
     "Claims",
     "Identity",
     "Jwks",
@@ -48,6 +45,7 @@ __all__ = [
     "TokenKind",
     "TokenVerifier",
     "VerificationKey",
+    "api_key_cache",
     "authenticate",
     "calling_service",
     "generate_es256_key",
@@ -60,5 +58,4 @@ __all__ = [
     "require",
     "require_admin",
     "sign",
-    "verify_service_token",
 ]

@@ -14,9 +14,9 @@ from chassis.errors import ServiceError, Unavailable
 from chassis.sealing import Seal
 from chassis.security.credentials import ALPHABET, ID_CHARACTERS, SECRET_CHARACTERS, with_checksum
 from chassis.security.identity import Identity
+from chassis.service_keys import ServiceKey
 from chassis.ttl_memory import TtlMemory
 
-API_KEY_CACHE = "api-key"  # by the key's hash; the owner of the keys invalidates it
 MEMORY_SECONDS = 5.0
 REDIS_SECONDS = 300.0
 UNKNOWN_SECONDS = 2.0
@@ -26,6 +26,11 @@ ASKED_AT_ONCE = 20
 TEST_KEY = "nk_test_"  # how one begins
 
 _IDENTITY = TypeAdapter(Identity)
+
+
+def api_key_cache(service: str) -> str:
+    """Where `service` keeps identities by their keys' hashes; the owner of the keys invalidates it."""
+    return f"api-key:{service}"
 
 
 def new_api_key(*, test: bool = False) -> str:
@@ -57,22 +62,25 @@ class RemoteApiKeys:
         self,
         fetch: Callable[[str], Awaitable[bytes | None]],
         redis: Redis,
+        key: ServiceKey,
         *,
-        secret: str,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Identities in Redis are sealed with `secret`: who writes there becomes nobody. `clock` is the wall clock."""
+        """Identities in Redis are for `key`'s service alone, and sealed with it: whoever else writes there, another service
+        included, becomes nobody. `clock` is the wall clock.
+        """
+        name = api_key_cache(key.service)
         self._fetch = fetch
         self._asking = asyncio.Semaphore(ASKED_AT_ONCE)
         self._clock = clock
         self._cache = LayeredCache(
-            API_KEY_CACHE,
+            name,
             redis,
             _IDENTITY,
             self._ask,
             memory_seconds=MEMORY_SECONDS,
             redis_seconds=REDIS_SECONDS,
-            seal=Seal(secret, API_KEY_CACHE, clock=clock),
+            seal=Seal(key.private, name, clock=clock),
         )
         self._unknown: TtlMemory[str, bool] = TtlMemory(UNKNOWN_KEYS, UNKNOWN_SECONDS)
 

@@ -64,10 +64,18 @@ async def require_admin(identity: Caller) -> Identity:
 Admin = Annotated[Identity, Depends(require_admin)]
 
 
-async def calling_service(request: Request, _declared: Annotated[object, Security(_service)] = None) -> str:
-    """The name of the service that calls an internal route. Raises Unauthorized, for users' tokens too."""
-    callers: ServiceCallers = request.app.state.service_callers
-    return callers.authenticate(request.headers.get("Authorization"))
+def calling_service(*services: str) -> Callable[..., Awaitable[str]]:
+    """A dependency that gives the name of the service that calls an internal route, which only `services` may.
 
+    It raises Unauthorized, for users' tokens too, and Forbidden for other services.
+    """
+    allowed = frozenset(services)
 
-CallingService = Annotated[str, Depends(calling_service)]
+    async def service_of(request: Request, _declared: Annotated[object, Security(_service)] = None) -> str:
+        callers: ServiceCallers = request.app.state.service_callers
+        service = callers.authenticate(request.headers.get("Authorization"))
+        if service not in allowed:
+            raise Forbidden
+        return service
+
+    return service_of

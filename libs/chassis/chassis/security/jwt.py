@@ -1,11 +1,13 @@
 """JSON Web Tokens: signing, and taking a token apart strictly. The one place that hands tokens to python-jose.
 
 python-jose alone accepts junk after the signature, ignores `kid`, `typ` and `crit`, and fails on deep nesting with a
-RecursionError. So the header is checked here against constants, and python-jose only computes signatures.
+RecursionError. So the header is checked here against constants, and python-jose only computes signatures. It knows no
+EdDSA, which services sign with.
 """
 
 import base64
 import binascii
+import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chassis.errors import Unauthorized
 from chassis.security.keys import Algorithm, SigningKey
+from chassis.service_keys import ServiceKey
 
 MAX_TOKEN_CHARACTERS = 4096
 
@@ -51,10 +54,22 @@ class UncheckedToken:
     signature: bytes
 
 
-def sign(claims: Mapping[str, object], key: SigningKey, kind: TokenKind = TokenKind.ACCESS) -> str:
-    """A token with these claims. `claims` are JSON values; times are whole seconds since 1970."""
-    headers = {"typ": kind.value, "kid": key.kid}
+def sign(claims: Mapping[str, object], key: SigningKey) -> str:
+    """An access token with these claims. `claims` are JSON values; times are whole seconds since 1970."""
+    headers = {"typ": TokenKind.ACCESS.value, "kid": key.kid}
     return jws.sign(dict(claims), key.jose_key, headers=headers, algorithm=key.algorithm)
+
+
+def sign_for_service(claims: Mapping[str, object], key: ServiceKey) -> str:
+    """A service's token with these claims, as `sign`. Its `kid` is the public key."""
+    header = {"alg": "EdDSA", "typ": TokenKind.SERVICE.value, "kid": key.public}
+    signed = f"{_encode(header)}.{_encode(claims)}"
+    signature = base64.urlsafe_b64encode(key.sign(signed.encode())).rstrip(b"=")
+    return f"{signed}.{signature.decode()}"
+
+
+def _encode(content: Mapping[str, object]) -> str:
+    return base64.urlsafe_b64encode(json.dumps(content).encode()).rstrip(b"=").decode()
 
 
 def take_apart(token: str, kind: TokenKind) -> UncheckedToken:
@@ -68,7 +83,7 @@ def take_apart(token: str, kind: TokenKind) -> UncheckedToken:
         payload, signature = _decode(payload_text), _decode(signature_text)
     except (ValidationError, ValueError):
         raise Unauthorized from None
-    if header.typ is not kind:
+    if header.typ is not kind or (header.alg == "EdDSA") is not (kind is TokenKind.SERVICE):
         raise Unauthorized
     signed = f"{header_text}.{payload_text}".encode()
     return UncheckedToken(header.alg, header.kid, payload, signed, signature)

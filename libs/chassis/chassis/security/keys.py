@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import (
 from jose import jwk
 from jose.backends.base import Key
 
-Algorithm = Literal["ES256", "HS256"]
+Algorithm = Literal["ES256", "HS256", "EdDSA"]  # the last for services' tokens only (chassis.service_keys)
 MINIMUM_SECRET_BYTES = 32  # RFC 7518, 3.2: at least as long as the hash; python-jose takes one byte
 SHARED_KID = "shared"
 
@@ -63,8 +63,8 @@ class KeySource(Protocol):
 class SharedSecret:
     """One HS256 secret, known to both sides. Raises ValueError when it is shorter than 32 bytes, or a PEM."""
 
-    def __init__(self, secret: str, *, kid: str = SHARED_KID) -> None:
-        self.signing_key = SigningKey(kid, "HS256", secret)
+    def __init__(self, secret: str) -> None:
+        self.signing_key = SigningKey(SHARED_KID, "HS256", secret)
         self.verification_key = VerificationKey("HS256", self.signing_key.jose_key)
 
     async def find(self, kid: str, algorithm: Algorithm) -> VerificationKey | None:

@@ -1,26 +1,28 @@
 """The tokens that services show each other on internal routes."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+
+from cryptography.exceptions import InvalidSignature
 
 from chassis.errors import Unauthorized
-from chassis.security.claims import check_claims, read_claims
+from chassis.security.claims import Claims, check_claims, read_claims
 from chassis.security.credentials import bearer_of
-from chassis.security.jwt import TokenKind, sign, take_apart
-from chassis.security.keys import SharedSecret
+from chassis.security.jwt import TokenKind, sign_for_service, take_apart
+from chassis.service_keys import ServiceKey, verification_key
+from chassis.ttl_memory import TtlMemory
 
 LIFETIME_SECONDS = 300
 RENEW_SECONDS = 60  # before expiry: a token must not expire on its way
 TOLERATED_SECONDS = 5.0  # between two clocks; less is the network
-SERVICE_KID = "service"
+REMEMBERED_TOKENS = 1_000  # a calling process has one at a time
 
 
 class ServiceTokens:
-    """Tokens that `service` shows to others. `secret` is shared by all services, of at least 32 bytes (ValueError)."""
+    """Tokens that the key's service shows to others."""
 
-    def __init__(self, secret: str, service: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._key = SharedSecret(secret, kid=SERVICE_KID).signing_key
-        self._service = service
+    def __init__(self, key: ServiceKey, *, clock: Callable[[], float] = time.time) -> None:
+        self._key = key
         self._clock = clock
         self._ahead = 0.0  # of our clock before the others'
         self._issued: dict[str, tuple[str, int]] = {}
@@ -43,19 +45,26 @@ class ServiceTokens:
         now = int(self._clock() - self._ahead)
         if now >= expires_at - RENEW_SECONDS:
             expires_at = now + LIFETIME_SECONDS
-            claims = {"iss": self._service, "sub": self._service, "aud": audience, "iat": now, "exp": expires_at}
-            token = sign(claims, self._key, TokenKind.SERVICE)
+            service = self._key.service
+            claims = {"iss": service, "sub": service, "aud": audience, "iat": now, "exp": expires_at}
+            token = sign_for_service(claims, self._key)
             self._issued[audience] = (token, expires_at)
         return token
 
 
 class ServiceCallers:
-    """Recognises the services that may call `audience`'s internal routes."""
+    """Recognises the services that may call `audience`'s internal routes, by `public_keys`: a key → the service that owns it.
 
-    def __init__(self, secret: str, audience: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._key = SharedSecret(secret, kid=SERVICE_KID).verification_key
+    A token that was verified is remembered: the signature would cost 0.1 ms a call.
+    """
+
+    def __init__(
+        self, public_keys: Mapping[str, str], audience: str, *, clock: Callable[[], float] = time.time
+    ) -> None:
+        self._keys = {public: (service, verification_key(public)) for public, service in public_keys.items()}
         self._audience = audience
         self._clock = clock
+        self._verified: TtlMemory[str, Claims] = TtlMemory(REMEMBERED_TOKENS, LIFETIME_SECONDS)
 
     def authenticate(self, authorization: str | None) -> str:
         """The calling service's name, from an Authorization header. Raises Unauthorized."""
@@ -63,17 +72,24 @@ class ServiceCallers:
 
     def verify(self, token: str) -> str:
         """The calling service's name. Raises Unauthorized, for a user's access token too."""
-        unchecked = take_apart(token, TokenKind.SERVICE)
-        ours = unchecked.algorithm == self._key.algorithm and unchecked.kid == SERVICE_KID
-        if not ours or not self._key.verifies(unchecked.signed, unchecked.signature):
-            raise Unauthorized
-        claims = read_claims(unchecked.payload, TokenKind.SERVICE)
+        claims = self._verified.get(token, None)
+        if claims is None:
+            claims = self._signed_claims(token)
+            self._verified.put(token, claims)
         check_claims(claims, issuer=claims.subject, audience=self._audience, now=self._clock())
-        if claims.expires_at - claims.issued_at > LIFETIME_SECONDS:
-            raise Unauthorized
         return claims.subject
 
-
-def verify_service_token(token: str, secret: str, audience: str) -> str:
-    """The calling service's name. Raises Unauthorized. A service that checks often keeps a `ServiceCallers`."""
-    return ServiceCallers(secret, audience).verify(token)
+    def _signed_claims(self, token: str) -> Claims:
+        """A service speaks for itself only: the key that signed is the subject's."""
+        unchecked = take_apart(token, TokenKind.SERVICE)
+        owner, key = self._keys.get(unchecked.kid, (None, None))
+        if key is None:
+            raise Unauthorized
+        try:
+            key.verify(unchecked.signature, unchecked.signed)
+        except InvalidSignature:
+            raise Unauthorized from None
+        claims = read_claims(unchecked.payload, TokenKind.SERVICE)
+        if claims.subject != owner or claims.expires_at - claims.issued_at > LIFETIME_SECONDS:
+            raise Unauthorized
+        return claims

@@ -2,20 +2,23 @@ import asyncio
 import hashlib
 import re
 from dataclasses import replace
+from secrets import token_urlsafe
 
 import pytest
 
 from chassis.cache import Invalidator
 from chassis.errors import NotFound, Unavailable
 from chassis.security import (
-    API_KEY_CACHE,
     Identity,
     RemoteApiKeys,
+    api_key_cache,
     hash_api_key,
     identity_json,
     new_api_key,
 )
+from chassis.service_keys import ServiceKey, development_key
 
+KEY = development_key("api-gateway")
 IDENTITY = Identity("api_key", "k1", "42", "user", frozenset({"notifications:write", "notifications:read"}))
 
 
@@ -47,7 +50,7 @@ def owner(key):
 @pytest.fixture
 def process(owner, redis, wall_clock):
     """Each call is another process on the same Redis."""
-    return lambda secret="s" * 32: RemoteApiKeys(owner.fetch, redis, secret=secret, clock=wall_clock)
+    return lambda key=KEY: RemoteApiKeys(owner.fetch, redis, key, clock=wall_clock)
 
 
 def test_keys_have_their_form_and_differ():
@@ -83,18 +86,30 @@ async def test_an_unknown_key_is_asked_for_once_in_two_seconds(process, owner):
 async def test_a_revoked_key_stops_working_when_its_owner_forgets_it(process, owner, key, redis):
     assert await process().find(key) == IDENTITY
     owner.known.clear()
-    await Invalidator(API_KEY_CACHE, redis).forget(hash_api_key(key))
+    await Invalidator(api_key_cache(KEY.service), redis).forget(hash_api_key(key))
     assert await process().find(key) is None
 
 
 async def test_who_can_write_redis_becomes_nobody(process, owner, key, redis):
     admin = identity_json(Identity("api_key", "k1", "42", "admin", frozenset({"admin"})))
-    name = f"{API_KEY_CACHE}:{hash_api_key(key)}"
-    await process("t" * 32).find(key)
-    for forged in (admin, await redis.get(name)):
+    name = f"{api_key_cache(KEY.service)}:{hash_api_key(key)}"
+    elsewhere = f"{api_key_cache('template-service')}:{hash_api_key(key)}"
+    await process(ServiceKey(KEY.service, token_urlsafe(32))).find(key)
+    await process(ServiceKey("template-service", KEY.private)).find(key)
+    for forged in (admin, await redis.get(name), await redis.get(elsewhere)):
         await redis.set(name, forged)
+        owner.asked.clear()
         assert await process().find(key) == IDENTITY
+        assert owner.asked == [hash_api_key(key)]
     assert await process().find(new_api_key()) is None
+
+
+async def test_another_private_key_costs_questions_to_the_owner_and_nothing_else(process, owner, key):
+    """Until the copies under the old key are gone."""
+    assert await process().find(key) == IDENTITY
+    changed = process(ServiceKey(KEY.service, token_urlsafe(32)))
+    assert await changed.find(key) == await process().find(key) == IDENTITY
+    assert len(owner.asked) == 2
 
 
 async def test_a_key_is_good_to_the_second_whatever_copies_say(process, owner, key, wall_clock):
@@ -131,7 +146,7 @@ async def test_an_error_of_the_service_is_passed_on(process, owner, key):
 
 
 async def test_without_redis_keys_are_found_all_the_same(owner, key, dead_redis):
-    keys = RemoteApiKeys(owner.fetch, dead_redis, secret="s" * 32)
+    keys = RemoteApiKeys(owner.fetch, dead_redis, KEY)
     assert await keys.find(key) == IDENTITY
     assert await keys.find(key) == IDENTITY
     assert len(owner.asked) == 1
@@ -145,6 +160,6 @@ async def test_keys_that_are_looked_up_together_fail_each_for_itself(owner, key,
             raise OSError("down")
         return await fetch(digest)
 
-    keys = RemoteApiKeys(fails_for_one, redis, secret="s" * 32)
+    keys = RemoteApiKeys(fails_for_one, redis, KEY)
     found = await asyncio.gather(keys.find(other), keys.find(key), return_exceptions=True)
     assert (type(found[0]), found[1]) == (Unavailable, IDENTITY)

@@ -1,3 +1,4 @@
+from secrets import token_urlsafe
 from typing import Annotated
 
 import httpx2
@@ -9,14 +10,18 @@ from chassis.security import (
     Admin,
     Authenticator,
     Caller,
-    CallingService,
     Identity,
     ServiceCallers,
     ServiceTokens,
+    calling_service,
     new_api_key,
     require,
 )
+from chassis.service_keys import ServiceKey
 
+GATEWAY, WORKER = (ServiceKey(service, token_urlsafe(32)) for service in ("api-gateway", "email-service"))
+KEYS = {key.public: key.service for key in (GATEWAY, WORKER)}
+ByGateway = Annotated[str, Depends(calling_service("api-gateway"))]
 Reader = Annotated[Identity, Depends(require("notifications:read"))]
 
 
@@ -35,11 +40,11 @@ def directory():
 
 
 @pytest.fixture
-def app(verifier, directory, secret, wall_clock):
+def app(verifier, directory, wall_clock):
     app = FastAPI()
     install_error_handlers(app)
     app.state.authenticator = Authenticator(verifier, directory, None)
-    app.state.service_callers = ServiceCallers(secret, "user-service", clock=wall_clock)
+    app.state.service_callers = ServiceCallers(KEYS, "user-service", clock=wall_clock)
 
     @app.get("/me")
     async def me(caller: Caller) -> str:
@@ -54,7 +59,7 @@ def app(verifier, directory, secret, wall_clock):
         return caller.caller
 
     @app.get("/internal")
-    async def internal(service: CallingService) -> str:
+    async def internal(service: ByGateway) -> str:
         return service
 
     return app
@@ -112,12 +117,18 @@ async def test_admin_routes_are_for_administrators(client, issuer, directory):
     assert (await client.get("/admin", headers=bearer(directory.key))).status_code == 403
 
 
-async def test_internal_routes_are_for_services_and_public_ones_are_not(client, issuer, secret, wall_clock, directory):
-    service = ServiceTokens(secret, "api-gateway", clock=wall_clock).issue("user-service")
+async def test_internal_routes_are_for_services_and_public_ones_are_not(client, issuer, wall_clock, directory):
+    service = ServiceTokens(GATEWAY, clock=wall_clock).issue("user-service")
     assert (await client.get("/internal", headers=bearer(service))).json() == "api-gateway"
     assert (await client.get("/me", headers=bearer(service))).status_code == 401
     for token in (issuer.token(), directory.key):
         assert (await client.get("/internal", headers=bearer(token))).status_code == 401
+
+
+async def test_an_internal_route_is_for_the_services_it_names(client, wall_clock):
+    worker = ServiceTokens(WORKER, clock=wall_clock).issue("user-service")
+    answer = await client.get("/internal", headers=bearer(worker))
+    assert (answer.status_code, answer.json()["error"]) == (403, "forbidden")
 
 
 async def test_the_schemes_are_in_the_openapi_document(client):

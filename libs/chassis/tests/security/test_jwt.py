@@ -6,7 +6,8 @@ from hypothesis import strategies as st
 
 from chassis.errors import Unauthorized
 from chassis.security import SharedSecret, TokenKind, generate_es256_key, sign
-from chassis.security.jwt import MAX_TOKEN_CHARACTERS, take_apart
+from chassis.security.jwt import MAX_TOKEN_CHARACTERS, sign_for_service, take_apart
+from chassis.service_keys import development_key
 
 
 @pytest.fixture(params=["HS256", "ES256"])
@@ -22,12 +23,20 @@ def test_what_was_signed_can_be_taken_apart(key):
 
 
 def test_tokens_of_one_kind_are_not_of_the_other(key):
-    service = sign({}, key, TokenKind.SERVICE)
+    service = sign_for_service({}, development_key("a"))
     assert take_apart(service, TokenKind.SERVICE)
     with pytest.raises(Unauthorized):
         take_apart(service, TokenKind.ACCESS)
     with pytest.raises(Unauthorized):
         take_apart(sign({}, key), TokenKind.SERVICE)
+
+
+@pytest.mark.parametrize(
+    ("kind", "algorithm"), [("access+jwt", "EdDSA"), ("service+jwt", "HS256"), ("service+jwt", "ES256")]
+)
+def test_a_kind_has_its_own_algorithms(issuer, kind, algorithm):
+    with pytest.raises(Unauthorized):
+        take_apart(issuer.token(header={"alg": algorithm, "typ": kind, "kid": "shared"}), TokenKind(kind))
 
 
 DIGITS = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"

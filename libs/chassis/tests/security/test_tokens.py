@@ -11,13 +11,13 @@ from chassis.security import (
     Jwks,
     ServiceTokens,
     SharedSecret,
-    TokenKind,
     TokenVerifier,
     generate_es256_key,
     public_jwk,
     sign,
 )
 from chassis.security.keys import VerificationKey
+from chassis.service_keys import development_key
 
 
 async def refused(verifier, token):
@@ -104,10 +104,10 @@ async def test_junk_appended_to_a_known_token(verifier, issuer):
         await refused(verifier, token + junk)
 
 
-async def test_a_service_token_does_not_pass_as_an_access_token(verifier, issuer, secret, wall_clock):
-    await refused(verifier, ServiceTokens(secret, "user-service", clock=wall_clock).issue("notifications"))
-    key = SharedSecret(secret).signing_key
-    await refused(verifier, sign(issuer.claims(), key, TokenKind.SERVICE))
+async def test_a_service_token_does_not_pass_as_an_access_token(verifier, issuer, wall_clock):
+    tokens = ServiceTokens(development_key("user-service"), clock=wall_clock)
+    await refused(verifier, tokens.issue("notifications"))
+    await refused(verifier, issuer.token(header={"alg": "HS256", "typ": "service+jwt", "kid": "shared"}))
 
 
 async def test_an_expired_token_says_so(verifier, issuer, wall_clock):
