@@ -59,6 +59,8 @@ def own_settings(service: str, given: dict[str, str]) -> dict[str, str]:
         own["DATABASE_URL"] = f"postgresql+asyncpg://{name}:{password}@localhost:5432/{name}"
     if private := given.get(f"{prefix(service)}_PRIVATE_KEY"):
         own["SERVICE_PRIVATE_KEY"] = private
+    if password := given.get(f"{prefix(service)}_RABBITMQ_PASSWORD"):
+        own["RABBITMQ_URL"] = f"amqp://{service}:{password}@localhost:5672/"
     return own
 
 

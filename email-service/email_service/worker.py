@@ -38,7 +38,7 @@ def create_app(
     parts = make_parts(
         settings,
         registry,
-        service=EMAIL_SERVICE,
+        channel="email",
         database_url=settings.database_url,
         redis=redis,
         broker=broker,

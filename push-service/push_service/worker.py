@@ -37,7 +37,7 @@ def create_app(
     parts = make_parts(
         settings,
         registry,
-        service=PUSH_SERVICE,
+        channel="push",
         database_url=settings.database_url,
         redis=redis,
         broker=broker,

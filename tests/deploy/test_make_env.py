@@ -40,7 +40,7 @@ def test_every_secret_is_fresh_strong_and_private(checkout: Path, tmp_path_facto
         for name, value in written.items()
         if re.search(r"(_PASSWORD|PRIVATE_KEY|SECRET_KEY|TOKEN)$", name) and value
     ]
-    assert len(secrets) == 16
+    assert len(secrets) == 19
     assert len(set(secrets)) == len(secrets)
     assert all(re.fullmatch(r"[\w-]{43}", secret) for secret in secrets)  # 32 bytes, and safe in a URL
     assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600
@@ -55,6 +55,16 @@ def test_each_service_is_told_its_own_database(checkout: Path) -> None:
         assert (
             address == f"postgresql+asyncpg://{name}:{passwords[f'{name.upper()}_DB_PASSWORD']}@localhost:5432/{name}"
         )
+
+
+def test_each_service_that_speaks_amqp_is_told_its_own_user(checkout: Path) -> None:
+    make_env(checkout)
+    passwords = values(checkout / ".env")
+    for folder in FOLDERS:
+        password = passwords.get(f"{folder.upper().replace('-', '_')}_RABBITMQ_PASSWORD")
+        address = f"amqp://{folder}:{password}@localhost:5672/" if password else None
+        assert values(checkout / folder / ".env").get("RABBITMQ_URL") == address
+    assert sum("_RABBITMQ_PASSWORD" in name for name in passwords) == 3
 
 
 def test_what_is_there_is_kept_and_what_it_lacks_is_told(checkout: Path) -> None:

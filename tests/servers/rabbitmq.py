@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,10 +13,16 @@ EPMD_PORT = 4369
 
 
 class RabbitServer:
-    """Queues survive `stop` and `kill`; `start` again brings them back. With a `metrics_port` Prometheus can ask there."""
+    """Queues survive `stop` and `kill`; `start` again brings them back. With a `metrics_port` Prometheus can ask there.
 
-    def __init__(self, folder: Path, port: int | None = None, *, metrics_port: int | None = None) -> None:
+    `config` are lines of rabbitmq.conf.
+    """
+
+    def __init__(
+        self, folder: Path, port: int | None = None, *, metrics_port: int | None = None, config: Sequence[str] = ()
+    ) -> None:
         self.port = port or free_port()
+        self._config = config
         self._metrics_port = metrics_port
         self._distribution_port = free_port()
         self._folder = folder
@@ -32,7 +39,8 @@ class RabbitServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         plugins = "rabbitmq_prometheus" if self._metrics_port else ""
         (self._folder / "enabled_plugins").write_text(f"[{plugins}].\n")
-        (self._folder / "rabbitmq.conf").write_text(f"prometheus.tcp.port = {self._metrics_port}\n" if plugins else "")
+        lines = [f"prometheus.tcp.port = {self._metrics_port}"] if plugins else []
+        (self._folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in (*lines, *self._config)))
         program = require("rabbitmq-server", "rabbitmq-server")
         self._epmd_was_there = self._epmd_was_there or listens(EPMD_PORT)
         self._log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" is not this one's
@@ -59,10 +67,11 @@ class RabbitServer:
         if self._process and self._process.process.poll() is None:
             os.killpg(self._process.process.pid, number)
 
-    def control(self, *arguments: str) -> str:
-        """`rabbitmqctl` against this node."""
+    def control(self, *arguments: str, given: str | None = None) -> str:
+        """`rabbitmqctl` against this node, with `given` as its input."""
         command = [require("rabbitmqctl", "rabbitmq-server"), "-q", *arguments]
-        done = subprocess.run(command, env={**os.environ, **self._env()}, check=True, capture_output=True, text=True)
+        environment = {**os.environ, **self._env()}
+        done = subprocess.run(command, env=environment, input=given, check=True, capture_output=True, text=True)
         return done.stdout
 
     def _is_up(self) -> bool:

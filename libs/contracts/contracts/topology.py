@@ -1,4 +1,7 @@
-"""The exchange and its queues: declared the same by whoever connects first."""
+"""The exchanges and their queues. Gateways declare the queues, workers an exchange of their own.
+
+RabbitMQ grants an exchange or nothing, whatever the routing key; and workers may not publish what only the gateway may.
+"""
 
 from chassis.broker import QueueSpec, Topology
 
@@ -37,6 +40,16 @@ def _work_queues(channel: str) -> list[QueueSpec]:
         )
         for priority in (1, URGENT)
     ]
+
+
+def worker_topology(channel: str) -> Topology:
+    """What the workers of a channel may publish to: their own queues and the reports."""
+    keys = {*(routing_key_of(channel, priority) for priority in (1, URGENT)), STATUS_KEY}
+    return Topology(
+        exchange=f"{channel}.direct",
+        queues=(),
+        bound=tuple(spec for spec in TOPOLOGY.queues if spec.routing_key in keys),
+    )
 
 
 TOPOLOGY = Topology(

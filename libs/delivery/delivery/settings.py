@@ -1,7 +1,5 @@
 """What every worker reads from its environment."""
 
-from typing import Literal
-
 from pydantic import Field
 
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
@@ -14,7 +12,6 @@ class WorkerSettings(PeerSettings):
 
     redis_url: RedisUrl = "redis://localhost:6379/0"
     rabbitmq_url: RabbitUrl = "amqp://guest:guest@localhost:5672/"
-    queue_type: Literal["classic", "quorum"] = "classic"
     user_service_url: ServiceUrl = "http://localhost:8001"
     template_service_url: ServiceUrl = "http://localhost:8002"
 

@@ -24,7 +24,8 @@ from chassis.loops import repeat
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
-from contracts.topology import TOPOLOGY, queues_of
+from contracts.recipients import Channel
+from contracts.topology import TOPOLOGY, queues_of, worker_topology
 from delivery import retention, totals
 from delivery.admission import Admission
 from delivery.attempts import Attempts
@@ -68,14 +69,14 @@ def make_parts(  # noqa: PLR0913 - what the composition root was given
     settings: WorkerSettings,
     registry: CollectorRegistry,
     *,
-    service: str,
+    channel: Channel,
     database_url: str,
     redis: Redis | None,
     broker: Broker | None,
     tracing: Tracing = OFF,
 ) -> Parts:
     tokens = ServiceTokens(settings.service_key)
-    broker = broker or RabbitBroker(settings.rabbitmq_url, TOPOLOGY, name=service, queue_type=settings.queue_type)
+    broker = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel), name=settings.service)
     return Parts(
         settings=settings,
         registry=registry,

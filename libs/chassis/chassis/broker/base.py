@@ -24,14 +24,18 @@ class QueueSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topology:
-    """One direct, durable exchange and its queues."""
+    """One direct, durable exchange to publish to, and its queues.
+
+    ``queues`` are declared; ``bound`` are another service's to declare, and only bound to this exchange too.
+    """
 
     exchange: str
     queues: tuple[QueueSpec, ...]
+    bound: tuple[QueueSpec, ...] = ()
 
     def queue(self, name: str) -> QueueSpec:
         """The queue of that name. Raises ``ValueError`` for a queue that the topology does not have."""
-        for spec in self.queues:
+        for spec in (*self.queues, *self.bound):
             if spec.name == name:
                 return spec
         raise ValueError(f"the topology of {self.exchange} has no queue {name!r}")

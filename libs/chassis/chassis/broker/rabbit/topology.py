@@ -39,7 +39,7 @@ async def declare(channel: AbstractChannel, topology: Topology, queue_type: Queu
     """Make the topology exist; returns how many messages are ready in each queue. Raises ``TopologyConflict``.
 
     A queue with other arguments is refused, not used as it is: without its dead-letter key it would drop what is
-    rejected.
+    rejected. A queue that is only bound has to be there (aio-pika's ``ChannelNotFoundEntity``).
     """
     try:
         exchange = await channel.declare_exchange(topology.exchange, ExchangeType.DIRECT, durable=True)
@@ -52,6 +52,10 @@ async def declare(channel: AbstractChannel, topology: Topology, queue_type: Queu
             queue = await channel.declare_queue(spec.name, durable=True, arguments=dict(arguments))
         except ChannelPreconditionFailed as error:
             raise _conflict("queue", spec.name, error) from error
+        await queue.bind(exchange, spec.routing_key)
+        ready[spec.name] = queue.declaration_result.message_count or 0
+    for spec in topology.bound:
+        queue = await channel.declare_queue(spec.name, passive=True)
         await queue.bind(exchange, spec.routing_key)
         ready[spec.name] = queue.declaration_result.message_count or 0
     return ready
