@@ -5,14 +5,18 @@ import os
 import shutil
 import signal
 import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.process import ServerProcess, as_user, free_port, require, wait_until
 
 
 class PostgresServer:
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    """`settings` are lines of postgresql.conf (`name=value`)."""
+
+    def __init__(self, folder: Path, port: int | None = None, *, settings: Sequence[str] = ()) -> None:
         self.port = port or free_port()
+        self._settings = settings
         self._data = folder / "data"
         self._log = folder / "postgres.log"
         self._process: ServerProcess | None = None
@@ -30,6 +34,7 @@ class PostgresServer:
             initdb = [require("initdb", "postgresql"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "-N"]
             subprocess.run(as_user("postgres", initdb), check=True, stdout=subprocess.DEVNULL)
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300"]
+        options += [option for setting in self._settings for option in ("-c", setting)]
         command = [server, "-D", str(self._data), "-p", str(self.port), *options]
         self._process = ServerProcess(as_user("postgres", command), self._log)
         wait_until(self._answers, 30, "PostgreSQL")

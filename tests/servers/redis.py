@@ -1,14 +1,18 @@
 """A private Redis from Debian's package."""
 
 import signal
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.servers.process import ServerProcess, free_port, listens, require, wait_until
 
 
 class RedisServer:
-    def __init__(self, folder: Path, port: int | None = None) -> None:
+    """`options` are the program's: more, or others in place of those here."""
+
+    def __init__(self, folder: Path, port: int | None = None, *, options: Sequence[str] = ()) -> None:
         self.port = port or free_port()
+        self._options = options
         self._folder = folder
         self._process: ServerProcess | None = None
 
@@ -19,7 +23,7 @@ class RedisServer:
     def start(self) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
         program = require("redis-server", "redis-server")
-        options = ["--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder)]
+        options = ["--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder), *self._options]
         self._process = ServerProcess([program, "--port", str(self.port), *options], self._folder / "redis.log")
         wait_until(lambda: listens(self.port), 20, "Redis")
 

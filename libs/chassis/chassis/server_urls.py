@@ -1,10 +1,12 @@
 """Addresses of servers, as settings have them: read leniently, refused before anything connects, and never quoted.
 
-They hold passwords, so a refusal says what an address looks like and not what was given.
+They hold passwords, so a refusal says what an address looks like and not what was given. Over TLS each names the file of the
+authority's certificates as its driver does: `sslrootcert`, `ssl_ca_certs`, `cafile`.
 """
 
+import ssl
 from typing import Annotated
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote, urlsplit
 
 import yarl
 from pydantic import AfterValidator
@@ -18,12 +20,14 @@ DRIVER = "postgresql+asyncpg"
 # The same server, and the driver that we have (SQLAlchemy 2.1 takes `postgresql://` for psycopg).
 SAME_SERVER = frozenset({DRIVER, "postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
 # The options of the driver's `connect` that are text.
-OPTIONS = frozenset({"host", "port", "ssl", "passfile", "target_session_attrs", "krbsrvname", "gsslib"})
+OPTIONS = frozenset({"host", "port", "ssl", "sslrootcert", "passfile", "target_session_attrs", "krbsrvname", "gsslib"})
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
+# With `sslrootcert` the driver verifies who signed, in the last one for which host as well.
+VERIFYING_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
 
 def _database(given: str) -> str:
-    """Also libpq's `sslmode`, which the driver calls `ssl`."""
+    """Also libpq's `sslmode`, which the driver calls `ssl`, and its `sslrootcert`, which the driver takes in a DSN only."""
     scheme, _, rest = given.strip().partition("://")
     try:
         url = make_url(f"{DRIVER}://{rest}") if scheme in SAME_SERVER else None
@@ -34,6 +38,10 @@ def _database(given: str) -> str:
     if "sslmode" in url.query:
         url = url.update_query_dict({"ssl": url.query["sslmode"]}).difference_update_query(["sslmode"])
     _refuse_options(url)
+    if "sslrootcert" in url.query:
+        certificates = quote(str(url.query["sslrootcert"]), safe="")
+        url = url.update_query_dict({"dsn": f"postgresql://?sslrootcert={certificates}"})
+        url = url.difference_update_query(["sslrootcert"])
     return url.render_as_string(hide_password=False)
 
 
@@ -43,6 +51,10 @@ def _refuse_options(url: URL) -> None:
         raise ValueError(f"has options that the driver does not know: {', '.join(unknown)}")
     if url.query.get("ssl", "prefer") not in SSL_MODES:
         raise ValueError(f"has an unknown ssl mode; there are {', '.join(sorted(SSL_MODES))}")
+    if "sslrootcert" in url.query:
+        if url.query.get("ssl") not in VERIFYING_MODES:
+            raise ValueError("has an sslrootcert and nothing to be verified with it: add sslmode=verify-full")
+        _read_certificates(str(url.query["sslrootcert"]))
 
 
 def _redis(given: str) -> str:
@@ -50,6 +62,8 @@ def _redis(given: str) -> str:
         ConnectionPool.from_url(given.strip()).make_connection()  # type: ignore[no-untyped-call]
     except (ValueError, TypeError):  # TypeError: an option that the client does not know
         raise ValueError("is no Redis address like redis://:password@host:6379/0") from None
+    for path in parse_qs(urlsplit(given.strip()).query).get("ssl_ca_certs", ()):
+        _read_certificates(path)
     return given.strip()
 
 
@@ -61,6 +75,10 @@ def _amqp(given: str) -> str:
         url, heartbeat = yarl.URL(), 0
     if url.scheme not in {"amqp", "amqps"} or not url.host or heartbeat < 0:
         raise ValueError("is no RabbitMQ address like amqp://user:password@host:5672/")
+    if "cafile" in url.query:
+        if url.scheme != "amqps":
+            raise ValueError("has a cafile and no TLS: amqps://user:password@host:5671/?cafile=…")
+        _read_certificates(url.query["cafile"])
     return given.strip()
 
 
@@ -73,6 +91,14 @@ def _http(given: str) -> str:
     if parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment:
         raise ValueError("is no address like http://host:8001")
     return given.strip().rstrip("/")
+
+
+def _read_certificates(path: str) -> None:
+    """At the start, where somebody looks, and not at each attempt to connect. Raises ValueError."""
+    try:
+        ssl.create_default_context(cafile=path)
+    except OSError:  # also for what is no certificate
+        raise ValueError("names a file of certificates that cannot be read") from None
 
 
 def password_of(url: str) -> str:
