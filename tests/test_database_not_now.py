@@ -46,6 +46,8 @@ BODIES: Mapping[str, object] = {
     "PUT /api/v1/users/{user_id}/push-token": {"push_token": "{fresh}"},
     "POST /api/v1/users/{user_id}/push-tokens": {"token": "{fresh}"},
     "POST /api/v1/auth/login": {"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD},
+    "POST /api/v1/applications": {"name": "{fresh}"},
+    "PATCH /api/v1/applications/{application_id}": {"name": "{fresh}"},
     "POST /api/v1/api-keys": {"name": "{fresh}", "scopes": ["notifications:write"]},
     "POST /api/v1/templates": {**TEMPLATE, "code": "{fresh}"},
     "PUT /api/v1/templates/{code}": {"name": "D", "subject": "{fresh}", "content": "<p>{fresh}</p>"},
@@ -76,8 +78,8 @@ INTERNAL = {
 # Certainly writes: in a read-only database these are a 503, whatever the caches know.
 WRITES = (
     "POST /api/v1/notifications", "POST /api/v1/users", "PUT /api/v1/users/{user_id}", "POST /api/v1/api-keys",
-    "POST /api/v1/auth/login", "POST /api/v1/users/{user_id}/push-tokens", "POST /api/v1/templates",
-    "PATCH /api/v1/templates/{code}",
+    "POST /api/v1/applications", "POST /api/v1/auth/login", "POST /api/v1/users/{user_id}/push-tokens",
+    "POST /api/v1/templates", "PATCH /api/v1/templates/{code}",
 )  # fmt: skip
 
 
@@ -125,6 +127,8 @@ class Running:
             "code": "welcome_email",
             "channel": "email",
             "version": "1",
+            "application_id": NOBODY,
+            "external_id": "customer-17",
             "key_id": NOBODY,
             "token_id": NOBODY,
         }

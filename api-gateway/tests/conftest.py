@@ -22,6 +22,7 @@ from starlette.responses import Response
 
 from api_gateway.main import create_app
 from api_gateway.migrating import ALEMBIC
+from api_gateway.routers.proxy import FORWARDED
 from api_gateway.settings import GatewaySettings
 from chassis.broker import Delivery, MemoryBroker, Publication
 from chassis.cache import TOMBSTONE
@@ -49,8 +50,6 @@ from contracts.topology import STATUS_KEY, TOPOLOGY
 from devstack.serving import serving
 from tests.openapi.conformance import Conformance
 
-# The stand-ins answer here, and only as much as a test needs.
-FORWARDED = ("/api/v1/users", "/api/v1/auth", "/api/v1/api-keys", "/api/v1/templates")
 SECRET = "a-secret-key-for-the-tests-of-the-gateway"
 
 
@@ -275,6 +274,7 @@ async def start(databases, redis: Redis, peers: Peers) -> AsyncIterator[Start]:
             app = create_app(settings, redis=redis, broker=broker)
             await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
+            # The stand-ins answer what is forwarded, and only as much as a test needs.
             hooks = {"response": [Conformance(app, elsewhere=FORWARDED)]}
             http = await stack.enter_async_context(
                 httpx2.AsyncClient(transport=transport, base_url="http://gateway", event_hooks=hooks)

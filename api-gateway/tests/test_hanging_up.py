@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from tests.hanging_up import hang_up
 
 OWN = ["/api/v1/notifications", "/api/v1/notifications/batch", "/api/v1/email/status", "/api/v1/failed/replay"]
-FORWARDED = ["/api/v1/users", "/api/v1/auth/login", "/api/v1/templates", "/api/v1/api-keys"]
+FORWARDED = ["/api/v1/users", "/api/v1/auth/login", "/api/v1/templates", "/api/v1/applications", "/api/v1/api-keys"]
 
 
 @pytest.mark.parametrize("path", [*OWN, *FORWARDED])

@@ -66,9 +66,34 @@ def test_logging_in_and_keys(call: Call) -> None:
     call(401, "GET", "/auth/me", headers={"Authorization": f"Bearer nk_{'x' * 30}"})
     made = call(201, "POST", "/api-keys", {"name": "reader", "scopes": ["users:read"]}).json()["data"]
     call(200, "GET", "/api-keys")
-    call(200, "DELETE", f"/api-keys/{made['id']}")
+    again = call(201, "POST", f"/api-keys/{made['id']}/rotate").json()["data"]
+    for name in (made["id"], again["id"]):
+        call(200, "DELETE", f"/api-keys/{name}")
     call(404, "DELETE", f"/api-keys/{made['id']}")
     call(200, "POST", "/auth/logout", headers={"Authorization": f"Bearer {tokens['access_token']}"})
+
+
+def test_applications_and_their_contacts(call: Call) -> None:
+    made = call(201, "POST", "/applications", {"name": "orders", "channels": ["email"]}).json()["data"]
+    path = f"/applications/{made['id']}"
+    call(200, "GET", "/applications")
+    call(200, "GET", path)
+    call(422, "PATCH", path, {"channels": []})
+    call(200, "PATCH", path, {"rate_limit_per_minute": 600})
+    scopes = ["users:read", "users:write"]
+    key = call(201, "POST", "/api-keys", {"name": "k", "scopes": scopes, "application_id": made["id"]}).json()["data"]
+    headers = {"Authorization": f"Bearer {key['key']}"}
+    person = {"name": "Ada", "email": "ada@example.com"}
+    call(201, "PUT", "/users/external/c-1", person, headers=headers)
+    call(200, "PUT", "/users/external/c-1", person, headers=headers)
+    call(200, "GET", "/users/external/c-1", headers=headers)
+    call(404, "GET", "/users/external/c-2", headers=headers)
+    call(409, "POST", "/users", {**person, "external_id": "c-1"}, headers=headers)
+    many = [{**person, "external_id": f"c-{number}"} for number in range(1_000)]
+    call(200, "POST", "/users/bulk", {"contacts": many}, headers=headers)
+    call(200, "DELETE", path)
+    call(404, "GET", path)
+    call(401, "GET", "/users/external/c-1", headers=headers)
 
 
 def test_templates(call: Call) -> None:
