@@ -17,7 +17,8 @@ from fastapi import FastAPI
 from chassis.bounded_http import Bounds, bounded
 from chassis.logs import configure_logs
 from chassis.processes import NOT_STARTED, Membership, listen, run_processes
-from chassis.settings import ServiceSettings, load_settings
+from chassis.reencrypting import PersonalTable, reencrypt_database
+from chassis.settings import DataKeySettings, ServiceSettings, load_settings
 from chassis.tracing import Tracing, tracing_from_environment
 
 log = structlog.get_logger()
@@ -169,12 +170,19 @@ def run_service(
     *,
     service: str,
     migrations: Path,
+    personal: Sequence[PersonalTable] = (),
 ) -> None:
-    """`python -m <service>`: serves; with the argument `migrate`, brings the database to its newest revision."""
+    """`python -m <service>`: serves; with the argument `migrate`, brings the database to its newest revision.
+
+    `personal`: tables with encrypted values, which `reencrypt` goes through.
+    """
     match list(arguments):
         case []:
             serve(kind, create_app, service)
         case ["migrate"]:
             migrate_database(load_settings(kind).database_url, migrations)
+        case ["reencrypt"] if personal and isinstance(settings := load_settings(kind), DataKeySettings):
+            reencrypt_database(settings, personal)
         case _:
-            raise SystemExit(f"usage: python -m {service.replace('-', '_')} [migrate]")
+            commands = "migrate | reencrypt" if personal else "migrate"
+            raise SystemExit(f"usage: python -m {service.replace('-', '_')} [{commands}]")

@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from chassis.data_keys import DataKeysText
 from chassis.fields import plain_message
 from chassis.server_urls import DatabaseUrl as DatabaseUrl  # noqa: PLC0414 - re-exported: every service's settings have one
 from chassis.server_urls import has_weak_password, password_of
@@ -150,6 +151,16 @@ class ServiceSettings(BaseSettings):
         if self.production and (same := self._equal_secrets()):
             raise ValueError(f"give each a value of its own: {', '.join(same)}")
         return self
+
+
+class DataKeySettings(ServiceSettings):
+    """What services read that keep personal values."""
+
+    data_encryption_keys: DataKeysText = Field(
+        default=None,
+        description="Encrypt personal values in the database: `id:key` with commas between them, keys of 32 random bytes in "
+        "base64. The first encrypts, all decrypt; `plain` before them: nothing is encrypted any more. Unset: off",
+    )
 
 
 class TokenSettings(ServiceSettings):
