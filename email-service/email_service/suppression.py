@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit
 from email_service.repositories import suppressions as repository
@@ -11,8 +12,9 @@ from email_service.repositories.suppressions import DeadAddress, Suppression
 class SuppressionList:
     """Raises DatabaseUnavailable. Whether an address is on it, the ledger finds out as it claims a delivery."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: DataKeys = DataKeys()) -> None:
         self._database = database
+        self._keys = keys
         self._writes: GroupCommit[DeadAddress, None] = GroupCommit(self._write_all)
 
     async def add(self, dead: DeadAddress) -> None:
@@ -21,7 +23,7 @@ class SuppressionList:
 
     async def get(self, fingerprint: str) -> Suppression | None:
         async with self._database.begin() as connection:
-            return await repository.get(connection, fingerprint)
+            return await repository.get(connection, fingerprint, keys=self._keys)
 
     async def remove(self, fingerprint: str) -> bool:
         """Whether it was on the list."""
@@ -33,5 +35,5 @@ class SuppressionList:
 
     async def _write_all(self, dead: Sequence[DeadAddress]) -> list[None]:
         async with self._database.begin() as connection:
-            await repository.add(connection, dead)
+            await repository.add(connection, dead, keys=self._keys)
         return [None] * len(dead)

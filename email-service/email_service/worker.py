@@ -46,7 +46,7 @@ def create_app(
     )
     provider = provider_breaker(PROVIDER, parts)
     connector = SmtpConnector(settings)
-    suppressed = SuppressionList(parts.database)
+    suppressed = SuppressionList(parts.database, parts.keys)
     channel = _channel(settings, connector, suppressed)
     app = create_worker_app(
         DESCRIPTION,

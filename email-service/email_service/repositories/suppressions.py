@@ -8,7 +8,10 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.data_keys import DataKeys
 from email_service.models import EmailSuppression
+
+MASKED = "email_suppressions.masked"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,16 +31,21 @@ class Suppression:
     created_at: datetime
 
 
-async def add(connection: AsyncConnection, dead: Sequence[DeadAddress]) -> None:
+async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, keys: DataKeys) -> None:
     """What is on the list keeps its first reason. Sorted, so that two workers cannot deadlock."""
     rows = [
-        {"fingerprint": one.fingerprint, "masked": one.masked, "reason": one.reason}
+        {
+            "fingerprint": one.fingerprint,
+            "masked": keys.write(MASKED, one.fingerprint, one.masked),
+            "reason": one.reason,
+        }
         for one in sorted(dead, key=lambda one: one.fingerprint)
     ]
     await connection.execute(insert(EmailSuppression).on_conflict_do_nothing(), rows)
 
 
-async def get(connection: AsyncConnection, fingerprint: str) -> Suppression | None:
+async def get(connection: AsyncConnection, fingerprint: str, *, keys: DataKeys) -> Suppression | None:
+    """Raises ValueUnreadable."""
     found = await connection.execute(
         select(
             EmailSuppression.fingerprint,
@@ -47,7 +55,10 @@ async def get(connection: AsyncConnection, fingerprint: str) -> Suppression | No
         ).where(EmailSuppression.fingerprint == fingerprint)
     )
     row = found.one_or_none()
-    return Suppression(*row) if row else None
+    if row is None:
+        return None
+    masked = keys.read(MASKED, row.fingerprint, row.masked)
+    return Suppression(row.fingerprint, masked, row.reason, row.created_at)
 
 
 async def remove(connection: AsyncConnection, fingerprint: str) -> bool:

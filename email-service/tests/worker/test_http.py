@@ -35,6 +35,7 @@ async def test_a_healthy_worker_says_so(world):
     assert set(health["data"]["dependencies"]) == {
         "database",
         "rabbitmq",
+        "data_keys",
         "redis",
         "user-service",
         "template-service",

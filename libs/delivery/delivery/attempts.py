@@ -158,6 +158,8 @@ class Attempt(Generic[Address, Content]):
     async def _made(self, claimed: Claimed, target: Target[Address] | None, gone: Suppressed | Permanent) -> Outcome:
         if claimed.doubtful and self._once:
             return Unknown("worker_lost")
+        if claimed.unreadable:  # whom it may have gone to is not known now: nobody else gets it meanwhile
+            return ProviderDown("contact_unreadable")
         prepared = self._or_why_not(claimed, target, gone)
         if target is not None and isinstance(prepared, _Ready):
             return await self._call(prepared, claimed, target)

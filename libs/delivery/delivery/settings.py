@@ -3,10 +3,11 @@
 from pydantic import Field
 
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
+from chassis.settings import DataKeySettings
 from contracts.peers import PeerSettings
 
 
-class WorkerSettings(PeerSettings):
+class WorkerSettings(PeerSettings, DataKeySettings):
     """Every field is an environment variable of the same name in capitals. A worker's own settings add its name,
     its key and DATABASE_URL."""
 

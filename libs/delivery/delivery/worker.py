@@ -16,6 +16,7 @@ from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker, breaker
 from chassis.broker import Broker, Consumer, RabbitBroker
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.cache import connect_redis
+from chassis.data_keys import DataKeys, data_keys
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.health import Dependency
@@ -49,6 +50,7 @@ class Parts:
     settings: WorkerSettings
     registry: CollectorRegistry
     database: Database
+    keys: DataKeys
     redis: Redis
     broker: Broker
     users: ServiceClient
@@ -81,6 +83,7 @@ def make_parts(  # noqa: PLR0913 - what the composition root was given
         settings=settings,
         registry=registry,
         database=Database(database_url),
+        keys=data_keys(settings.data_encryption_keys, registry),
         redis=redis or connect_redis(settings.redis_url),
         broker=traced(broker, TOPOLOGY, tracing),
         users=ServiceClient(settings.user_service_url, USER_SERVICE, tokens, breaker(USER_SERVICE, registry), tracing),
@@ -116,7 +119,8 @@ class Worker:
         self._metrics = DeliveryMetrics(parts.registry, channel.name)
         owner = f"{channel.name}-{uuid4().hex[:12]}"
         self.ledger = Ledger(
-            parts.database, LedgerRepository(channel.name, owner, suppression_list=channel.suppression_list)
+            parts.database,
+            LedgerRepository(channel.name, owner, suppression_list=channel.suppression_list, keys=parts.keys),
         )
         self._retention = Retention(self.ledger, retention_days=settings.retention_days)
         self._reporter = Reporter(parts.broker)
@@ -227,6 +231,7 @@ def create_worker_app(
     dependencies = [
         Dependency("database", parts.database.ping_writable, essential=True),
         Dependency("rabbitmq", parts.broker.ping, essential=True),
+        Dependency("data_keys", parts.keys.check),
         Dependency("redis", parts.redis.ping),
         Dependency(USER_SERVICE, parts.users.ping),
         Dependency(TEMPLATE_SERVICE, parts.templates.ping),

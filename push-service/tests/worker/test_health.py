@@ -10,7 +10,8 @@ async def test_a_worker_that_has_all_it_needs_is_healthy(working):
     health = await working.health()
     assert health["status"] == "healthy"
     states = {name: found["status"] for name, found in health["data"]["dependencies"].items()}
-    assert states == dict.fromkeys(["database", "rabbitmq", "redis", "user-service", "template-service", "fcm"], "up")
+    needed = ["database", "rabbitmq", "data_keys", "redis", "user-service", "template-service", "fcm"]
+    assert states == dict.fromkeys(needed, "up")
 
 
 async def test_it_starts_while_everything_is_down_and_says_so(free_port):
@@ -33,5 +34,6 @@ async def test_it_starts_while_everything_is_down_and_says_so(free_port):
         assert (await http.get("/health/live")).status_code == 200
         health = await http.get("/health")
         assert health.status_code == 503
-        assert {found["status"] for found in health.json()["data"]["dependencies"].values()} == {"down"}
+        states = {name: found["status"] for name, found in health.json()["data"]["dependencies"].items()}
+        assert {name for name, state in states.items() if state == "up"} == {"data_keys"}
         assert 'circuit_breaker_state{name="fcm"} 0.0' in (await http.get("/metrics")).text

@@ -1,6 +1,7 @@
 """The ledger: one row per (notification, recipient) in the worker's own database, committed before anything is sent."""
 
 from delivery.ledger.book import Ledger
+from delivery.ledger.reencrypting import personal_deliveries
 from delivery.ledger.repository import (
     Claim,
     Claimed,
@@ -29,4 +30,5 @@ __all__ = [
     "Standing",
     "ToRequeue",
     "ledger_tables",
+    "personal_deliveries",
 ]

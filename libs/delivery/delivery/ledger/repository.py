@@ -2,18 +2,20 @@
 
 import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.jsons import to_json_text
 from chassis.statements import Executes
 from contracts.lookups import LedgerTotals
 from delivery.ledger import statements
+from delivery.ledger.personal import PersonalColumns
 
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
@@ -43,8 +45,8 @@ class Claimed:
 
     Of the attempts, `faults` were our side's fault or in doubt; the others were refused for now, first at `refused_since`.
     `doubtful`: it was with the provider before, and nobody knows whether it was taken. Then it goes to whom it went at that
-    time: `contact`, or whom the message names when that is None. `suppressed`: the address that was asked for is on the
-    suppression list.
+    time: `contact`, or whom the message names when that is None; `unreadable`: that is encrypted with a key that is missing.
+    `suppressed`: the address that was asked for is on the suppression list.
     """
 
     attempts: int
@@ -57,6 +59,7 @@ class Claimed:
     suppressed: bool = False
     claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     read_at: float = field(default_factory=time.monotonic, compare=False)
+    unreadable: bool = False
 
     def now(self) -> datetime:
         """The time by the database's clock, as it told it when it was claimed: a worker's own may be off."""
@@ -144,11 +147,16 @@ class Owned:
 class LedgerRepository:
     """The statements over one channel's tables. `owner` names this worker process.
 
-    `suppression_list`: a table of the same database, whose `fingerprint`s must not be sent to.
+    `suppression_list`: a table of the same database, whose `fingerprint`s must not be sent to. `keys`: what is personal in a
+    row is encrypted with them.
     """
 
-    def __init__(self, channel: str, owner: str, *, suppression_list: str | None = None) -> None:
+    def __init__(
+        self, channel: str, owner: str, *, suppression_list: str | None = None, keys: DataKeys = DataKeys()
+    ) -> None:
         self.owner = owner
+        self._personal = PersonalColumns(channel, keys)
+        self._seals = keys.seals
         self._claim = statements.for_channel(statements.CLAIM, channel, suppression_list)
         self._claim_with_added = statements.for_channel(statements.CLAIM_WITH_ADDED, channel, suppression_list)
         self._look = statements.for_channel(statements.LOOK, channel)
@@ -173,9 +181,14 @@ class LedgerRepository:
         All claims on a notification go in one call: its devices are those that the call which begins it names.
         """
         statement = self._claim_with_added if any(claim.added for claim in claims) else self._claim
-        rows = await connection.execute(statement, {"rows": to_json_text(claims), "owner": self.owner})
+        given = [self._personal.write_claim(_fields(claim)) for claim in claims] if self._seals else claims
+        rows = await connection.execute(statement, {"rows": to_json_text(given), "owner": self.owner})
         # By place: names cost 3 µs a row. The columns after the key are the fields of Claimed, in their order.
-        standings: dict[Key, Standing] = {(row[0], row[1]): Claimed(*row[2:]) for row in rows}
+        claimed = {(row[0], row[1]): Claimed(*row[2:]) for row in rows}
+        for key, one in claimed.items():
+            if one.contact is not None:
+                self._read_contact(key, one)
+        standings: dict[Key, Standing] = {**claimed}
         others = [claim for claim in claims if (claim.notification_id, claim.recipient) not in standings]
         if others:
             standings |= await self._look_at(connection, others)
@@ -184,10 +197,17 @@ class LedgerRepository:
             for claim in claims
         ]
 
+    def _read_contact(self, key: Key, claimed: Claimed) -> None:
+        """In place. It is ours by now, so whom it went to must not stop the others of the group."""
+        try:
+            claimed.contact = self._personal.read_contact(*key, claimed.contact or "")
+        except ValueUnreadable:
+            claimed.contact, claimed.unreadable = None, True
+
     async def _look_at(self, connection: Executes, claims: Sequence[Claim]) -> dict[Key, Standing]:
         keys = [(claim.notification_id, claim.recipient) for claim in claims]
         rows = await connection.execute(self._look, {"keys": _keys(keys)})
-        return {(row.notification_id, row.recipient): _standing(row) for row in rows}
+        return {(row.notification_id, row.recipient): self._standing(row) for row in rows}
 
     async def standings(
         self, connection: Executes, notification_ids: Sequence[UUID]
@@ -200,7 +220,7 @@ class LedgerRepository:
         found: dict[UUID, dict[str, Closed | InOtherHands]] = {}
         for row in rows:
             if row.replay == last[row.notification_id] or row.state == "sent":
-                found.setdefault(row.notification_id, {})[row.recipient] = _standing(row)
+                found.setdefault(row.notification_id, {})[row.recipient] = self._standing(row)
         return found
 
     async def has(self, connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
@@ -211,13 +231,14 @@ class LedgerRepository:
     async def record(self, connection: Executes, results: Sequence[Recorded]) -> set[Key]:
         """Those that were still ours to record, or that the provider has all the same."""
         ordered = sorted(results, key=lambda one: _order((one.notification_id, one.recipient)))
-        rows = await connection.execute(self._record, {"rows": to_json_text(ordered), "owner": self.owner})
+        given = [self._personal.write_result(_fields(one)) for one in ordered] if self._seals else ordered
+        rows = await connection.execute(self._record, {"rows": to_json_text(given), "owner": self.owner})
         return {(row.notification_id, row.recipient) for row in rows}
 
     async def take_due(self, connection: AsyncConnection, *, lease_seconds: float, largest: int) -> list[ToRequeue]:
-        """Retries that are due: each message once."""
+        """Retries that are due: each message once. What cannot be read is due again when the lease runs out."""
         rows = await connection.execute(self._take_due, {"lease": lease_seconds, "largest": largest})
-        return list({row.notification_id: _to_requeue(row) for row in rows}.values())
+        return self._to_requeue(rows)
 
     async def take_orphans(
         self, connection: AsyncConnection, *, lease_seconds: float, silence_seconds: float, largest: int
@@ -232,7 +253,7 @@ class LedgerRepository:
         }
         rows = (await connection.execute(self._take_orphans, parameters)).all()
         doubts = Counter(row.notification_id for row in rows if row.doubtful)
-        return list({row.notification_id: _to_requeue(row, doubts[row.notification_id]) for row in rows}.values())
+        return [replace(item, doubts=doubts[item.notification_id]) for item in self._to_requeue(rows)]
 
     async def ours(self, connection: AsyncConnection, *, silence_seconds: float) -> list[Owned]:
         """What this worker has owned for longer than `silence_seconds` and not ended."""
@@ -291,17 +312,27 @@ class LedgerRepository:
         """This worker stops: what it may have left is taken over at once."""
         await connection.execute(self._leave, {"owner": self.owner})
 
+    def _standing(self, row: Any) -> Closed | InOtherHands:
+        if row.state not in ENDS:
+            return InOtherHands()
+        detail = self._personal.read_detail(row)
+        return Closed(
+            row.state, row.attempts, row.code, detail, row.provider_message_id, row.replay, ended_at=row.updated_at
+        )
 
-def _standing(row: Any) -> Closed | InOtherHands:
-    if row.state not in ENDS:
-        return InOtherHands()
-    return Closed(
-        row.state, row.attempts, row.code, row.detail, row.provider_message_id, row.replay, ended_at=row.updated_at
-    )
+    def _to_requeue(self, rows: Iterable[Any]) -> list[ToRequeue]:
+        found: dict[UUID, ToRequeue] = {}
+        for row in rows:
+            message = None if row.notification_id in found else self._personal.read_message(row)
+            if message is not None:
+                found[row.notification_id] = ToRequeue(
+                    row.notification_id, row.priority, message, row.updated_at, row.trace_context
+                )
+        return list(found.values())
 
 
-def _to_requeue(row: Any, doubts: int = 0) -> ToRequeue:
-    return ToRequeue(row.notification_id, row.priority, row.message, row.updated_at, row.trace_context, doubts)
+def _fields(row: Claim | Recorded) -> dict[str, object]:
+    return {name: getattr(row, name) for name in row.__slots__}
 
 
 def _order(key: Key) -> tuple[bytes, str]:

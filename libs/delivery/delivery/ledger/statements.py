@@ -63,21 +63,21 @@ WITH {_GIVEN}, named AS ({_CLAIM.format(which="NOT added")}
 DELIVERY = "notification_id uuid, recipient text"
 
 LOOK = f"""
-SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.provider_message_id, d.replay,
-    d.updated_at
+SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.sealed_detail, d.provider_message_id,
+    d.replay, d.updated_at
 FROM {{deliveries}} d JOIN {records("keys", DELIVERY, key="notification_id")} AS r USING (notification_id, recipient)
 """  # noqa: S608 - constants of ours
 
 LOOK_ALL = f"""
-SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.provider_message_id, d.replay,
-    d.updated_at
+SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.sealed_detail, d.provider_message_id,
+    d.replay, d.updated_at
 FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
 """  # noqa: S608 - constants of ours
 
 HAS = "SELECT 1 FROM {deliveries} WHERE notification_id = :notification_id AND replay >= :replay LIMIT 1"
 
 RESULT = f"""{DELIVERY}, replay int, state text, attempts int, faults int, refused bool, deferred int, doubt int, code text,
-    detail text, provider_message_id text, delay float8"""
+    detail text, sealed_detail text, provider_message_id text, delay float8"""
 # Whoever has lost a delivery to another worker and hears from the provider that it was taken says so all the same, unless
 # it is being sent once more at this moment: then it is not sent again for nothing.
 RECORD = f"""
@@ -85,7 +85,7 @@ UPDATE {{deliveries}} d SET
     state = r.state, attempts = r.attempts, faults = r.faults, deferrals = d.deferrals + r.deferred,
     refused_since = CASE WHEN r.refused THEN coalesce(d.refused_since, now()) ELSE d.refused_since END,
     ambiguous = d.ambiguous + r.doubt, in_doubt = d.in_doubt OR r.doubt > 0, code = r.code, detail = r.detail,
-    provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),
+    sealed_detail = r.sealed_detail, provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),
     next_attempt_at = CASE WHEN r.state = 'retry' THEN now() + make_interval(secs => r.delay) END,
     message = CASE WHEN r.state = 'retry' THEN d.message END,
     contact = CASE WHEN r.state = 'retry' THEN d.contact END, updated_at = now()
@@ -106,7 +106,7 @@ WITH due AS (
 )
 UPDATE {deliveries} d SET state = 'requeued', next_attempt_at = now() + make_interval(secs => :lease), updated_at = now()
 FROM due WHERE d.notification_id = due.notification_id AND d.recipient = due.recipient
-RETURNING d.notification_id, d.priority, d.message, d.trace_context, d.updated_at
+RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at
 """
 
 # The broker has these: they stand in its queue, however long that is. LOST finds what does not.
@@ -152,7 +152,7 @@ UPDATE {deliveries} d SET
     code = CASE WHEN doubtful THEN 'ambiguous' ELSE d.code END,
     state = 'requeued', owner = NULL, next_attempt_at = now() + make_interval(secs => :lease), updated_at = now()
 FROM orphans WHERE d.notification_id = orphans.notification_id AND d.recipient = orphans.recipient
-RETURNING d.notification_id, d.priority, d.message, d.trace_context, d.updated_at, doubtful
+RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at, doubtful
 """
 
 # What is ours for longer than the lease: the caller knows which of these it has in hand.

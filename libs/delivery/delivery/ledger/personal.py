@@ -1,0 +1,68 @@
+"""What a ledger says of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.data_keys, ADR 24).
+
+`message` and `contact` are JSON, so what begins like a sealed value is one; what a provider said has a second column for it.
+"""
+
+from typing import Any
+from uuid import UUID
+
+from chassis.data_keys import DataKeys, FreeText, ValueUnreadable
+
+Fields = dict[str, Any]
+
+
+class PersonalColumns:
+    """Of the deliveries of `channel`. The rows that go in and out are a statement's: each has its delivery's key."""
+
+    def __init__(self, channel: str, keys: DataKeys) -> None:
+        self.keys = keys
+        self.message, self.contact, self.detail = (
+            f"{channel}_deliveries.{name}" for name in ("message", "contact", "detail")
+        )
+
+    def write_claim(self, row: Fields) -> Fields:
+        name, contact = _name(row["notification_id"], row["recipient"]), row["contact"]
+        return {
+            **row,
+            "message": self.keys.write(self.message, name, row["message"]),
+            "contact": contact and self.keys.write(self.contact, name, contact),
+        }
+
+    def write_result(self, row: Fields) -> Fields:
+        name = _name(row["notification_id"], row["recipient"])
+        plain, sealed = self.keys.write_free(self.detail, name, row["detail"])
+        return {**row, "detail": plain, "sealed_detail": sealed}
+
+    def read_message(self, row: Any) -> str | None:
+        """None: it cannot be read now."""
+        try:
+            return self.keys.read(self.message, _name(row.notification_id, row.recipient), row.message)
+        except ValueUnreadable:
+            return None
+
+    def read_contact(self, notification_id: UUID, recipient: str, stored: str) -> str:
+        """Raises ValueUnreadable."""
+        return self.keys.read(self.contact, _name(notification_id, recipient), stored)
+
+    def read_detail(self, row: Any) -> str | None:
+        """None also where it cannot be read: what became of a delivery is reported without a provider's words, too."""
+        name = _name(row.notification_id, row.recipient)
+        try:
+            return self.keys.read_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
+        except ValueUnreadable:
+            return None
+
+    def rewrite(self, row: Any) -> Fields:
+        """The columns as they are written now. Raises ValueUnreadable."""
+        name, keys = _name(row.notification_id, row.recipient), self.keys
+        plain, sealed = keys.rewrite_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
+        return {
+            "message": row.message and keys.rewrite(self.message, name, row.message),
+            "contact": row.contact and keys.rewrite(self.contact, name, row.contact),
+            "detail": plain,
+            "sealed_detail": sealed,
+        }
+
+
+def _name(notification_id: UUID, recipient: str) -> str:
+    return f"{notification_id}/{recipient}"
