@@ -39,6 +39,7 @@ from chassis.breaker import CircuitBreaker, breaker_metrics
 from chassis.broker import Broker, RabbitBroker
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.cache import connect_redis
+from chassis.data_keys import data_keys
 from chassis.database import Database
 from chassis.fair_semaphore import FairSemaphore
 from chassis.health import Dependency
@@ -88,6 +89,7 @@ class Gateway:
             tracing,
         )
         self.database = Database(settings.database_url, pool_size=settings.database_pool_size)
+        self.keys = data_keys(settings.data_encryption_keys, self.registry)
         tokens = ServiceTokens(settings.service_key)
         states = breaker_metrics(self.registry)
         self.users = ServiceClient(
@@ -105,7 +107,9 @@ class Gateway:
         owners = {USER_SERVICE: to_users, TEMPLATE_SERVICE: to_templates}
         self.forwarders = {prefix: owners[owner] for owner, owned in proxy.OWNED.items() for prefix in owned}
         self.directory = Directory(self.users, self.templates, self.redis)
-        self.store = Store(self.database, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds)
+        self.store = Store(
+            self.database, self.keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
+        )
         marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
         self.outbox = Outbox(self.broker, self.store, marks)
         watermarks = ConsumedWatermarks()
@@ -119,7 +123,7 @@ class Gateway:
         self.stalled = StalledDeliveryDetector(
             self.database, self.reports, self.metrics, self.workers, silence_seconds=settings.report_silence_seconds
         )
-        self.reader = Reader(self.database)
+        self.reader = Reader(self.database, self.keys)
         self.housekeeping = Housekeeping(self.database, retention_days=settings.retention_days)
         self.reconciler = Reconciler(self.database, self.workers)
         self.watch = Watch(
@@ -135,7 +139,14 @@ class Gateway:
             acceptor=Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()),
             reader=self.reader,
             reconciler=self.reconciler,
-            commands=Commands(self.database, self.directory, self.reader, self.reports, self.metrics),
+            commands=Commands(
+                self.database,
+                self.keys,
+                directory=self.directory,
+                reader=self.reader,
+                reports=self.reports,
+                metrics=self.metrics,
+            ),
             limits=CallerLimits(
                 self.redis, everybody=self.settings.rate_limit_per_minute, processes=self.settings.processes
             ),
@@ -166,6 +177,7 @@ class Gateway:
     def dependencies(self) -> list[Dependency]:
         return [
             Dependency("database", self.database.ping_writable, essential=True),
+            Dependency("data_keys", self.keys.check),
             Dependency("redis", self.redis.ping),
             Dependency("rabbitmq", self.broker.ping),
             Dependency(USER_SERVICE, self.users.ping),

@@ -9,14 +9,14 @@ from pydantic_settings import NoDecode
 from chassis.fields import listed
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
 from chassis.service_keys import development_key
-from chassis.settings import DatabaseUrl, TokenSettings
+from chassis.settings import DatabaseUrl, DataKeySettings, TokenSettings
 from contracts.lookups import API_GATEWAY
 from contracts.peers import PeerSettings
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
-class GatewaySettings(PeerSettings, TokenSettings):
+class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
     """Every field is an environment variable of the same name in capitals."""
 
     service: ClassVar[str] = API_GATEWAY

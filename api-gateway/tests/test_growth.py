@@ -15,6 +15,7 @@ from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import Audience, ListFilter
 from api_gateway.services.housekeeping import Housekeeping
+from chassis.data_keys import DataKeys
 from chassis.database import Database
 from contracts.lookups import first_id_of
 from contracts.messages import StatusEvent
@@ -83,15 +84,17 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
     await outbox.mark_queued(connection, [QueuedMark(one, NOW) for one in rounds])
     leased = [LeasedRound(one, NOW) for one in rounds]
     await outbox.release(connection, leased, owner="p", lease_seconds=30, delay_seconds=1)
-    await outbox.set_resolved(connection, [found])
-    await progress.apply_events(connection, [sent])
-    await accepting.find_keys(connection, [("c", str(number)) for number in range(20)])
+    await outbox.set_resolved(connection, [found], keys=DataKeys())
+    await progress.apply_events(connection, [sent], keys=DataKeys())
+    await accepting.find_keys(connection, [("c", str(number)) for number in range(20)], keys=DataKeys())
 
 
 async def _hot_path(connection: AsyncConnection) -> None:
     await _rows_by_key(connection)
-    await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200)
-    await outbox.settle(connection, [{"id": str(IDS[0]), "replay": 0, "status": "failed", "code": "c"}])
+    await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200, keys=DataKeys())
+    await outbox.settle(
+        connection, [{"id": str(IDS[0]), "replay": 0, "status": "failed", "code": "c"}], keys=DataKeys()
+    )
     await outbox.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, largest=100)
     page = await outbox.silent(connection, "email", after=None, silence_seconds=-1, largest=10)
     await outbox.silent(connection, "email", after=page[-1], silence_seconds=15, largest=100)
@@ -99,7 +102,7 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await progress.cancel(connection, IDS[0])
     await progress.replay_failed(connection, ReplayFilter(ids=IDS))
     await progress.replay_failed(connection, ReplayFilter(channel="email", code="exhausted"))
-    await progress.candidates(connection, ReplayFilter(channel="email", code="exhausted"))
+    await progress.candidates(connection, ReplayFilter(channel="email", code="exhausted"), keys=DataKeys())
     await waiting.oldest(connection, window_seconds=35)
     await totals.counted(connection)
     await totals.accepted(connection)

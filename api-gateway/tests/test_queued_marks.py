@@ -20,6 +20,7 @@ from api_gateway.services.outbox import letter
 from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.relay import Relay
 from api_gateway.services.store import Store
+from chassis.data_keys import DataKeys
 from chassis.database import Database
 from contracts.messages import NotificationMessage, StatusEvent
 from tests.brokers import BrokerThatMayBeAway
@@ -120,7 +121,7 @@ async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_noth
         queued_at=message.queued_at,
     )  # fmt: skip
     async with database.begin() as connection:  # the other gateway
-        [moved] = await progress.apply_events(connection, [event])
+        [moved] = await progress.apply_events(connection, [event], keys=DataKeys())
     assert (moved.queued_at, moved.newly_queued) == (message.queued_at, True)
     before = await _version(database, message.notification_id)
     assert len(_marks(publishing)._waiting) == 1
@@ -255,7 +256,7 @@ async def marks(start):
     async def make(moment_seconds: float) -> tuple[QueuedMarks, QueuedMark, CollectorRegistry]:
         message = await _published(gateway)
         registry = CollectorRegistry()
-        store = Store(_database(gateway), process="p", lease_seconds=30)
+        store = Store(_database(gateway), DataKeys(), process="p", lease_seconds=30)
         made = QueuedMarks(store, GatewayMetrics(registry), moment_seconds=moment_seconds)
         return made, QueuedMark(Round(message.notification_id, 0), message.queued_at), registry
 

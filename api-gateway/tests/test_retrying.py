@@ -209,8 +209,10 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     await store.release([LeasedRound(Round(late, 0), datetime.now(UTC))], delay_seconds=1_000)
     async with store.database.begin() as connection:
         old = {"id": late, "replay": 0}
-        await outbox.set_resolved(connection, [{**old, "recipient": {}, "template_version": 3, "language": "en"}])
-        assert await outbox.settle(connection, [{**old, "status": "expired", "code": "expired"}]) == []
+        await outbox.set_resolved(
+            connection, [{**old, "recipient": {}, "template_version": 3, "language": "en"}], keys=store.keys
+        )
+        assert await outbox.settle(connection, [{**old, "status": "expired", "code": "expired"}], keys=store.keys) == []
     await gateway.report(notification_id, "failed", code="late", replay=0)
     story = await gateway.story(notification_id)
     assert (story["status"], story["queued_at"], story["template_version"]) == ("pending", None, None)

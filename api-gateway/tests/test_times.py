@@ -13,6 +13,7 @@ from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification
 from api_gateway.repositories.outbox import QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
+from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.json_values import JsonObject
 from contracts.messages import StatusEvent
@@ -170,7 +171,7 @@ async def test_in_whatever_order_and_with_whatever_times_reports_come_ours_stand
 async def _walk(database: Database, taken) -> None:
     new = _new()
     async with database.each() as connection:
-        await accepting.accept(connection, [new], writer="w", lease_seconds=30)
+        await accepting.accept(connection, [new], writer="w", lease_seconds=30, keys=DataKeys())
     for step, at, queued_at, provider_timestamp in taken:
         async with database.begin() as connection:
             replay = await connection.scalar(
@@ -184,14 +185,16 @@ async def _walk(database: Database, taken) -> None:
                     await progress.replay_failed(connection, ReplayFilter(ids=[new.id]))
                 case "settled":
                     await outbox.settle(
-                        connection, [{"id": new.id, "replay": replay, "status": "expired", "code": "x"}]
+                        connection,
+                        [{"id": new.id, "replay": replay, "status": "expired", "code": "x"}],
+                        keys=DataKeys(),
                     )
                 case _:
                     event = StatusEvent(
                         notification_id=new.id, notification_type="email", status=step, replay=replay,
                         at=at or datetime.now(UTC), queued_at=queued_at, provider_timestamp=provider_timestamp,
                     )  # fmt: skip
-                    await progress.apply_events(connection, [event])
+                    await progress.apply_events(connection, [event], keys=DataKeys())
             row = (await connection.execute(_TIMES, {"id": new.id})).one()
         times = [moment for moment in row[:4] if moment is not None]
         assert times == sorted(times), (taken, row)

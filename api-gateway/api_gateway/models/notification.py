@@ -39,6 +39,9 @@ class Notification(Base):
 
     `given_variables` and `given_metadata` are the text that came. `variables` and `details` say the same to gateways of the
     release before, which know no other columns, and are read where an older gateway wrote the row (ADR 16).
+
+    While personal values are encrypted, `given_variables`, `given_metadata` and `recipient` are JSON strings in place of
+    objects, `variables` and `metadata` are empty objects, and `sealed_detail` has what `detail` had (ADR 24).
     """
 
     __tablename__ = "notifications"
@@ -63,6 +66,7 @@ class Notification(Base):
     status: Mapped[str] = mapped_column(String(16))
     code: Mapped[str | None] = mapped_column(Text)
     detail: Mapped[str | None] = mapped_column(Text)
+    sealed_detail: Mapped[str | None] = mapped_column(Text)
     provider_message_id: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     replay: Mapped[int] = mapped_column(Integer, server_default=text("0"))
@@ -102,7 +106,7 @@ class Notification(Base):
 
 
 class IdempotencyKey(Base):
-    """What a caller's `request_id` was used for, and the first answer to it."""
+    """What a caller's `request_id` was used for, and the first answer to it. `body_hash` may be encrypted (ADR 24)."""
 
     __tablename__ = "idempotency_keys"
 

@@ -8,6 +8,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from api_gateway.repositories.personal import BODY_HASH, METADATA, VARIABLES, write_recipient
+from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
 from chassis.rowsets import records
@@ -47,17 +49,21 @@ class NewNotification:
 
 
 class Receipt(NamedTuple):
-    """What stands in the database for a request: `fresh` when this call made it, else the first answer's values."""
+    """What stands in the database for a request: `fresh` when this call made it, else the first answer's values.
+
+    `body_hash` None: it is encrypted with a key that is missing.
+    """
 
     notification_id: UUID
     status: str
     created_at: datetime
-    body_hash: str
+    body_hash: str | None
     fresh: bool
 
 
 # json_to_recordset parses the group once on the server: 0.013 ms a row in groups of 200, against 0.15 ms one by one.
-# `json` keeps an object's text as it came. The jsonb columns are for gateways of the release before this one (ADR 16).
+# `json` keeps an object's text as it came. The jsonb columns are for gateways of the release before this one (ADR 16), which
+# cannot read what is sealed.
 # PostgreSQL runs such parts last to first: `counted`, whose rows every group needs, locks them at the end only.
 # Keys go in sorted, so that two gateways with overlapping groups wait for each other instead of deadlocking.
 ACCEPT = text("""
@@ -83,7 +89,9 @@ WITH given AS (
         template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient, status,
         code, created_at, send_at, expires_at, delivery_guarantee, due_at, leased_by, ended_at)
     SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
-        template_version, language, variables, metadata, CAST(variables AS jsonb), CAST(metadata AS jsonb), priority,
+        template_version, language, variables, metadata,
+        CASE json_typeof(variables) WHEN 'object' THEN CAST(variables AS jsonb) ELSE '{}' END,
+        CASE json_typeof(metadata) WHEN 'object' THEN CAST(metadata AS jsonb) ELSE '{}' END, priority,
         recipient, status, code, created_at, send_at, expires_at, delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() WHEN 'due' THEN now() END,
@@ -101,26 +109,50 @@ FROM idempotency_keys k JOIN {records("keys", "caller text, key text", key="key"
 
 
 async def accept(
-    connection: Executes, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float
+    connection: Executes, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float, keys: DataKeys
 ) -> list[Receipt]:
     """Writes what is new and finds what was there: a receipt for every row, in order."""
-    made = await connection.execute(ACCEPT, {"rows": to_json_text(rows), "lease": lease_seconds, "writer": writer})
+    given = to_json_text([_sealed(row, keys) for row in rows] if keys.seals else rows)
+    made = await connection.execute(ACCEPT, {"rows": given, "lease": lease_seconds, "writer": writer})
     created: dict[UUID, datetime] = dict(iter(made))  # `dict` would take an object with `keys()` for a mapping
     receipts = [_fresh(row, created.get(row.id)) for row in rows]
     repeated = [row for row, receipt in zip(rows, receipts, strict=True) if receipt is None]
-    known = await find_keys(connection, [(row.caller, row.request_id) for row in repeated]) if repeated else {}
+    used = [(row.caller, row.request_id) for row in repeated]
+    known = await find_keys(connection, used, keys=keys) if used else {}
     return [receipt or known[row.caller, row.request_id] for row, receipt in zip(rows, receipts, strict=True)]
+
+
+def _sealed(row: NewNotification, keys: DataKeys) -> dict[str, object]:
+    name = str(row.id)
+    return {
+        **{field: getattr(row, field) for field in NewNotification.__slots__},
+        "variables": keys.seal(VARIABLES, name, row.variables.text),
+        "metadata": keys.seal(METADATA, name, row.metadata.text),
+        "recipient": write_recipient(keys, row.id, row.recipient),
+        "body_hash": keys.seal(BODY_HASH, name, row.body_hash),
+    }
 
 
 def _fresh(row: NewNotification, created_at: datetime | None) -> Receipt | None:
     return Receipt(row.id, row.status, created_at, row.body_hash, fresh=True) if created_at is not None else None
 
 
-async def find_keys(connection: Executes, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], Receipt]:
+async def find_keys(
+    connection: Executes, used: Sequence[tuple[str, str]], *, keys: DataKeys
+) -> dict[tuple[str, str], Receipt]:
     """(caller, request_id) → the first answer, for those that were used."""
-    wanted = [{"caller": caller, "key": key} for caller, key in keys]
+    wanted = [{"caller": caller, "key": key} for caller, key in used]
     found = await connection.execute(KNOWN, {"keys": to_json_text(wanted)})
     return {
-        (row.caller, row.key): Receipt(row.notification_id, row.status, row.created_at, row.body_hash, fresh=False)
+        (row.caller, row.key): Receipt(
+            row.notification_id, row.status, row.created_at, _body_hash(row, keys), fresh=False
+        )
         for row in found
     }
+
+
+def _body_hash(row: Any, keys: DataKeys) -> str | None:
+    try:
+        return keys.read(BODY_HASH, row.notification_id, row.body_hash)
+    except ValueUnreadable:
+        return None  # the others of the group have their answers all the same

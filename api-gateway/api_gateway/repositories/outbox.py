@@ -10,6 +10,15 @@ from uuid import UUID
 from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api_gateway.repositories.personal import (
+    METADATA,
+    VARIABLES,
+    read_object,
+    read_recipient,
+    write_detail,
+    write_recipient,
+)
+from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
 from chassis.rowsets import ids, records
@@ -69,7 +78,8 @@ class Lease(NamedTuple):
 class DueRow:
     """A notification that a relay has taken: it is this process's until the lease runs out.
 
-    `handed_over`: it may have been published before, and a worker may have it.
+    `handed_over`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a key that
+    is missing, and its values are not here.
     """
 
     id: UUID
@@ -93,6 +103,7 @@ class DueRow:
     expired: bool
     handed_over: bool
     leased_at: datetime
+    unreadable: bool = False
     read_at: float = field(default_factory=time.monotonic, compare=False)
 
     @property
@@ -155,9 +166,9 @@ WHERE n.id = r.id AND n.replay = r.replay
 """)  # noqa: S608 - as above
 
 SETTLE = text(f"""
-UPDATE notifications n SET status = r.status, code = r.code, detail = r.detail, due_at = NULL, ended_at = now(),
-    updated_at = now()
-FROM {records("rows", "id uuid, replay int, status text, code text, detail text", key="id")} AS r
+UPDATE notifications n SET status = r.status, code = r.code, detail = r.detail, sealed_detail = r.sealed_detail,
+    due_at = NULL, ended_at = now(), updated_at = now()
+FROM {records("rows", "id uuid, replay int, status text, code text, detail text, sealed_detail text", key="id")} AS r
 WHERE n.id = r.id AND n.replay = r.replay AND n.status IN ('pending', 'queued')
 RETURNING n.notification_type, n.status
 """)  # noqa: S608 - as above
@@ -208,17 +219,30 @@ class SilentRow:
     begun: bool
 
 
-async def take_due(connection: AsyncConnection, *, owner: str, lease_seconds: float, largest: int) -> list[DueRow]:
+async def take_due(
+    connection: AsyncConnection, *, owner: str, lease_seconds: float, largest: int, keys: DataKeys
+) -> list[DueRow]:
     """Takes up to `largest` due rows, highest priority first, and leases them to `owner`."""
     rows = await connection.execute(TAKE_DUE, {"owner": owner, "lease": lease_seconds, "largest": largest})
-    taken = [_due_row(row) for row in rows]
+    taken = [_due_row(row, keys) for row in rows]
     return sorted(taken, key=lambda row: (-row.priority, row.created_at))
 
 
-def _due_row(row: Row[Any]) -> DueRow:
+def _due_row(row: Row[Any], keys: DataKeys) -> DueRow:
     fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
-    values = {name: JsonObject(fields[name]) for name in ("variables", "metadata")}
-    return DueRow(**{**fields, **values})
+    return DueRow(**{**fields, **_values(row, keys)})
+
+
+def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
+    try:
+        return {
+            "variables": read_object(keys, VARIABLES, row.id, row.variables),
+            "metadata": read_object(keys, METADATA, row.id, row.metadata),
+            "recipient": read_recipient(keys, row.id, row.recipient),
+        }
+    except ValueUnreadable:
+        nothing = JsonObject.empty()
+        return {"variables": nothing, "metadata": nothing, "recipient": None, "unreadable": True}
 
 
 async def mark_queued(connection: Executes, marks: Sequence[QueuedMark]) -> list[str]:
@@ -244,20 +268,22 @@ def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[st
     }
 
 
-async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> None:
+async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, keys: DataKeys) -> None:
     """Writes recipients and template versions that were found later.
 
     Keys: id, replay, recipient, template_version, language.
     """
-    await connection.execute(SET_RESOLVED, {"rows": to_json_text(_in_order(rows))})
+    given = [{**row, "recipient": write_recipient(keys, row["id"], row["recipient"])} for row in _in_order(rows)]
+    await connection.execute(SET_RESOLVED, {"rows": to_json_text(given)})
 
 
-async def settle(connection: AsyncConnection, rows: Sequence[dict[str, object]]) -> list[Row[Any]]:
+async def settle(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, keys: DataKeys) -> list[Row[Any]]:
     """Ends notifications that will not be published. Keys: id, replay, status, code, detail."""
-    return list(await connection.execute(SETTLE, {"rows": to_json_text(_in_order(rows))}))
+    given = [{**row, **write_detail(keys, row["id"], row.get("detail"))} for row in _in_order(rows)]
+    return list(await connection.execute(SETTLE, {"rows": to_json_text(given)}))
 
 
-def _in_order(rows: Sequence[dict[str, object]]) -> list[dict[str, object]]:
+def _in_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["id"]))
 
 

@@ -9,6 +9,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories.outbox import GIVEN_VARIABLES
+from api_gateway.repositories.personal import VARIABLES, read_object, write_detail
+from chassis.data_keys import DataKeys
 from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
 from chassis.rowsets import records
@@ -26,12 +28,13 @@ ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 # is kept beside, in the history.
 # A report that comes before the queued-mark stands for it (ADR 20): it says when the row was queued. One that is tried again
 # is with a worker, so it was queued, also where a worker of the release before does not say when.
-EVENT = """id uuid, status text, code text, detail text, provider_message_id text, attempts int, replay int,
-    queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
+EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, attempts int,
+    replay int, queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
 APPLY = text(f"""
 WITH g AS (
-    SELECT given.id, given.status, given.code, given.detail, given.provider_message_id, given.attempts, given.replay,
-        given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at, n.queued_at IS NULL AS unmarked,
+    SELECT given.id, given.status, given.code, given.detail, given.sealed_detail, given.provider_message_id, given.attempts,
+        given.replay, given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at,
+        n.queued_at IS NULL AS unmarked,
         CASE WHEN n.queued_at IS NOT NULL THEN n.queued_at
              WHEN given.queued_at IS NOT NULL THEN greatest(n.created_at, given.queued_at)
              WHEN given.status = 'retrying' THEN now() END AS queued_at
@@ -40,7 +43,7 @@ WITH g AS (
 )
 UPDATE notifications n SET
     status = CASE WHEN g.status = 'retrying' THEN 'queued' ELSE g.status END,
-    code = g.code, detail = g.detail,
+    code = g.code, detail = g.detail, sealed_detail = g.sealed_detail,
     provider_message_id = coalesce(g.provider_message_id, n.provider_message_id),
     attempts = greatest(n.attempts, g.attempts),
     queued_at = CASE WHEN g.queued_at IS NOT NULL THEN least(g.queued_at, g.at, n.claimed_at, n.sent_at) END,
@@ -50,6 +53,8 @@ UPDATE notifications n SET
     due_at = NULL, updated_at = now(),
     history = CASE WHEN g.status = 'sent' THEN n.history ELSE n.history || (jsonb_build_object(
         'status', g.status, 'at', greatest(g.at, n.sent_at), 'code', g.code, 'detail', g.detail, 'attempts', g.attempts)
+        || CASE WHEN g.sealed_detail IS NULL THEN CAST('{{}}' AS jsonb)
+                ELSE jsonb_build_object('sealed_detail', g.sealed_detail) END
         || CASE WHEN g.provider_timestamp IS NULL THEN CAST('{{}}' AS jsonb)
                 ELSE jsonb_build_object('provider_timestamp', g.provider_timestamp) END) END
 FROM g
@@ -77,14 +82,14 @@ class Moved:
     seconds: float
 
 
-async def apply_events(connection: Executes, events: Sequence[StatusEvent]) -> list[Moved]:
+async def apply_events(connection: Executes, events: Sequence[StatusEvent], *, keys: DataKeys) -> list[Moved]:
     """Applies at most one event a notification; late, repeated and unknown ones change nothing."""
     rows = [
         {
             "id": event.notification_id,
             "status": event.status,
             "code": event.code,
-            "detail": event.detail,
+            **write_detail(keys, event.notification_id, event.detail),
             "provider_message_id": event.provider_message_id,
             "attempts": event.attempts,
             "replay": event.replay,
@@ -128,15 +133,16 @@ REPLAYABLE = """(status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]
 # What the round's own columns say of its story, which its history must keep: the next round has them anew.
 TIMES = """(SELECT coalesce(jsonb_agg(jsonb_build_object('status', status, 'at', at)), '[]')
         FROM (VALUES ('queued', n.queued_at), ('sent', n.sent_at)) AS step(status, at) WHERE at IS NOT NULL)"""
-END = "jsonb_build_object('status', n.status, 'at', n.ended_at, 'code', n.code, 'detail', n.detail)"
+END = """jsonb_build_object('status', n.status, 'at', n.ended_at, 'code', n.code, 'detail', n.detail)
+        || CASE WHEN n.sealed_detail IS NULL THEN '{}' ELSE jsonb_build_object('sealed_detail', n.sealed_detail) END"""
 
 # A row that a late queued-mark has in hand is waited for: passed over, a named one would be called not replayable.
 # Looked up again, as when it was accepted: what failed because of its template goes with the version that is active now, or
 # with the one that is named.
 REPLAY = text(f"""
 WITH chosen AS (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE)
-UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, attempts = 0, replay = n.replay + 1,
-    recipient = NULL, template_version = CAST(:version AS int),
+UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, sealed_detail = NULL, attempts = 0,
+    replay = n.replay + 1, recipient = NULL, template_version = CAST(:version AS int),
     due_at = now(), leased_by = NULL, queued_at = NULL, claimed_at = NULL, sent_at = NULL, ended_at = NULL,
     updated_at = now(),
     history = n.history || {TIMES} || CASE WHEN n.history -> -1 ->> 'status' IS DISTINCT FROM n.status THEN {END}
@@ -146,7 +152,7 @@ RETURNING n.id
 """)  # noqa: S608 - the conditions are ours
 
 CANDIDATES = text(f"""
-SELECT n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version, n.language,
+SELECT n.id, n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version, n.language,
     {GIVEN_VARIABLES}
 FROM notifications n WHERE {REPLAYABLE}
 """)  # noqa: S608 - as above
@@ -173,6 +179,7 @@ class ReplayFilter:
 class ReplayCandidate:
     """What has to be looked up for one of them."""
 
+    id: UUID
     notification_type: Channel
     user_id: UUID
     template_code: str
@@ -198,10 +205,10 @@ async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> li
     return [row.id for row in await connection.execute(REPLAY, _replay_parameters(wanted))]
 
 
-async def candidates(connection: AsyncConnection, wanted: ReplayFilter) -> list[ReplayCandidate]:
-    """What `replay_failed` would try again."""
+async def candidates(connection: AsyncConnection, wanted: ReplayFilter, *, keys: DataKeys) -> list[ReplayCandidate]:
+    """What `replay_failed` would try again. Raises ValueUnreadable."""
     return [
-        ReplayCandidate(**{**row._mapping, "variables": JsonObject(row.variables)})  # noqa: SLF001 - a public name
+        ReplayCandidate(**{**row._mapping, "variables": read_object(keys, VARIABLES, row.id, row.variables)})  # noqa: SLF001 - a public name
         for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))
     ]
 

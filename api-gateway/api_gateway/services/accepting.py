@@ -22,6 +22,7 @@ from api_gateway.services.outbox import Outbox
 from api_gateway.services.recipient_limit import RecipientLimit
 from api_gateway.services.resolving import Fit, Resolved, resolve
 from api_gateway.services.store import Store
+from chassis.data_keys import ValueUnreadable
 from chassis.errors import ServiceError, field_error
 from chassis.http_client import DependencyUnavailable
 from chassis.security import Identity
@@ -152,6 +153,8 @@ def _refuses(fit: Fit) -> TypeGuard[ServiceError]:
 
 
 def _told(receipt: Receipt, body_hash: str) -> Receipt | ServiceError:
+    if receipt.body_hash is None:
+        return ValueUnreadable()
     return receipt if receipt.body_hash == body_hash else IdempotencyKeyReused()
 
 

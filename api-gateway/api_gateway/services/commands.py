@@ -19,6 +19,7 @@ from api_gateway.services.directory import Directory
 from api_gateway.services.reading import Reader, audience_of, is_recipient
 from api_gateway.services.reports import Reports
 from api_gateway.services.resolving import Fit, resolve
+from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.errors import Forbidden, ServiceError
 from chassis.http_client import DependencyUnavailable
@@ -30,9 +31,17 @@ from contracts.status import Status
 
 class Commands:
     def __init__(
-        self, database: Database, directory: Directory, reader: Reader, reports: Reports, metrics: GatewayMetrics
+        self,
+        database: Database,
+        keys: DataKeys,
+        *,
+        directory: Directory,
+        reader: Reader,
+        reports: Reports,
+        metrics: GatewayMetrics,
     ) -> None:
         self._database = database
+        self._keys = keys
         self._directory = directory
         self._reader = reader
         self._reports = reports
@@ -85,7 +94,7 @@ class Commands:
 
     async def _fits(self, wanted: ReplayFilter) -> list[Fit]:
         async with self._database.begin() as connection:
-            candidates = await progress.candidates(connection, wanted)
+            candidates = await progress.candidates(connection, wanted, keys=self._keys)
         return await resolve(candidates, self._directory, fresh=True)
 
     async def _replay(self, wanted: ReplayFilter) -> int:

@@ -7,13 +7,14 @@ from uuid import UUID
 from sqlalchemy import Row
 
 from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
-from api_gateway.repositories import reading
+from api_gateway.repositories import personal, reading
 from api_gateway.repositories.reading import Audience, ListFilter
 from api_gateway.schemas.answers import (
     NotificationStory,
     NotificationView,
     TimelineEntry,
 )
+from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.envelope import Meta
 from chassis.json_values import JsonObject
@@ -33,13 +34,14 @@ def is_recipient(identity: Identity) -> bool:
 
 
 class Reader:
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, keys: DataKeys) -> None:
         self._database = database
+        self._keys = keys
 
     async def story(self, notification_id: UUID, identity: Identity) -> NotificationStory:
-        """Raises NotificationNotFound."""
+        """Raises NotificationNotFound, ValueUnreadable."""
         row = await self._row(notification_id, identity)
-        return NotificationStory(**_fields(row, identity), timeline=timeline(row))
+        return NotificationStory(**_fields(row, identity, self._keys), timeline=timeline(row, self._keys))
 
     async def was_sent_by(self, notification_id: UUID, identity: Identity) -> bool:
         """Raises NotificationNotFound."""
@@ -69,7 +71,7 @@ class Reader:
             meta.total = max(total, before + len(rows))
             meta.total_pages = number - (before + len(shown) - meta.total) // limit
         meta.has_next, meta.next_cursor = bool(rest), str(shown[-1].id) if rest else None
-        return [NotificationView(**_fields(row, identity)) for row in shown], meta
+        return [NotificationView(**_fields(row, identity, self._keys)) for row in shown], meta
 
     async def id_of(self, name: str, identity: Identity) -> UUID:
         """The id that `name` means: itself, or the one notification that was made with this request_id, of those seen.
@@ -98,29 +100,35 @@ def _as_id(name: str) -> UUID | None:
 _AT_ONCE = {status: place for place, status in enumerate(("accepted", "replayed", "queued", "retrying", "sent"))}
 
 
-def timeline(row: Row[Any]) -> list[TimelineEntry]:
+def timeline(row: Row[Any], keys: DataKeys) -> list[TimelineEntry]:
     """The story, oldest first: the row's own times, and what its history adds (retries, ends, earlier rounds)."""
     steps = [TimelineEntry(status="accepted", at=row.created_at)]
     if row.queued_at:
         steps.append(TimelineEntry(status=Status.QUEUED, at=row.queued_at))
     if row.sent_at:
         steps.append(TimelineEntry(status=Status.SENT, at=row.sent_at))
-    history = [TimelineEntry.model_validate(entry) for entry in row.history]
+    history = [TimelineEntry.model_validate(entry) for entry in personal.read_history(keys, row.id, row.history)]
     if row.ended_at and not (history and history[-1].status == row.status):
-        steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code, detail=row.detail))
+        steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code, detail=_detail(row, keys)))
     steps += history
     return sorted(steps, key=lambda step: (step.at, _AT_ONCE.get(step.status, len(_AT_ONCE))))
 
 
-def _fields(row: Row[Any], identity: Identity) -> dict[str, Any]:
+def _detail(row: Row[Any], keys: DataKeys) -> str | None:
+    return personal.read_detail(keys, row.id, row.detail, row.sealed_detail)
+
+
+def _fields(row: Row[Any], identity: Identity, keys: DataKeys) -> dict[str, Any]:
     """`metadata` is its sender's: who receives does not see it."""
     hidden = is_recipient(identity) and row.caller != identity.caller
     return {
         "notification_id": row.id,
         "test": is_test_caller(row.caller),
-        "metadata": JsonObject("{}" if hidden else row.metadata),
+        "metadata": JsonObject.empty()
+        if hidden
+        else personal.read_object(keys, personal.METADATA, row.id, row.metadata),
         "error": row.code,
-        "error_detail": row.detail,
+        "error_detail": _detail(row, keys),
         "replays": row.replay,
         **{name: getattr(row, name) for name in _SAME},
     }

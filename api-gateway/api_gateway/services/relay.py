@@ -5,6 +5,7 @@ Every gateway runs one. Rows are taken with SKIP LOCKED and leased on the databa
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from uuid import UUID
 
 import structlog
 
@@ -42,7 +43,14 @@ class Later:
     leased: LeasedRound
 
 
-Fate = DueRow | Ended | Later
+@dataclass(frozen=True, slots=True)
+class Unreadable:
+    """A due row that is encrypted with a key that is missing: it stays for who has the key. `leased` None: handed over."""
+
+    leased: LeasedRound | None
+
+
+Fate = DueRow | Ended | Later | Unreadable
 
 
 class Relay:
@@ -77,16 +85,20 @@ class Relay:
                 owner=self._store.process,
                 lease_seconds=self._store.lease_seconds,
                 largest=LARGEST_GROUP,
+                keys=self._store.keys,
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[Fate]:
         """What has expired ends here only when no worker can have it: else its ledger knows whether it was sent."""
-        open_rows = [row for row in rows if row.recipient is None and not row.expired]
-        late = {row.id for row in rows if row.expired and (row.recipient is None or not row.handed_over)}
-        found = {row.id: _fate(row, fit) for row, fit in await self._resolved(open_rows)}
-        return [
-            Ended(row.round, Status.EXPIRED, "expired") if row.id in late else found.get(row.id, row) for row in rows
-        ]
+        open_rows = [row for row in rows if row.recipient is None and not row.expired and not row.unreadable]
+        unsent = {row.id for row in rows if not row.handed_over or (row.recipient is None and not row.unreadable)}
+        found: dict[UUID, Fate] = {row.id: _fate(row, fit) for row, fit in await self._resolved(open_rows)}
+        for row in rows:
+            if row.expired and row.id in unsent:
+                found[row.id] = Ended(row.round, Status.EXPIRED, "expired")
+            elif row.unreadable:
+                found[row.id] = Unreadable(None if row.handed_over else row.leased)
+        return [found.get(row.id, row) for row in rows]
 
     async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Fit]]:
         """What is tried again goes with the template that is active now, not with one that was a few seconds ago."""
@@ -98,13 +110,17 @@ class Relay:
         resolved = [fate for fate in fates if isinstance(fate, DueRow)]
         ended = [fate for fate in fates if isinstance(fate, Ended)]
         later = [fate.leased for fate in fates if isinstance(fate, Later)]
+        unread = [fate.leased for fate in fates if isinstance(fate, Unreadable) and fate.leased is not None]
+        keys = self._store.keys
         async with self._store.database.begin() as connection:
             if resolved:
-                await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved])
-            settled = await outbox_rows.settle(connection, [_ending(end) for end in ended]) if ended else []
+                await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved], keys=keys)
+            settled = await outbox_rows.settle(connection, [_ending(end) for end in ended], keys=keys) if ended else []
         self._metrics.moved_all((row.notification_type, row.status) for row in settled)
         if later:
             await self._store.release(later, delay_seconds=self._retry_seconds)
+        if unread:
+            await self._store.release(unread, delay_seconds=self._store.lease_seconds)
 
 
 def _fate(row: DueRow, fit: Fit) -> Fate:

@@ -8,6 +8,7 @@ from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark
 from api_gateway.repositories.progress import Moved
+from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
 from contracts.messages import StatusEvent
@@ -23,8 +24,9 @@ Result = TypeVar("Result")
 class Store:
     """What the hot path writes. `process` names this process in leases and totals."""
 
-    def __init__(self, database: Database, *, process: str, lease_seconds: float) -> None:
+    def __init__(self, database: Database, keys: DataKeys, *, process: str, lease_seconds: float) -> None:
         self.database = database
+        self.keys = keys
         self.process = process
         self.lease_seconds = lease_seconds
         self._accepts: GroupCommit[Sequence[NewNotification], list[Receipt]] = GroupCommit(
@@ -48,7 +50,8 @@ class Store:
     async def first_answers(self, caller: str, request_ids: Sequence[str]) -> dict[str, Receipt]:
         """request_id → the first answer, for those that the caller has used."""
         async with self.database.each() as connection:
-            found = await accepting.find_keys(connection, [(caller, request_id) for request_id in request_ids])
+            used = [(caller, request_id) for request_id in request_ids]
+            found = await accepting.find_keys(connection, used, keys=self.keys)
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
     def mark_queued(self, marks: Sequence[QueuedMark]) -> Awaitable[list[str]]:
@@ -73,7 +76,9 @@ class Store:
     async def _write_accepts(self, groups: Sequence[Sequence[NewNotification]]) -> list[list[Receipt]]:
         rows = [row for group in groups for row in group]
         async with self.database.each() as connection:
-            receipts = await accepting.accept(connection, rows, writer=self.process, lease_seconds=self.lease_seconds)
+            receipts = await accepting.accept(
+                connection, rows, writer=self.process, lease_seconds=self.lease_seconds, keys=self.keys
+            )
         return _split(receipts, groups)
 
     async def _write_queued(self, groups: Sequence[Sequence[QueuedMark]]) -> list[list[str]]:
@@ -87,7 +92,7 @@ class Store:
         moves: list[Moved | None] = [None] * len(events)
         async with self.database.each() as connection:
             for places in rounds(events, key=lambda event: event.notification_id):
-                moved = await progress.apply_events(connection, [events[place] for place in places])
+                moved = await progress.apply_events(connection, [events[place] for place in places], keys=self.keys)
                 by_id = {move.id: move for move in moved}
                 for place in places:
                     moves[place] = by_id.get(events[place].notification_id)
