@@ -26,11 +26,16 @@ def main() -> int:
     options = parse()
     require_servers(**programs(options.cases))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
-    facts, started_at = results.machine(), datetime.now(UTC).isoformat(timespec="seconds")
+    facts, started_at = (
+        {**results.machine(), "encrypted": options.encrypted},
+        datetime.now(UTC).isoformat(timespec="seconds"),
+    )
     done: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
         lab = Lab(Path(name))
+        if options.encrypted:
+            lab.system.encrypt()
         try:
             lab.start()
             run = Run(lab, Options(options.quick, options.seconds, options.rows))
@@ -63,6 +68,7 @@ def parse() -> argparse.Namespace:
     )
     parser.add_argument("--seconds", type=float, help="of each timed piece of load, instead of the case's own")
     parser.add_argument("--rows", type=_numbers, default=(), help="table sizes of the case `growth`: 10000,1000000")
+    parser.add_argument("--encrypted", action="store_true", help="with DATA_ENCRYPTION_KEYS: what encrypting costs")
     parser.add_argument("--out", type=Path, default=LATEST, help="the file for the results")
     return parser.parse_args()
 

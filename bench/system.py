@@ -1,5 +1,6 @@
 """The five services with the settings they have in production, and counting sinks for providers."""
 
+import base64
 import os
 import signal
 import time
@@ -23,6 +24,10 @@ class BenchSystem(System):
     def of(cls, folder: Path, databases: dict[str, str], redis_url: str, rabbit: Rabbit) -> "BenchSystem":
         ports = {name: quiet_port() for name in MODULES}
         return cls(folder, databases, redis_url, rabbit, ports=ports, settings=dict(SETTINGS))
+
+    def encrypt(self) -> None:
+        """From the next start on with DATA_ENCRYPTION_KEYS."""
+        self.settings["DATA_ENCRYPTION_KEYS"] = f"bench:{base64.b64encode(os.urandom(32)).decode()}"
 
     def start_service(self, service: str, name: str | None = None, env: dict[str, str] | None = None) -> None:
         self.ports.setdefault(name or service, quiet_port())

@@ -160,6 +160,9 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
         "rediss://:hunter2@h/0?ssl_ca_certs=/nowhere/hunter2.pem",
         "redis://:hunter2@h/0?ssl_ca_certs=/etc/ssl/certs/ca-certificates.crt",
     ),
+    "DATA_ENCRYPTION_KEYS": (
+        "hunter2", "a:hunter2", "a:aHVudGVyMg==", "a:", "plain,a:hunter2", f"a:{'A' * 43}=", f"a:{'aHVudGVyMg' * 4}abc=",
+    ),
     "RABBITMQ_URL": (
         "hunter2", "localhost:5672", "http://u:hunter2@h", "amqp://u:hunter2@h:port/", "amqp://", "amqp://u:hunter2@[::1/",
         "amqp://u:hunter2@h/?heartbeat=hunter2",

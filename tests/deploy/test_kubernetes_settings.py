@@ -1,5 +1,6 @@
 """What k8s/ gives to each service is what the service reads: every setting, nothing else, good enough for production."""
 
+import base64
 import json
 import secrets
 from dataclasses import asdict
@@ -156,6 +157,7 @@ def _strong_values(workload: Document) -> dict[str, str]:
         "DATABASE_URL": f"postgresql://u:{secrets.token_urlsafe(24)}@db/x",
         "REDIS_URL": "rediss://r",
         "RABBITMQ_URL": f"amqp://u:{secrets.token_urlsafe(24)}@rabbitmq/",
+        "DATA_ENCRYPTION_KEYS": f"a:{base64.b64encode(secrets.token_bytes(32)).decode()}",
     }
     key = ServiceKey(service_of(workload).folder, secrets.token_urlsafe(32))
     known = {
