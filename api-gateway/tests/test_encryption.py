@@ -103,6 +103,23 @@ async def test_nor_of_what_is_looked_up_later(start, peers) -> None:
     assert await _says_nothing(gateway)
 
 
+async def test_why_it_could_not_be_published_stays_in_the_story_when_it_is_tried_again(start, peers) -> None:
+    gateway, user = await start(data_encryption_keys=OLD), peers.add_user()
+    peers.away = True
+    name = await _accepted(gateway, str(user.id))
+    del peers.users[user.id]
+    peers.away = False
+    why = (await gateway.until(name, "failed"))["error_detail"]
+    assert why
+    assert why not in await dump(gateway.settings.database_url)
+    peers.users[user.id] = user
+    await gateway.forget(user)
+    retried = await gateway.http.post(f"/api/v1/notifications/{name}/retry", headers=gateway.token())
+    assert retried.status_code == 202
+    story = await gateway.until(name, "queued")
+    assert [step["detail"] for step in story["timeline"] if step["status"] == "failed"] == [why]
+
+
 async def test_the_check_of_a_repeat_gives_no_short_value_away_and_works_across_keys(start, peers) -> None:
     first, user = await start(data_encryption_keys=OLD), _user(peers)
     name = await _accepted(first, user, request_id="r-1")

@@ -402,6 +402,20 @@ async def test_what_a_dead_worker_may_have_sent_is_sent_again_or_not_as_the_noti
     assert copy.answer == "ack"
 
 
+async def test_nobody_is_sent_what_may_have_gone_to_somebody_whose_address_cannot_be_read(
+    engine, channel, told, left_sending, database
+) -> None:
+    channel.gate.set()
+    body = _message()
+    await left_sending(body)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE email_deliveries SET contact = 'enc1:gone:AAAA'"))
+    copy = Copy(body)
+    await engine.handle(copy)
+    verdict = told.verdicts[-1]
+    assert (verdict.status, verdict.code, channel.sends, copy.answer) == ("retrying", "contact_unreadable", 0, "ack")
+
+
 async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, channel, told) -> None:
     channel.gate.set()
     channel.outcome = Ambiguous("no_answer")
