@@ -6,7 +6,6 @@ stands, never by a guess: a column either has a plain form that cannot begin so 
 second column for what is sealed (free text, which may say anything).
 """
 
-import base64
 import binascii
 import re
 import time
@@ -101,14 +100,14 @@ class DataKeys:
             raise RuntimeError("there is no key to seal with")
         number = next(self._numbers).to_bytes(NUMBER_BYTES, "big")
         sealed = self._cipher.encrypt(_nonce(number), value.encode(), _place(column, row))
-        return self._current + base64.b64encode(self._salt + number + sealed).decode()
+        return self._current + binascii.b2a_base64(self._salt + number + sealed, newline=False).decode()
 
     def open(self, column: str, row: object, sealed: str) -> str:
         """Raises ValueUnreadable, which is logged and counted."""
         _, _, named = sealed.partition(":")
         key_id, _, body = named.partition(":")
         try:
-            raw = base64.b64decode(body, validate=True)
+            raw = binascii.a2b_base64(body, strict_mode=True)
             salt, rest = raw[:SALT_BYTES], raw[SALT_BYTES:]
             cipher = _cipher(self._keys[key_id], salt)
             return cipher.decrypt(_nonce(rest[:NUMBER_BYTES]), rest[NUMBER_BYTES:], _place(column, row)).decode()
@@ -180,7 +179,7 @@ def _parsed(place: int, entry: str) -> tuple[str, bytes]:
         raise ValueError(f"takes id:key with commas between them, the key in base64; entry {place} is not so")
     key_id, text = match.groups()
     try:
-        key = base64.b64decode(text.replace("-", "+").replace("_", "/"), validate=True)
+        key = binascii.a2b_base64(text.replace("-", "+").replace("_", "/"), strict_mode=True)
     except binascii.Error:
         raise ValueError(f"has a key that is not base64: {key_id}") from None
     if len(key) != KEY_BYTES:
