@@ -28,6 +28,10 @@ GOOD = {"notification_type": "email", "user_id": str(uuid4()), "template_code": 
         (json.dumps({**GOOD, "expires_at": "2020-01-01T00:00:00Z"}).encode(), 422, "validation_error"),
         (json.dumps({**GOOD, "send_at": "2999-01-01T00:00:00Z"}).encode(), 422, "validation_error"),
         (json.dumps({**GOOD, "variables": [1]}).encode(), 422, "validation_error"),
+        (json.dumps({**GOOD, "priority": "5"}).encode(), 422, "validation_error"),
+        (json.dumps({**GOOD, "priority": True}).encode(), 422, "validation_error"),
+        (json.dumps({**GOOD, "template_version": "1"}).encode(), 422, "validation_error"),
+        (json.dumps({**GOOD, "send_at": 4_000_000_000}).encode(), 422, "validation_error"),
     ],
 )
 async def test_a_bad_body_is_refused(gateway, raw: bytes, status: int, error: str) -> None:

@@ -57,7 +57,8 @@ async def test_a_channel_may_be_said_in_every_usual_way(admin, field, value, cha
 
 @pytest.mark.parametrize("field", ["type", "channel", "channels", "notification_type", "template_type"])
 @pytest.mark.parametrize(
-    "value", ["nonsense", "sms", ["email", "sms"], [1], 7, True, {"email": True}, "email;drop", ["email"] * 11]
+    "value",
+    ["nonsense", "sms", ["email", "sms"], [1], 7, 0, False, {}, True, {"email": True}, "email;drop", ["email"] * 11],
 )
 async def test_what_is_no_channel_is_refused_by_name(admin, field, value) -> None:
     answer = await admin.post(TEMPLATES, json={**BRIEF, field: value})

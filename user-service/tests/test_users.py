@@ -243,6 +243,20 @@ async def test_preferences_are_read_set_and_changed(world) -> None:
     assert (await user.call("GET", path)).json()["data"] == {"email": False, "push": True}
 
 
+@pytest.mark.parametrize("value", [0, 1, "no", "true", 1.0, [], {}])
+async def test_a_preference_is_true_or_false(world, value: object) -> None:
+    user = await world.user()
+    both, one = {"email": True, "push": value}, {"push": value}
+    for method, path, body in (
+        ("PUT", f"{user.path}/preferences", both),
+        ("PATCH", f"{user.path}/preferences", one),
+        ("PATCH", user.path, {"preferences": one}),
+        ("POST", "/api/v1/users", {"name": "G", "email": "g@example.com", "password": "a" * 12, "preferences": both}),
+    ):
+        answer = await user.call(method, path, json=body)
+        assert (answer.status_code, answer.json()["data"]["errors"][0]["field"].rpartition(".")[2]) == (422, "push")
+
+
 async def test_a_taken_address_cannot_be_moved_to(world) -> None:
     user, other, admin = await world.user(), await world.user(), await world.admin()
     body = {"email": other.email.upper(), "current_password": "correct horse"}

@@ -1,11 +1,12 @@
 """Query parameters of the lists."""
 
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.schemas.requests import TemplateVersion
-from chassis.fields import InstantOrDate, Text
+from chassis.fields import ONLY_NUMBERS, InstantOrDate, Text
 from contracts.recipients import Channel
 from contracts.status import Status
 
@@ -58,4 +59,4 @@ class ReplayRequest(BaseModel):
     notification_type: Channel | None = None
     error: str | None = Field(default=None, max_length=100, pattern=r"^[a-z0-9_]*$")
     template_version: TemplateVersion | None = Field(default=None, description="Null: the version that is active now")
-    limit: int = Field(default=1_000, ge=1, le=1_000)
+    limit: Annotated[int, Field(ge=1, le=1_000), ONLY_NUMBERS] = 1_000

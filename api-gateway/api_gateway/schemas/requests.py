@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
 
-from chassis.fields import Instant, Text
+from chassis.fields import ONLY_NUMBERS, Instant, Text
 from chassis.json_values import JsonObject
 from contracts.languages import Language
 from contracts.messages import DeliveryGuarantee
@@ -15,7 +15,7 @@ from contracts.recipients import Channel
 
 RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
-TemplateVersion = Annotated[int, Field(ge=1, le=2**31 - 1)]
+TemplateVersion = Annotated[int, Field(ge=1, le=2**31 - 1), ONLY_NUMBERS]
 
 EXAMPLE: JsonDict = {
     "notification_type": "email",
@@ -43,7 +43,7 @@ class NotificationRequest(BaseModel):
     request_id: RequestId | None = Field(
         default=None, description="Makes the request idempotent; the Idempotency-Key header is an alias"
     )
-    priority: int = Field(default=5, ge=1, le=10, description="10 goes first")
+    priority: Annotated[int, Field(ge=1, le=10), ONLY_NUMBERS] = Field(default=5, description="10 goes first")
     metadata: JsonObject = Field(
         default_factory=JsonObject.empty, description="Kept with the notification, up to 16 KiB"
     )

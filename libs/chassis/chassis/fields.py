@@ -13,6 +13,7 @@ from pydantic import (
     AfterValidator,
     AwareDatetime,
     BeforeValidator,
+    Strict,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -71,9 +72,14 @@ def _with_time(value: object) -> object:
 
 
 def _told_as(expected: str) -> Callable[[object, ValidatorFunctionWrapHandler], datetime]:
-    """Says what is expected, in place of pydantic's words on what is missing where."""
+    """Says what is expected, in place of pydantic's words on what is missing where.
+
+    A number, also one written as text, is refused: pydantic guesses whether it counts seconds or milliseconds.
+    """
 
     def told(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
+        if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE.match(value)):
+            raise ValueError(expected)
         try:
             moment: datetime = parse(value)
         except ValidationError:
@@ -97,7 +103,17 @@ def plain_message(message: str) -> str:
     return message
 
 
+def _number(value: object) -> object:
+    if isinstance(value, str | bool):
+        raise ValueError("must be a whole number")  # noqa: TRY004 - what pydantic reports
+    return value
+
+
 Text = Annotated[str, AfterValidator(storable)]
+# Of JSON bodies, where pydantic alone would also take "5" and true for a number, and 0 and "no" for false.
+# With bounds: Annotated[int, Field(ge=1), ONLY_NUMBERS], in this order, else the bounds are not in the JSON Schema.
+ONLY_NUMBERS = BeforeValidator(_number)
+TrueOrFalse = Annotated[bool, Strict()]
 Instant = Annotated[
     AwareDatetime, WrapValidator(_told_as(WRITTEN)), BeforeValidator(_with_offset), AfterValidator(_bounded)
 ]

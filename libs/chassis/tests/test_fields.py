@@ -8,9 +8,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import AfterValidator, BaseModel, Field, SecretStr, TypeAdapter, ValidationError
 
-from chassis.fields import EARLIEST, LATEST, WRITTEN, Instant, InstantOrDate, Text, plain_message
+from chassis.fields import (
+    EARLIEST,
+    LATEST,
+    ONLY_NUMBERS,
+    WRITTEN,
+    Instant,
+    InstantOrDate,
+    Text,
+    TrueOrFalse,
+    plain_message,
+)
 
 INSTANT, EITHER, TEXT = TypeAdapter(Instant), TypeAdapter(InstantOrDate), TypeAdapter(Text)
+NUMBER, CHOICE = TypeAdapter(Annotated[int, Field(ge=1), ONLY_NUMBERS]), TypeAdapter(TrueOrFalse)
 TEN = datetime(2026, 11, 26, 10, tzinfo=UTC)
 
 
@@ -28,8 +39,7 @@ TEN = datetime(2026, 11, 26, 10, tzinfo=UTC)
         "2026-11-26T12:00:00.000 02:00",
         "2026-11-25T19:01:00-14:59",
         "2026-11-27T00:59:00+14:59",
-        1795687200,
-        1795687200.0,
+        TEN,
     ],
 )
 def test_one_moment_has_many_spellings(written: object) -> None:
@@ -59,6 +69,11 @@ def test_one_moment_has_many_spellings(written: object) -> None:
         "\0",
         "\ud800",
         "２０２６-11-26T10:00:00Z",
+        1795687200,  # seconds or milliseconds?
+        1795687200.0,
+        "1795687200",
+        "+1795687200",
+        "1.8e9",
         -1,
         0,
         1e300,
@@ -113,6 +128,23 @@ def test_text_that_cannot_be_kept_is_refused(text: str) -> None:
 @pytest.mark.parametrize("text", ["", "plain", "é", "\U0001f600", "\n\t\x7f", "\ufffe"])
 def test_all_other_text_is_taken_as_it_is(text: str) -> None:
     assert TEXT.validate_python(text) == text
+
+
+@pytest.mark.parametrize("value", ["5", " 5 ", "5_0", "5.0", "", True, False, 5.5, None, [], {}])
+def test_nothing_but_a_number_of_json_s_is_a_whole_number(value: object) -> None:
+    with pytest.raises(ValidationError):
+        NUMBER.validate_python(value)
+
+
+@pytest.mark.parametrize("value", [5, 5.0])
+def test_a_number_is_whole_however_json_writes_it(value: float) -> None:
+    assert NUMBER.validate_python(value) == 5
+
+
+@pytest.mark.parametrize("value", [0, 1, 0.0, "no", "true", "", None, [], {}])
+def test_nothing_but_true_and_false_is_true_or_false(value: object) -> None:
+    with pytest.raises(ValidationError):
+        CHOICE.validate_python(value)
 
 
 def _refuse(_number: int) -> int:

@@ -40,7 +40,7 @@ def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
 
 def _channel_names(value: object) -> object:
     """One name, several with commas, or a list; in any case, under the names that callers use."""
-    given = value.split(",") if isinstance(value, str) else value or []
+    given = value.split(",") if isinstance(value, str) else [] if value is None else value
     if not isinstance(given, list) or len(given) > MAX_CHANNEL_NAMES:
         raise ValueError("must be email, push, or a list of these")
     named: set[str] = set()

@@ -6,10 +6,19 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from chassis.errors import field_error
+from chassis.fields import ONLY_NUMBERS
 from contracts.languages import Language
 from contracts.names import Name
 from contracts.recipients import Channel
-from template_service.schemas.fields import ChannelNames, Code, Description, LinkSchemes, Part, Variables, VersionNumber
+from template_service.schemas.fields import (
+    ChannelNames,
+    Code,
+    Description,
+    LinkSchemes,
+    Part,
+    Variables,
+    VersionNumber,
+)
 from template_service.services.drafts import Change, NewTemplate, Parts
 
 NAME_OF_PART = {
@@ -196,7 +205,7 @@ class RenderTemplate(BaseModel):
 
     variables: Variables = Field(default_factory=dict)
     language: Language | None = None
-    version: VersionNumber | None = None
+    version: Annotated[VersionNumber, ONLY_NUMBERS] | None = None
     channel: Channel | None = Field(default=None, description="Only this one; else all that the template serves")
 
 

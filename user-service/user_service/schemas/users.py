@@ -5,6 +5,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from chassis.fields import TrueOrFalse
 from chassis.security import Role
 from contracts.addresses import Email
 from contracts.languages import Language
@@ -37,15 +38,15 @@ class PreferencesView(BaseModel):
 
     model_config = shown(BOTH)
 
-    email: bool
-    push: bool
+    email: TrueOrFalse
+    push: TrueOrFalse
 
 
 class NewPreferences(BaseModel):
     model_config = shown(BOTH)
 
-    email: bool = True
-    push: bool = True
+    email: TrueOrFalse = True
+    push: TrueOrFalse = True
 
 
 class PreferencesChange(BaseModel):
@@ -53,8 +54,8 @@ class PreferencesChange(BaseModel):
 
     model_config = shown({"push": False})
 
-    email: bool | None = None
-    push: bool | None = None
+    email: TrueOrFalse | None = None
+    push: TrueOrFalse | None = None
 
 
 class SignUp(BaseModel):
