@@ -47,6 +47,10 @@ chaos: $(VENV)/.ready ## Load while parts are killed at random, then the count; 
 soak: $(VENV)/.ready ## Steady load for a while, then whether any process holds more memory; ARGS='--seconds 1200 --rate 100'
 	@$(RUN)/python -m tests.soak $(ARGS)
 
+.PHONY: fuzz
+fuzz: $(VENV)/.ready ## Schemathesis on every service's document, on real servers of its own; ARGS='--examples 200 --services user-service'
+	@$(RUN)/python -m tests.fuzzing $(ARGS)
+
 .PHONY: bench
 bench: $(VENV)/.ready ## The whole system under load, next to floors: a table and bench/results/latest.json; ARGS='--quick --cases …'
 	@$(RUN)/python -m bench $(ARGS)

@@ -51,6 +51,7 @@ OPTIONS = {
     "make demo": ["devstack", "demo"],
     "make chaos": ["tests.chaos"],
     "make soak": ["tests.soak"],
+    "make fuzz": ["tests.fuzzing"],
     "make bench": ["bench"],
     "python -m user_service create-admin": ["user_service", "create-admin"],
     "python -m devstack.simulators": ["devstack.simulators"],

@@ -1,0 +1,52 @@
+"""What fits into CI of `make fuzz`: every service's document holds against inputs that nobody here made."""
+
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.faults.lab import Lab
+from tests.fuzzing.runs import SETTINGS, Caller, callers, run
+
+SAME_EVERY_TIME = ["--seed", "1", "--generation-deterministic"]
+
+
+@pytest.fixture(scope="module")
+def lab() -> Iterator[Lab]:
+    """A system of its own: what is tried on it leaves its users, templates and queues in any state."""
+    if not {"CI", "FAULTS"} & os.environ.keys():
+        pytest.skip("the whole system needs real servers: make fuzz, or CI=true make test")
+    with tempfile.TemporaryDirectory(prefix="fuzzing-") as folder:
+        Path(folder).chmod(0o755)
+        made = Lab(Path(folder), settings=SETTINGS)
+        try:
+            made.start()
+            yield made
+        finally:
+            made.stop()
+
+
+@pytest.fixture(scope="module")
+def administrator(lab: Lab) -> Caller:
+    return callers(lab)[0]
+
+
+@pytest.mark.parametrize(
+    ("service", "options"),
+    [
+        ("api-gateway", ["-n", "3"]),  # forwards to user-service and template-service: their operations are in it
+        ("user-service", ["-n", "40", "--phases", "stateful"]),
+        ("email-service", ["-n", "3"]),
+        ("push-service", ["-n", "3"]),
+    ],
+)
+def test_a_document_holds_for_its_administrator(
+    lab: Lab, administrator: Caller, service: str, options: list[str]
+) -> None:
+    assert run(lab, service, administrator, [*SAME_EVERY_TIME, *options]) is None
+
+
+def test_the_gateway_s_document_holds_for_a_key_that_may_hardly_anything(lab: Lab) -> None:
+    assert run(lab, "api-gateway", callers(lab)[1], [*SAME_EVERY_TIME, "-n", "3", "--phases", "fuzzing"]) is None
