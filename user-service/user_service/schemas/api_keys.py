@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from chassis.fields import Instant
+from chassis.fields import ONLY_NUMBERS, Instant
 from contracts.access import Scope
 from contracts.names import Name
 from user_service.repositories.api_keys import StoredApiKey
@@ -41,11 +41,8 @@ class ApiKeyRequest(BaseModel):
 class Rotation(BaseModel):
     model_config = shown({"overlap_seconds": 86_400})
 
-    overlap_seconds: int = Field(
-        default=86_400,
-        ge=0,
-        le=2_592_000,
-        description="How long the old key stays good: until it is replaced everywhere",
+    overlap_seconds: Annotated[int, Field(ge=0, le=2_592_000), ONLY_NUMBERS] = Field(
+        default=86_400, description="How long the old key stays good: until it is replaced everywhere"
     )
 
 

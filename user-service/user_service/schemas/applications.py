@@ -6,12 +6,13 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
+from chassis.fields import ONLY_NUMBERS, TrueOrFalse
 from contracts.names import Name
 from contracts.recipients import Channel
 from user_service.repositories.applications import StoredApplication
 from user_service.schemas.examples import shown
 
-RateLimit = Annotated[int, Field(gt=0, le=1_000_000)]
+RateLimit = Annotated[int, Field(gt=0, le=1_000_000), ONLY_NUMBERS]
 Channels = Annotated[list[Channel], Field(min_length=1, max_length=10)]
 APPLICATION = {
     "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c60",
@@ -43,7 +44,7 @@ class ApplicationChange(BaseModel):
     name: Name | None = None
     rate_limit_per_minute: RateLimit | None = None
     channels: Channels | None = None
-    disabled: bool | None = None
+    disabled: TrueOrFalse | None = None
 
 
 class ApplicationView(BaseModel):
