@@ -68,12 +68,13 @@ $(JUDGES)/.ready: tests/openapi/package-lock.json
 	@cd tests/openapi && npm ci --silent && touch node_modules/.ready
 
 .PHONY: check
-check: $(VENV)/.ready ## Lint, types, import rules, migrations, OpenAPI and message schemas (needs Node.js)
+check: $(VENV)/.ready ## Lint, types, import rules, migrations, OpenAPI, message schemas, a row for every route (needs Node.js)
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .
 	@$(RUN)/mypy $(TYPED)
 	@PYTHONPATH=. $(RUN)/lint-imports --no-cache
 	@$(RUN)/python -m contracts.schemas check
 	@$(RUN)/python -m devstack.openapi check
+	@$(RUN)/python -m tests.access
 	@$(RUN)/python -m devstack.migrations
 	@$(MAKE) --silent --no-print-directory $(JUDGES)/.ready
 	@$(JUDGES)/.bin/spectral lint --quiet --fail-severity warn --ruleset tests/openapi/.spectral.yaml */openapi.json

@@ -1,0 +1,202 @@
+"""Who gets which answer on which route: a row for every route of every service.
+
+A new route needs a row (`make check` says so): find the columns of a route like it, and change what is different. Words in
+braces, in paths and bodies alike, are filled in from `tests.access.world.Things`.
+"""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+CALLERS = (
+    "nobody", "user", "other_user", "key_without_scope", "key_with_scope", "foreign_key", "admin", "service",
+    "service_elsewhere", "expired", "revoked_key", "logged_out", "ended_session",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """`route` is a method and a path. `statuses` are by caller.
+
+    `key_with_scope` has `scope` and nothing else. With `used_up`, a success takes away what the path names: everybody gets
+    things of their own.
+    """
+
+    route: str
+    statuses: Json
+    scope: str = ""
+    body: object = None
+    used_up: bool = False
+    query: str = ""
+
+    @property
+    def method(self) -> str:
+        return self.route.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        return self.route.partition(" ")[2]
+
+    @property
+    def ends_session(self) -> bool:
+        """The caller's own."""
+        return self.path.endswith("/auth/logout")
+
+
+@dataclass(frozen=True, slots=True)
+class For:
+    """The statuses of those whom a route can know; nobody else is let in.
+
+    `user` is whom the thing belongs to or goes to, `foreign` a key of another application with every scope but `admin`.
+    """
+
+    user: int
+    other: int
+    without: int
+    key: int
+    foreign: int
+    admin: int
+    scope: str = field(default="", kw_only=True)
+
+    def row(self, route: str, body: object = None, *, used_up: bool = False) -> Row:
+        known = {
+            "user": self.user,
+            "other_user": self.other,
+            "key_without_scope": self.without,
+            "key_with_scope": self.key,
+            "foreign_key": self.foreign,
+            "admin": self.admin,
+        }
+        return Row(route, {caller: known.get(caller, 401) for caller in CALLERS}, self.scope, body, used_up)
+
+
+def anybody(route: str, status: int = 200, body: object = None) -> Row:
+    """Credentials are not asked for, and bad ones do not matter."""
+    return Row(route, dict.fromkeys(CALLERS, status), body=body)
+
+
+def services_only(route: str, status: int = 200, body: object = None, query: str = "") -> Row:
+    return Row(route, {caller: status if caller == "service" else 401 for caller in CALLERS}, body=body, query=query)
+
+
+def of_one_s_own(scope: str, status: int = 200) -> For:
+    """A user's own; a key needs the scope, whichever application it is of."""
+    return For(status, 404, 403, status, status, status, scope=scope)
+
+
+def of_applications(scope: str, status: int = 200) -> For:
+    """What belongs to nobody in particular: users have no business there."""
+    return For(403, 403, 403, status, status, status, scope=scope)
+
+
+def of_admins(status: int = 200) -> For:
+    """A key needs the scope `admin`, which nobody gives away by accident."""
+    return For(403, 403, 403, status, 403, status, scope="admin")
+
+
+COMMON = (
+    anybody("GET /", 307),
+    anybody("GET /health"),
+    anybody("GET /health/live"),
+    anybody("GET /health/readiness"),
+    anybody("GET /api/v1/health"),
+    anybody("GET /metrics"),
+    anybody("GET /docs"),
+    anybody("GET /api/docs"),
+    anybody("GET /openapi.json"),
+)
+USERS, USER = "/api/v1/users", "/api/v1/users/{user_id}"
+BOTH = {"email": True, "push": True}
+USER_SERVICE = (
+    anybody(f"POST {USERS}", 422, {}),
+    of_applications("users:read").row(f"GET {USERS}"),
+    of_one_s_own("users:read").row(f"GET {USER}"),
+    of_one_s_own("users:write").row(f"PATCH {USER}", {"name": "Ada"}),
+    of_one_s_own("users:write").row(f"PUT {USER}", {"name": "Ada", "email": "{email}"}),
+    of_admins().row(f"POST {USER}/disable", used_up=True),
+    of_admins().row(f"POST {USER}/enable"),
+    of_one_s_own("users:write").row(f"DELETE {USER}", used_up=True),
+    of_one_s_own("users:read").row(f"GET {USER}/preferences"),
+    of_one_s_own("users:write").row(f"PUT {USER}/preferences", BOTH),
+    of_one_s_own("users:write").row(f"PATCH {USER}/preferences", BOTH),
+    of_one_s_own("users:read").row(f"GET {USER}/push-tokens"),
+    of_one_s_own("users:write", 201).row(f"POST {USER}/push-tokens", {"push_token": "{unique}"}),
+    of_one_s_own("users:write").row(f"PUT {USER}/push-token", {"push_token": "{unique}"}, used_up=True),
+    of_one_s_own("users:write").row(f"DELETE {USER}/push-tokens", {"token": "{push_token}"}, used_up=True),
+    of_one_s_own("users:write").row(f"DELETE {USER}/push-tokens/{{token_id}}", used_up=True),
+    of_one_s_own("users:write").row(f"GET {USER}/sessions"),
+    of_one_s_own("users:write").row(f"DELETE {USER}/sessions/{{session_id}}", used_up=True),
+    of_one_s_own("users:write").row(f"DELETE {USER}/sessions", used_up=True),
+    anybody("POST /api/v1/auth/login", 422, {}),
+    anybody("POST /api/v1/auth/refresh", 422, {}),
+    For(200, 200, 403, 403, 403, 200).row("POST /api/v1/auth/logout", used_up=True),
+    For(200, 200, 403, 403, 403, 200).row("GET /api/v1/auth/me"),
+    of_admins(201).row("POST /api/v1/applications", {"name": "{unique}"}),
+    of_admins().row("GET /api/v1/applications"),
+    of_admins().row("GET /api/v1/applications/{application_id}"),
+    of_admins().row("PATCH /api/v1/applications/{application_id}", {"name": "matrix"}),
+    of_admins().row("DELETE /api/v1/applications/{application_id}", used_up=True),
+    of_admins(201).row("POST /api/v1/api-keys", {"name": "matrix", "application_id": "{application_id}"}),
+    of_admins().row("GET /api/v1/api-keys"),
+    of_admins(201).row("POST /api/v1/api-keys/{key_id}/rotate", used_up=True),
+    of_admins().row("DELETE /api/v1/api-keys/{key_id}", used_up=True),
+    anybody("GET /.well-known/jwks.json"),
+    services_only("GET /internal/users/{user_id}"),
+    services_only("POST /internal/users/find", body={"ids": ["{user_id}"]}),
+    services_only("POST /internal/users/{user_id}/push-tokens/remove", body={"token": "{unique}"}),
+    services_only("POST /internal/api-keys/find", 404, {"hash": "0" * 64}),
+)
+TEMPLATES, TEMPLATE = "/api/v1/templates", "/api/v1/templates/{code}"
+CONTENT = {"name": "Matrix", "content": "<p>Hello</p>"}
+TEMPLATE_SERVICE = (
+    of_applications("templates:read").row(f"GET {TEMPLATES}"),
+    of_applications("templates:write", 201).row(f"POST {TEMPLATES}", {**CONTENT, "code": "{unique}"}),
+    of_applications("templates:read").row(f"POST {TEMPLATES}/render", {"content": "<p>Hello</p>"}),
+    of_applications("templates:read").row(f"GET {TEMPLATE}"),
+    of_applications("templates:write").row(f"PUT {TEMPLATE}", CONTENT),
+    of_applications("templates:write").row(f"PATCH {TEMPLATE}", CONTENT),
+    of_applications("templates:write").row(f"DELETE {TEMPLATE}", used_up=True),
+    of_applications("templates:read").row(f"POST {TEMPLATE}/render", {}),
+    of_applications("templates:read").row(f"GET {TEMPLATE}/versions"),
+    of_applications("templates:write").row(f"POST {TEMPLATE}/versions/{{version}}/activate"),
+    services_only("POST /internal/templates/find", body={}),
+    services_only("GET /internal/templates/{code}"),
+    services_only("GET /internal/templates/{code}/active"),
+)
+NOTIFICATIONS, NOTIFICATION = "/api/v1/notifications", "/api/v1/notifications/{notification_id}"
+LETTER = {"notification_type": "email", "user_id": "{user_id}", "template_code": "{code}"}
+THIS_ONE = {"notification_ids": ["{notification_id}"]}
+REPORT = {"notification_id": "{notification_id}", "status": "delivered"}
+GATEWAY = (
+    of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", LETTER),
+    of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}/batch", {"notifications": [LETTER]}),
+    For(200, 200, 403, 200, 200, 200, scope="notifications:read").row(f"GET {NOTIFICATIONS}"),
+    For(200, 404, 403, 200, 404, 200, scope="notifications:read").row(f"GET {NOTIFICATION}"),
+    For(200, 404, 403, 200, 404, 200, scope="notifications:read").row(f"GET {NOTIFICATION}/status"),
+    For(403, 404, 403, 200, 404, 200, scope="notifications:write").row(f"DELETE {NOTIFICATION}", used_up=True),
+    For(403, 403, 403, 409, 404, 409, scope="notifications:write").row(f"POST {NOTIFICATION}/retry"),
+    For(403, 403, 403, 409, 404, 409, scope="status:write").row("POST /api/v1/email/status", REPORT),
+    For(403, 403, 403, 404, 404, 404, scope="status:write").row("POST /api/v1/push/status", REPORT),
+    of_applications("notifications:read").row("GET /api/v1/failed"),
+    of_applications("notifications:write", 202).row(
+        "POST /api/v1/failed/replay", {"notification_ids": ["{notification_id}"]}
+    ),
+    of_applications("notifications:read").row("GET /api/v1/reconcile"),
+)
+LEDGER = (
+    services_only("GET /internal/ledger", query="first={notification_id}&last={notification_id}"),
+    services_only("POST /internal/ledger/find", body={"ids": ["{notification_id}"]}),
+)
+SUPPRESSIONS = (
+    services_only("GET /internal/suppressions/{fingerprint}", 404),
+    services_only("DELETE /internal/suppressions/{fingerprint}", 404),
+)
+ROWS: dict[str, tuple[Row, ...]] = {
+    "api-gateway": (*COMMON, *GATEWAY),
+    "user-service": (*COMMON, *USER_SERVICE),
+    "template-service": (*COMMON, *TEMPLATE_SERVICE),
+    "email-service": (*COMMON, *LEDGER, *SUPPRESSIONS),
+    "push-service": (*COMMON, *LEDGER),
+}
+FORWARDED = tuple(row for row in (*USER_SERVICE, *TEMPLATE_SERVICE) if row.path.startswith("/api/v1/"))
+"""Asked of the gateway, too, which forwards them."""
