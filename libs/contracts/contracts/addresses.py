@@ -1,9 +1,9 @@
 """E-mail addresses: one rule for all services. What is stored can be sent, and nothing else is.
 
-An address is one addr-spec: `local@domain`, no name, no list, no comment, no quoted local part, no address literal. The
-local part has at most 64 octets and may be other than ASCII (sending it needs SMTPUTF8); the domain has a dot, is no
-special-use name (`.local`, `.invalid`, …; `.test` is for trying out) and is compared and sent as IDNA 2008 writes it;
-the whole has at most 254 octets. Blanks around it are not part of it.
+An address is one addr-spec: `local@domain`, no name, no list, no comment, no quoted local part, no address literal, no
+encoded word. The local part has at most 64 octets and may be other than ASCII (sending it needs SMTPUTF8); the domain
+has a dot, is no special-use name (`.local`, `.invalid`, …; `.test` is for trying out) and is compared and sent as IDNA
+2008 writes it; the whole has at most 254 octets. Blanks around it are not part of it.
 """
 
 import re
@@ -24,6 +24,8 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+"
 _LABEL = r"[A-Za-z0-9]+(?:-[A-Za-z0-9]+)*"  # without --, which only IDNA may say what it means
 _COMMON = re.compile(rf"(?P<local>{_ATOM}(?:\.{_ATOM})*)@(?P<domain>(?:{_LABEL}\.)+(?P<top>[A-Za-z]+))")
 _SPECIAL_TOPS = frozenset({"arpa", "invalid", "local", "localhost", "onion", "test"})
+# RFC 2047 has none in an address, and readers of headers decode it all the same: to another address.
+_ENCODED_WORD = re.compile(r"=\?[^?]+\?[^?]+\?[^?]*\?=")
 _HOST = re.compile(rf"(?:{_LABEL}\.)*{_LABEL}")
 _MAX_LABEL = 63
 
@@ -64,6 +66,8 @@ class Mailbox:
 def parse_mailbox(text: str) -> Mailbox:
     """The one address that a notification can go to. Raises InvalidAddress for anything else."""
     address = trimmed(text)
+    if "=?" in address and _ENCODED_WORD.search(address):
+        raise InvalidAddress("The email address holds an encoded word.")
     return _common(address) or _parsed(address)
 
 

@@ -1,7 +1,10 @@
 """Exactly one address, or none; the same for whoever stores it and whoever sends to it."""
 
+from email import message_from_bytes
+from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTPUTF8
+from email.utils import getaddresses
 
 import pytest
 from email_validator import EmailNotValidError, validate_email
@@ -95,6 +98,8 @@ REFUSED = [
     "a\ud800@b.cc",
     "a@\ud800.cc",
     "a@ex℀mple.com",
+    "=?utf-8?q?v=40e.f=2C?=@b.cc",  # read as v@e.f and more
+    "a=?utf-8?B?Yg==?=c@b.cc",
 ]
 
 
@@ -191,3 +196,29 @@ def test_a_sender_is_one_address_too(text):
 
 def test_an_address_that_an_older_rule_took_still_has_its_key():
     assert address_key("A" * 65 + "@Example.com") == "a" * 65 + "@example.com"
+
+
+PIECES = [
+    "a", "b@c.de", "@", ".", ",", ";", "<", ">", '"', "\\", "(", ")", " ", "\t", "\r\n", "\n", "\0", "\u2028", "\x85",
+    "é", "例", "xn--", "%", "?", "=?utf-8?q?a?=",
+]  # fmt: skip
+WITHIN = ["", *PIECES]
+within = st.builds("{}a@b{}.cc{}".format, *[st.sampled_from(WITHIN)] * 3)
+
+
+@settings(max_examples=1_000)
+@given(within | st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
+@example("a@b.cc\r\nRCPT TO:<v@e.f>")
+def test_whatever_is_taken_is_one_address_to_the_standard_library_too(text):
+    try:
+        spec = parse_mailbox(text).spec
+    except InvalidAddress:
+        return
+    if spec.isascii():  # `Address` knows RFC 5322 only
+        assert Address(addr_spec=spec).addr_spec == spec
+    assert getaddresses([spec]) == [("", spec)]
+    assert f"RCPT TO:<{spec}>".split() == ["RCPT", f"TO:<{spec}>"]
+    assert spec.isprintable()
+    message = EmailMessage(policy=SMTPUTF8)
+    message["To"] = spec
+    assert message_from_bytes(message.as_bytes(), policy=SMTPUTF8).keys() == ["To"]
