@@ -1,10 +1,13 @@
 """Abuse case 4 in full: whatever is wrong with a token, the answer is Unauthorized."""
 
+import asyncio
 import contextlib
 import json
 import time
 
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from chassis.errors import Unauthorized
 from chassis.security import (
@@ -16,6 +19,7 @@ from chassis.security import (
     public_jwk,
     sign,
 )
+from chassis.security.credentials import credential_of
 from chassis.security.keys import VerificationKey
 from chassis.service_keys import development_key
 
@@ -162,3 +166,33 @@ async def test_refusals_are_not_remembered_as_good(verifier, issuer):
     token = issuer.token(secret="x" * 64)
     for _ in range(3):
         await refused(verifier, token)
+
+
+@st.composite
+def altered(draw, token: str) -> str:
+    """Up to three changes to a token, or something around it."""
+    for _ in range(draw(st.integers(1, 3))):
+        begin = draw(st.integers(0, len(token)))
+        end = draw(st.integers(begin, min(begin + 3, len(token))))
+        token = token[:begin] + draw(st.text(st.sampled_from(f"{token}=+/ .\t\0\n\"',é"), max_size=3)) + token[end:]
+    return draw(st.sampled_from(["{}", "{}", "{}", "Bearer {}", "'{}'", "{0}.{0}", "{0},{0}", "{}\n", "[{}]"])).format(
+        token
+    )
+
+
+@settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@given(data=st.data())
+def test_a_token_that_was_altered_or_wrapped_is_nobody_s(verifier, issuer, data):
+    good = issuer.token()
+    token = data.draw(
+        altered(good) | st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1"))
+    )
+    if token != good:
+        with pytest.raises(Unauthorized):
+            asyncio.run(verifier.verify(token))
+
+
+@given(st.none() | st.text() | st.text().map("Bearer {}".format), st.none() | st.text() | st.text().map("nk_{}".format))
+def test_no_header_whatever_raises_anything_but_unauthorized(authorization, api_key):
+    with contextlib.suppress(Unauthorized):
+        credential_of(authorization, api_key)
