@@ -4,7 +4,7 @@ A new route needs a row (`make check` says so): find the columns of a route like
 braces, in paths and bodies alike, are filled in from `tests.access.world.Things`.
 """
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 Json = dict[str, Any]
@@ -19,7 +19,7 @@ class Row:
     """`route` is a method and a path. `statuses` are by caller.
 
     `key_with_scope` has `scope` and nothing else. With `used_up`, a success takes away what the path names: everybody gets
-    things of their own.
+    things of their own. With `of_contact`, `{user_id}` is a contact of the application that the first two keys are of.
     """
 
     route: str
@@ -28,6 +28,7 @@ class Row:
     body: object = None
     used_up: bool = False
     query: str = ""
+    of_contact: bool = False
 
     @property
     def method(self) -> str:
@@ -36,6 +37,14 @@ class Row:
     @property
     def path(self) -> str:
         return self.route.partition(" ")[2]
+
+    @property
+    def is_public(self) -> bool:
+        return self.path.startswith("/api/v1/")
+
+    @property
+    def refusals(self) -> "Row":
+        return replace(self, statuses={caller: status for caller, status in self.statuses.items() if status >= 400})
 
     @property
     def ends_session(self) -> bool:
@@ -58,7 +67,7 @@ class For:
     admin: int
     scope: str = field(default="", kw_only=True)
 
-    def row(self, route: str, body: object = None, *, used_up: bool = False) -> Row:
+    def row(self, route: str, body: object = None, *, used_up: bool = False, of_contact: bool = False) -> Row:
         known = {
             "user": self.user,
             "other_user": self.other,
@@ -67,7 +76,8 @@ class For:
             "foreign_key": self.foreign,
             "admin": self.admin,
         }
-        return Row(route, {caller: known.get(caller, 401) for caller in CALLERS}, self.scope, body, used_up)
+        statuses = {caller: known.get(caller, 401) for caller in CALLERS}
+        return Row(route, statuses, self.scope, body, used_up=used_up, of_contact=of_contact)
 
 
 def anybody(route: str, status: int = 200, body: object = None) -> Row:
@@ -82,6 +92,11 @@ def services_only(route: str, status: int = 200, body: object = None, query: str
 def of_one_s_own(scope: str, status: int = 200) -> For:
     """A user's own; a key needs the scope, whichever application it is of."""
     return For(status, 404, 403, status, status, status, scope=scope)
+
+
+def of_one_application(scope: str, status: int = 200) -> For:
+    """A contact: its application's and the administrators' alone."""
+    return For(404, 404, 403, status, 404, status, scope=scope)
 
 
 def of_applications(scope: str, status: int = 200) -> For:
@@ -105,11 +120,22 @@ COMMON = (
     anybody("GET /api/docs"),
     anybody("GET /openapi.json"),
 )
-USERS, USER = "/api/v1/users", "/api/v1/users/{user_id}"
+USERS, USER, EXTERNAL = "/api/v1/users", "/api/v1/users/{user_id}", "/api/v1/users/external/{external_id}"
 BOTH = {"email": True, "push": True}
+CONTACT = {"name": "Ada", "email": "{unique}@example.com"}
 USER_SERVICE = (
     anybody(f"POST {USERS}", 422, {}),
     of_applications("users:read").row(f"GET {USERS}"),
+    For(403, 403, 403, 200, 200, 403, scope="users:write").row(
+        f"POST {USERS}/bulk", {"contacts": [{**CONTACT, "external_id": "{unique}"}]}
+    ),
+    For(403, 403, 403, 200, 404, 403, scope="users:read").row(f"GET {EXTERNAL}"),
+    For(403, 403, 403, 200, 201, 403, scope="users:write").row(f"PUT {EXTERNAL}", CONTACT, used_up=True),
+    of_one_application("users:read").row(f"GET {USER}", of_contact=True),
+    of_one_application("users:write").row(f"PATCH {USER}", {"name": "Ada"}, of_contact=True),
+    of_one_application("users:read").row(f"GET {USER}/preferences", of_contact=True),
+    of_one_application("users:write").row(f"PUT {USER}/preferences", BOTH, of_contact=True),
+    of_one_application("users:write").row(f"DELETE {USER}", of_contact=True, used_up=True),
     of_one_s_own("users:read").row(f"GET {USER}"),
     of_one_s_own("users:write").row(f"PATCH {USER}", {"name": "Ada"}),
     of_one_s_own("users:write").row(f"PUT {USER}", {"name": "Ada", "email": "{email}"}),
@@ -198,5 +224,5 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "email-service": (*COMMON, *LEDGER, *SUPPRESSIONS),
     "push-service": (*COMMON, *LEDGER),
 }
-FORWARDED = tuple(row for row in (*USER_SERVICE, *TEMPLATE_SERVICE) if row.path.startswith("/api/v1/"))
-"""Asked of the gateway, too, which forwards them."""
+FORWARDED = tuple(row.refusals if row.used_up else row for row in (*USER_SERVICE, *TEMPLATE_SERVICE) if row.is_public)
+"""Asked of the gateway, too, which forwards them. Successes that use something up are for their owner to show."""

@@ -32,6 +32,8 @@ class Things:
     key_id: str
     notification_id: str
     code: str
+    external_id: str
+    contact_id: str
     token: str
     version: str = "1"
     fingerprint: str = "0" * 64
@@ -103,17 +105,27 @@ class World:
             key_id=key["id"],
             notification_id=self._notification(user["id"], code),
             code=code,
+            external_id=(external_id := f"x{uuid4().hex}"),
+            contact_id=self._contact(external_id),
             token=logged_in["access_token"],
         )
+
+    def _contact(self, external_id: str) -> str:
+        """Of the application whose keys the callers have."""
+        body = {"name": "Ada", "email": f"{external_id}@example.com"}
+        return self._as_application("users:write", "PUT", f"/users/external/{external_id}", body)["id"]
 
     def _notification(self, user_id: str, code: str) -> str:
         """Of the application whose keys the callers have."""
         later = (datetime.now(UTC) + timedelta(days=1)).isoformat()  # nobody takes it up meanwhile
         body = {"notification_type": "email", "user_id": user_id, "template_code": code, "send_at": later}
-        key = {"Authorization": f"Bearer {self._keys['notifications:write']}"}
-        answer = self._system.http.post(f"{self._system.gateway}/api/v1/notifications", json=body, headers=key)
-        assert answer.status_code == 202, answer.text
-        return str(answer.json()["data"]["notification_id"])
+        return self._as_application("notifications:write", "POST", "/notifications", body)["notification_id"]
+
+    def _as_application(self, scope: str, method: str, path: str, body: Json) -> dict[str, str]:
+        bearer = {"Authorization": f"Bearer {self._keys[scope]}"}
+        answer = self._system.http.request(method, f"{self._system.gateway}/api/v1{path}", json=body, headers=bearer)
+        assert answer.is_success, answer.text
+        return dict(answer.json()["data"])
 
     def _new_person(self) -> dict[str, str]:
         """What they log in with."""

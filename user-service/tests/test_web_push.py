@@ -19,7 +19,7 @@ HOSTS = [
     "push.services.mozilla.com", "fcm.googleapis.com.", "fcm.googleapis.com.evil.example", "evil.example",
     "evilnotify.windows.com", "localhost", "127.0.0.1", "0x7f.1", "2130706433", "0177.0.0.1", "[::1]",
     "[::ffff:127.0.0.1]", "[fe80::1%25eth0]", "fcm\uff0egoogleapis.com", "\uff46cm.googleapis.com",
-    "fcm.googleapis.com%2eevil.example", "fcm.googleapis.com%00.evil.example", "*.notify.windows.com", ".notify.windows.com", "",
+    "fcm.googleapis.com%2eevil.example", "fcm.googleapis.com%00.evil.example", "*.notify.windows.com", ".notify.windows.com",
 ]  # fmt: skip
 SCHEMES = ["HTTPS://", "https:/", "https:", "https:///", "https:\\\\", "http://", "//", ""]
 USERS = ["a@", "a:b@", "fcm.googleapis.com@", "fcm.googleapis.com:443@", "%40@", "@"]
