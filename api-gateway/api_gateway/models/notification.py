@@ -41,7 +41,7 @@ class Notification(Base):
     release before, which know no other columns, and are read where an older gateway wrote the row (ADR 16).
 
     While personal values are encrypted, `given_variables`, `given_metadata` and `recipient` are JSON strings in place of
-    objects, `variables` and `metadata` are empty objects, and `sealed_detail` has what `detail` had (ADR 24).
+    objects, `variables` and `metadata` are empty objects, and `sealed_detail` has what `detail` had (ADR 26).
     """
 
     __tablename__ = "notifications"
@@ -106,7 +106,7 @@ class Notification(Base):
 
 
 class IdempotencyKey(Base):
-    """What a caller's `request_id` was used for, and the first answer to it. `body_hash` may be encrypted (ADR 24)."""
+    """What a caller's `request_id` was used for, and the first answer to it. `body_hash` may be encrypted (ADR 26)."""
 
     __tablename__ = "idempotency_keys"
 

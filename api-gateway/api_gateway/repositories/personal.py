@@ -1,4 +1,4 @@
-"""What the gateway's tables say of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.data_keys, ADR 24).
+"""What the gateway's tables say of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.data_keys, ADR 26).
 
 A sealed object is a JSON string where a plain one is a JSON object. What a provider or a callback said is in `detail` while
 it is plain and in `sealed_detail` while it is sealed, in the row and in its history alike.

@@ -14,7 +14,7 @@ class Base(DeclarativeBase):
 
 class EmailSuppression(Base):
     """An address that mail is not sent to any more. Not the address itself: its fingerprint, and a masked form,
-    which may be encrypted (ADR 24)."""
+    which may be encrypted (ADR 26)."""
 
     __tablename__ = "email_suppressions"
 

@@ -1,4 +1,4 @@
-"""What a ledger says of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.data_keys, ADR 24).
+"""What a ledger says of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.data_keys, ADR 26).
 
 `message` and `contact` are JSON, so what begins like a sealed value is one; what a provider said has a second column for it.
 """

@@ -25,7 +25,7 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
     `ambiguous` counts the times nobody can know whether it was sent; `in_doubt`: it was so in this replay. `contact` is whom
     it goes to (JSON) when that is not what `message` says. `faults` counts the attempts that failed on our side or are in
     doubt; the other attempts were refused for now, the first time at `refused_since`. `steady_since`: this worker's
-    heartbeats have had no gap since. While personal values are encrypted (ADR 24), `message` and `contact` are so, and
+    heartbeats have had no gap since. While personal values are encrypted (ADR 26), `message` and `contact` are so, and
     `sealed_detail` has what `detail` had.
     """
     deliveries = Table(
