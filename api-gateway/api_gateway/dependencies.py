@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api_gateway.errors import BatchExceedsRateLimit
 from api_gateway.services.accepting import Acceptor
+from api_gateway.services.auditing import AuditReader
 from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics
@@ -28,6 +29,7 @@ class Desk:
     reader: Reader
     reconciler: Reconciler
     commands: Commands
+    audit: AuditReader
     limits: CallerLimits
     strangers: RateLimiter
     metrics: GatewayMetrics

@@ -11,10 +11,12 @@ from prometheus_client import Gauge
 from redis.asyncio import Redis
 
 from api_gateway.dependencies import Desk
-from api_gateway.routers import notifications, operations, proxy, submitting
+from api_gateway.repositories.audit import TRAIL
+from api_gateway.routers import audit, notifications, operations, proxy, submitting
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
 from api_gateway.services import housekeeping
 from api_gateway.services.accepting import Acceptor
+from api_gateway.services.auditing import AuditReader
 from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics, ReadingMetrics
@@ -35,6 +37,7 @@ from api_gateway.services.store import Store
 from api_gateway.services.watching import Watch
 from api_gateway.settings import GatewaySettings
 from chassis.app import ServiceDescription, create_service_app
+from chassis.audit import RefusedAttempts, sweeping
 from chassis.breaker import CircuitBreaker, breaker_metrics
 from chassis.broker import Broker, RabbitBroker
 from chassis.broker.watermarks import ConsumedWatermarks
@@ -65,7 +68,7 @@ DESCRIPTION = ServiceDescription(
         {"name": "notifications", "description": "Send, follow, cancel, retry"},
         {"name": "dead letters", "description": "What failed for good, and how to try it again"},
         {"name": "status", "description": "Callbacks of providers and workers"},
-        {"name": "operations", "description": "The proof that nothing was lost"},
+        {"name": "operations", "description": "The proof that nothing was lost, and who did what"},
     ),
     bodies=(NotificationRequest, BatchRequest),
     forwarded=FORWARDED,
@@ -147,6 +150,7 @@ class Gateway:
                 reports=self.reports,
                 metrics=self.metrics,
             ),
+            audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
             limits=CallerLimits(
                 self.redis, everybody=self.settings.rate_limit_per_minute, processes=self.settings.processes
             ),
@@ -161,6 +165,7 @@ class Gateway:
             proofs=FairSemaphore(PROOFS, waiting=PROOFS_WAITING),
             users_may_send=self.settings.users_may_send,
         )
+        app.state.on_forbidden = RefusedAttempts(self.database, TRAIL).forbidden
         app.state.forwarders = self.forwarders
         app.state.authenticator = build_authenticator(
             self.users,
@@ -209,7 +214,8 @@ class Gateway:
             asyncio.create_task(repeat("oldest", self.watch.find_oldest, every_seconds=readings)),
         ]
         try:
-            yield
+            async with sweeping(self.database, TRAIL, retention_days=self.settings.audit_retention_days):
+                yield
         finally:
             await self._stop(loops)
 
@@ -246,7 +252,7 @@ def create_app(
         cors_origins=settings.cors_origins,
     )
     gateway.install(app)
-    for router in (submitting.router, notifications.router, operations.router, proxy.router):
+    for router in (submitting.router, notifications.router, operations.router, audit.router, proxy.router):
         app.include_router(router)
     app.straight.add(submitting.router)
     return app

@@ -30,7 +30,8 @@ from devstack.sole_use import sole_use
 from email_service.settings import EmailSettings
 from push_service.settings import PushSettings
 from template_service.settings import TemplateSettings
-from user_service.services.admins import ensure_admin
+from user_service.repositories.audit import audit_trail
+from user_service.services.admins import AdminMaker, ensure_admin
 from user_service.services.passwords import Passwords
 from user_service.settings import UserSettings
 
@@ -78,7 +79,7 @@ async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]
             data=data / "simulators", smtp_port=ports.smtp, http_port=ports.inbox, gateway_url=gateway_url
         )
         simulators = await stack.enter_async_context(running_simulators(simulated))
-        await _prepare_admin(embedded.database("user-service"))
+        await _prepare_admin(embedded.database("user-service"), secrets.secret_key)
         for app, port in _apps(embedded, ports, secrets, simulators):
             listener = stack.enter_context(socket.create_server((HOST, port)))
             await stack.enter_async_context(serving(app, listener))
@@ -91,10 +92,11 @@ async def _prepare_databases(embedded: Embedded) -> None:
         await migrate(ROOT / service / "alembic", embedded.database(service))
 
 
-async def _prepare_admin(url: str) -> None:
+async def _prepare_admin(url: str, secret_key: str) -> None:
     database, passwords = Database(url, pool_size=1), Passwords(new_registry(), workers=1)
     try:
-        await ensure_admin(database, passwords, email=ADMIN_EMAIL, name="Administrator", password=ADMIN_PASSWORD)
+        maker = AdminMaker(database, passwords, audit_trail(secret_key))
+        await ensure_admin(maker, email=ADMIN_EMAIL, name="Administrator", password=ADMIN_PASSWORD)
     finally:
         passwords.close()
         await database.close()

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription, create_service_app
+from chassis.audit import RefusedAttempts, audit_routes, sweeping
 from chassis.breaker import CircuitBreaker, breaker_metrics
 from chassis.cache import Invalidator, connect_redis
 from chassis.database import Database
@@ -22,7 +23,8 @@ from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing
 from contracts.callers import build_authenticator
-from contracts.lookups import TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE
+from contracts.lookups import API_GATEWAY, TEMPLATE_CACHE, TEMPLATE_SERVICE, USER_SERVICE
+from template_service.repositories.audit import TRAIL
 from template_service.routers import internal, previews, templates, versions
 from template_service.services.completing import complete_versions
 from template_service.services.reading import TemplateReader
@@ -56,7 +58,8 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
         completing = asyncio.create_task(
             repeat("complete_versions", partial(complete_versions, database), every_seconds=COMPLETE_SECONDS)
         )
-        yield
+        async with sweeping(database, TRAIL, retention_days=settings.audit_retention_days):
+            yield
         completing.cancel()
         await asyncio.gather(completing, return_exceptions=True)
         await users.close()
@@ -90,6 +93,8 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
         users, cache_redis, settings.service_key, shared_secret=settings.shared_secret
     )
     app.state.service_callers = ServiceCallers(settings.service_public_keys, TEMPLATE_SERVICE)
+    app.state.on_forbidden = RefusedAttempts(database, TRAIL).forbidden
+    app.include_router(audit_routes(database, TRAIL, asked_by=API_GATEWAY))
     for module in (previews, templates, versions, internal):
         app.include_router(module.router)
     return app

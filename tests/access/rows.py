@@ -168,6 +168,7 @@ USER_SERVICE = (
     of_admins().row("DELETE /api/v1/api-keys/{key_id}", used_up=True),
     anybody("GET /.well-known/jwks.json"),
     services_only("GET /internal/users/{user_id}"),
+    services_only("GET /internal/audit"),
     services_only("POST /internal/users/find", body={"ids": ["{user_id}"]}),
     services_only("POST /internal/users/{user_id}/push-tokens/remove", body={"token": "{unique}"}),
     services_only("POST /internal/api-keys/find", 404, {"hash": "0" * 64}),
@@ -185,6 +186,7 @@ TEMPLATE_SERVICE = (
     of_applications("templates:read").row(f"POST {TEMPLATE}/render", {}),
     of_applications("templates:read").row(f"GET {TEMPLATE}/versions"),
     of_applications("templates:write").row(f"POST {TEMPLATE}/versions/{{version}}/activate"),
+    services_only("GET /internal/audit"),
     services_only("POST /internal/templates/find", body={}),
     services_only("GET /internal/templates/{code}"),
     services_only("GET /internal/templates/{code}/active"),
@@ -208,6 +210,7 @@ GATEWAY = (
         "POST /api/v1/failed/replay", {"notification_ids": ["{notification_id}"]}
     ),
     of_applications("notifications:read").row("GET /api/v1/reconcile"),
+    of_admins().row("GET /api/v1/audit"),
 )
 LEDGER = (
     services_only("GET /internal/ledger", query="first={notification_id}&last={notification_id}"),

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 from httpx2 import ASGITransport, AsyncClient, Response
 from redis.asyncio import Redis
 
+from chassis.audit import AuditTrail
 from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.security import ServiceTokens
@@ -18,6 +19,7 @@ from chassis.service_keys import development_key
 from tests.openapi.conformance import Conformance
 from user_service.main import create_app
 from user_service.repositories import users
+from user_service.repositories.audit import audit_trail
 from user_service.settings import UserSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
@@ -81,6 +83,10 @@ class World:
     @property
     def database(self) -> Database:
         return self.app.state.services.users._database
+
+    @property
+    def audit(self) -> AuditTrail:
+        return audit_trail(self.settings.secret_key.get_secret_value())
 
     def metric(self, name: str, **labels: str) -> float:
         return self.app.state.metrics.get_sample_value(name, labels) or 0.0

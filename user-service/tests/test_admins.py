@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from chassis.metrics import new_registry
 from user_service.__main__ import app as cli
-from user_service.services.admins import NotAnAdministrator, ensure_admin
+from user_service.services.admins import AdminMaker, NotAnAdministrator, ensure_admin
 from user_service.services.passwords import Passwords
 
 EMAIL, PASSWORD = "admin@example.com", "an admin's password"
@@ -22,39 +22,39 @@ def passwords():
     hasher.close()
 
 
+@pytest.fixture
+def maker(world, passwords):
+    return AdminMaker(world.database, passwords, world.audit)
+
+
 async def _run(*arguments: str, stdin: str = "", **environment: str) -> tuple[int, str]:
     """`python -m user_service ...` in this process: its status, and everything it wrote."""
     result = await asyncio.to_thread(CliRunner().invoke, cli, arguments, input=stdin, env=environment)
     return result.exit_code, result.output
 
 
-async def test_an_administrator_is_made_once(world, passwords) -> None:
-    outcomes = [
-        (await ensure_admin(world.database, passwords, email=EMAIL, name="Admin", password=PASSWORD)).outcome
-        for _ in range(2)
-    ]
+async def test_an_administrator_is_made_once(world, maker) -> None:
+    outcomes = [(await ensure_admin(maker, email=EMAIL, name="Admin", password=PASSWORD)).outcome for _ in range(2)]
     assert outcomes == ["created", "unchanged"]
     assert (await world.log_in(EMAIL, PASSWORD))["user"]["role"] == "admin"
 
 
-async def test_several_processes_that_make_it_at_once_make_one(world, passwords) -> None:
-    made = await asyncio.gather(
-        *(ensure_admin(world.database, passwords, email=EMAIL, name="Admin", password=PASSWORD) for _ in range(4))
-    )
+async def test_several_processes_that_make_it_at_once_make_one(world, maker) -> None:
+    made = await asyncio.gather(*(ensure_admin(maker, email=EMAIL, name="Admin", password=PASSWORD) for _ in range(4)))
     assert sorted(admin.outcome for admin in made) == ["created", "unchanged", "unchanged", "unchanged"]
     assert len({admin.user_id for admin in made}) == 1
 
 
 async def test_who_signed_up_first_is_no_administrator_unless_that_is_said_and_then_with_the_new_password(
-    world, passwords
+    world, maker
 ) -> None:
     """Whoever knew the operator's address may have been anybody."""
     attacker = await world.user(email=EMAIL)
     given = {"email": EMAIL.upper(), "name": "Other", "password": PASSWORD}
     with pytest.raises(NotAnAdministrator):
-        await ensure_admin(world.database, passwords, **given)
+        await ensure_admin(maker, **given)
     assert (await world.log_in(EMAIL))["user"]["role"] == "user"
-    admin = await ensure_admin(world.database, passwords, **given, promote=True)
+    admin = await ensure_admin(maker, **given, promote=True)
     assert (admin.outcome, str(admin.user_id)) == ("promoted", attacker.id)
     assert (await world.try_login(EMAIL)).status_code == 401
     refreshed = await world.http.post("/api/v1/auth/refresh", json={"refresh_token": attacker.refresh_token})
@@ -63,9 +63,9 @@ async def test_who_signed_up_first_is_no_administrator_unless_that_is_said_and_t
     assert (login["user"]["role"], login["user"]["name"]) == ("admin", "Ada")
 
 
-async def test_an_administrator_gets_no_weaker_password_than_others(world, passwords) -> None:
+async def test_an_administrator_gets_no_weaker_password_than_others(world, maker) -> None:
     with pytest.raises(ValidationError):
-        await ensure_admin(world.database, passwords, email=EMAIL, name="Admin", password="short")
+        await ensure_admin(maker, email=EMAIL, name="Admin", password="short")
 
 
 async def test_the_command_line_migrates_and_makes_an_administrator(databases, make_world) -> None:

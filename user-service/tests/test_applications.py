@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from chassis.database import Database
 from chassis.migrating import migrate
 from chassis.security import api_key_cache, hash_api_key
 from contracts.lookups import API_GATEWAY
@@ -166,14 +167,15 @@ SELECT gen_random_uuid(), id, 'orders', 'nk_x', 'h', '{notifications:write}' FRO
 AFTER = "SELECT a.id = k.id, a.name, k.scopes FROM applications a JOIN api_keys k ON k.application_id = a.id"
 
 
-async def test_keys_from_before_become_applications_with_their_ids(databases, make_world) -> None:
+async def test_keys_from_before_become_applications_with_their_ids(databases) -> None:
     url = await databases(None)
     alembic = Path(__file__).parent.parent / "alembic"
     await migrate(alembic, url, revision="0003")
-    world = await make_world(database_url=url)
-    async with world.database.begin() as connection:
+    database = Database(url)
+    async with database.begin() as connection:
         await connection.execute(text(BEFORE))
     await migrate(alembic, url)
-    async with world.database.begin() as connection:
+    async with database.begin() as connection:
         row = (await connection.execute(text(AFTER))).one()
+    await database.close()
     assert tuple(row) == (True, "orders", ["notifications:write", "notifications:urgent"])

@@ -126,7 +126,7 @@ async def test_a_device_is_taken_at_sign_up_too(world, redis) -> None:
     assert (await _tokens(one), await _tokens(two)) == ([], ["shared"])
     assert not await redis.get(f"{USER_CACHE}:{one.id}")
     [event] = [entry for entry in logs if entry["event"] == "push_token.moved"]
-    assert (event["actor"], event["earlier_user_id"]) == (f"user:{two.id}", one.id)
+    assert (event["actor"], event["earlier_user_id"]) == ("anonymous", one.id)
 
 
 async def test_a_key_that_moves_a_device_is_named(world) -> None:

@@ -26,7 +26,8 @@ from chassis.settings import load_settings
 from chassis.sqlstates import sqlstate_of
 from user_service.main import create_app
 from user_service.migrating import ALEMBIC
-from user_service.services.admins import EnsuredAdmin, ensure_admin
+from user_service.repositories.audit import audit_trail
+from user_service.services.admins import AdminMaker, EnsuredAdmin, ensure_admin
 from user_service.services.contacts import Contacts
 from user_service.services.passwords import Passwords
 from user_service.services.sessions import revocations
@@ -128,10 +129,11 @@ def _password(*, from_stdin: bool) -> str:
 
 async def _ensure(settings: UserSettings, person: Person, *, promote: bool) -> EnsuredAdmin:
     database, passwords = Database(settings.database_url, pool_size=1), Passwords(new_registry(), workers=1)
+    maker = AdminMaker(database, passwords, audit_trail(settings.secret_key.get_secret_value()))
     redis = connect_redis(settings.redis_url)
     try:
         admin = await ensure_admin(
-            database, passwords, email=person.email, name=person.name, password=person.password, promote=promote
+            maker, email=person.email, name=person.name, password=person.password, promote=promote
         )
         if admin.outcome == "promoted":
             seconds = settings.access_token_expire_minutes * 60

@@ -6,8 +6,9 @@ from uuid import UUID
 
 from fastapi import Depends, Request
 
+from chassis.audit import Actor
 from chassis.errors import Forbidden
-from chassis.raw_headers import address_of, header_of
+from chassis.raw_headers import header_of
 from chassis.security import Caller, Claims, TokenVerifier, authenticate
 from chassis.security.credentials import bearer_of
 from user_service.repositories.users import StoredUser
@@ -53,10 +54,14 @@ def services(request: Request) -> Services:
 Parts = Annotated[Services, Depends(services)]
 
 
-async def sign_up_allowed(request: Request, parts: Parts) -> None:
-    """Raises Unauthorized or Forbidden where sign-up is closed to the caller."""
-    if not parts.settings.open_registration and not (await authenticate(request)).allows("users:write"):
+async def signing_up(request: Request, parts: Parts) -> Actor:
+    """Whoever signs somebody up. Raises Unauthorized or Forbidden where sign-up is closed to the caller."""
+    if parts.settings.open_registration:
+        return Actor.stranger(request)
+    caller = await authenticate(request)
+    if not caller.allows("users:write"):
         raise Forbidden("Only administrators add users here")
+    return Actor.of(caller, request)
 
 
 def shows_credential(request: Request) -> bool:
@@ -87,11 +92,7 @@ async def user_claims(request: Request, caller: Caller, parts: Parts) -> Claims:
     return await parts.verifier.verify(bearer_of(request.headers.get("Authorization")))
 
 
-def client_address(request: Request) -> str:
-    return address_of(request.scope)
-
-
 ReadableUser = Annotated[StoredUser, Depends(readable_user)]
 WritableUser = Annotated[StoredUser, Depends(writable_user)]
 UserClaims = Annotated[Claims, Depends(user_claims)]
-ClientAddress = Annotated[str, Depends(client_address)]
+SigningUp = Annotated[Actor, Depends(signing_up)]

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription, create_service_app
+from chassis.audit import AuditTrail, RefusedAttempts, audit_routes, sweeping
 from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.errors import Unavailable
@@ -19,8 +20,9 @@ from chassis.metrics import new_registry
 from chassis.security import RevokedTokens, ServiceCallers, TokenVerifier
 from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.lookups import USER_SERVICE
+from contracts.lookups import API_GATEWAY, USER_SERVICE
 from user_service.dependencies import Services
+from user_service.repositories.audit import audit_trail
 from user_service.routers import (
     api_keys,
     applications,
@@ -78,6 +80,8 @@ class Foundation:
     database: Database
     redis: Redis
     passwords: Passwords
+    audit: AuditTrail
+    refused: RefusedAttempts
 
 
 def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: Tracing = OFF) -> FastAPI:
@@ -94,6 +98,8 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
                 stack.push_async_callback(base.redis.aclose)
             stack.callback(base.passwords.close)
             await _prepare_key(services.signing_keys)
+            days = settings.audit_retention_days
+            await stack.enter_async_context(sweeping(base.database, base.audit, retention_days=days))
             yield
 
     app = create_service_app(
@@ -110,6 +116,8 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     app.state.services = services
     app.state.authenticator = CheckedAuthenticator(services.verifier, services.api_keys, revoked, services.users)
     app.state.service_callers = ServiceCallers(settings.service_public_keys, USER_SERVICE)
+    app.state.on_forbidden = base.refused.forbidden
+    app.include_router(audit_routes(base.database, base.audit, asked_by=API_GATEWAY))
     for module in ROUTERS:
         app.include_router(module.router)
     app.include_router(internal.straight)
@@ -119,41 +127,46 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
 
 def _foundation(settings: UserSettings, redis: Redis) -> Foundation:
     registry = new_registry()
+    database = Database(settings.database_url, pool_size=settings.database_pool_size)
+    audit = audit_trail(settings.secret_key.get_secret_value())
     return Foundation(
         settings=settings,
         registry=registry,
-        database=Database(settings.database_url, pool_size=settings.database_pool_size),
+        database=database,
         redis=redis,
         passwords=Passwords(registry, workers=settings.password_workers, waiting=settings.password_queue),
+        audit=audit,
+        refused=RefusedAttempts(database, audit),
     )
 
 
 def _services(base: Foundation, revoked: RevokedTokens) -> Services:
-    settings, database, redis = base.settings, base.database, base.redis
+    settings, database, redis, audit = base.settings, base.database, base.redis, base.audit
     keys = _signing_keys(settings, database)
     access = AccessTokens(keys, seconds=settings.access_token_expire_minutes * 60)
     sessions = Sessions(
         database,
         access,
         revoked,
+        audit,
         lifetime=timedelta(days=settings.refresh_token_expire_days),
         longest=timedelta(days=settings.session_max_days),
     )
     gate = PasswordGate(database, base.passwords, LoginThrottle(redis, settings))
     contacts = Contacts(database, redis)
     devices = PushTokens(database, contacts, web_push_hosts=settings.web_push_hosts)
-    api_keys_service = ApiKeys(database, redis)
+    api_keys_service = ApiKeys(database, redis, audit)
     return Services(
         settings=settings,
-        users=Users(database, contacts, sessions, api_keys_service),
-        sign_ups=SignUps(database, base.passwords, devices),
-        changer=UserChanger(database, gate, sessions, devices, contacts),
+        users=Users(database, contacts, sessions, api_keys_service, audit),
+        sign_ups=SignUps(database, base.passwords, devices, audit),
+        changer=UserChanger(database, gate, sessions, devices, contacts, audit),
         push_tokens=devices,
         contacts=contacts,
-        logins=Logins(database, gate, sessions, base.registry),
+        logins=Logins(database, gate, sessions, audit, base.refused, base.registry),
         sessions=sessions,
-        external_users=ExternalUsers(database, contacts, devices),
-        applications=Applications(database, api_keys_service),
+        external_users=ExternalUsers(database, contacts, devices, audit),
+        applications=Applications(database, api_keys_service, audit),
         api_keys=api_keys_service,
         signing_keys=keys,
         verifier=TokenVerifier([keys.source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE),

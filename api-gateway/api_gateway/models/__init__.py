@@ -1,5 +1,6 @@
 """The gateway's tables."""
 
+from api_gateway.models.audit import AuditEvent
 from api_gateway.models.notification import (
     AcceptedTotal,
     Base,
@@ -10,4 +11,13 @@ from api_gateway.models.notification import (
     StatusTotal,
 )
 
-__all__ = ["AcceptedTotal", "Base", "IdempotencyKey", "KnownIdentity", "Notification", "StatusChange", "StatusTotal"]
+__all__ = [
+    "AcceptedTotal",
+    "AuditEvent",
+    "Base",
+    "IdempotencyKey",
+    "KnownIdentity",
+    "Notification",
+    "StatusChange",
+    "StatusTotal",
+]

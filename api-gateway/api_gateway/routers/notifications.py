@@ -14,6 +14,7 @@ from api_gateway.schemas.filters import ListQuery
 from api_gateway.schemas.requests import RetryRequest
 from api_gateway.services.reading import audience_of
 from api_gateway.services.resolving import CANNOT_BE_SENT
+from chassis.audit import Acting
 from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
@@ -69,11 +70,11 @@ async def get_notification(notification_id: UUID, identity: Limited, desk: TheDe
     response_model=Envelope[NotificationStory],
     responses=refusals(NotificationNotFound, NotCancellable),
 )
-async def cancel_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
+async def cancel_notification(notification_id: UUID, identity: Limited, actor: Acting, desk: TheDesk) -> Response:
     """Cancels what was not handed over to a worker; 409 `not_cancellable` afterwards."""
     if identity.kind != "user":
         allow(identity, "notifications:write")
-    return answer(await desk.commands.cancel(notification_id, identity), "Notification cancelled")
+    return answer(await desk.commands.cancel(notification_id, identity, actor), "Notification cancelled")
 
 
 @router.post(
@@ -84,7 +85,7 @@ async def cancel_notification(notification_id: UUID, identity: Limited, desk: Th
     responses=refusals(NotificationNotFound, NotRetryable, *CANNOT_BE_SENT),
 )
 async def retry_notification(
-    notification_id: UUID, identity: Limited, desk: TheDesk, wanted: RetryRequest | None = None
+    notification_id: UUID, identity: Limited, actor: Acting, desk: TheDesk, wanted: RetryRequest | None = None
 ) -> Response:
     """Re-drives a dead letter, or one whose end is unknown, with a fresh budget of attempts; else 409 `not_retryable`.
 
@@ -93,5 +94,5 @@ async def retry_notification(
     """
     allow(identity, "notifications:write")
     version = wanted.template_version if wanted else None
-    story = await desk.commands.retry(notification_id, identity, template_version=version)
+    story = await desk.commands.retry(notification_id, identity, actor, template_version=version)
     return answer(story, "Notification will be tried again", status=202)

@@ -13,6 +13,7 @@ from api_gateway.schemas.answers import NotificationView, Reconciliation, Replay
 from api_gateway.schemas.filters import FailedQuery, ReconcileQuery, ReplayRequest
 from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.reading import audience_of
+from chassis.audit import Acting
 from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
@@ -76,7 +77,7 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
     response_model=Envelope[ReplayAnswer],
     responses=refusals(TemplateVersionNotFound),
 )
-async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk) -> Response:
+async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting, desk: TheDesk) -> Response:
     """Re-drives many, each with a fresh budget of attempts and the template version that is active then, or the one named."""
     allow(identity, "notifications:write")
     done = await desk.commands.replay(
@@ -87,7 +88,8 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, desk: TheDesk)
             code=wanted.error,
             template_version=wanted.template_version,
             largest=wanted.limit,
-        )
+        ),
+        actor,
     )
     return answer({"replayed": done}, f"{counted(done, 'notification')} will be tried again", status=202)
 

@@ -11,6 +11,7 @@ from api_gateway.errors import (
     TemplateVersionNotFound,
 )
 from api_gateway.repositories import progress
+from api_gateway.repositories.audit import TRAIL
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.schemas.answers import NotificationStory, StatusReported
 from api_gateway.schemas.requests import StatusReport
@@ -19,6 +20,7 @@ from api_gateway.services.directory import Directory
 from api_gateway.services.reading import Reader, audience_of, is_recipient
 from api_gateway.services.reports import Reports
 from api_gateway.services.resolving import Fit, resolve
+from chassis.audit import Actor, Change
 from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.errors import Forbidden, ServiceError
@@ -47,7 +49,7 @@ class Commands:
         self._reports = reports
         self._metrics = metrics
 
-    async def cancel(self, notification_id: UUID, identity: Identity) -> NotificationStory:
+    async def cancel(self, notification_id: UUID, identity: Identity, actor: Actor) -> NotificationStory:
         """Cancelling what is cancelled already succeeds. Raises NotificationNotFound, NotCancellable, and Forbidden for a
         recipient: only whoever sent it may.
         """
@@ -58,13 +60,14 @@ class Commands:
             return before
         async with self._database.begin() as connection:
             channel = await progress.cancel(connection, notification_id)
-        if channel is None:
-            raise NotCancellable
+            if channel is None:
+                raise NotCancellable
+            await TRAIL.record(connection, actor, "notification.cancelled", _target(notification_id))
         self._metrics.moved(channel, Status.CANCELLED)
         return await self._reader.story(notification_id, identity)
 
     async def retry(
-        self, notification_id: UUID, identity: Identity, *, template_version: int | None = None
+        self, notification_id: UUID, identity: Identity, actor: Actor, *, template_version: int | None = None
     ) -> NotificationStory:
         """Gives a failed or unknown notification a fresh budget, with `template_version` or the active one.
 
@@ -76,11 +79,14 @@ class Commands:
         for fit in await self._fits(wanted):
             if isinstance(fit, ServiceError) and not isinstance(fit, DependencyUnavailable):
                 raise fit
-        if not await self._replay(wanted):
-            raise NotRetryable
+        async with self._database.begin() as connection:
+            if not await progress.replay_failed(connection, wanted):
+                raise NotRetryable
+            change = Change({}, {"template_version": template_version} if template_version else {})
+            await TRAIL.record(connection, actor, "notification.retried", _target(notification_id), change)
         return await self._reader.story(notification_id, identity)
 
-    async def replay(self, wanted: ReplayFilter) -> int:
+    async def replay(self, wanted: ReplayFilter, actor: Actor) -> int:
         """Re-drives failed notifications: those named (unknown ones too), or all that the filters let through.
 
         Returns how many. Raises TemplateVersionNotFound, and nothing is tried again then, when one of them has no template of
@@ -90,16 +96,17 @@ class Commands:
             for fit in await self._fits(wanted):
                 if isinstance(fit, TemplateVersionNotFound):
                     raise fit
-        return await self._replay(wanted)
+        async with self._database.begin() as connection:
+            replayed = len(await progress.replay_failed(connection, wanted))
+            if replayed:
+                change = Change({}, {**_told(wanted), "replayed": replayed})
+                await TRAIL.record(connection, actor, "notifications.replayed", "notifications", change)
+        return replayed
 
     async def _fits(self, wanted: ReplayFilter) -> list[Fit]:
         async with self._database.begin() as connection:
             candidates = await progress.candidates(connection, wanted, keys=self._keys)
         return await resolve(candidates, self._directory, fresh=True)
-
-    async def _replay(self, wanted: ReplayFilter) -> int:
-        async with self._database.begin() as connection:
-            return len(await progress.replay_failed(connection, wanted))
 
     async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> StatusReported:
         """Applies a callback on what the caller's application sent. One that is late, repeated or `pending` changes nothing,
@@ -130,3 +137,19 @@ class Commands:
             await self._reports.apply([event])
         after = await self._reader.story(notification_id, identity)
         return StatusReported(notification_id=notification_id, status=after.status)
+
+
+def _target(notification_id: UUID) -> str:
+    return f"notification:{notification_id}"
+
+
+def _told(wanted: ReplayFilter) -> dict[str, object]:
+    """Which ones, as they were asked for. Named ones are only counted: each says in its timeline when it was replayed."""
+    filters = {
+        "caller": wanted.caller,
+        "notification_type": wanted.channel,
+        "error": wanted.code,
+        "template_version": wanted.template_version,
+        "named": None if wanted.ids is None else len(wanted.ids),
+    }
+    return {name: value for name, value in filters.items() if value is not None}

@@ -64,14 +64,8 @@ class Reader:
             rows = await reading.page(connection, wanted, limit=limit + 1, offset=offset)
             total = await reading.count(connection, wanted)
             before = await reading.count_before(connection, wanted) if wanted.cursor else offset
-        shown, rest = rows[:limit], rows[limit:]
-        number = -(-before // limit) + 1
-        meta = Meta.of(total, limit=limit, page=number)
-        if shown:  # what is here is known even where counting has stopped; a cursor may stand anywhere
-            meta.total = max(total, before + len(rows))
-            meta.total_pages = number - (before + len(shown) - meta.total) // limit
-        meta.has_next, meta.next_cursor = bool(rest), str(shown[-1].id) if rest else None
-        return [NotificationView(**_fields(row, identity, self._keys)) for row in shown], meta
+        meta = page_meta([row.id for row in rows], total=total, before=before, limit=limit)
+        return [NotificationView(**_fields(row, identity, self._keys)) for row in rows[:limit]], meta
 
     async def id_of(self, name: str, identity: Identity) -> UUID:
         """The id that `name` means: itself, or the one notification that was made with this request_id, of those seen.
@@ -87,6 +81,18 @@ class Reader:
                 raise NotificationNotFound
             case _:
                 raise AmbiguousRequestId
+
+
+def page_meta(ids: Sequence[UUID], *, total: int, before: int, limit: int) -> Meta:
+    """Where a page stands: `ids` are its own, and one more where there is a next page. `before` stand before it."""
+    shown, rest = ids[:limit], ids[limit:]
+    number = -(-before // limit) + 1
+    meta = Meta.of(total, limit=limit, page=number)
+    if shown:  # what is here is known even where counting has stopped; a cursor may stand anywhere
+        meta.total = max(total, before + len(ids))
+        meta.total_pages = number - (before + len(shown) - meta.total) // limit
+    meta.has_next, meta.next_cursor = bool(rest), str(shown[-1]) if rest else None
+    return meta
 
 
 def _as_id(name: str) -> UUID | None:

@@ -164,11 +164,15 @@ class DataKeySettings(ServiceSettings):
 
 
 class TokenSettings(ServiceSettings):
-    """What services read that check access tokens: the user service's public keys do (ES256), or SECRET_KEY (HS256)."""
+    """What services read that people use: they check access tokens, by the user service's public keys (ES256) or SECRET_KEY
+    (HS256), and keep an audit trail."""
 
     secret_key: SecretStr = Field(default=DEVELOPMENT_SECRET_KEY, description="Signs access tokens, if HS256")
     algorithm: Annotated[Algorithm, BeforeValidator(_upper)] = Field(
         default="ES256", description="How access tokens are signed; HS256 uses SECRET_KEY"
+    )
+    audit_retention_days: int = Field(
+        default=365, description="Audit events that are older, in days, are deleted", gt=0, le=18_250
     )
 
     @property

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 from functools import cached_property
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from pydantic import Field
@@ -16,11 +16,11 @@ TEMPLATE_CACHE = "template"
 TEMPLATE_VERSION_CACHE = "template_version"
 
 # The names that services have for each other: who signed a token, and for whom.
-API_GATEWAY = "api-gateway"
-USER_SERVICE = "user-service"
-TEMPLATE_SERVICE = "template-service"
-EMAIL_SERVICE = "email-service"
-PUSH_SERVICE = "push-service"
+API_GATEWAY: Final = "api-gateway"
+USER_SERVICE: Final = "user-service"
+TEMPLATE_SERVICE: Final = "template-service"
+EMAIL_SERVICE: Final = "email-service"
+PUSH_SERVICE: Final = "push-service"
 SERVICES = (API_GATEWAY, USER_SERVICE, TEMPLATE_SERVICE, EMAIL_SERVICE, PUSH_SERVICE)
 API_KEY_READERS = (API_GATEWAY, TEMPLATE_SERVICE)  # they keep copies of identities (chassis.security.api_key_cache)
 

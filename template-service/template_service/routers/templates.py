@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
@@ -27,12 +28,12 @@ CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, 
     responses=refusals(TemplateExists, InvalidTemplate, TooManyRequests),
     dependencies=[may_write, renders],
 )
-async def create(body: CreateTemplate, writer: Writer) -> Response:
+async def create(body: CreateTemplate, actor: Acting, writer: Writer) -> Response:
     """A code that exists gets the language added to it and keeps its name and description.
 
     An archived code comes back with this language only; its version numbers go on.
     """
-    view = await writer.create(body.new_template())
+    view = await writer.create(body.new_template(), actor)
     return answer(TemplateAnswer.of_view(view), "Template created", status=201)
 
 
@@ -66,10 +67,10 @@ async def read(code: TemplateCode, query: Annotated[VersionQuery, Query()], read
     dependencies=[may_write, renders],
 )
 async def replace(
-    code: TemplateCode, body: ReplaceTemplate, query: Annotated[LanguageQuery, Query()], writer: Writer
+    code: TemplateCode, body: ReplaceTemplate, query: Annotated[LanguageQuery, Query()], actor: Acting, writer: Writer
 ) -> Response:
     """Makes a new version of one language and activates it, unless the content is what it was."""
-    view = await writer.change(code, body.change(query.language))
+    view = await writer.change(code, body.change(query.language), actor)
     return answer(TemplateAnswer.of_view(view), "Template updated")
 
 
@@ -82,10 +83,10 @@ async def replace(
     dependencies=[may_write, renders],
 )
 async def patch(
-    code: TemplateCode, body: PatchTemplate, query: Annotated[LanguageQuery, Query()], writer: Writer
+    code: TemplateCode, body: PatchTemplate, query: Annotated[LanguageQuery, Query()], actor: Acting, writer: Writer
 ) -> Response:
     """Changed parts make a new version and activate it. Name, description and default language are not versioned."""
-    view = await writer.change(code, body.change(query.language))
+    view = await writer.change(code, body.change(query.language), actor)
     return answer(TemplateAnswer.of_view(view), "Template updated")
 
 
@@ -97,7 +98,7 @@ async def patch(
     responses=refusals(TemplateNotFound),
     dependencies=[may_write],
 )
-async def archive(code: TemplateCode, writer: Writer) -> Response:
+async def archive(code: TemplateCode, actor: Acting, writer: Writer) -> Response:
     """It is gone for readers and new notifications; those under way still get the version that they name."""
-    await writer.archive(code)
+    await writer.archive(code, actor)
     return answer(ArchivedAnswer(code=code), "Template archived")

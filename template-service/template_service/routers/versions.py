@@ -5,6 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from template_service.dependencies import (
@@ -46,8 +47,12 @@ async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Quer
     dependencies=[may_write],
 )
 async def activate(
-    code: TemplateCode, version: VersionNumberInPath, query: Annotated[LanguageQuery, Query()], writer: Writer
+    code: TemplateCode,
+    version: VersionNumberInPath,
+    query: Annotated[LanguageQuery, Query()],
+    actor: Acting,
+    writer: Writer,
 ) -> Response:
     """New notifications use it from now on. Without `language`: the template's default one."""
-    view = await writer.activate(code, query.language, version)
+    view = await writer.activate(code, query.language, version, actor)
     return answer(TemplateAnswer.of_view(view), f"Version {version} is active")

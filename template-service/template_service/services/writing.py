@@ -6,10 +6,12 @@ from dataclasses import replace
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.audit import Actor, changed
 from chassis.database import Database
 from chassis.errors import field_error
 from template_service.errors import TemplateExists
 from template_service.repositories import templates, versions
+from template_service.repositories.audit import TRAIL, template_fields, template_target
 from template_service.repositories.records import TemplateRecord
 from template_service.services.compiling import checked
 from template_service.services.drafts import Change, NewTemplate, revised
@@ -28,7 +30,7 @@ class TemplateWriter:
         self._database = database
         self._changed = changed
 
-    async def create(self, new: NewTemplate) -> TemplateView:
+    async def create(self, new: NewTemplate, actor: Actor) -> TemplateView:
         """A new template, a new language of one, or an archived one again. Raises TemplateExists, InvalidTemplate."""
         content = await checked(new.draft)
         async with self._database.begin() as connection:
@@ -42,9 +44,12 @@ class TemplateWriter:
             number = await versions.add(connection, template.id, new.language, content)
             await templates.touch(connection, template.id)
             saved = await view(connection, await load(connection, new.code), new.language, number)
+            before = template_fields(template) if template.active else {}
+            change = changed(before, template_fields(saved.template))
+            await TRAIL.record(connection, actor, "template.created", template_target(new.code), change)
         return await self._announce("template.created", saved)
 
-    async def change(self, code: str, change: Change) -> TemplateView:
+    async def change(self, code: str, change: Change, actor: Actor) -> TemplateView:
         """Makes and activates a new version if the content differs; a name or description alone makes none.
 
         Raises TemplateNotFound, LanguageNotFound, InvalidTemplate.
@@ -55,9 +60,11 @@ class TemplateWriter:
             number = await _add_if_different(connection, template, language, change)
             await _describe(connection, template, change)
             saved = await view(connection, await load(connection, code), language, number)
+            difference = changed(template_fields(template), template_fields(saved.template))
+            await TRAIL.record(connection, actor, "template.changed", template_target(code), difference)
         return await self._announce("template.changed", saved)
 
-    async def activate(self, code: str, language: str | None, version: int) -> TemplateView:
+    async def activate(self, code: str, language: str | None, version: int, actor: Actor) -> TemplateView:
         """Rolls back or forward, or takes a language into use again. Raises TemplateNotFound, VersionNotFound."""
         async with self._database.begin() as connection:
             template = await load_for_change(connection, code)
@@ -65,13 +72,17 @@ class TemplateWriter:
             await versions.activate(connection, template.id, chosen.version.summary.language, version)
             await templates.touch(connection, template.id)
             saved = replace(chosen, template=await load(connection, code))
+            change = changed(template_fields(template), template_fields(saved.template))
+            await TRAIL.record(connection, actor, "template.activated", template_target(code), change)
         return await self._announce("template.activated", saved)
 
-    async def archive(self, code: str) -> None:
+    async def archive(self, code: str, actor: Actor) -> None:
         """It is gone for readers; messages in flight still find their versions. Raises TemplateNotFound."""
         async with self._database.begin() as connection:
             template = await load_for_change(connection, code)
             await templates.archive(connection, template.id)
+            change = changed(template_fields(template), {})
+            await TRAIL.record(connection, actor, "template.archived", template_target(code), change)
         log.info("template.archived", template_code=code)
         await self._changed(code)
 

@@ -50,6 +50,13 @@ async def find(connection: AsyncConnection, application_id: UUID) -> StoredAppli
     return StoredApplication(*row) if row else None
 
 
+async def lock(connection: AsyncConnection, application_id: UUID) -> StoredApplication | None:
+    """As `find`, and nobody else changes it until the transaction ends."""
+    query = select(*_COLUMNS).where(APPLICATIONS.c.id == application_id).with_for_update()
+    row = (await connection.execute(query)).first()
+    return StoredApplication(*row) if row else None
+
+
 async def page(connection: AsyncConnection, *, limit: int, offset: int) -> Sequence[StoredApplication]:
     """Newest first (ids are time-ordered)."""
     query = select(*_COLUMNS).order_by(APPLICATIONS.c.id.desc()).limit(limit).offset(offset)

@@ -29,6 +29,7 @@ class EndedSession:
     """`access`: its newest access token, for services of the release before, which know nothing of sessions."""
 
     id: UUID
+    user_id: UUID
     access: LiveToken
 
 
@@ -110,9 +111,9 @@ async def end_some(
 
 
 async def _end(connection: AsyncConnection, which: ColumnElement[bool]) -> Sequence[EndedSession]:
-    columns = (SESSIONS.c.id, SESSIONS.c.access_token_id, SESSIONS.c.access_expires_at)
+    columns = (SESSIONS.c.id, SESSIONS.c.user_id, SESSIONS.c.access_token_id, SESSIONS.c.access_expires_at)
     statement = SESSIONS.delete().where(which).returning(*columns)
-    return [EndedSession(row.id, LiveToken(*row[1:])) for row in await connection.execute(statement)]
+    return [EndedSession(row.id, row.user_id, LiveToken(*row[2:])) for row in await connection.execute(statement)]
 
 
 def _changing(state: SessionState) -> dict[str, object]:

@@ -7,6 +7,7 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Admin
@@ -27,10 +28,10 @@ router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
     summary="Make an API key",
     responses=refusals(ApplicationNotFound),
 )
-async def make_api_key(given: ApiKeyRequest, admin: Admin, parts: Parts) -> Response:
+async def make_api_key(given: ApiKeyRequest, admin: Admin, actor: Acting, parts: Parts) -> Response:
     """`data.key` is shown this once; send it as `X-API-Key` or as a bearer token. It belongs to the application that is
     named, or to a new one."""
-    return _shown_once(*await parts.api_keys.make(admin, given))
+    return _shown_once(*await parts.api_keys.make(admin, given, actor))
 
 
 @router.post(
@@ -41,10 +42,12 @@ async def make_api_key(given: ApiKeyRequest, admin: Admin, parts: Parts) -> Resp
     summary="Replace an API key",
     responses=refusals(ApiKeyNotFound),
 )
-async def rotate_api_key(key_id: UUID, admin: Admin, parts: Parts, given: Rotation | None = None) -> Response:
+async def rotate_api_key(
+    key_id: UUID, admin: Admin, actor: Acting, parts: Parts, given: Rotation | None = None
+) -> Response:
     """A new key with the same application, name and scopes. The old one stays good for a while, a day if nothing is said."""
     overlap = timedelta(seconds=(given or Rotation()).overlap_seconds)
-    return _shown_once(*await parts.api_keys.rotate(admin, key_id, overlap=overlap))
+    return _shown_once(*await parts.api_keys.rotate(admin, key_id, actor, overlap=overlap))
 
 
 def _shown_once(stored: StoredApiKey, key: str) -> Response:
@@ -62,7 +65,7 @@ async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], 
 @router.delete(
     "/{key_id}", response_model=Envelope[None], summary="Revoke an API key", responses=refusals(ApiKeyNotFound)
 )
-async def revoke_api_key(key_id: UUID, _admin: Admin, parts: Parts) -> Response:
+async def revoke_api_key(key_id: UUID, _admin: Admin, actor: Acting, parts: Parts) -> Response:
     """It opens nothing from now on; in other services, within seconds."""
-    await parts.api_keys.revoke(key_id)
+    await parts.api_keys.revoke(key_id, actor)
     return answer(message="API key revoked")

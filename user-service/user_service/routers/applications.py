@@ -6,6 +6,7 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Admin, require_admin
@@ -26,9 +27,10 @@ NOT_FOUND = refusals(ApplicationNotFound)
     response_model=Envelope[ApplicationView],
     summary="Make an application",
 )
-async def make_application(given: NewApplication, admin: Admin, parts: Parts) -> Response:
+async def make_application(given: NewApplication, admin: Admin, actor: Acting, parts: Parts) -> Response:
     """What it sends is its own: it alone sees, cancels and retries it, with whichever of its keys."""
-    return answer(ApplicationView.of(await parts.applications.add(admin, given)), "Application made", status=201)
+    made = await parts.applications.add(admin, given, actor)
+    return answer(ApplicationView.of(made), "Application made", status=201)
 
 
 @router.get("", response_model=Page[ApplicationView], summary="List applications")
@@ -58,9 +60,10 @@ async def get_application(application_id: UUID, parts: Parts) -> Response:
     responses=NOT_FOUND,
     dependencies=OF_ADMINS,
 )
-async def change_application(application_id: UUID, given: ApplicationChange, parts: Parts) -> Response:
+async def change_application(application_id: UUID, given: ApplicationChange, actor: Acting, parts: Parts) -> Response:
     """Its limit, its channels, whether it is disabled; in other services within seconds."""
-    return answer(ApplicationView.of(await parts.applications.change(application_id, given)), "Application changed")
+    changed = await parts.applications.change(application_id, given, actor)
+    return answer(ApplicationView.of(changed), "Application changed")
 
 
 @router.delete(
@@ -70,7 +73,7 @@ async def change_application(application_id: UUID, given: ApplicationChange, par
     responses=NOT_FOUND,
     dependencies=OF_ADMINS,
 )
-async def delete_application(application_id: UUID, parts: Parts) -> Response:
+async def delete_application(application_id: UUID, actor: Acting, parts: Parts) -> Response:
     """With its keys. What it sent stays for administrators to see."""
-    await parts.applications.remove(application_id)
+    await parts.applications.remove(application_id, actor)
     return answer(message="Application deleted")

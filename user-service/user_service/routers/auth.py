@@ -5,10 +5,11 @@ from uuid import UUID
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from chassis.audit import Acting, Stranger
 from chassis.envelope import Envelope, answer
 from chassis.errors import Unauthorized, Unavailable
 from chassis.openapi.refusals import refusals
-from user_service.dependencies import ClientAddress, Parts, UserClaims
+from user_service.dependencies import Parts, UserClaims
 from user_service.errors import HashingBusy, InvalidRefreshToken, TooManyLogins, UserNotFound, WrongCredentials
 from user_service.schemas.auth import LoginRequest, LoginView, LogoutRequest, RefreshRequest, TokensView
 from user_service.schemas.users import UserView
@@ -22,9 +23,9 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
     summary="Log in",
     responses=refusals(WrongCredentials, TooManyLogins, HashingBusy, Unavailable),
 )
-async def log_in(given: LoginRequest, client: ClientAddress, parts: Parts) -> Response:
+async def log_in(given: LoginRequest, stranger: Stranger, parts: Parts) -> Response:
     """One answer for an unknown address and for a wrong password. Ten failures in 15 minutes close an account for a while."""
-    login = await parts.logins.log_in(given.email, given.password, client=client)
+    login = await parts.logins.log_in(given.email, given.password, stranger)
     view = LoginView(
         access_token=login.tokens.access_token,
         refresh_token=login.tokens.refresh_token,
@@ -41,9 +42,9 @@ async def log_in(given: LoginRequest, client: ClientAddress, parts: Parts) -> Re
     summary="Get new tokens",
     responses=refusals(InvalidRefreshToken, Unavailable),
 )
-async def refresh(given: RefreshRequest, parts: Parts) -> Response:
+async def refresh(given: RefreshRequest, stranger: Stranger, parts: Parts) -> Response:
     """A refresh token works once. One that was used before ends its session: somebody has a copy."""
-    tokens = await parts.sessions.refresh(given.refresh_token)
+    tokens = await parts.sessions.refresh(given.refresh_token, stranger)
     view = TokensView(
         access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in
     )
@@ -51,9 +52,9 @@ async def refresh(given: RefreshRequest, parts: Parts) -> Response:
 
 
 @router.post("/logout", response_model=Envelope[None], summary="Log out")
-async def log_out(claims: UserClaims, parts: Parts, given: LogoutRequest | None = None) -> Response:
+async def log_out(claims: UserClaims, actor: Acting, parts: Parts, given: LogoutRequest | None = None) -> Response:
     """Ends the session: its refresh tokens and this access token are no longer good."""
-    await parts.sessions.log_out(claims, given.refresh_token if given else None)
+    await parts.sessions.log_out(claims, given.refresh_token if given else None, actor)
     return answer(message="Logged out")
 
 

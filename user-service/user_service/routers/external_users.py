@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, answer, counted
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller
@@ -34,10 +35,12 @@ async def get_contact(external_id: ExternalId, caller: Caller, parts: Parts) -> 
     summary="Add or change a contact",
     responses={201: {"model": Envelope[UserView], "description": "It is new"}, **refusals(TooManyPushTokens)},
 )
-async def put_contact(external_id: ExternalId, given: ContactRequest, caller: Caller, parts: Parts) -> Response:
+async def put_contact(
+    external_id: ExternalId, given: ContactRequest, caller: Caller, actor: Acting, parts: Parts
+) -> Response:
     """For applications, with `users:write`: somebody without a password, who receives. Whoever has claimed an account decides
     about its address."""
-    user, created = await parts.external_users.put(caller, external_id, given)
+    user, created = await parts.external_users.put(caller, external_id, given, actor)
     message = "Contact added" if created else "Contact updated"
     return answer(UserView.of(user), message, status=201 if created else 200)
 
@@ -48,7 +51,7 @@ async def put_contact(external_id: ExternalId, given: ContactRequest, caller: Ca
     response_model=Envelope[list[WrittenContactView]],
     summary="Add or change up to 1,000 contacts",
 )
-async def put_contacts(given: BulkRequest, caller: Caller, parts: Parts) -> Response:
+async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, parts: Parts) -> Response:
     """As one by one, without devices. All of them are written, or none."""
-    written = await parts.external_users.put_many(caller, given.contacts)
+    written = await parts.external_users.put_many(caller, given.contacts, actor)
     return answer([WrittenContactView.of(one) for one in written], counted(len(written), "contact"))

@@ -3,6 +3,7 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, answer
 from chassis.openapi.refusals import refusals
 from user_service.dependencies import Parts, ReadableUser, WritableUser
@@ -21,10 +22,10 @@ async def get_preferences(user: ReadableUser) -> Response:
 
 
 @router.put("", response_model=Envelope[PreferencesView], summary="Set both preferences", responses=REFUSALS)
-async def set_preferences(user: WritableUser, given: PreferencesView, parts: Parts) -> Response:
+async def set_preferences(user: WritableUser, given: PreferencesView, actor: Acting, parts: Parts) -> Response:
     """Honoured from the next sending on."""
     change = PreferencesChange(email=given.email, push=given.push)
-    return answer(_view(await parts.users.set_preferences(user.id, change)), "Preferences updated")
+    return answer(_view(await parts.users.set_preferences(user.id, change, actor)), "Preferences updated")
 
 
 @router.patch(
@@ -34,9 +35,9 @@ async def set_preferences(user: WritableUser, given: PreferencesView, parts: Par
     summary="Change a preference",
     responses=REFUSALS,
 )
-async def change_preferences(user: WritableUser, given: PreferencesChange, parts: Parts) -> Response:
+async def change_preferences(user: WritableUser, given: PreferencesChange, actor: Acting, parts: Parts) -> Response:
     """What is left out stays as it is. Honoured from the next sending on."""
-    return answer(_view(await parts.users.set_preferences(user.id, given)), "Preferences updated")
+    return answer(_view(await parts.users.set_preferences(user.id, given, actor)), "Preferences updated")
 
 
 def _view(user: StoredUser) -> PreferencesView:

@@ -6,10 +6,10 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, answer
 from chassis.errors import field_error
 from chassis.openapi.refusals import refusals
-from chassis.security import Caller
 from user_service.dependencies import Parts, ReadableUser, WritableUser
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.schemas.lists import PushTokenQuery
@@ -41,11 +41,11 @@ async def list_push_tokens(user: ReadableUser, parts: Parts) -> Response:
     summary="Add a push token",
     responses={200: {"model": Envelope[PushTokenView], "description": "It was there already"}, **WRITE_REFUSALS},
 )
-async def add_push_token(user: WritableUser, given: PushTokenAddition, caller: Caller, parts: Parts) -> Response:
+async def add_push_token(user: WritableUser, given: PushTokenAddition, actor: Acting, parts: Parts) -> Response:
     """One device more, at most 20. A token that is there already is answered with 200; one that was somebody else's is no
     longer: a device is one user's.
     """
-    added = await parts.push_tokens.add(user.id, given, actor=caller.caller)
+    added = await parts.push_tokens.add(user.id, given, actor)
     message = "Push token added" if added.is_new else "The push token was there already"
     return answer(PushTokenView.of(added.token), message, status=201 if added.is_new else 200)
 
@@ -88,8 +88,8 @@ async def remove_push_token_by_id(user: WritableUser, token_id: UUID, parts: Par
     summary="Replace the FCM token",
     responses=WRITE_REFUSALS,
 )
-async def replace_push_token(user: WritableUser, given: PushTokenReplacement, caller: Caller, parts: Parts) -> Response:
+async def replace_push_token(user: WritableUser, given: PushTokenReplacement, actor: Acting, parts: Parts) -> Response:
     """The given FCM token takes the place of all others; null removes them. Answers with the devices there are then."""
-    await parts.push_tokens.replace(user.id, given, actor=caller.caller)
+    await parts.push_tokens.replace(user.id, given, actor)
     tokens = await parts.push_tokens.of_user(user.id)
     return answer([PushTokenView.of(token) for token in tokens], "Push token replaced")

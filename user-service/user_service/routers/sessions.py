@@ -5,6 +5,7 @@ from uuid import UUID
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
+from chassis.audit import Acting
 from chassis.envelope import Envelope, answer, counted
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller
@@ -28,13 +29,13 @@ async def list_sessions(user: WritableUser, request: Request, caller: Caller, pa
     summary="End a session",
     responses=refusals(UserNotFound, SessionNotFound),
 )
-async def end_session(user: WritableUser, session_id: UUID, parts: Parts) -> Response:
+async def end_session(user: WritableUser, session_id: UUID, actor: Acting, parts: Parts) -> Response:
     """Everything that it gave out is refused, in other services within seconds."""
-    await parts.sessions.end_one(user.id, session_id)
+    await parts.sessions.end_one(user.id, session_id, actor)
     return answer(message="Session ended")
 
 
 @router.delete("", response_model=Envelope[None], summary="End every session", responses=refusals(UserNotFound))
-async def end_sessions(user: WritableUser, parts: Parts) -> Response:
+async def end_sessions(user: WritableUser, actor: Acting, parts: Parts) -> Response:
     """The one of this request as well."""
-    return answer(message=f"{counted(await parts.sessions.end_every(user.id), 'session')} ended")
+    return answer(message=f"{counted(await parts.sessions.end_every(user.id, actor), 'session')} ended")

@@ -6,12 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from chassis.audit import Acting, Actor
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.errors import Forbidden, Unauthorized, Unavailable, field_error
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller, authenticate, require, require_admin
 from contracts.addresses import address_key
-from user_service.dependencies import Parts, ReadableUser, WritableUser, shows_credential, sign_up_allowed
+from user_service.dependencies import Parts, ReadableUser, SigningUp, WritableUser, shows_credential
 from user_service.errors import (
     CurrentPasswordWrong,
     EmailTaken,
@@ -36,9 +37,8 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
     response_model=Envelope[UserView],
     summary="Sign up, or add a contact",
     responses=refusals(Unauthorized, Forbidden, EmailTaken, ExternalIdTaken, HashingBusy, Unavailable),
-    dependencies=[Depends(sign_up_allowed)],
 )
-async def sign_up(given: SignUp, parts: Parts, request: Request) -> Response:
+async def sign_up(actor: SigningUp, given: SignUp, parts: Parts, request: Request) -> Response:
     """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION).
 
     Without a password, for applications with `users:write`: a contact, who receives and cannot sign in.
@@ -46,11 +46,12 @@ async def sign_up(given: SignUp, parts: Parts, request: Request) -> Response:
     if given.password is None:
         if not shows_credential(request):
             raise field_error("password", "is needed to sign up")
-        user = await parts.external_users.add(await authenticate(request), given)
+        caller = await authenticate(request)
+        user = await parts.external_users.add(caller, given, Actor.of(caller, request))
     elif given.external_id is not None:
         raise field_error("external_id", "is a contact's, who has no password")
     else:
-        user = await parts.sign_ups.add(given, given.password)
+        user = await parts.sign_ups.add(given, given.password, actor)
     return answer(UserView.of(user), "User created", status=201)
 
 
@@ -89,20 +90,22 @@ CHANGE_REFUSALS = refusals(
     summary="Change a user",
     responses=CHANGE_REFUSALS,
 )
-async def change_user(user: WritableUser, given: UserChange, caller: Caller, parts: Parts) -> Response:
+async def change_user(user: WritableUser, given: UserChange, caller: Caller, actor: Acting, parts: Parts) -> Response:
     """What is left out stays as it is. A new address or password of one's own needs `current_password`; a new password ends
     every session."""
-    return await _changed(caller, user, given, parts)
+    return await _changed(caller, user, given, actor, parts)
 
 
 @router.put("/{user_id}", response_model=Envelope[UserView], summary="Replace a user's data", responses=CHANGE_REFUSALS)
-async def replace_user(user: WritableUser, given: UserReplacement, caller: Caller, parts: Parts) -> Response:
+async def replace_user(
+    user: WritableUser, given: UserReplacement, caller: Caller, actor: Acting, parts: Parts
+) -> Response:
     """Like PATCH, but `name` and `email` must be given."""
-    return await _changed(caller, user, given, parts)
+    return await _changed(caller, user, given, actor, parts)
 
 
-async def _changed(caller: Caller, user: StoredUser, given: UserChange, parts: Parts) -> Response:
-    return answer(UserView.of(await parts.changer.change(caller, user, given)), "User updated")
+async def _changed(caller: Caller, user: StoredUser, given: UserChange, actor: Actor, parts: Parts) -> Response:
+    return answer(UserView.of(await parts.changer.change(caller, user, given, actor)), "User updated")
 
 
 @router.post(
@@ -112,9 +115,9 @@ async def _changed(caller: Caller, user: StoredUser, given: UserChange, parts: P
     responses=refusals(UserNotFound, LastAdministrator),
     dependencies=[Depends(require_admin)],
 )
-async def disable_user(user: WritableUser, parts: Parts) -> Response:
+async def disable_user(user: WritableUser, actor: Acting, parts: Parts) -> Response:
     """For administrators. Ends every session; logging in and the user's API keys are refused until the user is enabled."""
-    return answer(UserView.of(await parts.users.disable(user.id)), "User disabled")
+    return answer(UserView.of(await parts.users.disable(user.id, actor)), "User disabled")
 
 
 @router.post(
@@ -124,9 +127,9 @@ async def disable_user(user: WritableUser, parts: Parts) -> Response:
     responses=refusals(UserNotFound),
     dependencies=[Depends(require_admin)],
 )
-async def enable_user(user: WritableUser, parts: Parts) -> Response:
+async def enable_user(user: WritableUser, actor: Acting, parts: Parts) -> Response:
     """For administrators."""
-    return answer(UserView.of(await parts.users.enable(user.id)), "User enabled")
+    return answer(UserView.of(await parts.users.enable(user.id, actor)), "User enabled")
 
 
 @router.delete(
@@ -135,7 +138,7 @@ async def enable_user(user: WritableUser, parts: Parts) -> Response:
     summary="Delete a user",
     responses=refusals(UserNotFound, LastAdministrator),
 )
-async def delete_user(user: WritableUser, parts: Parts) -> Response:
+async def delete_user(user: WritableUser, actor: Acting, parts: Parts) -> Response:
     """For good, with devices, sessions and API keys."""
-    await parts.users.remove(user.id)
+    await parts.users.remove(user.id, actor)
     return answer(message="User deleted")

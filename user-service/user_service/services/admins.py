@@ -7,15 +7,18 @@ from uuid import UUID
 
 from pydantic import SecretStr
 
+from chassis.audit import COMMAND, AuditTrail, changed
 from chassis.database import Database
 from contracts.addresses import address_key
 from user_service.errors import EmailTaken
 from user_service.repositories import push_tokens, sessions, users
+from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
 from user_service.schemas.users import SignUp
 from user_service.services.passwords import Passwords
 from user_service.services.sign_ups import new_user
+from user_service.services.users import locked, stored
 
 
 class NotAnAdministrator(EmailTaken):
@@ -34,8 +37,17 @@ class EnsuredAdmin:
     ended: Sequence[EndedSession] = ()
 
 
+@dataclass(frozen=True, slots=True)
+class AdminMaker:
+    """What `ensure_admin` works with."""
+
+    database: Database
+    passwords: Passwords
+    audit: AuditTrail
+
+
 async def ensure_admin(
-    database: Database, passwords: Passwords, *, email: str, name: str, password: str, promote: bool = False
+    maker: AdminMaker, *, email: str, name: str, password: str, promote: bool = False
 ) -> EnsuredAdmin:
     """Afterwards there is an administrator with this address; one who was there already stays as they were.
 
@@ -44,14 +56,14 @@ async def ensure_admin(
     sign-up would refuse.
     """
     given = SignUp(name=name, email=email, password=SecretStr(password))
-    found = await _find(database, given.email)
+    found = await _find(maker.database, given.email)
     if found is None:
-        return await _create(database, passwords, given, password, promote=promote)
+        return await _create(maker, given, password, promote=promote)
     if found.role == "admin":
         return EnsuredAdmin(found.id, "unchanged")
     if not promote:
         raise NotAnAdministrator
-    return await _promote(database, found.id, await passwords.hash(password))
+    return await _promote(maker, found.id, await maker.passwords.hash(password))
 
 
 async def _find(database: Database, email: str) -> StoredUser | None:
@@ -60,25 +72,26 @@ async def _find(database: Database, email: str) -> StoredUser | None:
         return await users.find(connection, user_id) if user_id else None
 
 
-async def _promote(database: Database, user_id: UUID, password_hash: str) -> EnsuredAdmin:
-    async with database.begin() as connection:
+async def _promote(maker: AdminMaker, user_id: UUID, password_hash: str) -> EnsuredAdmin:
+    async with maker.database.begin() as connection:
+        before = await locked(connection, user_id)
         await users.change(connection, user_id, UserChanges(role="admin", password_hash=password_hash))
         await users.set_disabled(connection, user_id, disabled=False)
         await push_tokens.remove_all(connection, user_id)
         ended = await sessions.end_of_user(connection, user_id)
+        change = changed(user_fields(before), user_fields(await stored(connection, user_id)))
+        await maker.audit.record(connection, COMMAND, "user.promoted", user_target(user_id), change)
     return EnsuredAdmin(user_id, "promoted", ended)
 
 
-async def _create(
-    database: Database, passwords: Passwords, given: SignUp, password: str, *, promote: bool
-) -> EnsuredAdmin:
-    user = new_user(given, await passwords.hash(password))
+async def _create(maker: AdminMaker, given: SignUp, password: str, *, promote: bool) -> EnsuredAdmin:
+    user = new_user(given, await maker.passwords.hash(password))
     try:
-        async with database.begin() as connection:
+        async with maker.database.begin() as connection:
             await users.add(connection, user)
             await users.change(connection, user.id, UserChanges(role="admin"))
+            change = changed({}, user_fields(await stored(connection, user.id)))
+            await maker.audit.record(connection, COMMAND, "user.created", user_target(user.id), change)
     except EmailTaken:  # somebody was faster
-        return await ensure_admin(
-            database, passwords, email=given.email, name=given.name, password=password, promote=promote
-        )
+        return await ensure_admin(maker, email=given.email, name=given.name, password=password, promote=promote)
     return EnsuredAdmin(user.id, "created")

@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from chassis.audit import Actor, AuditTrail, Change, changed
 from chassis.cache import Invalidator
 from chassis.database import Database
 from chassis.errors import Forbidden, field_error
@@ -19,6 +20,7 @@ from user_service.errors import ApiKeyNotFound, ApplicationNotFound
 from user_service.repositories import api_keys, applications
 from user_service.repositories.api_keys import KeyInUse, NewApiKey, StoredApiKey
 from user_service.repositories.applications import ApplicationChanges
+from user_service.repositories.audit import application_fields
 from user_service.schemas.api_keys import ApiKeyRequest
 
 log = structlog.get_logger()
@@ -30,8 +32,9 @@ LIFETIME = timedelta(days=365)
 class ApiKeys:
     """Also the ApiKeyDirectory of this service's own routes."""
 
-    def __init__(self, database: Database, redis: Redis) -> None:
+    def __init__(self, database: Database, redis: Redis, audit: AuditTrail) -> None:
         self._database = database
+        self._audit = audit
         names = (FORMER_CACHE, *map(api_key_cache, API_KEY_READERS))
         self._copies = [Invalidator(name, redis) for name in names]
 
@@ -51,7 +54,7 @@ class ApiKeys:
             raise ApiKeyNotFound
         return _info(found)
 
-    async def make(self, maker: Identity, request: ApiKeyRequest) -> tuple[StoredApiKey, str]:
+    async def make(self, maker: Identity, request: ApiKeyRequest, actor: Actor) -> tuple[StoredApiKey, str]:
         """The stored key and the key itself; of a new application where none is named.
 
         Raises Forbidden for a scope that the maker lacks, ApplicationNotFound.
@@ -64,7 +67,7 @@ class ApiKeys:
             raise field_error("expires_at", "must lie within a year from now")
         key = new_api_key(test=request.test)
         async with self._database.begin() as connection:
-            application_id = await _application(connection, maker, request)
+            application_id = await self._application(connection, maker, request, actor)
             stored = await api_keys.add(
                 connection,
                 NewApiKey(
@@ -78,10 +81,13 @@ class ApiKeys:
                     expires_at=expires_at,
                 ),
             )
+            await self._record_made(connection, actor, stored)
         log.info("api_key.made", api_key_id=str(stored.id), scopes=stored.scopes)
         return stored, key
 
-    async def rotate(self, maker: Identity, key_id: UUID, *, overlap: timedelta) -> tuple[StoredApiKey, str]:
+    async def rotate(
+        self, maker: Identity, key_id: UUID, actor: Actor, *, overlap: timedelta
+    ) -> tuple[StoredApiKey, str]:
         """A new key in the place of one, which stays good for `overlap`. The new one lives as long as the old one did.
 
         Raises ApiKeyNotFound, Forbidden for a scope that the maker lacks.
@@ -109,6 +115,9 @@ class ApiKeys:
                 ),
             )
             key_hash = await api_keys.end_at(connection, key_id, now + overlap)
+            await self._record_made(connection, actor, stored)
+            change = Change({"expires_at": old.expires_at}, {"expires_at": now + overlap, "replaced_by": stored.id})
+            await self._audit.record(connection, actor, "api_key.rotated", f"api_key:{key_id}", change)
         await self.forget([key_hash] if key_hash else [])
         log.info("api_key.rotated", api_key_id=str(key_id), by=str(stored.id))
         return stored, key
@@ -119,12 +128,13 @@ class ApiKeys:
             found = await api_keys.page(connection, application_id=application_id, limit=limit, offset=offset)
             return found, await api_keys.count(connection, application_id=application_id)
 
-    async def revoke(self, key_id: UUID) -> None:
+    async def revoke(self, key_id: UUID, actor: Actor) -> None:
         """Raises ApiKeyNotFound."""
         async with self._database.begin() as connection:
             key_hash = await api_keys.remove(connection, key_id)
-        if key_hash is None:
-            raise ApiKeyNotFound
+            if key_hash is None:
+                raise ApiKeyNotFound
+            await self._audit.record(connection, actor, "api_key.revoked", f"api_key:{key_id}")
         await self.forget([key_hash])
         log.info("api_key.revoked", api_key_id=str(key_id))
 
@@ -133,15 +143,28 @@ class ApiKeys:
         for copies in self._copies:
             await copies.forget(*key_hashes)
 
+    async def _application(
+        self, connection: AsyncConnection, maker: Identity, request: ApiKeyRequest, actor: Actor
+    ) -> UUID:
+        """The one that is named, else a new one with the key's name. Raises ApplicationNotFound."""
+        if request.application_id is None:
+            named = ApplicationChanges(name=request.name)
+            made = await applications.add(connection, uuid7(), UUID(maker.user_id), named)
+            change = changed({}, application_fields(made))
+            await self._audit.record(connection, actor, "application.created", f"application:{made.id}", change)
+            return made.id
+        if await applications.find(connection, request.application_id) is None:
+            raise ApplicationNotFound
+        return request.application_id
 
-async def _application(connection: AsyncConnection, maker: Identity, request: ApiKeyRequest) -> UUID:
-    """The one that is named, else a new one with the key's name. Raises ApplicationNotFound."""
-    if request.application_id is None:
-        named = ApplicationChanges(name=request.name)
-        return (await applications.add(connection, uuid7(), UUID(maker.user_id), named)).id
-    if await applications.find(connection, request.application_id) is None:
-        raise ApplicationNotFound
-    return request.application_id
+    async def _record_made(self, connection: AsyncConnection, actor: Actor, made: StoredApiKey) -> None:
+        after = {
+            "name": made.name,
+            "application_id": made.application_id,
+            "scopes": made.scopes,
+            "expires_at": made.expires_at,
+        }
+        await self._audit.record(connection, actor, "api_key.created", f"api_key:{made.id}", Change({}, after))
 
 
 def _info(found: KeyInUse) -> ApiKeyInfo:

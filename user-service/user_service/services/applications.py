@@ -7,11 +7,13 @@ from uuid import UUID
 import structlog
 from uuid_utils.compat import uuid7
 
+from chassis.audit import Actor, AuditTrail, changed
 from chassis.database import Database
 from chassis.security import Identity
 from user_service.errors import ApplicationNotFound
 from user_service.repositories import api_keys, applications
 from user_service.repositories.applications import ApplicationChanges, StoredApplication
+from user_service.repositories.audit import application_fields
 from user_service.schemas.applications import ApplicationChange, NewApplication
 from user_service.services.api_keys import ApiKeys
 
@@ -19,11 +21,12 @@ log = structlog.get_logger()
 
 
 class Applications:
-    def __init__(self, database: Database, keys: ApiKeys) -> None:
+    def __init__(self, database: Database, keys: ApiKeys, audit: AuditTrail) -> None:
         self._database = database
         self._keys = keys
+        self._audit = audit
 
-    async def add(self, maker: Identity, given: NewApplication) -> StoredApplication:
+    async def add(self, maker: Identity, given: NewApplication, actor: Actor) -> StoredApplication:
         async with self._database.begin() as connection:
             made = await applications.add(
                 connection,
@@ -35,6 +38,8 @@ class Applications:
                     channels=_listed(given.channels),
                 ),
             )
+            change = changed({}, application_fields(made))
+            await self._audit.record(connection, actor, "application.created", _target(made.id), change)
         log.info("application.made", application_id=str(made.id))
         return made
 
@@ -52,25 +57,36 @@ class Applications:
             found = await applications.page(connection, limit=limit, offset=offset)
             return found, await applications.count(connection)
 
-    async def change(self, application_id: UUID, given: ApplicationChange) -> StoredApplication:
+    async def change(self, application_id: UUID, given: ApplicationChange, actor: Actor) -> StoredApplication:
         """Raises ApplicationNotFound."""
         async with self._database.begin() as connection:
-            changed = await applications.change(connection, application_id, _columns(given))
-            if changed is None:
+            before = await applications.lock(connection, application_id)
+            after = await applications.change(connection, application_id, _columns(given))
+            if before is None or after is None:
                 raise ApplicationNotFound
+            change = changed(application_fields(before), application_fields(after))
+            await self._audit.record(connection, actor, "application.changed", _target(application_id), change)
             key_hashes = await api_keys.hashes_of_application(connection, application_id)
         await self._keys.forget(key_hashes)
         log.info("application.changed", application_id=str(application_id), fields=sorted(given.model_fields_set))
-        return changed
+        return after
 
-    async def remove(self, application_id: UUID) -> None:
+    async def remove(self, application_id: UUID, actor: Actor) -> None:
         """With its keys. Raises ApplicationNotFound."""
         async with self._database.begin() as connection:
-            key_hashes = await api_keys.hashes_of_application(connection, application_id)
-            if not await applications.remove(connection, application_id):
+            before = await applications.lock(connection, application_id)
+            if before is None:
                 raise ApplicationNotFound
+            key_hashes = await api_keys.hashes_of_application(connection, application_id)
+            await applications.remove(connection, application_id)
+            change = changed(application_fields(before), {})
+            await self._audit.record(connection, actor, "application.deleted", _target(application_id), change)
         await self._keys.forget(key_hashes)
         log.info("application.removed", application_id=str(application_id))
+
+
+def _target(application_id: UUID) -> str:
+    return f"application:{application_id}"
 
 
 def _columns(given: ApplicationChange) -> ApplicationChanges:

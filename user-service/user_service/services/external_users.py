@@ -7,18 +7,21 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from chassis.audit import Actor, AuditTrail, Change, changed
 from chassis.database import Database
 from chassis.errors import Forbidden
 from chassis.security import Identity
 from contracts.addresses import address_key
 from user_service.errors import ExternalIdTaken, UserNotFound
 from user_service.repositories import external_users, users
+from user_service.repositories.audit import change_action, user_fields, user_target
 from user_service.repositories.external_users import NewContact, WrittenContact
 from user_service.repositories.users import StoredUser
 from user_service.schemas.external_users import BulkContact, ContactRequest
 from user_service.schemas.users import SignUp
 from user_service.services.contacts import Contacts
 from user_service.services.push_tokens import PushTokens
+from user_service.services.users import stored
 
 log = structlog.get_logger()
 
@@ -26,10 +29,11 @@ log = structlog.get_logger()
 class ExternalUsers:
     """External ids are unique within an application; all raise Forbidden for a caller that is none."""
 
-    def __init__(self, database: Database, contacts: Contacts, push_tokens: PushTokens) -> None:
+    def __init__(self, database: Database, contacts: Contacts, push_tokens: PushTokens, audit: AuditTrail) -> None:
         self._database = database
         self._contacts = contacts
         self._push_tokens = push_tokens
+        self._audit = audit
 
     async def find(self, caller: Identity, external_id: str) -> StoredUser:
         """Raises UserNotFound."""
@@ -38,33 +42,39 @@ class ExternalUsers:
             user_id = await external_users.id_of(connection, application_id, external_id)
             return await _stored(connection, user_id)
 
-    async def add(self, caller: Identity, given: SignUp) -> StoredUser:
+    async def add(self, caller: Identity, given: SignUp, actor: Actor) -> StoredUser:
         """Raises ExternalIdTaken, and what push tokens raise."""
-        user, _ = await self._put(caller, given.external_id, given, only_new=True)
+        user, _ = await self._put(caller, given.external_id, given, actor, only_new=True)
         return user
 
-    async def put(self, caller: Identity, external_id: str, given: ContactRequest) -> tuple[StoredUser, bool]:
+    async def put(
+        self, caller: Identity, external_id: str, given: ContactRequest, actor: Actor
+    ) -> tuple[StoredUser, bool]:
         """The user, and whether it is new. Raises what push tokens raise."""
-        return await self._put(caller, external_id, given, only_new=False)
+        return await self._put(caller, external_id, given, actor, only_new=False)
 
-    async def put_many(self, caller: Identity, given: Sequence[BulkContact]) -> list[WrittenContact]:
-        """All of them, in the order given, or none."""
+    async def put_many(self, caller: Identity, given: Sequence[BulkContact], actor: Actor) -> list[WrittenContact]:
+        """All of them, in the order given, or none. In the audit trail they are counted, not listed."""
         application_id = _application_of(caller, "users:write")
         contacts = [_new(contact, contact.external_id) for contact in given]
         async with self._database.begin() as connection:
             written = await _written(connection, application_id, contacts)
+            created = sum(one.created for one in written)
+            counts = Change({}, {"created": created, "updated": len(written) - created})
+            await self._audit.record(connection, actor, "contacts.written", f"application:{application_id}", counts)
         await self._contacts.changed(*(one.id for one in written if not one.created))
         log.info("contacts.written", application_id=str(application_id), count=len(written))
         return written
 
     async def _put(
-        self, caller: Identity, external_id: str | None, given: ContactRequest | SignUp, *, only_new: bool
+        self, caller: Identity, external_id: str | None, given: ContactRequest | SignUp, actor: Actor, *, only_new: bool
     ) -> tuple[StoredUser, bool]:
         application_id = _application_of(caller, "users:write")
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
         contacts = [_new(given, external_id)]
         registration = None
         async with self._database.begin() as connection:
+            before = await _before(connection, application_id, external_id)
             write = external_users.add if only_new else _written
             written = await write(connection, application_id, contacts)
             if not written:
@@ -73,8 +83,11 @@ class ExternalUsers:
             if device is not None:
                 registration = await self._push_tokens.replace_within(connection, one.id, device)
             user = await _stored(connection, one.id)
+            change = changed({} if before is None else user_fields(before), user_fields(user))
+            action = "user.created" if one.created else change_action(change)
+            await self._audit.record(connection, actor, action, user_target(one.id), change)
         await self._contacts.changed(one.id)
-        await self._push_tokens.tell(registration, actor=caller.caller)
+        await self._push_tokens.tell(registration, actor)
         log.info("contact.written", application_id=str(application_id), user_id=str(one.id), created=one.created)
         return user, one.created
 
@@ -110,8 +123,16 @@ async def _written(
     return [found[contact.external_id] for contact in contacts]
 
 
+async def _before(connection: AsyncConnection, application_id: UUID, external_id: str | None) -> StoredUser | None:
+    """The contact as it is, and stays until the transaction changes it."""
+    user_id = None if external_id is None else await external_users.id_of(connection, application_id, external_id)
+    if user_id is None:
+        return None
+    await users.lock(connection, user_id)
+    return await users.find(connection, user_id)
+
+
 async def _stored(connection: AsyncConnection, user_id: UUID | None) -> StoredUser:
-    user = await users.find(connection, user_id) if user_id else None
-    if user is None:
+    if user_id is None:
         raise UserNotFound
-    return user
+    return await stored(connection, user_id)

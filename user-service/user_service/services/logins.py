@@ -1,13 +1,15 @@
 """Logging in."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry, Counter
 from pydantic import SecretStr
 
+from chassis.audit import Actor, AuditTrail, Change, RefusedAttempts
 from chassis.database import Database
 from user_service.errors import TooManyLogins, WrongCredentials
 from user_service.repositories import credentials, users
+from user_service.repositories.audit import mailbox, user_target
 from user_service.repositories.credentials import Credentials
 from user_service.repositories.users import StoredUser
 from user_service.services.password_gate import PasswordGate
@@ -21,27 +23,43 @@ class Login:
 
 
 class Logins:
-    def __init__(self, database: Database, gate: PasswordGate, sessions: Sessions, registry: CollectorRegistry) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gate: PasswordGate,
+        sessions: Sessions,
+        audit: AuditTrail,
+        refused: RefusedAttempts,
+        registry: CollectorRegistry,
+    ) -> None:
         self._database = database
         self._gate = gate
         self._sessions = sessions
+        self._audit = audit
+        self._refused = refused
         self._total = Counter("logins_total", "Attempts to log in", ["outcome"], registry=registry)
 
-    async def log_in(self, email: str, password: SecretStr, *, client: str) -> Login:
+    async def log_in(self, email: str, password: SecretStr, stranger: Actor) -> Login:
         """Raises WrongCredentials, TooManyLogins, HashingBusy."""
         try:
-            verified, current_hash = await self._gate.check_login(email, password, client=client)
-            login = await self._open(verified, current_hash)
+            verified, current_hash = await self._gate.check_login(email, password, client=stranger.address or "")
+            login = await self._open(verified, current_hash, stranger)
         except WrongCredentials:
-            self._total.labels("refused").inc()
+            await self._note_refused(email, stranger, "refused")
             raise
         except TooManyLogins:
-            self._total.labels("throttled").inc()
+            await self._note_refused(email, stranger, "throttled")
             raise
         self._total.labels("succeeded").inc()
         return login
 
-    async def _open(self, verified: Credentials, current_hash: str) -> Login:
+    async def _note_refused(self, email: str, stranger: Actor, outcome: str) -> None:
+        """By the mailbox, whether or not it is a user's: that must not show in how long the answer takes."""
+        self._total.labels(outcome).inc()
+        target = f"mailbox:{self._audit.fingerprint(mailbox(email))}"
+        await self._refused.note(stranger, "auth.login_refused", target, Change({}, {"outcome": outcome}))
+
+    async def _open(self, verified: Credentials, current_hash: str, stranger: Actor) -> Login:
         await self._sessions.prepare()
         async with self._database.begin() as connection:
             noted = await credentials.note_login(connection, verified, password_hash=current_hash)
@@ -49,5 +67,8 @@ class Logins:
             if user is None:
                 raise WrongCredentials
             tokens, ended = await self._sessions.open(connection, user.id, user.role)
+            name = user_target(user.id)
+            change = Change({}, {"email": mailbox(user.email)})
+            await self._audit.record(connection, replace(stranger, name=name), "auth.login", name, change)
         await self._sessions.revoke(ended)
         return Login(user, tokens)

@@ -7,6 +7,7 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.audit import Actor
 from chassis.database import Database
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.repositories import push_tokens, users
@@ -58,23 +59,23 @@ class PushTokens:
                 raise UserNotFound
             return await push_tokens.of_user(connection, user_id)
 
-    async def add(self, user_id: UUID, given: PushTokenAddition, *, actor: str) -> Registration:
+    async def add(self, user_id: UUID, given: PushTokenAddition, actor: Actor) -> Registration:
         """Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
         device = self.device(given.push_token, field=given.name)
         async with self._database.begin() as connection:
             await _lock(connection, user_id)
             registration = await _put(connection, user_id, device)
         await self._contacts.changed(user_id)
-        await self.tell(registration, actor=actor)
+        await self.tell(registration, actor)
         return registration
 
-    async def replace(self, user_id: UUID, given: PushTokenReplacement, *, actor: str) -> None:
+    async def replace(self, user_id: UUID, given: PushTokenReplacement, actor: Actor) -> None:
         """See `replace_within`. Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
         device = None if given.push_token is None else self.device(given.push_token, field=given.name)
         async with self._database.begin() as connection:
             registration = await self.replace_within(connection, user_id, device)
         await self._contacts.changed(user_id)
-        await self.tell(registration, actor=actor)
+        await self.tell(registration, actor)
 
     async def replace_within(
         self, connection: AsyncConnection, user_id: UUID, device: Device | None
@@ -90,14 +91,14 @@ class PushTokens:
             return None
         return await _put(connection, user_id, device, alone=device.provider == "fcm")
 
-    async def tell(self, registration: Registration | None, *, actor: str) -> None:
+    async def tell(self, registration: Registration | None, actor: Actor) -> None:
         """After the commit: takes the readers' copies of the earlier owner away, and writes down who moved the device."""
         if registration is None or (earlier := registration.moved_from) is None:
             return
         await self._contacts.changed(earlier)
         log.info(
             "push_token.moved",
-            actor=actor,
+            actor=actor.name,
             push_token_id=str(registration.token.id),
             provider=registration.token.provider,
             user_id=str(registration.user_id),

@@ -17,10 +17,12 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from chassis.audit import Actor, AuditTrail, Change
 from chassis.database import Database
 from chassis.security import Claims, RevokedTokens, Role
 from user_service.errors import InvalidRefreshToken, SessionNotFound
 from user_service.repositories import sessions
+from user_service.repositories.audit import user_target
 from user_service.repositories.sessions import EndedSession, LiveToken, SessionState, StoredSession
 from user_service.services.access_tokens import AccessTokens, Ticket
 
@@ -52,6 +54,7 @@ class Sessions:
         database: Database,
         access: AccessTokens,
         revoked: RevokedTokens,
+        audit: AuditTrail,
         *,
         lifetime: timedelta,
         longest: timedelta,
@@ -60,6 +63,7 @@ class Sessions:
         self._database = database
         self._access = access
         self._revoked = revoked
+        self._audit = audit
         self._lifetime = lifetime
         self._longest = longest
 
@@ -76,7 +80,7 @@ class Sessions:
         await sessions.add(connection, user_id, step.state)
         return await self._pair(step, user_id, role), ended
 
-    async def refresh(self, refresh_token: str) -> TokenPair:
+    async def refresh(self, refresh_token: str, actor: Actor) -> TokenPair:
         """Raises InvalidRefreshToken; a used token ends its session."""
         session_id, secret_hash = _parsed(refresh_token)
         step = self._step(session_id)
@@ -84,18 +88,22 @@ class Sessions:
         async with self._database.begin() as connection:
             owner = await sessions.rotate(connection, secret_hash, step.state, longest=self._longest)
             ended = [] if owner else await sessions.end(connection, session_id)
+            for one in ended:
+                change = Change(_named(one), {"reason": "refresh_token_refused"})
+                await self._audit.record(connection, actor, "session.ended", user_target(one.user_id), change)
         if owner is None:
             await self._refuse(ended)
             raise InvalidRefreshToken
         return await self._pair(step, *owner)
 
-    async def log_out(self, claims: Claims, refresh_token: str | None) -> None:
+    async def log_out(self, claims: Claims, refresh_token: str | None, actor: Actor) -> None:
         """Ends the session of this access token, and the refresh token's when it is the same user's."""
         named = {one for one in (_session_id(claims.session_id), _session_of(refresh_token)) if one is not None}
         async with self._database.begin() as connection:
             ended = await sessions.end_some(
                 connection, UUID(claims.subject), named, access_token_id=claims.token_id or ""
             )
+            await self._record(connection, actor, "auth.logout", ended)
         presented = [name for name in (claims.session_id, claims.token_id) if name is not None]
         await self._revoked.revoke(dict.fromkeys(presented, claims.expires_at))
         await self.revoke(ended)
@@ -104,18 +112,20 @@ class Sessions:
         async with self._database.begin() as connection:
             return await sessions.of_user(connection, user_id)
 
-    async def end_one(self, user_id: UUID, session_id: UUID) -> None:
+    async def end_one(self, user_id: UUID, session_id: UUID, actor: Actor) -> None:
         """Raises SessionNotFound."""
         async with self._database.begin() as connection:
             ended = await sessions.end_some(connection, user_id, [session_id])
+            await self._record(connection, actor, "session.ended", ended)
         if not ended:
             raise SessionNotFound
         await self.revoke(ended)
 
-    async def end_every(self, user_id: UUID) -> int:
+    async def end_every(self, user_id: UUID, actor: Actor) -> int:
         """How many there were."""
         async with self._database.begin() as connection:
             ended = await self.end_all(connection, user_id)
+            await self._record(connection, actor, "session.ended", ended)
         await self.revoke(ended)
         return len(ended)
 
@@ -126,6 +136,12 @@ class Sessions:
     async def revoke(self, ended: Sequence[EndedSession]) -> None:
         """All that they gave out. As well as can be: while Redis is away, other processes honour it until it expires."""
         await self._revoked.revoke(revocations(ended, seconds=self._access.seconds))
+
+    async def _record(
+        self, connection: AsyncConnection, actor: Actor, action: str, ended: Sequence[EndedSession]
+    ) -> None:
+        for one in ended:
+            await self._audit.record(connection, actor, action, user_target(one.user_id), Change(_named(one), {}))
 
     async def _refuse(self, ended: Sequence[EndedSession]) -> None:
         if ended:
@@ -141,6 +157,10 @@ class Sessions:
     async def _pair(self, step: _Step, user_id: UUID, role: Role) -> TokenPair:
         access_token = await self._access.sign(step.ticket, user_id, role)
         return TokenPair(access_token, step.refresh_token, self._access.seconds)
+
+
+def _named(session: EndedSession) -> dict[str, object]:
+    return {"session_id": session.id}
 
 
 def revocations(ended: Sequence[EndedSession], *, seconds: int) -> dict[str, float]:

@@ -1,31 +1,32 @@
 """New users."""
 
-from uuid import UUID
-
 import structlog
 from pydantic import SecretStr
-from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from chassis.audit import Actor, AuditTrail, changed
 from chassis.database import Database
 from contracts.addresses import address_key
-from user_service.errors import EmailTaken, UserNotFound
+from user_service.errors import EmailTaken
 from user_service.repositories import users
+from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.users import NewUser, StoredUser
 from user_service.schemas.users import SignUp
 from user_service.services.passwords import Passwords
 from user_service.services.push_tokens import PushTokens
+from user_service.services.users import stored
 
 log = structlog.get_logger()
 
 
 class SignUps:
-    def __init__(self, database: Database, passwords: Passwords, push_tokens: PushTokens) -> None:
+    def __init__(self, database: Database, passwords: Passwords, push_tokens: PushTokens, audit: AuditTrail) -> None:
         self._database = database
         self._passwords = passwords
         self._push_tokens = push_tokens
+        self._audit = audit
 
-    async def add(self, given: SignUp, password: SecretStr) -> StoredUser:
+    async def add(self, given: SignUp, password: SecretStr, actor: Actor) -> StoredUser:
         """The new user, with the role `user`. Raises EmailTaken, HashingBusy, a 422 for a refused push endpoint."""
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
         await self._refuse_taken(given.email)
@@ -35,8 +36,10 @@ class SignUps:
             await users.add(connection, new)
             if device is not None:
                 registration = await self._push_tokens.replace_within(connection, new.id, device)
-            user = await _stored(connection, new.id)
-        await self._push_tokens.tell(registration, actor=f"user:{new.id}")
+            user = await stored(connection, new.id)
+            change = changed({}, user_fields(user))
+            await self._audit.record(connection, actor, "user.created", user_target(new.id), change)
+        await self._push_tokens.tell(registration, actor)
         log.info("user.signed_up", user_id=str(new.id))
         return user
 
@@ -58,10 +61,3 @@ def new_user(given: SignUp, password_hash: str) -> NewUser:
         wants_email=given.preferences.email,
         wants_push=given.preferences.push,
     )
-
-
-async def _stored(connection: AsyncConnection, user_id: UUID) -> StoredUser:
-    user = await users.find(connection, user_id)
-    if user is None:
-        raise UserNotFound
-    return user

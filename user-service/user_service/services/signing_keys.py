@@ -16,13 +16,17 @@ from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from chassis.audit import COMMAND, Actor
 from chassis.database import Database
 from chassis.errors import Conflict, Unavailable
 from chassis.security import Jwks, KeySource, SharedSecret, SigningKey, generate_es256_key, public_jwk
+from contracts.lookups import USER_SERVICE
 from user_service.repositories import signing_keys
+from user_service.repositories.audit import audit_trail
 from user_service.repositories.signing_keys import StoredSigningKey
 
 log = structlog.get_logger()
+ITSELF = Actor(f"service:{USER_SERVICE}")
 LOOK_SECONDS = 30.0  # between two looks for a newer key
 
 
@@ -77,6 +81,7 @@ class StoredKeys:
         self._loaded_at = float("-inf")
         self._foreign: set[str] = set()
         self._fernet = _fernet(secret)
+        self._audit = audit_trail(secret)
         self._current: SigningKey | None = None
         self._loading = asyncio.Lock()
         self._source = Jwks(self.document)
@@ -111,6 +116,7 @@ class StoredKeys:
             if stored and self._opened(stored[0]) is None:
                 raise OtherSecret
             await signing_keys.add(connection, self._sealed(key))
+            await self._audit.record(connection, COMMAND, "signing_key.rotated", f"signing_key:{key.kid}")
         log.info("signing_key.made", kid=key.kid)
         return key.kid
 
@@ -132,6 +138,7 @@ class StoredKeys:
                 return readable
             key = generate_es256_key()
             await signing_keys.add(connection, self._sealed(key))
+            await self._audit.record(connection, ITSELF, "signing_key.created", f"signing_key:{key.kid}")
         log.info("signing_key.made", kid=key.kid)
         return key
 

@@ -6,10 +6,12 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.audit import Actor, AuditTrail, changed
 from chassis.database import Database
 from chassis.security import Role
 from user_service.errors import LastAdministrator, UserNotFound
 from user_service.repositories import api_keys, push_tokens, users
+from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.users import StoredUser, UserChanges, UserFilter
 from user_service.schemas.users import PreferencesChange
 from user_service.services.api_keys import ApiKeys
@@ -20,19 +22,19 @@ log = structlog.get_logger()
 
 
 class Users:
-    def __init__(self, database: Database, contacts: Contacts, sessions: Sessions, keys: ApiKeys) -> None:
+    def __init__(
+        self, database: Database, contacts: Contacts, sessions: Sessions, keys: ApiKeys, audit: AuditTrail
+    ) -> None:
         self._database = database
         self._contacts = contacts
         self._sessions = sessions
         self._keys = keys
+        self._audit = audit
 
     async def find(self, user_id: UUID) -> StoredUser:
         """Raises UserNotFound."""
         async with self._database.begin() as connection:
-            user = await users.find(connection, user_id)
-        if user is None:
-            raise UserNotFound
-        return user
+            return await stored(connection, user_id)
 
     async def role_of(self, user_id: UUID) -> Role | None:
         """None: there is no such user, or it is disabled."""
@@ -45,51 +47,79 @@ class Users:
             found = await users.page(connection, wanted, limit=limit, offset=offset)
             return found, await users.count(connection, wanted)
 
-    async def set_preferences(self, user_id: UUID, given: PreferencesChange) -> StoredUser:
+    async def set_preferences(self, user_id: UUID, given: PreferencesChange, actor: Actor) -> StoredUser:
         """Raises UserNotFound."""
         async with self._database.begin() as connection:
+            before = await locked(connection, user_id)
             await users.change(connection, user_id, preference_columns(given))
+            after = await stored(connection, user_id)
+            change = changed(user_fields(before), user_fields(after))
+            await self._audit.record(connection, actor, "user.changed", user_target(user_id), change)
         await self._contacts.changed(user_id)
-        return await self.find(user_id)
+        return after
 
-    async def disable(self, user_id: UUID) -> StoredUser:
+    async def disable(self, user_id: UUID, actor: Actor) -> StoredUser:
         """Ends the user's sessions; logging in and the user's API keys are refused. What is sent still arrives.
 
         Raises LastAdministrator, UserNotFound.
         """
         async with self._database.begin() as connection:
             await _keep_an_administrator(connection, user_id)
-            if not await users.set_disabled(connection, user_id, disabled=True):
-                raise UserNotFound
+            after = await self._set_disabled(connection, user_id, actor, disabled=True)
             ended = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
         await self._keys.forget(key_hashes)
         await self._sessions.revoke(ended)
         log.info("user.disabled", user_id=str(user_id))
-        return await self.find(user_id)
+        return after
 
-    async def enable(self, user_id: UUID) -> StoredUser:
+    async def enable(self, user_id: UUID, actor: Actor) -> StoredUser:
         """Raises UserNotFound."""
         async with self._database.begin() as connection:
-            if not await users.set_disabled(connection, user_id, disabled=False):
-                raise UserNotFound
+            after = await self._set_disabled(connection, user_id, actor, disabled=False)
         log.info("user.enabled", user_id=str(user_id))
-        return await self.find(user_id)
+        return after
 
-    async def remove(self, user_id: UUID) -> None:
+    async def _set_disabled(
+        self, connection: AsyncConnection, user_id: UUID, actor: Actor, *, disabled: bool
+    ) -> StoredUser:
+        before = await locked(connection, user_id)
+        await users.set_disabled(connection, user_id, disabled=disabled)
+        after = await stored(connection, user_id)
+        action = "user.disabled" if disabled else "user.enabled"
+        change = changed(user_fields(before), user_fields(after))
+        await self._audit.record(connection, actor, action, user_target(user_id), change)
+        return after
+
+    async def remove(self, user_id: UUID, actor: Actor) -> None:
         """Everything about the user goes: devices, sessions, API keys. Raises LastAdministrator, UserNotFound."""
         async with self._database.begin() as connection:
             await _keep_an_administrator(connection, user_id)
-            await users.lock(connection, user_id)  # nobody logs in meanwhile
+            before = await locked(connection, user_id)  # nobody logs in meanwhile
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
             await push_tokens.hold(connection, user_id)  # in their order; those that go with the user have none
-            if not await users.remove(connection, user_id):
-                raise UserNotFound
+            await users.remove(connection, user_id)
+            change = changed(user_fields(before), {})
+            await self._audit.record(connection, actor, "user.deleted", user_target(user_id), change)
         await self._contacts.changed(user_id)
         await self._keys.forget(key_hashes)
         await self._sessions.revoke(live)
         log.info("user.removed", user_id=str(user_id))
+
+
+async def stored(connection: AsyncConnection, user_id: UUID) -> StoredUser:
+    """Raises UserNotFound."""
+    user = await users.find(connection, user_id)
+    if user is None:
+        raise UserNotFound
+    return user
+
+
+async def locked(connection: AsyncConnection, user_id: UUID) -> StoredUser:
+    """As it is, and stays until the transaction changes it. Raises UserNotFound."""
+    await users.lock(connection, user_id)
+    return await stored(connection, user_id)
 
 
 async def _keep_an_administrator(connection: AsyncConnection, user_id: UUID) -> None:

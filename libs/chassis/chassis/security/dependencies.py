@@ -1,7 +1,7 @@
 """FastAPI dependencies: who calls, and may they.
 
 The composition root puts an `Authenticator` into `app.state.authenticator` and, where there are internal routes, a
-`ServiceCallers` into `app.state.service_callers`.
+`ServiceCallers` into `app.state.service_callers`. An `app.state.on_forbidden` is told of callers who are refused a route.
 """
 
 from collections.abc import Awaitable, Callable
@@ -19,6 +19,8 @@ from chassis.security.service_tokens import ServiceCallers
 _bearer = HTTPBearer(auto_error=False, scheme_name="access_token", description="An access token or an API key")
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="api_key", description="An API key (nk_…)")
 _service = HTTPBearer(auto_error=False, scheme_name="service_token", description="Another service's token")
+
+OnForbidden = Callable[[Request, Identity], Awaitable[None]]
 
 
 async def authenticate(request: Request) -> Identity:
@@ -43,22 +45,30 @@ async def identity_of(
 Caller = Annotated[Identity, Depends(identity_of)]
 
 
-def require(scope: str) -> Callable[[Identity], Awaitable[Identity]]:
+def require(scope: str) -> Callable[[Request, Identity], Awaitable[Identity]]:
     """A dependency that gives the caller, or raises Forbidden when the caller lacks `scope`."""
 
-    async def allowed(identity: Caller) -> Identity:
+    async def allowed(request: Request, identity: Caller) -> Identity:
         if not identity.allows(scope):
+            await _tell(request, identity)
             raise Forbidden
         return identity
 
     return allowed
 
 
-async def require_admin(identity: Caller) -> Identity:
+async def require_admin(request: Request, identity: Caller) -> Identity:
     """Gives the caller, or raises Forbidden for anybody but an administrator."""
     if not identity.is_admin:
+        await _tell(request, identity)
         raise Forbidden
     return identity
+
+
+async def _tell(request: Request, identity: Identity) -> None:
+    on_forbidden: OnForbidden | None = getattr(request.app.state, "on_forbidden", None)
+    if on_forbidden is not None:
+        await on_forbidden(request, identity)
 
 
 Admin = Annotated[Identity, Depends(require_admin)]

@@ -1,0 +1,29 @@
+"""Who did what: the trails of all services, for administrators."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from api_gateway.dependencies import TheDesk, limited
+from api_gateway.schemas.audit import AuditPage, AuditQuery
+from chassis.envelope import answer, counted
+from chassis.errors import TooManyRequests
+from chassis.openapi.refusals import refusals
+from chassis.security import Admin
+
+router = APIRouter(prefix="/api/v1/audit", tags=["operations"])
+
+
+@router.get(
+    "",
+    summary="Who did what, newest first",
+    response_model=AuditPage,
+    responses=refusals(TooManyRequests),
+    dependencies=[Depends(limited)],
+)
+async def list_audit_events(query: Annotated[AuditQuery, Query()], _admin: Admin, desk: TheDesk) -> Response:
+    """For administrators. Pages by `cursor` (the last id seen). Events of a service that is down are missing, and
+    `meta.unavailable` names it."""
+    events, meta = await desk.audit.page(query)
+    return answer(events, counted(len(events), "event"), meta=meta)

@@ -1,0 +1,71 @@
+"""The audit events of all services as one list: each owner is asked for its newest, and ids say which come first."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from pydantic import TypeAdapter
+
+from api_gateway.repositories.audit import TRAIL
+from api_gateway.schemas.audit import AuditEventView, AuditMeta, AuditQuery, Owner
+from api_gateway.services.reading import page_meta
+from chassis.audit import AUDIT_PATH, AuditFindings, AuditQuestion
+from chassis.database import Database
+from chassis.envelope import Envelope
+from chassis.http_client import DependencyUnavailable, ServiceClient, found_of
+from contracts.lookups import API_GATEWAY, first_id_of
+
+_FINDINGS = TypeAdapter(Envelope[AuditFindings])
+
+
+class AuditReader:
+    """`owners`: the services that keep a trail beside the gateway."""
+
+    def __init__(self, database: Database, owners: Mapping[Owner, ServiceClient]) -> None:
+        self._database = database
+        self._owners = owners
+
+    async def page(self, query: AuditQuery) -> tuple[Sequence[AuditEventView], AuditMeta]:
+        """Newest first. A service that does not answer is named in `meta.unavailable`."""
+        asked = [query.service] if query.service else [API_GATEWAY, *self._owners]
+        answers = await asyncio.gather(*(self._ask(owner, _question(query)) for owner in asked))
+        found = {owner: findings for owner, findings in zip(asked, answers, strict=True) if findings is not None}
+        events = sorted(
+            (
+                AuditEventView(**event.model_dump(), service=owner)
+                for owner, findings in found.items()
+                for event in findings.events
+            ),
+            key=lambda event: event.id,
+            reverse=True,
+        )[: query.limit + 1]
+        meta = page_meta(
+            [event.id for event in events],
+            total=sum(one.total for one in found.values()),
+            before=sum(one.newer for one in found.values()),
+            limit=query.limit,
+        )
+        away = [owner for owner in asked if owner not in found]
+        return events[: query.limit], AuditMeta(**meta.model_dump(), unavailable=away)
+
+    async def _ask(self, owner: Owner, question: AuditQuestion) -> AuditFindings | None:
+        """None: the service does not answer, or is of a release that keeps no trail."""
+        if owner == API_GATEWAY:
+            async with self._database.begin() as connection:
+                return await TRAIL.find(connection, question)
+        parameters = {name: str(value) for name, value in question if value is not None}
+        try:
+            return found_of(_FINDINGS, *await self._owners[owner].get(AUDIT_PATH, parameters))
+        except DependencyUnavailable:
+            return None
+
+
+def _question(query: AuditQuery) -> AuditQuestion:
+    return AuditQuestion(
+        actor=query.actor,
+        action=query.action,
+        target=query.target,
+        first=None if query.since is None else first_id_of(query.since),
+        end=None if query.until is None else first_id_of(query.until),
+        cursor=query.cursor,
+        limit=query.limit + 1,
+    )

@@ -1,0 +1,172 @@
+"""The table of a service's audit events, and all of its SQL: added, found, removed when old. Nothing changes an event."""
+
+import asyncio
+import hmac
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import ClassVar, cast
+from uuid import UUID
+
+import structlog
+from pydantic_core import to_jsonable_python
+from sqlalchemy import ColumnElement, DateTime, FromClause, Index, Select, Table, Text, func, select
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.orm import Mapped, declared_attr, mapped_column
+from sqlalchemy.schema import SchemaItem
+from uuid_utils.compat import uuid7
+
+from chassis.audit.actor import Actor
+from chassis.audit.events import NO_CHANGE, AuditEvent, AuditFindings, AuditQuestion, Change, Personal
+from chassis.correlation import correlation_id
+from chassis.database import Database
+from chassis.loops import repeat
+
+log = structlog.get_logger()
+
+COUNTED_AT_MOST = 10_000
+FINGERPRINT_CHARACTERS = 16
+LARGEST_GROUP = 1_000
+SWEEP_SECONDS = 600.0
+
+
+class AuditColumns:
+    """For a service's model. The table's name begins with the service's: services may share a database."""
+
+    __tablename__: str
+    __table__: ClassVar[FromClause]
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    occurred_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    actor: Mapped[str] = mapped_column(Text)
+    api_key_id: Mapped[UUID | None]
+    address: Mapped[str | None] = mapped_column(Text)
+    action: Mapped[str] = mapped_column(Text)
+    target: Mapped[str] = mapped_column(Text)
+    before: Mapped[dict[str, object]] = mapped_column(JSONB)
+    after: Mapped[dict[str, object]] = mapped_column(JSONB)
+    correlation_id: Mapped[str] = mapped_column(Text)
+
+    @declared_attr.directive
+    @classmethod
+    def __table_args__(cls) -> tuple[SchemaItem, ...]:
+        """A filter each. Ids are time-ordered, so each index also gives "newest first"."""
+        name = cls.__tablename__
+        return tuple(Index(f"ix_{name}_{column}_id", column, "id") for column in ("actor", "action", "target"))
+
+
+class AuditTrail:
+    """`key` is for fingerprints: unkeyed, an address could be guessed from its hash. A service that records nothing personal
+    has none."""
+
+    def __init__(self, model: type[AuditColumns], *, key: bytes = b"") -> None:
+        table = cast("Table", model.__table__)  # declarative types it more loosely than it is
+        self._table = table
+        self._key = key
+        self._columns = [table.c[name] for name in AuditEvent.model_fields]
+
+    def fingerprint(self, value: Personal) -> str:
+        """Equal for equal values, until the key is another one. Raises LookupError without a key."""
+        if not self._key:
+            raise LookupError("this trail has no key for fingerprints")
+        digest = hmac.digest(self._key, value.text.encode(), "sha256").hex()
+        return f"hmac:{digest[:FINGERPRINT_CHARACTERS]}"
+
+    async def record(
+        self, connection: AsyncConnection, actor: Actor, action: str, target: str, change: Change | None = NO_CHANGE
+    ) -> None:
+        """In the transaction of the change. `action` is `noun.verb` in the past, `target` is `kind:name`.
+
+        A change of nothing (None) is no event.
+        """
+        if change is None:
+            return
+        event_id = uuid7()
+        await connection.execute(
+            self._table.insert().values(
+                id=event_id,
+                occurred_at=_time_of(event_id),
+                actor=actor.name,
+                api_key_id=actor.api_key_id,
+                address=actor.address,
+                action=action,
+                target=target,
+                before=self._plain(change.before),
+                after=self._plain(change.after),
+                correlation_id=correlation_id(),
+            )
+        )
+
+    async def find(self, connection: AsyncConnection, question: AuditQuestion) -> AuditFindings:
+        """Newest first."""
+        of_filter, ids = self._conditions(question), self._table.c.id
+        page = select(*self._columns).where(*of_filter).order_by(ids.desc()).limit(question.limit)
+        newer = 0
+        if question.cursor is not None:
+            page = page.where(ids < question.cursor)
+            newer = await _count(connection, select(ids).where(*of_filter, ids >= question.cursor))
+        return AuditFindings(
+            events=tuple(AuditEvent(**row) for row in (await connection.execute(page)).mappings()),
+            total=await _count(connection, select(ids).where(*of_filter).order_by(ids.desc())),
+            newer=newer,
+        )
+
+    async def remove(self, connection: AsyncConnection, *, occurred_before: datetime) -> int:
+        """A group of the oldest: how many. Replicas pass over each other's."""
+        ids = self._table.c.id
+        bound = UUID(int=int(occurred_before.timestamp() * 1000) << 80)  # RFC 9562, 5.7: milliseconds come first
+        old = select(ids).where(ids < bound).order_by(ids).limit(LARGEST_GROUP).with_for_update(skip_locked=True)
+        return (await connection.execute(self._table.delete().where(ids.in_(old)))).rowcount
+
+    def _plain(self, values: Mapping[str, object]) -> dict[str, object]:
+        return {
+            name: self.fingerprint(value) if isinstance(value, Personal) else to_jsonable_python(value)
+            for name, value in values.items()
+        }
+
+    def _conditions(self, question: AuditQuestion) -> list[ColumnElement[bool]]:
+        columns = self._table.c
+        conditions = [
+            columns[name] == value
+            for name in ("actor", "action", "target")
+            if (value := getattr(question, name)) is not None
+        ]
+        if question.first is not None:
+            conditions.append(columns.id >= question.first)
+        if question.end is not None:
+            conditions.append(columns.id < question.end)
+        return conditions
+
+
+async def _count(connection: AsyncConnection, ids: Select[UUID]) -> int:
+    some = ids.limit(COUNTED_AT_MOST).subquery()
+    return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
+
+
+def _time_of(event_id: UUID) -> datetime:
+    """As the id has it, so that both say the same to every filter."""
+    return datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC)
+
+
+async def sweep(database: Database, trail: AuditTrail, *, retention_days: int) -> int:
+    """Removes some of what is older. How many: the loop goes on at once while there is more."""
+    bound = datetime.now(UTC) - timedelta(days=retention_days)
+    async with database.begin() as connection:
+        removed = await trail.remove(connection, occurred_before=bound)
+    if removed:
+        log.info("audit.removed", events=removed)
+    return removed
+
+
+@asynccontextmanager
+async def sweeping(database: Database, trail: AuditTrail, *, retention_days: int) -> AsyncIterator[None]:
+    """Inside it a loop removes what is older."""
+    turn = partial(sweep, database, trail, retention_days=retention_days)
+    loop = asyncio.create_task(repeat("audit_retention", turn, every_seconds=SWEEP_SECONDS))
+    try:
+        yield
+    finally:
+        loop.cancel()
+        await asyncio.gather(loop, return_exceptions=True)

@@ -1,0 +1,23 @@
+"""The audit trail of this service. Nothing in it is personal: no fingerprints, no key."""
+
+from collections.abc import Mapping
+
+from chassis.audit import AuditTrail
+from template_service.models import AuditEvent
+from template_service.repositories.records import TemplateRecord
+
+TRAIL = AuditTrail(AuditEvent)
+
+
+def template_target(code: str) -> str:
+    return f"template:{code}"
+
+
+def template_fields(template: TemplateRecord) -> Mapping[str, object]:
+    """What an event says of a template. What it says in which language is told by its versions, which never change."""
+    return {
+        "name": template.name,
+        "description": template.description,
+        "default_language": template.default_language,
+        "active": template.active,
+    }

@@ -1,0 +1,58 @@
+"""The audit trail of this service: `await audit.record(connection, actor, "user.disabled", user_target(user_id))`."""
+
+from collections.abc import Mapping
+from uuid import UUID
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from chassis.audit import AuditTrail, Change, Personal
+from contracts.addresses import address_key
+from user_service.models import AuditEvent
+from user_service.repositories.applications import StoredApplication
+from user_service.repositories.users import StoredUser
+
+
+def audit_trail(secret: str) -> AuditTrail:
+    """`secret` is SECRET_KEY: with another one the same address has another fingerprint."""
+    key = HKDF(SHA256(), length=32, salt=None, info=b"user-service audit fingerprints").derive(secret.encode())
+    return AuditTrail(AuditEvent, key=key)
+
+
+def user_target(user_id: UUID | str) -> str:
+    return f"user:{user_id}"
+
+
+def mailbox(email: str) -> Personal:
+    """Equal for the same mailbox however it is written."""
+    return Personal(address_key(email))
+
+
+def application_fields(application: StoredApplication) -> Mapping[str, object]:
+    """What an event says of an application."""
+    return {
+        "name": application.name,
+        "rate_limit_per_minute": application.rate_limit_per_minute,
+        "channels": application.channels,
+        "disabled": application.disabled_at is not None,
+    }
+
+
+def user_fields(user: StoredUser) -> Mapping[str, object]:
+    """What an event says of a user."""
+    return {
+        "name": Personal(user.name),
+        "email": mailbox(user.email),
+        "role": user.role,
+        "language": user.language,
+        "wants_email": user.wants_email,
+        "wants_push": user.wants_push,
+        "push_token": None if user.push_token is None else Personal(user.push_token),
+        "disabled": user.disabled_at is not None,
+        "is_contact": user.is_contact,
+    }
+
+
+def change_action(change: Change | None) -> str:
+    """A new address has an action of its own: mail goes there from now on."""
+    return "user.address_changed" if change and "email" in change.after else "user.changed"
