@@ -13,6 +13,7 @@ from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
+from api_gateway.services.system_mails import SystemMails
 from chassis.edge import put_headers
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from chassis.fair_semaphore import FairSemaphore
@@ -26,6 +27,7 @@ class Desk:
     """The gateway's services, as one thing to hand around."""
 
     acceptor: Acceptor
+    system_mails: SystemMails
     reader: Reader
     reconciler: Reconciler
     commands: Commands

@@ -12,7 +12,7 @@ from redis.asyncio import Redis
 
 from api_gateway.dependencies import Desk
 from api_gateway.repositories.audit import TRAIL
-from api_gateway.routers import audit, notifications, operations, proxy, submitting
+from api_gateway.routers import audit, internal, notifications, operations, proxy, submitting
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
 from api_gateway.services import housekeeping
 from api_gateway.services.accepting import Acceptor
@@ -34,6 +34,7 @@ from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
 from api_gateway.services.stalled import StalledDeliveryDetector
 from api_gateway.services.store import Store
+from api_gateway.services.system_mails import SystemMails
 from api_gateway.services.watching import Watch
 from api_gateway.settings import GatewaySettings
 from chassis.app import ServiceDescription, create_service_app
@@ -50,7 +51,7 @@ from chassis.http_client import ServiceClient
 from chassis.loops import repeat
 from chassis.metrics import new_registry
 from chassis.ratelimit import RateLimiter
-from chassis.security import ServiceTokens
+from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
 from contracts.callers import build_authenticator
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
@@ -140,6 +141,7 @@ class Gateway:
         """Gives the routers what they need."""
         app.state.desk = Desk(
             acceptor=Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()),
+            system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
             reconciler=self.reconciler,
             commands=Commands(
@@ -167,6 +169,7 @@ class Gateway:
         )
         app.state.on_forbidden = RefusedAttempts(self.database, TRAIL).forbidden
         app.state.forwarders = self.forwarders
+        app.state.service_callers = ServiceCallers(self.settings.service_public_keys, API_GATEWAY)
         app.state.authenticator = build_authenticator(
             self.users,
             self.redis,
@@ -252,8 +255,8 @@ def create_app(
         cors_origins=settings.cors_origins,
     )
     gateway.install(app)
-    for router in (submitting.router, notifications.router, operations.router, audit.router, proxy.router):
-        app.include_router(router)
+    for each in (submitting, notifications, operations, audit, internal, proxy):
+        app.include_router(each.router)
     app.straight.add(submitting.router)
     return app
 

@@ -28,11 +28,13 @@ from template_service.repositories.audit import TRAIL
 from template_service.routers import internal, previews, templates, versions
 from template_service.services.completing import complete_versions
 from template_service.services.reading import TemplateReader
+from template_service.services.system_templates import ensure_system_templates
 from template_service.services.writing import TemplateWriter
 from template_service.settings import TemplateSettings
 
 COMPLETE_SECONDS = 300.0
 RENDERS_WAITING = 10  # of one caller; three seconds at the most that a template may take
+SEED_SECONDS = 30.0
 
 DESCRIPTION = ServiceDescription(
     name=TEMPLATE_SERVICE,
@@ -52,16 +54,23 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     database = Database(settings.database_url)
     cache_redis = redis if redis is not None else connect_redis(settings.redis_url)
     users = _users(settings, registry, tracing)
+    reader = TemplateReader(database)
+    writer = TemplateWriter(database, Invalidator(TEMPLATE_CACHE, cache_redis).forget)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
-        completing = asyncio.create_task(
-            repeat("complete_versions", partial(complete_versions, database), every_seconds=COMPLETE_SECONDS)
-        )
+        seed = partial(ensure_system_templates, reader, writer)
+        loops = [
+            asyncio.create_task(
+                repeat("complete_versions", partial(complete_versions, database), every_seconds=COMPLETE_SECONDS)
+            ),
+            asyncio.create_task(repeat("system_templates", seed, every_seconds=SEED_SECONDS)),
+        ]
         async with sweeping(database, TRAIL, retention_days=settings.audit_retention_days):
             yield
-        completing.cancel()
-        await asyncio.gather(completing, return_exceptions=True)
+        for loop in loops:
+            loop.cancel()
+        await asyncio.gather(*loops, return_exceptions=True)
         await users.close()
         await database.close()
         if redis is None:
@@ -79,8 +88,8 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
         lifespan=lifespan,
         tracing=tracing,
     )
-    app.state.reader = TemplateReader(database)
-    app.state.writer = TemplateWriter(database, Invalidator(TEMPLATE_CACHE, cache_redis).forget)
+    app.state.reader = reader
+    app.state.writer = writer
     app.state.render_limit = RateLimiter(
         cache_redis,
         limit=settings.render_limit_per_minute,

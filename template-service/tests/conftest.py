@@ -15,14 +15,17 @@ from chassis.migrating import migrate
 from chassis.security import ServiceTokens, SharedSecret, SigningKey, sign
 from chassis.service_keys import development_key
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
+from contracts.lookups import TemplateQuestion
 from template_service.main import create_app
 from template_service.migrating import ALEMBIC
 from template_service.models import Base
+from template_service.services.system_templates import SYSTEM_TEMPLATES
 from template_service.settings import TemplateSettings
 from tests.openapi.conformance import Conformance
 
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"
 NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
+TABLES = tuple(reversed(Base.metadata.sorted_tables))
 
 
 @pytest.fixture(scope="session")
@@ -39,7 +42,7 @@ def migrated_database(postgres_url: str) -> Iterator[str]:
 async def database_url(migrated_database: str) -> AsyncIterator[str]:
     """Empty."""
     yield migrated_database
-    await execute(migrated_database, *(f"DELETE FROM {table.name}" for table in reversed(Base.metadata.sorted_tables)))
+    await execute(migrated_database, *(f"DELETE FROM {table.name}" for table in TABLES))
 
 
 async def execute(address: str, *statements: str) -> None:
@@ -64,9 +67,21 @@ def settings(database_url: str) -> TemplateSettings:
 
 @pytest.fixture
 async def app(settings: TemplateSettings, redis: Redis) -> AsyncIterator[FastAPI]:
+    """With no template: those that it makes at its start are gone."""
     made = create_app(settings, redis=redis)
     async with made.router.lifespan_context(made):
+        await seeded(made)
+        await execute(settings.database_url, *(f"DELETE FROM {table.name}" for table in TABLES))
+        await redis.flushdb()
         yield made
+
+
+async def seeded(app: FastAPI) -> None:
+    """Waits until the service has made its own templates."""
+    question = TemplateQuestion(active=tuple(template.code for template in SYSTEM_TEMPLATES))
+    async with asyncio.timeout(20):
+        while len((await app.state.reader.findings(question)).active) < len(SYSTEM_TEMPLATES):
+            await asyncio.sleep(0.01)
 
 
 Client = Callable[..., httpx2.AsyncClient]

@@ -196,6 +196,7 @@ LETTER = {"notification_type": "email", "user_id": "{user_id}", "template_code":
 THIS_ONE = {"notification_ids": ["{notification_id}"]}
 REPORT = {"notification_id": "{notification_id}", "status": "delivered"}
 GATEWAY = (
+    services_only("POST /internal/notifications", 403, {}),  # for the user service alone
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", LETTER),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}/batch", {"notifications": [LETTER]}),
     For(200, 200, 403, 200, 200, 200, scope="notifications:read").row(f"GET {NOTIFICATIONS}"),

@@ -18,6 +18,7 @@ from chassis.statements import Executes
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from contracts.status import Status, sources_of
+from contracts.system_mails import SYSTEM_CALLER
 
 # "from → to" pairs as one text, e.g. "queued>sent", so that the status machine lives in contracts alone.
 ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
@@ -122,8 +123,10 @@ WHERE id = :id AND {KEPT_BACK}
 RETURNING notification_type
 """)  # noqa: S608 - of constants
 
-# What may have arrived (unknown) only by name.
-REPLAYABLE = """(status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)
+# What may have arrived (unknown) only by name. Not the system's own mails: they have the one recipient that they were given,
+# and are asked for anew.
+REPLAYABLE = f"""caller NOT LIKE '{SYSTEM_CALLER}%'
+    AND (status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)
     AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
     AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
     AND (CAST(:code AS text) IS NULL OR code = :code)

@@ -83,7 +83,7 @@ async def create_notification(request: Request) -> Response:
     allow_sending(desk, identity)
     asked = parse_notification(await body_of(request), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
-    receipt = await desk.acceptor.accept(asked, Origin(identity, correlation_id(), trace_context()))
+    receipt = await desk.acceptor.accept(asked, Origin(identity.caller, correlation_id(), trace_context()))
     if receipt.fresh:
         desk.metrics.moved(asked.notification_type, receipt.status)
         if identity.test:
@@ -116,7 +116,7 @@ async def create_batch(request: Request) -> Response:
     allow_sending(desk, identity)
     items = parse_batch(await body_of(request))
     await spend(desk, request, identity, len(items))
-    origin = Origin(identity, correlation_id(), trace_context())
+    origin = Origin(identity.caller, correlation_id(), trace_context())
     asked = await map_yielding(partial(_permitted, identity=identity), items)
     good = [one for one in asked if isinstance(one, NotificationRequest)]
     accepted = await desk.acceptor.accept_all(good, origin)

@@ -22,6 +22,7 @@ from chassis.security import is_test_caller
 from chassis.tracing import headers_of
 from chassis.yielding import map_yielding
 from contracts.messages import MESSAGE_VERSION
+from contracts.system_mails import is_system_caller
 from contracts.topology import URGENT, routing_key_of
 
 log = structlog.get_logger()
@@ -147,6 +148,7 @@ def letter(
         "delivery_guarantee": row.delivery_guarantee,
         "replay": replay,
         "test": is_test_caller(row.caller),
+        "fixed_recipient": is_system_caller(row.caller),
     }
     publication = Publication(
         routing_key=routing_key_of(row.notification_type, row.priority),

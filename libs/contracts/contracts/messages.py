@@ -39,6 +39,7 @@ class NotificationMessage(Contract):
     `replay` counts how often a person re-drove it after it had failed; each replay has a fresh budget of attempts.
     `queued_at` is when the gateway gave it to the broker, by the clock of the gateway's database; a gateway of the release
     before does not say it. `test`: it was sent with a test key, and its outcome is simulated.
+    `fixed_recipient`: it goes to this recipient and no other, whatever the user has now.
     """
 
     version: Literal[1] = 1
@@ -58,6 +59,7 @@ class NotificationMessage(Contract):
     delivery_guarantee: DeliveryGuarantee = "at_least_once"
     replay: int = 0
     test: bool = False
+    fixed_recipient: bool = False
 
 
 # Somebody else's words: what no database keeps is left out, wherever an event is made or read.

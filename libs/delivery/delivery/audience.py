@@ -15,12 +15,14 @@ MEMORY_SECONDS = 2.0
 
 
 class Audience:
-    """The user service's word, through memory and Redis; the message's own copy while it cannot be asked."""
+    """The user service's word, through memory and Redis; the message's own copy while it cannot be asked, or is fixed."""
 
     def __init__(self, users: ServiceClient, redis: Redis) -> None:
         self._users = user_cache(users, redis, memory_seconds=MEMORY_SECONDS)
 
     async def of(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
+        if message.fixed_recipient:
+            return message.recipient
         key, express = str(message.user_id), message.priority >= URGENT
         try:
             reached = _reached(await self._users.get(key, express=express), message)

@@ -122,6 +122,12 @@ async def test_somebody_who_opted_in_a_moment_ago_gets_it(services, client, own_
     assert await audience.of(quiet) == NEW
 
 
+async def test_a_fixed_recipient_is_whom_the_message_names_whatever_the_user_has(services, client, own_redis) -> None:
+    quiet = services.user().model_copy(update={"fixed_recipient": True})
+    assert await Audience(client, own_redis).of(quiet) == OLD
+    assert services.asked == []
+
+
 async def test_a_user_service_that_is_older_than_the_question_makes_nobody_disappear(
     services, client, own_redis
 ) -> None:

@@ -1,0 +1,25 @@
+"""`/internal`: what our own services ask of the gateway. Only their tokens open it; it is not in the public documentation."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from api_gateway.dependencies import TheDesk
+from chassis.envelope import answer
+from chassis.security import calling_service
+from contracts.lookups import USER_SERVICE
+from contracts.system_mails import SystemMail
+
+router = APIRouter(prefix="/internal", include_in_schema=False)
+
+
+@router.post("/notifications")
+async def accept_system_mail(
+    mail: SystemMail, service: Annotated[str, Depends(calling_service(USER_SERVICE))], desk: TheDesk
+) -> Response:
+    """202 means that it is durable, as for callers. The user service alone sends in the system's name."""
+    receipt = await desk.system_mails.accept(service, mail)
+    if receipt.fresh:
+        desk.metrics.moved("email", receipt.status)
+    return answer({"notification_id": receipt.notification_id}, status=202)

@@ -1,0 +1,49 @@
+"""Accepting the mails that the system itself sends (`contracts.system_mails`)."""
+
+from api_gateway.repositories.accepting import Receipt
+from api_gateway.schemas.requests import NotificationRequest
+from api_gateway.services.accepting import Origin, draft
+from api_gateway.services.directory import Directory
+from api_gateway.services.outbox import Outbox
+from api_gateway.services.resolving import Resolved, check_fit, choose_template
+from api_gateway.services.store import Store
+from chassis.correlation import correlation_id
+from chassis.errors import ServiceError
+from chassis.json_values import JsonObject
+from chassis.tracing import trace_context
+from contracts.system_mails import SYSTEM_CALLER, SystemMail
+from contracts.topology import URGENT
+
+
+class SystemMails:
+    """Who sends one keeps it until it was accepted: so what cannot be looked up now is refused here, not deferred."""
+
+    def __init__(self, directory: Directory, store: Store, outbox: Outbox) -> None:
+        self._directory = directory
+        self._store = store
+        self._outbox = outbox
+
+    async def accept(self, service: str, mail: SystemMail) -> Receipt:
+        """Durable when it returns. Raises TemplateNotFound, MissingVariables, WrongChannel, DependencyUnavailable."""
+        request = NotificationRequest(
+            notification_type="email",
+            user_id=mail.user_id,
+            template_code=mail.template_code,
+            variables=JsonObject(values=dict(mail.variables)),
+            request_id=mail.request_id,
+            priority=URGENT,
+            language=mail.language,
+            expires_at=mail.expires_at,
+        )
+        active = (await self._directory.templates([mail.template_code], express=True))[mail.template_code]
+        if isinstance(active, ServiceError):
+            raise active
+        template = choose_template(active, mail.language)
+        check_fit(template, request)
+        origin = Origin(f"{SYSTEM_CALLER}{service}", correlation_id(), trace_context())
+        leased = self._outbox.has_room(request.priority)
+        row = draft(request, origin, Resolved(mail.recipient, template), leased=leased)
+        [receipt] = await self._store.accept([row], express=True)
+        if leased and receipt.fresh:
+            self._outbox.offer(row, receipt.created_at)
+        return receipt
