@@ -48,6 +48,8 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/auth/login": {"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD},
     "POST /api/v1/applications": {"name": "{fresh}"},
     "PATCH /api/v1/applications/{application_id}": {"name": "{fresh}"},
+    "POST /api/v1/auth/password-reset": {"email": "{fresh}@example.com"},
+    "POST /api/v1/auth/password-reset/confirm": {"token": "{fresh}", "password": "SecurePass123!"},
     "POST /api/v1/api-keys": {"name": "{fresh}", "scopes": ["notifications:write"]},
     "POST /api/v1/templates": {**TEMPLATE, "code": "{fresh}"},
     "PUT /api/v1/templates/{code}": {"name": "D", "subject": "{fresh}", "content": "<p>{fresh}</p>"},
@@ -79,7 +81,7 @@ INTERNAL = {
 WRITES = (
     "POST /api/v1/notifications", "POST /api/v1/users", "PUT /api/v1/users/{user_id}", "POST /api/v1/api-keys",
     "POST /api/v1/applications", "POST /api/v1/auth/login", "POST /api/v1/users/{user_id}/push-tokens",
-    "POST /api/v1/templates", "PATCH /api/v1/templates/{code}",
+    "POST /api/v1/templates", "PATCH /api/v1/templates/{code}", "POST /api/v1/auth/password-reset",
 )  # fmt: skip
 
 

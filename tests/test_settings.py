@@ -170,6 +170,8 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
         "amqp://u:hunter2@h/?cafile=/etc/ssl/certs/ca-certificates.crt",
     ),
     "USER_SERVICE_URL": ("hunter2", "localhost:8001", "ftp://h", "http://", "http://h:port", "http://h/?a=hunter2"),
+    "API_GATEWAY_URL": ("hunter2",),
+    "ACCOUNT_URL": ("hunter2", "https://h/?a=hunter2", "https://h/#hunter2"),
     "CORS_ORIGINS": ("hunter2", "https://hunter2/x", "https://a.example, hunter2"),
     "TEMPLATE_SERVICE_URL": ("hunter2", "//h"),
     "EMAIL_SERVICE_URL": ("hunter2",),

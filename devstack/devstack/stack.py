@@ -114,7 +114,13 @@ def _apps(
     }
     keys: dict[str, Any] = {"secret_key": secrets.secret_key}
     redis, broker = embedded.redis, embedded.broker
-    users = UserSettings(database_url=embedded.database("user-service"), port=ports.users, **common, **keys)
+    users = UserSettings(
+        database_url=embedded.database("user-service"),
+        port=ports.users,
+        api_gateway_url=f"http://{HOST}:{ports.gateway}",
+        **common,
+        **keys,
+    )
     templates = TemplateSettings(
         database_url=embedded.database("template-service"), port=ports.templates, **common, **keys
     )

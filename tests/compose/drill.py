@@ -59,7 +59,9 @@ def first_mail() -> Desk:
     compose("exec", "-T", "user-service", *command, given=f"{password}\n")
     gateway = Api(email, password)
     gateway.make_template(TEMPLATE)
+    empty = api.mails()
     desk = Desk(gateway, gateway.make_user(f"drill-{secrets.token_hex(4)}@example.com"))
+    until(lambda: api.mails() > empty, "the mail that asks to confirm the address")
     before = api.mails()
     gateway.send(desk.user, TEMPLATE, ["first"])
     say(

@@ -61,6 +61,7 @@ def test_inside_exactly_those_talk_who_have_to() -> None:
         ("api-gateway", "email-worker", 8003),
         ("api-gateway", "push-worker", 8004),
         ("api-gateway", "rabbitmq", 5672),
+        ("user-service", "api-gateway", 8000),
         ("template-service", "user-service", 8001),
         ("email-worker", "user-service", 8001),
         ("email-worker", "template-service", 8002),
@@ -75,6 +76,7 @@ def test_inside_exactly_those_talk_who_have_to() -> None:
 def test_whoever_is_told_an_address_may_go_there(deployment: Document) -> None:
     source, given = INSIDE[deployment["metadata"]["name"]], environment(deployment)
     for variable, target, port in (
+        ("API_GATEWAY_URL", INSIDE["api-gateway"], 8000),
         ("USER_SERVICE_URL", INSIDE["user-service"], 8001),
         ("TEMPLATE_SERVICE_URL", INSIDE["template-service"], 8002),
         ("EMAIL_SERVICE_URL", INSIDE["email-worker"], 8003),

@@ -158,6 +158,8 @@ class System:
             "REDIS_URL": self.redis_url,
             "RABBITMQ_URL": self.rabbit.url,
             "USER_SERVICE_URL": f"http://127.0.0.1:{self.ports['user-service']}",
+            "API_GATEWAY_URL": f"http://127.0.0.1:{self.ports['api-gateway']}",
+            "VERIFY_EMAILS": "false",  # tests count what the users whom they make were sent
             "TEMPLATE_SERVICE_URL": f"http://127.0.0.1:{self.ports['template-service']}",
             "EMAIL_SERVICE_URL": f"http://127.0.0.1:{self.ports['email-service']}",
             "PUSH_SERVICE_URL": f"http://127.0.0.1:{self.ports['push-service']}",

@@ -132,3 +132,21 @@ def test_in_the_end_everything_is_accounted_for(system: System) -> None:
     proof = system.call("GET", "/reconcile")
     assert proof["accepted"] > 0
     assert proof["unaccounted"] == 0
+
+
+def test_a_new_password_comes_by_mail_also_to_who_wants_none(system: System) -> None:
+    email = f"{uuid4().hex}@example.com"
+    person = {"name": "Ada", "email": email, "password": "correct horse", "preferences": {"email": False}}
+    system.call("POST", "/users/", person)
+    system.call("POST", "/auth/password-reset", {"email": email}, status=202)
+    deadline = time.monotonic() + 30
+    while not (found := [one for one in system.messages("email") if one["recipient"] == email]):
+        assert time.monotonic() < deadline, "no mail came"
+        time.sleep(0.1)
+    [mail] = found
+    assert mail["subject"] == "Set a new password"
+    token = next(line for line in system.message(mail["id"])["text"].split() if len(line) == 43)
+    system.call("POST", "/auth/password-reset/confirm", {"token": token, "password": "another horse"})
+    system.call("POST", "/auth/login", {"email": email, "password": "another horse"})
+    story = system.call("GET", "/notifications?template_code=system.password_reset&limit=1")[0]
+    assert (story["status"], story["metadata"]) == ("sent", {})

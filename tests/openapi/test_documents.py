@@ -16,12 +16,12 @@ from tests.openapi.conformance import JSON, Document, Json
 SERVICES = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
 PUBLIC = {
     "log_in", "refresh_tokens", "create_user", "get_key_set", "get_health", "get_api_health", "get_liveness",
-    "get_readiness",
+    "get_readiness", "request_password_reset", "reset_password", "verify_email", "confirm_address", "take_back_address",
 }  # fmt: skip
 VERBS = {
-    "activate", "add", "archive", "cancel", "create", "delete", "disable", "enable", "end", "get", "list", "log",
-    "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "retry", "revoke", "rotate", "set",
-    "update",
+    "activate", "add", "archive", "cancel", "confirm", "create", "delete", "disable", "enable", "end", "get", "list",
+    "log", "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "request", "resend", "reset",
+    "retry", "revoke", "rotate", "set", "take", "update", "verify",
 }  # fmt: skip
 
 

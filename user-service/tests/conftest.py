@@ -1,21 +1,27 @@
 """The service on a real PostgreSQL, spoken to over HTTP in process."""
 
+import asyncio
 import contextlib
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from httpx2 import ASGITransport, AsyncClient, Response
 from redis.asyncio import Redis
+from starlette.responses import Response as Answer
 
 from chassis.audit import AuditTrail
 from chassis.cache import connect_redis
 from chassis.database import Database
-from chassis.security import ServiceTokens
+from chassis.envelope import answer as enveloped
+from chassis.security import ServiceCallers, ServiceTokens
 from chassis.service_keys import development_key
+from contracts.system_mails import SystemMail
+from devstack.serving import serving
 from tests.openapi.conformance import Conformance
 from user_service.main import create_app
 from user_service.repositories import users
@@ -24,6 +30,7 @@ from user_service.settings import UserSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
 PASSWORD = "correct horse"
+NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 
 def running_client(app: FastAPI, *, address: str = "192.0.2.1") -> AsyncClient:
@@ -124,6 +131,56 @@ class Key:
         return await self.world.http.request(method, path, headers={"X-API-Key": self.key}, **options)
 
 
+@dataclass
+class Gateway:
+    """Takes mails, each once, and shows them. `refuses` is a status to refuse them with."""
+
+    url: str = ""
+    mails: list[SystemMail] = field(default_factory=list)
+    refuses: int | None = None
+    loses_answers: int = 0
+    asked: int = 0
+
+    def app(self) -> FastAPI:
+        app = FastAPI()
+        callers = ServiceCallers(UserSettings(_env_file=None).service_public_keys, "api-gateway")
+
+        @app.post("/internal/notifications")
+        async def take(mail: SystemMail, request: Request) -> Answer:
+            assert callers.authenticate(request.headers["Authorization"]) == "user-service"
+            self.asked += 1
+            if self.refuses is not None:
+                return Answer(status_code=self.refuses)
+            if mail.request_id not in {one.request_id for one in self.mails}:
+                self.mails.append(mail)
+            if self.loses_answers:
+                self.loses_answers -= 1
+                return Answer(status_code=503)
+            return enveloped({}, status=202)
+
+        return app
+
+    def sent_to(self, address: str) -> list[SystemMail]:
+        return [mail for mail in self.mails if mail.recipient.email == address]
+
+    async def mail_to(self, address: str, number: int = 1) -> SystemMail:
+        """Waits for so many mails to the address, and gives the last."""
+        async with asyncio.timeout(20):
+            while len(self.sent_to(address)) < number:
+                await asyncio.sleep(0.02)
+        return self.sent_to(address)[-1]
+
+
+@pytest.fixture
+async def gateway() -> AsyncIterator[Gateway]:
+    """For `make_world(api_gateway_url=gateway.url)`; else the gateway is down."""
+    made = Gateway()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        made.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        async with serving(made.app(), listener, lifespan="off", grace_seconds=1):
+            yield made
+
+
 MakeWorld = Callable[..., Awaitable[World]]
 
 
@@ -134,7 +191,7 @@ async def make_world(databases, redis: Redis) -> AsyncIterator[MakeWorld]:
 
         async def make(*, redis: Redis = redis, **settings: object) -> World:
             chosen = {"database_url": settings.pop("database_url", None) or await databases(ALEMBIC), **settings}
-            options = UserSettings(_env_file=None, **chosen)
+            options = UserSettings(_env_file=None, **{"api_gateway_url": NOBODY, **chosen})
             app = create_app(options, redis=redis)
             await stack.enter_async_context(app.router.lifespan_context(app))
             http = await stack.enter_async_context(running_client(app))

@@ -27,6 +27,7 @@ from chassis.sqlstates import sqlstate_of
 from user_service.main import create_app
 from user_service.migrating import ALEMBIC
 from user_service.repositories.audit import audit_trail
+from user_service.services import admins
 from user_service.services.admins import AdminMaker, EnsuredAdmin, ensure_admin
 from user_service.services.contacts import Contacts
 from user_service.services.passwords import Passwords
@@ -39,6 +40,7 @@ UNDEFINED_TABLE = "42P01"
 MESSAGES = {
     "created": "Created the administrator {email} ({user_id}).",
     "promoted": "{email} ({user_id}) was a user and is an administrator now, with the new password; its sessions have ended.",
+    "unlocked": "{email} ({user_id}) is an administrator already; its second factor was removed.",
     "unchanged": "{email} ({user_id}) is an administrator already; nothing was changed.",
 }
 
@@ -72,6 +74,26 @@ def create_admin(
         person = Person(email, name, _password(from_stdin=password_stdin))
         admin = asyncio.run(_ensure(settings, person, promote=promote))
     typer.echo(MESSAGES[admin.outcome].format(email=email, user_id=admin.user_id))
+
+
+@app.command()
+def clear_totp(email: Annotated[str, typer.Option()]) -> None:
+    """Removes the second factor of an administrator who has lost the device and the recovery codes."""
+    settings = load_settings(UserSettings)
+    with _told():
+        removed = asyncio.run(_clear_totp(settings, email))
+    if not removed:
+        typer.echo("There is no second factor of a user with this address", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"Removed the second factor of {email}.")
+
+
+async def _clear_totp(settings: UserSettings, email: str) -> bool:
+    database = Database(settings.database_url, pool_size=1)
+    try:
+        return await admins.clear_totp(database, email)
+    finally:
+        await database.close()
 
 
 @app.command()

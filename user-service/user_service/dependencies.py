@@ -13,15 +13,18 @@ from chassis.security import Caller, Claims, TokenVerifier, authenticate
 from chassis.security.credentials import bearer_of
 from user_service.repositories.users import StoredUser
 from user_service.services.access import check_contact, check_reach, check_write
+from user_service.services.addresses import Addresses
 from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
 from user_service.services.contacts import Contacts
 from user_service.services.external_users import ExternalUsers
 from user_service.services.logins import Logins
+from user_service.services.password_resets import PasswordResets
 from user_service.services.push_tokens import PushTokens
 from user_service.services.sessions import Sessions
 from user_service.services.sign_ups import SignUps
 from user_service.services.signing_keys import SigningKeys
+from user_service.services.totp import SecondFactors
 from user_service.services.user_changes import UserChanger
 from user_service.services.users import Users
 from user_service.settings import UserSettings
@@ -39,6 +42,9 @@ class Services:
     push_tokens: PushTokens
     contacts: Contacts
     logins: Logins
+    second_factors: SecondFactors
+    password_resets: PasswordResets
+    addresses: Addresses
     sessions: Sessions
     applications: Applications
     api_keys: ApiKeys

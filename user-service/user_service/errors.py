@@ -1,6 +1,6 @@
 """The user service's own refusals."""
 
-from chassis.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable
+from chassis.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 
 
 class UserNotFound(NotFound):
@@ -45,6 +45,16 @@ class WrongCredentials(Unauthorized):
     code, message = "invalid_credentials", "The e-mail address or the password is wrong"
 
 
+class WrongTotp(WrongCredentials):
+    code, message = "invalid_totp", "The one-time code is wrong, or was used before"
+
+
+class TotpRequired(Unauthorized):
+    """Said to who knows the password only."""
+
+    code, message = "totp_required", "This login needs a one-time code in `totp`"
+
+
 class InvalidRefreshToken(Unauthorized):
     code, message = "invalid_refresh_token", "The refresh token is not valid (any more); log in again"
 
@@ -53,8 +63,29 @@ class ApplicationGone(Forbidden):
     message = "The key's application is not there any more"
 
 
+class InvalidMailedToken(Unprocessable):
+    code, message = "invalid_token", "The token is not valid (any more); ask for a new mail"
+    field = "token"
+
+
+class TooManyMails(TooManyRequests):
+    code, message = "too_many_mails", "Too many mails were asked for; wait before the next one"
+
+
 class CurrentPasswordWrong(Forbidden):
     code, message = "current_password_wrong", "This change needs the current password in `current_password`"
+
+
+class CurrentTotpWrong(Forbidden):
+    code, message = "current_totp_wrong", "This needs a one-time code in `code`, and one that was not used before"
+
+
+class TotpNotSetUp(NotFound):
+    code, message = "totp_not_set_up", "The user has no second factor"
+
+
+class TotpEnabled(Conflict):
+    code, message = "totp_enabled", "The second factor is on already; remove it first"
 
 
 class TooManyLogins(TooManyRequests):

@@ -1,5 +1,6 @@
 """The composition root."""
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -12,18 +13,22 @@ from redis.asyncio import Redis
 
 from chassis.app import ServiceDescription, create_service_app
 from chassis.audit import AuditTrail, RefusedAttempts, audit_routes, sweeping
+from chassis.breaker import CircuitBreaker, breaker_metrics
 from chassis.cache import connect_redis
 from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.health import Dependency
+from chassis.http_client import ServiceClient
+from chassis.loops import repeat
 from chassis.metrics import new_registry
-from chassis.security import RevokedTokens, ServiceCallers, TokenVerifier
+from chassis.security import RevokedTokens, ServiceCallers, ServiceTokens, TokenVerifier
 from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import API_GATEWAY, USER_SERVICE
 from user_service.dependencies import Services
 from user_service.repositories.audit import audit_trail
 from user_service.routers import (
+    account,
     api_keys,
     applications,
     auth,
@@ -33,22 +38,29 @@ from user_service.routers import (
     preferences,
     push_tokens,
     sessions,
+    totp,
     users,
 )
 from user_service.services.access_tokens import AccessTokens
+from user_service.services.account_mails import AccountMails
+from user_service.services.addresses import Addresses
 from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
 from user_service.services.authentication import CheckedAuthenticator
 from user_service.services.contacts import Contacts
+from user_service.services.derived_keys import cipher, derived_key
 from user_service.services.external_users import ExternalUsers
 from user_service.services.logins import Logins
+from user_service.services.mailed_tokens import MailedTokens, TokenMint
 from user_service.services.password_gate import PasswordGate
+from user_service.services.password_resets import PasswordResets
 from user_service.services.passwords import Passwords
 from user_service.services.push_tokens import PushTokens
 from user_service.services.sessions import Sessions
-from user_service.services.sign_ups import SignUps
+from user_service.services.sign_ups import Greeting, SignUps
 from user_service.services.signing_keys import SharedKey, SigningKeys, StoredKeys
-from user_service.services.throttle import LoginThrottle
+from user_service.services.throttle import LoginThrottle, MailThrottle
+from user_service.services.totp import SecondFactors
 from user_service.services.user_changes import UserChanger
 from user_service.services.users import Users
 from user_service.settings import UserSettings
@@ -68,7 +80,21 @@ DESCRIPTION = ServiceDescription(
         {"name": "api keys", "description": "Keys of applications"},
     ),
 )
-ROUTERS = (external_users, users, preferences, push_tokens, sessions, auth, applications, api_keys, jwks, internal)
+MAIL_SECONDS = 1.0
+ROUTERS = (
+    external_users,
+    users,
+    preferences,
+    push_tokens,
+    sessions,
+    auth,
+    account,
+    totp,
+    applications,
+    api_keys,
+    jwks,
+    internal,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +108,7 @@ class Foundation:
     passwords: Passwords
     audit: AuditTrail
     refused: RefusedAttempts
+    mint: TokenMint
 
 
 def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: Tracing = OFF) -> FastAPI:
@@ -89,6 +116,8 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     base = _foundation(settings, redis or connect_redis(settings.redis_url))
     revoked = RevokedTokens(base.redis)
     services = _services(base, revoked)
+    gateway = _gateway(base, tracing)
+    mails = AccountMails(base.database, gateway, base.mint, page=settings.account_url)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -97,6 +126,10 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
             if redis is None:
                 stack.push_async_callback(base.redis.aclose)
             stack.callback(base.passwords.close)
+            stack.push_async_callback(gateway.close)
+            stack.push_async_callback(
+                _stop, asyncio.create_task(repeat("mails", mails.run_once, every_seconds=MAIL_SECONDS))
+            )
             await _prepare_key(services.signing_keys)
             days = settings.audit_retention_days
             await stack.enter_async_context(sweeping(base.database, base.audit, retention_days=days))
@@ -137,7 +170,19 @@ def _foundation(settings: UserSettings, redis: Redis) -> Foundation:
         passwords=Passwords(registry, workers=settings.password_workers, waiting=settings.password_queue),
         audit=audit,
         refused=RefusedAttempts(database, audit),
+        mint=TokenMint(derived_key(settings.secret_key.get_secret_value(), "user-service mailed tokens")),
     )
+
+
+def _gateway(base: Foundation, tracing: Tracing) -> ServiceClient:
+    breaker = CircuitBreaker(API_GATEWAY, on_change=breaker_metrics(base.registry).labels(API_GATEWAY).set)
+    tokens = ServiceTokens(base.settings.service_key)
+    return ServiceClient(base.settings.api_gateway_url, API_GATEWAY, tokens, breaker, tracing)
+
+
+async def _stop(loop: "asyncio.Task[None]") -> None:
+    loop.cancel()
+    await asyncio.gather(loop, return_exceptions=True)
 
 
 def _services(base: Foundation, revoked: RevokedTokens) -> Services:
@@ -151,19 +196,31 @@ def _services(base: Foundation, revoked: RevokedTokens) -> Services:
         audit,
         lifetime=timedelta(days=settings.refresh_token_expire_days),
         longest=timedelta(days=settings.session_max_days),
+        admins_need_totp=settings.admins_need_totp,
     )
-    gate = PasswordGate(database, base.passwords, LoginThrottle(redis, settings))
+    throttle = LoginThrottle(redis, settings)
+    gate = PasswordGate(database, base.passwords, throttle)
+    sealed = cipher(settings.secret_key.get_secret_value(), "user-service second factors")
+    factors = SecondFactors(database, sealed, gate, throttle, sessions, audit)
+    mails = MailThrottle(redis, settings)
+    tokens = MailedTokens(database, base.mint)
     contacts = Contacts(database, redis)
+    addresses = Addresses(database, tokens, mails, gate, sessions, contacts, audit)
     devices = PushTokens(database, contacts, web_push_hosts=settings.web_push_hosts)
     api_keys_service = ApiKeys(database, redis, audit)
     return Services(
         settings=settings,
-        users=Users(database, contacts, sessions, api_keys_service, audit),
-        sign_ups=SignUps(database, base.passwords, devices, audit),
-        changer=UserChanger(database, gate, sessions, devices, contacts, audit),
+        users=Users(database, contacts, sessions, api_keys_service, audit, admins_need_totp=settings.admins_need_totp),
+        sign_ups=SignUps(
+            database, base.passwords, devices, audit, Greeting(tokens, mails) if settings.verify_emails else None
+        ),
+        changer=UserChanger(database, gate, sessions, devices, contacts, addresses, audit),
         push_tokens=devices,
         contacts=contacts,
-        logins=Logins(database, gate, sessions, audit, base.refused, base.registry),
+        logins=Logins(database, gate, factors, sessions, audit, base.refused, base.registry),
+        second_factors=factors,
+        password_resets=PasswordResets(database, tokens, mails, gate, sessions, audit),
+        addresses=addresses,
         sessions=sessions,
         external_users=ExternalUsers(database, contacts, devices, audit),
         applications=Applications(database, api_keys_service, audit),

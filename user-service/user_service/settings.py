@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from chassis.fields import listed
-from chassis.server_urls import RedisUrl
+from chassis.server_urls import RedisUrl, ServiceUrl
 from chassis.service_keys import development_key
 from chassis.settings import DatabaseUrl, TokenSettings
 from contracts.lookups import USER_SERVICE
@@ -31,6 +31,7 @@ class UserSettings(PeerSettings, TokenSettings):
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/user_service"
     database_pool_size: int = Field(default=10, gt=0)
     redis_url: RedisUrl = "redis://localhost:6379/0"
+    api_gateway_url: ServiceUrl = "http://localhost:8000"
 
     access_token_expire_minutes: int = Field(default=30, gt=0, le=1_440)
     refresh_token_expire_days: int = Field(default=30, gt=0, le=365)
@@ -51,6 +52,22 @@ class UserSettings(PeerSettings, TokenSettings):
     )
     login_client_attempts: int = Field(default=1_000, description="Attempts an address has in a window", gt=0)
     login_window_seconds: int = Field(default=900, gt=0)
+    admins_need_totp: bool = Field(
+        default=False,
+        description="Do administrators act as such only with a second factor; without one they are as anybody else",
+    )
+    verify_emails: bool = Field(default=True, description="Is a new user sent a mail that asks to confirm the address")
+    account_url: ServiceUrl | None = Field(
+        default=None,
+        description="Page that links in mails about accounts lead to, with action and token behind the #; unset: the mails "
+        "show the token",
+    )
+    account_mails_per_hour: int = Field(
+        default=5, description="Mails about accounts that one address is sent in an hour", gt=0
+    )
+    account_mails_per_client_per_hour: int = Field(
+        default=100, description="Mails about accounts that may be asked for from one address in an hour", gt=0
+    )
     password_workers: int = Field(default=2, description="Threads that hash passwords", gt=0)
     password_queue: int = Field(default=50, description="Hashes that may wait; more are refused with 503", ge=0)
 

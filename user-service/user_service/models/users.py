@@ -29,6 +29,7 @@ class User(Base):
     wants_email: Mapped[bool] = mapped_column(server_default=true())
     wants_push: Mapped[bool] = mapped_column(server_default=true())
     last_login_at: Mapped[datetime | None] = mapped_column(Instant)
+    email_verified_at: Mapped[datetime | None] = mapped_column(Instant)
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

@@ -77,17 +77,22 @@ async def of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[Stored
 
 
 async def rotate(
-    connection: AsyncConnection, old_secret_hash: str, state: SessionState, *, longest: timedelta
+    connection: AsyncConnection,
+    old_secret_hash: str,
+    state: SessionState,
+    *,
+    longest: timedelta,
+    role: ColumnElement[Role],
 ) -> tuple[UUID, Role] | None:
-    """The session's user, or None when it has ended, is older than `longest`, or the secret is not its newest: nothing has
-    changed then."""
+    """The session's user and their `role`, or None when it has ended, is older than `longest`, or the secret is not its
+    newest: nothing has changed then."""
     statement = (
         SESSIONS.update()
         .where(SESSIONS.c.id == state.id, SESSIONS.c.secret_hash == old_secret_hash)
         .where(SESSIONS.c.expires_at > func.now(), SESSIONS.c.created_at > func.now() - longest)
         .where(USERS.c.id == SESSIONS.c.user_id, USERS.c.disabled_at.is_(None))
         .values(_changing(state))
-        .returning(USERS.c.id, USERS.c.role)
+        .returning(USERS.c.id, role.label("role"))
     )
     row = (await connection.execute(statement)).first()
     return (row.id, row.role) if row else None
@@ -100,6 +105,11 @@ async def end(connection: AsyncConnection, session_id: UUID) -> Sequence[EndedSe
 async def end_of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[EndedSession]:
     """Ends every session of the user."""
     return await _end(connection, SESSIONS.c.user_id == user_id)
+
+
+async def end_others(connection: AsyncConnection, user_id: UUID, session_id: UUID | None) -> Sequence[EndedSession]:
+    """Ends every session of the user but this one."""
+    return await _end(connection, (SESSIONS.c.user_id == user_id) & SESSIONS.c.id.is_distinct_from(session_id))
 
 
 async def end_some(

@@ -13,15 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.security import Role
 from user_service.errors import EmailTaken
-from user_service.models import PushToken, User, table_of
+from user_service.models import MailedToken, PushToken, User, table_of
 
 USERS = table_of(User)
 TOKENS = table_of(PushToken)
+MAILED = table_of(MailedToken)
 
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """`push_token` is the newest FCM token. A contact, who has no account, is the application's that brought it."""
+    """`push_token` is the newest FCM token, `pending_email` the address that was asked for last and can be confirmed.
+
+    A contact, who has no account, is the application's that brought it.
+    """
 
     id: UUID
     name: str
@@ -34,6 +38,8 @@ class StoredUser:
     application_id: UUID | None
     external_id: str | None
     is_contact: bool
+    email_verified_at: datetime | None
+    pending_email: str | None
     disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
@@ -58,6 +64,7 @@ class UserChanges(TypedDict, total=False):
     name: str
     email: str
     email_key: str
+    email_verified_at: datetime | None
     password_hash: str
     role: Role
     language: str | None
@@ -82,7 +89,19 @@ _NEWEST_FCM = (
     .scalar_subquery()
     .label("push_token")
 )
-_COMPUTED = {"push_token": _NEWEST_FCM, "is_contact": USERS.c.email_key.is_(None).label("is_contact")}
+_PENDING = (
+    select(MAILED.c.address)
+    .where(MAILED.c.user_id == USERS.c.id, MAILED.c.purpose == "confirm_address", MAILED.c.expires_at > func.now())
+    .order_by(MAILED.c.id.desc())
+    .limit(1)
+    .scalar_subquery()
+    .label("pending_email")
+)
+_COMPUTED = {
+    "push_token": _NEWEST_FCM,
+    "is_contact": USERS.c.email_key.is_(None).label("is_contact"),
+    "pending_email": _PENDING,
+}
 _SHOWN = [_COMPUTED[field.name] if field.name in _COMPUTED else USERS.c[field.name] for field in fields(StoredUser)]
 
 
@@ -97,6 +116,13 @@ async def find(connection: AsyncConnection, user_id: UUID) -> StoredUser | None:
 
 async def id_of(connection: AsyncConnection, email_key: str) -> UUID | None:
     return (await connection.execute(select(USERS.c.id).where(USERS.c.email_key == email_key))).scalar()
+
+
+async def id_to_reset(connection: AsyncConnection, email_key: str) -> UUID | None:
+    """Who gets a new password by this address: its account, else whoever was brought first of the contacts that have it."""
+    has_it = or_(USERS.c.email_key == email_key, USERS.c.contact_key == email_key)
+    query = select(USERS.c.id).where(has_it).order_by(USERS.c.email_key.is_(None), USERS.c.id).limit(1)
+    return (await connection.execute(query)).scalar()
 
 
 async def page(connection: AsyncConnection, wanted: UserFilter, *, limit: int, offset: int) -> Sequence[StoredUser]:
@@ -154,9 +180,17 @@ def _keys(changes: UserChanges) -> dict[str, Any]:
     return {"email_key": case((is_contact, None), else_=key), "contact_key": case((is_contact, key), else_=None)}
 
 
-async def role_of(connection: AsyncConnection, user_id: UUID) -> Role | None:
+async def set_verified(connection: AsyncConnection, user_id: UUID, email_key: str) -> bool:
+    """Whether that is the user's address: then its owner has proved that they read its mail."""
+    mine = (USERS.c.id == user_id) & (USERS.c.email_key == email_key)
+    first = func.coalesce(USERS.c.email_verified_at, func.now())
+    statement = USERS.update().where(mine).values(email_verified_at=first, updated_at=func.now())
+    return (await connection.execute(statement)).rowcount == 1
+
+
+async def role_of(connection: AsyncConnection, user_id: UUID, role: ColumnElement[Role] = USERS.c.role) -> Role | None:
     """None: there is no such user, or it is disabled."""
-    query = select(USERS.c.role).where(USERS.c.id == user_id, USERS.c.disabled_at.is_(None))
+    query = select(role).where(USERS.c.id == user_id, USERS.c.disabled_at.is_(None))
     return (await connection.execute(query)).scalar()
 
 

@@ -10,7 +10,15 @@ from chassis.envelope import Envelope, answer
 from chassis.errors import Unauthorized, Unavailable
 from chassis.openapi.refusals import refusals
 from user_service.dependencies import Parts, UserClaims
-from user_service.errors import HashingBusy, InvalidRefreshToken, TooManyLogins, UserNotFound, WrongCredentials
+from user_service.errors import (
+    HashingBusy,
+    InvalidRefreshToken,
+    TooManyLogins,
+    TotpRequired,
+    UserNotFound,
+    WrongCredentials,
+    WrongTotp,
+)
 from user_service.schemas.auth import LoginRequest, LoginView, LogoutRequest, RefreshRequest, TokensView
 from user_service.schemas.users import UserView
 
@@ -21,16 +29,18 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
     "/login",
     response_model=Envelope[LoginView],
     summary="Log in",
-    responses=refusals(WrongCredentials, TooManyLogins, HashingBusy, Unavailable),
+    responses=refusals(WrongCredentials, TotpRequired, WrongTotp, TooManyLogins, HashingBusy, Unavailable),
 )
 async def log_in(given: LoginRequest, stranger: Stranger, parts: Parts) -> Response:
-    """One answer for an unknown address and for a wrong password. Ten failures in 15 minutes close an account for a while."""
-    login = await parts.logins.log_in(given.email, given.password, stranger)
+    """One answer for an unknown address and for a wrong password. Ten failures in 15 minutes close an account for a while.
+    Who has a second factor sends a code in `totp`; without it a right password is answered 401 `totp_required`."""
+    login = await parts.logins.log_in(given.email, given.password, given.totp, stranger)
     view = LoginView(
         access_token=login.tokens.access_token,
         refresh_token=login.tokens.refresh_token,
         expires_in=login.tokens.expires_in,
         user=UserView.of(login.user),
+        totp_needed=login.tokens.role != login.user.role,
     )
     return answer(view, "Logged in")
 

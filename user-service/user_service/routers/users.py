@@ -20,6 +20,7 @@ from user_service.errors import (
     HashingBusy,
     LastAdministrator,
     TooManyLogins,
+    TooManyMails,
     TooManyPushTokens,
     UserNotFound,
 )
@@ -39,7 +40,8 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
     responses=refusals(Unauthorized, Forbidden, EmailTaken, ExternalIdTaken, HashingBusy, Unavailable),
 )
 async def sign_up(actor: SigningUp, given: SignUp, parts: Parts, request: Request) -> Response:
-    """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION).
+    """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION). A mail
+    asks to confirm the address; nothing waits for it.
 
     Without a password, for applications with `users:write`: a contact, who receives and cannot sign in.
     """
@@ -79,7 +81,7 @@ async def get_user(user: ReadableUser) -> Response:
 
 
 CHANGE_REFUSALS = refusals(
-    CurrentPasswordWrong, UserNotFound, EmailTaken, TooManyPushTokens, TooManyLogins, HashingBusy
+    CurrentPasswordWrong, UserNotFound, EmailTaken, TooManyPushTokens, TooManyLogins, TooManyMails, HashingBusy
 )
 
 
@@ -92,8 +94,8 @@ CHANGE_REFUSALS = refusals(
 )
 async def change_user(user: WritableUser, given: UserChange, caller: Caller, actor: Acting, parts: Parts) -> Response:
     """What is left out stays as it is. A new address or password of one's own needs `current_password`; a new password ends
-    every session."""
-    return await _changed(caller, user, given, actor, parts)
+    every session. A new address of one's own is `pending_email` until the token that is mailed there comes back."""
+    return _changed(await parts.changer.change(caller, user, given, actor))
 
 
 @router.put("/{user_id}", response_model=Envelope[UserView], summary="Replace a user's data", responses=CHANGE_REFUSALS)
@@ -101,11 +103,14 @@ async def replace_user(
     user: WritableUser, given: UserReplacement, caller: Caller, actor: Acting, parts: Parts
 ) -> Response:
     """Like PATCH, but `name` and `email` must be given."""
-    return await _changed(caller, user, given, actor, parts)
+    return _changed(await parts.changer.change(caller, user, given, actor))
 
 
-async def _changed(caller: Caller, user: StoredUser, given: UserChange, actor: Actor, parts: Parts) -> Response:
-    return answer(UserView.of(await parts.changer.change(caller, user, given, actor)), "User updated")
+def _changed(user: StoredUser) -> Response:
+    pending = (
+        "; the new address takes effect when the mail that was sent there is confirmed" if user.pending_email else ""
+    )
+    return answer(UserView.of(user), f"User updated{pending}")
 
 
 @router.post(

@@ -7,6 +7,7 @@ from pydantic import BaseModel, Field
 from contracts.addresses import Email
 from user_service.schemas.examples import shown
 from user_service.schemas.fields import GivenPassword
+from user_service.schemas.totp import TotpCode
 from user_service.schemas.users import USER, UserView
 
 REFRESH_TOKEN = "01997a5c3f6e7c1a9b1e0d1f2a3b4c5d.Y2F0cy1hcmUtbGlxdWlk"  # noqa: S105 - an example
@@ -19,10 +20,13 @@ TOKENS = {
 
 
 class LoginRequest(BaseModel):
+    """`totp`: a one-time code or a recovery code, of who has a second factor."""
+
     model_config = shown({"email": "john@example.com", "password": "SecurePass123!"})
 
     email: Email
     password: GivenPassword
+    totp: TotpCode | None = None
 
 
 class RefreshRequest(BaseModel):
@@ -51,8 +55,10 @@ class TokensView(BaseModel):
 
 
 class LoginView(TokensView):
-    """The tokens, and who has logged in."""
+    """The tokens, and who has logged in. `totp_needed`: an administrator whose tokens are those of a user until a second
+    factor is set up."""
 
-    model_config = shown({**TOKENS, "user": USER})
+    model_config = shown({**TOKENS, "user": USER, "totp_needed": False})
 
     user: UserView
+    totp_needed: bool

@@ -21,6 +21,8 @@ USER = {
     "id": ID,
     "name": "John Doe",
     "email": "john@example.com",
+    "email_verified": True,
+    "pending_email": None,
     "role": "user",
     "language": "en",
     "preferences": BOTH,
@@ -87,7 +89,8 @@ class SignUp(BaseModel):
 class UserChange(BaseModel):
     """What is left out stays as it is; so does what is null, except `language` and `push_token`, which null clears.
 
-    Whoever changes their own e-mail address or password needs `current_password`; a new password ends every session.
+    Whoever changes their own e-mail address or password needs `current_password`; a new password ends every session. A new
+    address of one's own waits until it is confirmed.
     """
 
     model_config = shown(
@@ -116,8 +119,9 @@ class UserReplacement(UserChange):
 class UserView(BaseModel):
     """A user. `push_token` is the newest FCM token; all devices are at `/users/{id}/push-tokens`.
 
-    `disabled`: logging in and the user's API keys are refused; what is sent to the user still arrives. `contact`: there is no
-    password to log in with; `external_id` is what its application calls it.
+    `email_verified`: somebody has shown that they read the mail of `email`. `pending_email` is to become the address once
+    that is shown of it. `disabled`: logging in and the user's API keys are refused; what is sent to the user still arrives.
+    `contact`: there is no password to log in with; `external_id` is what its application calls it.
     """
 
     model_config = shown(USER)
@@ -125,6 +129,8 @@ class UserView(BaseModel):
     id: UUID
     name: str
     email: str
+    email_verified: bool
+    pending_email: str | None
     role: Role
     language: str | None
     preferences: PreferencesView
@@ -141,6 +147,8 @@ class UserView(BaseModel):
             id=user.id,
             name=user.name,
             email=user.email,
+            email_verified=user.email_verified_at is not None,
+            pending_email=user.pending_email,
             role=user.role,
             language=user.language,
             preferences=PreferencesView(email=user.wants_email, push=user.wants_push),

@@ -11,7 +11,7 @@ from chassis.audit import COMMAND, AuditTrail, changed
 from chassis.database import Database
 from contracts.addresses import address_key
 from user_service.errors import EmailTaken
-from user_service.repositories import push_tokens, sessions, users
+from user_service.repositories import push_tokens, sessions, totp, users
 from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
@@ -33,7 +33,7 @@ class EnsuredAdmin:
     """`ended`: the sessions of whoever was promoted, to be revoked."""
 
     user_id: UUID
-    outcome: Literal["created", "promoted", "unchanged"]
+    outcome: Literal["created", "promoted", "unchanged", "unlocked"]
     ended: Sequence[EndedSession] = ()
 
 
@@ -53,17 +53,25 @@ async def ensure_admin(
 
     A user with this address becomes one with `promote` only, with the new password and without the old sessions and devices:
     whoever signed up may have been anybody. Raises NotAnAdministrator otherwise, and pydantic's ValidationError for what a
-    sign-up would refuse.
+    sign-up would refuse. Of an administrator `promote` removes the second factor.
     """
     given = SignUp(name=name, email=email, password=SecretStr(password))
     found = await _find(maker.database, given.email)
     if found is None:
         return await _create(maker, given, password, promote=promote)
     if found.role == "admin":
-        return EnsuredAdmin(found.id, "unchanged")
+        unlocked = promote and await clear_totp(maker.database, given.email)
+        return EnsuredAdmin(found.id, "unlocked" if unlocked else "unchanged")
     if not promote:
         raise NotAnAdministrator
     return await _promote(maker, found.id, await maker.passwords.hash(password))
+
+
+async def clear_totp(database: Database, email: str) -> bool:
+    """For one who has lost the device and the recovery codes. False: there was no second factor, or no such user."""
+    async with database.begin() as connection:
+        user_id = await users.id_of(connection, address_key(email))
+        return user_id is not None and await totp.remove(connection, user_id)
 
 
 async def _find(database: Database, email: str) -> StoredUser | None:

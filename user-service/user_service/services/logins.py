@@ -7,13 +7,14 @@ from pydantic import SecretStr
 
 from chassis.audit import Actor, AuditTrail, Change, RefusedAttempts
 from chassis.database import Database
-from user_service.errors import TooManyLogins, WrongCredentials
+from user_service.errors import TooManyLogins, TotpRequired, WrongCredentials
 from user_service.repositories import credentials, users
 from user_service.repositories.audit import mailbox, user_target
 from user_service.repositories.credentials import Credentials
 from user_service.repositories.users import StoredUser
 from user_service.services.password_gate import PasswordGate
 from user_service.services.sessions import Sessions, TokenPair
+from user_service.services.totp import SecondFactors
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,10 +24,11 @@ class Login:
 
 
 class Logins:
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
         self,
         database: Database,
         gate: PasswordGate,
+        factors: SecondFactors,
         sessions: Sessions,
         audit: AuditTrail,
         refused: RefusedAttempts,
@@ -34,18 +36,23 @@ class Logins:
     ) -> None:
         self._database = database
         self._gate = gate
+        self._factors = factors
         self._sessions = sessions
         self._audit = audit
         self._refused = refused
         self._total = Counter("logins_total", "Attempts to log in", ["outcome"], registry=registry)
 
-    async def log_in(self, email: str, password: SecretStr, stranger: Actor) -> Login:
-        """Raises WrongCredentials, TooManyLogins, HashingBusy."""
+    async def log_in(self, email: str, password: SecretStr, totp: str | None, stranger: Actor) -> Login:
+        """Raises WrongCredentials, TotpRequired, TooManyLogins, HashingBusy."""
         try:
             verified, current_hash = await self._gate.check_login(email, password, client=stranger.address or "")
+            await self._factors.admit(verified.user_id, totp)
             login = await self._open(verified, current_hash, stranger)
         except WrongCredentials:
             await self._note_refused(email, stranger, "refused")
+            raise
+        except TotpRequired:
+            self._total.labels("totp_required").inc()
             raise
         except TooManyLogins:
             await self._note_refused(email, stranger, "throttled")
@@ -66,7 +73,7 @@ class Logins:
             user = await users.find(connection, verified.user_id) if noted else None
             if user is None:
                 raise WrongCredentials
-            tokens, ended = await self._sessions.open(connection, user.id, user.role)
+            tokens, ended = await self._sessions.open(connection, user.id)
             name = user_target(user.id)
             change = Change({}, {"email": mailbox(user.email)})
             await self._audit.record(connection, replace(stranger, name=name), "auth.login", name, change)

@@ -21,9 +21,10 @@ from chassis.audit import Actor, AuditTrail, Change
 from chassis.database import Database
 from chassis.security import Claims, RevokedTokens, Role
 from user_service.errors import InvalidRefreshToken, SessionNotFound
-from user_service.repositories import sessions
+from user_service.repositories import sessions, users
 from user_service.repositories.audit import user_target
 from user_service.repositories.sessions import EndedSession, LiveToken, SessionState, StoredSession
+from user_service.repositories.totp import acting_role
 from user_service.services.access_tokens import AccessTokens, Ticket
 
 log = structlog.get_logger()
@@ -32,8 +33,9 @@ _REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """`expires_in`: the access token's life in seconds."""
+    """`expires_in`: the access token's life in seconds. `role`: as what it lets its user act."""
 
+    role: Role
     access_token: str
     refresh_token: str
     expires_in: int
@@ -49,7 +51,7 @@ class _Step:
 
 
 class Sessions:
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the composition root hands every part in
         self,
         database: Database,
         access: AccessTokens,
@@ -58,23 +60,25 @@ class Sessions:
         *,
         lifetime: timedelta,
         longest: timedelta,
+        admins_need_totp: bool = False,
     ) -> None:
-        """A session lasts for `lifetime` after its last refresh, and for `longest` after its login."""
+        """A session lasts for `lifetime` after its last refresh, and for `longest` after its login. Where `admins_need_totp`,
+        it gives administrators without a second factor tokens of users."""
         self._database = database
         self._access = access
         self._revoked = revoked
         self._audit = audit
         self._lifetime = lifetime
         self._longest = longest
+        self._acting_role = acting_role(admins_need_totp=admins_need_totp)
 
     async def prepare(self) -> None:
         """Before the transaction of a login: else what `open` needs could be missing when the session is there."""
         await self._access.prepare()
 
-    async def open(
-        self, connection: AsyncConnection, user_id: UUID, role: Role
-    ) -> tuple[TokenPair, Sequence[EndedSession]]:
+    async def open(self, connection: AsyncConnection, user_id: UUID) -> tuple[TokenPair, Sequence[EndedSession]]:
         """A new session, in the transaction of the login, and those that had to make room: for `revoke`, after the commit."""
+        role = await users.role_of(connection, user_id, self._acting_role) or "user"
         step = self._step(uuid7())
         ended = await sessions.prune(connection, user_id)
         await sessions.add(connection, user_id, step.state)
@@ -86,7 +90,9 @@ class Sessions:
         step = self._step(session_id)
         await self.prepare()
         async with self._database.begin() as connection:
-            owner = await sessions.rotate(connection, secret_hash, step.state, longest=self._longest)
+            owner = await sessions.rotate(
+                connection, secret_hash, step.state, longest=self._longest, role=self._acting_role
+            )
             ended = [] if owner else await sessions.end(connection, session_id)
             for one in ended:
                 change = Change(_named(one), {"reason": "refresh_token_refused"})
@@ -156,7 +162,7 @@ class Sessions:
 
     async def _pair(self, step: _Step, user_id: UUID, role: Role) -> TokenPair:
         access_token = await self._access.sign(step.ticket, user_id, role)
-        return TokenPair(access_token, step.refresh_token, self._access.seconds)
+        return TokenPair(role, access_token, step.refresh_token, self._access.seconds)
 
 
 def _named(session: EndedSession) -> dict[str, object]:

@@ -1,5 +1,7 @@
 """New users."""
 
+from dataclasses import dataclass
+
 import structlog
 from pydantic import SecretStr
 from uuid_utils.compat import uuid7
@@ -12,28 +14,55 @@ from user_service.repositories import users
 from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.users import NewUser, StoredUser
 from user_service.schemas.users import SignUp
+from user_service.services.mailed_tokens import MailedTokens
 from user_service.services.passwords import Passwords
 from user_service.services.push_tokens import PushTokens
+from user_service.services.throttle import MailThrottle
 from user_service.services.users import stored
 
 log = structlog.get_logger()
 
 
+@dataclass(frozen=True, slots=True)
+class Greeting:
+    """What a new user is sent: a mail that asks to confirm the address."""
+
+    tokens: MailedTokens
+    throttle: MailThrottle
+
+
 class SignUps:
-    def __init__(self, database: Database, passwords: Passwords, push_tokens: PushTokens, audit: AuditTrail) -> None:
+    """Without a `greeting` new users are sent nothing."""
+
+    def __init__(
+        self,
+        database: Database,
+        passwords: Passwords,
+        push_tokens: PushTokens,
+        audit: AuditTrail,
+        greeting: Greeting | None,
+    ) -> None:
         self._database = database
         self._passwords = passwords
         self._push_tokens = push_tokens
         self._audit = audit
+        self._greeting = greeting
 
     async def add(self, given: SignUp, password: SecretStr, actor: Actor) -> StoredUser:
-        """The new user, with the role `user`. Raises EmailTaken, HashingBusy, a 422 for a refused push endpoint."""
+        """The new user, with the role `user`. Raises EmailTaken, HashingBusy, a 422 for a refused push endpoint.
+
+        Where many sign up from one address, those beyond the limit of mails are sent none; they may ask for one.
+        """
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
         await self._refuse_taken(given.email)
         new = new_user(given, await self._passwords.hash(password.get_secret_value()))
         registration = None
+        greeting = self._greeting
+        greets = greeting is not None and await greeting.throttle.allows(given.email, client=actor.address or "")
         async with self._database.begin() as connection:
             await users.add(connection, new)
+            if greeting is not None and greets:
+                await greeting.tokens.mail(connection, "verify_email", given.email, user_id=new.id)
             if device is not None:
                 registration = await self._push_tokens.replace_within(connection, new.id, device)
             user = await stored(connection, new.id)

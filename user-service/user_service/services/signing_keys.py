@@ -4,7 +4,6 @@ ES256: kept in the database, so that replicas agree, with the private half encry
 """
 
 import asyncio
-import base64
 import contextlib
 import time
 from collections.abc import Callable, Sequence
@@ -12,9 +11,7 @@ from typing import Protocol
 
 import orjson
 import structlog
-from cryptography.fernet import Fernet, InvalidToken
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.fernet import InvalidToken
 
 from chassis.audit import COMMAND, Actor
 from chassis.database import Database
@@ -24,6 +21,7 @@ from contracts.lookups import USER_SERVICE
 from user_service.repositories import signing_keys
 from user_service.repositories.audit import audit_trail
 from user_service.repositories.signing_keys import StoredSigningKey
+from user_service.services.derived_keys import cipher
 
 log = structlog.get_logger()
 ITSELF = Actor(f"service:{USER_SERVICE}")
@@ -80,7 +78,7 @@ class StoredKeys:
         self._clock = clock
         self._loaded_at = float("-inf")
         self._foreign: set[str] = set()
-        self._fernet = _fernet(secret)
+        self._fernet = cipher(secret, "user-service signing keys")
         self._audit = audit_trail(secret)
         self._current: SigningKey | None = None
         self._loading = asyncio.Lock()
@@ -159,8 +157,3 @@ class StoredKeys:
 
     def _sealed(self, key: SigningKey) -> StoredSigningKey:
         return StoredSigningKey(key.kid, public_jwk(key), self._fernet.encrypt(key.private.encode()).decode())
-
-
-def _fernet(secret: str) -> Fernet:
-    derived = HKDF(SHA256(), length=32, salt=None, info=b"user-service signing keys").derive(secret.encode())
-    return Fernet(base64.urlsafe_b64encode(derived))

@@ -2,22 +2,26 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 import structlog
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.audit import Actor, AuditTrail, changed
 from chassis.database import Database
 from chassis.security import Identity
 from contracts.addresses import address_key
 from user_service.errors import CurrentPasswordWrong
-from user_service.repositories import users
+from user_service.repositories import mailed_tokens, users
 from user_service.repositories.audit import change_action, user_fields, user_target
 from user_service.repositories.push_tokens import Device
 from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
 from user_service.schemas.users import UserChange
 from user_service.services.access import is_self
+from user_service.services.addresses import Addresses, address_columns
 from user_service.services.contacts import Contacts
+from user_service.services.mailed_tokens import ENDED_BY_PASSWORD
 from user_service.services.password_gate import PasswordGate
 from user_service.services.push_tokens import PushTokens, Registration
 from user_service.services.sessions import Sessions
@@ -25,15 +29,19 @@ from user_service.services.users import locked, preference_columns, stored
 
 log = structlog.get_logger()
 
+# Of the address: it stays, waits until it is confirmed, or changes at once.
+Move = Literal["none", "confirmed", "at_once"]
+
 
 class UserChanger:
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
         self,
         database: Database,
         gate: PasswordGate,
         sessions: Sessions,
         push_tokens: PushTokens,
         contacts: Contacts,
+        addresses: Addresses,
         audit: AuditTrail,
     ) -> None:
         self._database = database
@@ -41,48 +49,66 @@ class UserChanger:
         self._sessions = sessions
         self._push_tokens = push_tokens
         self._contacts = contacts
+        self._addresses = addresses
         self._audit = audit
 
     async def change(self, caller: Identity, user: StoredUser, given: UserChange, actor: Actor) -> StoredUser:
-        """The user as it is then. Whether `caller` may change `user` at all was decided before.
+        """The user as it is then. Whether `caller` may change `user` at all was decided before. An address that users give
+        for their own waits until it is confirmed; others change it at once.
 
-        Raises CurrentPasswordWrong, EmailTaken, UserNotFound, and what push tokens raise.
+        Raises CurrentPasswordWrong, EmailTaken, TooManyMails, UserNotFound, and what push tokens raise.
         """
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
         # An administrator who is logged in, for somebody else: neither a stolen token nor a key made with it is a password.
         unproved = caller.kind != "user" or not caller.is_admin or is_self(caller, user.id)
         if unproved and _touches_credentials(user, given):
             await self._gate.check_user(user.id, given.current_password)
-        changes = _columns(given)
+        move = _move(caller, user, given)
+        if move == "confirmed" and given.email is not None:
+            await self._addresses.allow_move(given.email, client=actor.address or "")
+        changes = _columns(given, move)
         if given.password is not None:
             changes["password_hash"] = await self._gate.hash(given.password)
-        written = await self._write(user, changes, given, device, actor)
+        written = await self._write(user, given, _Writing(changes, move, device), actor)
         await self._sessions.revoke(written.ended)
         await self._contacts.changed(user.id)
         await self._push_tokens.tell(written.registration, actor)
         return written.user
 
-    async def _write(
-        self, user: StoredUser, changes: UserChanges, given: UserChange, device: Device | None, actor: Actor
-    ) -> "_Written":
-        user_id = user.id
+    async def _write(self, user: StoredUser, given: UserChange, writing: "_Writing", actor: Actor) -> "_Written":
         ended: Sequence[EndedSession] = []
         registration = None
         async with self._database.begin() as connection:
-            before = await locked(connection, user_id)
-            await users.change(connection, user_id, changes)
+            before = await locked(connection, user.id)
+            await users.change(connection, user.id, writing.changes)
             if "push_token" in given.model_fields_set:
-                registration = await self._push_tokens.replace_within(connection, user_id, device)
+                registration = await self._push_tokens.replace_within(connection, user.id, writing.device)
             if given.password is not None:
-                ended = await self._sessions.end_all(connection, user_id)
-                log.info("user.password_changed", user_id=str(user_id))
-                await self._audit.record(connection, actor, "user.password_changed", user_target(user_id))
-            after = await stored(connection, user_id)
+                ended = await self._sessions.end_all(connection, user.id)
+                await mailed_tokens.void(connection, user.id, ENDED_BY_PASSWORD)
+                log.info("user.password_changed", user_id=str(user.id))
+                await self._audit.record(connection, actor, "user.password_changed", user_target(user.id))
+            await self._move(connection, user, given, writing.move)
+            after = await stored(connection, user.id)
             if user.is_contact and not after.is_contact and given.password is None:
                 raise CurrentPasswordWrong  # claimed since it was looked at, so that nothing was proved
             change = changed(user_fields(before), user_fields(after))
-            await self._audit.record(connection, actor, change_action(change), user_target(user_id), change)
+            await self._audit.record(connection, actor, change_action(change), user_target(user.id), change)
         return _Written(after, ended, registration)
+
+    async def _move(self, connection: AsyncConnection, user: StoredUser, given: UserChange, move: Move) -> None:
+        match move:
+            case "confirmed" if given.email is not None:
+                await self._addresses.ask_to_confirm(connection, user.id, given.email)
+            case "at_once":
+                await self._addresses.tell_old(connection, user, "address_notice")
+
+
+@dataclass(frozen=True, slots=True)
+class _Writing:
+    changes: UserChanges
+    move: Move
+    device: Device | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,17 +120,27 @@ class _Written:
 
 def _touches_credentials(user: StoredUser, given: UserChange) -> bool:
     """A new password, or another address to log in with. The same address in a form that was sent back is no change."""
-    moves = given.email is not None and address_key(given.email) != address_key(user.email)
-    return given.password is not None or (moves and not user.is_contact)
+    return given.password is not None or (_moves(user, given) and not user.is_contact)
 
 
-def _columns(given: UserChange) -> UserChanges:
+def _moves(user: StoredUser, given: UserChange) -> bool:
+    return given.email is not None and address_key(given.email) != address_key(user.email)
+
+
+def _move(caller: Identity, user: StoredUser, given: UserChange) -> Move:
+    if not _moves(user, given):
+        return "none"
+    return "confirmed" if is_self(caller, user.id) else "at_once"
+
+
+def _columns(given: UserChange, move: Move) -> UserChanges:
     changes = preference_columns(given.preferences)
     if given.name is not None:
         changes["name"] = given.name
-    if given.email is not None:
-        changes["email"] = given.email
-        changes["email_key"] = address_key(given.email)
+    if given.email is not None and move == "none":
+        changes["email"] = given.email  # the same one, perhaps in other capitals
+    if given.email is not None and move == "at_once":
+        changes |= address_columns(given.email)
     if "language" in given.model_fields_set:
         changes["language"] = given.language
     return changes

@@ -12,6 +12,7 @@ from chassis.security import Role
 from user_service.errors import LastAdministrator, UserNotFound
 from user_service.repositories import api_keys, push_tokens, users
 from user_service.repositories.audit import user_fields, user_target
+from user_service.repositories.totp import acting_role
 from user_service.repositories.users import StoredUser, UserChanges, UserFilter
 from user_service.schemas.users import PreferencesChange
 from user_service.services.api_keys import ApiKeys
@@ -23,13 +24,21 @@ log = structlog.get_logger()
 
 class Users:
     def __init__(
-        self, database: Database, contacts: Contacts, sessions: Sessions, keys: ApiKeys, audit: AuditTrail
+        self,
+        database: Database,
+        contacts: Contacts,
+        sessions: Sessions,
+        keys: ApiKeys,
+        audit: AuditTrail,
+        *,
+        admins_need_totp: bool = False,
     ) -> None:
         self._database = database
         self._contacts = contacts
         self._sessions = sessions
         self._keys = keys
         self._audit = audit
+        self._acting_role = acting_role(admins_need_totp=admins_need_totp)
 
     async def find(self, user_id: UUID) -> StoredUser:
         """Raises UserNotFound."""
@@ -37,9 +46,9 @@ class Users:
             return await stored(connection, user_id)
 
     async def role_of(self, user_id: UUID) -> Role | None:
-        """None: there is no such user, or it is disabled."""
+        """As what the user may act. None: there is no such user, or it is disabled."""
         async with self._database.begin() as connection:
-            return await users.role_of(connection, user_id)
+            return await users.role_of(connection, user_id, self._acting_role)
 
     async def page(self, wanted: UserFilter, *, limit: int, offset: int) -> tuple[Sequence[StoredUser], int]:
         """One page, oldest first, and how many there are."""

@@ -1,0 +1,86 @@
+"""`/api/v1/users/{user_id}/totp`: administrators' second factors."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from chassis.audit import Acting
+from chassis.envelope import Envelope, answer
+from chassis.errors import Forbidden
+from chassis.openapi.refusals import refusals
+from chassis.security import Caller
+from user_service.dependencies import Parts, UserClaims, WritableUser
+from user_service.errors import (
+    CurrentPasswordWrong,
+    CurrentTotpWrong,
+    HashingBusy,
+    TooManyLogins,
+    TotpEnabled,
+    TotpNotSetUp,
+    UserNotFound,
+)
+from user_service.schemas.totp import RecoveryCodesView, TotpConfirmation, TotpRemoval, TotpRequest, TotpSecretView
+from user_service.services.access import is_self
+
+router = APIRouter(prefix="/api/v1/users/{user_id}/totp", tags=["auth"])
+NEVER_KEPT = {"Cache-Control": "no-store"}
+
+
+@router.post(
+    "",
+    operation_id="set_up_totp",
+    status_code=201,
+    response_model=Envelope[TotpSecretView],
+    summary="Set up one's second factor",
+    responses=refusals(UserNotFound, CurrentPasswordWrong, TooManyLogins, TotpEnabled, HashingBusy),
+)
+async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, parts: Parts) -> Response:
+    """For administrators, of themselves. It is asked for at logins once it is confirmed; setting up again before that makes
+    another secret."""
+    if not is_self(caller, user.id):
+        raise Forbidden
+    made = await parts.second_factors.begin(user, given.current_password)
+    return answer(
+        TotpSecretView(secret=made.secret, uri=made.uri), "Confirm it with a code", status=201, headers=NEVER_KEPT
+    )
+
+
+@router.post(
+    "/confirm",
+    operation_id="confirm_totp",
+    response_model=Envelope[RecoveryCodesView],
+    summary="Confirm one's second factor",
+    responses=refusals(UserNotFound, TotpNotSetUp, TotpEnabled, CurrentTotpWrong, TooManyLogins),
+)
+async def confirm_totp(
+    user: WritableUser, given: TotpConfirmation, caller: Caller, claims: UserClaims, actor: Acting, parts: Parts
+) -> Response:
+    """From now on logins need a code. Gives ten recovery codes, once. One's other sessions end; where administrators need a
+    second factor, refresh this one to act as such."""
+    if not is_self(caller, user.id):
+        raise Forbidden
+    session_id = UUID(claims.session_id) if claims.session_id else None
+    codes = await parts.second_factors.confirm(user.id, given.code, actor, session_id=session_id)
+    return answer(RecoveryCodesView(recovery_codes=codes), "The second factor is on", headers=NEVER_KEPT)
+
+
+@router.delete(
+    "",
+    operation_id="remove_totp",
+    response_model=Envelope[None],
+    summary="Remove a second factor",
+    responses=refusals(UserNotFound, TotpNotSetUp, CurrentPasswordWrong, CurrentTotpWrong, TooManyLogins, HashingBusy),
+)
+async def remove_totp(
+    user: WritableUser, caller: Caller, actor: Acting, parts: Parts, given: TotpRemoval | None = None
+) -> Response:
+    """One's own with `current_password` and a code. Another administrator's without: that user's sessions end."""
+    if is_self(caller, user.id):
+        given = given or TotpRemoval()
+        await parts.second_factors.remove_own(user.id, given.current_password, given.code, actor)
+    elif caller.kind == "user" and caller.is_admin:
+        await parts.second_factors.reset(user.id, actor)
+    else:
+        raise Forbidden
+    return answer(message="The second factor is removed")

@@ -1,0 +1,152 @@
+"""Addresses: that their owner reads their mail, and how one gives way to another.
+
+A new address of one's own waits until it is confirmed there. The old one is told, and may be taken back for a week, with a
+new password: whoever changed it knew the old one. Only of an address that was verified: any other may be a stranger's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from uuid import UUID
+
+import structlog
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.audit import NO_CHANGE, Actor, AuditTrail, Change, changed
+from chassis.database import Database
+from contracts.addresses import address_key
+from user_service.errors import EmailTaken, InvalidMailedToken, UserNotFound
+from user_service.repositories import mailed_tokens, users
+from user_service.repositories.audit import user_fields, user_target
+from user_service.repositories.mailed_tokens import Purpose, SpentToken
+from user_service.repositories.sessions import EndedSession
+from user_service.repositories.users import StoredUser, UserChanges
+from user_service.services.contacts import Contacts
+from user_service.services.mailed_tokens import ENDED_BY_ADDRESS, MailedTokens
+from user_service.services.password_gate import PasswordGate
+from user_service.services.sessions import Sessions
+from user_service.services.throttle import MailThrottle
+
+log = structlog.get_logger()
+
+
+class Addresses:
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
+        self,
+        database: Database,
+        tokens: MailedTokens,
+        throttle: MailThrottle,
+        gate: PasswordGate,
+        sessions: Sessions,
+        contacts: Contacts,
+        audit: AuditTrail,
+    ) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._throttle = throttle
+        self._gate = gate
+        self._sessions = sessions
+        self._audit = audit
+        self._contacts = contacts
+
+    async def verify(self, token: str, stranger: Actor) -> None:
+        """Raises InvalidMailedToken, also of an address that is no longer the user's."""
+        async with self._database.begin() as connection:
+            spent = await self._tokens.spend(connection, token, "verify_email")
+            if not await users.set_verified(connection, spent.user_id, address_key(spent.address)):
+                raise InvalidMailedToken
+            await self._record(connection, stranger, spent, "user.email_verified")
+        log.info("user.email_verified", user_id=str(spent.user_id))
+
+    async def mail_again(self, user: StoredUser, *, client: str) -> None:
+        """Asks to confirm the user's address; earlier mails no longer do. Raises TooManyMails, UserNotFound."""
+        await self._throttle.count(user.email, client=client)
+        async with self._database.begin() as connection:
+            if not await users.lock(connection, user.id):
+                raise UserNotFound
+            await mailed_tokens.void(connection, user.id, ["verify_email"])
+            await self._tokens.mail(connection, "verify_email", user.email, user_id=user.id)
+
+    async def allow_move(self, address: str, *, client: str) -> None:
+        """Before an address that somebody gave for their own is asked to confirm it. Raises TooManyMails, EmailTaken."""
+        await self._throttle.count(address, client=client)
+        async with self._database.begin() as connection:
+            if await users.id_of(connection, address_key(address)) is not None:
+                raise EmailTaken
+
+    async def ask_to_confirm(self, connection: AsyncConnection, user_id: UUID, address: str) -> None:
+        """It is the only one that is pending then."""
+        await mailed_tokens.void(connection, user_id, ["confirm_address"])
+        await self._tokens.mail(connection, "confirm_address", address, user_id=user_id)
+
+    async def tell_old(self, connection: AsyncConnection, user: StoredUser, purpose: Purpose) -> None:
+        """The address that `user` had is told of the change that was just made; what was mailed there is void."""
+        await mailed_tokens.void(connection, user.id, ENDED_BY_ADDRESS)
+        if user.email_verified_at is not None:
+            await self._tokens.mail(connection, purpose, user.email, user_id=user.id)
+
+    async def confirm(self, token: str, stranger: Actor) -> StoredUser:
+        """The user, with the new address. Raises InvalidMailedToken, and EmailTaken when somebody else was faster."""
+        async with self._database.begin() as connection:
+            spent = await self._tokens.spend(connection, token, "confirm_address")
+            before = await _found(connection, spent.user_id)
+            await _move(connection, spent)
+            await self.tell_old(connection, before, "take_back_address")
+            after = await _found(connection, before.id)
+            change = changed(user_fields(before), user_fields(after))
+            await self._record(connection, stranger, spent, "user.address_changed", change)
+        await self._contacts.changed(after.id)
+        log.info("user.address_changed", user_id=str(after.id))
+        return after
+
+    async def take_back(self, token: str, password: SecretStr, stranger: Actor) -> None:
+        """The old address is the user's again, with a new password; every session ends, and so does what other addresses were
+        mailed since.
+
+        Raises InvalidMailedToken, HashingBusy, and EmailTaken when the address is somebody else's by now.
+        """
+        await self._tokens.check(token, "take_back_address")
+        password_hash = await self._gate.hash(password)
+        async with self._database.begin() as connection:
+            spent = await self._tokens.spend(connection, token, "take_back_address")
+            before = await _found(connection, spent.user_id)
+            await _move(connection, spent)
+            await users.change(connection, spent.user_id, {"password_hash": password_hash})
+            await mailed_tokens.void(connection, spent.user_id, ENDED_BY_ADDRESS)
+            await mailed_tokens.void_after(connection, spent, "take_back_address")
+            ended: Sequence[EndedSession] = await self._sessions.end_all(connection, spent.user_id)
+            change = changed(user_fields(before), user_fields(await _found(connection, spent.user_id)))
+            await self._record(connection, stranger, spent, "user.address_taken_back", change)
+        await self._sessions.revoke(ended)
+        await self._contacts.changed(spent.user_id)
+        log.warning("user.address_taken_back", user_id=str(spent.user_id))
+
+    async def _record(
+        self,
+        connection: AsyncConnection,
+        stranger: Actor,
+        spent: SpentToken,
+        action: str,
+        change: Change | None = NO_CHANGE,
+    ) -> None:
+        """Whoever read the mail is the user."""
+        name = user_target(spent.user_id)
+        await self._audit.record(connection, replace(stranger, name=name), action, name, change)
+
+
+async def _found(connection: AsyncConnection, user_id: UUID) -> StoredUser:
+    user = await users.find(connection, user_id)
+    if user is None:
+        raise InvalidMailedToken
+    return user
+
+
+async def _move(connection: AsyncConnection, spent: SpentToken) -> None:
+    """To the address whose mail was just read."""
+    await users.change(connection, spent.user_id, address_columns(spent.address))
+    await users.set_verified(connection, spent.user_id, address_key(spent.address))
+
+
+def address_columns(address: str) -> UserChanges:
+    """Of an address that nobody has shown to be theirs."""
+    return {"email": address, "email_key": address_key(address), "email_verified_at": None}

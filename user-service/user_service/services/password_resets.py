@@ -1,0 +1,65 @@
+"""A new password for who has forgotten theirs, or never had one."""
+
+from dataclasses import replace
+
+import structlog
+from pydantic import SecretStr
+
+from chassis.audit import Actor, AuditTrail
+from chassis.database import Database
+from contracts.addresses import address_key
+from user_service.errors import InvalidMailedToken
+from user_service.repositories import mailed_tokens, users
+from user_service.repositories.audit import user_target
+from user_service.services.mailed_tokens import ENDED_BY_PASSWORD, MailedTokens
+from user_service.services.password_gate import PasswordGate
+from user_service.services.sessions import Sessions
+from user_service.services.throttle import MailThrottle
+
+log = structlog.get_logger()
+
+
+class PasswordResets:
+    def __init__(
+        self,
+        database: Database,
+        tokens: MailedTokens,
+        throttle: MailThrottle,
+        gate: PasswordGate,
+        sessions: Sessions,
+        audit: AuditTrail,
+    ) -> None:
+        self._database = database
+        self._tokens = tokens
+        self._throttle = throttle
+        self._gate = gate
+        self._sessions = sessions
+        self._audit = audit
+
+    async def request(self, email: str, *, client: str) -> None:
+        """Whether there is such an account is only looked up when the mail is handed over: until then nothing differs, time
+        included. Raises TooManyMails, for an unknown address too.
+        """
+        await self._throttle.count(email, client=client)
+        async with self._database.begin() as connection:
+            await self._tokens.mail(connection, "password_reset", email)
+
+    async def confirm(self, token: str, password: SecretStr, stranger: Actor) -> None:
+        """Ends every session; a contact is an account from then on.
+
+        Raises InvalidMailedToken, also when the user has another address by now, HashingBusy, and EmailTaken when there is an
+        account with the contact's address already.
+        """
+        await self._tokens.check(token, "password_reset")
+        password_hash = await self._gate.hash(password)
+        async with self._database.begin() as connection:
+            spent = await self._tokens.spend(connection, token, "password_reset")
+            await users.change(connection, spent.user_id, {"password_hash": password_hash})
+            if not await users.set_verified(connection, spent.user_id, address_key(spent.address)):
+                raise InvalidMailedToken
+            await mailed_tokens.void(connection, spent.user_id, ENDED_BY_PASSWORD)
+            ended = await self._sessions.end_all(connection, spent.user_id)
+            name = user_target(spent.user_id)
+            await self._audit.record(connection, replace(stranger, name=name), "user.password_reset", name)
+        await self._sessions.revoke(ended)
+        log.info("user.password_reset", user_id=str(spent.user_id))

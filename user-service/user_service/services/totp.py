@@ -1,0 +1,178 @@
+"""Second factors of administrators: one-time codes (RFC 6238), and ten recovery codes for when the device is lost."""
+
+import base64
+import hashlib
+import hmac
+import secrets
+import time
+from dataclasses import dataclass
+from uuid import UUID
+
+import pyotp
+import structlog
+from cryptography.fernet import Fernet, InvalidToken
+from pydantic import SecretStr
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.audit import Actor, AuditTrail
+from chassis.database import Database
+from chassis.errors import Forbidden
+from user_service.errors import CurrentTotpWrong, TotpEnabled, TotpNotSetUp, TotpRequired, WrongTotp
+from user_service.repositories import sessions as session_rows
+from user_service.repositories import totp
+from user_service.repositories.audit import user_target
+from user_service.repositories.totp import StoredTotp
+from user_service.repositories.users import StoredUser
+from user_service.services.password_gate import PasswordGate
+from user_service.services.sessions import Sessions
+from user_service.services.throttle import LoginThrottle
+
+log = structlog.get_logger()
+ISSUER = "Notifications"
+RECOVERY_CODES = 10
+RECOVERY_BYTES = 10
+CODE_DIGITS = 6
+SKEW_STEPS = (0, -1, 1)  # a code of the last half minute or the next one is good: clocks differ, and people type
+
+
+@dataclass(frozen=True, slots=True)
+class NewSecret:
+    """`uri` is what authenticator apps read as a QR code."""
+
+    secret: str
+    uri: str
+
+
+class SecondFactors:
+    def __init__(
+        self,
+        database: Database,
+        cipher: Fernet,
+        gate: PasswordGate,
+        throttle: LoginThrottle,
+        sessions: Sessions,
+        audit: AuditTrail,
+    ) -> None:
+        self._database = database
+        self._cipher = cipher
+        self._gate = gate
+        self._throttle = throttle
+        self._sessions = sessions
+        self._audit = audit
+
+    async def begin(self, user: StoredUser, password: SecretStr | None) -> NewSecret:
+        """A secret, in force once a code of it was given. With the password: a stolen token must not lock the owner out.
+
+        Raises Forbidden for who is no administrator, CurrentPasswordWrong, TooManyLogins, TotpEnabled.
+        """
+        if user.role != "admin":
+            raise Forbidden("Second factors are for administrators")
+        await self._gate.check_user(user.id, password)
+        secret = pyotp.random_base32()
+        async with self._database.begin() as connection:
+            if not await totp.begin(connection, user.id, self._cipher.encrypt(secret.encode()).decode()):
+                raise TotpEnabled
+        return NewSecret(secret, pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=ISSUER))
+
+    async def confirm(self, user_id: UUID, code: str, actor: Actor, *, session_id: UUID | None) -> list[str]:
+        """Puts it in force and gives the recovery codes. The user's other sessions end.
+
+        Raises TotpNotSetUp, TotpEnabled, CurrentTotpWrong, TooManyLogins.
+        """
+        stored = await self._stored(user_id)
+        if stored.confirmed_at is not None:
+            raise TotpEnabled
+        await self._throttle.count_code(str(user_id), stored.last_login_at)
+        step = self._step_of(stored, code)
+        if step is None:
+            raise CurrentTotpWrong
+        codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
+        async with self._database.begin() as connection:
+            if not await totp.confirm(connection, stored, step, [_hash(one) for one in codes]):
+                raise TotpEnabled
+            ended = await session_rows.end_others(connection, user_id, session_id)
+            await self._audit.record(connection, actor, "totp.enabled", user_target(user_id))
+        await self._sessions.revoke(ended)
+        log.info("totp.enabled", user_id=str(user_id))
+        return codes
+
+    async def admit(self, user_id: UUID, code: str | None) -> None:
+        """At a login whose password was right. Raises TotpRequired, WrongTotp, TooManyLogins."""
+        async with self._database.begin() as connection:
+            stored = await totp.find(connection, user_id)
+        if stored is None or stored.confirmed_at is None:
+            return
+        if code is None:
+            raise TotpRequired
+        if not await self._proved(stored, code):
+            raise WrongTotp
+
+    async def remove_own(self, user_id: UUID, password: SecretStr | None, code: str | None, actor: Actor) -> None:
+        """Raises TotpNotSetUp, CurrentPasswordWrong, CurrentTotpWrong, TooManyLogins."""
+        stored = await self._stored(user_id)
+        await self._gate.check_user(user_id, password)
+        if code is None or not await self._proved(stored, code):
+            raise CurrentTotpWrong
+        async with self._database.begin() as connection:
+            await totp.remove(connection, user_id)
+            await self._audit.record(connection, actor, "totp.removed", user_target(user_id))
+        log.info("totp.removed", user_id=str(user_id))
+
+    async def reset(self, user_id: UUID, actor: Actor) -> None:
+        """By another administrator; the user's sessions end. Raises TotpNotSetUp."""
+        async with self._database.begin() as connection:
+            if not await totp.remove(connection, user_id):
+                raise TotpNotSetUp
+            ended = await self._sessions.end_all(connection, user_id)
+            await self._audit.record(connection, actor, "totp.reset", user_target(user_id))
+        await self._sessions.revoke(ended)
+        log.warning("totp.reset", user_id=str(user_id))
+
+    async def _stored(self, user_id: UUID) -> StoredTotp:
+        async with self._database.begin() as connection:
+            stored = await totp.find(connection, user_id)
+        if stored is None:
+            raise TotpNotSetUp
+        return stored
+
+    async def _proved(self, stored: StoredTotp, code: str) -> bool:
+        """Uses the code up. Raises TooManyLogins."""
+        await self._throttle.count_code(str(stored.user_id), stored.last_login_at)
+        async with self._database.begin() as connection:
+            return await self._used(connection, stored, code)
+
+    async def _used(self, connection: AsyncConnection, stored: StoredTotp, code: str) -> bool:
+        if len(code) == CODE_DIGITS:
+            step = self._step_of(stored, code)
+            return step is not None and await totp.use_step(connection, stored.user_id, step)
+        used = await totp.use_recovery_code(connection, stored.user_id, _hash(code))
+        if used:
+            log.warning("totp.recovery_code_used", user_id=str(stored.user_id))
+        return used
+
+    def _step_of(self, stored: StoredTotp, code: str) -> int | None:
+        """Which half minute's code that is, counted since 1970."""
+        try:
+            secret = self._cipher.decrypt(stored.secret_encrypted).decode()
+        except InvalidToken:
+            log.warning("totp.under_another_secret", user_id=str(stored.user_id))
+            return None
+        codes = pyotp.TOTP(secret, digits=CODE_DIGITS)
+        now = int(time.time()) // codes.interval
+        good = [now + skew for skew in SKEW_STEPS if _same(codes.generate_otp(now + skew), code)]
+        return good[0] if good else None
+
+
+def _same(expected: str, given: str) -> bool:
+    return hmac.compare_digest(expected.encode(), given.encode())
+
+
+def _recovery_code() -> str:
+    """80 random bits, in groups of four."""
+    text = base64.b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode().lower()
+    return "-".join(text[place : place + 4] for place in range(0, len(text), 4))
+
+
+def _hash(recovery_code: str) -> str:
+    """However it was typed. A fast hash is enough: nobody guesses 80 random bits."""
+    return hashlib.sha256(recovery_code.replace("-", "").replace(" ", "").lower().encode()).hexdigest()
