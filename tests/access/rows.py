@@ -10,7 +10,7 @@ from typing import Any
 Json = dict[str, Any]
 CALLERS = (
     "nobody", "user", "other_user", "key_without_scope", "key_with_scope", "foreign_key", "admin", "service",
-    "service_elsewhere", "expired", "revoked_key", "logged_out", "ended_session",
+    "other_service", "service_elsewhere", "expired", "revoked_key", "logged_out", "ended_session",
 )  # fmt: skip
 
 
@@ -19,7 +19,8 @@ class Row:
     """`route` is a method and a path. `statuses` are by caller.
 
     `key_with_scope` has `scope` and nothing else. With `used_up`, a success takes away what the path names: everybody gets
-    things of their own. With `of_contact`, `{user_id}` is a contact of the application that the first two keys are of.
+    things of their own. `service` is the first of `by`, `other_service` one that is none of them. With `of_contact`, `{user_id}` is a
+    contact of the application that the first two keys are of.
     """
 
     route: str
@@ -29,6 +30,7 @@ class Row:
     used_up: bool = False
     query: str = ""
     of_contact: bool = False
+    by: tuple[str, ...] = ("api-gateway",)
 
     @property
     def method(self) -> str:
@@ -85,8 +87,14 @@ def anybody(route: str, status: int = 200, body: object = None) -> Row:
     return Row(route, dict.fromkeys(CALLERS, status), body=body)
 
 
-def services_only(route: str, status: int = 200, body: object = None, query: str = "") -> Row:
-    return Row(route, {caller: status if caller == "service" else 401 for caller in CALLERS}, body=body, query=query)
+def services_only(
+    route: str, status: int = 200, body: object = None, query: str = "", by: tuple[str, ...] = ("api-gateway",)
+) -> Row:
+    services = {"service": status, "other_service": 403}
+    return Row(route, {caller: services.get(caller, 401) for caller in CALLERS}, body=body, query=query, by=by)
+
+
+READERS = ("api-gateway", "email-service", "push-service")  # of users and templates
 
 
 def of_one_s_own(scope: str, status: int = 200) -> For:
@@ -176,11 +184,13 @@ USER_SERVICE = (
     of_admins(201).row("POST /api/v1/api-keys/{key_id}/rotate", used_up=True),
     of_admins().row("DELETE /api/v1/api-keys/{key_id}", used_up=True),
     anybody("GET /.well-known/jwks.json"),
-    services_only("GET /internal/users/{user_id}"),
+    services_only("GET /internal/users/{user_id}", by=READERS),
     services_only("GET /internal/audit"),
-    services_only("POST /internal/users/find", body={"ids": ["{user_id}"]}),
-    services_only("POST /internal/users/{user_id}/push-tokens/remove", body={"token": "{unique}"}),
-    services_only("POST /internal/api-keys/find", 404, {"hash": "0" * 64}),
+    services_only("POST /internal/users/find", body={"ids": ["{user_id}"]}, by=READERS),
+    services_only(
+        "POST /internal/users/{user_id}/push-tokens/remove", body={"token": "{unique}"}, by=("push-service",)
+    ),
+    services_only("POST /internal/api-keys/find", 404, {"hash": "0" * 64}, by=("api-gateway", "template-service")),
 )
 TEMPLATES, TEMPLATE = "/api/v1/templates", "/api/v1/templates/{code}"
 CONTENT = {"name": "Matrix", "content": "<p>Hello</p>"}
@@ -196,16 +206,16 @@ TEMPLATE_SERVICE = (
     of_applications("templates:read").row(f"GET {TEMPLATE}/versions"),
     of_applications("templates:write").row(f"POST {TEMPLATE}/versions/{{version}}/activate"),
     services_only("GET /internal/audit"),
-    services_only("POST /internal/templates/find", body={}),
-    services_only("GET /internal/templates/{code}"),
-    services_only("GET /internal/templates/{code}/active"),
+    services_only("POST /internal/templates/find", body={}, by=READERS),
+    services_only("GET /internal/templates/{code}", by=READERS),
+    services_only("GET /internal/templates/{code}/active", by=READERS),
 )
 NOTIFICATIONS, NOTIFICATION = "/api/v1/notifications", "/api/v1/notifications/{notification_id}"
 LETTER = {"notification_type": "email", "user_id": "{user_id}", "template_code": "{code}"}
 THIS_ONE = {"notification_ids": ["{notification_id}"]}
 REPORT = {"notification_id": "{notification_id}", "status": "delivered"}
 GATEWAY = (
-    services_only("POST /internal/notifications", 403, {}),  # for the user service alone
+    services_only("POST /internal/notifications", 422, {}, by=("user-service",)),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", LETTER),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}/batch", {"notifications": [LETTER]}),
     For(200, 200, 403, 200, 200, 200, scope="notifications:read").row(f"GET {NOTIFICATIONS}"),

@@ -12,7 +12,7 @@ from chassis.security import SigningKey, sign
 from chassis.security.service_tokens import ServiceTokens
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER, SCOPES
 from tests.access.rows import Json, Row
-from tests.e2e.system import ADMIN, KEYS, System
+from tests.e2e.system import ADMIN, MODULES, SECRET_KEY, SERVICE_KEYS, System
 from tests.servers.process import wait_until
 from user_service.services.signing_keys import StoredKeys
 
@@ -72,14 +72,15 @@ class World:
         """What that caller shows `service`; None for nobody."""
         if row.ends_session and caller in self._living:
             return self._token(ADMIN if caller == "admin" else self._other)
-        gateway = ServiceTokens(KEYS["SERVICE_SECRET"], "api-gateway")
+        known, stranger = row.by[0], next(one for one in MODULES if one not in row.by and one != service)
         return {
             "nobody": None,
             "key_without_scope": self._without,
             "key_with_scope": self._keys.get(row.scope, self._without),
             "foreign_key": self._foreign,
-            "service": gateway.issue(service),
-            "service_elsewhere": gateway.issue("nowhere"),
+            "service": ServiceTokens(SERVICE_KEYS[known]).issue(service),
+            "other_service": ServiceTokens(SERVICE_KEYS[stranger]).issue(service),
+            "service_elsewhere": ServiceTokens(SERVICE_KEYS[known]).issue("nowhere"),
             "user": things.token,
             **self._dead,
             **self._living,
@@ -173,6 +174,6 @@ class World:
     async def _signing_key(self) -> SigningKey:
         database = Database(self._system.databases["user-service"])
         try:
-            return await StoredKeys(database, KEYS["SECRET_KEY"]).current()
+            return await StoredKeys(database, SECRET_KEY).current()
         finally:
             await database.close()

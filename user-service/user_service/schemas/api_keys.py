@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import BaseModel, Field
 
-from chassis.fields import ONLY_NUMBERS, Instant
+from chassis.fields import ONLY_NUMBERS, Instant, TrueOrFalse
 from contracts.access import Scope
 from contracts.names import Name
 from user_service.repositories.api_keys import StoredApiKey
@@ -34,7 +34,7 @@ class ApiKeyRequest(BaseModel):
     name: Name
     application_id: UUID | None = Field(default=None, description="Null: a new application with the key's name")
     scopes: Annotated[list[Scope], Field(max_length=20)] = Field(default_factory=list)
-    test: bool = Field(default=False, description="What it sends goes the whole way, and to no provider")
+    test: TrueOrFalse = Field(default=False, description="What it sends goes the whole way, and to no provider")
     expires_at: Instant | None = Field(default=None, description="Within a year, which is what null means")
 
 
