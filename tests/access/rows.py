@@ -19,8 +19,8 @@ class Row:
     """`route` is a method and a path. `statuses` are by caller.
 
     `key_with_scope` has `scope` and nothing else. With `used_up`, a success takes away what the path names: everybody gets
-    things of their own. `service` is the first of `by`, `other_service` one that is none of them. With `of_contact`, `{user_id}` is a
-    contact of the application that the first two keys are of.
+    things of their own. `service` is the first of `by`, `other_service` none of them. With
+    `of_contact`, `{user_id}` is a contact of the application that the first two keys are of.
     """
 
     route: str

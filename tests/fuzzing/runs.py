@@ -68,6 +68,6 @@ def run(lab: Lab, service: str, caller: Caller, options: Sequence[str]) -> str |
 def _given(lab: Lab, caller: Caller) -> dict[str, object]:
     """What `hooks` reads."""
     leaver = {"email": f"{uuid4().hex}@example.com", "password": uuid4().hex}
-    lab.system.call("POST", "/users", {**leaver, "name": "Leaver"})
+    made = lab.system.call("POST", "/users", {**leaver, "name": "Leaver"})
     users = f"http://127.0.0.1:{lab.system.ports['user-service']}"
-    return {"credential": caller.credential, "spared": caller.ids, "leaver": leaver, "users": users}
+    return {"credential": caller.credential, "spared": (*caller.ids, made["id"]), "leaver": leaver, "users": users}

@@ -23,7 +23,7 @@ async def _token(gateway, address: str, template: str, number: int = 1) -> str:
     async with asyncio.timeout(20):
         while len(found := [m for m in gateway.sent_to(address) if m.template_code == f"system.{template}"]) < number:
             await asyncio.sleep(0.02)
-    return found[-1].variables["token"]
+    return found[number - 1].variables["token"]
 
 
 async def _verified(world, gateway, **more: object):

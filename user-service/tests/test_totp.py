@@ -7,7 +7,8 @@ import pyotp
 import pytest
 from sqlalchemy import text
 
-from user_service.services.admins import clear_totp, ensure_admin
+from user_service.repositories.audit import audit_trail
+from user_service.services.admins import AdminMaker, clear_totp, ensure_admin
 from user_service.services.passwords import Passwords
 
 PASSWORD = "correct horse"
@@ -165,10 +166,11 @@ async def test_the_operator_lets_a_locked_out_administrator_in(world) -> None:
     assert (await _login(world, admin)).status_code == 200
     await _enable(world, admin)
     passwords = Passwords(world.app.state.metrics.__class__(), workers=1)
+    maker = AdminMaker(world.database, passwords, audit_trail("s" * 32))
     person = {"email": admin.email, "name": "Ada", "password": "a new password"}
-    assert (await ensure_admin(world.database, passwords, **person)).outcome == "unchanged"
+    assert (await ensure_admin(maker, **person)).outcome == "unchanged"
     assert (await _login(world, admin)).json()["error"] == "totp_required"
-    assert (await ensure_admin(world.database, passwords, **person, promote=True)).outcome == "unlocked"
+    assert (await ensure_admin(maker, **person, promote=True)).outcome == "unlocked"
     passwords.close()
     assert (await _login(world, admin)).status_code == 200
 

@@ -20,11 +20,8 @@ SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
     wants_email boolean, wants_push boolean)
 """
 
-# In order of external id, so that two that write the same ones wait for each other instead of deadlocking.
-HOLD = text("""
-SELECT 1 FROM users WHERE application_id = :application_id AND external_id = ANY(CAST(:external_ids AS text[]))
-ORDER BY external_id FOR UPDATE
-""")
+# Groups of one application come one after the other: two that write the same ones would lock them in any order.
+TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('contacts:' || CAST(:application_id AS text), 0))")
 
 # Whoever has claimed an account decides about its address.
 UPDATE = text(f"""
@@ -79,6 +76,11 @@ async def id_of(connection: AsyncConnection, application_id: UUID, external_id: 
     return found
 
 
+async def take_turn(connection: AsyncConnection, application_id: UUID) -> None:
+    """Before a group is written, until the transaction ends."""
+    await connection.execute(TAKE_TURN, {"application_id": str(application_id)})
+
+
 async def add(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
@@ -96,8 +98,6 @@ async def update(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
     """Those that there are, by their external ids; their `id`s stay."""
-    names = {"external_ids": [contact.external_id for contact in contacts]}
-    await connection.execute(HOLD, {"application_id": application_id, **names})
     rows = await connection.execute(UPDATE, {"application_id": application_id, "rows": _rows(contacts)})
     return [WrittenContact(row.id, row.external_id, created=False) for row in rows]
 
