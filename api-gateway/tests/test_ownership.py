@@ -98,6 +98,15 @@ async def test_a_callback_says_only_the_status_and_touches_nothing_that_was_not_
         assert (told.status_code, told.json()["data"]) == (200, {"notification_id": name, "status": "delivered"})
 
 
+async def test_no_application_sends_in_the_words_of_the_system_itself(gateway) -> None:
+    gateway.peers.add_template(code="system.password_reset")
+    user = gateway.peers.add_user()
+    body = {"user_id": str(user.id), "template_code": "system.password_reset"}
+    refused = await gateway.send(**body, headers=_key(gateway, uuid4()))
+    assert (refused.status_code, refused.json()["error"]) == (403, "forbidden")
+    assert (await gateway.send(**body)).status_code == 202
+
+
 async def test_what_is_urgent_takes_a_scope_of_its_own(gateway) -> None:
     gateway.peers.add_template()
     plain, urgent = (_key(gateway, uuid4(), scopes) for scopes in (("notifications:write",), SCOPES))

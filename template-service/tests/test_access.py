@@ -51,6 +51,19 @@ async def test_each_scope_opens_its_routes_only(admin, welcome, client_with, acc
     assert refused.status_code == 403
 
 
+async def test_only_administrators_write_the_mails_of_the_system_itself(
+    admin, welcome, client_with, access_token, body
+) -> None:
+    code = "system.password_reset"
+    author = client_with(access_token(scope="templates:write"))
+    assert (await author.post(TEMPLATES, json={**body, "code": code})).status_code == 403
+    assert (await admin.post(TEMPLATES, json={**welcome, "code": code})).status_code == 201
+    for method, path in WRITES[1:]:
+        where = f"{TEMPLATES}{path.replace('welcome_email', code)}"
+        assert (await author.request(method, where, json=body)).status_code == 403, (method, path)
+        assert (await admin.request(method, where, json=body)).status_code == 200, (method, path)
+
+
 @pytest.mark.parametrize("path", INTERNAL)
 async def test_a_user_token_on_an_internal_route_is_refused(admin, client_with, path) -> None:
     assert (await admin.get(path)).status_code == 401

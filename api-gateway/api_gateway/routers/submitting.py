@@ -24,6 +24,7 @@ from chassis.security import Identity, authenticate
 from chassis.straight import body_of
 from chassis.tracing import trace_context
 from chassis.yielding import map_yielding
+from contracts.system_mails import SYSTEM_TEMPLATES
 from contracts.topology import URGENT
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
@@ -162,8 +163,11 @@ def _count(
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:
     """Users who may send do so to themselves only; anybody else is, to them, an unknown user. An application sends on its
-    channels, and what is urgent with the scope for that. Raises UserNotFound, Forbidden.
+    channels, and what is urgent with the scope for that. Nobody but administrators sends in the words of the system's own
+    mails. Raises UserNotFound, Forbidden.
     """
+    if asked.template_code.startswith(SYSTEM_TEMPLATES) and not identity.is_admin:
+        raise Forbidden("This template is for the mails of the system itself")
     if identity.kind == "user":
         if not identity.is_admin and str(asked.user_id) != identity.user_id:
             raise UserNotFound

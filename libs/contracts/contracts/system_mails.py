@@ -9,6 +9,9 @@ from contracts.recipients import Contract, EmailRecipient
 SYSTEM_CALLER = "service:"
 """What the caller of such a mail begins with; the service's name follows."""
 
+SYSTEM_TEMPLATES = "system."
+"""What the code of their templates begins with. Who writes one reads what opens accounts: administrators alone do."""
+
 # Their templates: the template service makes those that are missing, the user service fills them in.
 PASSWORD_RESET = "system.password_reset"  # noqa: S105 - a template's code
 VERIFY_EMAIL = "system.verify_email"

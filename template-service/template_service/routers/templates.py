@@ -9,7 +9,16 @@ from chassis.audit import Acting
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.errors import TooManyRequests
 from chassis.openapi.refusals import refusals
-from template_service.dependencies import Reader, TemplateCode, Writer, may_read, may_write, renders
+from template_service.dependencies import (
+    Author,
+    Reader,
+    TemplateCode,
+    Writer,
+    check_author,
+    may_read,
+    may_write,
+    renders,
+)
 from template_service.errors import InvalidTemplate, LanguageNotFound, TemplateExists, TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import ArchivedAnswer, TemplateAnswer, TemplateSummary
 from template_service.schemas.lists import LanguageQuery, TemplatesQuery, VersionQuery
@@ -28,11 +37,12 @@ CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, 
     responses=refusals(TemplateExists, InvalidTemplate, TooManyRequests),
     dependencies=[may_write, renders],
 )
-async def create(body: CreateTemplate, actor: Acting, writer: Writer) -> Response:
+async def create(body: CreateTemplate, author: Author, actor: Acting, writer: Writer) -> Response:
     """A code that exists gets the language added to it and keeps its name and description.
 
     An archived code comes back with this language only; its version numbers go on.
     """
+    check_author(author, body.code)
     view = await writer.create(body.new_template(), actor)
     return answer(TemplateAnswer.of_view(view), "Template created", status=201)
 
