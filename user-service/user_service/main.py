@@ -26,6 +26,7 @@ from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import API_GATEWAY, USER_SERVICE
 from user_service.dependencies import Services
+from user_service.derived_keys import cipher, derived_key
 from user_service.repositories.audit import audit_trail
 from user_service.routers import (
     account,
@@ -48,7 +49,6 @@ from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
 from user_service.services.authentication import CheckedAuthenticator
 from user_service.services.contacts import Contacts
-from user_service.services.derived_keys import cipher, derived_key
 from user_service.services.external_users import ExternalUsers
 from user_service.services.logins import Logins
 from user_service.services.mailed_tokens import MailedTokens, TokenMint

@@ -3,11 +3,9 @@
 from collections.abc import Mapping
 from uuid import UUID
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-
 from chassis.audit import AuditTrail, Change, Personal
 from contracts.addresses import address_key
+from user_service.derived_keys import derived_key
 from user_service.models import AuditEvent
 from user_service.repositories.applications import StoredApplication
 from user_service.repositories.users import StoredUser
@@ -15,8 +13,7 @@ from user_service.repositories.users import StoredUser
 
 def audit_trail(secret: str) -> AuditTrail:
     """`secret` is SECRET_KEY: with another one the same address has another fingerprint."""
-    key = HKDF(SHA256(), length=32, salt=None, info=b"user-service audit fingerprints").derive(secret.encode())
-    return AuditTrail(AuditEvent, key=key)
+    return AuditTrail(AuditEvent, key=derived_key(secret, "user-service audit fingerprints"))
 
 
 def user_target(user_id: UUID | str) -> str:

@@ -24,7 +24,6 @@ from user_service.schemas.totp import RecoveryCodesView, TotpConfirmation, TotpR
 from user_service.services.access import is_self
 
 router = APIRouter(prefix="/api/v1/users/{user_id}/totp", tags=["auth"])
-NEVER_KEPT = {"Cache-Control": "no-store"}
 
 
 @router.post(
@@ -41,9 +40,7 @@ async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, pa
     if not is_self(caller, user.id):
         raise Forbidden
     made = await parts.second_factors.begin(user, given.current_password)
-    return answer(
-        TotpSecretView(secret=made.secret, uri=made.uri), "Confirm it with a code", status=201, headers=NEVER_KEPT
-    )
+    return answer(TotpSecretView(secret=made.secret, uri=made.uri), "Confirm it with a code", status=201)
 
 
 @router.post(
@@ -62,7 +59,7 @@ async def confirm_totp(
         raise Forbidden
     session_id = UUID(claims.session_id) if claims.session_id else None
     codes = await parts.second_factors.confirm(user.id, given.code, actor, session_id=session_id)
-    return answer(RecoveryCodesView(recovery_codes=codes), "The second factor is on", headers=NEVER_KEPT)
+    return answer(RecoveryCodesView(recovery_codes=codes), "The second factor is on")
 
 
 @router.delete(

@@ -59,8 +59,7 @@ class ApiKeys:
 
         Raises Forbidden for a scope that the maker lacks, ApplicationNotFound.
         """
-        if not all(maker.allows(scope) for scope in request.scopes):
-            raise Forbidden("A key cannot have a scope that its maker lacks")
+        _check_scopes(maker, request.scopes)
         now = datetime.now(UTC)
         expires_at = request.expires_at or now + LIFETIME
         if not now < expires_at <= now + LIFETIME:
@@ -70,14 +69,12 @@ class ApiKeys:
             application_id = await self._application(connection, maker, request, actor)
             stored = await api_keys.add(
                 connection,
-                NewApiKey(
-                    id=uuid7(),
-                    user_id=UUID(maker.user_id),
+                _new(
+                    maker,
+                    key,
                     application_id=application_id,
                     name=request.name,
-                    prefix=key[:SHOWN_CHARACTERS],
-                    key_hash=hash_api_key(key),
-                    scopes=tuple(sorted(set(request.scopes))),
+                    scopes=sorted(set(request.scopes)),
                     expires_at=expires_at,
                 ),
             )
@@ -97,20 +94,17 @@ class ApiKeys:
             old = await api_keys.find(connection, key_id)
             if old is None:
                 raise ApiKeyNotFound
-            if not all(maker.allows(scope) for scope in old.scopes):
-                raise Forbidden("A key cannot have a scope that its maker lacks")
+            _check_scopes(maker, old.scopes)
             key = new_api_key(test=old.is_test)
             lifetime = LIFETIME if old.expires_at is None else min(LIFETIME, old.expires_at - old.created_at)
             stored = await api_keys.add(
                 connection,
-                NewApiKey(
-                    id=uuid7(),
-                    user_id=UUID(maker.user_id),
+                _new(
+                    maker,
+                    key,
                     application_id=old.application_id,
                     name=old.name,
-                    prefix=key[:SHOWN_CHARACTERS],
-                    key_hash=hash_api_key(key),
-                    scopes=tuple(old.scopes),
+                    scopes=old.scopes,
                     expires_at=now + lifetime,
                 ),
             )
@@ -165,6 +159,26 @@ class ApiKeys:
             "expires_at": made.expires_at,
         }
         await self._audit.record(connection, actor, "api_key.created", f"api_key:{made.id}", Change({}, after))
+
+
+def _check_scopes(maker: Identity, scopes: Sequence[str]) -> None:
+    if not all(maker.allows(scope) for scope in scopes):
+        raise Forbidden("A key cannot have a scope that its maker lacks")
+
+
+def _new(
+    maker: Identity, key: str, *, application_id: UUID, name: str, scopes: Sequence[str], expires_at: datetime
+) -> NewApiKey:
+    return NewApiKey(
+        id=uuid7(),
+        user_id=UUID(maker.user_id),
+        application_id=application_id,
+        name=name,
+        prefix=key[:SHOWN_CHARACTERS],
+        key_hash=hash_api_key(key),
+        scopes=tuple(scopes),
+        expires_at=expires_at,
+    )
 
 
 def _info(found: KeyInUse) -> ApiKeyInfo:

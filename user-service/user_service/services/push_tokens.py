@@ -53,10 +53,7 @@ class PushTokens:
         return replace(device, token=one_spelling(device.token))
 
     async def of_user(self, user_id: UUID) -> Sequence[StoredPushToken]:
-        """Raises UserNotFound."""
         async with self._database.begin() as connection:
-            if await users.find(connection, user_id) is None:
-                raise UserNotFound
             return await push_tokens.of_user(connection, user_id)
 
     async def add(self, user_id: UUID, given: PushTokenAddition, actor: Actor) -> Registration:

@@ -18,10 +18,10 @@ from chassis.database import Database
 from chassis.errors import Conflict, Unavailable
 from chassis.security import Jwks, KeySource, SharedSecret, SigningKey, generate_es256_key, public_jwk
 from contracts.lookups import USER_SERVICE
+from user_service.derived_keys import cipher
 from user_service.repositories import signing_keys
 from user_service.repositories.audit import audit_trail
 from user_service.repositories.signing_keys import StoredSigningKey
-from user_service.services.derived_keys import cipher
 
 log = structlog.get_logger()
 ITSELF = Actor(f"service:{USER_SERVICE}")

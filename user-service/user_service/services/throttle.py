@@ -7,9 +7,11 @@ process while it is away.
 
 import hashlib
 from datetime import datetime
+from functools import partial
 
 from redis.asyncio import Redis
 
+from chassis.errors import TooManyRequests
 from chassis.ratelimit import RateLimiter
 from contracts.addresses import address_key
 from user_service.errors import TooManyLogins, TooManyMails
@@ -18,14 +20,17 @@ from user_service.settings import UserSettings
 
 class LoginThrottle:
     def __init__(self, redis: Redis, settings: UserSettings) -> None:
-        self._pairs = _limiter(redis, settings, settings.login_failures, "login-pair")
-        self._accounts = _limiter(redis, settings, settings.login_account_attempts, "login-account")
-        self._clients = _limiter(redis, settings, settings.login_client_attempts, "login-client")
-        self._codes = _limiter(redis, settings, settings.login_failures, "login-code")
+        limiter = partial(
+            RateLimiter, redis, period_seconds=settings.login_window_seconds, processes=settings.processes
+        )
+        self._pairs = limiter(limit=settings.login_failures, name="login-pair")
+        self._accounts = limiter(limit=settings.login_account_attempts, name="login-account")
+        self._clients = limiter(limit=settings.login_client_attempts, name="login-client")
+        self._codes = limiter(limit=settings.login_failures, name="login-code")
 
     async def count_client(self, address: str) -> None:
         """Raises TooManyLogins."""
-        await _count(self._clients, address)
+        await _count(self._clients, address, TooManyLogins)
 
     async def count_account(self, name: str, last_login_at: datetime | None, *, client: str = "") -> None:
         """Raises TooManyLogins. `name` is the address key or id; no such account counts like one. `client`: the address
@@ -35,13 +40,13 @@ class LoginThrottle:
         begins anew, and only failures add up. Addresses do not go into Redis.
         """
         account = f"{name} {last_login_at}"
-        await _count(self._pairs, _digest(f"{account} {client}"))
-        await _count(self._accounts, _digest(account))
+        await _count(self._pairs, _digest(f"{account} {client}"), TooManyLogins)
+        await _count(self._accounts, _digest(account), TooManyLogins)
 
     async def count_code(self, name: str, last_login_at: datetime | None) -> None:
         """A one-time code that is tried by who knows the password: from wherever, as six digits are soon guessed. Raises
         TooManyLogins."""
-        await _count(self._codes, _digest(f"{name} {last_login_at}"))
+        await _count(self._codes, _digest(f"{name} {last_login_at}"), TooManyLogins)
 
 
 class MailThrottle:
@@ -49,15 +54,14 @@ class MailThrottle:
     known here, and for each that they are asked for from."""
 
     def __init__(self, redis: Redis, settings: UserSettings) -> None:
-        self._addresses = _mail_limiter(redis, settings, settings.account_mails_per_hour, "mail-address")
-        self._clients = _mail_limiter(redis, settings, settings.account_mails_per_client_per_hour, "mail-client")
+        limiter = partial(RateLimiter, redis, period_seconds=3_600, processes=settings.processes)
+        self._addresses = limiter(limit=settings.account_mails_per_hour, name="mail-address")
+        self._clients = limiter(limit=settings.account_mails_per_client_per_hour, name="mail-client")
 
     async def count(self, address: str, *, client: str) -> None:
         """Raises TooManyMails."""
-        for limiter, name in ((self._clients, client), (self._addresses, _digest(address_key(address)))):
-            decision = await limiter.check(name)
-            if not decision.allowed:
-                raise TooManyMails(headers=decision.headers())
+        await _count(self._clients, client, TooManyMails)
+        await _count(self._addresses, _digest(address_key(address)), TooManyMails)
 
     async def allows(self, address: str, *, client: str) -> bool:
         """Counts it, too."""
@@ -72,16 +76,7 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _limiter(redis: Redis, settings: UserSettings, limit: int, name: str) -> RateLimiter:
-    seconds = settings.login_window_seconds
-    return RateLimiter(redis, limit=limit, period_seconds=seconds, name=name, processes=settings.processes)
-
-
-def _mail_limiter(redis: Redis, settings: UserSettings, limit: int, name: str) -> RateLimiter:
-    return RateLimiter(redis, limit=limit, period_seconds=3_600, name=name, processes=settings.processes)
-
-
-async def _count(limiter: RateLimiter, caller: str) -> None:
+async def _count(limiter: RateLimiter, caller: str, refusal: type[TooManyRequests]) -> None:
     decision = await limiter.check(caller)
     if not decision.allowed:
-        raise TooManyLogins(headers=decision.headers())
+        raise refusal(headers=decision.headers())
