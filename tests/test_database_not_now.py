@@ -9,7 +9,7 @@ import itertools
 import json
 import random
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -25,6 +25,7 @@ from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, SERVICES, Ports
 from devstack.postgres import start_postgres
 from devstack.stack import running_stack
 from devstack.story import TEMPLATE
+from tests.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
 NOBODY = str(uuid4())
@@ -187,12 +188,6 @@ def operations(service: str) -> list[str]:
     own = {path: item for path, item in document["paths"].items() if service != "api-gateway" or path not in forwarded}
     public = [f"{method.upper()} {path}" for path, item in own.items() for method in item]
     return sorted([*public, *INTERNAL.get(service, [])], key=lambda one: (one.startswith("DELETE"), "logout" in one))
-
-
-async def eventually(condition: Callable[[], Awaitable[bool]], seconds: float = 30) -> None:
-    async with asyncio.timeout(seconds):
-        while not await condition():
-            await asyncio.sleep(0.05)
 
 
 def _free_ports() -> Ports:

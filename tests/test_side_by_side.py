@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.side_by_side import NOTHING_COLLECTED, ROOT, SYSTEM, run, worse
+from tests.side_by_side import CROSSING, NOTHING_COLLECTED, ROOT, run, with_redis_of_its_own, worse
 
 
 @pytest.mark.parametrize(
@@ -21,9 +21,15 @@ def test_whatever_fails_in_either_fails_the_run(statuses: tuple[int, int], resul
     assert worse(*statuses) == result
 
 
-@pytest.mark.parametrize("folder", SYSTEM)
-def test_what_the_one_leaves_out_the_other_has(folder: str) -> None:
-    assert list((ROOT / folder).glob("test_*.py"))
+def test_what_the_one_leaves_out_the_other_has() -> None:
+    """pytest says nothing of a folder to ignore that is not there."""
+    assert list((ROOT / CROSSING).glob("*/test_*.py"))
+
+
+def test_neither_empties_the_others_redis() -> None:
+    changed = with_redis_of_its_own({"TEST_REDIS_URL": "redis://127.0.0.1:6400/0", "HOME": "/home/x"})
+    assert changed == {"TEST_REDIS_URL": "redis://127.0.0.1:6400/1", "HOME": "/home/x"}
+    assert with_redis_of_its_own({"HOME": "/home/x"}) == {"HOME": "/home/x"}
 
 
 def test_a_path_is_run_alone(capfd: pytest.CaptureFixture[str]) -> None:

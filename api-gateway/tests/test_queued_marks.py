@@ -1,6 +1,5 @@
 """The queued-mark waits a moment (ADR 20): most rows need none by then, and nothing that anybody relies on changes."""
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -24,6 +23,7 @@ from chassis.data_keys import DataKeys
 from chassis.database import Database
 from contracts.messages import NotificationMessage, StatusEvent
 from tests.brokers import BrokerThatMayBeAway
+from tests.eventually import eventually
 
 NEVER = 1_000.0  # half a lease at most, which is longer than a test
 
@@ -41,12 +41,6 @@ async def _report(gateway, message: NotificationMessage, status: str, **fields: 
     """As a worker says it: with what the message said."""
     said = {"queued_at": message.queued_at, "replay": message.replay}
     await gateway.report(str(message.notification_id), status, **said | fields)
-
-
-async def _eventually(holds: Callable[[], Awaitable[bool]]) -> None:
-    async with asyncio.timeout(10):
-        while not await holds():
-            await asyncio.sleep(0.02)
 
 
 def _marks(gateway) -> QueuedMarks:
@@ -164,7 +158,7 @@ async def test_what_was_moved_by_who_does_not_say_when_it_was_queued_is_marked_a
     async def marked() -> bool:
         return (await gateway.story(name))["queued_at"] is not None
 
-    await _eventually(marked)
+    await eventually(marked)
     story = await gateway.story(name)
     assert (story["status"], _steps(story)) == ("delivered", ["accepted", "queued", "delivered"])
     assert _at(story["queued_at"]) == message.queued_at
@@ -209,7 +203,7 @@ async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellabl
         await relay.run_once()
         return broker.away
 
-    await _eventually(relayed)
+    await eventually(relayed)
     refused = await living.http.delete(f"/api/v1/notifications/{name}", headers=living.token())
     assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
 
@@ -226,7 +220,7 @@ async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
     async def relayed() -> bool:
         return await _relay(gateway).run_once() > 0
 
-    await _eventually(relayed)
+    await eventually(relayed)
     [(row, lease)] = held
     await outbox._release([letter(row, lease, created_at=lease.at)])
     refused = await gateway.http.delete(f"/api/v1/notifications/{name}", headers=gateway.token())
@@ -244,7 +238,7 @@ async def test_a_copy_that_a_relay_publishes_is_not_counted_again(start) -> None
     async def moved_on() -> bool:
         return _at((await gateway.story(str(message.notification_id)))["queued_at"]) >= again.queued_at
 
-    await _eventually(moved_on)
+    await eventually(moved_on)
     assert _counted(gateway, "queued") == 1
 
 
@@ -307,7 +301,7 @@ async def test_while_the_database_is_away_marks_wait_for_it(marks) -> None:
         await operator.execute(END_SESSIONS)
         with capture_logs() as events:
             queued.confirmed([mark], by=_far())
-            await _eventually(_put_off(events))
+            await eventually(_put_off(events))
         assert await operator.fetchval("SELECT status FROM notifications WHERE id = $1", mark.round.id) == "pending"
         await operator.execute("SET default_transaction_read_only = off")
         await operator.execute(f'ALTER DATABASE "{name}" RESET default_transaction_read_only')
@@ -316,7 +310,7 @@ async def test_while_the_database_is_away_marks_wait_for_it(marks) -> None:
             status = await operator.fetchval("SELECT status FROM notifications WHERE id = $1", mark.round.id)
             return bool(status == "queued")
 
-        await _eventually(marked)
+        await eventually(marked)
         await queued.close()
         assert registry.get_sample_value("notifications_total", {"type": "email", "status": "queued"}) == 1
     finally:
