@@ -20,7 +20,7 @@ import pytest
 
 from chassis.security import ServiceTokens
 from chassis.service_keys import development_key
-from contracts.lookups import API_GATEWAY, PUSH_SERVICE
+from contracts.lookups import API_GATEWAY, PUSH_SERVICE, USER_SERVICE
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, SERVICES, Ports
 from devstack.postgres import start_postgres
 from devstack.stack import running_stack
@@ -59,7 +59,10 @@ BODIES: Mapping[str, object] = {
     "POST /internal/templates/find": {"active": ["welcome_email"]},
     "POST /internal/api-keys/find": {"hash": "0" * 64},
     "POST /internal/users/{user_id}/push-tokens/remove": {"token": "gone"},
+    "POST /internal/exports": {"user_id": NOBODY},
+    "POST /internal/ledger/erase": {"ids": [NOBODY]},
 }
+ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE}
 # What services ask each other; these are not in the public documents.
 LEDGER = f"GET /internal/ledger?first={NOBODY}&last={NOBODY}"
 SUPPRESSION = f"/internal/suppressions/{'0' * 64}"
@@ -70,13 +73,14 @@ INTERNAL = {
         "POST /internal/api-keys/find",
         "POST /internal/users/{user_id}/push-tokens/remove",
     ],
+    "api-gateway": ["POST /internal/exports"],
     "template-service": [
         "GET /internal/templates/{code}",
         "GET /internal/templates/{code}/active",
         "POST /internal/templates/find",
     ],
-    "email-service": [LEDGER, f"GET {SUPPRESSION}", f"DELETE {SUPPRESSION}"],
-    "push-service": [LEDGER],
+    "email-service": [LEDGER, "POST /internal/ledger/erase", f"GET {SUPPRESSION}", f"DELETE {SUPPRESSION}"],
+    "push-service": [LEDGER, "POST /internal/ledger/erase"],
 }
 # Certainly writes: in a read-only database these are a 503, whatever the caches know.
 WRITES = (
@@ -139,7 +143,7 @@ class Running:
             path, body = path.replace(f"{{{name}}}", value), body.replace(f"{{{name}}}", value)
         headers = {"Content-Type": "application/json"}
         if path.startswith("/internal"):
-            caller = PUSH_SERVICE if path.endswith("/push-tokens/remove") else API_GATEWAY
+            caller = ASKED_BY.get(path.rpartition("/")[2], API_GATEWAY)
             token = ServiceTokens(development_key(caller)).issue(service)
             headers["Authorization"] = f"Bearer {token}"
         content = body if method in {"POST", "PUT", "PATCH"} else None

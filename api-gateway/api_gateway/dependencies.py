@@ -11,6 +11,8 @@ from api_gateway.services.auditing import AuditReader
 from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.erasing import Eraser
+from api_gateway.services.exporting import Exporter
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.system_mails import SystemMails
@@ -32,6 +34,8 @@ class Desk:
     reconciler: Reconciler
     commands: Commands
     audit: AuditReader
+    eraser: Eraser
+    exporter: Exporter
     limits: CallerLimits
     strangers: RateLimiter
     metrics: GatewayMetrics

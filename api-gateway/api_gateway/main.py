@@ -21,6 +21,8 @@ from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
 from api_gateway.services.counting import GatewayMetrics, ReadingMetrics
 from api_gateway.services.directory import Directory
+from api_gateway.services.erasing import Eraser
+from api_gateway.services.exporting import Exporter
 from api_gateway.services.forwarding import Forwarder
 from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.known import fetched_or_known
@@ -130,6 +132,7 @@ class Gateway:
         self.reader = Reader(self.database, self.keys)
         self.housekeeping = Housekeeping(self.database, retention_days=settings.retention_days)
         self.reconciler = Reconciler(self.database, self.workers)
+        self.eraser = Eraser(self.database, self.broker, self.metrics, self.workers)
         self.watch = Watch(
             self.reconciler,
             self.database,
@@ -153,6 +156,8 @@ class Gateway:
                 metrics=self.metrics,
             ),
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
+            eraser=self.eraser,
+            exporter=Exporter(self.database, self.keys),
             limits=CallerLimits(
                 self.redis, everybody=self.settings.rate_limit_per_minute, processes=self.settings.processes
             ),
@@ -227,6 +232,7 @@ class Gateway:
         for loop in loops:
             loop.cancel()
         await asyncio.gather(*loops, return_exceptions=True)
+        await self.eraser.close()
         await self.reports.close()
         await self.outbox.close()
         await self.store.close()

@@ -32,6 +32,7 @@ from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
 from chassis.security import SigningKey, sign
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
+from contracts.erasing import LedgerErasure, LedgerErasureOrder
 from contracts.lookups import (
     TEMPLATE_CACHE,
     USER_CACHE,
@@ -67,6 +68,7 @@ class Peers:
     ledgers: dict[str, LedgerTotals] = field(default_factory=dict)
     ended: list[StatusEvent] = field(default_factory=list)
     open: set[UUID] = field(default_factory=set)
+    forgotten: dict[str, set[UUID]] = field(default_factory=dict)
 
     def add_user(self, **changes: object) -> UserContact:
         user = UserContact(
@@ -115,6 +117,15 @@ class Peers:
         async def api_key(request: Request) -> Response:
             return self._found("api key", self.api_keys.get((await request.json())["hash"]))
 
+        self._add_ledgers(app)
+
+        @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
+        async def echo(request: Request) -> Response:
+            return answer({"path": request.url.path, "headers": dict(request.headers)})
+
+        return app
+
+    def _add_ledgers(self, app: FastAPI) -> None:
         @app.get("/{channel}/internal/ledger")
         async def ledger(channel: str, first: UUID, last: UUID) -> Response:
             return self._found(f"{channel} ledger {first} {last}", self.ledgers.get(channel))
@@ -123,11 +134,10 @@ class Peers:
         async def find(channel: str, question: LedgerQuestion) -> Response:
             return self._found(f"{channel} ledger find", self._findings(set(question.ids)))
 
-        @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
-        async def echo(request: Request) -> Response:
-            return answer({"path": request.url.path, "headers": dict(request.headers)})
-
-        return app
+        @app.post("/{channel}/internal/ledger/erase")
+        async def erase(channel: str, order: LedgerErasureOrder) -> Response:
+            self.forgotten.setdefault(channel, set()).update(order.ids)
+            return self._found(f"{channel} ledger erase", LedgerErasure(deliveries=len(order.ids), open=0))
 
     def _findings(self, ids: set[UUID]) -> LedgerFindings:
         ended = tuple(one for one in self.ended if one.notification_id in ids)

@@ -144,6 +144,9 @@ USER_SERVICE = (
     of_one_application("users:read").row(f"GET {USER}/preferences", of_contact=True),
     of_one_application("users:write").row(f"PUT {USER}/preferences", BOTH, of_contact=True),
     of_one_application("users:write").row(f"DELETE {USER}", of_contact=True, used_up=True),
+    of_one_application("users:read").row(f"GET {USER}/export", of_contact=True),
+    For(200, 404, 403, 404, 404, 200, scope="users:read").row(f"GET {USER}/export"),
+    For(403, 403, 403, 404, 404, 404, scope="users:read").row("GET /api/v1/erasures/{erasure_id}"),
     of_one_s_own("users:read").row(f"GET {USER}"),
     of_one_s_own("users:write").row(f"PATCH {USER}", {"name": "Ada"}),
     of_one_s_own("users:write").row(f"PUT {USER}", {"name": "Ada", "email": "{email}"}),
@@ -216,6 +219,8 @@ THIS_ONE = {"notification_ids": ["{notification_id}"]}
 REPORT = {"notification_id": "{notification_id}", "status": "delivered"}
 GATEWAY = (
     services_only("POST /internal/notifications", 422, {}, by=("user-service",)),
+    services_only("POST /internal/erasures", body={"user_id": "{erasure_id}"}, by=("user-service",)),
+    services_only("POST /internal/exports", body={"user_id": "{user_id}"}, by=("user-service",)),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", LETTER),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}/batch", {"notifications": [LETTER]}),
     For(200, 200, 403, 200, 200, 200, scope="notifications:read").row(f"GET {NOTIFICATIONS}"),
@@ -235,6 +240,7 @@ GATEWAY = (
 LEDGER = (
     services_only("GET /internal/ledger", query="first={notification_id}&last={notification_id}"),
     services_only("POST /internal/ledger/find", body={"ids": ["{notification_id}"]}),
+    services_only("POST /internal/ledger/erase", body={"ids": ["{erasure_id}"]}),
 )
 SUPPRESSIONS = (
     services_only("GET /internal/suppressions/{fingerprint}", 404),

@@ -5,7 +5,7 @@ import json
 import time
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 from chassis.database import Database
 from chassis.security import SigningKey, sign
@@ -37,6 +37,7 @@ class Things:
     token: str
     version: str = "1"
     fingerprint: str = "0" * 64
+    erasure_id: str = str(UUID(int=0))
 
     def filled(self, text: str) -> str:
         for name, value in {**asdict(self), "unique": f"u{uuid4().hex}"}.items():

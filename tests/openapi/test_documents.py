@@ -19,9 +19,9 @@ PUBLIC = {
     "get_readiness", "request_password_reset", "reset_password", "verify_email", "confirm_address", "take_back_address",
 }  # fmt: skip
 VERBS = {
-    "activate", "add", "archive", "cancel", "confirm", "create", "delete", "disable", "enable", "end", "get", "list",
-    "log", "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "request", "resend", "reset",
-    "retry", "revoke", "rotate", "set", "take", "update", "verify",
+    "activate", "add", "archive", "cancel", "confirm", "create", "delete", "disable", "enable", "end", "export",
+    "get", "list", "log", "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "request", "resend",
+    "reset", "retry", "revoke", "rotate", "set", "take", "update", "verify",
 }  # fmt: skip
 
 

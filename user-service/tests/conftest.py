@@ -6,7 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from fastapi import FastAPI, Request
@@ -20,6 +20,7 @@ from chassis.database import Database
 from chassis.envelope import answer as enveloped
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.service_keys import development_key
+from contracts.erasing import ErasureOrder, ErasureProgress, ExportFindings, ExportQuestion
 from contracts.system_mails import SystemMail
 from devstack.serving import serving
 from tests.openapi.conformance import Conformance
@@ -133,17 +134,31 @@ class Key:
 
 @dataclass
 class Gateway:
-    """Takes mails, each once, and shows them. `refuses` is a status to refuse them with."""
+    """Takes mails, each once, and shows them. `refuses` is a status to refuse them with. `progress` None: no erasing now."""
 
     url: str = ""
     mails: list[SystemMail] = field(default_factory=list)
     refuses: int | None = None
     loses_answers: int = 0
     asked: int = 0
+    progress: ErasureProgress | None = field(default_factory=lambda: ErasureProgress(finished=True))
+    erased: list[UUID] = field(default_factory=list)
+    exported: ExportFindings = field(default_factory=lambda: ExportFindings(notifications=(), more=False))
+    questions: list[ExportQuestion] = field(default_factory=list)
 
     def app(self) -> FastAPI:
         app = FastAPI()
         callers = ServiceCallers(UserSettings(_env_file=None).service_public_keys, "api-gateway")
+
+        @app.post("/internal/erasures")
+        async def erase(order: ErasureOrder) -> Answer:
+            self.erased.append(order.user_id)
+            return enveloped(self.progress) if self.progress else Answer(status_code=503)
+
+        @app.post("/internal/exports")
+        async def export(question: ExportQuestion) -> Answer:
+            self.questions.append(question)
+            return enveloped(self.exported)
 
         @app.post("/internal/notifications")
         async def take(mail: SystemMail, request: Request) -> Answer:

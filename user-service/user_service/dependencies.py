@@ -17,6 +17,8 @@ from user_service.services.addresses import Addresses
 from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
 from user_service.services.contacts import Contacts
+from user_service.services.erasures import Erasures
+from user_service.services.exports import Exports
 from user_service.services.external_users import ExternalUsers
 from user_service.services.logins import Logins
 from user_service.services.password_resets import PasswordResets
@@ -42,6 +44,8 @@ class Services:
     push_tokens: PushTokens
     contacts: Contacts
     logins: Logins
+    erasures: Erasures
+    exports: Exports
     second_factors: SecondFactors
     password_resets: PasswordResets
     addresses: Addresses

@@ -15,6 +15,10 @@ class ApplicationNotFound(NotFound):
     code, message = "application_not_found", "There is no application by that id"
 
 
+class ErasureNotFound(NotFound):
+    code, message = "erasure_not_found", "There is no erasure by that id"
+
+
 class SessionNotFound(NotFound):
     code, message = "session_not_found", "The user has no such session"
 

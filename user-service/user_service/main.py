@@ -33,6 +33,7 @@ from user_service.routers import (
     api_keys,
     applications,
     auth,
+    erasures,
     external_users,
     internal,
     jwks,
@@ -49,6 +50,8 @@ from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
 from user_service.services.authentication import CheckedAuthenticator
 from user_service.services.contacts import Contacts
+from user_service.services.erasures import Erasures
+from user_service.services.exports import Exports
 from user_service.services.external_users import ExternalUsers
 from user_service.services.logins import Logins
 from user_service.services.mailed_tokens import MailedTokens, TokenMint
@@ -80,10 +83,11 @@ DESCRIPTION = ServiceDescription(
         {"name": "api keys", "description": "Keys of applications"},
     ),
 )
-MAIL_SECONDS = 1.0
+LOOP_SECONDS = 1.0
 ROUTERS = (
     external_users,
     users,
+    erasures,
     preferences,
     push_tokens,
     sessions,
@@ -115,8 +119,8 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     """The service. A Redis that is passed in is not closed."""
     base = _foundation(settings, redis or connect_redis(settings.redis_url))
     revoked = RevokedTokens(base.redis)
-    services = _services(base, revoked)
     gateway = _gateway(base, tracing)
+    services = _services(base, revoked, gateway)
     mails = AccountMails(base.database, gateway, base.mint, page=settings.account_url)
 
     @contextlib.asynccontextmanager
@@ -127,9 +131,9 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
                 stack.push_async_callback(base.redis.aclose)
             stack.callback(base.passwords.close)
             stack.push_async_callback(gateway.close)
-            stack.push_async_callback(
-                _stop, asyncio.create_task(repeat("mails", mails.run_once, every_seconds=MAIL_SECONDS))
-            )
+            for name, run_once in (("mails", mails.run_once), ("erasures", services.erasures.run_once)):
+                loop = asyncio.create_task(repeat(name, run_once, every_seconds=LOOP_SECONDS))
+                stack.push_async_callback(_stop, loop)
             await _prepare_key(services.signing_keys)
             days = settings.audit_retention_days
             await stack.enter_async_context(sweeping(base.database, base.audit, retention_days=days))
@@ -185,7 +189,7 @@ async def _stop(loop: "asyncio.Task[None]") -> None:
     await asyncio.gather(loop, return_exceptions=True)
 
 
-def _services(base: Foundation, revoked: RevokedTokens) -> Services:
+def _services(base: Foundation, revoked: RevokedTokens, gateway: ServiceClient) -> Services:
     settings, database, redis, audit = base.settings, base.database, base.redis, base.audit
     keys = _signing_keys(settings, database)
     access = AccessTokens(keys, seconds=settings.access_token_expire_minutes * 60)
@@ -218,6 +222,8 @@ def _services(base: Foundation, revoked: RevokedTokens) -> Services:
         push_tokens=devices,
         contacts=contacts,
         logins=Logins(database, gate, factors, sessions, audit, base.refused, base.registry),
+        erasures=Erasures(database, gateway, audit),
+        exports=Exports(database, gateway, audit),
         second_factors=factors,
         password_resets=PasswordResets(database, tokens, mails, gate, sessions, audit),
         addresses=addresses,

@@ -33,7 +33,9 @@ EVENT = """id uuid, status text, code text, detail text, sealed_detail text, pro
     replay int, queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
 APPLY = text(f"""
 WITH g AS (
-    SELECT given.id, given.status, given.code, given.detail, given.sealed_detail, given.provider_message_id, given.attempts,
+    SELECT given.id, given.status, given.code, given.provider_message_id, given.attempts,
+        CASE WHEN n.recipient IS NOT NULL THEN given.detail END AS detail,  -- else who it was for is erased
+        CASE WHEN n.recipient IS NOT NULL THEN given.sealed_detail END AS sealed_detail,
         given.replay, given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at,
         n.queued_at IS NULL AS unmarked,
         CASE WHEN n.queued_at IS NOT NULL THEN n.queued_at

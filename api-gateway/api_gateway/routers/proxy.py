@@ -13,7 +13,7 @@ from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
 router = APIRouter(prefix="/api/v1", include_in_schema=False)
 
 # What each service owns below /api/v1; the OpenAPI document takes these paths from the service's own.
-OWNED = {USER_SERVICE: ("users", "auth", "applications", "api-keys"), TEMPLATE_SERVICE: ("templates",)}
+OWNED = {USER_SERVICE: ("users", "erasures", "auth", "applications", "api-keys"), TEMPLATE_SERVICE: ("templates",)}
 FORWARDED = tuple(f"/api/v1/{name}" for names in OWNED.values() for name in names)
 # Also those that no path has: the owner knows, and says in `Allow`, which ones there are.
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]

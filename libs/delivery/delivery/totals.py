@@ -1,5 +1,6 @@
 """What a worker tells of its ledger: totals, for the proof that nothing was lost, and the ends of single notifications,
-whose report may have been. The gateway's tokens only. All workers of a channel share one ledger: each answers for all.
+whose report may have been. And how it forgets who is gone. The gateway's tokens only. All workers of a channel share one
+ledger: each answers for all.
 """
 
 from collections.abc import Collection
@@ -11,6 +12,7 @@ from starlette.responses import Response
 
 from chassis.envelope import answer
 from chassis.security import calling_service
+from contracts.erasing import LedgerErasureOrder
 from contracts.lookups import API_GATEWAY, LedgerFindings, LedgerQuestion
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
@@ -41,6 +43,13 @@ async def find(question: LedgerQuestion, request: Request) -> Response:
             open=tuple(one for one, event in ends.items() if event is None),
         )
     )
+
+
+@router.post("/erase")
+async def erase(order: LedgerErasureOrder, request: Request) -> Response:
+    """`contracts.erasing.LedgerErasure`."""
+    ledger: Ledger = request.app.state.ledger
+    return answer(await ledger.erase(order.ids))
 
 
 def _end(notification_id: UUID, channel: Channel, rows: Collection[Closed | InOtherHands]) -> StatusEvent | None:

@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
+from contracts.erasing import LedgerErasure
 from delivery.ledger import Claim, Claimed, Closed, InOtherHands, Ledger, LedgerRepository, NotADelivery, Recorded
 
 NO_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
@@ -362,3 +363,22 @@ async def test_totals_are_of_the_ids_that_are_asked_for(claim_on, ledger_of) -> 
     for first, last in ((NO_ID, claim.notification_id), (after, LAST_ID)):
         found = await ledger.totals(first, last)
         assert (found.sent, found.fingerprint, found.deliveries) == (0, "0", {})
+
+
+async def test_of_who_is_gone_a_providers_words_go_and_what_waits_is_due_at_once(claim_on, ledger_of, database) -> None:
+    ledger, ended, waiting, flying, other = ledger_of("w1"), *(claim_on() for _ in range(4))
+    for claim in (ended, waiting, flying, other):
+        await ledger.take(claim)
+    for claim, state in ((ended, "failed"), (waiting, "retry"), (other, "retry")):
+        row = Recorded(claim.notification_id, claim.recipient, state=state, attempts=1, detail="no Zoe", delay=3_600)
+        await ledger.record(row)
+    ids = [claim.notification_id for claim in (ended, waiting, flying)]
+    assert await ledger.erase(ids) == LedgerErasure(deliveries=3, open=2)
+    async with database.begin() as connection:
+        rows = await connection.execute(text("SELECT notification_id, detail FROM email_deliveries"))
+        assert {row.notification_id for row in rows if row.detail} == {other.notification_id}
+    due = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    assert [item.notification_id for item in due] == [waiting.notification_id]
+    sent = Recorded(flying.notification_id, flying.recipient, state="sent", attempts=1)
+    assert await ledger.record(sent), "who has it in hand goes on"
+    assert await ledger.erase([*ids, UUID(int=1)]) == LedgerErasure(deliveries=3, open=1)

@@ -3,6 +3,7 @@
 from user_service.models.access import ApiKey, Application, Session, SigningKeyRow
 from user_service.models.audit import AuditEvent
 from user_service.models.base import Base, table_of
+from user_service.models.erasures import Erasure
 from user_service.models.mailed_tokens import MailedToken
 from user_service.models.totp import Totp
 from user_service.models.users import PushToken, User
@@ -12,6 +13,7 @@ __all__ = [
     "Application",
     "AuditEvent",
     "Base",
+    "Erasure",
     "MailedToken",
     "PushToken",
     "Session",

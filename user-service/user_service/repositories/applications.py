@@ -63,6 +63,12 @@ async def page(connection: AsyncConnection, *, limit: int, offset: int) -> Seque
     return [StoredApplication(*row) for row in await connection.execute(query)]
 
 
+async def owned_by(connection: AsyncConnection, user_id: UUID) -> Sequence[StoredApplication]:
+    """Oldest first."""
+    query = select(*_COLUMNS).where(APPLICATIONS.c.owner_id == user_id).order_by(APPLICATIONS.c.id)
+    return [StoredApplication(*row) for row in await connection.execute(query)]
+
+
 async def count(connection: AsyncConnection) -> int:
     return (await connection.execute(select(func.count()).select_from(APPLICATIONS))).scalar_one()
 

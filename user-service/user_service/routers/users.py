@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from chassis.audit import Acting, Actor
 from chassis.envelope import Envelope, Meta, Page, answer
-from chassis.errors import Forbidden, Unauthorized, Unavailable, field_error
+from chassis.errors import DependencyUnavailable, Forbidden, Unauthorized, Unavailable, field_error
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller, authenticate, require, require_admin
 from contracts.addresses import address_key
@@ -25,6 +25,7 @@ from user_service.errors import (
     UserNotFound,
 )
 from user_service.repositories.users import StoredUser, UserFilter
+from user_service.schemas.erasures import ErasureView, ExportQuery, ExportView, export_content
 from user_service.schemas.lists import UsersQuery
 from user_service.schemas.users import SignUp, UserChange, UserReplacement, UserView
 
@@ -139,11 +140,27 @@ async def enable_user(user: WritableUser, actor: Acting, parts: Parts) -> Respon
 
 @router.delete(
     "/{user_id}",
-    response_model=Envelope[None],
+    response_model=Envelope[ErasureView],
     summary="Delete a user",
     responses=refusals(UserNotFound, LastAdministrator),
 )
 async def delete_user(user: WritableUser, actor: Acting, parts: Parts) -> Response:
-    """For good, with devices, sessions and API keys."""
-    await parts.users.remove(user.id, actor)
-    return answer(message="User deleted")
+    """For good, with devices, sessions and API keys. What other services keep about the user is erased from then on: what is
+    scheduled is cancelled, and of what was sent only counts and times stay. The answer is the receipt, which
+    `GET /api/v1/erasures/{id}` tells anew."""
+    return answer(ErasureView.of(await parts.users.remove(user.id, actor)), "User deleted")
+
+
+@router.get(
+    "/{user_id}/export",
+    operation_id="export_user",
+    response_model=Envelope[ExportView],
+    summary="Export everything about a user",
+    responses=refusals(UserNotFound, DependencyUnavailable),
+)
+async def export_user(
+    user: ReadableUser, query: Annotated[ExportQuery, Query()], caller: Caller, actor: Acting, parts: Parts
+) -> Response:
+    """For the user and administrators; for keys with `users:read` what their application sent to a contact of its own."""
+    export = await parts.exports.export(user, caller, actor, cursor=query.cursor, limit=query.limit)
+    return answer(export_content(export))

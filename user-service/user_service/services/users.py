@@ -12,9 +12,11 @@ from chassis.security import Role
 from user_service.errors import LastAdministrator, UserNotFound
 from user_service.repositories import api_keys, push_tokens, users
 from user_service.repositories.audit import user_fields, user_target
+from user_service.repositories.erasures import StoredErasure
 from user_service.repositories.totp import acting_role
 from user_service.repositories.users import StoredUser, UserChanges, UserFilter
 from user_service.schemas.users import PreferencesChange
+from user_service.services import erasures
 from user_service.services.api_keys import ApiKeys
 from user_service.services.contacts import Contacts
 from user_service.services.sessions import Sessions
@@ -100,13 +102,17 @@ class Users:
         await self._audit.record(connection, actor, action, user_target(user_id), change)
         return after
 
-    async def remove(self, user_id: UUID, actor: Actor) -> None:
-        """Everything about the user goes: devices, sessions, API keys. Raises LastAdministrator, UserNotFound."""
+    async def remove(self, user_id: UUID, actor: Actor) -> StoredErasure:
+        """Everything about the user goes: devices, sessions and API keys now, what other services have by and by.
+
+        Raises LastAdministrator, UserNotFound.
+        """
         async with self._database.begin() as connection:
             await _keep_an_administrator(connection, user_id)
             before = await locked(connection, user_id)  # nobody logs in meanwhile
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
+            erasure = await erasures.order(connection, before, sessions=len(live), api_keys=len(key_hashes))
             await push_tokens.hold(connection, user_id)  # in their order; those that go with the user have none
             await users.remove(connection, user_id)
             change = changed(user_fields(before), {})
@@ -114,7 +120,8 @@ class Users:
         await self._contacts.changed(user_id)
         await self._keys.forget(key_hashes)
         await self._sessions.revoke(live)
-        log.info("user.removed", user_id=str(user_id))
+        log.info("user.removed", user_id=str(user_id), erasure_id=str(erasure.id))
+        return erasure
 
 
 async def stored(connection: AsyncConnection, user_id: UUID) -> StoredUser:

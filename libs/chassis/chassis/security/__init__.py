@@ -11,7 +11,7 @@ from chassis.security.dependencies import (
     require,
     require_admin,
 )
-from chassis.security.identity import ApiKeyDirectory, Authenticator, Identity, is_test_caller
+from chassis.security.identity import ApiKeyDirectory, Authenticator, Identity, callers_of_application, is_test_caller
 from chassis.security.jwks import Jwks
 from chassis.security.jwt import TokenKind, sign
 from chassis.security.keys import (
@@ -47,6 +47,7 @@ __all__ = [
     "VerificationKey",
     "api_key_cache",
     "authenticate",
+    "callers_of_application",
     "calling_service",
     "generate_es256_key",
     "hash_api_key",

@@ -14,12 +14,18 @@ from chassis.security.tokens import TokenVerifier
 ADMIN_SCOPE = "admin"
 
 
+KEY_CALLER = "key:"  # how the caller of an application begins
 TEST_CALLER = "test:"  # how the caller of a test key begins
 
 
 def is_test_caller(caller: str) -> bool:
     """Whether what that caller sends goes to no provider."""
     return caller.startswith(TEST_CALLER)
+
+
+def callers_of_application(application_id: object) -> list[str]:
+    """What an application's live and test keys call by (`Identity.caller`)."""
+    return [f"{kind}{application_id}" for kind in (KEY_CALLER, TEST_CALLER)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +58,7 @@ class Identity:
         """
         if self.kind == "user":
             return f"user:{self.subject}"
-        return f"{TEST_CALLER if self.test else 'key:'}{self.application_id or self.subject}"
+        return f"{TEST_CALLER if self.test else KEY_CALLER}{self.application_id or self.subject}"
 
     @property
     def is_admin(self) -> bool:

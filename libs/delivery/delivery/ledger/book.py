@@ -7,6 +7,7 @@ from uuid import UUID
 
 from chassis.database import Database
 from chassis.groupcommit import GroupCommit, rounds
+from contracts.erasing import LedgerErasure
 from contracts.lookups import LedgerTotals
 from contracts.topology import URGENT
 from delivery.ledger.repository import (
@@ -99,6 +100,11 @@ class Ledger:
             return await self._repository.remove(
                 connection, after=after, before=before, ended_before=ended_before, largest=largest
             )
+
+    async def erase(self, notification_ids: Sequence[UUID]) -> LedgerErasure:
+        """Of recipients who are gone (see the repository)."""
+        async with self._database.begin() as connection:
+            return await self._repository.erase(connection, notification_ids)
 
     async def beat(self, *, silence_seconds: float) -> None:
         """This worker is alive, and counts as dead once it has been silent for so long."""

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.jsons import to_json_text
 from chassis.statements import Executes
+from contracts.erasing import LedgerErasure
 from contracts.lookups import LedgerTotals
 from delivery.ledger import statements
 from delivery.ledger.personal import PersonalColumns
@@ -172,6 +173,7 @@ class LedgerRepository:
         self._totals = statements.for_channel(statements.TOTALS, channel)
         self._sent = statements.for_channel(statements.SENT, channel)
         self._remove = statements.for_channel(statements.REMOVE, channel)
+        self._erase = statements.for_channel(statements.ERASE, channel, suppression_list)
         self._beat = statements.for_channel(statements.BEAT, channel)
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
@@ -303,6 +305,11 @@ class LedgerRepository:
         parameters = {"after": after, "bound": before, "ended_before": ended_before, "largest": largest}
         row = (await connection.execute(self._remove, parameters)).one()
         return row.removed, None if row.reached is None else UUID(row.reached)
+
+    async def erase(self, connection: AsyncConnection, notification_ids: Sequence[UUID]) -> LedgerErasure:
+        """Forgets what providers said of the recipients of these notifications, and ends what waits as soon as can be."""
+        rows = (await connection.execute(self._erase, {"ids": list(notification_ids)})).all()
+        return LedgerErasure(deliveries=len(rows), open=sum(row.open for row in rows))
 
     async def beat(self, connection: Executes, *, silence_seconds: float) -> None:
         """This worker is alive."""

@@ -204,6 +204,20 @@ SELECT (SELECT count(*) FROM gone) AS removed,
        (SELECT CASE WHEN count(*) = :largest THEN max(notification_id::text) END FROM stretch) AS reached
 """
 
+# Of people who are gone: what a provider said of them, whatever the state. What waits to be tried again is due now: a worker
+# takes it up and finds nobody, so that it ends as everything does; its message goes with its end. An address that must not be
+# sent to stays so: a delivery's key is the first half of its fingerprint.
+ERASE = f"""
+WITH theirs AS (
+    SELECT d.notification_id, d.recipient FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
+    ORDER BY d.notification_id, d.recipient FOR UPDATE OF d
+){{unmasked}}
+UPDATE {{deliveries}} d SET detail = NULL, sealed_detail = NULL,
+    next_attempt_at = CASE WHEN d.state = 'retry' THEN now() ELSE d.next_attempt_at END
+FROM theirs t WHERE d.notification_id = t.notification_id AND d.recipient = t.recipient
+RETURNING d.recipient, d.state IN ('claimed', 'sending', 'retry', 'requeued') AS open
+"""  # noqa: S608 - constants of ours
+
 BEAT = """
 INSERT INTO {workers} AS w (id, heartbeat_at, steady_since) VALUES (:owner, clock_timestamp(), clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(),
@@ -219,9 +233,24 @@ LEAVE = "DELETE FROM {workers} WHERE id = :owner OR heartbeat_at < now() - inter
 _ON_LIST = "coalesce((SELECT true FROM {suppression_list} s WHERE s.fingerprint = g.fingerprint LIMIT 1), false)"
 
 
+_UNMASKED = """, unmasked AS (
+    UPDATE {suppression_list} s SET masked = 'erased' FROM (SELECT DISTINCT recipient FROM theirs) t
+    WHERE s.fingerprint >= t.recipient AND s.fingerprint < t.recipient || 'g'
+)"""
+
+
 def for_channel(statement: str, channel: str, suppression_list: str | None = None) -> TextClause:
     """The statement over the tables of `channel` (constants of ours, never input)."""
-    suppressed = "false" if suppression_list is None else _ON_LIST.format(suppression_list=suppression_list)
+    suppressed, unmasked = (
+        ("false", "")
+        if suppression_list is None
+        else (part.format(suppression_list=suppression_list) for part in (_ON_LIST, _UNMASKED))
+    )
     return text(
-        statement.format(deliveries=f"{channel}_deliveries", workers=f"{channel}_workers", suppressed=suppressed)
+        statement.format(
+            deliveries=f"{channel}_deliveries",
+            workers=f"{channel}_workers",
+            suppressed=suppressed,
+            unmasked=unmasked,
+        )
     )

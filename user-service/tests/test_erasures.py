@@ -1,0 +1,152 @@
+"""Deleting a user is the beginning of an erasure, whose receipt says when it is complete."""
+
+from datetime import timedelta
+from uuid import UUID, uuid4
+
+import pytest
+from sqlalchemy import text
+
+from chassis.audit import AuditQuestion
+from contracts.erasing import ErasureProgress
+from tests.dumping import dump
+from tests.eventually import eventually
+from user_service.services import erasures
+
+CONTACT = {"name": "Zoe Marked", "email": "zoe.marked@example.com", "push_token": "device-marked"}
+
+
+@pytest.fixture
+async def world(make_world, gateway):
+    return await make_world(api_gateway_url=gateway.url)
+
+
+@pytest.fixture
+def settled(monkeypatch) -> None:
+    """Every look is late enough."""
+    monkeypatch.setattr(erasures, "SETTLED", timedelta(0))
+    monkeypatch.setattr(erasures.Erasures.__init__, "__kwdefaults__", {"settled": timedelta(0)})
+
+
+async def _receipt(by, erasure_id: str) -> dict:
+    answered = await by.call("GET", f"/api/v1/erasures/{erasure_id}")
+    assert answered.status_code == 200, answered.text
+    return answered.json()["data"]
+
+
+async def _completed(by, erasure_id: str) -> dict:
+    async def complete() -> bool:
+        await _due_now(by.world)  # a look that failed is made again when its lease is over
+        return (await _receipt(by, erasure_id))["completed_at"] is not None
+
+    await eventually(complete)
+    return await _receipt(by, erasure_id)
+
+
+async def _due_now(world) -> None:
+    async with world.database.begin() as connection:
+        await connection.execute(text("UPDATE erasures SET due_at = now() WHERE due_at IS NOT NULL"))
+
+
+async def test_the_receipt_counts_what_there_was_and_is_complete_when_the_gateway_has_nothing_open(
+    world, gateway, settled
+) -> None:
+    admin, person = await world.admin(), await world.user(name="Zoe Marked", push_token="device-marked")
+    gateway.progress = ErasureProgress(finished=True, open=1, notifications=3, deliveries=4, failed_messages=2)
+    deleted = (await person.call("DELETE")).json()["data"]
+    assert (deleted["user_id"], deleted["completed_at"]) == (person.id, None)
+    assert (deleted["erased"]["devices"], deleted["erased"]["sessions"]) == (1, 1)
+
+    async def counted() -> bool:
+        return (await _receipt(admin, deleted["id"]))["erased"]["notifications"] == 3
+
+    await eventually(counted)
+    assert (await _receipt(admin, deleted["id"]))["completed_at"] is None, "one is on its way"
+    gateway.progress = ErasureProgress(finished=True, notifications=3, deliveries=4, failed_messages=1)
+    receipt = await _completed(admin, deleted["id"])
+    removed = receipt["erased"].pop("failed_messages")
+    assert receipt["erased"] == {"devices": 1, "sessions": 1, "api_keys": 0, "notifications": 3, "deliveries": 4}
+    assert removed >= 3, "each look tells what it removed"
+    assert set(gateway.erased) == {UUID(person.id)}
+    whole = await dump(world.settings.database_url)
+    for marked in ("Zoe Marked", person.email, "device-marked"):
+        assert marked not in whole
+    async with world.database.begin() as connection:
+        [event] = (await world.audit.find(connection, AuditQuestion(action="user.erased"))).events
+    assert (event.target, event.actor) == (f"user:{person.id}", "service:user-service")
+    assert event.after["notifications"] == 3
+    asked = len(gateway.erased)
+    await world.app.state.services.erasures.run_once()
+    assert len(gateway.erased) == asked, "it is done with"
+
+
+async def test_a_look_too_early_is_not_the_last_one(world, gateway) -> None:
+    """Somebody may still accept, or write, by a copy of the user."""
+    admin, person = await world.admin(), await world.user()
+    deleted = (await person.call("DELETE")).json()["data"]
+
+    async def asked() -> bool:
+        return bool(gateway.erased)
+
+    await eventually(asked)
+    assert (await _receipt(admin, deleted["id"]))["completed_at"] is None
+    gateway.progress = ErasureProgress(finished=True, seconds=40.0)
+    async with world.database.begin() as connection:
+        await connection.execute(
+            text("UPDATE erasures SET requested_at = now() - interval '60 seconds', due_at = now()")
+        )
+    before = len(gateway.erased)
+
+    async def asked_again() -> bool:
+        return len(gateway.erased) > before
+
+    await eventually(asked_again)
+    assert (await _receipt(admin, deleted["id"]))["completed_at"] is None, "that look began too early"
+    gateway.progress = ErasureProgress(finished=True, seconds=1.0)
+    await _completed(admin, deleted["id"])
+
+
+async def test_it_goes_on_when_the_gateway_is_back_and_after_a_restart(make_world, gateway, settled) -> None:
+    away = await make_world()
+    admin, person = await away.admin(), await away.user()
+    deleted = (await person.call("DELETE")).json()["data"]
+    gateway.progress = None
+    back = await make_world(api_gateway_url=gateway.url, database_url=away.settings.database_url)
+    await _due_now(back)
+
+    async def asked() -> bool:
+        return bool(gateway.erased)
+
+    await eventually(asked)
+    assert (await _receipt(admin, deleted["id"]))["completed_at"] is None
+    gateway.progress = ErasureProgress(finished=True)
+    await _completed(admin, deleted["id"])
+
+
+async def test_what_is_not_finished_counts_for_nothing_yet(world, gateway, settled) -> None:
+    admin, person = await world.admin(), await world.user()
+    gateway.progress = ErasureProgress(finished=False)
+    deleted = (await person.call("DELETE")).json()["data"]
+
+    async def asked_twice() -> bool:
+        return len(gateway.erased) > 1
+
+    await eventually(asked_twice)
+    assert (await _receipt(admin, deleted["id"]))["completed_at"] is None
+    gateway.progress = ErasureProgress(finished=True, notifications=1)
+    assert (await _completed(admin, deleted["id"]))["erased"]["notifications"] == 1
+
+
+async def test_a_receipt_is_for_administrators_and_for_the_application_whose_contact_it_was(world) -> None:
+    key, other = await world.api_key("users:write", "users:read"), await world.api_key("users:read")
+    contact = (await key.call("POST", "/api/v1/users", json=CONTACT)).json()["data"]
+    deleted = (await key.call("DELETE", f"/api/v1/users/{contact['id']}")).json()["data"]
+    path = f"/api/v1/erasures/{deleted['id']}"
+    assert (await key.call("GET", path)).json()["data"]["user_id"] == contact["id"]
+    assert (await (await world.admin()).call("GET", path)).status_code == 200
+    foreign = await other.call("GET", path)
+    missing = await other.call("GET", f"/api/v1/erasures/{uuid4()}")
+    assert (foreign.status_code, foreign.json()) == (404, missing.json())
+    person = await world.user()
+    own = (await (await world.user()).call("DELETE")).json()["data"]
+    assert (await other.call("GET", f"/api/v1/erasures/{own['id']}")).status_code == 404, "nobody's contact"
+    assert (await person.call("GET", path)).status_code == 403

@@ -1,0 +1,27 @@
+"""`/api/v1/erasures`: what has become of people who were deleted."""
+
+from uuid import UUID
+
+from fastapi import APIRouter, Depends
+from starlette.responses import Response
+
+from chassis.envelope import Envelope, answer
+from chassis.openapi.refusals import refusals
+from chassis.security import Caller, require
+from user_service.dependencies import Parts
+from user_service.errors import ErasureNotFound
+from user_service.schemas.erasures import ErasureView
+
+router = APIRouter(prefix="/api/v1/erasures", tags=["users"])
+
+
+@router.get(
+    "/{erasure_id}",
+    response_model=Envelope[ErasureView],
+    summary="Get the receipt of an erasure",
+    responses=refusals(ErasureNotFound),
+    dependencies=[Depends(require("users:read"))],
+)
+async def get_erasure(erasure_id: UUID, caller: Caller, parts: Parts) -> Response:
+    """Deleting a user names it. For administrators, and keys with `users:read` of the application whose contact it was."""
+    return answer(ErasureView.of(await parts.erasures.find(erasure_id, caller)))

@@ -1,0 +1,157 @@
+"""What a person may have of what is kept about them, and the receipt of its end."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import orjson
+from pydantic import BaseModel, ConfigDict, Field
+
+from contracts.erasing import MAX_EXPORT_PAGE, ExportedNotification
+from contracts.recipients import Channel
+from contracts.status import Status
+from user_service.repositories.erasures import StoredErasure
+from user_service.schemas.applications import ApplicationView
+from user_service.schemas.examples import shown
+from user_service.schemas.push_tokens import PushTokenView
+from user_service.schemas.users import ID, USER, UserView
+from user_service.services.exports import Export
+
+NOTIFICATION = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c60"
+
+
+class ErasedCounts(BaseModel):
+    """How much there was of each kind. What is on its way when a user is deleted is counted when it has ended."""
+
+    devices: int = 0
+    sessions: int = 0
+    api_keys: int = 0
+    notifications: int = 0
+    deliveries: int = 0
+    failed_messages: int = 0
+
+
+class ErasureView(BaseModel):
+    """The receipt. `completed_at` null: something is still in a queue or with a provider; ask again."""
+
+    model_config = shown(
+        {
+            "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5f",
+            "user_id": ID,
+            "requested_at": "2026-01-01T12:00:00Z",
+            "completed_at": "2026-01-01T12:00:31Z",
+            "erased": {
+                "devices": 2,
+                "sessions": 1,
+                "api_keys": 0,
+                "notifications": 17,
+                "deliveries": 18,
+                "failed_messages": 1,
+            },
+        }
+    )
+
+    id: UUID
+    user_id: UUID
+    requested_at: datetime
+    completed_at: datetime | None
+    erased: ErasedCounts
+
+    @classmethod
+    def of(cls, erasure: StoredErasure) -> "ErasureView":
+        return cls(
+            id=erasure.id,
+            user_id=erasure.user_id,
+            requested_at=erasure.requested_at,
+            completed_at=erasure.completed_at,
+            erased=ErasedCounts(**erasure.erased),
+        )
+
+
+class ExportQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    cursor: UUID | None = Field(default=None, description="`next_cursor` of the page before")
+    limit: int = Field(default=MAX_EXPORT_PAGE, ge=1, le=MAX_EXPORT_PAGE, description="Notifications in a page")
+
+
+class ExportedNotificationView(BaseModel):
+    """A notification that was sent to the user. `variables` null: a mail of the system's own."""
+
+    notification_id: UUID
+    notification_type: Channel
+    template_code: str
+    language: str | None
+    status: Status
+    code: str | None
+    detail: str | None
+    variables: dict[str, Any] | None
+    recipient: dict[str, Any] | None
+    created_at: datetime
+    queued_at: datetime | None
+    sent_at: datetime | None
+    ended_at: datetime | None
+
+
+class ExportedSession(BaseModel):
+    """Where the user is logged in."""
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+
+
+class ExportView(BaseModel):
+    """Everything about a user. Pages differ in `notifications` only, oldest first; `next_cursor` null: the last page."""
+
+    model_config = shown(
+        {
+            "user": USER,
+            "devices": [],
+            "sessions": [],
+            "applications": [],
+            "notifications": [
+                {
+                    "notification_id": NOTIFICATION,
+                    "notification_type": "email",
+                    "template_code": "welcome",
+                    "language": "en",
+                    "status": "sent",
+                    "code": None,
+                    "detail": None,
+                    "variables": {"name": "John"},
+                    "recipient": {"name": "John Doe", "email": "john@example.com"},
+                    "created_at": "2026-01-01T12:00:00Z",
+                    "queued_at": "2026-01-01T12:00:00Z",
+                    "sent_at": "2026-01-01T12:00:01Z",
+                    "ended_at": None,
+                }
+            ],
+            "next_cursor": None,
+        }
+    )
+
+    user: UserView
+    devices: list[PushTokenView]
+    sessions: list[ExportedSession]
+    applications: list[ApplicationView]
+    notifications: list[ExportedNotificationView]
+    next_cursor: UUID | None
+
+
+def export_content(export: Export) -> dict[str, object]:
+    """As `ExportView` says, with what people and senders wrote as it came, every digit of it."""
+    told = export.page.notifications
+    return {
+        "user": UserView.of(export.user),
+        "devices": [PushTokenView.of(device) for device in export.devices],
+        "sessions": export.sessions,
+        "applications": [ApplicationView.of(application) for application in export.applications],
+        "notifications": [_as_it_came(one) for one in told],
+        "next_cursor": told[-1].notification_id if export.page.more else None,
+    }
+
+
+def _as_it_came(one: ExportedNotification) -> dict[str, object]:
+    texts = {name: getattr(one, name) for name in ("variables", "recipient")}
+    return one.model_dump() | {name: text and orjson.Fragment(text) for name, text in texts.items()}
