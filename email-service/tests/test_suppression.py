@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from sqlalchemy import text
@@ -34,12 +34,16 @@ async def suppressed(database) -> AsyncIterator[SuppressionList]:
 
 
 @pytest.fixture
-def suppressing(database) -> Callable[[], Awaitable[bool]]:
-    """Whether Ada's address is on the list for whoever claims a mail to it now."""
-    ledger = Ledger(database, LedgerRepository("email", "w1", suppression_list=EmailChannel.suppression_list))
+def ledger(database) -> Ledger:
+    return Ledger(database, LedgerRepository("email", "w1", suppression_list=EmailChannel.suppression_list))
 
-    async def asked() -> bool:
-        [claimed] = await ledger.claim([Claim(uuid4(), ADA[:32], 0, 5, "{}", None, fingerprint=ADA)])
+
+@pytest.fixture
+def suppressing(ledger) -> Callable[..., Awaitable[bool]]:
+    """Whether Ada's address is on the list for whoever claims a mail to it now."""
+
+    async def asked(notification_id: UUID | None = None) -> bool:
+        [claimed] = await ledger.claim([Claim(notification_id or uuid4(), ADA[:32], 0, 5, "{}", None, fingerprint=ADA)])
         return claimed.suppressed
 
     return asked
@@ -68,3 +72,13 @@ async def test_nothing_readable_is_kept_of_an_address(database, suppressed):
     async with database.begin() as connection:
         row = (await connection.execute(text("SELECT * FROM email_suppressions"))).one()
     assert "ada@example.com" not in str(row)
+
+
+async def test_who_is_gone_is_not_written_to_and_not_even_masked_any_more(ledger, suppressed, suppressing):
+    bo = DeadAddress(fingerprint("bo@example.com"), "b***@example.com", "bounced")
+    await suppressed.add(DEAD)
+    await suppressed.add(bo)
+    await suppressing(theirs := uuid4())
+    await ledger.erase([theirs])
+    assert await suppressing()
+    assert [(await suppressed.get(one)).masked for one in (ADA, bo.fingerprint)] == ["erased", "b***@example.com"]
