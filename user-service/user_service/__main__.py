@@ -91,7 +91,7 @@ def clear_totp(email: Annotated[str, typer.Option()]) -> None:
 async def _clear_totp(settings: UserSettings, email: str) -> bool:
     database = Database(settings.database_url, pool_size=1)
     try:
-        return await admins.clear_totp(database, email)
+        return await admins.clear_totp(database, audit_trail(settings.secret_key.get_secret_value()), email)
     finally:
         await database.close()
 

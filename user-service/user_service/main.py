@@ -210,7 +210,7 @@ def _services(base: Foundation, revoked: RevokedTokens, gateway: ServiceClient) 
     tokens = MailedTokens(database, base.mint)
     contacts = Contacts(database, redis)
     addresses = Addresses(database, tokens, mails, gate, sessions, contacts, audit)
-    devices = PushTokens(database, contacts, web_push_hosts=settings.web_push_hosts)
+    devices = PushTokens(database, contacts, audit, web_push_hosts=settings.web_push_hosts)
     api_keys_service = ApiKeys(database, redis, audit)
     return Services(
         settings=settings,

@@ -100,12 +100,18 @@ def _keys(device: Device) -> dict[str, Any]:
     return {"provider": device.provider, "p256dh": device.p256dh, "auth": device.auth}
 
 
-async def remove_token(connection: AsyncConnection, user_id: UUID, token: str) -> bool:
-    return await _remove(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.token == token)) > 0
+async def remove_token(connection: AsyncConnection, user_id: UUID, token: str) -> str | None:
+    """The token that was removed; None: the user has no such device."""
+    return await _remove_one(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.token == token))
 
 
-async def remove_by_id(connection: AsyncConnection, user_id: UUID, token_id: UUID) -> bool:
-    return await _remove(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.id == token_id)) > 0
+async def remove_by_id(connection: AsyncConnection, user_id: UUID, token_id: UUID) -> str | None:
+    """As `remove_token`."""
+    return await _remove_one(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.id == token_id))
+
+
+async def _remove_one(connection: AsyncConnection, which: ColumnElement[bool]) -> str | None:
+    return (await connection.execute(TOKENS.delete().where(which).returning(TOKENS.c.token))).scalar()
 
 
 async def remove_fcm(connection: AsyncConnection, user_id: UUID, *, but: str | None) -> None:

@@ -6,6 +6,7 @@ import orjson
 from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
+from chassis.audit import Actor
 from chassis.envelope import answer
 from chassis.security import calling_service
 from chassis.straight import model_of
@@ -48,7 +49,7 @@ async def find_api_key(given: ApiKeyHash, parts: Parts) -> Response:
 async def remove_dead_token(user_id: UUID, given: DeadPushToken, parts: Parts) -> Response:
     """From a push worker whose provider called the token dead. A second worker's same word is as good as the first."""
     try:
-        await parts.push_tokens.remove(user_id, given.token)
+        await parts.push_tokens.remove(user_id, given.token, Actor(f"service:{PUSH_SERVICE}"))
     except PushTokenNotFound:
         return answer({"removed": False}, "It was removed before")
     return answer({"removed": True}, "Push token removed")

@@ -59,6 +59,7 @@ async def add_push_token(user: WritableUser, given: PushTokenAddition, actor: Ac
 async def remove_push_token(
     user: WritableUser,
     query: Annotated[PushTokenQuery, Query()],
+    actor: Acting,
     parts: Parts,
     given: PushTokenRemoval | None = None,
 ) -> Response:
@@ -66,7 +67,7 @@ async def remove_push_token(
     wanted = given.token if given else query.token
     if wanted is None:
         raise field_error("token", "Name the token, in the body or in the query")
-    await parts.push_tokens.remove(user.id, wanted)
+    await parts.push_tokens.remove(user.id, wanted, actor)
     return answer(message="Push token removed")
 
 
@@ -76,9 +77,9 @@ async def remove_push_token(
     summary="Remove a push token by its id",
     responses=REMOVAL_REFUSALS,
 )
-async def remove_push_token_by_id(user: WritableUser, token_id: UUID, parts: Parts) -> Response:
+async def remove_push_token_by_id(user: WritableUser, token_id: UUID, actor: Acting, parts: Parts) -> Response:
     """Nothing is sent there from now on."""
-    await parts.push_tokens.remove_by_id(user.id, token_id)
+    await parts.push_tokens.remove_by_id(user.id, token_id, actor)
     return answer(message="Push token removed")
 
 

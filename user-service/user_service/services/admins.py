@@ -60,18 +60,21 @@ async def ensure_admin(
     if found is None:
         return await _create(maker, given, password, promote=promote)
     if found.role == "admin":
-        unlocked = promote and await clear_totp(maker.database, given.email)
+        unlocked = promote and await clear_totp(maker.database, maker.audit, given.email)
         return EnsuredAdmin(found.id, "unlocked" if unlocked else "unchanged")
     if not promote:
         raise NotAnAdministrator
     return await _promote(maker, found.id, await maker.passwords.hash(password))
 
 
-async def clear_totp(database: Database, email: str) -> bool:
+async def clear_totp(database: Database, audit: AuditTrail, email: str) -> bool:
     """For one who has lost the device and the recovery codes. False: there was no second factor, or no such user."""
     async with database.begin() as connection:
         user_id = await users.id_of(connection, address_key(email))
-        return user_id is not None and await totp.remove(connection, user_id)
+        removed = user_id is not None and await totp.remove(connection, user_id)
+        if removed:
+            await audit.record(connection, COMMAND, "totp.reset", user_target(str(user_id)))
+        return removed
 
 
 async def _find(database: Database, email: str) -> StoredUser | None:

@@ -82,7 +82,7 @@ class ExternalUsers:
                 raise ExternalIdTaken
             [one] = written
             if device is not None:
-                registration = await self._push_tokens.replace_within(connection, one.id, device)
+                registration = await self._push_tokens.replace_within(connection, one.id, device, actor)
             user = await _stored(connection, one.id)
             change = changed({} if before is None else user_fields(before), user_fields(user))
             action = "user.created" if one.created else change_action(change)

@@ -7,13 +7,15 @@ from uuid import UUID
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.audit import Actor
+from chassis.audit import Actor, AuditTrail, Change, Personal, changed
 from chassis.database import Database
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.repositories import push_tokens, users
+from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.schemas.push_tokens import PushTokenAddition, PushTokenReplacement, WebPushSubscription, device_of
 from user_service.services.contacts import Contacts
+from user_service.services.users import locked, stored
 from user_service.services.web_push import check_endpoint, one_spelling
 
 log = structlog.get_logger()
@@ -39,9 +41,12 @@ class Registration:
 
 
 class PushTokens:
-    def __init__(self, database: Database, contacts: Contacts, *, web_push_hosts: Sequence[str]) -> None:
+    def __init__(
+        self, database: Database, contacts: Contacts, audit: AuditTrail, *, web_push_hosts: Sequence[str]
+    ) -> None:
         self._database = database
         self._contacts = contacts
+        self._audit = audit
         self._hosts = web_push_hosts
 
     def device(self, given: str | WebPushSubscription, *, field: str = "push_token") -> Device:
@@ -62,6 +67,7 @@ class PushTokens:
         async with self._database.begin() as connection:
             await _lock(connection, user_id)
             registration = await _put(connection, user_id, device)
+            await self._record(connection, actor, registration)
         await self._contacts.changed(user_id)
         await self.tell(registration, actor)
         return registration
@@ -70,23 +76,28 @@ class PushTokens:
         """See `replace_within`. Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
         device = None if given.push_token is None else self.device(given.push_token, field=given.name)
         async with self._database.begin() as connection:
-            registration = await self.replace_within(connection, user_id, device)
+            before = await locked(connection, user_id)
+            registration = await self.replace_within(connection, user_id, device, actor)
+            change = changed(user_fields(before), user_fields(await stored(connection, user_id)))
+            await self._audit.record(connection, actor, "user.changed", user_target(user_id), change)
         await self._contacts.changed(user_id)
         await self.tell(registration, actor)
 
     async def replace_within(
-        self, connection: AsyncConnection, user_id: UUID, device: Device | None
+        self, connection: AsyncConnection, user_id: UUID, device: Device | None, actor: Actor
     ) -> Registration | None:
         """An FCM token takes the place of all others, None removes them; a Web Push subscription is added.
 
-        What it returns is for `tell`, after the commit.
+        What it returns is for `tell`, after the commit. That the user has another FCM token is the caller's to record.
         """
         await _lock(connection, user_id)
         if device is None:
             await push_tokens.hold(connection, user_id)
             await push_tokens.remove_fcm(connection, user_id, but=None)
             return None
-        return await _put(connection, user_id, device, alone=device.provider == "fcm")
+        registration = await _put(connection, user_id, device, alone=device.provider == "fcm")
+        await self._record(connection, actor, registration)
+        return registration
 
     async def tell(self, registration: Registration | None, actor: Actor) -> None:
         """After the commit: takes the readers' copies of the earlier owner away, and writes down who moved the device."""
@@ -102,19 +113,38 @@ class PushTokens:
             earlier_user_id=str(earlier),
         )
 
-    async def remove(self, user_id: UUID, token: str) -> None:
+    async def remove(self, user_id: UUID, token: str, actor: Actor) -> None:
         """Raises PushTokenNotFound."""
         async with self._database.begin() as connection:
-            if not await push_tokens.remove_token(connection, user_id, one_spelling(token)):
-                raise PushTokenNotFound
+            removed = await push_tokens.remove_token(connection, user_id, one_spelling(token))
+            await self._record_removal(connection, actor, user_id, removed)
         await self._contacts.changed(user_id)
 
-    async def remove_by_id(self, user_id: UUID, token_id: UUID) -> None:
+    async def remove_by_id(self, user_id: UUID, token_id: UUID, actor: Actor) -> None:
         """Raises PushTokenNotFound."""
         async with self._database.begin() as connection:
-            if not await push_tokens.remove_by_id(connection, user_id, token_id):
-                raise PushTokenNotFound
+            removed = await push_tokens.remove_by_id(connection, user_id, token_id)
+            await self._record_removal(connection, actor, user_id, removed)
         await self._contacts.changed(user_id)
+
+    async def _record(self, connection: AsyncConnection, actor: Actor, registration: Registration) -> None:
+        """A device that is one more; also at whom it was taken from."""
+        if not registration.is_new:
+            return
+        device = {"push_token": Personal(registration.token.token)}
+        owner, earlier = user_target(registration.user_id), registration.moved_from
+        await self._audit.record(connection, actor, "push_token.added", owner, Change({}, device))
+        if earlier is not None:
+            await self._audit.record(connection, actor, "push_token.removed", user_target(earlier), Change(device, {}))
+
+    async def _record_removal(
+        self, connection: AsyncConnection, actor: Actor, user_id: UUID, token: str | None
+    ) -> None:
+        """Raises PushTokenNotFound where nothing was removed."""
+        if token is None:
+            raise PushTokenNotFound
+        change = Change({"push_token": Personal(token)}, {})
+        await self._audit.record(connection, actor, "push_token.removed", user_target(user_id), change)
 
 
 async def _lock(connection: AsyncConnection, user_id: UUID) -> None:

@@ -64,7 +64,7 @@ class SignUps:
             if greeting is not None and greets:
                 await greeting.tokens.mail(connection, "verify_email", given.email, user_id=new.id)
             if device is not None:
-                registration = await self._push_tokens.replace_within(connection, new.id, device)
+                registration = await self._push_tokens.replace_within(connection, new.id, device, actor)
             user = await stored(connection, new.id)
             change = changed({}, user_fields(user))
             await self._audit.record(connection, actor, "user.created", user_target(new.id), change)

@@ -82,7 +82,7 @@ class UserChanger:
             before = await locked(connection, user.id)
             await users.change(connection, user.id, writing.changes)
             if "push_token" in given.model_fields_set:
-                registration = await self._push_tokens.replace_within(connection, user.id, writing.device)
+                registration = await self._push_tokens.replace_within(connection, user.id, writing.device, actor)
             if given.password is not None:
                 ended = await self._sessions.end_all(connection, user.id)
                 await mailed_tokens.void(connection, user.id, ENDED_BY_PASSWORD)
