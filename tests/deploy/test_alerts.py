@@ -110,10 +110,10 @@ def test_the_runbook_names_metrics_queues_and_paths_that_exist() -> None:
         assert re.sub(r"\$\w+", "*", path.rstrip("/")) in paths, path
 
 
-@pytest.mark.parametrize("service", ["api-gateway", "email-service"])
+@pytest.mark.parametrize("service", ["api-gateway", "email-service", "user-service"])
 async def test_the_runbooks_statements_fit_the_tables(databases, service) -> None:
     statements = re.findall(r'sql (\w+) "([^"]+)"', RUNBOOK.read_text())
-    assert {name for name, _ in statements} <= {"api_gateway", "email_service", "postgres"}
+    assert {name for name, _ in statements} <= {"api_gateway", "email_service", "user_service", "postgres"}
     connection = await asyncpg.connect((await databases(ROOT / service / "alembic")).replace("+asyncpg", ""))
     try:
         for name, statement in statements:

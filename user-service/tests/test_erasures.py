@@ -10,7 +10,6 @@ from chassis.audit import AuditQuestion
 from contracts.erasing import ErasureProgress
 from tests.dumping import dump
 from tests.eventually import eventually
-from user_service.services import erasures
 
 CONTACT = {"name": "Zoe Marked", "email": "zoe.marked@example.com", "push_token": "device-marked"}
 
@@ -20,11 +19,9 @@ async def world(make_world, gateway):
     return await make_world(api_gateway_url=gateway.url)
 
 
-@pytest.fixture
-def settled(monkeypatch) -> None:
+def _settled(world) -> None:
     """Every look is late enough."""
-    monkeypatch.setattr(erasures, "SETTLED", timedelta(0))
-    monkeypatch.setattr(erasures.Erasures.__init__, "__kwdefaults__", {"settled": timedelta(0)})
+    world.app.state.services.erasures._settled = timedelta(0)
 
 
 async def _receipt(by, erasure_id: str) -> dict:
@@ -48,8 +45,9 @@ async def _due_now(world) -> None:
 
 
 async def test_the_receipt_counts_what_there_was_and_is_complete_when_the_gateway_has_nothing_open(
-    world, gateway, settled
+    world, gateway
 ) -> None:
+    _settled(world)
     admin, person = await world.admin(), await world.user(name="Zoe Marked", push_token="device-marked")
     gateway.progress = ErasureProgress(finished=True, open=1, notifications=3, deliveries=4, failed_messages=2)
     deleted = (await person.call("DELETE")).json()["data"]
@@ -61,6 +59,8 @@ async def test_the_receipt_counts_what_there_was_and_is_complete_when_the_gatewa
 
     await eventually(counted)
     assert (await _receipt(admin, deleted["id"]))["completed_at"] is None, "one is on its way"
+    await world.app.state.services.erasures.run_once()
+    assert world.metric("erasure_oldest_seconds") > 0
     gateway.progress = ErasureProgress(finished=True, notifications=3, deliveries=4, failed_messages=1)
     receipt = await _completed(admin, deleted["id"])
     removed = receipt["erased"].pop("failed_messages")
@@ -74,6 +74,7 @@ async def test_the_receipt_counts_what_there_was_and_is_complete_when_the_gatewa
         [event] = (await world.audit.find(connection, AuditQuestion(action="user.erased"))).events
     assert (event.target, event.actor) == (f"user:{person.id}", "service:user-service")
     assert event.after["notifications"] == 3
+    assert world.metric("erasure_oldest_seconds") == 0
     asked = len(gateway.erased)
     await world.app.state.services.erasures.run_once()
     assert len(gateway.erased) == asked, "it is done with"
@@ -105,12 +106,14 @@ async def test_a_look_too_early_is_not_the_last_one(world, gateway) -> None:
     await _completed(admin, deleted["id"])
 
 
-async def test_it_goes_on_when_the_gateway_is_back_and_after_a_restart(make_world, gateway, settled) -> None:
+async def test_it_goes_on_when_the_gateway_is_back_and_after_a_restart(make_world, gateway) -> None:
     away = await make_world()
     admin, person = await away.admin(), await away.user()
     deleted = (await person.call("DELETE")).json()["data"]
     gateway.progress = None
     back = await make_world(api_gateway_url=gateway.url, database_url=away.settings.database_url)
+    for world in (away, back):
+        _settled(world)
     await _due_now(back)
 
     async def asked() -> bool:
@@ -122,7 +125,8 @@ async def test_it_goes_on_when_the_gateway_is_back_and_after_a_restart(make_worl
     await _completed(admin, deleted["id"])
 
 
-async def test_what_is_not_finished_counts_for_nothing_yet(world, gateway, settled) -> None:
+async def test_what_is_not_finished_counts_for_nothing_yet(world, gateway) -> None:
+    _settled(world)
     admin, person = await world.admin(), await world.user()
     gateway.progress = ErasureProgress(finished=False)
     deleted = (await person.call("DELETE")).json()["data"]

@@ -219,6 +219,7 @@ async def test_a_mail_that_the_gateway_refuses_is_kept(world, gateway) -> None:
     gateway.refuses = None
     await _due_now(world, gateway, asked=2)
     await gateway.mail_to(user["email"])
+    assert world.metric("account_mails_total", outcome="refused") >= 1
 
 
 async def test_links_lead_to_the_page_that_takes_the_token(make_world, gateway) -> None:

@@ -121,7 +121,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     revoked = RevokedTokens(base.redis)
     gateway = _gateway(base, tracing)
     services = _services(base, revoked, gateway)
-    mails = AccountMails(base.database, gateway, base.mint, page=settings.account_url)
+    mails = AccountMails(base.database, gateway, base.mint, base.registry, page=settings.account_url)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -222,7 +222,7 @@ def _services(base: Foundation, revoked: RevokedTokens, gateway: ServiceClient) 
         push_tokens=devices,
         contacts=contacts,
         logins=Logins(database, gate, factors, sessions, audit, base.refused, base.registry),
-        erasures=Erasures(database, gateway, audit),
+        erasures=Erasures(database, gateway, audit, base.registry),
         exports=Exports(database, gateway, audit),
         second_factors=factors,
         password_resets=PasswordResets(database, tokens, mails, gate, sessions, audit),

@@ -56,6 +56,13 @@ async def take_due(connection: AsyncConnection, *, lease: timedelta) -> tuple[St
     return (StoredErasure(*row[:-1]), row[-1]) if row else None
 
 
+async def oldest_age(connection: AsyncConnection) -> timedelta:
+    """Of those that are not complete."""
+    age = func.extract("epoch", func.now() - func.min(ERASURES.c.requested_at))
+    seconds = (await connection.execute(select(age).where(ERASURES.c.due_at.is_not(None)))).scalar()
+    return timedelta(seconds=float(seconds or 0))
+
+
 async def go_on(
     connection: AsyncConnection, erasure_id: UUID, erased: Mapping[str, int], *, pause: timedelta | None
 ) -> None:

@@ -9,6 +9,7 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 import structlog
+from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.database import Database
@@ -36,7 +37,20 @@ TEMPLATES: Mapping[Purpose, str] = {
 class AccountMails:
     """`page`: where links lead, which takes action and token from behind the `#`, as no server logs that; None: no links."""
 
-    def __init__(self, database: Database, gateway: ServiceClient, mint: TokenMint, *, page: str | None) -> None:
+    def __init__(
+        self,
+        database: Database,
+        gateway: ServiceClient,
+        mint: TokenMint,
+        registry: CollectorRegistry,
+        *,
+        page: str | None,
+    ) -> None:
+        self._total = Counter(
+            "account_mails_total", "Mails of tokens by what became of them", ["outcome"], registry=registry
+        )
+        for outcome in ("accepted", "refused", "expired"):
+            self._total.labels(outcome)  # so that the first one is seen to be more
         self._database = database
         self._gateway = gateway
         self._mint = mint
@@ -47,6 +61,7 @@ class AccountMails:
         async with self._database.begin() as connection:
             if never_mailed := await mailed_tokens.remove_expired(connection):
                 log.error("account_mail.expired", mails=never_mailed)
+                self._total.labels("expired").inc(never_mailed)
         async with self._database.begin() as connection:
             due = await mailed_tokens.take_due(connection, lease=LEASE)
             mail = None if due is None else await self._written(connection, due)
@@ -62,9 +77,11 @@ class AccountMails:
             return
         if status != 202:
             log.error("account_mail.refused", template_code=mail.template_code, status=status)
+            self._total.labels("refused").inc()
             return
         async with self._database.begin() as connection:
             await mailed_tokens.mail_accepted(connection, UUID(mail.request_id))
+        self._total.labels("accepted").inc()
         log.info("account_mail.accepted", template_code=mail.template_code, user_id=str(mail.user_id))
 
     async def _written(self, connection: AsyncConnection, due: DueMail) -> SystemMail | None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 import structlog
+from prometheus_client import CollectorRegistry, Gauge
 from pydantic import TypeAdapter
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -38,15 +39,16 @@ async def order(connection: AsyncConnection, user: StoredUser, *, sessions: int,
 
 
 class Erasures:
-    """`settled`: how long after the order a look that finds nothing open is the last one."""
-
     def __init__(
-        self, database: Database, gateway: ServiceClient, audit: AuditTrail, *, settled: timedelta = SETTLED
+        self, database: Database, gateway: ServiceClient, audit: AuditTrail, registry: CollectorRegistry
     ) -> None:
+        self._oldest = Gauge(
+            "erasure_oldest_seconds", "Age of the oldest erasure that is not complete; 0 for none", registry=registry
+        )
         self._database = database
         self._gateway = gateway
         self._audit = audit
-        self._settled = settled
+        self._settled = SETTLED
 
     async def find(self, erasure_id: UUID, caller: Identity) -> StoredErasure:
         """For administrators, and for the application whose contact it was. Raises ErasureNotFound."""
@@ -59,6 +61,7 @@ class Erasures:
     async def run_once(self) -> int:
         """Goes on with the erasure that is due for longest: 1 when there was one."""
         async with self._database.begin() as connection:
+            self._oldest.set((await erasures.oldest_age(connection)).total_seconds())
             due = await erasures.take_due(connection, lease=LEASE)
         if due is None:
             return 0
