@@ -1,8 +1,10 @@
 """Two processes of tests are as strict as one."""
 
+import tomllib
+
 import pytest
 
-from tests.side_by_side import CROSSING, NOTHING_COLLECTED, ROOT, run, with_redis_of_its_own, worse
+from tests.side_by_side import CROSSING, NOTHING_COLLECTED, ROOT, SERVICES, run, with_redis_of_its_own, worse
 
 
 @pytest.mark.parametrize(
@@ -21,9 +23,9 @@ def test_whatever_fails_in_either_fails_the_run(statuses: tuple[int, int], resul
     assert worse(*statuses) == result
 
 
-def test_what_the_one_leaves_out_the_other_has() -> None:
-    """pytest says nothing of a folder to ignore that is not there."""
-    assert list((ROOT / CROSSING).glob("*/test_*.py"))
+def test_both_together_are_everything_that_pytest_collects_by_itself() -> None:
+    everything = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
+    assert [*SERVICES, CROSSING] == everything
 
 
 def test_neither_empties_the_others_redis() -> None:
