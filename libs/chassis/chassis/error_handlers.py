@@ -14,6 +14,7 @@ from chassis.envelope import refusal
 from chassis.errors import InvalidJson, ServiceError, Unprocessable
 from chassis.fields import plain_message
 from chassis.methods import not_allowed
+from chassis.metrics import method_of, route_of
 
 log = structlog.get_logger()
 
@@ -60,13 +61,18 @@ async def _of_service(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         return await _unforeseen(request, error)
     if error.status in {401, 403}:
-        log.warning("http.refused", path=request.url.path, status=error.status, code=error.code)
+        log.warning("http.refused", **_asked(request), status=error.status, code=error.code)
     return refusal(error)
+
+
+def _asked(request: Request) -> dict[str, str]:
+    """The route's pattern, never the path: an application's own id of a person may be an address."""
+    return {"method": method_of(request.method), "route": route_of(request.scope)}
 
 
 async def _of_disconnect(request: Request, _error: Exception) -> Response:
     """The client closed its connection before it had sent the whole body: no defect of ours, and nobody reads this."""
-    log.info("http.client_disconnected", path=request.url.path)
+    log.info("http.client_disconnected", **_asked(request))
     return Response(status_code=CLIENT_CLOSED)
 
 
@@ -96,7 +102,7 @@ def _with_known(problem: Any, request: Request) -> Any:
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    log.error("http.unforeseen_error", path=request.url.path, exc_info=error)
+    log.error("http.unforeseen_error", **_asked(request), exc_info=error)
     return refusal(ServiceError())
 
 

@@ -3,7 +3,7 @@
 import io
 import logging
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, BinaryIO, Literal
 
 import orjson
@@ -73,9 +73,7 @@ def _named(service: str) -> Processor:
 
 def _renderers(form: Literal["json", "console"], *, text: bool = False) -> list[Processor]:
     if form == "console":
-        return [
-            structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty(), exception_formatter=structlog.dev.plain_traceback)
-        ]
+        return [TRACEBACKS, _without_values, _drawn, structlog.dev.ConsoleRenderer(colors=sys.stdout.isatty())]
     renderer = structlog.processors.JSONRenderer(serializer=_text if text else orjson.dumps)
     return [TRACEBACKS, _without_values, renderer]
 
@@ -94,6 +92,19 @@ def _wordless(stack: dict[str, Any]) -> dict[str, Any]:
     if stack["exc_type"] in WORDS_OF_CODE:
         kept["exc_value"] = stack["exc_value"]
     return {**kept, "exceptions": [[_wordless(one) for one in inner] for inner in stack.get("exceptions", [])]}
+
+
+def _drawn(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """The exceptions for people, last call first."""
+    if isinstance(event.get("exception"), list):
+        event["exception"] = "\n".join(line for stack in event["exception"] for line in _lines(stack))
+    return event
+
+
+def _lines(stack: dict[str, Any]) -> Iterator[str]:
+    yield f"{stack['exc_type']} {stack.get('exc_value', '')}".strip()
+    yield from (f"  {frame['filename']}:{frame['lineno']} in {frame['name']}" for frame in reversed(stack["frames"]))
+    yield from (f"  {line}" for inner in stack["exceptions"] for one in inner for line in _lines(one))
 
 
 def _text(event: object, **options: Any) -> str:

@@ -11,11 +11,12 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, SecretStr, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
+from structlog.testing import capture_logs
 
 from chassis.app import ServiceApp, ServiceDescription, create_service_app
 from chassis.edge import put_headers
 from chassis.envelope import Meta, answer
-from chassis.errors import Conflict, NotFound
+from chassis.errors import Conflict, Forbidden, NotFound
 from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.settings import ServiceSettings
@@ -103,6 +104,8 @@ async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.Asyn
             raise NotFound
         if name == "broken":
             raise RuntimeError("secret details")
+        if "@" in name:
+            raise Forbidden
         return answer({"name": name}, headers={"Cache-Control": "max-age=5"} if name == "kept" else None)
 
     @app.post("/api/v1/things")
@@ -174,6 +177,15 @@ async def test_a_defect_is_answered_with_its_ids_and_counted(http) -> None:
     text = (await http.get("/metrics")).text
     assert 'method="GET",route="/api/v1/things/{name}",status="5xx"} 1.0' in text
     assert 'method="POST",route="/api/straight",status="5xx"} 1.0' in text
+
+
+@pytest.mark.parametrize(("name", "event"), [("ada@example.com", "http.refused"), ("broken", "http.unforeseen_error")])
+async def test_a_line_names_the_route_and_not_what_stands_in_its_path(http, name: str, event: str) -> None:
+    with capture_logs() as lines:
+        await http.get(f"/api/v1/things/{name}")
+    [line] = [one for one in lines if one["event"] == event]
+    assert (line["method"], line["route"]) == ("GET", "/api/v1/things/{name}")
+    assert name not in str({**line, "exc_info": ""})
 
 
 @pytest.mark.parametrize("given", [None, "", "Bearer", f"Bearer {TOKEN}x", f"Basic {TOKEN}", "Bearer \xe9"])

@@ -18,11 +18,11 @@ class _Kept(io.BytesIO):
 
 
 @contextlib.contextmanager
-def _logged() -> Iterator[_Kept]:
+def _logged(form: str = "json") -> Iterator[_Kept]:
     before, handlers = structlog.get_config(), logging.getLogger().handlers[:]
     stream = _Kept()
     try:
-        configure_logs(service="api-gateway", stream=stream)
+        configure_logs(service="api-gateway", stream=stream, form=form)
         yield stream
     finally:
         structlog.configure(**before)
@@ -64,6 +64,19 @@ def test_an_exceptions_words_are_in_no_line_and_its_type_and_place_are() -> None
         assert types == ["RuntimeError", "ExceptionGroup", "ValueError"]
         assert [inner[0]["exc_type"] for inner in line["exception"][1]["exceptions"]] == ["KeyError", "OSError"]
         assert line["exception"][0]["frames"][-1]["name"] == "_raise_in_many_ways"
+
+
+def test_nor_in_what_is_written_for_people() -> None:
+    printed = io.StringIO()
+    with contextlib.redirect_stdout(printed), _logged("console") as stream:
+        try:
+            _raise_in_many_ways()
+        except RuntimeError:
+            structlog.get_logger().exception("thing.failed")
+            logging.getLogger("uvicorn.error").exception("from a library")
+    for said in (printed.getvalue(), stream.getvalue().decode()):
+        assert all(one in said for one in ("RuntimeError\n", "ValueError\n", "  KeyError\n", "in _raise_in_many_ways"))
+        assert SAID not in said
 
 
 def test_what_is_wrong_with_our_code_is_said() -> None:
