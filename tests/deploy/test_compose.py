@@ -38,6 +38,10 @@ def test_the_file_is_whole_by_itself(name: str) -> None:
         assert set(body.get("depends_on", {})) <= set(document["services"])
 
 
+def test_postgresql_writes_no_values_of_rows_into_its_log() -> None:
+    assert "log_error_verbosity=terse" in production()["postgres"]["command"]
+
+
 def test_only_the_gateway_is_published() -> None:
     assert {name for name, service in production().items() if "ports" in service} == {"api-gateway"}
 

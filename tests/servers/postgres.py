@@ -18,7 +18,7 @@ class PostgresServer:
         self.port = port or free_port()
         self._settings = settings
         self._data = folder / "data"
-        self._log = folder / "postgres.log"
+        self.log = folder / "postgres.log"
         self._process: ServerProcess | None = None
 
     @property
@@ -34,9 +34,10 @@ class PostgresServer:
             initdb = [require("initdb", "postgresql"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "-N"]
             subprocess.run(as_user("postgres", initdb), check=True, stdout=subprocess.DEVNULL)
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300"]
+        options += ["-c", "log_error_verbosity=terse"]  # as compose runs it: a DETAIL holds a row's values
         options += [option for setting in self._settings for option in ("-c", setting)]
         command = [server, "-D", str(self._data), "-p", str(self.port), *options]
-        self._process = ServerProcess(as_user("postgres", command), self._log)
+        self._process = ServerProcess(as_user("postgres", command), self.log)
         wait_until(self._answers, 30, "PostgreSQL")
 
     def stop(self) -> None:
