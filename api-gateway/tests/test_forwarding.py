@@ -1,6 +1,7 @@
 """What is passed on to another service."""
 
 import asyncio
+import json
 
 import httpx2
 from starlette.requests import Request
@@ -37,3 +38,46 @@ async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
             await asyncio.wait([first])
         assert isinstance(first.exception(), Unavailable)
         await forwarder.close()
+
+
+async def spoken(url: str, target: str, **headers: str) -> tuple[int, bytes]:
+    """Status and body for a target as it is written: a client of HTTP would put it right first."""
+    address = httpx2.URL(url)
+    reader, writer = await asyncio.open_connection(address.host, address.port)
+    lines = [f"GET {target} HTTP/1.1", "Host: x", "Connection: close", *(f"{one}: {headers[one]}" for one in headers)]
+    writer.write("\r\n".join([*lines, "", ""]).encode())
+    answer = await asyncio.wait_for(reader.read(), 20)
+    writer.close()
+    await writer.wait_closed()
+    head, _, body = answer.partition(b"\r\n\r\n")
+    return int(head.split()[1]), body
+
+
+UNSAFE = [
+    "/../internal/users/find", "/x/../../../internal/users/find", "/%2e%2e/internal/users/find", "/.%2E/health",
+    "/..%2finternal/users/find", "/%2e%2e%2f%2e%2e%2fmetrics", "//metrics", "/x//y", "/x/./y", "/x/.", "/x/..",
+    "/..\\..\\metrics", "/..%5c..%5cmetrics", "/..;/metrics", "/x;y", "/x%3by", "/x%00", "/%252e%252e/metrics", "/x%252fy",
+]  # fmt: skip
+
+
+async def test_a_path_that_another_parser_may_read_otherwise_leads_nowhere(gateway, served) -> None:
+    targets = [f"/api/v1/{owner}{rest}" for owner in ("users", "templates") for rest in UNSAFE]
+    async with served(gateway.app) as url:
+        statuses = {one: (await spoken(url, one, **gateway.token()))[0] for one in targets}
+        assert statuses == dict.fromkeys(targets, 404)
+        assert (await spoken(url, "/api/v1/users/x", **gateway.token()))[0] == 200
+
+
+async def test_nobody_is_who_a_header_says_and_nothing_of_one_connection_goes_on(gateway, served) -> None:
+    claimed = {
+        "X-User-Id": "1", "X-User-Role": "admin", "X-Real-IP": "203.0.113.9", "Forwarded": "for=203.0.113.9",
+        "X-Forwarded-Host": "evil.example", "X-Original-URL": "/metrics", "X-Http-Method-Override": "DELETE", "Cookie": "a=b",
+        "Keep-Alive": "timeout=5", "TE": "trailers", "Upgrade": "h2c", "Proxy-Authorization": "Basic YTpi",
+    }  # fmt: skip
+    async with served(gateway.app) as url:
+        status, body = await spoken(url, "/api/v1/users/x", **gateway.token(), **claimed)
+    assert status == 200
+    seen = json.loads(body)["data"]["headers"]
+    assert {name.lower() for name in claimed} & seen.keys() == set()
+    assert seen["x-forwarded-for"] == "127.0.0.1"
+    assert seen["authorization"].startswith("Bearer ")

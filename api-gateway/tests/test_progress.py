@@ -246,8 +246,10 @@ async def test_another_users_notification_looks_like_a_missing_one(gateway) -> N
     missing = await gateway.http.get(f"/api/v1/notifications/{uuid4()}", headers=stranger)
     assert theirs.status_code == missing.status_code == 404
     assert theirs.content == missing.content
-    listed = await gateway.http.get("/api/v1/notifications", headers=stranger)
-    assert listed.json()["data"] == []
+    story = await gateway.story(notification_id)
+    for narrowed in ("", f"?user_id={story['user_id']}", "?template_code=welcome"):
+        listed = await gateway.http.get(f"/api/v1/notifications{narrowed}", headers=stranger)
+        assert (listed.json()["data"], listed.json()["meta"]["total"]) == ([], 0), narrowed
     cancelled = await gateway.http.delete(f"/api/v1/notifications/{notification_id}", headers=stranger)
     assert cancelled.content == missing.content
 

@@ -3,6 +3,7 @@
 import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from uuid import uuid4
 
 import pytest
 from sqlalchemy import text
@@ -179,3 +180,23 @@ async def test_keys_from_before_become_applications_with_their_ids(databases) ->
         row = (await connection.execute(text(AFTER))).one()
     await database.close()
     assert tuple(row) == (True, "orders", ["notifications:write", "notifications:urgent"])
+
+
+async def test_privileged_fields_in_a_body_never_take_effect(world) -> None:
+    admin, narrow = await world.admin(), await world.api_key("users:read")
+    smuggled = {
+        "id": str(uuid4()),
+        "user_id": str(uuid4()),
+        "role": "admin",
+        "status": "x",
+        "key": "nk_live_x",
+        "hash": "x",
+    }
+    made = (await admin.call("POST", "/api/v1/applications", json={"name": "shop", **smuggled})).json()["data"]
+    path = f"/api/v1/applications/{made['id']}"
+    changed = (await admin.call("PATCH", path, json={"name": "store", **smuggled})).json()["data"]
+    assert smuggled["id"] != made["id"] == changed["id"]
+    body = {"name": "k", "application_id": made["id"], **smuggled}
+    key = (await admin.call("POST", "/api/v1/api-keys", json=body)).json()["data"]
+    assert (key["id"] == smuggled["id"], key["key"] == smuggled["key"], key["scopes"]) == (False, False, [])
+    assert (await narrow.call("POST", "/api/v1/api-keys", json={**body, "scopes": ["admin"]})).status_code == 403

@@ -196,3 +196,17 @@ async def test_a_contact_is_reached_like_everybody(world) -> None:
     assert (found["email"], [one["token"] for one in found["push_tokens"]]) == (ADA["email"], ["t"])
     async with world.database.begin() as connection:
         assert await users.id_of(connection, ADA["email"]) is None
+
+
+async def test_privileged_fields_in_a_body_never_take_effect(world) -> None:
+    key, other = await world.api_key(*SCOPES), await world.api_key(*SCOPES)
+    smuggled = {"id": str(uuid4()), "role": "admin", "scopes": ["admin"], "contact": False, "password": "a long password",
+                "password_hash": "x", "application_id": other.application_id}  # fmt: skip
+    put = await _put(key, "c-1", **smuggled)
+    bulk = await key.call("POST", BULK, json={"contacts": [{**ADA, **smuggled, "external_id": "c-2"}]})
+    assert bulk.status_code == 200
+    found = [put, (await key.call("GET", _path("c-2"))).json()["data"]]
+    assert [(one["role"], one["contact"]) for one in found] == [("user", True)] * 2
+    assert smuggled["id"] not in {one["id"] for one in found}
+    assert (await other.call("GET", _path("c-1"))).status_code == 404
+    assert (await world.try_login(ADA["email"], smuggled["password"])).status_code == 401
