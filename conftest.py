@@ -23,6 +23,8 @@ from chassis.migrating import migrate
 from devstack.postgres import start_postgres
 from tests.quiet import close_when_quiet
 
+pytest_plugins = ["tests.leaks.plugin"]
+
 # structlog's own default draws every traceback with its variables: seconds each, and hundreds of them in some tests.
 structlog.configure(
     processors=[

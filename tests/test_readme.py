@@ -17,6 +17,7 @@ from typing import Any
 import httpx2
 import pytest
 
+from tests.leaks.watch import WATCH
 from tests.servers.process import ServerProcess, wait_until
 
 ROOT = Path(__file__).parent.parent
@@ -52,6 +53,7 @@ class Stack:
         self.process = ServerProcess([sys.executable, "-m", "devstack", "up", *options], self.output)
         wait_until(lambda: "The system is up" in self.said() or self._ended(), 90, "the embedded stack")
         assert not self._ended(), self.said()
+        WATCH.file(self.folder / "data" / "system.log")
 
     def interrupt(self) -> int:
         self.process.stop(how=signal.SIGINT, seconds=40)

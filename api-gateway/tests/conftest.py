@@ -50,6 +50,7 @@ from contracts.messages import StatusEvent, StatusEvents
 from contracts.recipients import Preferences, PushToken
 from contracts.topology import STATUS_KEY, TOPOLOGY
 from devstack.serving import serving
+from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
 
 SECRET = "a-secret-key-for-the-tests-of-the-gateway"
@@ -76,6 +77,7 @@ class Peers:
             push_tokens=(PushToken(token="device-1"),),
         ).model_copy(update=changes)  # fmt: skip
         self.users[user.id] = user
+        WATCH.learn(user.model_dump_json().encode())
         return user
 
     def add_template(

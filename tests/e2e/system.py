@@ -17,6 +17,7 @@ import httpx2
 
 from chassis.migrating import migrate
 from chassis.service_keys import ServiceKey
+from tests.leaks.watch import WATCH
 from tests.servers.process import ServerProcess, free_port, wait_until
 from tests.servers.rabbitmq import RabbitServer
 
@@ -51,7 +52,9 @@ class System:
     processes: dict[str, ServerProcess] = field(default_factory=dict)
     simulators: dict[str, Any] = field(default_factory=dict)
     settings: dict[str, str] = field(default_factory=dict)
-    http: httpx2.Client = field(default_factory=lambda: httpx2.Client(timeout=20, trust_env=False))
+    http: httpx2.Client = field(
+        default_factory=lambda: httpx2.Client(timeout=20, trust_env=False, event_hooks={"response": [_learn]})
+    )
 
     def start(self) -> None:
         self._start_simulators()
@@ -171,3 +174,10 @@ class System:
             "DEFERRED_RETRY_SECONDS": "1",
             **self.settings,
         }
+
+
+def _learn(answer: httpx2.Response) -> None:
+    """What is personal in what is said to the services and by them may be in none of their log lines."""
+    if answer.request.url.path.startswith("/api/v1/"):  # the simulators show what arrived, by its notification's id
+        answer.read()
+        WATCH.learn_exchange(answer)

@@ -5,6 +5,7 @@ from collections import Counter
 from uuid import uuid4
 
 from tests.e2e.system import MODULES, System
+from tests.leaks.values import shape_in
 
 BRIEF = {
     "name": "Welcome Email",
@@ -109,7 +110,9 @@ def test_every_service_tells_its_health_metrics_and_documentation(system: System
         health = system.http.get(f"http://127.0.0.1:{port}/health/").json()
         assert (health["status"], health["success"]) == ("healthy", True), (service, health)
         assert all(one["status"] == "up" for one in health["data"]["dependencies"].values())
-        assert "http_request_duration_seconds" in system.http.get(f"http://127.0.0.1:{port}/metrics").text
+        shown = system.http.get(f"http://127.0.0.1:{port}/metrics").text
+        assert "http_request_duration_seconds" in shown
+        assert shape_in(shown) is None, "a label holds a value"
         assert system.http.get(f"http://127.0.0.1:{port}/docs").status_code == 200
         assert system.http.get(f"http://127.0.0.1:{port}/openapi.json").json()["info"]["title"]
     metrics = system.http.get(f"{system.gateway}/metrics").text

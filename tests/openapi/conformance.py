@@ -13,6 +13,7 @@ from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
 from chassis.methods import allow_of
+from tests.leaks.watch import WATCH
 
 Json = dict[str, Any]
 JSON = "application/json"
@@ -73,6 +74,7 @@ class Conformance:
 
     async def __call__(self, answer: httpx2.Response) -> None:
         await answer.aread()
+        WATCH.learn_exchange(answer)
         path = answer.request.url.path.rstrip("/")
         if path.startswith(self._elsewhere):
             return

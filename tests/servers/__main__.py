@@ -29,6 +29,7 @@ def main(command: list[str]) -> int:
                 "TEST_DATABASE_URL": postgres.url,
                 "TEST_REDIS_URL": redis.url,
                 "TEST_RABBITMQ_URL": rabbit.url,
+                "TEST_SERVER_LOGS": os.pathsep.join(str(server.log) for server in started),
             }
             print("real servers:", ", ".join(f"{name}={url}" for name, url in addresses.items()), flush=True)  # noqa: T201
             return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode

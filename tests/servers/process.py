@@ -12,6 +12,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from tests.leaks.watch import WATCH
+
 SERVERS = {"postgres": "postgresql", "redis-server": "redis-server", "rabbitmq-server": "rabbitmq-server"}
 APT_GET = Path(__file__).resolve().parents[2] / "scripts" / "apt_get.sh"
 
@@ -48,6 +50,7 @@ class ServerProcess:
 
     def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         with log.open("ab") as output:
+            WATCH.file(log)
             self.process = subprocess.Popen(
                 command,
                 stdout=output,

@@ -26,7 +26,7 @@ class RabbitServer:
         self._metrics_port = metrics_port
         self._distribution_port = free_port()
         self._folder = folder
-        self._log = folder / "rabbitmq.log"
+        self.log = folder / "rabbitmq.log"
         self._node = f"test-{uuid4().hex[:10]}@localhost"
         self._process: ServerProcess | None = None
         self._epmd_was_there = False
@@ -43,8 +43,8 @@ class RabbitServer:
         (self._folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in (*lines, *self._config)))
         program = require("rabbitmq-server", "rabbitmq-server")
         self._epmd_was_there = self._epmd_was_there or listens(EPMD_PORT)
-        self._log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" is not this one's
-        self._process = ServerProcess([program], self._log, self._env())
+        self.log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" is not this one's
+        self._process = ServerProcess([program], self.log, self._env())
         wait_until(lambda: listens(self.port) and self._is_up(), 90, "RabbitMQ")
 
     def stop(self) -> None:
@@ -76,7 +76,7 @@ class RabbitServer:
 
     def _is_up(self) -> bool:
         """Listening comes before the default user is there: a queue declared too early would be refused."""
-        return "Server startup complete" in self._log.read_text(errors="replace")
+        return "Server startup complete" in self.log.read_text(errors="replace")
 
     def _env(self) -> dict[str, str]:
         return {

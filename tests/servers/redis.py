@@ -14,6 +14,7 @@ class RedisServer:
         self.port = port or free_port()
         self._options = options
         self._folder = folder
+        self.log = folder / "redis.log"
         self._process: ServerProcess | None = None
 
     @property
@@ -24,7 +25,7 @@ class RedisServer:
         self._folder.mkdir(parents=True, exist_ok=True)
         program = require("redis-server", "redis-server")
         options = ["--bind", "127.0.0.1", "--save", "", "--dir", str(self._folder), *self._options]
-        self._process = ServerProcess([program, "--port", str(self.port), *options], self._folder / "redis.log")
+        self._process = ServerProcess([program, "--port", str(self.port), *options], self.log)
         wait_until(lambda: listens(self.port), 20, "Redis")
 
     def stop(self) -> None:

@@ -20,6 +20,7 @@ from devstack.simulators.store import Inbox
 from email_service.migrating import ALEMBIC
 from email_service.settings import EmailSettings
 from email_service.worker import create_app
+from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
 
 
@@ -53,6 +54,7 @@ class World:
             yield app
 
     async def publish(self, *messages: NotificationMessage) -> None:
+        WATCH.learn(*(one.model_dump_json().encode() for one in messages))
         outcomes = await self.broker.publish_many(
             [
                 Publication(

@@ -41,6 +41,7 @@ from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
 from push_service.migrating import ALEMBIC
 from push_service.settings import PushSettings
 from push_service.worker import create_app
+from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
 
 KEY = development_key(PUSH_SERVICE)
@@ -177,6 +178,7 @@ class World:
         return message
 
     async def publish_raw(self, body: bytes, message_id: str, priority: int = 5) -> None:
+        WATCH.learn(body)
         [outcome] = await self.broker.publish_many([Publication("push", body, message_id, priority=priority)])
         assert outcome is None
 

@@ -9,10 +9,10 @@ from contracts.recipients import EmailRecipient, PushToken
 
 
 async def test_a_notification_reaches_the_device_and_is_reported_sent(working, simulators):
-    message = await working.notify(working.user("phone"), priority=9)
+    message = await working.notify(working.user("a-phones-token"), priority=9)
     event = await working.told(message, "sent")
     [push] = simulators.inbox.pushes
-    assert (push.token, push.title, push.body) == ("phone", "Hello Ada", "Your order A-1")
+    assert (push.token, push.title, push.body) == ("a-phones-token", "Hello Ada", "Your order A-1")
     assert (push.key, push.correlation_id) == (str(message.notification_id), message.correlation_id)
     sent = json.loads(push.raw)
     assert sent["data"]["link"] == "https://app.example/A-1"
@@ -26,14 +26,14 @@ async def test_a_notification_reaches_the_device_and_is_reported_sent(working, s
 
 
 async def test_every_device_of_a_person_gets_it(working, simulators):
-    message = await working.notify(working.user("phone", "tablet"))
+    message = await working.notify(working.user("a-phones-token", "a-tablets-token"))
     await working.told(message, "sent")
-    assert {push.token for push in simulators.inbox.pushes} == {"phone", "tablet"}
+    assert {push.token for push in simulators.inbox.pushes} == {"a-phones-token", "a-tablets-token"}
     assert [event.status for event in working.events] == ["sent"]
 
 
 async def test_the_same_message_twice_is_sent_once(working, simulators):
-    message = working.message(working.user("phone"))
+    message = working.message(working.user("a-phones-token"))
     await asyncio.gather(*(working.publish(message) for _ in range(5)))
     await working.told(message, "sent")
     await working.publish(message)
@@ -76,11 +76,11 @@ async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(world, 
 
 
 async def test_a_dead_device_is_forgotten_and_the_living_one_is_served(working, simulators):
-    user = working.user("unregistered-phone", "tablet")
+    user = working.user("unregistered-phone", "a-tablets-token")
     message = await working.notify(user)
     await working.told(message, "sent")
     assert working.services.removed == [(user, "unregistered-phone")]
-    assert [push.token for push in simulators.inbox.pushes] == ["tablet"]
+    assert [push.token for push in simulators.inbox.pushes] == ["a-tablets-token"]
     assert await working.ledger(message) == [("failed", 1, 0), ("sent", 1, 0)]
     assert list(working.dead_letters) == []
 
@@ -94,7 +94,7 @@ async def test_a_person_whose_only_device_is_dead_is_not_reached(working):
 
 
 async def test_a_dead_device_that_could_not_be_forgotten_is_told_of_next_time(working, simulators):
-    user = working.user("unregistered-phone", "tablet")
+    user = working.user("unregistered-phone", "a-tablets-token")
     working.services.down = {"removals"}
     await working.told(await working.notify(user), "sent")
     assert working.services.removed == []
@@ -106,28 +106,28 @@ async def test_a_dead_device_that_could_not_be_forgotten_is_told_of_next_time(wo
 
 async def test_a_browser_fails_for_now_without_harm_to_the_phone(working, simulators):
     browser = PushToken(provider="web_push", token="https://push.example/1")
-    message = await working.notify(working.user(browser, "phone"))
+    message = await working.notify(working.user(browser, "a-phones-token"))
     await working.told(message, "sent")
     alone = await working.notify(working.user(browser))
     assert (await working.told(alone, "failed")).code == "unsupported_provider"
-    assert [push.token for push in simulators.inbox.pushes] == ["phone"]
+    assert [push.token for push in simulators.inbox.pushes] == ["a-phones-token"]
     assert working.services.removed == []
 
 
 async def test_an_opted_out_person_is_left_alone(working, simulators):
-    message = await working.notify(working.user("phone", push=False))
+    message = await working.notify(working.user("a-phones-token", push=False))
     assert (await working.told(message, "suppressed")).code == "opted_out"
     assert simulators.inbox.pushes.total == 0
 
 
 async def test_a_payload_that_fcm_would_refuse_fails_at_once(working, simulators):
-    message = await working.notify(working.user("phone"), variables={"name": "Ada", "order": "A" * 5000})
+    message = await working.notify(working.user("a-phones-token"), variables={"name": "Ada", "order": "A" * 5000})
     assert (await working.told(message, "failed")).code == "payload_too_large"
     assert (simulators.inbox.pushes.total, simulators.inbox.pushes.refused) == (0, 0)
 
 
 async def test_poison_goes_to_the_dead_letters_once_and_harms_no_neighbour(working):
-    user = working.user("phone")
+    user = working.user("a-phones-token")
     before, after = working.message(user), working.message(user)
     poison = [
         b"\xff{not json",
@@ -147,21 +147,21 @@ async def test_poison_goes_to_the_dead_letters_once_and_harms_no_neighbour(worki
 async def test_a_message_without_a_device_fails_in_sight(working):
     working.services.down = {"users"}
     recipient = EmailRecipient(name="Ada", email="ada@example.com")
-    message = await working.notify(working.user("phone"), recipient=recipient)
+    message = await working.notify(working.user("a-phones-token"), recipient=recipient)
     assert (await working.told(message, "failed")).code == "no_recipient"
     await working.dead_letters.wait_for()
 
 
 async def test_while_the_user_service_is_away_the_message_knows_the_devices(working, simulators):
-    user = working.user("phone")
+    user = working.user("a-phones-token")
     working.services.down = {"users"}
     await working.told(await working.notify(user), "sent")
-    assert [push.token for push in simulators.inbox.pushes] == ["phone"]
+    assert [push.token for push in simulators.inbox.pushes] == ["a-phones-token"]
 
 
 async def test_while_the_template_service_is_away_notifications_wait(working, simulators):
     working.services.down = {"templates"}
-    message = await working.notify(working.user("phone"))
+    message = await working.notify(working.user("a-phones-token"))
     assert (await working.told(message, "retrying")).attempts == 0
     working.services.down = set()
     assert (await working.told(message, "sent")).attempts == 1
@@ -170,7 +170,7 @@ async def test_while_the_template_service_is_away_notifications_wait(working, si
 
 async def test_what_expires_tells_the_provider_until_when_to_keep_it(working, simulators):
     expires_at = datetime.now(UTC) + timedelta(hours=1)
-    await working.told(await working.notify(working.user("phone"), expires_at=expires_at), "sent")
+    await working.told(await working.notify(working.user("a-phones-token"), expires_at=expires_at), "sent")
     [push] = simulators.inbox.pushes
     sent = json.loads(push.raw)
     seconds = int(sent["webpush"]["headers"]["TTL"])

@@ -19,7 +19,7 @@ async def test_while_fcm_is_down_the_breaker_opens_no_attempt_is_spent_and_all_d
     base_url = f"http://127.0.0.1:{free_port}"
     write_service_account(data / "service-account.json", base_url)
     async with world.running(fcm_base_url=base_url, fcm_service_account_file=data / "service-account.json"):
-        user = world.user("phone")
+        user = world.user("a-phones-token")
         messages = [await world.notify(user) for _ in range(15)]
         await until(lambda: fcm_state(world) == OPEN)
         assert (await world.health())["data"]["dependencies"]["fcm"]["status"] == "down"
@@ -42,7 +42,7 @@ async def test_an_account_that_google_refuses_stops_sending_and_fails_nothing(wo
     stranger = tmp_path / "stranger.json"
     write_service_account(stranger, simulators.base_url)
     async with world.running(fcm_base_url=simulators.base_url, fcm_service_account_file=stranger):
-        message = await world.notify(world.user("phone"))
+        message = await world.notify(world.user("a-phones-token"))
         event = await world.told(message, "retrying")
         assert (event.code, event.detail, event.attempts) == ("credentials_refused", "invalid_grant", 0)
     assert simulators.inbox.pushes.total == 0
@@ -54,7 +54,7 @@ async def test_our_key_for_apple_is_nobodys_failure_and_keeps_no_other_device_wa
     apple = [await working.notify(working.user(f"third-party-6-{number}")) for number in range(12)]
     for message in apple:
         await working.told(message, "retrying")
-    android = await working.notify(working.user("phone"))
+    android = await working.notify(working.user("a-phones-token"))
     assert (await working.told(android, "sent")).attempts == 1
     assert fcm_state(working) == 0
     for message in apple:
@@ -66,7 +66,7 @@ async def test_our_key_for_apple_is_nobodys_failure_and_keeps_no_other_device_wa
 
 async def test_without_an_account_notifications_wait_for_one(world, simulators):
     async with world.running():
-        message = await world.notify(world.user("phone"))
+        message = await world.notify(world.user("a-phones-token"))
         event = await world.told(message, "retrying")
         assert (event.code, event.attempts) == ("not_configured", 0)
         health = await world.health()
@@ -90,7 +90,7 @@ async def test_a_lost_answer_is_recorded_as_such_and_the_copy_takes_the_first_on
         fcm_service_account_file=Path(simulators.service_account),
         fcm_timeout_seconds=0.5,
     ):
-        message = await world.notify(world.user("phone"))
+        message = await world.notify(world.user("a-phones-token"))
         event = await world.told(message, "retrying")
         assert (event.code, event.attempts) == ("no_answer", 1)
         simulators.faults.fcm = None
