@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.security import hash_api_key, new_api_key
-from contracts.lookups import ApiKeyInfo
+from contracts.lookups import NO_APPLICATION, ApiKeyInfo
 from contracts.messages import NotificationMessage
 
 SCOPES = ("notifications:read", "notifications:write", "notifications:urgent", "status:write")
@@ -178,3 +178,83 @@ async def test_a_test_spends_nobodys_hour_and_is_counted_apart(start) -> None:
     await _sent(gateway, headers)
     counted = gateway.app.state.metrics.get_sample_value("test_notifications_accepted_total", {"type": "email"})
     assert counted == 21
+
+
+BATCH = "/api/v1/notifications/batch"
+
+
+def _item(user, **changes: object) -> dict[str, object]:
+    return {
+        "notification_type": "email",
+        "template_code": "welcome",
+        "variables": {"name": "A"},
+        "user_id": str(user),
+    } | changes
+
+
+async def test_anothers_contact_is_told_as_an_unknown_user(gateway) -> None:
+    gateway.peers.add_template()
+    application = uuid4()
+    ours, test, theirs = _key(gateway, application), _key(gateway, application, test=True), _key(gateway, uuid4())
+    admins = _key(gateway, uuid4(), ("admin",))
+    contact, orphan, person = (
+        gateway.peers.add_user(application_id=owner) for owner in (application, NO_APPLICATION, None)
+    )
+    for headers in (theirs, admins):
+        for user in (contact, orphan):
+            for changes in ({}, {"template_code": "unknown"}, {"variables": {}}, {"notification_type": "push"}):
+                real = await gateway.send(user_id=str(user.id), headers=headers, **changes)
+                unknown = await gateway.send(user_id=str(uuid4()), headers=headers, **changes)
+                assert (real.status_code, real.json()["error"], real.content) == (
+                    404,
+                    "user_not_found",
+                    unknown.content,
+                )
+        items = [_item(one) for one in (contact.id, person.id, uuid4(), orphan.id)]
+        batch = await gateway.http.post(BATCH, json={"notifications": items}, headers=headers)
+        first, second, *rest = batch.json()["data"]["results"]
+        assert second["status_code"] == 202
+        assert [{**one, "index": 0} for one in rest] == [first, first]
+        assert (first["status_code"], first["error"]) == (404, "user_not_found")
+    for headers in (ours, test, gateway.token()):
+        assert (await gateway.send(user_id=str(contact.id), headers=headers)).status_code == 202
+    assert (await gateway.send(user_id=str(orphan.id), headers=ours)).status_code == 404
+    assert (await gateway.send(user_id=str(orphan.id), headers=gateway.token())).status_code == 202
+
+
+async def test_who_has_claimed_an_account_a_moment_ago_is_sent_to_by_all(gateway) -> None:
+    gateway.peers.add_template()
+    contact, theirs = gateway.peers.add_user(application_id=uuid4()), _key(gateway, uuid4())
+    assert (await gateway.send(user_id=str(contact.id), headers=theirs)).status_code == 404
+    await gateway.changed(contact, application_id=None)
+    assert (await gateway.send(user_id=str(contact.id), headers=theirs)).status_code == 202
+
+
+async def test_anothers_contact_is_found_out_when_the_user_service_is_back(gateway) -> None:
+    gateway.peers.add_template()
+    application = uuid4()
+    contact, ours, theirs = (
+        gateway.peers.add_user(application_id=application),
+        _key(gateway, application),
+        _key(gateway, uuid4()),
+    )
+    for headers in (ours, theirs):  # known from now on, so that they may send while their owner is away
+        await gateway.http.get("/api/v1/notifications", headers=headers)
+    gateway.peers.away = True
+    accepted = [await gateway.send(user_id=str(contact.id), headers=headers) for headers in (ours, theirs)]
+    assert [one.status_code for one in accepted] == [202, 202]
+    gateway.peers.away = False
+    mine, other = (one.json()["data"]["notification_id"] for one in accepted)
+    story = await gateway.until(other, "failed")
+    assert story["error"] == "user_not_found"
+    await gateway.until(mine, "queued")
+    for headers in (theirs, gateway.token()):  # whoever asks for it, it would go as that application's
+        again = await gateway.http.post(f"/api/v1/notifications/{other}/retry", headers=headers)
+        assert (again.status_code, again.json()["error"]) == (404, "user_not_found")
+    replayed = await gateway.http.post(
+        "/api/v1/failed/replay", json={"notification_ids": [other]}, headers=gateway.token()
+    )
+    assert replayed.json()["data"] == {"replayed": 1}
+    assert (await gateway.until(other, "failed"))["replays"] == 1
+    [body] = await gateway.published()
+    assert str(NotificationMessage.model_validate_json(body).notification_id) == mine

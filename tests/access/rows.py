@@ -222,6 +222,9 @@ GATEWAY = (
     services_only("POST /internal/erasures", body={"user_id": "{erasure_id}"}, by=("user-service",)),
     services_only("POST /internal/exports", body={"user_id": "{user_id}"}, by=("user-service",)),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", LETTER),
+    For(403, 403, 403, 202, 404, 202, scope="notifications:write").row(
+        f"POST {NOTIFICATIONS}", LETTER, of_contact=True
+    ),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}/batch", {"notifications": [LETTER]}),
     For(200, 200, 403, 200, 200, 200, scope="notifications:read").row(f"GET {NOTIFICATIONS}"),
     For(200, 404, 403, 200, 404, 200, scope="notifications:read").row(f"GET {NOTIFICATION}"),

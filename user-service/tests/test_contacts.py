@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from contracts.lookups import USER_CACHE
+from contracts.lookups import NO_APPLICATION, USER_CACHE
 from user_service.repositories import users
 
 USERS, BULK = "/api/v1/users", "/api/v1/users/bulk"
@@ -210,3 +210,23 @@ async def test_privileged_fields_in_a_body_never_take_effect(world) -> None:
     assert smuggled["id"] not in {one["id"] for one in found}
     assert (await other.call("GET", _path("c-1"))).status_code == 404
     assert (await world.try_login(ADA["email"], smuggled["password"])).status_code == 401
+
+
+async def test_a_contact_is_its_applications_until_it_has_an_account(world, redis) -> None:
+    key = await world.api_key(*SCOPES)
+    admin = key.owner
+    contact, other = await _put(key), await _put(key, "c-2", email="other@example.com")
+    person = await world.sign_up()
+    find = world.app.state.services.contacts.find
+
+    async def owners() -> list[str | None]:
+        return [(await find(UUID(one["id"])))["application_id"] for one in (contact, other, person)]
+
+    assert await owners() == [key.application_id, key.application_id, None]
+    copy = f"{USER_CACHE}:{contact['id']}"
+    await redis.set(copy, b"a reader's copy")
+    await admin.call("PATCH", f"{USERS}/{contact['id']}", json={"password": "a long password"})
+    assert await redis.get(copy) == b""
+    assert await owners() == [None, key.application_id, None]
+    assert (await admin.call("DELETE", f"/api/v1/applications/{key.application_id}")).status_code == 200
+    assert await owners() == [None, str(NO_APPLICATION), None]

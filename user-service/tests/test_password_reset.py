@@ -6,6 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.security import RevokedTokens
+from contracts.lookups import USER_CACHE
 from user_service.errors import InvalidMailedToken
 
 NEW = "another horse"
@@ -261,7 +262,10 @@ async def test_a_contact_gets_the_first_password_and_is_an_account_then(world, g
     await _ask(world, "ada@example.com")
     mail = await gateway.mail_to("ada@example.com")
     assert str(mail.user_id) == contact["id"]
+    copy = f"{USER_CACHE}:{contact['id']}"
+    await world.redis.set(copy, b"a reader's copy: no account")
     assert (await _confirm(world, mail.variables["token"])).status_code == 200
+    assert await world.redis.get(copy) == b""
     claimed = (await world.log_in("ada@example.com", NEW))["user"]
     assert (claimed["id"], claimed["contact"], claimed["email_verified"]) == (contact["id"], False, True)
     await _ask(world, "ada@example.com")

@@ -225,7 +225,7 @@ def _services(base: Foundation, revoked: RevokedTokens, gateway: ServiceClient) 
         erasures=Erasures(database, gateway, audit, base.registry),
         exports=Exports(database, gateway, audit),
         second_factors=factors,
-        password_resets=PasswordResets(database, tokens, mails, gate, sessions, audit),
+        password_resets=PasswordResets(database, tokens, mails, gate, sessions, contacts, audit),
         addresses=addresses,
         sessions=sessions,
         external_users=ExternalUsers(database, contacts, devices, audit),

@@ -157,8 +157,8 @@ RETURNING n.id
 """)  # noqa: S608 - the conditions are ours
 
 CANDIDATES = text(f"""
-SELECT n.id, n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version, n.language,
-    {GIVEN_VARIABLES}
+SELECT n.id, n.caller, n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version,
+    n.language, {GIVEN_VARIABLES}
 FROM notifications n WHERE {REPLAYABLE}
 """)  # noqa: S608 - as above
 
@@ -185,6 +185,7 @@ class ReplayCandidate:
     """What has to be looked up for one of them."""
 
     id: UUID
+    caller: str
     notification_type: Channel
     user_id: UUID
     template_code: str

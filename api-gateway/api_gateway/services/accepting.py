@@ -70,7 +70,7 @@ class Acceptor:
         batch of a thousand is one.
         """
         urgent = all(request.priority >= URGENT for request in requests)
-        fits = await resolve(requests, self._directory, express=urgent)
+        fits = await resolve(requests, self._directory, [origin.caller] * len(requests), express=urgent)
         now = datetime.now(UTC)
         fits, counted = await self._within_limit(requests, origin, fits, now)
         drafts = await map_yielding(

@@ -106,7 +106,7 @@ class Commands:
     async def _fits(self, wanted: ReplayFilter) -> list[Fit]:
         async with self._database.begin() as connection:
             candidates = await progress.candidates(connection, wanted, keys=self._keys)
-        return await resolve(candidates, self._directory, fresh=True)
+        return await resolve(candidates, self._directory, [one.caller for one in candidates], fresh=True)
 
     async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> StatusReported:
         """Applies a callback on what the caller's application sent. One that is late, repeated or `pending` changes nothing,

@@ -103,8 +103,11 @@ class Relay:
     async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Fit]]:
         """What is tried again goes with the template that is active now, not with one that was a few seconds ago."""
         again, first = [row for row in rows if row.replay], [row for row in rows if not row.replay]
-        fits = [*await resolve(again, self._directory, fresh=True), *await resolve(first, self._directory)]
+        fits = [*await self._fits(again, fresh=True), *await self._fits(first)]
         return list(zip((*again, *first), fits, strict=True))
+
+    async def _fits(self, rows: Sequence[DueRow], *, fresh: bool = False) -> list[Fit]:
+        return await resolve(rows, self._directory, [row.caller for row in rows], fresh=fresh)
 
     async def _write(self, fates: Sequence[Fate]) -> None:
         resolved = [fate for fate in fates if isinstance(fate, DueRow)]

@@ -8,6 +8,7 @@ from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound, UserNo
 from api_gateway.services.directory import Directory
 from chassis.errors import ServiceError, Unprocessable
 from chassis.http_client import DependencyUnavailable
+from chassis.security import application_of
 from chassis.yielding import map_yielding
 from contracts.languages import choose_language
 from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
@@ -51,38 +52,58 @@ class WrongChannel(Unprocessable):
     code, message, field = "template_not_for_channel", "The template has no content for this channel", "template_code"
 
 
+class AnothersContact(UserNotFound):
+    """Told as an unknown user is: of another application's contact a caller learns nothing."""
+
+
 Fit = Resolved | Unreachable | ServiceError
 
 
 async def resolve(
-    wanted: Sequence[Wanted], directory: Directory, *, fresh: bool = False, express: bool = False
+    wanted: Sequence[Wanted],
+    directory: Directory,
+    callers: Sequence[str],
+    *,
+    fresh: bool = False,
+    express: bool = False,
 ) -> list[Fit]:
-    """For each what was found, or why it cannot be sent.
+    """For each what was found, or why it cannot be sent by its caller (`Identity.caller`).
 
     That is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
     DependencyUnavailable: not known now. What speaks against sending is asked for again past this process's memory: the
     device may have been registered, or the template mended, a moment ago. `fresh`: everything is. `express`: it waits for no
     group of others.
     """
-    fits = await _looked_up(wanted, directory, fresh=fresh, express=express)
-    again = [] if fresh else [place for place, fit in enumerate(fits) if isinstance(fit, Unreachable | Unprocessable)]
+    asked = [*zip(wanted, callers, strict=True)]
+    fits = await _looked_up(asked, directory, fresh=fresh, express=express)
+    again = [] if fresh else [place for place, fit in enumerate(fits) if isinstance(fit, MAY_HAVE_CHANGED)]
     if again:
-        looked_up = await _looked_up([wanted[place] for place in again], directory, fresh=True, express=express)
+        looked_up = await _looked_up([asked[place] for place in again], directory, fresh=True, express=express)
         for place, fit in zip(again, looked_up, strict=True):
             if not isinstance(fit, DependencyUnavailable):  # then what was remembered stands
                 fits[place] = fit
     return fits
 
 
-async def _looked_up(wanted: Sequence[Wanted], directory: Directory, *, fresh: bool, express: bool) -> list[Fit]:
+async def _looked_up(
+    asked: Sequence[tuple[Wanted, str]], directory: Directory, *, fresh: bool, express: bool
+) -> list[Fit]:
+    wanted = [one for one, _ in asked]
     users = await directory.users({one.user_id for one in wanted}, fresh=fresh, express=express)
     templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, express=express)
-    found = await map_yielding(lambda one: _found(one, users[one.user_id], templates[one.template_code]), wanted)
+
+    def found_for(pair: tuple[Wanted, str]) -> _Found | ServiceError:
+        one, caller = pair
+        return _found(one, _reachable(users[one.user_id], caller), templates[one.template_code])
+
+    found = await map_yielding(found_for, asked)
     others = {ref for one, fit in zip(wanted, found, strict=True) if (ref := _other_version(one, fit)) is not None}
     versions = await directory.versions(others, express=express) if others else {}
     return await map_yielding(lambda pair: _fit(*pair, versions), [*zip(wanted, found, strict=True)])
 
 
+# What speaks against sending, by what this process remembers.
+MAY_HAVE_CHANGED = Unreachable | Unprocessable | AnothersContact
 # What `resolve` may find wrong with a request, for the routes whose answer it is.
 CANNOT_BE_SENT = (UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel)
 
@@ -90,6 +111,14 @@ CANNOT_BE_SENT = (UserNotFound, TemplateNotFound, TemplateVersionNotFound, Missi
 class _Found(NamedTuple):
     user: UserContact
     active: TemplateInfo
+
+
+def _reachable(user: UserContact | ServiceError, caller: str) -> UserContact | ServiceError:
+    """A contact is its application's alone. Of people only administrators send to others, and they may to anybody."""
+    if isinstance(user, ServiceError) or user.application_id is None:
+        return user
+    application = application_of(caller)
+    return user if application is None or application == str(user.application_id) else AnothersContact()
 
 
 def _found(

@@ -24,6 +24,8 @@ PUSH_SERVICE: Final = "push-service"
 SERVICES = (API_GATEWAY, USER_SERVICE, TEMPLATE_SERVICE, EMAIL_SERVICE, PUSH_SERVICE)
 API_KEY_READERS = (API_GATEWAY, TEMPLATE_SERVICE)  # they keep copies of identities (chassis.security.api_key_cache)
 
+NO_APPLICATION = UUID(int=0)
+
 # How many are asked for at once.
 MAX_USER_QUESTION = 1_000  # a whole batch of strangers
 MAX_TEMPLATE_QUESTION = 1_000
@@ -32,7 +34,9 @@ MAX_LEDGER_QUESTION = 1_000
 
 
 class UserContact(Contract):
-    """How to reach a user, and what they want to hear."""
+    """How to reach a user, and what they want to hear. A contact is sent to by the application that brought it alone:
+    `application_id`, which is NO_APPLICATION where that was deleted.
+    """
 
     id: UUID
     name: str
@@ -40,6 +44,7 @@ class UserContact(Contract):
     language: str | None = None
     preferences: Preferences
     push_tokens: tuple[PushToken, ...] = ()
+    application_id: UUID | None = None
 
     @cached_property
     def by_email(self) -> EmailRecipient:

@@ -7,8 +7,10 @@ from sqlalchemy import text
 
 from chassis.rowsets import ids
 from chassis.statements import Executes
+from contracts.lookups import NO_APPLICATION
 
 # PostgreSQL writes the JSON: made of rows and models here, a user of a large group cost ten times as much.
+# Whoever has claimed an account is no application's contact any more (`users.is_contact`).
 # A user's devices are found by the index on (user_id, token); the oldest comes first.
 FIND = text(f"""
 SELECT coalesce(json_object_agg(u.id, json_build_object(
@@ -20,7 +22,8 @@ SELECT coalesce(json_object_agg(u.id, json_build_object(
             'keys', CASE WHEN t.provider = 'web_push' THEN json_build_object('p256dh', t.p256dh, 'auth', t.auth) END
         ) ORDER BY t.created_at, t.id)
         FROM user_push_tokens t WHERE t.user_id = u.id
-    ), '[]')
+    ), '[]'),
+    'application_id', CASE WHEN u.email_key IS NULL THEN coalesce(u.application_id, '{NO_APPLICATION}') END
 )), '{{}}')::text AS users
 FROM {ids("ids")} AS wanted JOIN users u USING (id)
 """)  # noqa: S608 - the columns are ours

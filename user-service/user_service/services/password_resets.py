@@ -11,6 +11,7 @@ from contracts.addresses import address_key
 from user_service.errors import InvalidMailedToken
 from user_service.repositories import mailed_tokens, users
 from user_service.repositories.audit import user_target
+from user_service.services.contacts import Contacts
 from user_service.services.mailed_tokens import ENDED_BY_PASSWORD, MailedTokens
 from user_service.services.password_gate import PasswordGate
 from user_service.services.sessions import Sessions
@@ -20,13 +21,14 @@ log = structlog.get_logger()
 
 
 class PasswordResets:
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
         self,
         database: Database,
         tokens: MailedTokens,
         throttle: MailThrottle,
         gate: PasswordGate,
         sessions: Sessions,
+        contacts: Contacts,
         audit: AuditTrail,
     ) -> None:
         self._database = database
@@ -34,6 +36,7 @@ class PasswordResets:
         self._throttle = throttle
         self._gate = gate
         self._sessions = sessions
+        self._contacts = contacts
         self._audit = audit
 
     async def request(self, email: str, *, client: str) -> None:
@@ -62,4 +65,5 @@ class PasswordResets:
             name = user_target(spent.user_id)
             await self._audit.record(connection, replace(stranger, name=name), "user.password_reset", name)
         await self._sessions.revoke(ended)
+        await self._contacts.changed(spent.user_id)
         log.info("user.password_reset", user_id=str(spent.user_id))

@@ -11,7 +11,14 @@ from chassis.security.dependencies import (
     require,
     require_admin,
 )
-from chassis.security.identity import ApiKeyDirectory, Authenticator, Identity, callers_of_application, is_test_caller
+from chassis.security.identity import (
+    ApiKeyDirectory,
+    Authenticator,
+    Identity,
+    application_of,
+    callers_of_application,
+    is_test_caller,
+)
 from chassis.security.jwks import Jwks
 from chassis.security.jwt import TokenKind, sign
 from chassis.security.keys import (
@@ -46,6 +53,7 @@ __all__ = [
     "TokenVerifier",
     "VerificationKey",
     "api_key_cache",
+    "application_of",
     "authenticate",
     "callers_of_application",
     "calling_service",

@@ -28,6 +28,14 @@ def callers_of_application(application_id: object) -> list[str]:
     return [f"{kind}{application_id}" for kind in (KEY_CALLER, TEST_CALLER)]
 
 
+def application_of(caller: str) -> str | None:
+    """The id of the application that it is; None: a person, or a service of ours."""
+    for prefix in (KEY_CALLER, TEST_CALLER):
+        if caller.startswith(prefix):
+            return caller.removeprefix(prefix)
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Identity:
     """`subject` is the user's id, or the API key's; `user_id` is the user, or the owner of the key's application.

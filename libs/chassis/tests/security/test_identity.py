@@ -1,10 +1,11 @@
 import uuid
+from dataclasses import replace
 
 import fakeredis
 import pytest
 
 from chassis.errors import Unauthorized, Unavailable
-from chassis.security import Authenticator, Identity, RevokedTokens, new_api_key
+from chassis.security import Authenticator, Identity, RevokedTokens, application_of, new_api_key
 
 USER = Identity("user", "42", "42", "user", frozenset({"notifications:write"}))
 ADMIN = Identity("user", "1", "1", "admin", frozenset())
@@ -14,6 +15,16 @@ ADMIN_KEY = Identity("api_key", "k2", "42", "user", frozenset({"admin"}))
 
 def test_callers_are_named_by_kind():
     assert [identity.caller for identity in (USER, ADMINS_NARROW_KEY)] == ["user:42", "key:k1"]
+
+
+def test_a_caller_says_which_application_it_is():
+    keys = [replace(ADMINS_NARROW_KEY, application_id="a:1", test=test) for test in (False, True)]
+    assert [application_of(key.caller) for key in keys] == ["a:1", "a:1"]
+    assert [application_of(caller) for caller in (ADMINS_NARROW_KEY.caller, USER.caller, "service:key:x")] == [
+        "k1",
+        None,
+        None,
+    ]
 
 
 @pytest.mark.parametrize(
