@@ -180,6 +180,7 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "FORWARDED_ALLOW_IPS": ("hunter2", "10.0.0.1/8", "*, 10.0.0.1", "300.0.0.1"),
     "FROM_EMAIL": ("hunter2", "a@b, hunter2@d", "Hunter <hunter2@example.com>", "a@", "ü@example.com"),
     "FROM_NAME": ("two\nlines",),
+    "SENDER_DOMAINS": ("hunter2", "example.com, hunter2", "a@hunter2.example", "*.hunter2.example"),
     "SMTP_HOST": ("smtp://hunter2", "smtp.example.com:587", "a b"),
     "SMTP_EHLO_NAME": ("hunter2 hunter2", "tür"),
     "FCM_SERVICE_ACCOUNT_FILE": ("/nowhere/hunter2.json", "/", "/etc/hostname"),

@@ -17,6 +17,8 @@ from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.jsons import to_json_text
 from chassis.reencrypting import reencrypt
+from chassis.security import Sender, hash_api_key, new_api_key
+from contracts.lookups import ApiKeyInfo
 from contracts.messages import NotificationMessage
 from tests.dumping import dump
 from tests.eventually import eventually
@@ -192,6 +194,26 @@ async def test_a_row_whose_key_is_missing_stays_is_shown_and_goes_when_the_key_i
     assert (await sender.story(sealed))["status"] == "pending"
     back = await start(data_encryption_keys=f"{NEW},{OLD}", **MOMENT)
     assert _is_whole(await _message_of(back, sealed))
+
+
+async def test_the_senders_name_is_encrypted_too_and_goes_along_under_every_key(start, peers) -> None:
+    key = new_api_key()
+    sender = Sender(SECRET, f"{SECRET}@example.com", f"{SECRET}@example.org")
+    peers.api_keys[hash_api_key(key)] = ApiKeyInfo(
+        id=uuid4(), user_id=uuid4(), scopes=("notifications:write",), application_id=uuid4(), sender=sender
+    )
+    first = await start(data_encryption_keys=OLD, relay_interval_seconds=1_000)
+    later = (datetime.now(UTC) + timedelta(1)).isoformat()
+    url = first.settings.database_url
+    sent = await first.send(user_id=str(peers.add_user().id), headers={"X-API-Key": key}, send_at=later)
+    assert sent.status_code == 202
+    assert SECRET not in "".join(_rows(await dump(url)))
+    for keys, sealed in ((f"plain,{OLD}", False), (OLD, True), (f"{NEW},{OLD}", True)):
+        assert (await _reencrypt(first, keys))[0] == 0
+        assert (SECRET not in "".join(_rows(await dump(url)))) is sealed
+    await first.change("UPDATE notifications SET due_at = now()")
+    last = await start(data_encryption_keys=NEW)
+    assert NotificationMessage.model_validate_json((await last.published())[0]).sender == sender
 
 
 async def test_a_value_that_was_put_into_another_row_is_refused(start, peers) -> None:

@@ -5,7 +5,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chassis.security import hash_api_key, new_api_key
+from chassis.security import Sender, hash_api_key, new_api_key
 from contracts.lookups import NO_APPLICATION, ApiKeyInfo
 from contracts.messages import NotificationMessage
 
@@ -181,6 +181,7 @@ async def test_a_test_spends_nobodys_hour_and_is_counted_apart(start) -> None:
 
 
 BATCH = "/api/v1/notifications/batch"
+ORDERS = Sender("Orders", "orders@example.com", "help@example.com")
 
 
 def _item(user, **changes: object) -> dict[str, object]:
@@ -258,3 +259,36 @@ async def test_anothers_contact_is_found_out_when_the_user_service_is_back(gatew
     assert (await gateway.until(other, "failed"))["replays"] == 1
     [body] = await gateway.published()
     assert str(NotificationMessage.model_validate_json(body).notification_id) == mine
+
+
+async def test_an_email_goes_in_the_name_of_its_application(gateway) -> None:
+    gateway.peers.add_template()
+    named, plain, user = _key(gateway, uuid4(), sender=ORDERS), _key(gateway, uuid4()), gateway.peers.add_user()
+    cases = [(named, "email", ORDERS), (named, "push", None), (plain, "email", None), (gateway.token(), "email", None)]
+    for headers, channel, sender in cases:
+        sent = await gateway.send(user_id=str(user.id), headers=headers, notification_type=channel)
+        assert sent.status_code == 202
+        [body] = await gateway.published(f"{channel}.queue")
+        assert NotificationMessage.model_validate_json(body).sender == sender
+    batch = await gateway.http.post(BATCH, json={"notifications": [_item(user.id)]}, headers=named)
+    assert batch.status_code == 202
+    assert NotificationMessage.model_validate_json((await gateway.published())[0]).sender == ORDERS
+
+
+async def test_it_keeps_the_name_that_it_was_accepted_with(gateway) -> None:
+    gateway.peers.add_template()
+    named, user = _key(gateway, uuid4(), sender=ORDERS), gateway.peers.add_user()
+    await gateway.http.get("/api/v1/notifications", headers=named)
+    gateway.peers.away = True
+    name = (await gateway.send(user_id=str(user.id), headers=named)).json()["data"]["notification_id"]
+    for key, info in gateway.peers.api_keys.items():
+        gateway.peers.api_keys[key] = info.model_copy(update={"sender": None})
+    gateway.peers.away = False
+    for replay in range(2):
+        message = NotificationMessage.model_validate_json((await gateway.published())[0])
+        assert (message.replay, message.sender) == (replay, ORDERS)
+        await gateway.until(name, "queued")
+        await gateway.report(name, "failed", code="bounced", replay=replay)
+        await gateway.until(name, "failed")
+        retried = await gateway.http.post(f"/api/v1/notifications/{name}/retry", headers=gateway.token())
+        assert retried.status_code == 202

@@ -1,6 +1,7 @@
 """E-mail, as the delivery engine sees it."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import structlog
 
@@ -9,12 +10,13 @@ from contracts.addresses import InvalidAddress, Mailbox, parse_mailbox
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from delivery.channel import Envelope, Target
-from delivery.outcomes import Outcome, Permanent, Sent
+from delivery.outcomes import AccountRefused, Outcome, Permanent, Sent
 from email_service.addresses import fingerprint, masked
 from email_service.message import Letterhead
 from email_service.repositories.suppressions import DeadAddress
 from email_service.senders.smtp import Reserved, SmtpSender
 from email_service.senders.smtp_phases import Parcel
+from email_service.senders.smtp_table import OF_THE_SENDER
 from email_service.suppression import SuppressionList
 from templating import CompiledTemplate, RenderedEmail
 
@@ -77,10 +79,15 @@ class EmailSession:
             mailbox = parse_mailbox(target.address)
         except InvalidAddress:
             return Permanent("invalid_address", "not one address")
-        message = self._letterhead.write(content, target.name, mailbox, envelope)
+        try:
+            message = self._letterhead.write(content, target.name, mailbox, envelope)
+        except InvalidAddress:  # the user service takes none such
+            return Permanent("invalid_sender", "not one address")
         parcel = Parcel(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message)
         reserved, self._reserved = self._reserved or await self._smtp.reserve(), None
         outcome = await self._smtp.send(parcel, reserved)
+        if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(envelope):
+            return replace(outcome, others_pass=True)  # one application's address stops nobody else's mails
         if outcome == Sent(None):  # the server named nothing: what a bounce will refer to
             return Sent(self._letterhead.message_id(envelope))
         return outcome
@@ -89,3 +96,7 @@ class EmailSession:
         if self._reserved is not None:
             self._smtp.give_back(self._reserved)
             self._reserved = None
+
+
+def _has_own_address(envelope: Envelope) -> bool:
+    return envelope.sender is not None and envelope.sender.from_email is not None

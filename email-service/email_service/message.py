@@ -8,7 +8,8 @@ import time
 from collections.abc import Callable
 from email.utils import formatdate
 
-from contracts.addresses import Mailbox
+from chassis.security import Sender
+from contracts.addresses import Mailbox, parse_mailbox
 from delivery.channel import Envelope
 from email_service.bodies import BOUNDARY, encoded
 from email_service.headers import addressed, unstructured
@@ -24,6 +25,7 @@ class Letterhead:
     """What all messages of one sender have in common. `clock` gives seconds since the epoch, for the Date header."""
 
     def __init__(self, sender: Mailbox, name: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._sender, self._name = sender, name
         self._from = addressed("From", name, sender)
         self._domain = sender.domain
         self._clock = clock
@@ -34,11 +36,14 @@ class Letterhead:
         return f"<{envelope.notification_id}@{self._domain}>"
 
     def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, envelope: Envelope) -> bytes:
-        """The whole message, every line ended by CRLF, none longer than 998 bytes; dots are not stuffed yet."""
+        """The whole message, every line ended by CRLF, none longer than 998 bytes; dots are not stuffed yet.
+
+        Raises InvalidAddress for the envelope's `sender`.
+        """
         return b"".join(
             (
                 self._date_line(),
-                self._from,
+                self._from if envelope.sender is None else self._from_application(envelope.sender),
                 addressed("To", name, mailbox),
                 unstructured("Subject", content.subject),
                 self._ids(envelope),
@@ -47,6 +52,12 @@ class Letterhead:
                 _body(content),
             )
         )
+
+    def _from_application(self, sender: Sender) -> bytes:
+        """MAIL FROM and Message-ID stay ours: what bounces comes back to us."""
+        mailbox = self._sender if sender.from_email is None else parse_mailbox(sender.from_email)
+        line = addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
+        return line if sender.reply_to is None else line + addressed("Reply-To", "", parse_mailbox(sender.reply_to))
 
     def _ids(self, envelope: Envelope) -> bytes:
         identity = str(envelope.notification_id)

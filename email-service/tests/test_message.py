@@ -1,6 +1,7 @@
 """What was put in comes out of Python's own parser, and nothing else does: no header is ever added."""
 
 import email
+from dataclasses import replace
 from email import policy
 from email.header import decode_header, make_header
 from email.message import EmailMessage
@@ -11,7 +12,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from contracts.addresses import parse_mailbox
+from chassis.security import Sender
+from contracts.addresses import InvalidAddress, parse_mailbox
 from delivery.channel import Envelope
 from email_service.bodies import BOUNDARY
 from email_service.message import Letterhead
@@ -148,6 +150,52 @@ def test_the_ids_and_the_sender_are_the_notifications_and_ours():
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["From"] == "The Sender <sender@example.org>"
     assert message["Date"] == "Tue, 03 Nov 2026 12:00:00 -0000"
+
+
+ORDERS = Sender("Orders, Ltd.", "orders@bücher.example", "help@example.net")
+
+
+def test_an_applications_sender_is_shown_and_the_rest_is_as_ever():
+    raw = written(envelope=replace(ENVELOPE, sender=ORDERS))
+    message = parsed(raw)
+    assert message.keys() == [*HEADERS[:2], "Reply-To", *HEADERS[2:]]
+    assert message["From"] == '"Orders, Ltd." <orders@xn--bcher-kva.example>'
+    assert message["Reply-To"] == "help@example.net"
+    assert message["Message-ID"] == f"<{IDENTITY}@example.org>"
+    own = (
+        b'From: "Orders, Ltd." <orders@xn--bcher-kva.example>\r\nReply-To: <help@example.net>\r\n',
+        b"From: The Sender <sender@example.org>\r\n",
+    )
+    assert raw.replace(*own) == written()
+
+
+@pytest.mark.parametrize(
+    ("sender", "shown"),
+    [
+        (Sender(from_name="Orders"), "Orders <sender@example.org>"),
+        (Sender(from_email="orders@example.com"), "The Sender <orders@example.com>"),
+        (Sender(reply_to="help@example.net"), "The Sender <sender@example.org>"),
+        (Sender(from_name=""), "sender@example.org"),
+    ],
+)
+def test_what_an_applications_sender_does_not_say_is_ours(sender, shown):
+    message = parsed(written(envelope=replace(ENVELOPE, sender=sender)))
+    assert (message["From"], message["Reply-To"]) == (shown, sender.reply_to)
+
+
+@slow
+@given(name=anything)
+def test_no_name_of_an_application_adds_a_header_or_an_address(name):
+    message = parsed(written(envelope=replace(ENVELOPE, sender=Sender(name, "orders@example.com", "help@example.net"))))
+    assert message.keys() == [*HEADERS[:2], "Reply-To", *HEADERS[2:]]
+    assert [mailbox.addr_spec for mailbox in message["From"].addresses] == ["orders@example.com"]
+
+
+@pytest.mark.parametrize("address", ["a@b.example\r\nBcc: v@e.example", "a@b.example, v@e.example", ""])
+def test_a_sender_that_is_not_one_address_is_refused(address):
+    for sender in (Sender(from_email=address), Sender(reply_to=address)):
+        with pytest.raises(InvalidAddress):
+            written(envelope=replace(ENVELOPE, sender=sender))
 
 
 def test_two_attempts_differ_in_nothing_but_the_date():

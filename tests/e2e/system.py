@@ -162,6 +162,7 @@ class System:
             "RABBITMQ_URL": self.rabbit.url,
             "USER_SERVICE_URL": f"http://127.0.0.1:{self.ports['user-service']}",
             "API_GATEWAY_URL": f"http://127.0.0.1:{self.ports['api-gateway']}",
+            "SENDER_DOMAINS": "orders.example",
             "VERIFY_EMAILS": "false",  # tests count what the users whom they make were sent
             "TEMPLATE_SERVICE_URL": f"http://127.0.0.1:{self.ports['template-service']}",
             "EMAIL_SERVICE_URL": f"http://127.0.0.1:{self.ports['email-service']}",

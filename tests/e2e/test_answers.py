@@ -74,11 +74,15 @@ def test_logging_in_and_keys(call: Call) -> None:
 
 
 def test_applications_and_their_contacts(call: Call) -> None:
-    made = call(201, "POST", "/applications", {"name": "orders", "channels": ["email"]}).json()["data"]
+    sender = {"from_name": "Orders", "from_email": "mail@orders.example", "reply_to": "help@example.com"}
+    made = call(201, "POST", "/applications", {"name": "orders", "channels": ["email"], "sender": sender}).json()[
+        "data"
+    ]
     path = f"/applications/{made['id']}"
     call(200, "GET", "/applications")
     call(200, "GET", path)
     call(422, "PATCH", path, {"channels": []})
+    call(422, "PATCH", path, {"sender": {"from_email": "mail@other.example"}})
     call(200, "PATCH", path, {"rate_limit_per_minute": 600})
     scopes = ["users:read", "users:write"]
     key = call(201, "POST", "/api-keys", {"name": "k", "scopes": scopes, "application_id": made["id"]}).json()["data"]

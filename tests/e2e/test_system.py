@@ -58,6 +58,28 @@ def test_one_correlation_id_goes_from_the_client_to_the_provider(system: System,
         assert story in (system.folder / f"{service}.log").read_text()
 
 
+def test_an_application_sends_in_its_own_name_and_to_its_contacts_alone(system: System) -> None:
+    sender = {"from_name": "Orders", "from_email": "mail@orders.example", "reply_to": "help@example.com"}
+    scopes = ["users:write", "notifications:write", "notifications:read"]
+    keys = []
+    for application in ({"name": "orders", "sender": sender}, {"name": "another"}):
+        made = system.call("POST", "/applications", application)["id"]
+        keys.append(system.call("POST", "/api-keys", {"name": "k", "scopes": scopes, "application_id": made})["key"])
+    person = {"name": "Ada", "email": f"{uuid4().hex}@example.com"}
+    own, other = ({"Authorization": f"Bearer {key}"} for key in keys)
+    put = system.http.put(f"{system.gateway}/api/v1/users/external/c-1", json=person, headers=own)
+    body = {"notification_type": "email", "user_id": put.json()["data"]["id"], "template_code": "welcome",
+            "variables": {"name": "Ada", "link": "https://example.com"}}  # fmt: skip
+    refused = system.http.post(f"{system.gateway}/api/v1/notifications", json=body, headers=other)
+    assert (refused.status_code, refused.json()["error"]) == (404, "user_not_found")
+    sent = system.http.post(f"{system.gateway}/api/v1/notifications", json=body, headers=own).json()["data"]
+    assert system.follow(sent["notification_id"])["status"] == "sent"
+    mail = next(one for one in system.messages("email") if one["message_id"].startswith(f"<{sent['notification_id']}"))
+    source = system.message(mail["id"])["source"]
+    assert "From: Orders <mail@orders.example>" in source
+    assert "Reply-To: <help@example.com>" in source
+
+
 def test_a_bounce_fails_once_and_is_a_dead_letter_that_can_be_tried_again(system: System) -> None:
     person = {"name": "Bo", "email": f"bounce+{uuid4().hex}@example.com", "password": uuid4().hex}
     bouncing = str(system.call("POST", "/users/", person)["id"])

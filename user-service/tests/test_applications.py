@@ -109,6 +109,67 @@ async def test_what_changes_in_an_application_takes_its_keys_copies_away(world, 
         assert (await world.http.get("/api/v1/users", headers=headers)).status_code == status
 
 
+ORDERS = {"from_name": "Orders", "from_email": "orders@bücher.example", "reply_to": "help@example.org"}
+NOTHING = dict.fromkeys(ORDERS)
+
+
+async def test_an_application_has_a_sender_of_its_own(make_world, redis) -> None:
+    world = await make_world(sender_domains="example.com, XN--bcher-kva.example")
+    admin = await world.admin()
+    made = await _made(admin, sender=ORDERS)
+    assert made["sender"] == ORDERS
+    path, key = f"{PATH}/{made['id']}", (await _key(admin, application_id=made["id"]))["key"]
+    copy = f"{api_key_cache(API_GATEWAY)}:{hash_api_key(key)}"
+    changes = (
+        ({"name": "x"}, ORDERS),
+        ({"sender": {"from_name": "Desk"}}, {**NOTHING, "from_name": "Desk"}),
+        ({"sender": {"from_email": " Orders@Example.COM"}}, {**NOTHING, "from_email": "Orders@example.com"}),
+        ({"sender": {"reply_to": "a@b.example"}}, {**NOTHING, "reply_to": "a@b.example"}),
+        ({"sender": None}, None),
+        ({"sender": {}}, None),
+    )
+    for change, expected in changes:
+        await redis.set(copy, b"a reader's copy")
+        changed = await admin.call("PATCH", path, json=change)
+        assert (changed.status_code, changed.json()["data"]["sender"]) == (200, expected), change
+        assert await redis.get(copy) == b""
+        assert (await admin.call("GET", path)).json()["data"]["sender"] == expected
+        assert (await _info(world, key))["sender"] == expected
+    assert (await _info(world, (await _key(admin))["key"]))["sender"] is None
+
+
+@pytest.mark.parametrize("domains", ["", "example.com, example.net"])
+async def test_it_sends_from_the_deployments_domains_only(make_world, domains) -> None:
+    world = await make_world(sender_domains=domains)
+    admin = await world.admin()
+    path = f"{PATH}/{(await _made(admin))['id']}"
+    for address in ("a@example.org", "a@mail.example.com", "a@example.com.example.org"):
+        body = {"sender": {"from_email": address}}
+        for refused in (
+            await admin.call("POST", PATH, json={"name": "x", **body}),
+            await admin.call("PATCH", path, json={"name": "x", **body}),
+        ):
+            assert (refused.status_code, refused.json()["error"]) == (422, "sender_domain_not_allowed")
+            assert refused.json()["data"]["errors"][0]["field"] == "sender.from_email"
+    assert (await admin.call("GET", path)).json()["data"]["name"] == "orders"
+    assert (await _made(admin, sender={"from_name": "Orders"}))["sender"]["from_name"] == "Orders"
+    assert (await admin.call("GET", PATH)).json()["meta"]["total"] == 2
+
+
+@pytest.mark.parametrize(
+    "sender",
+    [
+        {"from_name": "two\r\nBcc: v@e.example"}, {"from_name": ""}, {"from_email": "no address"},
+        {"from_email": "a@example.com, b@example.com"}, {"from_email": "ü@example.com"}, {"reply_to": "ü@example.com"},
+        {"reply_to": "a@example.com\nBcc: v@e.example"}, "Orders",
+    ],
+)  # fmt: skip
+async def test_a_sender_is_one_line_and_single_addresses(make_world, sender) -> None:
+    world = await make_world(sender_domains="example.com")
+    refused = await (await world.admin()).call("POST", PATH, json={"name": "x", "sender": sender})
+    assert (refused.status_code, refused.json()["error"]) == (422, "validation_error")
+
+
 async def test_a_key_has_its_form_no_scopes_by_default_and_a_year(world) -> None:
     admin = await world.admin()
     made = (await admin.call("POST", KEYS, json={"name": "k"})).json()["data"]

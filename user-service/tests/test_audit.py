@@ -229,6 +229,18 @@ async def test_an_api_key_acts_for_its_application_and_is_named(world) -> None:
     assert (event.actor, str(event.api_key_id)) == (f"key:{key.application_id}", key.id)
 
 
+async def test_an_applications_sender_is_recorded_without_its_addresses(scene: Scene) -> None:
+    path = await scene.application()
+    await scene.as_admin("PATCH", path, sender={"from_name": "Orders", "reply_to": EMAIL})
+    await scene.as_admin("PATCH", path, sender={"from_name": "Orders", "reply_to": EMAIL})
+    await scene.as_admin("PATCH", path, sender=None)
+    gone, made = await trail(scene.world, action="application.changed")
+    assert made.after.keys() == gone.before.keys() == {"sender_name", "sender_reply_to"}
+    assert (made.after["sender_name"], gone.after["sender_name"]) == ("Orders", None)
+    assert str(made.after["sender_reply_to"]).startswith("hmac:")
+    assert EMAIL not in str((made, gone))
+
+
 CONTACT = "/api/v1/users/external/marked-17"
 
 

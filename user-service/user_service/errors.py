@@ -67,6 +67,12 @@ class ApplicationGone(Forbidden):
     message = "The key's application is not there any more"
 
 
+class SenderDomainNotAllowed(Unprocessable):
+    code = "sender_domain_not_allowed"
+    message = "Mails go from the domains of SENDER_DOMAINS only, and this is none of them"
+    field = "sender.from_email"
+
+
 class InvalidMailedToken(Unprocessable):
     code, message = "invalid_token", "The token is not valid (any more); ask for a new mail"
     field = "token"

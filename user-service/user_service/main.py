@@ -229,7 +229,7 @@ def _services(base: Foundation, revoked: RevokedTokens, gateway: ServiceClient) 
         addresses=addresses,
         sessions=sessions,
         external_users=ExternalUsers(database, contacts, devices, audit),
-        applications=Applications(database, api_keys_service, audit),
+        applications=Applications(database, api_keys_service, audit, sender_domains=settings.sender_domains),
         api_keys=api_keys_service,
         signing_keys=keys,
         verifier=TokenVerifier([keys.source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE),

@@ -1,14 +1,16 @@
 """What the user service reads from its environment."""
 
+from collections.abc import Sequence
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field, SecretStr
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from chassis.fields import listed
 from chassis.server_urls import RedisUrl, ServiceUrl
 from chassis.service_keys import development_key
 from chassis.settings import DatabaseUrl, TokenSettings
+from contracts.addresses import parse_mailbox
 from contracts.lookups import USER_SERVICE
 from contracts.peers import PeerSettings
 
@@ -19,6 +21,11 @@ PUSH_HOSTS = (
     "*.notify.windows.com",
     "web.push.apple.com",
 )
+
+
+def _on_the_wire(domains: Sequence[str]) -> tuple[str, ...]:
+    """As they are compared. Raises InvalidAddress."""
+    return tuple(parse_mailbox(f"noreply@{domain}").domain for domain in domains)
 
 
 class UserSettings(PeerSettings, TokenSettings):
@@ -42,6 +49,11 @@ class UserSettings(PeerSettings, TokenSettings):
     open_registration: bool = Field(default=True, description="May anybody sign up, or only administrators add users")
     web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=PUSH_HOSTS, description="Hosts of Web Push endpoints; `*.` stands for one or more labels"
+    )
+
+    sender_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed), AfterValidator(_on_the_wire)] = Field(
+        default=(),
+        description="Domains of the addresses that applications may send e-mail from; none: FROM_EMAIL's alone",
     )
 
     login_failures: int = Field(

@@ -40,8 +40,8 @@ class Notification(Base):
     `given_variables` and `given_metadata` are the text that came. `variables` and `details` say the same to gateways of the
     release before, which know no other columns, and are read where an older gateway wrote the row (ADR 16).
 
-    While personal values are encrypted, `given_variables`, `given_metadata` and `recipient` are JSON strings in place of
-    objects, `variables` and `metadata` are empty objects, and `sealed_detail` has what `detail` had (ADR 26).
+    While personal values are encrypted, `given_variables`, `given_metadata`, `recipient` and `sender` are JSON strings in
+    place of objects, `variables` and `metadata` are empty objects, and `sealed_detail` has what `detail` had (ADR 26).
     """
 
     __tablename__ = "notifications"
@@ -62,6 +62,7 @@ class Notification(Base):
     given_metadata: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     priority: Mapped[int] = mapped_column(SmallInteger)
     recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    sender: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the application's own, of an e-mail
 
     status: Mapped[str] = mapped_column(String(16))
     code: Mapped[str | None] = mapped_column(Text)

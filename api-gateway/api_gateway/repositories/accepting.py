@@ -8,11 +8,12 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from api_gateway.repositories.personal import BODY_HASH, METADATA, VARIABLES, write_recipient
+from api_gateway.repositories.personal import BODY_HASH, METADATA, RECIPIENT, SENDER, VARIABLES, write_document
 from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.json_values import JsonObject
 from chassis.jsons import to_json_text
 from chassis.rowsets import records
+from chassis.security import Sender
 from chassis.statements import Executes
 from contracts.messages import DeliveryGuarantee
 
@@ -40,6 +41,7 @@ class NewNotification:
     metadata: JsonObject
     priority: int
     recipient: dict[str, Any] | None
+    sender: Sender | None
     status: str
     code: str | None
     send_at: datetime | None
@@ -71,7 +73,7 @@ WITH given AS (
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
         id uuid, caller text, request_id text, body_hash text, correlation_id text, trace_context text,
         notification_type text, user_id uuid, template_code text, template_version int, language text, variables json,
-        metadata json, priority smallint, recipient jsonb, status text, code text, send_at timestamptz,
+        metadata json, priority smallint, recipient jsonb, sender jsonb, status text, code text, send_at timestamptz,
         expires_at timestamptz, delivery_guarantee text, disposition text)
 ), keys AS (
     INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
@@ -86,13 +88,13 @@ WITH given AS (
 ), written AS (
     INSERT INTO notifications (
         id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
-        template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient, status,
-        code, created_at, send_at, expires_at, delivery_guarantee, due_at, leased_by, ended_at)
+        template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient, sender,
+        status, code, created_at, send_at, expires_at, delivery_guarantee, due_at, leased_by, ended_at)
     SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, variables, metadata,
         CASE json_typeof(variables) WHEN 'object' THEN CAST(variables AS jsonb) ELSE '{}' END,
         CASE json_typeof(metadata) WHEN 'object' THEN CAST(metadata AS jsonb) ELSE '{}' END, priority,
-        recipient, status, code, created_at, send_at, expires_at, delivery_guarantee,
+        recipient, sender, status, code, created_at, send_at, expires_at, delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() WHEN 'due' THEN now() END,
         CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,
@@ -128,7 +130,8 @@ def _sealed(row: NewNotification, keys: DataKeys) -> dict[str, object]:
         **{field: getattr(row, field) for field in NewNotification.__slots__},
         "variables": keys.seal(VARIABLES, name, row.variables.text),
         "metadata": keys.seal(METADATA, name, row.metadata.text),
-        "recipient": write_recipient(keys, row.id, row.recipient),
+        "recipient": write_document(keys, RECIPIENT, row.id, row.recipient),
+        "sender": write_document(keys, SENDER, row.id, row.sender),
         "body_hash": keys.seal(BODY_HASH, name, row.body_hash),
     }
 

@@ -12,11 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories.personal import (
     METADATA,
+    RECIPIENT,
+    SENDER,
     VARIABLES,
+    read_document,
     read_object,
-    read_recipient,
     write_detail,
-    write_recipient,
+    write_document,
 )
 from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.json_values import JsonObject
@@ -31,7 +33,7 @@ GIVEN_VARIABLES = "coalesce(n.given_variables, CAST(n.variables AS json))::text 
 GIVEN_METADATA = "coalesce(n.given_metadata, CAST(n.metadata AS json))::text AS metadata"
 COLUMNS = f"""n.id, n.caller, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id,
     n.template_code, n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient,
-    n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
+    n.sender, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
 # A statement that says what came of a round touches that round only: a person may have begun a fresh one since.
 ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]), CAST(:times AS timestamptz[]))
     AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.rowsets
@@ -96,6 +98,7 @@ class DueRow:
     metadata: JsonObject
     priority: int
     recipient: dict[str, Any] | None
+    sender: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime | None
     delivery_guarantee: DeliveryGuarantee
@@ -238,11 +241,12 @@ def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
         return {
             "variables": read_object(keys, VARIABLES, row.id, row.variables),
             "metadata": read_object(keys, METADATA, row.id, row.metadata),
-            "recipient": read_recipient(keys, row.id, row.recipient),
+            "recipient": read_document(keys, RECIPIENT, row.id, row.recipient),
+            "sender": read_document(keys, SENDER, row.id, row.sender),
         }
     except ValueUnreadable:
         nothing = JsonObject.empty()
-        return {"variables": nothing, "metadata": nothing, "recipient": None, "unreadable": True}
+        return {"variables": nothing, "metadata": nothing, "recipient": None, "sender": None, "unreadable": True}
 
 
 async def mark_queued(connection: Executes, marks: Sequence[QueuedMark]) -> list[str]:
@@ -273,7 +277,9 @@ async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, Any
 
     Keys: id, replay, recipient, template_version, language.
     """
-    given = [{**row, "recipient": write_recipient(keys, row["id"], row["recipient"])} for row in _in_order(rows)]
+    given = [
+        {**row, "recipient": write_document(keys, RECIPIENT, row["id"], row["recipient"])} for row in _in_order(rows)
+    ]
     await connection.execute(SET_RESOLVED, {"rows": to_json_text(given)})
 
 

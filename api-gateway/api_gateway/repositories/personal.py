@@ -17,10 +17,11 @@ from chassis.jsons import to_json_text
 VARIABLES = "notifications.variables"
 METADATA = "notifications.metadata"
 RECIPIENT = "notifications.recipient"
+SENDER = "notifications.sender"
 DETAIL = "notifications.detail"
 BODY_HASH = "idempotency_keys.body_hash"  # who knows the rest of a body finds a short value by trying them all
 
-Recipient = dict[str, Any]
+Document = dict[str, Any]
 
 
 def read_object(keys: DataKeys, column: str, row: UUID, stored: str) -> JsonObject:
@@ -34,23 +35,24 @@ def rewrite_object(keys: DataKeys, column: str, row: UUID, stored: str) -> str:
     return f'"{text}"' if text.startswith(PREFIX) else text
 
 
-def write_recipient(keys: DataKeys, row: UUID, recipient: object) -> object:
-    return keys.seal(RECIPIENT, row, to_json_text(recipient)) if keys.seals and recipient is not None else recipient
+def write_document(keys: DataKeys, column: str, row: UUID, value: object) -> object:
+    """Of `recipient` and `sender`, whose form is ours."""
+    return keys.seal(column, row, to_json_text(value)) if keys.seals and value is not None else value
 
 
-def read_recipient(keys: DataKeys, row: UUID, stored: Recipient | str | None) -> Recipient | None:
+def read_document(keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> Document | None:
     """Raises ValueUnreadable."""
     if isinstance(stored, str):
-        found: Recipient = orjson.loads(keys.open(RECIPIENT, row, stored))
+        found: Document = orjson.loads(keys.open(column, row, stored))
         return found
     return stored
 
 
-def rewrite_recipient(keys: DataKeys, row: UUID, stored: Recipient | str | None) -> object:
+def rewrite_document(keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> object:
     """As it is written now. Raises ValueUnreadable."""
     if isinstance(stored, str) and keys.is_current(stored):
         return stored
-    return write_recipient(keys, row, read_recipient(keys, row, stored))
+    return write_document(keys, column, row, read_document(keys, column, row, stored))
 
 
 def write_detail(keys: DataKeys, row: UUID, detail: str | None) -> dict[str, str | None]:

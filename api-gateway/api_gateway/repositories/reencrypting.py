@@ -12,22 +12,25 @@ from api_gateway.repositories.personal import (
     BODY_HASH,
     DETAIL,
     METADATA,
+    RECIPIENT,
+    SENDER,
     VARIABLES,
+    rewrite_document,
     rewrite_history,
     rewrite_object,
-    rewrite_recipient,
 )
 from chassis.data_keys import DataKeys, FreeText
 from chassis.reencrypting import VERSION, PersonalTable
 from chassis.rowsets import records
 
 PAGE = text(f"""
-SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.detail, n.sealed_detail, n.history
+SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.sender, n.detail, n.sealed_detail,
+    n.history
 FROM notifications n WHERE n.id > :id ORDER BY n.id LIMIT :largest
 """)  # noqa: S608 - the columns are ours
 
-COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, detail text, sealed_detail text,
-    history jsonb"""
+COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, sender jsonb, detail text,
+    sealed_detail text, history jsonb"""
 WRITE = text(f"""
 WITH given AS {records("rows", COLUMNS, key="id")},
 unchanged AS (
@@ -37,7 +40,7 @@ unchanged AS (
 UPDATE notifications n SET given_variables = g.variables, given_metadata = g.metadata,
     variables = CASE json_typeof(g.variables) WHEN 'object' THEN CAST(g.variables AS jsonb) ELSE '{{}}' END,
     metadata = CASE json_typeof(g.metadata) WHEN 'object' THEN CAST(g.metadata AS jsonb) ELSE '{{}}' END,
-    recipient = g.recipient, detail = g.detail, sealed_detail = g.sealed_detail, history = g.history
+    recipient = g.recipient, sender = g.sender, detail = g.detail, sealed_detail = g.sealed_detail, history = g.history
 FROM given g JOIN unchanged USING (id) WHERE n.id = g.id
 RETURNING n.id
 """)  # noqa: S608 - as above
@@ -61,11 +64,14 @@ RETURNING k.key
 
 def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
     detail, sealed_detail = keys.rewrite_free(DETAIL, row.id, FreeText(row.detail, row.sealed_detail))
-    before = {name: getattr(row, name) for name in ("variables", "metadata", "recipient", "detail", "history")}
+    before = {
+        name: getattr(row, name) for name in ("variables", "metadata", "recipient", "sender", "detail", "history")
+    }
     after: dict[str, object] = {
         "variables": rewrite_object(keys, VARIABLES, row.id, row.variables),
         "metadata": rewrite_object(keys, METADATA, row.id, row.metadata),
-        "recipient": rewrite_recipient(keys, row.id, row.recipient),
+        "recipient": rewrite_document(keys, RECIPIENT, row.id, row.recipient),
+        "sender": rewrite_document(keys, SENDER, row.id, row.sender),
         "detail": detail,
         "sealed_detail": sealed_detail,
         "history": rewrite_history(keys, row.id, row.history),

@@ -84,7 +84,7 @@ async def create_notification(request: Request) -> Response:
     allow_sending(desk, identity)
     asked = parse_notification(await body_of(request), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
-    receipt = await desk.acceptor.accept(asked, Origin(identity.caller, correlation_id(), trace_context()))
+    receipt = await desk.acceptor.accept(asked, _origin(identity))
     if receipt.fresh:
         desk.metrics.moved(asked.notification_type, receipt.status)
         if identity.test:
@@ -117,7 +117,7 @@ async def create_batch(request: Request) -> Response:
     allow_sending(desk, identity)
     items = parse_batch(await body_of(request))
     await spend(desk, request, identity, len(items))
-    origin = Origin(identity.caller, correlation_id(), trace_context())
+    origin = _origin(identity)
     asked = await map_yielding(partial(_permitted, identity=identity), items)
     good = [one for one in asked if isinstance(one, NotificationRequest)]
     accepted = await desk.acceptor.accept_all(good, origin)
@@ -136,6 +136,10 @@ async def create_batch(request: Request) -> Response:
     if not receipts:
         raise BatchRejected(message, data=data)
     return answer(data, message, status=202)
+
+
+def _origin(identity: Identity) -> Origin:
+    return Origin(identity.caller, correlation_id(), trace_context(), identity.sender)
 
 
 def _permitted(item: bytes, identity: Identity) -> NotificationRequest | ServiceError:

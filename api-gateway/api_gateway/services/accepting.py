@@ -25,7 +25,7 @@ from api_gateway.services.store import Store
 from chassis.data_keys import ValueUnreadable
 from chassis.errors import ServiceError, field_error
 from chassis.http_client import DependencyUnavailable
-from chassis.security import is_test_caller
+from chassis.security import Sender, is_test_caller
 from chassis.yielding import map_yielding
 from contracts.reaching import Unreachable
 from contracts.status import Status
@@ -36,11 +36,12 @@ HASHED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
 
 class Origin(NamedTuple):
-    """Who asks (`Identity.caller`), in which story and in which trace."""
+    """Who asks (`Identity.caller`), in which story and in which trace, and in whose name mails go (`Identity.sender`)."""
 
     caller: str
     correlation_id: str
     trace_context: str | None = None
+    sender: Sender | None = None
 
 
 class Acceptor:
@@ -191,6 +192,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Fit, *, leased: b
         metadata=request.metadata,
         priority=request.priority,
         recipient=kept.recipient.as_json if kept else None,
+        sender=origin.sender if request.notification_type == "email" else None,
         status=status,
         code=code,
         send_at=request.send_at,

@@ -31,7 +31,7 @@ class Exporter:
 
 def _told(row: Row[Any], keys: DataKeys) -> ExportedNotification:
     variables = personal.read_object(keys, personal.VARIABLES, row.id, row.variables)
-    recipient = personal.read_recipient(keys, row.id, row.recipient)
+    recipient = personal.read_document(keys, personal.RECIPIENT, row.id, row.recipient)
     return ExportedNotification(
         notification_id=row.id,
         notification_type=row.notification_type,

@@ -149,6 +149,7 @@ def letter(
         "replay": replay,
         "test": is_test_caller(row.caller),
         "fixed_recipient": is_system_caller(row.caller),
+        "sender": row.sender,
     }
     publication = Publication(
         routing_key=routing_key_of(row.notification_type, row.priority),

@@ -119,6 +119,9 @@ FULL = (
     r"|(out of|insufficient|exceeded|not enough)( disk| system)? (storage|space)"
 )
 
+# What a server has against the address in From, or its domain.
+OF_THE_SENDER = frozenset({"sender_refused", "sender_not_authenticated"})
+
 # Codes that say nothing more than "refused": words decide. (X.4.0 and X.0.0 are some servers' "anything".)
 VAGUE = r"5\d\d (-|5\.(0|1|2|3|4|5|7)\.0|5\.7\.1)$"
 

@@ -6,11 +6,12 @@ from uuid import uuid4
 import pytest
 
 from chassis.database import Database
+from chassis.security import Sender
 from contracts.addresses import parse_mailbox
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.channel import Envelope, Target
-from delivery.outcomes import Permanent, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Permanent, RetryLater, Sent
 from email_service.addresses import fingerprint
 from email_service.channel import EmailChannel
 from email_service.message import Letterhead
@@ -77,6 +78,29 @@ async def test_what_is_no_address_never_reaches_the_server(channel, server):
     )
     assert outcome == Permanent("invalid_address", "not one address")
     assert "MAIL" not in server.steps(1)
+
+
+async def test_a_sender_that_is_no_address_fails_what_would_go_in_its_name(channel, server):
+    [target] = channel.targets(ADA)
+    envelope = Envelope(uuid4(), "c", 5, sender=Sender(from_email="a@b.c, v@e.f"))
+    assert await (await channel.open_session()).send(CONTENT, target, envelope) == Permanent(
+        "invalid_sender", "not one address"
+    )
+    assert "MAIL" not in server.steps(1)
+
+
+@pytest.mark.parametrize("reply", ["554 Message rejected: Email address is not verified.", "550 5.7.26 DMARC failed"])
+async def test_an_applications_address_that_is_turned_away_is_not_held_against_others(channel, server, reply):
+    [target] = channel.targets(ADA)
+    for sender, others_pass in (
+        (Sender("Orders", "orders@example.com"), True),
+        (Sender("Orders"), False),
+        (None, False),
+    ):
+        server.script["DOT"] = [reply]
+        outcome = await (await channel.open_session()).send(CONTENT, target, Envelope(uuid4(), "c", 5, sender=sender))
+        assert isinstance(outcome, AccountRefused)
+        assert outcome.others_pass is others_pass
 
 
 async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):

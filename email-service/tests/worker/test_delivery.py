@@ -4,6 +4,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from chassis.broker import Publication
+from chassis.security import Sender
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.topology import queues_of
 
@@ -26,6 +27,20 @@ async def test_a_notification_arrives_in_the_mailbox_and_is_reported_sent(world,
         email.message_id,
     )
     assert world.failed == []
+
+
+async def test_a_mail_in_an_applications_name_bounces_to_us_and_keeps_the_name_when_it_is_tried_again(
+    world, message, lookups, inbox, until
+):
+    sender = Sender("Orders", "orders@example.com", "help@example.net")
+    sent = message(lookups.add_user("defer-1@example.com"), sender=sender)
+    async with world.worker():
+        await world.publish(sent)
+        await until(lambda: world.statuses(sent.notification_id) == ["retrying", "sent"])
+    [email] = inbox.emails
+    assert (email.envelope_from, email.message_id) == ("sender@example.org", f"<{sent.notification_id}@example.org>")
+    headers = dict(email.headers)
+    assert (headers["From"], headers["Reply-To"]) == ("Orders <orders@example.com>", "<help@example.net>")
 
 
 async def test_an_urgent_one_is_taken_from_the_queue_where_older_gateways_put_it(world, message, lookups, until):

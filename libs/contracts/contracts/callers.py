@@ -93,4 +93,5 @@ def identity_of_key(info: ApiKeyInfo) -> Identity:
         rate_limit=info.rate_limit,
         channels=None if info.channels is None else frozenset(info.channels),
         test=info.test,
+        sender=info.sender,
     )

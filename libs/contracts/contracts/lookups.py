@@ -7,6 +7,7 @@ from uuid import UUID
 
 from pydantic import Field
 
+from chassis.security import Sender
 from contracts.messages import StatusEvent, TemplateRef
 from contracts.recipients import Channel, Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
@@ -182,6 +183,7 @@ class ApiKeyInfo(Contract):
     rate_limit: int | None = None
     channels: tuple[Channel, ...] | None = None
     test: bool = False
+    sender: Sender | None = None
 
 
 def first_id_of(instant: datetime) -> UUID:

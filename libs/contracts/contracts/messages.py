@@ -7,6 +7,7 @@ from uuid import UUID
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from chassis.cleaning import cleaned
+from chassis.security import Sender
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
 
 MESSAGE_VERSION: Literal[1] = 1
@@ -39,7 +40,8 @@ class NotificationMessage(Contract):
     `replay` counts how often a person re-drove it after it had failed; each replay has a fresh budget of attempts.
     `queued_at` is when the gateway gave it to the broker, by the clock of the gateway's database; a gateway of the release
     before does not say it. `test`: it was sent with a test key, and its outcome is simulated.
-    `fixed_recipient`: it goes to this recipient and no other, whatever the user has now.
+    `fixed_recipient`: it goes to this recipient and no other, whatever the user has now. `sender`: an e-mail goes in the name
+    that its application had when it was accepted.
     """
 
     version: Literal[1] = 1
@@ -60,6 +62,7 @@ class NotificationMessage(Contract):
     replay: int = 0
     test: bool = False
     fixed_recipient: bool = False
+    sender: Sender | None = None
 
 
 # Somebody else's words: what no database keeps is left out, wherever an event is made or read.

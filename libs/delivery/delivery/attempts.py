@@ -189,7 +189,9 @@ class Attempt(Generic[Address, Content]):
 
     async def _call(self, ready: _Ready[Address, Content], claimed: Claimed, target: Target[Address]) -> Outcome:
         message, attempts = self._message, self._attempts
-        envelope = Envelope(message.notification_id, message.correlation_id, message.priority, message.expires_at)
+        envelope = Envelope(
+            message.notification_id, message.correlation_id, message.priority, message.expires_at, message.sender
+        )
         began = time.perf_counter()
         with sending(attempts.tracing, attempts.channel.name, envelope, attempt=claimed.attempts + 1) as span:
             try:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Generic, Protocol, TypeVar
 from uuid import UUID
 
+from chassis.security import Sender
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel as ChannelName
 from contracts.recipients import EmailRecipient, PushRecipient
@@ -32,12 +33,16 @@ class Target(Generic[Address]):
 
 @dataclass(frozen=True, slots=True)
 class Envelope:
-    """What goes with the content: the same on every attempt, so that a provider can recognise a repeat."""
+    """What goes with the content: the same on every attempt, so that a provider can recognise a repeat.
+
+    `sender` is for e-mail.
+    """
 
     notification_id: UUID
     correlation_id: str
     priority: int
     expires_at: datetime | None = None
+    sender: Sender | None = None
 
 
 class NotReady(Exception):

@@ -72,7 +72,7 @@ class ProviderDown:
 class AccountRefused(ProviderDown):
     """The provider works and turns our account away: login, quota, sender, a suspension. Somebody has to put it right.
 
-    `others_pass`: only some recipients meet it, so the breaker is not told.
+    `others_pass`: only some recipients, or senders, meet it, so the breaker is not told.
     """
 
     others_pass: bool = False

@@ -28,7 +28,10 @@ class Session(Base):
 
 
 class Application(Base):
-    """What sends: its keys are rotated, it stays. No `channels`: all of them; no limit: what everybody has."""
+    """What sends: its keys are rotated, it stays. No `channels`: all of them; no limit: what everybody has.
+
+    The sender of its e-mails; NULL: the deployment's.
+    """
 
     __tablename__ = "applications"
 
@@ -37,6 +40,9 @@ class Application(Base):
     name: Mapped[str] = mapped_column(Text)
     rate_limit_per_minute: Mapped[int | None] = mapped_column()
     channels: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    sender_name: Mapped[str | None] = mapped_column(Text)
+    sender_email: Mapped[str | None] = mapped_column(Text)
+    sender_reply_to: Mapped[str | None] = mapped_column(Text)
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

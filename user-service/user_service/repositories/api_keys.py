@@ -8,8 +8,10 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.security import Sender
 from chassis.security.api_keys import TEST_KEY
 from user_service.models import ApiKey, Application, User, table_of
+from user_service.repositories.applications import sender_of
 
 KEYS = table_of(ApiKey)
 USERS = table_of(User)
@@ -43,6 +45,7 @@ class KeyInUse:
     key: StoredApiKey
     rate_limit_per_minute: int | None
     channels: list[str] | None
+    sender: Sender | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,10 @@ class NewApiKey:
 
 _APPLICATION_ID = func.coalesce(KEYS.c.application_id, KEYS.c.id).label("application_id")
 _COLUMNS = [_APPLICATION_ID if field.name == "application_id" else KEYS.c[field.name] for field in fields(StoredApiKey)]
+_OF_APPLICATION = [
+    APPLICATIONS.c[name]
+    for name in ("rate_limit_per_minute", "channels", "sender_name", "sender_email", "sender_reply_to")
+]
 
 
 def _of(application_id: UUID) -> ColumnElement[bool]:
@@ -99,13 +106,14 @@ async def use(connection: AsyncConnection, key_hash: str) -> KeyInUse | None:
     joined = KEYS.join(USERS, USERS.c.id == KEYS.c.user_id).outerjoin(
         APPLICATIONS, APPLICATIONS.c.id == KEYS.c.application_id
     )
-    query = select(*_COLUMNS, APPLICATIONS.c.rate_limit_per_minute, APPLICATIONS.c.channels).select_from(joined)
+    query = select(*_COLUMNS, *_OF_APPLICATION).select_from(joined)
     row = (await connection.execute(query.where(good, enabled))).first()
     if row is None:
         return None
     long_ago = or_(KEYS.c.last_used_at.is_(None), KEYS.c.last_used_at < func.now() - USE_NOTED_EVERY)
     await connection.execute(KEYS.update().where(KEYS.c.id == row.id, long_ago).values(last_used_at=func.now()))
-    return KeyInUse(StoredApiKey(*row[:-2]), *row[-2:])
+    rate_limit, channels, *sender = row[len(_COLUMNS) :]
+    return KeyInUse(StoredApiKey(*row[: len(_COLUMNS)]), rate_limit, channels, sender_of(*sender))
 
 
 async def end_at(connection: AsyncConnection, key_id: UUID, moment: datetime) -> str | None:

@@ -9,6 +9,7 @@ from uuid import UUID
 from sqlalchemy import func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.security import Sender
 from user_service.models import Application, table_of
 
 APPLICATIONS = table_of(Application)
@@ -21,9 +22,16 @@ class StoredApplication:
     owner_id: UUID | None
     rate_limit_per_minute: int | None
     channels: list[str] | None
+    sender_name: str | None
+    sender_email: str | None
+    sender_reply_to: str | None
     disabled_at: datetime | None
     created_at: datetime
     updated_at: datetime
+
+    @property
+    def sender(self) -> Sender | None:
+        return sender_of(self.sender_name, self.sender_email, self.sender_reply_to)
 
 
 class ApplicationChanges(TypedDict, total=False):
@@ -32,7 +40,15 @@ class ApplicationChanges(TypedDict, total=False):
     name: str
     rate_limit_per_minute: int | None
     channels: list[str] | None
+    sender_name: str | None
+    sender_email: str | None
+    sender_reply_to: str | None
     disabled_at: datetime | None
+
+
+def sender_of(name: str | None, email: str | None, reply_to: str | None) -> Sender | None:
+    """None: the deployment's in every respect."""
+    return None if name is email is reply_to is None else Sender(name, email, reply_to)
 
 
 _COLUMNS = [APPLICATIONS.c[field.name] for field in fields(StoredApplication)]

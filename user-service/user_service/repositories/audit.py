@@ -25,12 +25,19 @@ def mailbox(email: str) -> Personal:
     return Personal(address_key(email))
 
 
+def _mailbox(email: str | None) -> Personal | None:
+    return None if email is None else mailbox(email)
+
+
 def application_fields(application: StoredApplication) -> Mapping[str, object]:
     """What an event says of an application."""
     return {
         "name": application.name,
         "rate_limit_per_minute": application.rate_limit_per_minute,
         "channels": application.channels,
+        "sender_name": application.sender_name,
+        "sender_email": _mailbox(application.sender_email),
+        "sender_reply_to": _mailbox(application.sender_reply_to),
         "disabled": application.disabled_at is not None,
     }
 

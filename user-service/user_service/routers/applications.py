@@ -11,7 +11,7 @@ from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Admin, require_admin
 from user_service.dependencies import Parts
-from user_service.errors import ApplicationNotFound
+from user_service.errors import ApplicationNotFound, SenderDomainNotAllowed
 from user_service.schemas.applications import ApplicationChange, ApplicationView, NewApplication
 from user_service.schemas.lists import PageQuery
 
@@ -26,6 +26,7 @@ NOT_FOUND = refusals(ApplicationNotFound)
     status_code=201,
     response_model=Envelope[ApplicationView],
     summary="Make an application",
+    responses=refusals(SenderDomainNotAllowed),
 )
 async def make_application(given: NewApplication, admin: Admin, actor: Acting, parts: Parts) -> Response:
     """What it sends is its own: it alone sees, cancels and retries it, with whichever of its keys."""
@@ -57,11 +58,11 @@ async def get_application(application_id: UUID, parts: Parts) -> Response:
     operation_id="update_application",
     response_model=Envelope[ApplicationView],
     summary="Change an application",
-    responses=NOT_FOUND,
+    responses=refusals(ApplicationNotFound, SenderDomainNotAllowed),
     dependencies=OF_ADMINS,
 )
 async def change_application(application_id: UUID, given: ApplicationChange, actor: Acting, parts: Parts) -> Response:
-    """Its limit, its channels, whether it is disabled; in other services within seconds."""
+    """Its limit, its channels, its sender, whether it is disabled; in other services within seconds."""
     changed = await parts.applications.change(application_id, given, actor)
     return answer(ApplicationView.of(changed), "Application changed")
 
@@ -74,6 +75,6 @@ async def change_application(application_id: UUID, given: ApplicationChange, act
     dependencies=OF_ADMINS,
 )
 async def delete_application(application_id: UUID, actor: Acting, parts: Parts) -> Response:
-    """With its keys. What it sent stays for administrators to see."""
+    """With its keys. What it sent stays for administrators to see; its contacts get nothing from other applications."""
     await parts.applications.remove(application_id, actor)
     return answer(message="Application deleted")

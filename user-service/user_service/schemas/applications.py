@@ -4,9 +4,12 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic.config import JsonDict
 
 from chassis.fields import ONLY_NUMBERS, TrueOrFalse
+from chassis.security import Sender
+from contracts.addresses import Email, parse_mailbox
 from contracts.names import Name
 from contracts.recipients import Channel
 from user_service.repositories.applications import StoredApplication
@@ -14,36 +17,66 @@ from user_service.schemas.examples import shown
 
 RateLimit = Annotated[int, Field(gt=0, le=1_000_000), ONLY_NUMBERS]
 Channels = Annotated[list[Channel], Field(min_length=1, max_length=10)]
+SENDER: JsonDict = {"from_name": "Orders", "from_email": "orders@example.com", "reply_to": "help@example.com"}
 APPLICATION = {
     "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c60",
     "name": "order service",
     "owner_id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d",
     "rate_limit_per_minute": 6_000,
     "channels": ["email"],
+    "sender": SENDER,
     "disabled": False,
     "created_at": "2026-01-01T12:00:00Z",
     "updated_at": "2026-01-01T12:00:00Z",
 }
 
 
-class NewApplication(BaseModel):
-    """Null: the gateway's own limit; every channel."""
+def _in_ascii(email: str) -> str:
+    if parse_mailbox(email).needs_utf8:
+        raise ValueError("must be ASCII before the @: else every mail server on the way would have to support SMTPUTF8")
+    return email
 
-    model_config = shown({"name": "order service", "rate_limit_per_minute": 6_000, "channels": ["email"]})
+
+SenderEmail = Annotated[Email, AfterValidator(_in_ascii)]
+
+
+class ApplicationSender(BaseModel):
+    """In whose name its e-mails go. What is null is the deployment's; without `reply_to` answers go to the sender.
+
+    MAIL FROM, where bounces go, is the deployment's always.
+    """
+
+    model_config = shown(SENDER)
+
+    from_name: Name | None = None
+    from_email: SenderEmail | None = Field(default=None, description="Of one of the deployment's SENDER_DOMAINS")
+    reply_to: SenderEmail | None = None
+
+
+class NewApplication(BaseModel):
+    """Null: the gateway's own limit; every channel; the deployment's sender."""
+
+    model_config = shown(
+        {"name": "order service", "rate_limit_per_minute": 6_000, "channels": ["email"], "sender": SENDER}
+    )
 
     name: Name
     rate_limit_per_minute: RateLimit | None = None
     channels: Channels | None = None
+    sender: ApplicationSender | None = None
 
 
 class ApplicationChange(BaseModel):
-    """What is left out stays as it is. Null takes a bound away."""
+    """What is left out stays as it is. Null takes a bound, or the sender, away; a sender that is given is the whole one."""
 
-    model_config = shown({"rate_limit_per_minute": 12_000, "channels": None}, {"disabled": True})
+    model_config = shown(
+        {"rate_limit_per_minute": 12_000, "channels": None}, {"sender": {"from_name": "Orders"}}, {"disabled": True}
+    )
 
     name: Name | None = None
     rate_limit_per_minute: RateLimit | None = None
     channels: Channels | None = None
+    sender: ApplicationSender | None = None
     disabled: TrueOrFalse | None = None
 
 
@@ -57,6 +90,7 @@ class ApplicationView(BaseModel):
     owner_id: UUID | None
     rate_limit_per_minute: int | None
     channels: list[Channel] | None
+    sender: Sender | None
     disabled: bool
     created_at: datetime
     updated_at: datetime
@@ -69,6 +103,7 @@ class ApplicationView(BaseModel):
             owner_id=stored.owner_id,
             rate_limit_per_minute=stored.rate_limit_per_minute,
             channels=stored.channels,
+            sender=stored.sender,
             disabled=stored.disabled_at is not None,
             created_at=stored.created_at,
             updated_at=stored.updated_at,

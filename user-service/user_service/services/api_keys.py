@@ -191,4 +191,5 @@ def _info(found: KeyInUse) -> ApiKeyInfo:
         rate_limit=found.rate_limit_per_minute,
         channels=None if found.channels is None else tuple(found.channels),
         test=found.key.is_test,
+        sender=found.sender,
     )

@@ -1,6 +1,6 @@
 """Applications: made, changed, removed. What concerns their keys reaches other services within seconds."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -10,23 +10,31 @@ from uuid_utils.compat import uuid7
 from chassis.audit import Actor, AuditTrail, changed
 from chassis.database import Database
 from chassis.security import Identity
-from user_service.errors import ApplicationNotFound
+from contracts.addresses import parse_mailbox
+from user_service.errors import ApplicationNotFound, SenderDomainNotAllowed
 from user_service.repositories import api_keys, applications
 from user_service.repositories.applications import ApplicationChanges, StoredApplication
 from user_service.repositories.audit import application_fields
-from user_service.schemas.applications import ApplicationChange, NewApplication
+from user_service.schemas.applications import ApplicationChange, ApplicationSender, NewApplication
 from user_service.services.api_keys import ApiKeys
 
 log = structlog.get_logger()
 
 
 class Applications:
-    def __init__(self, database: Database, keys: ApiKeys, audit: AuditTrail) -> None:
+    """`sender_domains`: those of which applications may have an address to send from."""
+
+    def __init__(
+        self, database: Database, keys: ApiKeys, audit: AuditTrail, *, sender_domains: Collection[str]
+    ) -> None:
         self._database = database
         self._keys = keys
         self._audit = audit
+        self._sender_domains = sender_domains
 
     async def add(self, maker: Identity, given: NewApplication, actor: Actor) -> StoredApplication:
+        """Raises SenderDomainNotAllowed."""
+        self._check(given.sender)
         async with self._database.begin() as connection:
             made = await applications.add(
                 connection,
@@ -36,6 +44,7 @@ class Applications:
                     name=given.name,
                     rate_limit_per_minute=given.rate_limit_per_minute,
                     channels=_listed(given.channels),
+                    **_sender_columns(given.sender),
                 ),
             )
             change = changed({}, application_fields(made))
@@ -58,7 +67,8 @@ class Applications:
             return found, await applications.count(connection)
 
     async def change(self, application_id: UUID, given: ApplicationChange, actor: Actor) -> StoredApplication:
-        """Raises ApplicationNotFound."""
+        """Raises ApplicationNotFound, SenderDomainNotAllowed."""
+        self._check(given.sender)
         async with self._database.begin() as connection:
             before = await applications.lock(connection, application_id)
             after = await applications.change(connection, application_id, _columns(given))
@@ -84,6 +94,12 @@ class Applications:
         await self._keys.forget(key_hashes)
         log.info("application.removed", application_id=str(application_id))
 
+    def _check(self, sender: ApplicationSender | None) -> None:
+        if sender is None or sender.from_email is None:
+            return
+        if parse_mailbox(sender.from_email).domain not in self._sender_domains:
+            raise SenderDomainNotAllowed
+
 
 def _target(application_id: UUID) -> str:
     return f"application:{application_id}"
@@ -97,9 +113,18 @@ def _columns(given: ApplicationChange) -> ApplicationChanges:
         changes["rate_limit_per_minute"] = given.rate_limit_per_minute
     if "channels" in given.model_fields_set:
         changes["channels"] = _listed(given.channels)
+    if "sender" in given.model_fields_set:
+        changes |= _sender_columns(given.sender)
     if given.disabled is not None:
         changes["disabled_at"] = datetime.now(UTC) if given.disabled else None
     return changes
+
+
+def _sender_columns(sender: ApplicationSender | None) -> ApplicationChanges:
+    given = sender or ApplicationSender()
+    return ApplicationChanges(
+        sender_name=given.from_name, sender_email=given.from_email, sender_reply_to=given.reply_to
+    )
 
 
 def _listed(channels: Sequence[str] | None) -> list[str] | None:

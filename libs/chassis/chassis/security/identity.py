@@ -37,12 +37,22 @@ def application_of(caller: str) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
+class Sender:
+    """In whose name an application's e-mails go. What it does not say is the deployment's."""
+
+    from_name: str | None = None
+    from_email: str | None = None
+    reply_to: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Identity:
     """`subject` is the user's id, or the API key's; `user_id` is the user, or the owner of the key's application.
 
     Of an API key: `application_id`, when the key ends (`expires_at`, in seconds since 1970), how many requests its
     application has in a minute (`rate_limit`, None: what everybody has), on which `channels` it may send (None: on
-    all). `test`: what it sends is its application's too, but apart from the rest, and goes to no provider.
+    all), as which `sender` (None: the deployment's). `test`: what it sends is its application's too, but apart from the
+    rest, and goes to no provider.
     """
 
     kind: Literal["user", "api_key"]
@@ -55,6 +65,7 @@ class Identity:
     rate_limit: int | None = None
     channels: frozenset[str] | None = None
     test: bool = False
+    sender: Sender | None = None
 
     @property
     def caller(self) -> str:
