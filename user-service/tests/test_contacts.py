@@ -230,3 +230,8 @@ async def test_a_contact_is_its_applications_until_it_has_an_account(world, redi
     assert await owners() == [None, key.application_id, None]
     assert (await admin.call("DELETE", f"/api/v1/applications/{key.application_id}")).status_code == 200
     assert await owners() == [None, str(NO_APPLICATION), None]
+    reader = await world.api_key("users:read")
+    assert (await reader.call("GET", f"{USERS}/{other['id']}")).status_code == 404, "of an application that is gone"
+    listed = {one["id"] for one in (await reader.call("GET", f"{USERS}?limit=100")).json()["data"]}
+    assert person["id"] in listed
+    assert other["id"] not in listed

@@ -21,8 +21,9 @@ def check_reach(caller: Identity, user_id: UUID, scope: str) -> None:
 
 
 def check_contact(caller: Identity, user: StoredUser) -> None:
-    """Raises UserNotFound for another application's contact."""
-    theirs = user.application_id is not None and str(user.application_id) != caller.application_id
+    """Raises UserNotFound for another application's contact, also of one that was deleted."""
+    brought = user.application_id is not None or user.is_contact
+    theirs = brought and str(user.application_id) != caller.application_id
     if caller.kind == "api_key" and theirs and not caller.is_admin:
         raise UserNotFound
 
