@@ -117,7 +117,11 @@ async def test_what_is_still_open_ends_by_its_report_and_a_providers_words_about
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["open"] == 0
 
 
-async def test_their_messages_are_taken_out_of_failed_queue_and_the_others_keep_their_places(start, peers) -> None:
+@pytest.mark.parametrize("in_hand", [erasing.IN_HAND, 2])
+async def test_their_messages_are_taken_out_of_failed_queue_and_the_others_keep_their_places(
+    start, peers, monkeypatch, in_hand: int
+) -> None:
+    monkeypatch.setattr(erasing, "IN_HAND", in_hand)
     gateway, user, other = await start(), peers.add_user(name=SECRET), peers.add_user(name="Bo")
     failed = await _accepted(gateway, user)
     await gateway.report(failed, "failed", code="bounced", attempts=1)

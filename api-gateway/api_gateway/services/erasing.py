@@ -4,6 +4,7 @@ The user service orders it again and again until nothing of the user is under wa
 """
 
 import asyncio
+import contextlib
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -29,8 +30,8 @@ from contracts.topology import FAILED_QUEUE
 log = structlog.get_logger()
 
 ANSWER_SECONDS = 2.0  # then the order's answer is that it goes on: who ordered it waits three
-WALK_SECONDS = 60.0
-MOST_IN_HAND = 65_535  # AMQP's largest prefetch
+WALK_SECONDS = 120.0
+IN_HAND = 2_000  # of one consumer, before the next one begins: the answers to what else is asked come behind them
 _ERASED = TypeAdapter(Envelope[LedgerErasure])
 
 
@@ -117,9 +118,7 @@ async def remove_from(broker: Broker, queue: str, unwanted: Callable[[bytes], bo
     Returns how many were removed. Raises BrokerUnavailable, and TimeoutError when it does not get to see all of them.
     """
     ready = (await broker.depth(queue)).ready
-    if not ready:
-        return 0
-    seen, removed, all_seen = 0, 0, asyncio.Event()
+    seen, removed, arrived = 0, 0, asyncio.Event()
 
     async def look(delivery: Delivery) -> None:
         nonlocal seen, removed
@@ -127,14 +126,15 @@ async def remove_from(broker: Broker, queue: str, unwanted: Callable[[bytes], bo
         if unwanted(delivery.body):
             removed += 1
             await delivery.ack()
-        if seen == ready:
-            all_seen.set()
+        arrived.set()
 
-    consumer = await broker.consume(queue, look, prefetch=MOST_IN_HAND)
-    try:
-        await asyncio.wait_for(all_seen.wait(), WALK_SECONDS)
-    finally:
-        await consumer.close(grace=0)
+    async with contextlib.AsyncExitStack() as stack, asyncio.timeout(WALK_SECONDS):
+        for held in range(0, ready, IN_HAND):
+            consumer = await broker.consume(queue, look, prefetch=IN_HAND)
+            stack.push_async_callback(consumer.close, grace=0)
+            while seen < min(held + IN_HAND, ready):
+                arrived.clear()
+                await arrived.wait()
     return removed
 
 
