@@ -1,8 +1,7 @@
-"""`python -m tests.side_by_side [pytest's options]`: every test, in two processes at once.
+"""`python -m tests.side_by_side [pytest's options]`: every test, in three processes at once.
 
-What crosses services is one half: under faults it waits most of its time, for leases and for silence. The services' own
-tests compute. One after the other they take half as long again. With a path among the options there is one process, for
-that alone.
+Tests wait more than they compute: for leases, for silence, for servers. One part after the other they take twice as long.
+With a path among the options there is one process, for that alone.
 """
 
 import os
@@ -10,45 +9,51 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-CROSSING = "tests"
-SERVICES = ("libs", "api-gateway", "user-service", "template-service", "email-service", "push-service", "devstack")
+PARTS = (
+    ("libs", "api-gateway", "devstack"),
+    ("user-service", "template-service", "email-service", "push-service"),
+    ("tests",),  # what crosses services
+)
 NOTHING_COLLECTED = 5  # pytest's exit status
 
 
 def run(options: Sequence[str]) -> int:
-    """The worse of the two exit statuses. What the crossing tests said comes after what the services' say."""
+    """The worst of the exit statuses. What the other parts said comes after what the first says as it runs."""
     if any(Path(option.partition("::")[0]).exists() for option in options):
         return subprocess.run(_pytest(options), check=False).returncode
-    with tempfile.TemporaryFile() as said:
-        crossing = subprocess.Popen(
-            _pytest([CROSSING, "-p", "no:cacheprovider", *options]),
-            env=with_redis_of_its_own(os.environ),
-            stdout=said,
-            stderr=said,
-        )
+    with ExitStack() as stack:
+        others = []
+        for number, part in enumerate(PARTS[1:], start=1):
+            said = stack.enter_context(tempfile.TemporaryFile())
+            command = _pytest([*part, "-p", "no:cacheprovider", *options])
+            environment = with_redis_of_its_own(os.environ, number)
+            others.append((subprocess.Popen(command, env=environment, stdout=said, stderr=said), said))
         try:
-            services = subprocess.run(_pytest([*SERVICES, *options]), check=False)
+            first = subprocess.run(_pytest([*PARTS[0], *options]), check=False)
         except BaseException:
-            crossing.terminate()
+            for process, _ in others:
+                process.terminate()
             raise
         finally:
-            crossing.wait()
-            said.seek(0)
-            sys.stdout.write(said.read().decode(errors="replace"))
-    return worse(services.returncode, crossing.returncode)
+            for process, said in others:
+                process.wait()
+                said.seek(0)
+                sys.stdout.write(said.read().decode(errors="replace"))
+    return worst(first.returncode, *(process.returncode for process, _ in others))
 
 
-def with_redis_of_its_own(environment: Mapping[str, str]) -> dict[str, str]:
-    """The same server's next database: a test that wants an empty Redis empties the one it has."""
+def with_redis_of_its_own(environment: Mapping[str, str], number: int) -> dict[str, str]:
+    """Another database of the same server: a test that wants an empty Redis empties the one it has."""
     server = environment.get("TEST_REDIS_URL")
-    return {**environment, **({"TEST_REDIS_URL": f"{server.rpartition('/')[0]}/1"} if server else {})}
+    return {**environment, **({"TEST_REDIS_URL": f"{server.rpartition('/')[0]}/{number}"} if server else {})}
 
 
-def worse(*statuses: int) -> int:
-    """A process that was killed has a negative status. A filter may leave one of the two without a test, not both."""
+def worst(*statuses: int) -> int:
+    """A process that was killed has a negative status. A filter may leave some of them without a test, not all."""
     told = [abs(status) for status in statuses if status != NOTHING_COLLECTED]
     return max(told, default=NOTHING_COLLECTED)
 

@@ -1,10 +1,10 @@
-"""Two processes of tests are as strict as one."""
+"""Several processes of tests are as strict as one."""
 
 import tomllib
 
 import pytest
 
-from tests.side_by_side import CROSSING, NOTHING_COLLECTED, ROOT, SERVICES, run, with_redis_of_its_own, worse
+from tests.side_by_side import NOTHING_COLLECTED, PARTS, ROOT, run, with_redis_of_its_own, worst
 
 
 @pytest.mark.parametrize(
@@ -14,26 +14,27 @@ from tests.side_by_side import CROSSING, NOTHING_COLLECTED, ROOT, SERVICES, run,
         ((0, 1), 1),
         ((2, 1), 2),
         ((0, -9), 9),
+        ((0, 0, 1), 1),
         ((NOTHING_COLLECTED, 0), 0),
         ((1, NOTHING_COLLECTED), 1),
         ((NOTHING_COLLECTED, NOTHING_COLLECTED), NOTHING_COLLECTED),
     ],
 )
-def test_whatever_fails_in_either_fails_the_run(statuses: tuple[int, int], result: int) -> None:
-    assert worse(*statuses) == result
+def test_whatever_fails_in_any_fails_the_run(statuses: tuple[int, int], result: int) -> None:
+    assert worst(*statuses) == result
 
 
-def test_both_together_are_everything_that_pytest_collects_by_itself() -> None:
+def test_together_they_are_everything_that_pytest_collects_by_itself() -> None:
     everything = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["pytest"]["ini_options"]["testpaths"]
-    assert [*SERVICES, CROSSING] == everything
+    assert sorted(folder for part in PARTS for folder in part) == sorted(everything)
 
 
-def test_neither_empties_the_others_redis() -> None:
-    changed = with_redis_of_its_own({"TEST_REDIS_URL": "redis://127.0.0.1:6400/0", "HOME": "/home/x"})
+def test_none_empties_another_s_redis() -> None:
+    changed = with_redis_of_its_own({"TEST_REDIS_URL": "redis://127.0.0.1:6400/0", "HOME": "/home/x"}, 1)
     assert changed == {"TEST_REDIS_URL": "redis://127.0.0.1:6400/1", "HOME": "/home/x"}
-    assert with_redis_of_its_own({"HOME": "/home/x"}) == {"HOME": "/home/x"}
+    assert with_redis_of_its_own({"HOME": "/home/x"}, 1) == {"HOME": "/home/x"}
 
 
 def test_a_path_is_run_alone(capfd: pytest.CaptureFixture[str]) -> None:
-    assert run([f"{__file__}::test_whatever_fails_in_either_fails_the_run", "-q", "-p", "no:cacheprovider"]) == 0
-    assert "7 passed" in capfd.readouterr().out
+    assert run([f"{__file__}::test_whatever_fails_in_any_fails_the_run", "-q", "-p", "no:cacheprovider"]) == 0
+    assert "8 passed" in capfd.readouterr().out
