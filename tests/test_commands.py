@@ -110,7 +110,7 @@ async def test_the_commands_for_real_servers_run_as_the_readme_prints_them(datab
     running = []
     try:
         for line in lines:
-            port, log = free_port(), tmp_path / line.split()[1]
+            port, log = free_port(), tmp_path / f"served-{line.split()[1]}.txt"
             env = {
                 "PATH": f"{PYTHON}:{os.environ['PATH']}",
                 "DATABASE_URL": await databases(None),

@@ -26,7 +26,7 @@ def _places(lab: Lab, secret: str) -> list[str]:
     """Where it stands: databases, Redis, dead letters, logs."""
     system = lab.system
     held = {service: asyncio.run(dump(url)) for service, url in system.databases.items()}
-    with Redis.from_url(system.redis_url, decode_responses=True) as redis:
+    with Redis.from_url(system.redis_url, decode_responses=True, encoding_errors="replace") as redis:
         readers = {"string": redis.get, "hash": redis.hgetall, "zset": lambda key: redis.zrange(key, 0, -1)}
         held["redis"] = "\n".join(f"{key} {readers[redis.type(key)](key)}" for key in redis.scan_iter(count=1_000))
     held["failed.queue"] = "\n".join(body.decode(errors="replace") for body in at_broker(lab, bodies_of_failed))

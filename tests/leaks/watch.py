@@ -20,6 +20,7 @@ from tests.leaks.values import personal_in, shape_in
 PRINTED = (
     "up.txt",  # `make up` shows how to log in to one's own machine
     "up-*.txt",
+    "served-*.txt",  # the README's commands: `create-admin` says whom it made
 )
 
 
