@@ -78,15 +78,15 @@ class Erasures:
     async def _went_on(self, erasure: StoredErasure, age: timedelta, progress: ErasureProgress) -> None:
         erased = _added(erasure.erased, progress)
         settled = age - timedelta(seconds=progress.seconds) >= self._settled
-        if not (progress.finished and not progress.open and settled):
-            async with self._database.begin() as connection:
-                await erasures.go_on(connection, erasure.id, erased, pause=self._pause(age, progress))
-            return
+        complete = progress.finished and not progress.open and settled
         async with self._database.begin() as connection:
-            await erasures.go_on(connection, erasure.id, erased, pause=None)
-            actor, change = Actor(f"service:{USER_SERVICE}"), Change({}, erased)
-            await self._audit.record(connection, actor, "user.erased", user_target(erasure.user_id), change)
-        log.info("erasure.completed", erasure_id=str(erasure.id), **erased)
+            pause = None if complete else self._pause(age, progress)
+            await erasures.go_on(connection, erasure.id, erased, pause=pause)
+            if complete:
+                actor, change = Actor(f"service:{USER_SERVICE}"), Change({}, erased)
+                await self._audit.record(connection, actor, "user.erased", user_target(erasure.user_id), change)
+        if complete:
+            log.info("erasure.completed", erasure_id=str(erasure.id), **erased)
 
     def _pause(self, age: timedelta, progress: ErasureProgress) -> timedelta:
         """Short while it is at work; else the longer it lasts, the rarer: what is open may wait for a provider for hours."""
