@@ -227,7 +227,7 @@ async def test_a_service_that_is_down_is_named_and_the_others_events_are_there(s
 async def test_events_that_are_older_than_the_retention_are_removed(start) -> None:
     gateway = await start(audit_retention_days=3_650)
     await gateway.change(
-        "INSERT INTO gateway_audit_events VALUES ('01000000-0000-7000-8000-000000000000', now() - interval '400 days', "
+        "INSERT INTO gateway_audit_events VALUES ('0180e0ac-0000-7000-8000-000000000000', now() - interval '4 years', "
         "'command', NULL, NULL, 'a', 'b', '{}', '{}', '')"
     )
     assert (await _listed(gateway, service="api-gateway"))["meta"]["total"] == 1

@@ -401,7 +401,7 @@ async def test_what_is_older_than_the_retention_is_removed(make_world) -> None:
         await world.audit.record(connection, Actor("command"), "test.done", "test:new")
         await connection.execute(
             text(
-                "INSERT INTO user_audit_events SELECT '01000000-0000-7000-8000-000000000000', now() - interval '2 years', "
+                "INSERT INTO user_audit_events SELECT '0180e0ac-0000-7000-8000-000000000000', now() - interval '4 years', "
                 "actor, api_key_id, address, action, 'test:old', before, after, correlation_id "
                 "FROM user_audit_events WHERE action = 'test.done'"
             )

@@ -16,6 +16,8 @@ from chassis.statements import STATEMENT_SECONDS, Single, SingleConnections
 
 log = structlog.get_logger()
 
+CONNECT_SECONDS = 2.0  # to connect, and to wait for a free connection
+
 READ_ONLY = text("SELECT pg_is_in_recovery() OR CAST(current_setting('transaction_read_only') AS boolean)")
 
 
@@ -32,7 +34,8 @@ class Database:
     of the two has `pool_size` connections at most.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float = 2.0) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float | None = None) -> None:
+        connect_seconds = CONNECT_SECONDS if connect_seconds is None else connect_seconds
         self._engine = create_async_engine(
             url,
             pool_size=pool_size,
