@@ -31,6 +31,7 @@ from chassis.database import Database
 from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
 from chassis.security import SigningKey, sign
+from chassis.yielding import AT_A_TIME
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.erasing import LedgerErasure, LedgerErasureOrder
 from contracts.lookups import (
@@ -187,6 +188,14 @@ class Running:
         headers = changes.pop("headers", None) or self.token(UUID(int=1))
         body = {"notification_type": "email", "template_code": "welcome", "variables": {"name": "Ada"}, **changes}
         return await self.http.post("/api/v1/notifications/", json=body, headers=headers)
+
+    async def send_batch(self, **changes: object) -> httpx2.Response:
+        """Of more items than are worked on in one turn of the event loop."""
+        body = {"notification_type": "email", "template_code": "welcome", "variables": {"name": "Ada"}, **changes}
+        items = [body] * (AT_A_TIME + 1)
+        return await self.http.post(
+            "/api/v1/notifications/batch", json={"notifications": items}, headers=self.token(UUID(int=2))
+        )
 
     async def mend(self, **template: object) -> None:
         """Another version becomes active, and the template service tells Redis; gateways remember the old one for a while."""

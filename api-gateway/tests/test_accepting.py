@@ -12,6 +12,7 @@ from sqlalchemy import text
 
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import body_hash
+from chassis import yielding
 from chassis.security import hash_api_key, new_api_key
 from contracts.lookups import ApiKeyInfo
 from contracts.messages import NotificationMessage
@@ -33,6 +34,25 @@ async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
         assert (urgent.status_code, held.done()) == (202, False)
         await other.rollback()
     assert (await held).status_code == 202
+
+
+async def test_a_batch_pauses_while_something_urgent_is_accepted(gateway, monkeypatch) -> None:
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    await gateway.send(user_id=str(user.id))
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
+    locks = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with gateway.app.state.desk.acceptor._store.database.begin() as other:
+        await other.execute(text("SELECT 1 FROM accepted_totals FOR UPDATE"))
+        urgent = asyncio.create_task(gateway.send(user_id=str(user.id), priority=10))
+        await asyncio.sleep(0.3)
+        batch = asyncio.create_task(gateway.send_batch(user_id=str(user.id)))
+        await asyncio.sleep(0.3)
+        assert (await other.execute(text(locks))).scalar_one() == 1, "the batch writes nothing yet"
+        assert (urgent.done(), batch.done()) == (False, False)
+        await other.rollback()
+    assert {(await one).status_code for one in (urgent, batch)} == {202}
 
 
 async def test_the_totals_that_every_group_needs_are_locked_only_when_its_rows_are_written(gateway) -> None:

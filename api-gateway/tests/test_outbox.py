@@ -7,6 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from chassis import yielding
 from chassis.broker import MemoryBroker, Publication, PublishFailed
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY, queue_of, queues_of
@@ -121,6 +122,34 @@ async def test_what_is_urgent_is_published_while_the_rest_still_waits(start) -> 
     broker.open.set()
     for one in slow:
         await gateway.until(one["notification_id"], "queued")
+
+
+class BrokerThatIsSlowWithTheUrgent(MemoryBroker):
+    def __init__(self) -> None:
+        super().__init__(TOPOLOGY)
+        self.open, self.asked = asyncio.Event(), asyncio.Event()
+
+    async def publish_many(self, publications):
+        self.asked.set()
+        if any(one.priority == 10 for one in publications):
+            await self.open.wait()
+        return await super().publish_many(publications)
+
+
+async def test_a_batch_pauses_while_something_urgent_is_published(start, monkeypatch) -> None:
+    gateway = await start(broker=(broker := BrokerThatIsSlowWithTheUrgent()))
+    user = gateway.peers.add_user()
+    gateway.peers.add_template()
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
+    await gateway.send(user_id=str(user.id), priority=10)
+    await broker.asked.wait()
+    batch = asyncio.create_task(gateway.send_batch(user_id=str(user.id)))
+    await asyncio.sleep(0.3)
+    paused = not batch.done()
+    broker.open.set()
+    assert paused
+    assert (await batch).status_code == 202
 
 
 async def test_a_defect_while_publishing_stops_nothing_after_it(start) -> None:

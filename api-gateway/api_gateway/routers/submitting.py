@@ -124,7 +124,7 @@ async def create_batch(request: Request) -> Response:
     _count(desk, identity, good, accepted)
     answers = iter(accepted)
     outcomes = [one if isinstance(one, ServiceError) else next(answers) for one in asked]
-    results = [_item(index, outcome) for index, outcome in enumerate(outcomes)]
+    results = await map_yielding(lambda item: _item(*item), [*enumerate(outcomes)])
     receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
     counts = {
         "accepted": sum(receipt.fresh for receipt in receipts),

@@ -4,6 +4,7 @@ Nothing but the gateway's own database must be up: what cannot be looked up now 
 resolves it later.
 """
 
+import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -26,7 +27,7 @@ from chassis.data_keys import ValueUnreadable
 from chassis.errors import ServiceError, field_error
 from chassis.http_client import DependencyUnavailable
 from chassis.security import Sender, is_test_caller
-from chassis.yielding import map_yielding
+from chassis.yielding import map_yielding, urgent_work
 from contracts.reaching import Unreachable
 from contracts.status import Status
 from contracts.topology import URGENT
@@ -68,9 +69,15 @@ class Acceptor:
         The same `request_id` and body give the first receipt again, another body IdempotencyKeyReused; a time that has
         passed, what `resolve` finds wrong with a request and RecipientLimited refuse it, unless it is such a repeat. Raises
         DatabaseUnavailable: nothing is known of any of them then. Where all are urgent they wait for no group of others: a
-        batch of a thousand is one.
+        batch of a thousand is one; while there are few of them, batches pause.
         """
         urgent = all(request.priority >= URGENT for request in requests)
+        with urgent_work(len(requests)) if urgent else contextlib.nullcontext():
+            return await self._accept_all(requests, origin, urgent=urgent)
+
+    async def _accept_all(
+        self, requests: Sequence[NotificationRequest], origin: Origin, *, urgent: bool
+    ) -> list[Receipt | ServiceError]:
         fits = await resolve(requests, self._directory, [origin.caller] * len(requests), express=urgent)
         now = datetime.now(UTC)
         fits, counted = await self._within_limit(requests, origin, fits, now)

@@ -20,7 +20,7 @@ from chassis.groupcommit import Closed, GroupCommit
 from chassis.jsons import to_json
 from chassis.security import is_test_caller
 from chassis.tracing import headers_of
-from chassis.yielding import map_yielding
+from chassis.yielding import map_yielding, urgent_work
 from contracts.messages import MESSAGE_VERSION
 from contracts.system_mails import is_system_caller
 from contracts.topology import URGENT, routing_key_of
@@ -75,9 +75,11 @@ class Outbox:
         await self._marks.close()
 
     async def _send(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> list[None]:
-        """What fails is the relay's when the lease ends."""
+        """What fails is the relay's when the lease ends. A group is all urgent, or none of it is."""
+        urgent = accepted[0][0].priority >= URGENT
         try:
-            await self.publish(await map_yielding(_letter, accepted))
+            with urgent_work(len(accepted)) if urgent else contextlib.nullcontext():
+                await self.publish(await map_yielding(_letter, accepted))
         except DatabaseUnavailable:
             log.warning("outbox.release_deferred", letters=len(accepted))
         except Exception:

@@ -14,6 +14,7 @@ from api_gateway.services.store import Store
 from chassis.broker import Broker, Consumer, Delivery, Publication
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
+from chassis.yielding import map_yielding
 from contracts.messages import StatusEvent, StatusEvents, read_events
 from contracts.status import Status
 from contracts.topology import FAILED_KEY, STATUS_QUEUE
@@ -92,14 +93,14 @@ class Reports:
     async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
         """For each event the notification, when the event moved it. Counts and logs the outcome, once a notification."""
         moves = await self._store.apply(events) if events else []
-        for event, moved in zip(events, moves, strict=True):
-            if moved is not None:
-                if moved.queued_at is not None:
-                    self._marks.reported(Round(event.notification_id, event.replay))
-                self._tell(event, moved)
+        await map_yielding(lambda pair: self._tell(*pair), [*zip(events, moves, strict=True)])
         return moves
 
-    def _tell(self, event: StatusEvent, moved: Moved) -> None:
+    def _tell(self, event: StatusEvent, moved: Moved | None) -> None:
+        if moved is None:
+            return
+        if moved.queued_at is not None:
+            self._marks.reported(Round(event.notification_id, event.replay))
         if moved.newly_queued:
             self._metrics.moved(moved.notification_type, Status.QUEUED)
         if event.status != "retrying":

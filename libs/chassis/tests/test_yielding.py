@@ -1,17 +1,20 @@
-"""Others get their turns while many items are worked on."""
+"""Others get their turns while many items are worked on, and urgent work goes first."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
-from chassis.yielding import AT_A_TIME, map_yielding
+from chassis import yielding
+from chassis.yielding import AT_A_TIME, give_way, map_yielding, urgent_work
+
+MANY = AT_A_TIME + 1
 
 
-@pytest.mark.parametrize(
-    ("number", "turns"), [(0, 0), (1, 0), (AT_A_TIME, 0), (AT_A_TIME + 1, 1), (20 * AT_A_TIME, 19)]
-)
-async def test_every_item_is_worked_on_in_order_and_others_have_turns_in_between(number: int, turns: int) -> None:
-    taken = []
+@asynccontextmanager
+async def counted_turns() -> AsyncIterator[list[None]]:
+    taken: list[None] = []
 
     async def other() -> None:
         while True:
@@ -19,11 +22,79 @@ async def test_every_item_is_worked_on_in_order_and_others_have_turns_in_between
             await asyncio.sleep(0)
 
     others = asyncio.create_task(other())
-    assert await map_yielding(lambda item: item * 2, range(number)) == [item * 2 for item in range(number)]
+    yield taken
     others.cancel()
-    assert len(taken) == turns
+
+
+@pytest.mark.parametrize(
+    ("number", "turns"), [(0, 0), (1, 0), (AT_A_TIME, 0), (AT_A_TIME + 1, 2), (20 * AT_A_TIME, 20)]
+)
+async def test_every_item_is_worked_on_in_order_and_others_have_turns_before_each_piece(
+    number: int, turns: int
+) -> None:
+    async with counted_turns() as taken:
+        assert await map_yielding(lambda item: item * 2, range(number)) == [item * 2 for item in range(number)]
+        assert len(taken) == turns
 
 
 async def test_what_the_work_raises_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         await map_yielding(lambda item: 1 // item, [1, 0])
+    with pytest.raises(ZeroDivisionError):
+        await map_yielding(lambda item: 1 // item, [1] * MANY + [0])
+
+
+async def test_work_on_many_items_pauses_until_all_urgent_work_has_ended(monkeypatch) -> None:
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
+    async with counted_turns() as taken:
+        with urgent_work(1):
+            with urgent_work(AT_A_TIME):
+                pause, bulk = asyncio.create_task(give_way()), asyncio.create_task(map_yielding(str, range(MANY)))
+                while len(taken) < 100:
+                    await asyncio.sleep(0)
+            while len(taken) < 200:
+                await asyncio.sleep(0)
+            assert (pause.done(), bulk.done()) == (False, False)
+        await pause
+        assert len(await asyncio.wait_for(bulk, 10)) == MANY
+
+
+async def test_a_stream_of_urgent_work_does_not_stop_the_rest(monkeypatch) -> None:
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
+    with urgent_work(1):
+        assert len(await asyncio.wait_for(map_yielding(str, range(MANY)), 10)) == MANY
+
+
+async def test_urgent_work_that_takes_long_is_not_waited_for(monkeypatch) -> None:
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 0.01)
+    with urgent_work(1):
+        await asyncio.sleep(0.02)
+        await asyncio.wait_for(give_way(), 10)
+
+
+async def test_urgent_work_on_many_items_does_not_wait_for_itself(monkeypatch) -> None:
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
+    with urgent_work(MANY):
+        assert len(await asyncio.wait_for(map_yielding(str, range(MANY)), 10)) == MANY
+
+
+async def test_who_stops_waiting_leaves_nothing_behind_and_urgent_work_that_fails_ends(monkeypatch) -> None:
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
+
+    async def failing() -> None:
+        with urgent_work(1):
+            waiting = asyncio.create_task(give_way())
+            await asyncio.sleep(0)
+            waiting.cancel()
+            await asyncio.gather(waiting, return_exceptions=True)
+            assert not yielding._urgent.waiting
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await failing()
+    await asyncio.wait_for(give_way(), 10)

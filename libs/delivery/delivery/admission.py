@@ -15,7 +15,7 @@ from typing import Self
 from chassis.breaker import CircuitBreaker, CircuitOpen, Permit
 from contracts.topology import URGENT
 
-URGENT_SECONDS = 2.0  # after the last urgent message the others go on as before
+URGENT_SECONDS = 0.5  # after the last urgent message the others go on as before
 # Then the delivery goes to the ledger: a broker gives up on what is held for 30 minutes.
 MAX_WAIT_SECONDS = 60.0
 

@@ -23,7 +23,7 @@ class WorkerSettings(PeerSettings, DataKeySettings):
         le=10_000,
     )
     worker_beside_urgent: int = Field(
-        default=6, description="How many others are claimed at once while urgent notifications come", gt=0
+        default=2, description="How many others are claimed at once while urgent notifications come", gt=0
     )
     worker_concurrency: int = Field(default=100, description="Attempts in flight at once, and connections kept", gt=0)
     max_retries: int = Field(
