@@ -4,11 +4,11 @@ import asyncio
 
 from redis.asyncio import Redis
 
-LONGEST_SECONDS = 0.5  # for what runs until its loop is closed
+MAX_SECONDS = 0.5  # for what runs until its loop is closed
 
 
 async def close_when_quiet(client: Redis) -> None:
     """A cache answers first and stores afterwards: if its client were closed meanwhile, it would connect once more."""
     if under_way := asyncio.all_tasks() - {asyncio.current_task()}:
-        await asyncio.wait(under_way, timeout=LONGEST_SECONDS)
+        await asyncio.wait(under_way, timeout=MAX_SECONDS)
     await client.aclose()

@@ -10,22 +10,22 @@ from api_gateway.services.accepting import Acceptor
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
-from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.erasing import Eraser
 from api_gateway.services.exporting import Exporter
+from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.system_mails import SystemMails
-from chassis.edge import put_headers
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from chassis.fair_semaphore import FairSemaphore
 from chassis.ratelimit import RateLimiter
 from chassis.raw_headers import address_of
+from chassis.request_middleware import put_headers
 from chassis.security import Identity, authenticate, identity_of
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class GatewayServices:
     """The gateway's services, as one thing to hand around."""
 
     acceptor: Acceptor
@@ -43,17 +43,17 @@ class Desk:
     users_may_send: bool
 
 
-def desk_of(request: Request) -> Desk:
-    desk: Desk = request.app.state.desk
-    return desk
+def services_of(request: Request) -> GatewayServices:
+    services: GatewayServices = request.app.state.services
+    return services
 
 
-async def spend(desk: Desk, request: Request, identity: Identity, cost: int = 1) -> None:
+async def enforce_rate_limit(services: GatewayServices, request: Request, identity: Identity, cost: int = 1) -> None:
     """Takes `cost` from the caller's limit; the headers go on whatever answer follows.
 
     Raises TooManyRequests, or BatchExceedsRateLimit when no wait would ever be long enough.
     """
-    limiter = desk.limits.of(identity)
+    limiter = services.limits.of(identity)
     if cost > limiter.limit:
         raise BatchExceedsRateLimit(
             f"The rate limit never allows more than {limiter.limit} notifications at once; send smaller batches"
@@ -64,29 +64,29 @@ async def spend(desk: Desk, request: Request, identity: Identity, cost: int = 1)
         raise TooManyRequests
 
 
-async def admit(desk: Desk, request: Request) -> bool:
+async def admit(services: GatewayServices, request: Request) -> bool:
     """For what is passed on: it counts for the caller, or for the address where nobody good is named; who that is, and what
     they may do, is for the other service to say. Whether somebody good is named. Raises TooManyRequests.
     """
     try:
         identity = await authenticate(request)
     except (Unauthorized, Unavailable):
-        decision = await desk.strangers.check(address_of(request.scope))
+        decision = await services.strangers.check(address_of(request.scope))
         put_headers(request.scope, decision.headers())
         if not decision.allowed:
             raise TooManyRequests from None
         return False
-    await spend(desk, request, identity)
+    await enforce_rate_limit(services, request, identity)
     return True
 
 
 async def limited(request: Request, identity: Annotated[Identity, Depends(identity_of)]) -> Identity:
-    await spend(desk_of(request), request, identity)
+    await enforce_rate_limit(services_of(request), request, identity)
     return identity
 
 
 Limited = Annotated[Identity, Depends(limited)]
-TheDesk = Annotated[Desk, Depends(desk_of)]
+Services = Annotated[GatewayServices, Depends(services_of)]
 
 
 def allow(identity: Identity, scope: str) -> None:
@@ -95,11 +95,11 @@ def allow(identity: Identity, scope: str) -> None:
         raise Forbidden
 
 
-def allow_sending(desk: Desk, identity: Identity) -> None:
+def allow_sending(services: GatewayServices, identity: Identity) -> None:
     """Raises Forbidden. Whom users may send to is another question: see `may_send`."""
     if identity.kind != "user":
         allow(identity, "notifications:write")
-    elif not (identity.is_admin or desk.users_may_send):
+    elif not (identity.is_admin or services.users_may_send):
         raise Forbidden("People receive here; applications send")
 
 

@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from prometheus_client import Gauge
 from redis.asyncio import Redis
 
-from api_gateway.dependencies import Desk
+from api_gateway.dependencies import GatewayServices
 from api_gateway.repositories.audit import TRAIL
 from api_gateway.routers import audit, internal, notifications, operations, proxy, submitting
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
@@ -19,14 +19,14 @@ from api_gateway.services.accepting import Acceptor
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
-from api_gateway.services.counting import GatewayMetrics, ReadingMetrics
 from api_gateway.services.directory import Directory
 from api_gateway.services.erasing import Eraser
 from api_gateway.services.exporting import Exporter
 from api_gateway.services.forwarding import Forwarder
 from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.known import fetched_or_known
-from api_gateway.services.lost import LostWatch
+from api_gateway.services.lost import LostMessageDetector
+from api_gateway.services.metrics import GatewayMetrics, ReadingMetrics
 from api_gateway.services.outbox import Outbox
 from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.reading import Reader
@@ -50,8 +50,8 @@ from chassis.database import Database
 from chassis.fair_semaphore import FairSemaphore
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
-from chassis.loops import repeat
 from chassis.metrics import new_registry
+from chassis.periodic import repeat
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
@@ -123,7 +123,7 @@ class Gateway:
         self.relay = Relay(
             self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
         )
-        self.lost = LostWatch(
+        self.lost = LostMessageDetector(
             self.broker, self.database, self.metrics, watermarks, grace_seconds=settings.lost_grace_seconds
         )
         self.stalled = StalledDeliveryDetector(
@@ -142,7 +142,7 @@ class Gateway:
 
     def install(self, app: FastAPI) -> None:
         """Gives the routers what they need."""
-        app.state.desk = Desk(
+        app.state.services = GatewayServices(
             acceptor=Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()),
             system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
@@ -263,7 +263,7 @@ def create_app(
     gateway.install(app)
     for each in (submitting, notifications, operations, audit, internal, proxy):
         app.include_router(each.router)
-    app.straight.add(submitting.router)
+    app.fast_routes.add(submitting.router)
     return app
 
 

@@ -210,7 +210,7 @@ class Running:
     async def forget(self, user: UserContact) -> None:
         """Nothing is cached of the user any more, in Redis or in this gateway."""
         await self.redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
-        await self.app.state.desk.acceptor._directory.users([user.id], fresh=True)
+        await self.app.state.services.acceptor._directory.users([user.id], fresh=True)
 
     async def change(self, statement: str) -> None:
         """In the gateway's database, past the gateway."""

@@ -15,9 +15,9 @@ from sqlalchemy import text
 from api_gateway.repositories.reencrypting import PERSONAL
 from chassis.data_keys import DataKeys
 from chassis.database import Database
-from chassis.jsons import to_json_text
 from chassis.reencrypting import reencrypt
 from chassis.security import Sender, hash_api_key, new_api_key
+from chassis.serialization import to_json_text
 from contracts.lookups import ApiKeyInfo
 from contracts.messages import NotificationMessage
 from tests.dumping import dump

@@ -13,7 +13,7 @@ from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import accepting, identities, outbox, progress, reading, retention, totals, waiting
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
-from api_gateway.repositories.reading import Audience, ListFilter
+from api_gateway.repositories.reading import ListFilter, Visibility
 from api_gateway.services.housekeeping import Housekeeping
 from chassis.data_keys import DataKeys
 from chassis.database import Database
@@ -65,7 +65,7 @@ async def _fill(database: Database, rows: int) -> None:
 @pytest.fixture
 async def large(database: Database) -> Database:
     await _fill(database, ROWS)
-    async with database.each() as connection:
+    async with database.autocommit() as connection:
         await connection.execute(text("VACUUM ANALYZE"))
     return database
 
@@ -109,10 +109,10 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await totals.fold(connection)
     await totals.sent_between(connection, "email", _id(3600), _id(0))
     await retention.remove(connection, after=NO_ID, before=_id(ROWS - 1000), ended_before=NOW, largest=100)
-    for audience in (Audience(), Audience(user_id=USER), Audience(caller="c")):
-        await reading.find(connection, IDS[0], seen_by=audience)
-        await reading.ids_named(connection, "7", IDS[1], seen_by=audience)
-        await reading.ids_named(connection, "7", None, seen_by=audience)
+    for visibility in (Visibility(), Visibility(user_id=USER), Visibility(caller="c")):
+        await reading.find(connection, IDS[0], seen_by=visibility)
+        await reading.ids_named(connection, "7", IDS[1], seen_by=visibility)
+        await reading.ids_named(connection, "7", None, seen_by=visibility)
 
 
 LISTS = {

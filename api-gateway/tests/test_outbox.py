@@ -33,7 +33,7 @@ async def test_what_a_dead_process_accepted_is_published_by_another_when_its_lea
     dead = await start(broker=(mute := BrokerThatMayBeAway()), lease_seconds=0.5, relay_interval_seconds=1_000)
     user = dead.peers.add_user()
     dead.peers.add_template()
-    dead.app.state.desk.acceptor._outbox.offer = lambda *_: None  # it dies between its commit and its publishing
+    dead.app.state.services.acceptor._outbox.offer = lambda *_: None  # it dies between its commit and its publishing
     accepted = (await dead.send(user_id=str(user.id))).json()["data"]
     living = await start()
     await living.until(accepted["notification_id"], "queued")
@@ -316,7 +316,7 @@ class SlowBroker(MemoryBroker):
 
 async def test_what_is_urgent_is_published_at_once_however_much_waits(start, monkeypatch) -> None:
     """It has a bound of its own: beside somebody's broadcast a relay would come to it, but later."""
-    monkeypatch.setattr("api_gateway.services.outbox.MOST_WAITING", 3)
+    monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()))
     user = gateway.peers.add_user()
     gateway.peers.add_template()
@@ -330,12 +330,12 @@ async def test_what_is_urgent_is_published_at_once_however_much_waits(start, mon
 
 async def test_what_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_the_rest(start, monkeypatch) -> None:
     """At once: it has no lease that would have to end first."""
-    monkeypatch.setattr("api_gateway.services.outbox.MOST_WAITING", 3)
+    monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()), lease_seconds=60)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     answers = [await gateway.send(user_id=str(user.id)) for _ in range(10)]
-    waiting = gateway.app.state.desk.acceptor._outbox._group.waiting()
+    waiting = gateway.app.state.services.acceptor._outbox._group.waiting()
     broker.takes.set()
     assert waiting == 3
     for answered in answers:

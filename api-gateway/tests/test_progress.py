@@ -85,7 +85,7 @@ async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(
     await _report(gateway, notification_id, "sent", attempts=1)
     await gateway.until(notification_id, "sent")
     mark = QueuedMark(Round(UUID(notification_id)), datetime.now(UTC))
-    await gateway.app.state.desk.acceptor._store.mark_queued([mark])
+    await gateway.app.state.services.acceptor._store.mark_queued([mark])
     story = await gateway.story(notification_id)
     assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
     assert story["queued_at"] <= story["sent_at"]
@@ -113,7 +113,7 @@ async def test_nor_does_a_refusal_that_was_faster_than_the_mark(gateway, mark_fi
             await asyncio.sleep(0.02)
     if not mark_first:
         mark = QueuedMark(Round(UUID(notification_id)), marked)
-        await gateway.app.state.desk.acceptor._store.mark_queued([mark])
+        await gateway.app.state.services.acceptor._store.mark_queued([mark])
     steps = (await gateway.story(notification_id))["timeline"]
     assert [step["status"] for step in steps] == ["accepted", "queued", "retrying"]
 
@@ -176,7 +176,7 @@ async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gatew
 
 
 async def test_what_may_be_on_its_way_to_the_broker_cannot_be_cancelled(gateway) -> None:
-    gateway.app.state.desk.acceptor._outbox.offer = lambda *_: None  # accepted, and still being published
+    gateway.app.state.services.acceptor._outbox.offer = lambda *_: None  # accepted, and still being published
     leased = await _accepted(gateway)
     refused = await gateway.http.delete(f"/api/v1/notifications/{leased}", headers=gateway.token())
     assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")

@@ -14,8 +14,8 @@ from structlog.testing import capture_logs
 from api_gateway.repositories import progress
 from api_gateway.repositories.accepting import NewNotification
 from api_gateway.repositories.outbox import DueRow, Lease, QueuedMark, Round
-from api_gateway.services.counting import GatewayMetrics
-from api_gateway.services.outbox import letter
+from api_gateway.services.metrics import GatewayMetrics
+from api_gateway.services.outbox import outbox_message
 from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.relay import Relay
 from api_gateway.services.store import Store
@@ -44,7 +44,7 @@ async def _report(gateway, message: NotificationMessage, status: str, **fields: 
 
 
 def _marks(gateway) -> QueuedMarks:
-    return gateway.app.state.desk.acceptor._outbox._marks
+    return gateway.app.state.services.acceptor._outbox._marks
 
 
 def _counted(gateway, status: str) -> float:
@@ -60,11 +60,11 @@ def _steps(story: dict) -> list[str]:
 
 
 def _database(gateway) -> Database:
-    return gateway.app.state.desk.acceptor._store.database
+    return gateway.app.state.services.acceptor._store.database
 
 
 def _relay(gateway) -> Relay:
-    acceptor = gateway.app.state.desk.acceptor
+    acceptor = gateway.app.state.services.acceptor
     metrics = GatewayMetrics(CollectorRegistry())
     return Relay(acceptor._directory, acceptor._store, acceptor._outbox, metrics, retry_seconds=5)
 
@@ -211,7 +211,7 @@ async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellabl
 async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
     """What waited in memory past its lease, and finds no broker then: a relay, of this process too, has published it."""
     gateway = await start(queued_mark_seconds=NEVER, lease_seconds=1.5, relay_interval_seconds=1_000)
-    outbox = gateway.app.state.desk.acceptor._outbox
+    outbox = gateway.app.state.services.acceptor._outbox
     held: list[tuple[NewNotification, Lease]] = []
     outbox.offer = lambda row, created_at: held.append((row, Lease.since(created_at)))
     gateway.peers.add_template()
@@ -222,7 +222,7 @@ async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
 
     await eventually(relayed)
     [(row, lease)] = held
-    await outbox._release([letter(row, lease, created_at=lease.at)])
+    await outbox._release([outbox_message(row, lease, created_at=lease.at)])
     refused = await gateway.http.delete(f"/api/v1/notifications/{name}", headers=gateway.token())
     assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
 

@@ -118,7 +118,7 @@ async def test_the_metric_follows_and_is_gone_while_nobody_answers(start, peers)
 async def test_who_asks_for_the_proof_again_and_again_waits_for_himself_only(gateway) -> None:
     """A proof may read every row, with a connection of the pool's: one at a time for each caller, a few may wait."""
     eager = UUID(int=1)
-    async with gateway.app.state.desk.proofs.hold(f"user:{eager}"):
+    async with gateway.app.state.services.proofs.hold(f"user:{eager}"):
         asked = [
             asyncio.create_task(gateway.http.get("/api/v1/reconcile?recount=true", headers=gateway.token(eager)))
             for _ in range(PROOFS_WAITING + 1)

@@ -102,7 +102,7 @@ async def test_the_story_keeps_every_round(gateway) -> None:
 @pytest.mark.parametrize("many", [False, True])
 async def test_a_row_that_something_has_in_hand_is_waited_for(gateway, many: bool) -> None:
     notification_id = await _failed(gateway)
-    async with gateway.app.state.desk.acceptor._store.database.begin() as mark:
+    async with gateway.app.state.services.acceptor._store.database.begin() as mark:
         await mark.execute(text("SELECT 1 FROM notifications WHERE id = :id FOR UPDATE"), {"id": UUID(notification_id)})
         asked = asyncio.create_task(_replay(gateway) if many else _retry(gateway, notification_id))
         await asyncio.sleep(0.3)
@@ -203,7 +203,7 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     await gateway.mend(version=4)
     gateway.peers.away = True  # the fresh round waits: nothing may call it queued, or ended, or looked up
     assert (await _retry(gateway, notification_id)).status_code == 202
-    store = gateway.app.state.desk.acceptor._store
+    store = gateway.app.state.services.acceptor._store
     late = UUID(notification_id)
     await store.mark_queued([QueuedMark(Round(late, 0), datetime.now(UTC))])
     await store.release([LeasedRound(Round(late, 0), datetime.now(UTC))], delay_seconds=1_000)

@@ -170,7 +170,7 @@ async def test_in_whatever_order_and_with_whatever_times_reports_come_ours_stand
 
 async def _walk(database: Database, taken) -> None:
     new = _new()
-    async with database.each() as connection:
+    async with database.autocommit() as connection:
         await accepting.accept(connection, [new], writer="w", lease_seconds=30, keys=DataKeys())
     for step, at, queued_at, provider_timestamp in taken:
         async with database.begin() as connection:

@@ -10,7 +10,7 @@ from sqlalchemy import text
 
 from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import waiting
-from api_gateway.services.counting import ReadingMetrics
+from api_gateway.services.metrics import ReadingMetrics
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.watching import Watch
 from chassis.broker import BrokerUnavailable

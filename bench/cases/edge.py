@@ -20,8 +20,8 @@ from bench.run import Run
 
 RATE = 100.0
 WARM_UP_SECONDS = 5
-MOST_MEMORY_MIB = 50.0
-MOST_TIMES = 2.0
+MAX_MEMORY_MIB = 50.0
+MAX_TIMES = 2.0
 SAMPLE_SECONDS = 0.25
 GATEWAY = "api-gateway"
 
@@ -49,8 +49,8 @@ def edge(run: Run) -> Result:
         ratio=value / floor,
         percentiles=times,
         balance=books.delivered(lab, ids),
-        target=at_most(growth, MOST_MEMORY_MIB, "MiB more in the gateway")
-        & at_most(value / floor, MOST_TIMES, "times p95"),
+        target=at_most(growth, MAX_MEMORY_MIB, "MiB more in the gateway")
+        & at_most(value / floor, MAX_TIMES, "times p95"),
         more={
             "gateway_mib_before": round(before, 1),
             "gateway_mib_more": round(growth, 1),

@@ -12,7 +12,7 @@ from bench.run import Run
 from tests.e2e.system import MODULES
 
 SETTLING_SECONDS = 5.0
-MOST_IDLE_CPU = 1.0  # per cent of a core, each of our services
+MAX_IDLE_CPU = 1.0  # per cent of a core, each of our services
 SAMPLE_SECONDS = 0.5
 
 
@@ -36,7 +36,7 @@ def memory_and_start(run: Run) -> Result:
         sum(rest[name].pss for name in MODULES),
         "MiB at rest",
         balance=books.delivered(lab, report.ids),
-        target=at_most(max(idle[name] for name in MODULES), MOST_IDLE_CPU, "% of a core a service at rest"),
+        target=at_most(max(idle[name] for name in MODULES), MAX_IDLE_CPU, "% of a core a service at rest"),
         more={
             "percent_of_a_core_at_rest": idle,
             "seconds_until_ready": seconds,

@@ -13,14 +13,14 @@ LEAST = {2: 1.8, 4: 3.4}
 ONE_WORKER = 60.0  # deliveries a second: four of them stay far from what two cores can do
 TRIAL_DELAY = 0.200
 TRIAL = 400
-LONGEST_DELAY = 10.0
+MAX_DELAY = 10.0
 SERVICE = "email-service"
 
 
 def worker_scaling(run: Run) -> Result:
     """The delay comes from a trial: a rate that waits alone decide is inversely proportional to it."""
     trial, balance = _rate(run, 1, TRIAL_DELAY, TRIAL)
-    delay = min(LONGEST_DELAY, TRIAL_DELAY * trial / ONE_WORKER)
+    delay = min(MAX_DELAY, TRIAL_DELAY * trial / ONE_WORKER)
     rates: dict[int, float] = {}
     for workers in WORKERS:
         count = int(workers * ONE_WORKER * run.options.lasting(20, 8))

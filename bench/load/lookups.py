@@ -27,7 +27,7 @@ from chassis.service_keys import ServiceKey
 from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE, UserContact
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
-from delivery.audience import Audience
+from delivery.recipient_resolver import RecipientResolver
 
 STAND_IN = EmailRecipient(name="Nobody", email="nobody@example.com")  # what a worker falls back to
 Asker = Literal["gateway", "worker"]
@@ -68,10 +68,10 @@ def gateway(users: ServiceClient, redis: Redis) -> LookUp:
 
 
 def worker(users: ServiceClient, redis: Redis) -> LookUp:
-    audience = Audience(users, redis)
+    recipients = RecipientResolver(users, redis)
 
     async def look_up(ids: Sequence[UUID]) -> int:
-        answered = [await audience.of(_message(key)) for key in ids]
+        answered = [await recipients.of(_message(key)) for key in ids]
         return sum(isinstance(one, EmailRecipient) and one != STAND_IN for one in answered)
 
     return look_up

@@ -17,7 +17,7 @@ ANSWERS = {b"EHLO": EXTENSIONS, b"HELO": OK, b"NOOP": OK, b"RSET": OK, b"QUIT": 
 BAD_SEQUENCE = b"503 5.5.1 Bad sequence of commands\r\n"
 UNKNOWN = b"500 5.5.2 Unknown command\r\n"
 END = b"\r\n.\r\n"
-LONGEST_COMMAND = 4096
+MAX_COMMAND = 4096
 _MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^@>\r\n]+)", re.IGNORECASE | re.MULTILINE)
 
 
@@ -47,7 +47,7 @@ class SmtpSession(asyncio.Protocol):
         """One command of what has come; False when it is not whole yet."""
         end = self._received.find(b"\r\n")
         if end < 0:
-            if len(self._received) > LONGEST_COMMAND:
+            if len(self._received) > MAX_COMMAND:
                 self._replier.say(UNKNOWN, last=True)
                 self._received.clear()
             return False

@@ -5,7 +5,7 @@ import struct
 
 BOUNDARY = b"=_part_of_one_notification"  # with characters that base64 has not
 _BOUNDARY_TEXT = BOUNDARY.decode()
-LONGEST_LINE = 998  # RFC 5322, 2.1.1, without the line end
+MAX_LINE = 998  # RFC 5322, 2.1.1, without the line end
 BASE64_LINE = 76  # RFC 2045, 6.8
 
 
@@ -17,7 +17,7 @@ def encoded(content_type: str, text: str) -> bytes:
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     lines = text.split("\n")
-    if text.isascii() and "\0" not in text and _BOUNDARY_TEXT not in text and max(map(len, lines)) <= LONGEST_LINE:
+    if text.isascii() and "\0" not in text and _BOUNDARY_TEXT not in text and max(map(len, lines)) <= MAX_LINE:
         return _part(content_type, "7bit", "\r\n".join(lines).encode())
     return _part(content_type, "base64", _base64("\r\n".join(lines).encode("utf-8", "replace")))
 

@@ -9,13 +9,13 @@ from chassis.errors import Unavailable
 from contracts.addresses import InvalidAddress, Mailbox, parse_mailbox
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
-from delivery.channel import Envelope, Target
+from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Outcome, Permanent, Sent
 from email_service.addresses import fingerprint, masked
-from email_service.message import Letterhead
+from email_service.message import MessageBuilder
 from email_service.repositories.suppressions import DeadAddress
 from email_service.senders.smtp import Reserved, SmtpSender
-from email_service.senders.smtp_phases import Parcel
+from email_service.senders.smtp_phases import SmtpEnvelope
 from email_service.senders.smtp_table import OF_THE_SENDER
 from email_service.suppression import SuppressionList
 from templating import CompiledTemplate, RenderedEmail
@@ -32,10 +32,10 @@ class EmailChannel:
     suppression_list = "email_suppressions"
 
     def __init__(
-        self, sender: Mailbox, *, letterhead: Letterhead, smtp: SmtpSender, suppressed: SuppressionList
+        self, sender: Mailbox, *, builder: MessageBuilder, smtp: SmtpSender, suppressed: SuppressionList
     ) -> None:
         self._sender = sender
-        self._letterhead = letterhead
+        self._builder = builder
         self._smtp = smtp
         self._suppressed = suppressed
 
@@ -49,7 +49,7 @@ class EmailChannel:
         return template.render_email(message.variables)
 
     async def open_session(self) -> "EmailSession":
-        return EmailSession(self._sender, self._letterhead, self._smtp, await self._smtp.reserve())
+        return EmailSession(self._sender, self._builder, self._smtp, await self._smtp.reserve())
 
     async def settle(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
         match outcome:
@@ -68,28 +68,28 @@ class EmailChannel:
 class EmailSession:
     """One mail over one connection."""
 
-    def __init__(self, sender: Mailbox, letterhead: Letterhead, smtp: SmtpSender, reserved: Reserved) -> None:
+    def __init__(self, sender: Mailbox, builder: MessageBuilder, smtp: SmtpSender, reserved: Reserved) -> None:
         self._sender = sender
-        self._letterhead = letterhead
+        self._builder = builder
         self._smtp = smtp
         self._reserved: Reserved | None = reserved
 
-    async def send(self, content: RenderedEmail, target: Target[str], envelope: Envelope) -> Outcome:
+    async def send(self, content: RenderedEmail, target: Target[str], context: DeliveryContext) -> Outcome:
         try:
             mailbox = parse_mailbox(target.address)
         except InvalidAddress:
             return Permanent("invalid_address", "not one address")
         try:
-            message = self._letterhead.write(content, target.name, mailbox, envelope)
+            message = self._builder.write(content, target.name, mailbox, context)
         except InvalidAddress:  # the user service takes none such
             return Permanent("invalid_sender", "not one address")
-        parcel = Parcel(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message)
+        envelope = SmtpEnvelope(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message)
         reserved, self._reserved = self._reserved or await self._smtp.reserve(), None
-        outcome = await self._smtp.send(parcel, reserved)
-        if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(envelope):
+        outcome = await self._smtp.send(envelope, reserved)
+        if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(context):
             return replace(outcome, others_pass=True)  # one application's address stops nobody else's mails
         if outcome == Sent(None):  # the server named nothing: what a bounce will refer to
-            return Sent(self._letterhead.message_id(envelope))
+            return Sent(self._builder.message_id(context))
         return outcome
 
     def close(self) -> None:
@@ -98,5 +98,5 @@ class EmailSession:
             self._reserved = None
 
 
-def _has_own_address(envelope: Envelope) -> bool:
-    return envelope.sender is not None and envelope.sender.from_email is not None
+def _has_own_address(context: DeliveryContext) -> bool:
+    return context.sender is not None and context.sender.from_email is not None

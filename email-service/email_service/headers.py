@@ -5,9 +5,9 @@ import re
 
 from contracts.addresses import Mailbox
 
-LONGEST_LINE = 76  # RFC 2047, section 2, for lines with encoded words; the others keep to it too
-LONGEST_WORD = 900  # a line may be 998 long, and an id in one piece can be searched for
-LONGEST_PLAIN_NAME = 60
+MAX_LINE = 76  # RFC 2047, section 2, for lines with encoded words; the others keep to it too
+MAX_WORD = 900  # a line may be 998 long, and an id in one piece can be searched for
+MAX_PLAIN_NAME = 60
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # RFC 5322's atoms with single blanks between them: a display name that needs no quotes.
 _PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
@@ -33,12 +33,12 @@ def addressed(name: str, display_name: str, mailbox: Mailbox) -> bytes:
     if not shown:
         return f"{name}: ".encode() + address + b"\r\n"
     last_line = len(shown) - shown.rfind(b"\n")
-    fits = len(name) + 3 + last_line + len(address) <= LONGEST_LINE
+    fits = len(name) + 3 + last_line + len(address) <= MAX_LINE
     return f"{name}: ".encode() + shown + (b" " if fits else b"\r\n ") + address + b"\r\n"
 
 
 def _phrase(text: str, start: int) -> bytes:
-    if not text.isascii() or "=?" in text or len(text) > LONGEST_PLAIN_NAME:
+    if not text.isascii() or "=?" in text or len(text) > MAX_PLAIN_NAME:
         return _encoded_words(text, start)
     if not text or _PHRASE.fullmatch(text):
         return text.encode()
@@ -50,18 +50,18 @@ def _plain(text: str, start: int) -> bytes | None:
     """None when it needs encoded words: not ASCII, looking like one (it would be decoded), or with no place to fold."""
     if not text.isascii() or "=?" in text:
         return None
-    return text.encode() if start + len(text) <= LONGEST_LINE else _folded(text, start)
+    return text.encode() if start + len(text) <= MAX_LINE else _folded(text, start)
 
 
 def _folded(text: str, start: int) -> bytes | None:
     lines: list[str] = []
-    line, room = "", LONGEST_LINE - start
+    line, room = "", MAX_LINE - start
     for word in text.split(" "):
-        if not word or len(word) > LONGEST_WORD:
+        if not word or len(word) > MAX_WORD:
             return None
         if line and len(line) + 1 + len(word) > room:
             lines.append(line)
-            line, room = word, LONGEST_LINE - 1
+            line, room = word, MAX_LINE - 1
         else:
             line = f"{line} {word}" if line else word
     return "\r\n ".join([*lines, line]).encode()
@@ -73,7 +73,7 @@ def _encoded_words(text: str, start: int) -> bytes:
     words: list[bytes] = []
     position = 0
     while position < len(raw):
-        room = (LONGEST_LINE - (1 if words else start) - _WORD_FRAME) // 4 * 3
+        room = (MAX_LINE - (1 if words else start) - _WORD_FRAME) // 4 * 3
         end = _character_end(raw, position + room)
         words.append(b"=?utf-8?B?" + binascii.b2a_base64(raw[position:end], newline=False) + b"?=")
         position = end

@@ -10,7 +10,7 @@ from email.utils import formatdate
 
 from chassis.security import Sender
 from contracts.addresses import Mailbox, parse_mailbox
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from email_service.bodies import BOUNDARY, encoded
 from email_service.headers import addressed, unstructured
 from templating import RenderedEmail
@@ -21,7 +21,7 @@ _NEXT_PART = b"\r\n--" + BOUNDARY + b"\r\n"
 _LAST_PART_ENDS = b"\r\n--" + BOUNDARY + b"--\r\n"
 
 
-class Letterhead:
+class MessageBuilder:
     """What all messages of one sender have in common. `clock` gives seconds since the epoch, for the Date header."""
 
     def __init__(self, sender: Mailbox, name: str, *, clock: Callable[[], float] = time.time) -> None:
@@ -31,23 +31,23 @@ class Letterhead:
         self._clock = clock
         self._date = (-1, b"")
 
-    def message_id(self, envelope: Envelope) -> str:
+    def message_id(self, context: DeliveryContext) -> str:
         """The same on every attempt, so that a copy can be recognised."""
-        return f"<{envelope.notification_id}@{self._domain}>"
+        return f"<{context.notification_id}@{self._domain}>"
 
-    def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, envelope: Envelope) -> bytes:
+    def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
         """The whole message, every line ended by CRLF, none longer than 998 bytes; dots are not stuffed yet.
 
-        Raises InvalidAddress for the envelope's `sender`.
+        Raises InvalidAddress for the context's `sender`.
         """
         return b"".join(
             (
                 self._date_line(),
-                self._from if envelope.sender is None else self._from_application(envelope.sender),
+                self._from if context.sender is None else self._from_application(context.sender),
                 addressed("To", name, mailbox),
                 unstructured("Subject", content.subject),
-                self._ids(envelope),
-                unstructured("X-Correlation-ID", envelope.correlation_id),
+                self._ids(context),
+                unstructured("X-Correlation-ID", context.correlation_id),
                 _FIXED,
                 _body(content),
             )
@@ -59,8 +59,8 @@ class Letterhead:
         line = addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
         return line if sender.reply_to is None else line + addressed("Reply-To", "", parse_mailbox(sender.reply_to))
 
-    def _ids(self, envelope: Envelope) -> bytes:
-        identity = str(envelope.notification_id)
+    def _ids(self, context: DeliveryContext) -> bytes:
+        identity = str(context.notification_id)
         return f"Message-ID: <{identity}@{self._domain}>\r\nX-Notification-ID: {identity}\r\n".encode()
 
     def _date_line(self) -> bytes:

@@ -2,9 +2,9 @@
 
 from collections.abc import Sequence
 
+from chassis.batcher import Batcher
 from chassis.data_keys import DataKeys
 from chassis.database import Database
-from chassis.groupcommit import GroupCommit
 from email_service.repositories import suppressions as repository
 from email_service.repositories.suppressions import DeadAddress, Suppression
 
@@ -15,7 +15,7 @@ class SuppressionList:
     def __init__(self, database: Database, keys: DataKeys = DataKeys()) -> None:
         self._database = database
         self._keys = keys
-        self._writes: GroupCommit[DeadAddress, None] = GroupCommit(self._write_all)
+        self._writes: Batcher[DeadAddress, None] = Batcher(self._write_all)
 
     async def add(self, dead: DeadAddress) -> None:
         """On return it is committed. Adding again changes nothing."""

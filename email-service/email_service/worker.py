@@ -10,9 +10,9 @@ from chassis.metrics import new_registry
 from chassis.tracing import OFF, Tracing
 from contracts.addresses import parse_sender
 from contracts.lookups import EMAIL_SERVICE
-from delivery.worker import Worker, create_worker_app, make_parts, provider_breaker
+from delivery.worker import Worker, create_worker_app, make_connections, provider_breaker
 from email_service.channel import EmailChannel
-from email_service.message import Letterhead
+from email_service.message import MessageBuilder
 from email_service.routers import suppressions
 from email_service.senders.smtp import SmtpSender
 from email_service.senders.smtp_connector import SmtpConnector
@@ -35,7 +35,7 @@ def create_app(
 ) -> FastAPI:
     """The worker as an ASGI app; its lifespan runs it. Nothing connects before."""
     registry = new_registry()
-    parts = make_parts(
+    connections = make_connections(
         settings,
         registry,
         channel="email",
@@ -44,14 +44,14 @@ def create_app(
         broker=broker,
         tracing=tracing,
     )
-    provider = provider_breaker(PROVIDER, parts)
+    provider = provider_breaker(PROVIDER, connections)
     connector = SmtpConnector(settings)
-    suppressed = SuppressionList(parts.database, parts.keys)
+    suppressed = SuppressionList(connections.database, connections.keys)
     channel = _channel(settings, connector, suppressed)
     app = create_worker_app(
         DESCRIPTION,
-        parts,
-        Worker(channel, parts, provider=provider),
+        connections,
+        Worker(channel, connections, provider=provider),
         close_channel=channel.close,
         extra_dependencies=[Dependency(PROVIDER, SmtpProbe(connector, provider).check)],
     )
@@ -63,5 +63,5 @@ def create_app(
 def _channel(settings: EmailSettings, connector: SmtpConnector, suppressed: SuppressionList) -> EmailChannel:
     sender = parse_sender(settings.from_email)
     pool = SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
-    letterhead = Letterhead(sender, settings.from_name)
-    return EmailChannel(sender, letterhead=letterhead, smtp=SmtpSender(pool), suppressed=suppressed)
+    builder = MessageBuilder(sender, settings.from_name)
+    return EmailChannel(sender, builder=builder, smtp=SmtpSender(pool), suppressed=suppressed)

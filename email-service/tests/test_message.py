@@ -14,13 +14,13 @@ from hypothesis import strategies as st
 
 from chassis.security import Sender
 from contracts.addresses import InvalidAddress, parse_mailbox
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from email_service.bodies import BOUNDARY
-from email_service.message import Letterhead
+from email_service.message import MessageBuilder
 from templating import RenderedEmail, TemplateSource, compile_template
 
 IDENTITY = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-ENVELOPE = Envelope(IDENTITY, "story-1", 5)
+CONTEXT = DeliveryContext(IDENTITY, "story-1", 5)
 ADA = parse_mailbox("ada@example.com")
 HEADERS = [
     "Date",
@@ -34,7 +34,7 @@ HEADERS = [
     "Auto-Submitted",
     "Content-Type",
 ]
-LETTERHEAD = Letterhead(parse_mailbox("sender@example.org"), "The Sender", clock=lambda: 1_793_707_200)
+BUILDER = MessageBuilder(parse_mailbox("sender@example.org"), "The Sender", clock=lambda: 1_793_707_200)
 
 anything = st.text(alphabet=st.one_of(st.characters(), st.sampled_from('\r\n\t\0\x85\u2028 .=?"\\<>,;:@-_')))
 valid = st.text(alphabet=st.one_of(st.characters(codec="utf-8"), st.sampled_from("\r\n\t\0\x85\u2028 .=?")))
@@ -43,8 +43,8 @@ lines = st.lists(visible, min_size=1, max_size=60).map(" ".join)
 slow = settings(deadline=None)
 
 
-def written(subject="Hi", html="<p>Hi</p>", text="Hi", name="Ada Lovelace", envelope=ENVELOPE, mailbox=ADA) -> bytes:
-    return LETTERHEAD.write(RenderedEmail(subject, html, text), name, mailbox, envelope)
+def written(subject="Hi", html="<p>Hi</p>", text="Hi", name="Ada Lovelace", context=CONTEXT, mailbox=ADA) -> bytes:
+    return BUILDER.write(RenderedEmail(subject, html, text), name, mailbox, context)
 
 
 def parsed(raw: bytes) -> EmailMessage:
@@ -80,7 +80,7 @@ def test_subject_name_and_both_bodies_come_back_as_they_were(subject, name, html
 @slow
 @given(subject=anything, name=anything, html=anything, text=anything, story=anything)
 def test_nothing_that_is_put_in_adds_a_header_or_breaks_a_line(subject, name, html, text, story):
-    raw = written(subject, html, text, name, Envelope(IDENTITY, story, 5))
+    raw = written(subject, html, text, name, DeliveryContext(IDENTITY, story, 5))
     message = parsed(raw)
     expected = HEADERS if html else [*HEADERS, "Content-Transfer-Encoding"]
     assert message.keys() == expected
@@ -103,7 +103,7 @@ def test_nothing_that_is_put_in_adds_a_header_or_breaks_a_line(subject, name, ht
 def test_a_line_end_in_a_variable_or_a_name_adds_no_header(attack):
     template = compile_template(TemplateSource(subject="Hello {{ name }}", html="<p>{{ name }}</p>"))
     content = template.render_email({"name": attack})
-    message = parsed(LETTERHEAD.write(content, attack, ADA, Envelope(IDENTITY, attack, 5)))
+    message = parsed(BUILDER.write(content, attack, ADA, DeliveryContext(IDENTITY, attack, 5)))
     assert message.keys() == HEADERS
     assert message["Bcc"] is None
     assert message["Subject"].startswith("Hello x")
@@ -139,13 +139,13 @@ def test_an_ordinary_message_can_be_read_without_decoding():
 
 def test_a_correlation_id_stays_in_one_piece_however_long():
     story = "s" * 128
-    assert f"X-Correlation-ID: {story}\r\n".encode() in written(envelope=Envelope(IDENTITY, story, 5))
+    assert f"X-Correlation-ID: {story}\r\n".encode() in written(context=DeliveryContext(IDENTITY, story, 5))
 
 
 def test_the_ids_and_the_sender_are_the_notifications_and_ours():
     message = parsed(written())
     assert message["Message-ID"] == f"<{IDENTITY}@example.org>"
-    assert LETTERHEAD.message_id(ENVELOPE) == message["Message-ID"]
+    assert BUILDER.message_id(CONTEXT) == message["Message-ID"]
     assert message["X-Notification-ID"] == str(IDENTITY)
     assert message["Auto-Submitted"] == "auto-generated"
     assert message["From"] == "The Sender <sender@example.org>"
@@ -156,7 +156,7 @@ ORDERS = Sender("Orders, Ltd.", "orders@bücher.example", "help@example.net")
 
 
 def test_an_applications_sender_is_shown_and_the_rest_is_as_ever():
-    raw = written(envelope=replace(ENVELOPE, sender=ORDERS))
+    raw = written(context=replace(CONTEXT, sender=ORDERS))
     message = parsed(raw)
     assert message.keys() == [*HEADERS[:2], "Reply-To", *HEADERS[2:]]
     assert message["From"] == '"Orders, Ltd." <orders@xn--bcher-kva.example>'
@@ -179,14 +179,14 @@ def test_an_applications_sender_is_shown_and_the_rest_is_as_ever():
     ],
 )
 def test_what_an_applications_sender_does_not_say_is_ours(sender, shown):
-    message = parsed(written(envelope=replace(ENVELOPE, sender=sender)))
+    message = parsed(written(context=replace(CONTEXT, sender=sender)))
     assert (message["From"], message["Reply-To"]) == (shown, sender.reply_to)
 
 
 @slow
 @given(name=anything)
 def test_no_name_of_an_application_adds_a_header_or_an_address(name):
-    message = parsed(written(envelope=replace(ENVELOPE, sender=Sender(name, "orders@example.com", "help@example.net"))))
+    message = parsed(written(context=replace(CONTEXT, sender=Sender(name, "orders@example.com", "help@example.net"))))
     assert message.keys() == [*HEADERS[:2], "Reply-To", *HEADERS[2:]]
     assert [mailbox.addr_spec for mailbox in message["From"].addresses] == ["orders@example.com"]
 
@@ -195,7 +195,7 @@ def test_no_name_of_an_application_adds_a_header_or_an_address(name):
 def test_a_sender_that_is_not_one_address_is_refused(address):
     for sender in (Sender(from_email=address), Sender(reply_to=address)):
         with pytest.raises(InvalidAddress):
-            written(envelope=replace(ENVELOPE, sender=sender))
+            written(context=replace(CONTEXT, sender=sender))
 
 
 def test_two_attempts_differ_in_nothing_but_the_date():
@@ -204,8 +204,8 @@ def test_two_attempts_differ_in_nothing_but_the_date():
 
 def test_the_date_moves_with_the_clock():
     seconds = iter([0, 0, 1])
-    letterhead = Letterhead(ADA, "", clock=lambda: next(seconds))
-    dates = [parsed(letterhead.write(RenderedEmail("s", "", "t"), "", ADA, ENVELOPE))["Date"] for _ in range(3)]
+    builder = MessageBuilder(ADA, "", clock=lambda: next(seconds))
+    dates = [parsed(builder.write(RenderedEmail("s", "", "t"), "", ADA, CONTEXT))["Date"] for _ in range(3)]
     assert [date.datetime.second for date in dates] == [0, 0, 1]
 
 
@@ -225,7 +225,7 @@ def test_a_body_that_knows_the_boundary_ends_no_part():
 @pytest.mark.parametrize("character", ["x", "ü"])
 def test_no_line_is_longer_than_a_server_must_take(character):
     long = character * 5_000
-    raw = written(subject=long, text=long, html=f"<p>{long}</p>", name=long, envelope=Envelope(IDENTITY, long, 5))
+    raw = written(subject=long, text=long, html=f"<p>{long}</p>", name=long, context=DeliveryContext(IDENTITY, long, 5))
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     message = parsed(raw)
     assert (message["Subject"], part(message, "plain"), part(message, "html")) == (long, long, f"<p>{long}</p>")

@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from chassis.http_client import DependencyUnavailable, ServiceClient
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken
-from delivery.channel import Envelope, Target
+from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import Outcome, Permanent
 from push_service.senders.sender import Sender, Unsupported
 from templating import CompiledTemplate, RenderedPush
@@ -54,10 +54,10 @@ class PushChannel:
     def close(self) -> None:
         """There is nothing to give back."""
 
-    async def send(self, content: RenderedPush, target: Target[PushToken], envelope: Envelope) -> Outcome:
+    async def send(self, content: RenderedPush, target: Target[PushToken], context: DeliveryContext) -> Outcome:
         device = target.address
         sender = self._fcm if device.provider == "fcm" else self._others
-        return await sender.send(content, device, envelope)
+        return await sender.send(content, device, context)
 
     async def settle(self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome) -> None:
         match outcome:

@@ -11,7 +11,7 @@ from chassis.health import Dependency
 from chassis.metrics import new_registry
 from chassis.tracing import OFF, Tracing
 from contracts.lookups import PUSH_SERVICE
-from delivery.worker import Worker, create_worker_app, make_parts, provider_breaker
+from delivery.worker import Worker, create_worker_app, make_connections, provider_breaker
 from push_service.channel import PushChannel
 from push_service.senders.fcm import FcmSender
 from push_service.senders.google_auth import AccessTokens
@@ -34,7 +34,7 @@ def create_app(
 ) -> FastAPI:
     """The worker as an ASGI app whose lifespan runs it. `redis` and `broker` are given by tests and the embedded stack."""
     registry = new_registry()
-    parts = make_parts(
+    connections = make_connections(
         settings,
         registry,
         channel="push",
@@ -43,12 +43,12 @@ def create_app(
         broker=broker,
         tracing=tracing,
     )
-    provider = provider_breaker(FCM, parts)
+    provider = provider_breaker(FCM, connections)
     sender = create_sender(settings)
-    worker = Worker(PushChannel(sender, parts.users), parts, provider=provider)
+    worker = Worker(PushChannel(sender, connections.users), connections, provider=provider)
     return create_worker_app(
         DESCRIPTION,
-        parts,
+        connections,
         worker,
         close_channel=sender.close,
         extra_dependencies=[Dependency(FCM, lambda: _check(sender, provider))],

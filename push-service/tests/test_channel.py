@@ -8,14 +8,14 @@ from structlog.testing import capture_logs
 
 from chassis.http_client import DependencyUnavailable
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from delivery.outcomes import Permanent, ProviderDown, Sent
 from push_service.channel import PushChannel
 from push_service.senders.sender import Unconfigured
 from templating import RenderedPush
 
 CONTENT = RenderedPush("Hello", "", "", "")
-ENVELOPE = Envelope(UUID(int=1), "story-1", 5)
+CONTEXT = DeliveryContext(UUID(int=1), "story-1", 5)
 
 
 def channel() -> PushChannel:
@@ -52,12 +52,12 @@ def test_an_email_address_is_no_device() -> None:
 
 async def test_a_browser_subscription_is_refused_for_now() -> None:
     [target] = channel().targets(devices(PushToken(provider="web_push", token="https://push.example/1")))
-    assert await channel().send(CONTENT, target, ENVELOPE) == Permanent("unsupported_provider", "web_push")
+    assert await channel().send(CONTENT, target, CONTEXT) == Permanent("unsupported_provider", "web_push")
 
 
 async def test_without_an_account_notifications_wait() -> None:
     [target] = channel().targets(devices(PushToken(token="phone")))
-    outcome = await channel().send(CONTENT, target, ENVELOPE)
+    outcome = await channel().send(CONTENT, target, CONTEXT)
     assert isinstance(outcome, ProviderDown)
     assert outcome.code == "not_configured"
 

@@ -17,8 +17,8 @@ from chassis.database import Database
 from chassis.fair_semaphore import FairSemaphore
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
-from chassis.loops import repeat
 from chassis.metrics import new_registry
+from chassis.periodic import repeat
 from chassis.ratelimit import RateLimiter
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing

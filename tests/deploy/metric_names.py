@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from contracts.recipients import CHANNELS
 from contracts.status import Status
 from contracts.topology import TOPOLOGY
-from delivery.counting import STATES
+from delivery.metrics import STATES
 from devstack.openapi import apps
 from tests.deploy.promql import Labels, Matcher, Query, Selector
 

@@ -120,7 +120,7 @@ async def test_postgresql_is_spoken_to_over_tls(postgres: Callable[..., str]) ->
     encrypted = text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()")
     async with database.begin() as connection:
         assert (await connection.execute(encrypted)).scalar_one()
-    async with database.each() as single:
+    async with database.autocommit() as single:
         assert (await single.execute(encrypted))[0].ssl
     await database.close()
 
@@ -132,7 +132,7 @@ async def test_another_postgresql_is_not(postgres: Callable[..., str], tls: Tls,
         with pytest.raises(DatabaseUnavailable):
             await database.ping()
         with pytest.raises(DatabaseUnavailable):
-            async with database.each():
+            async with database.autocommit():
                 pass
     assert {event["error"] for event in logs} == {"SSLCertVerificationError"}
     await database.close()

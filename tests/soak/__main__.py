@@ -21,7 +21,7 @@ from tests.soak.memory import Trend, resident, trends
 SETTINGS = {"RATE_LIMIT_PER_MINUTE": "1000000", "STRANGER_LIMIT_PER_MINUTE": "1000000"}
 EVERY_SECONDS = 5.0
 USERS = 200
-MOST_GROWTH = 0.05  # of what a process held early in the run; below that is the allocator's breathing
+MAX_GROWTH = 0.05  # of what a process held early in the run; below that is the allocator's breathing
 DRAIN_SECONDS = 120.0
 
 
@@ -64,7 +64,7 @@ def main() -> int:
     print(f"{'process':<18} {'early MiB':>10} {'late MiB':>10} {'growth':>8}")
     for one in found:
         print(f"{one.name:<18} {one.early:>10.1f} {one.late:>10.1f} {one.growth:>+8.1f}")
-    grew = [one.name for one in found if one.growth > MOST_GROWTH * one.early]
+    grew = [one.name for one in found if one.growth > MAX_GROWTH * one.early]
     print(f"grew: {', '.join(grew)}" if grew else "flat")
     return 1 if grew else 0
 

@@ -33,7 +33,7 @@ from user_service.settings import UserSettings
 
 
 @dataclass(frozen=True, slots=True)
-class Services:
+class UserServices:
     """Everything routers use, made by the composition root."""
 
     settings: UserSettings
@@ -56,15 +56,15 @@ class Services:
     verifier: TokenVerifier
 
 
-def services(request: Request) -> Services:
-    found: Services = request.app.state.services
+def services(request: Request) -> UserServices:
+    found: UserServices = request.app.state.services
     return found
 
 
-Parts = Annotated[Services, Depends(services)]
+Services = Annotated[UserServices, Depends(services)]
 
 
-async def signing_up(request: Request, parts: Parts) -> Actor:
+async def signing_up(request: Request, parts: Services) -> Actor:
     """Whoever signs somebody up. Raises Unauthorized or Forbidden where sign-up is closed to the caller."""
     if parts.settings.open_registration:
         return Actor.stranger(request)
@@ -78,7 +78,7 @@ def shows_credential(request: Request) -> bool:
     return any(header_of(request.scope, name) is not None for name in (b"authorization", b"x-api-key"))
 
 
-async def readable_user(user_id: UUID, caller: Caller, parts: Parts) -> StoredUser:
+async def readable_user(user_id: UUID, caller: Caller, parts: Services) -> StoredUser:
     """The user in the path, whom the caller may read."""
     check_reach(caller, user_id, "users:read")
     user = await parts.users.find(user_id)
@@ -86,7 +86,7 @@ async def readable_user(user_id: UUID, caller: Caller, parts: Parts) -> StoredUs
     return user
 
 
-async def writable_user(user_id: UUID, caller: Caller, parts: Parts) -> StoredUser:
+async def writable_user(user_id: UUID, caller: Caller, parts: Services) -> StoredUser:
     """The user in the path, whom the caller may change."""
     check_reach(caller, user_id, "users:write")
     user = await parts.users.find(user_id)
@@ -95,7 +95,7 @@ async def writable_user(user_id: UUID, caller: Caller, parts: Parts) -> StoredUs
     return user
 
 
-async def user_claims(request: Request, caller: Caller, parts: Parts) -> Claims:
+async def user_claims(request: Request, caller: Caller, parts: Services) -> Claims:
     """The claims of the caller's access token. Raises Forbidden for API keys: they do not log in or out."""
     if caller.kind != "user":
         raise Forbidden("This is for users, not for API keys")

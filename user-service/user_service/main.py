@@ -19,13 +19,13 @@ from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
-from chassis.loops import repeat
 from chassis.metrics import new_registry
+from chassis.periodic import repeat
 from chassis.security import RevokedTokens, ServiceCallers, ServiceTokens, TokenVerifier
 from chassis.tracing import OFF, Tracing
 from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.lookups import API_GATEWAY, USER_SERVICE
-from user_service.dependencies import Services
+from user_service.dependencies import UserServices
 from user_service.derived_keys import cipher, derived_key
 from user_service.repositories.audit import audit_trail
 from user_service.routers import (
@@ -102,7 +102,7 @@ ROUTERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Foundation:
+class Connections:
     """What the services stand on, and what has to be closed."""
 
     settings: UserSettings
@@ -117,7 +117,7 @@ class Foundation:
 
 def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: Tracing = OFF) -> FastAPI:
     """The service. A Redis that is passed in is not closed."""
-    base = _foundation(settings, redis or connect_redis(settings.redis_url))
+    base = _connections(settings, redis or connect_redis(settings.redis_url))
     revoked = RevokedTokens(base.redis)
     gateway = _gateway(base, tracing)
     services = _services(base, revoked, gateway)
@@ -157,16 +157,16 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     app.include_router(audit_routes(base.database, base.audit, asked_by=API_GATEWAY))
     for module in ROUTERS:
         app.include_router(module.router)
-    app.include_router(internal.straight)
-    app.straight.add(internal.straight)
+    app.include_router(internal.fast_routes)
+    app.fast_routes.add(internal.fast_routes)
     return app
 
 
-def _foundation(settings: UserSettings, redis: Redis) -> Foundation:
+def _connections(settings: UserSettings, redis: Redis) -> Connections:
     registry = new_registry()
     database = Database(settings.database_url, pool_size=settings.database_pool_size)
     audit = audit_trail(settings.secret_key.get_secret_value())
-    return Foundation(
+    return Connections(
         settings=settings,
         registry=registry,
         database=database,
@@ -178,7 +178,7 @@ def _foundation(settings: UserSettings, redis: Redis) -> Foundation:
     )
 
 
-def _gateway(base: Foundation, tracing: Tracing) -> ServiceClient:
+def _gateway(base: Connections, tracing: Tracing) -> ServiceClient:
     breaker = CircuitBreaker(API_GATEWAY, on_change=breaker_metrics(base.registry).labels(API_GATEWAY).set)
     tokens = ServiceTokens(base.settings.service_key)
     return ServiceClient(base.settings.api_gateway_url, API_GATEWAY, tokens, breaker, tracing)
@@ -189,7 +189,7 @@ async def _stop(loop: "asyncio.Task[None]") -> None:
     await asyncio.gather(loop, return_exceptions=True)
 
 
-def _services(base: Foundation, revoked: RevokedTokens, gateway: ServiceClient) -> Services:
+def _services(base: Connections, revoked: RevokedTokens, gateway: ServiceClient) -> UserServices:
     settings, database, redis, audit = base.settings, base.database, base.redis, base.audit
     keys = _signing_keys(settings, database)
     access = AccessTokens(keys, seconds=settings.access_token_expire_minutes * 60)
@@ -212,7 +212,7 @@ def _services(base: Foundation, revoked: RevokedTokens, gateway: ServiceClient) 
     addresses = Addresses(database, tokens, mails, gate, sessions, contacts, audit)
     devices = PushTokens(database, contacts, audit, web_push_hosts=settings.web_push_hosts)
     api_keys_service = ApiKeys(database, redis, audit)
-    return Services(
+    return UserServices(
         settings=settings,
         users=Users(database, contacts, sessions, api_keys_service, audit, admins_need_totp=settings.admins_need_totp),
         sign_ups=SignUps(

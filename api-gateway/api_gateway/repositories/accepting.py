@@ -9,12 +9,12 @@ from uuid import UUID
 from sqlalchemy import text
 
 from api_gateway.repositories.personal import BODY_HASH, METADATA, RECIPIENT, SENDER, VARIABLES, write_document
+from chassis.autocommit import StatementExecutor
 from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.json_values import JsonObject
-from chassis.jsons import to_json_text
 from chassis.rowsets import records
 from chassis.security import Sender
-from chassis.statements import Executes
+from chassis.serialization import to_json_text
 from contracts.messages import DeliveryGuarantee
 
 # leased: this process publishes it now; due: a relay does; scheduled: at send_at; deferred: a relay looks it up first;
@@ -111,7 +111,7 @@ FROM idempotency_keys k JOIN {records("keys", "caller text, key text", key="key"
 
 
 async def accept(
-    connection: Executes, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float, keys: DataKeys
+    connection: StatementExecutor, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float, keys: DataKeys
 ) -> list[Receipt]:
     """Writes what is new and finds what was there: a receipt for every row, in order."""
     given = to_json_text([_sealed(row, keys) for row in rows] if keys.seals else rows)
@@ -141,7 +141,7 @@ def _fresh(row: NewNotification, created_at: datetime | None) -> Receipt | None:
 
 
 async def find_keys(
-    connection: Executes, used: Sequence[tuple[str, str]], *, keys: DataKeys
+    connection: StatementExecutor, used: Sequence[tuple[str, str]], *, keys: DataKeys
 ) -> dict[tuple[str, str], Receipt]:
     """(caller, request_id) → the first answer, for those that were used."""
     wanted = [{"caller": caller, "key": key} for caller, key in used]

@@ -20,11 +20,11 @@ from api_gateway.repositories.personal import (
     write_detail,
     write_document,
 )
+from chassis.autocommit import StatementExecutor
 from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.json_values import JsonObject
-from chassis.jsons import to_json_text
 from chassis.rowsets import ids, records
-from chassis.statements import Executes
+from chassis.serialization import to_json_text
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
@@ -249,13 +249,18 @@ def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
         return {"variables": nothing, "metadata": nothing, "recipient": None, "sender": None, "unreadable": True}
 
 
-async def mark_queued(connection: Executes, marks: Sequence[QueuedMark]) -> list[str]:
+async def mark_queued(connection: StatementExecutor, marks: Sequence[QueuedMark]) -> list[str]:
     """The gateway is done with these. Returns the channel of each whose round was not known to be queued before."""
     return [row.notification_type for row in await connection.execute(MARK_QUEUED, _parameters(marks)) if row.first]
 
 
 async def release(
-    connection: Executes, leased: Sequence[LeasedRound], *, owner: str, lease_seconds: float, delay_seconds: float
+    connection: StatementExecutor,
+    leased: Sequence[LeasedRound],
+    *,
+    owner: str,
+    lease_seconds: float,
+    delay_seconds: float,
 ) -> None:
     """These were certainly not published in this lease: any relay may take them, after `delay_seconds`."""
     parameters = {**_parameters(leased), "owner": owner, "lease": lease_seconds, "delay": delay_seconds}

@@ -12,7 +12,7 @@ import orjson
 
 from chassis.data_keys import PREFIX, DataKeys, FreeText
 from chassis.json_values import JsonObject
-from chassis.jsons import to_json_text
+from chassis.serialization import to_json_text
 
 VARIABLES = "notifications.variables"
 METADATA = "notifications.metadata"

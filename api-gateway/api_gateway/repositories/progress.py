@@ -10,11 +10,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories.outbox import GIVEN_VARIABLES
 from api_gateway.repositories.personal import VARIABLES, read_object, write_detail
+from chassis.autocommit import StatementExecutor
 from chassis.data_keys import DataKeys
 from chassis.json_values import JsonObject
-from chassis.jsons import to_json_text
 from chassis.rowsets import records
-from chassis.statements import Executes
+from chassis.serialization import to_json_text
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from contracts.status import Status, sources_of
@@ -85,7 +85,7 @@ class Moved:
     seconds: float
 
 
-async def apply_events(connection: Executes, events: Sequence[StatusEvent], *, keys: DataKeys) -> list[Moved]:
+async def apply_events(connection: StatementExecutor, events: Sequence[StatusEvent], *, keys: DataKeys) -> list[Moved]:
     """Applies at most one event a notification; late, repeated and unknown ones change nothing."""
     rows = [
         {

@@ -23,7 +23,7 @@ LAG = timedelta(hours=1)  # between a process's clock, which the id has, and the
 
 
 @dataclass(frozen=True, slots=True)
-class Audience:
+class Visibility:
     """Whose notifications somebody sees: what goes to `user_id`, or what `caller` sent; everybody's when both are None."""
 
     user_id: UUID | None = None
@@ -45,14 +45,14 @@ class ListFilter:
     cursor: UUID | None = None
 
 
-async def find(connection: AsyncConnection, notification_id: UUID, *, seen_by: Audience) -> Row[Any] | None:
+async def find(connection: AsyncConnection, notification_id: UUID, *, seen_by: Visibility) -> Row[Any] | None:
     """One notification, if `seen_by` sees it."""
     query = select(*SHOWN).where(TABLE.c.id == notification_id, *_seen(seen_by))
     return (await connection.execute(query)).first()
 
 
-def _seen(audience: Audience) -> list[ColumnElement[bool]]:
-    equal = {TABLE.c.user_id: audience.user_id, TABLE.c.caller: audience.caller}
+def _seen(visibility: Visibility) -> list[ColumnElement[bool]]:
+    equal = {TABLE.c.user_id: visibility.user_id, TABLE.c.caller: visibility.caller}
     return [column == value for column, value in equal.items() if value is not None]
 
 
@@ -102,7 +102,7 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
     return conditions
 
 
-async def ids_named(connection: AsyncConnection, name: str, as_id: UUID | None, *, seen_by: Audience) -> list[UUID]:
+async def ids_named(connection: AsyncConnection, name: str, as_id: UUID | None, *, seen_by: Visibility) -> list[UUID]:
     """The notification with the id `as_id`, if there is one; else those made with the request_id `name`, two at most: each
     caller may have made one. Only of those that `seen_by` sees."""
     seen = _seen(seen_by)

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
-from api_gateway.dependencies import TheDesk, limited
+from api_gateway.dependencies import Services, limited
 from api_gateway.schemas.audit import AuditPage, AuditQuery
 from chassis.envelope import answer, counted
 from chassis.errors import TooManyRequests
@@ -22,8 +22,8 @@ router = APIRouter(prefix="/api/v1/audit", tags=["operations"])
     responses=refusals(TooManyRequests),
     dependencies=[Depends(limited)],
 )
-async def list_audit_events(query: Annotated[AuditQuery, Query()], _admin: Admin, desk: TheDesk) -> Response:
+async def list_audit_events(query: Annotated[AuditQuery, Query()], _admin: Admin, services: Services) -> Response:
     """For administrators. Pages by `cursor` (the last id seen). Events of a service that is down are missing, and
     `meta.unavailable` names it."""
-    events, meta = await desk.audit.page(query)
+    events, meta = await services.audit.page(query)
     return answer(events, counted(len(events), "event"), meta=meta)

@@ -18,7 +18,7 @@ from chassis.errors import BadRequest, ServiceError, Unprocessable, field_error
 from chassis.json_values import JsonObject, NotKept, problems_in, read_exactly
 
 MAX_BYTES = {"variables": 65_536, "metadata": 16_384}
-MOST_ITEMS = 1_000
+MAX_ITEMS = 1_000
 _NOTHING = msgspec.Raw(b"{}")
 
 
@@ -60,8 +60,8 @@ def parse_batch(raw: bytes) -> list[bytes]:
     items = split_batch(raw)
     if not items:
         raise field_error("notifications", "A list with at least one notification is required")
-    if len(items) > MOST_ITEMS:
-        raise field_error("notifications", f"A batch holds at most {MOST_ITEMS} notifications")
+    if len(items) > MAX_ITEMS:
+        raise field_error("notifications", f"A batch holds at most {MAX_ITEMS} notifications")
     return items
 
 

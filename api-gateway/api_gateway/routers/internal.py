@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from api_gateway.dependencies import TheDesk
+from api_gateway.dependencies import Services
 from chassis.envelope import answer
 from chassis.security import calling_service
 from contracts.erasing import ErasureOrder, ExportQuestion
@@ -17,21 +17,23 @@ by_users = calling_service(USER_SERVICE)
 
 
 @router.post("/notifications")
-async def accept_system_mail(mail: SystemMail, service: Annotated[str, Depends(by_users)], desk: TheDesk) -> Response:
+async def accept_system_mail(
+    mail: SystemMail, service: Annotated[str, Depends(by_users)], services: Services
+) -> Response:
     """202 means that it is durable, as for callers. The user service alone sends in the system's name."""
-    receipt = await desk.system_mails.accept(service, mail)
+    receipt = await services.system_mails.accept(service, mail)
     if receipt.fresh:
-        desk.metrics.moved("email", receipt.status)
+        services.metrics.moved("email", receipt.status)
     return answer({"notification_id": receipt.notification_id}, status=202)
 
 
 @router.post("/erasures", dependencies=[Depends(by_users)])
-async def erase(order: ErasureOrder, desk: TheDesk) -> Response:
+async def erase(order: ErasureOrder, services: Services) -> Response:
     """`contracts.erasing.ErasureProgress`."""
-    return answer(await desk.eraser.erase(order.user_id))
+    return answer(await services.eraser.erase(order.user_id))
 
 
 @router.post("/exports", dependencies=[Depends(by_users)])
-async def export(question: ExportQuestion, desk: TheDesk) -> Response:
+async def export(question: ExportQuestion, services: Services) -> Response:
     """`contracts.erasing.ExportFindings`."""
-    return answer(await desk.exporter.page(question))
+    return answer(await services.exporter.page(question))

@@ -6,13 +6,13 @@ from uuid import UUID
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api_gateway.dependencies import Limited, TheDesk, allow, allow_reading
+from api_gateway.dependencies import Limited, Services, allow, allow_reading
 from api_gateway.errors import NotCancellable, NotificationNotFound, NotRetryable
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationStory, NotificationView
 from api_gateway.schemas.filters import ListQuery
 from api_gateway.schemas.requests import RetryRequest
-from api_gateway.services.reading import audience_of
+from api_gateway.services.reading import visibility_of
 from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.audit import Acting
 from chassis.envelope import Envelope, Page, answer, counted
@@ -23,14 +23,14 @@ router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], respo
 
 
 @router.get("", summary="List notifications, newest first", response_model=Page[NotificationView])
-async def list_notifications(query: Annotated[ListQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
+async def list_notifications(query: Annotated[ListQuery, Query()], identity: Limited, services: Services) -> Response:
     """An application sees what it sent, a person what goes to them. Pages by `page` and `limit`, or by `cursor` (the last id
     seen), which stays fast however far."""
     allow_reading(identity)
-    audience = audience_of(identity)
+    visibility = visibility_of(identity)
     wanted = ListFilter(
-        caller=audience.caller,
-        user_id=audience.user_id or query.user_id,
+        caller=visibility.caller,
+        user_id=visibility.user_id or query.user_id,
         status=query.status,
         notification_type=query.notification_type,
         template_code=query.template_code,
@@ -39,9 +39,9 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
         created_before=query.created_before,
         cursor=query.cursor,
     )
-    if audience.user_id and query.user_id not in {None, audience.user_id}:
+    if visibility.user_id and query.user_id not in {None, visibility.user_id}:
         wanted = ListFilter(user_id=UUID(int=0))  # another's list is empty, as an unknown user's
-    rows, meta = await desk.reader.page(wanted, identity, limit=query.limit, page=query.page)
+    rows, meta = await services.reader.page(wanted, identity, limit=query.limit, page=query.page)
     return answer(rows, counted(len(rows), "notification"), meta=meta)
 
 
@@ -58,10 +58,10 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
     response_model=Envelope[NotificationStory],
     responses=refusals(NotificationNotFound),
 )
-async def get_notification(notification_id: UUID, identity: Limited, desk: TheDesk) -> Response:
+async def get_notification(notification_id: UUID, identity: Limited, services: Services) -> Response:
     """Status, times, attempts, last error and the timeline."""
     allow_reading(identity)
-    return answer(await desk.reader.story(notification_id, identity))
+    return answer(await services.reader.story(notification_id, identity))
 
 
 @router.delete(
@@ -70,11 +70,11 @@ async def get_notification(notification_id: UUID, identity: Limited, desk: TheDe
     response_model=Envelope[NotificationStory],
     responses=refusals(NotificationNotFound, NotCancellable),
 )
-async def cancel_notification(notification_id: UUID, identity: Limited, actor: Acting, desk: TheDesk) -> Response:
+async def cancel_notification(notification_id: UUID, identity: Limited, actor: Acting, services: Services) -> Response:
     """Cancels what was not handed over to a worker; 409 `not_cancellable` afterwards."""
     if identity.kind != "user":
         allow(identity, "notifications:write")
-    return answer(await desk.commands.cancel(notification_id, identity, actor), "Notification cancelled")
+    return answer(await services.commands.cancel(notification_id, identity, actor), "Notification cancelled")
 
 
 @router.post(
@@ -85,7 +85,7 @@ async def cancel_notification(notification_id: UUID, identity: Limited, actor: A
     responses=refusals(NotificationNotFound, NotRetryable, *CANNOT_BE_SENT),
 )
 async def retry_notification(
-    notification_id: UUID, identity: Limited, actor: Acting, desk: TheDesk, wanted: RetryRequest | None = None
+    notification_id: UUID, identity: Limited, actor: Acting, services: Services, wanted: RetryRequest | None = None
 ) -> Response:
     """Re-drives a dead letter, or one whose end is unknown, with a fresh budget of attempts; else 409 `not_retryable`.
 
@@ -94,5 +94,5 @@ async def retry_notification(
     """
     allow(identity, "notifications:write")
     version = wanted.template_version if wanted else None
-    story = await desk.commands.retry(notification_id, identity, actor, template_version=version)
+    story = await services.commands.retry(notification_id, identity, actor, template_version=version)
     return answer(story, "Notification will be tried again", status=202)

@@ -5,14 +5,14 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from starlette.responses import Response
 
-from api_gateway.dependencies import Limited, TheDesk, allow
+from api_gateway.dependencies import Limited, Services, allow
 from api_gateway.errors import AmbiguousRequestId, NotificationNotFound, NotSentYet, TemplateVersionNotFound
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationView, Reconciliation, ReplayAnswer, StatusReported
 from api_gateway.schemas.filters import FailedQuery, ReconcileQuery, ReplayRequest
 from api_gateway.schemas.requests import StatusReport
-from api_gateway.services.reading import audience_of
+from api_gateway.services.reading import visibility_of
 from chassis.audit import Acting
 from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
@@ -26,11 +26,11 @@ router = APIRouter(prefix="/api/v1", responses=refusals(TooManyRequests))
 def _report_status_of(channel: Channel) -> None:
     """A path of its own for each channel: `/{channel}/status` would be any other path's that ends so, too."""
 
-    async def report_status(report: StatusReport, identity: Limited, desk: TheDesk) -> Response:
+    async def report_status(report: StatusReport, identity: Limited, services: Services) -> Response:
         """The callback of a provider or worker, on what the key's application sent. It only moves a notification forward:
         late or repeated reports change nothing."""
         allow(identity, "status:write")
-        return answer(await desk.commands.report(channel, report, identity), "Status received")
+        return answer(await services.commands.report(channel, report, identity), "Status received")
 
     router.add_api_route(
         f"/{channel}/status",
@@ -55,16 +55,16 @@ for each in CHANNELS:
     summary="List dead letters",
     response_model=Page[NotificationView],
 )
-async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
+async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited, services: Services) -> Response:
     """Newest first, each with its reason (`error`), the last words of the provider and the attempts that were spent."""
     allow(identity, "notifications:read")
     wanted = ListFilter(
-        caller=audience_of(identity).caller,
+        caller=visibility_of(identity).caller,
         status=Status.FAILED,
         notification_type=query.notification_type,
         cursor=query.cursor,
     )
-    rows, meta = await desk.reader.page(wanted, identity, limit=query.limit, page=query.page)
+    rows, meta = await services.reader.page(wanted, identity, limit=query.limit, page=query.page)
     return answer(rows, counted(len(rows), "dead letter"), meta=meta)
 
 
@@ -77,13 +77,13 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
     response_model=Envelope[ReplayAnswer],
     responses=refusals(TemplateVersionNotFound),
 )
-async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting, desk: TheDesk) -> Response:
+async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting, services: Services) -> Response:
     """Re-drives many, each with a fresh budget of attempts and the template version that is active then, or the one named."""
     allow(identity, "notifications:write")
-    done = await desk.commands.replay(
+    done = await services.commands.replay(
         ReplayFilter(
             ids=wanted.notification_ids,
-            caller=audience_of(identity).caller,
+            caller=visibility_of(identity).caller,
             channel=wanted.notification_type,
             code=wanted.error,
             template_version=wanted.template_version,
@@ -101,11 +101,11 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting,
     summary="Prove that every accepted notification is accounted for",
     response_model=Envelope[Reconciliation],
 )
-async def reconcile(query: Annotated[ReconcileQuery, Query()], identity: Limited, desk: TheDesk) -> Response:
+async def reconcile(query: Annotated[ReconcileQuery, Query()], identity: Limited, services: Services) -> Response:
     """`accepted` was counted while accepting, `by_status` as notifications moved; `unaccounted` must be 0.
 
     `ledger` is what the channel's workers have written down themselves; `unfounded` must be 0.
     """
     allow(identity, "admin" if query.recount else "notifications:read")
-    async with desk.proofs.hold(identity.caller):
-        return answer(await desk.reconciler.reconcile(hours=query.hours, recount=query.recount))
+    async with services.proofs.hold(identity.caller):
+        return answer(await services.reconciler.reconcile(hours=query.hours, recount=query.recount))

@@ -5,7 +5,7 @@ import re
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api_gateway.dependencies import admit, desk_of
+from api_gateway.dependencies import admit, services_of
 from api_gateway.services.forwarding import Forwarder
 from chassis.errors import NotFound, PayloadTooLarge
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
@@ -26,7 +26,7 @@ async def forward(request: Request) -> Response:
     raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
     if UNSAFE.search(raw_path):
         raise NotFound
-    known = await admit(desk_of(request), request)
+    known = await admit(services_of(request), request)
     body = await (request.body() if known else _strangers_body(request))
     owner = request.url.path.split("/")[3]
     forwarders: dict[str, Forwarder] = request.app.state.forwarders

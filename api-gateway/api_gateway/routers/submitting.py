@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api_gateway.dependencies import Desk, allow_sending, desk_of, spend
+from api_gateway.dependencies import GatewayServices, allow_sending, enforce_rate_limit, services_of
 from api_gateway.errors import BatchRejected, IdempotencyKeyReused, RecipientLimited, UserNotFound
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
@@ -18,10 +18,10 @@ from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.correlation import correlation_id
 from chassis.envelope import Envelope, ValidationRefusal, answer
 from chassis.errors import Forbidden, ServiceError, TooManyRequests
+from chassis.fast_routes import body_of
 from chassis.openapi.refusals import refusals
 from chassis.raw_headers import header_of
 from chassis.security import Identity, authenticate
-from chassis.straight import body_of
 from chassis.tracing import trace_context
 from chassis.yielding import map_yielding
 from contracts.system_mails import SYSTEM_TEMPLATES
@@ -78,19 +78,19 @@ async def create_notification(request: Request) -> Response:
 
     The same `request_id` with the same body is answered as the first time, with the header `Idempotent-Replayed: true`.
     """
-    desk = desk_of(request)
+    services = services_of(request)
     identity = await authenticate(request)
-    await spend(desk, request, identity)
-    allow_sending(desk, identity)
+    await enforce_rate_limit(services, request, identity)
+    allow_sending(services, identity)
     asked = parse_notification(await body_of(request), header_of(request.scope, b"idempotency-key"))
     may_send(identity, asked)
-    receipt = await desk.acceptor.accept(asked, _origin(identity))
+    receipt = await services.acceptor.accept(asked, _origin(identity))
     if receipt.fresh:
-        desk.metrics.moved(asked.notification_type, receipt.status)
+        services.metrics.moved(asked.notification_type, receipt.status)
         if identity.test:
-            desk.metrics.tested([asked.notification_type])
+            services.metrics.tested([asked.notification_type])
         return answer(_data(receipt), QUEUED, status=202)
-    desk.metrics.replayed(1)
+    services.metrics.replayed(1)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
 
 
@@ -112,16 +112,16 @@ async def create_batch(request: Request) -> Response:
     202 when any was accepted, now or earlier; 422 `batch_rejected`, with the same `data`, when none was. A batch of more
     items than the caller's rate limit ever allows at once is 422 `batch_exceeds_rate_limit`.
     """
-    desk = desk_of(request)
+    services = services_of(request)
     identity = await authenticate(request)
-    allow_sending(desk, identity)
+    allow_sending(services, identity)
     items = parse_batch(await body_of(request))
-    await spend(desk, request, identity, len(items))
+    await enforce_rate_limit(services, request, identity, len(items))
     origin = _origin(identity)
     asked = await map_yielding(partial(_permitted, identity=identity), items)
     good = [one for one in asked if isinstance(one, NotificationRequest)]
-    accepted = await desk.acceptor.accept_all(good, origin)
-    _count(desk, identity, good, accepted)
+    accepted = await services.acceptor.accept_all(good, origin)
+    _count(services, identity, good, accepted)
     answers = iter(accepted)
     outcomes = [one if isinstance(one, ServiceError) else next(answers) for one in asked]
     results = await map_yielding(lambda item: _item(*item), [*enumerate(outcomes)])
@@ -155,14 +155,17 @@ def _permitted(item: bytes, identity: Identity) -> NotificationRequest | Service
 
 
 def _count(
-    desk: Desk, identity: Identity, asked: Sequence[NotificationRequest], outcomes: Sequence[Receipt | ServiceError]
+    services: GatewayServices,
+    identity: Identity,
+    asked: Sequence[NotificationRequest],
+    outcomes: Sequence[Receipt | ServiceError],
 ) -> None:
     pairs = [(one, receipt) for one, receipt in zip(asked, outcomes, strict=True) if isinstance(receipt, Receipt)]
     fresh = [(one.notification_type, receipt.status) for one, receipt in pairs if receipt.fresh]
-    desk.metrics.moved_all(fresh)
-    desk.metrics.replayed(len(pairs) - len(fresh))
+    services.metrics.moved_all(fresh)
+    services.metrics.replayed(len(pairs) - len(fresh))
     if identity.test:
-        desk.metrics.tested(channel for channel, _ in fresh)
+        services.metrics.tested(channel for channel, _ in fresh)
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:

@@ -21,7 +21,7 @@ from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox
 from api_gateway.services.recipient_limit import RecipientLimit
-from api_gateway.services.resolving import Fit, Resolved, resolve
+from api_gateway.services.resolving import Resolution, Resolved, resolve
 from api_gateway.services.store import Store
 from chassis.data_keys import ValueUnreadable
 from chassis.errors import ServiceError, field_error
@@ -32,7 +32,7 @@ from contracts.reaching import Unreachable
 from contracts.status import Status
 from contracts.topology import URGENT
 
-LONGEST_SCHEDULE = timedelta(days=366)
+MAX_SCHEDULE = timedelta(days=366)
 HASHED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
 
@@ -78,15 +78,16 @@ class Acceptor:
     async def _accept_all(
         self, requests: Sequence[NotificationRequest], origin: Origin, *, urgent: bool
     ) -> list[Receipt | ServiceError]:
-        fits = await resolve(requests, self._directory, [origin.caller] * len(requests), express=urgent)
+        resolutions = await resolve(requests, self._directory, [origin.caller] * len(requests), urgent=urgent)
         now = datetime.now(UTC)
-        fits, counted = await self._within_limit(requests, origin, fits, now)
+        resolutions, counted = await self._within_limit(requests, origin, resolutions, now)
         drafts = await map_yielding(
-            lambda pair: self._draft_or_refusal(pair[0], origin, pair[1], now), [*zip(requests, fits, strict=True)]
+            lambda pair: self._draft_or_refusal(pair[0], origin, pair[1], now),
+            [*zip(requests, resolutions, strict=True)],
         )
         rows = [row for row in drafts if isinstance(row, NewNotification)]
         try:
-            written = await self._write(rows, express=urgent)
+            written = await self._write(rows, urgent=urgent)
         except BaseException:
             await self._give_back(counted)
             raise
@@ -102,40 +103,44 @@ class Acceptor:
         ]
 
     async def _within_limit(
-        self, requests: Sequence[NotificationRequest], origin: Origin, fits: list[Fit], now: datetime
-    ) -> tuple[list[Fit], list[UUID]]:
+        self, requests: Sequence[NotificationRequest], origin: Origin, resolutions: list[Resolution], now: datetime
+    ) -> tuple[list[Resolution], list[UUID]]:
         """What one person would be sent too much is refused; the urgent, tests and what is not sent anyway do not count.
 
         Whom something was counted for comes with it.
         """
         if self._recipients is None or is_test_caller(origin.caller):
-            return fits, []
+            return resolutions, []
         places = [
             place
-            for place, (request, fit) in enumerate(zip(requests, fits, strict=True))
+            for place, (request, resolution) in enumerate(zip(requests, resolutions, strict=True))
             if request.priority < URGENT
-            and isinstance(fit, Resolved | DependencyUnavailable)
+            and isinstance(resolution, Resolved | DependencyUnavailable)
             and not _untimely(request, now)
         ]
         checked = await self._recipients.check([requests[place].user_id for place in places]) if places else []
         refusals = {place: refusal for place, refusal in zip(places, checked, strict=True) if refusal is not None}
         counted = [requests[place].user_id for place in places if place not in refusals]
-        return [refusals.get(place, fit) for place, fit in enumerate(fits)], counted
+        return [refusals.get(place, resolution) for place, resolution in enumerate(resolutions)], counted
 
     async def _give_back(self, people: Sequence[UUID]) -> None:
         if self._recipients is not None and people:
             await self._recipients.give_back(people)
 
     def _draft_or_refusal(
-        self, request: NotificationRequest, origin: Origin, fit: Fit, now: datetime
+        self, request: NotificationRequest, origin: Origin, resolution: Resolution, now: datetime
     ) -> NewNotification | ServiceError:
         if untimely := _untimely(request, now):
             return untimely
-        return fit if _refuses(fit) else draft(request, origin, fit, leased=self._outbox.has_room(request.priority))
+        return (
+            resolution
+            if _refuses(resolution)
+            else draft(request, origin, resolution, leased=self._outbox.has_room(request.priority))
+        )
 
-    async def _write(self, rows: Sequence[NewNotification], *, express: bool) -> Sequence[Receipt]:
+    async def _write(self, rows: Sequence[NewNotification], *, urgent: bool) -> Sequence[Receipt]:
         """Committed; what is to be sent now is offered to the outbox."""
-        receipts = await self._store.accept(rows, express=express) if rows else ()
+        receipts = await self._store.accept(rows, urgent=urgent) if rows else ()
         for row, receipt in zip(rows, receipts, strict=True):
             if row.disposition == "leased" and receipt.fresh:
                 self._outbox.offer(row, receipt.created_at)
@@ -151,13 +156,13 @@ def _untimely(request: NotificationRequest, now: datetime) -> ServiceError | Non
     """Why it is too late for this request, or too early; said only of one that was not accepted before."""
     if request.expires_at is not None and request.expires_at <= now:
         return field_error("expires_at", "must lie after now")
-    if request.send_at is not None and request.send_at > now + LONGEST_SCHEDULE:
+    if request.send_at is not None and request.send_at > now + MAX_SCHEDULE:
         return field_error("send_at", "must lie within a year")
     return None
 
 
-def _refuses(fit: Fit) -> TypeGuard[ServiceError]:
-    return isinstance(fit, ServiceError) and not isinstance(fit, DependencyUnavailable)
+def _refuses(resolution: Resolution) -> TypeGuard[ServiceError]:
+    return isinstance(resolution, ServiceError) and not isinstance(resolution, DependencyUnavailable)
 
 
 def _told(receipt: Receipt, body_hash: str) -> Receipt | ServiceError:
@@ -173,7 +178,7 @@ def _repeated(
     return _told(receipt, body_hash(request)) if receipt is not None else refused
 
 
-def draft(request: NotificationRequest, origin: Origin, found: Fit, *, leased: bool) -> NewNotification:
+def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, leased: bool) -> NewNotification:
     """The row of a request, given what the look-ups found; DependencyUnavailable: they could not be made.
 
     `leased`: this process publishes what can be published now; else a relay does.
@@ -209,7 +214,9 @@ def draft(request: NotificationRequest, origin: Origin, found: Fit, *, leased: b
     )
 
 
-def _beginning(request: NotificationRequest, found: Fit, *, leased: bool) -> tuple[Status, str | None, Disposition]:
+def _beginning(
+    request: NotificationRequest, found: Resolution, *, leased: bool
+) -> tuple[Status, str | None, Disposition]:
     match found:
         case Unreachable(code):
             return Status.SUPPRESSED, code, "settled"

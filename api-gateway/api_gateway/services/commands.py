@@ -15,11 +15,11 @@ from api_gateway.repositories.audit import TRAIL
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.schemas.answers import NotificationStory, StatusReported
 from api_gateway.schemas.requests import StatusReport
-from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
-from api_gateway.services.reading import Reader, audience_of, is_recipient
+from api_gateway.services.metrics import GatewayMetrics
+from api_gateway.services.reading import Reader, is_recipient, visibility_of
 from api_gateway.services.reports import Reports
-from api_gateway.services.resolving import Fit, resolve
+from api_gateway.services.resolving import Resolution, resolve
 from chassis.audit import Actor, Change
 from chassis.data_keys import DataKeys
 from chassis.database import Database
@@ -74,11 +74,11 @@ class Commands:
         Raises NotificationNotFound, NotRetryable, and what `resolve` finds wrong: it would only fail again.
         """
         await self._reader.story(notification_id, identity)
-        caller = audience_of(identity).caller
+        caller = visibility_of(identity).caller
         wanted = ReplayFilter(ids=[notification_id], caller=caller, template_version=template_version)
-        for fit in await self._fits(wanted):
-            if isinstance(fit, ServiceError) and not isinstance(fit, DependencyUnavailable):
-                raise fit
+        for resolution in await self._resolutions(wanted):
+            if isinstance(resolution, ServiceError) and not isinstance(resolution, DependencyUnavailable):
+                raise resolution
         async with self._database.begin() as connection:
             if not await progress.replay_failed(connection, wanted):
                 raise NotRetryable
@@ -93,9 +93,9 @@ class Commands:
         the version that is named. What else is wrong with one fails it again, visibly.
         """
         if wanted.template_version is not None:
-            for fit in await self._fits(wanted):
-                if isinstance(fit, TemplateVersionNotFound):
-                    raise fit
+            for resolution in await self._resolutions(wanted):
+                if isinstance(resolution, TemplateVersionNotFound):
+                    raise resolution
         async with self._database.begin() as connection:
             replayed = len(await progress.replay_failed(connection, wanted))
             if replayed:
@@ -103,7 +103,7 @@ class Commands:
                 await TRAIL.record(connection, actor, "notifications.replayed", "notifications", change)
         return replayed
 
-    async def _fits(self, wanted: ReplayFilter) -> list[Fit]:
+    async def _resolutions(self, wanted: ReplayFilter) -> list[Resolution]:
         async with self._database.begin() as connection:
             candidates = await progress.candidates(connection, wanted, keys=self._keys)
         return await resolve(candidates, self._directory, [one.caller for one in candidates], fresh=True)

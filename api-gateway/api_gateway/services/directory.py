@@ -44,7 +44,7 @@ class Directory:
             self._load_active,
             memory_seconds=MEMORY_SECONDS,
             redis_seconds=REDIS_SECONDS,
-            largest=MAX_TEMPLATE_QUESTION,
+            max_size=MAX_TEMPLATE_QUESTION,
         )
         self._versions = LayeredCache(
             TEMPLATE_VERSION_CACHE,
@@ -53,30 +53,30 @@ class Directory:
             self._load_outlines,
             memory_seconds=REDIS_SECONDS,  # a version never changes
             redis_seconds=REDIS_SECONDS,
-            largest=MAX_TEMPLATE_QUESTION,
+            max_size=MAX_TEMPLATE_QUESTION,
         )
 
     def users(
-        self, ids: Iterable[UUID], *, fresh: bool = False, express: bool = False
+        self, ids: Iterable[UUID], *, fresh: bool = False, urgent: bool = False
     ) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
         """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached.
 
-        `fresh`: what its service has changed a moment ago counts already; this process's memory is not asked. `express`: they
+        `fresh`: what its service has changed a moment ago counts already; this process's memory is not asked. `urgent`: they
         wait for no group of others.
         """
-        return _look_up(self._users, {str(one): one for one in ids}, UserNotFound, fresh=fresh, express=express)
+        return _look_up(self._users, {str(one): one for one in ids}, UserNotFound, fresh=fresh, urgent=urgent)
 
     def templates(
-        self, codes: Iterable[str], *, fresh: bool = False, express: bool = False
+        self, codes: Iterable[str], *, fresh: bool = False, urgent: bool = False
     ) -> Awaitable[dict[str, ActiveTemplate | ServiceError]]:
         """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
-        return _look_up(self._active, {code: code for code in codes}, TemplateNotFound, fresh=fresh, express=express)
+        return _look_up(self._active, {code: code for code in codes}, TemplateNotFound, fresh=fresh, urgent=urgent)
 
     def versions(
-        self, refs: Iterable[TemplateRef], *, express: bool = False
+        self, refs: Iterable[TemplateRef], *, urgent: bool = False
     ) -> Awaitable[dict[TemplateRef, TemplateInfo | ServiceError]]:
         """Each version, active or not, without its parts; TemplateVersionNotFound, DependencyUnavailable as above."""
-        return _look_up(self._versions, {str(ref): ref for ref in refs}, TemplateVersionNotFound, express=express)
+        return _look_up(self._versions, {str(ref): ref for ref in refs}, TemplateVersionNotFound, urgent=urgent)
 
     async def _load_active(self, codes: Sequence[str]) -> Mapping[str, bytes]:
         return texts_of((await find_templates(self._templates, TemplateQuestion(active=tuple(codes)))).active)
@@ -92,10 +92,10 @@ async def _look_up(
     unknown: type[ServiceError],
     *,
     fresh: bool = False,
-    express: bool = False,
+    urgent: bool = False,
 ) -> dict[Key, Value | ServiceError]:
     """What is no ServiceError is a defect, and raised."""
-    found = await (cache.refresh_many if fresh else cache.get_many)(keys, express=express)
+    found = await (cache.refresh_many if fresh else cache.get_many)(keys, urgent=urgent)
     told: dict[Key, Value | ServiceError] = {}
     for name, key in keys.items():
         outcome = found[name]

@@ -16,7 +16,7 @@ from pydantic import TypeAdapter
 
 from api_gateway.repositories import erasing
 from api_gateway.repositories.erasing import FIRST_ID, ErasedRow
-from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.metrics import GatewayMetrics
 from chassis.broker import Broker, BrokerUnavailable, Delivery
 from chassis.database import Database
 from chassis.envelope import Envelope

@@ -7,8 +7,8 @@ from sqlalchemy import Row
 from api_gateway.repositories import erasing, personal
 from chassis.data_keys import DataKeys
 from chassis.database import Database
-from chassis.jsons import to_json_text
 from chassis.security import callers_of_application
+from chassis.serialization import to_json_text
 from contracts.erasing import ExportedNotification, ExportFindings, ExportQuestion
 from contracts.system_mails import is_system_caller
 

@@ -14,7 +14,7 @@ log = structlog.get_logger()
 EVERY_SECONDS = 2.0
 IDENTITIES_EVERY_SECONDS = 3_600.0
 FIRST_ID = UUID(int=0)
-LARGEST_GROUP = 5_000  # a turn: more than twice what a gateway accepts in one, and 0.1 s of locks that nobody waits for
+MAX_GROUP = 5_000  # a turn: more than twice what a gateway accepts in one, and 0.1 s of locks that nobody waits for
 
 
 class Housekeeping:
@@ -41,7 +41,7 @@ class Housekeeping:
                 after=self._after,
                 before=first_id_of(ended_before),
                 ended_before=ended_before,
-                largest=LARGEST_GROUP,
+                largest=MAX_GROUP,
             )
         self._after = reached or FIRST_ID
         if removed:

@@ -12,7 +12,7 @@ from datetime import datetime
 import structlog
 
 from api_gateway.repositories import outbox
-from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.metrics import GatewayMetrics
 from chassis.broker import Broker
 from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
 from chassis.database import Database
@@ -21,10 +21,10 @@ from contracts.topology import FAILED_QUEUE, PRIORITIES, STATUS_QUEUE, queue_of,
 
 log = structlog.get_logger()
 
-LARGEST_GROUP = 1_000
+MAX_GROUP = 1_000
 
 
-class LostWatch:
+class LostMessageDetector:
     """`run_once` looks at every queue, keeps the `queue_size` and `queue_consumers` metrics and re-drives what was lost."""
 
     def __init__(
@@ -61,7 +61,7 @@ class LostWatch:
             return 0
         async with self._database.begin() as connection:
             number = await outbox.redrive_lost(
-                connection, channel, passed, grace_seconds=self._grace_seconds, largest=LARGEST_GROUP
+                connection, channel, passed, grace_seconds=self._grace_seconds, largest=MAX_GROUP
             )
         if number:
             log.warning("outbox.redriven", channel=channel, notifications=number)

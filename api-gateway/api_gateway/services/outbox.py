@@ -14,11 +14,11 @@ from api_gateway.repositories.accepting import NewNotification
 from api_gateway.repositories.outbox import DueRow, Lease, LeasedRound, QueuedMark, Round
 from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.store import Store
+from chassis.batcher import Batcher, Closed
 from chassis.broker import Broker, Publication, PublishFailed
 from chassis.database import DatabaseUnavailable
-from chassis.groupcommit import Closed, GroupCommit
-from chassis.jsons import to_json
 from chassis.security import is_test_caller
+from chassis.serialization import to_json
 from chassis.tracing import headers_of
 from chassis.yielding import map_yielding, urgent_work
 from contracts.messages import MESSAGE_VERSION
@@ -27,13 +27,13 @@ from contracts.topology import URGENT, routing_key_of
 
 log = structlog.get_logger()
 
-LARGEST_GROUP = 250
+MAX_GROUP = 250
 PAUSE_SECONDS = 0.015  # between two groups: what is sent together is taken, claimed and recorded together by a worker
-MOST_WAITING = 20_000  # of the urgent and of the others; beyond, rows are left to the relays: memory stays bounded
+MAX_WAITING = 20_000  # of the urgent and of the others; beyond, rows are left to the relays: memory stays bounded
 SOON_SECONDS = 1.0
 
 
-class Letter(NamedTuple):
+class OutboxMessage(NamedTuple):
     """A message ready to be published. `mark` is what it leaves behind when the broker has it.
 
     `handed_over`: an earlier copy may have been published.
@@ -52,18 +52,18 @@ class Outbox:
         self._broker = broker
         self._store = store
         self._marks = marks
-        self._group: GroupCommit[tuple[NewNotification, Lease], None] = GroupCommit(
-            self._send, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS
+        self._group: Batcher[tuple[NewNotification, Lease], None] = Batcher(
+            self._send, max_size=MAX_GROUP, pause_seconds=PAUSE_SECONDS
         )
 
     def has_room(self, priority: int) -> bool:
         """Whether what is offered goes soon. What is not is better not leased: then any relay publishes it, at once."""
-        return self._group.waiting(express=priority >= URGENT) < MOST_WAITING
+        return self._group.waiting(urgent=priority >= URGENT) < MAX_WAITING
 
     def offer(self, row: NewNotification, created_at: datetime) -> None:
         """Publishes `row` soon. For rows that this process holds a lease on."""
         with contextlib.suppress(Closed):
-            self._group.offer((row, Lease.since(created_at)), express=row.priority >= URGENT)
+            self._group.offer((row, Lease.since(created_at)), urgent=row.priority >= URGENT)
 
     @property
     def can_publish(self) -> bool:
@@ -79,53 +79,53 @@ class Outbox:
         urgent = accepted[0][0].priority >= URGENT
         try:
             with urgent_work(len(accepted)) if urgent else contextlib.nullcontext():
-                await self.publish(await map_yielding(_letter, accepted))
+                await self.publish(await map_yielding(_message, accepted))
         except DatabaseUnavailable:
-            log.warning("outbox.release_deferred", letters=len(accepted))
+            log.warning("outbox.release_deferred", messages=len(accepted))
         except Exception:
-            log.exception("outbox.sending_failed", letters=len(accepted))
+            log.exception("outbox.sending_failed", messages=len(accepted))
         return [None] * len(accepted)
 
-    async def publish(self, letters: Sequence[Letter]) -> int:
+    async def publish(self, messages: Sequence[OutboxMessage]) -> int:
         """Returns how many were confirmed; their marks follow in a moment. What was not stays in the outbox."""
         if not self.can_publish:
-            await self._release(letters)
+            await self._release(messages)
             return 0
-        outcomes = await self._broker.publish_many([one.publication for one in letters])
+        outcomes = await self._broker.publish_many([one.publication for one in messages])
         failures = [outcome for outcome in outcomes if outcome is not None]
         if failures:
             _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
-        confirmed = [one for one, outcome in zip(letters, outcomes, strict=True) if outcome is None]
+        confirmed = [one for one, outcome in zip(messages, outcomes, strict=True) if outcome is None]
         if confirmed:
             began = min(one.lease.read_at for one in confirmed)
             self._marks.confirmed([one.mark for one in confirmed], by=began + self._store.lease_seconds / 2)
         return len(confirmed)
 
-    async def _release(self, letters: Sequence[Letter]) -> None:
+    async def _release(self, messages: Sequence[OutboxMessage]) -> None:
         """Certainly not published: these may even be cancelled. Not those of which an earlier copy may be with a worker."""
-        unpublished = [LeasedRound(one.mark.round, one.lease.at) for one in letters if not one.handed_over]
+        unpublished = [LeasedRound(one.mark.round, one.lease.at) for one in messages if not one.handed_over]
         if unpublished:
             await self._store.release(unpublished, delay_seconds=SOON_SECONDS)
 
 
 def _log_failures(failures: Sequence[PublishFailed]) -> None:
     kinds = sorted({type(failure).__name__ for failure in failures})
-    log.warning("outbox.publish_failed", letters=len(failures), kinds=kinds)
+    log.warning("outbox.publish_failed", messages=len(failures), kinds=kinds)
 
 
-def _letter(accepted: tuple[NewNotification, Lease]) -> Letter:
+def _message(accepted: tuple[NewNotification, Lease]) -> OutboxMessage:
     row, lease = accepted
-    return letter(row, lease, created_at=lease.at)
+    return outbox_message(row, lease, created_at=lease.at)
 
 
-def letter(
+def outbox_message(
     row: NewNotification | DueRow,
     lease: Lease,
     *,
     created_at: datetime,
     replay: int = 0,
     handed_over: bool = False,
-) -> Letter:
+) -> OutboxMessage:
     """The message of a resolved row, to be published now.
 
     Written as a dictionary: building and dumping the pydantic model costs five times as much on this path. A test reads
@@ -161,4 +161,4 @@ def letter(
         priority=row.priority,
         headers=headers_of(row.trace_context),
     )
-    return Letter(publication, QueuedMark(Round(row.id, replay), queued_at), lease, handed_over)
+    return OutboxMessage(publication, QueuedMark(Round(row.id, replay), queued_at), lease, handed_over)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import structlog
 
 from api_gateway.repositories.outbox import QueuedMark, Round
-from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.store import Store
 from chassis.database import DatabaseUnavailable
 from contracts.status import Status
@@ -67,13 +67,13 @@ class QueuedMarks:
         except DatabaseUnavailable:
             self._put_off(marks)
         except Exception:  # a stopping gateway still has servers to let go of; the leases run out
-            log.exception("outbox.marking_failed", letters=len(marks))
+            log.exception("outbox.marking_failed", messages=len(marks))
         else:
             self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
 
     def _put_off(self, marks: Sequence[QueuedMark]) -> None:
         """Until the database is back, lest all of these be published again; as many as there is room for."""
-        log.warning("outbox.mark_deferred", letters=len(marks))
+        log.warning("outbox.mark_deferred", messages=len(marks))
         if not self._closed and len(self._waiting) + len(marks) <= MAX_WAITING:
             for mark in marks:
                 self._waiting.setdefault(mark.round, mark)

@@ -8,7 +8,7 @@ from sqlalchemy import Row
 
 from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
 from api_gateway.repositories import personal, reading
-from api_gateway.repositories.reading import Audience, ListFilter
+from api_gateway.repositories.reading import ListFilter, Visibility
 from api_gateway.schemas.answers import (
     NotificationStory,
     NotificationView,
@@ -22,15 +22,15 @@ from chassis.security import Identity, is_test_caller
 from contracts.status import Status
 
 
-def audience_of(identity: Identity) -> Audience:
+def visibility_of(identity: Identity) -> Visibility:
     """A person sees what goes to them, an application what it sent, administrators all."""
     if identity.is_admin:
-        return Audience()
-    return Audience(user_id=UUID(identity.user_id)) if identity.kind == "user" else Audience(caller=identity.caller)
+        return Visibility()
+    return Visibility(user_id=UUID(identity.user_id)) if identity.kind == "user" else Visibility(caller=identity.caller)
 
 
 def is_recipient(identity: Identity) -> bool:
-    return audience_of(identity).user_id is not None
+    return visibility_of(identity).user_id is not None
 
 
 class Reader:
@@ -50,7 +50,7 @@ class Reader:
 
     async def _row(self, notification_id: UUID, identity: Identity) -> Row[Any]:
         async with self._database.begin() as connection:
-            row = await reading.find(connection, notification_id, seen_by=audience_of(identity))
+            row = await reading.find(connection, notification_id, seen_by=visibility_of(identity))
         if row is None:
             raise NotificationNotFound
         return row
@@ -73,7 +73,7 @@ class Reader:
         A request_id may look like an id. Raises NotificationNotFound, AmbiguousRequestId.
         """
         async with self._database.begin() as connection:
-            ids = await reading.ids_named(connection, name, _as_id(name), seen_by=audience_of(identity))
+            ids = await reading.ids_named(connection, name, _as_id(name), seen_by=visibility_of(identity))
         match ids:
             case [only]:
                 return only

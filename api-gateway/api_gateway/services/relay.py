@@ -11,10 +11,10 @@ import structlog
 
 from api_gateway.repositories import outbox as outbox_rows
 from api_gateway.repositories.outbox import DueRow, LeasedRound, Round
-from api_gateway.services.counting import GatewayMetrics
 from api_gateway.services.directory import Directory
-from api_gateway.services.outbox import Letter, Outbox, letter
-from api_gateway.services.resolving import Fit, Resolved, resolve
+from api_gateway.services.metrics import GatewayMetrics
+from api_gateway.services.outbox import Outbox, OutboxMessage, outbox_message
+from api_gateway.services.resolving import Resolution, Resolved, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
 from chassis.http_client import DependencyUnavailable
@@ -23,7 +23,7 @@ from contracts.status import Status
 
 log = structlog.get_logger()
 
-LARGEST_GROUP = 200
+MAX_GROUP = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Ended:
 
 
 @dataclass(frozen=True, slots=True)
-class Later:
+class Reschedule:
     """A due row whose look-ups could not be made."""
 
     leased: LeasedRound
@@ -50,7 +50,7 @@ class Unreadable:
     leased: LeasedRound | None
 
 
-Fate = DueRow | Ended | Later | Unreadable
+RelayDecision = DueRow | Ended | Reschedule | Unreadable
 
 
 class Relay:
@@ -71,10 +71,10 @@ class Relay:
         rows = await self._take()
         if not rows:
             return 0
-        fates = await self._decide(rows)
-        await self._write(fates)
-        letters = [_letter(fate) for fate in fates if isinstance(fate, DueRow)]
-        published = await self._outbox.publish(letters) if letters else 0
+        decisions = await self._decide(rows)
+        await self._write(decisions)
+        messages = [_message(decision) for decision in decisions if isinstance(decision, DueRow)]
+        published = await self._outbox.publish(messages) if messages else 0
         log.info("outbox.relayed", taken=len(rows), published=published)
         return len(rows)
 
@@ -84,15 +84,17 @@ class Relay:
                 connection,
                 owner=self._store.process,
                 lease_seconds=self._store.lease_seconds,
-                largest=LARGEST_GROUP,
+                largest=MAX_GROUP,
                 keys=self._store.keys,
             )
 
-    async def _decide(self, rows: Sequence[DueRow]) -> list[Fate]:
+    async def _decide(self, rows: Sequence[DueRow]) -> list[RelayDecision]:
         """What has expired ends here only when no worker can have it: else its ledger knows whether it was sent."""
         open_rows = [row for row in rows if row.recipient is None and not row.expired and not row.unreadable]
         unsent = {row.id for row in rows if not row.handed_over or (row.recipient is None and not row.unreadable)}
-        found: dict[UUID, Fate] = {row.id: _fate(row, fit) for row, fit in await self._resolved(open_rows)}
+        found: dict[UUID, RelayDecision] = {
+            row.id: _decision(row, resolution) for row, resolution in await self._resolved(open_rows)
+        }
         for row in rows:
             if row.expired and row.id in unsent:
                 found[row.id] = Ended(row.round, Status.EXPIRED, "expired")
@@ -100,20 +102,24 @@ class Relay:
                 found[row.id] = Unreadable(None if row.handed_over else row.leased)
         return [found.get(row.id, row) for row in rows]
 
-    async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Fit]]:
+    async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Resolution]]:
         """What is tried again goes with the template that is active now, not with one that was a few seconds ago."""
         again, first = [row for row in rows if row.replay], [row for row in rows if not row.replay]
-        fits = [*await self._fits(again, fresh=True), *await self._fits(first)]
-        return list(zip((*again, *first), fits, strict=True))
+        resolutions = [*await self._resolutions(again, fresh=True), *await self._resolutions(first)]
+        return list(zip((*again, *first), resolutions, strict=True))
 
-    async def _fits(self, rows: Sequence[DueRow], *, fresh: bool = False) -> list[Fit]:
+    async def _resolutions(self, rows: Sequence[DueRow], *, fresh: bool = False) -> list[Resolution]:
         return await resolve(rows, self._directory, [row.caller for row in rows], fresh=fresh)
 
-    async def _write(self, fates: Sequence[Fate]) -> None:
-        resolved = [fate for fate in fates if isinstance(fate, DueRow)]
-        ended = [fate for fate in fates if isinstance(fate, Ended)]
-        later = [fate.leased for fate in fates if isinstance(fate, Later)]
-        unread = [fate.leased for fate in fates if isinstance(fate, Unreadable) and fate.leased is not None]
+    async def _write(self, decisions: Sequence[RelayDecision]) -> None:
+        resolved = [decision for decision in decisions if isinstance(decision, DueRow)]
+        ended = [decision for decision in decisions if isinstance(decision, Ended)]
+        later = [decision.leased for decision in decisions if isinstance(decision, Reschedule)]
+        unread = [
+            decision.leased
+            for decision in decisions
+            if isinstance(decision, Unreadable) and decision.leased is not None
+        ]
         keys = self._store.keys
         async with self._store.database.begin() as connection:
             if resolved:
@@ -126,10 +132,10 @@ class Relay:
             await self._store.release(unread, delay_seconds=self._store.lease_seconds)
 
 
-def _fate(row: DueRow, fit: Fit) -> Fate:
-    match fit:
+def _decision(row: DueRow, resolution: Resolution) -> RelayDecision:
+    match resolution:
         case DependencyUnavailable():
-            return Later(row.leased)
+            return Reschedule(row.leased)
         case ServiceError() as error:
             return Ended(row.round, Status.FAILED, error.code, error.message)
         case Unreachable(code):
@@ -143,8 +149,8 @@ def _fate(row: DueRow, fit: Fit) -> Fate:
             )
 
 
-def _letter(row: DueRow) -> Letter:
-    return letter(row, row.lease, created_at=row.created_at, replay=row.replay, handed_over=row.handed_over)
+def _message(row: DueRow) -> OutboxMessage:
+    return outbox_message(row, row.lease, created_at=row.created_at, replay=row.replay, handed_over=row.handed_over)
 
 
 def _resolution(row: DueRow) -> dict[str, object]:

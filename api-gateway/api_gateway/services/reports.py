@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from api_gateway.repositories.outbox import Round
 from api_gateway.repositories.progress import Moved
-from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.queued_marks import QueuedMarks
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Consumer, Delivery, Publication

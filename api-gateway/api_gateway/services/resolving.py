@@ -17,7 +17,7 @@ from contracts.reaching import Unreachable, reach
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 
-class Wanted(Protocol):
+class ResolutionInput(Protocol):
     """What is to be sent: a request, or a row that was not resolved."""
 
     @property
@@ -56,50 +56,58 @@ class AnothersContact(UserNotFound):
     """Told as an unknown user is: of another application's contact a caller learns nothing."""
 
 
-Fit = Resolved | Unreachable | ServiceError
+Resolution = Resolved | Unreachable | ServiceError
 
 
 async def resolve(
-    wanted: Sequence[Wanted],
+    wanted: Sequence[ResolutionInput],
     directory: Directory,
     callers: Sequence[str],
     *,
     fresh: bool = False,
-    express: bool = False,
-) -> list[Fit]:
+    urgent: bool = False,
+) -> list[Resolution]:
     """For each what was found, or why it cannot be sent by its caller (`Identity.caller`).
 
     That is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
     DependencyUnavailable: not known now. What speaks against sending is asked for again past this process's memory: the
-    device may have been registered, or the template mended, a moment ago. `fresh`: everything is. `express`: it waits for no
+    device may have been registered, or the template mended, a moment ago. `fresh`: everything is. `urgent`: it waits for no
     group of others.
     """
     asked = [*zip(wanted, callers, strict=True)]
-    fits = await _looked_up(asked, directory, fresh=fresh, express=express)
-    again = [] if fresh else [place for place, fit in enumerate(fits) if isinstance(fit, MAY_HAVE_CHANGED)]
+    resolutions = await _looked_up(asked, directory, fresh=fresh, urgent=urgent)
+    again = (
+        []
+        if fresh
+        else [place for place, resolution in enumerate(resolutions) if isinstance(resolution, MAY_HAVE_CHANGED)]
+    )
     if again:
-        looked_up = await _looked_up([asked[place] for place in again], directory, fresh=True, express=express)
-        for place, fit in zip(again, looked_up, strict=True):
-            if not isinstance(fit, DependencyUnavailable):  # then what was remembered stands
-                fits[place] = fit
-    return fits
+        looked_up = await _looked_up([asked[place] for place in again], directory, fresh=True, urgent=urgent)
+        for place, resolution in zip(again, looked_up, strict=True):
+            if not isinstance(resolution, DependencyUnavailable):  # then what was remembered stands
+                resolutions[place] = resolution
+    return resolutions
 
 
 async def _looked_up(
-    asked: Sequence[tuple[Wanted, str]], directory: Directory, *, fresh: bool, express: bool
-) -> list[Fit]:
+    asked: Sequence[tuple[ResolutionInput, str]], directory: Directory, *, fresh: bool, urgent: bool
+) -> list[Resolution]:
     wanted = [one for one, _ in asked]
-    users = await directory.users({one.user_id for one in wanted}, fresh=fresh, express=express)
-    templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, express=express)
+    users = await directory.users({one.user_id for one in wanted}, fresh=fresh, urgent=urgent)
+    templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, urgent=urgent)
 
-    def found_for(pair: tuple[Wanted, str]) -> _Found | ServiceError:
+    def found_for(pair: tuple[ResolutionInput, str]) -> _Found | ServiceError:
         one, caller = pair
         return _found(one, _reachable(users[one.user_id], caller), templates[one.template_code])
 
     found = await map_yielding(found_for, asked)
-    others = {ref for one, fit in zip(wanted, found, strict=True) if (ref := _other_version(one, fit)) is not None}
-    versions = await directory.versions(others, express=express) if others else {}
-    return await map_yielding(lambda pair: _fit(*pair, versions), [*zip(wanted, found, strict=True)])
+    others = {
+        ref
+        for one, resolution in zip(wanted, found, strict=True)
+        if (ref := _other_version(one, resolution)) is not None
+    }
+    versions = await directory.versions(others, urgent=urgent) if others else {}
+    return await map_yielding(lambda pair: _resolution(*pair, versions), [*zip(wanted, found, strict=True)])
 
 
 # What speaks against sending, by what this process remembers.
@@ -122,7 +130,7 @@ def _reachable(user: UserContact | ServiceError, caller: str) -> UserContact | S
 
 
 def _found(
-    wanted: Wanted, user: UserContact | ServiceError, active: ActiveTemplate | ServiceError
+    wanted: ResolutionInput, user: UserContact | ServiceError, active: ActiveTemplate | ServiceError
 ) -> _Found | ServiceError:
     if isinstance(user, ServiceError):
         return user
@@ -134,16 +142,16 @@ def _found(
         return refused
 
 
-def _other_version(wanted: Wanted, found: _Found | ServiceError) -> TemplateRef | None:
+def _other_version(wanted: ResolutionInput, found: _Found | ServiceError) -> TemplateRef | None:
     """The version that has to be asked for, because it is named and not the active one."""
     if isinstance(found, ServiceError) or wanted.template_version in {None, found.active.version}:
         return None
     return TemplateRef(code=found.active.code, version=wanted.template_version, language=found.active.language)
 
 
-def _fit(
-    wanted: Wanted, found: _Found | ServiceError, versions: Mapping[TemplateRef, TemplateInfo | ServiceError]
-) -> Fit:
+def _resolution(
+    wanted: ResolutionInput, found: _Found | ServiceError, versions: Mapping[TemplateRef, TemplateInfo | ServiceError]
+) -> Resolution:
     if isinstance(found, ServiceError):
         return found
     other = _other_version(wanted, found)
@@ -165,7 +173,7 @@ def choose_template(active: ActiveTemplate, language: str | None) -> TemplateInf
     return chosen
 
 
-def check_fit(template: TemplateInfo, wanted: Wanted) -> None:
+def check_fit(template: TemplateInfo, wanted: ResolutionInput) -> None:
     """Names every variable that the channel lacks, not just the first."""
     serves = template.serves_email if wanted.notification_type == "email" else template.serves_push
     if not serves:

@@ -12,7 +12,7 @@ from pydantic import TypeAdapter
 
 from api_gateway.repositories import outbox
 from api_gateway.repositories.outbox import SilentRow
-from api_gateway.services.counting import GatewayMetrics
+from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.reports import Reports
 from chassis.database import Database
 from chassis.envelope import Envelope

@@ -8,9 +8,9 @@ from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark
 from api_gateway.repositories.progress import Moved
+from chassis.batcher import Batcher, rounds
 from chassis.data_keys import DataKeys
 from chassis.database import Database
-from chassis.groupcommit import GroupCommit, rounds
 from contracts.messages import StatusEvent
 
 # Between two group commits: what callers wait for, what follows, and what has waited on purpose.
@@ -29,19 +29,19 @@ class Store:
         self.keys = keys
         self.process = process
         self.lease_seconds = lease_seconds
-        self._accepts: GroupCommit[Sequence[NewNotification], list[Receipt]] = GroupCommit(
+        self._accepts: Batcher[Sequence[NewNotification], list[Receipt]] = Batcher(
             self._write_accepts, size=len, pause_seconds=ACCEPT_SECONDS
         )
-        self._queued: GroupCommit[Sequence[QueuedMark], list[str]] = GroupCommit(
+        self._queued: Batcher[Sequence[QueuedMark], list[str]] = Batcher(
             self._write_queued, size=len, pause_seconds=MARK_SECONDS
         )
-        self._events: GroupCommit[Sequence[StatusEvent], list[Moved | None]] = GroupCommit(
+        self._events: Batcher[Sequence[StatusEvent], list[Moved | None]] = Batcher(
             self._write_events, size=len, pause_seconds=FOLLOW_SECONDS
         )
 
-    def accept(self, rows: Sequence[NewNotification], *, express: bool = False) -> Awaitable[list[Receipt]]:
-        """`express`: beside the groups of the others."""
-        return self._accepts.submit(rows, express=express)
+    def accept(self, rows: Sequence[NewNotification], *, urgent: bool = False) -> Awaitable[list[Receipt]]:
+        """`urgent`: beside the groups of the others."""
+        return self._accepts.submit(rows, urgent=urgent)
 
     def apply(self, events: Sequence[StatusEvent]) -> Awaitable[list[Moved | None]]:
         """What each event moved; None: it changed nothing."""
@@ -49,7 +49,7 @@ class Store:
 
     async def first_answers(self, caller: str, request_ids: Sequence[str]) -> dict[str, Receipt]:
         """request_id → the first answer, for those that the caller has used."""
-        async with self.database.each() as connection:
+        async with self.database.autocommit() as connection:
             used = [(caller, request_id) for request_id in request_ids]
             found = await accepting.find_keys(connection, used, keys=self.keys)
         return {request_id: receipt for (_, request_id), receipt in found.items()}
@@ -59,7 +59,7 @@ class Store:
         return self._queued.submit(marks)
 
     async def release(self, leased: Sequence[LeasedRound], *, delay_seconds: float) -> None:
-        async with self.database.each() as connection:
+        async with self.database.autocommit() as connection:
             await outbox.release(
                 connection,
                 leased,
@@ -75,14 +75,14 @@ class Store:
 
     async def _write_accepts(self, groups: Sequence[Sequence[NewNotification]]) -> list[list[Receipt]]:
         rows = [row for group in groups for row in group]
-        async with self.database.each() as connection:
+        async with self.database.autocommit() as connection:
             receipts = await accepting.accept(
                 connection, rows, writer=self.process, lease_seconds=self.lease_seconds, keys=self.keys
             )
         return _split(receipts, groups)
 
     async def _write_queued(self, groups: Sequence[Sequence[QueuedMark]]) -> list[list[str]]:
-        async with self.database.each() as connection:
+        async with self.database.autocommit() as connection:
             channels = await outbox.mark_queued(connection, [one for group in groups for one in group])
         return _split(channels, groups)
 
@@ -90,7 +90,7 @@ class Store:
         """In rounds: an UPDATE changes a row once, so two events of one notification go one after the other."""
         events = [event for group in groups for event in group]
         moves: list[Moved | None] = [None] * len(events)
-        async with self.database.each() as connection:
+        async with self.database.autocommit() as connection:
             for places in rounds(events, key=lambda event: event.notification_id):
                 moved = await progress.apply_events(connection, [events[place] for place in places], keys=self.keys)
                 by_id = {move.id: move for move in moved}

@@ -35,7 +35,7 @@ class SystemMails:
             language=mail.language,
             expires_at=mail.expires_at,
         )
-        active = (await self._directory.templates([mail.template_code], express=True))[mail.template_code]
+        active = (await self._directory.templates([mail.template_code], urgent=True))[mail.template_code]
         if isinstance(active, ServiceError):
             raise active
         template = choose_template(active, mail.language)
@@ -43,7 +43,7 @@ class SystemMails:
         origin = Origin(f"{SYSTEM_CALLER}{service}", correlation_id(), trace_context())
         leased = self._outbox.has_room(request.priority)
         row = draft(request, origin, Resolved(mail.recipient, template), leased=leased)
-        [receipt] = await self._store.accept([row], express=True)
+        [receipt] = await self._store.accept([row], urgent=True)
         if leased and receipt.fresh:
             self._outbox.offer(row, receipt.created_at)
         return receipt

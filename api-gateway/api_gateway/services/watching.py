@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from api_gateway.repositories import waiting
-from api_gateway.services.counting import ReadingMetrics
+from api_gateway.services.metrics import ReadingMetrics
 from api_gateway.services.reconciling import Reconciler
 from chassis.database import Database
 from contracts.recipients import CHANNELS

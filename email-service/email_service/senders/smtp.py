@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from delivery.outcomes import Ambiguous, Outcome, ProviderDown, RetryLater, Sent
 from email_service.senders.smtp_connection import SmtpConnection
-from email_service.senders.smtp_phases import CLOSING, Lost, NoConnection, Parcel, Phase, Refused
+from email_service.senders.smtp_phases import CLOSING, Lost, NoConnection, Phase, Refused, SmtpEnvelope
 from email_service.senders.smtp_pool import SmtpPool
 from email_service.senders.smtp_replies import outcome_of, wording
 
@@ -38,10 +38,10 @@ class SmtpSender:
     def give_back(self, reserved: Reserved) -> None:
         self._pool.give_back(reserved.connection)
 
-    async def send(self, parcel: Parcel, reserved: Reserved) -> Outcome:
+    async def send(self, envelope: SmtpEnvelope, reserved: Reserved) -> Outcome:
         try:
-            connection = await self._begun(parcel, reserved)
-            words = await self._finished(connection, parcel)
+            connection = await self._begun(envelope, reserved)
+            words = await self._finished(connection, envelope)
         except NoConnection as nowhere:
             return nowhere.outcome
         except Refused as refusal:
@@ -54,29 +54,29 @@ class SmtpSender:
     async def close(self) -> None:
         self._pool.close()
 
-    async def _begun(self, parcel: Parcel, reserved: Reserved) -> SmtpConnection:
+    async def _begun(self, envelope: SmtpEnvelope, reserved: Reserved) -> SmtpConnection:
         """A connection on which MAIL was accepted. A kept one that turns out dead is replaced, once: nothing was sent."""
         try:
-            return await self._begin(reserved.connection, parcel)
+            return await self._begin(reserved.connection, envelope)
         except Lost:
             if not reserved.kept:
                 raise
         except Refused as refusal:
             if not reserved.kept or refusal.code != CLOSING:
                 raise
-        return await self._begin(await self._pool.fresh(), parcel)
+        return await self._begin(await self._pool.fresh(), envelope)
 
-    async def _begin(self, connection: SmtpConnection, parcel: Parcel) -> SmtpConnection:
+    async def _begin(self, connection: SmtpConnection, envelope: SmtpEnvelope) -> SmtpConnection:
         try:
-            await connection.begin(parcel)
+            await connection.begin(envelope)
         except BaseException:
             self._pool.give_back(connection)
             raise
         return connection
 
-    async def _finished(self, connection: SmtpConnection, parcel: Parcel) -> str:
+    async def _finished(self, connection: SmtpConnection, envelope: SmtpEnvelope) -> str:
         try:
-            return await connection.finish(parcel)
+            return await connection.finish(envelope)
         finally:
             self._pool.give_back(connection)
 

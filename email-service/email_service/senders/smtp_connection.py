@@ -4,7 +4,7 @@ import asyncio
 from dataclasses import dataclass
 
 from email_service.senders.smtp_dialogue import Dialogue
-from email_service.senders.smtp_phases import CLOSING, Lost, Parcel, Phase, Refused
+from email_service.senders.smtp_phases import CLOSING, Lost, Phase, Refused, SmtpEnvelope
 
 # As much as a socket's buffers take at once: what is longer is written first and its final dot after, when all of it has
 # left, so that a connection that dies in between has certainly not delivered it.
@@ -15,7 +15,7 @@ _GO_AHEAD = 354
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class Timeouts:
     """In seconds: for an answer before the message is sent, and for the answer to the message."""
 
     command: float
@@ -28,36 +28,36 @@ class SmtpConnection:
     `usable` is False from the moment on that something was lost, or a step was cancelled half-way.
     """
 
-    def __init__(self, dialogue: Dialogue, patience: Patience) -> None:
+    def __init__(self, dialogue: Dialogue, timeouts: Timeouts) -> None:
         self._dialogue = dialogue
-        self._patience = patience
+        self._timeouts = timeouts
         self._open = False  # a transaction was begun and not ended by an answer to the final dot
 
     @property
     def usable(self) -> bool:
         return self._dialogue.connected and self._dialogue.settled
 
-    async def begin(self, parcel: Parcel) -> None:
+    async def begin(self, envelope: SmtpEnvelope) -> None:
         """MAIL. Until it returns nothing of the message was sent: at most its recipient was named, to a server that takes
         commands ahead of its answers."""
-        if parcel.needs_utf8 and not self._dialogue.takes_utf8:
+        if envelope.needs_utf8 and not self._dialogue.takes_utf8:
             raise Refused(Phase.RCPT, 553, "5.6.7 The server does not take SMTPUTF8")
         if self._open:
             self._say(Phase.MAIL, b"RSET")
             await self._answer(Phase.MAIL)
             self._open = False
-        mail = b"MAIL FROM:<%b>%b" % (parcel.sender.encode(), b" SMTPUTF8" if parcel.needs_utf8 else b"")
-        self._say(Phase.MAIL, mail, *(_rest(parcel) if self._dialogue.pipelining else ()))
+        mail = b"MAIL FROM:<%b>%b" % (envelope.sender.encode(), b" SMTPUTF8" if envelope.needs_utf8 else b"")
+        self._say(Phase.MAIL, mail, *(_rest(envelope) if self._dialogue.pipelining else ()))
         await self._answer(Phase.MAIL)
         self._open = True
 
-    async def finish(self, parcel: Parcel) -> str:
+    async def finish(self, envelope: SmtpEnvelope) -> str:
         """RCPT, DATA and the message: the server's words on having taken it."""
-        for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(parcel), (2, 3), strict=True):
+        for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(envelope), (2, 3), strict=True):
             if not self._dialogue.pipelining:
                 self._say(phase, command)
             await self._answer(phase, expected)
-        return await self._transmit(parcel.message)
+        return await self._transmit(envelope.message)
 
     def close(self) -> None:
         if self._dialogue.settled:
@@ -72,7 +72,7 @@ class SmtpConnection:
             raise self._lost(phase, error) from error
 
     async def _answer(self, phase: Phase, expected: int = 2) -> str:
-        seconds = self._patience.final_dot if phase is Phase.DOT else self._patience.command
+        seconds = self._timeouts.final_dot if phase is Phase.DOT else self._timeouts.command
         try:
             reply = await self._dialogue.reply(seconds)
         except OSError as error:
@@ -99,10 +99,10 @@ class SmtpConnection:
         code = 0
         try:
             while not self._dialogue.settled:
-                code = (await self._dialogue.reply(self._patience.command)).code
+                code = (await self._dialogue.reply(self._timeouts.command)).code
             if code == _GO_AHEAD:
                 self._dialogue.say(b".")
-                await self._dialogue.reply(self._patience.command)
+                await self._dialogue.reply(self._timeouts.command)
         except OSError:
             self._dialogue.abort()
 
@@ -120,7 +120,7 @@ class SmtpConnection:
     async def _write_all(self, data: bytes) -> None:
         """Returns when the kernel has it all, or the connection is gone. Raises TimeoutError."""
         self._dialogue.write(data, replies=0)
-        async with asyncio.timeout(self._patience.final_dot):
+        async with asyncio.timeout(self._timeouts.final_dot):
             while self._dialogue.transport.get_write_buffer_size():  # noqa: ASYNC110 - few messages are so long
                 await asyncio.sleep(DRAIN_POLL_SECONDS)
 
@@ -135,6 +135,6 @@ class SmtpConnection:
                 return Lost(phase, "smtp_protocol")
 
 
-def _rest(parcel: Parcel) -> tuple[bytes, bytes]:
+def _rest(envelope: SmtpEnvelope) -> tuple[bytes, bytes]:
     """What follows MAIL."""
-    return b"RCPT TO:<%b>" % parcel.recipient.encode(), b"DATA"
+    return b"RCPT TO:<%b>" % envelope.recipient.encode(), b"DATA"

@@ -8,7 +8,7 @@ import structlog
 
 from contracts.addresses import parse_sender
 from delivery.outcomes import AccountRefused, ProviderDown
-from email_service.senders.smtp_connection import Patience, SmtpConnection
+from email_service.senders.smtp_connection import SmtpConnection, Timeouts
 from email_service.senders.smtp_dialogue import Dialogue
 from email_service.senders.smtp_phases import NoConnection
 from email_service.senders.smtp_replies import wording
@@ -37,10 +37,10 @@ class SmtpConnector:
             client.close()
             raise
         settings = self._settings
-        patience = Patience(settings.smtp_command_seconds, settings.smtp_final_dot_seconds)
-        return SmtpConnection(Dialogue(client), patience)
+        timeouts = Timeouts(settings.smtp_command_seconds, settings.smtp_final_dot_seconds)
+        return SmtpConnection(Dialogue(client), timeouts)
 
-    async def knock(self) -> None:
+    async def try_connection(self) -> None:
         """Whether a server answers, greets and takes EHLO; no login. Raises NoConnection."""
         Dialogue(await self._open()).part()
 

@@ -13,7 +13,7 @@ from typing import cast
 
 import aiosmtplib
 
-LONGEST_REPLY = 32_768
+MAX_REPLY = 32_768
 NO_REPLY = 0  # the code of what came and is none
 _REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*(\d{3})(?:[ \r][^\n]*)?\n")
 _UNSAFE = re.compile(rb"[\x00-\x1f\x7f]")
@@ -109,7 +109,7 @@ class Dialogue(asyncio.Protocol):
     def _may_become_one(self) -> bool:
         *whole, last = bytes(self._received).split(b"\n")
         return (
-            len(self._received) <= LONGEST_REPLY
+            len(self._received) <= MAX_REPLY
             and all(line[:3].isdigit() and line[3:4] == b"-" for line in whole)
             and (len(last) < 4 or last[:3].isdigit())
         )

@@ -18,7 +18,7 @@ class Phase(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Parcel:
+class SmtpEnvelope:
     """One message for one recipient: the envelope's two addresses and the bytes between DATA and the final dot."""
 
     sender: str

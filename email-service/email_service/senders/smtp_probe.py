@@ -34,7 +34,7 @@ class SmtpProbe:
 
     async def _knock(self) -> NoConnection | None:
         try:
-            await self._connector.knock()
+            await self._connector.try_connection()
         except NoConnection as trouble:
             return trouble
         return None

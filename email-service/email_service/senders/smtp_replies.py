@@ -7,8 +7,8 @@ from email_service.headers import one_line
 from email_service.senders.smtp_phases import Refused
 from email_service.senders.smtp_table import MAX_PAUSE_SECONDS, RULES
 
-LONGEST_DETAIL = 200
-LONGEST_READ = 4_000  # of a reply: what decides stands at its beginning
+MAX_DETAIL = 200
+MAX_READ = 4_000  # of a reply: what decides stands at its beginning
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:=]+@[^\s<>\"'(),;:]+")
 # At the beginning of any line of the reply, with Cisco's "#", or at its end in brackets, as qmail writes it.
 _ENHANCED = re.compile(r"^\s*#?([45]\.\d{1,3}\.\d{1,3})(?=[\s:;,)-]|$)|\(#([45]\.\d{1,3}\.\d{1,3})\)", re.MULTILINE)
@@ -21,7 +21,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 
 
 def outcome_of(refusal: Refused) -> Outcome:
-    text = refusal.text[:LONGEST_READ]
+    text = refusal.text[:MAX_READ]
     codes = f"{refusal.code} {enhanced_code(text) or '-'}"
     words = " ".join(_ADDRESS.sub("", text).split())  # who it is about must not decide what is meant
     detail = wording(f"{refusal.code} {refusal.text}")
@@ -56,4 +56,4 @@ def pause_asked_for(words: str) -> float | None:
 def wording(text: str) -> str:
     """The server's words as they may be kept: one line of valid Unicode, short, without addresses."""
     readable = one_line(text.encode("utf-8", "replace").decode())  # the reply's odd bytes come as lone surrogates
-    return _ADDRESS.sub("<address>", readable)[:LONGEST_DETAIL]
+    return _ADDRESS.sub("<address>", readable)[:MAX_DETAIL]

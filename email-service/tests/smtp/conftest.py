@@ -9,7 +9,7 @@ import pytest
 from delivery.outcomes import Outcome
 from email_service.senders.smtp import SmtpSender
 from email_service.senders.smtp_connector import SmtpConnector
-from email_service.senders.smtp_phases import NoConnection, Parcel
+from email_service.senders.smtp_phases import NoConnection, SmtpEnvelope
 from email_service.senders.smtp_pool import SmtpPool
 from email_service.settings import EmailSettings
 
@@ -144,12 +144,12 @@ class Attempting:
         self._sender = SmtpSender(pool)
         self.close = self._sender.close
 
-    async def send(self, parcel: Parcel) -> Outcome:
+    async def send(self, envelope: SmtpEnvelope) -> Outcome:
         try:
             reserved = await self._sender.reserve()
         except NoConnection as nowhere:
             return nowhere.outcome
-        return await self._sender.send(parcel, reserved)
+        return await self._sender.send(envelope, reserved)
 
 
 @dataclass
@@ -180,8 +180,10 @@ async def senders() -> AsyncIterator[Senders]:
 
 
 @pytest.fixture
-def parcel() -> Callable[..., Parcel]:
-    def make(recipient: str = "ada@example.com", *, body: bytes = b"Hello\r\n", needs_utf8: bool = False) -> Parcel:
-        return Parcel("sender@example.org", recipient, needs_utf8, b"Subject: Hi\r\n\r\n" + body)
+def envelope() -> Callable[..., SmtpEnvelope]:
+    def make(
+        recipient: str = "ada@example.com", *, body: bytes = b"Hello\r\n", needs_utf8: bool = False
+    ) -> SmtpEnvelope:
+        return SmtpEnvelope("sender@example.org", recipient, needs_utf8, b"Subject: Hi\r\n\r\n" + body)
 
     return make

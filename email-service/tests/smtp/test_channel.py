@@ -10,11 +10,11 @@ from chassis.security import Sender
 from contracts.addresses import parse_mailbox
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
-from delivery.channel import Envelope, Target
+from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Permanent, RetryLater, Sent
 from email_service.addresses import fingerprint
 from email_service.channel import EmailChannel
-from email_service.message import Letterhead
+from email_service.message import MessageBuilder
 from email_service.senders.smtp import SmtpSender
 from email_service.suppression import SuppressionList
 from templating import RenderedEmail
@@ -28,7 +28,7 @@ CONTENT = RenderedEmail("Hi", "<p>Hi</p>", "Hi")
 def channel(senders, server) -> EmailChannel:
     nowhere = SuppressionList(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing"))
     return EmailChannel(
-        SENDER, letterhead=Letterhead(SENDER, ""), smtp=SmtpSender(senders.pool(server.port)), suppressed=nowhere
+        SENDER, builder=MessageBuilder(SENDER, ""), smtp=SmtpSender(senders.pool(server.port)), suppressed=nowhere
     )
 
 
@@ -60,21 +60,23 @@ def test_the_ledgers_key_hides_the_address_and_is_the_same_every_time(channel):
 
 async def test_what_the_server_calls_the_message_is_kept(channel):
     [target] = channel.targets(ADA)
-    assert await (await channel.open_session()).send(CONTENT, target, Envelope(uuid4(), "c", 5)) == Sent("4F2A77")
+    assert await (await channel.open_session()).send(CONTENT, target, DeliveryContext(uuid4(), "c", 5)) == Sent(
+        "4F2A77"
+    )
 
 
 async def test_a_server_that_names_nothing_leaves_our_own_message_id(channel, server):
     server.script["DOT"] = ["250 OK"]
     [target] = channel.targets(ADA)
-    envelope = Envelope(uuid4(), "c", 5)
-    assert await (await channel.open_session()).send(CONTENT, target, envelope) == Sent(
-        f"<{envelope.notification_id}@example.org>"
+    context = DeliveryContext(uuid4(), "c", 5)
+    assert await (await channel.open_session()).send(CONTENT, target, context) == Sent(
+        f"<{context.notification_id}@example.org>"
     )
 
 
 async def test_what_is_no_address_never_reaches_the_server(channel, server):
     outcome = await (await channel.open_session()).send(
-        CONTENT, Target("k", "Ada", "a@b.c, v@e.f"), Envelope(uuid4(), "c", 5)
+        CONTENT, Target("k", "Ada", "a@b.c, v@e.f"), DeliveryContext(uuid4(), "c", 5)
     )
     assert outcome == Permanent("invalid_address", "not one address")
     assert "MAIL" not in server.steps(1)
@@ -82,8 +84,8 @@ async def test_what_is_no_address_never_reaches_the_server(channel, server):
 
 async def test_a_sender_that_is_no_address_fails_what_would_go_in_its_name(channel, server):
     [target] = channel.targets(ADA)
-    envelope = Envelope(uuid4(), "c", 5, sender=Sender(from_email="a@b.c, v@e.f"))
-    assert await (await channel.open_session()).send(CONTENT, target, envelope) == Permanent(
+    context = DeliveryContext(uuid4(), "c", 5, sender=Sender(from_email="a@b.c, v@e.f"))
+    assert await (await channel.open_session()).send(CONTENT, target, context) == Permanent(
         "invalid_sender", "not one address"
     )
     assert "MAIL" not in server.steps(1)
@@ -98,7 +100,9 @@ async def test_an_applications_address_that_is_turned_away_is_not_held_against_o
         (None, False),
     ):
         server.script["DOT"] = [reply]
-        outcome = await (await channel.open_session()).send(CONTENT, target, Envelope(uuid4(), "c", 5, sender=sender))
+        outcome = await (await channel.open_session()).send(
+            CONTENT, target, DeliveryContext(uuid4(), "c", 5, sender=sender)
+        )
         assert isinstance(outcome, AccountRefused)
         assert outcome.others_pass is others_pass
 
@@ -117,7 +121,7 @@ async def test_a_connection_that_was_not_needed_serves_the_next(channel, server)
         session.close()
     [target] = channel.targets(ADA)
     session = await channel.open_session()
-    assert await session.send(CONTENT, target, Envelope(uuid4(), "c", 5)) == Sent("4F2A77")
+    assert await session.send(CONTENT, target, DeliveryContext(uuid4(), "c", 5)) == Sent("4F2A77")
     session.close()
     assert server.connections == 1
     [kept] = [channel._smtp._pool.kept()]

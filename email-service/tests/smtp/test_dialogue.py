@@ -60,20 +60,20 @@ async def dialogue(raw) -> AsyncIterator[Dialogue]:
     taken.abort()
 
 
-async def test_a_message_takes_two_writes_where_the_server_takes_commands_ahead(raw, senders, parcel):
+async def test_a_message_takes_two_writes_where_the_server_takes_commands_ahead(raw, senders, envelope):
     raw.answers = [b"250 a\r\n250 b\r\n354 go\r\n", b"250 2.0.0 Ok: queued as 4F2A77\r\n"]
-    assert await senders(raw.port).send(parcel()) == Sent("4F2A77")
+    assert await senders(raw.port).send(envelope()) == Sent("4F2A77")
     assert [line[:4] for line in raw.pieces[0].splitlines()] == TRANSACTION
     assert raw.pieces[1:] == [b"Subject: Hi\r\n\r\nHello\r\n.\r\n"]
 
 
-async def test_a_server_that_wants_a_message_for_nobody_gets_an_empty_one(raw, senders, parcel):
+async def test_a_server_that_wants_a_message_for_nobody_gets_an_empty_one(raw, senders, envelope):
     sender = senders(raw.port)
     raw.answers = [b"250 a\r\n550 5.1.1 unknown\r\n354 go\r\n", b"554 no recipients\r\n", b"250 reset\r\n"]
-    assert isinstance(await sender.send(parcel()), Permanent)
+    assert isinstance(await sender.send(envelope()), Permanent)
     assert raw.pieces[1:] == [b".\r\n"]
     raw.answers += [b"250 a\r\n250 b\r\n354 go\r\n", b"250 Ok: queued as 4F2A77\r\n"]
-    assert await sender.send(parcel()) == Sent("4F2A77")
+    assert await sender.send(envelope()) == Sent("4F2A77")
     assert b"Hello" not in b"".join(raw.pieces[:4])
 
 

@@ -18,16 +18,16 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chassis import health, metrics
 from chassis.correlation import CORRELATION_HEADER, REQUEST_HEADER
 from chassis.docs import install_docs
-from chassis.edge import Edge
 from chassis.envelope import JsonResponse
 from chassis.error_handlers import install_error_handlers
+from chassis.fast_routes import StraightRoutes
 from chassis.health import Dependency, HealthBoard
 from chassis.methods import LiteralFirst
 from chassis.metrics import RequestTimes
 from chassis.openapi.document import complete
 from chassis.openapi.merging import add
+from chassis.request_middleware import RequestMiddleware
 from chassis.settings import ServiceSettings
-from chassis.straight import StraightRoutes
 from chassis.tracing import OFF, Tracing
 from chassis.tracing.requests import TracedRequests
 
@@ -52,12 +52,12 @@ class ServiceDescription:
 
 
 class ServiceApp(FastAPI):
-    """A FastAPI app behind an edge; a request that `straight` matches does not reach the framework."""
+    """A FastAPI app behind an edge; a request that `fast_routes` matches does not reach the framework."""
 
     def __init__(self, edge: Callable[[ASGIApp], ASGIApp], about: ServiceDescription, **options: Any) -> None:
         super().__init__(**options)
-        self.straight = StraightRoutes(LiteralFirst(super().__call__, self))
-        self._edge = edge(self.straight)
+        self.fast_routes = StraightRoutes(LiteralFirst(super().__call__, self))
+        self._edge = edge(self.fast_routes)
         self._about = about
         self._completed: dict[str, Any] | None = None
 
@@ -101,7 +101,7 @@ def create_service_app(  # noqa: PLR0913 - what a service is made of
 
     def edge(app: ASGIApp) -> ASGIApp:
         inner = app if tracing.tracer is None else TracedRequests(app, tracing.tracer)
-        whole = Edge(inner, times=times, limit=settings.max_body_bytes)
+        whole = RequestMiddleware(inner, times=times, limit=settings.max_body_bytes)
         return CORSMiddleware(whole, allow_origins=cors_origins, **CORS) if cors_origins else whole
 
     app = ServiceApp(

@@ -17,7 +17,7 @@ from uuid_utils import uuid7
 from chassis.correlation import CORRELATION_HEADER, REQUEST_HEADER
 from chassis.envelope import refusal
 from chassis.errors import BadRequest, ServiceError, TooManyRequests
-from chassis.one_write import OneWriteProtocol
+from chassis.single_write import SingleWriteProtocol
 
 
 class HeadersTooLarge(ServiceError):
@@ -94,7 +94,7 @@ def bounded(bounds: Bounds) -> type["BoundedProtocol"]:
     return Protocol
 
 
-class BoundedProtocol(OneWriteProtocol):
+class BoundedProtocol(SingleWriteProtocol):
     """`quiet` bytes have come that have not become a field, a chunk or a part of a body yet: the parser holds them."""
 
     bounds: ClassVar[Bounds] = Bounds()

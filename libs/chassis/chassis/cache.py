@@ -19,8 +19,8 @@ from typing import Generic, TypeVar
 from pydantic import TypeAdapter, ValidationError
 from redis.asyncio import Redis
 
+from chassis.batcher import Batcher
 from chassis.errors import DependencyUnavailable
-from chassis.groupcommit import GroupCommit
 from chassis.redis_client import CALL_SECONDS, OptionalRedis, RedisAway, connect_redis
 from chassis.sealing import Seal
 from chassis.ttl_memory import TtlMemory
@@ -31,9 +31,9 @@ __all__ = ["Invalidator", "LayeredCache", "TtlMemory", "connect_redis"]
 TOMBSTONE = b""  # no JSON text is empty
 TOMBSTONE_SECONDS = 10
 # From before the reader's MGET until its SETs reach Redis; these may take CALL_SECONDS themselves.
-LONGEST_STORED_LOAD_SECONDS = TOMBSTONE_SECONDS - 2 * CALL_SECONDS
+MAX_STORED_LOAD_SECONDS = TOMBSTONE_SECONDS - 2 * CALL_SECONDS
 # Between two groups of look-ups, once a thousand a second come.
-PAUSE_SECONDS, CROWD = 0.003, 3
+PAUSE_SECONDS, RAMP_CALLS = 0.003, 3
 # An owner that hangs does not hold up those who look up more, and its breaker has failures to count.
 LOADS_AT_ONCE = 4
 
@@ -86,11 +86,11 @@ class _Flight(Generic[T]):
     written there. `context` is that of whoever asked first.
     """
 
-    __slots__ = ("began", "context", "express", "key", "landed", "storable")
+    __slots__ = ("began", "context", "key", "landed", "storable", "urgent")
 
-    def __init__(self, key: str, *, express: bool) -> None:
+    def __init__(self, key: str, *, urgent: bool) -> None:
         self.key = key
-        self.express = express
+        self.urgent = urgent
         self.landed: asyncio.Future[T | Exception | None] = asyncio.get_running_loop().create_future()
         self.began: float | None = None
         self.storable = False
@@ -100,7 +100,7 @@ class _Flight(Generic[T]):
 class LayeredCache(Generic[T]):
     """Values of one kind under `name`. Redis being down or slow is tolerated: the owner is asked then.
 
-    `load_many(keys)` asks the owner about `largest` keys at most. It returns the JSON text of each value, or the error that
+    `load_many(keys)` asks the owner about `max_size` keys at most. It returns the JSON text of each value, or the error that
     stands for it; a key that is not there is unknown to the owner. What it raises counts for all of its keys.
     With `seal` Redis holds sealed values, and others are not believed. Values given out are shared between callers: cache
     immutable ones only.
@@ -115,7 +115,7 @@ class LayeredCache(Generic[T]):
         *,
         memory_seconds: float,
         redis_seconds: float,
-        largest: int = 1_000,
+        max_size: int = 1_000,
         max_entries: int = 10_000,
         seal: Seal | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -130,12 +130,10 @@ class LayeredCache(Generic[T]):
         self._clock = clock
         self._memory: TtlMemory[str, T] = TtlMemory(max_entries, memory_seconds, clock)
         self._flights: dict[str, _Flight[T]] = {}
-        self._in_redis: GroupCommit[_Flight[T], None] = GroupCommit(
-            self._look_in_redis, largest=largest, pause_seconds=PAUSE_SECONDS, crowd=CROWD
+        self._in_redis: Batcher[_Flight[T], None] = Batcher(
+            self._look_in_redis, max_size=max_size, pause_seconds=PAUSE_SECONDS, ramp_calls=RAMP_CALLS
         )
-        self._at_owner: GroupCommit[_Flight[T], None] = GroupCommit(
-            self._ask_owner, largest=largest, at_once=LOADS_AT_ONCE
-        )
+        self._at_owner: Batcher[_Flight[T], None] = Batcher(self._ask_owner, max_size=max_size, at_once=LOADS_AT_ONCE)
 
     def redis_key(self, key: str) -> str:
         return _redis_key(self._name, key)
@@ -144,37 +142,37 @@ class LayeredCache(Generic[T]):
         """The value from memory alone, without waiting."""
         return self._memory.get(key, None)
 
-    async def get(self, key: str, *, express: bool = False) -> T | None:
+    async def get(self, key: str, *, urgent: bool = False) -> T | None:
         """The value from memory, from Redis, or from the owner; None when the owner does not know the key.
 
         Callers that miss at the same time share one look-up, which goes on when one of them is cancelled. What it raises is
-        raised to all of them and not remembered. `express`: it goes without a pause, with others that do.
+        raised to all of them and not remembered. `urgent`: it goes without a pause, with others that do.
         """
         value = self._memory.get(key, None)
         if value is not None:
             return value
-        outcome = await self._landing(self._flight(key, express=express))
+        outcome = await self._landing(self._flight(key, urgent=urgent))
         if isinstance(outcome, Exception):
             raise outcome
         return outcome
 
-    async def refresh(self, key: str, *, express: bool = False) -> T | None:
+    async def refresh(self, key: str, *, urgent: bool = False) -> T | None:
         """As `get`, past this process's memory: what the owner has changed, and told Redis, is seen at once."""
         self._overtake(key)
-        return await self.get(key, express=express)
+        return await self.get(key, urgent=urgent)
 
-    async def get_many(self, keys: Collection[str], *, express: bool = False) -> dict[str, T | Exception | None]:
+    async def get_many(self, keys: Collection[str], *, urgent: bool = False) -> dict[str, T | Exception | None]:
         """As `get`, for many at once; an error is what its key has."""
         found: dict[str, T | Exception | None] = {key: self._memory.get(key, None) for key in keys}
-        for flight in [self._flight(key, express=express) for key, value in found.items() if value is None]:
+        for flight in [self._flight(key, urgent=urgent) for key, value in found.items() if value is None]:
             found[flight.key] = await self._landing(flight)
         return found
 
-    async def refresh_many(self, keys: Collection[str], *, express: bool = False) -> dict[str, T | Exception | None]:
+    async def refresh_many(self, keys: Collection[str], *, urgent: bool = False) -> dict[str, T | Exception | None]:
         """As `get_many`, past this process's memory."""
         for key in keys:
             self._overtake(key)
-        return await self.get_many(keys, express=express)
+        return await self.get_many(keys, urgent=urgent)
 
     def _overtake(self, key: str) -> None:
         """A look-up that has not asked Redis yet is as good as a new one."""
@@ -183,11 +181,11 @@ class LayeredCache(Generic[T]):
         if flight is not None and flight.began is not None:
             del self._flights[key]
 
-    def _flight(self, key: str, *, express: bool = False) -> _Flight[T]:
+    def _flight(self, key: str, *, urgent: bool = False) -> _Flight[T]:
         flight = self._flights.get(key)
         if flight is None:
-            flight = self._flights[key] = _Flight(key, express=express)
-            self._in_redis.offer(flight, express=express)
+            flight = self._flights[key] = _Flight(key, urgent=urgent)
+            self._in_redis.offer(flight, urgent=urgent)
         return flight
 
     @staticmethod
@@ -225,7 +223,7 @@ class LayeredCache(Generic[T]):
             return
         # A tombstone, or another version's value during a deployment, is left there: both will expire.
         flight.storable = text is None
-        self._at_owner.offer(flight, express=flight.express)
+        self._at_owner.offer(flight, urgent=flight.urgent)
 
     async def _texts(self, flights: Sequence[_Flight[T]]) -> Sequence[bytes | str | None]:
         names = [self.redis_key(flight.key) for flight in flights]
@@ -279,7 +277,7 @@ class LayeredCache(Generic[T]):
         return DependencyUnavailable("a look-up's answer was not understood") if value is None else value
 
     def _may_store(self, flight: _Flight[T]) -> bool:
-        quick = flight.began is not None and self._clock() - flight.began < LONGEST_STORED_LOAD_SECONDS
+        quick = flight.began is not None and self._clock() - flight.began < MAX_STORED_LOAD_SECONDS
         return flight.storable and quick and self._is_current(flight)
 
     async def _to_redis(self, texts: Mapping[str, bytes]) -> None:

@@ -29,7 +29,7 @@ def correlation_id() -> str:
     return _ids.get().get("correlation_id", "")
 
 
-def begin_story(story: str, **ids: str) -> None:
+def bind_correlation(story: str, **ids: str) -> None:
     """Binds `story` (and other ids) to this task's context: its log lines and outgoing calls carry them."""
     _ids.set({"correlation_id": story, **ids})
 
@@ -52,7 +52,7 @@ def begin_request(scope: Scope) -> Sequence[tuple[bytes, bytes]]:
     """Takes or makes both ids, binds them and gives the headers that return them."""
     request_id = _given(header_of(scope, _REQUEST)) or str(uuid7())
     story = _given(header_of(scope, _CORRELATION)) or request_id
-    begin_story(story, http_request_id=request_id)
+    bind_correlation(story, http_request_id=request_id)
     return (_CORRELATION, story.encode()), (_REQUEST, request_id.encode())
 
 

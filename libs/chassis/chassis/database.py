@@ -10,9 +10,9 @@ from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
+from chassis.autocommit import STATEMENT_SECONDS, AutocommitConnection, AutocommitPool
 from chassis.errors import Unavailable
 from chassis.sqlstates import is_away, sqlstate_of
-from chassis.statements import STATEMENT_SECONDS, Single, SingleConnections
 
 log = structlog.get_logger()
 
@@ -30,8 +30,8 @@ class Database:
 
     `begin()` gives a connection inside a transaction that commits when the block ends. It raises `DatabaseUnavailable`
     (503 with Retry-After) when the server is down or says "not now" (`chassis.sqlstates`: read-only, timed out, full …), in
-    place of the driver's many ways to say so. `each()` is for single statements, which PostgreSQL makes whole by itself. Each
-    of the two has `pool_size` connections at most.
+    place of the driver's many ways to say so. `autocommit()` is for single statements, which PostgreSQL makes whole by
+    itself. Each of the two has `pool_size` connections at most.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float | None = None) -> None:
@@ -46,7 +46,7 @@ class Database:
             connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
         )
         event.listen(self._engine.sync_engine, "checkout", _not_closed)
-        self._single = SingleConnections(url, most=pool_size, connect_seconds=connect_seconds)
+        self._autocommit = AutocommitPool(url, most=pool_size, connect_seconds=connect_seconds)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
@@ -59,12 +59,12 @@ class Database:
                 raise
 
     @asynccontextmanager
-    async def each(self) -> AsyncIterator[Single]:
+    async def autocommit(self) -> AsyncIterator[AutocommitConnection]:
         """A connection on which each statement commits by itself: one round trip, where BEGIN and COMMIT make three.
 
-        For the hot path, where a group is one statement; see `chassis.statements`.
+        For the hot path, where a group is one statement; see `chassis.autocommit`.
         """
-        async with _told(), self._single.take() as connection:
+        async with _told(), self._autocommit.take() as connection:
             yield connection
 
     @asynccontextmanager
@@ -87,7 +87,7 @@ class Database:
                 raise DatabaseUnavailable
 
     async def close(self) -> None:
-        await self._single.close()
+        await self._autocommit.close()
         await self._engine.dispose()
 
 

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from starlette.responses import JSONResponse
 
 from chassis.errors import ServiceError
-from chassis.jsons import to_json
+from chassis.serialization import to_json
 
 T = TypeVar("T")
 MAY_BE_ABSENT = "x-may-be-absent"  # in the schema of an answer's field, for what writes the OpenAPI document

@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 from redis.asyncio import Redis
 
-from chassis.groupcommit import GroupCommit
+from chassis.batcher import Batcher
 from chassis.quota import Quota, RateDecision
 from chassis.redis_client import OptionalRedis, RedisAway
 from chassis.ttl_memory import TtlMemory
@@ -14,8 +14,8 @@ from chassis.ttl_memory import TtlMemory
 __all__ = ["LocalRateLimiter", "RateDecision", "RateLimiter"]
 
 LOCAL_CALLERS = 100_000  # about 20 MB; a flood of invented callers cannot fill the process
-LARGEST_GROUP = 100
-PAUSE_SECONDS, CROWD = 0.008, 2  # between two calls to Redis, once 250 checks a second come
+MAX_GROUP = 100
+PAUSE_SECONDS, RAMP_CALLS = 0.008, 2  # between two calls to Redis, once 250 checks a second come
 
 # Quota.spend, for many callers at once. ARGV: interval, burst, then for each key the costs of its checks, in their order.
 # Answers with the time, then what each key stood at: the decisions follow from these. Redis's own clock decides, so the
@@ -107,8 +107,8 @@ class RateLimiter:
         self._give_back = redis.register_script(GIVE_BACK)
         self._script = redis.register_script(SCRIPT)  # EVALSHA, and again with the script when Redis does not know it
         self._local = LocalRateLimiter(Quota(limit, period_seconds * processes), clock)
-        self._group: GroupCommit[_Spending, RateDecision] = GroupCommit(
-            self._check_all, largest=LARGEST_GROUP, pause_seconds=PAUSE_SECONDS, crowd=CROWD
+        self._group: Batcher[_Spending, RateDecision] = Batcher(
+            self._check_all, max_size=MAX_GROUP, pause_seconds=PAUSE_SECONDS, ramp_calls=RAMP_CALLS
         )
 
     @property

@@ -16,8 +16,8 @@ from sqlalchemy.exc import ProgrammingError
 from chassis.data_keys import DataKeys, ValueUnreadable
 from chassis.database import Database
 from chassis.errors import ServiceError
-from chassis.jsons import to_json_text
 from chassis.logs import configure_logs
+from chassis.serialization import to_json_text
 from chassis.settings import DataKeySettings
 from chassis.sqlstates import sqlstate_of
 

@@ -14,13 +14,13 @@ from starlette.types import Message
 from structlog.testing import capture_logs
 
 from chassis.app import ServiceApp, ServiceDescription, create_service_app
-from chassis.edge import put_headers
 from chassis.envelope import Meta, answer
 from chassis.errors import Conflict, Forbidden, NotFound
+from chassis.fast_routes import body_of
 from chassis.health import Dependency
 from chassis.metrics import new_registry
+from chassis.request_middleware import put_headers
 from chassis.settings import ServiceSettings
-from chassis.straight import body_of
 
 TOKEN = "a-token-for-metrics"
 
@@ -55,7 +55,7 @@ def add_straight(app: ServiceApp) -> None:
     router = APIRouter(prefix="/api/straight")
 
     @router.post("")
-    async def straight(request: Request) -> Response:
+    async def fast_routes(request: Request) -> Response:
         body = await body_of(request)
         if body == b"refused":
             raise Conflict
@@ -67,7 +67,7 @@ def add_straight(app: ServiceApp) -> None:
         return answer({"bytes": len(body)}, status=202, headers={"X-Request-ID": "of-another"})
 
     app.include_router(router)
-    app.straight.add(router)
+    app.fast_routes.add(router)
 
 
 @contextlib.asynccontextmanager

@@ -6,7 +6,7 @@ import fakeredis
 import pytest
 from pydantic import TypeAdapter
 
-from chassis.cache import LOADS_AT_ONCE, LONGEST_STORED_LOAD_SECONDS, Invalidator, LayeredCache
+from chassis.cache import LOADS_AT_ONCE, MAX_STORED_LOAD_SECONDS, Invalidator, LayeredCache
 from chassis.errors import DependencyUnavailable
 from chassis.redis_client import CALL_SECONDS, REST_SECONDS
 
@@ -78,7 +78,7 @@ def writer(redis, name):
 async def get_stored(cache, *keys):
     """What `get_many` gives, once Redis has it too: whoever asks is told before."""
     found = await cache.get_many(keys)
-    await cache._at_owner._lane.empty()
+    await cache._at_owner._queue.empty()
     return found
 
 
@@ -141,19 +141,19 @@ async def test_single_look_ups_gather_while_others_are_under_way(new_cache, owne
 
 async def test_a_question_is_never_larger_than_the_owner_takes(new_cache, owner):
     keys = [str(number) for number in range(25)]
-    assert await new_cache(largest=10).get_many(keys) == dict.fromkeys(keys, ANN)
+    assert await new_cache(max_size=10).get_many(keys) == dict.fromkeys(keys, ANN)
     assert [len(group) for group in owner.groups] == [10, 10, 5]
 
 
 async def test_nor_is_one_that_gathered_while_the_owner_was_slow(new_cache, owner):
-    cache = new_cache(largest=2)
+    cache = new_cache(max_size=2)
     owner.go_on.clear()
     slow = asyncio.create_task(cache.get_many([str(number) for number in range(2 * LOADS_AT_ONCE)]))
     async with asyncio.timeout(5):
         while owner.loads < LOADS_AT_ONCE:
             await asyncio.sleep(0)
         more = asyncio.create_task(cache.get_many(["a", "b", "c", "d", "e"]))
-        while len(cache._at_owner._lane) < 5:
+        while len(cache._at_owner._queue) < 5:
             await asyncio.sleep(0)
     owner.go_on.set()
     assert set({**await slow, **await more}.values()) == {ANN}
@@ -233,7 +233,7 @@ async def test_the_owner_is_asked_in_the_context_of_one_of_those_who_wait(name, 
         whose.set(key)
         await cache.get(key)
 
-    cache = LayeredCache(name, redis, TypeAdapter(Person), load_many, memory_seconds=5, redis_seconds=300, largest=1)
+    cache = LayeredCache(name, redis, TypeAdapter(Person), load_many, memory_seconds=5, redis_seconds=300, max_size=1)
     asking = [asyncio.create_task(asks(str(number))) for number in range(2 * LOADS_AT_ONCE)]
     async with asyncio.timeout(5):
         while len(seen) < LOADS_AT_ONCE:
@@ -245,13 +245,13 @@ async def test_the_owner_is_asked_in_the_context_of_one_of_those_who_wait(name, 
 
 
 async def test_what_is_express_goes_past_a_group_that_hangs(new_cache, owner):
-    cache = new_cache(largest=1)
+    cache = new_cache(max_size=1)
     owner.go_on.clear()
     waiting = [asyncio.create_task(cache.get(str(number))) for number in range(LOADS_AT_ONCE + 1)]
     async with asyncio.timeout(5):
         while owner.loads < LOADS_AT_ONCE:
             await asyncio.sleep(0)
-        urgent = asyncio.create_task(cache.get("urgent", express=True))
+        urgent = asyncio.create_task(cache.get("urgent", urgent=True))
         while ["urgent"] not in owner.groups:
             await asyncio.sleep(0)
     owner.go_on.set()
@@ -365,7 +365,7 @@ async def test_a_load_that_outlived_any_tombstone_is_not_written(new_cache, owne
     owner.value = BOB
     await writer.forget("1")
     await redis.delete(reader.redis_key("1"))  # what Redis does when the tombstone's time is over
-    clock.advance(LONGEST_STORED_LOAD_SECONDS)
+    clock.advance(MAX_STORED_LOAD_SECONDS)
     owner.go_on.set()
     assert await reading == ANN
     assert await new_cache().get("1") == BOB

@@ -19,7 +19,7 @@ async def test_a_query_runs_in_a_transaction(databases) -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("way", [Database.begin, Database.each])
+@pytest.mark.parametrize("way", [Database.begin, Database.autocommit])
 async def test_a_server_that_refuses_is_unavailable(unused_tcp_port: int, way) -> None:
     database = Database(f"postgresql+asyncpg://nobody@127.0.0.1:{unused_tcp_port}/none")
     with pytest.raises(DatabaseUnavailable) as raised:
@@ -30,7 +30,7 @@ async def test_a_server_that_refuses_is_unavailable(unused_tcp_port: int, way) -
     await database.close()
 
 
-@pytest.mark.parametrize("way", [Database.begin, Database.each])
+@pytest.mark.parametrize("way", [Database.begin, Database.autocommit])
 async def test_a_backend_that_is_terminated_is_unavailable_then_works_again(databases, way) -> None:
     database = Database(await databases(None), pool_size=1)
     with pytest.raises(DatabaseUnavailable):
@@ -59,7 +59,7 @@ async def test_a_database_that_cannot_be_written_is_unavailable_to_who_must_writ
     await owner.close()
 
 
-@pytest.mark.parametrize(("way", "kept"), [(Database.begin, 0), (Database.each, 1)])
+@pytest.mark.parametrize(("way", "kept"), [(Database.begin, 0), (Database.autocommit, 1)])
 async def test_what_was_written_before_a_failure_is_kept_only_where_each_statement_commits(
     databases, way, kept
 ) -> None:
@@ -77,7 +77,7 @@ async def test_what_was_written_before_a_failure_is_kept_only_where_each_stateme
 
 async def test_a_single_statement_takes_parameters_by_name_and_gives_columns_as_attributes(databases) -> None:
     database = Database(await databases(None))
-    async with database.each() as connection:
+    async with database.autocommit() as connection:
         statement = text(
             "SELECT n, n || CAST(:word AS text) AS both FROM unnest(CAST(:numbers AS int[])) n WHERE n < :most"
         )
@@ -89,13 +89,15 @@ async def test_a_single_statement_takes_parameters_by_name_and_gives_columns_as_
 async def test_a_wrong_single_statement_is_not_called_unavailable_and_harms_no_other(databases) -> None:
     database = Database(await databases(None), pool_size=1)
     with pytest.raises(Exception, match="syntax error"):
-        async with database.each() as connection:
+        async with database.autocommit() as connection:
             await connection.execute(text("SELEC 1"))
     await _answers(database)
     await database.close()
 
 
-@pytest.mark.parametrize(("way", "other"), [(Database.each, Database.begin), (Database.begin, Database.each)])
+@pytest.mark.parametrize(
+    ("way", "other"), [(Database.autocommit, Database.begin), (Database.begin, Database.autocommit)]
+)
 async def test_a_connection_that_died_at_rest_is_replaced(databases, way, other) -> None:
     database = Database(await databases(None), pool_size=1)
     async with way(database) as connection:
@@ -114,7 +116,7 @@ async def test_no_place_in_time_is_unavailable_and_a_cancelled_statement_gives_i
     began = asyncio.Event()
 
     async def hold() -> None:
-        async with database.each() as connection:
+        async with database.autocommit() as connection:
             began.set()
             await connection.execute(text("SELECT pg_sleep(60)"))
 
@@ -129,7 +131,7 @@ async def test_no_place_in_time_is_unavailable_and_a_cancelled_statement_gives_i
 
 
 async def _answers(database: Database) -> None:
-    async with database.each() as connection:
+    async with database.autocommit() as connection:
         [row] = await connection.execute(text("SELECT 42 AS answer"))
         assert row.answer == 42
 
@@ -142,7 +144,7 @@ async def test_a_wrong_statement_is_not_called_unavailable(databases) -> None:
     await database.close()
 
 
-@pytest.mark.parametrize("way", [Database.begin, Database.each])
+@pytest.mark.parametrize("way", [Database.begin, Database.autocommit])
 async def test_a_database_that_does_not_exist_yet_is_unavailable(databases, way) -> None:
     database = Database((await databases(None)).rsplit("/", 1)[0] + "/not_made_yet")
     with pytest.raises(DatabaseUnavailable):

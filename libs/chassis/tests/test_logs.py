@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import structlog
 
-from chassis.correlation import begin_story
+from chassis.correlation import bind_correlation
 from chassis.logs import configure_logs
 
 
@@ -90,14 +90,14 @@ def test_what_is_wrong_with_our_code_is_said() -> None:
 
 def test_a_line_is_one_object_with_the_storys_id_and_a_traceback_without_variables() -> None:
     with _logged() as stream:
-        begin_story("story-1")
+        bind_correlation("story-1")
         try:
             password = "hunter2-very-secret"
             raise ValueError(len(password))  # noqa: TRY301
         except ValueError:
             structlog.get_logger().exception("thing.failed", number=1)
         logging.getLogger("uvicorn.error").warning("from the %s", "library")
-        begin_story("")
+        bind_correlation("")
     ours, librarys = _lines(stream)
     assert (ours["event"], ours["service"], ours["correlation_id"]) == ("thing.failed", "api-gateway", "story-1")
     assert ours["exception"][0]["exc_type"] == "ValueError"

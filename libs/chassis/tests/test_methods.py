@@ -10,9 +10,9 @@ from fastapi import APIRouter, FastAPI, Request, Response
 
 from chassis.app import ServiceDescription, create_service_app
 from chassis.envelope import answer
+from chassis.fast_routes import body_of
 from chassis.metrics import new_registry
 from chassis.settings import ServiceSettings
-from chassis.straight import body_of
 
 
 @pytest.fixture
@@ -28,13 +28,13 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         dependencies=[],
         lifespan=lifespan,
     )
-    straight, things = APIRouter(prefix="/things"), APIRouter(prefix="/things")
+    fast_routes, things = APIRouter(prefix="/things"), APIRouter(prefix="/things")
 
-    @straight.post("")
+    @fast_routes.post("")
     async def create_thing(request: Request) -> Response:
         return answer({"bytes": len(await body_of(request))}, status=201)
 
-    @straight.post("/batch")
+    @fast_routes.post("/batch")
     async def create_things(request: Request) -> Response:
         return answer({"bytes": len(await body_of(request))}, status=201)
 
@@ -50,9 +50,9 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     async def delete_thing(thing_id: UUID) -> Response:
         return answer({"id": thing_id})
 
-    app.include_router(straight)
+    app.include_router(fast_routes)
     app.include_router(things)
-    app.straight.add(straight)
+    app.fast_routes.add(fast_routes)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://things") as client:
         yield client

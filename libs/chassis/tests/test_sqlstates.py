@@ -12,7 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from chassis.database import Database, DatabaseUnavailable
 from chassis.sqlstates import NOT_NOW, is_away, sqlstate_of
 
-WAYS = [Database.begin, Database.each]
+WAYS = [Database.begin, Database.autocommit]
 WRITE = "UPDATE notes SET note = 'x'"
 # What the server is made to say, by PL/pgSQL's RAISE.
 TOLD_NOW = [
@@ -123,7 +123,7 @@ async def test_a_session_that_is_idle_in_a_transaction_for_too_long_is_a_503(dat
 
     async def rest() -> None:
         async with way(database) as connection:
-            if way is Database.each:
+            if way is Database.autocommit:
                 await connection.execute(text("BEGIN"))
             [mine] = await connection.execute(text("SELECT pg_backend_pid() AS pid"))
             async with asyncio.timeout(10):
@@ -155,12 +155,12 @@ async def test_of_two_transactions_in_a_deadlock_one_is_a_503(database, way) -> 
 
     async def crosswise(first: int, second: int) -> None:
         async with way(database) as connection:
-            if way is Database.each:
+            if way is Database.autocommit:
                 await connection.execute(text("BEGIN"))
             await connection.execute(write, {"id": first})
             await both.wait()
             await connection.execute(write, {"id": second})
-            if way is Database.each:
+            if way is Database.autocommit:
                 await connection.execute(text("COMMIT"))
 
     results = await asyncio.gather(crosswise(1, 2), crosswise(2, 1), return_exceptions=True)

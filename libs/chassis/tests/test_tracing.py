@@ -97,11 +97,11 @@ def _app(tracing: Tracing) -> FastAPI:
     router = APIRouter()
 
     @router.get("/api/straight")
-    async def straight(request: Request) -> Response:
+    async def fast_routes(request: Request) -> Response:
         raise RuntimeError("ada@example.com")
 
     app.include_router(router)
-    app.straight.add(router)
+    app.fast_routes.add(router)
     return app
 
 

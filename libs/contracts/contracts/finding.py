@@ -42,7 +42,7 @@ def user_cache(users: ServiceClient, redis: Redis, *, memory_seconds: float) -> 
         load,
         memory_seconds=memory_seconds,
         redis_seconds=USER_REDIS_SECONDS,
-        largest=MAX_USER_QUESTION,
+        max_size=MAX_USER_QUESTION,
     )
 
 

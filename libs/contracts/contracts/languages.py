@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field
 
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,7}")
-LONGEST_TAG = 35  # RFC 5646, 4.4.1: what an implementation must be able to hold
+MAX_TAG = 35  # RFC 5646, 4.4.1: what an implementation must be able to hold
 
 
 def canonical_language(tag: str) -> str:
@@ -16,7 +16,7 @@ def canonical_language(tag: str) -> str:
     Raises ValueError when it is not a language tag.
     """
     tag = tag.strip(" ")
-    if len(tag) > LONGEST_TAG or LANGUAGE_TAG.fullmatch(tag) is None:
+    if len(tag) > MAX_TAG or LANGUAGE_TAG.fullmatch(tag) is None:
         raise ValueError("not a language tag such as en or pt-BR")
     first, *others = tag.lower().replace("_", "-").split("-")
     return "-".join([first, *map(_subtag, others)])

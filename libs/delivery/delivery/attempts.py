@@ -12,9 +12,9 @@ from chassis.http_client import DependencyUnavailable
 from chassis.tracing import OFF, Tracing
 from contracts.messages import NotificationMessage
 from delivery.admission import Admission
-from delivery.channel import Address, Content, DeliveryChannel, Envelope, NotReady, Session, Target
-from delivery.counting import DeliveryMetrics
+from delivery.channel import Address, Content, DeliveryChannel, DeliveryContext, NotReady, Session, Target
 from delivery.ledger import Claimed
+from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import (
     AccountRefused,
     Ambiguous,
@@ -189,13 +189,13 @@ class Attempt(Generic[Address, Content]):
 
     async def _call(self, ready: _Ready[Address, Content], claimed: Claimed, target: Target[Address]) -> Outcome:
         message, attempts = self._message, self._attempts
-        envelope = Envelope(
+        context = DeliveryContext(
             message.notification_id, message.correlation_id, message.priority, message.expires_at, message.sender
         )
         began = time.perf_counter()
-        with sending(attempts.tracing, attempts.channel.name, envelope, attempt=claimed.attempts + 1) as span:
+        with sending(attempts.tracing, attempts.channel.name, context, attempt=claimed.attempts + 1) as span:
             try:
-                outcome = await ready.session.send(ready.content, target, envelope)
+                outcome = await ready.session.send(ready.content, target, context)
             except Exception:  # a defect in a sender: without this the row would say `sending` until this process ends
                 log.exception("delivery.sender_failed")
                 outcome = Ambiguous("sender_failed")

@@ -9,7 +9,7 @@ from delivery.outcomes import AccountRefused, Ambiguous, Defect, ProviderDown, R
 # A retry that would come after `expires_at` is made so long before it instead: it has to come through the queue first.
 LAST_TRY_SECONDS = 5.0
 # An account that was put right is noticed after so long at most, whatever was refused in the meantime.
-LONGEST_ACCOUNT_SECONDS = 300.0
+MAX_ACCOUNT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +49,7 @@ class RetryPolicy:
     |---|---|
     | RetryLater | `window_seconds` since the first refusal; never before the time that the provider named |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
-    | AccountRefused | none; pauses grow to LONGEST_ACCOUNT_SECONDS |
+    | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
     | ProviderDown otherwise | none; `down_seconds`, and the breaker says when |
 
     No retry comes after `expires_at`.
@@ -76,7 +76,7 @@ class RetryPolicy:
                     return GiveUp()
                 wish, pause = None, self._pause(spent.faults)
             case AccountRefused(after_seconds=wish):
-                longest = max(LONGEST_ACCOUNT_SECONDS, self.down_seconds)
+                longest = max(MAX_ACCOUNT_SECONDS, self.down_seconds)
                 pause = _floored(_jittered(_doubled(2 * self.down_seconds, spent.deferrals, longest)), wish)
             case ProviderDown(after_seconds=wish):
                 pause = _floored(_jittered(2 * self.down_seconds), wish)

@@ -32,7 +32,7 @@ class Target(Generic[Address]):
 
 
 @dataclass(frozen=True, slots=True)
-class Envelope:
+class DeliveryContext:
     """What goes with the content: the same on every attempt, so that a provider can recognise a repeat.
 
     `sender` is for e-mail.
@@ -56,7 +56,7 @@ class NotReady(Exception):
 class Session(Protocol[Address, Content_contra]):
     """A provider that is ready to take what one notification sends."""
 
-    async def send(self, content: Content_contra, target: Target[Address], envelope: Envelope) -> Outcome:
+    async def send(self, content: Content_contra, target: Target[Address], context: DeliveryContext) -> Outcome:
         """One call. Raises nothing: what the provider or the network does is an outcome."""
 
     def close(self) -> None:

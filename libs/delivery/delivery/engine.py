@@ -16,19 +16,19 @@ from pydantic import TypeAdapter, ValidationError
 
 from chassis.broker import Delivery, PublishFailed
 from chassis.broker.watermarks import ConsumedWatermarks
-from chassis.correlation import begin_story
+from chassis.correlation import bind_correlation
 from chassis.errors import Unavailable
 from chassis.tracing import trace_context
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
 from delivery.attempts import Attempt, Attempts
-from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
 from delivery.channel import Address, Content, DeliveryChannel, Target
-from delivery.counting import DeliveryMetrics
 from delivery.destinations import Destination, destinations
-from delivery.ledger import Claim, Claimed, Closed, InOtherHands, Ledger, NotADelivery, Recorded, Standing
+from delivery.ledger import AlreadyFinished, Claim, Claimed, ClaimResult, Ledger, NotADelivery, NotOwned, Recorded
+from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Outcome, Permanent, Suppressed
+from delivery.recipient_resolver import RecipientResolver
 from delivery.reporting import Reporter
 from delivery.sweeping import REQUEUED_HEADER, instant_of
 from delivery.verdict import Result, Verdict, record_of, verdict_of
@@ -39,7 +39,7 @@ NOBODY = "nobody"  # the ledger's key for a notification whose message has no re
 LEDGER_PAUSE_SECONDS = 0.5
 REPORT_SECONDS = 60.0  # then the message goes back to the queue, and whoever gets it reports
 _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
-MOST_REPLAYS = 2**31
+MAX_REPLAYS = 2**31
 
 
 class Engine(Generic[Address, Content]):
@@ -50,7 +50,7 @@ class Engine(Generic[Address, Content]):
         channel: DeliveryChannel[Address, Content],
         *,
         ledger: Ledger,
-        audience: Audience,
+        recipients: RecipientResolver,
         attempts: Attempts[Address, Content],
         reporter: Reporter,
         policy: RetryPolicy,
@@ -59,7 +59,7 @@ class Engine(Generic[Address, Content]):
     ) -> None:
         self._channel = channel
         self._ledger = ledger
-        self._audience = audience
+        self._recipients = recipients
         self._attempts = attempts
         self._reporter = reporter
         self._policy = policy
@@ -72,7 +72,7 @@ class Engine(Generic[Address, Content]):
         if message is None:
             await self._refuse(delivery)
             return
-        begin_story(message.correlation_id, notification_id=str(message.notification_id))
+        bind_correlation(message.correlation_id, notification_id=str(message.notification_id))
         self._saw(message, delivery)
         results = await self._deliver_once(message, delivery.body.decode())
         verdict = verdict_of(results)
@@ -115,7 +115,7 @@ class Engine(Generic[Address, Content]):
         and is for whoever finds this worker dead.
         """
         if message.notification_id in self._in_hand:
-            return [InOtherHands()]
+            return [NotOwned()]
         self._in_hand.add(message.notification_id)
         try:
             results = await self._deliver(message, raw)
@@ -126,7 +126,7 @@ class Engine(Generic[Address, Content]):
         return results
 
     async def _deliver(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
-        recipient = await self._audience.of(message)
+        recipient = await self._recipients.of(message)
         suppressed = recipient if isinstance(recipient, Suppressed) else None
         found = self._destinations(message, recipient)
         contact = None if recipient == message.recipient else _contact(recipient)
@@ -158,13 +158,13 @@ class Engine(Generic[Address, Content]):
     async def _deliver_to(
         self,
         destination: Destination[Address],
-        standing: Standing,
+        standing: ClaimResult,
         message: NotificationMessage,
         attempt: Attempt[Address, Content],
     ) -> Result:
         """One recipient."""
         if isinstance(standing, NotADelivery):
-            return InOtherHands()
+            return NotOwned()
         if not isinstance(standing, Claimed):
             return standing
         target = destination.target
@@ -175,7 +175,7 @@ class Engine(Generic[Address, Content]):
         outcome = await attempt.make(standing, target, gone=gone)
         row = self._result(message, destination.key, outcome, standing)
         if not await self._record(row):
-            return InOtherHands()
+            return NotOwned()
         if target is not None and not message.test:
             await self._channel.settle(message, target, outcome)
         self._note(message, row, outcome)
@@ -259,9 +259,9 @@ def _claim(message: NotificationMessage, raw: str, destination: Destination[Addr
     )
 
 
-def _latest(mine: Recorded | None, standing: Closed | InOtherHands) -> Result:
+def _latest(mine: Recorded | None, standing: AlreadyFinished | NotOwned) -> Result:
     """A retry that we recorded may have been made, and ended, by another worker meanwhile."""
-    return standing if mine is None or (mine.state == "retry" and isinstance(standing, Closed)) else mine
+    return standing if mine is None or (mine.state == "retry" and isinstance(standing, AlreadyFinished)) else mine
 
 
 def _contact(recipient: EmailRecipient | PushRecipient | Suppressed) -> str | None:
@@ -281,4 +281,4 @@ def _replay(body: bytes) -> int:
         replay = orjson.loads(body)["replay"]
     except (ValueError, KeyError, TypeError):
         return 0
-    return replay if isinstance(replay, int) and 0 <= replay < MOST_REPLAYS else 0
+    return replay if isinstance(replay, int) and 0 <= replay < MAX_REPLAYS else 0

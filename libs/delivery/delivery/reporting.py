@@ -5,15 +5,15 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
+from chassis.batcher import Batcher
 from chassis.broker import Broker, Publication
-from chassis.groupcommit import GroupCommit
 from chassis.tracing import headers_of, recorded_context
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.recipients import Channel
 from contracts.topology import STATUS_KEY
 from delivery.verdict import Verdict
 
-MOST_EVENTS = 100  # in a message
+MAX_EVENTS = 100  # in a message
 PAUSE_SECONDS = 0.05  # between two messages
 
 
@@ -30,7 +30,7 @@ class Reporter:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._group: GroupCommit[_News, None] = GroupCommit(self._publish, pause_seconds=PAUSE_SECONDS)
+        self._group: Batcher[_News, None] = Batcher(self._publish, pause_seconds=PAUSE_SECONDS)
 
     async def report(self, message: NotificationMessage, verdict: Verdict) -> None:
         await self._tell(
@@ -79,8 +79,8 @@ class Reporter:
 def _publications(news: Sequence[_News]) -> Iterator[Publication]:
     """What is traced has a message of its own, whose headers carry the trace on."""
     plain = [one.event for one in news if one.trace_context is None]
-    for start in range(0, len(plain), MOST_EVENTS):
-        yield _publication(plain[start : start + MOST_EVENTS])
+    for start in range(0, len(plain), MAX_EVENTS):
+        yield _publication(plain[start : start + MAX_EVENTS])
     for one in news:
         if one.trace_context is not None:
             yield _publication([one.event], one.trace_context)

@@ -11,7 +11,7 @@ from delivery.ledger import Ledger
 log = structlog.get_logger()
 
 EVERY_SECONDS = 2.0
-LARGEST_GROUP = 5_000
+MAX_GROUP = 5_000
 LONGER = timedelta(
     days=1
 )  # than the gateway keeps its rows: while it could publish one again, the ledger has to know it
@@ -37,7 +37,7 @@ class Retention:
             return 0
         ended_before = datetime.now(UTC) - self._kept
         removed, reached = await self._ledger.remove(
-            after=self._after, before=first_id_of(ended_before), ended_before=ended_before, largest=LARGEST_GROUP
+            after=self._after, before=first_id_of(ended_before), ended_before=ended_before, largest=MAX_GROUP
         )
         self._after = reached or FIRST_ID
         if removed:

@@ -6,16 +6,18 @@ from opentelemetry.trace import Span, SpanKind
 
 from chassis.tracing import UNTRACED, Tracing, failed, span
 from contracts.recipients import Channel
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from delivery.outcomes import Ambiguous, Outcome, Permanent, ProviderDown, RetryLater
 
 
-def sending(tracing: Tracing, channel: Channel, envelope: Envelope, *, attempt: int) -> AbstractContextManager[Span]:
+def sending(
+    tracing: Tracing, channel: Channel, context: DeliveryContext, *, attempt: int
+) -> AbstractContextManager[Span]:
     """`send email` or `send push`: the `attempt`-th of a notification, to one recipient, who is not named."""
     if tracing.tracer is None:
         return UNTRACED
     attributes: dict[str, str | int] = {
-        "messaging.message.id": str(envelope.notification_id),
+        "messaging.message.id": str(context.notification_id),
         "notification.type": channel,
         "notification.attempt": attempt,
     }

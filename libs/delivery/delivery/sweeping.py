@@ -11,12 +11,12 @@ from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
 from chassis.tracing import headers_of
 from contracts.recipients import Channel
 from contracts.topology import PRIORITIES, queue_of, queues_of, routing_key_of
-from delivery.counting import DeliveryMetrics
 from delivery.ledger import Ledger, ToRequeue
+from delivery.metrics import DeliveryMetrics
 
 log = structlog.get_logger()
 
-LARGEST_GROUP = 500
+MAX_GROUP = 500
 REQUEUED_HEADER = (
     "requeued"  # the message comes from the ledger, which took it up for the queue at this time (ISO 8601)
 )
@@ -62,7 +62,7 @@ class Sweep:
         if not self._broker.connected:
             return 0
         taken = await self._ledger.take_due(
-            lease_seconds=PUBLISH_LEASE_SECONDS, silence_seconds=self._silence_seconds, largest=LARGEST_GROUP
+            lease_seconds=PUBLISH_LEASE_SECONDS, silence_seconds=self._silence_seconds, largest=MAX_GROUP
         )
         self._metrics.doubted(sum(item.doubts for item in taken))
         if taken:
@@ -91,9 +91,7 @@ class Sweep:
         gone = dict.fromkeys(each for each in PRIORITIES if queue_of(self._channel, each) in empty)
         passed = {**self._watermarks.of(self._channel), **gone}
         if passed:
-            number = await self._ledger.redrive_lost(
-                passed, grace_seconds=self._lost_grace_seconds, largest=LARGEST_GROUP
-            )
+            number = await self._ledger.redrive_lost(passed, grace_seconds=self._lost_grace_seconds, largest=MAX_GROUP)
             if number:
                 log.warning("ledger.redriven", deliveries=number)
         return 0

@@ -7,14 +7,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chassis.groupcommit import GroupCommit
+from chassis.batcher import Batcher
 from chassis.http_client import DependencyUnavailable, ServiceClient
 from contracts.finding import find_templates
 from contracts.lookups import MAX_WHOLE_TEMPLATES, TemplateInfo, TemplateQuestion
 from contracts.messages import TemplateRef
 from templating import CompiledTemplate, TemplateSource, compile_template
 
-MOST_TEMPLATES = 1_000
+MAX_TEMPLATES = 1_000
 _Found = dict[str, Any] | None
 
 LOADS_AT_ONCE = 4  # a template service that hangs does not hold up those who ask for more
@@ -31,8 +31,8 @@ class TemplateStore:
         self._service = service
         self._compiled: OrderedDict[TemplateRef, CompiledTemplate] = OrderedDict()
         self._fetching: dict[TemplateRef, asyncio.Task[CompiledTemplate]] = {}
-        self._loads: GroupCommit[TemplateRef, _Found] = GroupCommit(
-            self._load, largest=MAX_WHOLE_TEMPLATES, at_once=LOADS_AT_ONCE
+        self._loads: Batcher[TemplateRef, _Found] = Batcher(
+            self._load, max_size=MAX_WHOLE_TEMPLATES, at_once=LOADS_AT_ONCE
         )
 
     async def get(self, ref: TemplateRef) -> CompiledTemplate:
@@ -50,7 +50,7 @@ class TemplateStore:
             # In a thread: a template that uses every limit takes a second and a half to compile.
             compiled = await asyncio.to_thread(compile_template, _source(await self._loads.submit(ref)))
             self._compiled[ref] = compiled
-            if len(self._compiled) > MOST_TEMPLATES:
+            if len(self._compiled) > MAX_TEMPLATES:
                 self._compiled.popitem(last=False)
             return compiled
         finally:

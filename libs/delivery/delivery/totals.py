@@ -16,7 +16,7 @@ from contracts.erasing import LedgerErasureOrder
 from contracts.lookups import API_GATEWAY, LedgerFindings, LedgerQuestion
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
-from delivery.ledger import Closed, InOtherHands, Ledger
+from delivery.ledger import AlreadyFinished, Ledger, NotOwned
 from delivery.verdict import verdict_of
 
 router = APIRouter(
@@ -52,12 +52,12 @@ async def erase(order: LedgerErasureOrder, request: Request) -> Response:
     return answer(await ledger.erase(order.ids))
 
 
-def _end(notification_id: UUID, channel: Channel, rows: Collection[Closed | InOtherHands]) -> StatusEvent | None:
+def _end(notification_id: UUID, channel: Channel, rows: Collection[AlreadyFinished | NotOwned]) -> StatusEvent | None:
     """What was reported, or should have been, when the last of its deliveries ended."""
     verdict = verdict_of(rows)
     if verdict is None or verdict.status == "retrying":
         return None
-    closed = [row for row in rows if isinstance(row, Closed)]
+    closed = [row for row in rows if isinstance(row, AlreadyFinished)]
     return StatusEvent(
         notification_id=notification_id,
         notification_type=channel,

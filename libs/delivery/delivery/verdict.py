@@ -8,7 +8,7 @@ from typing import TypedDict
 from chassis.cleaning import cleaned
 from contracts.messages import EventStatus
 from delivery.backoff import GiveUp, RetryPolicy, Spent, TryAgain, Unfinished
-from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
+from delivery.ledger import AlreadyFinished, Claimed, NotOwned, Recorded
 from delivery.outcomes import (
     Ambiguous,
     Defect,
@@ -27,7 +27,7 @@ class _Filled(TypedDict, total=False):
     """The fields of a row that an outcome decides."""
 
     attempts: int
-    told_before: bool
+    reported_before: bool
     state: str
     faults: int
     refused: bool
@@ -57,7 +57,7 @@ def record_of(
     else:
         filled = _ended(outcome)
     attempts = before.attempts + int(_reached_provider(outcome))
-    whole: _Filled = {"attempts": attempts, "faults": before.faults, "told_before": before.deferrals > 0, **filled}
+    whole: _Filled = {"attempts": attempts, "faults": before.faults, "reported_before": before.deferrals > 0, **filled}
     return replace(row, **whole)
 
 
@@ -128,7 +128,7 @@ class Verdict:
     news: bool = True
 
 
-Result = Recorded | Closed | InOtherHands
+Result = Recorded | AlreadyFinished | NotOwned
 # One device that got it is enough for `sent`; while one may still get it the notification is not lost.
 _END: dict[str, EventStatus] = {
     "sent": "sent",
@@ -142,7 +142,7 @@ BEST_FIRST = ("sent", "retry", "unknown", "failed", "suppressed", "expired")
 
 def verdict_of(results: Collection[Result]) -> Verdict | None:
     """None: everything is in other hands, which will report."""
-    told = [result for result in results if not isinstance(result, InOtherHands)]
+    told = [result for result in results if not isinstance(result, NotOwned)]
     if not told:
         return None
     best = min(told, key=lambda result: BEST_FIRST.index(result.state))
@@ -152,6 +152,6 @@ def verdict_of(results: Collection[Result]) -> Verdict | None:
     return Verdict(_END[best.state], attempts, best.code, best.detail, best.provider_message_id)
 
 
-def _is_news(result: Recorded | Closed) -> bool:
+def _is_news(result: Recorded | AlreadyFinished) -> bool:
     """While a provider is down for hours its rows come and go; the gateway is told of the first time only."""
-    return not (isinstance(result, Recorded) and result.deferred and result.told_before)
+    return not (isinstance(result, Recorded) and result.deferred and result.reported_before)

@@ -21,7 +21,7 @@ from chassis.database import Database
 from chassis.errors import Unavailable
 from chassis.health import Dependency
 from chassis.http_client import ServiceClient
-from chassis.loops import repeat
+from chassis.periodic import repeat
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.tracing import OFF, Tracing, traced
 from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
@@ -30,12 +30,12 @@ from contracts.topology import TOPOLOGY, queues_of, worker_topology
 from delivery import retention, totals
 from delivery.admission import Admission
 from delivery.attempts import Attempts
-from delivery.audience import Audience
 from delivery.backoff import RetryPolicy
 from delivery.channel import DeliveryChannel
-from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
+from delivery.metrics import DeliveryMetrics
+from delivery.recipient_resolver import RecipientResolver
 from delivery.reporting import Reporter
 from delivery.retention import Retention
 from delivery.settings import WorkerSettings
@@ -44,7 +44,7 @@ from delivery.template_store import TemplateStore
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class WorkerConnections:
     """What a worker's channel may use, made before it."""
 
     settings: WorkerSettings
@@ -67,7 +67,7 @@ class Parts:
         await self.database.close()
 
 
-def make_parts(  # noqa: PLR0913 - what the composition root was given
+def make_connections(  # noqa: PLR0913 - what the composition root was given
     settings: WorkerSettings,
     registry: CollectorRegistry,
     *,
@@ -76,10 +76,10 @@ def make_parts(  # noqa: PLR0913 - what the composition root was given
     redis: Redis | None,
     broker: Broker | None,
     tracing: Tracing = OFF,
-) -> Parts:
+) -> WorkerConnections:
     tokens = ServiceTokens(settings.service_key)
     broker = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel), name=settings.service)
-    return Parts(
+    return WorkerConnections(
         settings=settings,
         registry=registry,
         database=Database(database_url),
@@ -102,42 +102,44 @@ def breaker(name: str, registry: CollectorRegistry, policy: BreakerPolicy = Brea
     return CircuitBreaker(name, policy=policy, on_change=gauge.set)
 
 
-def provider_breaker(name: str, parts: Parts) -> CircuitBreaker:
+def provider_breaker(name: str, connections: WorkerConnections) -> CircuitBreaker:
     """The breaker of a channel's provider: every worker leaves it alone for BREAKER_OPEN_SECONDS."""
-    return breaker(name, parts.registry, BreakerPolicy(open_seconds=parts.settings.breaker_open_seconds))
+    return breaker(name, connections.registry, BreakerPolicy(open_seconds=connections.settings.breaker_open_seconds))
 
 
 class Worker:
     """One worker process of a channel."""
 
-    def __init__(self, channel: DeliveryChannel[Any, Any], parts: Parts, *, provider: CircuitBreaker) -> None:
-        settings = parts.settings
+    def __init__(
+        self, channel: DeliveryChannel[Any, Any], connections: WorkerConnections, *, provider: CircuitBreaker
+    ) -> None:
+        settings = connections.settings
         self.channel = channel.name
-        self._parts = parts
+        self._parts = connections
         self._provider = provider
         self._queues = queues_of(channel.name)
-        self._metrics = DeliveryMetrics(parts.registry, channel.name)
+        self._metrics = DeliveryMetrics(connections.registry, channel.name)
         owner = f"{channel.name}-{uuid4().hex[:12]}"
         self.ledger = Ledger(
-            parts.database,
-            LedgerRepository(channel.name, owner, suppression_list=channel.suppression_list, keys=parts.keys),
+            connections.database,
+            LedgerRepository(channel.name, owner, suppression_list=channel.suppression_list, keys=connections.keys),
         )
         self._retention = Retention(self.ledger, retention_days=settings.retention_days)
-        self._reporter = Reporter(parts.broker)
+        self._reporter = Reporter(connections.broker)
         watermarks = ConsumedWatermarks()
         self._engine = Engine(
             channel,
             ledger=self.ledger,
-            audience=Audience(parts.users, parts.redis),
+            recipients=RecipientResolver(connections.users, connections.redis),
             attempts=Attempts(
                 channel,
-                templates=TemplateStore(parts.templates),
+                templates=TemplateStore(connections.templates),
                 admission=Admission(
                     provider,
                     concurrency=settings.worker_concurrency,
                     beside_urgent=settings.worker_beside_urgent,
                 ),
-                tracing=parts.tracing,
+                tracing=connections.tracing,
                 metrics=self._metrics,
                 lease_seconds=settings.silence_seconds / 2,
             ),
@@ -155,7 +157,7 @@ class Worker:
         self._sweep = Sweep(
             channel.name,
             self.ledger,
-            parts.broker,
+            connections.broker,
             self._metrics,
             silence_seconds=settings.silence_seconds,
             lost_grace_seconds=settings.lost_grace_seconds,
@@ -208,7 +210,7 @@ class Worker:
 
 def create_worker_app(
     description: ServiceDescription,
-    parts: Parts,
+    connections: WorkerConnections,
     worker: Worker,
     *,
     close_channel: Callable[[], Awaitable[None]],
@@ -226,26 +228,26 @@ def create_worker_app(
                 yield
         finally:
             await close_channel()
-            await parts.close()
+            await connections.close()
 
     dependencies = [
-        Dependency("database", parts.database.ping_writable, essential=True),
-        Dependency("rabbitmq", parts.broker.ping, essential=True),
-        Dependency("data_keys", parts.keys.check),
-        Dependency("redis", parts.redis.ping),
-        Dependency(USER_SERVICE, parts.users.ping),
-        Dependency(TEMPLATE_SERVICE, parts.templates.ping),
+        Dependency("database", connections.database.ping_writable, essential=True),
+        Dependency("rabbitmq", connections.broker.ping, essential=True),
+        Dependency("data_keys", connections.keys.check),
+        Dependency("redis", connections.redis.ping),
+        Dependency(USER_SERVICE, connections.users.ping),
+        Dependency(TEMPLATE_SERVICE, connections.templates.ping),
         *extra_dependencies,
     ]
     app = create_service_app(
         description,
-        parts.settings,
-        registry=parts.registry,
+        connections.settings,
+        registry=connections.registry,
         dependencies=dependencies,
         lifespan=lifespan,
-        tracing=parts.tracing,
+        tracing=connections.tracing,
     )
-    app.state.service_callers = ServiceCallers(parts.settings.service_public_keys, description.name)
+    app.state.service_callers = ServiceCallers(connections.settings.service_public_keys, description.name)
     app.state.ledger, app.state.channel = worker.ledger, worker.channel
     app.include_router(totals.router)
     return app

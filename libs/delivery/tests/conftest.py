@@ -8,7 +8,7 @@ from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
 from chassis.database import Database
-from delivery.ledger import Claim, Ledger, LedgerRepository, Standing, ledger_tables
+from delivery.ledger import Claim, ClaimResult, Ledger, LedgerRepository, ledger_tables
 
 
 class OneByOne(Ledger):
@@ -18,7 +18,7 @@ class OneByOne(Ledger):
         super().__init__(database, LedgerRepository("email", name))
         self.name = name
 
-    async def take(self, claim: Claim) -> Standing:
+    async def take(self, claim: Claim) -> ClaimResult:
         return (await self.claim([claim]))[0]
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.backoff import LAST_TRY_SECONDS, LONGEST_ACCOUNT_SECONDS, GiveUp, RetryPolicy, Spent, TryAgain
+from delivery.backoff import LAST_TRY_SECONDS, MAX_ACCOUNT_SECONDS, GiveUp, RetryPolicy, Spent, TryAgain
 from delivery.outcomes import AccountRefused, Ambiguous, Defect, ProviderDown, RetryLater
 from delivery.settings import WorkerSettings
 
@@ -96,7 +96,7 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
         (ProviderDown("x", after_seconds=30), Spent(), 30, 36),
         (AccountRefused("x"), Spent(), 5, 10),
         (AccountRefused("x"), Spent(deferrals=3), 40, 80),
-        (AccountRefused("x"), Spent(deferrals=10_000), LONGEST_ACCOUNT_SECONDS / 2, LONGEST_ACCOUNT_SECONDS),
+        (AccountRefused("x"), Spent(deferrals=10_000), MAX_ACCOUNT_SECONDS / 2, MAX_ACCOUNT_SECONDS),
     ],
 )
 def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, least: float, most: float) -> None:

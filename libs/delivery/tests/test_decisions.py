@@ -8,7 +8,7 @@ import pytest
 from chassis.breaker import BreakerState, CircuitBreaker
 from delivery.attempts import settle
 from delivery.backoff import RetryPolicy
-from delivery.ledger import Claimed, Closed, InOtherHands, Recorded
+from delivery.ledger import AlreadyFinished, Claimed, NotOwned, Recorded
 from delivery.outcomes import (
     AccountRefused,
     Ambiguous,
@@ -82,7 +82,7 @@ def _result(state: str, **fields) -> Recorded:
     return Recorded(uuid4(), "r", state, **fields)
 
 
-CLOSED = Closed("sent", 1, None, None, "p", 0)
+CLOSED = AlreadyFinished("sent", 1, None, None, "p", 0)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +91,8 @@ CLOSED = Closed("sent", 1, None, None, "p", 0)
         ([_result("sent")], "sent"),
         ([_result("failed"), _result("sent")], "sent"),
         ([_result("failed"), _result("retry")], "retrying"),
-        ([_result("failed"), InOtherHands()], "retrying"),
-        ([_result("sent"), InOtherHands()], "sent"),
+        ([_result("failed"), NotOwned()], "retrying"),
+        ([_result("sent"), NotOwned()], "sent"),
         ([_result("failed"), _result("failed")], "failed"),
         ([CLOSED], "sent"),
         ([_result("suppressed")], "suppressed"),
@@ -106,14 +106,14 @@ def test_one_device_that_got_it_is_enough_and_one_that_may_still_get_it_is_hope(
 
 
 def test_what_others_have_in_hand_is_theirs_to_report() -> None:
-    assert verdict_of([InOtherHands(), InOtherHands()]) is None
+    assert verdict_of([NotOwned(), NotOwned()]) is None
 
 
 def test_the_gateway_hears_of_the_first_deferral_only() -> None:
-    for told_before in (False, True):
-        verdict = verdict_of([_result("retry", deferred=1, told_before=told_before)])
+    for reported_before in (False, True):
+        verdict = verdict_of([_result("retry", deferred=1, reported_before=reported_before)])
         assert verdict is not None
-        assert verdict.news is not told_before
+        assert verdict.news is not reported_before
 
 
 @pytest.mark.parametrize(

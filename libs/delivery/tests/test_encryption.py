@@ -11,7 +11,7 @@ from sqlalchemy import text
 from chassis.data_keys import DataKeys
 from chassis.database import Database
 from chassis.reencrypting import reencrypt
-from delivery.ledger import Claimed, Closed, Ledger, LedgerRepository, Recorded, personal_deliveries
+from delivery.ledger import AlreadyFinished, Claimed, Ledger, LedgerRepository, Recorded, personal_deliveries
 from tests.dumping import dump
 
 SECRET = f"geheim-{uuid4().hex}"
@@ -52,7 +52,7 @@ async def test_nothing_personal_stands_in_the_ledger_at_any_moment(ledger_with, 
     assert SECRET not in (rows := await dumped())
     assert rows.count("enc1:old:") == 1, "what has ended keeps no message"
     [closed] = await ledger.claim([claim])
-    assert (type(closed), closed.detail) == (Closed, f"no {SECRET}")
+    assert (type(closed), closed.detail) == (AlreadyFinished, f"no {SECRET}")
     assert (await ledger.standings([claim.notification_id]))[claim.notification_id] == {claim.recipient: closed}
 
 
@@ -114,7 +114,7 @@ async def test_the_ledger_is_encrypted_rotated_and_decrypted_in_groups_of_any_si
 ) -> None:
     waiting, ended = [claim_on(message=MESSAGE, contact=CONTACT) for _ in range(405)], claim_on()
     ledger = ledger_with("")
-    async with database.each() as connection:
+    async with database.autocommit() as connection:
         await LedgerRepository("email", "w1").claim(connection, [*waiting, ended])
     await ledger.record(_recorded(waiting[0], **RETRY))
     await ledger.record(_recorded(ended, state="failed", detail=SECRET))

@@ -19,9 +19,9 @@ from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.backoff import RetryPolicy
 from delivery.channel import NotReady, Target
-from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
 from delivery.ledger import LedgerRepository
+from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 from delivery.verdict import Verdict
 
@@ -77,7 +77,7 @@ class HeldChannel:
     def close(self):
         self.open -= 1
 
-    async def send(self, content, target, envelope) -> Outcome:
+    async def send(self, content, target, context) -> Outcome:
         self.sends += 1
         self.sending.set()
         await self.gate.wait()
@@ -138,7 +138,7 @@ def engine(ledger_of, channel: HeldChannel, told: Told, registry: CollectorRegis
     return Engine(
         channel,
         ledger=ledger_of("w1"),
-        audience=AsWritten(),
+        recipients=AsWritten(),
         attempts=Attempts(channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=60),
         reporter=told,
         policy=RetryPolicy(),
@@ -593,7 +593,7 @@ async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_sup
     async def moved(_message: object) -> EmailRecipient:
         return EmailRecipient(name="Ada", email=dead_address)
 
-    monkeypatch.setattr(engine._audience, "of", moved, raising=False)
+    monkeypatch.setattr(engine._recipients, "of", moved, raising=False)
     channel.outcome = Sent("p-2")
     await engine.handle(Copy(body))
     assert (channel.sends, told.verdicts[-1].status) == (2, "sent")

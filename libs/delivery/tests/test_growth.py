@@ -38,7 +38,7 @@ def _id(second: int) -> UUID:
 @pytest.fixture
 async def large(database):
     await _fill(database, ROWS)
-    async with database.each() as connection:
+    async with database.autocommit() as connection:
         await connection.execute(text("VACUUM ANALYZE"))
     return database
 
@@ -115,7 +115,7 @@ async def test_what_was_accepted_long_ago_is_kept_by_the_time_of_its_end(databas
 
 async def test_retention_goes_on_where_it_stopped_and_begins_again(database, ledger_of, monkeypatch) -> None:
     await _fill(database, 10)
-    monkeypatch.setattr(retention, "LARGEST_GROUP", 3)
+    monkeypatch.setattr(retention, "MAX_GROUP", 3)
     old = Retention(ledger_of("w1"), retention_days=(datetime.now(UTC) - NOW).days - 2)
     async with database.begin() as connection:
         await connection.execute(text("UPDATE email_deliveries SET updated_at = now()"))

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from contracts.erasing import LedgerErasure
-from delivery.ledger import Claim, Claimed, Closed, InOtherHands, Ledger, LedgerRepository, NotADelivery, Recorded
+from delivery.ledger import AlreadyFinished, Claim, Claimed, Ledger, LedgerRepository, NotADelivery, NotOwned, Recorded
 
 NO_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -33,7 +33,7 @@ async def test_what_is_claimed_is_called_sending_and_nobody_else_gets_it(claim_o
     assert await ledger.take(claim) == Claimed(0, 0, expired=False)
     async with database.begin() as connection:
         assert (await connection.execute(text("SELECT state, owner FROM email_deliveries"))).one() == ("sending", "w1")
-    assert isinstance(await ledger_of("w2").take(claim), InOtherHands)
+    assert isinstance(await ledger_of("w2").take(claim), NotOwned)
 
 
 async def test_what_was_sent_is_closed_for_everybody(claim_on, ledger_of) -> None:
@@ -43,7 +43,7 @@ async def test_what_was_sent_is_closed_for_everybody(claim_on, ledger_of) -> Non
     assert await ledger.record(result)
     assert await ledger.record(result), "the first answer may have been lost"
     for owner in ("w1", "w2"):
-        assert await ledger_of(owner).take(claim) == Closed("sent", 1, None, None, "p", 0)
+        assert await ledger_of(owner).take(claim) == AlreadyFinished("sent", 1, None, None, "p", 0)
 
 
 async def test_a_result_of_somebody_elses_delivery_is_not_recorded(claim_on, ledger_of) -> None:
@@ -59,7 +59,7 @@ async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_o
     await ledger.take(claim)
     retry = Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, code="greylisted", delay=0.4)
     await ledger.record(retry)
-    assert isinstance(await ledger.take(claim), InOtherHands), "it is not due"
+    assert isinstance(await ledger.take(claim), NotOwned), "it is not due"
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []
     await asyncio.sleep(0.5)
     taken = await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=15, largest=10)
@@ -268,7 +268,7 @@ async def test_what_the_provider_has_is_sent_whoever_has_the_delivery_by_now(cla
     assert not await slow.record(result(requeued, state="failed"))
     assert not await slow.record(result(requeued, replay=1)), "of another round"
     assert [await slow.record(result(claim)) for claim in (requeued, sending)] == [True, False]
-    assert isinstance(await living.take(requeued), Closed), "so it is not sent again"
+    assert isinstance(await living.take(requeued), AlreadyFinished), "so it is not sent again"
 
 
 async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledger_of) -> None:
@@ -276,7 +276,7 @@ async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledg
     named = claim_on(recipient="a")
     added, late = (replace(named, recipient=name, added=True) for name in ("b", "c"))
     assert await first.claim([named, added]) == [Claimed(0, 0, expired=False)] * 2
-    assert await second.claim([named, added, late]) == [InOtherHands(), InOtherHands(), NotADelivery()]
+    assert await second.claim([named, added, late]) == [NotOwned(), NotOwned(), NotADelivery()]
     for claim in (named, added):
         await first.record(Recorded(claim.notification_id, claim.recipient, state="failed", attempts=1))
     again = [replace(claim, replay=1) for claim in (named, added, late)]
@@ -302,7 +302,7 @@ async def test_of_two_workers_one_names_the_devices(claim_on, ledger_of) -> None
             *(ledger_of(name).claim(one) for name, one in zip(("w1", "w2"), claims, strict=True))
         )
         kinds = sorted(tuple(type(standing).__name__ for standing in standings) for standings in found)
-        assert kinds == [("Claimed", "Claimed"), ("InOtherHands", "NotADelivery")]
+        assert kinds == [("Claimed", "Claimed"), ("NotOwned", "NotADelivery")]
 
 
 async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(claim_on, ledger_of) -> None:
@@ -314,7 +314,7 @@ async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(cla
     await ledger.record(spent)
     again = claim_on(claim.notification_id, replay=1)
     assert await ledger.take(again) == Claimed(0, 0, expired=False)
-    assert isinstance(await ledger_of("w2").take(claim), InOtherHands)
+    assert isinstance(await ledger_of("w2").take(claim), NotOwned)
 
 
 async def test_expiry_is_told_by_the_databases_clock(claim_on, ledger_of) -> None:

@@ -20,8 +20,8 @@ from chassis.service_keys import development_key
 from contracts.lookups import MAX_WHOLE_TEMPLATES, USER_CACHE, TemplateInfo, TemplateQuestion, UserContact, UserQuestion
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient, Preferences
-from delivery.audience import Audience
 from delivery.outcomes import Suppressed
+from delivery.recipient_resolver import RecipientResolver
 from delivery.template_store import TemplateGone, TemplateStore
 from devstack.serving import serving
 
@@ -99,32 +99,32 @@ async def own_redis() -> AsyncIterator[FakeAsyncRedis]:
 
 async def test_recipients_of_many_messages_are_asked_for_together(services, client, own_redis) -> None:
     messages = [services.user() for _ in range(100)]
-    audience = Audience(client, own_redis)
-    assert await asyncio.gather(*map(audience.of, messages)) == [NEW] * 100
+    recipients = RecipientResolver(client, own_redis)
+    assert await asyncio.gather(*map(recipients.of, messages)) == [NEW] * 100
     assert services.asked == [100]
-    assert await asyncio.gather(*map(Audience(client, own_redis).of, messages)) == [NEW] * 100
+    assert await asyncio.gather(*map(RecipientResolver(client, own_redis).of, messages)) == [NEW] * 100
     assert services.asked == [100], "another worker finds them in Redis"
 
 
 async def test_a_user_whom_the_answer_leaves_out_is_gone_and_the_others_are_not(services, client, own_redis) -> None:
-    audience = Audience(client, own_redis)
-    found = await asyncio.gather(audience.of(services.user()), audience.of(message(uuid4())))
+    recipients = RecipientResolver(client, own_redis)
+    found = await asyncio.gather(recipients.of(services.user()), recipients.of(message(uuid4())))
     assert found == [NEW, Suppressed("user_gone")]
 
 
 async def test_somebody_who_opted_in_a_moment_ago_gets_it(services, client, own_redis) -> None:
-    audience, quiet = Audience(client, own_redis), services.user()
+    recipients, quiet = RecipientResolver(client, own_redis), services.user()
     user = services.users[quiet.user_id]
     services.users[user.id] = user.model_copy(update={"preferences": Preferences(email=False)})
-    assert await audience.of(quiet) == Suppressed("opted_out")
+    assert await recipients.of(quiet) == Suppressed("opted_out")
     services.users[user.id] = user
     await own_redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
-    assert await audience.of(quiet) == NEW
+    assert await recipients.of(quiet) == NEW
 
 
 async def test_a_fixed_recipient_is_whom_the_message_names_whatever_the_user_has(services, client, own_redis) -> None:
     quiet = services.user().model_copy(update={"fixed_recipient": True})
-    assert await Audience(client, own_redis).of(quiet) == OLD
+    assert await RecipientResolver(client, own_redis).of(quiet) == OLD
     assert services.asked == []
 
 
@@ -132,7 +132,7 @@ async def test_a_user_service_that_is_older_than_the_question_makes_nobody_disap
     services, client, own_redis
 ) -> None:
     services.older = True
-    assert await Audience(client, own_redis).of(services.user()) == OLD
+    assert await RecipientResolver(client, own_redis).of(services.user()) == OLD
 
 
 def _template(code: str) -> TemplateInfo:

@@ -19,8 +19,8 @@ from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.backoff import RetryPolicy
 from delivery.channel import Target
-from delivery.counting import DeliveryMetrics
 from delivery.engine import Engine
+from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
 
 
@@ -63,7 +63,7 @@ class Devices:
     def close(self):
         pass
 
-    async def send(self, content, target, envelope) -> Outcome:
+    async def send(self, content, target, context) -> Outcome:
         self.sent.append(target.address)
         self.at.setdefault(target.address, asyncio.Event()).set()
         if target.address in self.holds:
@@ -139,7 +139,7 @@ def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
             channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=5, clock=clock
         )
         return Engine(
-            channel, ledger=ledger_of(name), audience=owner, attempts=attempts, reporter=told,
+            channel, ledger=ledger_of(name), recipients=owner, attempts=attempts, reporter=told,
             policy=RetryPolicy(base_seconds=0.001, longest_seconds=0.001), metrics=metrics, watermarks=ConsumedWatermarks(),
         )  # fmt: skip
 

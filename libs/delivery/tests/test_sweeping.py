@@ -11,8 +11,8 @@ from sqlalchemy import text
 
 from chassis.broker import Publication, PublishFailed, QueueDepth
 from chassis.broker.watermarks import ConsumedWatermarks
-from delivery.counting import DeliveryMetrics
 from delivery.ledger import Recorded
+from delivery.metrics import DeliveryMetrics
 from delivery.sweeping import PUBLISH_LEASE_SECONDS, REQUEUED_HEADER, Sweep, instant_of
 
 

@@ -25,7 +25,7 @@ _SPACES: Mapping[str, Literal["exact", "lines", "none"]] = {
     "pre-line": "lines",
     **dict.fromkeys(("normal", "nowrap"), "none"),
 }
-_LONGEST_REMEMBERED = 500
+_MAX_REMEMBERED = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ PLAIN = Style()
 def style_of(attribute: str) -> Style:
     """What this style attribute means here; `PLAIN` when it is about other things."""
     # Mails have few styles and use each many times: 0.1 instead of 1 to 5 microseconds.
-    return _remembered(attribute) if len(attribute) <= _LONGEST_REMEMBERED else _read(attribute)
+    return _remembered(attribute) if len(attribute) <= _MAX_REMEMBERED else _read(attribute)
 
 
 def _read(attribute: str) -> Style:

@@ -5,10 +5,10 @@ import time
 
 from chassis.correlation import CORRELATION_HEADER
 from contracts.recipients import PushToken
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown
 from push_service.senders.fcm_answers import FcmAnswer, outcome_of
-from push_service.senders.fcm_message import LARGEST_PAYLOAD, fcm_message
+from push_service.senders.fcm_message import MAX_PAYLOAD, fcm_message
 from push_service.senders.google_auth import AccessTokens, NoAccessToken
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
 from templating import RenderedPush
@@ -24,13 +24,13 @@ class FcmSender:
         self._tokens = tokens
         self._send_url = send_url
 
-    async def send(self, content: RenderedPush, device: PushToken, envelope: Envelope) -> Outcome:
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
         try:
-            first, access = await self._attempt(content, device, envelope)
+            first, access = await self._attempt(content, device, context)
             if not isinstance(first, FcmAnswer) or not first.expired_access:
                 return _settled(first)
             self._tokens.forget(access)  # ended before its time; FCM did not take the message
-            second, _ = await self._attempt(content, device, envelope)
+            second, _ = await self._attempt(content, device, context)
         except NoAccessToken as error:
             return error.outcome
         return _settled(second)
@@ -43,19 +43,19 @@ class FcmSender:
         await self._http.close()
 
     async def _attempt(
-        self, content: RenderedPush, device: PushToken, envelope: Envelope
+        self, content: RenderedPush, device: PushToken, context: DeliveryContext
     ) -> tuple[FcmAnswer | Outcome, str]:
         """FCM's answer or why there is none, and the access token that was shown. Raises NoAccessToken."""
         access = await self._tokens.get()
         now = time.time()  # after the access token, which may have taken seconds
-        if envelope.expires_at is not None and envelope.expires_at.timestamp() <= now:
+        if context.expires_at is not None and context.expires_at.timestamp() <= now:
             return Expired(), access
-        message = fcm_message(content, device.token, envelope, now=now)
-        if message.payload_bytes > LARGEST_PAYLOAD:
+        message = fcm_message(content, device.token, context, now=now)
+        if message.payload_bytes > MAX_PAYLOAD:
             return Permanent("payload_too_large", f"{message.payload_bytes} bytes"), access
         headers = {"Authorization": f"Bearer {access}", "Content-Type": "application/json"}
-        if _HEADER_SAFE.fullmatch(envelope.correlation_id):
-            headers[CORRELATION_HEADER] = envelope.correlation_id
+        if _HEADER_SAFE.fullmatch(context.correlation_id):
+            headers[CORRELATION_HEADER] = context.correlation_id
         return await self._post(message.request_body, headers), access
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> FcmAnswer | Ambiguous | ProviderDown:

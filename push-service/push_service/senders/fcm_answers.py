@@ -15,7 +15,7 @@ from push_service.senders.http_client import HttpAnswer
 from push_service.senders.retry_after import retry_after
 
 QUOTA_SECONDS = 60.0  # what FCM asks for when its 429 names no time
-LONGEST_DETAIL = 200
+MAX_DETAIL = 200
 TOKEN_FIELD = "message.token"  # noqa: S105 - a field's name
 
 
@@ -84,7 +84,7 @@ class FcmAnswer:
     def detail(self) -> str:
         """Never a value of ours: where fields are named, the message quotes what was in them."""
         said = ", ".join(self.fields) if self.fields else self.message
-        return f"HTTP {self.status} {self.code} {said}".replace("  ", " ").strip()[:LONGEST_DETAIL]
+        return f"HTTP {self.status} {self.code} {said}".replace("  ", " ").strip()[:MAX_DETAIL]
 
 
 Rule = Callable[[FcmAnswer], Outcome]

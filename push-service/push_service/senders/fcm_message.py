@@ -11,10 +11,10 @@ from datetime import datetime
 import orjson
 
 from contracts.topology import URGENT
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from templating import RenderedPush
 
-LARGEST_PAYLOAD = 4096  # bytes, keys and values; a notification that is larger is refused whole
+MAX_PAYLOAD = 4096  # bytes, keys and values; a notification that is larger is refused whole
 # What FCM and browsers' push services keep a message for at most, and refuse to be told more than
 # (firebase.google.com/docs/cloud-messaging/customize-messages/setting-message-lifespan).
 MAX_TTL_SECONDS = 28 * 24 * 3600
@@ -28,22 +28,22 @@ class FcmMessage:
     payload_bytes: int
 
 
-def fcm_message(content: RenderedPush, token: str, envelope: Envelope, *, now: float) -> FcmMessage:
+def fcm_message(content: RenderedPush, token: str, context: DeliveryContext, *, now: float) -> FcmMessage:
     """Empty texts are left out. Values of `data` are strings, as FCM demands; a link for the browser must be https there.
 
     What expires is kept for a device that is offline until then and no longer: `now` (Unix time) is the moment of sending.
     A dictionary written by orjson: models that are validated and dumped take five times as long (50 against 10 µs).
     """
-    notification_id = str(envelope.notification_id)
+    notification_id = str(context.notification_id)
     shown = _said(title=content.title, body=content.body, image=content.image)
-    data = _said(notification_id=notification_id, correlation_id=envelope.correlation_id, link=content.link)
+    data = _said(notification_id=notification_id, correlation_id=context.correlation_id, link=content.link)
     tag = {"tag": notification_id}
-    android, apns, webpush = _lifespans(envelope.expires_at, now)
+    android, apns, webpush = _lifespans(context.expires_at, now)
     message = {
         "token": token,
         "notification": shown,
         "data": data,
-        "android": {"notification": tag, **({"priority": "HIGH"} if envelope.priority >= URGENT else {}), **android},
+        "android": {"notification": tag, **({"priority": "HIGH"} if context.priority >= URGENT else {}), **android},
         "apns": {"headers": {"apns-collapse-id": notification_id, **apns}},
         "webpush": {
             "notification": tag,

@@ -19,7 +19,7 @@ from push_service.senders.watched_body import WatchedBody
 
 CONNECT_SECONDS = 5.0  # for a name's address, the connection and TLS together
 IDLE_SECONDS = 60.0  # Google's front ends keep idle connections longer: they should not be the ones to close
-LARGEST_ANSWER = 64 * 1024  # bytes; FCM's have hundreds
+MAX_ANSWER = 64 * 1024  # bytes; FCM's have hundreds
 # TimeoutError is an OSError; UnicodeError is what a host's name that cannot be one ends in.
 NO_EXCHANGE = (ClientError, HttpProcessingError, OSError, UnicodeError)
 
@@ -46,7 +46,7 @@ class NoAnswer(Failed):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """`headers` has no regard for case. `content` is what was said, cut off after LARGEST_ANSWER."""
+    """`headers` has no regard for case. `content` is what was said, cut off after MAX_ANSWER."""
 
     status: int
     headers: Mapping[str, str]
@@ -106,10 +106,10 @@ class HttpClient:
 
 async def _content(response: ClientResponse) -> bytes:
     content = await response.content.readany()
-    while len(content) <= LARGEST_ANSWER:
+    while len(content) <= MAX_ANSWER:
         more = await response.content.readany()
         if not more:
             return content
         content += more
     response.close()  # whoever says so much is not read to the end: the connection cannot be used again
-    return content[:LARGEST_ANSWER]
+    return content[:MAX_ANSWER]

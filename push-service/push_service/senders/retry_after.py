@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from email.utils import parsedate_to_datetime
 
-LONGEST_SECONDS = 3600.0  # a slip of the provider must not bury a notification
+MAX_SECONDS = 3600.0  # a slip of the provider must not bury a notification
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
@@ -13,11 +13,11 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
     if not text:
         return None
     if text.isascii() and text.isdigit():
-        return min(float(text), LONGEST_SECONDS)
+        return min(float(text), MAX_SECONDS)
     then, now = _date(text), _date(headers.get("date", ""))
     if then is None or now is None:
         return None
-    return min(max(0.0, (then - now).total_seconds()), LONGEST_SECONDS)
+    return min(max(0.0, (then - now).total_seconds()), MAX_SECONDS)
 
 
 def _date(text: str) -> datetime | None:

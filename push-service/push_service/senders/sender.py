@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from contracts.recipients import PushToken
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from delivery.outcomes import Outcome, Permanent, ProviderDown
 from templating import RenderedPush
 
@@ -13,7 +13,7 @@ class NotConfigured(Exception):
 
 
 class Sender(Protocol):
-    async def send(self, content: RenderedPush, device: PushToken, envelope: Envelope) -> Outcome:
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
         """One attempt at one device. Raises nothing."""
 
     async def check(self) -> None:
@@ -25,7 +25,7 @@ class Sender(Protocol):
 class Unconfigured:
     """Stands in for FCM in development: notifications wait, unspent, until a service account is configured."""
 
-    async def send(self, content: RenderedPush, device: PushToken, envelope: Envelope) -> Outcome:  # noqa: ARG002
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
         return ProviderDown("not_configured", "FCM_SERVICE_ACCOUNT_FILE is not set")
 
     async def check(self) -> None:
@@ -38,5 +38,5 @@ class Unconfigured:
 class Unsupported:
     """Stands for every provider that this service does not speak to yet."""
 
-    async def send(self, content: RenderedPush, device: PushToken, envelope: Envelope) -> Outcome:  # noqa: ARG002
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
         return Permanent("unsupported_provider", device.provider)

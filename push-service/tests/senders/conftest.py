@@ -11,7 +11,7 @@ from uuid import UUID
 import pytest
 
 from contracts.recipients import PushToken
-from delivery.channel import Envelope
+from delivery.channel import DeliveryContext
 from delivery.outcomes import Outcome
 from devstack.simulators.run import RunningSimulators
 from push_service.senders.fcm import FcmSender
@@ -163,8 +163,8 @@ def attempts_of(sender: FcmSender) -> Send:
         expires_at=None,
     ) -> Outcome:  # fmt: skip
         content = RenderedPush(title=title, body=body, image=image, link=link)
-        envelope = Envelope(NOTIFICATION, correlation_id, priority, expires_at)
-        return await sender.send(content, PushToken(token=token), envelope)
+        context = DeliveryContext(NOTIFICATION, correlation_id, priority, expires_at)
+        return await sender.send(content, PushToken(token=token), context)
 
     return attempt
 

@@ -11,8 +11,8 @@ from contracts.recipients import CHANNELS, Channel
 from templating.urls import app_scheme
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-LARGEST_PART = 256 * 1024  # characters; the renderer allows as many bytes
-LARGEST_VARIABLES_BYTES = 64 * 1024
+MAX_PART = 256 * 1024  # characters; the renderer allows as many bytes
+MAX_VARIABLES_BYTES = 64 * 1024
 MAX_CHANNEL_NAMES = 10
 MAX_VERSION = 2**31 - 1
 _CHANNEL_NAMES: dict[str, tuple[str, ...]] = {
@@ -33,8 +33,8 @@ def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
     """As the gateway takes them, so that a preview shows what would be sent."""
     if problems := problems_in("variables", variables):
         raise ValueError("; ".join(f"{one['field']} {one['message']}" for one in problems))
-    if len(written(variables).encode()) > LARGEST_VARIABLES_BYTES:
-        raise ValueError(f"must have at most {LARGEST_VARIABLES_BYTES} bytes as JSON")
+    if len(written(variables).encode()) > MAX_VARIABLES_BYTES:
+        raise ValueError(f"must have at most {MAX_VARIABLES_BYTES} bytes as JSON")
     return variables
 
 
@@ -59,7 +59,7 @@ Code = Annotated[
 ]
 VersionNumber = Annotated[int, Field(ge=1, le=MAX_VERSION)]
 Description = Annotated[Text, Field(max_length=2000)]
-Part = Annotated[Text, Field(max_length=LARGEST_PART)]
+Part = Annotated[Text, Field(max_length=MAX_PART)]
 Variables = Annotated[
     dict[str, Any],
     BeforeValidator(lambda given: {} if given is None or given == [] else given),

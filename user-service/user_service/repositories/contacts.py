@@ -5,8 +5,8 @@ from uuid import UUID
 
 from sqlalchemy import text
 
+from chassis.autocommit import StatementExecutor
 from chassis.rowsets import ids
-from chassis.statements import Executes
 from contracts.lookups import NO_APPLICATION
 
 # PostgreSQL writes the JSON: made of rows and models here, a user of a large group cost ten times as much.
@@ -29,7 +29,7 @@ FROM {ids("ids")} AS wanted JOIN users u USING (id)
 """)  # noqa: S608 - the columns are ours
 
 
-async def find(connection: Executes, wanted: Collection[UUID]) -> str:
+async def find(connection: StatementExecutor, wanted: Collection[UUID]) -> str:
     """A JSON object: under the id of each that there is a `contracts.lookups.UserContact`. One statement for all."""
     [row] = await connection.execute(FIND, {"ids": list(set(wanted))})
     found: str = row.users

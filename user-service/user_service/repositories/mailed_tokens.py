@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from user_service.models import MailedToken, table_of
 
 TOKENS = table_of(MailedToken)
-LARGEST_GROUP = 1_000
+MAX_GROUP = 1_000
 
 Purpose = Literal["password_reset", "verify_email", "confirm_address", "take_back_address", "address_notice"]
 
@@ -125,7 +125,7 @@ async def remove(connection: AsyncConnection, mail_id: UUID) -> None:
 
 async def remove_expired(connection: AsyncConnection) -> int:
     """How many were never mailed. Not those that somebody has in hand."""
-    old = select(TOKENS.c.id).where(TOKENS.c.expires_at <= func.now()).limit(LARGEST_GROUP)
+    old = select(TOKENS.c.id).where(TOKENS.c.expires_at <= func.now()).limit(MAX_GROUP)
     statement = TOKENS.delete().where(TOKENS.c.id.in_(old.with_for_update(skip_locked=True)))
     rows = await connection.execute(statement.returning(TOKENS.c.mail_due_at))
     return sum(row.mail_due_at is not None for row in rows)

@@ -11,7 +11,7 @@ from chassis.audit import Acting
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Admin
-from user_service.dependencies import Parts
+from user_service.dependencies import Services
 from user_service.errors import ApiKeyNotFound, ApplicationNotFound
 from user_service.repositories.api_keys import StoredApiKey
 from user_service.schemas.api_keys import ApiKeyRequest, ApiKeyView, NewApiKeyView, Rotation
@@ -28,7 +28,7 @@ router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
     summary="Make an API key",
     responses=refusals(ApplicationNotFound),
 )
-async def make_api_key(given: ApiKeyRequest, admin: Admin, actor: Acting, parts: Parts) -> Response:
+async def make_api_key(given: ApiKeyRequest, admin: Admin, actor: Acting, parts: Services) -> Response:
     """`data.key` is shown this once; send it as `X-API-Key` or as a bearer token. It belongs to the application that is
     named, or to a new one."""
     return _shown_once(*await parts.api_keys.make(admin, given, actor))
@@ -43,7 +43,7 @@ async def make_api_key(given: ApiKeyRequest, admin: Admin, actor: Acting, parts:
     responses=refusals(ApiKeyNotFound),
 )
 async def rotate_api_key(
-    key_id: UUID, admin: Admin, actor: Acting, parts: Parts, given: Rotation | None = None
+    key_id: UUID, admin: Admin, actor: Acting, parts: Services, given: Rotation | None = None
 ) -> Response:
     """A new key with the same application, name and scopes. The old one stays good for a while, a day if nothing is said."""
     overlap = timedelta(seconds=(given or Rotation()).overlap_seconds)
@@ -56,7 +56,7 @@ def _shown_once(stored: StoredApiKey, key: str) -> Response:
 
 
 @router.get("", response_model=Page[ApiKeyView], summary="List API keys")
-async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], parts: Parts) -> Response:
+async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], parts: Services) -> Response:
     """Newest first."""
     keys, total = await parts.api_keys.page(application_id=query.application_id, limit=query.limit, offset=query.offset)
     return answer([ApiKeyView.of(key) for key in keys], meta=Meta.of(total, limit=query.limit, page=query.page))
@@ -65,7 +65,7 @@ async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], 
 @router.delete(
     "/{key_id}", response_model=Envelope[None], summary="Revoke an API key", responses=refusals(ApiKeyNotFound)
 )
-async def revoke_api_key(key_id: UUID, _admin: Admin, actor: Acting, parts: Parts) -> Response:
+async def revoke_api_key(key_id: UUID, _admin: Admin, actor: Acting, parts: Services) -> Response:
     """It opens nothing from now on; in other services, within seconds."""
     await parts.api_keys.revoke(key_id, actor)
     return answer(message="API key revoked")

@@ -10,7 +10,7 @@ from chassis.audit import Acting
 from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Admin, require_admin
-from user_service.dependencies import Parts
+from user_service.dependencies import Services
 from user_service.errors import ApplicationNotFound, SenderDomainNotAllowed
 from user_service.schemas.applications import ApplicationChange, ApplicationView, NewApplication
 from user_service.schemas.lists import PageQuery
@@ -28,14 +28,14 @@ NOT_FOUND = refusals(ApplicationNotFound)
     summary="Make an application",
     responses=refusals(SenderDomainNotAllowed),
 )
-async def make_application(given: NewApplication, admin: Admin, actor: Acting, parts: Parts) -> Response:
+async def make_application(given: NewApplication, admin: Admin, actor: Acting, parts: Services) -> Response:
     """What it sends is its own: it alone sees, cancels and retries it, with whichever of its keys."""
     made = await parts.applications.add(admin, given, actor)
     return answer(ApplicationView.of(made), "Application made", status=201)
 
 
 @router.get("", response_model=Page[ApplicationView], summary="List applications")
-async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()], parts: Parts) -> Response:
+async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()], parts: Services) -> Response:
     """Newest first."""
     found, total = await parts.applications.page(limit=query.limit, offset=query.offset)
     return answer([ApplicationView.of(one) for one in found], meta=Meta.of(total, limit=query.limit, page=query.page))
@@ -48,7 +48,7 @@ async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()],
     responses=NOT_FOUND,
     dependencies=OF_ADMINS,
 )
-async def get_application(application_id: UUID, parts: Parts) -> Response:
+async def get_application(application_id: UUID, parts: Services) -> Response:
     """For administrators."""
     return answer(ApplicationView.of(await parts.applications.find(application_id)))
 
@@ -61,7 +61,9 @@ async def get_application(application_id: UUID, parts: Parts) -> Response:
     responses=refusals(ApplicationNotFound, SenderDomainNotAllowed),
     dependencies=OF_ADMINS,
 )
-async def change_application(application_id: UUID, given: ApplicationChange, actor: Acting, parts: Parts) -> Response:
+async def change_application(
+    application_id: UUID, given: ApplicationChange, actor: Acting, parts: Services
+) -> Response:
     """Its limit, its channels, its sender, whether it is disabled; in other services within seconds."""
     changed = await parts.applications.change(application_id, given, actor)
     return answer(ApplicationView.of(changed), "Application changed")
@@ -74,7 +76,7 @@ async def change_application(application_id: UUID, given: ApplicationChange, act
     responses=NOT_FOUND,
     dependencies=OF_ADMINS,
 )
-async def delete_application(application_id: UUID, actor: Acting, parts: Parts) -> Response:
+async def delete_application(application_id: UUID, actor: Acting, parts: Services) -> Response:
     """With its keys. What it sent stays for administrators to see; its contacts get nothing from other applications."""
     await parts.applications.remove(application_id, actor)
     return answer(message="Application deleted")

@@ -9,7 +9,7 @@ from chassis.audit import Acting, Stranger
 from chassis.envelope import Envelope, answer
 from chassis.errors import Unauthorized, Unavailable
 from chassis.openapi.refusals import refusals
-from user_service.dependencies import Parts, UserClaims
+from user_service.dependencies import Services, UserClaims
 from user_service.errors import (
     HashingBusy,
     InvalidRefreshToken,
@@ -31,7 +31,7 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
     summary="Log in",
     responses=refusals(WrongCredentials, TotpRequired, WrongTotp, TooManyLogins, HashingBusy, Unavailable),
 )
-async def log_in(given: LoginRequest, stranger: Stranger, parts: Parts) -> Response:
+async def log_in(given: LoginRequest, stranger: Stranger, parts: Services) -> Response:
     """One answer for an unknown address and for a wrong password. Ten failures in 15 minutes close an account for a while.
     Who has a second factor sends a code in `totp`; without it a right password is answered 401 `totp_required`."""
     login = await parts.logins.log_in(given.email, given.password, given.totp, stranger)
@@ -52,7 +52,7 @@ async def log_in(given: LoginRequest, stranger: Stranger, parts: Parts) -> Respo
     summary="Get new tokens",
     responses=refusals(InvalidRefreshToken, Unavailable),
 )
-async def refresh(given: RefreshRequest, stranger: Stranger, parts: Parts) -> Response:
+async def refresh(given: RefreshRequest, stranger: Stranger, parts: Services) -> Response:
     """A refresh token works once. One that was used before ends its session: somebody has a copy."""
     tokens = await parts.sessions.refresh(given.refresh_token, stranger)
     view = TokensView(
@@ -62,14 +62,14 @@ async def refresh(given: RefreshRequest, stranger: Stranger, parts: Parts) -> Re
 
 
 @router.post("/logout", response_model=Envelope[None], summary="Log out")
-async def log_out(claims: UserClaims, actor: Acting, parts: Parts, given: LogoutRequest | None = None) -> Response:
+async def log_out(claims: UserClaims, actor: Acting, parts: Services, given: LogoutRequest | None = None) -> Response:
     """Ends the session: its refresh tokens and this access token are no longer good."""
     await parts.sessions.log_out(claims, given.refresh_token if given else None, actor)
     return answer(message="Logged out")
 
 
 @router.get("/me", operation_id="get_current_user", response_model=Envelope[UserView], summary="Who am I")
-async def me(claims: UserClaims, parts: Parts) -> Response:
+async def me(claims: UserClaims, parts: Services) -> Response:
     """The user of the access token. API keys are no users."""
     try:
         user = await parts.users.find(UUID(claims.subject))

@@ -8,7 +8,7 @@ from starlette.responses import Response
 from chassis.envelope import Envelope, answer
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller, require
-from user_service.dependencies import Parts
+from user_service.dependencies import Services
 from user_service.errors import ErasureNotFound
 from user_service.schemas.erasures import ErasureView
 
@@ -22,6 +22,6 @@ router = APIRouter(prefix="/api/v1/erasures", tags=["users"])
     responses=refusals(ErasureNotFound),
     dependencies=[Depends(require("users:read"))],
 )
-async def get_erasure(erasure_id: UUID, caller: Caller, parts: Parts) -> Response:
+async def get_erasure(erasure_id: UUID, caller: Caller, parts: Services) -> Response:
     """Deleting a user names it. For administrators, and keys with `users:read` of the application whose contact it was."""
     return answer(ErasureView.of(await parts.erasures.find(erasure_id, caller)))

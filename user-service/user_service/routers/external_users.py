@@ -7,7 +7,7 @@ from chassis.audit import Acting
 from chassis.envelope import Envelope, answer, counted
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller
-from user_service.dependencies import Parts
+from user_service.dependencies import Services
 from user_service.errors import TooManyPushTokens, UserNotFound
 from user_service.schemas.external_users import BulkRequest, ContactRequest, WrittenContactView
 from user_service.schemas.fields import ExternalId
@@ -23,7 +23,7 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
     summary="Get a contact",
     responses=refusals(UserNotFound),
 )
-async def get_contact(external_id: ExternalId, caller: Caller, parts: Parts) -> Response:
+async def get_contact(external_id: ExternalId, caller: Caller, parts: Services) -> Response:
     """For the application whose it is, with `users:read`."""
     return answer(UserView.of(await parts.external_users.find(caller, external_id)))
 
@@ -36,7 +36,7 @@ async def get_contact(external_id: ExternalId, caller: Caller, parts: Parts) -> 
     responses={201: {"model": Envelope[UserView], "description": "It is new"}, **refusals(TooManyPushTokens)},
 )
 async def put_contact(
-    external_id: ExternalId, given: ContactRequest, caller: Caller, actor: Acting, parts: Parts
+    external_id: ExternalId, given: ContactRequest, caller: Caller, actor: Acting, parts: Services
 ) -> Response:
     """For applications, with `users:write`: somebody without a password, who receives. Whoever has claimed an account decides
     about its address."""
@@ -51,7 +51,7 @@ async def put_contact(
     response_model=Envelope[list[WrittenContactView]],
     summary="Add or change up to 1,000 contacts",
 )
-async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, parts: Parts) -> Response:
+async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, parts: Services) -> Response:
     """As one by one, without devices. All of them are written, or none."""
     written = await parts.external_users.put_many(caller, given.contacts, actor)
     return answer([WrittenContactView.of(one) for one in written], counted(len(written), "contact"))

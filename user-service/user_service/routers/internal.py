@@ -8,21 +8,21 @@ from starlette.responses import Response
 
 from chassis.audit import Actor
 from chassis.envelope import answer
+from chassis.fast_routes import model_of
 from chassis.security import calling_service
-from chassis.straight import model_of
 from contracts.lookups import API_GATEWAY, API_KEY_READERS, EMAIL_SERVICE, PUSH_SERVICE, UserQuestion
-from user_service.dependencies import Parts, services
+from user_service.dependencies import Services, services
 from user_service.errors import PushTokenNotFound
 from user_service.schemas.internal import ApiKeyHash, DeadPushToken
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 # What is asked most often goes past FastAPI's own steps (ADR 9): these check the service's token themselves.
-straight = APIRouter(prefix="/internal", include_in_schema=False)
+fast_routes = APIRouter(prefix="/internal", include_in_schema=False)
 
 by_readers = calling_service(API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE)
 
 
-@straight.post("/users/find")
+@fast_routes.post("/users/find")
 async def find_contacts(request: Request) -> Response:
     """`contracts.lookups.UserFindings`."""
     await by_readers(request)
@@ -32,7 +32,7 @@ async def find_contacts(request: Request) -> Response:
 
 
 @router.get("/users/{user_id}", dependencies=[Depends(by_readers)])
-async def contact(user_id: UUID, parts: Parts) -> Response:
+async def contact(user_id: UUID, parts: Services) -> Response:
     """`contracts.lookups.UserContact`. For gateways and workers of the release before `POST /internal/users/find`: they would
     take a 404 for a user that is gone. It goes with the next release.
     """
@@ -40,13 +40,13 @@ async def contact(user_id: UUID, parts: Parts) -> Response:
 
 
 @router.post("/api-keys/find", dependencies=[Depends(calling_service(*API_KEY_READERS))])
-async def find_api_key(given: ApiKeyHash, parts: Parts) -> Response:
+async def find_api_key(given: ApiKeyHash, parts: Services) -> Response:
     """`contracts.lookups.ApiKeyInfo`."""
     return answer(await parts.api_keys.info(given.hash))
 
 
 @router.post("/users/{user_id}/push-tokens/remove", dependencies=[Depends(calling_service(PUSH_SERVICE))])
-async def remove_dead_token(user_id: UUID, given: DeadPushToken, parts: Parts) -> Response:
+async def remove_dead_token(user_id: UUID, given: DeadPushToken, parts: Services) -> Response:
     """From a push worker whose provider called the token dead. A second worker's same word is as good as the first."""
     try:
         await parts.push_tokens.remove(user_id, given.token, Actor(f"service:{PUSH_SERVICE}"))

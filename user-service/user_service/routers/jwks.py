@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from chassis.errors import Unavailable
 from chassis.openapi.refusals import refusals
-from user_service.dependencies import Parts
+from user_service.dependencies import Services
 from user_service.schemas.examples import shown
 
 router = APIRouter(tags=["auth"])
@@ -48,7 +48,7 @@ class KeySet(BaseModel):
     summary="Public keys of access tokens",
     responses=refusals(Unavailable),
 )
-async def key_set(parts: Parts) -> Response:
+async def key_set(parts: Services) -> Response:
     """As RFC 7517 has it, without the envelope."""
     document = await parts.signing_keys.document()
     return Response(document, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from chassis.audit import Acting
 from chassis.envelope import Envelope, answer
 from chassis.openapi.refusals import refusals
-from user_service.dependencies import Parts, ReadableUser, WritableUser
+from user_service.dependencies import ReadableUser, Services, WritableUser
 from user_service.errors import UserNotFound
 from user_service.repositories.users import StoredUser
 from user_service.schemas.users import PreferencesChange, PreferencesView
@@ -22,7 +22,7 @@ async def get_preferences(user: ReadableUser) -> Response:
 
 
 @router.put("", response_model=Envelope[PreferencesView], summary="Set both preferences", responses=REFUSALS)
-async def set_preferences(user: WritableUser, given: PreferencesView, actor: Acting, parts: Parts) -> Response:
+async def set_preferences(user: WritableUser, given: PreferencesView, actor: Acting, parts: Services) -> Response:
     """Honoured from the next sending on."""
     change = PreferencesChange(email=given.email, push=given.push)
     return answer(_view(await parts.users.set_preferences(user.id, change, actor)), "Preferences updated")
@@ -35,7 +35,7 @@ async def set_preferences(user: WritableUser, given: PreferencesView, actor: Act
     summary="Change a preference",
     responses=REFUSALS,
 )
-async def change_preferences(user: WritableUser, given: PreferencesChange, actor: Acting, parts: Parts) -> Response:
+async def change_preferences(user: WritableUser, given: PreferencesChange, actor: Acting, parts: Services) -> Response:
     """What is left out stays as it is. Honoured from the next sending on."""
     return answer(_view(await parts.users.set_preferences(user.id, given, actor)), "Preferences updated")
 

@@ -10,7 +10,7 @@ from chassis.audit import Acting
 from chassis.envelope import Envelope, answer
 from chassis.errors import field_error
 from chassis.openapi.refusals import refusals
-from user_service.dependencies import Parts, ReadableUser, WritableUser
+from user_service.dependencies import ReadableUser, Services, WritableUser
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.schemas.lists import PushTokenQuery
 from user_service.schemas.push_tokens import (
@@ -29,7 +29,7 @@ WRITE_REFUSALS = refusals(UserNotFound, TooManyPushTokens)
 @router.get(
     "/push-tokens", response_model=Envelope[list[PushTokenView]], summary="List push tokens", responses=REFUSALS
 )
-async def list_push_tokens(user: ReadableUser, parts: Parts) -> Response:
+async def list_push_tokens(user: ReadableUser, parts: Services) -> Response:
     """Oldest first, at most 20."""
     return answer([PushTokenView.of(token) for token in await parts.push_tokens.of_user(user.id)])
 
@@ -41,7 +41,7 @@ async def list_push_tokens(user: ReadableUser, parts: Parts) -> Response:
     summary="Add a push token",
     responses={200: {"model": Envelope[PushTokenView], "description": "It was there already"}, **WRITE_REFUSALS},
 )
-async def add_push_token(user: WritableUser, given: PushTokenAddition, actor: Acting, parts: Parts) -> Response:
+async def add_push_token(user: WritableUser, given: PushTokenAddition, actor: Acting, parts: Services) -> Response:
     """One device more, at most 20. A token that is there already is answered with 200; one that was somebody else's is no
     longer: a device is one user's.
     """
@@ -60,7 +60,7 @@ async def remove_push_token(
     user: WritableUser,
     query: Annotated[PushTokenQuery, Query()],
     actor: Acting,
-    parts: Parts,
+    parts: Services,
     given: PushTokenRemoval | None = None,
 ) -> Response:
     """Named in the body or in the query."""
@@ -77,7 +77,7 @@ async def remove_push_token(
     summary="Remove a push token by its id",
     responses=REMOVAL_REFUSALS,
 )
-async def remove_push_token_by_id(user: WritableUser, token_id: UUID, actor: Acting, parts: Parts) -> Response:
+async def remove_push_token_by_id(user: WritableUser, token_id: UUID, actor: Acting, parts: Services) -> Response:
     """Nothing is sent there from now on."""
     await parts.push_tokens.remove_by_id(user.id, token_id, actor)
     return answer(message="Push token removed")
@@ -89,7 +89,9 @@ async def remove_push_token_by_id(user: WritableUser, token_id: UUID, actor: Act
     summary="Replace the FCM token",
     responses=WRITE_REFUSALS,
 )
-async def replace_push_token(user: WritableUser, given: PushTokenReplacement, actor: Acting, parts: Parts) -> Response:
+async def replace_push_token(
+    user: WritableUser, given: PushTokenReplacement, actor: Acting, parts: Services
+) -> Response:
     """The given FCM token takes the place of all others; null removes them. Answers with the devices there are then."""
     await parts.push_tokens.replace(user.id, given, actor)
     tokens = await parts.push_tokens.of_user(user.id)

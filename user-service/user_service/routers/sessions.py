@@ -9,7 +9,7 @@ from chassis.audit import Acting
 from chassis.envelope import Envelope, answer, counted
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller
-from user_service.dependencies import Parts, WritableUser, user_claims
+from user_service.dependencies import Services, WritableUser, user_claims
 from user_service.errors import SessionNotFound, UserNotFound
 from user_service.schemas.sessions import SessionView
 
@@ -17,7 +17,7 @@ router = APIRouter(prefix="/api/v1/users/{user_id}/sessions", tags=["sessions"])
 
 
 @router.get("", response_model=Envelope[list[SessionView]], summary="List sessions", responses=refusals(UserNotFound))
-async def list_sessions(user: WritableUser, request: Request, caller: Caller, parts: Parts) -> Response:
+async def list_sessions(user: WritableUser, request: Request, caller: Caller, parts: Services) -> Response:
     """Where the user is logged in, the newest login first; fifty at most."""
     current = (await user_claims(request, caller, parts)).session_id if caller.kind == "user" else None
     return answer([SessionView.of(one, current) for one in await parts.sessions.of_user(user.id)])
@@ -29,13 +29,13 @@ async def list_sessions(user: WritableUser, request: Request, caller: Caller, pa
     summary="End a session",
     responses=refusals(UserNotFound, SessionNotFound),
 )
-async def end_session(user: WritableUser, session_id: UUID, actor: Acting, parts: Parts) -> Response:
+async def end_session(user: WritableUser, session_id: UUID, actor: Acting, parts: Services) -> Response:
     """Everything that it gave out is refused, in other services within seconds."""
     await parts.sessions.end_one(user.id, session_id, actor)
     return answer(message="Session ended")
 
 
 @router.delete("", response_model=Envelope[None], summary="End every session", responses=refusals(UserNotFound))
-async def end_sessions(user: WritableUser, actor: Acting, parts: Parts) -> Response:
+async def end_sessions(user: WritableUser, actor: Acting, parts: Services) -> Response:
     """The one of this request as well."""
     return answer(message=f"{counted(await parts.sessions.end_every(user.id, actor), 'session')} ended")

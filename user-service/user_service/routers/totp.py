@@ -10,7 +10,7 @@ from chassis.envelope import Envelope, answer
 from chassis.errors import Forbidden
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller
-from user_service.dependencies import Parts, UserClaims, WritableUser
+from user_service.dependencies import Services, UserClaims, WritableUser
 from user_service.errors import (
     CurrentPasswordWrong,
     CurrentTotpWrong,
@@ -34,7 +34,7 @@ router = APIRouter(prefix="/api/v1/users/{user_id}/totp", tags=["auth"])
     summary="Set up one's second factor",
     responses=refusals(UserNotFound, CurrentPasswordWrong, TooManyLogins, TotpEnabled, HashingBusy),
 )
-async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, parts: Parts) -> Response:
+async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, parts: Services) -> Response:
     """For administrators, of themselves. It is asked for at logins once it is confirmed; setting up again before that makes
     another secret."""
     if not is_self(caller, user.id):
@@ -51,7 +51,7 @@ async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, pa
     responses=refusals(UserNotFound, TotpNotSetUp, TotpEnabled, CurrentTotpWrong, TooManyLogins),
 )
 async def confirm_totp(
-    user: WritableUser, given: TotpConfirmation, caller: Caller, claims: UserClaims, actor: Acting, parts: Parts
+    user: WritableUser, given: TotpConfirmation, caller: Caller, claims: UserClaims, actor: Acting, parts: Services
 ) -> Response:
     """From now on logins need a code. Gives ten recovery codes, once. One's other sessions end; where administrators need a
     second factor, refresh this one to act as such."""
@@ -70,7 +70,7 @@ async def confirm_totp(
     responses=refusals(UserNotFound, TotpNotSetUp, CurrentPasswordWrong, CurrentTotpWrong, TooManyLogins, HashingBusy),
 )
 async def remove_totp(
-    user: WritableUser, caller: Caller, actor: Acting, parts: Parts, given: TotpRemoval | None = None
+    user: WritableUser, caller: Caller, actor: Acting, parts: Services, given: TotpRemoval | None = None
 ) -> Response:
     """One's own with `current_password` and a code. Another administrator's without: that user's sessions end."""
     if is_self(caller, user.id):

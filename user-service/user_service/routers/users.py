@@ -12,7 +12,7 @@ from chassis.errors import DependencyUnavailable, Forbidden, Unauthorized, Unava
 from chassis.openapi.refusals import refusals
 from chassis.security import Caller, authenticate, require, require_admin
 from contracts.addresses import address_key
-from user_service.dependencies import Parts, ReadableUser, SigningUp, WritableUser, shows_credential
+from user_service.dependencies import ReadableUser, Services, SigningUp, WritableUser, shows_credential
 from user_service.errors import (
     CurrentPasswordWrong,
     EmailTaken,
@@ -40,7 +40,7 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
     summary="Sign up, or add a contact",
     responses=refusals(Unauthorized, Forbidden, EmailTaken, ExternalIdTaken, HashingBusy, Unavailable),
 )
-async def sign_up(actor: SigningUp, given: SignUp, parts: Parts, request: Request) -> Response:
+async def sign_up(actor: SigningUp, given: SignUp, parts: Services, request: Request) -> Response:
     """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION). A mail
     asks to confirm the address; nothing waits for it.
 
@@ -64,7 +64,7 @@ async def sign_up(actor: SigningUp, given: SignUp, parts: Parts, request: Reques
     summary="List users",
     dependencies=[Depends(require("users:read"))],
 )
-async def list_users(query: Annotated[UsersQuery, Query()], caller: Caller, parts: Parts) -> Response:
+async def list_users(query: Annotated[UsersQuery, Query()], caller: Caller, parts: Services) -> Response:
     """Oldest first. For administrators and keys with `users:read`, which do not see other applications' contacts."""
     wanted = UserFilter(
         seen_by=None if caller.is_admin else UUID(caller.application_id or caller.subject),
@@ -93,7 +93,9 @@ CHANGE_REFUSALS = refusals(
     summary="Change a user",
     responses=CHANGE_REFUSALS,
 )
-async def change_user(user: WritableUser, given: UserChange, caller: Caller, actor: Acting, parts: Parts) -> Response:
+async def change_user(
+    user: WritableUser, given: UserChange, caller: Caller, actor: Acting, parts: Services
+) -> Response:
     """What is left out stays as it is. A new address or password of one's own needs `current_password`; a new password ends
     every session. A new address of one's own is `pending_email` until the token that is mailed there comes back."""
     return _changed(await parts.changer.change(caller, user, given, actor))
@@ -101,7 +103,7 @@ async def change_user(user: WritableUser, given: UserChange, caller: Caller, act
 
 @router.put("/{user_id}", response_model=Envelope[UserView], summary="Replace a user's data", responses=CHANGE_REFUSALS)
 async def replace_user(
-    user: WritableUser, given: UserReplacement, caller: Caller, actor: Acting, parts: Parts
+    user: WritableUser, given: UserReplacement, caller: Caller, actor: Acting, parts: Services
 ) -> Response:
     """Like PATCH, but `name` and `email` must be given."""
     return _changed(await parts.changer.change(caller, user, given, actor))
@@ -121,7 +123,7 @@ def _changed(user: StoredUser) -> Response:
     responses=refusals(UserNotFound, LastAdministrator),
     dependencies=[Depends(require_admin)],
 )
-async def disable_user(user: WritableUser, actor: Acting, parts: Parts) -> Response:
+async def disable_user(user: WritableUser, actor: Acting, parts: Services) -> Response:
     """For administrators. Ends every session; logging in and the user's API keys are refused until the user is enabled."""
     return answer(UserView.of(await parts.users.disable(user.id, actor)), "User disabled")
 
@@ -133,7 +135,7 @@ async def disable_user(user: WritableUser, actor: Acting, parts: Parts) -> Respo
     responses=refusals(UserNotFound),
     dependencies=[Depends(require_admin)],
 )
-async def enable_user(user: WritableUser, actor: Acting, parts: Parts) -> Response:
+async def enable_user(user: WritableUser, actor: Acting, parts: Services) -> Response:
     """For administrators."""
     return answer(UserView.of(await parts.users.enable(user.id, actor)), "User enabled")
 
@@ -144,7 +146,7 @@ async def enable_user(user: WritableUser, actor: Acting, parts: Parts) -> Respon
     summary="Delete a user",
     responses=refusals(UserNotFound, LastAdministrator),
 )
-async def delete_user(user: WritableUser, actor: Acting, parts: Parts) -> Response:
+async def delete_user(user: WritableUser, actor: Acting, parts: Services) -> Response:
     """For good, with devices, sessions and API keys. What other services keep about the user is erased from then on: what is
     scheduled is cancelled, and of what was sent only counts and times stay. The answer is the receipt, which
     `GET /api/v1/erasures/{id}` tells anew."""
@@ -159,7 +161,7 @@ async def delete_user(user: WritableUser, actor: Acting, parts: Parts) -> Respon
     responses=refusals(UserNotFound, DependencyUnavailable),
 )
 async def export_user(
-    user: ReadableUser, query: Annotated[ExportQuery, Query()], caller: Caller, actor: Acting, parts: Parts
+    user: ReadableUser, query: Annotated[ExportQuery, Query()], caller: Caller, actor: Acting, parts: Services
 ) -> Response:
     """For the user and administrators; for keys with `users:read` what their application sent to a contact of its own."""
     export = await parts.exports.export(user, caller, actor, cursor=query.cursor, limit=query.limit)

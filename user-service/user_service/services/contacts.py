@@ -30,7 +30,7 @@ class Contacts:
 
     async def find_many(self, user_ids: Collection[UUID]) -> str:
         """A JSON object with those of them that there are, by id."""
-        async with self._database.each() as connection:
+        async with self._database.autocommit() as connection:
             return await contacts.find(connection, user_ids)
 
     async def changed(self, *user_ids: UUID) -> None:

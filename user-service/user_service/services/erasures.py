@@ -28,7 +28,7 @@ log = structlog.get_logger()
 LEASE = timedelta(seconds=15)
 # Longer than any copy of a user that somebody may still accept or send by: what is erased later than that stays erased.
 SETTLED = timedelta(seconds=30)
-LONGEST_PAUSE = timedelta(minutes=5)
+MAX_PAUSE = timedelta(minutes=5)
 _PROGRESS = TypeAdapter(Envelope[ErasureProgress])
 
 
@@ -92,7 +92,7 @@ class Erasures:
         """Short while it is at work; else the longer it lasts, the rarer: what is open may wait for a provider for hours."""
         if not progress.finished:
             return timedelta(seconds=1)
-        return max(self._settled - age, min(age / 4, LONGEST_PAUSE), timedelta(seconds=1))
+        return max(self._settled - age, min(age / 4, MAX_PAUSE), timedelta(seconds=1))
 
 
 def _was_contact_of(erasure: StoredErasure, caller: Identity) -> bool:

@@ -22,13 +22,13 @@ from chassis.audit.actor import Actor
 from chassis.audit.events import NO_CHANGE, AuditEvent, AuditFindings, AuditQuestion, Change, Personal
 from chassis.correlation import correlation_id
 from chassis.database import Database
-from chassis.loops import repeat
+from chassis.periodic import repeat
 
 log = structlog.get_logger()
 
 COUNTED_AT_MOST = 10_000
 FINGERPRINT_CHARACTERS = 16
-LARGEST_GROUP = 1_000
+MAX_GROUP = 1_000
 SWEEP_SECONDS = 600.0
 
 
@@ -117,7 +117,7 @@ class AuditTrail:
         """A group of the oldest: how many. Replicas pass over each other's."""
         ids = self._table.c.id
         bound = UUID(int=int(occurred_before.timestamp() * 1000) << 80)  # RFC 9562, 5.7: milliseconds come first
-        old = select(ids).where(ids < bound).order_by(ids).limit(LARGEST_GROUP).with_for_update(skip_locked=True)
+        old = select(ids).where(ids < bound).order_by(ids).limit(MAX_GROUP).with_for_update(skip_locked=True)
         return (await connection.execute(self._table.delete().where(ids.in_(old)))).rowcount
 
     def _plain(self, values: Mapping[str, object]) -> dict[str, object]:

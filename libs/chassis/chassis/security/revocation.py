@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from chassis.groupcommit import GroupCommit
+from chassis.batcher import Batcher
 from chassis.redis_client import OptionalRedis, RedisAway
 from chassis.ttl_memory import TtlMemory
 
@@ -29,7 +29,7 @@ class RevokedTokens:
         self._wall_clock = wall_clock
         self._revoked: TtlMemory[str, bool] = TtlMemory(REMEMBERED, REVOKED_SECONDS, clock)
         self._good: TtlMemory[str, bool] = TtlMemory(REMEMBERED, FRESH_SECONDS, clock)
-        self._group: GroupCommit[str, bool] = GroupCommit(self._ask)
+        self._group: Batcher[str, bool] = Batcher(self._ask)
 
     async def revoke(self, untils: Mapping[str, float]) -> bool:
         """Revokes each, which is good until then (seconds since 1970). False: Redis could not be told, and other processes

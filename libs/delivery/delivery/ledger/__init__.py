@@ -3,31 +3,31 @@
 from delivery.ledger.book import Ledger
 from delivery.ledger.reencrypting import personal_deliveries
 from delivery.ledger.repository import (
+    AlreadyFinished,
     Claim,
     Claimed,
-    Closed,
-    InOtherHands,
+    ClaimResult,
     LedgerRepository,
     NotADelivery,
+    NotOwned,
     Owned,
     Recorded,
-    Standing,
     ToRequeue,
 )
 from delivery.ledger.tables import LedgerTables, ledger_tables
 
 __all__ = [
+    "AlreadyFinished",
     "Claim",
+    "ClaimResult",
     "Claimed",
-    "Closed",
-    "InOtherHands",
     "Ledger",
     "LedgerRepository",
     "LedgerTables",
     "NotADelivery",
+    "NotOwned",
     "Owned",
     "Recorded",
-    "Standing",
     "ToRequeue",
     "ledger_tables",
     "personal_deliveries",

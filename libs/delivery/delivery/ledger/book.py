@@ -5,19 +5,19 @@ from datetime import datetime
 from itertools import islice
 from uuid import UUID
 
+from chassis.batcher import Batcher, rounds
 from chassis.database import Database
-from chassis.groupcommit import GroupCommit, rounds
 from contracts.erasing import LedgerErasure
 from contracts.lookups import LedgerTotals
 from contracts.topology import URGENT
 from delivery.ledger.repository import (
+    AlreadyFinished,
     Claim,
-    Closed,
-    InOtherHands,
+    ClaimResult,
     LedgerRepository,
+    NotOwned,
     Owned,
     Recorded,
-    Standing,
     ToRequeue,
 )
 
@@ -32,17 +32,17 @@ class Ledger:
     def __init__(self, database: Database, repository: LedgerRepository) -> None:
         self._database = database
         self._repository = repository
-        self._claims: GroupCommit[Sequence[Claim], list[Standing]] = GroupCommit(
+        self._claims: Batcher[Sequence[Claim], list[ClaimResult]] = Batcher(
             self._claim_all, size=len, pause_seconds=BEFORE_SECONDS
         )
-        self._results: GroupCommit[Recorded, bool] = GroupCommit(self._record_all, pause_seconds=AFTER_SECONDS)
+        self._results: Batcher[Recorded, bool] = Batcher(self._record_all, pause_seconds=AFTER_SECONDS)
 
-    def claim(self, claims: Sequence[Claim]) -> Awaitable[list[Standing]]:
+    def claim(self, claims: Sequence[Claim]) -> Awaitable[list[ClaimResult]]:
         """All of one notification, at once: what becomes of its recipients is decided in one commit.
 
         What is claimed is about to be sent: after the commit the provider may be called.
         """
-        return self._claims.submit(claims, express=claims[0].priority >= URGENT)
+        return self._claims.submit(claims, urgent=claims[0].priority >= URGENT)
 
     async def record(self, result: Recorded) -> bool:
         """Committed before the message is acknowledged. False: it was not ours any more."""
@@ -69,7 +69,7 @@ class Ledger:
 
     async def handed_over(self, ids: Sequence[UUID]) -> None:
         """The broker confirmed these: they are in its queue until a worker takes them, or it loses them."""
-        async with self._database.each() as connection:
+        async with self._database.autocommit() as connection:
             await self._repository.handed_over(connection, ids)
 
     async def redrive_lost(self, passed: Mapping[int, datetime | None], *, grace_seconds: float, largest: int) -> int:
@@ -77,9 +77,9 @@ class Ledger:
         async with self._database.begin() as connection:
             return await self._repository.redrive_lost(connection, passed, grace_seconds=grace_seconds, largest=largest)
 
-    async def standings(self, notification_ids: Sequence[UUID]) -> dict[UUID, dict[str, Closed | InOtherHands]]:
+    async def standings(self, notification_ids: Sequence[UUID]) -> dict[UUID, dict[str, AlreadyFinished | NotOwned]]:
         """Every delivery of these notifications, by recipient."""
-        async with self._database.each() as connection:
+        async with self._database.autocommit() as connection:
             return await self._repository.standings(connection, notification_ids)
 
     async def has(self, notification_id: UUID, replay: int) -> bool:
@@ -108,7 +108,7 @@ class Ledger:
 
     async def beat(self, *, silence_seconds: float) -> None:
         """This worker is alive, and counts as dead once it has been silent for so long."""
-        async with self._database.each() as connection:
+        async with self._database.autocommit() as connection:
             await self._repository.beat(connection, silence_seconds=silence_seconds)
 
     async def close(self) -> None:
@@ -118,10 +118,10 @@ class Ledger:
         async with self._database.begin() as connection:
             await self._repository.leave(connection)
 
-    async def _claim_all(self, groups: Sequence[Sequence[Claim]]) -> list[list[Standing]]:
+    async def _claim_all(self, groups: Sequence[Sequence[Claim]]) -> list[list[ClaimResult]]:
         """In rounds: the same message may be in hand twice, and a statement may touch a row once."""
-        standings: dict[int, list[Standing]] = {}
-        async with self._database.each() as connection:
+        standings: dict[int, list[ClaimResult]] = {}
+        async with self._database.autocommit() as connection:
             for places in rounds(groups, key=lambda claims: claims[0].notification_id):
                 claims = [claim for place in places for claim in groups[place]]
                 found = iter(await self._repository.claim(connection, claims))
@@ -129,6 +129,6 @@ class Ledger:
         return [standings[place] for place in range(len(groups))]
 
     async def _record_all(self, results: Sequence[Recorded]) -> list[bool]:
-        async with self._database.each() as connection:
+        async with self._database.autocommit() as connection:
             ours = await self._repository.record(connection, results)
         return [(result.notification_id, result.recipient) in ours for result in results]

@@ -10,9 +10,9 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.autocommit import StatementExecutor
 from chassis.data_keys import DataKeys, ValueUnreadable
-from chassis.jsons import to_json_text
-from chassis.statements import Executes
+from chassis.serialization import to_json_text
 from contracts.erasing import LedgerErasure
 from contracts.lookups import LedgerTotals
 from delivery.ledger import statements
@@ -68,7 +68,7 @@ class Claimed:
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class AlreadyFinished:
     """It has ended before, in `state`: nothing is to be sent, but the gateway may not know yet."""
 
     state: str
@@ -81,7 +81,7 @@ class Closed:
 
 
 @dataclass(frozen=True, slots=True)
-class InOtherHands:
+class NotOwned:
     """Another worker has it, or it waits for its next attempt in the ledger: not ours now."""
 
 
@@ -90,7 +90,7 @@ class NotADelivery:
     """An added device of a notification that was begun without it: nothing is sent to it."""
 
 
-Standing = Claimed | Closed | InOtherHands | NotADelivery
+ClaimResult = Claimed | AlreadyFinished | NotOwned | NotADelivery
 Key = tuple[UUID, str]
 GAPS = 2  # heartbeats come more often than this part of the silence after which a worker counts as dead
 ENDS = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
@@ -102,7 +102,7 @@ class Recorded:
 
     A `sent` of the same `replay` is taken from a worker too that has lost the delivery: the provider has it.
     `faults` counts as in `Claimed`; `refused`: it was refused for now.
-    `told_before`: the gateway has heard of an earlier deferral of this delivery (it is not stored).
+    `reported_before`: the gateway has heard of an earlier deferral of this delivery (it is not stored).
     """
 
     notification_id: UUID
@@ -118,7 +118,7 @@ class Recorded:
     detail: str | None = None
     provider_message_id: str | None = None
     delay: float = 0.0
-    told_before: bool = False
+    reported_before: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +177,7 @@ class LedgerRepository:
         self._beat = statements.for_channel(statements.BEAT, channel)
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
-    async def claim(self, connection: Executes, claims: Sequence[Claim]) -> list[Standing]:
+    async def claim(self, connection: StatementExecutor, claims: Sequence[Claim]) -> list[ClaimResult]:
         """Claims what can be claimed and says how the rest stands, in order. No key may come twice.
 
         All claims on a notification go in one call: its devices are those that the call which begins it names.
@@ -190,12 +190,12 @@ class LedgerRepository:
         for key, one in claimed.items():
             if one.contact is not None:
                 self._read_contact(key, one)
-        standings: dict[Key, Standing] = {**claimed}
+        standings: dict[Key, ClaimResult] = {**claimed}
         others = [claim for claim in claims if (claim.notification_id, claim.recipient) not in standings]
         if others:
             standings |= await self._look_at(connection, others)
         return [
-            standings.get((claim.notification_id, claim.recipient), NotADelivery() if claim.added else InOtherHands())
+            standings.get((claim.notification_id, claim.recipient), NotADelivery() if claim.added else NotOwned())
             for claim in claims
         ]
 
@@ -206,20 +206,20 @@ class LedgerRepository:
         except ValueUnreadable:
             claimed.contact, claimed.unreadable = None, True
 
-    async def _look_at(self, connection: Executes, claims: Sequence[Claim]) -> dict[Key, Standing]:
+    async def _look_at(self, connection: StatementExecutor, claims: Sequence[Claim]) -> dict[Key, ClaimResult]:
         keys = [(claim.notification_id, claim.recipient) for claim in claims]
         rows = await connection.execute(self._look, {"keys": _keys(keys)})
         return {(row.notification_id, row.recipient): self._standing(row) for row in rows}
 
     async def standings(
-        self, connection: Executes, notification_ids: Sequence[UUID]
-    ) -> dict[UUID, dict[str, Closed | InOtherHands]]:
+        self, connection: StatementExecutor, notification_ids: Sequence[UUID]
+    ) -> dict[UUID, dict[str, AlreadyFinished | NotOwned]]:
         """The deliveries of these notifications' last rounds, by recipient, and whatever was sent before."""
         rows = list(await connection.execute(self._look_all, {"ids": list(notification_ids)}))
         last: dict[UUID, int] = {}
         for row in rows:
             last[row.notification_id] = max(row.replay, last.get(row.notification_id, 0))
-        found: dict[UUID, dict[str, Closed | InOtherHands]] = {}
+        found: dict[UUID, dict[str, AlreadyFinished | NotOwned]] = {}
         for row in rows:
             if row.replay == last[row.notification_id] or row.state == "sent":
                 found.setdefault(row.notification_id, {})[row.recipient] = self._standing(row)
@@ -230,7 +230,7 @@ class LedgerRepository:
         found = await connection.execute(self._has, {"notification_id": notification_id, "replay": replay})
         return found.first() is not None
 
-    async def record(self, connection: Executes, results: Sequence[Recorded]) -> set[Key]:
+    async def record(self, connection: StatementExecutor, results: Sequence[Recorded]) -> set[Key]:
         """Those that were still ours to record, or that the provider has all the same."""
         ordered = sorted(results, key=lambda one: _order((one.notification_id, one.recipient)))
         given = [self._personal.write_result(_fields(one)) for one in ordered] if self._seals else ordered
@@ -268,7 +268,7 @@ class LedgerRepository:
         result = await connection.execute(self._let_go, {"rows": to_json_text(ordered), "owner": self.owner})
         return result.rowcount
 
-    async def handed_over(self, connection: Executes, ids: Sequence[UUID]) -> None:
+    async def handed_over(self, connection: StatementExecutor, ids: Sequence[UUID]) -> None:
         """The broker confirmed these: they are in its queue until a worker takes them, or it loses them."""
         await connection.execute(self._handed_over, {"ids": sorted(ids, key=lambda one: one.bytes)})
 
@@ -311,7 +311,7 @@ class LedgerRepository:
         rows = (await connection.execute(self._erase, {"ids": list(notification_ids)})).all()
         return LedgerErasure(deliveries=len(rows), open=sum(row.open for row in rows))
 
-    async def beat(self, connection: Executes, *, silence_seconds: float) -> None:
+    async def beat(self, connection: StatementExecutor, *, silence_seconds: float) -> None:
         """This worker is alive."""
         await connection.execute(self._beat, {"owner": self.owner, "gap": silence_seconds / GAPS})
 
@@ -319,11 +319,11 @@ class LedgerRepository:
         """This worker stops: what it may have left is taken over at once."""
         await connection.execute(self._leave, {"owner": self.owner})
 
-    def _standing(self, row: Any) -> Closed | InOtherHands:
+    def _standing(self, row: Any) -> AlreadyFinished | NotOwned:
         if row.state not in ENDS:
-            return InOtherHands()
+            return NotOwned()
         detail = self._personal.read_detail(row)
-        return Closed(
+        return AlreadyFinished(
             row.state, row.attempts, row.code, detail, row.provider_message_id, row.replay, ended_at=row.updated_at
         )
 

@@ -12,13 +12,13 @@ from aio_pika import Connection
 from aio_pika.abc import AbstractChannel
 
 from chassis.broker.base import BrokerUnavailable
-from chassis.broker.rabbit.link import Link
+from chassis.broker.rabbit.link import ManagedConnection
 from chassis.broker.rabbit.patience import within
 from chassis.broker.rabbit.topology import TopologyConflict
 
 
 class Admin:
-    def __init__(self, link: Link, *, seconds: float) -> None:
+    def __init__(self, link: ManagedConnection, *, seconds: float) -> None:
         self._link = link
         self._seconds = seconds
         self._connection: Connection | None = None

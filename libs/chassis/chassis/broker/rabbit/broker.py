@@ -14,8 +14,8 @@ from aio_pika import Connection
 from chassis.broker.base import BrokerUnavailable, Handler, Publication, PublishFailed, QueueDepth, Topology
 from chassis.broker.handling import Handling
 from chassis.broker.rabbit.admin import Admin
-from chassis.broker.rabbit.consumer import Duties, RabbitConsumer
-from chassis.broker.rabbit.link import Link
+from chassis.broker.rabbit.consumer import Callbacks, RabbitConsumer
+from chassis.broker.rabbit.link import ManagedConnection
 from chassis.broker.rabbit.publisher import Publisher
 from chassis.broker.rabbit.timing import Timing
 from chassis.broker.rabbit.topology import QueueType, TopologyConflict, declare
@@ -41,8 +41,12 @@ class RabbitBroker:
         self._queue_type: QueueType = queue_type
         self._timing = timing or Timing()
         self._wake = asyncio.Event()
-        self._publishing = Link(url, f"{name}.publish", self._prepare, timing=self._timing, on_up=self._wake.set)
-        self._consuming = Link(url, f"{name}.consume", self._prepare, timing=self._timing, on_up=self._wake.set)
+        self._publishing = ManagedConnection(
+            url, f"{name}.publish", self._prepare, timing=self._timing, on_up=self._wake.set
+        )
+        self._consuming = ManagedConnection(
+            url, f"{name}.consume", self._prepare, timing=self._timing, on_up=self._wake.set
+        )
         self._publisher = Publisher(
             self._publishing, topology.exchange, seconds=self._timing.publish, on_unroutable=self._wake.set
         )
@@ -81,7 +85,7 @@ class RabbitBroker:
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> RabbitConsumer:
         name = self._topology.queue(queue).name
         handling = Handling(name, handler, limit=prefetch, pause=self._timing.handler_pause)
-        duties = Duties(on_cancelled=self._wake.set, on_closed=self._consumers.discard)
+        duties = Callbacks(on_cancelled=self._wake.set, on_closed=self._consumers.discard)
         consumer = RabbitConsumer(
             self._consuming, name, handling, prefetch=prefetch, timing=self._timing, duties=duties
         )

@@ -8,7 +8,7 @@ import structlog
 
 from chassis.broker.base import BrokerUnavailable
 from chassis.broker.handling import Handling
-from chassis.broker.rabbit.link import Link
+from chassis.broker.rabbit.link import ManagedConnection
 from chassis.broker.rabbit.patience import within
 from chassis.broker.rabbit.stall import StallDetector
 from chassis.broker.rabbit.subscription import Subscription
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
-class Duties:
+class Callbacks:
     """What a consumer tells the broker object that it belongs to."""
 
     on_cancelled: Callable[[], None]
@@ -27,7 +27,14 @@ class Duties:
 
 class RabbitConsumer:
     def __init__(
-        self, link: Link, queue: str, handling: Handling, *, prefetch: int, timing: Timing, duties: Duties
+        self,
+        link: ManagedConnection,
+        queue: str,
+        handling: Handling,
+        *,
+        prefetch: int,
+        timing: Timing,
+        duties: Callbacks,
     ) -> None:
         self._link = link
         self._queue = queue

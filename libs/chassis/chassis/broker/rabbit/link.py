@@ -24,7 +24,7 @@ HEARTBEAT_SECONDS = 10  # a half-open connection is noticed after three of them;
 CLOSE_SECONDS = 5.0
 
 
-class Link:
+class ManagedConnection:
     """``prepare`` runs on every new connection, which is up when it has returned; ``on_up`` is told then."""
 
     def __init__(

@@ -9,7 +9,7 @@ from aio_pika import Connection
 from chassis.broker.base import BrokerUnavailable, Publication, PublishFailed, Unroutable
 from chassis.broker.rabbit.confirms import ConfirmingChannel
 from chassis.broker.rabbit.in_flight import InFlight
-from chassis.broker.rabbit.link import Link
+from chassis.broker.rabbit.link import ManagedConnection
 from chassis.broker.rabbit.patience import until
 
 log = structlog.get_logger()
@@ -25,7 +25,9 @@ class Publisher:
     ``on_unroutable`` is told when the broker returned something, so that a lost queue or binding is declared again.
     """
 
-    def __init__(self, link: Link, exchange: str, *, seconds: float, on_unroutable: Callable[[], None]) -> None:
+    def __init__(
+        self, link: ManagedConnection, exchange: str, *, seconds: float, on_unroutable: Callable[[], None]
+    ) -> None:
         self._link = link
         self._exchange = exchange
         self._seconds = seconds

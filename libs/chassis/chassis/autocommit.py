@@ -23,7 +23,7 @@ STATEMENT_SECONDS = 30
 _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 
-class Executes(Protocol):
+class StatementExecutor(Protocol):
     """What runs a statement and gives its rows, columns as attributes: one of these, or SQLAlchemy's connection."""
 
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Iterable[Any]: ...
@@ -36,7 +36,7 @@ class Row(asyncpg.Record):
         return self[name]
 
 
-class Single:
+class AutocommitConnection:
     """A connection on which each statement commits by itself."""
 
     def __init__(self, connection: Connection) -> None:
@@ -48,7 +48,7 @@ class Single:
         return await self._connection.fetch(query, *[given[name] for name in names])
 
 
-class SingleConnections:
+class AutocommitPool:
     """At most `most` connections, made when they are needed. One that anything went wrong on is not used again."""
 
     def __init__(self, url: str, *, most: int, connect_seconds: float) -> None:
@@ -58,14 +58,14 @@ class SingleConnections:
         self._idle: list[Connection] = []
 
     @asynccontextmanager
-    async def take(self) -> AsyncIterator[Single]:
+    async def take(self) -> AsyncIterator[AutocommitConnection]:
         """Raises TimeoutError when no place is free in time, and what the driver raises."""
         async with asyncio.timeout(self._connect_seconds):
             await self._places.acquire()
         try:
             connection = self._rested() or await self._connect()
             try:
-                yield Single(connection)
+                yield AutocommitConnection(connection)
             except BaseException:
                 connection.terminate()
                 raise

@@ -14,8 +14,8 @@ from contracts.messages import NotificationMessage, TemplateRef
 from contracts.metrics import QueueGauges
 from contracts.recipients import EmailRecipient
 from contracts.topology import TOPOLOGY
-from delivery.counting import DeliveryMetrics
 from delivery.ledger import Recorded
+from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, RetryLater, Sent
 from delivery.sweeping import Sweep
 

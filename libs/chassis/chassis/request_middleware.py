@@ -17,7 +17,7 @@ from chassis.metrics import RequestTimes
 from chassis.raw_headers import header_of
 
 Header = tuple[bytes, bytes]
-_EXTRA = "chassis.edge.headers"
+_EXTRA = "chassis.request_middleware.headers"
 NO_SNIFFING = (b"x-content-type-options", b"nosniff")  # what a caller sent back as JSON is never a page
 # Unless an answer says otherwise: tokens (RFC 6749, 5.1), addresses and notifications stay in no cache on the way.
 NEVER_KEPT = (b"cache-control", b"no-store")
@@ -30,7 +30,7 @@ def put_headers(scope: Scope, headers: Mapping[str, str]) -> None:
     scope[_EXTRA] = [(name.lower().encode(), value.encode()) for name, value in headers.items()]
 
 
-class Edge:
+class RequestMiddleware:
     """ASGI. In this order: the trailing slash goes, HEAD becomes GET, ids are taken or made, a body that says it is too
     large is refused.
 

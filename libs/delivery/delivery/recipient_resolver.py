@@ -14,7 +14,7 @@ from delivery.outcomes import Suppressed
 MEMORY_SECONDS = 2.0
 
 
-class Audience:
+class RecipientResolver:
     """The user service's word, through memory and Redis; the message's own copy while it cannot be asked, or is fixed."""
 
     def __init__(self, users: ServiceClient, redis: Redis) -> None:
@@ -23,11 +23,11 @@ class Audience:
     async def of(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
         if message.fixed_recipient:
             return message.recipient
-        key, express = str(message.user_id), message.priority >= URGENT
+        key, urgent = str(message.user_id), message.priority >= URGENT
         try:
-            reached = _reached(await self._users.get(key, express=express), message)
+            reached = _reached(await self._users.get(key, urgent=urgent), message)
             if isinstance(reached, Unreachable):  # they may have changed their mind a moment ago
-                reached = _reached(await self._users.refresh(key, express=express), message)
+                reached = _reached(await self._users.refresh(key, urgent=urgent), message)
         except DependencyUnavailable:
             return message.recipient
         return Suppressed(reached.code) if isinstance(reached, Unreachable) else reached

@@ -6,7 +6,7 @@ import socket
 import pytest
 import uvicorn
 
-from chassis.one_write import MOST_BYTES, GatheringTransport, OneWriteProtocol
+from chassis.single_write import MAX_BYTES, GatheringTransport, SingleWriteProtocol
 
 
 class _Recorder(asyncio.Transport):
@@ -45,8 +45,8 @@ async def test_what_is_written_in_a_turn_leaves_in_one_piece(gathering) -> None:
 async def test_what_is_large_does_not_gather(gathering) -> None:
     transport, recorder = gathering
     transport.write(b"head ")
-    transport.write(b"x" * MOST_BYTES)
-    assert recorder.told == [b"head " + b"x" * MOST_BYTES]
+    transport.write(b"x" * MAX_BYTES)
+    assert recorder.told == [b"head " + b"x" * MAX_BYTES]
     await asyncio.sleep(0)
     assert len(recorder.told) == 1
 
@@ -72,7 +72,7 @@ async def _app(scope, receive, send) -> None:
 
 @pytest.fixture
 async def port():
-    config = uvicorn.Config(_app, http=OneWriteProtocol, log_config=None, lifespan="off", interface="asgi3")
+    config = uvicorn.Config(_app, http=SingleWriteProtocol, log_config=None, lifespan="off", interface="asgi3")
     server = uvicorn.Server(config)
     listening = socket.create_server(("127.0.0.1", 0))
     serving = asyncio.create_task(server.serve([listening]))

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from chassis.groupcommit import Closed, GroupCommit, rounds
+from chassis.batcher import Batcher, Closed, rounds
 
 
 def recorded() -> tuple[list[list[int]], Callable[[Sequence[int]], Awaitable[list[int]]]]:
@@ -28,7 +28,7 @@ async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
         await gate.wait()
         return [item * 2 for item in items]
 
-    group: GroupCommit[int, int] = GroupCommit(flush)
+    group: Batcher[int, int] = Batcher(flush)
     first = asyncio.ensure_future(group.submit(1))
     await asyncio.sleep(0)
     await asyncio.sleep(0)
@@ -49,9 +49,9 @@ async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() 
             await gates[items[0]].wait()
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush)
+    group: Batcher[int, int] = Batcher(flush)
     others = [asyncio.ensure_future(group.submit(item)) for item in (1, 2)]
-    urgent = [asyncio.ensure_future(group.submit(item, express=True)) for item in (7, 8, 9)]
+    urgent = [asyncio.ensure_future(group.submit(item, urgent=True)) for item in (7, 8, 9)]
     await asyncio.sleep(0)
     gates[7].set()
     async with asyncio.timeout(5):
@@ -63,7 +63,7 @@ async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() 
 
 async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> None:
     groups, flush = recorded()
-    group: GroupCommit[int, int] = GroupCommit(flush, largest=10, pause_seconds=0.2)
+    group: Batcher[int, int] = Batcher(flush, max_size=10, pause_seconds=0.2)
     loop = asyncio.get_running_loop()
     began = loop.time()
     await group.submit(1)
@@ -74,7 +74,7 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
     await asyncio.gather(*others)
     assert groups == [[1], [2, 3, 4]]
     assert loop.time() - began > 0.15
-    await group.submit(5, express=True)
+    await group.submit(5, urgent=True)
     await asyncio.gather(*(group.submit(item) for item in range(10, 20)))
     assert loop.time() - began < 0.3, "what is express, and a full group, wait for no pause"
     assert groups[2:] == [[5], [*range(10, 20)]]
@@ -82,7 +82,7 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
 
 async def test_the_pause_is_as_long_as_the_crowd_is_large() -> None:
     groups, flush = recorded()
-    group: GroupCommit[int, int] = GroupCommit(flush, pause_seconds=0.4, crowd=4)
+    group: Batcher[int, int] = Batcher(flush, pause_seconds=0.4, ramp_calls=4)
     loop = asyncio.get_running_loop()
     await group.submit(1)
     began = loop.time()
@@ -92,7 +92,7 @@ async def test_the_pause_is_as_long_as_the_crowd_is_large() -> None:
     began = loop.time()
     assert group.waiting() == 0
     group.offer(3)
-    assert (group.waiting(), group.waiting(express=True)) == (1, 0)
+    assert (group.waiting(), group.waiting(urgent=True)) == (1, 0)
     await group.submit(4)
     assert loop.time() - began > 0.3, "the whole pause after a group of four"
     assert groups[-1] == [3, 4]
@@ -102,7 +102,7 @@ async def test_a_group_is_full_by_the_size_of_its_items() -> None:
     async def flush(items):
         return list(items)
 
-    group: GroupCommit[str, str] = GroupCommit(flush, largest=10, size=len, pause_seconds=5)
+    group: Batcher[str, str] = Batcher(flush, max_size=10, size=len, pause_seconds=5)
     await group.submit("first")
     async with asyncio.timeout(1):
         await group.submit("ten letters")
@@ -116,8 +116,8 @@ async def test_closing_waits_for_what_is_express_too() -> None:
         done.extend(items)
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush)
-    task = asyncio.ensure_future(group.submit(1, express=True))
+    group: Batcher[int, int] = Batcher(flush)
+    task = asyncio.ensure_future(group.submit(1, urgent=True))
     await asyncio.sleep(0)
     closing = asyncio.create_task(group.close())
     await asyncio.sleep(0)
@@ -133,7 +133,7 @@ async def test_an_item_that_comes_right_when_a_flush_ends_is_not_forgotten() -> 
     async def flush(items):
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush)
+    group: Batcher[int, int] = Batcher(flush)
     async with asyncio.timeout(5):
         for item in range(200):
             assert await group.submit(item) == item
@@ -147,7 +147,7 @@ async def test_a_group_is_no_larger_than_allowed() -> None:
         await asyncio.sleep(0)
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush, largest=3)
+    group: Batcher[int, int] = Batcher(flush, max_size=3)
     await asyncio.gather(*(group.submit(item) for item in range(10)))
     assert max(sizes) == 3
 
@@ -158,7 +158,7 @@ async def test_a_failed_flush_fails_its_group_only() -> None:
             raise OSError("down")
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush, largest=2)
+    group: Batcher[int, int] = Batcher(flush, max_size=2)
     results = await asyncio.gather(*(group.submit(item) for item in range(4)), return_exceptions=True)
     assert [type(result) for result in results[:2]] == [OSError, OSError]
     assert results[2:] == [2, 3]
@@ -174,10 +174,10 @@ async def test_what_is_offered_gathers_too_and_nobody_waits_for_it() -> None:
             raise OSError("down")
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush)
+    group: Batcher[int, int] = Batcher(flush)
     for item in (0, 1):
         group.offer(item)
-    group.offer(9, express=True)
+    group.offer(9, urgent=True)
     await asyncio.sleep(0.01)
     group.offer(2)
     assert await group.submit(3) == 3
@@ -194,7 +194,7 @@ async def test_a_cancelled_submit_does_not_disturb_its_neighbours() -> None:
         await gate.wait()
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush)
+    group: Batcher[int, int] = Batcher(flush)
     tasks = [asyncio.ensure_future(group.submit(item)) for item in range(3)]
     await asyncio.sleep(0)
     tasks[1].cancel()
@@ -212,7 +212,7 @@ async def test_close_flushes_what_waits_and_takes_nothing_new() -> None:
         done.extend(items)
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush)
+    group: Batcher[int, int] = Batcher(flush)
     tasks = [asyncio.ensure_future(group.submit(item)) for item in range(3)]
     await asyncio.sleep(0)
     await group.close()
@@ -234,7 +234,7 @@ async def test_a_group_is_bounded_by_the_size_of_its_items_and_takes_one_that_is
         await asyncio.sleep(0)
         return list(items)
 
-    group: GroupCommit[str, str] = GroupCommit(flush, largest=4, size=len)
+    group: Batcher[str, str] = Batcher(flush, max_size=4, size=len)
     words = ["first", "aa", "bb", "c", "larger than a group", "d"]
     assert await asyncio.gather(*(group.submit(word) for word in words)) == words
     assert groups == [["first"], ["aa", "bb"], ["c", "larger than a group"], ["d"]]
@@ -249,7 +249,7 @@ async def test_some_groups_are_under_way_side_by_side_and_the_rest_gathers() -> 
         await gate.wait()
         return list(items)
 
-    group: GroupCommit[int, int] = GroupCommit(flush, at_once=2)
+    group: Batcher[int, int] = Batcher(flush, at_once=2)
     submitted = []
     async with asyncio.timeout(5):
         for item in (1, 2):
@@ -267,7 +267,7 @@ async def test_some_groups_are_under_way_side_by_side_and_the_rest_gathers() -> 
 
 async def test_what_one_run_took_during_a_pause_is_not_missed_by_another() -> None:
     groups, flush = recorded()
-    group: GroupCommit[int, int] = GroupCommit(flush, at_once=3, pause_seconds=0.02)
+    group: Batcher[int, int] = Batcher(flush, at_once=3, pause_seconds=0.02)
     await group.submit(0)
     assert await asyncio.gather(*(group.submit(item) for item in range(1, 9))) == [*range(1, 9)]
     assert groups == [[0], [*range(1, 9)]]

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-MOST_BYTES = 65_536  # what is longer is written at once: nothing is gained, and the writer must feel a slow reader
+MAX_BYTES = 65_536  # what is longer is written at once: nothing is gained, and the writer must feel a slow reader
 
 
 class GatheringTransport:
@@ -29,7 +29,7 @@ class GatheringTransport:
             self._call_soon(self.flush)
         self._gathered.append(data)
         self._size += len(data)
-        if self._size > MOST_BYTES:
+        if self._size > MAX_BYTES:
             self.flush()
 
     def writelines(self, data: Iterable[bytes]) -> None:
@@ -47,7 +47,7 @@ class GatheringTransport:
         self._transport.close()
 
 
-class OneWriteProtocol(HttpToolsProtocol):
+class SingleWriteProtocol(HttpToolsProtocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         gathering = GatheringTransport(cast("asyncio.Transport", transport), self.loop.call_soon)
         super().connection_made(cast("asyncio.Transport", gathering))

@@ -1,4 +1,4 @@
-"""Group commit: a flush takes whatever has queued while the previous flush was in flight, or paused for.
+"""The batcher (group commit): a flush takes whatever has queued while the previous flush was in flight, or paused for.
 
 Alone, a request waits for nothing; under load hundreds share one commit (asyncpg inserts 3,500 rows/s one by one,
 26,000/s in groups of 200 on two cores). The same class serves look-ups, rate limits, accepts, publishing,
@@ -19,79 +19,79 @@ class Closed(Exception):
     """The group takes no more: the process is stopping."""
 
 
-class GroupCommit(Generic[Item, Result]):
+class Batcher(Generic[Item, Result]):
     """Gathers single calls of `submit` into calls of `flush(items) -> results` (as many, in the same order).
 
-    A group holds items of `largest` in all, by `size`. From the beginning of a flush to that of the next there are at least
-    `pause_seconds`, unless a full group waits: what comes seldom goes at once, what comes often gathers. After fewer than
-    `crowd` calls the pause is as much shorter: below `crowd / pause_seconds` calls a second groups stay small and go soon,
-    above it they grow. Up to `at_once` groups are under way at a time, so that not everything waits for a `flush` that hangs.
-    What is `express` goes in groups of its own, which wait neither for a pause nor for a flush of the others. When `flush`
-    raises, every `submit` of that group raises it. A cancelled `submit` does not take its item back: it may be written.
-    `close()` flushes what is queued first.
+    A group holds at most `max_size`, counted by `size`. Two flushes begin at least `pause_seconds` apart, unless a full group
+    is waiting: isolated items are flushed immediately, frequent ones are batched. If the last group had fewer than
+    `ramp_calls` calls, the pause is proportionally shorter: below `ramp_calls / pause_seconds` calls a second groups stay
+    small and leave soon, above it they grow. Up to `at_once` flushes run side by side, so that one that hangs does not
+    block everything. `urgent` items have groups of their own, which wait for no pause and for no flush of other items. When
+    `flush` raises, every `submit` of that group raises it. A cancelled `submit` does not take its item back: it may be
+    written. `close()` flushes what is queued first.
     """
 
     def __init__(
         self,
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
         *,
-        largest: int = 500,
+        max_size: int = 500,
         size: Callable[[Item], int] = lambda _item: 1,
         pause_seconds: float = 0.0,
-        crowd: int = 1,
+        ramp_calls: int = 1,
         at_once: int = 1,
     ) -> None:
-        self._lane = _Lane(flush, largest, size, pause_seconds, crowd, at_once)
-        self._express = _Lane(flush, largest, size, 0.0, crowd, at_once)
+        self._queue = _Queue(flush, max_size, size, pause_seconds, ramp_calls, at_once)
+        self._urgent = _Queue(flush, max_size, size, 0.0, ramp_calls, at_once)
         self._loop: asyncio.AbstractEventLoop | None = None  # asked for once: until Python 3.12 it is a system call
         self._closed = False
 
-    def waiting(self, *, express: bool = False) -> int:
+    def waiting(self, *, urgent: bool = False) -> int:
         """Items that no flush has taken yet: of those that are express, or of the others."""
-        return len(self._express if express else self._lane)
+        return len(self._urgent if urgent else self._queue)
 
-    def submit(self, item: Item, *, express: bool = False) -> "asyncio.Future[Result]":
+    def submit(self, item: Item, *, urgent: bool = False) -> "asyncio.Future[Result]":
         """What `flush` made of it, to be awaited. Raises Closed at once."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         result: asyncio.Future[Result] = self._loop.create_future()
-        self._add(item, result, express=express)
+        self._add(item, result, urgent=urgent)
         return result
 
-    def offer(self, item: Item, *, express: bool = False) -> None:
+    def offer(self, item: Item, *, urgent: bool = False) -> None:
         """Like `submit`, for whoever does not wait: what becomes of it is `flush`'s to see to."""
-        self._add(item, None, express=express)
+        self._add(item, None, urgent=urgent)
 
-    def _add(self, item: Item, result: "asyncio.Future[Result] | None", *, express: bool) -> None:
+    def _add(self, item: Item, result: "asyncio.Future[Result] | None", *, urgent: bool) -> None:
         if self._closed:
             raise Closed
-        (self._express if express else self._lane).add(item, result)
+        (self._urgent if urgent else self._queue).add(item, result)
 
     async def close(self) -> None:
         self._closed = True
-        for lane in (self._lane, self._express):
-            await lane.empty()
+        for queue in (self._queue, self._urgent):
+            await queue.empty()
 
 
-class _Lane(Generic[Item, Result]):
+class _Queue(Generic[Item, Result]):
     """One flush after the other, `at_once` of them side by side: what gathers meanwhile goes into the next."""
 
     def __init__(
         self,
         flush: Callable[[Sequence[Item]], Awaitable[Sequence[Result]]],
-        largest: int,
+        max_size: int,
         size: Callable[[Item], int],
         pause_seconds: float,
-        crowd: int,
+        ramp_calls: int,
         at_once: int,
     ) -> None:
         self._flush = flush
         self._size = size
-        self._largest = largest
+        self._max_size = max_size
         self._waiting: deque[_Waiting[Item, Result]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
         self._pause_seconds = pause_seconds
-        self._crowd = crowd
+        self._ramp_calls = ramp_calls
         self._began = 0.0  # the last flush, in loop time
         self._calls = 0  # that went into it
         self._at_once = at_once
@@ -125,15 +125,15 @@ class _Lane(Generic[Item, Result]):
 
     async def _rest(self) -> None:
         loop = asyncio.get_running_loop()
-        pause = self._pause_seconds * min(1.0, self._calls / self._crowd)
+        pause = self._pause_seconds * min(1.0, self._calls / self._ramp_calls)
         seconds = self._began + pause - loop.time()
-        if seconds > 0 and sum(self._size(item) for item, _ in self._waiting) < self._largest:
+        if seconds > 0 and sum(self._size(item) for item, _ in self._waiting) < self._max_size:
             await asyncio.sleep(seconds)
         self._began = loop.time()
 
     def _take(self) -> "list[_Waiting[Item, Result]]":
-        """What goes together: up to `largest`, and always at least one item, however large it is."""
-        taken, room = [], self._largest
+        """What goes together: up to `max_size`, and always at least one item, however large it is."""
+        taken, room = [], self._max_size
         while self._waiting and room > 0:
             taken.append(self._waiting.popleft())
             room -= self._size(taken[-1][0])
