@@ -173,8 +173,9 @@ async def _defective(_publications):
 class Sieve:
     """Consumes email.queue as a worker does, reports each as sent, and loses the messages it is told to lose."""
 
-    def __init__(self, gateway, lost: set[str]) -> None:
-        self._gateway, self._lost = gateway, lost
+    def __init__(self, gateway, lost: set[str], *, until: str | None = None) -> None:
+        self._gateway, self._lost, self._until = gateway, lost, until
+        self.reached = asyncio.Event()
         self.seen: list[str] = []
 
     async def take(self, delivery) -> None:
@@ -190,6 +191,8 @@ class Sieve:
             body = StatusEvents(events=(event,)).model_dump_json().encode()
             await self._gateway.broker.publish_many([Publication("status", body, message_id=str(uuid4()))])
         await delivery.ack()
+        if delivery.message_id == self._until:
+            self.reached.set()
 
 
 @pytest.mark.parametrize("marked", [True, False])
@@ -211,10 +214,11 @@ async def test_what_later_messages_of_its_priority_overtook_is_lost_and_publishe
     later = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
     if marked:
         await gateway.until(later, "queued")
-    sieve = Sieve(gateway, {lost})
+    sieve = Sieve(gateway, {lost}, until=later)
     consumer = await gateway.broker.consume("email.queue", sieve.take, prefetch=1)
+    await sieve.reached.wait()
+    await consumer.pause()  # before the search finds it: what it publishes again is not to be taken yet
     await gateway.until(later, "sent")
-    await consumer.pause()
     await accepted(priority=1)  # the queue is not empty from here on: it is the overtaking that tells
     async with asyncio.timeout(10):
         while (await gateway.story(lost))["queued_at"] == published_at:
