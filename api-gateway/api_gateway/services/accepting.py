@@ -4,7 +4,6 @@ Nothing but the gateway's own database must be up: what cannot be looked up now 
 resolves it later.
 """
 
-import contextlib
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
@@ -72,7 +71,7 @@ class Acceptor:
         batch of a thousand is one; while there are few of them, batches pause.
         """
         urgent = all(request.priority >= URGENT for request in requests)
-        with urgent_work(len(requests)) if urgent else contextlib.nullcontext():
+        with urgent_work(len(requests), urgent=urgent):
             return await self._accept_all(requests, origin, urgent=urgent)
 
     async def _accept_all(

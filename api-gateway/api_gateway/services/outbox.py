@@ -78,7 +78,7 @@ class Outbox:
         """What fails is the relay's when the lease ends. A group is all urgent, or none of it is."""
         urgent = accepted[0][0].priority >= URGENT
         try:
-            with urgent_work(len(accepted)) if urgent else contextlib.nullcontext():
+            with urgent_work(len(accepted), urgent=urgent):
                 await self.publish(await map_yielding(_message, accepted))
         except DatabaseUnavailable:
             log.warning("outbox.release_deferred", messages=len(accepted))

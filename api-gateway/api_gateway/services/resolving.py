@@ -76,11 +76,9 @@ async def resolve(
     """
     asked = [*zip(wanted, callers, strict=True)]
     resolutions = await _looked_up(asked, directory, fresh=fresh, urgent=urgent)
-    again = (
-        []
-        if fresh
-        else [place for place, resolution in enumerate(resolutions) if isinstance(resolution, MAY_HAVE_CHANGED)]
-    )
+    if fresh:
+        return resolutions
+    again = [place for place, resolution in enumerate(resolutions) if isinstance(resolution, MAY_HAVE_CHANGED)]
     if again:
         looked_up = await _looked_up([asked[place] for place in again], directory, fresh=True, urgent=urgent)
         for place, resolution in zip(again, looked_up, strict=True):

@@ -23,7 +23,8 @@ class _Urgent:
 
     @property
     def under_way(self) -> bool:
-        return bool(self.began) and max(self.began.values()) > time.monotonic() - MAX_URGENT_SECONDS
+        """The last to begin decides: a dictionary keeps that order."""
+        return bool(self.began) and next(reversed(self.began.values())) > time.monotonic() - MAX_URGENT_SECONDS
 
     def end(self, piece: object) -> None:
         del self.began[piece]
@@ -39,9 +40,9 @@ _urgent = _Urgent()
 
 
 @contextlib.contextmanager
-def urgent_work(number: int) -> Iterator[None]:
-    """While this block runs, work on many items pauses. A block about many items itself (`number`) does not count."""
-    if number > AT_A_TIME:
+def urgent_work(number: int, *, urgent: bool) -> Iterator[None]:
+    """While this block runs, work on many items pauses: if it is `urgent`, and about few items itself (`number`)."""
+    if not urgent or number > AT_A_TIME:
         yield
         return
     piece = object()

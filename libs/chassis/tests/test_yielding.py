@@ -48,8 +48,8 @@ async def test_work_on_many_items_pauses_until_all_urgent_work_has_ended(monkeyp
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
     async with counted_turns() as taken:
-        with urgent_work(1):
-            with urgent_work(AT_A_TIME):
+        with urgent_work(1, urgent=True):
+            with urgent_work(AT_A_TIME, urgent=True):
                 pause, bulk = asyncio.create_task(give_way()), asyncio.create_task(map_yielding(str, range(MANY)))
                 while len(taken) < 100:
                     await asyncio.sleep(0)
@@ -63,22 +63,43 @@ async def test_work_on_many_items_pauses_until_all_urgent_work_has_ended(monkeyp
 async def test_a_stream_of_urgent_work_does_not_stop_the_rest(monkeypatch) -> None:
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
-    with urgent_work(1):
+    with urgent_work(1, urgent=True):
         assert len(await asyncio.wait_for(map_yielding(str, range(MANY)), 10)) == MANY
 
 
 async def test_urgent_work_that_takes_long_is_not_waited_for(monkeypatch) -> None:
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 0.01)
-    with urgent_work(1):
+    with urgent_work(1, urgent=True):
         await asyncio.sleep(0.02)
+        await asyncio.wait_for(give_way(), 10)
+
+
+async def test_one_that_takes_long_hides_no_later_one(monkeypatch) -> None:
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    with urgent_work(1, urgent=True):
+        await asyncio.sleep(0.02)
+        monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 5.0)
+        first_began = next(iter(yielding._urgent.began.values()))
+        with urgent_work(1, urgent=True):
+            monkeypatch.setattr(yielding.time, "monotonic", lambda: first_began + 5.001)
+            waiting = asyncio.create_task(give_way())
+            for _ in range(10):
+                await asyncio.sleep(0)
+            assert not waiting.done()
+            waiting.cancel()
+
+
+async def test_for_what_is_not_urgent_nothing_pauses(monkeypatch) -> None:
+    monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
+    with urgent_work(1, urgent=False):
         await asyncio.wait_for(give_way(), 10)
 
 
 async def test_urgent_work_on_many_items_does_not_wait_for_itself(monkeypatch) -> None:
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
-    with urgent_work(MANY):
+    with urgent_work(MANY, urgent=True):
         assert len(await asyncio.wait_for(map_yielding(str, range(MANY)), 10)) == MANY
 
 
@@ -87,7 +108,7 @@ async def test_who_stops_waiting_leaves_nothing_behind_and_urgent_work_that_fail
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
 
     async def failing() -> None:
-        with urgent_work(1):
+        with urgent_work(1, urgent=True):
             waiting = asyncio.create_task(give_way())
             await asyncio.sleep(0)
             waiting.cancel()
