@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 UV = $(shell command -v uv || echo .tools/bin/uv)
 TYPED := -p chassis -p contracts -p templating -p delivery \
-	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p bench
+	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p testkit -p bench
 
 .PHONY: help
 help: ## This list
@@ -30,7 +30,7 @@ env: ## Write .env for docker-compose and real servers, with fresh random secret
 .PHONY: test
 test: $(VENV)/.ready ## All tests; with CI=true on real PostgreSQL, Redis and RabbitMQ, skipping nothing
 ifeq ($(CI),true)
-	@$(RUN)/python -m tests.servers -- $(RUN)/python -m tests.side_by_side --durations=15 $(ARGS)
+	@$(RUN)/python -m testkit.servers -- $(RUN)/python -m tests.side_by_side --durations=15 $(ARGS)
 else
 	@$(RUN)/pytest $(ARGS)
 endif
@@ -74,6 +74,7 @@ check: $(VENV)/.ready ## Lint, types, import rules, migrations, OpenAPI, message
 	@PYTHONPATH=. $(RUN)/lint-imports --no-cache
 	@$(RUN)/python -m contracts.schemas check
 	@$(RUN)/python -m devstack.openapi check
+	@$(RUN)/python -m devstack.configuration check
 	@$(RUN)/python -m tests.access
 	@$(RUN)/python -m devstack.migrations
 	@$(MAKE) --silent --no-print-directory $(JUDGES)/.ready
@@ -92,6 +93,7 @@ format: $(VENV)/.ready ## Format the code and repair what lint can repair
 schemas: $(VENV)/.ready ## Write what is generated and committed anew: OpenAPI, message schemas, docker-compose.prod.yml
 	@$(RUN)/python -m contracts.schemas write
 	@$(RUN)/python -m devstack.openapi write
+	@$(RUN)/python -m devstack.configuration write
 	@$(RUN)/python -m tests.deploy.production
 
 .PHONY: clean

@@ -18,15 +18,16 @@ import structlog
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
-from chassis import database, redis_client
-from chassis.correlation import add_ids
-from chassis.migrating import migrate
+from chassis.observability.correlation import add_ids
+from chassis.postgres import database
+from chassis.postgres.migrations import migrate
+from chassis.redis import client as redis_client
 from devstack.postgres import start_postgres
-from tests.quiet import close_when_quiet
+from testkit.quiet import close_when_quiet
 
 pytest_plugins = ["tests.leaks.plugin"]
 
-PATIENCE_SECONDS = 30.0  # on a busy machine a server that is there may take seconds to answer
+SLOW_MACHINE_SECONDS = 30.0  # on a busy machine a server that is there may take seconds to answer
 
 # structlog's own default draws every traceback with its variables: seconds each, and hundreds of them in some tests.
 structlog.configure(
@@ -74,7 +75,7 @@ async def databases(
     postgres_url: str, migrated_templates: dict[Path, str], monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Databases]:
     """Makes fresh databases: `url = await databases(alembic_folder)`, or None for an empty one. Dropped afterwards."""
-    monkeypatch.setattr(database, "CONNECT_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(database, "CONNECT_SECONDS", SLOW_MACHINE_SECONDS)
     made: list[str] = []
 
     async def make(folder: Path | None = None) -> str:
@@ -108,7 +109,7 @@ async def redis(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
 
     Its answers are waited for: what goes on without Redis counts from zero.
     """
-    monkeypatch.setattr(redis_client, "CALL_SECONDS", PATIENCE_SECONDS)
+    monkeypatch.setattr(redis_client, "CALL_SECONDS", SLOW_MACHINE_SECONDS)
     address = real_server("TEST_REDIS_URL")
     client: Redis = Redis.from_url(address) if address else FakeAsyncRedis()
     await client.flushdb()

@@ -1,4 +1,4 @@
-"""`make bench`: the whole system and its floors under load, as a table and in `bench/results/latest.json`.
+"""`make bench`: the whole system and its baselines under load, as a table and in `bench/results/latest.json`.
 
 ARGS='--quick --cases accept_single,end_to_end_email'. What each case means: bench/README.md.
 """
@@ -17,7 +17,7 @@ from bench.cases import CASES, programs
 from bench.lab import Lab
 from bench.run import Options, Run
 from bench.table import table
-from tests.servers.process import require_servers
+from testkit.servers.process import require_servers
 
 LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
 

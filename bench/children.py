@@ -4,7 +4,8 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
-from tests.servers.process import ServerProcess, wait_until
+from testkit.eventually import wait_until
+from testkit.servers.process import ServerProcess
 
 
 class Children:

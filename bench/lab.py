@@ -9,14 +9,14 @@ import redis
 from bench import queues
 from bench.children import Children
 from bench.database import Database
-from bench.furniture import Furniture, furnish
+from bench.fixtures import Fixtures, make_fixtures
 from bench.measure import cpu_seconds
 from bench.ports import quiet_port
 from bench.providers import Providers
 from bench.servers import Postgres, Rabbit, Redis
 from bench.system import BenchSystem
 from bench.users import Users, Walk
-from tests.e2e.system import MODULES
+from testkit.system import MODULES
 
 WORKERS = ("email-service", "push-service")
 
@@ -37,7 +37,7 @@ class Lab:
         self.admin = Database(self.postgres.url)
         self.providers = Providers(folder)
         self.children = Children(folder)
-        self.furniture = Furniture()
+        self.fixtures = Fixtures()
         self.users = self.apart = Walk(())
         self._started: list[Postgres | Redis | Rabbit] = []
 
@@ -52,7 +52,7 @@ class Lab:
         self.system.start()
         users = Database(self.system.databases["user-service"])
         try:
-            self.furniture = furnish(self.system, users)
+            self.fixtures = make_fixtures(self.system, users)
         finally:
             users.close()
         self.system.kill_all()
@@ -64,7 +64,7 @@ class Lab:
 
         `self.users` and `self.apart`, who are others, are whom load is to draw.
         """
-        self.users, self.apart = Walk(self.furniture.users[: users.value]), Walk(self.furniture.apart)
+        self.users, self.apart = Walk(self.fixtures.users[: users.value]), Walk(self.fixtures.apart)
         self.gateway.close()
         self.children.stop()
         self.system.kill_all()
@@ -77,7 +77,7 @@ class Lab:
         self.providers.reset()
         self.run_services(without=without)
 
-    def settle(self) -> None:
+    def wait_quiet(self) -> None:
         """Does now what PostgreSQL would do in the next minute because of all that was just written."""
         self.gateway.rows("VACUUM ANALYZE")
         self.admin.rows("CHECKPOINT")

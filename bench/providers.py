@@ -5,7 +5,7 @@ from pathlib import Path
 
 from bench.children import Children
 from bench.sinks.control import Remote
-from devstack.simulators.service_account import write_service_account
+from devstack.simulators.oauth import write_service_account
 
 
 class Providers:

@@ -5,7 +5,7 @@ import asyncio
 import aio_pika
 
 from contracts.topology import TOPOLOGY
-from tests.servers.process import wait_until
+from testkit.eventually import wait_until
 
 
 def depth(url: str, queue: str) -> int:

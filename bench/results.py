@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from bench.books import Balance
+from bench.checks import Balance
 
 REFERENCE_RATE = (
     4400.0  # requests a second that a bare endpoint makes on the machine the absolute targets are stated for
@@ -29,11 +29,11 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`ratio` is value to floor. `percentiles` in milliseconds, by what was timed; `more` is what else was counted."""
+    """`ratio` is value to baseline. `percentiles` in milliseconds, by what was timed; `more` is what else was counted."""
 
     value: float
     unit: str
-    floor: float | None = None
+    baseline: float | None = None
     ratio: float | None = None
     percentiles: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     cpu_ms_per_notification: Mapping[str, float] = field(default_factory=dict)
@@ -47,7 +47,7 @@ class Result:
         return {
             "value": round(self.value, 3),
             "unit": self.unit,
-            "floor": None if self.floor is None else round(self.floor, 3),
+            "baseline": None if self.baseline is None else round(self.baseline, 3),
             "ratio": None if self.ratio is None else round(self.ratio, 3),
             "percentiles": {name: dict(values) for name, values in self.percentiles.items()},
             "cpu_ms_per_notification": {name: round(ms, 3) for name, ms in self.cpu_ms_per_notification.items()},

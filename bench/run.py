@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from uuid import uuid4
 
-from bench.floors.running import BARE, start_bare
+from bench.baselines.running import BARE, start_bare
 from bench.lab import Lab
 from bench.load.plan import Plan
 from bench.load.wrk import CONNECTIONS, WrkReport, post_singles
@@ -51,7 +51,7 @@ class Run:
     def wrk(self, port: int, seconds: float) -> WrkReport:
         """One by one to `port`. Only what the gateway got is drawn: the bare endpoint makes nobody known."""
         users = self.lab.users
-        report = post_singles(port, key=self.lab.furniture.key, users=users.ahead(), seconds=seconds)
+        report = post_singles(port, key=self.lab.fixtures.key, users=users.ahead(), seconds=seconds)
         if port == self.lab.system.ports["api-gateway"]:
             users.pass_by(report.answered + CONNECTIONS)  # each has one on its way at the end
         return report
@@ -60,7 +60,7 @@ class Run:
         """One by one to the gateway, or to `port`, for the lab's users, or others; `dataclasses.replace` changes the rest."""
         return Plan(
             port=port or self.lab.system.ports["api-gateway"],
-            key=self.lab.furniture.key,
+            key=self.lab.fixtures.key,
             users=(users or self.lab.users).take(count),
             prefix=uuid4().hex[:12],
             count=count,

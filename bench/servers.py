@@ -1,9 +1,9 @@
 """The tests' private servers, with the process ids that measuring needs."""
 
-from tests.servers.postgres import PostgresServer
-from tests.servers.process import ServerProcess
-from tests.servers.rabbitmq import RabbitServer
-from tests.servers.redis import RedisServer
+from testkit.servers.postgres import PostgresServer
+from testkit.servers.process import ServerProcess
+from testkit.servers.rabbitmq import RabbitServer
+from testkit.servers.redis import RedisServer
 
 
 class Postgres(PostgresServer):

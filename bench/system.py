@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bench.ports import quiet_port
 from bench.servers import Rabbit
-from tests.e2e.system import MODULES, System
-from tests.servers.process import listens, wait_until
+from testkit.eventually import wait_until
+from testkit.servers.process import listens
+from testkit.system import MODULES, System
 
 # Unlimited callers, and the services' own defaults in all the rest: what the end-to-end tests shorten is taken back.
 SETTINGS = {"RATE_LIMIT_PER_MINUTE": "50000000"}

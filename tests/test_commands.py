@@ -14,7 +14,8 @@ import httpx2
 import pytest
 
 from devstack.plan import SERVICES
-from tests.servers.process import ServerProcess, free_port, wait_until
+from testkit.eventually import wait_until
+from testkit.servers.process import ServerProcess, free_port
 from tests.test_documents import FENCE, ROOT, code, documents
 
 PYTHON = str(Path(sys.executable).parent)
@@ -102,9 +103,9 @@ async def test_every_statement_of_the_guides_runs_on_the_database_that_it_names(
         await connection.close()
 
 
-async def test_the_commands_for_real_servers_run_as_the_readme_prints_them(databases, tmp_path: Path) -> None:
+async def test_the_commands_for_real_servers_run_as_the_guide_prints_them(databases, tmp_path: Path) -> None:
     """Migrate and serve, each in its folder. The database is an empty one; brokers and peers may come later."""
-    section = (ROOT / "README.md").read_text().split("## On real servers")[1].split("## Configuration")[0]
+    section = (ROOT / "docs/how-to/run-on-servers.md").read_text()
     lines = re.findall(r"^\((cd [\w-]+ && .*)\)", section, re.MULTILINE)
     assert sorted(line.split()[1] for line in lines) == sorted(SERVICES)
     running = []
@@ -137,9 +138,9 @@ def _database(url: str) -> str | None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_s_tests_are_found_and_measured_from_its_own_folder(service: str, tmp_path: Path) -> None:
-    """`pytest tests/ -v --cov=…`, as the README says in place of the brief's `--cov=app`; here they are only collected."""
+    """`pytest tests/ -v --cov=…`, as the documents say in place of the brief's `--cov=app`; here they are only collected."""
     command = f"pytest tests/ -v --cov={service.replace('-', '_')}"
-    assert re.search(r"pytest tests/ -v --cov=\w+", (ROOT / "README.md").read_text())
+    assert re.search(r"pytest tests/ -v --cov=\w+", (ROOT / "docs/start/commands-of-the-brief.md").read_text())
     env = {**os.environ, "PATH": f"{PYTHON}:{os.environ['PATH']}", "COVERAGE_FILE": str(tmp_path / "coverage")}
     done = subprocess.run(
         ["bash", "-ec", f"{command} --collect-only -q"],

@@ -19,13 +19,13 @@ import httpx2
 import pytest
 
 from chassis.security import ServiceTokens
-from chassis.service_keys import development_key
-from contracts.lookups import API_GATEWAY, PUSH_SERVICE, USER_SERVICE
+from chassis.security.service_keys import development_key
+from contracts.services import API_GATEWAY, PUSH_SERVICE, USER_SERVICE
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, SERVICES, Ports
 from devstack.postgres import start_postgres
 from devstack.stack import running_stack
-from devstack.story import TEMPLATE
-from tests.eventually import eventually
+from devstack.timeline import TEMPLATE
+from testkit.eventually import eventually
 
 ROOT = Path(__file__).parent.parent
 NOBODY = str(uuid4())

@@ -37,7 +37,7 @@ DECLARED_IN = (
     ".env.example",
     "conftest.py",
     ".github/workflows/deploy.yml",
-    "libs/chassis/chassis/tracing/environment.py",
+    "libs/chassis/chassis/observability/tracing/spans.py",
 )
 OTHERS_VARIABLES = {"ADMIN_PASSWORD", "SSL_CERT_FILE"}  # of a command; of OpenSSL
 BRIEFS_VARIABLES = {
@@ -47,7 +47,7 @@ BRIEFS_VARIABLES = {
     "DB_HOST",
     "DB_PORT",
     "ALLOWED_HOSTS",
-}  # the README says what for
+}  # docs/start/commands-of-the-brief.md says what for
 # In capitals and backticks, and no variable: answers of servers, and names in the guide's example that are yet to be made.
 NO_VARIABLES = {
     "PRECONDITION_FAILED", "ACCESS_REFUSED", "SENDER_ID_MISMATCH", "THIRD_PARTY_AUTH_ERROR", "INVALID_ARGUMENT",
@@ -186,9 +186,17 @@ def test_every_diagram_is_of_a_known_kind_and_closes_what_it_opens(name: str, bo
     assert first.count("end") == sum(first.count(block) for block in ("alt", "opt", "loop", "par", "subgraph")), name
 
 
+DESIGN = (ROOT / "SYSTEM_DESIGN.md", *sorted((ROOT / "docs" / "explanation").glob("*.md")))
+
+
+def _section(text: str, name: str) -> str:
+    """Empty where the document has none of that name."""
+    return text.split(f"\n## {name}\n")[1].split("\n## ", maxsplit=1)[0] if f"\n## {name}\n" in text else ""
+
+
 def design(kind: str, section: str) -> str:
-    """The diagrams of that kind in a section of the system design."""
-    text = (ROOT / "SYSTEM_DESIGN.md").read_text().split(f"\n## {section}\n")[1].split("\n## ")[0]
+    """The diagrams of that kind in a section of the system design and its explanations."""
+    text = "\n".join(_section(file.read_text(), section) for file in DESIGN)
     found = [body for language, body in FENCE.findall(text) if language == "mermaid" and body.startswith(kind)]
     return "\n".join(found)
 

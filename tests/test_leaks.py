@@ -10,9 +10,9 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from testkit.servers.process import ServerProcess
 from tests.leaks.values import SHAPES, shape_in
 from tests.leaks.watch import WATCH, Leak
-from tests.servers.process import ServerProcess
 
 ROOT = Path(__file__).resolve().parents[1]
 HELD = "somebody@example.com"

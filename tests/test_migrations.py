@@ -13,7 +13,7 @@ import asyncpg
 import pytest
 from alembic import command
 
-from chassis.migrating import alembic_config, migrate
+from chassis.postgres.migrations import alembic_config, migrate
 from devstack.migrations import disagreement
 from devstack.plan import SERVICES
 from devstack.stack import ROOT

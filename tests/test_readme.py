@@ -17,8 +17,9 @@ from typing import Any
 import httpx2
 import pytest
 
+from testkit.eventually import wait_until
+from testkit.servers.process import ServerProcess
 from tests.leaks.watch import WATCH
-from tests.servers.process import ServerProcess, wait_until
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = re.compile(r"http://localhost:\d+[\w/.-]*")
@@ -127,10 +128,12 @@ def test_the_five_calls_work_as_printed_each_time(stack: Stack, outcome: str) ->
     calls = section.split("```bash\n")[1].split("```")[0]
     done = subprocess.run(["bash", "-euc", stack.moved(calls)], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    template, story = (json.loads(answer) for answer in re.findall(r"\{.*?\}(?=\{\"success|$)", done.stdout.strip()))
+    template, notification = (
+        json.loads(answer) for answer in re.findall(r"\{.*?\}(?=\{\"success|$)", done.stdout.strip())
+    )
     assert done.stderr == ""
     assert outcome in {template["error"], (template["data"] or {}).get("code")}
-    assert story["data"]["request_id"] == f"shipped-{story['data']['user_id']}"
+    assert notification["data"]["request_id"] == f"shipped-{notification['data']['user_id']}"
     inbox = stack.moved("http://localhost:8025/api/messages?kind=email")
     sent = 1 if outcome == "order_shipped" else 2
     wait_until(lambda: _subjects(inbox).count("Your order A-7 is on its way") == sent, 20, "the mail")

@@ -26,13 +26,14 @@ import email_service.worker
 import push_service.worker
 import template_service.main
 import user_service.main
+from chassis.observability.tracing import OFF
 from chassis.security import SharedSecret
-from chassis.service_keys import ServiceKey, development_key
+from chassis.security.service_keys import ServiceKey, development_key
 from chassis.settings import load_settings, signing_secret
-from chassis.tracing import OFF
-from devstack.simulators.service_account import make_service_account
+from devstack.simulators.oauth import make_service_account
+from testkit.eventually import wait_until
+from testkit.servers.process import ServerProcess, free_port
 from tests.deploy.compose import SETTINGS
-from tests.servers.process import ServerProcess, free_port, wait_until
 
 CREATE_APP: Mapping[str, Any] = {
     "api-gateway": api_gateway.main.create_app,

@@ -1,13 +1,12 @@
 """One notification is one trace, through the gateway, the queue and the worker to the provider and back."""
 
-import asyncio
 import contextlib
 import os
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -24,26 +23,28 @@ from opentelemetry.trace import StatusCode
 from starlette.responses import Response
 
 import api_gateway.main
-import api_gateway.migrating
-import email_service.migrating
+import api_gateway.settings
+import email_service.settings
 import email_service.worker
 from api_gateway.settings import GatewaySettings
-from chassis.app import ServiceDescription, create_service_app
 from chassis.broker import MemoryBroker
-from chassis.envelope import answer
-from chassis.metrics import new_registry
+from chassis.http.app import ServiceDescription, create_service_app
+from chassis.http.envelope import answer
+from chassis.observability.metrics import new_registry
+from chassis.observability.tracing import OFF, Tracing
 from chassis.security import SigningKey, sign
 from chassis.settings import ServiceSettings
-from chassis.tracing import OFF, Tracing
-from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.lookups import ActiveTemplate, TemplateInfo, TemplateQuestion, UserContact, UserQuestion
+from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER
 from contracts.recipients import Preferences
+from contracts.templates import ActiveTemplate, TemplateInfo, TemplateQuestion
 from contracts.topology import TOPOLOGY
+from contracts.users import UserContact, UserQuestion
 from devstack.serving import serving
-from devstack.simulators.faults import Faults
+from devstack.simulators.magic import Faults
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
 from email_service.settings import EmailSettings
+from testkit.eventually import eventually
 
 KEY = "a-secret-key-for-the-tests-of-tracing"
 CLIENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -111,13 +112,8 @@ class World:
     def spans(self) -> list[ReadableSpan]:
         return list(self.kept.get_finished_spans())
 
-    async def until(self, condition: Callable[[], object], within: float = 20.0) -> None:
-        async with asyncio.timeout(within):
-            while not condition():
-                await asyncio.sleep(0.01)
-
     async def finished(self, name: str, times: int = 1) -> None:
-        await self.until(lambda: sum(span.name == name for span in self.spans()) >= times)
+        await eventually(lambda: sum(span.name == name for span in self.spans()) >= times)
 
 
 class Watched(MemoryBroker):
@@ -175,8 +171,8 @@ def _peers(users: dict[UUID, UserContact], tracing: Tracing) -> FastAPI:
 @pytest.fixture
 async def world(databases, redis) -> AsyncIterator[World]:
     urls = {
-        "gateway": await databases(api_gateway.migrating.ALEMBIC),
-        "email": await databases(email_service.migrating.ALEMBIC),
+        "gateway": await databases(api_gateway.settings.ALEMBIC),
+        "email": await databases(email_service.settings.ALEMBIC),
     }
     kept, inbox, users, headers = InMemorySpanExporter(), Inbox(), {}, []
     async with contextlib.AsyncExitStack() as stack:
@@ -286,7 +282,7 @@ async def test_without_tracing_no_message_carries_a_header_and_no_row_a_context(
     gateway = await world.gateway(OFF)
     await world.worker(OFF)
     await world.send(gateway, "defer-1@example.com")
-    await world.until(lambda: world.inbox.emails.total == 1 and len(world.headers) >= 4)
+    await eventually(lambda: world.inbox.emails.total == 1 and len(world.headers) >= 4)
     assert {name for headers in world.headers for name in headers} == {"requeued"}
     for database, table in (("gateway", "notifications"), ("email", "email_deliveries")):
         connection = await asyncpg.connect(world.databases[database].replace("+asyncpg", ""))
@@ -306,7 +302,7 @@ def test_the_sdk_is_imported_only_when_an_endpoint_is_set(environment: dict[str,
 import sys
 import api_gateway.main, email_service.worker, push_service.worker, template_service.main, user_service.main
 from api_gateway.settings import GatewaySettings
-from chassis.tracing import tracing_from_environment
+from chassis.observability.tracing import tracing_from_environment
 app = api_gateway.main.create_app(GatewaySettings(_env_file=None), tracing=tracing_from_environment("api-gateway"))
 assert app.router is not None
 print(any(name.startswith(("opentelemetry.sdk.trace", "opentelemetry.exporter")) for name in sys.modules))

@@ -1,1 +1,1 @@
-"""The single base URL: authenticates, limits, de-duplicates, durably accepts and publishes notifications."""
+"""The single base URL: it authenticates, limits, de-duplicates, durably accepts and publishes notifications."""

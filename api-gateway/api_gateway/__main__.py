@@ -1,16 +1,15 @@
-"""`python -m api_gateway` serves; `migrate` brings the database to its newest revision, `reencrypt` to the newest key."""
+"""`python -m api_gateway` serves; `migrate` upgrades the database schema; `reencrypt` re-encrypts with the newest key."""
 
 import gc
 import sys
 
-gc.disable()  # a seventh of what the imports take; chassis.server turns it on again
+gc.disable()  # saves a seventh of the import time; chassis.server.run enables it again
 
 from api_gateway.main import create_app
-from api_gateway.migrating import ALEMBIC
-from api_gateway.repositories.reencrypting import PERSONAL
-from api_gateway.settings import GatewaySettings
-from chassis.server import run_service
-from contracts.lookups import API_GATEWAY
+from api_gateway.repositories.personal import PERSONAL
+from api_gateway.settings import ALEMBIC, GatewaySettings
+from chassis.server.run import run_service
+from contracts.services import API_GATEWAY
 
 if __name__ == "__main__":
     run_service(sys.argv[1:], GatewaySettings, create_app, service=API_GATEWAY, migrations=ALEMBIC, personal=PERSONAL)

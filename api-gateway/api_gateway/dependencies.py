@@ -1,4 +1,4 @@
-"""What the routers need, from where `create_app` put it."""
+"""Dependencies of the routers, as `create_app` installed them."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -8,25 +8,24 @@ from fastapi import Depends, Request
 from api_gateway.errors import BatchExceedsRateLimit
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.auditing import AuditReader
-from api_gateway.services.caller_limits import CallerLimits
 from api_gateway.services.commands import Commands
-from api_gateway.services.erasing import Eraser
-from api_gateway.services.exporting import Exporter
+from api_gateway.services.limits import CallerLimits
 from api_gateway.services.metrics import GatewayMetrics
+from api_gateway.services.personal_data import Eraser, Exporter
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.system_mails import SystemMails
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
-from chassis.fair_semaphore import FairSemaphore
-from chassis.ratelimit import RateLimiter
+from chassis.http.middleware import put_headers
+from chassis.process.fair_semaphore import FairSemaphore
 from chassis.raw_headers import address_of
-from chassis.request_middleware import put_headers
+from chassis.redis.rate_limit import RateLimiter
 from chassis.security import Identity, authenticate, identity_of
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayServices:
-    """The gateway's services, as one thing to hand around."""
+    """The gateway's services in one object."""
 
     acceptor: Acceptor
     system_mails: SystemMails
@@ -49,9 +48,9 @@ def services_of(request: Request) -> GatewayServices:
 
 
 async def enforce_rate_limit(services: GatewayServices, request: Request, identity: Identity, cost: int = 1) -> None:
-    """Takes `cost` from the caller's limit; the headers go on whatever answer follows.
+    """Takes `cost` from the caller's limit and sets the rate-limit headers of the answer.
 
-    Raises TooManyRequests, or BatchExceedsRateLimit when no wait would ever be long enough.
+    Raises TooManyRequests, or BatchExceedsRateLimit when no waiting time would be long enough.
     """
     limiter = services.limits.of(identity)
     if cost > limiter.limit:
@@ -65,8 +64,9 @@ async def enforce_rate_limit(services: GatewayServices, request: Request, identi
 
 
 async def admit(services: GatewayServices, request: Request) -> bool:
-    """For what is passed on: it counts for the caller, or for the address where nobody good is named; who that is, and what
-    they may do, is for the other service to say. Whether somebody good is named. Raises TooManyRequests.
+    """Limits a request that will be forwarded. It counts for the caller, or for the IP address if the credentials are not
+    valid. The other service checks who the caller is and what they may do. Returns whether the credentials are valid. Raises
+    TooManyRequests.
     """
     try:
         identity = await authenticate(request)
@@ -96,7 +96,7 @@ def allow(identity: Identity, scope: str) -> None:
 
 
 def allow_sending(services: GatewayServices, identity: Identity) -> None:
-    """Raises Forbidden. Whom users may send to is another question: see `may_send`."""
+    """Raises Forbidden unless the caller may send. `may_send` checks to whom."""
     if identity.kind != "user":
         allow(identity, "notifications:write")
     elif not (identity.is_admin or services.users_may_send):
@@ -104,6 +104,6 @@ def allow_sending(services: GatewayServices, identity: Identity) -> None:
 
 
 def allow_reading(identity: Identity) -> None:
-    """Users may always read: they see only what goes to them."""
+    """Users may always read: they see only what was sent to them."""
     if identity.kind != "user":
         allow(identity, "notifications:read")

@@ -1,4 +1,4 @@
-"""The gateway's own refusals."""
+"""The gateway's own errors."""
 
 from chassis.errors import Conflict, NotFound, TooManyRequests, Unprocessable
 

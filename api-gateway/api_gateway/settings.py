@@ -1,81 +1,132 @@
-"""What the gateway reads from its environment."""
+"""The gateway's settings, and the path of its migrations."""
 
 import re
+from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
 from chassis.fields import listed
+from chassis.security.service_keys import development_key
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
-from chassis.service_keys import development_key
 from chassis.settings import DatabaseUrl, DataKeySettings, TokenSettings
-from contracts.lookups import API_GATEWAY
-from contracts.peers import PeerSettings
+from contracts.services import API_GATEWAY, PeerSettings
+
+ALEMBIC = Path(__file__).parent.parent / "alembic"
+
 
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
 class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
-    """Every field is an environment variable of the same name in capitals."""
+    """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = API_GATEWAY
     service_private_key: SecretStr = SecretStr(development_key(API_GATEWAY).private)
 
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/api_gateway"
-    redis_url: RedisUrl = "redis://localhost:6379/0"
-    rabbitmq_url: RabbitUrl = "amqp://guest:guest@localhost:5672/"
-    queue_type: Literal["classic", "quorum"] = "classic"
-    user_service_url: ServiceUrl = "http://localhost:8001"
-    template_service_url: ServiceUrl = "http://localhost:8002"
-    email_service_url: ServiceUrl = "http://localhost:8003"
-    push_service_url: ServiceUrl = "http://localhost:8004"
+    redis_url: RedisUrl = Field(
+        default="redis://localhost:6379/0",
+        description="Redis for caches and rate limits. The service works without it, more slowly",
+    )
+    rabbitmq_url: RabbitUrl = Field(
+        default="amqp://guest:guest@localhost:5672/", description="RabbitMQ, with a user of the service's own"
+    )
+    queue_type: Literal["classic", "quorum"] = Field(
+        default="classic",
+        description="Type of the queues that the gateway declares. `quorum` is for a cluster; it cannot be changed later",
+    )
+    user_service_url: ServiceUrl = Field(default="http://localhost:8001", description="Base URL of the user service")
+    template_service_url: ServiceUrl = Field(
+        default="http://localhost:8002", description="Base URL of the template service"
+    )
+    email_service_url: ServiceUrl = Field(
+        default="http://localhost:8003",
+        description="Base URL of any e-mail worker. The gateway asks it about its ledger",
+    )
+    push_service_url: ServiceUrl = Field(
+        default="http://localhost:8004", description="Base URL of any push worker. The gateway asks it about its ledger"
+    )
 
-    max_body_bytes: int = Field(default=4_194_304, description="A batch of 1,000 fits", gt=0)
-    rate_limit_per_minute: int = Field(default=60_000, description="Requests a caller may make in a minute", gt=0)
+    max_body_bytes: int = Field(
+        default=4_194_304,
+        description="Largest request body in bytes; the default fits a batch of 1,000. A larger value needs more memory "
+        "for each request",
+        gt=0,
+    )
+    rate_limit_per_minute: int = Field(default=60_000, description="Requests that one caller may make per minute", gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=(),
-        description="Origins whose pages may call the API from a browser, with commas between them; `*`: any",
+        description="Comma-separated origins whose pages may call the API from a browser; `*` allows every origin",
     )
     stranger_limit_per_minute: int = Field(
         default=1_200,
-        description="Requests to other services without good credentials, of one address in a minute",
+        description="Requests per minute from one IP address that are forwarded to another service without valid credentials",
         gt=0,
     )
     recipient_limit_per_hour: int | None = Field(
         default=None,
-        description="Notifications that one person may be sent in an hour, urgent ones apart; unset: any number",
+        description="Notifications that one person may receive per hour, not counting urgent ones; unset: no limit",
         gt=0,
     )
     users_may_send: bool = Field(
-        default=False, description="May people send, to themselves; else applications and administrators do"
+        default=False,
+        description="Whether signed-in users may send notifications to themselves; if not, only applications and "
+        "administrators may send",
     )
-    database_pool_size: int = Field(default=10, gt=0)
+    database_pool_size: int = Field(
+        default=10,
+        gt=0,
+        description="Connections that a process keeps for transactions, and as many for single statements",
+    )
 
-    lease_seconds: float = Field(default=30, description="How long the accepting process has to publish", gt=0)
+    lease_seconds: float = Field(
+        default=30,
+        description="Seconds that the process which accepted a notification has to publish it; then a relay publishes it. "
+        "A larger value delays notifications of a process that died",
+        gt=0,
+    )
     queued_mark_seconds: float = Field(
         default=0.75,
-        description="How long a row that was published waits for its report before it is marked as queued: longer saves "
-        "writes where providers are slow, and shows `pending` for longer",
+        description="Seconds that a published row waits for a worker's report before it is marked as queued. A larger value "
+        "saves writes when providers are slow, and shows `pending` for longer",
         ge=0,
     )
-    relay_interval_seconds: float = Field(default=1.0, gt=0)
-    deferred_retry_seconds: float = Field(default=5.0, description="Between look-ups of what was deferred", gt=0)
+    relay_interval_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds between two searches for due notifications. A smaller value costs a query each",
+    )
+    deferred_retry_seconds: float = Field(
+        default=5.0,
+        description="Seconds between two look-ups of a notification whose recipient or template could not be looked up",
+        gt=0,
+    )
     lost_grace_seconds: float = Field(
         default=60,
-        description="What was published so long before what is consumed now, or an empty queue, is lost",
+        description="Seconds. An unclaimed message is lost when workers have consumed messages published this much later, or "
+        "its queue has been empty for this long. A larger value finds lost messages later",
         gt=0,
     )
     report_silence_seconds: float = Field(
         default=15,
-        description="The workers' ledgers are asked about what has been silent for so long since it was queued",
+        description="Seconds that a queued notification may go without a report before the gateway asks the workers' "
+        "ledgers about it. A larger value finds lost reports later",
         gt=0,
     )
     retention_days: int | None = Field(
-        default=None, description="What ended and is older is deleted; unset: everything is kept", gt=0, le=36_500
+        default=None,
+        description="Notifications that ended more than this many days ago are deleted; unset: all are kept. A larger value "
+        "needs more disk space",
+        gt=0,
+        le=36_500,
     )
     reconcile_interval_seconds: float = Field(
-        default=60, description="Between two readings of what is unaccounted for and how old the oldest is", gt=0
+        default=60,
+        description="Seconds between two measurements of the unaccounted notifications and of the age of the oldest waiting "
+        "one. A larger value shows a problem later",
+        gt=0,
     )
 
     @field_validator("cors_origins")

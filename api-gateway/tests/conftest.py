@@ -21,36 +21,25 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from api_gateway.main import create_app
-from api_gateway.migrating import ALEMBIC
 from api_gateway.routers.proxy import FORWARDED
 from api_gateway.services.relay import Relay
-from api_gateway.settings import GatewaySettings
+from api_gateway.settings import ALEMBIC, GatewaySettings
 from chassis.broker import Delivery, MemoryBroker, Publication
-from chassis.cache import TOMBSTONE
-from chassis.database import Database
-from chassis.envelope import answer, refusal
 from chassis.errors import NotFound, Unavailable
+from chassis.http.envelope import answer, refusal
+from chassis.postgres.database import Database
+from chassis.process.yielding import AT_A_TIME
+from chassis.redis.cache import TOMBSTONE
 from chassis.security import SigningKey, sign
-from chassis.yielding import AT_A_TIME
-from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.erasing import LedgerErasure, LedgerErasureOrder
-from contracts.lookups import (
-    TEMPLATE_CACHE,
-    USER_CACHE,
-    ActiveTemplate,
-    ApiKeyInfo,
-    LedgerFindings,
-    LedgerQuestion,
-    LedgerTotals,
-    TemplateInfo,
-    TemplateQuestion,
-    UserContact,
-    UserQuestion,
-)
+from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER, ApiKeyInfo
+from contracts.ledger import LedgerErasure, LedgerErasureOrder, LedgerFindings, LedgerQuestion, LedgerTotals
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.recipients import Preferences, PushToken
+from contracts.templates import TEMPLATE_CACHE, ActiveTemplate, TemplateInfo, TemplateQuestion
 from contracts.topology import STATUS_KEY, TOPOLOGY
+from contracts.users import USER_CACHE, UserContact, UserQuestion
 from devstack.serving import serving
+from testkit.eventually import eventually
 from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
 
@@ -253,15 +242,16 @@ class Running:
         body = {"notification_id": name, "status": status, **fields}
         return await self.http.post("/api/v1/email/status/", json=body, headers=self.token())
 
-    async def story(self, notification_id: str) -> dict:
+    async def detail(self, notification_id: str) -> dict:
         answered = await self.http.get(f"/api/v1/notifications/{notification_id}", headers=self.token())
         return answered.json()["data"]
 
     async def until(self, notification_id: str, status: str, seconds: float = 10) -> dict:
-        async with asyncio.timeout(seconds):
-            while (story := await self.story(notification_id))["status"] != status:
-                await asyncio.sleep(0.02)
-        return story
+        async def reached() -> dict | None:
+            detail = await self.detail(notification_id)
+            return detail if detail["status"] == status else None
+
+        return await eventually(reached, seconds)
 
 
 def access_token(user_id: UUID, role: str) -> str:
@@ -310,8 +300,8 @@ async def start(databases, redis: Redis, peers: Peers) -> AsyncIterator[Start]:
                 "relay_interval_seconds": 0.05, "deferred_retry_seconds": 0.2, "queued_mark_seconds": 0.05, **changes,
             }  # fmt: skip
             settings = GatewaySettings(**options)
-            app = create_app(settings, redis=redis, broker=broker)
             async with _first_turn_of_the_relay():
+                app = create_app(settings, redis=redis, broker=broker)
                 await stack.enter_async_context(app.router.lifespan_context(app))
             transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
             # The stand-ins answer what is forwarded, and only as much as a test needs.

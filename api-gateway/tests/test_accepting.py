@@ -12,9 +12,9 @@ from sqlalchemy import text
 
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import body_hash
-from chassis import yielding
+from chassis.process import yielding
 from chassis.security import hash_api_key, new_api_key
-from contracts.lookups import ApiKeyInfo
+from contracts.callers import ApiKeyInfo
 from contracts.messages import NotificationMessage
 from contracts.recipients import Preferences, PushToken
 
@@ -97,8 +97,8 @@ async def test_an_accepted_notification_is_published_with_all_that_a_worker_need
     assert str(message.notification_id) == body["data"]["notification_id"] == delivery.message_id
     assert (delivery.priority, delivery.correlation_id) == (9, answered.headers["X-Correlation-ID"])
     assert (message.recipient.email, message.template.version, message.variables) == (user.email, 3, {"name": "Ada"})
-    story = await gateway.until(body["data"]["notification_id"], "queued")
-    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued"]
+    detail = await gateway.until(body["data"]["notification_id"], "queued")
+    assert [step["status"] for step in detail["timeline"]] == ["accepted", "queued"]
 
 
 async def test_fifty_equal_requests_at_once_make_one_notification_and_fifty_equal_answers(start) -> None:
@@ -125,8 +125,8 @@ async def test_the_guarantee_is_carried_and_is_part_of_what_was_asked_for(gatewa
     assert (await gateway.send(**asked, delivery_guarantee="at_most_once")).headers["Idempotent-Replayed"] == "true"
     assert (await gateway.send(**asked)).json()["error"] == "idempotency_key_reused"
     assert (await gateway.send(**asked, delivery_guarantee="exactly_once")).status_code == 422
-    story = await gateway.until(first.json()["data"]["notification_id"], "queued")
-    assert story["delivery_guarantee"] == "at_most_once"
+    detail = await gateway.until(first.json()["data"]["notification_id"], "queued")
+    assert detail["delivery_guarantee"] == "at_most_once"
 
 
 def test_a_key_that_was_used_before_there_were_guarantees_is_still_recognised() -> None:
@@ -262,7 +262,7 @@ async def test_a_language_may_be_written_in_every_usual_way(gateway, language: s
     gateway.peers.templates["welcome"] = active.model_copy(update={"languages": languages})
     accepted = await gateway.send(user_id=str(user.id), language=language)
     assert accepted.status_code == 202, accepted.text
-    assert (await gateway.story(accepted.json()["data"]["notification_id"]))["language"] == "pt-BR"
+    assert (await gateway.detail(accepted.json()["data"]["notification_id"]))["language"] == "pt-BR"
 
 
 async def test_who_opted_out_or_has_no_device_is_suppressed_with_the_reason(gateway) -> None:
@@ -272,8 +272,8 @@ async def test_who_opted_out_or_has_no_device_is_suppressed_with_the_reason(gate
     opted_out = (await gateway.send(user_id=str(quiet.id))).json()["data"]
     no_token = (await gateway.send(user_id=str(bare.id), notification_type="push")).json()["data"]
     assert (opted_out["status"], no_token["status"]) == ("suppressed", "suppressed")
-    assert (await gateway.story(opted_out["notification_id"]))["error"] == "opted_out"
-    assert (await gateway.story(no_token["notification_id"]))["error"] == "no_push_token"
+    assert (await gateway.detail(opted_out["notification_id"]))["error"] == "opted_out"
+    assert (await gateway.detail(no_token["notification_id"]))["error"] == "no_push_token"
     assert (await gateway.broker.depth("email.queue")).ready == 0
 
 

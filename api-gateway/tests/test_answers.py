@@ -5,7 +5,7 @@ from uuid import uuid4
 import pytest
 
 from chassis.security import hash_api_key, new_api_key
-from contracts.lookups import ApiKeyInfo
+from contracts.callers import ApiKeyInfo
 
 BATCH = "/api/v1/notifications/batch"
 

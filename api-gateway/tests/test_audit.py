@@ -11,16 +11,16 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories.audit import TRAIL
+from api_gateway.settings import ALEMBIC
 from chassis.audit import Actor, audit_routes
-from chassis.database import Database
-from chassis.envelope import refusal
-from chassis.error_handlers import install_error_handlers
 from chassis.errors import Unavailable
+from chassis.http.envelope import refusal
+from chassis.http.error_handlers import install_error_handlers
+from chassis.postgres.database import Database
 from chassis.security import ServiceCallers, hash_api_key, new_api_key
-from chassis.service_keys import development_key
-from contracts.lookups import ApiKeyInfo
+from chassis.security.service_keys import development_key
+from contracts.callers import ApiKeyInfo
 
 PERSON = UUID(int=7)
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -89,11 +89,11 @@ async def test_what_is_done_to_notifications_is_recorded(gateway, action: str, p
 @EACH
 async def test_without_its_event_nothing_is_done(gateway, action: str, prepare, target: str, after) -> None:
     name, act = await prepare(gateway, gateway.token(PERSON))
-    before = await gateway.story(name)
+    before = await gateway.detail(name)
     same = ("status", "replays", "attempts", "error", "ended_at")
     await gateway.change("ALTER TABLE gateway_audit_events RENAME TO taken_away")
     assert (await act()).status_code == 500
-    after_it = await gateway.story(name)
+    after_it = await gateway.detail(name)
     assert [after_it[field] for field in same] == [before[field] for field in same]
 
 

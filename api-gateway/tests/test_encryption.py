@@ -12,16 +12,16 @@ import orjson
 import pytest
 from sqlalchemy import text
 
-from api_gateway.repositories.reencrypting import PERSONAL
-from chassis.data_keys import DataKeys
-from chassis.database import Database
-from chassis.reencrypting import reencrypt
+from api_gateway.repositories.personal import PERSONAL
+from chassis.json_values import to_json_text
+from chassis.postgres.database import Database
 from chassis.security import Sender, hash_api_key, new_api_key
-from chassis.serialization import to_json_text
-from contracts.lookups import ApiKeyInfo
+from chassis.security.data_keys import DataKeys
+from chassis.server.reencrypting import reencrypt
+from contracts.callers import ApiKeyInfo
 from contracts.messages import NotificationMessage
-from tests.dumping import dump
-from tests.eventually import eventually
+from testkit.dumping import dump
+from testkit.eventually import eventually
 
 SECRET = f"geheim-{uuid4().hex}"
 OLD, NEW = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("old", "new"))
@@ -93,19 +93,19 @@ async def test_nothing_personal_stands_in_the_database_at_any_moment(start, peer
     await gateway.until(name, "queued")
     await gateway.report(name, "retrying", code="deferred", detail=f"not now, {SECRET}", attempts=1)
     await gateway.report(name, "failed", code="bounced", detail=f"no {SECRET} here", attempts=2)
-    story = await gateway.until(name, "failed")
+    detail = await gateway.until(name, "failed")
     assert await _says_nothing(gateway)
-    assert (story["error_detail"], story["metadata"]) == (f"no {SECRET} here", GIVEN["metadata"])
-    said = [step["detail"] for step in story["timeline"] if step["detail"]]
+    assert (detail["error_detail"], detail["metadata"]) == (f"no {SECRET} here", GIVEN["metadata"])
+    said = [step["detail"] for step in detail["timeline"] if step["detail"]]
     assert said == [f"not now, {SECRET}", f"no {SECRET} here"]
     retried = await gateway.http.post(f"/api/v1/notifications/{name}/retry", headers=gateway.token())
     assert retried.status_code == 202
     assert _is_whole((await gateway.published())[0])
     await gateway.until(name, "queued")
     assert (await gateway.callback(name, "failed", error=f"{SECRET} moved")).status_code == 200
-    story = await gateway.story(name)
-    assert story["error_detail"] == f"{SECRET} moved"
-    assert [step["detail"] for step in story["timeline"] if step["detail"]] == [*said, f"{SECRET} moved"]
+    detail = await gateway.detail(name)
+    assert detail["error_detail"] == f"{SECRET} moved"
+    assert [step["detail"] for step in detail["timeline"] if step["detail"]] == [*said, f"{SECRET} moved"]
     listed = await gateway.http.get("/api/v1/notifications", headers=gateway.token())
     assert [one["metadata"] for one in listed.json()["data"]] == [GIVEN["metadata"]]
     assert await _says_nothing(gateway)
@@ -134,8 +134,8 @@ async def test_why_it_could_not_be_published_stays_in_the_story_when_it_is_tried
     await gateway.forget(user)
     retried = await gateway.http.post(f"/api/v1/notifications/{name}/retry", headers=gateway.token())
     assert retried.status_code == 202
-    story = await gateway.until(name, "queued")
-    assert [step["detail"] for step in story["timeline"] if step["status"] == "failed"] == [why]
+    detail = await gateway.until(name, "queued")
+    assert [step["detail"] for step in detail["timeline"] if step["status"] == "failed"] == [why]
 
 
 async def test_the_check_of_a_repeat_gives_no_short_value_away_and_works_across_keys(start, peers) -> None:
@@ -165,9 +165,9 @@ async def test_values_that_look_encrypted_are_the_callers_own(start, peers) -> N
         assert NotificationMessage.model_validate_json((await gateway.published())[0]).variables["name"] == looks
         await gateway.until(name, "queued")
         await gateway.report(name, "failed", code="x", detail=looks)
-        story = await gateway.until(name, "failed")
+        detail = await gateway.until(name, "failed")
         reading = await start(data_encryption_keys=f"{NEW},{OLD}", relay_interval_seconds=1_000)
-        for one in (story, await reading.story(name)):
+        for one in (detail, await reading.detail(name)):
             assert (one["metadata"], one["error_detail"], one["timeline"][-1]["detail"]) == (
                 {looks: looks},
                 looks,
@@ -191,7 +191,7 @@ async def test_a_row_whose_key_is_missing_stays_is_shown_and_goes_when_the_key_i
     assert without.app.state.metrics.get_sample_value("data_unreadable_total") > 0
     await without.change(f"UPDATE notifications SET expires_at = now() WHERE id = '{late}'")
     await sender.until(late, "expired")
-    assert (await sender.story(sealed))["status"] == "pending"
+    assert (await sender.detail(sealed))["status"] == "pending"
     back = await start(data_encryption_keys=f"{NEW},{OLD}", **MOMENT)
     assert _is_whole(await _message_of(back, sealed))
 
@@ -224,7 +224,7 @@ async def test_a_value_that_was_put_into_another_row_is_refused(start, peers) ->
         await gateway.change(moved.format(*columns))
         refused = await gateway.http.get(f"/api/v1/notifications/{one}", headers=gateway.token())
         assert (refused.status_code, refused.json()["error"]) == (503, "value_unreadable")
-    assert (await gateway.story(other))["metadata"] == GIVEN["metadata"]
+    assert (await gateway.detail(other))["metadata"] == GIVEN["metadata"]
 
 
 async def test_the_command_encrypts_rotates_and_goes_back_while_gateways_run(start, peers) -> None:
@@ -236,7 +236,7 @@ async def test_the_command_encrypts_rotates_and_goes_back_while_gateways_run(sta
     await plain.published()
     await plain.report(failed, "retrying", code="deferred", detail=f"not now, {SECRET}")
     await plain.report(failed, "failed", code="bounced", detail=f"no {SECRET}")
-    story = await plain.until(failed, "failed")
+    detail = await plain.until(failed, "failed")
     before = await dump(plain.settings.database_url)
 
     steps = [(f"plain,{OLD}", None), (OLD, "enc1:old:"), (f"{NEW},{OLD}", "enc1:new:"), (f"plain,{NEW}", None)]
@@ -249,7 +249,7 @@ async def test_the_command_encrypts_rotates_and_goes_back_while_gateways_run(sta
         rows = await dump(running.settings.database_url)
         assert (SECRET in rows) == (expected is None)
         assert rows.count("enc1:") == rows.count(expected or "enc1:")
-        assert {**await running.story(failed), "updated_at": 0} == {**story, "updated_at": 0}
+        assert {**await running.detail(failed), "updated_at": 0} == {**detail, "updated_at": 0}
         assert "0 written anew" in (await _reencrypt(running, keys))[1].splitlines()[0]
     assert _rows(rows) == _rows(before), "every byte as it was"
 
@@ -283,7 +283,7 @@ async def test_what_changes_while_the_command_has_it_is_not_overwritten(start, p
     await database.close()
     assert await _says_nothing(gateway)
     reading = await start(data_encryption_keys=OLD, relay_interval_seconds=1_000)
-    assert (await reading.story(name))["error_detail"] == SECRET
+    assert (await reading.detail(name))["error_detail"] == SECRET
 
 
 @pytest.mark.parametrize("keys", ["", "old:abc"])

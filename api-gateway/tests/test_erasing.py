@@ -9,13 +9,13 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api_gateway.services import erasing
+from api_gateway.services import personal_data
 from chassis.broker import Publication
 from chassis.security import ServiceTokens
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 from contracts.topology import FAILED_KEY, FAILED_QUEUE
-from tests.dumping import dump
-from tests.eventually import eventually
+from testkit.dumping import dump
+from testkit.eventually import eventually
 
 SECRET = f"geheim-{uuid4().hex}"
 KEYS = f"one:{base64.b64encode(os.urandom(32)).decode()}"
@@ -80,19 +80,19 @@ async def test_nothing_of_them_is_in_the_database_and_the_counts_stay(start, pee
     }  # fmt: skip
     assert await _is_gone(gateway)
     assert {UUID(one) for one in ids.values()} == set.union(*peers.forgotten.values())
-    assert (await gateway.story(ids["sent"]))["status"] == "sent"
-    story = await gateway.story(ids["failed"])
-    assert (story["status"], story["error"], story["error_detail"], story["metadata"]) == (
+    assert (await gateway.detail(ids["sent"]))["status"] == "sent"
+    detail = await gateway.detail(ids["failed"])
+    assert (detail["status"], detail["error"], detail["error_detail"], detail["metadata"]) == (
         "failed",
         "bounced",
         None,
         {},
     )
-    assert [step["status"] for step in story["timeline"]][-2:] == ["retrying", "failed"], "its story stays"
+    assert [step["status"] for step in detail["timeline"]][-2:] == ["retrying", "failed"], "its timeline stays"
     for one in ("later", "unknown"):
-        story = await gateway.story(ids[one])
-        assert (story["status"], story["error"]) == ("cancelled", "user_erased")
-    assert (await gateway.story(kept))["metadata"] == {"order": "stays"}
+        detail = await gateway.detail(ids[one])
+        assert (detail["status"], detail["error"]) == ("cancelled", "user_erased")
+    assert (await gateway.detail(kept))["metadata"] == {"order": "stays"}
     proof = (await gateway.http.get("/api/v1/reconcile?recount=true", headers=gateway.token())).json()["data"]
     assert (proof["accepted"], proof["unaccounted"]) == (6, 0)
     dumped = await dump(gateway.settings.database_url)
@@ -112,16 +112,16 @@ async def test_what_is_still_open_ends_by_its_report_and_a_providers_words_about
     await gateway.report(flying, "failed", code="bounced", detail=f"no {SECRET}", attempts=1)
     await gateway.until(flying, "failed")
     assert (await gateway.callback(sent, "failed", error=f"{SECRET} moved")).status_code == 200
-    assert (await gateway.story(sent))["status"] == "failed"
+    assert (await gateway.detail(sent))["status"] == "failed"
     assert await _is_gone(gateway)
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["open"] == 0
 
 
-@pytest.mark.parametrize("in_hand", [erasing.IN_HAND, 2])
+@pytest.mark.parametrize("in_hand", [personal_data.IN_HAND, 2])
 async def test_their_messages_are_taken_out_of_failed_queue_and_the_others_keep_their_places(
     start, peers, monkeypatch, in_hand: int
 ) -> None:
-    monkeypatch.setattr(erasing, "IN_HAND", in_hand)
+    monkeypatch.setattr(personal_data, "IN_HAND", in_hand)
     gateway, user, other = await start(), peers.add_user(name=SECRET), peers.add_user(name="Bo")
     failed = await _accepted(gateway, user)
     await gateway.report(failed, "failed", code="bounced", attempts=1)
@@ -148,13 +148,13 @@ async def test_a_walk_that_somebody_else_is_on_is_waited_for(start, peers) -> No
     await gateway.report(failed, "failed", code="bounced", attempts=1)
     await gateway.until(failed, "failed")
     async with gateway.app.state.services.eraser._database.begin() as connection:
-        assert await erasing.erasing.has_the_turn(connection)
+        assert await personal_data.personal_data.has_the_turn(connection)
         assert (await _ask(gateway, "erasures", user_id=str(user.id)))["finished"] is False
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["finished"] is True
 
 
 async def test_what_takes_long_goes_on_and_is_told_when_it_is_asked_for_again(start, peers, monkeypatch) -> None:
-    monkeypatch.setattr(erasing, "ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr(personal_data, "ANSWER_SECONDS", 0.0)
     gateway, user = await start(), peers.add_user()
     await _accepted(gateway, user)
 
@@ -179,7 +179,7 @@ async def test_a_ledger_that_does_not_answer_makes_it_unavailable(start, peers) 
 
 
 async def test_more_than_one_page_is_erased(start, peers, monkeypatch) -> None:
-    monkeypatch.setattr(erasing, "MAX_LEDGER_QUESTION", 2)
+    monkeypatch.setattr(personal_data, "MAX_LEDGER_QUESTION", 2)
     gateway, user = await start(), peers.add_user(name=SECRET)
     for _ in range(5):
         await _accepted(gateway, user)

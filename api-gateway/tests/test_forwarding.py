@@ -6,10 +6,10 @@ import json
 import httpx2
 from starlette.requests import Request
 
-from api_gateway.services.forwarding import Forwarder
-from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
+from api_gateway.routers.proxy import Forwarder
 from chassis.errors import Unavailable
-from tests.holding import holding_server
+from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
+from testkit.holding import holding_server
 
 
 def _request() -> Request:

@@ -9,17 +9,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api_gateway.migrating import ALEMBIC
-from api_gateway.repositories import accepting, identities, outbox, progress, reading, retention, totals, waiting
+from api_gateway.repositories import accepting, housekeeping, identities, outbox, progress, reading
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter, Visibility
 from api_gateway.services.housekeeping import Housekeeping
-from chassis.data_keys import DataKeys
-from chassis.database import Database
-from contracts.lookups import first_id_of
-from contracts.messages import StatusEvent
-from tests.plans import read_whole, recorded
+from api_gateway.settings import ALEMBIC
+from chassis.postgres.database import Database
+from chassis.postgres.retention import Step
+from chassis.security.data_keys import DataKeys
+from contracts.messages import StatusEvent, first_id_of
+from testkit.plans import read_whole, recorded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 USER = UUID(int=3)
@@ -92,7 +92,7 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
 async def _hot_path(connection: AsyncConnection) -> None:
     await _rows_by_key(connection)
     await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200, keys=DataKeys())
-    await outbox.settle(
+    await outbox.finish(
         connection, [{"id": str(IDS[0]), "replay": 0, "status": "failed", "code": "c"}], keys=DataKeys()
     )
     await outbox.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, largest=100)
@@ -103,12 +103,12 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await progress.replay_failed(connection, ReplayFilter(ids=IDS))
     await progress.replay_failed(connection, ReplayFilter(channel="email", code="exhausted"))
     await progress.candidates(connection, ReplayFilter(channel="email", code="exhausted"), keys=DataKeys())
-    await waiting.oldest(connection, window_seconds=35)
-    await totals.counted(connection)
-    await totals.accepted(connection)
-    await totals.fold(connection)
-    await totals.sent_between(connection, "email", _id(3600), _id(0))
-    await retention.remove(connection, after=NO_ID, before=_id(ROWS - 1000), ended_before=NOW, largest=100)
+    await housekeeping.oldest(connection, window_seconds=35)
+    await housekeeping.counted(connection)
+    await housekeeping.accepted(connection)
+    await housekeeping.fold(connection)
+    await housekeeping.sent_between(connection, "email", _id(3600), _id(0))
+    await housekeeping.remove(connection, Step(NO_ID, NOW - timedelta(seconds=ROWS - 1000), 100))
     for visibility in (Visibility(), Visibility(user_id=USER), Visibility(caller="c")):
         await reading.find(connection, IDS[0], seen_by=visibility)
         await reading.ids_named(connection, "7", IDS[1], seen_by=visibility)
@@ -160,7 +160,7 @@ async def test_what_touches_rows_by_key_goes_by_the_index_while_the_table_is_you
 async def test_what_reads_a_table_whole_is_seen(large: Database) -> None:
     async with large.begin() as connection:
         with recorded(connection) as statements:
-            await totals.recounted(connection)
+            await housekeeping.recounted(connection)
             await connection.execute(text("SELECT * FROM notifications WHERE detail = :detail"), {"detail": "x"})
         assert [await read_whole(connection, [one]) for one in statements][1] == {"notifications"}
 
@@ -175,7 +175,7 @@ async def test_running_totals_are_what_counting_finds(database: Database) -> Non
         await connection.execute(text("UPDATE notifications SET detail = 'x'"))
     for _ in range(2):
         async with database.snapshot() as connection:
-            counted, recounted = await totals.counted(connection), await totals.recounted(connection)
+            counted, recounted = await housekeeping.counted(connection), await housekeeping.recounted(connection)
         assert {key: number for key, number in counted.items() if number} == recounted
         await Housekeeping(database, retention_days=None).fold()
     async with database.begin() as connection:
@@ -185,14 +185,13 @@ async def test_running_totals_are_what_counting_finds(database: Database) -> Non
 async def test_what_ended_and_is_old_is_removed_with_its_key_and_still_accounted_for(database: Database) -> None:
     await _fill(database, 3_000)  # of 50 minutes
     async with database.begin() as connection:
-        removed, reached = await retention.remove(
-            connection, after=NO_ID, before=_id(1_000), ended_before=NOW, largest=10_000
-        )
+        step = Step(NO_ID, NOW - timedelta(seconds=1_000), 10_000)
+        removed, reached = await housekeeping.remove(connection, step)
     assert reached is None
     async with database.snapshot() as connection:
         left = (await connection.execute(text("SELECT request_id::int, status FROM notifications"))).all()
         keys = {int(row.key) for row in await connection.execute(text("SELECT key FROM idempotency_keys"))}
-        accepted, counted = await totals.accepted(connection), await totals.counted(connection)
+        accepted, counted = await housekeeping.accepted(connection), await housekeeping.counted(connection)
     young = {number for number, _ in left if number <= 1_000}
     kept = {(number, status) for number, status in left if number > 1_000}
     assert young == set(range(1_001))
@@ -218,14 +217,14 @@ async def test_a_gateway_removes_what_is_older_than_it_has_to_keep(database: Dat
     await _fill(database, 100)  # months old by now, or yet to come: both sides of the bound are tried
     days = (datetime.now(UTC) - NOW).days
     async with database.begin() as connection:
-        before = await totals.recounted(connection)
+        before = await housekeeping.recounted(connection)
     await Housekeeping(database, retention_days=days + 30).remove_old()
     await Housekeeping(database, retention_days=None).remove_old()
     async with database.begin() as connection:
-        assert await totals.recounted(connection) == before
+        assert await housekeeping.recounted(connection) == before
     await Housekeeping(database, retention_days=days - 1).remove_old()
     async with database.begin() as connection:
-        assert {status for _, status in await totals.recounted(connection)} <= {"pending", "queued"}
+        assert {status for _, status in await housekeeping.recounted(connection)} <= {"pending", "queued"}
 
 
 async def test_what_is_known_of_a_key_that_nobody_uses_is_forgotten_with_the_rest(database: Database) -> None:

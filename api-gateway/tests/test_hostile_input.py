@@ -1,7 +1,7 @@
 """Every operation of the gateway withstands whatever is sent to it."""
 
 from api_gateway.routers.proxy import FORWARDED
-from tests.hostile import operations_of, withstand
+from testkit.hostile import operations_of, withstand
 
 
 async def test_no_operation_answers_5xx(gateway) -> None:

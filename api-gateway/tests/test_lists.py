@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from contracts.lookups import first_id_of
+from contracts.messages import first_id_of
 
 USER = UUID(int=7)
 FILL = text("""
@@ -89,7 +89,7 @@ async def test_beyond_what_is_counted_a_next_page_is_still_told(gateway) -> None
 @pytest.mark.parametrize(
     ("path", "known"),
     [
-        ("failed", "notification_type, limit, page, cursor"),
+        ("failed", "page, limit, cursor, notification_type"),
         ("reconcile", "hours, recount"),
     ],
 )

@@ -79,4 +79,4 @@ async def test_services_that_are_older_than_the_questions_call_nobody_unknown(st
         gateway.peers.add_template()
         sent = await gateway.send(user_id=str(uuid4()))
         assert (sent.status_code, sent.json()["data"]["status"]) == (202, "pending")
-        assert (await gateway.story(sent.json()["data"]["notification_id"]))["status"] == "pending"
+        assert (await gateway.detail(sent.json()["data"]["notification_id"]))["status"] == "pending"

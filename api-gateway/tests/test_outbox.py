@@ -7,11 +7,12 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from chassis import yielding
 from chassis.broker import MemoryBroker, Publication, PublishFailed
+from chassis.process import yielding
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY, queue_of, queues_of
-from tests.brokers import BrokerThatMayBeAway
+from testkit.brokers import BrokerThatMayBeAway
+from testkit.eventually import eventually
 
 
 async def test_accepted_while_the_broker_is_away_it_is_published_when_it_is_back(start) -> None:
@@ -48,9 +49,9 @@ async def test_send_at_is_kept_and_expires_at_ends_what_is_too_late(start) -> No
     gateway.peers.add_template()
     soon = datetime.now(UTC) + timedelta(seconds=1)
     later = (await gateway.send(user_id=str(user.id), send_at=soon.isoformat())).json()["data"]
-    assert (await gateway.story(later["notification_id"]))["status"] == "pending"
-    story = await gateway.until(later["notification_id"], "queued")
-    assert datetime.fromisoformat(story["queued_at"]) >= soon
+    assert (await gateway.detail(later["notification_id"]))["status"] == "pending"
+    detail = await gateway.until(later["notification_id"], "queued")
+    assert datetime.fromisoformat(detail["queued_at"]) >= soon
     broker.away = True
     late = await gateway.send(user_id=str(user.id), expires_at=(datetime.now(UTC) + timedelta(seconds=0.5)).isoformat())
     await asyncio.sleep(0.6)
@@ -208,7 +209,7 @@ async def test_what_later_messages_of_its_priority_overtook_is_lost_and_publishe
         return name
 
     lost = await accepted()
-    published_at = (await gateway.story(lost))["queued_at"]
+    published_at = (await gateway.detail(lost))["queued_at"]
     await asyncio.sleep(0.5)  # longer than the grace: what is published now overtakes it
     behind = [await accepted(priority=1) for _ in range(3)]
     later = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
@@ -221,7 +222,7 @@ async def test_what_later_messages_of_its_priority_overtook_is_lost_and_publishe
     await gateway.until(later, "sent")
     await accepted(priority=1)  # the queue is not empty from here on: it is the overtaking that tells
     async with asyncio.timeout(10):
-        while (await gateway.story(lost))["queued_at"] == published_at:
+        while (await gateway.detail(lost))["queued_at"] == published_at:
             await asyncio.sleep(0.05)
     assert (await gateway.broker.depth("email.queue")).ready >= 2
     await consumer.resume()
@@ -264,8 +265,8 @@ async def test_a_report_that_was_lost_is_had_from_the_ledger_in_seconds(start) -
     name = await _queued(gateway)
     sent_at = datetime.now(UTC) + timedelta(seconds=0.1)
     gateway.peers.ended.append(_event(name, "sent", at=sent_at))
-    story = await gateway.until(name, "sent")
-    assert datetime.fromisoformat(story["sent_at"]) == sent_at, "when it was sent, not when it was found"
+    detail = await gateway.until(name, "sent")
+    assert datetime.fromisoformat(detail["sent_at"]) == sent_at, "when it was sent, not when it was found"
     assert (await gateway.broker.depth("email.queue")).ready == 1, "the first copy; it was not published again"
 
 
@@ -278,15 +279,13 @@ async def test_what_the_ledger_cannot_end_is_left_where_it_is(start, answer: str
         body = StatusEvents(events=(_event(name, "retrying"),)).model_dump_json().encode()
         await gateway.broker.publish_many([Publication("status", body, message_id="r")])
     gateway.peers.away = answer == "no answer"
-    async with asyncio.timeout(10):
-        while gateway.peers.asked.count("email ledger find") < 3:
-            await asyncio.sleep(0.05)
-    assert (await gateway.story(name))["status"] == "queued"
+    await eventually(lambda: gateway.peers.asked.count("email ledger find") >= 3, 10)
+    assert (await gateway.detail(name))["status"] == "queued"
     assert (await gateway.broker.depth("email.queue")).ready == 1
 
 
 async def test_pages_of_the_silent_go_through_all_of_them(start, monkeypatch) -> None:
-    monkeypatch.setattr("api_gateway.services.stalled.MAX_LEDGER_QUESTION", 2)
+    monkeypatch.setattr("api_gateway.services.lost.MAX_LEDGER_QUESTION", 2)
     gateway = await start(report_silence_seconds=0.3, lost_grace_seconds=60)
     names = [await _queued(gateway) for _ in range(5)]
     gateway.peers.ended += [
@@ -303,7 +302,7 @@ async def test_what_may_be_with_a_worker_when_it_expires_is_for_the_ledger_to_sa
     async with asyncio.timeout(10):
         while (await gateway.broker.depth("email.queue")).ready < 2:
             await asyncio.sleep(0.05)
-    assert (await gateway.story(name))["status"] == "queued"
+    assert (await gateway.detail(name))["status"] == "queued"
 
 
 class SlowBroker(MemoryBroker):

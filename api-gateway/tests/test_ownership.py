@@ -6,8 +6,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from chassis.security import Sender, hash_api_key, new_api_key
-from contracts.lookups import NO_APPLICATION, ApiKeyInfo
+from contracts.callers import ApiKeyInfo
 from contracts.messages import NotificationMessage
+from contracts.users import NO_APPLICATION
 
 SCOPES = ("notifications:read", "notifications:write", "notifications:urgent", "status:write")
 
@@ -74,7 +75,7 @@ async def test_dead_letters_are_their_applications(gateway, applications) -> Non
     assert named.json()["data"] == {"replayed": 0}
     every = await gateway.http.post("/api/v1/failed/replay", json={}, headers=ours)
     assert every.json()["data"] == {"replayed": 1}
-    assert (await gateway.story(names[1]))["status"] == "failed"
+    assert (await gateway.detail(names[1]))["status"] == "failed"
 
 
 async def test_administrators_see_all(gateway, applications) -> None:
@@ -89,7 +90,7 @@ async def test_a_callback_says_only_the_status_and_touches_nothing_that_was_not_
     waiting = {"notification_id": await _sent(gateway, ours, send_at=later), "status": "delivered"}
     early = await gateway.http.post("/api/v1/email/status", json=waiting, headers=ours)
     assert (early.status_code, early.json()["error"]) == (409, "not_sent_yet")
-    assert (await gateway.story(waiting["notification_id"]))["status"] == "pending"
+    assert (await gateway.detail(waiting["notification_id"]))["status"] == "pending"
     name = await _sent(gateway, ours)
     await gateway.until(name, "queued")
     body = {"notification_id": name, "status": "delivered"}
@@ -246,8 +247,8 @@ async def test_anothers_contact_is_found_out_when_the_user_service_is_back(gatew
     assert [one.status_code for one in accepted] == [202, 202]
     gateway.peers.away = False
     mine, other = (one.json()["data"]["notification_id"] for one in accepted)
-    story = await gateway.until(other, "failed")
-    assert story["error"] == "user_not_found"
+    detail = await gateway.until(other, "failed")
+    assert detail["error"] == "user_not_found"
     await gateway.until(mine, "queued")
     for headers in (theirs, gateway.token()):  # whoever asks for it, it would go as that application's
         again = await gateway.http.post(f"/api/v1/notifications/{other}/retry", headers=headers)

@@ -9,7 +9,7 @@ import pytest
 from api_gateway.repositories.outbox import QueuedMark, Round
 from chassis.broker import Publication
 from chassis.security import hash_api_key, new_api_key
-from contracts.lookups import ApiKeyInfo
+from contracts.callers import ApiKeyInfo
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import STATUS_KEY, queues_of
 
@@ -39,9 +39,9 @@ async def test_a_workers_reports_make_the_story(gateway) -> None:
     await gateway.until(notification_id, "queued")
     await _report(gateway, notification_id, "retrying", code="greylisted", attempts=1)
     await _report(gateway, notification_id, "sent", attempts=2, provider_message_id="p-1")
-    story = await gateway.until(notification_id, "sent")
-    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "retrying", "sent"]
-    assert (story["attempts"], story["timeline"][2]["code"]) == (2, "greylisted")
+    detail = await gateway.until(notification_id, "sent")
+    assert [step["status"] for step in detail["timeline"]] == ["accepted", "queued", "retrying", "sent"]
+    assert (detail["attempts"], detail["timeline"][2]["code"]) == (2, "greylisted")
     metrics = (await gateway.http.get("/metrics")).text
     assert 'notifications_total{status="sent",type="email"} 1.0' in metrics
     assert 'notification_processing_seconds_count{type="email"} 1.0' in metrics
@@ -86,17 +86,17 @@ async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(
     await gateway.until(notification_id, "sent")
     mark = QueuedMark(Round(UUID(notification_id)), datetime.now(UTC))
     await gateway.app.state.services.acceptor._store.mark_queued([mark])
-    story = await gateway.story(notification_id)
-    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
-    assert story["queued_at"] <= story["sent_at"]
+    detail = await gateway.detail(notification_id)
+    assert [step["status"] for step in detail["timeline"]] == ["accepted", "queued", "sent"]
+    assert detail["queued_at"] <= detail["sent_at"]
 
 
 async def test_a_worker_that_was_faster_than_the_mark_does_not_turn_the_story_round(gateway) -> None:
     notification_id = await _accepted(gateway)
     marked = datetime.fromisoformat((await gateway.until(notification_id, "queued"))["queued_at"])
     await _report(gateway, notification_id, "sent", attempts=1, at=marked - timedelta(milliseconds=3))
-    story = await gateway.until(notification_id, "sent")
-    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
+    detail = await gateway.until(notification_id, "sent")
+    assert [step["status"] for step in detail["timeline"]] == ["accepted", "queued", "sent"]
 
 
 @pytest.mark.parametrize("mark_first", [True, False])
@@ -109,12 +109,12 @@ async def test_nor_does_a_refusal_that_was_faster_than_the_mark(gateway, mark_fi
     at = marked - timedelta(milliseconds=1)
     await _report(gateway, notification_id, "retrying", code="deferred", attempts=1, at=at)
     async with asyncio.timeout(10):
-        while not any(step["status"] == "retrying" for step in (await gateway.story(notification_id))["timeline"]):
+        while not any(step["status"] == "retrying" for step in (await gateway.detail(notification_id))["timeline"]):
             await asyncio.sleep(0.02)
     if not mark_first:
         mark = QueuedMark(Round(UUID(notification_id)), marked)
         await gateway.app.state.services.acceptor._store.mark_queued([mark])
-    steps = (await gateway.story(notification_id))["timeline"]
+    steps = (await gateway.detail(notification_id))["timeline"]
     assert [step["status"] for step in steps] == ["accepted", "queued", "retrying"]
 
 
@@ -128,7 +128,7 @@ async def test_late_and_repeated_reports_change_nothing(gateway) -> None:
     other = await _accepted(gateway)
     await _report(gateway, other, "sent")
     await gateway.until(other, "sent")
-    assert await gateway.story(notification_id) == before
+    assert await gateway.detail(notification_id) == before
 
 
 async def test_an_unreadable_report_goes_to_the_dead_letters_and_harms_no_neighbour(gateway) -> None:
@@ -148,7 +148,7 @@ async def test_an_unreadable_event_harms_no_neighbour_in_its_message(gateway) ->
     stranger = _message(*told).replace(b'"status":"sent"', b'"status":"teleported"', 1)
     await gateway.broker.publish_many([Publication(STATUS_KEY, stranger, message_id="x")])
     await gateway.until(second, "sent")
-    assert (await gateway.story(first))["status"] != "sent"
+    assert (await gateway.detail(first))["status"] != "sent"
     assert (await gateway.broker.depth("failed.queue")).ready == 1, "for people to look at"
 
 
@@ -160,8 +160,8 @@ async def test_events_of_one_notification_in_one_message_count_in_their_order(ga
         for status in ("retrying", "sent", "delivered")
     ]
     await gateway.broker.publish_many([Publication(STATUS_KEY, _message(*told), message_id="x")])
-    story = await gateway.until(name, "delivered")
-    assert [step["status"] for step in story["timeline"]][2:] == ["retrying", "sent", "delivered"]
+    detail = await gateway.until(name, "delivered")
+    assert [step["status"] for step in detail["timeline"]][2:] == ["retrying", "sent", "delivered"]
 
 
 async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gateway) -> None:
@@ -195,8 +195,8 @@ async def test_a_dead_letter_is_listed_and_tried_again_with_a_fresh_budget(gatew
     ]
     again = await gateway.http.post(f"/api/v1/notifications/{notification_id}/retry/", headers=gateway.token())
     assert again.status_code == 202
-    story = await gateway.until(notification_id, "queued")
-    assert (story["attempts"], story["replays"], story["error"]) == (0, 1, None)
+    detail = await gateway.until(notification_id, "queued")
+    assert (detail["attempts"], detail["replays"], detail["error"]) == (0, 1, None)
     await _report(gateway, notification_id, "failed", code="late", replay=0)  # of the first round
     await _report(gateway, notification_id, "sent", replay=1)
     assert (await gateway.until(notification_id, "sent"))["error"] is None
@@ -206,8 +206,8 @@ async def test_what_may_have_arrived_is_sent_again_by_name_only(gateway) -> None
     notification_id = await _accepted(gateway, delivery_guarantee="at_most_once")
     assert (await gateway.until(notification_id, "queued"))["delivery_guarantee"] == "at_most_once"
     await _report(gateway, notification_id, "unknown", code="no_answer", attempts=1)
-    story = await gateway.until(notification_id, "unknown")
-    assert (story["error"], story["attempts"]) == ("no_answer", 1)
+    detail = await gateway.until(notification_id, "unknown")
+    assert (detail["error"], detail["attempts"]) == ("no_answer", 1)
     many = await gateway.http.post("/api/v1/failed/replay", headers=gateway.token(), json={})
     assert many.json()["data"]["replayed"] == 0
     named = await gateway.http.post(f"/api/v1/notifications/{notification_id}/retry", headers=gateway.token())
@@ -246,8 +246,8 @@ async def test_another_users_notification_looks_like_a_missing_one(gateway) -> N
     missing = await gateway.http.get(f"/api/v1/notifications/{uuid4()}", headers=stranger)
     assert theirs.status_code == missing.status_code == 404
     assert theirs.content == missing.content
-    story = await gateway.story(notification_id)
-    for narrowed in ("", f"?user_id={story['user_id']}", "?template_code=welcome"):
+    detail = await gateway.detail(notification_id)
+    for narrowed in ("", f"?user_id={detail['user_id']}", "?template_code=welcome"):
         listed = await gateway.http.get(f"/api/v1/notifications{narrowed}", headers=stranger)
         assert (listed.json()["data"], listed.json()["meta"]["total"]) == ([], 0), narrowed
     cancelled = await gateway.http.delete(f"/api/v1/notifications/{notification_id}", headers=stranger)

@@ -15,15 +15,14 @@ from api_gateway.repositories import progress
 from api_gateway.repositories.accepting import NewNotification
 from api_gateway.repositories.outbox import DueRow, Lease, QueuedMark, Round
 from api_gateway.services.metrics import GatewayMetrics
-from api_gateway.services.outbox import outbox_message
-from api_gateway.services.queued_marks import QueuedMarks
+from api_gateway.services.outbox import QueuedMarks, outbox_message
 from api_gateway.services.relay import Relay
 from api_gateway.services.store import Store
-from chassis.data_keys import DataKeys
-from chassis.database import Database
+from chassis.postgres.database import Database
+from chassis.security.data_keys import DataKeys
 from contracts.messages import NotificationMessage, StatusEvent
-from tests.brokers import BrokerThatMayBeAway
-from tests.eventually import eventually
+from testkit.brokers import BrokerThatMayBeAway
+from testkit.eventually import eventually
 
 NEVER = 1_000.0  # half a lease at most, which is longer than a test
 
@@ -55,8 +54,8 @@ def _at(told: str) -> datetime:
     return datetime.fromisoformat(told)
 
 
-def _steps(story: dict) -> list[str]:
-    return [step["status"] for step in story["timeline"]]
+def _steps(detail: dict) -> list[str]:
+    return [step["status"] for step in detail["timeline"]]
 
 
 def _database(gateway) -> Database:
@@ -81,12 +80,12 @@ async def _version(database: Database, name: UUID) -> tuple[object, ...]:
 async def test_a_row_that_is_reported_within_the_moment_is_never_marked(start) -> None:
     gateway = await start(queued_mark_seconds=NEVER)
     message = await _published(gateway)
-    assert (await gateway.story(str(message.notification_id)))["status"] == "pending"
+    assert (await gateway.detail(str(message.notification_id)))["status"] == "pending"
     await _report(gateway, message, "sent")
-    story = await gateway.until(str(message.notification_id), "sent")
-    assert _at(story["queued_at"]) == message.queued_at
-    assert story["created_at"] <= story["queued_at"] <= story["sent_at"]
-    assert _steps(story) == ["accepted", "queued", "sent"]
+    detail = await gateway.until(str(message.notification_id), "sent")
+    assert _at(detail["queued_at"]) == message.queued_at
+    assert detail["created_at"] <= detail["queued_at"] <= detail["sent_at"]
+    assert _steps(detail) == ["accepted", "queued", "sent"]
     assert (_counted(gateway, "queued"), _counted(gateway, "sent")) == (1, 1)
     assert _marks(gateway)._waiting == {}
     before = await _version(_database(gateway), message.notification_id)
@@ -97,12 +96,12 @@ async def test_a_row_that_is_reported_within_the_moment_is_never_marked(start) -
 async def test_a_row_that_is_not_is_marked_with_the_time_at_which_it_was_published(start) -> None:
     gateway = await start(queued_mark_seconds=0.3)
     message = await _published(gateway)
-    story = await gateway.until(str(message.notification_id), "queued")
-    assert _at(story["queued_at"]) == message.queued_at
-    assert _at(story["updated_at"]) >= message.queued_at + timedelta(seconds=0.25)
+    detail = await gateway.until(str(message.notification_id), "queued")
+    assert _at(detail["queued_at"]) == message.queued_at
+    assert _at(detail["updated_at"]) >= message.queued_at + timedelta(seconds=0.25)
     await _report(gateway, message, "sent")
-    story = await gateway.until(str(message.notification_id), "sent")
-    assert _at(story["queued_at"]) == message.queued_at
+    detail = await gateway.until(str(message.notification_id), "sent")
+    assert _at(detail["queued_at"]) == message.queued_at
     assert (_counted(gateway, "queued"), _counted(gateway, "sent")) == (1, 1)
 
 
@@ -131,9 +130,9 @@ async def test_a_report_that_it_is_tried_again_makes_it_queued(start, says_when:
     message = await _published(gateway)
     name = str(message.notification_id)
     await _report(gateway, message, "retrying", attempts=1, **({} if says_when else {"queued_at": None}))
-    story = await gateway.until(name, "queued")
-    assert _steps(story) == ["accepted", "queued", "retrying"]
-    assert story["created_at"] <= story["queued_at"] <= story["timeline"][-1]["at"]
+    detail = await gateway.until(name, "queued")
+    assert _steps(detail) == ["accepted", "queued", "retrying"]
+    assert detail["created_at"] <= detail["queued_at"] <= detail["timeline"][-1]["at"]
     assert (_counted(gateway, "queued"), _marks(gateway)._waiting) == (1, {})
     gateway.peers.ended.append(
         StatusEvent(
@@ -152,16 +151,16 @@ async def test_what_was_moved_by_who_does_not_say_when_it_was_queued_is_marked_a
         await gateway.callback(name, "delivered")
     else:
         await _report(gateway, message, "delivered", queued_at=None)
-    story = await gateway.until(name, "delivered")
-    assert (story["queued_at"], _steps(story)) == (None, ["accepted", "delivered"])
+    detail = await gateway.until(name, "delivered")
+    assert (detail["queued_at"], _steps(detail)) == (None, ["accepted", "delivered"])
 
     async def marked() -> bool:
-        return (await gateway.story(name))["queued_at"] is not None
+        return (await gateway.detail(name))["queued_at"] is not None
 
     await eventually(marked)
-    story = await gateway.story(name)
-    assert (story["status"], _steps(story)) == ("delivered", ["accepted", "queued", "delivered"])
-    assert _at(story["queued_at"]) == message.queued_at
+    detail = await gateway.detail(name)
+    assert (detail["status"], _steps(detail)) == ("delivered", ["accepted", "queued", "delivered"])
+    assert _at(detail["queued_at"]) == message.queued_at
     assert (_counted(gateway, "queued"), _counted(gateway, "delivered")) == (1, 1)
 
 
@@ -177,8 +176,8 @@ async def test_the_mark_does_not_wait_until_a_relay_takes_the_row(start) -> None
     gateway.peers.add_template()
     user = gateway.peers.add_user()
     name = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
-    story = await gateway.until(name, "queued")
-    assert _at(story["updated_at"]) - _at(story["created_at"]) < timedelta(seconds=4)
+    detail = await gateway.until(name, "queued")
+    assert _at(detail["updated_at"]) - _at(detail["created_at"]) < timedelta(seconds=4)
     assert (await gateway.broker.depth("email.queue")).ready == 1
 
 
@@ -236,7 +235,7 @@ async def test_a_copy_that_a_relay_publishes_is_not_counted_again(start) -> None
     assert message.created_at == again.created_at
 
     async def moved_on() -> bool:
-        return _at((await gateway.story(str(message.notification_id)))["queued_at"]) >= again.queued_at
+        return _at((await gateway.detail(str(message.notification_id)))["queued_at"]) >= again.queued_at
 
     await eventually(moved_on)
     assert _counted(gateway, "queued") == 1
@@ -266,18 +265,18 @@ async def test_a_gateway_that_stops_marks_what_waits(marks) -> None:
     queued, mark, registry = await marks(NEVER)
     queued.confirmed([mark], by=_far())
     await queued.close()
-    assert (await marks.gateway.story(str(mark.round.id)))["status"] == "queued"
+    assert (await marks.gateway.detail(str(mark.round.id)))["status"] == "queued"
     assert registry.get_sample_value("notifications_total", {"type": "email", "status": "queued"}) == 1
 
 
 async def test_when_too_many_wait_they_are_marked_at_once(marks, monkeypatch) -> None:
-    monkeypatch.setattr("api_gateway.services.queued_marks.MAX_WAITING", 1)
+    monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 1)
     queued, first, _ = await marks(NEVER)
     _, second, _ = await marks(NEVER)
     queued.confirmed([first], by=_far())
     queued.confirmed([second], by=_far())
     await marks.gateway.until(str(second.round.id), "queued")
-    assert (await marks.gateway.story(str(first.round.id)))["status"] == "pending"
+    assert (await marks.gateway.detail(str(first.round.id)))["status"] == "pending"
 
 
 async def test_a_report_of_an_earlier_round_does_not_take_the_mark_of_a_fresh_one(marks) -> None:
@@ -288,7 +287,7 @@ async def test_a_report_of_an_earlier_round_does_not_take_the_mark_of_a_fresh_on
     queued.confirmed([fresh], by=_far())
     queued.reported(mark.round)
     await queued.close()
-    assert (await marks.gateway.story(str(mark.round.id)))["status"] == "queued"
+    assert (await marks.gateway.detail(str(mark.round.id)))["status"] == "queued"
 
 
 async def test_while_the_database_is_away_marks_wait_for_it(marks) -> None:
@@ -345,5 +344,5 @@ async def test_a_time_that_cannot_be_is_held_between_creation_and_report(start) 
     for wrong in (timedelta(days=-400), timedelta(days=400)):
         message = await _published(gateway)
         await _report(gateway, message, "sent", queued_at=datetime.now(UTC) + wrong)
-        story = await gateway.until(str(message.notification_id), "sent")
-        assert story["created_at"] <= story["queued_at"] <= story["sent_at"]
+        detail = await gateway.until(str(message.notification_id), "sent")
+        assert detail["created_at"] <= detail["queued_at"] <= detail["sent_at"]

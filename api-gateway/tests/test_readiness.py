@@ -1,8 +1,8 @@
 """A gateway that cannot accept asks for no requests."""
 
-import asyncio
-
 import asyncpg
+
+from testkit.eventually import eventually
 
 READ_ONLY = """DO $$ BEGIN
     EXECUTE format('ALTER DATABASE %I SET default_transaction_read_only = {}', current_database());
@@ -19,9 +19,10 @@ async def _set(gateway, read_only: str) -> None:
 
 
 async def _until_ready_is(gateway, status: int) -> None:
-    async with asyncio.timeout(20):
-        while (await gateway.http.get("/health/readiness")).status_code != status:
-            await asyncio.sleep(0.1)
+    async def answers() -> bool:
+        return (await gateway.http.get("/health/readiness")).status_code == status
+
+    await eventually(answers)
 
 
 async def test_a_gateway_whose_database_is_read_only_is_not_ready_until_it_can_be_written(gateway) -> None:

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 from fakeredis import FakeAsyncRedis, FakeServer
 
-from api_gateway.services.recipient_limit import COUNTED_HERE, WIDE, RecipientLimit
-from chassis.database import DatabaseUnavailable
-from tests.clock import Clock
+from api_gateway.services.limits import COUNTED_HERE, WIDE, RecipientLimit
+from chassis.postgres.database import DatabaseUnavailable
+from testkit.clock import Clock
 
 
 @pytest.fixture

@@ -8,8 +8,9 @@ import pytest
 from sqlalchemy import text
 
 from api_gateway.main import PROOFS_WAITING
-from chassis.database import Database
-from contracts.lookups import LedgerTotals, first_id_of
+from chassis.postgres.database import Database
+from contracts.ledger import LedgerTotals
+from contracts.messages import first_id_of
 
 # What PostgreSQL's own sum over the ids is, in a database that has nothing to do with the gateway's code.
 FINGERPRINT = text("SELECT sum(uuid_hash_extended(id, 0)::numeric)::text FROM unnest(CAST(:ids AS uuid[])) id")

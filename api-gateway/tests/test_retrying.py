@@ -43,8 +43,8 @@ async def test_a_retry_takes_the_version_that_is_active_now(gateway) -> None:
     assert (await _retry(gateway, notification_id)).status_code == 202
     message = await _next_message(gateway)
     assert (message.template.version, message.replay) == (4, 1)
-    story = await gateway.until(notification_id, "queued")
-    assert (story["template_version"], story["replays"], story["error"]) == (4, 1, None)
+    detail = await gateway.until(notification_id, "queued")
+    assert (detail["template_version"], detail["replays"], detail["error"]) == (4, 1, None)
 
 
 async def test_so_does_a_replay_of_many(gateway) -> None:
@@ -74,7 +74,7 @@ async def test_the_story_keeps_every_round(gateway) -> None:
     """One that a worker ended, one that was sent and came back, one that the gateway ended itself."""
     notification_id = await _failed(gateway)
     async with asyncio.timeout(10):
-        while (await gateway.story(notification_id))["queued_at"] is None:
+        while (await gateway.detail(notification_id))["queued_at"] is None:
             await asyncio.sleep(0.02)
     assert (await _retry(gateway, notification_id)).status_code == 202
     sent = {"replay": 1, "queued_at": (await _next_message(gateway)).queued_at, "at": datetime.now(UTC)}
@@ -85,12 +85,12 @@ async def test_the_story_keeps_every_round(gateway) -> None:
     await gateway.mend(version=4, required=("name", "order.id"))
     assert (await _replay(gateway)).json()["data"] == {"replayed": 1}
     async with asyncio.timeout(10):
-        while (story := await gateway.story(notification_id))["replays"] < 2 or story["status"] != "failed":
+        while (detail := await gateway.detail(notification_id))["replays"] < 2 or detail["status"] != "failed":
             await asyncio.sleep(0.02)
     assert (await _retry(gateway, notification_id, {"template_version": 3})).status_code == 202
     await _next_message(gateway)
-    story = await gateway.until(notification_id, "queued")
-    steps = [(step["status"], step["code"]) for step in story["timeline"]]
+    detail = await gateway.until(notification_id, "queued")
+    steps = [(step["status"], step["code"]) for step in detail["timeline"]]
     assert steps == [
         ("accepted", None), ("queued", None), ("failed", "render_failed"),
         ("replayed", None), ("queued", None), ("sent", None), ("failed", "bounced"),
@@ -130,7 +130,7 @@ async def test_a_version_that_is_not_there_is_refused(gateway, body: object, sta
     if isinstance(body, dict):
         many = await _replay(gateway, **body)
         assert (many.status_code, many.json()["error"]) == (status, error)
-    assert (await gateway.story(notification_id))["status"] == "failed"
+    assert (await gateway.detail(notification_id))["status"] == "failed"
 
 
 async def test_what_would_fail_again_for_want_of_a_variable_is_refused_by_its_name(gateway) -> None:
@@ -139,7 +139,7 @@ async def test_what_would_fail_again_for_want_of_a_variable_is_refused_by_its_na
     refused = await _retry(gateway, notification_id)
     assert (refused.status_code, refused.json()["error"]) == (422, "missing_variables")
     assert [one["field"] for one in refused.json()["data"]["errors"]] == ["variables.order.id"]
-    assert (await gateway.story(notification_id))["replays"] == 0
+    assert (await gateway.detail(notification_id))["replays"] == 0
     assert (await _retry(gateway, notification_id, {"template_version": 3})).status_code == 202
 
 
@@ -148,9 +148,9 @@ async def test_among_many_it_fails_again_and_says_why(gateway) -> None:
     await gateway.mend(version=4, required=("name", "order.id"))
     assert (await _replay(gateway)).json()["data"] == {"replayed": 1}
     async with asyncio.timeout(10):
-        while (story := await gateway.story(notification_id))["replays"] == 0 or story["status"] != "failed":
+        while (detail := await gateway.detail(notification_id))["replays"] == 0 or detail["status"] != "failed":
             await asyncio.sleep(0.02)
-    assert (story["error"], "order.id" in story["error_detail"]) == ("missing_variables", True)
+    assert (detail["error"], "order.id" in detail["error_detail"]) == ("missing_variables", True)
 
 
 async def test_while_the_template_service_is_down_a_retry_waits_for_it(gateway) -> None:
@@ -212,10 +212,10 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
         await outbox.set_resolved(
             connection, [{**old, "recipient": {}, "template_version": 3, "language": "en"}], keys=store.keys
         )
-        assert await outbox.settle(connection, [{**old, "status": "expired", "code": "expired"}], keys=store.keys) == []
+        assert await outbox.finish(connection, [{**old, "status": "expired", "code": "expired"}], keys=store.keys) == []
     await gateway.report(notification_id, "failed", code="late", replay=0)
-    story = await gateway.story(notification_id)
-    assert (story["status"], story["queued_at"], story["template_version"]) == ("pending", None, None)
+    detail = await gateway.detail(notification_id)
+    assert (detail["status"], detail["queued_at"], detail["template_version"]) == ("pending", None, None)
     gateway.peers.away = False
     message = await _next_message(gateway)
     assert (message.replay, message.template.version) == (1, 4)

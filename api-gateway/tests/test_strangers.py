@@ -7,7 +7,7 @@ import pytest
 
 from api_gateway.routers.proxy import STRANGERS_BODY_BYTES
 from chassis.security import hash_api_key, new_api_key
-from contracts.lookups import ApiKeyInfo
+from contracts.callers import ApiKeyInfo
 
 LOGIN = "/api/v1/auth/login"
 

@@ -6,7 +6,7 @@ from uuid import UUID
 import httpx2
 
 from chassis.security import ServiceTokens
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, Preferences
 

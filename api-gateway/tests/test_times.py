@@ -8,14 +8,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from api_gateway.migrating import ALEMBIC
 from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification
 from api_gateway.repositories.outbox import QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
-from chassis.data_keys import DataKeys
-from chassis.database import Database
+from api_gateway.settings import ALEMBIC
 from chassis.json_values import JsonObject
+from chassis.postgres.database import Database
+from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent
 
 FAR = [
@@ -41,13 +41,13 @@ async def test_the_briefs_callback_leaves_our_times_alone(gateway) -> None:
     notification_id = await _accepted(gateway, request_id="req_123456")
     before = await gateway.until(notification_id, "queued")
     await gateway.callback("req_123456", "delivered", timestamp="2024-01-01T12:00:00Z", error=None)
-    story = await gateway.story(notification_id)
-    assert story["queued_at"] == before["queued_at"]
-    assert story["created_at"] <= story["queued_at"] <= story["ended_at"] <= datetime.now(UTC).isoformat()
-    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "delivered"]
-    assert story["timeline"][-1]["at"] == story["ended_at"]
-    assert datetime.fromisoformat(story["timeline"][-1]["provider_timestamp"]) == datetime(2024, 1, 1, 12, tzinfo=UTC)
-    assert story["timeline"][0]["provider_timestamp"] is None
+    detail = await gateway.detail(notification_id)
+    assert detail["queued_at"] == before["queued_at"]
+    assert detail["created_at"] <= detail["queued_at"] <= detail["ended_at"] <= datetime.now(UTC).isoformat()
+    assert [step["status"] for step in detail["timeline"]] == ["accepted", "queued", "delivered"]
+    assert detail["timeline"][-1]["at"] == detail["ended_at"]
+    assert datetime.fromisoformat(detail["timeline"][-1]["provider_timestamp"]) == datetime(2024, 1, 1, 12, tzinfo=UTC)
+    assert detail["timeline"][0]["provider_timestamp"] is None
 
 
 async def test_a_worker_whose_clock_is_wrong_does_not_rewrite_them_either(gateway) -> None:
@@ -61,11 +61,11 @@ async def test_a_worker_whose_clock_is_wrong_does_not_rewrite_them_either(gatewa
         _assert_in_order(await gateway.until(notification_id, "failed"))
 
 
-def _assert_in_order(story: dict) -> None:
-    times = [story[name] for name in ("created_at", "queued_at", "sent_at", "ended_at") if story[name]]
+def _assert_in_order(detail: dict) -> None:
+    times = [detail[name] for name in ("created_at", "queued_at", "sent_at", "ended_at") if detail[name]]
     assert times == sorted(times)
-    assert all(story["created_at"] <= step["at"] <= datetime.now(UTC).isoformat() for step in story["timeline"])
-    assert story["ended_at"] is None or story["status"] not in {"pending", "queued", "sent"}
+    assert all(detail["created_at"] <= step["at"] <= datetime.now(UTC).isoformat() for step in detail["timeline"])
+    assert detail["ended_at"] is None or detail["status"] not in {"pending", "queued", "sent"}
 
 
 @pytest.mark.parametrize("moment", FAR)
@@ -144,7 +144,7 @@ LATER = datetime(2099, 1, 1, tzinfo=UTC)
 STATUSES = ("retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown")
 moments = st.datetimes(datetime(2000, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC)) | st.none()  # noqa: DTZ001
 steps = st.lists(
-    st.tuples(st.sampled_from([*STATUSES, "queued", "again", "settled"]), moments, moments, moments),
+    st.tuples(st.sampled_from([*STATUSES, "queued", "again", "finished"]), moments, moments, moments),
     min_size=1,
     max_size=8,
 )
@@ -183,8 +183,8 @@ async def _walk(database: Database, taken) -> None:
                     await outbox.mark_queued(connection, [mark])
                 case "again":
                     await progress.replay_failed(connection, ReplayFilter(ids=[new.id]))
-                case "settled":
-                    await outbox.settle(
+                case "finished":
+                    await outbox.finish(
                         connection,
                         [{"id": new.id, "replay": replay, "status": "expired", "code": "x"}],
                         keys=DataKeys(),

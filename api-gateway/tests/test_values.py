@@ -205,5 +205,5 @@ async def test_what_a_gateway_of_the_release_before_wrote_is_sent(gateway) -> No
         await connection.execute(text("UPDATE notifications SET due_at = now() WHERE id = :id"), {"id": theirs})
     message = NotificationMessage.model_validate_json((await gateway.published())[0])
     assert (str(message.notification_id), message.variables, message.metadata) == (theirs, VALUES, VALUES)
-    assert (await gateway.story(theirs))["metadata"] == VALUES
-    assert (await gateway.story(ours))["metadata"] == VALUES
+    assert (await gateway.detail(theirs))["metadata"] == VALUES
+    assert (await gateway.detail(ours))["metadata"] == VALUES

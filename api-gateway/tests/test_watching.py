@@ -8,13 +8,12 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from api_gateway.migrating import ALEMBIC
-from api_gateway.repositories import waiting
+from api_gateway.repositories import housekeeping
 from api_gateway.services.metrics import ReadingMetrics
-from api_gateway.services.reconciling import Reconciler
-from api_gateway.services.watching import Watch
+from api_gateway.services.reconciling import FigureWatcher, Reconciler
+from api_gateway.settings import ALEMBIC
 from chassis.broker import BrokerUnavailable
-from chassis.database import Database, DatabaseUnavailable
+from chassis.postgres.database import Database, DatabaseUnavailable
 
 WINDOW_SECONDS = 35.0
 NOBODY = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
@@ -49,8 +48,8 @@ def registry() -> CollectorRegistry:
 
 
 @pytest.fixture
-def watch(database, registry) -> Watch:
-    return Watch(Reconciler(database, {}), database, ReadingMetrics(registry), window_seconds=WINDOW_SECONDS)
+def watch(database, registry) -> FigureWatcher:
+    return FigureWatcher(Reconciler(database, {}), database, ReadingMetrics(registry), window_seconds=WINDOW_SECONDS)
 
 
 async def _insert(database: Database, times: int = 1, **values: object) -> None:
@@ -60,7 +59,7 @@ async def _insert(database: Database, times: int = 1, **values: object) -> None:
 
 async def _oldest(database: Database) -> dict[tuple[str, str], float]:
     async with database.begin() as connection:
-        return await waiting.oldest(connection, window_seconds=WINDOW_SECONDS)
+        return await housekeeping.oldest(connection, window_seconds=WINDOW_SECONDS)
 
 
 async def test_a_gateway_shows_them_as_soon_as_it_runs(start) -> None:
@@ -110,7 +109,7 @@ async def test_a_reading_that_fails_leaves_no_old_figure_and_its_time_stands_sti
     read, broken = (
         watch.prove if reading == "unaccounted" else watch.find_oldest
         for watch in (
-            Watch(Reconciler(there, {}), there, metrics, window_seconds=WINDOW_SECONDS)
+            FigureWatcher(Reconciler(there, {}), there, metrics, window_seconds=WINDOW_SECONDS)
             for there in (database, Database(NOBODY, connect_seconds=0.2))
         )
     )
@@ -194,8 +193,8 @@ async def test_both_ages_come_from_an_index_however_many_rows_there_are(database
         plans = [
             "\n".join((await connection.execute(text(f"EXPLAIN {query.text}"), given)).scalars())
             for query, given in (
-                (waiting.OLDEST_PENDING, values),
-                (waiting.OLDEST_QUEUED, {"channels": values["channels"]}),
+                (housekeeping.OLDEST_PENDING, values),
+                (housekeeping.OLDEST_QUEUED, {"channels": values["channels"]}),
             )
         ]
     assert "ix_notifications_due" in plans[0], plans[0]

@@ -3,7 +3,7 @@
 import time
 from dataclasses import dataclass, replace
 
-from bench import books
+from bench import checks
 from bench.costs import per_notification
 from bench.lab import WORKERS
 from bench.load.run import generate
@@ -28,13 +28,13 @@ class AcceptBatch:
         lab.fresh(without=WORKERS, users=self.users)
         bare = run.bare_rate()
         warm = generate(lab.folder, replace(run.plan(2 * SIZE), size=SIZE, connections=CONNECTIONS))
-        books.until_published(lab)
+        checks.until_published(lab)
         plan = replace(run.plan(run.options.number(100_000, 20_000)), size=SIZE, connections=CONNECTIONS)
         before = lab.cpu()
         report = generate(lab.folder, plan)
-        books.until_ready(lab)
+        checks.until_ready(lab)
         until_ready = time.monotonic() - report.started
-        books.until_published(lab)
+        checks.until_published(lab)
         costs = per_notification(before, lab.cpu(), plan.count, report.cpu_seconds)
         return Result(
             report.rate,
@@ -43,7 +43,7 @@ class AcceptBatch:
             report.rate / bare,
             percentiles={f"call of {SIZE}": call_times(report.accepted)},
             cpu_ms_per_notification=costs,
-            balance=books.queued(lab, len(report.accepted) + len(warm.accepted)),
+            balance=checks.queued(lab, len(report.accepted) + len(warm.accepted)),
             target=at_least(report.rate / bare, self.ratio, "ratio"),
             more={
                 "published_per_s": round(plan.count / until_ready),

@@ -7,9 +7,9 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from bench import books
+from bench import checks
+from bench.baselines.running import BARE, start_bare
 from bench.costs import per_notification
-from bench.floors.running import BARE, start_bare
 from bench.lab import WORKERS
 from bench.load.wrk import WrkReport
 from bench.percentiles import median
@@ -38,11 +38,11 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`costs` are CPU milliseconds a notification by process, the floor's left out."""
+    """`costs` are CPU milliseconds a notification by process, the baseline's left out."""
 
     rounds: Sequence[Round]
     costs: Mapping[str, float]
-    balance: books.Balance
+    balance: checks.Balance
 
     @property
     def rate(self) -> float:
@@ -94,16 +94,16 @@ def measured(run: Run, rounds: int) -> Measured:
     lab = run.lab
     bare_port, port = start_bare(lab), lab.system.ports["api-gateway"]
     answered = sum(run.wrk(one, WARM_UP_SECONDS).answered * (one == port) for one in (bare_port, port))
-    books.until_published(lab)
+    checks.until_published(lab)
     before = lab.cpu()
     done = [_round(run, bare_port, port) for _ in range(rounds)]
-    after = {name: used for name, used in lab.cpu().items() if not name.startswith("floor")}
+    after = {name: used for name, used in lab.cpu().items() if not name.startswith("baseline")}
     lab.children.stop(BARE)
     load = sum(one.gateway.cpu_seconds for one in done)
     return Measured(
         done,
         per_notification(before, after, sum(one.rows for one in done), load),
-        books.queued(lab, answered + sum(one.gateway.answered for one in done)),
+        checks.queued(lab, answered + sum(one.gateway.answered for one in done)),
     )
 
 
@@ -114,7 +114,7 @@ def _round(run: Run, bare_port: int, port: int) -> Round:
     had = run.lab.gateway.value(rows)
     gateway = run.wrk(port, seconds)
     ended = time.monotonic()
-    books.until_ready(run.lab)
+    checks.until_ready(run.lab)
     rest = time.monotonic() - ended
-    books.until_published(run.lab)  # its marks are of its costs, and no load on the next round's floor
+    checks.until_published(run.lab)  # its marks are of its costs, and no load on the next round's baseline
     return Round(bare, gateway, run.lab.gateway.value(rows) - had, gateway.seconds + rest)

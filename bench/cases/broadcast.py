@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench import books
+from bench import checks
 from bench.cases import urgent
 from bench.cases.latency import to_provider
 from bench.load.plan import Report
@@ -33,14 +33,14 @@ def broadcast_like(run: Run) -> Result:
     )
 
 
-def _beside(run: Run, seconds: float) -> tuple[list[float], books.Balance, dict[str, float]]:
+def _beside(run: Run, seconds: float) -> tuple[list[float], checks.Balance, dict[str, float]]:
     """The broadcast is not delivered to its end: what arrived is checked, the rest is thrown away with the system."""
     lab = run.lab
     lab.fresh(without=["push-service"])
     warm = generate(lab.folder, urgent.plan(run, urgent.WARM_UP_SECONDS))
-    number = run.options.number(len(lab.furniture.users), 10_000)
+    number = run.options.number(len(lab.fixtures.users), 10_000)
     plan = replace(
-        run.plan(number), key=lab.furniture.other_key, priorities=PRIORITIES, size=SIZE, connections=CONNECTIONS
+        run.plan(number), key=lab.fixtures.other_key, priorities=PRIORITIES, size=SIZE, connections=CONNECTIONS
     )
     generator = Generator(lab.folder, plan)
     try:

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
-from bench import books
+from bench import checks
 from bench.lab import Lab
 from bench.load.plan import Report
 from bench.load.run import generate
@@ -27,8 +27,8 @@ GATEWAY = "api-gateway"
 
 
 def edge(run: Run) -> Result:
-    """`value` is the p95 of accepting under attack, `floor` without. All of it comes from one address that is a proxy's, so
-    no limit of connections helps."""
+    """`value` is the p95 of accepting under attack, `baseline` without. It all comes from one proxy's address, so no
+    limit of connections helps."""
     lab = run.lab
     lab.fresh()
     seconds = run.options.lasting(15, 8)
@@ -38,19 +38,19 @@ def edge(run: Run) -> Result:
     with _attack(lab, seconds) as came_of_it, _highest(lab) as held:
         attacked = _load(run, seconds)
     ids += [*alone.ids, *attacked.ids]
-    books.until_sent(lab, len(ids))
+    checks.until_sent(lab, len(ids))
     growth = held[0] - before
     times = {"alone": summary(alone.latencies), "attacked": summary(attacked.latencies)}
-    value, floor = times["attacked"]["p95"], times["alone"]["p95"]
+    value, baseline = times["attacked"]["p95"], times["alone"]["p95"]
     return Result(
         value,
         "ms p95 accept",
-        floor=floor,
-        ratio=value / floor,
+        baseline=baseline,
+        ratio=value / baseline,
         percentiles=times,
-        balance=books.delivered(lab, ids),
+        balance=checks.delivered(lab, ids),
         target=at_most(growth, MAX_MEMORY_MIB, "MiB more in the gateway")
-        & at_most(value / floor, MAX_TIMES, "times p95"),
+        & at_most(value / baseline, MAX_TIMES, "times p95"),
         more={
             "gateway_mib_before": round(before, 1),
             "gateway_mib_more": round(growth, 1),

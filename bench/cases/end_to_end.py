@@ -1,15 +1,15 @@
 """One by one at full speed until the last status is `sent`, everything on this machine, one worker; for each channel.
 
-The floor is the unguarded pipeline (bare endpoint, the user's row over HTTP when nobody has it in a cache, one insert, one
+The baseline is the unguarded pipeline (bare endpoint, the user's row over HTTP when nobody has it in a cache, one insert, one
 confirmed publish; consume, send prepared bytes, acknowledge) under the same load, until the same sink has the last message.
 """
 
 import time
 from dataclasses import dataclass
 
-from bench import books
+from bench import checks
+from bench.baselines.running import start_pipeline
 from bench.costs import per_notification
-from bench.floors.running import start_pipeline
 from bench.lab import Lab
 from bench.load.run import generate
 from bench.percentiles import summary
@@ -17,7 +17,7 @@ from bench.results import Result, at_least, at_most
 from bench.run import Run
 from bench.users import Users
 from contracts.recipients import Channel
-from tests.servers.process import wait_until
+from testkit.eventually import wait_until
 
 WARM_UP = 500
 
@@ -34,26 +34,26 @@ class EndToEnd:
 
     def __call__(self, run: Run) -> Result:
         lab, channel, count = run.lab, self.channel, run.options.number(20_000, 3_000)
-        floor, floor_costs = self._floor(run, count)
+        baseline, floor_costs = self._floor(run, count)
         lab.fresh(without=[_other_worker(channel)], users=self.users)
         bare = run.bare_rate()
         warm = generate(lab.folder, run.plan(WARM_UP, channel=channel))
-        books.until_sent(lab, WARM_UP, channel)
+        checks.until_sent(lab, WARM_UP, channel)
         before = lab.cpu()
         report = generate(lab.folder, run.plan(count, channel=channel))
-        books.until_sent(lab, WARM_UP + count, channel)
+        checks.until_sent(lab, WARM_UP + count, channel)
         value = count / (time.monotonic() - report.started)
         costs = per_notification(before, lab.cpu(), count, report.cpu_seconds)
         return Result(
             value,
             "sent/s",
-            floor,
-            value / floor,
+            baseline,
+            value / baseline,
             percentiles={"accept": summary(report.latencies)},
             cpu_ms_per_notification=costs,
-            balance=books.delivered(lab, warm.ids + report.ids, channel),
+            balance=checks.delivered(lab, warm.ids + report.ids, channel),
             target=at_least(value / bare, self.share, "share of the bare endpoint")
-            & at_least(value / floor, self.ratio, "ratio")
+            & at_least(value / baseline, self.ratio, "ratio")
             & at_most(costs["services"], self.cpu_ms, "services' CPU ms"),
             more={
                 "accepted_per_s": round(report.rate),
@@ -78,7 +78,7 @@ class EndToEnd:
 
 
 def _until_taken(lab: Lab, channel: str, number: int) -> None:
-    wait_until(lambda: lab.providers.of(channel).count() >= number, 600, f"{number} through the floor")
+    wait_until(lambda: lab.providers.of(channel).count() >= number, 600, f"{number} through the baseline")
 
 
 def _other_worker(channel: str) -> str:

@@ -1,6 +1,6 @@
 """Accepting one by one with 1, 2 and 4 processes of the gateway behind one port (WEB_CONCURRENCY)."""
 
-from bench import books
+from bench import checks
 from bench.cases.accept_single import Measured, measured
 from bench.lab import WORKERS
 from bench.results import Result
@@ -21,7 +21,7 @@ def gateway_processes(run: Run) -> Result:
         most.rate / found[1].rate,
         percentiles={f"accept, {number}": one.rounds[-1].gateway.percentiles for number, one in found.items()},
         cpu_ms_per_notification=most.costs,
-        balance=sum((one.balance for one in found.values()), start=books.Balance(0, 0)),
+        balance=sum((one.balance for one in found.values()), start=checks.Balance(0, 0)),
         more={str(number): _shown(one) for number, one in found.items()},
     )
 

@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 
-from bench import books, rows
+from bench import checks, rows
 from bench.lab import WORKERS, Lab
 from bench.load.run import generate
 from bench.percentiles import median, summary
 from bench.results import Result, at_most
 from bench.run import Run
-from tests.e2e.system import MODULES
+from testkit.system import MODULES
 
 SIZES = (10_000, 1_000_000, 10_000_000)
 QUICK_SIZES = (10_000, 200_000)
@@ -31,7 +31,7 @@ def growth(run: Run) -> Result:
     if free < max(sizes) * BYTES_A_ROW:
         raise RuntimeError(f"{max(sizes)} rows need {max(sizes) * BYTES_A_ROW >> 30} GiB; {free >> 30} are free")
     timed: dict[int, Times] = {}
-    balance, loading = books.Balance(0, 0), {}
+    balance, loading = checks.Balance(0, 0), {}
     for size in (
         *sizes,
         min(sizes),
@@ -60,18 +60,18 @@ def growth(run: Run) -> Result:
     )
 
 
-def _timed(run: Run, size: int) -> tuple[Times, books.Balance]:
+def _timed(run: Run, size: int) -> tuple[Times, checks.Balance]:
     lab = run.lab
     generate(lab.folder, replace(run.plan(int(ACCEPT_RATE * 2)), rate=ACCEPT_RATE))  # caches, plans, first extensions
     plan = replace(run.plan(int(ACCEPT_RATE * run.options.lasting(15, 5))), rate=ACCEPT_RATE)
     report = generate(lab.folder, plan)
-    books.until_published(lab)
+    checks.until_published(lab)
     found = {"accept": report.latencies}
     for what, path in _reads(lab, size).items():
         _read(lab, path, 20)
         found[what] = _read(lab, path, READS)
     missing = int(ACCEPT_RATE * 2) + plan.count + size - int(lab.gateway.value("SELECT count(*) FROM notifications"))
-    return found, books.unaccounted(lab) + books.Balance(abs(missing), 0)
+    return found, checks.unaccounted(lab) + checks.Balance(abs(missing), 0)
 
 
 def _reads(lab: Lab, size: int) -> dict[str, Callable[[], str]]:

@@ -6,7 +6,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
-from bench import books
+from bench import checks
 from bench.costs import per_notification
 from bench.lab import Lab
 from bench.load.plan import Report
@@ -29,7 +29,7 @@ def latency_at_300(run: Run) -> Result:
     rate = run.scaled(RATE)
     warm = generate(lab.folder, replace(run.plan(int(rate * WARM_UP_SECONDS)), rate=rate))
     ids = list(warm.ids)
-    books.until_sent(lab, len(ids))
+    checks.until_sent(lab, len(ids))
     rounds: list[_Round] = []
     for _ in range(ROUNDS):
         rounds.append(_round(run, rate, len(ids)))
@@ -40,7 +40,7 @@ def latency_at_300(run: Run) -> Result:
         "ms p95 to provider",
         percentiles={"accept": middle.accept, "accept to provider": middle.provider},
         cpu_ms_per_notification=middle.costs,
-        balance=books.delivered(lab, ids),
+        balance=checks.delivered(lab, ids),
         target=at_most(middle.accept["p95"], ACCEPT_P95_MS, "accept p95 ms")
         & at_most(middle.provider["p95"], PROVIDER_P95_MS, "to provider p95 ms"),
         more={
@@ -67,7 +67,7 @@ def _round(run: Run, rate: float, sent_before: int) -> _Round:
     before = lab.cpu()
     plan = replace(run.plan(int(rate * run.options.lasting(20, 5))), rate=rate)
     report = generate(lab.folder, plan)
-    books.until_sent(lab, sent_before + plan.count)
+    checks.until_sent(lab, sent_before + plan.count)
     costs = per_notification(before, lab.cpu(), plan.count, report.cpu_seconds)
     return _Round(report.ids, summary(report.latencies), summary(to_provider(lab, report)), costs, report.rate)
 

@@ -5,14 +5,14 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 
-from bench import books
+from bench import checks
 from bench.costs import per_notification
 from bench.load.lookups import ASKERS, Answer, Asker, Question
 from bench.load.run import output_of
 from bench.results import Result
 from bench.run import Run
 from delivery.settings import WorkerSettings
-from tests.e2e.system import MODULES, SERVICE_KEYS
+from testkit.system import MODULES, SERVICE_KEYS
 
 OWNER = "user-service"
 # Who asks, how many at once, for how many: as many as there are requests under way in `accept_single` and `accept_batch`,
@@ -42,7 +42,7 @@ def lookup(run: Run) -> Result:
         rates["gateway"],
         "users/s",
         cpu_ms_per_notification=costs["gateway"],
-        balance=books.Balance(sum(missing.values()), 0),
+        balance=checks.Balance(sum(missing.values()), 0),
         more={
             "users_per_s": {way: round(rate) for way, rate in rates.items()},
             "not_found": missing,

@@ -3,13 +3,13 @@
 import time
 from dataclasses import replace
 
-from bench import books
+from bench import checks
 from bench.lab import Lab
 from bench.load.run import Generator
 from bench.measure import Memory, memory
 from bench.results import Result, at_most
 from bench.run import Run
-from tests.e2e.system import MODULES
+from testkit.system import MODULES
 
 SETTLING_SECONDS = 5.0
 MAX_IDLE_CPU = 1.0  # per cent of a core, each of our services
@@ -31,11 +31,11 @@ def memory_and_start(run: Run) -> Result:
         report = generator.end()
     finally:
         generator.stop()
-    books.until_sent(lab, count)
+    checks.until_sent(lab, count)
     return Result(
         sum(rest[name].pss for name in MODULES),
         "MiB at rest",
-        balance=books.delivered(lab, report.ids),
+        balance=checks.delivered(lab, report.ids),
         target=at_most(max(idle[name] for name in MODULES), MAX_IDLE_CPU, "% of a core a service at rest"),
         more={
             "percent_of_a_core_at_rest": idle,

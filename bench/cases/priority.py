@@ -2,14 +2,14 @@
 
 from dataclasses import replace
 
-from bench import books
+from bench import checks
 from bench.cases import urgent
 from bench.cases.latency import to_provider
 from bench.load.run import generate
 from bench.percentiles import summary
 from bench.results import Result
 from bench.run import Run
-from tests.servers.process import wait_until
+from testkit.eventually import wait_until
 
 WORST = 1.3
 FLOWING = 200  # deliveries of the backlog after which the worker is taken to be at full speed
@@ -28,15 +28,15 @@ def priority_under_backlog(run: Run) -> Result:
     return urgent.compared([*before, *after], over, "under backlog", WORST, balance=first + second + third, more=more)
 
 
-def _over_backlog(run: Run, seconds: float) -> tuple[list[float], books.Balance, dict[str, float]]:
+def _over_backlog(run: Run, seconds: float) -> tuple[list[float], checks.Balance, dict[str, float]]:
     """The backlog is not drained: what was delivered is checked, the rest is thrown away with the system."""
     lab, sink = run.lab, run.lab.providers.smtp
     lab.fresh(without=["push-service"])
     lab.system.stop_service(WORKER)
     number = run.options.number(100_000, 5_000)
     backlog = generate(lab.folder, replace(run.plan(number), priorities=[1], size=500, connections=4))
-    books.until_published(lab)
-    lab.settle()
+    checks.until_published(lab)
+    lab.wait_quiet()
     lab.run_services([WORKER])
     wait_until(lambda: sink.count() >= FLOWING, 60, "the backlog moving")
     first = sink.count()

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from bench import books
+from bench import checks
 from bench.cases.slow_smtp import steady_rate
 from bench.load.run import generate
 from bench.results import Result, at_least
@@ -40,7 +40,7 @@ def worker_scaling(run: Run) -> Result:
     )
 
 
-def _rate(run: Run, workers: int, delay: float, count: int) -> tuple[float, books.Balance]:
+def _rate(run: Run, workers: int, delay: float, count: int) -> tuple[float, checks.Balance]:
     lab = run.lab
     lab.fresh(without=["push-service"])
     extra = [f"{SERVICE}-{number}" for number in range(2, workers + 1)]
@@ -50,5 +50,5 @@ def _rate(run: Run, workers: int, delay: float, count: int) -> tuple[float, book
         lab.system.wait_ready(name)
     lab.providers.smtp.delay(delay)
     report = generate(lab.folder, replace(run.plan(count), size=500, connections=1))
-    books.until_sent(lab, count)
-    return steady_rate([when for _, when in lab.providers.smtp.arrivals()]), books.delivered(lab, report.ids)
+    checks.until_sent(lab, count)
+    return steady_rate([when for _, when in lab.providers.smtp.arrivals()]), checks.delivered(lab, report.ids)

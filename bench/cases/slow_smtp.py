@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench import books
+from bench import checks
 from bench.costs import per_notification
 from bench.load.run import generate
 from bench.results import Result, Target
@@ -20,14 +20,14 @@ def slow_smtp(run: Run) -> Result:
     lab.providers.smtp.delay(DELAY_SECONDS)
     before = lab.cpu()
     report = generate(lab.folder, replace(run.plan(count), size=500, connections=2))
-    books.until_sent(lab, count)
+    checks.until_sent(lab, count)
     costs = per_notification(before, lab.cpu(), count, report.cpu_seconds)
     value = steady_rate([when for _, when in lab.providers.smtp.arrivals()])
     return Result(
         value,
         "deliveries/s",
         cpu_ms_per_notification=costs,
-        balance=books.delivered(lab, report.ids),
+        balance=checks.delivered(lab, report.ids),
         target=Target(f"≥ {LEAST:g}/s a worker", value >= LEAST),
         more={"delay_ms_before_each_reply": DELAY_SECONDS * 1000},
     )

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bench import books
+from bench import checks
 from bench.cases.latency import to_provider
 from bench.lab import Lab
 from bench.load.plan import Plan, Report
@@ -11,7 +11,7 @@ from bench.load.run import generate
 from bench.percentiles import summary
 from bench.results import Result, at_most
 from bench.run import Run
-from tests.servers.process import wait_until
+from testkit.eventually import wait_until
 
 RATE = 20.0
 WARM_UP_SECONDS = 3.0
@@ -23,14 +23,14 @@ def plan(run: Run, seconds: float) -> Plan:
     return replace(run.plan(count, users=run.lab.apart), priorities=[10], rate=RATE)
 
 
-def alone(run: Run, seconds: float) -> tuple[list[float], books.Balance]:
+def alone(run: Run, seconds: float) -> tuple[list[float], checks.Balance]:
     """On a fresh system: seconds from each POST to the provider, and what became of all."""
     lab = run.lab
     lab.fresh(without=["push-service"])
     warm = generate(lab.folder, plan(run, WARM_UP_SECONDS))
     urgent = generate(lab.folder, plan(run, seconds))
-    books.until_sent(lab, len(warm.accepted) + len(urgent.accepted))
-    return to_provider(lab, urgent), books.delivered(lab, warm.ids + urgent.ids)
+    checks.until_sent(lab, len(warm.accepted) + len(urgent.accepted))
+    return to_provider(lab, urgent), checks.delivered(lab, warm.ids + urgent.ids)
 
 
 def until_delivered(lab: Lab, urgent: Report) -> None:
@@ -40,12 +40,12 @@ def until_delivered(lab: Lab, urgent: Report) -> None:
     wait_until(all_there, 120, "the urgent ones with the provider")
 
 
-def unfinished(lab: Lab, wanted: Sequence[str], backlog: Sequence[str]) -> books.Balance:
+def unfinished(lab: Lab, wanted: Sequence[str], backlog: Sequence[str]) -> checks.Balance:
     """All wanted ones once; of the backlog none twice, and what the provider lacks is still to come: nothing lost."""
     arrived = [key for key, _ in lab.providers.smtp.arrivals()]
-    counted = books.balance([*wanted, *backlog], arrived)
+    counted = checks.balance([*wanted, *backlog], arrived)
     still_to_come = len(set(backlog) - set(arrived))
-    return books.Balance(counted.lost - still_to_come, counted.duplicated) + books.unaccounted(lab)
+    return checks.Balance(counted.lost - still_to_come, counted.duplicated) + checks.unaccounted(lab)
 
 
 def compared(
@@ -54,7 +54,7 @@ def compared(
     what: str,
     most: float,
     *,
-    balance: books.Balance,
+    balance: checks.Balance,
     more: dict[str, float],
 ) -> Result:
     """The p99 beside other load, which is `what`, against the p99 without; at most `most` times as long."""

@@ -19,15 +19,16 @@ import uvloop
 from redis.asyncio import Redis
 
 from api_gateway.services.directory import Directory
-from chassis.breaker import CircuitBreaker
-from chassis.cache import connect_redis
-from chassis.http_client import ServiceClient
+from chassis.http.client import ServiceClient
+from chassis.process.breaker import CircuitBreaker
+from chassis.redis.cache import connect_redis
 from chassis.security import ServiceTokens
-from chassis.service_keys import ServiceKey
-from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE, UserContact
+from chassis.security.service_keys import ServiceKey
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
-from delivery.recipient_resolver import RecipientResolver
+from contracts.services import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE
+from contracts.users import UserContact
+from delivery.recipients import RecipientResolver
 
 STAND_IN = EmailRecipient(name="Nobody", email="nobody@example.com")  # what a worker falls back to
 Asker = Literal["gateway", "worker"]

@@ -9,7 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from bench.load.run import output_of
-from tests.servers.process import require
+from testkit.servers.process import require
 
 SCRIPT = Path(__file__).with_name("post.lua")
 MARK = "RESULT "

@@ -43,12 +43,14 @@ class GatewayClient:
                 raise
 
     async def follow(self, notification_id: str, *, until: set[str], seconds: float = 30) -> Any:
-        """The notification's story, once its status is one of `until`. Raises StackError when that takes too long."""
+        """The notification in detail, once its status is one of `until`. Raises StackError when that takes too long."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
-            story = await self.call("GET", f"/notifications/{notification_id}")
-            if story["status"] in until:
-                return story
+            notification = await self.call("GET", f"/notifications/{notification_id}")
+            if notification["status"] in until:
+                return notification
             if asyncio.get_running_loop().time() > deadline:
-                raise StackError(f"The notification {notification_id} is still {story['status']} after {seconds:.0f} s")
+                raise StackError(
+                    f"The notification {notification_id} is still {notification['status']} after {seconds:.0f} s"
+                )
             await asyncio.sleep(0.05)

@@ -1,4 +1,4 @@
-"""`python -m devstack up | demo`: run the system here, or run it once and tell the story."""
+"""`python -m devstack up | demo`: run the system here, or run it once and print the timelines."""
 
 import asyncio
 import signal
@@ -10,10 +10,10 @@ from typing import Annotated
 
 import typer
 
-from chassis.logs import configure_logs
+from chassis.observability.logs import configure_logs
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, Ports, StackError
 from devstack.stack import ROOT, RunningStack, running_stack
-from devstack.story import send_welcome, told
+from devstack.timeline import send_welcome, told
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 Offset = Annotated[int, typer.Option(help="Added to every port", min=-1_000, max=50_000)]
@@ -30,7 +30,7 @@ def up(port_offset: Offset = 0, data: Annotated[Path, typer.Option(help="Where t
 
 @app.command()
 def demo(port_offset: Offset = 40_000) -> None:
-    """Sends one e-mail and one push, prints their story and stops; on other ports and data than `up`."""
+    """Sends one e-mail and one push, prints their timelines and stops; on other ports and data than `up`."""
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         _log_to(Path(folder))
         _run(_demo(Path(folder), Ports.moved_by(port_offset)))
@@ -78,8 +78,8 @@ async def _cancelled() -> None:
 async def _up(data: Path, ports: Ports) -> None:
     print("Starting PostgreSQL, the broker and five services ...", flush=True)
     async with running_stack(data, ports) as stack:
-        for story in await send_welcome(stack.gateway_url):
-            print(told(story))
+        for notification in await send_welcome(stack.gateway_url):
+            print(told(notification))
         print(_welcome(stack, data), flush=True)
         await _cancelled()
         print("\nStopping ...", flush=True)
@@ -88,8 +88,8 @@ async def _up(data: Path, ports: Ports) -> None:
 
 async def _demo(data: Path, ports: Ports) -> None:
     async with running_stack(data, ports) as stack:
-        for story in await send_welcome(stack.gateway_url):
-            print(told(story))
+        for notification in await send_welcome(stack.gateway_url):
+            print(told(notification))
         inbox = stack.simulators.inbox
         print(f"At the providers: {inbox.emails.total} e-mail, {inbox.pushes.total} push. The system works.")
 

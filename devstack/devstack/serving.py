@@ -9,7 +9,7 @@ from typing import Literal
 import uvicorn
 from fastapi import FastAPI
 
-from chassis.bounded_http import BoundedProtocol
+from chassis.http.bounded import BoundedProtocol
 
 
 @asynccontextmanager

@@ -18,15 +18,14 @@ import template_service.main
 import user_service.main
 from api_gateway.settings import GatewaySettings
 from chassis.broker import MemoryBroker
-from chassis.database import Database
-from chassis.metrics import new_registry
-from chassis.migrating import migrate
+from chassis.observability.metrics import new_registry
+from chassis.postgres.database import Database
+from chassis.postgres.migrations import migrate
 from contracts.topology import TOPOLOGY
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Secrets
-from devstack.postgres import EmbeddedPostgres, start_postgres
+from devstack.postgres import EmbeddedPostgres, sole_use, start_postgres
 from devstack.serving import serving
 from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
-from devstack.sole_use import sole_use
 from email_service.settings import EmailSettings
 from push_service.settings import PushSettings
 from template_service.settings import TemplateSettings

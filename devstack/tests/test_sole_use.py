@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from devstack.plan import StackError
-from devstack.sole_use import sole_use
+from devstack.postgres import sole_use
 
 
 def test_a_folder_in_use_is_refused_with_whose_it_is_and_free_afterwards(tmp_path: Path) -> None:

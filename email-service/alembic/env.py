@@ -1,6 +1,6 @@
 """Alembic's entry: what this service's migrations are compared with, and where they are recorded."""
 
-from chassis.migrations import run_migrations
+from chassis.postgres.migrations import run_migrations
 from chassis.settings import load_settings
 from email_service.models import Base
 from email_service.settings import EmailSettings

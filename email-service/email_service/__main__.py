@@ -3,13 +3,12 @@
 import gc
 import sys
 
-gc.disable()  # a seventh of what the imports take; chassis.server turns it on again
+gc.disable()  # a seventh of what the imports take; chassis.server.run turns it on again
 
-from chassis.server import run_service
-from contracts.lookups import EMAIL_SERVICE
-from email_service.migrating import ALEMBIC
+from chassis.server.run import run_service
+from contracts.services import EMAIL_SERVICE
 from email_service.repositories.reencrypting import PERSONAL
-from email_service.settings import EmailSettings
+from email_service.settings import ALEMBIC, EmailSettings
 from email_service.worker import create_app
 
 if __name__ == "__main__":

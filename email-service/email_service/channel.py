@@ -11,13 +11,12 @@ from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Outcome, Permanent, Sent
-from email_service.addresses import fingerprint, masked
-from email_service.message import MessageBuilder
+from email_service.mime import MessageBuilder
 from email_service.repositories.suppressions import DeadAddress
-from email_service.senders.smtp import Reserved, SmtpSender
-from email_service.senders.smtp_phases import SmtpEnvelope
-from email_service.senders.smtp_table import OF_THE_SENDER
-from email_service.suppression import SuppressionList
+from email_service.senders.smtp.dialogue import SmtpEnvelope
+from email_service.senders.smtp.replies import OF_THE_SENDER
+from email_service.senders.smtp.sender import Reserved, SmtpSender
+from email_service.suppression import SuppressionList, fingerprint, masked
 from templating import CompiledTemplate, RenderedEmail
 
 log = structlog.get_logger()
@@ -51,7 +50,7 @@ class EmailChannel:
     async def open_session(self) -> "EmailSession":
         return EmailSession(self._sender, self._builder, self._smtp, await self._smtp.reserve())
 
-    async def settle(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
+    async def record_outcome(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
         match outcome:
             case Permanent(code=code, dead_recipient=True):
                 dead = DeadAddress(fingerprint(target.address), masked(target.address), code)

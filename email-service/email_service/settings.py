@@ -1,21 +1,25 @@
-"""What the e-mail service reads from its environment."""
+"""The e-mail service's settings, and the path of its migrations."""
 
 import ipaddress
+from pathlib import Path
 from typing import ClassVar, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 from chassis.settings import DatabaseUrl
 from contracts.addresses import parse_sender
-from contracts.lookups import EMAIL_SERVICE
+from contracts.services import EMAIL_SERVICE
 from delivery.settings import WorkerSettings
+
+ALEMBIC = Path(__file__).parent.parent / "alembic"
+
 
 TlsMode = Literal["auto", "starttls", "implicit", "none"]
 
 
 class EmailSettings(WorkerSettings):
-    """Every field is an environment variable of the same name in capitals."""
+    """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = EMAIL_SERVICE
     service_private_key: SecretStr = SecretStr(development_key(EMAIL_SERVICE).private)
@@ -23,25 +27,35 @@ class EmailSettings(WorkerSettings):
     port: int = Field(default=8003, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/email_service"
 
-    smtp_host: str = "localhost"
-    smtp_port: int = Field(default=1025, ge=1, le=65_535)
-    smtp_user: str = Field(default="", description="No login without one")
-    smtp_password: SecretStr = SecretStr("")
+    smtp_host: str = Field(default="localhost", description="The mail server")
+    smtp_port: int = Field(default=1025, ge=1, le=65_535, description="The mail server's port")
+    smtp_user: str = Field(default="", description="User name of the SMTP login; empty: no login")
+    smtp_password: SecretStr = Field(default=SecretStr(""), description="Password for SMTP_USER")
     smtp_tls: TlsMode = Field(
         default="auto",
-        description="auto: implicit on port 465; else STARTTLS, which in production a host other than this one must offer",
+        description="auto: implicit TLS on port 465, otherwise STARTTLS, which in production every host except this one must "
+        "offer",
     )
-    smtp_ehlo_name: str = Field(default="", description="How we introduce ourselves; the domain of FROM_EMAIL if unset")
-    smtp_connect_seconds: float = Field(default=10.0, description="To connect, agree on TLS and log in", gt=0)
-    smtp_command_seconds: float = Field(default=60.0, description="Wait for an answer before the message is sent", gt=0)
+    smtp_ehlo_name: str = Field(
+        default="", description="Host name that is sent with EHLO; if unset, the domain of FROM_EMAIL"
+    )
+    smtp_connect_seconds: float = Field(
+        default=10.0, description="Seconds to connect, to negotiate TLS and to log in", gt=0
+    )
+    smtp_command_seconds: float = Field(
+        default=60.0, description="Seconds to wait for the answer to each command before the message is sent", gt=0
+    )
     smtp_final_dot_seconds: float = Field(
         default=600.0,
-        description="Wait for the answer to a message. RFC 5321: ten minutes; less makes duplicates",
+        description="Seconds to wait for the answer to a message. RFC 5321 asks for ten minutes; a shorter time causes "
+        "duplicate mails",
         gt=0,
     )
-    smtp_idle_seconds: float = Field(default=60.0, description="A connection unused for so long is closed", gt=0)
-    from_email: str = "noreply@example.com"
-    from_name: str = ""
+    smtp_idle_seconds: float = Field(
+        default=60.0, description="Seconds after which an unused connection is closed", gt=0
+    )
+    from_email: str = Field(default="noreply@example.com", description="Address of the From header, and of MAIL FROM")
+    from_name: str = Field(default="", description="Display name of the From header; unset: none")
 
     @field_validator("from_email")
     @classmethod

@@ -1,12 +1,24 @@
 """Addresses that mail must not be sent to any more: the channel adds to them after a hard bounce."""
 
+import hashlib
 from collections.abc import Sequence
 
-from chassis.batcher import Batcher
-from chassis.data_keys import DataKeys
-from chassis.database import Database
+from chassis.postgres.database import Database
+from chassis.process.batcher import Batcher
+from chassis.security.data_keys import DataKeys
 from email_service.repositories import suppressions as repository
 from email_service.repositories.suppressions import DeadAddress, Suppression
+
+
+def fingerprint(address: str) -> str:
+    """Names an address without giving it away: 64 hexadecimal digits, the same for every capitalisation."""
+    return hashlib.sha256(address.strip(" ").lower().encode("utf-8", "replace")).hexdigest()
+
+
+def masked(address: str) -> str:
+    """What a person may be shown of it: `a***@example.com`."""
+    local, _, domain = address.strip(" ").rpartition("@")
+    return f"{local[:1]}***@{domain}"
 
 
 class SuppressionList:

@@ -3,21 +3,21 @@
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from chassis.app import ServiceDescription
 from chassis.broker import Broker
-from chassis.health import Dependency
-from chassis.metrics import new_registry
-from chassis.tracing import OFF, Tracing
+from chassis.http.app import ServiceDescription
+from chassis.observability.tracing import OFF, Tracing
+from chassis.postgres.database import Database
 from contracts.addresses import parse_sender
-from contracts.lookups import EMAIL_SERVICE
-from delivery.worker import Worker, create_worker_app, make_connections, provider_breaker
+from contracts.services import EMAIL_SERVICE
+from delivery.app import create_worker_app
+from delivery.runtime import WorkerRuntime
+from delivery.worker import Worker
 from email_service.channel import EmailChannel
-from email_service.message import MessageBuilder
+from email_service.mime import MessageBuilder
 from email_service.routers import suppressions
-from email_service.senders.smtp import SmtpSender
-from email_service.senders.smtp_connector import SmtpConnector
-from email_service.senders.smtp_pool import SmtpPool
-from email_service.senders.smtp_probe import SmtpProbe
+from email_service.senders.smtp.connector import SmtpConnector, SmtpProbe
+from email_service.senders.smtp.pool import SmtpPool
+from email_service.senders.smtp.sender import SmtpSender
 from email_service.settings import EmailSettings
 from email_service.suppression import SuppressionList
 
@@ -34,27 +34,15 @@ def create_app(
     settings: EmailSettings, *, redis: Redis | None = None, broker: Broker | None = None, tracing: Tracing = OFF
 ) -> FastAPI:
     """The worker as an ASGI app; its lifespan runs it. Nothing connects before."""
-    registry = new_registry()
-    connections = make_connections(
-        settings,
-        registry,
-        channel="email",
-        database_url=settings.database_url,
-        redis=redis,
-        broker=broker,
-        tracing=tracing,
-    )
-    provider = provider_breaker(PROVIDER, connections)
+    database = Database(settings.database_url)
+    runtime = WorkerRuntime(settings, database, channel="email", redis=redis, broker=broker, tracing=tracing)
+    provider = runtime.provider_breaker(PROVIDER)
     connector = SmtpConnector(settings)
-    suppressed = SuppressionList(connections.database, connections.keys)
+    runtime.depend_on(PROVIDER, SmtpProbe(connector, provider).check)
+    suppressed = SuppressionList(database, runtime.keys)
     channel = _channel(settings, connector, suppressed)
-    app = create_worker_app(
-        DESCRIPTION,
-        connections,
-        Worker(channel, connections, provider=provider),
-        close_channel=channel.close,
-        extra_dependencies=[Dependency(PROVIDER, SmtpProbe(connector, provider).check)],
-    )
+    worker = Worker(channel, runtime, provider=provider)
+    app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed
     app.include_router(suppressions.router)
     return app

@@ -14,21 +14,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chassis.envelope import answer
-from contracts.lookups import TemplateInfo, TemplateQuestion, UserContact, UserQuestion
+from chassis.http.envelope import answer
 from contracts.recipients import Preferences
+from contracts.templates import TemplateInfo, TemplateQuestion
+from contracts.users import UserContact, UserQuestion
+from testkit.eventually import eventually
 
 
 @pytest.fixture
-def until() -> Callable[[Callable[[], object]], Awaitable[None]]:
-    """Waits for a condition, with a deadline."""
-
-    async def wait(condition: Callable[[], object], within: float = 10.0) -> None:
-        async with asyncio.timeout(within):
-            while not condition():
-                await asyncio.sleep(0.01)
-
-    return wait
+def until() -> Callable[..., Awaitable[object]]:
+    return eventually
 
 
 @dataclass

@@ -1,6 +1,6 @@
 """What is kept of an address where it must not be readable."""
 
-from email_service.addresses import fingerprint, masked
+from email_service.suppression import fingerprint, masked
 
 
 def test_a_fingerprint_is_the_same_for_every_capitalisation_and_tells_nothing():

@@ -15,12 +15,11 @@ from hypothesis import strategies as st
 from chassis.security import Sender
 from contracts.addresses import InvalidAddress, parse_mailbox
 from delivery.channel import DeliveryContext
-from email_service.bodies import BOUNDARY
-from email_service.message import MessageBuilder
+from email_service.mime import BOUNDARY, MessageBuilder
 from templating import RenderedEmail, TemplateSource, compile_template
 
 IDENTITY = UUID("01890a5d-ac96-774b-bcce-b302099a8057")
-CONTEXT = DeliveryContext(IDENTITY, "story-1", 5)
+CONTEXT = DeliveryContext(IDENTITY, "correlation-1", 5)
 ADA = parse_mailbox("ada@example.com")
 HEADERS = [
     "Date",
@@ -78,9 +77,9 @@ def test_subject_name_and_both_bodies_come_back_as_they_were(subject, name, html
 
 
 @slow
-@given(subject=anything, name=anything, html=anything, text=anything, story=anything)
-def test_nothing_that_is_put_in_adds_a_header_or_breaks_a_line(subject, name, html, text, story):
-    raw = written(subject, html, text, name, DeliveryContext(IDENTITY, story, 5))
+@given(subject=anything, name=anything, html=anything, text=anything, correlation=anything)
+def test_nothing_that_is_put_in_adds_a_header_or_breaks_a_line(subject, name, html, text, correlation):
+    raw = written(subject, html, text, name, DeliveryContext(IDENTITY, correlation, 5))
     message = parsed(raw)
     expected = HEADERS if html else [*HEADERS, "Content-Transfer-Encoding"]
     assert message.keys() == expected
@@ -133,13 +132,13 @@ def test_header_lines_are_as_short_as_the_standard_asks(count, piece):
 def test_an_ordinary_message_can_be_read_without_decoding():
     raw = written(text="Hello Ada", html="<p>Hello Ada</p>")
     assert b"To: Ada Lovelace <ada@example.com>\r\nSubject: Hi\r\n" in raw
-    assert b"X-Correlation-ID: story-1\r\n" in raw
+    assert b"X-Correlation-ID: correlation-1\r\n" in raw
     assert b"Hello Ada\r\n" in raw
 
 
 def test_a_correlation_id_stays_in_one_piece_however_long():
-    story = "s" * 128
-    assert f"X-Correlation-ID: {story}\r\n".encode() in written(context=DeliveryContext(IDENTITY, story, 5))
+    correlation = "s" * 128
+    assert f"X-Correlation-ID: {correlation}\r\n".encode() in written(context=DeliveryContext(IDENTITY, correlation, 5))
 
 
 def test_the_ids_and_the_sender_are_the_notifications_and_ours():

@@ -7,13 +7,12 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.postgres.database import Database
 from delivery.ledger import Claim, Ledger, LedgerRepository
-from email_service.addresses import fingerprint
 from email_service.channel import EmailChannel
-from email_service.migrating import ALEMBIC
 from email_service.repositories.suppressions import DeadAddress
-from email_service.suppression import SuppressionList
+from email_service.settings import ALEMBIC
+from email_service.suppression import SuppressionList, fingerprint
 
 ADA = fingerprint("ada@example.com")
 DEAD = DeadAddress(ADA, "a***@example.com", "bounced")

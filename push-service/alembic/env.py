@@ -1,6 +1,6 @@
 """Alembic's entry: what this service's migrations are compared with, and where they are recorded."""
 
-from chassis.migrations import run_migrations
+from chassis.postgres.migrations import run_migrations
 from chassis.settings import load_settings
 from push_service.models import Base
 from push_service.settings import PushSettings

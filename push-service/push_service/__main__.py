@@ -3,13 +3,12 @@
 import gc
 import sys
 
-gc.disable()  # a seventh of what the imports take; chassis.server turns it on again
+gc.disable()  # a seventh of what the imports take; chassis.server.run turns it on again
 
-from chassis.server import run_service
-from contracts.lookups import PUSH_SERVICE
+from chassis.server.run import run_service
+from contracts.services import PUSH_SERVICE
 from delivery.ledger import personal_deliveries
-from push_service.migrating import ALEMBIC
-from push_service.settings import PushSettings
+from push_service.settings import ALEMBIC, PushSettings
 from push_service.worker import create_app
 
 if __name__ == "__main__":

@@ -6,25 +6,19 @@ from typing import Literal
 from uuid import UUID
 
 import structlog
-from pydantic import BaseModel
 
-from chassis.http_client import DependencyUnavailable, ServiceClient
+from chassis.http.client import DependencyUnavailable, ServiceClient
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken
+from contracts.users import DeadPushToken
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import Outcome, Permanent
-from push_service.senders.sender import Sender, Unsupported
+from push_service.senders.fcm.sender import Sender, Unsupported
 from templating import CompiledTemplate, RenderedPush
 
 log = structlog.get_logger()
 
 KEY_CHARACTERS = 32  # 128 bits: no two devices of a person share a key
-
-
-class DeadToken(BaseModel):
-    """Body of `POST /internal/users/{id}/push-tokens/remove`."""
-
-    token: str
 
 
 class PushChannel:
@@ -59,14 +53,14 @@ class PushChannel:
         sender = self._fcm if device.provider == "fcm" else self._others
         return await sender.send(content, device, context)
 
-    async def settle(self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome) -> None:
+    async def record_outcome(self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome) -> None:
         match outcome:
             case Permanent(dead_recipient=True):
                 await self._remove(message.user_id, target.address.token)
 
     async def _remove(self, user_id: UUID, token: str) -> None:
         """Not repeated when it fails: the device's next notification meets the same answer and asks again."""
-        body = DeadToken(token=token).model_dump_json().encode()
+        body = DeadPushToken(token=token).model_dump_json().encode()
         try:
             status, _ = await self._users.post(f"/internal/users/{user_id}/push-tokens/remove", body)
         except DependencyUnavailable as error:

@@ -1,4 +1,4 @@
-"""What the push service reads from its environment."""
+"""The push service's settings, and the path of its migrations."""
 
 from functools import cached_property
 from pathlib import Path
@@ -6,15 +6,17 @@ from typing import ClassVar, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 from chassis.settings import DatabaseUrl
-from contracts.lookups import PUSH_SERVICE
+from contracts.services import PUSH_SERVICE
 from delivery.settings import WorkerSettings
-from push_service.service_account import ServiceAccount, is_loopback, is_plain_http, read_service_account
+from push_service.senders.fcm.google_auth import ServiceAccount, is_loopback, is_plain_http, read_service_account
+
+ALEMBIC = Path(__file__).parent.parent / "alembic"
 
 
 class PushSettings(WorkerSettings):
-    """Every field is an environment variable of the same name in capitals."""
+    """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = PUSH_SERVICE
     service_private_key: SecretStr = SecretStr(development_key(PUSH_SERVICE).private)
@@ -22,12 +24,20 @@ class PushSettings(WorkerSettings):
     port: int = Field(default=8004, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/push_service"
 
-    fcm_base_url: str = Field(default="https://fcm.googleapis.com", description="Another one is a simulator's")
-    fcm_service_account_file: Path | None = Field(default=None, description="Path of the service account's JSON key")
-    fcm_service_account_json: SecretStr | None = Field(default=None, description="That key itself, in place of a path")
-    fcm_api_key: SecretStr | None = Field(default=None, description="The legacy server key: noticed, never used")
+    fcm_base_url: str = Field(
+        default="https://fcm.googleapis.com", description="Base URL of FCM; another URL is for a simulator"
+    )
+    fcm_service_account_file: Path | None = Field(
+        default=None, description="Path of the JSON key file of the service account"
+    )
+    fcm_service_account_json: SecretStr | None = Field(
+        default=None, description="JSON key of the service account itself; set this or the path"
+    )
+    fcm_api_key: SecretStr | None = Field(
+        default=None, description="Legacy server key. It is never used; the service only notices that it is set"
+    )
     fcm_timeout_seconds: float = Field(
-        default=15.0, description="Wait for FCM's answer; Google asks for ten seconds at least", gt=0
+        default=15.0, description="Seconds to wait for FCM's answer; Google asks for at least ten", gt=0
     )
 
     @field_validator("fcm_service_account_file", "fcm_service_account_json", "fcm_api_key", mode="before")
@@ -43,7 +53,7 @@ class PushSettings(WorkerSettings):
 
     @cached_property
     def service_account(self) -> ServiceAccount | None:
-        """None when none is configured. Raises ValueError when what is configured cannot be used."""
+        """The configured account, or None. Raises ValueError when the configuration cannot be used."""
         match self.fcm_service_account_file, self.fcm_service_account_json:
             case None, None:
                 return None
@@ -62,7 +72,7 @@ class PushSettings(WorkerSettings):
 
     @model_validator(mode="after")
     def _access_tokens_stay_secret(self) -> Self:
-        """Plain http is for a simulator, which in production can only be on this host."""
+        """Plain http is allowed for a simulator only; in production a simulator can only run on this host."""
         simulated = is_plain_http(self.fcm_base_url)
         if simulated and self.production and not is_loopback(self.fcm_base_url):
             raise ValueError("FCM_BASE_URL must be https")

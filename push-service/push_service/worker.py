@@ -4,19 +4,19 @@ import structlog
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from chassis.app import ServiceDescription
-from chassis.breaker import BreakerState, CircuitBreaker, CircuitOpen
 from chassis.broker import Broker
-from chassis.health import Dependency
-from chassis.metrics import new_registry
-from chassis.tracing import OFF, Tracing
-from contracts.lookups import PUSH_SERVICE
-from delivery.worker import Worker, create_worker_app, make_connections, provider_breaker
+from chassis.http.app import ServiceDescription
+from chassis.observability.tracing import OFF, Tracing
+from chassis.postgres.database import Database
+from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen
+from contracts.services import PUSH_SERVICE
+from delivery.app import create_worker_app
+from delivery.runtime import WorkerRuntime
+from delivery.worker import Worker
 from push_service.channel import PushChannel
-from push_service.senders.fcm import FcmSender
-from push_service.senders.google_auth import AccessTokens
+from push_service.senders.fcm.google_auth import AccessTokens
+from push_service.senders.fcm.sender import FcmSender, Sender, Unconfigured
 from push_service.senders.http_client import HttpClient
-from push_service.senders.sender import Sender, Unconfigured
 from push_service.settings import PushSettings
 
 log = structlog.get_logger()
@@ -33,26 +33,13 @@ def create_app(
     settings: PushSettings, *, redis: Redis | None = None, broker: Broker | None = None, tracing: Tracing = OFF
 ) -> FastAPI:
     """The worker as an ASGI app whose lifespan runs it. `redis` and `broker` are given by tests and the embedded stack."""
-    registry = new_registry()
-    connections = make_connections(
-        settings,
-        registry,
-        channel="push",
-        database_url=settings.database_url,
-        redis=redis,
-        broker=broker,
-        tracing=tracing,
-    )
-    provider = provider_breaker(FCM, connections)
+    database = Database(settings.database_url)
+    runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
+    provider = runtime.provider_breaker(FCM)
     sender = create_sender(settings)
-    worker = Worker(PushChannel(sender, connections.users), connections, provider=provider)
-    return create_worker_app(
-        DESCRIPTION,
-        connections,
-        worker,
-        close_channel=sender.close,
-        extra_dependencies=[Dependency(FCM, lambda: _check(sender, provider))],
-    )
+    runtime.depend_on(FCM, lambda: _check(sender, provider))
+    worker = Worker(PushChannel(sender, runtime.users), runtime, provider=provider)
+    return create_worker_app(DESCRIPTION, runtime, worker, close_channel=sender.close)
 
 
 def create_sender(settings: PushSettings) -> Sender:

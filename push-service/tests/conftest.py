@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from devstack.simulators.oauth import make_service_account
 from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
-from devstack.simulators.service_account import make_service_account
-from push_service.service_account import ServiceAccount
+from push_service.senders.fcm.google_auth import ServiceAccount
 
 
 @pytest.fixture(scope="session")

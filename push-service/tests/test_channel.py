@@ -6,12 +6,12 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from chassis.http_client import DependencyUnavailable
+from chassis.http.client import DependencyUnavailable
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Permanent, ProviderDown, Sent
 from push_service.channel import PushChannel
-from push_service.senders.sender import Unconfigured
+from push_service.senders.fcm.sender import Unconfigured
 from templating import RenderedPush
 
 CONTENT = RenderedPush("Hello", "", "", "")
@@ -76,17 +76,17 @@ class UserService:
         return self._answer, b""
 
 
-async def settled(users: UserService, outcome: Permanent | Sent) -> list[dict]:
+async def recorded(users: UserService, outcome: Permanent | Sent) -> list[dict]:
     push = PushChannel(Unconfigured(), users)
     [target] = push.targets(devices(PushToken(token="phone")))
     with capture_logs() as logs:
-        await push.settle(SimpleNamespace(user_id=UUID(int=7)), target, outcome)
+        await push.record_outcome(SimpleNamespace(user_id=UUID(int=7)), target, outcome)
     return logs
 
 
 @pytest.mark.parametrize("answer", [DependencyUnavailable(), 404, 422])
 async def test_a_user_service_that_does_not_forget_a_device_is_noted_and_stops_nothing(answer) -> None:
-    [line] = await settled(UserService(answer), Permanent("invalid_token", dead_recipient=True))
+    [line] = await recorded(UserService(answer), Permanent("invalid_token", dead_recipient=True))
     assert line["event"] == "push.token_not_removed"
     assert "phone" not in str(line)
 
@@ -94,5 +94,5 @@ async def test_a_user_service_that_does_not_forget_a_device_is_noted_and_stops_n
 @pytest.mark.parametrize("outcome", [Sent("n"), Permanent("sender_mismatch"), Permanent("rejected")])
 async def test_only_a_dead_device_is_forgotten(outcome) -> None:
     users = UserService(200)
-    assert await settled(users, outcome) == []
+    assert await recorded(users, outcome) == []
     assert users.paths == []

@@ -11,10 +11,9 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from pydantic import ValidationError
 from structlog.testing import capture_logs
 
-from chassis.service_keys import ServiceKey
-from devstack.simulators.service_account import make_service_account
-from push_service.senders.fcm import FcmSender
-from push_service.senders.sender import Unconfigured
+from chassis.security.service_keys import ServiceKey
+from devstack.simulators.oauth import make_service_account
+from push_service.senders.fcm.sender import FcmSender, Unconfigured
 from push_service.settings import PushSettings
 from push_service.worker import create_sender
 

@@ -1,6 +1,6 @@
 """How Alembic finds this service's database and tables."""
 
-from chassis.migrations import run_migrations
+from chassis.postgres.migrations import run_migrations
 from chassis.settings import load_settings
 from template_service.models import Base
 from template_service.settings import TemplateSettings

@@ -3,13 +3,12 @@
 import gc
 import sys
 
-gc.disable()  # a seventh of what the imports take; chassis.server turns it on again
+gc.disable()  # a seventh of what the imports take; chassis.server.run turns it on again
 
-from chassis.server import run_service
-from contracts.lookups import TEMPLATE_SERVICE
+from chassis.server.run import run_service
+from contracts.services import TEMPLATE_SERVICE
 from template_service.main import create_app
-from template_service.migrating import ALEMBIC
-from template_service.settings import TemplateSettings
+from template_service.settings import ALEMBIC, TemplateSettings
 
 if __name__ == "__main__":
     run_service(sys.argv[1:], TemplateSettings, create_app, service=TEMPLATE_SERVICE, migrations=ALEMBIC)

@@ -6,8 +6,8 @@ from typing import Annotated
 from fastapi import Depends, Path, Request
 
 from chassis.errors import Forbidden, TooManyRequests
-from chassis.fair_semaphore import FairSemaphore
-from chassis.ratelimit import RateLimiter
+from chassis.process.fair_semaphore import FairSemaphore
+from chassis.redis.rate_limit import RateLimiter
 from chassis.security import Identity, require
 from chassis.security.dependencies import Caller
 from contracts.system_mails import SYSTEM_TEMPLATES

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable, Mapping
 
-from chassis.envelope import FieldProblem, Problems
 from chassis.errors import Conflict, NotFound, Unprocessable
+from chassis.http.envelope import FieldProblem, Problems
 from templating import TemplateError
 
 FIELDS = {"html": "content", "": "content"}

@@ -11,16 +11,15 @@ import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from chassis.migrating import migrate
+from chassis.postgres.migrations import migrate
 from chassis.security import ServiceTokens, SharedSecret, SigningKey, sign
-from chassis.service_keys import development_key
-from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.lookups import TemplateQuestion
+from chassis.security.service_keys import development_key
+from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER
+from contracts.templates import TemplateQuestion
 from template_service.main import create_app
-from template_service.migrating import ALEMBIC
 from template_service.models import Base
 from template_service.services.system_templates import SYSTEM_TEMPLATES
-from template_service.settings import TemplateSettings
+from template_service.settings import ALEMBIC, TemplateSettings
 from tests.openapi.conformance import Conformance
 
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"

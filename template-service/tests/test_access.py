@@ -2,7 +2,7 @@
 
 import pytest
 
-from contracts.lookups import SERVICES, TEMPLATE_SERVICE, USER_SERVICE
+from contracts.services import SERVICES, TEMPLATE_SERVICE, USER_SERVICE
 
 TEMPLATES = "/api/v1/templates"
 READS = [

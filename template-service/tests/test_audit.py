@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.audit import AuditEvent, AuditQuestion
-from chassis.database import Database
+from chassis.postgres.database import Database
 from template_service.models import Base
 from template_service.repositories.audit import TRAIL
 

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chassis.fair_semaphore import FairSemaphore
+from chassis.process.fair_semaphore import FairSemaphore
 from template_service.main import RENDERS_WAITING, create_app
 
 TEMPLATES = "/api/v1/templates"

@@ -6,8 +6,8 @@ import pytest
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from chassis.cache import LayeredCache
-from contracts.lookups import TEMPLATE_CACHE, ActiveTemplate
+from chassis.redis.cache import LayeredCache
+from contracts.templates import TEMPLATE_CACHE, ActiveTemplate
 from template_service.main import create_app
 
 TEMPLATES = "/api/v1/templates"

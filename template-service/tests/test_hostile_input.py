@@ -1,6 +1,6 @@
 """Every operation of the template service withstands whatever is sent to it, from outside and from other services."""
 
-from tests.hostile import Operation, operations_of, withstand
+from testkit.hostile import Operation, operations_of, withstand
 
 REF = {"code": "welcome_email", "language": "en", "version": 1}
 INTERNAL = [

@@ -2,14 +2,14 @@
 
 import pytest
 
-from contracts.lookups import (
+from contracts.messages import TemplateRef
+from contracts.templates import (
     MAX_TEMPLATE_QUESTION,
     MAX_WHOLE_TEMPLATES,
     ActiveTemplate,
     TemplateFindings,
     TemplateInfo,
 )
-from contracts.messages import TemplateRef
 
 TEMPLATES = "/api/v1/templates"
 INTERNAL = "/internal/templates/welcome_email"

@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from chassis.database import Database
+from chassis.postgres.database import Database
 from template_service.main import create_app
 
 PARTS = "subject, html, text, title, body, image, link, required, serves_email, serves_push"

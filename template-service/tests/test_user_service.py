@@ -10,9 +10,10 @@ import uvicorn
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response
 
-from chassis.envelope import answer, refusal
 from chassis.errors import NotFound
+from chassis.http.envelope import answer, refusal
 from chassis.security import ServiceCallers, generate_es256_key, hash_api_key, public_jwk
+from testkit.eventually import eventually
 
 TEMPLATES = "/api/v1/templates"
 KEY = "nk_" + "k" * 43
@@ -43,9 +44,7 @@ class Users:
 async def served(app: FastAPI, port: int) -> AsyncIterator[None]:
     server = uvicorn.Server(uvicorn.Config(app, host="127.0.0.1", port=port, log_config=None, lifespan="off"))
     running = asyncio.create_task(server.serve())
-    async with asyncio.timeout(10):
-        while not server.started:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: server.started, 10)
     try:
         yield
     finally:

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
-from chassis.database import Database
+from chassis.postgres.database import Database
 from chassis.security import SigningKey, sign
 from chassis.security.service_tokens import ServiceTokens
-from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER, SCOPES
+from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER, SCOPES
+from testkit.eventually import wait_until
+from testkit.system import ADMIN, MODULES, SECRET_KEY, SERVICE_KEYS, System
 from tests.access.rows import Json, Row
-from tests.e2e.system import ADMIN, MODULES, SECRET_KEY, SERVICE_KEYS, System
-from tests.servers.process import wait_until
 from user_service.services.signing_keys import StoredKeys
 
 ALL_BUT_ADMIN = [scope for scope in SCOPES if scope != "admin"]

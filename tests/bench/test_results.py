@@ -6,18 +6,18 @@ from pathlib import Path
 import pytest
 
 from bench import results
-from bench.books import Balance, balance
+from bench.checks import Balance, balance
 from bench.costs import per_notification
 from bench.results import Result, Target, at_least, at_most
 from bench.table import HEADINGS, number, table
 
 FIELDS = {
-    "value", "unit", "floor", "ratio", "percentiles", "cpu_ms_per_notification", "lost", "duplicated", "target", "met",
+    "value", "unit", "baseline", "ratio", "percentiles", "cpu_ms_per_notification", "lost", "duplicated", "target", "met",
     "more",
 }  # fmt: skip
 
 
-def test_a_case_has_every_field_whether_it_has_a_floor_or_not() -> None:
+def test_a_case_has_every_field_whether_it_has_a_baseline_or_not() -> None:
     assert Result(1.0, "x/s").as_json().keys() == FIELDS
     assert Result(1.0, "x/s", 2.0, 0.5).as_json()["ratio"] == 0.5
     assert results.failed(RuntimeError("broken")).keys() == FIELDS

@@ -7,6 +7,7 @@ import pytest
 from bench.sinks.replies import Delay
 from bench.sinks.smtp import SmtpSession, message_key, unstuffed
 from bench.sinks.tally import Tally, copies
+from testkit.eventually import eventually
 from tests.bench.transport import Transport
 
 HEAD = b"Subject: Hi\r\nMessage-ID: <one@example.com>\r\n\r\n"
@@ -106,8 +107,6 @@ async def test_a_slow_sink_keeps_each_reply_back_and_their_order() -> None:
     began = loop.time()
     smtp.data_received(b"EHLO me\r\nMAIL FROM:<a@b.c>\r\nNOOP\r\n")
     assert transport.written == b""
-    async with asyncio.timeout(5):
-        while len(transport.codes) < 4:
-            await asyncio.sleep(0.001)
+    await eventually(lambda: len(transport.codes) >= 4, 5)
     assert loop.time() - began >= 0.03
     assert transport.codes == [220, 250, 250, 250]

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from bench.ports import quiet_port
 from bench.system import BenchSystem
-from tests.servers.process import ServerProcess, listens, wait_until
-from tests.servers.rabbitmq import RabbitServer
+from testkit.eventually import wait_until
+from testkit.servers.process import ServerProcess, listens
+from testkit.servers.rabbitmq import RabbitServer
 
 PARENT = (
     "import subprocess, sys; subprocess.run([sys.executable, '-m', 'http.server', '--bind', '127.0.0.1', sys.argv[1]])"

@@ -13,19 +13,20 @@ import pytest
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
+from bench.baselines import looking_up
+from bench.baselines.accepting import recipient_of, users_client
 from bench.database import Database
-from bench.floors import looking_up
-from bench.floors.accepting import recipient_of, users_client
 from bench.load import lookups
 from bench.users import Walk, populate
-from chassis.breaker import CircuitBreaker
-from chassis.http_client import ServiceClient
+from chassis.http.client import ServiceClient
+from chassis.process.breaker import CircuitBreaker
 from chassis.security import ServiceTokens
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 from conftest import Databases
 from contracts.addresses import address_key
-from contracts.lookups import API_GATEWAY, USER_SERVICE, UserContact
 from contracts.recipients import Preferences
+from contracts.services import API_GATEWAY, USER_SERVICE
+from contracts.users import UserContact
 from devstack.serving import serving
 from user_service.main import create_app
 from user_service.settings import UserSettings

@@ -15,10 +15,10 @@ from uuid import UUID
 
 from bench.database import Database
 from bench.users import populate
+from testkit.servers.process import require_servers
 from tests.chaos.faults import Faults
 from tests.chaos.load import Clients
 from tests.faults.lab import Lab
-from tests.servers.process import require_servers
 
 DRAIN_SECONDS = 60.0
 USERS = 100_000  # each is in turn once in five minutes at 250/s, so that no cache knows anybody

@@ -3,9 +3,10 @@
 import os
 import shlex
 import subprocess
-import time
 from collections.abc import Callable
 from pathlib import Path
+
+from testkit.eventually import wait_until
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = shlex.split(os.environ.get("COMPOSE", "docker-compose"))
@@ -48,12 +49,10 @@ def all_healthy(service: str, number: int = 1) -> bool:
 
 def until(true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> float:
     """Waits for it and returns the seconds it took; ends the drill when it does not come true in time."""
-    began = time.monotonic()
-    while not true():
-        if time.monotonic() - began > seconds:
-            raise SystemExit(f"not within {seconds:.0f} s: {what}")
-        time.sleep(0.5)
-    return time.monotonic() - began
+    try:
+        return wait_until(true, seconds, what, every=0.5)
+    except TimeoutError as error:
+        raise SystemExit(str(error)) from None
 
 
 def worker_sent(container: str) -> int:

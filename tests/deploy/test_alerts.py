@@ -16,14 +16,14 @@ import yaml
 from chassis.broker import RabbitBroker
 from contracts.topology import TOPOLOGY
 from devstack.openapi import apps
+from testkit.servers.process import free_port, require
+from testkit.servers.rabbitmq import RabbitServer
 from tests.deploy.compose import SETTINGS, production
 from tests.deploy.manifests import container, documents, example_secrets, pod_labels
 from tests.deploy.metric_names import OWN, PROMETHEUS, RABBITMQ, ROOT, labels_of, recorded, rules, scraped
 from tests.deploy.promql import Query
-from tests.servers.process import free_port, require
-from tests.servers.rabbitmq import RabbitServer
 
-RUNBOOK = ROOT / "docs" / "runbook.md"
+RUNBOOK = tuple(ROOT / "docs" / "operations" / name for name in ("runbook.md", "runbook-services.md"))
 ALERTS = [pytest.param(rule, id=rule["alert"]) for rule in rules("alerts.yml")]
 TRIED = yaml.safe_load((PROMETHEUS / "tests" / "alerts_test.yml").read_text())["tests"]
 
@@ -88,19 +88,19 @@ def test_every_recording_rule_asks_for_series_that_exist() -> None:
 @pytest.mark.parametrize("alert", ALERTS)
 def test_every_alert_has_a_runbook_section(alert) -> None:
     file, anchor = alert["annotations"]["runbook_url"].split("#")
-    assert ROOT / file == RUNBOOK
+    assert ROOT / file in RUNBOOK
     assert anchor == alert["alert"].lower()
-    section = _sections().get(alert["alert"], "")
+    section = _sections(ROOT / file).get(alert["alert"], "")
     for part in ("**Means**", "**Look**", "**Do**"):
         assert part in section, f"{alert['alert']} has no {part}"
 
 
 def test_every_section_under_alerts_is_an_alert() -> None:
-    assert set(_sections()) == {rule["alert"] for rule in rules("alerts.yml")}
+    assert {name for file in RUNBOOK for name in _sections(file)} == {rule["alert"] for rule in rules("alerts.yml")}
 
 
 def test_the_runbook_names_metrics_queues_and_paths_that_exist() -> None:
-    text = RUNBOOK.read_text()
+    text = _runbook()
     known = {metric for metrics in scraped().values() for metric in metrics} | set(OWN) | set(recorded())
     for name in re.findall(r"`([a-z]+(?:_[a-z]+)*_(?:total|seconds|size|consumers|state|unaccounted))\b", text):
         assert name in known or f"{name}_count" in known, name
@@ -112,7 +112,7 @@ def test_the_runbook_names_metrics_queues_and_paths_that_exist() -> None:
 
 @pytest.mark.parametrize("service", ["api-gateway", "email-service", "user-service"])
 async def test_the_runbooks_statements_fit_the_tables(databases, service) -> None:
-    statements = re.findall(r'sql (\w+) "([^"]+)"', RUNBOOK.read_text())
+    statements = re.findall(r'sql (\w+) "([^"]+)"', _runbook())
     assert {name for name, _ in statements} <= {"api_gateway", "email_service", "user_service", "postgres"}
     connection = await asyncpg.connect((await databases(ROOT / service / "alembic")).replace("+asyncpg", ""))
     try:
@@ -224,7 +224,11 @@ def _jobs() -> list[dict[str, Any]]:
     return jobs
 
 
-def _sections() -> dict[str, str]:
-    """The runbook's sections under its heading `Alerts`, by their headings."""
-    alerts = RUNBOOK.read_text().split("\n## Alerts\n")[1].split("\n## ")[0]
+def _runbook() -> str:
+    return "\n".join(file.read_text() for file in RUNBOOK)
+
+
+def _sections(file: Path) -> dict[str, str]:
+    """The sections under the heading `Alerts` of a part of the runbook, by their headings."""
+    alerts = file.read_text().split("\n## Alerts\n")[1].split("\n## ")[0]
     return {part.split("\n")[0].strip(): part for part in alerts.split("\n### ")[1:]}

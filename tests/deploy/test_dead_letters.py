@@ -13,16 +13,17 @@ import pytest
 from chassis.broker import Broker, Delivery, Publication
 from chassis.broker.rabbit import RabbitBroker
 from contracts.topology import FAILED_QUEUE, STATUS_KEY, STATUS_QUEUE, TOPOLOGY, queue_of, routing_key_of
+from testkit.eventually import eventually
+from testkit.servers.rabbitmq import RabbitServer
 from tests.deploy.compose import ROOT
 from tests.deploy.manifests import named
-from tests.servers.rabbitmq import RabbitServer
 
 TWO_WEEKS = 14 * 24 * 60 * 60 * 1000
 KEY = "default_policies.operator.failed."
 
 
 def command_of_the_runbook() -> list[str]:
-    (line,) = re.findall(r"rabbitmqctl (set_operator_policy .*)", (ROOT / "docs/runbook.md").read_text())
+    (line,) = re.findall(r"rabbitmqctl (set_operator_policy .*)", (ROOT / "docs/operations/runbook.md").read_text())
     return shlex.split(line)
 
 
@@ -68,9 +69,10 @@ async def _reject(delivery: Delivery) -> None:
 
 
 async def _until(broker: Broker, queue: str, ready: int) -> None:
-    async with asyncio.timeout(20):
-        while (await broker.depth(queue)).ready != ready:
-            await asyncio.sleep(0.05)
+    async def holds() -> bool:
+        return (await broker.depth(queue)).ready == ready
+
+    await eventually(holds)
 
 
 async def test_a_dead_letter_ends_when_its_time_is_over_and_nothing_else_does(server: RabbitServer) -> None:

@@ -190,7 +190,7 @@ def test_a_rollout_takes_no_pod_away_before_its_successor_is_ready(deployment: D
 
 @pytest.mark.parametrize("deployment", documents("Deployment"), ids=identity)
 def test_a_stopping_pod_has_the_time_it_needs(deployment: Document) -> None:
-    source = (ROOT / "libs/chassis/chassis/server.py").read_text()
+    source = (ROOT / "libs/chassis/chassis/server/run.py").read_text()
     (http,) = re.findall(r"timeout_graceful_shutdown=(\d+)", source)
     drain = environment(deployment).get("DRAIN_SECONDS")
     pause = container(deployment).get("lifecycle", {}).get("preStop", {}).get("sleep", {}).get("seconds", 0)

@@ -12,9 +12,9 @@ import pytest
 from pydantic import ValidationError
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from chassis.service_keys import ServiceKey
+from chassis.security.service_keys import ServiceKey
 from chassis.settings import ServiceSettings
-from devstack.simulators.service_account import make_service_account
+from devstack.simulators.oauth import make_service_account
 from tests.deploy.manifests import (
     CHECKSUM,
     SERVICES,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.service_keys import ServiceKey, parse_public_keys
+from chassis.security.service_keys import ServiceKey, parse_public_keys
 from tests.deploy.compose import ROOT
 
 FOLDERS = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
@@ -84,7 +84,7 @@ def test_each_service_has_a_key_of_its_own_that_all_know(checkout: Path) -> None
 
 
 def test_the_env_of_the_release_before_is_completed(checkout: Path) -> None:
-    """As docs/upgrading.md says: the new variables added empty, then `make env`."""
+    """As docs/operations/upgrading.md says: the new variables added empty, then `make env`."""
     make_env(checkout)
     names = ("PRIVATE_KEY=", "SERVICE_PUBLIC_KEYS=")
     for path in (checkout / ".env", checkout / "user-service/.env"):

@@ -17,7 +17,7 @@ from aio_pika.exceptions import AMQPError, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused
 
 from chassis.broker import Broker, Delivery, Publication, RabbitBroker, Timing, Topology
-from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE
+from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE
 from contracts.topology import (
     EXCHANGE,
     FAILED_QUEUE,
@@ -29,8 +29,8 @@ from contracts.topology import (
     routing_key_of,
     worker_topology,
 )
+from testkit.servers.rabbitmq import RabbitServer
 from tests.deploy.compose import FOLDERS, ROOT, base
-from tests.servers.rabbitmq import RabbitServer
 
 ADMINISTRATOR = "notifications"
 USERS = (API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.e2e.system import System
+from testkit.system import System
 from tests.faults.lab import Lab
 
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 import httpx2
 import pytest
 
+from testkit.system import System
 from tests.access.rows import FORWARDED, ROWS, Row
 from tests.access.world import World
-from tests.e2e.system import System
 
 
 @pytest.fixture(scope="module")

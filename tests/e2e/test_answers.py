@@ -6,7 +6,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from tests.e2e.system import ADMIN, MODULES, System
+from testkit.system import ADMIN, MODULES, System
 from tests.openapi.conformance import Document
 
 NOBODY = uuid4()

@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import pytest
 
-from tests.dumping import dump
+from testkit.dumping import dump
 from tests.faults.lab import Lab, restarted_with
 
 KEEPERS = ("api-gateway", "email-service", "push-service")
@@ -60,8 +60,8 @@ def test_nothing_personal_is_in_a_dump_while_keys_come_change_and_go(lab: Lab) -
         while set(lab.statuses([*bounced, *waiting]).values()) - {"sent", "failed"}:
             assert time.monotonic() < deadline
             assert secret not in _dumped(lab)
-        assert lab.story(bounced[0])["status"] == "failed"
-        assert lab.story(bounced[0])["metadata"] == {"order": secret}
+        assert lab.detail(bounced[0])["status"] == "failed"
+        assert lab.detail(bounced[0])["metadata"] == {"order": secret}
         lab.system.call("POST", f"/notifications/{bounced[0]}/retry", status=202)
         lab.system.follow(bounced[0])
         assert secret not in _dumped(lab)
@@ -81,5 +81,5 @@ def test_nothing_personal_is_in_a_dump_while_keys_come_change_and_go(lab: Lab) -
         assert secret not in _dumped(lab)
         _reencrypt(lab, f"plain,{NEW}")
         assert "enc1:" not in _dumped(lab)
-    assert lab.story(bounced[0])["metadata"] == {"order": secret}
+    assert lab.detail(bounced[0])["metadata"] == {"order": secret}
     assert lab.system.call("GET", "/reconcile")["unaccounted"] == 0

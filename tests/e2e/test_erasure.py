@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 from redis import Redis
 
-from tests.dumping import dump
+from testkit.dumping import dump
 from tests.faults.lab import Lab
 from tests.faults.test_broker import at_broker, bodies_of_failed
 
@@ -53,7 +53,7 @@ def test_nothing_of_a_deleted_person_is_anywhere_and_the_counts_stay(lab: Lab) -
     lab.until_ended([sent, bounced])
     lab.until(lambda: "failed.queue" in _places(lab, secret), "the dead letter is there")
     retrying = lab.system.send("email", waits, **given)
-    lab.until(lambda: lab.story(retrying)["attempts"] > 0, "it is tried again later")
+    lab.until(lambda: lab.detail(retrying)["attempts"] > 0, "it is tried again later")
     later = lab.system.send("email", waits, **given, send_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
     accepted = lab.system.call("GET", "/reconcile")["accepted"]
     export = lab.system.call("GET", f"/users/{waits}/export")

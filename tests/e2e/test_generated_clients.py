@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.system import ADMIN, ROOT, System
+from testkit.system import ADMIN, ROOT, System
 
 FOLDER = ROOT / "tests" / "openapi"
 NODE = FOLDER / "node_modules" / ".bin"

@@ -13,8 +13,8 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from testkit.eventually import wait_until
 from tests.faults.lab import Lab
-from tests.servers.process import wait_until
 
 NAME = "api-gateway-of-two"
 

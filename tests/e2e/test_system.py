@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from uuid import uuid4
 
-from tests.e2e.system import MODULES, System
+from testkit.system import MODULES, System
 from tests.leaks.values import shape_in
 
 BRIEF = {
@@ -22,9 +22,9 @@ def test_email_and_push_at_several_priorities_all_reach_their_provider_once(syst
         for priority in (1, 5, 10, 3, 7)
     }
     for notification_id in sent.values():
-        story = system.follow(notification_id)
-        assert story["status"] == "sent"
-        assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "sent"]
+        notification = system.follow(notification_id)
+        assert notification["status"] == "sent"
+        assert [step["status"] for step in notification["timeline"]] == ["accepted", "queued", "sent"]
     for channel in ("email", "push"):
         arrived = Counter(system.arrivals(channel))
         assert {arrived[key] for (kind, _), key in sent.items() if kind == channel} == {1}
@@ -45,17 +45,19 @@ def test_the_template_of_the_brief_is_mailed_and_pushed(system: System, user: st
 
 
 def test_one_correlation_id_goes_from_the_client_to_the_provider(system: System, user: str) -> None:
-    story = f"story-{uuid4()}"
+    correlation = f"story-{uuid4()}"
     body = {"notification_type": "email", "user_id": user, "template_code": "welcome",
-            "variables": {"name": "Ada", "link": "https://example.com"}, "request_id": story}  # fmt: skip
-    answer = system.http.post(f"{system.gateway}/api/v1/notifications/", json=body, headers={"X-Correlation-ID": story})
-    assert answer.headers["X-Correlation-ID"] == story
+            "variables": {"name": "Ada", "link": "https://example.com"}, "request_id": correlation}  # fmt: skip
+    answer = system.http.post(
+        f"{system.gateway}/api/v1/notifications/", json=body, headers={"X-Correlation-ID": correlation}
+    )
+    assert answer.headers["X-Correlation-ID"] == correlation
     notification_id = answer.json()["data"]["notification_id"]
-    assert system.follow(notification_id)["correlation_id"] == story
+    assert system.follow(notification_id)["correlation_id"] == correlation
     mail = next(one for one in system.messages("email") if one["message_id"].startswith(f"<{notification_id}"))
-    assert f"X-Correlation-ID: {story}" in system.message(mail["id"])["source"]
+    assert f"X-Correlation-ID: {correlation}" in system.message(mail["id"])["source"]
     for service in ("api-gateway", "email-service"):
-        assert story in (system.folder / f"{service}.log").read_text()
+        assert correlation in (system.folder / f"{service}.log").read_text()
 
 
 def test_an_application_sends_in_its_own_name_and_to_its_contacts_alone(system: System) -> None:
@@ -83,12 +85,12 @@ def test_an_application_sends_in_its_own_name_and_to_its_contacts_alone(system: 
 def test_a_bounce_fails_once_and_is_a_dead_letter_that_can_be_tried_again(system: System) -> None:
     person = {"name": "Bo", "email": f"bounce+{uuid4().hex}@example.com", "password": uuid4().hex}
     bouncing = str(system.call("POST", "/users/", person)["id"])
-    story = system.follow(system.send("email", bouncing))
-    assert (story["status"], story["error"], story["attempts"]) == ("failed", "bounced", 1)
+    notification = system.follow(system.send("email", bouncing))
+    assert (notification["status"], notification["error"], notification["attempts"]) == ("failed", "bounced", 1)
     listed = system.call("GET", "/failed?notification_type=email")
-    assert story["notification_id"] in {one["notification_id"] for one in listed}
-    system.call("POST", f"/notifications/{story['notification_id']}/retry", status=202)
-    again = system.follow(story["notification_id"])
+    assert notification["notification_id"] in {one["notification_id"] for one in listed}
+    system.call("POST", f"/notifications/{notification['notification_id']}/retry", status=202)
+    again = system.follow(notification["notification_id"])
     assert again["status"] == "suppressed"  # the address is known to be dead by now
     assert again["replays"] == 1
 
@@ -96,18 +98,24 @@ def test_a_bounce_fails_once_and_is_a_dead_letter_that_can_be_tried_again(system
 def test_a_soft_refusal_is_tried_again_until_it_is_taken(system: System) -> None:
     person = {"name": "Cy", "email": f"defer-2+{uuid4().hex}@example.com", "password": uuid4().hex}
     slow = str(system.call("POST", "/users/", person)["id"])
-    story = system.follow(system.send("email", slow), seconds=60)
-    assert (story["status"], story["attempts"]) == ("sent", 3)
-    assert [step["status"] for step in story["timeline"]] == ["accepted", "queued", "retrying", "retrying", "sent"]
-    assert Counter(system.arrivals("email"))[story["notification_id"]] == 1
+    notification = system.follow(system.send("email", slow), seconds=60)
+    assert (notification["status"], notification["attempts"]) == ("sent", 3)
+    assert [step["status"] for step in notification["timeline"]] == [
+        "accepted",
+        "queued",
+        "retrying",
+        "retrying",
+        "sent",
+    ]
+    assert Counter(system.arrivals("email"))[notification["notification_id"]] == 1
 
 
 def test_an_account_that_the_mail_server_turns_away_fails_nothing(system: System) -> None:
     person = {"name": "Di", "email": f"account-2+{uuid4().hex}@example.com", "password": uuid4().hex}
     waiting = str(system.call("POST", "/users/", person)["id"])
-    story = system.follow(system.send("email", waiting), seconds=90)
-    assert (story["status"], story["attempts"]) == ("sent", 1)
-    assert [step["code"] for step in story["timeline"] if step["status"] == "retrying"] == ["quota_exceeded"]
+    notification = system.follow(system.send("email", waiting), seconds=90)
+    assert (notification["status"], notification["attempts"]) == ("sent", 1)
+    assert [step["code"] for step in notification["timeline"] if step["status"] == "retrying"] == ["quota_exceeded"]
 
 
 def test_a_push_to_the_earlier_owner_of_a_phone_does_not_appear_on_it(system: System) -> None:
@@ -120,9 +128,9 @@ def test_a_push_to_the_earlier_owner_of_a_phone_does_not_appear_on_it(system: Sy
     assert system.follow(system.send("push", earlier))["status"] == "sent"  # everybody who keeps copies has one now
     owner = str(system.call("POST", "/users/", two)["id"])
     deadline = time.monotonic() + 20
-    while (story := system.follow(system.send("push", earlier)))["status"] != "suppressed":
+    while (notification := system.follow(system.send("push", earlier)))["status"] != "suppressed":
         assert time.monotonic() < deadline, "copies in memory are seconds old at most"
-    assert story["error"] == "no_push_token"
+    assert notification["error"] == "no_push_token"
     assert system.follow(system.send("push", owner))["status"] == "sent"
 
 
@@ -173,5 +181,5 @@ def test_a_new_password_comes_by_mail_also_to_who_wants_none(system: System) -> 
     token = next(line for line in system.message(mail["id"])["text"].split() if len(line) == 43)
     system.call("POST", "/auth/password-reset/confirm", {"token": token, "password": "another horse"})
     system.call("POST", "/auth/login", {"email": email, "password": "another horse"})
-    story = system.call("GET", "/notifications?template_code=system.password_reset&limit=1")[0]
-    assert (story["status"], story["metadata"]) == ("sent", {})
+    notification = system.call("GET", "/notifications?template_code=system.password_reset&limit=1")[0]
+    assert (notification["status"], notification["metadata"]) == ("sent", {})

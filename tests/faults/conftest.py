@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.faults import books
+from tests.faults import checks
 from tests.faults.lab import Lab
 
 
@@ -15,7 +15,7 @@ def lab(started_lab: Lab) -> Iterator[Lab]:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if books.TABLE:
+    if checks.TABLE:
         terminalreporter.section("faults")
-        for line in books.printed(books.TABLE):
+        for line in checks.printed(checks.TABLE):
             terminalreporter.write_line(line)

@@ -17,12 +17,12 @@ import asyncpg
 import httpx2
 
 from contracts.topology import EXCHANGE
-from tests.e2e.system import ENDS, MODULES, System
-from tests.faults import books
-from tests.servers.postgres import PostgresServer
-from tests.servers.process import wait_until
-from tests.servers.rabbitmq import RabbitServer
-from tests.servers.redis import RedisServer
+from testkit.eventually import wait_until
+from testkit.servers.postgres import PostgresServer
+from testkit.servers.rabbitmq import RabbitServer
+from testkit.servers.redis import RedisServer
+from testkit.system import ENDS, MODULES, System
+from tests.faults import checks
 
 # Every wait of the system, scaled down; the logic is the same.
 QUICK = {
@@ -115,9 +115,9 @@ class Lab:
         return ids
 
     def status(self, notification_id: str) -> str:
-        return str(self.story(notification_id)["status"])
+        return str(self.detail(notification_id)["status"])
 
-    def story(self, notification_id: str) -> Any:
+    def detail(self, notification_id: str) -> Any:
         return self.system.call("GET", f"/notifications/{notification_id}")
 
     def statuses(self, ids: Iterable[str]) -> dict[str, str]:
@@ -151,10 +151,10 @@ class Lab:
         ambiguous: Iterable[str] = (),
         undelivered: Iterable[str] = (),
         seconds: float = PATIENCE_SECONDS,
-    ) -> books.Row:
+    ) -> checks.Row:
         """Waits until all have ended, counts them into the table, and holds the promise: none lost, none doubled."""
         statuses = self.until_ended(ids, seconds)
-        row = books.count(fault, title, statuses, self.copies(), ambiguous=ambiguous, undelivered=undelivered)
+        row = checks.count(fault, title, statuses, self.copies(), ambiguous=ambiguous, undelivered=undelivered)
         assert (row.lost, row.duplicated) == (0, 0), row
         self.reconcile()
         return row

@@ -17,7 +17,7 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 from yarl import URL
 
-from chassis.broker.rabbit.tolerant import TolerantTransport
+from chassis.broker.rabbit.connection import TolerantTransport
 from contracts.topology import EXCHANGE, FAILED_QUEUE
 from tests.faults.lab import QUICK, WHOLE, Lab, steadily
 
@@ -132,7 +132,7 @@ def test_18_poison_goes_to_the_failed_queue_once(lab: Lab) -> None:
     neighbours += lab.batch(user, 10)
     lab.start_again("email-service")
     lab.prove(18, "poison: bad JSON, unknown version, unmarshalable header", [newer, *neighbours], undelivered=[newer])
-    assert (lab.status(newer), lab.story(newer)["error"]) == ("failed", "unreadable")
+    assert (lab.status(newer), lab.detail(newer)["error"]) == ("failed", "unreadable")
     lab.until(lambda: set(poison) <= set(at_broker(lab, bodies_of_failed)), "all poison is in failed.queue")
     lab.until(lambda: ready(lab) == 0, "nothing is left behind")
     failed = Counter(at_broker(lab, bodies_of_failed))

@@ -9,9 +9,8 @@ from uuid import UUID, uuid4
 import orjson
 import pytest
 
-from contracts.lookups import first_id_of
-from contracts.messages import StatusEvent, StatusEvents
-from tests.faults import books
+from contracts.messages import StatusEvent, StatusEvents, first_id_of
+from tests.faults import checks
 from tests.faults.lab import Lab, restarted_with
 
 SOON = 3.0  # seconds until a notification of these tests expires
@@ -132,7 +131,7 @@ def test_39_status_events_with_a_nul_in_them(lab: Lab) -> None:
         lab.publish("status", body.encode(), str(uuid4()))
     lab.prove(39, "status events with a NUL in them", lab.batch(user, 100))
     lab.until(lambda: lab.depth("status.queue") == 0, "none is stuck")
-    assert {lab.story(name)["error_detail"] for name in strange[:3]} == {"ab"}
+    assert {lab.detail(name)["error_detail"] for name in strange[:3]} == {"ab"}
 
 
 def test_40_accepted_long_ago_and_sent_today(lab: Lab) -> None:
@@ -150,7 +149,7 @@ def test_40_accepted_long_ago_and_sent_today(lab: Lab) -> None:
             lab.publish("email", body, old)
             lab.until(lambda: lab.ledger(old) == "sent", "sent, and known")
             time.sleep(3)  # a turn of the retention, which comes every two seconds
-    row = books.count(40, "accepted long ago, sent today, then delivered again", {old: "sent"}, lab.copies())
+    row = checks.count(40, "accepted long ago, sent today, then delivered again", {old: "sent"}, lab.copies())
     assert (row.lost, row.duplicated, lab.ledger(old)) == (0, 0, "sent")
 
 

@@ -5,8 +5,8 @@ from uuid import uuid4
 
 import pytest
 
+from testkit.servers.process import require
 from tests.faults.lab import TEMPLATE, Lab
-from tests.servers.process import require
 
 
 def shifted(seconds: int) -> dict[str, str]:
@@ -29,5 +29,5 @@ def test_24_a_workers_clock_is_off_by_ten_minutes(lab: Lab, seconds: int) -> Non
     usual = lab.batch(lab.user(), 20, template_code=code)
     retried = lab.batch(lab.user(f"defer-2+{uuid4().hex}@example.com"), 3, template_code=code)
     lab.prove(24, f"a worker's clock {seconds:+d} s off", [*slow, *usual, *retried])
-    assert {lab.story(name)["attempts"] for name in retried} == {3}
-    assert {lab.story(name)["attempts"] for name in (*slow, *usual)} == {1}
+    assert {lab.detail(name)["attempts"] for name in retried} == {3}
+    assert {lab.detail(name)["attempts"] for name in (*slow, *usual)} == {1}

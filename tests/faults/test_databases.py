@@ -9,8 +9,8 @@ from typing import Any, Self
 import httpx2
 import pytest
 
+from testkit.servers.postgres import PostgresServer
 from tests.faults.lab import QUICK, WHOLE, Lab, letter, post, steadily
-from tests.servers.postgres import PostgresServer
 
 SILENCE_SECONDS = float(QUICK["SILENCE_SECONDS"])
 SLOWEST_REFUSAL_SECONDS = 1.0 if WHOLE else 5.0  # CI's machines are busy with other things

@@ -99,11 +99,11 @@ def test_25_the_same_message_twice(lab: Lab) -> None:
     lab.system.stop_service("email-service")
     name = lab.system.send("email", user)
     lab.until(lambda: lab.status(name) == "queued", "queued")
-    story = lab.story(name)
+    notification = lab.detail(name)
     message = NotificationMessage(
-        notification_id=name, request_id=story["request_id"], correlation_id="c", notification_type="email",
+        notification_id=name, request_id=notification["request_id"], correlation_id="c", notification_type="email",
         user_id=user, template=TemplateRef(code="welcome", version=1, language="en"), priority=5,
-        variables={"name": "Ada", "link": "https://example.com/x"}, created_at=story["created_at"],
+        variables={"name": "Ada", "link": "https://example.com/x"}, created_at=notification["created_at"],
         recipient=EmailRecipient(name="Ada", email="ada@example.com"),
     )  # fmt: skip
     for _ in range(3):

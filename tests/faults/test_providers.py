@@ -35,7 +35,7 @@ def test_20_a_stall_at_the_final_dot_holds_up_nobody_else(lab: Lab) -> None:
         lab.until(lambda: set(lab.statuses(flowing).values()) == {"sent"}, "everything else sent")
         assert {lab.ledger(one) for one in stalled} == {"sending"}
         lab.prove(20, "the mail server stalls at the final dot", [*stalled, *flowing])
-        assert {lab.story(one)["attempts"] for one in stalled} == {1}
+        assert {lab.detail(one)["attempts"] for one in stalled} == {1}
 
 
 def test_21_refused_for_now_and_refused_for_good(lab: Lab) -> None:
@@ -49,12 +49,12 @@ def test_21_refused_for_now_and_refused_for_good(lab: Lab) -> None:
         refused = [first["throttle"], first["bounce"], second]
         lab.prove(21, "421 or 451, then fine; 421 for ever; 550", [*first.values(), second], undelivered=refused)
     for name, code in {"throttle-2": "throttled", "defer-2": "deferred"}.items():
-        story = lab.story(first[name])
-        assert (story["status"], story["attempts"]) == ("sent", 3)
-        assert [step["code"] for step in waits(story)] == [code, code]
+        notification = lab.detail(first[name])
+        assert (notification["status"], notification["attempts"]) == ("sent", 3)
+        assert [step["code"] for step in waits(notification)] == [code, code]
     assert end(lab, first["throttle"])[:2] == ("failed", "exhausted")
     assert end(lab, first["bounce"]) == ("failed", "bounced", 1)
-    assert waits(lab.story(first["bounce"])) == []
+    assert waits(lab.detail(first["bounce"])) == []
     assert end(lab, second) == ("suppressed", "address_suppressed", 0)
 
 
@@ -93,10 +93,10 @@ def test_23_fcm_refuses_for_now_for_good_and_breaks_off(lab: Lab) -> None:
         undelivered=[first["unregistered"]],
     )
     for name, code in {"quota-2": "rate_limited", "unavailable-2": "provider_unavailable"}.items():
-        story = lab.story(first[name])
-        assert (story["status"], story["attempts"]) == ("sent", 3)
-        assert [step["code"] for step in waits(story)] == [code, code]
-    asked, asked_again = (datetime.fromisoformat(step["at"]) for step in waits(lab.story(first["quota-2"])))
+        notification = lab.detail(first[name])
+        assert (notification["status"], notification["attempts"]) == ("sent", 3)
+        assert [step["code"] for step in waits(notification)] == [code, code]
+    asked, asked_again = (datetime.fromisoformat(step["at"]) for step in waits(lab.detail(first["quota-2"])))
     assert (asked_again - asked).total_seconds() >= 1  # Retry-After
     assert end(lab, first["unregistered"]) == ("failed", "invalid_token", 1)
     assert lab.system.call("GET", f"/users/{users['unregistered']}/push-tokens") == []
@@ -121,17 +121,17 @@ def test_41_every_other_recipient_is_answered_with_452(lab: Lab) -> None:
 
 
 def steps(lab: Lab, notification_id: str) -> list[str]:
-    return [step["status"] for step in lab.story(notification_id)["timeline"]]
+    return [step["status"] for step in lab.detail(notification_id)["timeline"]]
 
 
-def waits(story: Any) -> list[Any]:
+def waits(notification: Any) -> list[Any]:
     """Its attempts that were put off."""
-    return [step for step in story["timeline"] if step["status"] == "retrying"]
+    return [step for step in notification["timeline"] if step["status"] == "retrying"]
 
 
 def end(lab: Lab, notification_id: str) -> tuple[str, str | None, int]:
-    story = lab.story(notification_id)
-    return story["status"], story["error"], story["attempts"]
+    notification = lab.detail(notification_id)
+    return notification["status"], notification["error"], notification["attempts"]
 
 
 def next_end(lab: Lab, user: str) -> str:

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import httpx2
 
-from tests.e2e.system import MODULES
+from testkit.system import MODULES
 from tests.faults.lab import Lab
 
 SLOW, QUICK = 20, 80  # of each hundred in a worker's hands; the slow ones fill WORKER_CONCURRENCY

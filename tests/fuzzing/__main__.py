@@ -10,10 +10,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from tests.e2e.system import MODULES
+from testkit.servers.process import require_servers
+from testkit.system import MODULES
 from tests.faults.lab import Lab
 from tests.fuzzing.runs import SETTINGS, callers, run
-from tests.servers.process import require_servers
 
 
 def main() -> int:

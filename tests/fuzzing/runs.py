@@ -11,7 +11,7 @@ from uuid import uuid4
 
 import httpx2
 
-from tests.e2e.system import ROOT
+from testkit.system import ROOT
 from tests.faults.lab import QUICK, Lab
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import httpx2
 import structlog
 
-from chassis.logs import configure_logs
+from chassis.observability.logs import configure_logs
 from tests.leaks.values import personal_in, shape_in
 
 # No logs, though a process writes them as it runs: what it prints for the one who called it.

@@ -12,7 +12,7 @@ from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
 
-from chassis.methods import allow_of
+from chassis.http.error_handlers import allow_of
 from tests.leaks.watch import WATCH
 
 Json = dict[str, Any]

@@ -19,10 +19,10 @@ from gateway_client.models import (
     LoginRequest,
     LoginViewEnvelope,
     NewPreferences,
+    NotificationDetailEnvelope,
     NotificationRequest,
     NotificationRequestNotificationType,
     NotificationRequestVariables,
-    NotificationStoryEnvelope,
     Refusal,
     SignUp,
     Status,
@@ -79,9 +79,9 @@ def main(url: str, email: str, password: str) -> None:
     assert_type(accepted.status, Status)
 
     told = get_notification.sync(accepted.notification_id, client=client)
-    story = success(NotificationStoryEnvelope, told).data
-    assert_type(story.timeline[0].status, str)
-    assert story.request_id == mark
+    notification = success(NotificationDetailEnvelope, told).data
+    assert_type(notification.timeline[0].status, str)
+    assert notification.request_id == mark
 
     missing = success(Refusal, get_notification.sync(user.id, client=client))
     assert_type(missing.error, str)

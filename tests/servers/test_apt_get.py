@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.servers.process import APT_GET
+from testkit.servers.process import APT_GET
 
 ROOT = APT_GET.parents[1]
 pytestmark = pytest.mark.skipif(shutil.which("apt-get") is None, reason="apt-get is Debian's")

@@ -19,14 +19,14 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from chassis.broker import QueueSpec, RabbitBroker, Timing, Topology
-from chassis.cache import connect_redis
-from chassis.database import Database, DatabaseUnavailable
+from chassis.postgres.database import Database, DatabaseUnavailable
+from chassis.redis.cache import connect_redis
 from chassis.server_urls import DatabaseUrl, RabbitUrl, RedisUrl
-from tests.servers.certificates import Authority
-from tests.servers.postgres import PostgresServer
-from tests.servers.process import free_port
-from tests.servers.rabbitmq import RabbitServer
-from tests.servers.redis import RedisServer
+from testkit.servers.certificates import Authority
+from testkit.servers.postgres import PostgresServer
+from testkit.servers.process import free_port
+from testkit.servers.rabbitmq import RabbitServer
+from testkit.servers.redis import RedisServer
 
 ROOT = Path(__file__).resolve().parents[2]
 RIGHT, OTHER_HOST = "localhost", "127.0.0.1"

@@ -11,11 +11,11 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from chassis.envelope import counted
+from chassis.http.envelope import counted
+from testkit.servers.process import require_servers
+from testkit.system import MODULES
 from tests.chaos.load import Clients
-from tests.e2e.system import MODULES
 from tests.faults.lab import Lab
-from tests.servers.process import require_servers
 from tests.soak.memory import Trend, resident, trends
 
 SETTINGS = {"RATE_LIMIT_PER_MINUTE": "1000000", "STRANGER_LIMIT_PER_MINUTE": "1000000"}

@@ -1,6 +1,6 @@
 """Alembic's entry point."""
 
-from chassis.migrations import run_migrations
+from chassis.postgres.migrations import run_migrations
 from chassis.settings import load_settings
 from user_service.models import Base
 from user_service.settings import UserSettings

@@ -1,6 +1,5 @@
 """The service on a real PostgreSQL, spoken to over HTTP in process."""
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -15,14 +14,15 @@ from redis.asyncio import Redis
 from starlette.responses import Response as Answer
 
 from chassis.audit import AuditTrail
-from chassis.cache import connect_redis
-from chassis.database import Database
-from chassis.envelope import answer as enveloped
+from chassis.http.envelope import answer as enveloped
+from chassis.postgres.database import Database
+from chassis.redis.cache import connect_redis
 from chassis.security import ServiceCallers, ServiceTokens
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 from contracts.erasing import ErasureOrder, ErasureProgress, ExportFindings, ExportQuestion
 from contracts.system_mails import SystemMail
 from devstack.serving import serving
+from testkit.eventually import eventually
 from tests.openapi.conformance import Conformance
 from user_service.main import create_app
 from user_service.repositories import users
@@ -180,9 +180,7 @@ class Gateway:
 
     async def mail_to(self, address: str, number: int = 1) -> SystemMail:
         """Waits for so many mails to the address, and gives the last."""
-        async with asyncio.timeout(20):
-            while len(self.sent_to(address)) < number:
-                await asyncio.sleep(0.02)
+        await eventually(lambda: len(self.sent_to(address)) >= number, 20)
         return self.sent_to(address)[-1]
 
 

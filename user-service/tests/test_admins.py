@@ -7,7 +7,7 @@ from pydantic import ValidationError
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from chassis.metrics import new_registry
+from chassis.observability.metrics import new_registry
 from user_service.__main__ import app as cli
 from user_service.services.admins import AdminMaker, NotAnAdministrator, ensure_admin
 from user_service.services.passwords import Passwords

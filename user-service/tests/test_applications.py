@@ -8,10 +8,10 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from chassis.database import Database
-from chassis.migrating import migrate
+from chassis.postgres.database import Database
+from chassis.postgres.migrations import migrate
 from chassis.security import api_key_cache, hash_api_key
-from contracts.lookups import API_GATEWAY
+from contracts.services import API_GATEWAY
 
 PATH, KEYS = "/api/v1/applications", "/api/v1/api-keys"
 

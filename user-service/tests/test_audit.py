@@ -11,7 +11,7 @@ from httpx2 import Response
 from sqlalchemy import text
 
 from chassis.audit import Actor, AuditEvent, AuditQuestion, Change, RefusedAttempts, sweep
-from chassis.database import Database
+from chassis.postgres.database import Database
 from user_service.models import Base
 from user_service.services.admins import AdminMaker, clear_totp, ensure_admin
 from user_service.services.signing_keys import TooSoon

@@ -6,7 +6,7 @@ from uuid import UUID, uuid4
 import pytest
 from sqlalchemy import text
 
-from contracts.lookups import NO_APPLICATION, USER_CACHE
+from contracts.users import NO_APPLICATION, USER_CACHE
 from user_service.repositories import users
 
 USERS, BULK = "/api/v1/users", "/api/v1/users/bulk"

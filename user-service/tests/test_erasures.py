@@ -8,8 +8,8 @@ from sqlalchemy import text
 
 from chassis.audit import AuditQuestion
 from contracts.erasing import ErasureProgress
-from tests.dumping import dump
-from tests.eventually import eventually
+from testkit.dumping import dump
+from testkit.eventually import eventually
 
 CONTACT = {"name": "Zoe Marked", "email": "zoe.marked@example.com", "push_token": "device-marked"}
 
@@ -21,7 +21,7 @@ async def world(make_world, gateway):
 
 def _settled(world) -> None:
     """Every look is late enough."""
-    world.app.state.services.erasures._settled = timedelta(0)
+    world.app.state.services.erasures._quiet_period = timedelta(0)
 
 
 async def _receipt(by, erasure_id: str) -> dict:

@@ -1,6 +1,5 @@
 """A client that closes its connection in mid-body is no defect of ours."""
 
-import asyncio
 import socket
 from urllib.parse import urlsplit
 
@@ -8,7 +7,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from devstack.serving import serving
-from tests.hanging_up import hang_up
+from testkit.eventually import eventually
+from testkit.hanging_up import hang_up
 
 
 @pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/auth/login"])
@@ -17,9 +17,7 @@ async def test_closing_in_mid_body_is_neither_a_defect_nor_a_5xx(world, path: st
         async with serving(world.app, listener, lifespan="off", grace_seconds=1):
             with capture_logs() as events:
                 await hang_up(urlsplit(f"http://127.0.0.1:{listener.getsockname()[1]}"), path, {})
-                async with asyncio.timeout(10):
-                    while not [one for one in events if one["event"] == "http.client_disconnected"]:
-                        await asyncio.sleep(0.01)
+                await eventually(lambda: [one for one in events if one["event"] == "http.client_disconnected"], 10)
     assert {one["log_level"] for one in events} == {"info"}
     assert not [one for one in caplog.records if one.levelname == "ERROR"], "nor does the server see one"
     counted = {"method": "POST", "route": path}

@@ -1,7 +1,7 @@
 """Every operation of the user service withstands whatever is sent to it: as an administrator, as nobody, as a service."""
 
-from contracts.lookups import PUSH_SERVICE
-from tests.hostile import Operation, operations_of, withstand
+from contracts.services import PUSH_SERVICE
+from testkit.hostile import Operation, operations_of, withstand
 
 INTERNAL = [
     Operation("GET", "/internal/users/{user_id}", ("user_id",)),

@@ -7,20 +7,11 @@ import pytest
 from sqlalchemy import text
 
 from chassis.security import hash_api_key
-from contracts.lookups import (
-    API_GATEWAY,
-    EMAIL_SERVICE,
-    MAX_USER_QUESTION,
-    PUSH_SERVICE,
-    SERVICES,
-    TEMPLATE_SERVICE,
-    USER_CACHE,
-    ApiKeyInfo,
-    UserContact,
-    UserFindings,
-)
-from tests.plans import read_whole, recorded
-from user_service.repositories import contacts
+from contracts.callers import ApiKeyInfo
+from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, SERVICES, TEMPLATE_SERVICE
+from contracts.users import MAX_USER_QUESTION, USER_CACHE, UserContact, UserFindings
+from testkit.plans import read_whole, recorded
+from user_service.repositories import users
 
 
 async def test_the_gateway_learns_how_to_reach_a_user(world) -> None:
@@ -103,7 +94,7 @@ async def test_users_are_found_by_index_however_many_there_are(world) -> None:
         )
         ids = (await connection.execute(text("SELECT id FROM users LIMIT 100"))).scalars().all()
         with recorded(connection) as statements:
-            await contacts.find(connection, ids)
+            await users.find_contacts(connection, ids)
         assert len(statements) == 1
         assert await read_whole(connection, statements) == set()
 

@@ -8,7 +8,7 @@ from itertools import count
 import pytest
 from sqlalchemy import text
 
-from chassis.database import DatabaseUnavailable
+from chassis.postgres.database import DatabaseUnavailable
 from user_service.repositories.signing_keys import MOST
 from user_service.services.signing_keys import OtherSecret, StoredKeys, TooSoon
 

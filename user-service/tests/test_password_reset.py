@@ -6,7 +6,8 @@ import pytest
 from sqlalchemy import text
 
 from chassis.security import RevokedTokens
-from contracts.lookups import USER_CACHE
+from contracts.users import USER_CACHE
+from testkit.eventually import eventually
 from user_service.errors import InvalidMailedToken
 
 NEW = "another horse"
@@ -213,9 +214,7 @@ async def test_a_mail_that_the_gateway_refuses_is_kept(world, gateway) -> None:
     gateway.refuses = 422
     user = await world.sign_up()
     await _ask(world, user["email"])
-    async with asyncio.timeout(20):
-        while not gateway.asked:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: gateway.asked, 20)
     assert await _rows(world, "mail_due_at IS NOT NULL") >= 1
     gateway.refuses = None
     await _due_now(world, gateway, asked=2)

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from structlog.testing import capture_logs
 
-from contracts.lookups import USER_CACHE
+from contracts.users import USER_CACHE
 from user_service.repositories import push_tokens
 
 PASSWORD = "correct horse"

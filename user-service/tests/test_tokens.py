@@ -9,7 +9,7 @@ from typing import Any
 from jose import jws
 from sqlalchemy import text
 
-from chassis.database import Database
+from chassis.postgres.database import Database
 from chassis.security import (
     Jwks,
     SharedSecret,
@@ -18,7 +18,7 @@ from chassis.security import (
     generate_es256_key,
     sign,
 )
-from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
+from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER
 from user_service.repositories import signing_keys
 from user_service.services.signing_keys import StoredKeys
 

@@ -10,7 +10,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from chassis.errors import Unprocessable
-from user_service.services.web_push import check_endpoint, one_spelling
+from user_service.services.push_tokens import check_endpoint, one_spelling
 from user_service.settings import PUSH_HOSTS
 
 GOOD = ["https://", "", "fcm.googleapis.com", "", "/fcm/send/x"]

@@ -9,31 +9,29 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
-gc.disable()  # a seventh of what the imports take; chassis.server turns it on again
+gc.disable()  # a seventh of what the imports take; chassis.server.run turns it on again
 
 import typer
 from pydantic import ValidationError
 from sqlalchemy.exc import ProgrammingError
 
-from chassis.cache import connect_redis
-from chassis.database import Database
 from chassis.errors import ServiceError
 from chassis.fields import plain_message
-from chassis.metrics import new_registry
+from chassis.observability.metrics import new_registry
+from chassis.postgres.database import Database, sqlstate_of
+from chassis.redis.cache import connect_redis
 from chassis.security import RevokedTokens
-from chassis.server import migrate_database, serve
+from chassis.server.run import migrate_database, serve
 from chassis.settings import load_settings
-from chassis.sqlstates import sqlstate_of
 from user_service.main import create_app
-from user_service.migrating import ALEMBIC
 from user_service.repositories.audit import audit_trail
 from user_service.services import admins
 from user_service.services.admins import AdminMaker, EnsuredAdmin, ensure_admin
-from user_service.services.contacts import Contacts
 from user_service.services.passwords import Passwords
 from user_service.services.sessions import revocations
 from user_service.services.signing_keys import StoredKeys
-from user_service.settings import UserSettings
+from user_service.services.users import Contacts
+from user_service.settings import ALEMBIC, UserSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The user service.")
 UNDEFINED_TABLE = "42P01"

@@ -16,19 +16,17 @@ from user_service.services.access import check_contact, check_reach, check_write
 from user_service.services.addresses import Addresses
 from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
-from user_service.services.contacts import Contacts
-from user_service.services.erasures import Erasures
-from user_service.services.exports import Exports
 from user_service.services.external_users import ExternalUsers
-from user_service.services.logins import Logins
+from user_service.services.login import Logins
 from user_service.services.password_resets import PasswordResets
+from user_service.services.personal_data import Erasures, Exports
 from user_service.services.push_tokens import PushTokens
 from user_service.services.sessions import Sessions
 from user_service.services.sign_ups import SignUps
 from user_service.services.signing_keys import SigningKeys
 from user_service.services.totp import SecondFactors
 from user_service.services.user_changes import UserChanger
-from user_service.services.users import Users
+from user_service.services.users import Contacts, Users
 from user_service.settings import UserSettings
 
 

@@ -1,18 +1,21 @@
-"""What the user service reads from its environment."""
+"""The user service's settings, and the path of its migrations."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Annotated, ClassVar
 
 from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
 from pydantic_settings import NoDecode
 
 from chassis.fields import listed
+from chassis.security.service_keys import development_key
 from chassis.server_urls import RedisUrl, ServiceUrl
-from chassis.service_keys import development_key
 from chassis.settings import DatabaseUrl, TokenSettings
 from contracts.addresses import parse_mailbox
-from contracts.lookups import USER_SERVICE
-from contracts.peers import PeerSettings
+from contracts.services import USER_SERVICE, PeerSettings
+
+ALEMBIC = Path(__file__).parent.parent / "alembic"
+
 
 PUSH_HOSTS = (
     "fcm.googleapis.com",
@@ -24,66 +27,93 @@ PUSH_HOSTS = (
 
 
 def _on_the_wire(domains: Sequence[str]) -> tuple[str, ...]:
-    """As they are compared. Raises InvalidAddress."""
+    """The domains in the form in which they are compared. Raises InvalidAddress."""
     return tuple(parse_mailbox(f"noreply@{domain}").domain for domain in domains)
 
 
 class UserSettings(PeerSettings, TokenSettings):
-    """Every field is an environment variable of the same name in capitals."""
+    """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = USER_SERVICE
     service_private_key: SecretStr = SecretStr(development_key(USER_SERVICE).private)
 
     port: int = Field(default=8001, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/user_service"
-    database_pool_size: int = Field(default=10, gt=0)
-    redis_url: RedisUrl = "redis://localhost:6379/0"
-    api_gateway_url: ServiceUrl = "http://localhost:8000"
-
-    access_token_expire_minutes: int = Field(default=30, gt=0, le=1_440)
-    refresh_token_expire_days: int = Field(default=30, gt=0, le=365)
-    session_max_days: int = Field(
-        default=90, description="After a login, however often it was refreshed", gt=0, le=3_650
+    database_pool_size: int = Field(
+        default=10,
+        gt=0,
+        description="Connections that a process keeps for transactions, and as many for single statements",
+    )
+    redis_url: RedisUrl = Field(
+        default="redis://localhost:6379/0",
+        description="Redis for caches and rate limits. The service works without it, more slowly",
+    )
+    api_gateway_url: ServiceUrl = Field(
+        default="http://localhost:8000",
+        description="Base URL of the gateway. The user service hands its mails over to it",
     )
 
-    open_registration: bool = Field(default=True, description="May anybody sign up, or only administrators add users")
+    access_token_expire_minutes: int = Field(
+        default=30,
+        gt=0,
+        le=1_440,
+        description="Life of an access token, in minutes. A longer life delays what a log-out or a ban changes",
+    )
+    refresh_token_expire_days: int = Field(
+        default=30, gt=0, le=365, description="Days without use after which a session ends"
+    )
+    session_max_days: int = Field(
+        default=90, description="Days after which a session ends, however often it was refreshed", gt=0, le=3_650
+    )
+
+    open_registration: bool = Field(
+        default=True, description="Whether anybody may sign up; if not, only administrators add users"
+    )
     web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
-        default=PUSH_HOSTS, description="Hosts of Web Push endpoints; `*.` stands for one or more labels"
+        default=PUSH_HOSTS, description="Allowed hosts of Web Push endpoints; `*.` stands for one or more labels"
     )
 
     sender_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed), AfterValidator(_on_the_wire)] = Field(
         default=(),
-        description="Domains of the addresses that applications may send e-mail from; none: FROM_EMAIL's alone",
+        description="Domains from whose addresses applications may send e-mail; empty: e-mail is sent from FROM_EMAIL only",
     )
 
     login_failures: int = Field(
-        default=10, description="Attempts that an account has from one address in a window", gt=0
+        default=10, description="Login attempts per window on one account from one IP address", gt=0
     )
     login_account_attempts: int = Field(
-        default=100, description="Attempts that an account has in a window, from all addresses", gt=0
+        default=100, description="Login attempts per window on one account from all IP addresses", gt=0
     )
-    login_client_attempts: int = Field(default=1_000, description="Attempts an address has in a window", gt=0)
-    login_window_seconds: int = Field(default=900, gt=0)
+    login_client_attempts: int = Field(default=1_000, description="Login attempts per window from one IP address", gt=0)
+    login_window_seconds: int = Field(
+        default=900, gt=0, description="Seconds in which failed logins are counted together"
+    )
     admins_need_totp: bool = Field(
         default=False,
-        description="Do administrators act as such only with a second factor; without one they are as anybody else",
+        description="Whether administrators need a second factor; without one they have only the rights of a normal user",
     )
-    verify_emails: bool = Field(default=True, description="Is a new user sent a mail that asks to confirm the address")
+    verify_emails: bool = Field(
+        default=True, description="Whether a new user gets a mail that asks to confirm the address"
+    )
     account_url: ServiceUrl | None = Field(
         default=None,
-        description="Page that links in mails about accounts lead to, with action and token behind the #; unset: the mails "
-        "show the token",
+        description="Page that the links in account mails open, with action and token behind the #; unset: the mails show "
+        "the token",
     )
     account_mails_per_hour: int = Field(
-        default=5, description="Mails about accounts that one address is sent in an hour", gt=0
+        default=5, description="Account mails that one address may receive per hour", gt=0
     )
     account_mails_per_client_per_hour: int = Field(
-        default=100, description="Mails about accounts that may be asked for from one address in an hour", gt=0
+        default=100, description="Account mails that one IP address may request per hour", gt=0
     )
-    password_workers: int = Field(default=2, description="Threads that hash passwords", gt=0)
-    password_queue: int = Field(default=50, description="Hashes that may wait; more are refused with 503", ge=0)
+    password_workers: int = Field(
+        default=2, description="Threads that hash passwords; each one keeps a CPU core busy", gt=0
+    )
+    password_queue: int = Field(
+        default=50, description="Password hashes that may wait for a thread; further requests get 503", ge=0
+    )
 
     @property
     def unused_keys(self) -> frozenset[str]:
-        """None: where SECRET_KEY signs nothing, it encrypts the keys that do."""
+        """No key is unused: even when SECRET_KEY signs nothing, it encrypts the signing keys."""
         return frozenset()

@@ -1,4 +1,4 @@
-"""The gateway's audit trail. Nothing in it is personal: no fingerprints, no key."""
+"""The gateway's audit trail. It holds no personal values: no fingerprints, no key."""
 
 from api_gateway.models import AuditEvent
 from chassis.audit import AuditTrail

@@ -1,4 +1,4 @@
-"""The gateway's own copy of what the user service said of keys."""
+"""The gateway's own copy of the user service's answers about keys."""
 
 from datetime import datetime
 
@@ -26,5 +26,5 @@ async def forget(connection: AsyncConnection, key: str) -> None:
 
 
 async def forget_unconfirmed(connection: AsyncConnection, since: datetime) -> int:
-    """What the user service has not said again since; returns how many. Reads every row: one for each key in use."""
+    """Deletes answers that were not confirmed since then; returns how many. Reads every row: one for each key in use."""
     return (await connection.execute(delete(KnownIdentity).where(KnownIdentity.confirmed_at < since))).rowcount

@@ -1,4 +1,4 @@
-"""The notifications table as an outbox: what is due, what was published, what the broker may have lost."""
+"""The notifications table as an outbox: due rows, published rows, and rows that the broker may have lost."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -11,6 +11,8 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories.personal import (
+    GIVEN_METADATA,
+    GIVEN_VARIABLES,
     METADATA,
     RECIPIENT,
     SENDER,
@@ -20,34 +22,29 @@ from api_gateway.repositories.personal import (
     write_detail,
     write_document,
 )
-from chassis.autocommit import StatementExecutor
-from chassis.data_keys import DataKeys, ValueUnreadable
-from chassis.json_values import JsonObject
-from chassis.rowsets import ids, records
-from chassis.serialization import to_json_text
+from chassis.json_values import JsonObject, to_json_text
+from chassis.postgres.autocommit import StatementExecutor, ids, records
+from chassis.security.data_keys import DataKeys, ValueUnreadable
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
-# Values as their caller wrote them; rows of a gateway of the release before have them in jsonb only (ADR 16).
-GIVEN_VARIABLES = "coalesce(n.given_variables, CAST(n.variables AS json))::text AS variables"
-GIVEN_METADATA = "coalesce(n.given_metadata, CAST(n.metadata AS json))::text AS metadata"
 COLUMNS = f"""n.id, n.caller, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id,
     n.template_code, n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient,
     n.sender, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
-# A statement that says what came of a round touches that round only: a person may have begun a fresh one since.
+# A statement that writes the outcome of a round changes that round only: a person may have begun a new one meanwhile.
 ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]), CAST(:times AS timestamptz[]))
-    AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.rowsets
+    AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.postgres.autocommit
 
 
 class Round(NamedTuple):
-    """A notification in one of its rounds: `replay` counts how often a person had it tried again."""
+    """A notification in one of its rounds: `replay` counts how often a person retried it."""
 
     id: UUID
     replay: int = 0
 
 
 class QueuedMark(NamedTuple):
-    """The broker confirmed that round; it was given to it at `queued_at`, by the database's clock."""
+    """The broker confirmed that round; it was published at `queued_at`, by the database's clock."""
 
     round: Round
     queued_at: datetime
@@ -61,27 +58,27 @@ class LeasedRound(NamedTuple):
 
 
 class Lease(NamedTuple):
-    """A process may publish a row: since `at` by the database's clock, of which it heard at `read_at` (`time.monotonic`)."""
+    """A process may publish a row since `at`, by the database's clock. It read that time at `read_at` (`time.monotonic`)."""
 
     at: datetime
     read_at: float
 
     @classmethod
     def since(cls, at: datetime) -> "Lease":
-        """`at` was heard just now."""
+        """A lease whose `at` was read just now."""
         return cls(at, time.monotonic())
 
     def now(self) -> datetime:
-        """The database's clock now, never ahead of it, whatever this host's says."""
+        """The current time by the database's clock. It is never ahead of that clock, whatever this host's clock says."""
         return self.at + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 @dataclass(frozen=True, slots=True)
 class DueRow:
-    """A notification that a relay has taken: it is this process's until the lease runs out.
+    """A notification that a relay has taken: it belongs to this process until the lease runs out.
 
-    `handed_over`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a key that
-    is missing, and its values are not here.
+    `handed_over`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a missing
+    key, and its values are not loaded.
     """
 
     id: UUID
@@ -122,7 +119,7 @@ class DueRow:
         return LeasedRound(self.round, self.leased_at)
 
 
-# Walks the priorities from 10 down and stops at the limit: each step reads the start of one index range, so neither
+# Goes through the priorities from 10 down and stops at the limit. Each step reads the start of one index range, so neither
 # a large backlog nor many future rows are sorted or scanned.
 TAKE_DUE = text(f"""
 WITH due AS (
@@ -139,8 +136,9 @@ FROM due WHERE n.id = due.id
 RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.handed_over, now() AS leased_at
 """)  # noqa: S608 - the columns are ours
 
-# Marks come a moment late (ADR 20), and most rows need none by then: a report has said it all. Those are neither locked nor
-# changed. Moved and still without `queued_at` is what a callback moved, or a worker or a gateway of the release before.
+# Marks are written a moment late (ADR 20). Most rows need none by then, because a report has set the same values; these rows
+# are neither locked nor changed. A row that has moved and still has no `queued_at` was moved by a callback, or by a worker or
+# gateway of the previous release.
 MARK_QUEUED = text(f"""
 WITH published AS (
     SELECT id, given.at, n.queued_at IS NULL AS first FROM {ROUNDS} AS given JOIN notifications n USING (id, replay)
@@ -155,7 +153,7 @@ FROM published WHERE n.id = published.id
 RETURNING n.notification_type, published.first
 """)  # noqa: S608 - as above
 
-# Of a lease that ran out nothing is known: a relay may have taken the row since, of this process too, and published it.
+# An expired lease allows no conclusion: a relay, perhaps of this process, may have taken and published the row since.
 RELEASE = text(f"""
 UPDATE notifications n SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
 FROM {ROUNDS} AS given WHERE n.id = given.id AND n.replay = given.replay AND n.status = 'pending' AND n.leased_by = :owner
@@ -168,7 +166,7 @@ FROM {records("rows", "id uuid, replay int, recipient jsonb, template_version in
 WHERE n.id = r.id AND n.replay = r.replay
 """)  # noqa: S608 - as above
 
-SETTLE = text(f"""
+FINISH = text(f"""
 UPDATE notifications n SET status = r.status, code = r.code, detail = r.detail, sealed_detail = r.sealed_detail,
     due_at = NULL, ended_at = now(), updated_at = now()
 FROM {records("rows", "id uuid, replay int, status text, code text, detail text, sealed_detail text", key="id")} AS r
@@ -176,8 +174,8 @@ WHERE n.id = r.id AND n.replay = r.replay AND n.status IN ('pending', 'queued')
 RETURNING n.notification_type, n.status
 """)  # noqa: S608 - as above
 
-# A priority at a time, as a queue hands its messages out: of one priority the start of an index range is read, so rows of
-# other priorities that rightly wait behind are not looked at.
+# One priority at a time, in the order in which a queue delivers its messages. For each priority the start of an index range
+# is read, so rows of other priorities that rightly wait behind are not read.
 REDRIVE_LOST = text("""
 WITH lost AS (
     SELECT picked.id
@@ -194,7 +192,7 @@ WITH lost AS (
 UPDATE notifications n SET due_at = now() FROM lost WHERE n.id = lost.id
 """)
 
-# Handed over, and since then no word: a page of them, from the last row of the page before.
+# Rows that were handed over and have no report since: one page, starting after the last row of the previous page.
 SILENT = text("""
 SELECT id, priority, queued_at, claimed_at IS NOT NULL AS begun FROM notifications
 WHERE status = 'queued' AND notification_type = :channel AND due_at IS NULL
@@ -214,7 +212,7 @@ UPDATE notifications n SET due_at = now() FROM asked WHERE n.id = asked.id
 
 @dataclass(frozen=True, slots=True)
 class SilentRow:
-    """A notification that was handed over a while ago. `begun`: a worker has reported an attempt at it since."""
+    """A notification that was handed over a while ago. `begun`: a worker has reported an attempt since then."""
 
     id: UUID
     priority: int
@@ -232,7 +230,7 @@ async def take_due(
 
 
 def _due_row(row: Row[Any], keys: DataKeys) -> DueRow:
-    fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name for it
+    fields = dict(row._mapping)  # noqa: SLF001 - `_mapping` is public in SQLAlchemy
     return DueRow(**{**fields, **_values(row, keys)})
 
 
@@ -250,7 +248,7 @@ def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
 
 
 async def mark_queued(connection: StatementExecutor, marks: Sequence[QueuedMark]) -> list[str]:
-    """The gateway is done with these. Returns the channel of each whose round was not known to be queued before."""
+    """Marks these rounds as done for the gateway. Returns the channel of each round that was not yet known to be queued."""
     return [row.notification_type for row in await connection.execute(MARK_QUEUED, _parameters(marks)) if row.first]
 
 
@@ -262,13 +260,13 @@ async def release(
     lease_seconds: float,
     delay_seconds: float,
 ) -> None:
-    """These were certainly not published in this lease: any relay may take them, after `delay_seconds`."""
+    """Releases rows that were certainly not published in this lease: any relay may take them after `delay_seconds`."""
     parameters = {**_parameters(leased), "owner": owner, "lease": lease_seconds, "delay": delay_seconds}
     await connection.execute(RELEASE, parameters)
 
 
 def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[str, Any]:
-    """Each round with its time."""
+    """The parameters of the statements: each round with its time."""
     ordered = sorted(rounds, key=lambda one: one.round.id.bytes)  # rows are locked in one order everywhere
     return {
         "ids": [one.id for one, _ in ordered],
@@ -288,10 +286,10 @@ async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, Any
     await connection.execute(SET_RESOLVED, {"rows": to_json_text(given)})
 
 
-async def settle(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, keys: DataKeys) -> list[Row[Any]]:
+async def finish(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, keys: DataKeys) -> list[Row[Any]]:
     """Ends notifications that will not be published. Keys: id, replay, status, code, detail."""
     given = [{**row, **write_detail(keys, row["id"], row.get("detail"))} for row in _in_order(rows)]
-    return list(await connection.execute(SETTLE, {"rows": to_json_text(given)}))
+    return list(await connection.execute(FINISH, {"rows": to_json_text(given)}))
 
 
 def _in_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -306,10 +304,10 @@ async def redrive_lost(
     grace_seconds: float,
     largest: int,
 ) -> int:
-    """Makes due again what was published and never claimed although the queue has moved past it. Returns how many.
+    """Makes published rows due again that no worker claimed although the queue has moved past them. Returns how many.
 
-    `passed`: priority → when the newest message of that priority that was consumed had been published; None: everything
-    of that priority was consumed.
+    `passed`: priority → publication time of the newest consumed message of that priority; None: every message of that
+    priority was consumed.
     """
     levels = [{"priority": priority, "passed_at": at} for priority, at in passed.items()]
     parameters = {"channel": channel, "levels": to_json_text(levels), "grace": grace_seconds, "largest": largest}
@@ -319,7 +317,7 @@ async def redrive_lost(
 async def silent(
     connection: AsyncConnection, channel: str, *, after: SilentRow | None, silence_seconds: float, largest: int
 ) -> list[SilentRow]:
-    """What was handed over and has been silent for so long: by priority, then the oldest first, from `after` on."""
+    """Rows that were handed over and have been silent for that long: by priority, oldest first, from `after` on."""
     parameters = {
         "channel": channel,
         "silence": silence_seconds,
@@ -332,5 +330,5 @@ async def silent(
 
 
 async def make_due(connection: AsyncConnection, notification_ids: Sequence[UUID]) -> int:
-    """Makes these due again, as far as they are queued. Returns how many."""
+    """Makes the queued ones of these due again. Returns how many."""
     return (await connection.execute(MAKE_DUE, {"ids": list(notification_ids)})).rowcount

@@ -1,7 +1,7 @@
-"""What the gateway's tables say of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.data_keys, ADR 26).
+"""Personal values in the gateway's tables, sealed if DATA_ENCRYPTION_KEYS is set (chassis.security.data_keys, ADR 26).
 
-A sealed object is a JSON string where a plain one is a JSON object. What a provider or a callback said is in `detail` while
-it is plain and in `sealed_detail` while it is sealed, in the row and in its history alike.
+A sealed object is a JSON string, a plain one is a JSON object. The text of a provider or a callback is in `detail` if it is
+plain and in `sealed_detail` if it is sealed, both in the row and in its history.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,34 +9,40 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from sqlalchemy import text
 
-from chassis.data_keys import PREFIX, DataKeys, FreeText
-from chassis.json_values import JsonObject
-from chassis.serialization import to_json_text
+from chassis.json_values import JsonObject, to_json_text
+from chassis.postgres.autocommit import records
+from chassis.security.data_keys import PREFIX, DataKeys, FreeText
+from chassis.server.reencrypting import VERSION, PersonalTable
+
+# Values as the caller wrote them; rows of a gateway of the previous release have them in jsonb only (ADR 16).
+GIVEN_VARIABLES = "coalesce(n.given_variables, CAST(n.variables AS json))::text AS variables"
+GIVEN_METADATA = "coalesce(n.given_metadata, CAST(n.metadata AS json))::text AS metadata"
 
 VARIABLES = "notifications.variables"
 METADATA = "notifications.metadata"
 RECIPIENT = "notifications.recipient"
 SENDER = "notifications.sender"
 DETAIL = "notifications.detail"
-BODY_HASH = "idempotency_keys.body_hash"  # who knows the rest of a body finds a short value by trying them all
+BODY_HASH = "idempotency_keys.body_hash"  # sealed too: a short value can be found by trying all, if the rest is known
 
 Document = dict[str, Any]
 
 
 def read_object(keys: DataKeys, column: str, row: UUID, stored: str) -> JsonObject:
-    """Of `stored`, the JSON text of a variables or metadata column. Raises ValueUnreadable."""
+    """Reads `stored`, the JSON text of a variables or metadata column. Raises ValueUnreadable."""
     return JsonObject(keys.read(column, row, stored.strip('"')))
 
 
 def rewrite_object(keys: DataKeys, column: str, row: UUID, stored: str) -> str:
-    """The JSON text as it is written now. Raises ValueUnreadable."""
+    """The JSON text in the form in which it is written now. Raises ValueUnreadable."""
     text = keys.rewrite(column, row, stored.strip('"'))
     return f'"{text}"' if text.startswith(PREFIX) else text
 
 
 def write_document(keys: DataKeys, column: str, row: UUID, value: object) -> object:
-    """Of `recipient` and `sender`, whose form is ours."""
+    """For `recipient` and `sender`, whose format is ours."""
     return keys.seal(column, row, to_json_text(value)) if keys.seals and value is not None else value
 
 
@@ -49,14 +55,14 @@ def read_document(keys: DataKeys, column: str, row: UUID, stored: Document | str
 
 
 def rewrite_document(keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> object:
-    """As it is written now. Raises ValueUnreadable."""
+    """The value in the form in which it is written now. Raises ValueUnreadable."""
     if isinstance(stored, str) and keys.is_current(stored):
         return stored
     return write_document(keys, column, row, read_document(keys, column, row, stored))
 
 
 def write_detail(keys: DataKeys, row: UUID, detail: str | None) -> dict[str, str | None]:
-    """The fields of a statement's parameters, or of an entry of the history."""
+    """The fields for a statement's parameters, or for an entry of the history."""
     return _fields(keys.write_free(DETAIL, row, detail))
 
 
@@ -74,7 +80,7 @@ def read_history(keys: DataKeys, row: UUID, history: Sequence[Mapping[str, Any]]
 
 
 def rewrite_history(keys: DataKeys, row: UUID, history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """As it is written now. Raises ValueUnreadable."""
+    """The history in the form in which it is written now. Raises ValueUnreadable."""
     return [_rewritten(keys, row, dict(entry)) for entry in history]
 
 
@@ -88,3 +94,73 @@ def _rewritten(keys: DataKeys, row: UUID, entry: dict[str, Any]) -> dict[str, An
 
 def _fields(text: FreeText) -> dict[str, str | None]:
     return {"detail": text.plain} if text.sealed is None else {"detail": None, "sealed_detail": text.sealed}
+
+
+PAGE = text(f"""
+SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.sender, n.detail, n.sealed_detail,
+    n.history
+FROM notifications n WHERE n.id > :id ORDER BY n.id LIMIT :largest
+""")  # noqa: S608 - the columns are ours
+
+COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, sender jsonb, detail text,
+    sealed_detail text, history jsonb"""
+WRITE = text(f"""
+WITH given AS {records("rows", COLUMNS, key="id")},
+unchanged AS (
+    SELECT n.id FROM notifications n JOIN given USING (id)
+    WHERE n.xmin::text = given.version FOR UPDATE OF n SKIP LOCKED
+)
+UPDATE notifications n SET given_variables = g.variables, given_metadata = g.metadata,
+    variables = CASE json_typeof(g.variables) WHEN 'object' THEN CAST(g.variables AS jsonb) ELSE '{{}}' END,
+    metadata = CASE json_typeof(g.metadata) WHEN 'object' THEN CAST(g.metadata AS jsonb) ELSE '{{}}' END,
+    recipient = g.recipient, sender = g.sender, detail = g.detail, sealed_detail = g.sealed_detail, history = g.history
+FROM given g JOIN unchanged USING (id) WHERE n.id = g.id
+RETURNING n.id
+""")  # noqa: S608 - as above
+
+PAGE_OF_KEYS = text(f"""
+SELECT k.caller, k.key, k.{VERSION}, k.notification_id, k.body_hash FROM idempotency_keys k
+WHERE (k.caller, k.key) > (:caller, :key) ORDER BY k.caller, k.key LIMIT :largest
+""")  # noqa: S608 - as above
+
+WRITE_KEYS = text(f"""
+WITH given AS {records("rows", "caller text, key text, version text, body_hash text", key="key")},
+unchanged AS (
+    SELECT k.caller, k.key FROM idempotency_keys k JOIN given USING (caller, key)
+    WHERE k.xmin::text = given.version FOR UPDATE OF k SKIP LOCKED
+)
+UPDATE idempotency_keys k SET body_hash = g.body_hash
+FROM given g JOIN unchanged USING (caller, key) WHERE k.caller = g.caller AND k.key = g.key
+RETURNING k.key
+""")  # noqa: S608 - as above
+
+
+def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
+    detail, sealed_detail = keys.rewrite_free(DETAIL, row.id, FreeText(row.detail, row.sealed_detail))
+    before = {
+        name: getattr(row, name) for name in ("variables", "metadata", "recipient", "sender", "detail", "history")
+    }
+    after: dict[str, object] = {
+        "variables": rewrite_object(keys, VARIABLES, row.id, row.variables),
+        "metadata": rewrite_object(keys, METADATA, row.id, row.metadata),
+        "recipient": rewrite_document(keys, RECIPIENT, row.id, row.recipient),
+        "sender": rewrite_document(keys, SENDER, row.id, row.sender),
+        "detail": detail,
+        "sealed_detail": sealed_detail,
+        "history": rewrite_history(keys, row.id, row.history),
+    }
+    if after == {**before, "sealed_detail": row.sealed_detail}:
+        return None
+    texts = {name: orjson.Fragment(str(after[name])) for name in ("variables", "metadata")}
+    return {**after, **texts}
+
+
+def _key(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
+    body_hash = keys.rewrite(BODY_HASH, row.notification_id, row.body_hash)
+    return None if body_hash == row.body_hash else {"body_hash": body_hash}
+
+
+PERSONAL = (
+    PersonalTable("notifications", {"id": UUID(int=0)}, PAGE, WRITE, _notification),
+    PersonalTable("idempotency_keys", {"caller": "", "key": ""}, PAGE_OF_KEYS, WRITE_KEYS, _key),
+)

@@ -1,4 +1,4 @@
-"""Moves notifications along the status machine, in groups, and never backwards."""
+"""Moves notifications along the status machine, in groups and never backwards."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,27 +8,24 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api_gateway.repositories.outbox import GIVEN_VARIABLES
-from api_gateway.repositories.personal import VARIABLES, read_object, write_detail
-from chassis.autocommit import StatementExecutor
-from chassis.data_keys import DataKeys
-from chassis.json_values import JsonObject
-from chassis.rowsets import records
-from chassis.serialization import to_json_text
+from api_gateway.repositories.personal import GIVEN_VARIABLES, VARIABLES, read_object, write_detail
+from chassis.json_values import JsonObject, to_json_text
+from chassis.postgres.autocommit import StatementExecutor, records
+from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from contracts.status import Status, sources_of
 from contracts.system_mails import SYSTEM_CALLER
 
-# "from → to" pairs as one text, e.g. "queued>sent", so that the status machine lives in contracts alone.
+# "from → to" pairs as one text, for example "queued>sent", so that only contracts defines the status machine.
 ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 
-# Rows are locked in order of id first: two gateways with overlapping groups must not deadlock.
-# An event's time is the clock of whoever sends it. Ours are those of this database: it is held between the row's creation and
-# now, so that created_at <= queued_at <= sent_at <= ended_at whatever anybody says. What a provider says of its own clock
-# is kept beside, in the history.
-# A report that comes before the queued-mark stands for it (ADR 20): it says when the row was queued. One that is tried again
-# is with a worker, so it was queued, also where a worker of the release before does not say when.
+# Rows are locked in the order of their ids first, so that two gateways with overlapping groups do not deadlock.
+# An event has the time of its sender's clock. Our own times are those of this database: the event's time is limited to the
+# span between the row's creation and now, so that created_at <= queued_at <= sent_at <= ended_at for every sender. The time
+# of a provider's clock is kept separately, in the history.
+# A report that comes before the queued mark replaces it (ADR 20): it has the time of queueing. A retried delivery is with a
+# worker, so it was queued, even if a worker of the previous release does not report the time.
 EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, attempts int,
     replay int, queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
 APPLY = text(f"""
@@ -71,9 +68,9 @@ RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.unmarked AND n.q
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A notification that an event moved. `seconds` is the event's time after acceptance.
+    """A notification that an event moved. `seconds`: from acceptance to the event.
 
-    `queued_at` None: it is not known yet. `newly_queued`: this event was the first to say it.
+    `queued_at` None: not known yet. `newly_queued`: this event was the first to report it.
     """
 
     id: UUID
@@ -86,7 +83,7 @@ class Moved:
 
 
 async def apply_events(connection: StatementExecutor, events: Sequence[StatusEvent], *, keys: DataKeys) -> list[Moved]:
-    """Applies at most one event a notification; late, repeated and unknown ones change nothing."""
+    """Applies at most one event per notification; late, repeated and unknown events change nothing."""
     rows = [
         {
             "id": event.notification_id,
@@ -125,8 +122,8 @@ WHERE id = :id AND {KEPT_BACK}
 RETURNING notification_type
 """)  # noqa: S608 - of constants
 
-# What may have arrived (unknown) only by name. Not the system's own mails: they have the one recipient that they were given,
-# and are asked for anew.
+# Unknown notifications may have arrived, so they are replayed only by id. The system's own mails are never replayed: they
+# have the one recipient that they were given, and users request new ones.
 REPLAYABLE = f"""caller NOT LIKE '{SYSTEM_CALLER}%'
     AND (status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)
     AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
@@ -135,15 +132,15 @@ REPLAYABLE = f"""caller NOT LIKE '{SYSTEM_CALLER}%'
     AND (CAST(:caller AS text) IS NULL OR caller = :caller)
     ORDER BY id LIMIT :largest"""
 
-# What the round's own columns say of its story, which its history must keep: the next round has them anew.
+# The times of the round from the row's own columns, to be kept in its history: the next round overwrites the columns.
 TIMES = """(SELECT coalesce(jsonb_agg(jsonb_build_object('status', status, 'at', at)), '[]')
         FROM (VALUES ('queued', n.queued_at), ('sent', n.sent_at)) AS step(status, at) WHERE at IS NOT NULL)"""
 END = """jsonb_build_object('status', n.status, 'at', n.ended_at, 'code', n.code, 'detail', n.detail)
         || CASE WHEN n.sealed_detail IS NULL THEN '{}' ELSE jsonb_build_object('sealed_detail', n.sealed_detail) END"""
 
-# A row that a late queued-mark has in hand is waited for: passed over, a named one would be called not replayable.
-# Looked up again, as when it was accepted: what failed because of its template goes with the version that is active now, or
-# with the one that is named.
+# Waits for a row that a late queued mark has locked: if it skipped the row, a named one would be reported as not retryable.
+# The row is resolved again, as when it was accepted: a notification that failed because of its template uses the version that
+# is active now, or the named one.
 REPLAY = text(f"""
 WITH chosen AS (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE)
 UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, sealed_detail = NULL, attempts = 0,
@@ -165,11 +162,9 @@ FROM notifications n WHERE {REPLAYABLE}
 
 @dataclass(frozen=True, slots=True)
 class ReplayFilter:
-    """Which failed notifications to try again: those named, or all that the rest lets through, oldest first.
+    """Selects failed notifications to retry: the named ones, or all that match the other filters, oldest first.
 
-    Of `caller` only; None: of everybody.
-
-    `template_version` is what they will be sent with; None: the version that is active then.
+    `caller` None: of every caller. `template_version` None: the version that is active when they are sent.
     """
 
     ids: Sequence[UUID] | None = None
@@ -182,7 +177,7 @@ class ReplayFilter:
 
 @dataclass(frozen=True, slots=True)
 class ReplayCandidate:
-    """What has to be looked up for one of them."""
+    """The values that have to be resolved for one of them."""
 
     id: UUID
     caller: str
@@ -195,24 +190,24 @@ class ReplayCandidate:
 
 
 async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | None:
-    """Cancels what was certainly not handed over. Returns its channel, or None when nothing was cancelled."""
+    """Cancels a notification that was certainly not handed over. Returns its channel, or None if nothing was cancelled."""
     row = (await connection.execute(CANCEL, {"id": notification_id})).first()
     return row.notification_type if row else None
 
 
 async def is_kept_back(connection: AsyncConnection, notification_id: UUID) -> bool:
-    """Whether nobody can have it yet, but the gateway."""
+    """Whether only the gateway can have the notification."""
     query = text(f"SELECT {KEPT_BACK} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
     return bool(await connection.scalar(query, {"id": notification_id}))
 
 
 async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> list[UUID]:
-    """Gives failed notifications, and unknown ones that are named, a fresh budget and makes them due. Returns those."""
+    """Gives failed (and named unknown) notifications a new budget of attempts and makes them due. Returns their ids."""
     return [row.id for row in await connection.execute(REPLAY, _replay_parameters(wanted))]
 
 
 async def candidates(connection: AsyncConnection, wanted: ReplayFilter, *, keys: DataKeys) -> list[ReplayCandidate]:
-    """What `replay_failed` would try again. Raises ValueUnreadable."""
+    """The notifications that `replay_failed` would retry. Raises ValueUnreadable."""
     return [
         ReplayCandidate(**{**row._mapping, "variables": read_object(keys, VARIABLES, row.id, row.variables)})  # noqa: SLF001 - a public name
         for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))

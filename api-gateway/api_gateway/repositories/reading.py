@@ -1,4 +1,4 @@
-"""Notifications as lists, one by one, and counted."""
+"""Reads notifications: lists, single rows and counts."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,25 +6,63 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import JSON, ColumnElement, Row, Text, cast, func, select
+from sqlalchemy import JSON, ColumnElement, Text, cast, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.models import Notification
-from contracts.lookups import first_id_of
+from contracts.messages import DeliveryGuarantee, first_id_of
+from contracts.recipients import Channel
+from contracts.status import Status
 
 TABLE = Notification.__table__
 HIDDEN = {"variables", "given_variables", "metadata", "given_metadata", "recipient", "due_at", "leased_by"}
-# As it came; of a gateway of the release before, as its jsonb has it (ADR 16).
+# The original text; rows of a gateway of the previous release have it in jsonb only (ADR 16).
 METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
 SHOWN = [METADATA, *(column for column in TABLE.c if column.name not in HIDDEN)]
-# A page's total is counted up to here; beyond, counting would read the whole table for a number nobody pages to.
+# A list's total is counted up to this number; counting further would read the whole table for a page that nobody opens.
 COUNTED_AT_MOST = 10_000
-LAG = timedelta(hours=1)  # between a process's clock, which the id has, and the database's: more than any that works
+LAG = timedelta(hours=1)  # upper bound of the difference between a process's clock (in the id) and the database's clock
+
+
+@dataclass(frozen=True, slots=True)
+class StoredNotification:
+    """A row, without what only its worker needs. Personal values are as they are stored (`repositories.personal`)."""
+
+    id: UUID
+    metadata: str
+    caller: str
+    request_id: str
+    correlation_id: str
+    trace_context: str | None
+    notification_type: Channel
+    user_id: UUID
+    template_code: str
+    template_version: int | None
+    language: str | None
+    priority: int
+    sender: dict[str, Any] | str | None
+    status: Status
+    code: str | None
+    detail: str | None
+    sealed_detail: str | None
+    provider_message_id: str | None
+    attempts: int
+    replay: int
+    created_at: datetime
+    send_at: datetime | None
+    expires_at: datetime | None
+    delivery_guarantee: DeliveryGuarantee
+    queued_at: datetime | None
+    claimed_at: datetime | None
+    sent_at: datetime | None
+    ended_at: datetime | None
+    updated_at: datetime
+    history: list[dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Visibility:
-    """Whose notifications somebody sees: what goes to `user_id`, or what `caller` sent; everybody's when both are None."""
+    """Which notifications are visible: those to `user_id`, or those that `caller` sent; if both are None, all."""
 
     user_id: UUID | None = None
     caller: str | None = None
@@ -32,7 +70,7 @@ class Visibility:
 
 @dataclass(frozen=True, slots=True)
 class ListFilter:
-    """What a list shows; None means any. `cursor` is the last id of the page before."""
+    """The filters of a list; None means any. `cursor` is the last id of the previous page."""
 
     caller: str | None = None
     user_id: UUID | None = None
@@ -45,10 +83,11 @@ class ListFilter:
     cursor: UUID | None = None
 
 
-async def find(connection: AsyncConnection, notification_id: UUID, *, seen_by: Visibility) -> Row[Any] | None:
-    """One notification, if `seen_by` sees it."""
+async def find(connection: AsyncConnection, notification_id: UUID, *, seen_by: Visibility) -> StoredNotification | None:
+    """One notification, if `seen_by` may see it."""
     query = select(*SHOWN).where(TABLE.c.id == notification_id, *_seen(seen_by))
-    return (await connection.execute(query)).first()
+    row = (await connection.execute(query)).mappings().first()
+    return None if row is None else StoredNotification(**row)
 
 
 def _seen(visibility: Visibility) -> list[ColumnElement[bool]]:
@@ -56,23 +95,25 @@ def _seen(visibility: Visibility) -> list[ColumnElement[bool]]:
     return [column == value for column, value in equal.items() if value is not None]
 
 
-async def page(connection: AsyncConnection, wanted: ListFilter, *, limit: int, offset: int) -> Sequence[Row[Any]]:
+async def page(
+    connection: AsyncConnection, wanted: ListFilter, *, limit: int, offset: int
+) -> Sequence[StoredNotification]:
     """Newest first (ids are time-ordered)."""
     query = select(*SHOWN).where(*_conditions(wanted)).order_by(TABLE.c.id.desc()).limit(limit).offset(offset)
     if wanted.cursor is not None:
         query = query.where(TABLE.c.id < wanted.cursor)
-    return (await connection.execute(query)).all()
+    return [StoredNotification(**row) for row in (await connection.execute(query)).mappings()]
 
 
 async def count(connection: AsyncConnection, wanted: ListFilter) -> int:
-    """How many the filter lets through, the cursor apart, counted up to `COUNTED_AT_MOST`."""
-    # In the order of an index: without one the planner may begin at the start of the table and read it to its end.
+    """How many match the filter (without the cursor), counted up to `COUNTED_AT_MOST`."""
+    # Ordered as an index: otherwise the planner may start at the beginning of the table and read all of it.
     some = select(TABLE.c.id).where(*_conditions(wanted)).order_by(TABLE.c.id.desc()).limit(COUNTED_AT_MOST).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
 
 
 async def count_before(connection: AsyncConnection, wanted: ListFilter) -> int:
-    """How many of them stand before the page that begins after the cursor, counted up to `COUNTED_AT_MOST`."""
+    """How many of them come before the page after the cursor, counted up to `COUNTED_AT_MOST`."""
     before = [*_conditions(wanted), TABLE.c.id >= wanted.cursor]
     some = select(TABLE.c.id).where(*before).order_by(TABLE.c.id).limit(COUNTED_AT_MOST).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
@@ -88,7 +129,7 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
         TABLE.c.request_id: wanted.request_id,
     }
     conditions = [column == value for column, value in equal.items() if value is not None]
-    # Ids are made a moment before rows: by them the primary key finds the place, and the row's own time decides.
+    # An id is created shortly before its row: ids find the range by the primary key, and the row's own time decides.
     if wanted.created_after is not None:
         conditions += [
             TABLE.c.created_at >= wanted.created_after,
@@ -103,8 +144,8 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
 
 
 async def ids_named(connection: AsyncConnection, name: str, as_id: UUID | None, *, seen_by: Visibility) -> list[UUID]:
-    """The notification with the id `as_id`, if there is one; else those made with the request_id `name`, two at most: each
-    caller may have made one. Only of those that `seen_by` sees."""
+    """The visible notification with the id `as_id`, if there is one; otherwise up to two visible notifications with the
+    request_id `name`, which several callers may have used."""
     seen = _seen(seen_by)
     if as_id is not None and (found := await connection.scalar(select(TABLE.c.id).where(TABLE.c.id == as_id, *seen))):
         return [found]

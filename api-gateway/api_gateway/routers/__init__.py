@@ -1,1 +1,1 @@
-"""HTTP only: parse, call, wrap."""
+"""The HTTP layer: routers parse a request, call a service and wrap its result."""

@@ -1,4 +1,4 @@
-"""Who did what: the trails of all services, for administrators."""
+"""The audit trails of all services, for administrators."""
 
 from typing import Annotated
 
@@ -7,9 +7,9 @@ from starlette.responses import Response
 
 from api_gateway.dependencies import Services, limited
 from api_gateway.schemas.audit import AuditPage, AuditQuery
-from chassis.envelope import answer, counted
 from chassis.errors import TooManyRequests
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import answer, counted
+from chassis.http.openapi.document import refusals
 from chassis.security import Admin
 
 router = APIRouter(prefix="/api/v1/audit", tags=["operations"])
@@ -17,13 +17,13 @@ router = APIRouter(prefix="/api/v1/audit", tags=["operations"])
 
 @router.get(
     "",
-    summary="Who did what, newest first",
+    summary="List audit events, newest first",
     response_model=AuditPage,
     responses=refusals(TooManyRequests),
     dependencies=[Depends(limited)],
 )
 async def list_audit_events(query: Annotated[AuditQuery, Query()], _admin: Admin, services: Services) -> Response:
-    """For administrators. Pages by `cursor` (the last id seen). Events of a service that is down are missing, and
-    `meta.unavailable` names it."""
+    """For administrators. Pages by `cursor` (the last id of the previous page). If a service is down, its events are missing
+    and `meta.unavailable` names the service."""
     events, meta = await services.audit.page(query)
     return answer(events, counted(len(events), "event"), meta=meta)

@@ -1,4 +1,4 @@
-"""`/internal`: what our own services ask of the gateway. Only their tokens open it; it is not in the public documentation."""
+"""`/internal`: routes for our own services. Only service tokens are accepted. Not in the public documentation."""
 
 from typing import Annotated
 
@@ -6,10 +6,10 @@ from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
 from api_gateway.dependencies import Services
-from chassis.envelope import answer
+from chassis.http.envelope import answer
 from chassis.security import calling_service
 from contracts.erasing import ErasureOrder, ExportQuestion
-from contracts.lookups import USER_SERVICE
+from contracts.services import USER_SERVICE
 from contracts.system_mails import SystemMail
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
@@ -20,7 +20,7 @@ by_users = calling_service(USER_SERVICE)
 async def accept_system_mail(
     mail: SystemMail, service: Annotated[str, Depends(by_users)], services: Services
 ) -> Response:
-    """202 means that it is durable, as for callers. The user service alone sends in the system's name."""
+    """202 means that the mail is durable, as for callers. Only the user service may send in the system's name."""
     receipt = await services.system_mails.accept(service, mail)
     if receipt.fresh:
         services.metrics.moved("email", receipt.status)

@@ -1,4 +1,4 @@
-"""Dead letters, the providers' callbacks, and the proof that nothing was lost."""
+"""Dead letters, the providers' callbacks, and the proof that no notification was lost."""
 
 from typing import Annotated
 
@@ -14,9 +14,9 @@ from api_gateway.schemas.filters import FailedQuery, ReconcileQuery, ReplayReque
 from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.reading import visibility_of
 from chassis.audit import Acting
-from chassis.envelope import Envelope, Page, answer, counted
 from chassis.errors import TooManyRequests
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, Page, answer, counted
+from chassis.http.openapi.document import refusals
 from contracts.recipients import CHANNELS, Channel
 from contracts.status import Status
 
@@ -24,11 +24,11 @@ router = APIRouter(prefix="/api/v1", responses=refusals(TooManyRequests))
 
 
 def _report_status_of(channel: Channel) -> None:
-    """A path of its own for each channel: `/{channel}/status` would be any other path's that ends so, too."""
+    """Each channel has a path of its own: `/{channel}/status` would also match any other path with that ending."""
 
     async def report_status(report: StatusReport, identity: Limited, services: Services) -> Response:
-        """The callback of a provider or worker, on what the key's application sent. It only moves a notification forward:
-        late or repeated reports change nothing."""
+        """The callback of a provider or worker, for notifications of the key's application. A report only moves a
+        notification forward: late or repeated reports change nothing."""
         allow(identity, "status:write")
         return answer(await services.commands.report(channel, report, identity), "Status received")
 
@@ -56,7 +56,7 @@ for each in CHANNELS:
     response_model=Page[NotificationView],
 )
 async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited, services: Services) -> Response:
-    """Newest first, each with its reason (`error`), the last words of the provider and the attempts that were spent."""
+    """Newest first, each with its reason (`error`), the provider's last answer and the number of attempts."""
     allow(identity, "notifications:read")
     wanted = ListFilter(
         caller=visibility_of(identity).caller,
@@ -78,7 +78,7 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
     responses=refusals(TemplateVersionNotFound),
 )
 async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting, services: Services) -> Response:
-    """Re-drives many, each with a fresh budget of attempts and the template version that is active then, or the one named."""
+    """Retries many, each with a new budget of attempts and the template version that is active then, or the named one."""
     allow(identity, "notifications:write")
     done = await services.commands.replay(
         ReplayFilter(
@@ -102,9 +102,9 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting,
     response_model=Envelope[Reconciliation],
 )
 async def reconcile(query: Annotated[ReconcileQuery, Query()], identity: Limited, services: Services) -> Response:
-    """`accepted` was counted while accepting, `by_status` as notifications moved; `unaccounted` must be 0.
+    """`accepted` is counted while accepting, `by_status` as notifications change status; `unaccounted` must be 0.
 
-    `ledger` is what the channel's workers have written down themselves; `unfounded` must be 0.
+    `ledger` holds the figures of the channel's workers; `unfounded` must be 0.
     """
     allow(identity, "admin" if query.recount else "notifications:read")
     async with services.proofs.hold(identity.caller):

@@ -1,24 +1,71 @@
-"""The gateway as the single base URL: forwards what belongs to the user and template services, and nothing else."""
+"""Users and templates through the gateway: requests are forwarded to the services that own them."""
 
 import re
 
+import httpx2
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import admit, services_of
-from api_gateway.services.forwarding import Forwarder
-from chassis.errors import NotFound, PayloadTooLarge
-from contracts.lookups import TEMPLATE_SERVICE, USER_SERVICE
+from chassis.errors import NotFound, PayloadTooLarge, Unavailable
+from chassis.observability.correlation import outgoing_headers
+from chassis.process.breaker import CircuitBreaker, CircuitOpen
+from contracts.services import TEMPLATE_SERVICE, USER_SERVICE
+
+# Headers that are forwarded in each direction. All others are dropped: hop-by-hop headers, and identity headers of a client.
+PASSED_ON = ("authorization", "x-api-key", "content-type", "accept", "accept-language", "if-none-match", "if-match")
+PASSED_BACK = ("content-type", "location", "retry-after", "www-authenticate", "etag", "cache-control", "allow")
+PASSED_BACK_PREFIX = "ratelimit-"
+
+
+class Forwarder:
+    """Forwards to one service. Raises Unavailable when the service does not answer or its breaker is open."""
+
+    def __init__(self, base_url: str, breaker: CircuitBreaker) -> None:
+        self._breaker = breaker
+        self._origin = httpx2.URL(base_url)
+        self._http = httpx2.AsyncClient(
+            timeout=httpx2.Timeout(15.0, connect=1.0), follow_redirects=False, trust_env=False
+        )
+
+    async def forward(self, request: Request, raw_path: bytes, body: bytes) -> Response:
+        url = self._origin.copy_with(raw_path=raw_path + _query(request))
+        try:
+            async with self._breaker.guard(never_made=httpx2.PoolTimeout):
+                answer = await self._http.request(request.method, url, headers=_headers(request), content=body)
+        except (CircuitOpen, httpx2.HTTPError) as error:
+            raise Unavailable("The service behind this is not available right now; try again") from error
+        passed = {name: value for name, value in answer.headers.items() if _passes_back(name)}
+        return Response(answer.content, status_code=answer.status_code, headers=passed)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+
+def _query(request: Request) -> bytes:
+    query: bytes = request.scope["query_string"]
+    return b"?" + query if query else b""
+
+
+def _headers(request: Request) -> dict[str, str]:
+    passed = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
+    client = request.client.host if request.client else ""
+    return {**passed, **outgoing_headers(), "X-Forwarded-For": client}
+
+
+def _passes_back(name: str) -> bool:
+    return name in PASSED_BACK or name.startswith(PASSED_BACK_PREFIX)
+
 
 router = APIRouter(prefix="/api/v1", include_in_schema=False)
 
-# What each service owns below /api/v1; the OpenAPI document takes these paths from the service's own.
+# The paths below /api/v1 that each service owns. The OpenAPI document takes them from the service's own document.
 OWNED = {USER_SERVICE: ("users", "erasures", "auth", "applications", "api-keys"), TEMPLATE_SERVICE: ("templates",)}
 FORWARDED = tuple(f"/api/v1/{name}" for names in OWNED.values() for name in names)
-# Also those that no path has: the owner knows, and says in `Allow`, which ones there are.
+# Methods that a path does not have are forwarded, too: the owner answers with the allowed ones in `Allow`.
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 STRANGERS_BODY_BYTES = 65_536
-# A path that another parser could read otherwise: dot segments, empty segments, anything encoded that separates.
+# Paths that another parser could read differently: dot segments, empty segments, encoded separators.
 UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECASE)
 
 
@@ -34,7 +81,7 @@ async def forward(request: Request) -> Response:
 
 
 async def _strangers_body(request: Request) -> bytes:
-    """Signing up and logging in take little, and many strangers may send at once. Raises PayloadTooLarge."""
+    """Bodies of sign-up and login are small, and many clients may send them at once. Raises PayloadTooLarge."""
     body = bytearray()
     async for part in request.stream():
         body += part

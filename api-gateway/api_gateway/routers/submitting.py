@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import GatewayServices, allow_sending, enforce_rate_limit, services_of
@@ -15,26 +15,26 @@ from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import Origin
 from api_gateway.services.resolving import CANNOT_BE_SENT
-from chassis.correlation import correlation_id
-from chassis.envelope import Envelope, ValidationRefusal, answer
 from chassis.errors import Forbidden, ServiceError, TooManyRequests
-from chassis.fast_routes import body_of
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, ValidationRefusal, answer
+from chassis.http.fast_routes import FastRouter, body_of
+from chassis.http.openapi.document import refusals
+from chassis.observability.correlation import correlation_id
+from chassis.observability.tracing import trace_context
+from chassis.process.yielding import map_yielding
 from chassis.raw_headers import header_of
 from chassis.security import Identity, authenticate
-from chassis.tracing import trace_context
-from chassis.yielding import map_yielding
 from contracts.system_mails import SYSTEM_TEMPLATES
 from contracts.topology import URGENT
 
-router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"])
+router = FastRouter(prefix="/api/v1/notifications", tags=["notifications"])
 
 QUEUED = "Notification queued successfully"
 DUPLICATE = "Duplicate request: this notification was already processed"
 
 
 def _body(name: str, *parameters: dict[str, Any]) -> dict[str, Any]:
-    """The OpenAPI entry of a body that is parsed by hand; `name` is that of its model, among the description's `bodies`."""
+    """The OpenAPI entry of a body that is parsed by hand; `name` is its model's name among the description's `bodies`."""
     return {
         "requestBody": {
             "required": True,
@@ -74,9 +74,9 @@ REPLAYED = {
     openapi_extra=_body("NotificationRequest", IDEMPOTENCY_KEY),
 )
 async def create_notification(request: Request) -> Response:
-    """202 means that it is durable: it will reach a visible end state.
+    """202 means that the notification is durable: it will reach a visible final status.
 
-    The same `request_id` with the same body is answered as the first time, with the header `Idempotent-Replayed: true`.
+    The same `request_id` with the same body gets the first answer again, with the header `Idempotent-Replayed: true`.
     """
     services = services_of(request)
     identity = await authenticate(request)
@@ -109,8 +109,8 @@ async def create_notification(request: Request) -> Response:
 async def create_batch(request: Request) -> Response:
     """Each item is accepted or refused on its own; `results` are in the order of the items.
 
-    202 when any was accepted, now or earlier; 422 `batch_rejected`, with the same `data`, when none was. A batch of more
-    items than the caller's rate limit ever allows at once is 422 `batch_exceeds_rate_limit`.
+    202 if at least one item is accepted, now or earlier; 422 `batch_rejected`, with the same `data`, if none is. A batch with
+    more items than the caller's rate limit ever allows at once gets 422 `batch_exceeds_rate_limit`.
     """
     services = services_of(request)
     identity = await authenticate(request)
@@ -143,7 +143,7 @@ def _origin(identity: Identity) -> Origin:
 
 
 def _permitted(item: bytes, identity: Identity) -> NotificationRequest | ServiceError:
-    """One item of a batch, or why it is refused before anything is looked up."""
+    """One item of a batch, or the reason why it is refused before any look-up."""
     asked = refusal_of(item)
     if isinstance(asked, ServiceError):
         return asked
@@ -169,9 +169,9 @@ def _count(
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:
-    """Users who may send do so to themselves only; anybody else is, to them, an unknown user. An application sends on its
-    channels, and what is urgent with the scope for that. Nobody but administrators sends in the words of the system's own
-    mails. Raises UserNotFound, Forbidden.
+    """Users may send to themselves only, if they may send at all; any other user is unknown to them. An application sends on
+    its own channels, and urgent notifications only with the scope for them. Only administrators may use the templates of the
+    system's own mails. Raises UserNotFound, Forbidden.
     """
     if asked.template_code.startswith(SYSTEM_TEMPLATES) and not identity.is_admin:
         raise Forbidden("This template is for the mails of the system itself")

@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from chassis.envelope import Problems, Refusal
+from chassis.http.envelope import Problems, Refusal
 from chassis.json_values import JsonObject
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
@@ -78,7 +78,7 @@ class Accepted(BaseModel):
 
 
 class StatusReported(BaseModel):
-    """The answer to a callback: the status now, which a late or repeated one has not changed."""
+    """The answer to a callback: the current status, which a late or repeated callback does not change."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{"notification_id": ID, "status": "delivered"}]})
 
@@ -87,7 +87,7 @@ class StatusReported(BaseModel):
 
 
 class BatchItem(BaseModel):
-    """What became of one item of a batch: `data` when it was accepted, `error` and `message` when it was not."""
+    """The result of one item of a batch: `data` if it was accepted, otherwise `error` and `message`."""
 
     index: int
     success: bool
@@ -98,7 +98,7 @@ class BatchItem(BaseModel):
 
 
 class BatchAnswer(BaseModel):
-    """`results` are in the order of the batch."""
+    """`results` are in the order of the batch's items."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**COUNTS, "results": [ACCEPTED_ITEM, REJECTED_ITEM]}]})
 
@@ -116,7 +116,7 @@ class BatchRefusal(Refusal):
 
 
 class TimelineEntry(BaseModel):
-    """One step of the story."""
+    """One step of the timeline."""
 
     status: str
     at: datetime
@@ -124,7 +124,7 @@ class TimelineEntry(BaseModel):
     detail: str | None = None
     attempts: int | None = None
     provider_timestamp: datetime | None = Field(
-        default=None, description="When it happened by the provider's own clock, where a callback said so"
+        default=None, description="Time of the event by the provider's own clock, if a callback gave one"
     )
 
 
@@ -139,11 +139,11 @@ class NotificationView(BaseModel):
     notification_type: Channel
     user_id: UUID
     template_code: str
-    template_version: int | None = Field(description="What it is sent with; null until it is looked up")
+    template_version: int | None = Field(description="Version that is sent; null until it has been looked up")
     language: str | None
     priority: int
     metadata: JsonObject
-    test: bool = Field(description="Sent with a test key: no provider has it, and its outcome is simulated")
+    test: bool = Field(description="Sent with a test key: no provider receives it, and its outcome is simulated")
     status: Status
     error: str | None = Field(description="Stable code of the reason, for failed, suppressed, expired and unknown")
     error_detail: str | None
@@ -159,7 +159,7 @@ class NotificationView(BaseModel):
     updated_at: datetime
 
 
-class NotificationStory(NotificationView):
+class NotificationDetail(NotificationView):
     """A notification with its timeline, oldest first."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**NOTIFICATION, "timeline": TIMELINE}]})
@@ -168,18 +168,18 @@ class NotificationStory(NotificationView):
 
 
 class LedgerCheck(BaseModel):
-    """The gateway's word against the ledger of the channel's workers, of what was accepted since `since`."""
+    """The gateway's records compared with the ledger of the channel's workers, for notifications accepted since `since`."""
 
     since: datetime
-    sent_by_gateway: int = Field(description="Notifications that the gateway calls sent")
-    sent_by_ledger: int = Field(description="Notifications that the ledger has as sent")
-    unreported: int = Field(description="Sent, and the gateway has not heard of it yet")
-    unfounded: int = Field(description="Sent by the gateway's word alone; must be 0")
-    deliveries: dict[str, int] = Field(description="The ledger's rows by state; a push goes to several devices")
+    sent_by_gateway: int = Field(description="Notifications that the gateway records as sent")
+    sent_by_ledger: int = Field(description="Notifications that the ledger records as sent")
+    unreported: int = Field(description="Notifications sent by the ledger's record, and not yet by the gateway's")
+    unfounded: int = Field(description="Notifications sent by the gateway's record only; must be 0")
+    deliveries: dict[str, int] = Field(description="The ledger's rows by state; one push can have several devices")
 
 
 class ChannelTotals(BaseModel):
-    """`accepted` was counted when accepting; `by_status` counts rows now; `unaccounted` is their difference."""
+    """`accepted` is counted when accepting, `by_status` counts the current rows, `unaccounted` is their difference."""
 
     accepted: int
     by_status: dict[Status, int]
@@ -188,7 +188,7 @@ class ChannelTotals(BaseModel):
 
 
 class Reconciliation(BaseModel):
-    """The sums over all channels, and each channel's own."""
+    """The sums over all channels, and the figures of each channel."""
 
     accepted: int
     unaccounted: int

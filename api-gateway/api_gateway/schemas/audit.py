@@ -1,4 +1,4 @@
-"""Audit events as administrators ask for them and see them."""
+"""Query and answer models of the audit events, for administrators."""
 
 from typing import Literal
 from uuid import UUID
@@ -7,11 +7,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from pydantic.config import JsonDict
 
 from chassis.audit import AuditEvent
-from chassis.envelope import Meta, Page
 from chassis.fields import InstantOrDate, Text
+from chassis.http.envelope import Meta, Page
 
 Owner = Literal["api-gateway", "user-service", "template-service"]
-"""The services that keep a trail."""
+"""The services that keep an audit trail."""
 
 EVENT: JsonDict = {
     "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d",
@@ -32,7 +32,7 @@ META: JsonDict = {
 
 
 class AuditQuery(BaseModel):
-    """Filters; every one narrows the list."""
+    """Filters; each one narrows the list."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -41,18 +41,22 @@ class AuditQuery(BaseModel):
         max_length=200,
         description="`user:<id>`, `key:<id of an application>`, `service:<name>`, `command` or `anonymous`",
     )
-    action: Text | None = Field(default=None, max_length=200, description="Such as `user.disabled`")
-    target: Text | None = Field(default=None, max_length=200, description="Such as `user:<id>` or `template:<code>`")
-    service: Owner | None = Field(default=None, description="Whose events: the service where it happened")
-    since: InstantOrDate | None = Field(default=None, description="From then on; a date is its start, in UTC")
-    until: InstantOrDate | None = Field(default=None, description="Before then; a date is its start, in UTC")
+    action: Text | None = Field(default=None, max_length=200, description="For example `user.disabled`")
+    target: Text | None = Field(
+        default=None, max_length=200, description="For example `user:<id>` or `template:<code>`"
+    )
+    service: Owner | None = Field(default=None, description="The service in which the event happened")
+    since: InstantOrDate | None = Field(default=None, description="From this time on; a date means its start, in UTC")
+    until: InstantOrDate | None = Field(default=None, description="Before this time; a date means its start, in UTC")
     limit: int = Field(default=20, ge=1, le=100)
-    cursor: UUID | None = Field(default=None, description="The last id of the page before")
+    cursor: UUID | None = Field(default=None, description="The last id of the previous page")
 
 
 class AuditEventView(AuditEvent):
-    """`actor` did `action` to `target`, from `address`. `before` and `after` have the changed fields only. In place of a
-    personal value stands its fingerprint, `hmac:…`: equal for equal values."""
+    """`actor` did `action` to `target`, from `address`. `before` and `after` hold the changed fields only.
+
+    A personal value is replaced by its fingerprint, `hmac:…`, which is equal for equal values.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [EVENT]})
 
@@ -60,11 +64,11 @@ class AuditEventView(AuditEvent):
 
 
 class AuditMeta(Meta):
-    """Where the page stands, in what could be read."""
+    """The position of the page among the events that could be read."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [META]})
 
-    unavailable: list[Owner] = Field(description="Services that could not be asked: their events are missing here")
+    unavailable: list[Owner] = Field(description="Services that did not answer; their events are missing here")
 
 
 class AuditPage(Page[AuditEventView]):

@@ -7,36 +7,38 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from api_gateway.schemas.requests import TemplateVersion
 from chassis.fields import ONLY_NUMBERS, InstantOrDate, Text
+from chassis.http.paging import PageQuery
 from contracts.recipients import Channel
 from contracts.status import Status
 
 Name = Field(default=None, max_length=200)
 
 
-class ListQuery(BaseModel):
-    """Filters; every one narrows the list."""
+class CursorQuery(PageQuery):
+    """A page by its number, or the page after `cursor`, which is faster in a large table."""
 
-    model_config = ConfigDict(extra="forbid")
+    page: int = Field(default=1, ge=1, le=10_000)
+    cursor: UUID | None = Field(default=None, description="The last notification_id of the previous page")
+
+
+class ListQuery(CursorQuery):
+    """Filters; each one narrows the list."""
 
     user_id: UUID | None = None
     status: Status | None = None
     notification_type: Channel | None = None
     template_code: Text | None = Name
     request_id: Text | None = Name
-    created_after: InstantOrDate | None = Field(default=None, description="From then on; a date is its start, in UTC")
-    created_before: InstantOrDate | None = Field(default=None, description="Before then; a date is its start, in UTC")
-    limit: int = Field(default=20, ge=1, le=100)
-    page: int = Field(default=1, ge=1, le=10_000)
-    cursor: UUID | None = Field(default=None, description="The last notification_id of the page before")
+    created_after: InstantOrDate | None = Field(
+        default=None, description="From this time on; a date means its start, in UTC"
+    )
+    created_before: InstantOrDate | None = Field(
+        default=None, description="Before this time; a date means its start, in UTC"
+    )
 
 
-class FailedQuery(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-
+class FailedQuery(CursorQuery):
     notification_type: Channel | None = None
-    limit: int = Field(default=20, ge=1, le=100)
-    page: int = Field(default=1, ge=1, le=10_000)
-    cursor: UUID | None = None
 
 
 class ReconcileQuery(BaseModel):
@@ -44,12 +46,13 @@ class ReconcileQuery(BaseModel):
 
     hours: int = Field(default=24, ge=1, le=8_760, description="How far back the ledgers are compared")
     recount: bool = Field(
-        default=False, description="Read every row instead of the running totals: seconds for millions"
+        default=False,
+        description="Count every row instead of using the running totals; takes seconds for millions of rows",
     )
 
 
 class ReplayRequest(BaseModel):
-    """Which dead letters to try again: those named, or all that the filters let through (oldest first, up to `limit`)."""
+    """The dead letters to try again: the named ones, or all that match the filters (oldest first, up to `limit`)."""
 
     model_config = ConfigDict(
         extra="forbid", json_schema_extra={"examples": [{"notification_type": "email", "error": "exhausted"}]}
@@ -58,5 +61,5 @@ class ReplayRequest(BaseModel):
     notification_ids: list[UUID] | None = Field(default=None, max_length=1_000)
     notification_type: Channel | None = None
     error: str | None = Field(default=None, max_length=100, pattern=r"^[a-z0-9_]*$")
-    template_version: TemplateVersion | None = Field(default=None, description="Null: the version that is active now")
+    template_version: TemplateVersion | None = Field(default=None, description="Null: the version that is active then")
     limit: Annotated[int, Field(ge=1, le=1_000), ONLY_NUMBERS] = 1_000

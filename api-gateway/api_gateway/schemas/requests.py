@@ -9,7 +9,7 @@ from pydantic.config import JsonDict
 
 from chassis.fields import ONLY_NUMBERS, Instant, Text
 from chassis.json_values import JsonObject
-from contracts.languages import Language
+from contracts.fields import Language
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
 
@@ -29,7 +29,7 @@ EXAMPLE: JsonDict = {
 
 
 class NotificationRequest(BaseModel):
-    """One notification to accept. Fields that are not named here are ignored."""
+    """One notification to accept. Unknown fields are ignored."""
 
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [EXAMPLE]})
 
@@ -37,29 +37,29 @@ class NotificationRequest(BaseModel):
     user_id: UUID
     template_code: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
     template_version: TemplateVersion | None = Field(
-        default=None, description="Exactly this version, in the language that is chosen; else the active one"
+        default=None, description="Exactly this version, in the chosen language; null: the active version"
     )
     variables: JsonObject = Field(default_factory=JsonObject.empty, description="Any JSON object, up to 64 KiB")
     request_id: RequestId | None = Field(
         default=None, description="Makes the request idempotent; the Idempotency-Key header is an alias"
     )
-    priority: Annotated[int, Field(ge=1, le=10), ONLY_NUMBERS] = Field(default=5, description="10 goes first")
+    priority: Annotated[int, Field(ge=1, le=10), ONLY_NUMBERS] = Field(default=5, description="10 is sent first")
     metadata: JsonObject = Field(
         default_factory=JsonObject.empty, description="Kept with the notification, up to 16 KiB"
     )
     language: Language | None = None
-    send_at: Instant | None = Field(default=None, description="Not before this time")
-    expires_at: Instant | None = Field(default=None, description="Not after this time")
+    send_at: Instant | None = Field(default=None, description="Do not send before this time")
+    expires_at: Instant | None = Field(default=None, description="Do not send after this time")
     delivery_guarantee: DeliveryGuarantee = Field(
         default="at_least_once",
-        description="When the provider may have taken it and its answer was lost: send again with the same Message-ID "
-        "(at_least_once), or end as `unknown` (at_most_once)",
+        description="What to do when the provider may have accepted the message and its answer was lost: send again with the "
+        "same Message-ID (at_least_once), or end as `unknown` (at_most_once)",
     )
 
     @field_validator("expires_at")
     @classmethod
     def _after_it_is_sent(cls, expires_at: datetime | None, info: ValidationInfo) -> datetime | None:
-        """What time it is now is not asked here: a repeat is answered as the first time, also after `expires_at`."""
+        """The current time is not checked here: a repeat gets the first answer, even after `expires_at`."""
         send_at = info.data.get("send_at")
         if expires_at is not None and send_at is not None and expires_at <= send_at:
             raise ValueError("must lie after send_at")
@@ -67,13 +67,13 @@ class NotificationRequest(BaseModel):
 
 
 class BatchRequest(BaseModel):
-    """Each notification is accepted or refused on its own. The bare list is taken, too."""
+    """Each notification is accepted or refused on its own. A bare list is accepted, too."""
 
     notifications: list[NotificationRequest] = Field(min_length=1, max_length=1_000)
 
 
 class StatusReport(BaseModel):
-    """A provider's or a worker's word on a notification (the brief's callback)."""
+    """A provider's or worker's report on a notification: the callback that the brief specifies."""
 
     model_config = ConfigDict(
         extra="ignore",
@@ -92,14 +92,14 @@ class StatusReport(BaseModel):
     notification_id: Text = Field(min_length=1, max_length=200, description="The notification's id or its request_id")
     status: Literal["delivered", "pending", "failed"]
     timestamp: Instant | None = Field(
-        default=None, description="When it happened, by the reporter's clock: kept beside our own times"
+        default=None, description="Time of the event by the reporter's clock; kept in addition to our own times"
     )
     error: Text | None = Field(default=None, max_length=2_000)
 
 
 class RetryRequest(BaseModel):
-    """How to try again. Without a body: with the version that is active now."""
+    """How to try again. Without a body: with the version that is active then."""
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"template_version": 2}]})
 
-    template_version: TemplateVersion | None = Field(default=None, description="Null: the version that is active now")
+    template_version: TemplateVersion | None = Field(default=None, description="Null: the version that is active then")

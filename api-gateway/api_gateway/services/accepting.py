@@ -1,42 +1,43 @@
-"""Accepting a notification: look-ups, one commit, then the answer; publishing follows.
+"""Accepts a notification: look-ups, one commit, then the answer. Publishing follows.
 
-Nothing but the gateway's own database must be up: what cannot be looked up now is accepted as pending, and a relay
-resolves it later.
+Only the gateway's own database must be up: if a recipient or template cannot be looked up now, the notification is accepted
+as pending, and a relay looks it up later.
 """
 
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeGuard
+from typing import NamedTuple
 from uuid import UUID
 
 import orjson
 from uuid_utils.compat import uuid7
 
-from api_gateway.errors import IdempotencyKeyReused
+from api_gateway.errors import IdempotencyKeyReused, RecipientLimited
 from api_gateway.repositories.accepting import Disposition, NewNotification, Receipt
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.directory import Directory
+from api_gateway.services.limits import RecipientLimit
 from api_gateway.services.outbox import Outbox
-from api_gateway.services.recipient_limit import RecipientLimit
 from api_gateway.services.resolving import Resolution, Resolved, resolve
 from api_gateway.services.store import Store
-from chassis.data_keys import ValueUnreadable
 from chassis.errors import ServiceError, field_error
-from chassis.http_client import DependencyUnavailable
+from chassis.http.client import DependencyUnavailable
+from chassis.process.yielding import map_yielding, urgent_work
 from chassis.security import Sender, is_test_caller
-from chassis.yielding import map_yielding, urgent_work
-from contracts.reaching import Unreachable
+from chassis.security.data_keys import ValueUnreadable
 from contracts.status import Status
 from contracts.topology import URGENT
+from contracts.users import Unreachable
 
 MAX_SCHEDULE = timedelta(days=366)
 HASHED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
 
 class Origin(NamedTuple):
-    """Who asks (`Identity.caller`), in which story and in which trace, and in whose name mails go (`Identity.sender`)."""
+    """The caller (`Identity.caller`), the correlation id, the trace, and the sender of mails (`Identity.sender`)."""
 
     caller: str
     correlation_id: str
@@ -56,19 +57,19 @@ class Acceptor:
         self._recipients = recipients
 
     async def accept(self, request: NotificationRequest, origin: Origin) -> Receipt:
-        """One notification; raises why it was refused. See `accept_all`."""
+        """Accepts one notification; raises the reason of a refusal. See `accept_all`."""
         [outcome] = await self.accept_all([request], origin)
         if isinstance(outcome, ServiceError):
             raise outcome
         return outcome
 
     async def accept_all(self, requests: Sequence[NotificationRequest], origin: Origin) -> list[Receipt | ServiceError]:
-        """For each request its receipt, which is durable when this returns, or why it was refused.
+        """Returns for each request its receipt, which is durable by then, or the reason why it was refused.
 
-        The same `request_id` and body give the first receipt again, another body IdempotencyKeyReused; a time that has
-        passed, what `resolve` finds wrong with a request and RecipientLimited refuse it, unless it is such a repeat. Raises
-        DatabaseUnavailable: nothing is known of any of them then. Where all are urgent they wait for no group of others: a
-        batch of a thousand is one; while there are few of them, batches pause.
+        The same `request_id` and body get the first receipt again; another body gets IdempotencyKeyReused. A request that is
+        not a repeat is refused if its time has passed, if `resolve` finds an error, or with RecipientLimited. Raises
+        DatabaseUnavailable: then the outcome of every request is unknown. If all requests are urgent, they do not wait for
+        a group of other requests. A batch of a thousand forms one group. While there are few groups, batches pause.
         """
         urgent = all(request.priority >= URGENT for request in requests)
         with urgent_work(len(requests), urgent=urgent):
@@ -78,81 +79,118 @@ class Acceptor:
         self, requests: Sequence[NotificationRequest], origin: Origin, *, urgent: bool
     ) -> list[Receipt | ServiceError]:
         resolutions = await resolve(requests, self._directory, [origin.caller] * len(requests), urgent=urgent)
+        decisions = await self._decide([*zip(requests, resolutions, strict=True)], origin)
+        receipts = await self._write([one for one in decisions if isinstance(one, _Draft)], urgent=urgent)
+        earlier = await self._earlier_receipts([one for one in decisions if isinstance(one, _Refused)], origin)
+        return [_answer(decision, receipts, earlier) for decision in decisions]
+
+    async def _decide(
+        self, resolved: Sequence[tuple[NotificationRequest, Resolution]], origin: Origin
+    ) -> list["_Draft | _Refused"]:
+        """A row to write for each request, or the reason why it gets none."""
         now = datetime.now(UTC)
-        resolutions, counted = await self._within_limit(requests, origin, resolutions, now)
-        drafts = await map_yielding(
-            lambda pair: self._draft_or_refusal(pair[0], origin, pair[1], now),
-            [*zip(requests, resolutions, strict=True)],
-        )
-        rows = [row for row in drafts if isinstance(row, NewNotification)]
-        try:
-            written = await self._write(rows, urgent=urgent)
-        except BaseException:
-            await self._give_back(counted)
-            raise
-        if among := set(counted):
-            repeated = [row.user_id for row, receipt in zip(rows, written, strict=True) if not receipt.fresh]
-            await self._give_back([person for person in repeated if person in among])
-        receipts = iter(written)
-        refused = [request for request, row in zip(requests, drafts, strict=True) if isinstance(row, ServiceError)]
-        first = await self._first_answers(refused, origin) if refused else {}
-        return [
-            _told(next(receipts), row.body_hash) if isinstance(row, NewNotification) else _repeated(request, first, row)
-            for request, row in zip(requests, drafts, strict=True)
-        ]
+        limited = await self._limited(resolved, origin, now)
 
-    async def _within_limit(
-        self, requests: Sequence[NotificationRequest], origin: Origin, resolutions: list[Resolution], now: datetime
-    ) -> tuple[list[Resolution], list[UUID]]:
-        """What one person would be sent too much is refused; the urgent, tests and what is not sent anyway do not count.
+        def decide(place: int) -> _Draft | _Refused:
+            request, resolution = resolved[place]
+            refusal = _untimely(request, now) or _refusal(resolution) or limited.get(place)
+            if refusal is not None:
+                return _Refused(request, refusal)
+            row = draft(request, origin, resolution, leased=self._outbox.has_room(request.priority))
+            return _Draft(row, counted=place in limited)
 
-        Whom something was counted for comes with it.
+        return await map_yielding(decide, range(len(resolved)))
+
+    async def _limited(
+        self, resolved: Sequence[tuple[NotificationRequest, Resolution]], origin: Origin, now: datetime
+    ) -> dict[int, RecipientLimited | None]:
+        """Counts each request against its recipient's limit. Returns by place the refusal, or None if the limit had room.
+
+        Urgent requests, tests, and requests that are refused or suppressed anyway are not counted.
         """
         if self._recipients is None or is_test_caller(origin.caller):
-            return resolutions, []
+            return {}
         places = [
             place
-            for place, (request, resolution) in enumerate(zip(requests, resolutions, strict=True))
+            for place, (request, resolution) in enumerate(resolved)
             if request.priority < URGENT
             and isinstance(resolution, Resolved | DependencyUnavailable)
             and not _untimely(request, now)
         ]
-        checked = await self._recipients.check([requests[place].user_id for place in places]) if places else []
-        refusals = {place: refusal for place, refusal in zip(places, checked, strict=True) if refusal is not None}
-        counted = [requests[place].user_id for place in places if place not in refusals]
-        return [refusals.get(place, resolution) for place, resolution in enumerate(resolutions)], counted
+        checked = await self._recipients.check([resolved[place][0].user_id for place in places]) if places else []
+        return dict(zip(places, checked, strict=True))
 
-    async def _give_back(self, people: Sequence[UUID]) -> None:
+    async def _write(self, drafts: Sequence["_Draft"], *, urgent: bool) -> dict[UUID, Receipt]:
+        """Commits the rows and offers to the outbox the rows to be sent now. Returns the receipt of each row.
+
+        Repeats are given back to the recipients' limits; so are all rows when the commit fails.
+        """
+        if not drafts:
+            return {}
+        try:
+            receipts = await self._store.accept([draft.row for draft in drafts], urgent=urgent)
+        except BaseException:
+            await self._give_back(drafts)
+            raise
+        written = [*zip(drafts, receipts, strict=True)]
+        for draft, receipt in written:
+            if draft.row.disposition == "leased" and receipt.fresh:
+                self._outbox.offer(draft.row, receipt.created_at)
+        await self._give_back([draft for draft, receipt in written if not receipt.fresh])
+        return {draft.row.id: receipt for draft, receipt in written}
+
+    async def _give_back(self, drafts: Sequence["_Draft"]) -> None:
+        people = [draft.row.user_id for draft in drafts if draft.counted]
         if self._recipients is not None and people:
             await self._recipients.give_back(people)
 
-    def _draft_or_refusal(
-        self, request: NotificationRequest, origin: Origin, resolution: Resolution, now: datetime
-    ) -> NewNotification | ServiceError:
-        if untimely := _untimely(request, now):
-            return untimely
-        return (
-            resolution
-            if _refuses(resolution)
-            else draft(request, origin, resolution, leased=self._outbox.has_room(request.priority))
-        )
+    async def _earlier_receipts(self, refused: Sequence["_Refused"], origin: Origin) -> dict[str, Receipt]:
+        """By `request_id`. A repeat gets its first answer even if its time has passed or the user or template is gone."""
+        ids = [one.request.request_id for one in refused if one.request.request_id is not None]
+        return await self._store.first_answers(origin.caller, ids) if ids else {}
 
-    async def _write(self, rows: Sequence[NewNotification], *, urgent: bool) -> Sequence[Receipt]:
-        """Committed; what is to be sent now is offered to the outbox."""
-        receipts = await self._store.accept(rows, urgent=urgent) if rows else ()
-        for row, receipt in zip(rows, receipts, strict=True):
-            if row.disposition == "leased" and receipt.fresh:
-                self._outbox.offer(row, receipt.created_at)
-        return receipts
 
-    async def _first_answers(self, refused: Sequence[NotificationRequest], origin: Origin) -> dict[str, Receipt]:
-        """A repeat is answered as the first time, even when its time, the user or the template has gone since."""
-        repeats = [request.request_id for request in refused if request.request_id is not None]
-        return await self._store.first_answers(origin.caller, repeats) if repeats else {}
+@dataclass(frozen=True, slots=True)
+class _Draft:
+    """A row to write. `counted`: it was counted against its recipient's limit."""
+
+    row: NewNotification
+    counted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Refused:
+    request: NotificationRequest
+    reason: ServiceError
+
+
+def _answer(
+    decision: _Draft | _Refused, receipts: Mapping[UUID, Receipt], earlier: Mapping[str, Receipt]
+) -> Receipt | ServiceError:
+    match decision:
+        case _Draft(row):
+            return _same_body(receipts[row.id], row.body_hash)
+        case _Refused(request, reason):
+            receipt = earlier.get(request.request_id or "")
+            return reason if receipt is None else _same_body(receipt, body_hash(request))
+
+
+def _same_body(receipt: Receipt, given_hash: str) -> Receipt | ServiceError:
+    """The receipt if it belongs to this body, otherwise IdempotencyKeyReused."""
+    if receipt.body_hash is None:
+        return ValueUnreadable()
+    return receipt if receipt.body_hash == given_hash else IdempotencyKeyReused()
+
+
+def _refusal(resolution: Resolution) -> ServiceError | None:
+    """The reason why a request cannot be sent. A failed look-up is no reason: a relay repeats it later."""
+    if isinstance(resolution, ServiceError) and not isinstance(resolution, DependencyUnavailable):
+        return resolution
+    return None
 
 
 def _untimely(request: NotificationRequest, now: datetime) -> ServiceError | None:
-    """Why it is too late for this request, or too early; said only of one that was not accepted before."""
+    """The reason why this request is too late or too early; only for requests that were not accepted before."""
     if request.expires_at is not None and request.expires_at <= now:
         return field_error("expires_at", "must lie after now")
     if request.send_at is not None and request.send_at > now + MAX_SCHEDULE:
@@ -160,32 +198,15 @@ def _untimely(request: NotificationRequest, now: datetime) -> ServiceError | Non
     return None
 
 
-def _refuses(resolution: Resolution) -> TypeGuard[ServiceError]:
-    return isinstance(resolution, ServiceError) and not isinstance(resolution, DependencyUnavailable)
-
-
-def _told(receipt: Receipt, body_hash: str) -> Receipt | ServiceError:
-    if receipt.body_hash is None:
-        return ValueUnreadable()
-    return receipt if receipt.body_hash == body_hash else IdempotencyKeyReused()
-
-
-def _repeated(
-    request: NotificationRequest, first: Mapping[str, Receipt], refused: ServiceError
-) -> Receipt | ServiceError:
-    receipt = first.get(request.request_id or "")
-    return _told(receipt, body_hash(request)) if receipt is not None else refused
-
-
 def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, leased: bool) -> NewNotification:
-    """The row of a request, given what the look-ups found; DependencyUnavailable: they could not be made.
+    """The row of a request with the result of its look-ups; DependencyUnavailable: they could not be made.
 
-    `leased`: this process publishes what can be published now; else a relay does.
+    `leased`: this process publishes the row if it can be published now; otherwise a relay does.
     """
     notification_id: UUID = uuid7()
     resolved = found if isinstance(found, Resolved) else None
     status, code, disposition = _beginning(request, found, leased=leased)
-    # What is sent later is looked up again then: until that time the user may move, or opt out.
+    # A scheduled notification is looked up again at its time: until then the user may change address or opt out.
     kept = resolved if disposition in {"leased", "due"} else None
     return NewNotification(
         id=notification_id,
@@ -218,7 +239,7 @@ def _beginning(
 ) -> tuple[Status, str | None, Disposition]:
     match found:
         case Unreachable(code):
-            return Status.SUPPRESSED, code, "settled"
+            return Status.SUPPRESSED, code, "finished"
         case _ if request.send_at is not None:
             return Status.PENDING, None, "scheduled"
         case Resolved():
@@ -228,11 +249,11 @@ def _beginning(
 
 
 def body_hash(request: NotificationRequest) -> str:
-    """Two requests are the same when what they ask for is, whatever the order of their keys.
+    """A hash that is equal for requests with the same content, in whatever order their keys are.
 
-    Numbers count by their value: `1.10` is `1.1`, and whole numbers differ in their last digit, however long they are. A
-    field that came later counts only when it is used: a key from before it must still be recognised. By hand, as
-    pydantic's dump costs twice as much.
+    Numbers count by their value: `1.10` equals `1.1`, and long whole numbers differ even in their last digit. A field that
+    was added later counts only if it is used, so that older keys are still recognised. Written by hand, because pydantic's
+    dump takes twice as long.
     """
     asked: dict[str, object] = {
         "notification_type": request.notification_type,
@@ -251,7 +272,7 @@ def body_hash(request: NotificationRequest) -> str:
         asked["template_version"] = request.template_version
     try:
         written = orjson.dumps(asked, option=HASHED)
-    except orjson.JSONEncodeError:  # whole numbers that are longer than 64 bits
+    except orjson.JSONEncodeError:  # whole numbers of more than 64 bits
         written = orjson.dumps(
             {**asked, **{name: _sorted(asked[name]) for name in ("variables", "metadata")}}, option=HASHED
         )

@@ -1,4 +1,4 @@
-"""The audit events of all services as one list: each owner is asked for its newest, and ids say which come first."""
+"""The audit events of all services as one list: each service returns its newest events, and their ids give the order."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -9,16 +9,17 @@ from api_gateway.repositories.audit import TRAIL
 from api_gateway.schemas.audit import AuditEventView, AuditMeta, AuditQuery, Owner
 from api_gateway.services.reading import page_meta
 from chassis.audit import AUDIT_PATH, AuditFindings, AuditQuestion
-from chassis.database import Database
-from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, ServiceClient, found_of
-from contracts.lookups import API_GATEWAY, first_id_of
+from chassis.http.client import DependencyUnavailable, ServiceClient, found_of
+from chassis.http.envelope import Envelope
+from chassis.postgres.database import Database
+from contracts.messages import first_id_of
+from contracts.services import API_GATEWAY
 
 _FINDINGS = TypeAdapter(Envelope[AuditFindings])
 
 
 class AuditReader:
-    """`owners`: the services that keep a trail beside the gateway."""
+    """`owners`: the other services that keep an audit trail."""
 
     def __init__(self, database: Database, owners: Mapping[Owner, ServiceClient]) -> None:
         self._database = database
@@ -48,7 +49,7 @@ class AuditReader:
         return events[: query.limit], AuditMeta(**meta.model_dump(), unavailable=away)
 
     async def _ask(self, owner: Owner, question: AuditQuestion) -> AuditFindings | None:
-        """None: the service does not answer, or is of a release that keeps no trail."""
+        """None: the service does not answer, or its release keeps no audit trail."""
         if owner == API_GATEWAY:
             async with self._database.begin() as connection:
                 return await TRAIL.find(connection, question)

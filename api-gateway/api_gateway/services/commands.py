@@ -1,4 +1,4 @@
-"""What a caller may do to a notification afterwards: cancel it, try it again, report on it."""
+"""Commands on an accepted notification: cancel it, retry it, report its status."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -13,7 +13,7 @@ from api_gateway.errors import (
 from api_gateway.repositories import progress
 from api_gateway.repositories.audit import TRAIL
 from api_gateway.repositories.progress import ReplayFilter
-from api_gateway.schemas.answers import NotificationStory, StatusReported
+from api_gateway.schemas.answers import NotificationDetail, StatusReported
 from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.directory import Directory
 from api_gateway.services.metrics import GatewayMetrics
@@ -21,11 +21,11 @@ from api_gateway.services.reading import Reader, is_recipient, visibility_of
 from api_gateway.services.reports import Reports
 from api_gateway.services.resolving import Resolution, resolve
 from chassis.audit import Actor, Change
-from chassis.data_keys import DataKeys
-from chassis.database import Database
 from chassis.errors import Forbidden, ServiceError
-from chassis.http_client import DependencyUnavailable
+from chassis.http.client import DependencyUnavailable
+from chassis.postgres.database import Database
 from chassis.security import Identity
+from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from contracts.status import Status
@@ -49,11 +49,11 @@ class Commands:
         self._reports = reports
         self._metrics = metrics
 
-    async def cancel(self, notification_id: UUID, identity: Identity, actor: Actor) -> NotificationStory:
-        """Cancelling what is cancelled already succeeds. Raises NotificationNotFound, NotCancellable, and Forbidden for a
-        recipient: only whoever sent it may.
+    async def cancel(self, notification_id: UUID, identity: Identity, actor: Actor) -> NotificationDetail:
+        """Cancelling a cancelled notification succeeds. Raises NotificationNotFound, NotCancellable, and Forbidden for a
+        recipient: only its caller may cancel it.
         """
-        before = await self._reader.story(notification_id, identity)
+        before = await self._reader.detail(notification_id, identity)
         if is_recipient(identity) and not await self._reader.was_sent_by(notification_id, identity):
             raise Forbidden("Only whoever sent a notification can cancel it")
         if before.status is Status.CANCELLED:
@@ -64,16 +64,16 @@ class Commands:
                 raise NotCancellable
             await TRAIL.record(connection, actor, "notification.cancelled", _target(notification_id))
         self._metrics.moved(channel, Status.CANCELLED)
-        return await self._reader.story(notification_id, identity)
+        return await self._reader.detail(notification_id, identity)
 
     async def retry(
         self, notification_id: UUID, identity: Identity, actor: Actor, *, template_version: int | None = None
-    ) -> NotificationStory:
-        """Gives a failed or unknown notification a fresh budget, with `template_version` or the active one.
+    ) -> NotificationDetail:
+        """Gives a failed or unknown notification a new budget of attempts, with `template_version` or the active version.
 
-        Raises NotificationNotFound, NotRetryable, and what `resolve` finds wrong: it would only fail again.
+        Raises NotificationNotFound, NotRetryable, and the errors of `resolve`, with which it would only fail again.
         """
-        await self._reader.story(notification_id, identity)
+        await self._reader.detail(notification_id, identity)
         caller = visibility_of(identity).caller
         wanted = ReplayFilter(ids=[notification_id], caller=caller, template_version=template_version)
         for resolution in await self._resolutions(wanted):
@@ -84,13 +84,13 @@ class Commands:
                 raise NotRetryable
             change = Change({}, {"template_version": template_version} if template_version else {})
             await TRAIL.record(connection, actor, "notification.retried", _target(notification_id), change)
-        return await self._reader.story(notification_id, identity)
+        return await self._reader.detail(notification_id, identity)
 
     async def replay(self, wanted: ReplayFilter, actor: Actor) -> int:
-        """Re-drives failed notifications: those named (unknown ones too), or all that the filters let through.
+        """Retries failed notifications: the named ones (also unknown ones), or all that match the filters.
 
-        Returns how many. Raises TemplateVersionNotFound, and nothing is tried again then, when one of them has no template of
-        the version that is named. What else is wrong with one fails it again, visibly.
+        Returns how many. If one of them has no template of the named version, raises TemplateVersionNotFound and retries
+        none. Any other error of a notification makes it fail again, visibly.
         """
         if wanted.template_version is not None:
             for resolution in await self._resolutions(wanted):
@@ -109,13 +109,13 @@ class Commands:
         return await resolve(candidates, self._directory, [one.caller for one in candidates], fresh=True)
 
     async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> StatusReported:
-        """Applies a callback on what the caller's application sent. One that is late, repeated or `pending` changes nothing,
-        and is answered all the same.
+        """Applies a callback to a notification of the caller's application. A late, repeated or `pending` report changes
+        nothing and gets the same answer.
 
-        Raises NotificationNotFound, AmbiguousRequestId, and NotSentYet: no provider can know of it.
+        Raises NotificationNotFound, AmbiguousRequestId, and NotSentYet if no provider can have the notification yet.
         """
         notification_id = await self._reader.id_of(report.notification_id, identity)
-        before = await self._reader.story(notification_id, identity)
+        before = await self._reader.detail(notification_id, identity)
         if before.notification_type != channel:
             raise NotificationNotFound
         async with self._database.begin() as connection:
@@ -135,7 +135,7 @@ class Commands:
                 provider_timestamp=report.timestamp,
             )
             await self._reports.apply([event])
-        after = await self._reader.story(notification_id, identity)
+        after = await self._reader.detail(notification_id, identity)
         return StatusReported(notification_id=notification_id, status=after.status)
 
 
@@ -144,7 +144,7 @@ def _target(notification_id: UUID) -> str:
 
 
 def _told(wanted: ReplayFilter) -> dict[str, object]:
-    """Which ones, as they were asked for. Named ones are only counted: each says in its timeline when it was replayed."""
+    """The filters as they were given. Named notifications are only counted: the timeline of each shows its replay."""
     filters = {
         "caller": wanted.caller,
         "notification_type": wanted.channel,

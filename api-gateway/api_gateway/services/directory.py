@@ -1,6 +1,6 @@
-"""Looks users and templates up: process memory (seconds), Redis (minutes), then their services over HTTP, in groups."""
+"""Looks up users and templates; keeps the user service's last answers about keys for when it is down."""
 
-from collections.abc import Awaitable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 from uuid import UUID
 
@@ -8,22 +8,56 @@ from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound, UserNotFound
-from chassis.cache import LayeredCache
-from chassis.errors import ServiceError
-from chassis.http_client import ServiceClient
-from contracts.finding import find_templates, texts_of, user_cache
-from contracts.lookups import (
+from api_gateway.repositories import identities
+from chassis.errors import ServiceError, Unavailable
+from chassis.http.client import ServiceClient
+from chassis.postgres.database import Database
+from chassis.redis.cache import LayeredCache
+from contracts.messages import TemplateRef
+from contracts.templates import (
     MAX_TEMPLATE_QUESTION,
     TEMPLATE_CACHE,
     TEMPLATE_VERSION_CACHE,
     ActiveTemplate,
     TemplateInfo,
     TemplateQuestion,
-    UserContact,
+    find_templates,
 )
-from contracts.messages import TemplateRef
+from contracts.users import UserContact, texts_of, user_cache
 
-# Memory is seconds, as another process's write cannot reach it; Redis is minutes, as the owner deletes there on write.
+# The user service's last answers about API keys and signing keys, kept in the gateway's own database. With them a known
+# caller is served even while the user service and Redis are both down and this process has just started.
+
+Fetch = Callable[[], Awaitable[bytes | None]]
+
+
+async def fetched_or_known(database: Database, key: str, fetch: Fetch) -> bytes | None:
+    """The answer of `fetch`, which is stored under `key`; if `fetch` raises Unavailable, the last stored answer.
+
+    None is an answer too ("no such key") and deletes the stored one. Raises Unavailable if no answer is stored.
+    """
+    try:
+        answer = await fetch()
+    except Unavailable:
+        async with database.begin() as connection:
+            known = await identities.recall(connection, key)
+        if known is None:
+            raise
+        return known.encode()
+    await _remember(database, key, answer)
+    return answer
+
+
+async def _remember(database: Database, key: str, answer: bytes | None) -> None:
+    async with database.begin() as connection:
+        if answer is None:
+            await identities.forget(connection, key)
+        else:
+            await identities.remember(connection, key, answer.decode())
+
+
+# Entries in memory live for seconds, because another process's write cannot invalidate them. Entries in Redis live for
+# minutes, because the owner deletes them there on each write.
 MEMORY_SECONDS = 5.0
 REDIS_SECONDS = 300.0
 
@@ -32,7 +66,7 @@ Value = TypeVar("Value")
 
 
 class Directory:
-    """Answers for many at once, and asks for many at once: a batch, or what single requests need at the same time."""
+    """Looks up many at once: a whole batch, or the look-ups that single requests need at the same time."""
 
     def __init__(self, users: ServiceClient, templates: ServiceClient, redis: Redis) -> None:
         self._templates = templates
@@ -59,17 +93,17 @@ class Directory:
     def users(
         self, ids: Iterable[UUID], *, fresh: bool = False, urgent: bool = False
     ) -> Awaitable[dict[UUID, UserContact | ServiceError]]:
-        """Each user, or why there is none: UserNotFound, or DependencyUnavailable when nothing is cached.
+        """Each user, or the reason why there is none: UserNotFound, or DependencyUnavailable if it is not cached.
 
-        `fresh`: what its service has changed a moment ago counts already; this process's memory is not asked. `urgent`: they
-        wait for no group of others.
+        `fresh`: bypasses this process's memory, so recent changes of the user count. `urgent`: the look-ups do not wait for
+        a group of other look-ups.
         """
         return _look_up(self._users, {str(one): one for one in ids}, UserNotFound, fresh=fresh, urgent=urgent)
 
     def templates(
         self, codes: Iterable[str], *, fresh: bool = False, urgent: bool = False
     ) -> Awaitable[dict[str, ActiveTemplate | ServiceError]]:
-        """Each template, or why there is none: TemplateNotFound, or DependencyUnavailable when nothing is cached."""
+        """Each template, or the reason why there is none: TemplateNotFound, or DependencyUnavailable if it is not cached."""
         return _look_up(self._active, {code: code for code in codes}, TemplateNotFound, fresh=fresh, urgent=urgent)
 
     def versions(
@@ -94,7 +128,7 @@ async def _look_up(
     fresh: bool = False,
     urgent: bool = False,
 ) -> dict[Key, Value | ServiceError]:
-    """What is no ServiceError is a defect, and raised."""
+    """Any exception that is not a ServiceError is a defect and is raised."""
     found = await (cache.refresh_many if fresh else cache.get_many)(keys, urgent=urgent)
     told: dict[Key, Value | ServiceError] = {}
     for name, key in keys.items():

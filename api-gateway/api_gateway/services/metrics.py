@@ -1,6 +1,6 @@
-"""The gateway's metrics, under the names that the project promises.
+"""The gateway's metrics, under the names that the project documents.
 
-Series with known labels are made here, at 0: Prometheus sees no increase in a series that appears with a 1.
+Series with known labels are created here with the value 0: Prometheus sees no increase in a series that starts at 1.
 """
 
 from collections import Counter as Tally
@@ -9,14 +9,14 @@ from itertools import product
 
 from prometheus_client import CollectorRegistry, Counter, Gauge
 
-from chassis.metrics import Reading
+from chassis.observability.metrics import Reading
 from contracts.metrics import NotificationMetrics
 from contracts.recipients import CHANNELS
 from contracts.status import Status
 
 
 class GatewayMetrics:
-    """`notifications_total{type,status}` counts every status a notification reaches, once each."""
+    """`notifications_total{type,status}` counts each status that a notification reaches, once per notification."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         promised = NotificationMetrics(registry, counted="Notifications that reached a status")
@@ -58,9 +58,9 @@ class GatewayMetrics:
 
 
 class ReadingMetrics:
-    """What a gateway reads from the database now and then. `reading` names it: `unaccounted`, `ledgers` or `oldest`.
+    """Figures that a gateway reads from the database at intervals. `reading` is `unaccounted`, `ledgers` or `oldest`.
 
-    The figures of a reading that failed are taken away, so that none is older than its timestamp says.
+    If a reading fails, its figures are removed, so that no figure is older than its timestamp.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -69,20 +69,20 @@ class ReadingMetrics:
         )
         self._oldest = Reading(
             "notifications_oldest_seconds",
-            "How long the oldest has waited since it could go on; 0 when none waits",
+            "Seconds that the oldest notification has waited although it could proceed; 0 if none waits",
             ["type", "status"],
             registry=registry,
         )
         self._succeeded = Gauge(
             "reading_last_success_timestamp_seconds",
-            "When the figures were last read from the database; 0 before the first time",
+            "Time of the last reading from the database; 0 before the first one",
             ["reading"],
             registry=registry,
             multiprocess_mode="livemax",
         )
         self._unfounded = Reading(
             "notifications_unfounded",
-            "Notifications of the last 24 hours that the gateway calls sent and no ledger does",
+            "Notifications of the last 24 hours that are sent by the gateway's record and not by any ledger's",
             ["type"],
             registry=registry,
         )
@@ -100,7 +100,7 @@ class ReadingMetrics:
         self._succeeded.labels("oldest").set_to_current_time()
 
     def unfounded(self, by_channel: Mapping[str, int]) -> None:
-        """A channel that is not named has no figure."""
+        """A channel that is not in the mapping gets no figure."""
         self._unfounded.clear()
         for channel, number in by_channel.items():
             self._unfounded.labels(channel).set(number)

@@ -1,9 +1,8 @@
-"""Publishing what was accepted: with confirms, in groups; what is confirmed gets its queued-mark.
+"""Publishes accepted notifications and marks them as queued."""
 
-`offer` never waits and never fails: what cannot be published stays in the database, where a relay finds it.
-"""
-
+import asyncio
 import contextlib
+import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -12,29 +11,101 @@ import structlog
 
 from api_gateway.repositories.accepting import NewNotification
 from api_gateway.repositories.outbox import DueRow, Lease, LeasedRound, QueuedMark, Round
-from api_gateway.services.queued_marks import QueuedMarks
+from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.store import Store
-from chassis.batcher import Batcher, Closed
 from chassis.broker import Broker, Publication, PublishFailed
-from chassis.database import DatabaseUnavailable
+from chassis.json_values import to_json
+from chassis.observability.tracing import headers_of
+from chassis.postgres.database import DatabaseUnavailable
+from chassis.process.batcher import Batcher, Closed
+from chassis.process.yielding import map_yielding, urgent_work
 from chassis.security import is_test_caller
-from chassis.serialization import to_json
-from chassis.tracing import headers_of
-from chassis.yielding import map_yielding, urgent_work
 from contracts.messages import MESSAGE_VERSION
+from contracts.status import Status
 from contracts.system_mails import is_system_caller
 from contracts.topology import URGENT, routing_key_of
 
 log = structlog.get_logger()
 
+MAX_WAITING = 20_000  # beyond this, marks are written at once; some 10 MB
+
+
+class QueuedMarks:
+    """Messages that the broker confirmed and that have no applied report yet, in this process.
+
+    A mark waits for `moment_seconds`: if the report comes first, the row needs no mark, which saves an UPDATE (ADR 20). A
+    mark is lost only with its process: a relay publishes the row again when its lease ends, and the worker recognises it.
+    """
+
+    def __init__(self, store: Store, metrics: GatewayMetrics, *, moment_seconds: float) -> None:
+        self._store = store
+        self._metrics = metrics
+        self._moment_seconds = moment_seconds
+        self._waiting: dict[Round, QueuedMark] = {}
+        self._writes: set[asyncio.Task[None]] = set()
+        self._closed = False
+
+    def confirmed(self, marks: Sequence[QueuedMark], *, by: float) -> None:
+        """The broker has confirmed these. They are written after `moment_seconds`, at the latest at `by`
+        (`time.monotonic`)."""
+        self._waiting.update((mark.round, mark) for mark in marks)
+        wait = self._moment_seconds if len(self._waiting) <= MAX_WAITING else 0
+        self._write_after(min(wait, by - time.monotonic()), [mark.round for mark in marks])
+
+    def reported(self, known: Round) -> None:
+        """A report of this round was applied, and it wrote the time of queueing to the row."""
+        self._waiting.pop(known, None)
+
+    async def close(self) -> None:
+        """Writes what waits."""
+        self._closed = True
+        self._begin_writing(list(self._waiting))
+        while self._writes:
+            await asyncio.wait(self._writes)
+
+    def _write_after(self, seconds: float, rounds: Sequence[Round]) -> None:
+        if seconds <= 0 or self._closed:
+            self._begin_writing(rounds)
+        else:
+            asyncio.get_running_loop().call_later(seconds, self._begin_writing, rounds)
+
+    def _begin_writing(self, rounds: Sequence[Round]) -> None:
+        marks = [mark for one in rounds if (mark := self._waiting.pop(one, None)) is not None]
+        if marks:
+            write = asyncio.create_task(self._write(marks))
+            self._writes.add(write)
+            write.add_done_callback(self._writes.discard)
+
+    async def _write(self, marks: Sequence[QueuedMark]) -> None:
+        try:
+            queued = await self._store.mark_queued(marks)
+        except DatabaseUnavailable:
+            self._put_off(marks)
+        except Exception:  # a stopping gateway still has connections to close; the leases run out
+            log.exception("outbox.marking_failed", messages=len(marks))
+        else:
+            self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
+
+    def _put_off(self, marks: Sequence[QueuedMark]) -> None:
+        """Keeps the marks until the database is up again, as many as fit; otherwise all would be published again."""
+        log.warning("outbox.mark_deferred", messages=len(marks))
+        if not self._closed and len(self._waiting) + len(marks) <= MAX_WAITING:
+            for mark in marks:
+                self._waiting.setdefault(mark.round, mark)
+            self._write_after(self._moment_seconds, [mark.round for mark in marks])
+
+
+# Publishes accepted notifications in groups, with publisher confirms. Confirmed messages get their queued mark.
+#
+# `offer` never waits and never fails: a notification that cannot be published stays in the database, where a relay finds it.
+
 MAX_GROUP = 250
-PAUSE_SECONDS = 0.015  # between two groups: what is sent together is taken, claimed and recorded together by a worker
-MAX_WAITING = 20_000  # of the urgent and of the others; beyond, rows are left to the relays: memory stays bounded
+PAUSE_SECONDS = 0.015  # between two groups: a worker takes, claims and records messages together that are sent together
 SOON_SECONDS = 1.0
 
 
 class OutboxMessage(NamedTuple):
-    """A message ready to be published. `mark` is what it leaves behind when the broker has it.
+    """A message ready to be published. `mark` is stored when the broker has confirmed the message.
 
     `handed_over`: an earlier copy may have been published.
     """
@@ -46,7 +117,7 @@ class OutboxMessage(NamedTuple):
 
 
 class Outbox:
-    """One publisher a process. What is urgent does not gather with the rest."""
+    """One publisher per process. Urgent messages form groups of their own."""
 
     def __init__(self, broker: Broker, store: Store, marks: QueuedMarks) -> None:
         self._broker = broker
@@ -57,11 +128,11 @@ class Outbox:
         )
 
     def has_room(self, priority: int) -> bool:
-        """Whether what is offered goes soon. What is not is better not leased: then any relay publishes it, at once."""
+        """Whether an offered row is published soon. If not, it should not be leased: then any relay publishes it at once."""
         return self._group.waiting(urgent=priority >= URGENT) < MAX_WAITING
 
     def offer(self, row: NewNotification, created_at: datetime) -> None:
-        """Publishes `row` soon. For rows that this process holds a lease on."""
+        """Publishes `row` soon. This process must hold a lease on the row."""
         with contextlib.suppress(Closed):
             self._group.offer((row, Lease.since(created_at)), urgent=row.priority >= URGENT)
 
@@ -70,12 +141,12 @@ class Outbox:
         return self._broker.connected
 
     async def close(self) -> None:
-        """Publishes what waits (the relay of another process would too, once the leases run out)."""
+        """Publishes the waiting rows. Otherwise another process's relay would, after the leases run out."""
         await self._group.close()
         await self._marks.close()
 
     async def _send(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> list[None]:
-        """What fails is the relay's when the lease ends. A group is all urgent, or none of it is."""
+        """A row that fails is left to the relay, when its lease ends. A group is either all urgent or not urgent at all."""
         urgent = accepted[0][0].priority >= URGENT
         try:
             with urgent_work(len(accepted), urgent=urgent):
@@ -87,14 +158,14 @@ class Outbox:
         return [None] * len(accepted)
 
     async def publish(self, messages: Sequence[OutboxMessage]) -> int:
-        """Returns how many were confirmed; their marks follow in a moment. What was not stays in the outbox."""
+        """Returns how many were confirmed; their marks follow. Unconfirmed messages stay in the outbox."""
         if not self.can_publish:
             await self._release(messages)
             return 0
         outcomes = await self._broker.publish_many([one.publication for one in messages])
         failures = [outcome for outcome in outcomes if outcome is not None]
         if failures:
-            _log_failures(failures)  # perhaps published: their lease runs on, then a relay publishes them again
+            _log_failures(failures)  # they may be published: their leases run on, then a relay publishes them again
         confirmed = [one for one, outcome in zip(messages, outcomes, strict=True) if outcome is None]
         if confirmed:
             began = min(one.lease.read_at for one in confirmed)
@@ -102,7 +173,8 @@ class Outbox:
         return len(confirmed)
 
     async def _release(self, messages: Sequence[OutboxMessage]) -> None:
-        """Certainly not published: these may even be cancelled. Not those of which an earlier copy may be with a worker."""
+        """Releases messages that were certainly not published, so that they can be cancelled. Excludes messages of which a
+        worker may have an earlier copy."""
         unpublished = [LeasedRound(one.mark.round, one.lease.at) for one in messages if not one.handed_over]
         if unpublished:
             await self._store.release(unpublished, delay_seconds=SOON_SECONDS)
@@ -128,8 +200,8 @@ def outbox_message(
 ) -> OutboxMessage:
     """The message of a resolved row, to be published now.
 
-    Written as a dictionary: building and dumping the pydantic model costs five times as much on this path. A test reads
-    letters back through `contracts.messages.NotificationMessage`.
+    Written as a dictionary: building and dumping the pydantic model takes five times as long on this path. A test reads
+    messages back through `contracts.messages.NotificationMessage`.
     """
     queued_at = lease.now()
     body = {

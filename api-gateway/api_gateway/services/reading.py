@@ -4,26 +4,24 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Row
-
 from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
 from api_gateway.repositories import personal, reading
-from api_gateway.repositories.reading import ListFilter, Visibility
+from api_gateway.repositories.reading import ListFilter, StoredNotification, Visibility
 from api_gateway.schemas.answers import (
-    NotificationStory,
+    NotificationDetail,
     NotificationView,
     TimelineEntry,
 )
-from chassis.data_keys import DataKeys
-from chassis.database import Database
-from chassis.envelope import Meta
+from chassis.http.envelope import Meta
 from chassis.json_values import JsonObject
+from chassis.postgres.database import Database
 from chassis.security import Identity, is_test_caller
+from chassis.security.data_keys import DataKeys
 from contracts.status import Status
 
 
 def visibility_of(identity: Identity) -> Visibility:
-    """A person sees what goes to them, an application what it sent, administrators all."""
+    """A user sees what was sent to them, an application what it sent, an administrator everything."""
     if identity.is_admin:
         return Visibility()
     return Visibility(user_id=UUID(identity.user_id)) if identity.kind == "user" else Visibility(caller=identity.caller)
@@ -38,17 +36,17 @@ class Reader:
         self._database = database
         self._keys = keys
 
-    async def story(self, notification_id: UUID, identity: Identity) -> NotificationStory:
+    async def detail(self, notification_id: UUID, identity: Identity) -> NotificationDetail:
         """Raises NotificationNotFound, ValueUnreadable."""
         row = await self._row(notification_id, identity)
-        return NotificationStory(**_fields(row, identity, self._keys), timeline=timeline(row, self._keys))
+        return NotificationDetail(**_fields(row, identity, self._keys), timeline=timeline(row, self._keys))
 
     async def was_sent_by(self, notification_id: UUID, identity: Identity) -> bool:
         """Raises NotificationNotFound."""
         row = await self._row(notification_id, identity)
         return bool(row.caller == identity.caller)
 
-    async def _row(self, notification_id: UUID, identity: Identity) -> Row[Any]:
+    async def _row(self, notification_id: UUID, identity: Identity) -> StoredNotification:
         async with self._database.begin() as connection:
             row = await reading.find(connection, notification_id, seen_by=visibility_of(identity))
         if row is None:
@@ -58,7 +56,7 @@ class Reader:
     async def page(
         self, wanted: ListFilter, identity: Identity, *, limit: int, page: int
     ) -> tuple[Sequence[NotificationView], Meta]:
-        """`meta.total` and what follows from it are counted up to 10,000; whether there is a next page is always true."""
+        """`meta.total` and the figures derived from it stop at 10,000; whether there is a next page is always exact."""
         offset = 0 if wanted.cursor else (page - 1) * limit
         async with self._database.begin() as connection:
             rows = await reading.page(connection, wanted, limit=limit + 1, offset=offset)
@@ -68,7 +66,7 @@ class Reader:
         return [NotificationView(**_fields(row, identity, self._keys)) for row in rows[:limit]], meta
 
     async def id_of(self, name: str, identity: Identity) -> UUID:
-        """The id that `name` means: itself, or the one notification that was made with this request_id, of those seen.
+        """The id that `name` means: itself, or the id of the one visible notification with this request_id.
 
         A request_id may look like an id. Raises NotificationNotFound, AmbiguousRequestId.
         """
@@ -84,11 +82,11 @@ class Reader:
 
 
 def page_meta(ids: Sequence[UUID], *, total: int, before: int, limit: int) -> Meta:
-    """Where a page stands: `ids` are its own, and one more where there is a next page. `before` stand before it."""
+    """The position of a page: `ids` are its ids, plus one if there is a next page. `before` rows come before it."""
     shown, rest = ids[:limit], ids[limit:]
     number = -(-before // limit) + 1
     meta = Meta.of(total, limit=limit, page=number)
-    if shown:  # what is here is known even where counting has stopped; a cursor may stand anywhere
+    if shown:  # the shown rows exist even if counting stopped before them; a cursor may be anywhere
         meta.total = max(total, before + len(ids))
         meta.total_pages = number - (before + len(shown) - meta.total) // limit
     meta.has_next, meta.next_cursor = bool(rest), str(shown[-1]) if rest else None
@@ -102,12 +100,12 @@ def _as_id(name: str) -> UUID | None:
         return None
 
 
-# What comes first of steps that have the same time; ends come last.
+# The order of steps with the same time; final statuses come last.
 _AT_ONCE = {status: place for place, status in enumerate(("accepted", "replayed", "queued", "retrying", "sent"))}
 
 
-def timeline(row: Row[Any], keys: DataKeys) -> list[TimelineEntry]:
-    """The story, oldest first: the row's own times, and what its history adds (retries, ends, earlier rounds)."""
+def timeline(row: StoredNotification, keys: DataKeys) -> list[TimelineEntry]:
+    """The timeline, oldest first: the row's own times, and the steps of its history (retries, ends, earlier rounds)."""
     steps = [TimelineEntry(status="accepted", at=row.created_at)]
     if row.queued_at:
         steps.append(TimelineEntry(status=Status.QUEUED, at=row.queued_at))
@@ -120,12 +118,12 @@ def timeline(row: Row[Any], keys: DataKeys) -> list[TimelineEntry]:
     return sorted(steps, key=lambda step: (step.at, _AT_ONCE.get(step.status, len(_AT_ONCE))))
 
 
-def _detail(row: Row[Any], keys: DataKeys) -> str | None:
+def _detail(row: StoredNotification, keys: DataKeys) -> str | None:
     return personal.read_detail(keys, row.id, row.detail, row.sealed_detail)
 
 
-def _fields(row: Row[Any], identity: Identity, keys: DataKeys) -> dict[str, Any]:
-    """`metadata` is its sender's: who receives does not see it."""
+def _fields(row: StoredNotification, identity: Identity, keys: DataKeys) -> dict[str, Any]:
+    """`metadata` is visible to the sender, not to the recipient."""
     hidden = is_recipient(identity) and row.caller != identity.caller
     return {
         "notification_id": row.id,

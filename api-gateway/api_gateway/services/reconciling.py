@@ -1,4 +1,4 @@
-"""The proof that nothing was lost: what was accepted against the rows, and the rows against the workers' ledgers."""
+"""The proof that no notification was lost, and the figures that alerts use."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,12 +8,14 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from api_gateway.repositories import totals
+from api_gateway.repositories import housekeeping
 from api_gateway.schemas.answers import ChannelTotals, LedgerCheck, Reconciliation
-from chassis.database import Database
-from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
-from contracts.lookups import LedgerTotals, first_id_of
+from api_gateway.services.metrics import ReadingMetrics
+from chassis.http.client import DependencyUnavailable, ServiceClient, data_of
+from chassis.http.envelope import Envelope
+from chassis.postgres.database import Database
+from contracts.ledger import LedgerTotals
+from contracts.messages import first_id_of
 from contracts.recipients import CHANNELS, Channel
 from contracts.status import Status
 
@@ -21,14 +23,14 @@ _TOTALS = TypeAdapter(Envelope[LedgerTotals])
 
 
 class Reconciler:
-    """`workers`: for each channel, whom to ask for its ledger. Any worker of a channel answers for all of them."""
+    """`workers`: the client of the ledger of each channel. Any worker of a channel answers for all of them."""
 
     def __init__(self, database: Database, workers: Mapping[Channel, ServiceClient]) -> None:
         self._database = database
         self._workers = workers
 
     async def reconcile(self, *, hours: int, recount: bool = False) -> Reconciliation:
-        """All that was accepted, and the ledgers' word on what came in the last `hours`."""
+        """The totals of all notifications, and the ledgers' totals for those accepted in the last `hours`."""
         channels = await self.count(recount=recount)
         since = datetime.now(UTC) - timedelta(hours=hours)
         for channel, check in zip(
@@ -42,20 +44,20 @@ class Reconciler:
         )
 
     async def count(self, *, recount: bool = False) -> dict[Channel, ChannelTotals]:
-        """What was accepted, and where it is, in one moment; with `recount` by reading every row, which takes a while."""
+        """Counts accepted notifications and their statuses in one snapshot. `recount` reads every row, which is slow."""
         async with self._database.snapshot() as connection:
-            accepted = await totals.accepted(connection)
-            rows = await (totals.recounted if recount else totals.counted)(connection)
+            accepted = await housekeeping.accepted(connection)
+            rows = await (housekeeping.recounted if recount else housekeeping.counted)(connection)
         return {channel: _totals(channel, accepted.get(channel, 0), rows) for channel in CHANNELS}
 
     async def check(self, channel: Channel, since: datetime) -> LedgerCheck | None:
-        """None: no worker of the channel answers, or its database is away.
+        """None: no worker of the channel answers, or its database is down.
 
-        The gateway's own rows are read first: each is called sent only after the ledger has said so.
+        The gateway's own rows are read first: a row becomes sent only after the ledger has recorded it.
         """
         first, last = first_id_of(since), first_id_of(datetime.now(UTC))
         async with self._database.begin() as connection:
-            ours, fingerprint = await totals.sent_between(connection, channel, first, last)
+            ours, fingerprint = await housekeeping.sent_between(connection, channel, first, last)
         try:
             theirs = await self._ask(channel, first, last)
         except DependencyUnavailable:
@@ -80,3 +82,51 @@ class Reconciler:
 def _totals(channel: Channel, accepted: int, rows: Mapping[tuple[str, str], Any]) -> ChannelTotals:
     by_status = {status: rows.get((channel, status), 0) for status in Status}
     return ChannelTotals(accepted=accepted, by_status=by_status, unaccounted=accepted - sum(by_status.values()))
+
+
+COMPARED = timedelta(hours=24)  # of the ledgers; found by an index. Without a bound it would compare the whole history
+
+
+class FigureWatcher:
+    """Three readings, each with a loop of its own: if counting everything takes too long, the ages are still current.
+
+    A reading that fails removes its figures before it raises. `window_seconds`: see `repositories.waiting.oldest`.
+    """
+
+    def __init__(
+        self, reconciler: Reconciler, database: Database, metrics: ReadingMetrics, *, window_seconds: float
+    ) -> None:
+        self._reconciler = reconciler
+        self._database = database
+        self._metrics = metrics
+        self._window_seconds = window_seconds
+
+    async def prove(self) -> int:
+        try:
+            channels = await self._reconciler.count()
+        except Exception:
+            self._metrics.unaccounted_unknown()
+            raise
+        self._metrics.unaccounted({channel: one.unaccounted for channel, one in channels.items()})
+        return 0
+
+    async def compare_ledgers(self) -> int:
+        """A channel whose workers do not answer gets no figure."""
+        since = datetime.now(UTC) - COMPARED
+        try:
+            checks = {channel: await self._reconciler.check(channel, since) for channel in CHANNELS}
+        except Exception:
+            self._metrics.unfounded_unknown()
+            raise
+        self._metrics.unfounded({channel: check.unfounded for channel, check in checks.items() if check is not None})
+        return 0
+
+    async def find_oldest(self) -> int:
+        try:
+            async with self._database.begin() as connection:
+                ages = await housekeeping.oldest(connection, window_seconds=self._window_seconds)
+        except Exception:
+            self._metrics.oldest_unknown()
+            raise
+        self._metrics.oldest(ages)
+        return 0

@@ -1,6 +1,7 @@
-"""The relay: takes rows that are due (a lease ran out, `send_at` came, a service was away) and finishes their story.
+"""The relay takes due rows (the lease ran out, `send_at` came, a service was down) and finishes them.
 
-Every gateway runs one. Rows are taken with SKIP LOCKED and leased on the database's clock, so that two never work on one.
+Every gateway runs one. Rows are taken with SKIP LOCKED and leased by the database's clock, so two relays never work on the
+same row.
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,9 @@ from api_gateway.services.outbox import Outbox, OutboxMessage, outbox_message
 from api_gateway.services.resolving import Resolution, Resolved, resolve
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError
-from chassis.http_client import DependencyUnavailable
-from contracts.reaching import Unreachable
+from chassis.http.client import DependencyUnavailable
 from contracts.status import Status
+from contracts.users import Unreachable
 
 log = structlog.get_logger()
 
@@ -38,14 +39,14 @@ class Ended:
 
 @dataclass(frozen=True, slots=True)
 class Reschedule:
-    """A due row whose look-ups could not be made."""
+    """A due row whose recipient or template could not be looked up."""
 
     leased: LeasedRound
 
 
 @dataclass(frozen=True, slots=True)
 class Unreadable:
-    """A due row that is encrypted with a key that is missing: it stays for who has the key. `leased` None: handed over."""
+    """A due row that is encrypted with a missing key: a process with the key will take it. `leased` None: handed over."""
 
     leased: LeasedRound | None
 
@@ -54,7 +55,7 @@ RelayDecision = DueRow | Ended | Reschedule | Unreadable
 
 
 class Relay:
-    """`run_once` does one group and says how many rows it took."""
+    """`run_once` processes one group and returns how many rows it took."""
 
     def __init__(
         self, directory: Directory, store: Store, outbox: Outbox, metrics: GatewayMetrics, *, retry_seconds: float
@@ -67,7 +68,7 @@ class Relay:
 
     async def run_once(self) -> int:
         if not self._outbox.can_publish:
-            return 0  # rows that could only be put back are left alone
+            return 0  # rows that could only be put back are not taken
         rows = await self._take()
         if not rows:
             return 0
@@ -89,7 +90,7 @@ class Relay:
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[RelayDecision]:
-        """What has expired ends here only when no worker can have it: else its ledger knows whether it was sent."""
+        """An expired row ends here only if no worker can have it; otherwise the worker's ledger knows if it was sent."""
         open_rows = [row for row in rows if row.recipient is None and not row.expired and not row.unreadable]
         unsent = {row.id for row in rows if not row.handed_over or (row.recipient is None and not row.unreadable)}
         found: dict[UUID, RelayDecision] = {
@@ -103,7 +104,7 @@ class Relay:
         return [found.get(row.id, row) for row in rows]
 
     async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Resolution]]:
-        """What is tried again goes with the template that is active now, not with one that was a few seconds ago."""
+        """A retried row uses the template that is active now, not one from this process's memory, seconds old."""
         again, first = [row for row in rows if row.replay], [row for row in rows if not row.replay]
         resolutions = [*await self._resolutions(again, fresh=True), *await self._resolutions(first)]
         return list(zip((*again, *first), resolutions, strict=True))
@@ -124,8 +125,8 @@ class Relay:
         async with self._store.database.begin() as connection:
             if resolved:
                 await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved], keys=keys)
-            settled = await outbox_rows.settle(connection, [_ending(end) for end in ended], keys=keys) if ended else []
-        self._metrics.moved_all((row.notification_type, row.status) for row in settled)
+            finished = await outbox_rows.finish(connection, [_ending(end) for end in ended], keys=keys) if ended else []
+        self._metrics.moved_all((row.notification_type, row.status) for row in finished)
         if later:
             await self._store.release(later, delay_seconds=self._retry_seconds)
         if unread:

@@ -1,4 +1,4 @@
-"""Status events from the workers, applied in groups, acknowledged after the commit."""
+"""Consumes the workers' status events, applies them in groups and acknowledges them after the commit."""
 
 from collections.abc import Sequence
 from uuid import uuid4
@@ -9,24 +9,24 @@ from pydantic import ValidationError
 from api_gateway.repositories.outbox import Round
 from api_gateway.repositories.progress import Moved
 from api_gateway.services.metrics import GatewayMetrics
-from api_gateway.services.queued_marks import QueuedMarks
+from api_gateway.services.outbox import QueuedMarks
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Consumer, Delivery, Publication
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
-from chassis.yielding import map_yielding
+from chassis.process.yielding import map_yielding
 from contracts.messages import StatusEvent, StatusEvents, read_events
 from contracts.status import Status
 from contracts.topology import FAILED_KEY, STATUS_QUEUE
 
 log = structlog.get_logger()
 
-TRIES = 3  # of an event alone, before it goes to failed.queue
+TRIES = 3  # of a single event, before it goes to failed.queue
 PREFETCH = 50  # messages of up to a hundred events
 
 
 class Reports:
-    """The consumer of `status.queue`; every gateway has one."""
+    """The consumer of `status.queue`; every gateway runs one."""
 
     def __init__(
         self,
@@ -51,13 +51,13 @@ class Reports:
             await self._consumer.close()
 
     async def _handle(self, delivery: Delivery) -> None:
-        """Raises when the database is down: the message goes back to the queue and comes again."""
+        """Raises if the database is down: then the message returns to the queue and is delivered again."""
         try:
             events, unread = read_events(delivery.body)
         except ValidationError:
             events, unread = [], 1
         for moved in await self._apply_what_can_be(events):
-            if moved is not None and moved.queued_at is not None:  # else its queued-mark will say it
+            if moved is not None and moved.queued_at is not None:  # otherwise its queued mark will report it
                 self._watermarks.consumed(moved.notification_type, moved.priority, moved.queued_at)
         if unread:
             log.warning("status.unreadable", message_id=delivery.message_id, events=unread)
@@ -66,7 +66,7 @@ class Reports:
             await delivery.ack()
 
     async def _apply_what_can_be(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
-        """One event that the database chokes on must not hold up its neighbours, nor everything behind it."""
+        """One event that the database rejects must not block the events next to it or behind it."""
         try:
             return await self.apply(events)
         except Unavailable:
@@ -86,12 +86,12 @@ class Reports:
         body = StatusEvents(events=(event,)).model_dump_json(exclude_none=True).encode()
         aside = Publication(routing_key=FAILED_KEY, body=body, message_id=str(uuid4()))
         for failure in await self._broker.publish_many([aside]):
-            if failure is not None:  # then the whole message comes again
+            if failure is not None:  # then the whole message is delivered again
                 raise failure
         return []
 
     async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
-        """For each event the notification, when the event moved it. Counts and logs the outcome, once a notification."""
+        """Returns for each event the notification that it moved, or None. Counts and logs each outcome once."""
         moves = await self._store.apply(events) if events else []
         await map_yielding(lambda pair: self._tell(*pair), [*zip(events, moves, strict=True)])
         return moves

@@ -1,4 +1,4 @@
-"""What a notification needs before it can be published: a recipient who wants it and a template it fills."""
+"""Resolves a notification before it is published: a recipient who accepts it, and a template that fits."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
@@ -7,18 +7,18 @@ from uuid import UUID
 from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound, UserNotFound
 from api_gateway.services.directory import Directory
 from chassis.errors import ServiceError, Unprocessable
-from chassis.http_client import DependencyUnavailable
+from chassis.http.client import DependencyUnavailable
+from chassis.process.yielding import map_yielding
 from chassis.security import application_of
-from chassis.yielding import map_yielding
-from contracts.languages import choose_language
-from contracts.lookups import ActiveTemplate, TemplateInfo, UserContact
+from contracts.fields import choose_language
 from contracts.messages import TemplateRef
-from contracts.reaching import Unreachable, reach
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
+from contracts.templates import ActiveTemplate, TemplateInfo
+from contracts.users import Unreachable, UserContact, reach
 
 
 class ResolutionInput(Protocol):
-    """What is to be sent: a request, or a row that was not resolved."""
+    """A notification to resolve: a request, or a row that is not resolved yet."""
 
     @property
     def notification_type(self) -> Channel: ...
@@ -53,7 +53,7 @@ class WrongChannel(Unprocessable):
 
 
 class AnothersContact(UserNotFound):
-    """Told as an unknown user is: of another application's contact a caller learns nothing."""
+    """Answered like an unknown user: a caller learns nothing about another application's contact."""
 
 
 Resolution = Resolved | Unreachable | ServiceError
@@ -67,12 +67,12 @@ async def resolve(
     fresh: bool = False,
     urgent: bool = False,
 ) -> list[Resolution]:
-    """For each what was found, or why it cannot be sent by its caller (`Identity.caller`).
+    """Returns for each item the recipient and template, or the reason why its caller (`Identity.caller`) cannot send it.
 
-    That is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
-    DependencyUnavailable: not known now. What speaks against sending is asked for again past this process's memory: the
-    device may have been registered, or the template mended, a moment ago. `fresh`: everything is. `urgent`: it waits for no
-    group of others.
+    The reason is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
+    DependencyUnavailable if it is not known now. Before an item is refused, it is looked up again, past this process's
+    memory: the device may have been registered, or the template fixed, a moment ago. `fresh`: all items bypass the memory.
+    `urgent`: the look-ups do not wait for a group of other look-ups.
     """
     asked = [*zip(wanted, callers, strict=True)]
     resolutions = await _looked_up(asked, directory, fresh=fresh, urgent=urgent)
@@ -82,7 +82,7 @@ async def resolve(
     if again:
         looked_up = await _looked_up([asked[place] for place in again], directory, fresh=True, urgent=urgent)
         for place, resolution in zip(again, looked_up, strict=True):
-            if not isinstance(resolution, DependencyUnavailable):  # then what was remembered stands
+            if not isinstance(resolution, DependencyUnavailable):  # otherwise the remembered result is kept
                 resolutions[place] = resolution
     return resolutions
 
@@ -108,9 +108,9 @@ async def _looked_up(
     return await map_yielding(lambda pair: _resolution(*pair, versions), [*zip(wanted, found, strict=True)])
 
 
-# What speaks against sending, by what this process remembers.
+# Reasons against sending that may come from this process's memory and are checked again.
 MAY_HAVE_CHANGED = Unreachable | Unprocessable | AnothersContact
-# What `resolve` may find wrong with a request, for the routes whose answer it is.
+# Errors that `resolve` may find in a request, for the OpenAPI answers of the routes that return them.
 CANNOT_BE_SENT = (UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel)
 
 
@@ -120,7 +120,7 @@ class _Found(NamedTuple):
 
 
 def _reachable(user: UserContact | ServiceError, caller: str) -> UserContact | ServiceError:
-    """A contact is its application's alone. Of people only administrators send to others, and they may to anybody."""
+    """A contact belongs to its application alone. Among users, only administrators may send to other users."""
     if isinstance(user, ServiceError) or user.application_id is None:
         return user
     application = application_of(caller)
@@ -141,7 +141,7 @@ def _found(
 
 
 def _other_version(wanted: ResolutionInput, found: _Found | ServiceError) -> TemplateRef | None:
-    """The version that has to be asked for, because it is named and not the active one."""
+    """The version to look up, if a version is named and it is not the active one."""
     if isinstance(found, ServiceError) or wanted.template_version in {None, found.active.version}:
         return None
     return TemplateRef(code=found.active.code, version=wanted.template_version, language=found.active.language)
@@ -172,7 +172,7 @@ def choose_template(active: ActiveTemplate, language: str | None) -> TemplateInf
 
 
 def check_fit(template: TemplateInfo, wanted: ResolutionInput) -> None:
-    """Names every variable that the channel lacks, not just the first."""
+    """Names every variable that the channel needs and the request lacks, not just the first."""
     serves = template.serves_email if wanted.notification_type == "email" else template.serves_push
     if not serves:
         problem = f"The template {template.code} is not for {wanted.notification_type}"
@@ -189,7 +189,7 @@ def check_fit(template: TemplateInfo, wanted: ResolutionInput) -> None:
 def _is_given(path: str, variables: Mapping[str, Any]) -> bool:
     value: Any = variables
     for step in path.split("."):
-        if isinstance(value, list):  # Liquid's own: a list is asked for an index, `first`, `last` or `size`
+        if isinstance(value, list):  # as in Liquid: a list accepts an index, `first`, `last` or `size`
             return True
         if not isinstance(value, Mapping) or value.get(step) is None:
             return False

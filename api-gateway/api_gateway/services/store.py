@@ -8,12 +8,12 @@ from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark
 from api_gateway.repositories.progress import Moved
-from chassis.batcher import Batcher, rounds
-from chassis.data_keys import DataKeys
-from chassis.database import Database
+from chassis.postgres.database import Database
+from chassis.process.batcher import Batcher, rounds
+from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent
 
-# Between two group commits: what callers wait for, what follows, and what has waited on purpose.
+# Pauses between two group commits: for accepts, for the writes that follow, and for marks, which wait on purpose.
 ACCEPT_SECONDS = 0.003
 FOLLOW_SECONDS = 0.05
 MARK_SECONDS = 0.25
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class Store:
-    """What the hot path writes. `process` names this process in leases and totals."""
+    """The writes of the hot path. `process` names this process in leases and totals."""
 
     def __init__(self, database: Database, keys: DataKeys, *, process: str, lease_seconds: float) -> None:
         self.database = database
@@ -40,22 +40,22 @@ class Store:
         )
 
     def accept(self, rows: Sequence[NewNotification], *, urgent: bool = False) -> Awaitable[list[Receipt]]:
-        """`urgent`: beside the groups of the others."""
+        """`urgent`: in a group of its own."""
         return self._accepts.submit(rows, urgent=urgent)
 
     def apply(self, events: Sequence[StatusEvent]) -> Awaitable[list[Moved | None]]:
-        """What each event moved; None: it changed nothing."""
+        """What each event moved; None: the event changed nothing."""
         return self._events.submit(events)
 
     async def first_answers(self, caller: str, request_ids: Sequence[str]) -> dict[str, Receipt]:
-        """request_id → the first answer, for those that the caller has used."""
+        """request_id → the first answer, for the request_ids that the caller has used."""
         async with self.database.autocommit() as connection:
             used = [(caller, request_id) for request_id in request_ids]
             found = await accepting.find_keys(connection, used, keys=self.keys)
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
     def mark_queued(self, marks: Sequence[QueuedMark]) -> Awaitable[list[str]]:
-        """The channels of those that were not known to be queued."""
+        """The channels of the rows that were not yet known to be queued."""
         return self._queued.submit(marks)
 
     async def release(self, leased: Sequence[LeasedRound], *, delay_seconds: float) -> None:
@@ -87,7 +87,7 @@ class Store:
         return _split(channels, groups)
 
     async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[Moved | None]]:
-        """In rounds: an UPDATE changes a row once, so two events of one notification go one after the other."""
+        """In rounds: an UPDATE changes a row once, so two events of one notification are applied one after the other."""
         events = [event for group in groups for event in group]
         moves: list[Moved | None] = [None] * len(events)
         async with self.database.autocommit() as connection:
@@ -100,6 +100,6 @@ class Store:
 
 
 def _split(results: Iterable[Result], groups: Sequence[Sequence[object]]) -> list[list[Result]]:
-    """As many results for each group as it has items."""
+    """Splits the results: as many for each group as the group has items."""
     rest = iter(results)
     return [list(islice(rest, len(group))) for group in groups]

@@ -7,16 +7,17 @@ from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox
 from api_gateway.services.resolving import Resolved, check_fit, choose_template
 from api_gateway.services.store import Store
-from chassis.correlation import correlation_id
 from chassis.errors import ServiceError
 from chassis.json_values import JsonObject
-from chassis.tracing import trace_context
+from chassis.observability.correlation import correlation_id
+from chassis.observability.tracing import trace_context
 from contracts.system_mails import SYSTEM_CALLER, SystemMail
 from contracts.topology import URGENT
 
 
 class SystemMails:
-    """Who sends one keeps it until it was accepted: so what cannot be looked up now is refused here, not deferred."""
+    """The sending service keeps a mail until it is accepted. So a mail that cannot be looked up now is refused, not
+    deferred."""
 
     def __init__(self, directory: Directory, store: Store, outbox: Outbox) -> None:
         self._directory = directory

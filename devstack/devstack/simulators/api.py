@@ -1,27 +1,109 @@
-"""The inbox as JSON, for tests and scripts: what arrived, and the switches for faults."""
+"""The shapes of the inbox's JSON."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from heapq import merge
 from itertools import islice
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, HTTPException, Query
+from pydantic import BaseModel, ConfigDict
 
-from devstack.simulators.api_models import (
-    Arrival,
-    Arrivals,
-    Detail,
-    FaultSwitches,
-    Messages,
-    Totals,
-    detail_of,
-    summary_of,
-)
-from devstack.simulators.faults import Faults
+from devstack.simulators.magic import Fault, Faults
 from devstack.simulators.messages import Received, ReceivedEmail, ReceivedPush
 from devstack.simulators.pages.layout import Kind
-from devstack.simulators.shelf import Shelf
-from devstack.simulators.store import Inbox
+from devstack.simulators.store import Inbox, Shelf
+
+
+class EmailSummary(BaseModel):
+    kind: Literal["email"] = "email"
+    id: int
+    received_at: datetime
+    envelope_from: str
+    recipient: str
+    message_id: str
+    subject: str
+
+
+class EmailDetail(EmailSummary):
+    from_header: str
+    to_header: str
+    headers: list[tuple[str, str]]
+    html: str
+    text: str
+    source: str
+    size: int
+
+
+class PushSummary(BaseModel):
+    kind: Literal["push"] = "push"
+    id: int
+    received_at: datetime
+    recipient: str
+    title: str
+    correlation_id: str
+    request_id: str
+
+
+class PushDetail(PushSummary):
+    body: str
+    image: str
+    link: str
+    data: dict[str, str]
+    raw: str
+
+
+Summary = EmailSummary | PushSummary
+Detail = EmailDetail | PushDetail
+
+
+class Messages(BaseModel):
+    total: int
+    messages: list[Summary]
+
+
+class Totals(BaseModel):
+    """Since the last clear."""
+
+    taken: int
+    refused: int
+
+
+class Arrival(BaseModel):
+    """`key` is equal for every copy of one notification: the Message-ID, or what a push carries for it."""
+
+    id: int
+    received_at: datetime
+    recipient: str
+    key: str
+
+
+class Arrivals(Totals):
+    arrivals: list[Arrival]
+
+
+class FaultSwitches(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    smtp: Fault | None = None
+    fcm: Fault | None = None
+
+
+def summary_of(message: Received) -> Summary:
+    match message:
+        case ReceivedEmail():
+            return EmailSummary.model_validate(message, from_attributes=True)
+        case ReceivedPush():
+            return PushSummary.model_validate(message, from_attributes=True)
+
+
+def detail_of(message: Received) -> Detail:
+    match message:
+        case ReceivedEmail():
+            return EmailDetail.model_validate(message, from_attributes=True)
+        case ReceivedPush():
+            return PushDetail.model_validate(message, from_attributes=True)
+
 
 Limit = Annotated[int, Query(ge=1, le=1000)]
 

@@ -9,13 +9,10 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from devstack.simulators import fcm_errors
-from devstack.simulators.faults import Faults
-from devstack.simulators.fcm_errors import FcmRefusal
-from devstack.simulators.fcm_message import PushMessage, read_message
-from devstack.simulators.magic import BreakOff, RefuseToken, Stall, push_magic
-from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, AccessTokens, InvalidGrant, check_assertion
-from devstack.simulators.service_account import ServiceAccount
+from devstack.simulators import fcm_messages
+from devstack.simulators.fcm_messages import FcmRefusal, PushMessage, read_message
+from devstack.simulators.magic import BreakOff, Faults, RefuseToken, Stall, push_magic
+from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, AccessTokens, InvalidGrant, ServiceAccount, check_assertion
 from devstack.simulators.store import Inbox
 
 
@@ -35,7 +32,7 @@ class FcmSimulator:
 
     async def _grant(self, request: Request) -> Response:
         if self.faults.fcm == "down":
-            return fcm_errors.UNAVAILABLE.response()
+            return fcm_messages.UNAVAILABLE.response()
         form = parse_qs((await request.body()).decode("utf-8", "replace"))
         if form.get("grant_type") != [GRANT_TYPE]:
             return _oauth_error("unsupported_grant_type", f"grant_type must be {GRANT_TYPE}")
@@ -62,11 +59,11 @@ class FcmSimulator:
 
     def _admit(self, request: Request, project: str) -> None:
         if self.faults.fcm == "down":
-            raise FcmRefusal(fcm_errors.UNAVAILABLE)
+            raise FcmRefusal(fcm_messages.UNAVAILABLE)
         if not self.tokens.good(request.headers.get("authorization", "")):
-            raise FcmRefusal(fcm_errors.UNAUTHENTICATED)
+            raise FcmRefusal(fcm_messages.UNAUTHENTICATED)
         if project != self._account.project_id:
-            raise FcmRefusal(fcm_errors.WRONG_PROJECT)
+            raise FcmRefusal(fcm_messages.WRONG_PROJECT)
 
     async def _misbehave(self, token: str) -> None:
         match push_magic(token):

@@ -1,15 +1,36 @@
-"""Recipients that make a provider misbehave. The two tables are the rules, and what the inbox page shows of them.
+"""Switches for a whole provider, thrown by a test or through `PUT /api/faults`."""
 
-An e-mail's local part may carry a number where the table says N, and a tag: `defer-3+anything@example.com`.
-A push token only has to begin with the word: `quota-2-anything`.
-"""
-
+import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
-from devstack.simulators import fcm_errors
-from devstack.simulators.fcm_errors import FcmError
+from devstack.simulators import fcm_messages
+from devstack.simulators.fcm_messages import FcmError
+
+Fault = Literal["down", "stall"]
+Provider = Literal["smtp", "fcm"]
+
+
+@dataclass
+class Faults:
+    """`down`: turned away at the door. `stall`: messages are taken, answers wait until the switch is thrown back."""
+
+    smtp: Fault | None = None
+    fcm: Fault | None = None
+
+    async def stalled(self, provider: Provider) -> None:
+        """Returns at once, or when that provider no longer stalls."""
+        # A plain field that anybody may set needs no event; an answer that is 20 ms late still is a late answer.
+        while getattr(self, provider) == "stall":  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+
+
+# Recipients that make a provider misbehave. The two tables are the rules, and what the inbox page shows of them.
+#
+# An e-mail's local part may carry a number where the table says N, and a tag: `defer-3+anything@example.com`.
+# A push token only has to begin with the word: `quota-2-anything`.
 
 
 @dataclass(frozen=True)
@@ -136,14 +157,14 @@ def _email_rule(word: str, number: int) -> EmailMagic | None:
 
 def _push_rule(word: str, number: int) -> PushMagic | None:
     rules: Mapping[str, PushMagic] = {
-        "unregistered": RefuseToken(fcm_errors.UNREGISTERED),
-        "invalid-token": RefuseToken(fcm_errors.INVALID_TOKEN),
-        "sender-mismatch": RefuseToken(fcm_errors.SENDER_ID_MISMATCH),
-        "quota": RefuseToken(fcm_errors.QUOTA_EXCEEDED, times=number),
-        "unavailable": RefuseToken(fcm_errors.UNAVAILABLE, times=number),
-        "dying": RefuseToken(fcm_errors.UNAVAILABLE, times=number, then=fcm_errors.UNREGISTERED),
-        "late-unregistered": RefuseToken(fcm_errors.UNREGISTERED, seconds=number),
-        "third-party": RefuseToken(fcm_errors.THIRD_PARTY_AUTH_ERROR, times=number),
+        "unregistered": RefuseToken(fcm_messages.UNREGISTERED),
+        "invalid-token": RefuseToken(fcm_messages.INVALID_TOKEN),
+        "sender-mismatch": RefuseToken(fcm_messages.SENDER_ID_MISMATCH),
+        "quota": RefuseToken(fcm_messages.QUOTA_EXCEEDED, times=number),
+        "unavailable": RefuseToken(fcm_messages.UNAVAILABLE, times=number),
+        "dying": RefuseToken(fcm_messages.UNAVAILABLE, times=number, then=fcm_messages.UNREGISTERED),
+        "late-unregistered": RefuseToken(fcm_messages.UNREGISTERED, seconds=number),
+        "third-party": RefuseToken(fcm_messages.THIRD_PARTY_AUTH_ERROR, times=number),
         "drop": BreakOff(number),
         "stall": Stall(number),
     }

@@ -6,12 +6,12 @@ from typing import NoReturn
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
-from devstack.simulators import mime
-from devstack.simulators.faults import Faults
+from devstack.simulators import messages
 from devstack.simulators.magic import (
     Defer,
     Drop,
     EmailMagic,
+    Faults,
     RefuseData,
     RefuseEveryOther,
     RefuseFirst,
@@ -86,7 +86,7 @@ class SmtpHandler:
     def _count_attempt(self, magic: EmailMagic | None, recipient: str, content: bytes) -> int:
         if magic is None:  # nobody asks, and it would be remembered for every message
             return 1
-        key = (recipient, mime.message_id(content))
+        key = (recipient, messages.message_id(content))
         self._attempts[key] += 1
         return self._attempts[key]
 

@@ -1,11 +1,158 @@
-"""The inbox: every message that the simulated providers took."""
+"""The messages of one kind: the latest in memory, a count of all, and a way to wait for the next."""
 
+import asyncio
+import json
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Generic, TypeVar
 
-from devstack.simulators.journal import Journal, Totals
+from chassis.http.envelope import counted
 from devstack.simulators.messages import Received, ReceivedEmail, ReceivedPush
-from devstack.simulators.shelf import Shelf
+
+M = TypeVar("M", ReceivedEmail, ReceivedPush)
+
+
+class Shelf(Generic[M]):
+    """Keeps the newest `keep` messages. `total` counts all that were taken, `refused` the attempts turned away."""
+
+    def __init__(self, keep: int) -> None:
+        self.total = 0
+        self.refused = 0
+        self._keep = keep
+        self._kept: OrderedDict[int, M] = OrderedDict()
+        self._arrival = asyncio.Event()
+
+    def put(self, message: M) -> None:
+        self.total += 1
+        self._kept[message.id] = message
+        if len(self._kept) > self._keep:
+            self._kept.popitem(last=False)
+        self._arrival.set()
+
+    def get(self, message_id: int) -> M | None:
+        return self._kept.get(message_id)
+
+    def clear(self) -> None:
+        self._kept.clear()
+        self.total = self.refused = 0
+
+    def __len__(self) -> int:
+        return len(self._kept)
+
+    def __iter__(self) -> Iterator[M]:
+        """The kept ones, oldest first."""
+        return iter(self._kept.values())
+
+    def newest_first(self) -> Iterator[M]:
+        return reversed(self._kept.values())
+
+    def after(self, message_id: int) -> list[M]:
+        """The kept ones that came after that one, oldest first; costs what it returns, not what is kept."""
+        newer: list[M] = []
+        for message in self.newest_first():
+            if message.id <= message_id:
+                break
+            newer.append(message)
+        return newer[::-1]
+
+    async def wait_for(
+        self, count: int = 1, *, matching: Callable[[M], bool] = lambda _: True, within: float = 10
+    ) -> list[M]:
+        """At least `count` messages that match, oldest first, those already here included; else TimeoutError."""
+        found: list[M] = []
+        seen = 0
+        try:
+            async with asyncio.timeout(within):
+                while True:
+                    newer = self.after(seen)
+                    seen = newer[-1].id if newer else seen
+                    found += filter(matching, newer)
+                    if len(found) >= count:
+                        return found
+                    self._arrival.clear()
+                    await self._arrival.wait()
+        except TimeoutError:
+            raise TimeoutError(
+                f"{len(found)} of {counted(count, 'message')} after {within} s, {self.total} in all"
+            ) from None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What the kept messages no longer tell. Written after them: it overrides what was counted while reading so far."""
+
+    last_id: int
+    emails: int
+    pushes: int
+
+
+class Journal:
+    def __init__(self, path: Path) -> None:
+        self.lines = 0
+        self.torn = False
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)  # it holds what was written to people
+        self._file = path.open("ab", buffering=0)
+
+    def read(self) -> Iterator[Received | Totals]:
+        """What was written, oldest first. A line that a crash cut short is skipped and remembered in `torn`."""
+        with self._path.open("rb") as lines:
+            for line in lines:
+                self.lines += 1
+                entry = _decode(line)
+                if entry is None:
+                    self.torn = True
+                else:
+                    yield entry
+
+    def append(self, message: Received) -> None:
+        self._file.write(_encode(message))
+        self.lines += 1
+
+    def rewrite(self, messages: Iterable[Received], totals: Totals) -> None:
+        """Replaces the file in one step: a crash leaves the old one or the new one."""
+        draft = self._path.with_name(self._path.name + ".new")
+        draft.touch(mode=0o600)
+        with draft.open("wb") as file:
+            self.lines = sum(1 for entry in (*messages, totals) if file.write(_encode(entry)))
+        draft.replace(self._path)
+        self._file.close()
+        self._file = self._path.open("ab", buffering=0)
+        self.torn = False
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _encode(entry: Received | Totals) -> bytes:
+    line: list[int | str]
+    match entry:
+        case ReceivedEmail(id, at, envelope_from, recipient, raw):
+            # Latin-1 maps every byte to one character and back, whatever encoding the mail claims.
+            line = ["email", id, at.isoformat(), envelope_from, recipient, raw.decode("latin-1")]
+        case ReceivedPush(id, at, token, message, correlation_id, request_id):
+            line = ["push", id, at.isoformat(), token, message, correlation_id, request_id]
+        case Totals(last_id, emails, pushes):
+            line = ["totals", last_id, emails, pushes]
+    return json.dumps(line).encode() + b"\n"
+
+
+def _decode(line: bytes) -> Received | Totals | None:
+    try:
+        match json.loads(line):
+            case ["email", int(id), str(at), str(envelope_from), str(recipient), str(raw)]:
+                return ReceivedEmail(id, datetime.fromisoformat(at), envelope_from, recipient, raw.encode("latin-1"))
+            case ["push", int(id), str(at), str(token), str(message), str(correlation_id), str(request_id)]:
+                return ReceivedPush(id, datetime.fromisoformat(at), token, message, correlation_id, request_id)
+            case ["totals", int(last_id), int(emails), int(pushes)]:
+                return Totals(last_id, emails, pushes)
+    except ValueError:
+        return None
+    return None
 
 
 class Inbox:

@@ -8,9 +8,8 @@ from fastapi.responses import HTMLResponse
 from devstack.simulators.messages import ReceivedEmail
 from devstack.simulators.pages.email import FRAME_POLICY, View, render_email
 from devstack.simulators.pages.layout import Kind, Page, render
-from devstack.simulators.pages.listing import Listing, render_listing
+from devstack.simulators.pages.listing import Listing, render_listing, render_welcome
 from devstack.simulators.pages.push import render_push
-from devstack.simulators.pages.welcome import render_welcome
 from devstack.simulators.store import Inbox
 
 # Everything comes from this server, except the pictures of a message.

@@ -6,13 +6,12 @@ import httpx2
 import pytest
 from jose import jwt
 
-from devstack.simulators.faults import Faults
 from devstack.simulators.fcm import FcmSimulator
-from devstack.simulators.oauth import GRANT_TYPE, SCOPE
-from devstack.simulators.service_account import ServiceAccount, make_service_account
+from devstack.simulators.magic import Faults
+from devstack.simulators.oauth import GRANT_TYPE, SCOPE, ServiceAccount, make_service_account
+from devstack.simulators.run import create_simulator_app
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
-from devstack.simulators.web import create_simulator_app
 
 BASE_URL = "http://simulator.test"
 

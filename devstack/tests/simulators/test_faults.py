@@ -3,7 +3,7 @@ import asyncio
 import aiosmtplib
 import pytest
 
-from devstack.simulators.service_account import PROJECT_ID
+from devstack.simulators.oauth import PROJECT_ID
 
 MESSAGE = b"Message-ID: <1@example.com>\r\n\r\nHello\r\n"
 SEND = f"/v1/projects/{PROJECT_ID}/messages:send"

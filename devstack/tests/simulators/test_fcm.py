@@ -3,7 +3,7 @@ import json
 
 import pytest
 
-from devstack.simulators.service_account import PROJECT_ID
+from devstack.simulators.oauth import PROJECT_ID
 
 SEND = f"/v1/projects/{PROJECT_ID}/messages:send"
 FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"

@@ -5,8 +5,7 @@ from base64 import urlsafe_b64encode
 
 import pytest
 
-from devstack.simulators.oauth import GRANT_TYPE
-from devstack.simulators.service_account import make_service_account, write_service_account
+from devstack.simulators.oauth import GRANT_TYPE, make_service_account, write_service_account
 
 BASE_URL = "http://simulator.test"
 

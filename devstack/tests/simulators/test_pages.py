@@ -3,8 +3,8 @@ import re
 
 import pytest
 
+from devstack.simulators.pages.layout import markup
 from devstack.simulators.pages.listing import PAGE_SIZE
-from devstack.simulators.pages.markup import markup
 
 ATTACK = "<script>alert(1)</script>"
 MAIL = (

@@ -5,8 +5,8 @@ import time
 import httpx2
 import pytest
 
+from devstack.simulators.oauth import PROJECT_ID
 from devstack.simulators.run import SimulatorOptions, running_simulators
-from devstack.simulators.service_account import PROJECT_ID
 
 
 async def test_ending_does_not_wait_for_a_stalled_answer(tmp_path, grant, account):

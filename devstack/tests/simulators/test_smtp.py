@@ -3,7 +3,7 @@ import asyncio
 import aiosmtplib
 import pytest
 
-from devstack.simulators.smtp_session import SIZE_LIMIT
+from devstack.simulators.smtp import SIZE_LIMIT
 
 MESSAGE = b"From: a@example.com\r\nTo: b@example.com\r\nMessage-ID: <1@example.com>\r\nSubject: Hi\r\n\r\nHello\r\n"
 

@@ -18,4 +18,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    op.drop_column("email_deliveries", "sealed_detail")  # decrypt first: see docs/encryption.md
+    op.drop_column("email_deliveries", "sealed_detail")  # decrypt first: see docs/operations/encryption.md

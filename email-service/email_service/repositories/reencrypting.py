@@ -5,9 +5,9 @@ from typing import Any
 
 from sqlalchemy import text
 
-from chassis.data_keys import DataKeys
-from chassis.reencrypting import VERSION, PersonalTable
-from chassis.rowsets import records
+from chassis.postgres.autocommit import records
+from chassis.security.data_keys import DataKeys
+from chassis.server.reencrypting import VERSION, PersonalTable
 from delivery.ledger import personal_deliveries
 from email_service.repositories.suppressions import MASKED
 

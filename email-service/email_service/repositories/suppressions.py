@@ -8,7 +8,7 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.data_keys import DataKeys
+from chassis.security.data_keys import DataKeys
 from email_service.models import EmailSuppression
 
 MASKED = "email_suppressions.masked"

@@ -5,10 +5,10 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request
 from starlette.responses import Response
 
-from chassis.envelope import answer
 from chassis.errors import NotFound
+from chassis.http.envelope import answer
 from chassis.security import calling_service
-from contracts.lookups import API_GATEWAY
+from contracts.services import API_GATEWAY
 from email_service.suppression import SuppressionList
 
 router = APIRouter(
@@ -28,7 +28,7 @@ async def find(fingerprint: Fingerprint, request: Request) -> Response:
 
 
 @router.delete("/{fingerprint}")
-async def pardon(fingerprint: Fingerprint, request: Request) -> Response:
+async def remove_suppression(fingerprint: Fingerprint, request: Request) -> Response:
     """Mail is sent there again, from other workers within seconds."""
     if not await _list_of(request).remove(fingerprint):
         raise NotFound

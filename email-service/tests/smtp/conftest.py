@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import pytest
 
 from delivery.outcomes import Outcome
-from email_service.senders.smtp import SmtpSender
-from email_service.senders.smtp_connector import SmtpConnector
-from email_service.senders.smtp_phases import NoConnection, SmtpEnvelope
-from email_service.senders.smtp_pool import SmtpPool
+from email_service.senders.smtp.connector import SmtpConnector
+from email_service.senders.smtp.dialogue import NoConnection, SmtpEnvelope
+from email_service.senders.smtp.pool import SmtpPool
+from email_service.senders.smtp.sender import SmtpSender
 from email_service.settings import EmailSettings
 
 HANG_UP = ""

@@ -5,18 +5,17 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.database import Database
+from chassis.postgres.database import Database
 from chassis.security import Sender
 from contracts.addresses import parse_mailbox
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Permanent, RetryLater, Sent
-from email_service.addresses import fingerprint
 from email_service.channel import EmailChannel
-from email_service.message import MessageBuilder
-from email_service.senders.smtp import SmtpSender
-from email_service.suppression import SuppressionList
+from email_service.mime import MessageBuilder
+from email_service.senders.smtp.sender import SmtpSender
+from email_service.suppression import SuppressionList, fingerprint
 from templating import RenderedEmail
 
 SENDER = parse_mailbox("sender@example.org")
@@ -110,8 +109,8 @@ async def test_an_applications_address_that_is_turned_away_is_not_held_against_o
 async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):
     """The notification has failed all the same; raising would bring its message back for nothing."""
     [target] = channel.targets(ADA)
-    await channel.settle(notification(), target, Permanent("bounced", dead_recipient=True))
-    await channel.settle(notification(), target, RetryLater("deferred"))
+    await channel.record_outcome(notification(), target, Permanent("bounced", dead_recipient=True))
+    await channel.record_outcome(notification(), target, RetryLater("deferred"))
 
 
 async def test_a_connection_that_was_not_needed_serves_the_next(channel, server):

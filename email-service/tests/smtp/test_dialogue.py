@@ -7,7 +7,7 @@ import aiosmtplib
 import pytest
 
 from delivery.outcomes import Permanent, Sent
-from email_service.senders.smtp_dialogue import Dialogue
+from email_service.senders.smtp.dialogue import Dialogue
 
 TRANSACTION = [b"MAIL", b"RCPT", b"DATA"]
 EHLO = b"250-here\r\n250 PIPELINING\r\n"
@@ -86,13 +86,13 @@ async def test_replies_come_in_any_pieces(raw, dialogue):
         raw.say(piece)
     replies = [await first, await dialogue.reply(5), await dialogue.reply(5)]
     assert [tuple(reply) for reply in replies] == [(250, "first\nsecond"), (250, ""), (451, "4.3.0\nlater")]
-    assert dialogue.settled
+    assert dialogue.in_sync
 
 
 async def test_a_notice_between_commands_ends_the_connection(raw, dialogue, until):
     raw.say(b"421 4.4.2 idle too long\r\n")
     await until(lambda: not dialogue.connected)
-    assert dialogue.settled
+    assert dialogue.in_sync
 
 
 async def test_what_comes_after_the_last_reply_is_no_reply(raw, dialogue, until):
@@ -123,4 +123,4 @@ async def test_a_reply_that_does_not_come_is_not_waited_for_for_ever(raw, dialog
     dialogue.say(b"ONE")
     with pytest.raises(TimeoutError):
         await dialogue.reply(0.05)
-    assert not dialogue.settled
+    assert not dialogue.in_sync

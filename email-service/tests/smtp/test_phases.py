@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.outcomes import AccountRefused, Ambiguous, Permanent, ProviderDown, RetryLater, Sent
-from email_service.senders.smtp_phases import Lost, Phase
+from email_service.senders.smtp.dialogue import Lost, Phase
 
 HANG_UP, SILENCE = "", None
 NOT_SENT = (ProviderDown, RetryLater)

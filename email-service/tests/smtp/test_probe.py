@@ -2,10 +2,9 @@
 
 import pytest
 
-from chassis.breaker import BreakerPolicy, CircuitBreaker
-from email_service.senders.smtp_connector import SmtpConnector
-from email_service.senders.smtp_phases import NoConnection
-from email_service.senders.smtp_probe import Resting, SmtpProbe
+from chassis.process.breaker import BreakerPolicy, CircuitBreaker
+from email_service.senders.smtp.connector import ProviderPaused, SmtpConnector, SmtpProbe
+from email_service.senders.smtp.dialogue import NoConnection
 from email_service.settings import EmailSettings
 
 
@@ -35,6 +34,6 @@ async def test_a_server_that_does_not_is_down_and_asked_once_in_a_while_too(serv
 async def test_while_the_breaker_is_open_the_server_is_left_alone(server):
     breaker = CircuitBreaker("smtp", policy=BreakerPolicy(minimum_calls=1))
     breaker.allow().failure()
-    with pytest.raises(Resting):
+    with pytest.raises(ProviderPaused):
         await probe(server.port, breaker).check()
     assert server.connections == 0

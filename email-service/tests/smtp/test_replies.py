@@ -5,8 +5,8 @@ import time
 import pytest
 
 from delivery.outcomes import AccountRefused, Defect, Permanent, ProviderDown, RetryLater
-from email_service.senders.smtp_phases import Phase, Refused
-from email_service.senders.smtp_replies import enhanced_code, outcome_of, pause_asked_for, wording
+from email_service.senders.smtp.dialogue import Phase, Refused
+from email_service.senders.smtp.replies import enhanced_code, outcome_of, pause_asked_for, wording
 
 MAIL, RCPT, DATA, DOT = Phase.MAIL, Phase.RCPT, Phase.DATA, Phase.DOT
 ANY = [MAIL, RCPT, DATA, DOT]

@@ -17,10 +17,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from pydantic import ValidationError
 
-from chassis.service_keys import ServiceKey
+from chassis.security.service_keys import ServiceKey
 from delivery.outcomes import AccountRefused, ProviderDown
-from email_service.senders.smtp_connector import SmtpConnector
-from email_service.senders.smtp_phases import NoConnection
+from email_service.senders.smtp.connector import SmtpConnector
+from email_service.senders.smtp.dialogue import NoConnection
 from email_service.settings import EmailSettings
 
 KEY = ServiceKey("email-service", token_urlsafe(32))

@@ -14,11 +14,10 @@ from chassis.broker import MemoryBroker, Publication
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
 from contracts.recipients import EmailRecipient
 from contracts.topology import TOPOLOGY, routing_key_of
-from devstack.simulators.faults import Faults
+from devstack.simulators.magic import Faults
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
-from email_service.migrating import ALEMBIC
-from email_service.settings import EmailSettings
+from email_service.settings import ALEMBIC, EmailSettings
 from email_service.worker import create_app
 from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
@@ -134,7 +133,7 @@ def _message(user_id: UUID, **others: object) -> NotificationMessage:
     given = {
         "notification_id": identity,
         "request_id": "r-1",
-        "correlation_id": f"story-{identity}",
+        "correlation_id": f"correlation-{identity}",
         "notification_type": "email",
         "user_id": user_id,
         "template": TemplateRef(code="welcome", version=1, language="en"),

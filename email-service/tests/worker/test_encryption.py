@@ -9,8 +9,8 @@ from uuid import uuid4
 import pytest
 from pydantic import SecretStr
 
-from email_service.addresses import fingerprint, masked
-from tests.dumping import dump
+from email_service.suppression import fingerprint, masked
+from testkit.dumping import dump
 
 SECRET = f"geheim-{uuid4().hex}"
 OLD, NEW = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("old", "new"))

@@ -7,11 +7,11 @@ import pytest
 
 from chassis.broker import BrokerUnavailable
 from chassis.security import ServiceTokens
-from chassis.service_keys import development_key
-from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE
+from chassis.security.service_keys import development_key
+from contracts.services import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE
 from contracts.topology import queues_of
-from email_service.addresses import fingerprint
-from tests.hostile import Operation, operations_of, withstand
+from email_service.suppression import fingerprint
+from testkit.hostile import Operation, operations_of, withstand
 
 
 async def test_it_starts_while_everything_it_needs_is_down(world, redis):

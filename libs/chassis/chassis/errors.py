@@ -1,13 +1,13 @@
-"""The errors a service answers with: each carries its status, its stable code and a message for people.
+"""The errors that a service answers with. Each has a status, a stable code and a message for people.
 
-`chassis.envelope` renders them, in one place. Raise a subclass; give another message where the class's own is too general.
+`chassis.http.envelope` renders them. Raise a subclass. Pass a message if the message of the class is too general.
 """
 
 from collections.abc import Mapping
 
 
 class ServiceError(Exception):
-    """Something the caller is told about. `code` is for programs and never changes, `message` is for people."""
+    """An error that the caller sees. `code` is for programs and never changes; `message` is for people."""
 
     status: int = 500
     code: str = "internal_error"
@@ -60,7 +60,7 @@ class PayloadTooLarge(ServiceError):
 
 
 class Unprocessable(ServiceError):
-    """Its data always names fields: those that are given, else the class's own `field`."""
+    """A 422. Its data always names fields: the given ones, otherwise the `field` of the class."""
 
     status, code, message = 422, "validation_error", "The request has fields that are not valid"
     field: str = "body"
@@ -76,7 +76,7 @@ class TooManyRequests(ServiceError):
 
 
 class Unavailable(ServiceError):
-    """A part we need is away for now. `retry_after` is in seconds."""
+    """A component that the request needs is down. `retry_after` is in seconds."""
 
     status, code, message = 503, "unavailable", "A part this needs is not available right now; try again"
 
@@ -85,13 +85,13 @@ class Unavailable(ServiceError):
 
 
 class DependencyUnavailable(Unavailable):
-    """The other service did not answer, answered 5xx or what we do not understand, or its breaker is open."""
+    """The other service did not answer, answered 5xx or an unexpected body, or its breaker is open."""
 
     code, message = "dependency_unavailable", "A service this needs is not available right now; try again"
 
 
 class MethodNotAllowed(ServiceError):
-    """`allowed` are the methods that the path has."""
+    """`allowed` lists the methods of the path."""
 
     status, code, message = 405, "method_not_allowed", "This path has no such method"
 
@@ -100,5 +100,5 @@ class MethodNotAllowed(ServiceError):
 
 
 def field_error(field: str, message: str) -> Unprocessable:
-    """A 422 about one field, in the same shape as a validation error's list."""
+    """A 422 about one field, in the same form as a list of validation errors."""
     return Unprocessable(data={"errors": [{"field": field, "message": message}]})

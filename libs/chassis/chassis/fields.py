@@ -1,8 +1,4 @@
-"""The kinds of field that requests of every service are made of: text that can be kept, and times within sense.
-
-What PostgreSQL and JSON cannot keep is refused where it comes in, as a 422 that names the field. `plain_message` is how
-a problem of pydantic's is told.
-"""
+"""Field types that several services share, and the check for text that a database can store."""
 
 import re
 from collections.abc import Callable
@@ -19,7 +15,12 @@ from pydantic import (
     WrapValidator,
 )
 
-# What a caller may state. Beyond, nothing here has a meaning, and arithmetic (other offsets, a day before) may overflow.
+# The kinds of fields in the requests of every service: text that can be stored, and times within a sensible range.
+#
+# Text that PostgreSQL or JSON cannot store is refused in the request, as a 422 that names the field. `plain_message` turns
+# pydantic's messages into ours.
+
+# The range of times in requests. Times beyond it have no meaning here, and arithmetic (offsets, a day before) may overflow.
 EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 LATEST = datetime(2100, 1, 1, tzinfo=UTC)
 
@@ -31,14 +32,14 @@ _UNESCAPED_PLUS = re.compile(rf"({_LOCAL.pattern}) (\d\d:?\d\d)", re.ASCII)
 _PROSE = (
     (re.compile(r"^(?:Value error|Assertion failed), "), ""),
     (re.compile(r"a valid dictionary( or .*)?$"), "an object"),
-    # What it says of text whose length is checked after a validator of ours, and of secrets; of lists, tuples and sets.
+    # pydantic's messages about text whose length is checked after our validator, about secrets, lists, tuples and sets.
     (re.compile(r"^Value should have at (least|most) (\d+) items? after validation.*"), r"Length should be at \1 \2"),
     (re.compile(r" after validation, not .*$"), ""),
 )
 
 
 def unkeepable(text: str) -> str | None:
-    """Why neither PostgreSQL nor a JSON answer can hold `text`, or None: NUL, half a surrogate pair."""
+    """The reason why PostgreSQL or a JSON answer cannot hold `text` (NUL, half a surrogate pair), or None."""
     if "\0" in text:
         return "must not contain the NUL character (U+0000)"
     if not text.isascii():
@@ -50,14 +51,14 @@ def unkeepable(text: str) -> str | None:
 
 
 def storable(text: str) -> str:
-    """The text itself. Raises ValueError for what cannot be kept."""
+    """The text itself. Raises ValueError for text that cannot be stored."""
     if problem := unkeepable(text):
         raise ValueError(problem)
     return text
 
 
 def _with_offset(value: object) -> object:
-    """A time without an offset is UTC: the brief's own examples have none. A blank is the `+` that a query lost."""
+    """A time without an offset is UTC: the brief's own examples have none. A space is a `+` that a query string decoded."""
     if not isinstance(value, str):
         return value
     if _LOCAL.fullmatch(value):
@@ -67,14 +68,14 @@ def _with_offset(value: object) -> object:
 
 
 def _with_time(value: object) -> object:
-    """A date is its first moment, in UTC."""
+    """A date means its first moment, in UTC."""
     return f"{value}T00:00:00Z" if isinstance(value, str) and _DATE.fullmatch(value) else _with_offset(value)
 
 
 def _told_as(expected: str) -> Callable[[object, ValidatorFunctionWrapHandler], datetime]:
-    """Says what is expected, in place of pydantic's words on what is missing where.
+    """Reports the expected form, instead of pydantic's detailed parser message.
 
-    A number, also one written as text, is refused: pydantic guesses whether it counts seconds or milliseconds.
+    A number is refused, also as text: pydantic would guess whether it counts seconds or milliseconds.
     """
 
     def told(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
@@ -90,14 +91,14 @@ def _told_as(expected: str) -> Callable[[object, ValidatorFunctionWrapHandler], 
 
 
 def _bounded(moment: datetime) -> datetime:
-    """In UTC. Compared first: the last hours of the year 9999 elsewhere have no name in UTC."""
+    """The time in UTC. The range is checked first: the last hours of the year 9999 in other zones do not exist in UTC."""
     if not EARLIEST <= moment < LATEST:
         raise ValueError(f"must lie between the years {EARLIEST.year} and {LATEST.year}")
     return moment.astimezone(UTC)
 
 
 def plain_message(message: str) -> str:
-    """pydantic's message without what only speaks to whoever wrote the model."""
+    """pydantic's message without the parts that only concern the author of the model."""
     for prose, instead in _PROSE:
         message = prose.sub(instead, message)
     return message
@@ -105,13 +106,13 @@ def plain_message(message: str) -> str:
 
 def _number(value: object) -> object:
     if isinstance(value, str | bool):
-        raise ValueError("must be a whole number")  # noqa: TRY004 - what pydantic reports
+        raise ValueError("must be a whole number")  # noqa: TRY004 - pydantic reports ValueError
     return value
 
 
 Text = Annotated[str, AfterValidator(storable)]
-# Of JSON bodies, where pydantic alone would also take "5" and true for a number, and 0 and "no" for false.
-# With bounds: Annotated[int, Field(ge=1), ONLY_NUMBERS], in this order, else the bounds are not in the JSON Schema.
+# For JSON bodies. pydantic alone would also accept "5" and true as numbers, and 0 and "no" as false.
+# With bounds: Annotated[int, Field(ge=1), ONLY_NUMBERS], in this order, otherwise the bounds are not in the JSON Schema.
 ONLY_NUMBERS = BeforeValidator(_number)
 TrueOrFalse = Annotated[bool, Strict()]
 Instant = Annotated[
@@ -126,5 +127,15 @@ InstantOrDate = Annotated[
 
 
 def listed(value: object) -> object:
-    """`a, b` as an environment variable has it, as a list."""
+    """Turns `a, b` from an environment variable into a list."""
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+
+
+def cleaned(text: str, *, limit: int = 1_000) -> str:
+    """`text` without NUL and lone surrogates, which PostgreSQL refuses, cut to `limit` characters."""
+    if len(text) <= limit and text.isascii() and "\x00" not in text:  # nearly always
+        return text
+    return _UNSTORABLE.sub("", text)[:limit]

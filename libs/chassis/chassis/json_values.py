@@ -1,35 +1,38 @@
-"""JSON values as their caller wrote them: the order of the keys and every digit of the numbers.
-
-orjson is fast and makes doubles of what it cannot hold; JSON text can say more than any reader keeps. So an object
-travels and is stored as the text that came, is read exactly when somebody needs a value, and is refused, by the path of
-the value, when it could not be read exactly.
-"""
+"""JSON objects that keep the caller's text, and writing values as JSON text."""
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from functools import cache
 from math import isfinite
 from typing import Any, NamedTuple
+from uuid import UUID
 
 import orjson
-from pydantic import GetCoreSchemaHandler, GetJsonSchemaHandler
+from pydantic import BaseModel, GetCoreSchemaHandler, GetJsonSchemaHandler
 from pydantic_core import CoreSchema, core_schema
 
 from chassis.fields import unkeepable
 
+# JSON values as the caller wrote them: the order of the keys and every digit of the numbers are kept.
+#
+# orjson is fast, but it converts numbers that it cannot hold to doubles, and JSON text can express more than any parser
+# keeps. So an object is passed on and stored as the received text. It is parsed exactly when a value is needed. If it
+# cannot be parsed exactly, it is refused, and the error names the path of the value.
+
 MAX_DEPTH = 32
-MAX_DIGITS = 308  # of a whole number: as many as a double has places, beyond which orjson refuses it
+MAX_DIGITS = 308  # of a whole number; a double has as many places, and orjson refuses longer numbers
 MAX_PROBLEMS = 20
 
 
 class Unkept(NamedTuple):
-    """Stands for a value that cannot be kept exactly, and says why."""
+    """Takes the place of a value that cannot be kept exactly, and holds the reason."""
 
     reason: str
 
 
 class NotKept(ValueError):
-    """`problems` names every value that cannot be kept exactly, by its path."""
+    """`problems` names the path of every value that cannot be kept exactly."""
 
     def __init__(self, problems: list[dict[str, str]]) -> None:
         super().__init__("some values cannot be kept exactly")
@@ -37,12 +40,12 @@ class NotKept(ValueError):
 
 
 class JsonObject(Mapping[str, Any]):
-    """A JSON object: its text, and its values as Python has them, read when the first is asked for."""
+    """A JSON object: its text and its Python values. The values are parsed when the first one is read."""
 
     __slots__ = ("_text", "_values")
 
     def __init__(self, text: str | None = None, values: dict[str, Any] | None = None) -> None:
-        """Of the two, one is enough."""
+        """One of the two arguments is enough."""
         self._text = text
         self._values = values
 
@@ -52,10 +55,10 @@ class JsonObject(Mapping[str, Any]):
 
     @classmethod
     def read(cls, field: str, text: bytes, values: dict[str, Any], *, max_bytes: int) -> "JsonObject":
-        """The object that came as `text`; `values` is what orjson made of it.
+        """The object received as `text`. `values` is what orjson parsed from it.
 
-        When orjson, or the standard library with its blanks and escapes, would write the same bytes, nothing was lost: what
-        most programs send costs a write and no second reading. Raises NotKept; paths begin with `field`.
+        If orjson, or the standard library with its spaces and escapes, writes the same bytes, nothing was lost. Most programs
+        send such text, so the check costs one write and no second parse. Raises NotKept; its paths begin with `field`.
         """
         if text.count(b"{") + text.count(b"[") > MAX_DEPTH:
             _refuse(problems_in(field, values, deepest_only=True))
@@ -63,7 +66,9 @@ class JsonObject(Mapping[str, Any]):
         if (compact != text and _SPACED.encode(values).encode() != text) or b"\\u0000" in text:
             values = read_exactly(text.decode())
             _refuse(problems_in(field, values))
-        if len(text) > max_bytes:  # blanks and escapes may make it longer than what it says: then it is kept without
+        if (
+            len(text) > max_bytes
+        ):  # spaces and escapes may make the text longer than needed: it is then kept without them
             text = written(values).encode()
             if len(text) > max_bytes:
                 _refuse([problem(field, f"may have at most {max_bytes} bytes as JSON")])
@@ -91,7 +96,7 @@ class JsonObject(Mapping[str, Any]):
         return len(self.values_as_dict)
 
     def __repr__(self) -> str:
-        return "JsonObject(...)"  # its values belong in no log
+        return "JsonObject(...)"  # its values must not appear in logs
 
     @classmethod
     def _validated(cls, value: object) -> "JsonObject":
@@ -100,7 +105,7 @@ class JsonObject(Mapping[str, Any]):
                 return value
             case dict():
                 return cls(values=value)
-            case None | []:  # what PHP writes for an empty object, and what many write for none
+            case None | []:  # PHP writes [] for an empty object, and many clients write null for none
                 return cls.empty()
         raise ValueError("must be a JSON object")
 
@@ -117,17 +122,17 @@ class JsonObject(Mapping[str, Any]):
 
 
 def written(value: object) -> str:
-    """As JSON, with numbers of any size, which orjson refuses."""
+    """`value` as JSON. Unlike orjson, it accepts whole numbers of any size."""
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def read_exactly(text: str) -> Any:
-    """The value of valid JSON, not nested deeply; what Python cannot hold exactly is an `Unkept`."""
+    """The value of valid JSON that is not deeply nested. A value that Python cannot hold exactly becomes an `Unkept`."""
     return _EXACT.decode(text)
 
 
 def problems_in(field: str, value: object, *, deepest_only: bool = False) -> list[dict[str, str]]:
-    """Every part of `value` that cannot be kept, by its path below `field`, up to MAX_PROBLEMS."""
+    """Every part of `value` that cannot be kept, with its path below `field`, up to MAX_PROBLEMS."""
     found: list[dict[str, str]] = []
     waiting: list[tuple[str, object, int]] = [(field, value, 1)]
     while waiting and len(found) < MAX_PROBLEMS:
@@ -141,7 +146,7 @@ def problems_in(field: str, value: object, *, deepest_only: bool = False) -> lis
 
 
 def problem(path: str, message: str) -> dict[str, str]:
-    """As an answer lists it. The path may hold what a caller sent as a key: half a surrogate pair cannot be answered."""
+    """One problem as answers list it. The path may contain a caller's key with half a surrogate pair, which is replaced."""
     return {"field": path.encode(errors="replace").decode(), "message": message}
 
 
@@ -189,7 +194,7 @@ def _number(text: str) -> float | Unkept:
         return number
     try:
         exact = Decimal(text) == Decimal(repr(number))
-    except ArithmeticError:  # an exponent beyond all bounds
+    except ArithmeticError:  # an exponent out of range
         exact = False
     return number if exact else Unkept("has more digits than a number can keep; send it as text")
 
@@ -211,3 +216,33 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 _EXACT = json.JSONDecoder(parse_int=_integer, parse_float=_number, parse_constant=_constant, object_pairs_hook=_object)
 _SPACED = json.JSONEncoder()  # as `json.dumps` writes
+
+
+def to_json(value: object) -> bytes:
+    """Accepts dataclasses, models, UUIDs and times too. Raises TypeError for a type without a JSON form."""
+    return orjson.dumps(value, option=orjson.OPT_UTC_Z, default=_plain)
+
+
+def to_json_text(value: object) -> str:
+    """JSON text for a statement's parameter."""
+    return to_json(value).decode()
+
+
+def _plain(value: object) -> object:
+    match value:
+        case JsonObject():
+            return orjson.Fragment(value.text)
+        case BaseModel():
+            kept = _kept_as_text(type(value))
+            return {**value.model_dump(mode="json", exclude=kept), **{name: getattr(value, name) for name in kept}}
+        case UUID():  # asyncpg returns a subclass, and orjson accepts only the exact class
+            return str(value)
+        case frozenset() | set():
+            return sorted(value)
+    raise TypeError(f"{type(value).__name__} cannot be written as JSON")
+
+
+@cache
+def _kept_as_text(kind: type[BaseModel]) -> set[str]:
+    """Fields answered as the received text. Their values may be too large for orjson."""
+    return {name for name, field in kind.model_fields.items() if field.annotation is JsonObject}

@@ -1,18 +1,18 @@
-"""`python -m chassis.probe PORT`: a container's health check. Ends with 0 when the service on this host is ready.
+"""`python -m chassis.probe PORT`: a container's health check. Exits with 0 if the service on this host is ready.
 
-It reads one status line over a socket, nothing more: a check that imports an HTTP client costs more CPU than an idle service.
+It only reads one status line over a socket. A check that imports an HTTP client costs more CPU than an idle service.
 """
 
 import socket
 import sys
 
-PATIENCE_SECONDS = 3.0
+TIMEOUT_SECONDS = 3.0
 
 
 def is_ready(port: int) -> bool:
-    """Whether `/health/readiness` on this host answers 200. Never raises for a service that is away."""
+    """Whether `/health/readiness` on this host answers 200. Never raises if the service is down."""
     try:
-        with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE_SECONDS) as connection:
+        with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection:
             connection.sendall(b"GET /health/readiness HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
             return connection.recv(64).startswith(b"HTTP/1.1 200 ")
     except OSError:

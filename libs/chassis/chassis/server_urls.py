@@ -1,7 +1,7 @@
-"""Addresses of servers, as settings have them: read leniently, refused before anything connects, and never quoted.
+"""Server addresses in settings: parsed leniently, checked before any connection, and never quoted.
 
-They hold passwords, so a refusal says what an address looks like and not what was given. Over TLS each names the file of the
-authority's certificates as its driver does: `sslrootcert`, `ssl_ca_certs`, `cafile`.
+They contain passwords, so an error describes the expected form and does not quote the value. For TLS each address names the
+file with the authority's certificates as its driver does: `sslrootcert`, `ssl_ca_certs`, `cafile`.
 """
 
 import ssl
@@ -14,20 +14,20 @@ from redis.asyncio import ConnectionPool
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from chassis.weak_secrets import is_weak_password
+from chassis.security.service_keys import is_weak_password
 
 DRIVER = "postgresql+asyncpg"
-# The same server, and the driver that we have (SQLAlchemy 2.1 takes `postgresql://` for psycopg).
+# These names mean the same server and become our driver (SQLAlchemy 2.1 takes `postgresql://` for psycopg).
 SAME_SERVER = frozenset({DRIVER, "postgres", "postgresql", "postgresql+psycopg", "postgresql+psycopg2"})
-# The options of the driver's `connect` that are text.
+# The text options of the driver's `connect`.
 OPTIONS = frozenset({"host", "port", "ssl", "sslrootcert", "passfile", "target_session_attrs", "krbsrvname", "gsslib"})
 SSL_MODES = frozenset({"disable", "allow", "prefer", "require", "verify-ca", "verify-full"})
-# With `sslrootcert` the driver verifies who signed, in the last one for which host as well.
+# With `sslrootcert` the driver verifies the signer in all these modes, and the host name only in `verify-full`.
 VERIFYING_MODES = frozenset({"require", "verify-ca", "verify-full"})
 
 
 def _database(given: str) -> str:
-    """Also libpq's `sslmode`, which the driver calls `ssl`, and its `sslrootcert`, which the driver takes in a DSN only."""
+    """Also accepts libpq's `sslmode`, which the driver calls `ssl`, and `sslrootcert`, which it reads only in a DSN."""
     scheme, _, rest = given.strip().partition("://")
     try:
         url = make_url(f"{DRIVER}://{rest}") if scheme in SAME_SERVER else None
@@ -94,20 +94,20 @@ def _http(given: str) -> str:
 
 
 def _read_certificates(path: str) -> None:
-    """At the start, where somebody looks, and not at each attempt to connect. Raises ValueError."""
+    """Checks the file at the start, when an operator is watching, and not at each connection. Raises ValueError."""
     try:
         ssl.create_default_context(cafile=path)
-    except OSError:  # also for what is no certificate
+    except OSError:  # also raised if the file holds no certificate
         raise ValueError("names a file of certificates that cannot be read") from None
 
 
 def password_of(url: str) -> str:
-    """Empty when there is none."""
+    """The password, or "" if there is none."""
     return unquote(urlsplit(url).password or "")
 
 
 def has_weak_password(url: str) -> bool:
-    """Whether others could guess the password. Without one the server asks for none, or for something else."""
+    """Whether the password is easy to guess. Without a password the server requires none, or another credential."""
     parts = urlsplit(url)
     if parts.scheme.startswith("amqp") and not parts.username:
         return True  # the protocol's own default: guest, guest

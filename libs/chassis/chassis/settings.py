@@ -1,4 +1,4 @@
-"""Settings every service has, read from the environment (and a `.env` beside or above the service's folder)."""
+"""Settings of every service, read from the environment (and from a `.env` beside or above the service's folder)."""
 
 import sys
 from ipaddress import ip_network
@@ -15,17 +15,17 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from chassis.data_keys import DataKeysText
 from chassis.fields import plain_message
+from chassis.security.data_keys import DataKeysText
+from chassis.security.service_keys import MINIMUM_KEY_BYTES, is_weak_key
 from chassis.server_urls import DatabaseUrl as DatabaseUrl  # noqa: PLC0414 - re-exported: every service's settings have one
 from chassis.server_urls import has_weak_password, password_of
-from chassis.weak_secrets import MINIMUM_KEY_BYTES, is_weak_key
 
 Environment = Literal["development", "production"]
 Algorithm = Literal["ES256", "HS256"]
 DEVELOPMENT_SECRET_KEY = SecretStr("development-only-secret-key-not-for-production")
-OUR_KEYS = ("secret_key", "private_key", "metrics_token")  # how the names of their fields end
-MAX_SECONDS = 31_536_000  # a year: what is longer is a mistake, and may not fit where it is added to a time
+OUR_KEYS = ("secret_key", "private_key", "metrics_token")  # the endings of our keys' field names
+MAX_SECONDS = 31_536_000  # a year: a longer time is a mistake, and adding it to a time may overflow
 
 
 def _upper(given: object) -> object:
@@ -33,17 +33,17 @@ def _upper(given: object) -> object:
 
 
 def signing_secret(value: SecretStr) -> str:
-    """The text to sign HS256 with, at least as long as the standard asks for.
+    """The secret to sign HS256 with, at least as long as the standard requires.
 
-    A shorter one, which production refuses, is filled up with zero bytes. HMAC does the same (RFC 2104, 2), so signatures
-    are those of the secret as it was given.
+    A shorter secret, which production refuses, is padded with zero bytes. HMAC does the same (RFC 2104, 2), so the signatures
+    are those of the original secret.
     """
     plain = value.get_secret_value()
     return plain + "\0" * (MINIMUM_KEY_BYTES - len(plain.encode()))
 
 
 class ServiceSettings(BaseSettings):
-    """What all five services read. A service's own settings extend it.
+    """The settings of all five services. Each service's own settings extend it.
 
     Raises pydantic's ValidationError, which names the variable and never its value.
     """
@@ -51,30 +51,53 @@ class ServiceSettings(BaseSettings):
     model_config = SettingsConfigDict(
         env_file=("../.env", ".env"),
         env_file_encoding="utf-8-sig",  # some editors begin a file with a byte order mark
-        env_ignore_empty=True,  # `NAME=` in a .env, or a variable that compose passes on unset, means the default
+        env_ignore_empty=True,  # `NAME=` in a .env, or an unset variable that compose passes on, means the default
         extra="ignore",
         hide_input_in_errors=True,
         frozen=True,
     )
 
-    environment: Environment = "development"
-    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = "INFO"
-    log_format: Literal["json", "console"] = "json"
-    host: str = "0.0.0.0"
-    port: int = Field(default=8000, ge=0, le=65_535)
-    database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/notifications"
-    max_body_bytes: int = Field(default=1_048_576, description="Largest request body, in bytes", gt=0)
-    docs_enabled: bool = True
-    metrics_token: SecretStr | None = Field(
-        default=None, description="Who asks for /metrics has to present it as a bearer token; unset: anybody may ask"
+    environment: Environment = Field(
+        default="development",
+        description="In `production` weak secrets, a missing METRICS_TOKEN and the development keys end the start",
     )
-    forwarded_allow_ips: str = Field(default="127.0.0.1,::1", description="Proxies whose X-Forwarded-For counts")
+    log_level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], BeforeValidator(_upper)] = Field(
+        default="INFO", description="The least level that is logged"
+    )
+    log_format: Literal["json", "console"] = Field(
+        default="json", description="One JSON object a line, or lines for people"
+    )
+    host: str = Field(default="0.0.0.0", description="The address that the HTTP side listens on")
+    port: int = Field(
+        default=8000,
+        ge=0,
+        le=65_535,
+        description="The port that the HTTP side listens on; 8000 to 8004, from the gateway to push",
+    )
+    database_url: DatabaseUrl = Field(
+        default="postgresql+asyncpg://postgres:postgres@localhost:5432/notifications",
+        description="The service's own database: `postgresql+asyncpg://user:password@host/database`",
+    )
+    max_body_bytes: int = Field(
+        default=1_048_576,
+        description="Maximum size of a request body, in bytes. A larger value costs more memory per request",
+        gt=0,
+    )
+    docs_enabled: bool = Field(default=True, description="Serve /docs, /redoc and /openapi.json")
+    metrics_token: SecretStr | None = Field(
+        default=None, description="Bearer token that /metrics requires. Unset: no token is required"
+    )
+    forwarded_allow_ips: str = Field(
+        default="127.0.0.1,::1", description="Proxies whose X-Forwarded-For header is trusted"
+    )
     max_connections_per_address: int = Field(
-        default=1_000, description="Connections at a time from one address that is no proxy; 0: any number", ge=0
+        default=1_000,
+        description="Maximum number of simultaneous connections from one address that is not a proxy. 0: no limit",
+        ge=0,
     )
     web_concurrency: int = Field(
         default=1,
-        description="Processes of an HTTP service on one port. Each opens DATABASE_POOL_SIZE connections twice",
+        description="Number of processes of an HTTP service on one port. Each opens up to 2 x DATABASE_POOL_SIZE connections",
         ge=1,
         le=64,
     )
@@ -89,26 +112,26 @@ class ServiceSettings(BaseSettings):
 
     @property
     def processes(self) -> int:
-        """How many processes serve on the one port."""
+        """The number of processes that serve on the port."""
         return self.web_concurrency
 
     @property
     def weak_keys(self) -> list[str]:
-        """The variables of keys of ours that are in use and default or easily guessed. In production there are none."""
+        """The variables of our own keys that are used and are default or easy to guess. In production there are none."""
         return [name.upper() for name, key in self._keys() if is_weak_key(key.get_secret_value())]
 
     @property
     def weak_logins(self) -> list[str]:
-        """The variables of servers' addresses with a password that is easily guessed. In production there are none."""
+        """The variables of server addresses with a password that is easy to guess. In production there are none."""
         return [name.upper() for name, value in self._addresses() if has_weak_password(value)]
 
     @property
     def unused_keys(self) -> frozenset[str]:
-        """Fields of keys of ours that the service does not use as it is configured, and so never asks for."""
+        """Fields of our own keys that the service does not use in this configuration, and so does not require."""
         return frozenset()
 
     def _keys(self) -> list[tuple[str, SecretStr]]:
-        """Only keys of our own, those of `OUR_KEYS`: a password that a provider gave us is the provider's choice."""
+        """Only our own keys, those of `OUR_KEYS`. A provider chooses its own passwords."""
         return [
             (name, value)
             for name, value in self
@@ -119,7 +142,7 @@ class ServiceSettings(BaseSettings):
         return [(name, str(value)) for name, value in self if name.endswith("_url")]
 
     def _equal_secrets(self) -> list[str]:
-        """One that gets out must not open a second door."""
+        """Finds keys with equal values: one leaked secret must not open a second door."""
         secrets = [(name.upper(), key.get_secret_value()) for name, key in self._keys()]
         secrets += [(name.upper(), password) for name, url in self._addresses() if (password := password_of(url))]
         return [name for name, value in secrets if sum(value == other for _, other in secrets) > 1]
@@ -134,7 +157,7 @@ class ServiceSettings(BaseSettings):
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        """uvicorn would take anything else for the name of a Unix socket, and trust nobody."""
+        """uvicorn would take any other value for the name of a Unix socket, and trust no proxy."""
         given = [one.strip() for one in value.split(",") if one.strip()]
         if given != ["*"] and not all(_is_network(one) for one in given):
             raise ValueError("takes addresses and networks with commas between them, or a lone *")
@@ -142,7 +165,7 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _keys_are_usable(self) -> Self:
-        """In production a default or short key of ours stops the start; the message names the variable, not its value."""
+        """In production a default or short key stops the start. The message names the variable, not its value."""
         wanting = [*self.weak_keys, *(["METRICS_TOKEN"] if self.metrics_token is None else [])]
         if self.production and wanting:
             raise ValueError(f"set {MINIMUM_KEY_BYTES} random bytes or more, no default: {', '.join(wanting)}")
@@ -154,30 +177,39 @@ class ServiceSettings(BaseSettings):
 
 
 class DataKeySettings(ServiceSettings):
-    """What services read that keep personal values."""
+    """The settings of services that store personal values."""
 
     data_encryption_keys: DataKeysText = Field(
         default=None,
-        description="Encrypt personal values in the database: `id:key` with commas between them, keys of 32 random bytes in "
-        "base64. The first encrypts, all decrypt; `plain` before them: nothing is encrypted any more. Unset: off",
+        description="Keys that encrypt personal values in the database: `id:key`, separated by commas; a key is 32 random "
+        "bytes in "
+        "base64. The first key encrypts, all keys decrypt. `plain` as the first entry stops encryption. Unset: off",
     )
 
 
 class TokenSettings(ServiceSettings):
-    """What services read that people use: they check access tokens, by the user service's public keys (ES256) or SECRET_KEY
-    (HS256), and keep an audit trail."""
+    """The settings of services that people use.
 
-    secret_key: SecretStr = Field(default=DEVELOPMENT_SECRET_KEY, description="Signs access tokens, if HS256")
+    These services check access tokens, with the user service's public keys (ES256) or with SECRET_KEY (HS256), and keep an
+    audit trail.
+    """
+
+    secret_key: SecretStr = Field(
+        default=DEVELOPMENT_SECRET_KEY, description="Secret that signs access tokens with HS256"
+    )
     algorithm: Annotated[Algorithm, BeforeValidator(_upper)] = Field(
-        default="ES256", description="How access tokens are signed; HS256 uses SECRET_KEY"
+        default="ES256", description="Algorithm that signs access tokens. HS256 uses SECRET_KEY"
     )
     audit_retention_days: int = Field(
-        default=365, description="Audit events that are older, in days, are deleted", gt=0, le=18_250
+        default=365,
+        description="Age in days after which audit events are deleted. A larger value costs disk space",
+        gt=0,
+        le=18_250,
     )
 
     @property
     def shared_secret(self) -> str | None:
-        """The secret that access tokens are signed with; None when the user service's public keys are asked for."""
+        """The secret that signs access tokens. None if the user service's public keys are used."""
         return signing_secret(self.secret_key) if self.algorithm == "HS256" else None
 
     @property
@@ -195,14 +227,14 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 def load_settings(kind: type[Settings]) -> Settings:
-    """The settings from the environment; ends the process with status 2 and one clear line a problem, values unsaid."""
+    """Reads the settings. On errors it ends the process with status 2 and one line per problem, without values."""
     try:
         return kind()
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
             name = ".".join(str(step) for step in problem["loc"]).upper() or "settings"
             sys.stderr.write(f"{kind.__name__}: {name}: {plain_message(problem['msg'])}\n")
-    except (OSError, UnicodeDecodeError) as error:  # the second's own words would quote the file
+    except (OSError, UnicodeDecodeError) as error:  # the message of UnicodeDecodeError would quote the file
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
         sys.stderr.write(f"{kind.__name__}: .env cannot be read: {why}\n")
     raise SystemExit(2)

@@ -10,9 +10,9 @@ import fakeredis
 import pytest
 from redis.asyncio import Redis
 
-from chassis.redis_client import connect_redis
-from tests.clock import Clock
-from tests.quiet import close_when_quiet
+from chassis.redis.client import connect_redis
+from testkit.clock import Clock
+from testkit.quiet import close_when_quiet
 
 
 @pytest.fixture

@@ -9,11 +9,11 @@ from collections.abc import AsyncIterator
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from chassis.app import ServiceDescription, create_service_app
-from chassis.metrics import Reading, new_registry
-from chassis.server import serve
+from chassis.http.app import ServiceDescription, create_service_app
+from chassis.observability.metrics import Reading, new_registry
+from chassis.observability.tracing import Tracing
+from chassis.server.run import serve
 from chassis.settings import ServiceSettings
-from chassis.tracing import Tracing
 
 
 def create_app(settings: ServiceSettings, *, tracing: Tracing) -> FastAPI:

@@ -7,19 +7,19 @@ from secrets import token_hex
 
 import httpx2
 import pytest
-from fastapi import APIRouter, FastAPI, Request, Response
+from fastapi import FastAPI, Request, Response
 from pydantic import BaseModel, SecretStr, ValidationError
 from starlette.requests import ClientDisconnect
 from starlette.types import Message
 from structlog.testing import capture_logs
 
-from chassis.app import ServiceApp, ServiceDescription, create_service_app
-from chassis.envelope import Meta, answer
 from chassis.errors import Conflict, Forbidden, NotFound
-from chassis.fast_routes import body_of
-from chassis.health import Dependency
-from chassis.metrics import new_registry
-from chassis.request_middleware import put_headers
+from chassis.http.app import ServiceApp, ServiceDescription, create_service_app
+from chassis.http.envelope import Meta, answer
+from chassis.http.fast_routes import FastRouter, body_of
+from chassis.http.health import Dependency
+from chassis.http.middleware import put_headers
+from chassis.observability.metrics import new_registry
 from chassis.settings import ServiceSettings
 
 TOKEN = "a-token-for-metrics"
@@ -51,11 +51,11 @@ def optional() -> Switch:
     return Switch()
 
 
-def add_straight(app: ServiceApp) -> None:
-    router = APIRouter(prefix="/api/straight")
+def add_fast_route(app: ServiceApp) -> None:
+    router = FastRouter(prefix="/api/fast")
 
     @router.post("")
-    async def fast_routes(request: Request) -> Response:
+    async def fast_route(request: Request) -> Response:
         body = await body_of(request)
         if body == b"refused":
             raise Conflict
@@ -67,7 +67,6 @@ def add_straight(app: ServiceApp) -> None:
         return answer({"bytes": len(body)}, status=202, headers={"X-Request-ID": "of-another"})
 
     app.include_router(router)
-    app.fast_routes.add(router)
 
 
 @contextlib.asynccontextmanager
@@ -96,7 +95,7 @@ async def http(essential: Switch, optional: Switch) -> AsyncIterator[httpx2.Asyn
         lifespan=unchanged,
     )
 
-    add_straight(app)
+    add_fast_route(app)
 
     @app.get("/api/v1/things/{name}")
     async def thing(name: str):
@@ -165,18 +164,18 @@ async def test_a_body_without_a_length_is_cut_off_at_the_limit(http) -> None:
         for _ in range(100):
             yield b" " * 1_000
 
-    for path in ("/api/v1/things", "/api/straight"):
+    for path in ("/api/v1/things", "/api/fast"):
         answered = await http.post(path, content=chunks(), headers={"Content-Type": "application/json"})
         assert (answered.status_code, answered.json()["error"]) == (413, "payload_too_large")
 
 
 async def test_a_defect_is_answered_with_its_ids_and_counted(http) -> None:
-    for path, method in (("/api/v1/things/broken", "GET"), ("/api/straight", "POST")):
-        answered = await http.request(method, path, content=b"broken", headers={"X-Correlation-ID": "story-1"})
-        assert (answered.status_code, answered.headers["X-Correlation-ID"]) == (500, "story-1")
+    for path, method in (("/api/v1/things/broken", "GET"), ("/api/fast", "POST")):
+        answered = await http.request(method, path, content=b"broken", headers={"X-Correlation-ID": "correlation-1"})
+        assert (answered.status_code, answered.headers["X-Correlation-ID"]) == (500, "correlation-1")
     text = (await http.get("/metrics")).text
     assert 'method="GET",route="/api/v1/things/{name}",status="5xx"} 1.0' in text
-    assert 'method="POST",route="/api/straight",status="5xx"} 1.0' in text
+    assert 'method="POST",route="/api/fast",status="5xx"} 1.0' in text
 
 
 @pytest.mark.parametrize(("name", "event"), [("ada@example.com", "http.refused"), ("broken", "http.unforeseen_error")])
@@ -214,11 +213,11 @@ async def test_the_documentation_can_be_turned_off(path: str) -> None:
 
 async def test_nobody_on_the_way_keeps_an_answer_that_does_not_say_so(http) -> None:
     for method, path in (
-        ("GET", "/api/v1/things/a"), ("POST", "/api/straight"), ("GET", "/api/v1/things/missing"), ("GET", "/nothing"),
+        ("GET", "/api/v1/things/a"), ("POST", "/api/fast"), ("GET", "/api/v1/things/missing"), ("GET", "/nothing"),
         ("GET", "/api/v1/things/broken"), ("POST", "/api/v1/things"), ("GET", "/health"), ("HEAD", "/api/v1/things/a"),
     ):  # fmt: skip
         assert (await http.request(method, path)).headers.get_list("Cache-Control") == ["no-store"], path
-    large = await http.post("/api/straight", content=b"x" * 60_000)
+    large = await http.post("/api/fast", content=b"x" * 60_000)
     assert (large.status_code, large.headers["Cache-Control"]) == (413, "no-store")
     assert (await http.get("/api/v1/things/kept")).headers.get_list("Cache-Control") == ["max-age=5"]
     assets = await http.get("/docs/assets/swagger-ui.css")
@@ -240,7 +239,7 @@ async def test_a_body_that_says_its_length_and_comes_in_chunks_is_cut_off_all_th
             yield b" " * 1_000
 
     headers = {"Transfer-Encoding": "chunked", "Content-Length": "1"}
-    assert (await http.post("/api/straight", content=chunks(), headers=headers)).status_code == 413
+    assert (await http.post("/api/fast", content=chunks(), headers=headers)).status_code == 413
 
 
 async def test_of_a_client_that_hangs_up_no_body_is_taken(http) -> None:
@@ -259,16 +258,16 @@ async def test_of_a_client_that_hangs_up_no_body_is_taken(http) -> None:
 
 
 async def test_ids_are_taken_or_made_and_returned_and_unclean_ones_are_replaced(http) -> None:
-    given = await http.get("/api/v1/things/a", headers={"X-Correlation-ID": "story-1", "X-Request-ID": "r-1"})
-    assert (given.headers["X-Correlation-ID"], given.headers["X-Request-ID"]) == ("story-1", "r-1")
+    given = await http.get("/api/v1/things/a", headers={"X-Correlation-ID": "correlation-1", "X-Request-ID": "r-1"})
+    assert (given.headers["X-Correlation-ID"], given.headers["X-Request-ID"]) == ("correlation-1", "r-1")
     made = await http.get("/api/v1/things/a", headers={"X-Correlation-ID": 'a"} b', "X-Request-ID": "x" * 200})
     assert made.headers["X-Correlation-ID"] == made.headers["X-Request-ID"]
     assert len(made.headers["X-Request-ID"]) == 36
 
 
 async def test_health_is_healthy_degraded_or_unhealthy(http, essential: Switch, optional: Switch, monkeypatch) -> None:
-    monkeypatch.setattr("chassis.health.FRESH_SECONDS", -1)
-    monkeypatch.setattr("chassis.health.FRESH_SECONDS_DOWN", -1)
+    monkeypatch.setattr("chassis.http.health.FRESH_SECONDS", -1)
+    monkeypatch.setattr("chassis.http.health.FRESH_SECONDS_DOWN", -1)
     assert (await http.get("/health/")).json()["status"] == "healthy"
     optional.up = False
     degraded = await http.get("/health")
@@ -352,10 +351,14 @@ def test_a_database_address_means_the_driver_we_have(scheme: str) -> None:
     assert settings.database_url == "postgresql+asyncpg://u:p@h/d"
 
 
-@pytest.mark.parametrize("path", ["/api/straight", "/api/straight/"])
+@pytest.mark.parametrize("path", ["/api/fast", "/api/fast/"])
 async def test_a_straight_route_is_like_any_other_but_for_its_cost(http: httpx2.AsyncClient, path: str) -> None:
-    taken = await http.post(path, content=b"12345", headers={"X-Correlation-ID": "story"})
-    assert (taken.status_code, taken.json()["data"], taken.headers["X-Correlation-ID"]) == (202, {"bytes": 5}, "story")
+    taken = await http.post(path, content=b"12345", headers={"X-Correlation-ID": "correlation"})
+    assert (taken.status_code, taken.json()["data"], taken.headers["X-Correlation-ID"]) == (
+        202,
+        {"bytes": 5},
+        "correlation",
+    )
     assert "of-another" not in taken.headers.get_list("X-Request-ID"), "an answer has one id, and it is this request's"
     assert (await http.post(path, content=b"refused")).json()["error"] == "conflict"
     assert (await http.post(path, content=b"x" * 60_000)).status_code == 413
@@ -364,5 +367,5 @@ async def test_a_straight_route_is_like_any_other_but_for_its_cost(http: httpx2.
     left = await http.post(path, content=b"left")
     assert (left.status_code, left.headers["X-Left"], taken.headers["X-Left"]) == (409, "4", "5")
     text = (await http.get("/metrics")).text
-    assert 'http_request_duration_seconds_count{method="POST",route="/api/straight",status="2xx"} 1.0' in text
-    assert "/api/straight" in (await http.get("/openapi.json")).json()["paths"]
+    assert 'http_request_duration_seconds_count{method="POST",route="/api/fast",status="2xx"} 1.0' in text
+    assert "/api/fast" in (await http.get("/openapi.json")).json()["paths"]

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from chassis.batcher import Batcher, Closed, rounds
+from chassis.process.batcher import Batcher, Closed, rounds
 
 
 def recorded() -> tuple[list[list[int]], Callable[[Sequence[int]], Awaitable[list[int]]]]:

@@ -13,7 +13,8 @@ import orjson
 import pytest
 import uvicorn
 
-from chassis.bounded_http import BoundedProtocol, Bounds, bounded
+from chassis.http.bounded import BoundedProtocol, Bounds, bounded
+from testkit.eventually import eventually
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
 
@@ -286,9 +287,7 @@ async def test_who_does_not_take_the_answer_is_cut_off(serve, seen) -> None:
     seen.size = 50_000_000
     async with serve(Bounds(unread_seconds=0.3, of_one_address=5)) as port, connection(port) as made:
         await made.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
-        async with asyncio.timeout(5):
-            while not seen.headers or seen.protocol.by_address:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: seen.headers and not seen.protocol.by_address, 5)
 
 
 async def test_an_answered_request_has_no_second_answer(serve) -> None:

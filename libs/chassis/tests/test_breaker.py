@@ -3,8 +3,8 @@ import asyncio
 import pytest
 from prometheus_client import CollectorRegistry
 
-from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen, breaker_metrics
 from chassis.errors import Unavailable
+from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen, breaker_metrics
 
 POLICY = BreakerPolicy(window_seconds=30, minimum_calls=4, failure_rate=0.5, open_seconds=10, probes=2)
 

@@ -6,9 +6,9 @@ import fakeredis
 import pytest
 from pydantic import TypeAdapter
 
-from chassis.cache import LOADS_AT_ONCE, MAX_STORED_LOAD_SECONDS, Invalidator, LayeredCache
 from chassis.errors import DependencyUnavailable
-from chassis.redis_client import CALL_SECONDS, REST_SECONDS
+from chassis.redis.cache import LOADS_AT_ONCE, MAX_STORED_LOAD_SECONDS, Invalidator, LayeredCache
+from chassis.redis.client import CALL_SECONDS, REST_SECONDS
 
 
 @dataclass(frozen=True)

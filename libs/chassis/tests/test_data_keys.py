@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from chassis.data_keys import REMEMBERED_SECONDS, DataKeys, FreeText, ValueUnreadable
+from chassis.security.data_keys import REMEMBERED_SECONDS, DataKeys, FreeText, ValueUnreadable
 from chassis.settings import DataKeySettings
 
 

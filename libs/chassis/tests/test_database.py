@@ -8,8 +8,8 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from chassis.database import Database, DatabaseUnavailable, is_away
-from chassis.server import migrate_database
+from chassis.postgres.database import Database, DatabaseUnavailable, is_away
+from chassis.server.run import migrate_database
 
 
 async def test_a_query_runs_in_a_transaction(databases) -> None:

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from chassis.errors import TooManyRequests
-from chassis.fair_semaphore import FairSemaphore
+from chassis.process.fair_semaphore import FairSemaphore
 
 
 class Works:

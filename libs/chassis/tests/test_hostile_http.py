@@ -18,8 +18,8 @@ import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from chassis.bounded_http import Bounds, bounded
-from tests.serving import serving
+from chassis.http.bounded import Bounds, bounded
+from testkit.serving import serving
 
 SECONDS = 0.1  # of every time-out
 BOUNDS = Bounds(

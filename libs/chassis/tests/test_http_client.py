@@ -10,14 +10,14 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
-from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
-from chassis.envelope import Envelope
-from chassis.error_handlers import install_error_handlers
-from chassis.http_client import DependencyUnavailable, ServiceClient, data_of, found_of
+from chassis.http.client import DependencyUnavailable, ServiceClient, data_of, found_of
+from chassis.http.envelope import Envelope
+from chassis.http.error_handlers import install_error_handlers
+from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from chassis.security import ServiceCallers, ServiceTokens
-from chassis.service_keys import ServiceKey
-from tests.holding import holding_server
-from tests.serving import serving
+from chassis.security.service_keys import ServiceKey
+from testkit.holding import holding_server
+from testkit.serving import serving
 
 ME = ServiceKey("me", token_urlsafe(32))
 

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, Field
 
-from chassis.json_values import MAX_DIGITS, JsonObject, NotKept, problems_in
-from chassis.serialization import to_json
+from chassis.json_values import MAX_DIGITS, JsonObject, NotKept, problems_in, to_json
 
 
 def _read(text: str, most: int = 1_000_000) -> JsonObject:

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 import structlog
 
-from chassis.correlation import bind_correlation
-from chassis.logs import configure_logs
+from chassis.observability.correlation import bind_correlation
+from chassis.observability.logs import configure_logs
 
 
 class _Kept(io.BytesIO):
@@ -90,7 +90,7 @@ def test_what_is_wrong_with_our_code_is_said() -> None:
 
 def test_a_line_is_one_object_with_the_storys_id_and_a_traceback_without_variables() -> None:
     with _logged() as stream:
-        bind_correlation("story-1")
+        bind_correlation("correlation-1")
         try:
             password = "hunter2-very-secret"
             raise ValueError(len(password))  # noqa: TRY301
@@ -99,7 +99,7 @@ def test_a_line_is_one_object_with_the_storys_id_and_a_traceback_without_variabl
         logging.getLogger("uvicorn.error").warning("from the %s", "library")
         bind_correlation("")
     ours, librarys = _lines(stream)
-    assert (ours["event"], ours["service"], ours["correlation_id"]) == ("thing.failed", "api-gateway", "story-1")
+    assert (ours["event"], ours["service"], ours["correlation_id"]) == ("thing.failed", "api-gateway", "correlation-1")
     assert ours["exception"][0]["exc_type"] == "ValueError"
     assert "hunter2" not in stream.getvalue().decode()
     assert (librarys["event"], librarys["level"]) == ("from the library", "warning")

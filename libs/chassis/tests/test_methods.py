@@ -8,10 +8,10 @@ import httpx2
 import pytest
 from fastapi import APIRouter, FastAPI, Request, Response
 
-from chassis.app import ServiceDescription, create_service_app
-from chassis.envelope import answer
-from chassis.fast_routes import body_of
-from chassis.metrics import new_registry
+from chassis.http.app import ServiceDescription, create_service_app
+from chassis.http.envelope import answer
+from chassis.http.fast_routes import FastRouter, body_of
+from chassis.observability.metrics import new_registry
 from chassis.settings import ServiceSettings
 
 
@@ -28,13 +28,13 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
         dependencies=[],
         lifespan=lifespan,
     )
-    fast_routes, things = APIRouter(prefix="/things"), APIRouter(prefix="/things")
+    fast, things = FastRouter(prefix="/things"), APIRouter(prefix="/things")
 
-    @fast_routes.post("")
+    @fast.post("")
     async def create_thing(request: Request) -> Response:
         return answer({"bytes": len(await body_of(request))}, status=201)
 
-    @fast_routes.post("/batch")
+    @fast.post("/batch")
     async def create_things(request: Request) -> Response:
         return answer({"bytes": len(await body_of(request))}, status=201)
 
@@ -50,9 +50,8 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
     async def delete_thing(thing_id: UUID) -> Response:
         return answer({"id": thing_id})
 
-    app.include_router(fast_routes)
+    app.include_router(fast)
     app.include_router(things)
-    app.fast_routes.add(fast_routes)
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://things") as client:
         yield client

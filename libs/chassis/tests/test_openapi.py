@@ -6,13 +6,12 @@ import pytest
 from fastapi import APIRouter, Depends, FastAPI, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from chassis.app import operation_id
-from chassis.envelope import Envelope, JsonResponse, Page, answer
 from chassis.errors import Conflict, NotFound, Unprocessable
-from chassis.openapi.document import complete
-from chassis.openapi.examples import example_of, with_nulls
-from chassis.openapi.merging import Ambiguous, add, only
-from chassis.openapi.refusals import refusals
+from chassis.http.app import operation_id
+from chassis.http.envelope import Envelope, JsonResponse, Page, answer
+from chassis.http.openapi.document import complete, refusals
+from chassis.http.openapi.examples import example_of, with_nulls
+from chassis.http.openapi.merging import Ambiguous, add, only
 from chassis.security import identity_of
 
 

@@ -7,11 +7,11 @@ import pytest
 from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 
-from chassis.app import ServiceDescription, create_service_app
-from chassis.health import Dependency
+from chassis.http.app import ServiceDescription, create_service_app
+from chassis.http.health import Dependency
 from chassis.probe import is_ready
 from chassis.settings import ServiceSettings
-from tests.serving import serving
+from testkit.serving import serving
 
 
 def app_with(*dependencies: Dependency) -> FastAPI:

@@ -14,7 +14,8 @@ import httpx2
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from tests.servers.process import ServerProcess, free_port, listens, wait_until
+from testkit.eventually import wait_until
+from testkit.servers.process import ServerProcess, free_port, listens
 
 SCRIPT = Path(__file__).with_name("serving.py")
 

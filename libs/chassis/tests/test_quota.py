@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from chassis.quota import Quota, RateDecision
+from chassis.redis.rate_limit import Quota, RateDecision
 
 
 def test_the_headers_are_whole_numbers_rounded_up():

@@ -3,8 +3,7 @@ import time
 
 import pytest
 
-from chassis.quota import Quota
-from chassis.ratelimit import LocalRateLimiter, RateLimiter
+from chassis.redis.rate_limit import LocalRateLimiter, Quota, RateLimiter
 
 
 @pytest.fixture

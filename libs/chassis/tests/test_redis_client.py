@@ -4,7 +4,7 @@ import time
 import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
-from chassis.redis_client import CALL_SECONDS, REST_SECONDS, OptionalRedis, RedisAway, connect_redis
+from chassis.redis.client import CALL_SECONDS, REST_SECONDS, OptionalRedis, RedisUnavailable, connect_redis
 
 
 class Refusing:
@@ -32,7 +32,7 @@ def optional(refusing, clock):
 
 
 async def fails(optional):
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         await optional.ask(lambda redis: redis.ping())
 
 
@@ -77,7 +77,7 @@ async def test_a_cancelled_probe_leaves_the_next_one_free(optional, refusing, cl
 async def test_an_insisting_call_is_made_while_resting(optional, refusing):
     await fails(optional)
     refusing.failing = False
-    assert await optional.insist(lambda redis: redis.ping())
+    assert await optional.ask_even_if_down(lambda redis: redis.ping())
     assert await optional.ask(lambda redis: redis.ping())
 
 
@@ -92,7 +92,7 @@ async def test_a_slow_redis_costs_one_deadline_once(slow_redis, silent_server):
 
 async def test_no_command_takes_longer_than_the_deadline_whatever_it_waits_for(optional):
     began = time.monotonic()
-    with pytest.raises(RedisAway):
+    with pytest.raises(RedisUnavailable):
         await optional.ask(lambda _: asyncio.Event().wait())
     assert time.monotonic() - began > CALL_SECONDS * 0.9
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from chassis.sealing import Seal
+from chassis.redis.client import Seal
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ from secrets import token_urlsafe
 
 import pytest
 
-from chassis.service_keys import ServiceKey, development_key, parse_public_keys, verification_key
+from chassis.security.service_keys import ServiceKey, development_key, parse_public_keys, verification_key
 
 OLD, NEW, OTHER = (ServiceKey(service, token_urlsafe(32)) for service in ("one", "one", "other-1"))
 

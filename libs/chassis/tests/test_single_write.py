@@ -6,7 +6,7 @@ import socket
 import pytest
 import uvicorn
 
-from chassis.single_write import MAX_BYTES, GatheringTransport, SingleWriteProtocol
+from chassis.http.single_write import MAX_BYTES, GatheringTransport, SingleWriteProtocol
 
 
 class _Recorder(asyncio.Transport):

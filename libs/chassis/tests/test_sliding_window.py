@@ -1,4 +1,4 @@
-from chassis.sliding_window import BUCKETS, SlidingWindow
+from chassis.process.breaker import BUCKETS, SlidingWindow
 
 
 def test_what_left_the_window_is_forgotten():

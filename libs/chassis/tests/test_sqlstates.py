@@ -9,8 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chassis.database import Database, DatabaseUnavailable
-from chassis.sqlstates import NOT_NOW, is_away, sqlstate_of
+from chassis.postgres.database import NOT_NOW, Database, DatabaseUnavailable, is_away, sqlstate_of
 
 WAYS = [Database.begin, Database.autocommit]
 WRITE = "UPDATE notes SET note = 'x'"

@@ -16,7 +16,7 @@ from http.server import BaseHTTPRequestHandler, HTTPServer
 import httpx2
 import pytest
 import structlog
-from fastapi import APIRouter, FastAPI
+from fastapi import FastAPI
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
@@ -25,21 +25,23 @@ from opentelemetry.trace import SpanKind, StatusCode
 from starlette.requests import Request
 from starlette.responses import Response
 
-from chassis.app import ServiceDescription, create_service_app
-from chassis.breaker import CircuitBreaker
 from chassis.broker import MemoryBroker, Publication, QueueSpec, Topology
-from chassis.correlation import outgoing_headers
-from chassis.envelope import answer
-from chassis.http_client import DependencyUnavailable, ServiceClient
-from chassis.logs import configure_logs
-from chassis.metrics import new_registry
+from chassis.broker.tracing import traced
+from chassis.http.app import ServiceDescription, create_service_app
+from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.http.envelope import answer
+from chassis.http.fast_routes import FastRouter
+from chassis.observability.correlation import outgoing_headers
+from chassis.observability.logs import configure_logs
+from chassis.observability.metrics import new_registry
+from chassis.observability.tracing import OFF, TRACEPARENT, Tracing, trace_context, tracing_from_environment
+from chassis.observability.tracing.spans import span
+from chassis.process.breaker import CircuitBreaker
 from chassis.security import ServiceTokens
-from chassis.server import serve
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
+from chassis.server.run import serve
 from chassis.settings import ServiceSettings
-from chassis.tracing import OFF, TRACEPARENT, Tracing, trace_context, traced, tracing_from_environment
-from chassis.tracing.spans import span
-from tests.serving import serving
+from testkit.serving import serving
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 UNSAMPLED = SAMPLED[:-1] + "0"
@@ -94,14 +96,13 @@ def _app(tracing: Tracing) -> FastAPI:
             raise RuntimeError("ada@example.com")
         return answer({"context": trace_context(), "headers": dict(outgoing_headers())})
 
-    router = APIRouter()
+    router = FastRouter()
 
-    @router.get("/api/straight")
-    async def fast_routes(request: Request) -> Response:
+    @router.get("/api/fast")
+    async def fast_route(request: Request) -> Response:
         raise RuntimeError("ada@example.com")
 
     app.include_router(router)
-    app.fast_routes.add(router)
     return app
 
 
@@ -117,7 +118,7 @@ async def _client(app: FastAPI) -> AsyncIterator[httpx2.AsyncClient]:
 
 async def test_a_request_is_one_server_span_below_the_clients(spans) -> None:
     async with _client(_app(spans.tracing)) as http:
-        headers = {TRACEPARENT: SAMPLED, "X-Correlation-ID": "story-1"}
+        headers = {TRACEPARENT: SAMPLED, "X-Correlation-ID": "correlation-1"}
         answered = await http.get("/api/v1/things/ada@example.com/?token=hunter2", headers=headers)
     [server] = spans.all()
     assert (server.name, server.kind) == ("GET /api/v1/things/{name}", SpanKind.SERVER)
@@ -126,11 +127,11 @@ async def test_a_request_is_one_server_span_below_the_clients(spans) -> None:
         "http.request.method": "GET",
         "http.route": "/api/v1/things/{name}",
         "http.response.status_code": 200,
-        "correlation_id": "story-1",
+        "correlation_id": "correlation-1",
     }
     inside = answered.json()["data"]
     assert inside["context"] == f"00-{TRACE:032x}-{server.context.span_id:016x}-01"
-    assert inside["headers"] == {"X-Correlation-ID": "story-1", TRACEPARENT: inside["context"]}
+    assert inside["headers"] == {"X-Correlation-ID": "correlation-1", TRACEPARENT: inside["context"]}
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/", "/health/live", "/health/readiness", "/metrics"])
@@ -140,7 +141,7 @@ async def test_health_and_metrics_are_not_traced(spans, path: str) -> None:
     assert spans.all() == []
 
 
-@pytest.mark.parametrize("path", ["/api/v1/things/broken", "/api/straight"])
+@pytest.mark.parametrize("path", ["/api/v1/things/broken", "/api/fast"])
 async def test_a_defect_is_an_error_that_names_its_class_and_not_its_message(spans, path: str) -> None:
     async with _client(_app(spans.tracing)) as http:
         assert (await http.get(path)).status_code == 500
@@ -420,9 +421,9 @@ def test_the_sampler_of_the_environment_is_respected(collector, monkeypatch) -> 
 SERVICE = """
 import contextlib
 from starlette.responses import PlainTextResponse
-from chassis.app import ServiceDescription, create_service_app
-from chassis.metrics import new_registry
-from chassis.server import serve
+from chassis.http.app import ServiceDescription, create_service_app
+from chassis.observability.metrics import new_registry
+from chassis.server.run import serve
 from chassis.settings import ServiceSettings
 
 def create_app(settings, *, tracing):
@@ -484,7 +485,7 @@ def _names(received: list[tuple[str, bytes]]) -> list[str]:
 
 def test_a_collector_that_is_away_holds_up_the_end_no_longer_than_the_patience(monkeypatch, unused_tcp_port) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{unused_tcp_port}")
-    monkeypatch.setattr("chassis.tracing.environment.FLUSH_SECONDS", 0.2)
+    monkeypatch.setattr("chassis.observability.tracing.spans.FLUSH_SECONDS", 0.2)
     tracing = tracing_from_environment("thing-service")
     with span(tracing.tracer, "work", SpanKind.INTERNAL, {}):
         pass

@@ -1,4 +1,4 @@
-from chassis.ttl_memory import TtlMemory
+from chassis.process.ttl_memory import TtlMemory
 
 
 def test_an_entry_leaves_after_its_time(clock):

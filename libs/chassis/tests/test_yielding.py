@@ -6,8 +6,8 @@ from contextlib import asynccontextmanager
 
 import pytest
 
-from chassis import yielding
-from chassis.yielding import AT_A_TIME, give_way, map_yielding, urgent_work
+from chassis.process import yielding
+from chassis.process.yielding import AT_A_TIME, give_way, map_yielding, urgent_work
 
 MANY = AT_A_TIME + 1
 

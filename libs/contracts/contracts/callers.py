@@ -1,18 +1,17 @@
-"""Who calls, for services that do not own users: access tokens through the user service's key set, API keys by look-up.
-
-Nothing is asked at the start: a service starts, and serves callers it knows, while the user service is down.
-"""
+"""Who calls: access tokens and API keys, for services that do not own users."""
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Literal, get_args
+from uuid import UUID
 
 import orjson
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from chassis.envelope import Envelope
-from chassis.http_client import DependencyUnavailable, ServiceClient, data_of
-from chassis.quota import Quota
-from chassis.ratelimit import LocalRateLimiter
+from chassis.http.client import DependencyUnavailable, ServiceClient, data_of
+from chassis.http.envelope import Envelope
+from chassis.redis.rate_limit import LocalRateLimiter, Quota
 from chassis.security import (
     Authenticator,
     Identity,
@@ -20,13 +19,48 @@ from chassis.security import (
     KeySource,
     RemoteApiKeys,
     RevokedTokens,
+    Sender,
     SharedSecret,
     TokenVerifier,
     identity_json,
 )
-from chassis.service_keys import ServiceKey
-from contracts.access import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.lookups import ApiKeyInfo
+from chassis.security.service_keys import ServiceKey
+from contracts.recipients import Channel, Contract
+
+ACCESS_ISSUER = "user-service"
+ACCESS_AUDIENCE = "notification-system"
+
+Scope = Literal[
+    "admin",
+    "notifications:read",
+    "notifications:write",
+    "notifications:urgent",
+    "status:write",
+    "templates:read",
+    "templates:write",
+    "users:read",
+    "users:write",
+]
+SCOPES: tuple[str, ...] = get_args(Scope)
+
+
+class ApiKeyInfo(Contract):
+    """`POST /internal/api-keys/find` with a key's hash: whose it is and what it may do."""
+
+    id: UUID
+    user_id: UUID
+    scopes: tuple[str, ...] = ()
+    expires_at: datetime | None = None
+    application_id: UUID | None = None
+    rate_limit: int | None = None
+    channels: tuple[Channel, ...] | None = None
+    test: bool = False
+    sender: Sender | None = None
+
+
+# Who calls, for services that do not own users: access tokens through the user service's key set, API keys by look-up.
+#
+# Nothing is asked at the start: a service starts, and serves callers it knows, while the user service is down.
 
 Ask = Callable[[], Awaitable[bytes | None]]
 # Keeps answers under a key and may give the last one when asking raises Unavailable.

@@ -1,11 +1,10 @@
-"""What services say to each other when a person's data is to be erased, or to be handed out."""
+"""Erasing a person's data, and handing it out: what the user service asks of the gateway."""
 
 from datetime import datetime
 from uuid import UUID
 
 from pydantic import Field
 
-from contracts.lookups import MAX_LEDGER_QUESTION
 from contracts.recipients import Channel, Contract
 from contracts.status import Status
 
@@ -31,19 +30,6 @@ class ErasureProgress(Contract):
     notifications: int = 0
     deliveries: int = 0
     failed_messages: int = 0
-
-
-class LedgerErasureOrder(Contract):
-    """Body of a worker's `POST /internal/ledger/erase`: the notifications of a user that is gone."""
-
-    ids: tuple[UUID, ...] = Field(max_length=MAX_LEDGER_QUESTION)
-
-
-class LedgerErasure(Contract):
-    """The answer: how many deliveries they have, and how many of those are not at their end yet."""
-
-    deliveries: int
-    open: int
 
 
 class ExportQuestion(Contract):

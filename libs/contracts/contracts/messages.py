@@ -6,7 +6,7 @@ from uuid import UUID
 
 from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
-from chassis.cleaning import cleaned
+from chassis.fields import cleaned
 from chassis.security import Sender
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
 
@@ -125,3 +125,8 @@ def _event(part: object) -> StatusEvent | None:
         return StatusEvent.model_validate(part)
     except ValidationError:
         return None
+
+
+def first_id_of(instant: datetime) -> UUID:
+    """The smallest id that a notification accepted at `instant` can have: ids are UUIDs of version 7 (RFC 9562, 5.7)."""
+    return UUID(int=int(instant.timestamp() * 1000) << 80)

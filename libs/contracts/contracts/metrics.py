@@ -3,7 +3,7 @@
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
 from chassis.broker import Broker, BrokerUnavailable, QueueDepth
-from chassis.metrics import Reading
+from chassis.observability.metrics import Reading
 
 SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 

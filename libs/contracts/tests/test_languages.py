@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.languages import Language, canonical_language, choose_language
+from contracts.fields import Language, canonical_language, choose_language
 
 
 @pytest.mark.parametrize(

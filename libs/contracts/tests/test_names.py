@@ -3,7 +3,7 @@
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
-from contracts.names import Name
+from contracts.fields import Name
 
 FIELD = TypeAdapter(Name)
 

@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Self
 
-from chassis.breaker import CircuitBreaker, CircuitOpen, Permit
+from chassis.process.breaker import CircuitBreaker, CircuitOpen, Permit
 from contracts.topology import URGENT
 
 URGENT_SECONDS = 0.5  # after the last urgent message the others go on as before

@@ -82,5 +82,5 @@ class DeliveryChannel(Protocol[Address, Content]):
     async def open_session(self) -> Session[Address, Content]:
         """A connection in hand, where the provider needs one. Raises NotReady."""
 
-    async def settle(self, message: NotificationMessage, target: Target[Address], outcome: Outcome) -> None:
+    async def record_outcome(self, message: NotificationMessage, target: Target[Address], outcome: Outcome) -> None:
         """Called after the outcome is in the ledger: remember a dead address, drop a dead token. May be called again."""

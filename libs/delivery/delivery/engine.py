@@ -16,26 +16,34 @@ from pydantic import TypeAdapter, ValidationError
 
 from chassis.broker import Delivery, PublishFailed
 from chassis.broker.watermarks import ConsumedWatermarks
-from chassis.correlation import bind_correlation
 from chassis.errors import Unavailable
-from chassis.tracing import trace_context
+from chassis.observability.correlation import bind_correlation
+from chassis.observability.tracing import trace_context
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
 from delivery.attempts import Attempt, Attempts
-from delivery.backoff import RetryPolicy
 from delivery.channel import Address, Content, DeliveryChannel, Target
-from delivery.destinations import Destination, destinations
-from delivery.ledger import AlreadyFinished, Claim, Claimed, ClaimResult, Ledger, NotADelivery, NotOwned, Recorded
+from delivery.decisions import Result, RetryPolicy, Verdict, record_of, verdict_of
+from delivery.ledger import (
+    AlreadyFinished,
+    Claim,
+    Claimed,
+    ClaimResult,
+    DeliveryKey,
+    DeliveryRecord,
+    Ledger,
+    NotADelivery,
+    NotOwned,
+)
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Outcome, Permanent, Suppressed
-from delivery.recipient_resolver import RecipientResolver
+from delivery.recipients import Destination, RecipientResolver, destinations
 from delivery.reporting import Reporter
 from delivery.sweeping import REQUEUED_HEADER, instant_of
-from delivery.verdict import Result, Verdict, record_of, verdict_of
 
 log = structlog.get_logger()
 
-NOBODY = "nobody"  # the ledger's key for a notification whose message has no recipient of this channel
+NO_RECIPIENT = "nobody"  # the ledger's key for a notification whose message has no recipient of this channel
 LEDGER_PAUSE_SECONDS = 0.5
 REPORT_SECONDS = 60.0  # then the message goes back to the queue, and whoever gets it reports
 _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
@@ -65,7 +73,7 @@ class Engine(Generic[Address, Content]):
         self._policy = policy
         self._metrics = metrics
         self._watermarks = watermarks
-        self._in_hand: set[UUID] = set()
+        self._delivering: set[UUID] = set()
 
     async def handle(self, delivery: Delivery) -> None:
         message = self._read(delivery)
@@ -73,16 +81,16 @@ class Engine(Generic[Address, Content]):
             await self._refuse(delivery)
             return
         bind_correlation(message.correlation_id, notification_id=str(message.notification_id))
-        self._saw(message, delivery)
+        self._note_consumed(message, delivery)
         results = await self._deliver_once(message, delivery.body.decode())
         verdict = verdict_of(results)
         if verdict is not None and verdict.news:
             await self._report(message, verdict)
-        await self._dismiss(delivery, results, verdict)
+        await self._acknowledge(delivery, results, verdict)
 
-    def has_in_hand(self, notification_id: UUID) -> bool:
+    def is_delivering(self, notification_id: UUID) -> bool:
         """Whether this worker is at it now."""
-        return notification_id in self._in_hand
+        return notification_id in self._delivering
 
     def _read(self, delivery: Delivery) -> NotificationMessage | None:
         try:
@@ -102,7 +110,7 @@ class Engine(Generic[Address, Content]):
             await self._reporter.report_unreadable(notification_id, self._channel.name, replay=replay)
         await delivery.reject()
 
-    def _saw(self, message: NotificationMessage, delivery: Delivery) -> None:
+    def _note_consumed(self, message: NotificationMessage, delivery: Delivery) -> None:
         """What the ledger had handed over before this message, in its priority, has left the queue."""
         handed_over = instant_of(delivery.headers.get(REQUEUED_HEADER))
         if handed_over is not None:
@@ -114,35 +122,34 @@ class Engine(Generic[Address, Content]):
         A handler is cancelled only when this process stops. Then the message stays in hand: it may be with the provider,
         and is for whoever finds this worker dead.
         """
-        if message.notification_id in self._in_hand:
+        if message.notification_id in self._delivering:
             return [NotOwned()]
-        self._in_hand.add(message.notification_id)
+        self._delivering.add(message.notification_id)
         try:
             results = await self._deliver(message, raw)
         except Exception:
-            self._in_hand.discard(message.notification_id)
+            self._delivering.discard(message.notification_id)
             raise
-        self._in_hand.discard(message.notification_id)
+        self._delivering.discard(message.notification_id)
         return results
 
     async def _deliver(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
         recipient = await self._recipients.of(message)
-        suppressed = recipient if isinstance(recipient, Suppressed) else None
-        found = self._destinations(message, recipient)
+        wanted = self._destinations(message, recipient)
         contact = None if recipient == message.recipient else _contact(recipient)
-        async with self._attempts.of(message, suppressed) as attempt:
-            standings = await self._ledger.claim([_claim(message, raw, one, contact) for one in found])
-            attempt.claimed(sum(isinstance(standing, Claimed) for standing in standings))
-            if len(found) == 1:  # the usual case: a task of its own would cost 3 % of a delivery
-                return [await self._deliver_to(found[0], standings[0], message, attempt)]
+        async with self._attempts.of(message, recipient if isinstance(recipient, Suppressed) else None) as attempt:
+            claims = await self._ledger.claim([_claim(message, raw, one, contact) for one in wanted])
+            attempt.claimed(sum(isinstance(claim, Claimed) for claim in claims))
+            if len(wanted) == 1:  # the usual case: a separate task costs 3 % of a delivery
+                return [await self._deliver_to(wanted[0], claims[0], message, attempt)]
             results = await asyncio.gather(
                 *(
-                    self._deliver_to(one, standing, message, attempt)
-                    for one, standing in zip(found, standings, strict=True)
-                    if not isinstance(standing, NotADelivery)
+                    self._deliver_to(destination, claim, message, attempt)
+                    for destination, claim in zip(wanted, claims, strict=True)
+                    if not isinstance(claim, NotADelivery)
                 )
             )
-        return await self._with_the_others(message, results)
+        return await self._with_other_recipients(message, results)
 
     def _destinations(
         self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient | Suppressed
@@ -150,7 +157,7 @@ class Engine(Generic[Address, Content]):
         """Never empty: without a result a notification would vanish (a push message with an e-mail recipient, say)."""
         accepted = self._channel.targets(message.recipient)
         if not accepted:
-            return [Destination(NOBODY, None)]
+            return [Destination(NO_RECIPIENT, None)]
         if isinstance(recipient, Suppressed) or recipient == message.recipient:
             return [Destination(target.key, target) for target in accepted]
         return destinations(accepted, self._channel.targets(recipient))
@@ -158,46 +165,54 @@ class Engine(Generic[Address, Content]):
     async def _deliver_to(
         self,
         destination: Destination[Address],
-        standing: ClaimResult,
+        claim: ClaimResult,
         message: NotificationMessage,
         attempt: Attempt[Address, Content],
     ) -> Result:
-        """One recipient."""
-        if isinstance(standing, NotADelivery):
-            return NotOwned()
-        if not isinstance(standing, Claimed):
-            return standing
+        """Attempts one delivery, if it was claimed, and records the outcome."""
+        match claim:
+            case Claimed():
+                return await self._attempt(destination, claim, message, attempt)
+            case NotADelivery():
+                return NotOwned()
+            case AlreadyFinished() | NotOwned():
+                return claim
+
+    async def _attempt(
+        self,
+        destination: Destination[Address],
+        claimed: Claimed,
+        message: NotificationMessage,
+        attempt: Attempt[Address, Content],
+    ) -> Result:
         target = destination.target
-        if standing.doubtful:
-            target = self._first_target(destination, standing, message)
-            standing.suppressed &= target == destination.target  # the list was asked for the target of today
-        gone = Permanent("no_recipient") if destination.key == NOBODY else Suppressed("recipient_gone")
-        outcome = await attempt.make(standing, target, gone=gone)
-        row = self._result(message, destination.key, outcome, standing)
-        if not await self._record(row):
+        if claimed.doubtful:
+            target = self._first_target(destination, claimed, message)
+            claimed.suppressed &= target == destination.target  # the suppression list was checked for today's target
+        gone = Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
+        outcome = await attempt.make(claimed, target, gone=gone)
+        key = DeliveryKey(message.notification_id, destination.key, message.replay)
+        record = record_of(key, outcome, claimed, self._policy, now=claimed.now(), expires_at=message.expires_at)
+        if not await self._record(record):
             return NotOwned()
         if target is not None and not message.test:
-            await self._channel.settle(message, target, outcome)
-        self._note(message, row, outcome)
-        return row
+            await self._channel.record_outcome(message, target, outcome)
+        self._log(message, record, outcome)
+        return record
 
     def _first_target(
-        self, destination: Destination[Address], standing: Claimed, message: NotificationMessage
+        self, destination: Destination[Address], claimed: Claimed, message: NotificationMessage
     ) -> Target[Address] | None:
-        """Who may have it keeps being the recipient: to anybody else it would be a second one."""
-        first = message.recipient if standing.contact is None else _RECIPIENT.validate_json(standing.contact)
+        """The target of the doubtful attempt. It may have the notification: anybody else would be a second recipient."""
+        first = message.recipient if claimed.contact is None else _RECIPIENT.validate_json(claimed.contact)
         known = destinations(self._channel.targets(message.recipient), self._channel.targets(first))
         return next((one.target for one in known if one.key == destination.key), None)
 
-    def _result(self, message: NotificationMessage, key: str, outcome: Outcome, before: Claimed) -> Recorded:
-        row = Recorded(message.notification_id, key, replay=message.replay)
-        return record_of(row, outcome, before, self._policy, now=before.now(), expires_at=message.expires_at)
-
-    async def _with_the_others(self, message: NotificationMessage, results: Sequence[Result]) -> Sequence[Result]:
-        """What the ledger has of the other recipients by now: whoever records the last end reports the notification's."""
-        known = (await self._ledger.standings([message.notification_id])).get(message.notification_id, {})
-        mine = {result.recipient: result for result in results if isinstance(result, Recorded)}
-        return [_latest(mine.get(recipient), standing) for recipient, standing in known.items()]
+    async def _with_other_recipients(self, message: NotificationMessage, results: Sequence[Result]) -> Sequence[Result]:
+        """The results of all recipients, by the ledger: whoever records the last one reports the notification."""
+        states = (await self._ledger.states([message.notification_id])).get(message.notification_id, {})
+        mine = {result.recipient: result for result in results if isinstance(result, DeliveryRecord)}
+        return [_latest(mine.get(recipient), state) for recipient, state in states.items()]
 
     async def _report(self, message: NotificationMessage, verdict: Verdict) -> None:
         """Not given up with a connection: another worker may have acknowledged the copy that would bring it up again."""
@@ -212,7 +227,7 @@ class Engine(Generic[Address, Content]):
             else:
                 return
 
-    async def _record(self, row: Recorded) -> bool:
+    async def _record(self, row: DeliveryRecord) -> bool:
         """Not given up while the process lives: what was sent and is not in the ledger would be sent again."""
         while True:
             try:
@@ -224,7 +239,7 @@ class Engine(Generic[Address, Content]):
                 row = replace(row, detail=None, provider_message_id=None)  # a provider's words may be what it chokes on
                 await asyncio.sleep(LEDGER_PAUSE_SECONDS)
 
-    def _note(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
+    def _log(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
         self._metrics.attempted(message, row, outcome)
         log.info(
             "delivery.recorded",
@@ -235,9 +250,9 @@ class Engine(Generic[Address, Content]):
             retry_in=round(row.delay, 1) or None,
         )
 
-    async def _dismiss(self, delivery: Delivery, results: Sequence[Result], verdict: Verdict | None) -> None:
+    async def _acknowledge(self, delivery: Delivery, results: Sequence[Result], verdict: Verdict | None) -> None:
         """A delivery that failed for good, in this round, is rejected: the broker moves it to failed.queue. Once."""
-        now_failed = any(isinstance(result, Recorded) for result in results) or delivery.redelivered
+        now_failed = any(isinstance(result, DeliveryRecord) for result in results) or delivery.redelivered
         if verdict is not None and verdict.status == "failed" and now_failed:
             await delivery.reject()
         else:
@@ -259,9 +274,9 @@ def _claim(message: NotificationMessage, raw: str, destination: Destination[Addr
     )
 
 
-def _latest(mine: Recorded | None, standing: AlreadyFinished | NotOwned) -> Result:
-    """A retry that we recorded may have been made, and ended, by another worker meanwhile."""
-    return standing if mine is None or (mine.state == "retry" and isinstance(standing, AlreadyFinished)) else mine
+def _latest(mine: DeliveryRecord | None, state: AlreadyFinished | NotOwned) -> Result:
+    """Another worker may have made, and finished, a retry that this worker recorded."""
+    return state if mine is None or (mine.state == "retry" and isinstance(state, AlreadyFinished)) else mine
 
 
 def _contact(recipient: EmailRecipient | PushRecipient | Suppressed) -> str | None:

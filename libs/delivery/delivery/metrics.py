@@ -7,7 +7,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram
 from contracts.messages import NotificationMessage
 from contracts.metrics import NotificationMetrics
 from contracts.recipients import Channel
-from delivery.ledger import Recorded
+from delivery.ledger import DeliveryRecord
 from delivery.outcomes import AccountRefused, Outcome, Sent
 
 STATES = ("sent", "retry", "failed", "suppressed", "expired", "unknown")
@@ -50,7 +50,7 @@ class DeliveryMetrics:
             buckets=PROVIDER_SECONDS,
         ).labels(channel)
 
-    def attempted(self, message: NotificationMessage, row: Recorded, outcome: Outcome) -> None:
+    def attempted(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
         if message.test:
             self._tests.labels(self._channel, row.state).inc()
             return

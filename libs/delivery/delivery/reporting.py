@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import UUID, uuid4
 
-from chassis.batcher import Batcher
 from chassis.broker import Broker, Publication
-from chassis.tracing import headers_of, recorded_context
+from chassis.observability.tracing import headers_of, recorded_context
+from chassis.process.batcher import Batcher
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.recipients import Channel
 from contracts.topology import STATUS_KEY
-from delivery.verdict import Verdict
+from delivery.decisions import Verdict
 
 MAX_EVENTS = 100  # in a message
 PAUSE_SECONDS = 0.05  # between two messages

@@ -1,60 +1,107 @@
-"""What every worker reads from its environment."""
+"""The settings that all workers share."""
 
 from pydantic import Field
 
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
 from chassis.settings import DataKeySettings
-from contracts.peers import PeerSettings
+from contracts.services import PeerSettings
 
 
 class WorkerSettings(PeerSettings, DataKeySettings):
-    """Every field is an environment variable of the same name in capitals. A worker's own settings add its name,
-    its key and DATABASE_URL."""
+    """Each field is read from the environment variable of the same name in capitals.
 
-    redis_url: RedisUrl = "redis://localhost:6379/0"
-    rabbitmq_url: RabbitUrl = "amqp://guest:guest@localhost:5672/"
-    user_service_url: ServiceUrl = "http://localhost:8001"
-    template_service_url: ServiceUrl = "http://localhost:8002"
+    A worker's own settings add its name, its key and DATABASE_URL.
+    """
+
+    redis_url: RedisUrl = Field(
+        default="redis://localhost:6379/0",
+        description="Redis for caches and rate limits. The service works without it, more slowly",
+    )
+    rabbitmq_url: RabbitUrl = Field(
+        default="amqp://guest:guest@localhost:5672/", description="RabbitMQ, with a user of the service's own"
+    )
+    user_service_url: ServiceUrl = Field(default="http://localhost:8001", description="Base URL of the user service")
+    template_service_url: ServiceUrl = Field(
+        default="http://localhost:8002", description="Base URL of the template service"
+    )
 
     worker_prefetch_count: int = Field(
         default=150,
-        description="Messages of each queue in hand at once; the broker's order ends there",
+        description="Messages that a worker takes from each queue ahead of processing them. The broker no longer orders "
+        "these by priority, so a larger value delays urgent notifications",
         gt=0,
         le=10_000,
     )
     worker_beside_urgent: int = Field(
-        default=2, description="How many others are claimed at once while urgent notifications come", gt=0
+        default=2,
+        description="Notifications that are not urgent and may be claimed at once while urgent ones arrive. A larger value "
+        "delays the urgent ones",
+        gt=0,
     )
-    worker_concurrency: int = Field(default=100, description="Attempts in flight at once, and connections kept", gt=0)
+    worker_concurrency: int = Field(
+        default=100, description="Attempts in flight at once, and connections to the provider that are kept open", gt=0
+    )
     max_retries: int = Field(
-        default=5, description="Attempts after the first one that failed on our side or are in doubt", ge=0, le=100
+        default=5,
+        description="Attempts after the first one, for failures on our side and for attempts whose outcome is in doubt",
+        ge=0,
+        le=100,
     )
     retry_window_seconds: float = Field(
         default=21_600.0,
-        description='How long what a provider answers "not now" to is tried again, from the first such answer on',
+        description='Seconds that a delivery is retried while the provider answers "not now", counted from the first such '
+        "answer",
         ge=0,
     )
-    retry_base_seconds: float = Field(default=2.0, description="The first pause; each one is twice as long", gt=0)
-    retry_longest_seconds: float = Field(default=1_800.0, description="The longest pause between two attempts", gt=0)
-    down_retry_seconds: float = Field(default=5.0, description="Wait of a delivery that met a provider down", gt=0)
-    breaker_open_seconds: float = Field(default=10.0, description="How long a failing provider is left alone", gt=0)
-    heartbeat_seconds: float = Field(default=3.0, gt=0)
-    silence_seconds: float = Field(default=15.0, description="Without a heartbeat a worker counts as dead", gt=0)
-    lost_grace_seconds: float = Field(
-        default=60,
-        description="What the ledger handed over so long before what is consumed now, or an empty queue, is lost",
+    retry_base_seconds: float = Field(
+        default=2.0, description="Seconds before the first retry; each further pause is twice as long", gt=0
+    )
+    retry_longest_seconds: float = Field(
+        default=1_800.0, description="Upper bound in seconds of the pause between two attempts", gt=0
+    )
+    down_retry_seconds: float = Field(
+        default=5.0, description="Seconds before a delivery is tried again whose provider was down", gt=0
+    )
+    breaker_open_seconds: float = Field(
+        default=10.0,
+        description="Seconds without calls to a provider after its circuit breaker opens. A larger value resumes later after "
+        "an outage",
         gt=0,
     )
-    sweep_interval_seconds: float = Field(default=1.0, gt=0)
+    heartbeat_seconds: float = Field(
+        default=3.0, gt=0, description="Seconds between two heartbeats of a worker; well below SILENCE_SECONDS"
+    )
+    silence_seconds: float = Field(
+        default=15.0,
+        description="Seconds without a heartbeat after which a worker counts as dead. A larger value takes over its "
+        "deliveries later",
+        gt=0,
+    )
+    lost_grace_seconds: float = Field(
+        default=60,
+        description="Seconds. A message that the ledger published is lost when the workers have consumed messages published "
+        "this much later, or its queue has been empty for this long. A larger value finds lost messages later",
+        gt=0,
+    )
+    sweep_interval_seconds: float = Field(
+        default=1.0,
+        gt=0,
+        description="Seconds between two searches for due retries. A smaller value costs a query each",
+    )
     retention_days: int | None = Field(
         default=None,
-        description="Ends in the ledger that are a day older are deleted; unset: everything is kept",
+        description="Finished deliveries are deleted from the ledger when they are one day older than this many days; unset: "
+        "all are kept",
         gt=0,
         le=36_500,
     )
-    drain_seconds: float = Field(default=15.0, description="What a stopping worker gives its sends in flight", ge=0)
+    drain_seconds: float = Field(
+        default=15.0,
+        description="Seconds that a stopping worker waits for its attempts in flight. A larger value delays the stop",
+        ge=0,
+    )
 
     @property
     def processes(self) -> int:
-        """One, whatever WEB_CONCURRENCY says, which the HTTP services may share an environment for."""
+        """Always one. The HTTP services read WEB_CONCURRENCY, and a worker may share their environment."""
         return 1

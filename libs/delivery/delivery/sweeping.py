@@ -1,4 +1,4 @@
-"""What nobody has in hand: due retries and what dead workers left go back through the queue, in order of priority."""
+"""What a worker does at intervals: heartbeats, retries, what was lost, and retention."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -8,7 +8,8 @@ import structlog
 
 from chassis.broker import Broker, Publication
 from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
-from chassis.tracing import headers_of
+from chassis.observability.tracing import headers_of
+from chassis.postgres.retention import Retention
 from contracts.recipients import Channel
 from contracts.topology import PRIORITIES, queue_of, queues_of, routing_key_of
 from delivery.ledger import Ledger, ToRequeue
@@ -28,7 +29,7 @@ PUBLISH_LEASE_SECONDS = 15.0
 class Sweep:
     """Every worker runs one. `silence_seconds` without a heartbeat make a worker dead.
 
-    `in_hand` says what this worker is at; `watermarks` and `empty`, what the queues cannot have any more.
+    `is_delivering` says what this worker is at; `watermarks` and `empty`, what the queues cannot have any more.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root hands every part in
@@ -40,7 +41,7 @@ class Sweep:
         *,
         silence_seconds: float,
         lost_grace_seconds: float,
-        in_hand: Callable[[UUID], bool],
+        is_delivering: Callable[[UUID], bool],
         watermarks: ConsumedWatermarks,
     ) -> None:
         self._channel = channel
@@ -49,7 +50,7 @@ class Sweep:
         self._metrics = metrics
         self._silence_seconds = silence_seconds
         self._lost_grace_seconds = lost_grace_seconds
-        self._in_hand = in_hand
+        self._delivering = is_delivering
         self._watermarks = watermarks
         self._empty = EmptyQueues(grace_seconds=lost_grace_seconds)
 
@@ -73,12 +74,12 @@ class Sweep:
             log.info("ledger.requeued", messages=len(taken), failed=sum(one is not None for one in outcomes))
         return len(taken)
 
-    async def let_go(self) -> int:
-        """Gives back what the ledger calls ours and nobody here is at: the answer to its claim was lost."""
-        owned = await self._ledger.ours(silence_seconds=self._silence_seconds)
-        strays = [one for one in owned if not self._in_hand(one.notification_id)]
+    async def release(self) -> int:
+        """Releases deliveries that this worker owns and does not work on: the answer to their claim was lost."""
+        owned = await self._ledger.owned(silence_seconds=self._silence_seconds)
+        strays = [one for one in owned if not self._delivering(one.notification_id)]
         if strays:
-            log.warning("ledger.let_go", deliveries=await self._ledger.let_go(strays))
+            log.warning("ledger.released", deliveries=await self._ledger.release(strays))
         return 0
 
     async def find_lost(self) -> int:
@@ -113,3 +114,13 @@ def instant_of(header: object) -> datetime | None:
     except ValueError:  # an older release wrote "1"
         return None
     return found if found is None or found.tzinfo is not None else None
+
+
+# Longer than the gateway keeps its rows: while the gateway could publish one again, the ledger has to know it.
+EXTRA_DAYS = 1
+
+
+def ledger_retention(ledger: Ledger, *, retention_days: int | None) -> Retention:
+    """`retention_days` is the gateway's."""
+    days = None if retention_days is None else retention_days + EXTRA_DAYS
+    return Retention(ledger.remove, days=days, rows="deliveries")

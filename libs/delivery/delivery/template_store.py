@@ -7,11 +7,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from chassis.batcher import Batcher
-from chassis.http_client import DependencyUnavailable, ServiceClient
-from contracts.finding import find_templates
-from contracts.lookups import MAX_WHOLE_TEMPLATES, TemplateInfo, TemplateQuestion
+from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.process.batcher import Batcher
+from chassis.process.single_flight import SingleFlight
 from contracts.messages import TemplateRef
+from contracts.templates import MAX_WHOLE_TEMPLATES, TemplateInfo, TemplateQuestion, find_templates
 from templating import CompiledTemplate, TemplateSource, compile_template
 
 MAX_TEMPLATES = 1_000
@@ -30,7 +30,7 @@ class TemplateStore:
     def __init__(self, service: ServiceClient) -> None:
         self._service = service
         self._compiled: OrderedDict[TemplateRef, CompiledTemplate] = OrderedDict()
-        self._fetching: dict[TemplateRef, asyncio.Task[CompiledTemplate]] = {}
+        self._fetches: SingleFlight[TemplateRef, CompiledTemplate] = SingleFlight()
         self._loads: Batcher[TemplateRef, _Found] = Batcher(
             self._load, max_size=MAX_WHOLE_TEMPLATES, at_once=LOADS_AT_ONCE
         )
@@ -40,21 +40,15 @@ class TemplateStore:
         if found is not None:
             self._compiled.move_to_end(ref)
             return found
-        task = self._fetching.get(ref)
-        if task is None:  # hundreds of messages of one campaign arrive together: they share one fetch
-            task = self._fetching[ref] = asyncio.create_task(self._fetch(ref))
-        return await asyncio.shield(task)
+        return await self._fetches.run(ref, lambda: self._fetch(ref))  # a campaign's messages arrive together
 
     async def _fetch(self, ref: TemplateRef) -> CompiledTemplate:
-        try:
-            # In a thread: a template that uses every limit takes a second and a half to compile.
-            compiled = await asyncio.to_thread(compile_template, _source(await self._loads.submit(ref)))
-            self._compiled[ref] = compiled
-            if len(self._compiled) > MAX_TEMPLATES:
-                self._compiled.popitem(last=False)
-            return compiled
-        finally:
-            del self._fetching[ref]
+        # In a thread: a template that uses every limit takes a second and a half to compile.
+        compiled = await asyncio.to_thread(compile_template, _source(await self._loads.submit(ref)))
+        self._compiled[ref] = compiled
+        if len(self._compiled) > MAX_TEMPLATES:
+            self._compiled.popitem(last=False)
+        return compiled
 
     async def _load(self, refs: Sequence[TemplateRef]) -> list[_Found]:
         found = (await find_templates(self._service, TemplateQuestion(whole=tuple(refs)))).whole

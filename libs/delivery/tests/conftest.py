@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import MetaData
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from chassis.database import Database
+from chassis.postgres.database import Database
 from delivery.ledger import Claim, ClaimResult, Ledger, LedgerRepository, ledger_tables
 
 

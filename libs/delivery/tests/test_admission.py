@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 import pytest
 
-from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
+from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from delivery.admission import URGENT_SECONDS, Admission, PrioritySemaphore
 
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.backoff import LAST_TRY_SECONDS, MAX_ACCOUNT_SECONDS, GiveUp, RetryPolicy, Spent, TryAgain
+from delivery.decisions import LAST_TRY_SECONDS, MAX_ACCOUNT_SECONDS, GiveUp, RetryPolicy, Spent, TryAgain
 from delivery.outcomes import AccountRefused, Ambiguous, Defect, ProviderDown, RetryLater
 from delivery.settings import WorkerSettings
 
@@ -27,7 +27,9 @@ def pause(
     return decision.seconds
 
 
-def story(policy: RetryPolicy, outcome, *, expires_in: float | None = None, most: int = 500) -> list[float]:
+def pauses_until_the_end(
+    policy: RetryPolicy, outcome, *, expires_in: float | None = None, most: int = 500
+) -> list[float]:
     """The pauses of a delivery that meets the same outcome every time, until it is given up or has expired."""
     pauses: list[float] = []
     clock = 0.0
@@ -46,7 +48,7 @@ def story(policy: RetryPolicy, outcome, *, expires_in: float | None = None, most
 
 
 def test_not_now_is_tried_again_for_six_hours_with_pauses_up_to_half_an_hour() -> None:
-    pauses = story(POLICY, RetryLater("greylisted"))
+    pauses = pauses_until_the_end(POLICY, RetryLater("greylisted"))
     assert sum(pauses) == pytest.approx(6 * HOURS)
     assert max(pauses) <= 1800
     assert 20 <= len(pauses) <= 40, "the notification's timeline has a line for each"
@@ -67,7 +69,7 @@ def test_the_settings_defaults_are_the_policys() -> None:
 
 @pytest.mark.parametrize("outcome", [Defect("x"), Ambiguous("x")])
 def test_what_is_our_side_s_or_in_doubt_is_tried_a_few_times(outcome) -> None:
-    pauses = story(POLICY, outcome)
+    pauses = pauses_until_the_end(POLICY, outcome)
     assert len(pauses) == POLICY.max_retries
     assert 31 <= sum(pauses) <= 62
 
@@ -184,7 +186,7 @@ def test_whatever_came_before_a_retry_is_later_than_now_and_not_after_the_expiry
 @given(st.floats(0.1, 60), st.floats(60, 3600), st.floats(10, 40_000))
 def test_pauses_grow_and_fill_the_window(base: float, longest: float, window: float) -> None:
     policy = RetryPolicy(base_seconds=base, longest_seconds=longest, window_seconds=window)
-    pauses = story(policy, RetryLater("x"), most=5_000)
+    pauses = pauses_until_the_end(policy, RetryLater("x"), most=5_000)
     assert window - base / 2 <= sum(pauses) + 1e-3
     assert sum(pauses) <= window + 1e-3
     ceilings = [min(longest, base * 2**place) for place in range(len(pauses))]
@@ -195,4 +197,4 @@ def test_pauses_grow_and_fill_the_window(base: float, longest: float, window: fl
 
 @given(st.floats(1, 50_000))
 def test_every_story_with_an_expiry_ends_by_it(expires_in: float) -> None:
-    assert sum(story(POLICY, RetryLater("x"), expires_in=expires_in)) <= expires_in + 1e-3
+    assert sum(pauses_until_the_end(POLICY, RetryLater("x"), expires_in=expires_in)) <= expires_in + 1e-3

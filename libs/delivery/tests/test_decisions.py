@@ -5,10 +5,10 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.breaker import BreakerState, CircuitBreaker
-from delivery.attempts import settle
-from delivery.backoff import RetryPolicy
-from delivery.ledger import AlreadyFinished, Claimed, NotOwned, Recorded
+from chassis.process.breaker import BreakerState, CircuitBreaker
+from delivery.attempts import report_to_breaker
+from delivery.decisions import RetryPolicy, record_of, verdict_of
+from delivery.ledger import AlreadyFinished, Claimed, DeliveryKey, DeliveryRecord, NotOwned
 from delivery.outcomes import (
     AccountRefused,
     Ambiguous,
@@ -22,7 +22,6 @@ from delivery.outcomes import (
     Suppressed,
     Unknown,
 )
-from delivery.verdict import record_of, verdict_of
 
 POLICY = RetryPolicy(max_retries=2, window_seconds=100, base_seconds=2, longest_seconds=10)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -56,7 +55,7 @@ def _ago(seconds: float) -> datetime:
 )
 def test_what_an_outcome_means_for_the_ledger(outcome, before: dict, state: str, attempts: int, code) -> None:
     claimed = Claimed(**{"attempts": 0, "deferrals": 0, "expired": False} | before)
-    row = record_of(Recorded(uuid4(), "r"), outcome, claimed, POLICY, now=NOW, expires_at=None)
+    row = record_of(DeliveryKey(uuid4(), "r", 0), outcome, claimed, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.attempts, row.code) == (state, attempts, code)
     assert row.doubt == int(isinstance(outcome, Ambiguous) or outcome == Unknown("no_answer", attempted=True))
     assert row.deferred == int(isinstance(outcome, ProviderDown))
@@ -64,9 +63,9 @@ def test_what_an_outcome_means_for_the_ledger(outcome, before: dict, state: str,
     assert row.faults == claimed.faults + isinstance(outcome, Ambiguous | Defect)
 
 
-def _record_of(outcome: Outcome) -> Recorded:
+def _record_of(outcome: Outcome) -> DeliveryRecord:
     before = Claimed(0, 0, expired=False)
-    return record_of(Recorded(uuid4(), "r"), outcome, before, POLICY, now=NOW, expires_at=None)
+    return record_of(DeliveryKey(uuid4(), "r", 0), outcome, before, POLICY, now=NOW, expires_at=None)
 
 
 def test_providers_words_are_kept_without_what_no_database_takes() -> None:
@@ -78,8 +77,8 @@ def test_providers_words_are_kept_without_what_no_database_takes() -> None:
     assert _record_of(Sent("p\x00-1")).provider_message_id == "p-1"
 
 
-def _result(state: str, **fields) -> Recorded:
-    return Recorded(uuid4(), "r", state, **fields)
+def _result(state: str, **fields) -> DeliveryRecord:
+    return DeliveryRecord(uuid4(), "r", state, **fields)
 
 
 CLOSED = AlreadyFinished("sent", 1, None, None, "p", 0)
@@ -130,5 +129,5 @@ def test_the_gateway_hears_of_the_first_deferral_only() -> None:
 def test_the_breaker_is_told_of_what_everybody_meets(outcome: Outcome, state: BreakerState) -> None:
     breaker = CircuitBreaker("provider")
     for _ in range(10):
-        settle(breaker.allow(), outcome)
+        report_to_breaker(breaker.allow(), outcome)
     assert breaker.state is state

@@ -3,7 +3,7 @@
 import pytest
 
 from delivery.channel import Target
-from delivery.destinations import Destination, destinations
+from delivery.recipients import Destination, destinations
 
 
 def _targets(names: str) -> list[Target[str]]:

@@ -8,11 +8,11 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
-from chassis.data_keys import DataKeys
-from chassis.database import Database
-from chassis.reencrypting import reencrypt
-from delivery.ledger import AlreadyFinished, Claimed, Ledger, LedgerRepository, Recorded, personal_deliveries
-from tests.dumping import dump
+from chassis.postgres.database import Database
+from chassis.security.data_keys import DataKeys
+from chassis.server.reencrypting import reencrypt
+from delivery.ledger import AlreadyFinished, Claimed, DeliveryRecord, Ledger, LedgerRepository, personal_deliveries
+from testkit.dumping import dump
 
 SECRET = f"geheim-{uuid4().hex}"
 OLD, NEW = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("old", "new"))
@@ -33,8 +33,8 @@ def dumped(database: Database) -> Callable[[], object]:
     return lambda: dump(url)
 
 
-def _recorded(claim, **fields: object) -> Recorded:
-    return Recorded(claim.notification_id, claim.recipient, **fields)
+def _recorded(claim, **fields: object) -> DeliveryRecord:
+    return DeliveryRecord(claim.notification_id, claim.recipient, **fields)
 
 
 async def test_nothing_personal_stands_in_the_ledger_at_any_moment(ledger_with, claim_on, dumped) -> None:
@@ -53,7 +53,7 @@ async def test_nothing_personal_stands_in_the_ledger_at_any_moment(ledger_with, 
     assert rows.count("enc1:old:") == 1, "what has ended keeps no message"
     [closed] = await ledger.claim([claim])
     assert (type(closed), closed.detail) == (AlreadyFinished, f"no {SECRET}")
-    assert (await ledger.standings([claim.notification_id]))[claim.notification_id] == {claim.recipient: closed}
+    assert (await ledger.states([claim.notification_id]))[claim.notification_id] == {claim.recipient: closed}
 
 
 async def test_a_message_whose_key_is_missing_stays_due_and_holds_up_no_other(ledger_with, claim_on) -> None:

@@ -11,19 +11,19 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from chassis.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from chassis.broker.watermarks import ConsumedWatermarks
+from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.admission import Admission
 from delivery.attempts import Attempts
-from delivery.backoff import RetryPolicy
 from delivery.channel import NotReady, Target
+from delivery.decisions import RetryPolicy, Verdict
 from delivery.engine import Engine
 from delivery.ledger import LedgerRepository
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
-from delivery.verdict import Verdict
+from testkit.eventually import eventually
 
 
 @dataclass
@@ -58,7 +58,7 @@ class HeldChannel:
     def __init__(self) -> None:
         self.gate, self.sending = asyncio.Event(), asyncio.Event()
         self.sends = self.open = 0
-        self.settled: list[Outcome] = []
+        self.recorded: list[Outcome] = []
         self.outcome: Outcome = Sent("p-1")
         self.unreachable: ProviderDown | None = None
 
@@ -83,8 +83,8 @@ class HeldChannel:
         await self.gate.wait()
         return self.outcome
 
-    async def settle(self, message, target, outcome) -> None:
-        self.settled.append(outcome)
+    async def record_outcome(self, message, target, outcome) -> None:
+        self.recorded.append(outcome)
 
 
 class Told:
@@ -195,9 +195,7 @@ async def test_after_an_urgent_one_the_next_is_claimed_while_the_provider_has_th
     await engine.handle(Copy(_message(priority=10)))
     channel.gate.clear()
     tasks = [asyncio.create_task(engine.handle(Copy(_message(priority=1)))) for _ in range(3)]
-    async with asyncio.timeout(10):
-        while channel.sends < 4:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: channel.sends >= 4, 10)
     channel.gate.set()
     await asyncio.gather(*tasks)
 
@@ -211,9 +209,7 @@ async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engi
             await turn.place()
             turn.claimed()
         task = asyncio.create_task(engine.handle(Copy(_message())))
-        async with asyncio.timeout(10):
-            while not engine._attempts.admission.sending._waiting:
-                await asyncio.sleep(0)
+        await eventually(lambda: engine._attempts.admission.sending._waiting, 10)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await asyncio.wait_for(engine.handle(Copy(_message())), 10)
@@ -229,7 +225,7 @@ async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine
     channel.gate.set()
     await asyncio.wait_for(task, 10)
     message = NotificationMessage.model_validate_json(body)
-    known = await ledger_of("w2").standings([message.notification_id])
+    known = await ledger_of("w2").states([message.notification_id])
     assert [one.state for one in known[message.notification_id].values()] == ["sent"]
     assert copy.answer == "ack"
 
@@ -354,7 +350,7 @@ async def test_what_a_test_key_sent_asks_no_provider(engine, channel, told, regi
     for _ in range(2):
         await engine.handle(Copy(_message(test=True, recipient=EmailRecipient(name="Ada", email=address))))
     assert [(one.status, one.code) for one in told.verdicts] == [verdict] * 2
-    assert (channel.sends, channel.settled) == (0, [])
+    assert (channel.sends, channel.recorded) == (0, [])
     assert engine._attempts.admission.breaker.state is BreakerState.CLOSED
     value = registry.get_sample_value
     assert value("provider_request_seconds_count", {"type": "email"}) == 0
@@ -485,10 +481,8 @@ async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, led
             turn = await held.enter_async_context(engine._attempts.admission.of(5))
             await turn.place()
         task = asyncio.create_task(engine.handle(Copy(body)))
-        async with asyncio.timeout(10):
-            while not engine._attempts.admission.sending._waiting:
-                await asyncio.sleep(0)
-        assert await ledger_of("w2").standings([name]) == {}
+        await eventually(lambda: engine._attempts.admission.sending._waiting, 10)
+        assert await ledger_of("w2").states([name]) == {}
         assert channel.open == 0
     channel.gate.set()
     await asyncio.wait_for(task, 10)
@@ -547,9 +541,7 @@ async def test_a_place_is_free_again_before_the_result_is_written(engine, channe
 
     monkeypatch.setattr(engine._ledger, "record", held)
     tasks = [asyncio.create_task(engine.handle(Copy(_message()))) for _ in range(12)]  # of ten places
-    async with asyncio.timeout(10):
-        while channel.sends < 12:
-            await asyncio.sleep(0.01)
+    await eventually(lambda: channel.sends >= 12, 10)
     assert channel.open == 0
     goes_on.set()
     await asyncio.gather(*tasks)
@@ -564,8 +556,8 @@ async def test_what_a_stopping_worker_was_sending_stays_in_its_hand_for_those_wh
     await asyncio.wait_for(channel.sending.wait(), 10)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert engine.has_in_hand(name), "so it is not let go as if it had not been sent"
-    [owned] = await ledger_of("w1").ours(silence_seconds=0)
+    assert engine.is_delivering(name), "so it is not let go as if it had not been sent"
+    [owned] = await ledger_of("w1").owned(silence_seconds=0)
     assert owned.notification_id == name
 
 

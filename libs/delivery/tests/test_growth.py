@@ -6,11 +6,12 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from contracts.lookups import first_id_of
-from delivery import retention
-from delivery.ledger import Claim, LedgerRepository, Recorded
-from delivery.retention import LONGER, Retention
-from tests.plans import read_whole, recorded
+from chassis.postgres import retention
+from chassis.postgres.retention import Step
+from contracts.messages import first_id_of
+from delivery.ledger import Claim, DeliveryRecord, LedgerRepository
+from delivery.sweeping import EXTRA_DAYS, ledger_retention
+from testkit.plans import read_whole, recorded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 # One a second, the newest at NOW; of a thousand one waits for its retry, one is in a dead worker's hands.
@@ -51,7 +52,7 @@ KEYS = [(_id(second), "r") for second in range(20)]
 
 async def _rows_by_key(connection) -> None:
     await LEDGER.claim(connection, [Claim(*key, 0, 5, "{}", None, fingerprint="1") for key in KEYS])
-    await LEDGER.record(connection, [Recorded(*key, state="sent", attempts=1) for key in KEYS])
+    await LEDGER.record(connection, [DeliveryRecord(*key, state="sent", attempts=1) for key in KEYS])
     await LEDGER.handed_over(connection, [key[0] for key in KEYS])
 
 
@@ -62,12 +63,14 @@ async def test_nothing_reads_a_large_ledger_whole(large) -> None:
             await _rows_by_key(connection)
             await LEDGER.take_due(connection, lease_seconds=300, largest=100)
             await LEDGER.take_orphans(connection, lease_seconds=300, silence_seconds=15, largest=100)
-            await LEDGER.let_go(connection, await LEDGER.ours(connection, silence_seconds=15))
+            await LEDGER.release(connection, await LEDGER.owned(connection, silence_seconds=15))
             await LEDGER.redrive_lost(connection, {5: None}, grace_seconds=60, largest=100)
-            await LEDGER.standings(connection, [first])
+            await LEDGER.states(connection, [first])
             await LEDGER.has(connection, first, 0)
             await LEDGER.totals(connection, _id(3600), _id(0))
-            await LEDGER.remove(connection, after=NO_ID, before=_id(ROWS - 1000), ended_before=NOW, largest=100)
+            await LEDGER.remove(
+                connection, Step(after=NO_ID, ended_before=NOW - timedelta(seconds=ROWS - 1000), limit=100)
+            )
         for statement in statements:
             assert not await read_whole(connection, [statement]) & {"email_deliveries", "dead_addresses"}, statement[0]
 
@@ -93,10 +96,10 @@ async def test_ends_are_kept_a_day_longer_than_the_gateway_keeps_its_own(databas
 
     before = await states()
     for kept in (None, days, days + 30):
-        await Retention(ledger, retention_days=kept).run_once()
+        await ledger_retention(ledger, retention_days=kept).run_once()
     assert await states() == before
-    assert timedelta(days=1) <= LONGER
-    await Retention(ledger, retention_days=days - 2).run_once()
+    assert EXTRA_DAYS >= 1
+    await ledger_retention(ledger, retention_days=days - 2).run_once()
     assert await states() == ["retry", "sending"]
 
 
@@ -107,7 +110,7 @@ async def test_what_was_accepted_long_ago_is_kept_by_the_time_of_its_end(databas
         ended_today = text("UPDATE email_deliveries SET updated_at = now() WHERE notification_id = "
                            "(SELECT min(notification_id::text)::uuid FROM email_deliveries)")  # fmt: skip
         await connection.execute(ended_today)
-    await Retention(ledger_of("w1"), retention_days=(datetime.now(UTC) - NOW).days - 2).run_once()
+    await ledger_retention(ledger_of("w1"), retention_days=(datetime.now(UTC) - NOW).days - 2).run_once()
     async with database.begin() as connection:
         left = (await connection.execute(text("SELECT state, updated_at > '2026-06-02' FROM email_deliveries"))).all()
     assert sorted(left) == [("retry", False), ("sending", False), ("sent", True)]
@@ -115,8 +118,8 @@ async def test_what_was_accepted_long_ago_is_kept_by_the_time_of_its_end(databas
 
 async def test_retention_goes_on_where_it_stopped_and_begins_again(database, ledger_of, monkeypatch) -> None:
     await _fill(database, 10)
-    monkeypatch.setattr(retention, "MAX_GROUP", 3)
-    old = Retention(ledger_of("w1"), retention_days=(datetime.now(UTC) - NOW).days - 2)
+    monkeypatch.setattr(retention, "MAX_ROWS", 3)
+    old = ledger_retention(ledger_of("w1"), retention_days=(datetime.now(UTC) - NOW).days - 2)
     async with database.begin() as connection:
         await connection.execute(text("UPDATE email_deliveries SET updated_at = now()"))
     await old.run_once()

@@ -8,8 +8,17 @@ from uuid import UUID
 import pytest
 from sqlalchemy import text
 
-from contracts.erasing import LedgerErasure
-from delivery.ledger import AlreadyFinished, Claim, Claimed, Ledger, LedgerRepository, NotADelivery, NotOwned, Recorded
+from contracts.ledger import LedgerErasure
+from delivery.ledger import (
+    AlreadyFinished,
+    Claim,
+    Claimed,
+    DeliveryRecord,
+    Ledger,
+    LedgerRepository,
+    NotADelivery,
+    NotOwned,
+)
 
 NO_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -22,9 +31,9 @@ async def _age(database, seconds: float) -> None:
 async def test_of_many_workers_one_gets_the_claim(claim_on, ledger_of) -> None:
     claim = claim_on()
     ledgers = [ledger_of(f"w{number}") for number in range(5)]
-    standings = await asyncio.gather(*(ledger.take(claim) for ledger in ledgers for _ in range(4)))
+    states = await asyncio.gather(*(ledger.take(claim) for ledger in ledgers for _ in range(4)))
     # The one that got it may claim again: its process knows what it has in hand.
-    owners = {place // 4 for place, standing in enumerate(standings) if isinstance(standing, Claimed)}
+    owners = {place // 4 for place, standing in enumerate(states) if isinstance(standing, Claimed)}
     assert len(owners) == 1
 
 
@@ -39,7 +48,7 @@ async def test_what_is_claimed_is_called_sending_and_nobody_else_gets_it(claim_o
 async def test_what_was_sent_is_closed_for_everybody(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    result = Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1, provider_message_id="p")
+    result = DeliveryRecord(claim.notification_id, claim.recipient, state="sent", attempts=1, provider_message_id="p")
     assert await ledger.record(result)
     assert await ledger.record(result), "the first answer may have been lost"
     for owner in ("w1", "w2"):
@@ -50,14 +59,16 @@ async def test_a_result_of_somebody_elses_delivery_is_not_recorded(claim_on, led
     claim = claim_on()
     await ledger_of("w1").take(claim)
     assert not await ledger_of("w2").record(
-        Recorded(claim.notification_id, claim.recipient, state="failed", attempts=1)
+        DeliveryRecord(claim.notification_id, claim.recipient, state="failed", attempts=1)
     )
 
 
 async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    retry = Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, code="greylisted", delay=0.4)
+    retry = DeliveryRecord(
+        claim.notification_id, claim.recipient, state="retry", attempts=1, code="greylisted", delay=0.4
+    )
     await ledger.record(retry)
     assert isinstance(await ledger.take(claim), NotOwned), "it is not due"
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []
@@ -71,7 +82,7 @@ async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_o
 async def test_what_was_requeued_and_never_handed_over_is_requeued_again_after_its_lease(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
+    await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     for _ in range(2):
         assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10)) == 1
 
@@ -81,7 +92,7 @@ async def handed_over(claim_on, ledger_of):
     """A retry that stands in the broker's queue."""
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
+    await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10)) == 1
     await ledger.handed_over([claim.notification_id])
     return ledger, claim
@@ -160,7 +171,7 @@ async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_n
     assert await living.take(claimed) == Claimed(0, 0, expired=False, doubtful=False)
     later = replace(sending, contact='{"email": "second"}')
     assert await living.take(later) == Claimed(0, 0, expired=False, doubtful=True, contact=sending.contact)
-    await living.record(Recorded(sending.notification_id, sending.recipient, state="unknown", code="worker_lost"))
+    await living.record(DeliveryRecord(sending.notification_id, sending.recipient, state="unknown", code="worker_lost"))
     again = claim_on(sending.notification_id, replay=1, contact='{"email": "second"}')
     assert await living.take(again) == Claimed(0, 0, expired=False, doubtful=False, contact=again.contact)
 
@@ -168,7 +179,7 @@ async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_n
 async def test_what_was_not_taken_goes_to_whom_the_message_is_for_now(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on(contact="first")
     await ledger.take(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
+    await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, expired=False, contact="second")
 
@@ -176,7 +187,9 @@ async def test_what_was_not_taken_goes_to_whom_the_message_is_for_now(claim_on, 
 async def test_an_answer_in_doubt_is_remembered_with_its_recipient(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on(contact="first")
     await ledger.take(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, doubt=1, delay=0))
+    await ledger.record(
+        DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, doubt=1, delay=0)
+    )
     await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, False, doubtful=True, contact="first")
 
@@ -239,14 +252,14 @@ async def test_what_is_ours_and_not_in_hand_is_given_back(claim_on, ledger_of, d
     lost, held, claimed_again = claim_on(), claim_on(), claim_on()
     for claim in (lost, held, claimed_again):
         await ledger.take(claim)
-    assert await ledger.ours(silence_seconds=15) == [], "all of them were claimed a moment ago"
+    assert await ledger.owned(silence_seconds=15) == [], "all of them were claimed a moment ago"
     await _age(database, 16)
-    owned = {one.notification_id: one for one in await ledger.ours(silence_seconds=15)}
+    owned = {one.notification_id: one for one in await ledger.owned(silence_seconds=15)}
     assert owned.keys() == {lost.notification_id, held.notification_id, claimed_again.notification_id}
     await ledger.take(claimed_again)
     strays = [owned[lost.notification_id], owned[claimed_again.notification_id]]
-    assert await ledger.let_go(strays) == 1
-    assert await ledger_of("w2").let_go([owned[held.notification_id]]) == 0
+    assert await ledger.release(strays) == 1
+    assert await ledger_of("w2").release([owned[held.notification_id]]) == 0
     taken = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert [one.notification_id for one in taken] == [lost.notification_id]
     assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False), "no doubt: its provider was not called"
@@ -262,8 +275,8 @@ async def test_what_the_provider_has_is_sent_whoever_has_the_delivery_by_now(cla
     assert len(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 2
     await living.take(sending)
 
-    def result(claim: Claim, **changes: object) -> Recorded:
-        return Recorded(claim.notification_id, claim.recipient, **{"state": "sent", "attempts": 1, **changes})
+    def result(claim: Claim, **changes: object) -> DeliveryRecord:
+        return DeliveryRecord(claim.notification_id, claim.recipient, **{"state": "sent", "attempts": 1, **changes})
 
     assert not await slow.record(result(requeued, state="failed"))
     assert not await slow.record(result(requeued, replay=1)), "of another round"
@@ -278,7 +291,7 @@ async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledg
     assert await first.claim([named, added]) == [Claimed(0, 0, expired=False)] * 2
     assert await second.claim([named, added, late]) == [NotOwned(), NotOwned(), NotADelivery()]
     for claim in (named, added):
-        await first.record(Recorded(claim.notification_id, claim.recipient, state="failed", attempts=1))
+        await first.record(DeliveryRecord(claim.notification_id, claim.recipient, state="failed", attempts=1))
     again = [replace(claim, replay=1) for claim in (named, added, late)]
     assert await second.claim(again) == [Claimed(0, 0, expired=False)] * 3, "a new round begins with those of today"
 
@@ -288,9 +301,9 @@ async def test_of_earlier_rounds_only_what_was_sent_counts(claim_on, ledger_of) 
     other, sent = (replace(first, recipient=name) for name in ("b", "c"))
     await ledger.claim([first, other, sent])
     for claim, state in ((first, "failed"), (other, "unknown"), (sent, "sent")):
-        await ledger.record(Recorded(claim.notification_id, claim.recipient, state=state, attempts=1))
+        await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state=state, attempts=1))
     await ledger.take(replace(first, replay=1))
-    known = (await ledger.standings([first.notification_id]))[first.notification_id]
+    known = (await ledger.states([first.notification_id]))[first.notification_id]
     assert {name: getattr(one, "state", None) for name, one in known.items()} == {"a": None, "c": "sent"}
 
 
@@ -301,14 +314,14 @@ async def test_of_two_workers_one_names_the_devices(claim_on, ledger_of) -> None
         found = await asyncio.gather(
             *(ledger_of(name).claim(one) for name, one in zip(("w1", "w2"), claims, strict=True))
         )
-        kinds = sorted(tuple(type(standing).__name__ for standing in standings) for standings in found)
+        kinds = sorted(tuple(type(standing).__name__ for standing in states) for states in found)
         assert kinds == [("Claimed", "Claimed"), ("NotOwned", "NotADelivery")]
 
 
 async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    spent = Recorded(
+    spent = DeliveryRecord(
         claim.notification_id, claim.recipient, state="failed", attempts=6, faults=5, refused=True, code="exhausted"
     )
     await ledger.record(spent)
@@ -348,7 +361,7 @@ async def test_totals_count_notifications_that_went_out_and_deliveries_by_state(
     for claim in (twice, other, waiting):
         await ledger.take(claim)
     for claim in (twice, other):
-        await ledger.record(Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1))
+        await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="sent", attempts=1))
     found = await ledger.totals(NO_ID, LAST_ID)
     assert (found.sent, found.deliveries) == (1, {"sent": 2, "sending": 1})
     assert found.fingerprint != "0"
@@ -357,7 +370,7 @@ async def test_totals_count_notifications_that_went_out_and_deliveries_by_state(
 async def test_totals_are_of_the_ids_that_are_asked_for(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="sent", attempts=1))
+    await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="sent", attempts=1))
     after = UUID(int=claim.notification_id.int + 1)
     assert (await ledger.totals(claim.notification_id, after)).sent == 1
     for first, last in ((NO_ID, claim.notification_id), (after, LAST_ID)):
@@ -370,7 +383,9 @@ async def test_of_who_is_gone_a_providers_words_go_and_what_waits_is_due_at_once
     for claim in (ended, waiting, flying, other):
         await ledger.take(claim)
     for claim, state in ((ended, "failed"), (waiting, "retry"), (other, "retry")):
-        row = Recorded(claim.notification_id, claim.recipient, state=state, attempts=1, detail="no Zoe", delay=3_600)
+        row = DeliveryRecord(
+            claim.notification_id, claim.recipient, state=state, attempts=1, detail="no Zoe", delay=3_600
+        )
         await ledger.record(row)
     ids = [claim.notification_id for claim in (ended, waiting, flying)]
     assert await ledger.erase(ids) == LedgerErasure(deliveries=3, open=2)
@@ -379,6 +394,6 @@ async def test_of_who_is_gone_a_providers_words_go_and_what_waits_is_due_at_once
         assert {row.notification_id for row in rows if row.detail} == {other.notification_id}
     due = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert [item.notification_id for item in due] == [waiting.notification_id]
-    sent = Recorded(flying.notification_id, flying.recipient, state="sent", attempts=1)
+    sent = DeliveryRecord(flying.notification_id, flying.recipient, state="sent", attempts=1)
     assert await ledger.record(sent), "who has it in hand goes on"
     assert await ledger.erase([*ids, UUID(int=1)]) == LedgerErasure(deliveries=3, open=1)

@@ -11,17 +11,18 @@ from fakeredis import FakeAsyncRedis
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from chassis.breaker import CircuitBreaker
-from chassis.cache import TOMBSTONE
-from chassis.envelope import answer
-from chassis.http_client import DependencyUnavailable, ServiceClient
+from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.http.envelope import answer
+from chassis.process.breaker import CircuitBreaker
+from chassis.redis.cache import TOMBSTONE
 from chassis.security import ServiceTokens
-from chassis.service_keys import development_key
-from contracts.lookups import MAX_WHOLE_TEMPLATES, USER_CACHE, TemplateInfo, TemplateQuestion, UserContact, UserQuestion
+from chassis.security.service_keys import development_key
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient, Preferences
+from contracts.templates import MAX_WHOLE_TEMPLATES, TemplateInfo, TemplateQuestion
+from contracts.users import USER_CACHE, UserContact, UserQuestion
 from delivery.outcomes import Suppressed
-from delivery.recipient_resolver import RecipientResolver
+from delivery.recipients import RecipientResolver
 from delivery.template_store import TemplateGone, TemplateStore
 from devstack.serving import serving
 

@@ -14,7 +14,7 @@ from contracts.messages import NotificationMessage, TemplateRef
 from contracts.metrics import QueueGauges
 from contracts.recipients import EmailRecipient
 from contracts.topology import TOPOLOGY
-from delivery.ledger import Recorded
+from delivery.ledger import DeliveryRecord
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, RetryLater, Sent
 from delivery.sweeping import Sweep
@@ -51,10 +51,12 @@ def test_every_series_is_there_before_anything_happened(registry, metrics) -> No
 
 def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metrics) -> None:
     message = _message()
-    row = Recorded(message.notification_id, "r1", state="retry")
+    row = DeliveryRecord(message.notification_id, "r1", state="retry")
     metrics.attempted(message, row, RetryLater("greylisted"))
-    metrics.attempted(message, Recorded(message.notification_id, "r1", state="retry", doubt=1), Ambiguous("no_reply"))
-    metrics.attempted(message, Recorded(message.notification_id, "r1", state="sent"), Sent("p"))
+    metrics.attempted(
+        message, DeliveryRecord(message.notification_id, "r1", state="retry", doubt=1), Ambiguous("no_reply")
+    )
+    metrics.attempted(message, DeliveryRecord(message.notification_id, "r1", state="sent"), Sent("p"))
     assert (_attempts(registry, "retry"), _attempts(registry, "sent")) == (2, 1)
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1
     assert registry.get_sample_value("notification_processing_seconds_count", {"type": "email"}) == 1
@@ -77,7 +79,7 @@ async def test_what_a_dead_worker_was_sending_is_a_doubt_and_what_it_only_had_is
     await broker.start()
     sweep = Sweep(
         "email", living, broker, metrics, silence_seconds=1, lost_grace_seconds=60,
-        in_hand=lambda _: False, watermarks=ConsumedWatermarks(),
+        is_delivering=lambda _: False, watermarks=ConsumedWatermarks(),
     )  # fmt: skip
     taken = 0
     async with asyncio.timeout(20):  # a worker judges once its own heart has beaten for as long as others are silent

@@ -10,15 +10,15 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
-from chassis.breaker import CircuitBreaker
 from chassis.broker import PublishFailed
 from chassis.broker.watermarks import ConsumedWatermarks
+from chassis.process.breaker import CircuitBreaker
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import PushRecipient, PushToken
 from delivery.admission import Admission
 from delivery.attempts import Attempts
-from delivery.backoff import RetryPolicy
 from delivery.channel import Target
+from delivery.decisions import RetryPolicy
 from delivery.engine import Engine
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
@@ -71,7 +71,7 @@ class Devices:
         said = self.says.get(target.address)
         return said.pop(0) if said else Sent("p")
 
-    async def settle(self, message, target, outcome) -> None:
+    async def record_outcome(self, message, target, outcome) -> None:
         pass
 
     async def until_at(self, device: str) -> None:

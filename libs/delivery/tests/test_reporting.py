@@ -10,8 +10,8 @@ from chassis.broker import Delivery, MemoryBroker
 from contracts.messages import NotificationMessage, StatusEvent, TemplateRef, read_events
 from contracts.recipients import EmailRecipient
 from contracts.topology import STATUS_QUEUE, TOPOLOGY
+from delivery.decisions import Verdict
 from delivery.reporting import Reporter
-from delivery.verdict import Verdict
 
 AT = datetime(2026, 11, 26, 12, 0, 0, 123456, tzinfo=UTC)
 

@@ -1,6 +1,5 @@
 """What goes through the queue once more is due again soon unless the broker has it."""
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
@@ -11,9 +10,10 @@ from sqlalchemy import text
 
 from chassis.broker import Publication, PublishFailed, QueueDepth
 from chassis.broker.watermarks import ConsumedWatermarks
-from delivery.ledger import Recorded
+from delivery.ledger import DeliveryRecord
 from delivery.metrics import DeliveryMetrics
 from delivery.sweeping import PUBLISH_LEASE_SECONDS, REQUEUED_HEADER, Sweep, instant_of
+from testkit.eventually import eventually
 
 
 class Broker:
@@ -44,7 +44,7 @@ def broker() -> Broker:
 
 
 @pytest.fixture
-def in_hand() -> set[UUID]:
+def is_delivering() -> set[UUID]:
     return set()
 
 
@@ -54,11 +54,11 @@ def watermarks() -> ConsumedWatermarks:
 
 
 @pytest.fixture
-def sweep(ledger_of, broker, in_hand, watermarks) -> Sweep:
+def sweep(ledger_of, broker, is_delivering, watermarks) -> Sweep:
     metrics = DeliveryMetrics(CollectorRegistry(), "email")
     return Sweep(
         "email", ledger_of("w1"), broker, metrics, silence_seconds=15, lost_grace_seconds=0.2,
-        in_hand=in_hand.__contains__, watermarks=watermarks,
+        is_delivering=is_delivering.__contains__, watermarks=watermarks,
     )  # fmt: skip
 
 
@@ -68,7 +68,7 @@ async def due(ledger_of, claim_on) -> list[UUID]:
     ledger, claims = ledger_of("w1"), [claim_on(), claim_on()]
     for claim in claims:
         await ledger.take(claim)
-        await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
+        await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     return [claim.notification_id for claim in claims]
 
 
@@ -91,11 +91,12 @@ async def test_what_the_broker_did_not_confirm_is_published_again_soon(database,
 
 
 async def _until_redriven(sweep: Sweep, broker: Broker, number: int) -> None:
-    async with asyncio.timeout(20):
-        while len(broker.keys) < number:
-            await sweep.find_lost()
-            await sweep.run_once()
-            await asyncio.sleep(0.05)
+    async def redriven() -> bool:
+        await sweep.find_lost()
+        await sweep.run_once()
+        return len(broker.keys) >= number
+
+    await eventually(redriven)
 
 
 async def test_what_stands_in_the_queue_is_not_published_again_and_what_the_queue_lost_is(
@@ -131,18 +132,18 @@ def test_a_header_without_an_instant_says_nothing(header: object) -> None:
 
 
 async def test_what_is_ours_and_nobody_here_is_at_is_due_at_once(
-    database, sweep, broker, ledger_of, claim_on, in_hand
+    database, sweep, broker, ledger_of, claim_on, is_delivering
 ) -> None:
     lost, held = claim_on(), claim_on()
     for claim in (lost, held):
         await ledger_of("w1").take(claim)
-    in_hand.add(held.notification_id)
+    is_delivering.add(held.notification_id)
     async with database.begin() as connection:
         await connection.execute(text("UPDATE email_deliveries SET updated_at = now() - interval '16 s'"))
-    await sweep.let_go()
+    await sweep.release()
     assert await sweep.run_once() == 1
-    assert (await ledger_of("w1").standings([held.notification_id])).keys() == {held.notification_id}
-    assert len(await ledger_of("w1").ours(silence_seconds=0)) == 1
+    assert (await ledger_of("w1").states([held.notification_id])).keys() == {held.notification_id}
+    assert len(await ledger_of("w1").owned(silence_seconds=0)) == 1
 
 
 async def test_what_was_taken_up_meanwhile_is_not_put_off(database, sweep, ledger_of, claim_on, broker, due) -> None:
@@ -167,6 +168,6 @@ async def test_a_retry_goes_back_to_the_queue_of_its_priority(
 ) -> None:
     ledger, claim = ledger_of("w1"), claim_on(priority=priority)
     await ledger.take(claim)
-    await ledger.record(Recorded(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
+    await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     await sweep.run_once()
     assert broker.keys == [key]

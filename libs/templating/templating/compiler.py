@@ -1,16 +1,141 @@
-"""From a template's source to a CompiledTemplate."""
+"""A template, compiled once and rendered many times. It holds no state: use it from as many tasks as you like."""
 
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Container, Iterable, Mapping
+from dataclasses import dataclass
 
-from templating.compiled import CompiledTemplate, push_text_parts
-from templating.errors import TemplateError
-from templating.html_text import check_tags
+from templating.expressions import check_size
+from templating.html_text import check_tags, html_to_text
 from templating.markup import find_markups
 from templating.parts import CompiledPart, compile_html, compile_plain
-from templating.plain_content import has_markup
-from templating.requirements import VariablePath
-from templating.source import TemplateSource
+from templating.plain_content import has_markup, text_as_html
+from templating.requirements import VariablePath, missing
+from templating.source import (
+    MAX_PUSH_TEXT_BYTES,
+    MissingVariables,
+    RenderedEmail,
+    RenderedPush,
+    TemplateError,
+    TemplateSource,
+)
 from templating.urls import UrlStart, classify, push_link, scheme_of, web_url
+
+CHANNELS = ("email", "push")
+_ELLIPSIS = "…"
+_LAST_WORD = re.compile(r"\s\S{0,50}$")
+# Every character that could end a header line or a notification's title, and the blanks around it.
+_LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class CompiledTemplate:
+    """Compiled parts by their names."""
+
+    parts: Mapping[str, CompiledPart]
+    html_is_text: bool
+    """Whether the html part holds no markup: it is rendered as text, and the HTML made from that."""
+    paths: Mapping[str, tuple[VariablePath, ...]]
+    """By channel, `email` and `push`: what a render for it needs."""
+    app_schemes: frozenset[str]
+    """Those that a push link may have besides the web's."""
+
+    @property
+    def serves_email(self) -> bool:
+        return "html" in self.parts or "text" in self.parts
+
+    @property
+    def serves_push(self) -> bool:
+        """What serves e-mail serves push, too: see `render_push`."""
+        return bool(self.parts.keys() & {"title", "body", "html", "text"})
+
+    def required(self, channels: Iterable[str] = CHANNELS) -> tuple[str, ...]:
+        """The sorted dotted names of the variables that these channels need."""
+        return tuple(sorted(".".join(path) for path in self._needed(channels)))
+
+    def missing(self, variables: Mapping[str, object], channels: Iterable[str] = CHANNELS) -> tuple[str, ...]:
+        """Those of the required variables that are absent or null."""
+        return missing(variables, self._needed(channels))
+
+    def _needed(self, channels: Iterable[str]) -> set[VariablePath]:
+        return {path for channel in channels for path in self.paths[channel]}
+
+    def render_email(self, variables: Mapping[str, object]) -> RenderedEmail:
+        """Raises MissingVariables naming all that this channel lacks, or TemplateError."""
+        _check(self.serves_email, "e-mail", variables, self.paths["email"])
+        html, text = self._html_and_text(variables)
+        return RenderedEmail(single_line(self._render("subject", variables)), html, text)
+
+    def render_push(self, variables: Mapping[str, object]) -> RenderedPush:
+        """Without a title or body of its own, with the subject for a title and the text of the e-mail for a body.
+
+        Raises MissingVariables naming all that this channel lacks, or TemplateError. Unsafe URLs become "".
+        """
+        _check(self.serves_push, "push", variables, self.paths["push"])
+        title, body = push_text_parts(self.parts)
+        return RenderedPush(
+            title=single_line(self._render(title, variables)),
+            body=self._render("body", variables) if body == "body" else _shortened(self._text(variables)),
+            image=web_url(self._render("image", variables)),
+            link=push_link(self._render("link", variables), self.app_schemes),
+        )
+
+    def _html_and_text(self, variables: Mapping[str, object]) -> tuple[str, str]:
+        if "html" not in self.parts:
+            return "", self._render("text", variables)
+        content = self._render("html", variables)
+        html = check_size(text_as_html(content)) if self.html_is_text else content
+        if "text" in self.parts:
+            return html, self._render("text", variables)
+        return html, content if self.html_is_text else html_to_text(content)
+
+    def _text(self, variables: Mapping[str, object]) -> str:
+        """The text of the e-mail alone."""
+        if "text" in self.parts or self.html_is_text:
+            return self._render("text" if "text" in self.parts else "html", variables)
+        return html_to_text(self._render("html", variables))
+
+    def _render(self, name: str, variables: Mapping[str, object]) -> str:
+        part = self.parts.get(name)
+        if part is None:
+            return ""
+        try:
+            return part.render(variables)
+        except TemplateError as error:
+            error.in_field(name)
+            raise
+
+
+def push_text_parts(parts: Container[str]) -> tuple[str, str]:
+    """The parts that a push takes its title and body from: its own, or those of the e-mail."""
+    email_body = "text" if "text" in parts else "html"
+    return "title" if "title" in parts else "subject", "body" if "body" in parts else email_body
+
+
+def single_line(text: str) -> str:
+    """The text with every run of control characters, line ends among them, made one blank.
+
+    Split and joined: one pattern that also took the blanks around would be quadratic in a run of blanks.
+    """
+    return " ".join(part for piece in _LINE_BREAKS.split(text) if (part := piece.strip()))
+
+
+def _shortened(text: str) -> str:
+    """At most `MAX_PUSH_TEXT_BYTES`, cut between words where there are any, and then ending in an ellipsis."""
+    text = text.strip()
+    raw = text.encode()
+    if len(raw) <= MAX_PUSH_TEXT_BYTES:
+        return text
+    beginning = raw[: MAX_PUSH_TEXT_BYTES - len(_ELLIPSIS.encode())].decode(errors="ignore")
+    words = _LAST_WORD.sub("", beginning)
+    return f"{(words or beginning).rstrip()}{_ELLIPSIS}"
+
+
+def _check(served: bool, channel: str, variables: Mapping[str, object], paths: Iterable[VariablePath]) -> None:
+    if not served:
+        raise TemplateError("channel_not_served", f"the template has no {channel} content")
+    if names := missing(variables, paths):
+        raise MissingVariables(names)
+
 
 EMAIL_PARTS = ("subject", "html", "text")
 PUSH_PARTS = ("title", "body", "image", "link")

@@ -1,16 +1,23 @@
 """What expressions may not say, although Liquid's grammar allows it. Found on save, not when a message is sent."""
 
 import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from inspect import Parameter, signature
+from typing import Self
 
 from liquid import Expression
+from liquid.ast import Node
+from liquid.builtin.content import ContentNode
 from liquid.builtin.expressions import Filter, FilteredExpression, KeywordArgument, Literal, Nil, Path
 from liquid.exceptions import FilterArgumentError
 
-from templating.errors import TemplateError
 from templating.filters import FILTERS
-from templating.liquid_engine import line_of
+from templating.liquid_engine import WrittenOutput, line_of
 from templating.metered import MeteredContext, MeteredTemplate, all_nodes
+from templating.requirements import COMPUTED, VariablePath, lookup
+from templating.source import MAX_OUTPUT_BYTES, TemplateError
+from templating.values import Writer
 
 _PYTHON_NAME = re.compile(r"__\w+__")
 
@@ -85,3 +92,73 @@ def _arity(parameters: list[Parameter]) -> tuple[int, int]:
 def _counted(least: int, most: int) -> str:
     number = str(most) if least == most else f"{least} to {most}"
     return "no arguments" if not most else f"{number} argument{'s' if most > 1 else ''}"
+
+
+# Rendering without Liquid, for the templates that need none of it: literals and `{{ a.b }}`.
+#
+# The source is split once, when it is compiled; a render looks the values up, writes them and joins.
+
+
+@dataclass(frozen=True, slots=True)
+class Hole:
+    """Where a value goes: after `index` literals and holes, looked up at `path`."""
+
+    index: int
+    path: VariablePath
+    write: Writer
+
+
+@dataclass(frozen=True, slots=True)
+class FastPart:
+    """Equal to what Liquid renders for the same nodes; a test keeps it so."""
+
+    pieces: tuple[str, ...]  # the literals, with "" where a hole is
+    holes: tuple[Hole, ...]
+
+    @classmethod
+    def of(cls, nodes: Sequence[Node]) -> Self | None:
+        """The fast form of these nodes, or None when they need Liquid."""
+        pieces: list[str] = []
+        holes: list[Hole] = []
+        for index, node in enumerate(nodes):
+            match node:
+                case ContentNode():
+                    pieces.append(node.text)
+                case WrittenOutput(expression=FilteredExpression(left=Path() as path, filters=None | [])):
+                    keys = _plain_keys(path)
+                    if keys is None:
+                        return None
+                    pieces.append("")
+                    holes.append(Hole(index, keys, node.write))
+                case _:
+                    return None
+        return cls(tuple(pieces), tuple(holes))
+
+    def render(self, variables: Mapping[str, object]) -> str:
+        """Raises `template_limit` when the result is too large."""
+        out = list(self.pieces)
+        size = 0
+        for hole in self.holes:
+            text = hole.write(lookup(variables, hole.path))
+            size += len(text)
+            if size > MAX_OUTPUT_BYTES:
+                raise TemplateError("template_limit", "the rendered text is too large")
+            out[hole.index] = text
+        return check_size("".join(out))
+
+
+def check_size(text: str) -> str:
+    """The text, when it is valid Unicode and not larger than Liquid itself would be allowed to write."""
+    try:
+        size = len(text) if text.isascii() else len(text.encode())
+    except UnicodeEncodeError:
+        raise TemplateError("template_render", "a value is not valid Unicode") from None
+    if size > MAX_OUTPUT_BYTES:
+        raise TemplateError("template_limit", "the rendered text is too large")
+    return text
+
+
+def _plain_keys(path: Path) -> VariablePath | None:
+    keys = tuple(segment for segment in path.path if isinstance(segment, str))
+    plain = len(keys) == len(path.path) and not COMPUTED.intersection(keys[1:])
+    return keys if plain else None

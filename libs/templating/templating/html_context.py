@@ -23,9 +23,9 @@ from liquid.builtin.tags.tablerow_tag import TablerowNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 
 from templating.css import CssPlace
-from templating.errors import TemplateError
 from templating.html_state import HtmlState, Mode, scan, with_output
 from templating.script import UNKNOWN
+from templating.source import TemplateError
 from templating.tags import WrittenCycle, WrittenOutput
 from templating.urls import OUTPUT_MARK, UrlStart, classify
 from templating.values import (

@@ -11,8 +11,8 @@ from enum import Enum, auto
 from html import unescape
 
 from templating.css import AMONG_VALUES, CssPlace
-from templating.errors import TemplateError
 from templating.script import inside_after
+from templating.source import TemplateError
 from templating.urls import MAX_BEGINNING, OUTPUT_MARK
 
 

@@ -10,11 +10,9 @@ from typing import NamedTuple
 
 from turbohtml import Element, Node, Text, parse
 
-from templating.errors import TemplateError
-from templating.html_lists import BULLET, ListNumbering
+from templating.html_lists import BULLET, ListNumbering, TextWriter
 from templating.html_style import PLAIN, Style, style_of
-from templating.limits import MAX_TAGS_FOR_TEXT
-from templating.text_writer import TextWriter
+from templating.source import MAX_TAGS_FOR_TEXT, TemplateError
 
 # Line ends before and after; two make an empty line.
 _GAPS = {

@@ -13,17 +13,15 @@ from liquid.exceptions import FilterArgumentError, LiquidError, LiquidSyntaxErro
 from liquid.lex import _tokenize_template, compile_liquid_rules
 from liquid.token import TOKEN_CONTENT, TOKEN_DOC, TOKEN_ILLEGAL, TOKEN_OUTPUT, Token
 
-from templating.comparing import Incomparable
-from templating.errors import TemplateError
 from templating.filters import FILTERS
-from templating.limits import MAX_ITERATIONS, MAX_NESTING
 from templating.markup import TAGS, without_comments
 from templating.markup_text import literal_text
 from templating.metered import MeteredTemplate, all_nodes
-from templating.names import as_names, restore_expression, restore_node
+from templating.requirements import as_names, restore_expression, restore_node
 from templating.semantics import EXPRESSIONS
+from templating.source import MAX_ITERATIONS, MAX_NESTING, TemplateError
 from templating.tags import OUR_TAGS, MarkupCapture, WrittenCycle, WrittenOutput
-from templating.values import html_text
+from templating.values import Incomparable, html_text
 
 __all__ = ["MessageEnvironment", "WrittenOutput", "as_template_error", "environment", "parse"]
 

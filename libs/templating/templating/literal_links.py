@@ -4,8 +4,7 @@ import re
 
 from turbohtml import parse
 
-from templating.errors import TemplateError
-from templating.source import TemplateSource
+from templating.source import TemplateError, TemplateSource
 from templating.urls import is_dangerous
 
 _ATTRIBUTES = ("href", "xlink:href", "action", "formaction", "src", "background", "poster", "data")

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
-from templating.errors import TemplateError
-from templating.limits import (
+from templating.source import (
     MAX_MARKUP_BLANKS,
     MAX_MARKUP_CHARS,
     MAX_MARKUP_CHARS_IN_ALL,
     MAX_MARKUPS,
     MAX_SOURCE_BYTES,
+    TemplateError,
 )
 
 _BLOCKS = {"if", "unless", "case", "for", "tablerow", "capture", "ifchanged", "comment", "doc", "raw"}

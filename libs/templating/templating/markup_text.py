@@ -13,8 +13,8 @@ import re
 from collections.abc import Iterable
 from html import unescape
 
-from templating.errors import TemplateError
 from templating.html_state import HtmlState, scan
+from templating.source import TemplateError
 
 _SPECIAL = "<>&\"'"
 _STAND_INS = "\ufdd0\ufdd1\ufdd2\ufdd3\ufdd4"

@@ -18,8 +18,8 @@ from liquid.output import LimitedStringIO
 from liquid.utils import ReadOnlyChainMap
 
 from templating.filters import FILTERS, lists
-from templating.limits import MAX_FILTER_CHARS, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_VALUE_CHARS
 from templating.markup_text import MarkupText, plain
+from templating.source import MAX_FILTER_CHARS, MAX_OUTPUT_BYTES, MAX_STEPS, MAX_VALUE_CHARS
 from templating.stringify import text_of
 from templating.values import check_weight
 

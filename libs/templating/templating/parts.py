@@ -6,14 +6,13 @@ from typing import Protocol
 
 from liquid.exceptions import LiquidError
 
-from templating.errors import TemplateError
-from templating.expressions import check_expressions
-from templating.fast_path import FastPart
+from templating.expressions import FastPart, check_expressions
 from templating.html_context import set_writers
 from templating.liquid_engine import WrittenOutput, as_template_error, parse
 from templating.markup import Markup, find_markups
 from templating.metered import MeteredTemplate, all_nodes
 from templating.requirements import Needs, needs_of
+from templating.source import TemplateError
 from templating.values import url_text, url_writer
 
 

@@ -1,19 +1,17 @@
-"""Which variables a template cannot do without, and which of them a caller has not given.
+"""Names that python-liquid's expressions take for words of the language, where Liquid's reference takes them for names.
 
-A requirement is a dotted path (`order.id`), so that what is missing is named as the template names it. Not required is
-whatever the template itself asks about, anywhere: what a condition, a `case` or a loop with `else` looks at, and what a
-`default` stands in for. Asking about a name is asking about what lies under it, and asking about an assigned or
-captured name is asking about what that was made of. Loop variables and assigned names are the template's own. Of a path
-with an index, or with a list's `first`, `last` or `size`, what comes before that counts.
+`{{ order.limit }}`, `{{ offset }}` and `{{ nil.name }}` are lookups; only a loop knows `limit:` and `offset:`. So before
+an expression is parsed such a name gets a letter more, which makes it an ordinary name, and loses it afterwards.
 """
 
-from collections.abc import Iterable, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from liquid import Expression
 from liquid.ast import BlockNode, Node
-from liquid.builtin.expressions import FilteredExpression, LoopExpression, Path
+from liquid.builtin.expressions import FilteredExpression, Identifier, LoopExpression, Path
 from liquid.builtin.output import OutputNode
 from liquid.builtin.tags.assign_tag import AssignNode
 from liquid.builtin.tags.capture_tag import CaptureNode
@@ -27,6 +25,66 @@ from liquid.builtin.tags.increment_tag import IncrementNode
 from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.tablerow_tag import TablerowNode
 from liquid.builtin.tags.unless_tag import UnlessNode
+from liquid.token import TOKEN_EXPRESSION, TOKEN_TAG, Token
+
+_MARK = "\ua7f7"  # a letter of Roman inscriptions
+_LOOP_WORDS = "limit|offset|reversed|cols|continue|with|for|as|required|in"
+_WORDS = rf"{_LOOP_WORDS}|contains|and|or|not|if|else|nil|null|true|false|empty|blank"
+_STRINGS = r"""'[^']*'|"[^"]*\""""
+_END = r"(?![\w?-])"
+# In every expression: what follows a dot is a name, so is what a dot or bracket follows, and so is what an argument is
+# set to (`limit: limit`), but for `continue`.
+_NAMES = re.compile(
+    rf"{_STRINGS}|(?<!\.)\.\s*(?:{_WORDS}){_END}"
+    r"|(?<![\w.-])(?:nil|null|true|false|empty|blank)(?=\.(?!\.)|\[)"
+    rf"|(?<=:)\s*(?:limit|offset|reversed|cols){_END}"
+)
+# In an expression that is no loop's: the words that only loops know.
+_NO_LOOP_WORDS = re.compile(rf"{_STRINGS}|(?<![\w.-])(?:{_LOOP_WORDS}){_END}")
+_LOOPS = frozenset({"for", "tablerow", "liquid"})
+
+
+def as_names(tokens: Iterable[Token]) -> Iterator[Token]:
+    """The tokens of a template, such names in their expressions marked."""
+    tag = ""
+    for token in tokens:
+        if token.kind == TOKEN_EXPRESSION:
+            expression = _NAMES.sub(_marked, token.value)
+            if tag not in _LOOPS:
+                expression = _NO_LOOP_WORDS.sub(_marked, expression)
+            yield token._replace(value=expression)
+        else:
+            tag = token.value if token.kind == TOKEN_TAG else ""
+            yield token
+
+
+def restore_expression(expression: Expression) -> None:
+    """Take the marks from the names in this expression, but not in its children."""
+    if isinstance(expression, Path):
+        expression.path = [
+            segment.removesuffix(_MARK) if isinstance(segment, str) else segment for segment in expression.path
+        ]
+
+
+def restore_node(node: Node) -> None:
+    """Take the mark from the name that this tag assigns, captures or counts."""
+    name = getattr(node, "name", None)
+    if isinstance(name, Identifier) and name.endswith(_MARK):
+        node.name = Identifier(name.removesuffix(_MARK), token=name.token)  # type: ignore[attr-defined]
+
+
+def _marked(found: re.Match[str]) -> str:
+    text = found.group()
+    return text if text[0] in "'\"" else text + _MARK
+
+
+# Which variables a template cannot do without, and which of them a caller has not given.
+#
+# A requirement is a dotted path (`order.id`), so that what is missing is named as the template names it. Not required is
+# whatever the template itself asks about, anywhere: what a condition, a `case` or a loop with `else` looks at, and what a
+# `default` stands in for. Asking about a name is asking about what lies under it, and asking about an assigned or
+# captured name is asking about what that was made of. Loop variables and assigned names are the template's own. Of a path
+# with an index, or with a list's `first`, `last` or `size`, what comes before that counts.
 
 COMPUTED = frozenset({"size", "first", "last"})
 """What Liquid answers for lists and strings, without there being a key of that name."""

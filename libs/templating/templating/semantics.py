@@ -23,9 +23,9 @@ from liquid.builtin.expressions.primitive import Blank, Empty, RangeLiteral
 from liquid.builtin.tags.case_tag import _AnyExpression
 from liquid.exceptions import ResourceLimitError
 
-from templating.comparing import contains, equal, is_blank, is_empty, less
 from templating.filters.numbers import integer, number
-from templating.limits import MAX_ITERATIONS
+from templating.source import MAX_ITERATIONS
+from templating.values import contains, equal, is_blank, is_empty, less
 
 
 def _same(left: Expression, right: Expression, context: RenderContext) -> bool:

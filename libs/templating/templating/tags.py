@@ -18,11 +18,10 @@ from liquid.exceptions import BreakLoop, ContinueLoop, LiquidInterrupt
 from liquid.parser import get_parser
 from liquid.token import TOKEN_STRING, TOKEN_TAG
 
-from templating.comparing import truthy
 from templating.filters.numbers import number
 from templating.markup_text import MarkupText
 from templating.semantics import RowLoop
-from templating.values import Writer, plain_text
+from templating.values import Writer, plain_text, truthy
 
 
 class WrittenOutput(OutputNode):

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from templating import TemplateSource, compile_template
-from templating.filters.strftime import strftime
+from templating.filters.dates import strftime
 
 SHOWN = "%Y-%m-%d %H:%M:%S"
 YEAR_1000 = datetime(1000, 1, 1)  # noqa: DTZ001

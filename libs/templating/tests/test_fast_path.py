@@ -4,7 +4,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from templating.fast_path import FastPart
+from templating.expressions import FastPart
 from templating.liquid_engine import parse
 from templating.parts import LiquidPart
 

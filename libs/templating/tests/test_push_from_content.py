@@ -3,7 +3,7 @@
 import pytest
 
 from templating import MissingVariables, TemplateSource, compile_template
-from templating.limits import MAX_PUSH_TEXT_BYTES
+from templating.source import MAX_PUSH_TEXT_BYTES
 
 BRIEF = TemplateSource(subject="Welcome Email", html="<html><body>Hello {{name}}!</body></html>")
 

@@ -1,9 +1,13 @@
-"""HTTP to a provider: an answer, the certainty that nothing was sent, or neither."""
+"""Whose word a provider's certificate needs: the system's authorities."""
 
+import select
+import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from aiohttp import (
+    BytesPayload,
     ClientError,
     ClientResponse,
     ClientSession,
@@ -11,11 +15,60 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
+from aiohttp.abc import AbstractStreamWriter
+from aiohttp.client_proto import ResponseHandler
+from aiohttp.http import StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
 
-from chassis.http_client import plain_session
-from push_service.senders.certificates import system_authorities
-from push_service.senders.watched_body import WatchedBody
+from chassis.http.client import plain_session
+
+
+def system_authorities() -> ssl.SSLContext:
+    """Those at the places OpenSSL was built with. SSL_CERT_FILE and SSL_CERT_DIR count only where there are none.
+
+    Reads files: not for a running event loop.
+    """
+    built_in = ssl.get_default_verify_paths()
+    context = ssl.create_default_context(
+        cafile=built_in.openssl_cafile if Path(built_in.openssl_cafile).is_file() else None,
+        capath=built_in.openssl_capath if Path(built_in.openssl_capath).is_dir() else None,
+    )
+    context.set_alpn_protocols(["http/1.1"])
+    return context
+
+
+_ENDED = select.POLLERR | select.POLLHUP | getattr(select, "POLLRDHUP", 0)  # the last is Linux's: half closed
+
+
+class WatchedBody(BytesPayload):
+    """aiohttp keeps a request's head back until its body, and hands both to the transport in one piece.
+
+    `written` is False while nothing of the request can have left. `found_stale` says that the kept connection it was to
+    go out on was of no use: closed by the server, of which the event loop may be about to learn when aiohttp takes the
+    connection for a good one, or answered unasked.
+    """
+
+    written = False
+    found_stale = False
+
+    async def write_with_length(self, writer: AbstractStreamWriter, content_length: int | None) -> None:
+        if isinstance(writer, StreamWriter) and _is_stale(writer):
+            self.found_stale = True
+            raise ConnectionResetError
+        self.written = True
+        await super().write_with_length(writer, content_length)
+
+
+def _is_stale(writer: StreamWriter) -> bool:
+    transport, protocol = writer.transport, writer.protocol
+    if transport is None or transport.is_closing():
+        return True
+    if isinstance(protocol, ResponseHandler) and protocol.should_close:
+        return True
+    ended = select.poll()
+    ended.register(transport.get_extra_info("socket").fileno(), _ENDED)
+    return bool(ended.poll(0))
+
 
 CONNECT_SECONDS = 5.0  # for a name's address, the connection and TLS together
 IDLE_SECONDS = 60.0  # Google's front ends keep idle connections longer: they should not be the ones to close

@@ -14,10 +14,9 @@ from contracts.recipients import PushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Outcome
 from devstack.simulators.run import RunningSimulators
-from push_service.senders.fcm import FcmSender
-from push_service.senders.google_auth import AccessTokens
+from push_service.senders.fcm.google_auth import AccessTokens, ServiceAccount
+from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient
-from push_service.service_account import ServiceAccount
 from push_service.settings import PushSettings
 from push_service.worker import create_sender
 from templating import RenderedPush

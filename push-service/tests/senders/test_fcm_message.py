@@ -9,7 +9,7 @@ import pytest
 
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Expired, Permanent, ProviderDown, Sent
-from push_service.senders.fcm_message import fcm_message
+from push_service.senders.fcm.message import fcm_message
 from templating import RenderedPush
 
 NOTIFICATION = "018f0000-0000-7000-8000-000000000001"

@@ -8,8 +8,8 @@ import socket
 import pytest
 
 from delivery.outcomes import AccountRefused, Ambiguous, ProviderDown, Sent
-from push_service.senders.fcm import FcmSender
-from push_service.senders.google_auth import AccessTokens
+from push_service.senders.fcm.google_auth import AccessTokens
+from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient
 from push_service.settings import PushSettings
 from push_service.worker import create_sender

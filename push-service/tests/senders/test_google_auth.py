@@ -8,9 +8,9 @@ import pytest
 from jose import jwt
 
 from delivery.outcomes import AccountRefused, ProviderDown, Sent
-from push_service.senders.google_auth import AccessTokens, NoAccessToken
+from push_service.senders.fcm.google_auth import AccessTokens, NoAccessToken
 from push_service.senders.http_client import HttpClient
-from tests.clock import Clock
+from testkit.clock import Clock
 
 
 @pytest.fixture

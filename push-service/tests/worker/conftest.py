@@ -22,25 +22,19 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chassis.broker import Delivery, MemoryBroker, Publication
-from chassis.envelope import answer, refusal
 from chassis.errors import ServiceError, Unavailable
+from chassis.http.envelope import answer, refusal
 from chassis.security import ServiceCallers
-from chassis.service_keys import development_key
-from contracts.lookups import (
-    PUSH_SERVICE,
-    TEMPLATE_SERVICE,
-    USER_SERVICE,
-    TemplateInfo,
-    TemplateQuestion,
-    UserContact,
-    UserQuestion,
-)
+from chassis.security.service_keys import development_key
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
 from contracts.recipients import Preferences, PushRecipient, PushToken
+from contracts.services import PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
+from contracts.templates import TemplateInfo, TemplateQuestion
 from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
-from push_service.migrating import ALEMBIC
-from push_service.settings import PushSettings
+from contracts.users import UserContact, UserQuestion
+from push_service.settings import ALEMBIC, PushSettings
 from push_service.worker import create_app
+from testkit.eventually import eventually
 from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
 
@@ -196,7 +190,7 @@ class World:
         )
         return event
 
-    def story(self, message: NotificationMessage) -> list[tuple[str, str | None, int]]:
+    def detail(self, message: NotificationMessage) -> list[tuple[str, str | None, int]]:
         mine = [event for event in self.events if event.notification_id == message.notification_id]
         return [(event.status, event.code, event.attempts) for event in mine]
 
@@ -227,16 +221,9 @@ class World:
             yield
 
 
-async def until(condition: Callable[[], bool]) -> None:
-    """For what tells nobody that it has changed."""
-    async with asyncio.timeout(WITHIN):
-        while not condition():
-            await asyncio.sleep(0.01)
-
-
 @pytest.fixture(name="until")
 def until_() -> Callable:
-    return until
+    return eventually
 
 
 @pytest.fixture

@@ -45,7 +45,7 @@ async def test_the_same_message_twice_is_sent_once(working, simulators):
 async def test_passing_trouble_is_waited_out_in_the_ledger(working, simulators):
     message = await working.notify(working.user("unavailable-2-a"))
     await working.told(message, "sent")
-    assert working.story(message) == [
+    assert working.detail(message) == [
         ("retrying", "provider_unavailable", 1),
         ("retrying", "provider_unavailable", 2),
         ("sent", None, 3),
@@ -58,7 +58,7 @@ async def test_a_quota_is_waited_for_as_long_as_fcm_asks(working):
     message = await working.notify(working.user("quota-1-a"))
     await working.told(message, "sent")
     assert asyncio.get_running_loop().time() - began >= 1.0  # the simulator's Retry-After
-    assert working.story(message) == [("retrying", "rate_limited", 1), ("sent", None, 2)]
+    assert working.detail(message) == [("retrying", "rate_limited", 1), ("sent", None, 2)]
 
 
 async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(world, simulators):

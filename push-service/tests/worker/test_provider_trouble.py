@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from devstack.simulators.oauth import write_service_account
 from devstack.simulators.run import SimulatorOptions, running_simulators
-from devstack.simulators.service_account import write_service_account
 
 OPEN = 2.0
 

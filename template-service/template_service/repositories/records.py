@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from contracts.recipients import Channel
+from template_service.drafts import Draft
 from templating import TemplateSource
 
 
@@ -77,3 +78,14 @@ class NewVersion:
     required_by_channel: dict[Channel, tuple[str, ...]]
     serves_email: bool
     serves_push: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TemplateView:
+    template: TemplateRecord
+    version: VersionRecord
+
+    @property
+    def draft(self) -> Draft:
+        """The version as it was saved."""
+        return Draft(self.version.source, self.version.summary.channels)

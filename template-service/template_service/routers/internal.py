@@ -3,15 +3,16 @@
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from chassis.envelope import answer
 from chassis.errors import field_error
+from chassis.http.envelope import answer
 from chassis.security import calling_service
-from contracts.languages import LANGUAGE_TAG, Language
-from contracts.lookups import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TemplateQuestion
+from contracts.fields import LANGUAGE_TAG, Language
 from contracts.messages import TemplateRef
+from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE
+from contracts.templates import TemplateQuestion
 from template_service.dependencies import Reader, TemplateCode
 from template_service.schemas.fields import CODE, MAX_VERSION, VersionNumber
-from template_service.services.infos import info_of
+from template_service.services.views import info_of
 
 router = APIRouter(
     prefix="/internal/templates",
@@ -22,7 +23,7 @@ router = APIRouter(
 
 @router.post("/find")
 async def find(question: TemplateQuestion, reader: Reader) -> Response:
-    """`contracts.lookups.TemplateFindings`. What cannot be a template's name names none, and is not asked of the database."""
+    """`contracts.templates.TemplateFindings`. Invalid names are unknown; the database is not asked."""
     return answer(
         await reader.findings(
             TemplateQuestion(
@@ -45,7 +46,7 @@ def _may_be(ref: TemplateRef) -> bool:
 async def find_one(
     code: TemplateCode, reader: Reader, language: Language | None = None, version: VersionNumber | None = None
 ) -> Response:
-    """`contracts.lookups.TemplateInfo`. With a version: exactly that one, archived or not; it never changes."""
+    """`contracts.templates.TemplateInfo`. With a version: exactly that one, archived or not; it never changes."""
     if version is None:
         return answer(info_of(code, (await reader.get(code, language=language)).version))
     if language is None:
@@ -55,5 +56,5 @@ async def find_one(
 
 @router.get("/{code}/active")
 async def active(code: TemplateCode, reader: Reader) -> Response:
-    """`contracts.lookups.ActiveTemplate`."""
+    """`contracts.templates.ActiveTemplate`."""
     return answer(await reader.active(code))

@@ -3,14 +3,14 @@
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from chassis.envelope import Envelope, answer
 from chassis.errors import TooManyRequests
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer
+from chassis.http.openapi.document import refusals
 from template_service.dependencies import Reader, TemplateCode, may_read, renders
+from template_service.drafts import Draft, revised
 from template_service.errors import InvalidTemplate, TemplateNotFound, VariablesMissing, VersionNotFound
 from template_service.schemas.answers import PreviewAnswer
 from template_service.schemas.requests import RenderTemplate, RenderUnsaved
-from template_service.services.drafts import Draft, revised
 from template_service.services.previewing import preview
 
 router = APIRouter(prefix="/api/v1/templates", tags=["previews"], dependencies=[may_read, renders])

@@ -6,9 +6,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.errors import TooManyRequests
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, Meta, Page, answer
+from chassis.http.openapi.document import refusals
 from template_service.dependencies import (
     Author,
     Reader,
@@ -21,7 +21,7 @@ from template_service.dependencies import (
 )
 from template_service.errors import InvalidTemplate, LanguageNotFound, TemplateExists, TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import ArchivedAnswer, TemplateAnswer, TemplateSummary
-from template_service.schemas.lists import LanguageQuery, TemplatesQuery, VersionQuery
+from template_service.schemas.fields import LanguageQuery, TemplatesQuery, VersionQuery
 from template_service.schemas.requests import CreateTemplate, PatchTemplate, ReplaceTemplate
 
 router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
@@ -50,7 +50,7 @@ async def create(body: CreateTemplate, author: Author, actor: Acting, writer: Wr
 @router.get("", summary="List templates", response_model=Page[TemplateSummary], dependencies=[may_read])
 async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Reader) -> Response:
     """By code, without archived ones."""
-    found = await reader.page(query.filter, query.slice)
+    found = await reader.page(query.filter, limit=query.limit, offset=query.offset)
     meta = Meta.of(found.total, limit=query.limit, page=query.page)
     return answer([TemplateSummary.of(template) for template in found.items], meta=meta)
 

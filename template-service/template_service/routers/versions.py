@@ -6,8 +6,8 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, Meta, Page, answer
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, Meta, Page, answer
+from chassis.http.openapi.document import refusals
 from template_service.dependencies import (
     Reader,
     TemplateCode,
@@ -18,7 +18,7 @@ from template_service.dependencies import (
 )
 from template_service.errors import TemplateNotFound, VersionNotFound
 from template_service.schemas.answers import TemplateAnswer, VersionAnswer
-from template_service.schemas.lists import LanguageQuery, VersionsQuery
+from template_service.schemas.fields import LanguageQuery, VersionsQuery
 
 router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"])
 
@@ -33,7 +33,7 @@ router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"]
 )
 async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Query()], reader: Reader) -> Response:
     """The newest first."""
-    template, found = await reader.history(code, query.language, query.slice)
+    template, found = await reader.history(code, query.language, limit=query.limit, offset=query.offset)
     meta = Meta.of(found.total, limit=query.limit, page=query.page)
     return answer([VersionAnswer.of(template, summary) for summary in found.items], meta=meta)
 

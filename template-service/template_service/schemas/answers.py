@@ -6,9 +6,8 @@ from typing import Self
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from contracts.recipients import Channel
-from template_service.repositories.records import TemplateRecord, VersionSummary
-from template_service.services.previewing import Preview
-from template_service.services.views import TemplateView
+from template_service.drafts import Preview
+from template_service.repositories.records import TemplateRecord, TemplateView, VersionSummary
 from templating import RenderedEmail, RenderedPush
 
 _ABOUT: dict[str, JsonValue] = {

@@ -3,11 +3,14 @@
 import re
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
 from chassis.fields import Text
+from chassis.http.paging import PageQuery
 from chassis.json_values import problems_in, written
+from contracts.fields import Language
 from contracts.recipients import CHANNELS, Channel
+from template_service.repositories.templates import Filter
 from templating.urls import app_scheme
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -81,3 +84,29 @@ ChannelNames = Annotated[
 LinkSchemes = Annotated[
     list[Annotated[str, AfterValidator(app_scheme)]], Field(max_length=10, examples=[["myapp"]]), AfterValidator(sorted)
 ]
+
+
+class TemplatesQuery(PageQuery):
+    search: Annotated[Text, Field(max_length=100)] | None = Field(
+        default=None, description="Part of the code, name or description"
+    )
+    language: Language | None = Field(default=None, description="Those that exist in exactly this language")
+    channel: Channel | None = Field(default=None, description="Those that serve this channel")
+
+    @property
+    def filter(self) -> Filter:
+        return Filter(self.search, self.language, self.channel)
+
+
+class VersionsQuery(PageQuery):
+    language: Language | None = Field(default=None, description="The closest one there is, else the default language")
+
+
+class LanguageQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    language: Language | None = None
+
+
+class VersionQuery(LanguageQuery):
+    version: VersionNumber | None = None

@@ -7,9 +7,9 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, mode
 
 from chassis.errors import field_error
 from chassis.fields import ONLY_NUMBERS
-from contracts.languages import Language
-from contracts.names import Name
+from contracts.fields import Language, Name
 from contracts.recipients import Channel
+from template_service.drafts import Change, NewTemplate, Parts
 from template_service.schemas.fields import (
     ChannelNames,
     Code,
@@ -19,7 +19,6 @@ from template_service.schemas.fields import (
     Variables,
     VersionNumber,
 )
-from template_service.services.drafts import Change, NewTemplate, Parts
 
 NAME_OF_PART = {
     "subject": "subject",

@@ -4,10 +4,12 @@ ask for comes in turns (`dependencies.renders`)."""
 import asyncio
 
 from chassis.errors import field_error
+from chassis.postgres.database import Database
 from contracts.recipients import CHANNELS, Channel
+from template_service.drafts import Channels, Draft
 from template_service.errors import InvalidTemplate
-from template_service.repositories.records import NewVersion
-from template_service.services.drafts import Channels, Draft
+from template_service.repositories import versions
+from template_service.repositories.records import IncompleteVersion, NewVersion
 from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
 
 
@@ -49,3 +51,25 @@ def channels_of(template: CompiledTemplate, chosen: Channels) -> tuple[Channel, 
     """The channels that the parts serve, of those that the author chose, if he did."""
     served: dict[Channel, bool] = {"email": template.serves_email, "push": template.serves_push}
     return tuple(channel for channel in CHANNELS if served[channel] and (not chosen or channel in chosen))
+
+
+GROUP = 100
+
+
+async def complete_versions(database: Database) -> int:
+    """Works out what each channel needs, for at most `GROUP` versions. Returns how many there were."""
+    async with database.begin() as connection:
+        found = await versions.incomplete(connection, limit=GROUP)
+    for version in found:
+        required = await _required(version)
+        async with database.begin() as connection:
+            await versions.complete(connection, version, required)
+    return len(found)
+
+
+async def _required(version: IncompleteVersion) -> dict[Channel, tuple[str, ...]]:
+    try:
+        template = await compiled(Draft(version.source, version.channels))
+    except InvalidTemplate:  # by a rule that is newer than the version: what it needed then still counts
+        return dict.fromkeys(CHANNELS, version.required)
+    return required_by_channel(template, channels_of(template, version.channels))

@@ -1,23 +1,14 @@
 """What a template looks like, filled in. Nothing is sent and nothing is kept."""
 
 import asyncio
-from dataclasses import dataclass
 from typing import Any
 
 from chassis.errors import field_error
 from contracts.recipients import Channel
+from template_service.drafts import Draft, Preview
 from template_service.errors import InvalidTemplate, VariablesMissing
 from template_service.services.compiling import channels_of, compiled
-from template_service.services.drafts import Draft
-from templating import CompiledTemplate, MissingVariables, RenderedEmail, RenderedPush, TemplateError
-
-
-@dataclass(frozen=True, slots=True)
-class Preview:
-    """None where the template does not serve the channel, or another one was asked for."""
-
-    email: RenderedEmail | None
-    push: RenderedPush | None
+from templating import CompiledTemplate, MissingVariables, TemplateError
 
 
 async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | None = None) -> Preview:

@@ -3,25 +3,16 @@
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
-from chassis.database import Database
-from contracts.lookups import ActiveTemplate, TemplateInfo, TemplateQuestion
+from chassis.postgres.database import Database
 from contracts.messages import TemplateRef
+from contracts.templates import ActiveTemplate, TemplateInfo, TemplateQuestion
 from template_service.errors import TemplateNotFound, VersionNotFound
 from template_service.repositories import templates, versions
-from template_service.repositories.records import ActiveVersions, TemplateRecord, VersionSummary
+from template_service.repositories.records import ActiveVersions, TemplateRecord, TemplateView, VersionSummary
 from template_service.repositories.templates import Filter
-from template_service.services.infos import info_of, outline_of
-from template_service.services.views import TemplateView, closest_language, load, view
+from template_service.services.views import closest_language, info_of, load, outline_of, view
 
 Item = TypeVar("Item")
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """`limit` items from `offset` on."""
-
-    limit: int
-    offset: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +25,7 @@ class Page(Generic[Item]):
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """`contracts.lookups.TemplateFindings`, as models."""
+    """`contracts.templates.TemplateFindings`, as models."""
 
     active: dict[str, ActiveTemplate]
     outlines: dict[str, TemplateInfo]
@@ -55,19 +46,19 @@ class TemplateReader:
             closest = closest_language(template, language)
             return await view(connection, template, closest, version or template.active[closest])
 
-    async def page(self, wanted: Filter, part: Slice) -> Page[TemplateRecord]:
+    async def page(self, wanted: Filter, *, limit: int, offset: int) -> Page[TemplateRecord]:
         async with self._database.begin() as connection:
-            items = await templates.page(connection, wanted, limit=part.limit, offset=part.offset)
+            items = await templates.page(connection, wanted, limit=limit, offset=offset)
             return Page(items, await templates.count(connection, wanted))
 
     async def history(
-        self, code: str, language: str | None, part: Slice
+        self, code: str, language: str | None, *, limit: int, offset: int
     ) -> tuple[TemplateRecord, Page[VersionSummary]]:
         """Every version of a language, the newest first. Raises TemplateNotFound."""
         async with self._database.begin() as connection:
             template = await load(connection, code)
             closest = closest_language(template, language)
-            items = await versions.page(connection, template.id, closest, limit=part.limit, offset=part.offset)
+            items = await versions.page(connection, template.id, closest, limit=limit, offset=offset)
             return template, Page(items, await versions.count(connection, template.id, closest))
 
     async def exact(self, ref: TemplateRef) -> TemplateInfo:

@@ -4,11 +4,14 @@ Each gets `token`, `link` and `valid_hours`; `link` is empty where the installat
 `token` where nothing is to be done. None greets by name: whoever signs up with somebody else's address would write to them.
 """
 
-from contracts.lookups import TemplateQuestion
+import contextlib
+
+from chassis.audit import COMMAND
 from contracts.system_mails import ADDRESS_CHANGED, CONFIRM_ADDRESS, PASSWORD_RESET, VERIFY_EMAIL
-from template_service.services.drafts import NewTemplate
+from contracts.templates import TemplateQuestion
+from template_service.drafts import NewTemplate
+from template_service.errors import TemplateExists
 from template_service.services.reading import TemplateReader
-from template_service.services.seeding import ensure_template
 from template_service.services.writing import TemplateWriter
 
 LANGUAGE = "en"
@@ -65,5 +68,6 @@ async def ensure_system_templates(reader: TemplateReader, writer: TemplateWriter
     there = (await reader.findings(TemplateQuestion(active=codes))).active
     for template in SYSTEM_TEMPLATES:
         if template.code not in there:
-            await ensure_template(writer, template)
+            with contextlib.suppress(TemplateExists):  # another replica made it meanwhile
+                await writer.create(template, COMMAND)
     return 0

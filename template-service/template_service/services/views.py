@@ -1,25 +1,32 @@
-"""A template as a reader sees it: one language, one version."""
+"""Versions in the words of the contract between the services."""
 
-from dataclasses import dataclass
+from dataclasses import asdict
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from contracts.languages import choose_language
+from contracts.fields import choose_language
+from contracts.templates import TemplateInfo
 from template_service.errors import LanguageNotFound, TemplateNotFound, VersionNotFound
 from template_service.repositories import templates, versions
-from template_service.repositories.records import TemplateRecord, VersionRecord
-from template_service.services.drafts import Draft
+from template_service.repositories.records import TemplateRecord, TemplateView, VersionRecord, VersionSummary
 
 
-@dataclass(frozen=True, slots=True)
-class TemplateView:
-    template: TemplateRecord
-    version: VersionRecord
+def outline_of(code: str, summary: VersionSummary) -> TemplateInfo:
+    """Without the parts: all that the gateway needs to know."""
+    return TemplateInfo(
+        code=code,
+        version=summary.version,
+        language=summary.language,
+        required=summary.required,
+        required_by_channel=summary.required_by_channel,
+        serves_email=summary.serves_email,
+        serves_push=summary.serves_push,
+    )
 
-    @property
-    def draft(self) -> Draft:
-        """The version as it was saved."""
-        return Draft(self.version.source, self.version.summary.channels)
+
+def info_of(code: str, version: VersionRecord) -> TemplateInfo:
+    """Whole: what a worker compiles."""
+    return outline_of(code, version.summary).model_copy(update=asdict(version.source))
 
 
 async def load(connection: AsyncConnection, code: str) -> TemplateRecord:

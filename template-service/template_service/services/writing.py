@@ -7,15 +7,15 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.audit import Actor, changed
-from chassis.database import Database
 from chassis.errors import field_error
+from chassis.postgres.database import Database
+from template_service.drafts import Change, NewTemplate, revised
 from template_service.errors import TemplateExists
 from template_service.repositories import templates, versions
 from template_service.repositories.audit import TRAIL, template_fields, template_target
-from template_service.repositories.records import TemplateRecord
+from template_service.repositories.records import TemplateRecord, TemplateView
 from template_service.services.compiling import checked
-from template_service.services.drafts import Change, NewTemplate, revised
-from template_service.services.views import TemplateView, language_in_use, load, load_for_change, view
+from template_service.services.views import language_in_use, load, load_for_change, view
 
 log = structlog.get_logger()
 

@@ -1,11 +1,13 @@
-"""Users and their devices."""
+"""Users, their devices, their second factors, mailed tokens, erasures, and who did what."""
 
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func, true
+from sqlalchemy import ARRAY, BigInteger, CheckConstraint, ForeignKey, Index, Text, UniqueConstraint, func, text, true
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
+from chassis.audit import AuditColumns
 from user_service.models.base import Base, Instant
 
 
@@ -68,3 +70,69 @@ class PushToken(Base):
         CheckConstraint("provider IN ('fcm', 'web_push')", name="provider"),
         CheckConstraint("(provider = 'web_push') = (p256dh IS NOT NULL AND auth IS NOT NULL)", name="keys"),
     )
+
+
+class Totp(Base):
+    """A user's secret for one-time codes (RFC 6238), encrypted; in force since `confirmed_at`.
+
+    `last_step` is that of the last code that was taken: no code works twice. Recovery codes are kept as hashes, each until it
+    is used.
+    """
+
+    __tablename__ = "user_totp"
+
+    user_id: Mapped[UUID] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), primary_key=True)
+    secret_encrypted: Mapped[str] = mapped_column(Text)
+    recovery_hashes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    last_step: Mapped[int | None] = mapped_column(BigInteger)
+    confirmed_at: Mapped[datetime | None] = mapped_column(Instant)
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+
+
+class MailedToken(Base):
+    """A token and, until the gateway has accepted it, its mail: `mail_due_at` is when that is to be handed over.
+
+    The token itself is nowhere: it follows from `id` and SECRET_KEY, and is recognised by its hash. A notice has none. Of a
+    new password for an address that may be anybody's, `user_id` is found when the mail is handed over.
+    """
+
+    __tablename__ = "mailed_tokens"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    purpose: Mapped[str] = mapped_column(Text)
+    user_id: Mapped[UUID | None] = mapped_column(ForeignKey("users.id", ondelete="CASCADE"), index=True)
+    address: Mapped[str] = mapped_column(Text)
+    token_hash: Mapped[str | None] = mapped_column(Text)
+    mail_due_at: Mapped[datetime | None] = mapped_column(Instant)
+    expires_at: Mapped[datetime] = mapped_column(Instant, index=True)
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+
+    __table_args__ = (
+        UniqueConstraint("token_hash"),
+        Index("ix_mailed_tokens_mail_due_at", "mail_due_at", postgresql_where=text("mail_due_at IS NOT NULL")),
+    )
+
+
+class Erasure(Base):
+    """The receipt of one: counts and times, and nothing of the person but the id that the notifications keep.
+
+    `application_id` is whose contact it was. `due_at` is when the gateway is asked again; NULL: it is complete.
+    """
+
+    __tablename__ = "erasures"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    user_id: Mapped[UUID]
+    application_id: Mapped[UUID | None]
+    erased: Mapped[dict[str, int]] = mapped_column(JSONB, server_default=text("'{}'::jsonb"))
+    requested_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    due_at: Mapped[datetime | None] = mapped_column(Instant, server_default=func.now())
+    completed_at: Mapped[datetime | None] = mapped_column(Instant)
+
+    __table_args__ = (Index("ix_erasures_due_at", "due_at", postgresql_where=text("due_at IS NOT NULL")),)
+
+
+class AuditEvent(AuditColumns, Base):
+    """Written in the transaction of the change, and never changed."""
+
+    __tablename__ = "user_audit_events"

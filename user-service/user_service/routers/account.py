@@ -6,12 +6,12 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.audit import Stranger
-from chassis.envelope import Envelope, answer
 from chassis.errors import Unavailable
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer
+from chassis.http.openapi.document import refusals
 from user_service.dependencies import Services, UserClaims
 from user_service.errors import EmailTaken, HashingBusy, InvalidMailedToken, TooManyMails, UserNotFound
-from user_service.schemas.account import MailedTokenGiven, NewPasswordByToken, PasswordResetRequest
+from user_service.schemas.auth import MailedTokenGiven, NewPasswordByToken, PasswordResetRequest
 from user_service.schemas.users import UserView
 
 router = APIRouter(prefix="/api/v1/auth", tags=["auth"])

@@ -8,14 +8,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, Meta, Page, answer
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, Meta, Page, answer
+from chassis.http.openapi.document import refusals
 from chassis.security import Admin
 from user_service.dependencies import Services
 from user_service.errors import ApiKeyNotFound, ApplicationNotFound
 from user_service.repositories.api_keys import StoredApiKey
 from user_service.schemas.api_keys import ApiKeyRequest, ApiKeyView, NewApiKeyView, Rotation
-from user_service.schemas.lists import ApiKeysQuery
+from user_service.schemas.fields import ApiKeysQuery
 
 router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
 

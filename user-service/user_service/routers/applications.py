@@ -7,13 +7,13 @@ from fastapi import APIRouter, Depends, Query
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, Meta, Page, answer
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, Meta, Page, answer
+from chassis.http.openapi.document import refusals
+from chassis.http.paging import PageQuery
 from chassis.security import Admin, require_admin
 from user_service.dependencies import Services
 from user_service.errors import ApplicationNotFound, SenderDomainNotAllowed
 from user_service.schemas.applications import ApplicationChange, ApplicationView, NewApplication
-from user_service.schemas.lists import PageQuery
 
 router = APIRouter(prefix="/api/v1/applications", tags=["applications"])
 OF_ADMINS = [Depends(require_admin)]

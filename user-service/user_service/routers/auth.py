@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.audit import Acting, Stranger
-from chassis.envelope import Envelope, answer
 from chassis.errors import Unauthorized, Unavailable
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer
+from chassis.http.openapi.document import refusals
 from user_service.dependencies import Services, UserClaims
 from user_service.errors import (
     HashingBusy,

@@ -5,8 +5,8 @@ from uuid import UUID
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
 
-from chassis.envelope import Envelope, answer
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer
+from chassis.http.openapi.document import refusals
 from chassis.security import Caller, require
 from user_service.dependencies import Services
 from user_service.errors import ErasureNotFound

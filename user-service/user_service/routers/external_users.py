@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, answer, counted
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer, counted
+from chassis.http.openapi.document import refusals
 from chassis.security import Caller
 from user_service.dependencies import Services
 from user_service.errors import TooManyPushTokens, UserNotFound

@@ -7,24 +7,25 @@ from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from chassis.audit import Actor
-from chassis.envelope import answer
-from chassis.fast_routes import model_of
+from chassis.http.envelope import answer
+from chassis.http.fast_routes import FastRouter, model_of
 from chassis.security import calling_service
-from contracts.lookups import API_GATEWAY, API_KEY_READERS, EMAIL_SERVICE, PUSH_SERVICE, UserQuestion
+from contracts.services import API_GATEWAY, API_KEY_READERS, EMAIL_SERVICE, PUSH_SERVICE
+from contracts.users import DeadPushToken, UserQuestion
 from user_service.dependencies import Services, services
 from user_service.errors import PushTokenNotFound
-from user_service.schemas.internal import ApiKeyHash, DeadPushToken
+from user_service.schemas.internal import ApiKeyHash
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 # What is asked most often goes past FastAPI's own steps (ADR 9): these check the service's token themselves.
-fast_routes = APIRouter(prefix="/internal", include_in_schema=False)
+fast_router = FastRouter(prefix="/internal", include_in_schema=False)
 
 by_readers = calling_service(API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE)
 
 
-@fast_routes.post("/users/find")
+@fast_router.post("/users/find")
 async def find_contacts(request: Request) -> Response:
-    """`contracts.lookups.UserFindings`."""
+    """`contracts.users.UserFindings`."""
     await by_readers(request)
     question = await model_of(request, UserQuestion)
     found = await services(request).contacts.find_many(question.ids)
@@ -33,7 +34,7 @@ async def find_contacts(request: Request) -> Response:
 
 @router.get("/users/{user_id}", dependencies=[Depends(by_readers)])
 async def contact(user_id: UUID, parts: Services) -> Response:
-    """`contracts.lookups.UserContact`. For gateways and workers of the release before `POST /internal/users/find`: they would
+    """`contracts.users.UserContact`. For gateways and workers of the release before `POST /internal/users/find`: they would
     take a 404 for a user that is gone. It goes with the next release.
     """
     return answer(await parts.contacts.find(user_id))
@@ -41,7 +42,7 @@ async def contact(user_id: UUID, parts: Services) -> Response:
 
 @router.post("/api-keys/find", dependencies=[Depends(calling_service(*API_KEY_READERS))])
 async def find_api_key(given: ApiKeyHash, parts: Services) -> Response:
-    """`contracts.lookups.ApiKeyInfo`."""
+    """`contracts.callers.ApiKeyInfo`."""
     return answer(await parts.api_keys.info(given.hash))
 
 

@@ -7,9 +7,9 @@ from pydantic import BaseModel
 from starlette.responses import Response
 
 from chassis.errors import Unavailable
-from chassis.openapi.refusals import refusals
+from chassis.http.openapi.document import refusals
 from user_service.dependencies import Services
-from user_service.schemas.examples import shown
+from user_service.schemas.fields import shown
 
 router = APIRouter(tags=["auth"])
 KEY = {

@@ -4,8 +4,8 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, answer
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer
+from chassis.http.openapi.document import refusals
 from user_service.dependencies import ReadableUser, Services, WritableUser
 from user_service.errors import UserNotFound
 from user_service.repositories.users import StoredUser

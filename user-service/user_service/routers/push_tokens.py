@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, answer
 from chassis.errors import field_error
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer
+from chassis.http.openapi.document import refusals
 from user_service.dependencies import ReadableUser, Services, WritableUser
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
-from user_service.schemas.lists import PushTokenQuery
+from user_service.schemas.fields import PushTokenQuery
 from user_service.schemas.push_tokens import (
     PushTokenAddition,
     PushTokenRemoval,

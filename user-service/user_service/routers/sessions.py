@@ -6,12 +6,12 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, answer, counted
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer, counted
+from chassis.http.openapi.document import refusals
 from chassis.security import Caller
 from user_service.dependencies import Services, WritableUser, user_claims
 from user_service.errors import SessionNotFound, UserNotFound
-from user_service.schemas.sessions import SessionView
+from user_service.schemas.auth import SessionView
 
 router = APIRouter(prefix="/api/v1/users/{user_id}/sessions", tags=["sessions"])
 

@@ -6,9 +6,9 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.envelope import Envelope, answer
 from chassis.errors import Forbidden
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, answer
+from chassis.http.openapi.document import refusals
 from chassis.security import Caller
 from user_service.dependencies import Services, UserClaims, WritableUser
 from user_service.errors import (
@@ -20,7 +20,7 @@ from user_service.errors import (
     TotpNotSetUp,
     UserNotFound,
 )
-from user_service.schemas.totp import RecoveryCodesView, TotpConfirmation, TotpRemoval, TotpRequest, TotpSecretView
+from user_service.schemas.auth import RecoveryCodesView, TotpConfirmation, TotpRemoval, TotpRequest, TotpSecretView
 from user_service.services.access import is_self
 
 router = APIRouter(prefix="/api/v1/users/{user_id}/totp", tags=["auth"])

@@ -7,9 +7,9 @@ from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
 from chassis.audit import Acting, Actor
-from chassis.envelope import Envelope, Meta, Page, answer
 from chassis.errors import DependencyUnavailable, Forbidden, Unauthorized, Unavailable, field_error
-from chassis.openapi.refusals import refusals
+from chassis.http.envelope import Envelope, Meta, Page, answer
+from chassis.http.openapi.document import refusals
 from chassis.security import Caller, authenticate, require, require_admin
 from contracts.addresses import address_key
 from user_service.dependencies import ReadableUser, Services, SigningUp, WritableUser, shows_credential
@@ -26,7 +26,7 @@ from user_service.errors import (
 )
 from user_service.repositories.users import StoredUser, UserFilter
 from user_service.schemas.erasures import ErasureView, ExportQuery, ExportView, export_content
-from user_service.schemas.lists import UsersQuery
+from user_service.schemas.fields import UsersQuery
 from user_service.schemas.users import SignUp, UserChange, UserReplacement, UserView
 
 router = APIRouter(prefix="/api/v1/users", tags=["users"])

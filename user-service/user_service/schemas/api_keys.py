@@ -7,10 +7,10 @@ from uuid import UUID
 from pydantic import BaseModel, Field
 
 from chassis.fields import ONLY_NUMBERS, Instant, TrueOrFalse
-from contracts.access import Scope
-from contracts.names import Name
+from contracts.callers import Scope
+from contracts.fields import Name
 from user_service.repositories.api_keys import StoredApiKey
-from user_service.schemas.examples import shown
+from user_service.schemas.fields import shown
 
 KEY = {
     "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5f",

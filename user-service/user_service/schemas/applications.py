@@ -10,10 +10,10 @@ from pydantic.config import JsonDict
 from chassis.fields import ONLY_NUMBERS, TrueOrFalse
 from chassis.security import Sender
 from contracts.addresses import Email, parse_mailbox
-from contracts.names import Name
+from contracts.fields import Name
 from contracts.recipients import Channel
 from user_service.repositories.applications import StoredApplication
-from user_service.schemas.examples import shown
+from user_service.schemas.fields import shown
 
 RateLimit = Annotated[int, Field(gt=0, le=1_000_000), ONLY_NUMBERS]
 Channels = Annotated[list[Channel], Field(min_length=1, max_length=10)]

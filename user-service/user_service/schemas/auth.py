@@ -1,13 +1,15 @@
-"""Logging in, refreshing, logging out."""
+"""Logging in, sessions, one's own account and second factors."""
 
-from typing import Literal
+from datetime import datetime
+from typing import Annotated, Literal
+from uuid import UUID
 
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, Field, StringConstraints
 
+from chassis.fields import Text
 from contracts.addresses import Email
-from user_service.schemas.examples import shown
-from user_service.schemas.fields import GivenPassword
-from user_service.schemas.totp import TotpCode
+from user_service.repositories.sessions import StoredSession
+from user_service.schemas.fields import GivenPassword, NewPassword, shown
 from user_service.schemas.users import USER, UserView
 
 REFRESH_TOKEN = "01997a5c3f6e7c1a9b1e0d1f2a3b4c5d.Y2F0cy1hcmUtbGlxdWlk"  # noqa: S105 - an example
@@ -17,6 +19,9 @@ TOKENS = {
     "expires_in": 1800,
     "refresh_token": REFRESH_TOKEN,
 }
+
+# Six digits, or a recovery code; apps and people put blanks around them.
+TotpCode = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 
 
 class LoginRequest(BaseModel):
@@ -62,3 +67,97 @@ class LoginView(TokensView):
 
     user: UserView
     totp_needed: bool
+
+
+TOKEN = "q3NyZT0tYmVlcy1hcmUtbm90LWJpcmRzLW5vci1maXNo"  # noqa: S105 - an example
+# Blanks and line ends around it come from copying it out of a mail.
+MailedTokenText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
+
+
+class PasswordResetRequest(BaseModel):
+    model_config = shown({"email": "john@example.com"})
+
+    email: Email
+
+
+class MailedTokenGiven(BaseModel):
+    model_config = shown({"token": TOKEN})
+
+    token: MailedTokenText
+
+
+class NewPasswordByToken(BaseModel):
+    model_config = shown({"token": TOKEN, "password": "n3w-Secret-Pass"})
+
+    token: MailedTokenText
+    password: NewPassword
+
+
+class SessionView(BaseModel):
+    """One login. `expires_at` moves with each refresh. `current`: the access token of this request is of it."""
+
+    model_config = shown(
+        {
+            "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d",
+            "created_at": "2026-01-01T12:00:00Z",
+            "expires_at": "2026-01-31T12:00:00Z",
+            "current": True,
+        }
+    )
+
+    id: UUID
+    created_at: datetime
+    expires_at: datetime
+    current: bool
+
+    @classmethod
+    def of(cls, session: StoredSession, current: str | None) -> "SessionView":
+        return cls(
+            id=session.id,
+            created_at=session.created_at,
+            expires_at=session.expires_at,
+            current=session.id.hex == current,
+        )
+
+
+class TotpRequest(BaseModel):
+    model_config = shown({"current_password": "SecurePass123!"})
+
+    current_password: GivenPassword
+
+
+class TotpSecretView(BaseModel):
+    """For an authenticator app: `uri` as a QR code, or `secret` typed in. Shown once."""
+
+    model_config = shown(
+        {
+            "secret": "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP",
+            "uri": "otpauth://totp/Notifications:ada%40example.com?secret=JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP&issuer=Notifications",
+        }
+    )
+
+    secret: str
+    uri: str
+
+
+class TotpConfirmation(BaseModel):
+    model_config = shown({"code": "492039"})
+
+    code: TotpCode
+
+
+class RecoveryCodesView(BaseModel):
+    """Each stands for one code when the device is lost. Shown once."""
+
+    model_config = shown({"recovery_codes": ["mfrg-gzdf-mztw-q2lk"] * 2})
+
+    recovery_codes: list[str]
+
+
+class TotpRemoval(BaseModel):
+    """What one needs to remove one's own; another administrator needs nothing."""
+
+    model_config = shown({"current_password": "SecurePass123!", "code": "492039"})
+
+    current_password: GivenPassword | None = None
+    code: TotpCode | None = Field(default=None, description="A one-time code or a recovery code")

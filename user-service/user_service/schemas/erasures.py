@@ -1,5 +1,6 @@
-"""What a person may have of what is kept about them, and the receipt of its end."""
+"""Bodies and answers of erasing and exporting a person's data."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -7,15 +8,34 @@ from uuid import UUID
 import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
-from contracts.erasing import MAX_EXPORT_PAGE, ExportedNotification
+from contracts.erasing import (
+    MAX_EXPORT_PAGE,
+    ExportedNotification,
+    ExportFindings,
+)
 from contracts.recipients import Channel
 from contracts.status import Status
+from user_service.repositories.applications import StoredApplication
 from user_service.repositories.erasures import StoredErasure
+from user_service.repositories.push_tokens import StoredPushToken
+from user_service.repositories.sessions import StoredSession
+from user_service.repositories.users import StoredUser
 from user_service.schemas.applications import ApplicationView
-from user_service.schemas.examples import shown
+from user_service.schemas.fields import shown
 from user_service.schemas.push_tokens import PushTokenView
 from user_service.schemas.users import ID, USER, UserView
-from user_service.services.exports import Export
+
+
+@dataclass(frozen=True, slots=True)
+class Export:
+    """`page` is a page of the notifications; the rest is whole."""
+
+    user: StoredUser
+    devices: list[StoredPushToken]
+    sessions: list[StoredSession]
+    applications: list[StoredApplication]
+    page: ExportFindings
+
 
 NOTIFICATION = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c60"
 

@@ -6,11 +6,9 @@ from uuid import UUID
 from pydantic import AfterValidator, BaseModel, Field
 
 from contracts.addresses import Email
-from contracts.languages import Language
-from contracts.names import Name
+from contracts.fields import Language, Name
 from user_service.repositories.external_users import WrittenContact
-from user_service.schemas.examples import shown
-from user_service.schemas.fields import ExternalId
+from user_service.schemas.fields import ExternalId, shown
 from user_service.schemas.push_tokens import GivenPushToken
 from user_service.schemas.users import ID, PreferencesChange
 

@@ -1,15 +1,24 @@
-"""The kinds of field that requests are made of, each with its bounds."""
+"""How a model shows examples of itself in the API's documentation."""
 
 import base64
 import binascii
 from functools import cache
 from importlib.resources import files
-from typing import Annotated
+from typing import Annotated, Any, Literal
+from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
-from pydantic import AfterValidator, Field, SecretStr, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from chassis.fields import storable
+from chassis.http.paging import PageQuery
+from contracts.addresses import Email
+from contracts.users import PushTokenText
+
+
+def shown(*examples: Any) -> ConfigDict:
+    """A model's configuration with these examples, as JSON values."""
+    return ConfigDict(json_schema_extra={"examples": list(examples)})
 
 
 def _storable_secret(secret: SecretStr) -> SecretStr:
@@ -65,9 +74,20 @@ NewPassword = Annotated[
 ]
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_storable_secret)]
 
-# Blanks around it come from copying; a device must not be two because of them.
-PushTokenText = Annotated[
-    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
-]
 WebPushPublicKey = Annotated[str, Field(max_length=100), AfterValidator(_public_key)]
 WebPushSecret = Annotated[str, Field(max_length=30), AfterValidator(_auth_secret)]
+
+
+class UsersQuery(PageQuery):
+    email: Email | None = Field(default=None, description="Exactly this address")
+    role: Literal["admin", "user"] | None = None
+
+
+class ApiKeysQuery(PageQuery):
+    application_id: UUID | None = Field(default=None, description="Only this application's keys")
+
+
+class PushTokenQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    token: PushTokenText | None = Field(default=None, description="For clients that cannot send a body")

@@ -16,9 +16,9 @@ from pydantic import (
     model_validator,
 )
 
+from contracts.users import PushTokenText
 from user_service.repositories.push_tokens import Device, Provider, StoredPushToken
-from user_service.schemas.examples import shown
-from user_service.schemas.fields import PushTokenText, WebPushPublicKey, WebPushSecret
+from user_service.schemas.fields import WebPushPublicKey, WebPushSecret, shown
 
 SUBSCRIPTION = {
     "endpoint": "https://fcm.googleapis.com/fcm/send/d61c5u920dw",

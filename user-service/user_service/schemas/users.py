@@ -8,11 +8,9 @@ from pydantic import BaseModel, Field
 from chassis.fields import TrueOrFalse
 from chassis.security import Role
 from contracts.addresses import Email
-from contracts.languages import Language
-from contracts.names import Name
+from contracts.fields import Language, Name
 from user_service.repositories.users import StoredUser
-from user_service.schemas.examples import shown
-from user_service.schemas.fields import ExternalId, GivenPassword, NewPassword
+from user_service.schemas.fields import ExternalId, GivenPassword, NewPassword, shown
 from user_service.schemas.push_tokens import GivenPushToken
 
 ID = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d"

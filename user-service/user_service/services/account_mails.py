@@ -1,8 +1,8 @@
-"""Hands the mails of tokens to the gateway, one after the other, each until it was accepted or its token has expired.
+"""Mails about an account: the tokens in them, and handing them to the gateway."""
 
-The gateway accepts a mail once, by its id: a process that dies in between costs no mail and sends none twice.
-"""
-
+import base64
+import hashlib
+import hmac
 from collections.abc import Mapping
 from datetime import timedelta
 from urllib.parse import urlencode
@@ -11,17 +11,86 @@ from uuid import UUID
 import structlog
 from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
+from uuid_utils.compat import uuid7
 
-from chassis.database import Database
 from chassis.errors import DependencyUnavailable
-from chassis.http_client import ServiceClient
+from chassis.http.client import ServiceClient
+from chassis.postgres.database import Database
 from contracts.addresses import address_key
 from contracts.recipients import EmailRecipient
 from contracts.system_mails import ADDRESS_CHANGED, CONFIRM_ADDRESS, PASSWORD_RESET, VERIFY_EMAIL, SystemMail
+from user_service.errors import InvalidMailedToken
 from user_service.repositories import mailed_tokens, users
-from user_service.repositories.mailed_tokens import DueMail, Purpose
+from user_service.repositories.mailed_tokens import DueMail, NewToken, Purpose, SpentToken
 from user_service.repositories.users import StoredUser
-from user_service.services.mailed_tokens import LIFETIMES, TokenMint
+
+# Tokens that prove who reads the mail of an address: each for one purpose, once, for some hours.
+#
+# A token is an HMAC of its row's id, so that the mail can be written again until the gateway has it, and the token is stored
+# nowhere. What the row keeps is its hash.
+
+LIFETIMES: Mapping[Purpose, timedelta] = {
+    "password_reset": timedelta(hours=1),
+    "verify_email": timedelta(days=3),
+    "confirm_address": timedelta(days=1),
+    "take_back_address": timedelta(days=7),
+    "address_notice": timedelta(days=1),
+}
+
+# What must not outlive a new password, and another address: whoever asked for it may be whom that is to keep out.
+ENDED_BY_PASSWORD: tuple[Purpose, ...] = ("password_reset", "confirm_address")
+ENDED_BY_ADDRESS: tuple[Purpose, ...] = ("password_reset", "confirm_address", "verify_email")
+
+
+class TokenMint:
+    def __init__(self, key: bytes) -> None:
+        self._key = key
+
+    def token(self, token_id: UUID) -> str:
+        tag = hmac.digest(self._key, token_id.bytes, "sha256")
+        return base64.urlsafe_b64encode(tag).rstrip(b"=").decode()
+
+
+class MailedTokens:
+    def __init__(self, database: Database, mint: TokenMint) -> None:
+        self._database = database
+        self._mint = mint
+
+    async def mail(
+        self, connection: AsyncConnection, purpose: Purpose, address: str, *, user_id: UUID | None = None
+    ) -> None:
+        """Records a token and its mail in the transaction of what it is for."""
+        token_id = uuid7()
+        token_hash = None if purpose == "address_notice" else _hash(self._mint.token(token_id))
+        await mailed_tokens.add(
+            connection, NewToken(token_id, purpose, user_id, address, token_hash, LIFETIMES[purpose])
+        )
+
+    async def check(self, token: str, purpose: Purpose) -> None:
+        """Before a password is hashed for it. Raises InvalidMailedToken."""
+        async with self._database.begin() as connection:
+            if await mailed_tokens.owner_of(connection, _hash(token), purpose) is None:
+                raise InvalidMailedToken
+
+    async def spend(self, connection: AsyncConnection, token: str, purpose: Purpose) -> SpentToken:
+        """Raises InvalidMailedToken. Its user is locked first, as by whoever removes one."""
+        owner = await mailed_tokens.owner_of(connection, _hash(token), purpose)
+        if owner is None or not await users.lock(connection, owner):
+            raise InvalidMailedToken
+        spent = await mailed_tokens.spend(connection, _hash(token), purpose)
+        if spent is None:
+            raise InvalidMailedToken
+        return spent
+
+
+def _hash(token: str) -> str:
+    """A fast hash is enough: nobody guesses 256 bits."""
+    return hashlib.sha256(token.encode()).hexdigest()
+
+
+# Hands the mails of tokens to the gateway, one after the other, each until it was accepted or its token has expired.
+#
+# The gateway accepts a mail once, by its id: a process that dies in between costs no mail and sends none twice.
 
 log = structlog.get_logger()
 LEASE = timedelta(seconds=15)  # a call of the gateway takes five at most; also the pause before the next try

@@ -13,7 +13,7 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.audit import NO_CHANGE, Actor, AuditTrail, Change, changed
-from chassis.database import Database
+from chassis.postgres.database import Database
 from contracts.addresses import address_key
 from user_service.errors import EmailTaken, InvalidMailedToken, UserNotFound
 from user_service.repositories import mailed_tokens, users
@@ -21,11 +21,10 @@ from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.mailed_tokens import Purpose, SpentToken
 from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
-from user_service.services.contacts import Contacts
-from user_service.services.mailed_tokens import ENDED_BY_ADDRESS, MailedTokens
-from user_service.services.password_gate import PasswordGate
+from user_service.services.account_mails import ENDED_BY_ADDRESS, MailedTokens
 from user_service.services.sessions import Sessions
-from user_service.services.throttle import MailThrottle
+from user_service.services.throttle import MailThrottle, PasswordGate
+from user_service.services.users import Contacts
 
 log = structlog.get_logger()
 

@@ -8,10 +8,10 @@ from uuid import UUID
 from pydantic import SecretStr
 
 from chassis.audit import COMMAND, AuditTrail, changed
-from chassis.database import Database
+from chassis.postgres.database import Database
 from contracts.addresses import address_key
 from user_service.errors import EmailTaken
-from user_service.repositories import push_tokens, sessions, totp, users
+from user_service.repositories import credentials, push_tokens, sessions, users
 from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
@@ -71,7 +71,7 @@ async def clear_totp(database: Database, audit: AuditTrail, email: str) -> bool:
     """For one who has lost the device and the recovery codes. False: there was no second factor, or no such user."""
     async with database.begin() as connection:
         user_id = await users.id_of(connection, address_key(email))
-        removed = user_id is not None and await totp.remove(connection, user_id)
+        removed = user_id is not None and await credentials.remove(connection, user_id)
         if removed:
             await audit.record(connection, COMMAND, "totp.reset", user_target(str(user_id)))
         return removed

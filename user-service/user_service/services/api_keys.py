@@ -10,12 +10,12 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from chassis.audit import Actor, AuditTrail, Change, changed
-from chassis.cache import Invalidator
-from chassis.database import Database
 from chassis.errors import Forbidden, field_error
+from chassis.postgres.database import Database
+from chassis.redis.cache import Invalidator
 from chassis.security import Identity, api_key_cache, hash_api_key, new_api_key
-from contracts.callers import identity_of_key
-from contracts.lookups import API_KEY_READERS, ApiKeyInfo
+from contracts.callers import ApiKeyInfo, identity_of_key
+from contracts.services import API_KEY_READERS
 from user_service.errors import ApiKeyNotFound, ApplicationNotFound
 from user_service.repositories import api_keys, applications
 from user_service.repositories.api_keys import KeyInUse, NewApiKey, StoredApiKey

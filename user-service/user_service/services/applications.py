@@ -8,7 +8,7 @@ import structlog
 from uuid_utils.compat import uuid7
 
 from chassis.audit import Actor, AuditTrail, changed
-from chassis.database import Database
+from chassis.postgres.database import Database
 from chassis.security import Identity
 from contracts.addresses import parse_mailbox
 from user_service.errors import ApplicationNotFound, SenderDomainNotAllowed

@@ -1,4 +1,4 @@
-"""Who calls this service: what a token says of an administrator is asked of the database again, each time."""
+"""Who calls this service: what a token says of an administrator is checked in the database, each time."""
 
 from uuid import UUID
 

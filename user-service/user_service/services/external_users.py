@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from chassis.audit import Actor, AuditTrail, Change, changed
-from chassis.database import Database
 from chassis.errors import Forbidden
+from chassis.postgres.database import Database
 from chassis.security import Identity
 from contracts.addresses import address_key
 from user_service.errors import ExternalIdTaken, UserNotFound
@@ -19,9 +19,8 @@ from user_service.repositories.external_users import NewContact, WrittenContact
 from user_service.repositories.users import StoredUser
 from user_service.schemas.external_users import BulkContact, ContactRequest
 from user_service.schemas.users import SignUp
-from user_service.services.contacts import Contacts
 from user_service.services.push_tokens import PushTokens
-from user_service.services.users import stored
+from user_service.services.users import Contacts, stored
 
 log = structlog.get_logger()
 

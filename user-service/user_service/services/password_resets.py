@@ -6,16 +6,15 @@ import structlog
 from pydantic import SecretStr
 
 from chassis.audit import Actor, AuditTrail
-from chassis.database import Database
+from chassis.postgres.database import Database
 from contracts.addresses import address_key
 from user_service.errors import InvalidMailedToken
 from user_service.repositories import mailed_tokens, users
 from user_service.repositories.audit import user_target
-from user_service.services.contacts import Contacts
-from user_service.services.mailed_tokens import ENDED_BY_PASSWORD, MailedTokens
-from user_service.services.password_gate import PasswordGate
+from user_service.services.account_mails import ENDED_BY_PASSWORD, MailedTokens
 from user_service.services.sessions import Sessions
-from user_service.services.throttle import MailThrottle
+from user_service.services.throttle import MailThrottle, PasswordGate
+from user_service.services.users import Contacts
 
 log = structlog.get_logger()
 

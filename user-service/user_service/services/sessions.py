@@ -1,8 +1,4 @@
-"""Sessions: a login, and the refresh tokens that follow from it, each good for one use.
-
-A refresh token is `<session>.<secret>`. A session knows only its newest secret's hash; whoever comes with another one holds
-a used token, which was stolen from the user or by the user's side: the session ends for both.
-"""
+"""Sessions and their tokens."""
 
 import hashlib
 import re
@@ -11,21 +7,66 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from chassis.audit import Actor, AuditTrail, Change
-from chassis.database import Database
-from chassis.security import Claims, RevokedTokens, Role
+from chassis.postgres.database import Database
+from chassis.security import Claims, RevokedTokens, Role, sign
+from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER
 from user_service.errors import InvalidRefreshToken, SessionNotFound
 from user_service.repositories import sessions, users
 from user_service.repositories.audit import user_target
+from user_service.repositories.credentials import acting_role
 from user_service.repositories.sessions import EndedSession, LiveToken, SessionState, StoredSession
-from user_service.repositories.totp import acting_role
-from user_service.services.access_tokens import AccessTokens, Ticket
+from user_service.services.signing_keys import SigningKeys
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """An access token before it is signed. Times in whole seconds since 1970."""
+
+    token_id: str
+    session_id: UUID
+    issued_at: int
+    expires_at: int
+
+
+class AccessTokens:
+    def __init__(self, keys: SigningKeys, *, seconds: int) -> None:
+        self._keys = keys
+        self.seconds = seconds
+
+    def ticket(self, session_id: UUID) -> Ticket:
+        now = int(time.time())
+        return Ticket(uuid4().hex, session_id, now, now + self.seconds)
+
+    async def prepare(self) -> None:
+        """Before a transaction is opened in which `sign` is to come: it may have to look for the key. Raises Unavailable."""
+        await self._keys.current()
+
+    async def sign(self, ticket: Ticket, user_id: UUID, role: Role) -> str:
+        """Raises Unavailable while the key cannot be had."""
+        claims = {
+            "iss": ACCESS_ISSUER,
+            "aud": ACCESS_AUDIENCE,
+            "sub": str(user_id),
+            "iat": ticket.issued_at,
+            "exp": ticket.expires_at,
+            "jti": ticket.token_id,
+            "sid": ticket.session_id.hex,
+            "role": role,
+        }
+        return sign(claims, await self._keys.current())
+
+
+# Sessions: a login, and the refresh tokens that follow from it, each good for one use.
+#
+# A refresh token is `<session>.<secret>`. A session knows only its newest secret's hash; whoever comes with another one holds
+# a used token, which was stolen from the user or by the user's side: the session ends for both.
 
 log = structlog.get_logger()
 _REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")

@@ -7,14 +7,14 @@ from pydantic import SecretStr
 from uuid_utils.compat import uuid7
 
 from chassis.audit import Actor, AuditTrail, changed
-from chassis.database import Database
+from chassis.postgres.database import Database
 from contracts.addresses import address_key
 from user_service.errors import EmailTaken
 from user_service.repositories import users
 from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.users import NewUser, StoredUser
 from user_service.schemas.users import SignUp
-from user_service.services.mailed_tokens import MailedTokens
+from user_service.services.account_mails import MailedTokens
 from user_service.services.passwords import Passwords
 from user_service.services.push_tokens import PushTokens
 from user_service.services.throttle import MailThrottle

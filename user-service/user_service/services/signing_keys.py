@@ -14,10 +14,10 @@ import structlog
 from cryptography.fernet import InvalidToken
 
 from chassis.audit import COMMAND, Actor
-from chassis.database import Database
 from chassis.errors import Conflict, Unavailable
+from chassis.postgres.database import Database
 from chassis.security import Jwks, KeySource, SharedSecret, SigningKey, generate_es256_key, public_jwk
-from contracts.lookups import USER_SERVICE
+from contracts.services import USER_SERVICE
 from user_service.derived_keys import cipher
 from user_service.repositories import signing_keys
 from user_service.repositories.audit import audit_trail

@@ -15,17 +15,16 @@ from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.audit import Actor, AuditTrail
-from chassis.database import Database
 from chassis.errors import Forbidden
+from chassis.postgres.database import Database
 from user_service.errors import CurrentTotpWrong, TotpEnabled, TotpNotSetUp, TotpRequired, WrongTotp
+from user_service.repositories import credentials
 from user_service.repositories import sessions as session_rows
-from user_service.repositories import totp
 from user_service.repositories.audit import user_target
-from user_service.repositories.totp import StoredTotp
+from user_service.repositories.credentials import StoredTotp
 from user_service.repositories.users import StoredUser
-from user_service.services.password_gate import PasswordGate
 from user_service.services.sessions import Sessions
-from user_service.services.throttle import LoginThrottle
+from user_service.services.throttle import LoginThrottle, PasswordGate
 
 log = structlog.get_logger()
 ISSUER = "Notifications"
@@ -70,7 +69,7 @@ class SecondFactors:
         await self._gate.check_user(user.id, password)
         secret = pyotp.random_base32()
         async with self._database.begin() as connection:
-            if not await totp.begin(connection, user.id, self._cipher.encrypt(secret.encode()).decode()):
+            if not await credentials.begin(connection, user.id, self._cipher.encrypt(secret.encode()).decode()):
                 raise TotpEnabled
         return NewSecret(secret, pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=ISSUER))
 
@@ -88,7 +87,7 @@ class SecondFactors:
             raise CurrentTotpWrong
         codes = [_recovery_code() for _ in range(RECOVERY_CODES)]
         async with self._database.begin() as connection:
-            if not await totp.confirm(connection, stored, step, [_hash(one) for one in codes]):
+            if not await credentials.confirm(connection, stored, step, [_hash(one) for one in codes]):
                 raise TotpEnabled
             ended = await session_rows.end_others(connection, user_id, session_id)
             await self._audit.record(connection, actor, "totp.enabled", user_target(user_id))
@@ -99,7 +98,7 @@ class SecondFactors:
     async def admit(self, user_id: UUID, code: str | None) -> None:
         """At a login whose password was right. Raises TotpRequired, WrongTotp, TooManyLogins."""
         async with self._database.begin() as connection:
-            stored = await totp.find(connection, user_id)
+            stored = await credentials.find(connection, user_id)
         if stored is None or stored.confirmed_at is None:
             return
         if code is None:
@@ -114,14 +113,14 @@ class SecondFactors:
         if code is None or not await self._proved(stored, code):
             raise CurrentTotpWrong
         async with self._database.begin() as connection:
-            await totp.remove(connection, user_id)
+            await credentials.remove(connection, user_id)
             await self._audit.record(connection, actor, "totp.removed", user_target(user_id))
         log.info("totp.removed", user_id=str(user_id))
 
     async def reset(self, user_id: UUID, actor: Actor) -> None:
         """By another administrator; the user's sessions end. Raises TotpNotSetUp."""
         async with self._database.begin() as connection:
-            if not await totp.remove(connection, user_id):
+            if not await credentials.remove(connection, user_id):
                 raise TotpNotSetUp
             ended = await self._sessions.end_all(connection, user_id)
             await self._audit.record(connection, actor, "totp.reset", user_target(user_id))
@@ -130,7 +129,7 @@ class SecondFactors:
 
     async def _stored(self, user_id: UUID) -> StoredTotp:
         async with self._database.begin() as connection:
-            stored = await totp.find(connection, user_id)
+            stored = await credentials.find(connection, user_id)
         if stored is None:
             raise TotpNotSetUp
         return stored
@@ -144,8 +143,8 @@ class SecondFactors:
     async def _used(self, connection: AsyncConnection, stored: StoredTotp, code: str) -> bool:
         if len(code) == CODE_DIGITS:
             step = self._step_of(stored, code)
-            return step is not None and await totp.use_step(connection, stored.user_id, step)
-        used = await totp.use_recovery_code(connection, stored.user_id, _hash(code))
+            return step is not None and await credentials.use_step(connection, stored.user_id, step)
+        used = await credentials.use_recovery_code(connection, stored.user_id, _hash(code))
         if used:
             log.warning("totp.recovery_code_used", user_id=str(stored.user_id))
         return used

@@ -8,7 +8,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.audit import Actor, AuditTrail, changed
-from chassis.database import Database
+from chassis.postgres.database import Database
 from chassis.security import Identity
 from contracts.addresses import address_key
 from user_service.errors import CurrentPasswordWrong
@@ -19,13 +19,12 @@ from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
 from user_service.schemas.users import UserChange
 from user_service.services.access import is_self
+from user_service.services.account_mails import ENDED_BY_PASSWORD
 from user_service.services.addresses import Addresses, address_columns
-from user_service.services.contacts import Contacts
-from user_service.services.mailed_tokens import ENDED_BY_PASSWORD
-from user_service.services.password_gate import PasswordGate
 from user_service.services.push_tokens import PushTokens, Registration
 from user_service.services.sessions import Sessions
-from user_service.services.users import locked, preference_columns, stored
+from user_service.services.throttle import PasswordGate
+from user_service.services.users import Contacts, locked, preference_columns, stored
 
 log = structlog.get_logger()
 

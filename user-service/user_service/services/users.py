@@ -1,25 +1,54 @@
-"""Users: found, listed, removed, and what they want to hear."""
+"""Users, and how they are reached."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 from uuid import UUID
 
+import orjson
 import structlog
+from redis.asyncio import Redis
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.audit import Actor, AuditTrail, changed
-from chassis.database import Database
+from chassis.postgres.database import Database
+from chassis.redis.cache import Invalidator
 from chassis.security import Role
+from contracts.users import USER_CACHE
 from user_service.errors import LastAdministrator, UserNotFound
 from user_service.repositories import api_keys, push_tokens, users
 from user_service.repositories.audit import user_fields, user_target
+from user_service.repositories.credentials import acting_role
 from user_service.repositories.erasures import StoredErasure
-from user_service.repositories.totp import acting_role
 from user_service.repositories.users import StoredUser, UserChanges, UserFilter
 from user_service.schemas.users import PreferencesChange
-from user_service.services import erasures
+from user_service.services import personal_data
 from user_service.services.api_keys import ApiKeys
-from user_service.services.contacts import Contacts
 from user_service.services.sessions import Sessions
+
+
+class Contacts:
+    """`changed` is to be called after every commit that changed a user: the readers' copies go away."""
+
+    def __init__(self, database: Database, redis: Redis) -> None:
+        self._database = database
+        self._copies = Invalidator(USER_CACHE, redis)
+
+    async def find(self, user_id: UUID) -> dict[str, Any]:
+        """Raises UserNotFound."""
+        found: dict[str, dict[str, Any]] = orjson.loads(await self.find_many([user_id]))
+        if not found:
+            raise UserNotFound
+        return found[str(user_id)]
+
+    async def find_many(self, user_ids: Collection[UUID]) -> str:
+        """A JSON object with those of them that there are, by id."""
+        async with self._database.autocommit() as connection:
+            return await users.find_contacts(connection, user_ids)
+
+    async def changed(self, *user_ids: UUID) -> None:
+        """Never fails: while Redis is away its copies are as unreachable as it is."""
+        await self._copies.forget(*map(str, user_ids))
+
 
 log = structlog.get_logger()
 
@@ -112,7 +141,7 @@ class Users:
             before = await locked(connection, user_id)  # nobody logs in meanwhile
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
-            erasure = await erasures.order(connection, before, sessions=len(live), api_keys=len(key_hashes))
+            erasure = await personal_data.order(connection, before, sessions=len(live), api_keys=len(key_hashes))
             await push_tokens.hold(connection, user_id)  # in their order; those that go with the user have none
             await users.remove(connection, user_id)
             change = changed(user_fields(before), {})

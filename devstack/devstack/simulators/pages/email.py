@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 from typing import Literal
 
 from devstack.simulators.messages import ReceivedEmail
-from devstack.simulators.pages.markup import Html, joined, markup, web_address
+from devstack.simulators.pages.layout import Html, joined, markup, web_address
 
 View = Literal["html", "text", "source"]
 

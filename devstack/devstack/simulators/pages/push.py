@@ -3,7 +3,7 @@
 import json
 
 from devstack.simulators.messages import ReceivedPush
-from devstack.simulators.pages.markup import Html, joined, markup, web_address
+from devstack.simulators.pages.layout import Html, joined, markup, web_address
 
 _PUSH = """<a class="back" href="/?kind=push">All push messages</a>
 <div class="phone">

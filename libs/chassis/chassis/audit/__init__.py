@@ -1,10 +1,20 @@
 """Who did what, to what, when and from where. An event is written in the transaction of the change that it tells of."""
 
-from chassis.audit.actor import COMMAND, Acting, Actor, Stranger
-from chassis.audit.events import NO_CHANGE, AuditEvent, AuditFindings, AuditQuestion, Change, Personal, changed
-from chassis.audit.refusals import RefusedAttempts
-from chassis.audit.routes import AUDIT_PATH, audit_routes
-from chassis.audit.trail import AuditColumns, AuditTrail, sweep, sweeping
+from chassis.audit.events import (
+    COMMAND,
+    NO_CHANGE,
+    Acting,
+    Actor,
+    AuditEvent,
+    AuditFindings,
+    AuditQuestion,
+    Change,
+    Personal,
+    Stranger,
+    changed,
+)
+from chassis.audit.http import AUDIT_PATH, RefusedAttempts, audit_routes
+from chassis.audit.trail import AuditColumns, AuditTrail, retention_task, sweep
 
 __all__ = [
     "AUDIT_PATH",
@@ -23,6 +33,6 @@ __all__ = [
     "Stranger",
     "audit_routes",
     "changed",
+    "retention_task",
     "sweep",
-    "sweeping",
 ]

@@ -1,9 +1,7 @@
 """The table of a service's audit events, and all of its SQL: added, found, removed when old. Nothing changes an event."""
 
-import asyncio
 import hmac
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import ClassVar, cast
@@ -18,11 +16,10 @@ from sqlalchemy.orm import Mapped, declared_attr, mapped_column
 from sqlalchemy.schema import SchemaItem
 from uuid_utils.compat import uuid7
 
-from chassis.audit.actor import Actor
-from chassis.audit.events import NO_CHANGE, AuditEvent, AuditFindings, AuditQuestion, Change, Personal
-from chassis.correlation import correlation_id
-from chassis.database import Database
-from chassis.periodic import repeat
+from chassis.audit.events import NO_CHANGE, Actor, AuditEvent, AuditFindings, AuditQuestion, Change, Personal
+from chassis.observability.correlation import correlation_id
+from chassis.postgres.database import Database
+from chassis.process.periodic import PeriodicTask
 
 log = structlog.get_logger()
 
@@ -160,13 +157,7 @@ async def sweep(database: Database, trail: AuditTrail, *, retention_days: int) -
     return removed
 
 
-@asynccontextmanager
-async def sweeping(database: Database, trail: AuditTrail, *, retention_days: int) -> AsyncIterator[None]:
-    """Inside it a loop removes what is older."""
-    turn = partial(sweep, database, trail, retention_days=retention_days)
-    loop = asyncio.create_task(repeat("audit_retention", turn, every_seconds=SWEEP_SECONDS))
-    try:
-        yield
-    finally:
-        loop.cancel()
-        await asyncio.gather(loop, return_exceptions=True)
+def retention_task(database: Database, trail: AuditTrail, *, retention_days: int) -> PeriodicTask:
+    return PeriodicTask(
+        "audit_retention", partial(sweep, database, trail, retention_days=retention_days), SWEEP_SECONDS
+    )

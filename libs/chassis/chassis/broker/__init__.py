@@ -1,6 +1,6 @@
-"""Messages between services: one interface; behind it RabbitMQ, or an in-process broker in the embedded stack."""
+"""Messages between services: one interface, implemented by RabbitMQ and by an in-process broker for the embedded stack."""
 
-from chassis.broker.base import (
+from chassis.broker.interface import (
     Broker,
     BrokerUnavailable,
     Consumer,

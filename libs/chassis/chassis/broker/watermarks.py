@@ -1,7 +1,8 @@
-"""What a queue cannot have any more: how far consumers have moved it, and whether it has stood empty.
+"""Which messages a queue cannot contain any more: how far consumers have read, and whether the queue has been empty.
 
-A message that was published well before another of its priority which has been consumed is not in the queue any more; nor
-is any message in a queue that was empty at every look for a while. A backlog alone, however long, says nothing.
+A message is not in the queue any more if a message of the same priority that was published well after it has been
+consumed. A queue that was empty at every look for a while contains no message either. The length of a backlog proves
+nothing.
 """
 
 import time
@@ -9,14 +10,14 @@ from collections import defaultdict
 from collections.abc import Callable
 from datetime import datetime
 
-from chassis.broker.base import QueueDepth
+from chassis.broker.interface import QueueDepth
 
 
 class ConsumedWatermarks:
-    """Name → priority → when the newest message that was consumed had been published.
+    """For each name and priority: the publication time of the newest consumed message.
 
-    A queue hands out messages of one priority in the order in which they came. Each process sees its share of what is
-    consumed, which is enough: one message that overtook is proof.
+    A queue delivers messages of one priority in their order of arrival. Each process sees only its share of the consumed
+    messages. That is enough: one later message that was consumed is proof.
     """
 
     def __init__(self) -> None:
@@ -33,7 +34,7 @@ class ConsumedWatermarks:
 
 
 class EmptyQueues:
-    """Which queues stood empty, at every look, for `grace_seconds`."""
+    """Which queues were empty at every look for `grace_seconds`."""
 
     def __init__(self, *, grace_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._grace_seconds = grace_seconds
@@ -41,7 +42,7 @@ class EmptyQueues:
         self._since: dict[str, float] = {}
 
     def look(self, queue: str, depth: QueueDepth | None) -> bool:
-        """Whether `queue` has stood empty for the grace. None: the broker did not answer, so the wait begins anew."""
+        """Whether `queue` has been empty for the grace period. None: the broker did not answer; the period starts again."""
         if depth is None or depth.ready or depth.unacked:
             self._since.pop(queue, None)
             return False

@@ -1,7 +1,6 @@
-"""Who calls: tokens, keys, identities, and the dependencies that ask for them."""
+"""Authentication: tokens, keys, identities, and the dependencies that routes use."""
 
 from chassis.security.api_keys import RemoteApiKeys, api_key_cache, hash_api_key, identity_json, new_api_key
-from chassis.security.claims import Claims, Role
 from chassis.security.dependencies import (
     Admin,
     Caller,
@@ -32,7 +31,7 @@ from chassis.security.keys import (
 )
 from chassis.security.revocation import RevokedTokens
 from chassis.security.service_tokens import ServiceCallers, ServiceTokens
-from chassis.security.tokens import TokenVerifier
+from chassis.security.tokens import Claims, Role, TokenVerifier
 
 __all__ = [
     "Admin",

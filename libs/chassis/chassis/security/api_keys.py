@@ -1,4 +1,4 @@
-"""API keys: their form, their hash, and how a service that does not own them looks them up."""
+"""API keys: their form, their hash, and their look-up by services that do not own them."""
 
 import asyncio
 import hashlib
@@ -9,13 +9,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from chassis.cache import LayeredCache
 from chassis.errors import ServiceError, Unavailable
-from chassis.sealing import Seal
+from chassis.process.ttl_memory import TtlMemory
+from chassis.redis.cache import LayeredCache
+from chassis.redis.client import Seal
 from chassis.security.credentials import ALPHABET, ID_CHARACTERS, SECRET_CHARACTERS, with_checksum
 from chassis.security.identity import Identity
-from chassis.service_keys import ServiceKey
-from chassis.ttl_memory import TtlMemory
+from chassis.security.service_keys import ServiceKey
 
 MEMORY_SECONDS = 5.0
 REDIS_SECONDS = 300.0
@@ -23,20 +23,20 @@ UNKNOWN_SECONDS = 2.0
 UNKNOWN_KEYS = 10_000
 ASKED_AT_ONCE = 20
 
-TEST_KEY = "nk_test_"  # how one begins
+TEST_KEY = "nk_test_"  # the prefix of a test key
 
 _IDENTITY = TypeAdapter(Identity)
 
 
 def api_key_cache(service: str) -> str:
-    """Where `service` keeps identities by their keys' hashes; the owner of the keys invalidates it."""
+    """The name of `service`'s cache of identities by key hash. The owner of the keys invalidates it."""
     return f"api-key:{service}"
 
 
 def new_api_key(*, test: bool = False) -> str:
     """A new key, `nk_live_<id>_<secret><checksum>` (`nk_test_…` for tests), with 190 random bits in its secret.
 
-    Shown once; only `hash_api_key` of it is kept. See `chassis.security.credentials` for the form.
+    The key is shown once; only its `hash_api_key` is stored. `chassis.security.credentials` describes the form.
     """
     name, secret = (_random(length) for length in (ID_CHARACTERS, SECRET_CHARACTERS))
     return with_checksum(f"{TEST_KEY if test else 'nk_live_'}{name}_{secret}")
@@ -47,15 +47,15 @@ def _random(length: int) -> str:
 
 
 def hash_api_key(key: str) -> str:
-    """SHA-256 in hex. No slow password hash is needed: nobody can guess 256 random bits."""
+    """SHA-256 in hex. A slow password hash is not needed: 256 random bits cannot be guessed."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 
 class RemoteApiKeys:
-    """An ApiKeyDirectory that asks the owner by hash, so that a key itself never leaves this process.
+    """An ApiKeyDirectory that asks the owner of the keys by hash, so the key itself never leaves this process.
 
-    `fetch(hash)` returns the owner's answer, an Identity in JSON (`identity_json`), or None when it knows no such key.
-    Known keys are cached, unknown ones for two seconds.
+    `fetch(hash)` returns the owner's answer, an Identity in JSON (`identity_json`), or None for an unknown key. Known keys
+    are cached; unknown keys are cached for two seconds.
     """
 
     def __init__(
@@ -66,8 +66,8 @@ class RemoteApiKeys:
         *,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Identities in Redis are for `key`'s service alone, and sealed with it: whoever else writes there, another service
-        included, becomes nobody. `clock` is the wall clock.
+        """Identities in Redis belong to the service of `key` only and are sealed with it. Entries written by anything else,
+        even by another service, are ignored. `clock` is the wall clock.
         """
         name = api_key_cache(key.service)
         self._fetch = fetch
@@ -85,7 +85,7 @@ class RemoteApiKeys:
         self._unknown: TtlMemory[str, bool] = TtlMemory(UNKNOWN_KEYS, UNKNOWN_SECONDS)
 
     async def find(self, key: str) -> Identity | None:
-        """Raises Unavailable, or what else of ServiceError `fetch` raised, when the owner cannot be asked."""
+        """Raises Unavailable, or another ServiceError of `fetch`, if the owner cannot be asked."""
         digest = hash_api_key(key)
         remembered = self._cache.remembered(digest)
         if remembered is not None:
@@ -103,7 +103,7 @@ class RemoteApiKeys:
         return self._cache.remembered(digest) is not None or self._unknown.get(digest, False)
 
     def _unexpired(self, identity: Identity) -> Identity | None:
-        """A copy may be older than the key's end."""
+        """Drops an expired identity: a cached copy may outlive the key."""
         return identity if identity.expires_at is None or self._clock() < identity.expires_at else None
 
     async def _ask(self, digests: Sequence[str]) -> dict[str, bytes | Exception]:
@@ -120,10 +120,10 @@ class RemoteApiKeys:
                 return await self._fetch(digest)
         except ServiceError:
             raise
-        except Exception as error:  # whatever failed at the owner: the caller's key may be good, so no 401, and no 500
+        except Exception as error:  # any failure at the owner: the caller's key may be valid, so neither 401 nor 500
             raise Unavailable from error
 
 
 def identity_json(identity: Identity) -> bytes:
-    """What the owner answers, for `RemoteApiKeys` to read."""
+    """The owner's answer, as `RemoteApiKeys` reads it."""
     return _IDENTITY.dump_json(identity)

@@ -1,7 +1,7 @@
-"""What a request shows of its caller: which header, and which kind of credential is in it.
+"""The credentials of a request: which header they are in, and of which kind they are.
 
-An API key is `nk_live_<id>_<secret><checksum>`: the id is no secret and may be shown, and with the checksum (CRC-32) an
-invented or mistyped key is refused without asking anybody. Keys of the releases before are `nk_` and 43 characters of
+An API key is `nk_live_<id>_<secret><checksum>`. The id is not secret and may be shown. The checksum (CRC-32) makes it
+possible to refuse an invented or mistyped key without a look-up. Keys of earlier releases are `nk_` and 43 characters of
 base64url.
 """
 
@@ -32,7 +32,7 @@ class ApiKey:
 
 
 def credential_of(authorization: str | None, api_key: str | None) -> BearerToken | ApiKey:
-    """`Authorization: Bearer <token or API key>`, else `X-API-Key: <API key>`. Raises Unauthorized otherwise."""
+    """`Authorization: Bearer <token or API key>`, or else `X-API-Key: <API key>`. Otherwise raises Unauthorized."""
     if authorization is None:
         return _api_key(api_key or "")
     token = bearer_of(authorization)
@@ -40,7 +40,7 @@ def credential_of(authorization: str | None, api_key: str | None) -> BearerToken
 
 
 def bearer_of(authorization: str | None) -> str:
-    """What follows "Bearer " in an Authorization header. Raises Unauthorized when that is missing or not so."""
+    """The credential after "Bearer " in an Authorization header. Raises Unauthorized if it is missing or malformed."""
     scheme, _, token = (authorization or "").partition(" ")
     token = token.strip(" ")
     if scheme.lower() != "bearer" or not token or len(token) > MAX_HEADER_CHARACTERS:

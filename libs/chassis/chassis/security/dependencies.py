@@ -1,7 +1,8 @@
-"""FastAPI dependencies: who calls, and may they.
+"""FastAPI dependencies: identify the caller, and check what the caller may do.
 
-The composition root puts an `Authenticator` into `app.state.authenticator` and, where there are internal routes, a
-`ServiceCallers` into `app.state.service_callers`. An `app.state.on_forbidden` is told of callers who are refused a route.
+The composition root sets `app.state.authenticator` to an `Authenticator`. If there are internal routes, it sets
+`app.state.service_callers` to a `ServiceCallers`. `app.state.on_forbidden`, if set, is called when a caller is refused a
+route.
 """
 
 from collections.abc import Awaitable, Callable
@@ -15,7 +16,7 @@ from chassis.raw_headers import address_of, header_of
 from chassis.security.identity import Authenticator, Identity
 from chassis.security.service_tokens import ServiceCallers
 
-# They declare the schemes in OpenAPI and refuse nothing: `authenticate` does, in one place, with our envelope.
+# These only declare the schemes in OpenAPI. `authenticate` refuses requests, in one place, with our envelope.
 _bearer = HTTPBearer(auto_error=False, scheme_name="access_token", description="An access token or an API key")
 _api_key = APIKeyHeader(name="X-API-Key", auto_error=False, scheme_name="api_key", description="An API key (nk_…)")
 _service = HTTPBearer(auto_error=False, scheme_name="service_token", description="Another service's token")
@@ -24,7 +25,7 @@ OnForbidden = Callable[[Request, Identity], Awaitable[None]]
 
 
 async def authenticate(request: Request) -> Identity:
-    """For plain Starlette routes. Raises Unauthorized, or Unavailable when the owner of the keys is away."""
+    """For plain Starlette routes. Raises Unauthorized, or Unavailable if the owner of the keys is down."""
     authenticator: Authenticator = request.app.state.authenticator
     return await authenticator.authenticate(
         header_of(request.scope, b"authorization"),
@@ -38,7 +39,7 @@ async def identity_of(
     _declared_bearer: Annotated[object, Security(_bearer)] = None,
     _declared_api_key: Annotated[object, Security(_api_key)] = None,
 ) -> Identity:
-    """The caller. Raises Unauthorized, or Unavailable when the owner of the keys is away."""
+    """The caller. Raises Unauthorized, or Unavailable if the owner of the keys is down."""
     return await authenticate(request)
 
 
@@ -46,7 +47,7 @@ Caller = Annotated[Identity, Depends(identity_of)]
 
 
 def require(scope: str) -> Callable[[Request, Identity], Awaitable[Identity]]:
-    """A dependency that gives the caller, or raises Forbidden when the caller lacks `scope`."""
+    """A dependency that returns the caller. It raises Forbidden if the caller lacks `scope`."""
 
     async def allowed(request: Request, identity: Caller) -> Identity:
         if not identity.allows(scope):
@@ -58,7 +59,7 @@ def require(scope: str) -> Callable[[Request, Identity], Awaitable[Identity]]:
 
 
 async def require_admin(request: Request, identity: Caller) -> Identity:
-    """Gives the caller, or raises Forbidden for anybody but an administrator."""
+    """Returns the caller. Raises Forbidden if the caller is not an administrator."""
     if not identity.is_admin:
         await _tell(request, identity)
         raise Forbidden
@@ -75,9 +76,9 @@ Admin = Annotated[Identity, Depends(require_admin)]
 
 
 def calling_service(*services: str) -> Callable[..., Awaitable[str]]:
-    """A dependency that gives the name of the service that calls an internal route, which only `services` may.
+    """A dependency for internal routes that only `services` may call. It returns the name of the calling service.
 
-    It raises Unauthorized, for users' tokens too, and Forbidden for other services.
+    It raises Unauthorized, also for users' tokens, and Forbidden for other services.
     """
     allowed = frozenset(services)
 

@@ -1,35 +1,34 @@
-"""Who calls: a user with an access token, or an API key on its owner's behalf."""
+"""The caller: a user with an access token, or an API key that acts for its owner."""
 
 import asyncio
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
 from chassis.errors import TooManyRequests, Unauthorized
-from chassis.ratelimit import LocalRateLimiter
-from chassis.security.claims import Claims, Role
+from chassis.redis.rate_limit import LocalRateLimiter
 from chassis.security.credentials import ApiKey, BearerToken, credential_of
 from chassis.security.revocation import RevokedTokens
-from chassis.security.tokens import TokenVerifier
+from chassis.security.tokens import Claims, Role, TokenVerifier
 
 ADMIN_SCOPE = "admin"
 
 
-KEY_CALLER = "key:"  # how the caller of an application begins
-TEST_CALLER = "test:"  # how the caller of a test key begins
+KEY_CALLER = "key:"  # the prefix of an application's caller name
+TEST_CALLER = "test:"  # the prefix of a test key's caller name
 
 
 def is_test_caller(caller: str) -> bool:
-    """Whether what that caller sends goes to no provider."""
+    """Whether this caller's notifications go to no provider."""
     return caller.startswith(TEST_CALLER)
 
 
 def callers_of_application(application_id: object) -> list[str]:
-    """What an application's live and test keys call by (`Identity.caller`)."""
+    """The caller names of an application's live and test keys (`Identity.caller`)."""
     return [f"{kind}{application_id}" for kind in (KEY_CALLER, TEST_CALLER)]
 
 
 def application_of(caller: str) -> str | None:
-    """The id of the application that it is; None: a person, or a service of ours."""
+    """The id of the application. None if the caller is a person or one of our services."""
     for prefix in (KEY_CALLER, TEST_CALLER):
         if caller.startswith(prefix):
             return caller.removeprefix(prefix)
@@ -38,7 +37,7 @@ def application_of(caller: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Sender:
-    """In whose name an application's e-mails go. What it does not say is the deployment's."""
+    """The sender of an application's e-mails. The deployment's settings apply to fields that are not set."""
 
     from_name: str | None = None
     from_email: str | None = None
@@ -47,12 +46,12 @@ class Sender:
 
 @dataclass(frozen=True, slots=True)
 class Identity:
-    """`subject` is the user's id, or the API key's; `user_id` is the user, or the owner of the key's application.
+    """`subject` is the id of the user or of the API key. `user_id` is the user, or the owner of the key's application.
 
-    Of an API key: `application_id`, when the key ends (`expires_at`, in seconds since 1970), how many requests its
-    application has in a minute (`rate_limit`, None: what everybody has), on which `channels` it may send (None: on
-    all), as which `sender` (None: the deployment's). `test`: what it sends is its application's too, but apart from the
-    rest, and goes to no provider.
+    For an API key: `application_id`; `expires_at`, the end of the key in seconds since 1970; `rate_limit`, the requests per
+    minute of its application (None: the default); `channels`, the channels it may send on (None: all); `sender`, the sender
+    it sends as (None: the deployment's). With `test`, its notifications belong to its application but are kept separate, and
+    go to no provider.
     """
 
     kind: Literal["user", "api_key"]
@@ -69,11 +68,11 @@ class Identity:
 
     @property
     def caller(self) -> str:
-        """Names the caller for rate limits and idempotency keys: `user:<id>`, `key:<id of the application>`, and
-        `test:<id of the application>` of test keys.
+        """The caller's name for rate limits and idempotency keys.
 
-        Whatever key of an application is used: keys can be rotated. Applications that were made of keys have their ids, so
-        what was sent before there were any is still theirs.
+        It is `user:<id>`, `key:<id of the application>`, or `test:<id of the application>` for test keys. All keys of an
+        application share it, so keys can be rotated. Applications that were created from keys have the ids of those keys,
+        so they still own what was sent before applications existed.
         """
         if self.kind == "user":
             return f"user:{self.subject}"
@@ -81,29 +80,29 @@ class Identity:
 
     @property
     def is_admin(self) -> bool:
-        """A key is an administrator's by its scope only: an administrator's narrow key stays narrow."""
+        """A key is an administrator's key only by its scope: an administrator's restricted key stays restricted."""
         return self.role == "admin" if self.kind == "user" else ADMIN_SCOPE in self.scopes
 
     def allows(self, scope: str) -> bool:
-        """Administrators may do everything, others exactly what their token or key lists. There are no wildcards."""
+        """Administrators may do everything. Others may do exactly what their token or key lists. There are no wildcards."""
         return self.is_admin or (scope != ADMIN_SCOPE and scope in self.scopes)
 
 
 class ApiKeyDirectory(Protocol):
-    """Knows API keys: the user service from its database, others through `RemoteApiKeys`."""
+    """Looks up API keys: the user service in its database, other services through `RemoteApiKeys`."""
 
     async def find(self, key: str) -> Identity | None:
-        """Whose key that is; None when it is nobody's. Raises Unavailable when that cannot be known now."""
+        """The identity of the key, or None for an unknown key. Raises Unavailable if the look-up is not possible now."""
 
     def remembers(self, key: str) -> bool:
-        """Whether `find` asks nobody for it."""
+        """Whether `find` can answer for this key without a look-up."""
 
 
 class Authenticator:
-    """Turns a request's credentials into an identity. Without `revoked`, tokens are good until they expire.
+    """Turns a request's credentials into an identity. Without `revoked`, tokens are valid until they expire.
 
-    `unknown_keys` bounds how many keys that nobody knows an address may show: invented ones cost no more look-ups than that.
-    Beyond it, keys that this process remembers are good from there as ever.
+    `unknown_keys` limits how many unknown keys one address may send, and so how many look-ups invented keys can cause. Above
+    the limit, keys that this process remembers are still accepted from that address.
     """
 
     def __init__(
@@ -120,10 +119,10 @@ class Authenticator:
         self._unknown_keys = unknown_keys
 
     async def authenticate(self, authorization: str | None, api_key: str | None, *, address: str = "") -> Identity:
-        """From the values of `Authorization` and `X-API-Key`; when both are there, only the first counts. `address` is where
-        they come from.
+        """Takes the values of `Authorization` and `X-API-Key`. If both are present, only the first counts. `address` is the
+        client's address.
 
-        Raises Unauthorized (with `WWW-Authenticate: Bearer`), Unavailable when the owner of the keys is away, and
+        Raises Unauthorized (with `WWW-Authenticate: Bearer`), Unavailable if the owner of the keys is down, or
         TooManyRequests.
         """
         match credential_of(authorization, api_key):

@@ -1,8 +1,8 @@
-"""JSON Web Tokens: signing, and taking a token apart strictly. The one place that hands tokens to python-jose.
+"""JSON Web Tokens: signing and strict parsing. Only this module passes tokens to python-jose.
 
-python-jose alone accepts junk after the signature, ignores `kid`, `typ` and `crit`, and fails on deep nesting with a
-RecursionError. So the header is checked here against constants, and python-jose only computes signatures. It knows no
-EdDSA, which services sign with.
+python-jose alone accepts junk after the signature, ignores `kid`, `typ` and `crit`, and fails with a RecursionError on
+deep nesting. So the header is compared with constants here, and python-jose only computes signatures. python-jose does
+not support EdDSA, which services sign with.
 """
 
 import base64
@@ -19,7 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from chassis.errors import Unauthorized
 from chassis.security.keys import Algorithm, SigningKey
-from chassis.service_keys import ServiceKey
+from chassis.security.service_keys import ServiceKey
 
 MAX_TOKEN_CHARACTERS = 4096
 
@@ -27,14 +27,14 @@ _THREE_SEGMENTS = re.compile(r"([A-Za-z0-9_-]{1,512})\.([A-Za-z0-9_-]+)\.([A-Za-
 
 
 class TokenKind(StrEnum):
-    """The header's `typ`: a token of one kind never passes as one of the other (RFC 8725, 3.11)."""
+    """The header's `typ`: a token of one kind is never accepted as the other kind (RFC 8725, 3.11)."""
 
     ACCESS = "access+jwt"
     SERVICE = "service+jwt"
 
 
 class _Header(BaseModel):
-    """Exactly these three; another field, `crit` above all, is refused."""
+    """Exactly these three fields. Any other field, above all `crit`, is refused."""
 
     model_config = ConfigDict(strict=True, frozen=True, extra="forbid")
 
@@ -45,7 +45,7 @@ class _Header(BaseModel):
 
 @dataclass(frozen=True, slots=True)
 class UncheckedToken:
-    """A well-formed token. Nothing in it may be believed before its signature was verified."""
+    """A well-formed token. Do not trust its content before its signature is verified."""
 
     algorithm: Algorithm
     kid: str
@@ -61,7 +61,7 @@ def sign(claims: Mapping[str, object], key: SigningKey) -> str:
 
 
 def sign_for_service(claims: Mapping[str, object], key: ServiceKey) -> str:
-    """A service's token with these claims, as `sign`. Its `kid` is the public key."""
+    """A service's token with these claims, like `sign`. Its `kid` is the public key."""
     header = {"alg": "EdDSA", "typ": TokenKind.SERVICE.value, "kid": key.public}
     signed = f"{_encode(header)}.{_encode(claims)}"
     signature = base64.urlsafe_b64encode(key.sign(signed.encode())).rstrip(b"=")
@@ -73,7 +73,7 @@ def _encode(content: Mapping[str, object]) -> str:
 
 
 def take_apart(token: str, kind: TokenKind) -> UncheckedToken:
-    """Raises Unauthorized unless `token` is a well-formed token of that kind, in the one way to write it."""
+    """Parses `token`. Raises Unauthorized unless it is a well-formed token of that kind in its canonical form."""
     segments = _THREE_SEGMENTS.fullmatch(token) if len(token) <= MAX_TOKEN_CHARACTERS else None
     if segments is None:
         raise Unauthorized
@@ -90,7 +90,7 @@ def take_apart(token: str, kind: TokenKind) -> UncheckedToken:
 
 
 def _decode(segment: str) -> bytes:
-    """Raises ValueError but for the canonical form: spare bits at the end would give one token many spellings."""
+    """Raises ValueError for a non-canonical form: spare bits at the end would give one token many spellings."""
     try:
         decoded = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
     except binascii.Error as error:

@@ -1,4 +1,4 @@
-"""Keys: what we sign with, what we check signatures with, and where the latter come from."""
+"""Keys for signing and for verifying, and the sources of the verification keys."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -15,8 +15,8 @@ from cryptography.hazmat.primitives.serialization import (
 from jose import jwk
 from jose.backends.base import Key
 
-Algorithm = Literal["ES256", "HS256", "EdDSA"]  # the last for services' tokens only (chassis.service_keys)
-MINIMUM_SECRET_BYTES = 32  # RFC 7518, 3.2: at least as long as the hash; python-jose takes one byte
+Algorithm = Literal["ES256", "HS256", "EdDSA"]  # EdDSA is for services' tokens only (chassis.security.service_keys)
+MINIMUM_SECRET_BYTES = 32  # RFC 7518, 3.2: at least as long as the hash; python-jose accepts a single byte
 SHARED_KID = "shared"
 
 
@@ -41,7 +41,7 @@ class SigningKey:
 
 @dataclass(frozen=True, slots=True)
 class VerificationKey:
-    """A key tied to its one algorithm: a token's header never decides how a key is used."""
+    """A key with its one algorithm: a token's header never decides how a key is used."""
 
     algorithm: Algorithm
     key: Key = field(repr=False)
@@ -49,19 +49,19 @@ class VerificationKey:
     def verifies(self, message: bytes, signature: bytes) -> bool:
         try:
             return self.key.verify(message, signature)
-        except Exception:  # noqa: BLE001 - python-jose lets TypeError and others through: a client would meet a 500
+        except Exception:  # noqa: BLE001 - python-jose lets TypeError and other errors through: a client would get a 500
             return False
 
 
 class KeySource(Protocol):
-    """Where keys come from: `SharedSecret`, `Jwks`."""
+    """A source of verification keys: `SharedSecret`, `Jwks`."""
 
     async def find(self, kid: str, algorithm: Algorithm) -> VerificationKey | None:
-        """The key of that name for that algorithm; None when this source has none."""
+        """The key with that kid for that algorithm, or None if this source has none."""
 
 
 class SharedSecret:
-    """One HS256 secret, known to both sides. Raises ValueError when it is shorter than 32 bytes, or a PEM."""
+    """One HS256 secret that both sides know. Raises ValueError if it is shorter than 32 bytes, or is a PEM."""
 
     def __init__(self, secret: str) -> None:
         self.signing_key = SigningKey(SHARED_KID, "HS256", secret)
@@ -73,14 +73,14 @@ class SharedSecret:
 
 
 def generate_es256_key() -> SigningKey:
-    """A fresh P-256 key with a random kid."""
+    """A new P-256 key with a random kid."""
     private = ec.generate_private_key(ec.SECP256R1())
     pem = private.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
     return SigningKey(secrets.token_hex(8), "ES256", pem.decode())
 
 
 def public_jwk(key: SigningKey) -> dict[str, str]:
-    """The public half, for a JWKS document. Raises ValueError for a shared secret: it has none."""
+    """The public half, for a JWKS document. Raises ValueError for a shared secret, which has no public half."""
     if key.algorithm != "ES256":
         raise ValueError("a shared secret has no public half")
     public = key.jose_key.public_key().to_dict()

@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping, Sequence
 
 from redis.asyncio import Redis
 
-from chassis.batcher import Batcher
-from chassis.redis_client import OptionalRedis, RedisAway
-from chassis.ttl_memory import TtlMemory
+from chassis.process.batcher import Batcher
+from chassis.process.ttl_memory import TtlMemory
+from chassis.redis.client import OptionalRedis, RedisUnavailable
 
 REMEMBERED = 10_000
-FRESH_SECONDS = 2.0  # how late another process may learn of a revocation
-REVOKED_SECONDS = 86_400.0  # revoked stays revoked: no access token lives longer
+FRESH_SECONDS = 2.0  # the maximum delay until another process sees a revocation
+REVOKED_SECONDS = 86_400.0  # how long an id stays revoked: no access token lives longer
 
 
 class RevokedTokens:
-    """Ids of sessions (`sid`) and of tokens (`jti`) in Redis until their last access token would have expired anyway.
+    """Ids of sessions (`sid`) and tokens (`jti`) in Redis, until their last access token would have expired anyway.
 
-    While Redis is away only this process's own memory knows of revocations: tokens are short-lived, and refusing every
-    caller would be worse. Lookups that wait at the same time share one call to Redis.
+    While Redis is down, each process knows only its own revocations: tokens are short-lived, and refusing every caller would
+    be worse. Look-ups that wait at the same time share one call to Redis.
     """
 
     def __init__(
@@ -32,8 +32,10 @@ class RevokedTokens:
         self._group: Batcher[str, bool] = Batcher(self._ask)
 
     async def revoke(self, untils: Mapping[str, float]) -> bool:
-        """Revokes each, which is good until then (seconds since 1970). False: Redis could not be told, and other processes
-        will not know."""
+        """Revokes each id until the given time (seconds since 1970).
+
+        Returns False if Redis could not be reached; other processes then do not know about the revocation.
+        """
         now = self._wall_clock()
         for name in untils:
             self._revoked.put(name, True)
@@ -48,13 +50,13 @@ class RevokedTokens:
             await pipeline.execute()
 
         try:
-            await self._redis.insist(tell)
-        except RedisAway:
+            await self._redis.ask_even_if_down(tell)
+        except RedisUnavailable:
             return False
         return True
 
     async def is_revoked(self, name: str) -> bool:
-        """As Redis knew at most two seconds ago; what it cannot say is taken for not revoked."""
+        """The state in Redis, at most two seconds old. If Redis cannot answer, the id counts as not revoked."""
         if self._revoked.get(name, False):
             return True
         if self._good.get(name, False):
@@ -64,7 +66,7 @@ class RevokedTokens:
     async def _ask(self, ids: Sequence[str]) -> Sequence[bool]:
         try:
             found = await self._redis.ask(lambda redis: redis.mget([_key(name) for name in ids]))
-        except RedisAway:
+        except RedisUnavailable:
             found = [None] * len(ids)
         answers = [mark is not None for mark in found]
         for name, revoked in zip(ids, answers, strict=True):

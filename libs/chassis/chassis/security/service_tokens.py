@@ -1,4 +1,4 @@
-"""The tokens that services show each other on internal routes."""
+"""The tokens that services send each other on internal routes."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -6,31 +6,31 @@ from collections.abc import Callable, Mapping
 from cryptography.exceptions import InvalidSignature
 
 from chassis.errors import Unauthorized
-from chassis.security.claims import Claims, check_claims, read_claims
+from chassis.process.ttl_memory import TtlMemory
 from chassis.security.credentials import bearer_of
 from chassis.security.jwt import TokenKind, sign_for_service, take_apart
-from chassis.service_keys import ServiceKey, verification_key
-from chassis.ttl_memory import TtlMemory
+from chassis.security.service_keys import ServiceKey, verification_key
+from chassis.security.tokens import Claims, check_claims, read_claims
 
 LIFETIME_SECONDS = 300
 RENEW_SECONDS = 60  # before expiry: a token must not expire on its way
-TOLERATED_SECONDS = 5.0  # between two clocks; less is the network
+TOLERATED_SECONDS = 5.0  # tolerated difference between two clocks; a smaller one is the network's delay
 REMEMBERED_TOKENS = 1_000  # a calling process has one at a time
 
 
 class ServiceTokens:
-    """Tokens that the key's service shows to others."""
+    """Issues the tokens that the key's service sends to other services."""
 
     def __init__(self, key: ServiceKey, *, clock: Callable[[], float] = time.time) -> None:
         self._key = key
         self._clock = clock
-        self._ahead = 0.0  # of our clock before the others'
+        self._ahead = 0.0  # how far our clock is ahead of the other service's
         self._issued: dict[str, tuple[str, int]] = {}
 
     def set_clock(self, others: float) -> bool:
-        """Goes by the clock of the service that refused a token: `others` is its time now, in seconds since the epoch.
+        """Adapts to the clock of a service that refused a token. `others` is its time now, in seconds since the epoch.
 
-        Whether that changes anything. It lets nobody in: the other side still checks by its own clock.
+        Returns whether this changed anything. It is safe: the other side still checks by its own clock.
         """
         ahead = self._clock() - others
         if abs(ahead - self._ahead) <= TOLERATED_SECONDS:
@@ -40,7 +40,7 @@ class ServiceTokens:
         return True
 
     def issue(self, audience: str) -> str:
-        """A token for the service `audience`, valid for one to five minutes more."""
+        """A token for the service `audience`, valid for one to five more minutes."""
         token, expires_at = self._issued.get(audience, ("", 0))
         now = int(self._clock() - self._ahead)
         if now >= expires_at - RENEW_SECONDS:
@@ -53,9 +53,11 @@ class ServiceTokens:
 
 
 class ServiceCallers:
-    """Recognises the services that may call `audience`'s internal routes, by `public_keys`: a key → the service that owns it.
+    """Identifies the services that may call `audience`'s internal routes.
 
-    A token that was verified is remembered: the signature would cost 0.1 ms a call.
+    `public_keys` maps a key to the service that owns it.
+
+    A verified token is cached, because a signature check costs 0.1 ms per call.
     """
 
     def __init__(
@@ -71,7 +73,7 @@ class ServiceCallers:
         return self.verify(bearer_of(authorization))
 
     def verify(self, token: str) -> str:
-        """The calling service's name. Raises Unauthorized, for a user's access token too."""
+        """The calling service's name. Raises Unauthorized, also for a user's access token."""
         claims = self._verified.get(token, None)
         if claims is None:
             claims = self._signed_claims(token)
@@ -80,7 +82,7 @@ class ServiceCallers:
         return claims.subject
 
     def _signed_claims(self, token: str) -> Claims:
-        """A service speaks for itself only: the key that signed is the subject's."""
+        """The claims, if the key that signed belongs to the token's subject: a service can only speak for itself."""
         unchecked = take_apart(token, TokenKind.SERVICE)
         owner, key = self._keys.get(unchecked.kid, (None, None))
         if key is None:

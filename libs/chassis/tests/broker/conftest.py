@@ -12,6 +12,7 @@ import structlog
 from yarl import URL
 
 from chassis.broker import Broker, Delivery, MemoryBroker, Publication, QueueSpec, RabbitBroker, Timing, Topology
+from testkit.eventually import eventually
 
 QUICK = Timing(rpc=3.0, publish=3.0, watchdog=0.2, handler_pause=0.05, longest_backoff=0.2)
 PATIENCE = 15.0
@@ -124,9 +125,7 @@ class Eventually:
     """``await eventually(condition)`` waits until an async condition holds, and fails when it does not in good time."""
 
     async def __call__(self, condition: Callable[[], Awaitable[bool]]) -> None:
-        async with asyncio.timeout(PATIENCE):
-            while not await condition():
-                await asyncio.sleep(0.02)
+        await eventually(condition, PATIENCE)
 
     async def confirmed(self, broker: Broker, publication: Publication) -> None:
         """What the outbox does: publish again until it is confirmed."""
@@ -137,8 +136,8 @@ class Eventually:
         await self(published)
 
 
-@pytest.fixture
-def eventually() -> Eventually:
+@pytest.fixture(name="eventually")
+def eventually_() -> Eventually:
     return Eventually()
 
 

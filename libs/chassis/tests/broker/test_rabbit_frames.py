@@ -5,8 +5,8 @@ import struct
 import pytest
 from pamqp import body, commands, frame, header
 
-from chassis.broker.base import Publication
-from chassis.broker.rabbit.frames import PERSISTENT, Frames
+from chassis.broker.interface import Publication
+from chassis.broker.rabbit.confirms import PERSISTENT, Frames
 
 
 def read(wire: bytes) -> list[object]:
@@ -20,10 +20,11 @@ def read(wire: bytes) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("story", "headers"), [("", {}), ("größer-1", {}), ("", {"traceparent": "00-1"}), ("s", {"b": "2", "a": "ü" * 300})]
+    ("correlation", "headers"),
+    [("", {}), ("größer-1", {}), ("", {"traceparent": "00-1"}), ("s", {"b": "2", "a": "ü" * 300})],
 )
-def test_a_message_has_its_method_its_properties_and_its_body(story: str, headers: dict[str, str]) -> None:
-    publication = Publication("email", b'{"a": 1}', "id-1", correlation_id=story, priority=9, headers=headers)
+def test_a_message_has_its_method_its_properties_and_its_body(correlation: str, headers: dict[str, str]) -> None:
+    publication = Publication("email", b'{"a": 1}', "id-1", correlation_id=correlation, priority=9, headers=headers)
     method, head, content = read(Frames(7, "things", largest=100).of(publication))
     assert isinstance(method, commands.Basic.Publish)
     assert (method.exchange, method.routing_key, method.mandatory) == ("things", "email", True)
@@ -35,7 +36,7 @@ def test_a_message_has_its_method_its_properties_and_its_body(story: str, header
         "delivery_mode": PERSISTENT,
         "priority": 9,
         "message_id": "id-1",
-        **({"correlation_id": story} if story else {}),
+        **({"correlation_id": correlation} if correlation else {}),
         **({"headers": headers} if headers else {}),
     }
     assert isinstance(content, body.ContentBody)

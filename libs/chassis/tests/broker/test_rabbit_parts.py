@@ -5,11 +5,10 @@ import asyncio
 import pytest
 from pamqp.commands import Basic
 
-from chassis.broker.rabbit.in_flight import InFlight
-from chassis.broker.rabbit.patience import ConnectionGone, within
+from chassis.broker.rabbit.consumer import StallDetector
+from chassis.broker.rabbit.publisher import InFlight
 from chassis.broker.rabbit.settlement import Settlements
-from chassis.broker.rabbit.stall import StallDetector
-from chassis.broker.rabbit.timing import FIRST_BACKOFF, reconnect_delay
+from chassis.broker.rabbit.timeouts import FIRST_BACKOFF, ConnectionGone, reconnect_delay, within
 
 
 @pytest.mark.parametrize("failures", [0, 1, 5, 50, 5000])

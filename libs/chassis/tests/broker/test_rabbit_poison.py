@@ -6,7 +6,7 @@ from pamqp import commands, frame
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
-from chassis.broker.rabbit.tolerant import decodable
+from chassis.broker.rabbit.connection import decodable
 
 
 def with_bad_correlation_id(channel_number: int) -> bytes:

@@ -6,8 +6,8 @@ from secrets import token_urlsafe
 
 import pytest
 
-from chassis.cache import Invalidator
 from chassis.errors import NotFound, Unavailable
+from chassis.redis.cache import Invalidator
 from chassis.security import (
     Identity,
     RemoteApiKeys,
@@ -16,7 +16,7 @@ from chassis.security import (
     identity_json,
     new_api_key,
 )
-from chassis.service_keys import ServiceKey, development_key
+from chassis.security.service_keys import ServiceKey, development_key
 
 KEY = development_key("api-gateway")
 IDENTITY = Identity("api_key", "k1", "42", "user", frozenset({"notifications:write", "notifications:read"}))

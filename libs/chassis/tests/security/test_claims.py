@@ -4,7 +4,7 @@ import pytest
 
 from chassis.errors import Unauthorized
 from chassis.security import TokenKind
-from chassis.security.claims import check_claims, read_claims
+from chassis.security.tokens import check_claims, read_claims
 
 NOW = 1_800_000_000
 

@@ -5,7 +5,7 @@ import httpx2
 import pytest
 from fastapi import Depends, FastAPI
 
-from chassis.error_handlers import install_error_handlers
+from chassis.http.error_handlers import install_error_handlers
 from chassis.security import (
     Admin,
     Authenticator,
@@ -17,7 +17,7 @@ from chassis.security import (
     new_api_key,
     require,
 )
-from chassis.service_keys import ServiceKey
+from chassis.security.service_keys import ServiceKey
 
 GATEWAY, WORKER = (ServiceKey(service, token_urlsafe(32)) for service in ("api-gateway", "email-service"))
 KEYS = {key.public: key.service for key in (GATEWAY, WORKER)}

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from chassis.errors import Unauthorized
 from chassis.security import SharedSecret, TokenKind, generate_es256_key, sign
 from chassis.security.jwt import MAX_TOKEN_CHARACTERS, sign_for_service, take_apart
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 
 
 @pytest.fixture(params=["HS256", "ES256"])

@@ -6,7 +6,7 @@ import pytest
 from chassis.errors import Unauthorized
 from chassis.security import ServiceCallers, ServiceTokens, SharedSecret, sign
 from chassis.security.jwt import sign_for_service
-from chassis.service_keys import ServiceKey
+from chassis.security.service_keys import ServiceKey
 
 GATEWAY, WORKER = (ServiceKey(service, token_urlsafe(32)) for service in ("api-gateway", "email-service"))
 

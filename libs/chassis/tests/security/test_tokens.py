@@ -21,7 +21,7 @@ from chassis.security import (
 )
 from chassis.security.credentials import credential_of
 from chassis.security.keys import VerificationKey
-from chassis.service_keys import development_key
+from chassis.security.service_keys import development_key
 
 
 async def refused(verifier, token):

@@ -1,19 +1,20 @@
 """The ledger: one row per (notification, recipient) in the worker's own database, committed before anything is sent."""
 
-from delivery.ledger.book import Ledger
-from delivery.ledger.reencrypting import personal_deliveries
-from delivery.ledger.repository import (
+from delivery.ledger.ledger import Ledger
+from delivery.ledger.personal import personal_deliveries
+from delivery.ledger.records import (
     AlreadyFinished,
     Claim,
     Claimed,
     ClaimResult,
-    LedgerRepository,
+    DeliveryKey,
+    DeliveryRecord,
     NotADelivery,
     NotOwned,
     Owned,
-    Recorded,
     ToRequeue,
 )
+from delivery.ledger.repository import LedgerRepository
 from delivery.ledger.tables import LedgerTables, ledger_tables
 
 __all__ = [
@@ -21,13 +22,14 @@ __all__ = [
     "Claim",
     "ClaimResult",
     "Claimed",
+    "DeliveryKey",
+    "DeliveryRecord",
     "Ledger",
     "LedgerRepository",
     "LedgerTables",
     "NotADelivery",
     "NotOwned",
     "Owned",
-    "Recorded",
     "ToRequeue",
     "ledger_tables",
     "personal_deliveries",

@@ -1,12 +1,17 @@
-"""What a ledger says of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.data_keys, ADR 26).
+"""What the ledger says of people: sealed as it is written, opened as it is read, and moved to a newer key."""
 
-`message` and `contact` are JSON, so what begins like a sealed value is one; what a provider said has a second column for it.
-"""
-
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from chassis.data_keys import DataKeys, FreeText, ValueUnreadable
+from chassis.postgres.autocommit import records
+from chassis.security.data_keys import DataKeys, FreeText, ValueUnreadable
+from chassis.server.reencrypting import VERSION, PersonalTable
+from delivery.ledger import statements
+
+# What a ledger says of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.security.data_keys, ADR 26).
+#
+# `message` and `contact` are JSON, so a value that begins like a sealed one is sealed. Providers' words have a second column.
 
 Fields = dict[str, Any]
 
@@ -66,3 +71,37 @@ class PersonalColumns:
 
 def _name(notification_id: UUID, recipient: str) -> str:
     return f"{notification_id}/{recipient}"
+
+
+PAGE = f"""
+SELECT d.notification_id, d.recipient, d.{VERSION}, d.message, d.contact, d.detail, d.sealed_detail FROM {{deliveries}} d
+WHERE (d.notification_id, d.recipient) > (:notification_id, :recipient)
+ORDER BY d.notification_id, d.recipient LIMIT :largest
+"""  # noqa: S608 - constants of ours
+
+COLUMNS = f"{statements.DELIVERY}, version text, message text, contact text, detail text, sealed_detail text"
+WRITE = f"""
+WITH given AS {records("rows", COLUMNS, key="notification_id")},
+unchanged AS (
+    SELECT d.notification_id, d.recipient FROM {{deliveries}} d JOIN given USING (notification_id, recipient)
+    WHERE d.xmin::text = given.version FOR UPDATE OF d SKIP LOCKED
+)
+UPDATE {{deliveries}} d SET message = g.message, contact = g.contact, detail = g.detail, sealed_detail = g.sealed_detail
+FROM given g JOIN unchanged USING (notification_id, recipient)
+WHERE d.notification_id = g.notification_id AND d.recipient = g.recipient
+RETURNING d.notification_id
+"""  # noqa: S608 - constants of ours
+
+
+def personal_deliveries(channel: str) -> PersonalTable:
+    def rewrite(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
+        columns = PersonalColumns(channel, keys).rewrite(row)
+        return None if all(getattr(row, name) == value for name, value in columns.items()) else columns
+
+    return PersonalTable(
+        f"{channel}_deliveries",
+        {"notification_id": UUID(int=0), "recipient": ""},
+        statements.for_channel(PAGE, channel),
+        statements.for_channel(WRITE, channel),
+        rewrite,
+    )

@@ -1,148 +1,37 @@
 """The ledger, read and written in groups."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.autocommit import StatementExecutor
-from chassis.data_keys import DataKeys, ValueUnreadable
-from chassis.serialization import to_json_text
-from contracts.erasing import LedgerErasure
-from contracts.lookups import LedgerTotals
+from chassis.json_values import to_json_text
+from chassis.postgres.autocommit import StatementExecutor
+from chassis.postgres.retention import Removal, Step
+from chassis.security.data_keys import DataKeys, ValueUnreadable
+from contracts.ledger import LedgerErasure, LedgerTotals
+from contracts.messages import first_id_of
 from delivery.ledger import statements
 from delivery.ledger.personal import PersonalColumns
+from delivery.ledger.records import (
+    AlreadyFinished,
+    Claim,
+    Claimed,
+    ClaimResult,
+    DeliveryRecord,
+    NotADelivery,
+    NotOwned,
+    Owned,
+    ToRequeue,
+)
 
-
-@dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
-class Claim:
-    """A wish to deliver to one recipient. `recipient` is the ledger's key for it, the same in every copy of the message.
-
-    `contact` is whom it goes to now, as JSON, when that is not what the message says. `added`: a device that the user had
-    not when the notification was accepted; it is not a delivery of a notification that others have begun without it.
-    `fingerprint` names the address in the suppression list.
-    """
-
-    notification_id: UUID
-    recipient: str
-    replay: int
-    priority: int
-    message: str
-    expires_at: datetime | None
-    contact: str | None = None
-    added: bool = False
-    fingerprint: str | None = None
-    trace_context: str | None = None
-
-
-@dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
-class Claimed:
-    """It is ours to deliver, now; `attempts` were spent and `deferrals` made before.
-
-    Of the attempts, `faults` were our side's fault or in doubt; the others were refused for now, first at `refused_since`.
-    `doubtful`: it was with the provider before, and nobody knows whether it was taken. Then it goes to whom it went at that
-    time: `contact`, or whom the message names when that is None; `unreadable`: that is encrypted with a key that is missing.
-    `suppressed`: the address that was asked for is on the suppression list.
-    """
-
-    attempts: int
-    deferrals: int
-    expired: bool
-    doubtful: bool = False
-    contact: str | None = None
-    faults: int = 0
-    refused_since: datetime | None = None
-    suppressed: bool = False
-    claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
-    read_at: float = field(default_factory=time.monotonic, compare=False)
-    unreadable: bool = False
-
-    def now(self) -> datetime:
-        """The time by the database's clock, as it told it when it was claimed: a worker's own may be off."""
-        return self.claimed_at + timedelta(seconds=time.monotonic() - self.read_at)
-
-
-@dataclass(frozen=True, slots=True)
-class AlreadyFinished:
-    """It has ended before, in `state`: nothing is to be sent, but the gateway may not know yet."""
-
-    state: str
-    attempts: int
-    code: str | None
-    detail: str | None
-    provider_message_id: str | None
-    replay: int
-    ended_at: datetime | None = field(default=None, compare=False)
-
-
-@dataclass(frozen=True, slots=True)
-class NotOwned:
-    """Another worker has it, or it waits for its next attempt in the ledger: not ours now."""
-
-
-@dataclass(frozen=True, slots=True)
-class NotADelivery:
-    """An added device of a notification that was begun without it: nothing is sent to it."""
-
-
-ClaimResult = Claimed | AlreadyFinished | NotOwned | NotADelivery
 Key = tuple[UUID, str]
 GAPS = 2  # heartbeats come more often than this part of the silence after which a worker counts as dead
-ENDS = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
-
-
-@dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
-class Recorded:
-    """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
-
-    A `sent` of the same `replay` is taken from a worker too that has lost the delivery: the provider has it.
-    `faults` counts as in `Claimed`; `refused`: it was refused for now.
-    `reported_before`: the gateway has heard of an earlier deferral of this delivery (it is not stored).
-    """
-
-    notification_id: UUID
-    recipient: str
-    state: str = "failed"
-    replay: int = 0
-    attempts: int = 0
-    faults: int = 0
-    refused: bool = False
-    deferred: int = 0
-    doubt: int = 0
-    code: str | None = None
-    detail: str | None = None
-    provider_message_id: str | None = None
-    delay: float = 0.0
-    reported_before: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class ToRequeue:
-    """A message that goes through the queue once more, taken up for it at `taken_at` by the database's clock.
-
-    `doubts`: to how many recipients a dead worker may have sent it.
-    """
-
-    notification_id: UUID
-    priority: int
-    message: str
-    taken_at: datetime
-    trace_context: str | None = None
-    doubts: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class Owned:
-    """A delivery that this worker has claimed, as it stood at `updated_at`."""
-
-    notification_id: UUID
-    recipient: str
-    updated_at: datetime
+FINAL_STATES = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
 
 
 class LedgerRepository:
@@ -168,8 +57,8 @@ class LedgerRepository:
         self._handed_over = statements.for_channel(statements.HANDED_OVER, channel)
         self._take_orphans = statements.for_channel(statements.TAKE_ORPHANS, channel)
         self._lost = statements.for_channel(statements.LOST, channel)
-        self._ours = statements.for_channel(statements.OURS, channel)
-        self._let_go = statements.for_channel(statements.LET_GO, channel)
+        self._owned = statements.for_channel(statements.OWNED, channel)
+        self._release = statements.for_channel(statements.RELEASE, channel)
         self._totals = statements.for_channel(statements.TOTALS, channel)
         self._sent = statements.for_channel(statements.SENT, channel)
         self._remove = statements.for_channel(statements.REMOVE, channel)
@@ -190,12 +79,12 @@ class LedgerRepository:
         for key, one in claimed.items():
             if one.contact is not None:
                 self._read_contact(key, one)
-        standings: dict[Key, ClaimResult] = {**claimed}
-        others = [claim for claim in claims if (claim.notification_id, claim.recipient) not in standings]
+        states: dict[Key, ClaimResult] = {**claimed}
+        others = [claim for claim in claims if (claim.notification_id, claim.recipient) not in states]
         if others:
-            standings |= await self._look_at(connection, others)
+            states |= await self._look_at(connection, others)
         return [
-            standings.get((claim.notification_id, claim.recipient), NotADelivery() if claim.added else NotOwned())
+            states.get((claim.notification_id, claim.recipient), NotADelivery() if claim.added else NotOwned())
             for claim in claims
         ]
 
@@ -211,7 +100,7 @@ class LedgerRepository:
         rows = await connection.execute(self._look, {"keys": _keys(keys)})
         return {(row.notification_id, row.recipient): self._standing(row) for row in rows}
 
-    async def standings(
+    async def states(
         self, connection: StatementExecutor, notification_ids: Sequence[UUID]
     ) -> dict[UUID, dict[str, AlreadyFinished | NotOwned]]:
         """The deliveries of these notifications' last rounds, by recipient, and whatever was sent before."""
@@ -230,7 +119,7 @@ class LedgerRepository:
         found = await connection.execute(self._has, {"notification_id": notification_id, "replay": replay})
         return found.first() is not None
 
-    async def record(self, connection: StatementExecutor, results: Sequence[Recorded]) -> set[Key]:
+    async def record(self, connection: StatementExecutor, results: Sequence[DeliveryRecord]) -> set[Key]:
         """Those that were still ours to record, or that the provider has all the same."""
         ordered = sorted(results, key=lambda one: _order((one.notification_id, one.recipient)))
         given = [self._personal.write_result(_fields(one)) for one in ordered] if self._seals else ordered
@@ -257,15 +146,15 @@ class LedgerRepository:
         doubts = Counter(row.notification_id for row in rows if row.doubtful)
         return [replace(item, doubts=doubts[item.notification_id]) for item in self._to_requeue(rows)]
 
-    async def ours(self, connection: AsyncConnection, *, silence_seconds: float) -> list[Owned]:
+    async def owned(self, connection: AsyncConnection, *, silence_seconds: float) -> list[Owned]:
         """What this worker has owned for longer than `silence_seconds` and not ended."""
-        rows = await connection.execute(self._ours, {"owner": self.owner, "silence": silence_seconds})
+        rows = await connection.execute(self._owned, {"owner": self.owner, "silence": silence_seconds})
         return [Owned(row.notification_id, row.recipient, row.updated_at) for row in rows]
 
-    async def let_go(self, connection: AsyncConnection, owned: Sequence[Owned]) -> int:
+    async def release(self, connection: AsyncConnection, owned: Sequence[Owned]) -> int:
         """Makes due again what this worker owns and does not have in hand. Returns how many."""
         ordered = sorted(owned, key=lambda one: _order((one.notification_id, one.recipient)))
-        result = await connection.execute(self._let_go, {"rows": to_json_text(ordered), "owner": self.owner})
+        result = await connection.execute(self._release, {"rows": to_json_text(ordered), "owner": self.owner})
         return result.rowcount
 
     async def handed_over(self, connection: StatementExecutor, ids: Sequence[UUID]) -> None:
@@ -295,16 +184,11 @@ class LedgerRepository:
         sent = (await connection.execute(self._sent, bounds)).one()
         return LedgerTotals(sent=sent.notifications, fingerprint=sent.fingerprint, deliveries=by_state)
 
-    async def remove(
-        self, connection: AsyncConnection, *, after: UUID, before: UUID, ended_before: datetime, largest: int
-    ) -> tuple[int, UUID | None]:
-        """Looks at `largest` deliveries with ids between `after` and `before`, and deletes those that ended long enough ago.
-
-        Returns how many, and the last id that it looked at: None when it came to the end.
-        """
-        parameters = {"after": after, "bound": before, "ended_before": ended_before, "largest": largest}
-        row = (await connection.execute(self._remove, parameters)).one()
-        return row.removed, None if row.reached is None else UUID(row.reached)
+    async def remove(self, connection: AsyncConnection, step: Step) -> Removal:
+        """Looks at some old deliveries, and deletes those that ended long enough ago."""
+        parameters = {"after": step.after, "bound": first_id_of(step.ended_before), "ended_before": step.ended_before}
+        row = (await connection.execute(self._remove, {**parameters, "largest": step.limit})).one()
+        return Removal(row.removed, None if row.reached is None else UUID(row.reached))
 
     async def erase(self, connection: AsyncConnection, notification_ids: Sequence[UUID]) -> LedgerErasure:
         """Forgets what providers said of the recipients of these notifications, and ends what waits as soon as can be."""
@@ -320,7 +204,7 @@ class LedgerRepository:
         await connection.execute(self._leave, {"owner": self.owner})
 
     def _standing(self, row: Any) -> AlreadyFinished | NotOwned:
-        if row.state not in ENDS:
+        if row.state not in FINAL_STATES:
             return NotOwned()
         detail = self._personal.read_detail(row)
         return AlreadyFinished(
@@ -338,7 +222,7 @@ class LedgerRepository:
         return list(found.values())
 
 
-def _fields(row: Claim | Recorded) -> dict[str, object]:
+def _fields(row: Claim | DeliveryRecord) -> dict[str, object]:
     return {name: getattr(row, name) for name in row.__slots__}
 
 

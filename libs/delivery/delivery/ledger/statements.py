@@ -2,7 +2,7 @@
 
 from sqlalchemy import TextClause, text
 
-from chassis.rowsets import ids, records
+from chassis.postgres.autocommit import ids, records
 
 CLAIMED = """notification_id uuid, recipient text, replay int, priority int, message text, contact text,
     added boolean, fingerprint text, expires_at timestamptz, trace_context text"""
@@ -156,7 +156,7 @@ RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context
 """
 
 # What is ours for longer than the lease: the caller knows which of these it has in hand.
-OURS = """
+OWNED = """
 SELECT notification_id, recipient, updated_at FROM {deliveries}
 WHERE owner = :owner AND state IN ('claimed', 'sending')
   AND updated_at NOT BETWEEN clock_timestamp() - make_interval(secs => :silence) AND clock_timestamp()
@@ -164,7 +164,7 @@ WHERE owner = :owner AND state IN ('claimed', 'sending')
 
 # Those of them that we do not have in hand: their claim's answer was lost, so nothing was sent. Not what was claimed again
 # meanwhile.
-LET_GO = f"""
+RELEASE = f"""
 UPDATE {{deliveries}} d SET
     state = 'requeued', owner = NULL, next_attempt_at = now(), updated_at = now()
 FROM {records("rows", f"{DELIVERY}, updated_at timestamptz", key="notification_id")} AS r

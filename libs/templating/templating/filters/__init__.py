@@ -10,8 +10,8 @@ FilterArgumentError is for arguments and values that a filter cannot work with.
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from templating.comparing import is_empty, truthy
 from templating.filters import dates, encodings, lists, numbers, strings
+from templating.values import is_empty, truthy
 
 Filter = Callable[..., object]
 

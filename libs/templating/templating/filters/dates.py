@@ -1,19 +1,139 @@
-"""The `date` filter. Times without a zone are UTC, and so are epoch times.
+"""Dates in the forms of Ruby's strftime, which is what the reference's `date` filter takes.
 
-Read are ISO 8601, year-first dates, dates whose month is a word, RFC 2822, and seconds since 1970 as a number or as its
-digits. `05.03.2026` and `05/03/2026` are not: whose March or May that is, nobody can say. What is not read comes back
-as it is.
+Python's own knows neither `%-d`, `%e`, `%P` and `%s` everywhere, nor flags (`%^b`, `%_H`), widths (`%3N`) or `%::z`,
+and its names depend on the machine's locale.
 """
 
 import re
-from datetime import UTC, datetime
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from dateutil import parser
 
-from templating.filters.strftime import strftime
 from templating.markup_text import like, plain
 from templating.stringify import text_of
+
+_DAYS = tuple("Sunday Monday Tuesday Wednesday Thursday Friday Saturday".split())  # noqa: SIM905
+_MONTHS = tuple("January February March April May June July August September October November December".split())  # noqa: SIM905
+_DIRECTIVE = re.compile(r"%([-0^#_]*)(\d{0,3})(:{0,3}z|[a-zA-Z%+])")
+_MAX_WIDTH = 100
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    """What a directive stands for, and how far and with what it is padded unless flags say otherwise."""
+
+    of: Callable[[datetime], object]
+    width: int = 0
+    pad: str = " "
+
+
+def strftime(when: datetime, pattern: str) -> str:
+    """The date in the pattern. Directives that do not exist stay as they are."""
+    return _DIRECTIVE.sub(lambda found: _written(when, found), pattern)
+
+
+def _written(when: datetime, found: re.Match[str]) -> str:
+    flags, width, name = found.groups()
+    if name.endswith("z"):
+        text, field = _offset(when, name.count(":")), _Field(str)
+    elif name in _COMPOSED:
+        text, field = strftime(when, _COMPOSED[name]), _Field(str)
+    elif name in "NL":
+        return f"{when.microsecond:06d}000"[: min(int(width or (9 if name == "N" else 3)), 9)]
+    elif name in _FIELDS:
+        field = _FIELDS[name]
+        text = str(field.of(when))
+    else:
+        return found.group()
+    return _padded(_cased(text, flags, name), flags, min(int(width or field.width), _MAX_WIDTH), field.pad)
+
+
+def _cased(text: str, flags: str, name: str) -> str:
+    if "#" in flags:
+        return text.lower() if name == "p" else text.upper()
+    return text.upper() if "^" in flags else text
+
+
+def _padded(text: str, flags: str, width: int, pad: str) -> str:
+    if "-" in flags:
+        return text
+    pad = "0" if "0" in flags else " " if "_" in flags else pad
+    sign, digits = (text[0], text[1:]) if pad == "0" and text[:1] in {"-", "+"} else ("", text)
+    return sign + digits.rjust(width - len(sign), pad)
+
+
+def _offset(when: datetime, colons: int) -> str:
+    seconds = int((when.utcoffset() or timedelta()).total_seconds())
+    hours, rest = divmod(abs(seconds), 3600)
+    parts = (f"{hours:02d}", f"{rest // 60:02d}", f"{rest % 60:02d}")
+    sign = "-" if seconds < 0 else "+"
+    return sign + (":".join(parts[: colons + 1]) if colons else "".join(parts[:2]))
+
+
+def _weekday(when: datetime) -> int:
+    return when.isoweekday() % 7
+
+
+def _week(when: datetime, first_day: int) -> int:
+    return (when.timetuple().tm_yday + 6 - (_weekday(when) - first_day) % 7) // 7
+
+
+_FIELDS = {
+    "Y": _Field(lambda when: when.year, 4, "0"),
+    "C": _Field(lambda when: when.year // 100, 2, "0"),
+    "y": _Field(lambda when: when.year % 100, 2, "0"),
+    "m": _Field(lambda when: when.month, 2, "0"),
+    "B": _Field(lambda when: _MONTHS[when.month - 1]),
+    "b": _Field(lambda when: _MONTHS[when.month - 1][:3]),
+    "h": _Field(lambda when: _MONTHS[when.month - 1][:3]),
+    "d": _Field(lambda when: when.day, 2, "0"),
+    "e": _Field(lambda when: when.day, 2),
+    "j": _Field(lambda when: when.timetuple().tm_yday, 3, "0"),
+    "H": _Field(lambda when: when.hour, 2, "0"),
+    "k": _Field(lambda when: when.hour, 2),
+    "I": _Field(lambda when: (when.hour - 1) % 12 + 1, 2, "0"),
+    "l": _Field(lambda when: (when.hour - 1) % 12 + 1, 2),
+    "M": _Field(lambda when: when.minute, 2, "0"),
+    "S": _Field(lambda when: when.second, 2, "0"),
+    "p": _Field(lambda when: "AM" if when.hour < 12 else "PM"),
+    "P": _Field(lambda when: "am" if when.hour < 12 else "pm"),
+    "Z": _Field(lambda when: when.tzname() or ""),
+    "A": _Field(lambda when: _DAYS[_weekday(when)]),
+    "a": _Field(lambda when: _DAYS[_weekday(when)][:3]),
+    "u": _Field(lambda when: when.isoweekday()),
+    "w": _Field(_weekday),
+    "G": _Field(lambda when: when.isocalendar().year, 4, "0"),
+    "g": _Field(lambda when: when.isocalendar().year % 100, 2, "0"),
+    "V": _Field(lambda when: when.isocalendar().week, 2, "0"),
+    "U": _Field(lambda when: _week(when, 0), 2, "0"),
+    "W": _Field(lambda when: _week(when, 1), 2, "0"),
+    "s": _Field(lambda when: int(when.timestamp() // 1)),
+    "n": _Field(lambda _when: "\n"),
+    "t": _Field(lambda _when: "\t"),
+    "%": _Field(lambda _when: "%"),
+}
+_COMPOSED = {
+    "c": "%a %b %e %H:%M:%S %Y",
+    "D": "%m/%d/%y",
+    "F": "%Y-%m-%d",
+    "v": "%e-%^b-%Y",
+    "x": "%m/%d/%y",
+    "X": "%H:%M:%S",
+    "r": "%I:%M:%S %p",
+    "R": "%H:%M",
+    "T": "%H:%M:%S",
+    "+": "%a %b %e %H:%M:%S %Z %Y",
+}
+
+
+# The `date` filter. Times without a zone are UTC, and so are epoch times.
+#
+# Read are ISO 8601, year-first dates, dates whose month is a word, RFC 2822, and seconds since 1970 as a number or as its
+# digits. `05.03.2026` and `05/03/2026` are not: whose March or May that is, nobody can say. What is not read comes back
+# as it is.
 
 _SECONDS = re.compile(r"\d+|\d{9,}\.\d+", re.ASCII)  # 05.03 is no second of 1970
 _WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from liquid.exceptions import FilterArgumentError
 
-from templating.comparing import equal, truthy
 from templating.filters.numbers import total
 from templating.markup_text import concat, like, plain
 from templating.stringify import flattened, text_of
+from templating.values import equal, truthy
 
 Result = TypeVar("Result")
 

@@ -1,7 +1,7 @@
-"""``Broker`` on RabbitMQ: two connections, one publisher, any number of consumers, and a watchdog over all of it.
+"""``Broker`` on RabbitMQ: two connections, one publisher, any number of consumers, and a watchdog that repairs them.
 
-Publishing has a connection of its own, because a memory or disk alarm at the broker blocks a connection that publishes;
-consumers have to go on then, or the alarm would never end.
+Publishing has its own connection, because the broker blocks a publishing connection during a memory or disk alarm.
+Consumers must continue during an alarm, otherwise it would never end.
 """
 
 import asyncio
@@ -11,22 +11,28 @@ from contextlib import suppress
 import structlog
 from aio_pika import Connection
 
-from chassis.broker.base import BrokerUnavailable, Handler, Publication, PublishFailed, QueueDepth, Topology
-from chassis.broker.handling import Handling
-from chassis.broker.rabbit.admin import Admin
+from chassis.broker.interface import (
+    BrokerUnavailable,
+    Handler,
+    Handling,
+    Publication,
+    PublishFailed,
+    QueueDepth,
+    Topology,
+)
+from chassis.broker.rabbit.connection import ManagedConnection
 from chassis.broker.rabbit.consumer import Callbacks, RabbitConsumer
-from chassis.broker.rabbit.link import ManagedConnection
 from chassis.broker.rabbit.publisher import Publisher
-from chassis.broker.rabbit.timing import Timing
-from chassis.broker.rabbit.topology import QueueType, TopologyConflict, declare
+from chassis.broker.rabbit.timeouts import Timing
+from chassis.broker.rabbit.topology import Admin, QueueType, TopologyConflict, declare
 
 log = structlog.get_logger()
 
-REST_SECONDS = 0.5  # between two looks of the watchdog, however often it is woken
+REST_SECONDS = 0.5  # between two checks of the watchdog, however often it is woken
 
 
 class RabbitBroker:
-    """``url`` is an AMQP URL, ``name`` shows in RabbitMQ's list of connections. Raises nothing at construction."""
+    """``url`` is an AMQP URL. ``name`` appears in RabbitMQ's list of connections. The constructor raises nothing."""
 
     def __init__(
         self,
@@ -108,7 +114,7 @@ class RabbitBroker:
             await declare(channel, self._topology, self._queue_type)
 
     async def _watch(self) -> None:
-        """Every few seconds, and when something has happened: declare the topology again, look after every consumer."""
+        """Every few seconds, and after each event: declares the topology again and checks every consumer."""
         while True:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._timing.watchdog):

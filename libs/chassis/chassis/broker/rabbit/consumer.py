@@ -1,25 +1,110 @@
-"""A consumer that outlives connections: it compares what is wanted with what is, and subscribes where they differ."""
+"""Consuming one queue: subscription, reconnection, and detection of a consumer that the broker has lost."""
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import structlog
+from aio_pika import Connection
+from aio_pika.exceptions import ChannelInvalidStateError
+from aiormq.abc import DeliveredMessage
+from aiormq.channel import Channel
+from pamqp.commands import Basic
 
-from chassis.broker.base import BrokerUnavailable
-from chassis.broker.handling import Handling
-from chassis.broker.rabbit.link import ManagedConnection
-from chassis.broker.rabbit.patience import within
-from chassis.broker.rabbit.stall import StallDetector
-from chassis.broker.rabbit.subscription import Subscription
-from chassis.broker.rabbit.timing import Timing
+from chassis.broker.interface import BrokerUnavailable, Handling
+from chassis.broker.rabbit.confirms import open_channel
+from chassis.broker.rabbit.connection import ManagedConnection
+from chassis.broker.rabbit.settlement import RabbitDelivery, Settlements
+from chassis.broker.rabbit.timeouts import Timing, within
+
+
+class StallDetector:
+    """A consumer is stalled if it has room and its queue has messages, but it receives none for ``patience`` seconds."""
+
+    def __init__(self, patience: float) -> None:
+        self._patience = patience
+        self._received = 0
+        self._idle_since: float | None = None
+
+    def stalled(self, *, received: int, waiting: bool, now: float) -> bool:
+        """``received``: the number so far. ``waiting``: messages are ready, and there is room. ``now``: in seconds."""
+        if received != self._received or not waiting:
+            self._received = received
+            self._idle_since = None
+            return False
+        if self._idle_since is None:
+            self._idle_since = now
+        return now - self._idle_since >= self._patience
+
+
+class Subscription:
+    """Calls ``receive`` for each delivery; it must not block. Calls ``cancelled`` when the broker ends the consumer."""
+
+    def __init__(
+        self,
+        channel: Channel,
+        receive: Callable[[RabbitDelivery], None],
+        cancelled: Callable[[], None],
+    ) -> None:
+        self._channel = channel
+        self._receive = receive
+        self._cancelled = cancelled
+        self._tag: str | None = None
+        self.settlements = Settlements(channel)
+        channel.on_consumer_cancel_callbacks.add(self._on_cancel)
+
+    @classmethod
+    async def open(
+        cls,
+        connection: Connection,
+        prefetch: int,
+        receive: Callable[[RabbitDelivery], None],
+        cancelled: Callable[[], None],
+    ) -> "Subscription":
+        channel = await open_channel(connection, confirms=False)
+        await channel.basic_qos(prefetch_count=prefetch)
+        return cls(channel, receive, cancelled)
+
+    @property
+    def lost(self) -> bool:
+        return self._channel.is_closed
+
+    @property
+    def consuming(self) -> bool:
+        """The client only forgets the tag of a consumer that the broker cancelled; there is no other signal."""
+        return not self.lost and self._tag in self._channel.consumers
+
+    async def consume(self, queue: str) -> None:
+        answer = await self._channel.basic_consume(queue, self._on_message)
+        self._tag = answer.consumer_tag
+
+    async def cancel(self) -> None:
+        """Stops deliveries. Messages already delivered can still be settled."""
+        if self.consuming and self._tag is not None:
+            await self._channel.basic_cancel(self._tag)
+        self._tag = None
+
+    async def close(self, seconds: float) -> None:
+        """Returns unsettled messages to the broker. Never raises: a lost channel has returned them already."""
+        with suppress(Exception):
+            async with within(seconds):
+                await self.settlements.flush()
+                await self._channel.close(ChannelInvalidStateError("closed"))
+
+    async def _on_message(self, message: DeliveredMessage) -> None:
+        self._receive(self.settlements.begin(message))
+
+    def _on_cancel(self, _: Basic.Cancel) -> None:
+        self._cancelled()
+
 
 log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
 class Callbacks:
-    """What a consumer tells the broker object that it belongs to."""
+    """What a consumer calls on the broker object that it belongs to."""
 
     on_cancelled: Callable[[], None]
     on_closed: Callable[["RabbitConsumer"], None]
@@ -36,7 +121,7 @@ class RabbitConsumer:
         timing: Timing,
         duties: Callbacks,
     ) -> None:
-        self._link = link
+        self._connection = link
         self._queue = queue
         self._handling = handling
         self._prefetch = prefetch
@@ -53,7 +138,7 @@ class RabbitConsumer:
         return self._queue
 
     async def look(self, ready: int) -> None:
-        """The watchdog's visit; ``ready`` messages wait in the queue."""
+        """Called by the watchdog. ``ready`` is the number of messages that wait in the queue."""
         subscription = self._subscription
         if subscription is not None and self._is_stalled(subscription, ready):
             log.warning("consumer.stalled", queue=self._queue, ready=ready)
@@ -62,13 +147,13 @@ class RabbitConsumer:
         await self.reconcile()
 
     async def reconcile(self) -> None:
-        """Subscribe, or cancel, as wanted. A failure is left to the watchdog's next visit."""
+        """Subscribes or cancels, as wanted. After a failure, the next check of the watchdog tries again."""
         async with self._changing:
             try:
                 async with within(self._timing.rpc):
                     await self._step()
             except BrokerUnavailable:
-                return  # the link says so in the log already, and wakes the watchdog when it is up
+                return  # the connection logs this already, and wakes the watchdog when it is up
             except Exception as error:  # noqa: BLE001 - the client's errors on a dying connection have no common base
                 log.warning("consumer.subscribe_failed", queue=self._queue, reason=repr(error))
                 await self._give_up()
@@ -96,12 +181,12 @@ class RabbitConsumer:
                 await self._subscription.cancel()
             return
         if self._subscription is None or self._subscription.lost:
-            connection = self._link.connection()
+            connection = self._connection.connection()
             self._subscription = await Subscription.open(
                 connection, self._prefetch, self._handling.submit, self._on_cancelled
             )
         if not self._subscription.consuming:
-            # On the same channel where it still stands, so that what is in hand can still be settled.
+            # Use the same channel if it is still open, so that messages already delivered can still be settled.
             await self._subscription.consume(self._queue)
             log.info("consumer.subscribed", queue=self._queue, prefetch=self._prefetch)
 

@@ -1,16 +1,45 @@
-"""Publishing with confirms: rounds on a channel that is replaced whenever its state is in doubt."""
+"""The publisher. A message id may be in flight only once: with duplicates, a returned message could not be identified."""
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import structlog
 from aio_pika import Connection
 
-from chassis.broker.base import BrokerUnavailable, Publication, PublishFailed, Unroutable
+from chassis.broker.interface import BrokerUnavailable, Publication, PublishFailed, Unroutable
 from chassis.broker.rabbit.confirms import ConfirmingChannel
-from chassis.broker.rabbit.in_flight import InFlight
-from chassis.broker.rabbit.link import ManagedConnection
-from chassis.broker.rabbit.patience import until
+from chassis.broker.rabbit.connection import ManagedConnection
+from chassis.broker.rabbit.timeouts import until
+
+
+class InFlight:
+    def __init__(self) -> None:
+        self._ids: set[str] = set()
+        self._released = asyncio.Event()
+
+    async def claim(self, wanted: Mapping[int, str], deadline: float) -> list[int]:
+        """Claims free ids. Returns their positions, at least one; none if all ids stay taken until ``deadline``."""
+        while not (claimed := self._take(wanted)):
+            self._released.clear()
+            try:
+                async with asyncio.timeout_at(deadline):
+                    await self._released.wait()
+            except TimeoutError:
+                return []
+        return claimed
+
+    def _take(self, wanted: Mapping[int, str]) -> list[int]:
+        claimed = []
+        for index, message_id in wanted.items():
+            if message_id not in self._ids:
+                self._ids.add(message_id)
+                claimed.append(index)
+        return claimed
+
+    def release(self, message_ids: Iterable[str]) -> None:
+        self._ids.difference_update(message_ids)
+        self._released.set()
+
 
 log = structlog.get_logger()
 
@@ -20,15 +49,15 @@ Outcome = PublishFailed | None
 
 
 class Publisher:
-    """``publish_many`` of the broker. Calls may overlap; each takes ``seconds`` at most.
+    """``publish_many`` of the broker. Calls may overlap. Each takes at most ``seconds``.
 
-    ``on_unroutable`` is told when the broker returned something, so that a lost queue or binding is declared again.
+    Calls ``on_unroutable`` when the broker returned a message, so that a lost queue or binding is declared again.
     """
 
     def __init__(
-        self, link: ManagedConnection, exchange: str, *, seconds: float, on_unroutable: Callable[[], None]
+        self, managed: ManagedConnection, exchange: str, *, seconds: float, on_unroutable: Callable[[], None]
     ) -> None:
-        self._link = link
+        self._managed = managed
         self._exchange = exchange
         self._seconds = seconds
         self._on_unroutable = on_unroutable
@@ -39,7 +68,7 @@ class Publisher:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def publish_many(self, publications: Sequence[Publication]) -> list[Outcome]:
-        """In rounds: a message id that is in flight already, here or in another call, waits for the next one."""
+        """Publishes in rounds. A message whose id is already in flight, here or in another call, waits for the next round."""
         deadline = asyncio.get_running_loop().time() + self._seconds
         waiting = dict(enumerate(publications))
         outcomes: dict[int, Outcome] = {}
@@ -71,12 +100,12 @@ class Publisher:
             return [PublishFailed(f"the channel failed: {error!r}")] * len(publications)
 
     async def _usable_channel(self, deadline: float) -> ConfirmingChannel:
-        connection = await self._link.publishable()
+        connection = await self._managed.publishable()
         try:
             async with until(deadline), self._opening:
                 return await self._current(connection)
         except TimeoutError as error:
-            self._link.drop(connection)
+            self._managed.drop(connection)
             raise BrokerUnavailable("the broker does not answer") from error
 
     async def _current(self, connection: Connection) -> ConfirmingChannel:
@@ -87,7 +116,7 @@ class Publisher:
         return self._channel
 
     def _discard(self) -> None:
-        """In the background, because a channel in trouble may be long in closing."""
+        """Closes the channel in the background, because a broken channel may take long to close."""
         channel, self._channel = self._channel, None
         if channel is not None:
             task = asyncio.create_task(channel.close(CLOSE_SECONDS))

@@ -1,4 +1,4 @@
-"""Acknowledgements of one channel. Those that come together are written together, and none waits for a timer."""
+"""Acknowledgements of one channel. Acknowledgements given together are written together, without waiting for a timer."""
 
 from collections.abc import Mapping
 
@@ -10,7 +10,7 @@ Answer = Basic.Ack | Basic.Reject
 
 
 class Settlements:
-    """Writes answers in the order in which they were given, or, on a lost channel, drops them: acks cannot cross over."""
+    """Writes answers in their order. Drops them if the channel is lost: another channel cannot acknowledge them."""
 
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
@@ -34,11 +34,11 @@ class Settlements:
             return
         self._answers.append(answer)
         if self._writer is None or self._writer.done():
-            # A task of the channel ends with it; ours would wait for ever at a write queue that nobody empties.
+            # A task of the channel ends with the channel. Our own task would wait for ever on a write queue that is not read.
             self._writer = self._channel.create_task(self._write())
 
     async def flush(self) -> None:
-        """Returns when every answer given so far is in the channel's write queue. Raises when the channel is lost."""
+        """Returns when every answer so far is in the channel's write queue. Raises if the channel is lost."""
         if self._writer is not None:
             await self._writer
 
@@ -49,7 +49,7 @@ class Settlements:
 
 
 class RabbitDelivery:
-    """A ``Delivery`` that came over one channel and can be settled over that one only."""
+    """A ``Delivery``. It can be settled only over the channel that delivered it."""
 
     __slots__ = (
         "_settled",
@@ -91,7 +91,7 @@ class RabbitDelivery:
         self._settle(Basic.Reject(delivery_tag=self._tag, requeue=True))
 
     def _settle(self, answer: Answer) -> None:
-        """Once only: the broker closes a channel over a second answer for the same message."""
+        """Settles once only: the broker closes the channel after a second answer for the same message."""
         if not self._settled:
             self._settled = True
             self._settlements.settle(answer)

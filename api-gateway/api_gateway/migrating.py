@@ -1,5 +1,0 @@
-"""Where the gateway's migrations are."""
-
-from pathlib import Path
-
-ALEMBIC = Path(__file__).parent.parent / "alembic"

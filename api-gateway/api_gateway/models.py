@@ -1,0 +1,186 @@
+"""The gateway's tables."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    DateTime,
+    Identity,
+    Index,
+    Integer,
+    MetaData,
+    SmallInteger,
+    String,
+    Text,
+    func,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from chassis.audit import AuditColumns
+
+__all__ = [
+    "AcceptedTotal",
+    "AuditEvent",
+    "Base",
+    "IdempotencyKey",
+    "KnownIdentity",
+    "Notification",
+    "StatusChange",
+    "StatusTotal",
+]
+
+
+Instant = DateTime(timezone=True)
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(
+        naming_convention={"ix": "ix_%(table_name)s_%(column_0_N_name)s", "pk": "pk_%(table_name)s"},
+    )
+
+
+class Notification(Base):
+    """One accepted notification.
+
+    `due_at` is the time at which a relay has to look at the row: its `send_at`, the end of the accepting process's lease, or
+    the next look-up of a recipient or template. NULL: the gateway has nothing left to do. `leased_by` names the process that
+    may have published the row; it is cleared only when the row was certainly not published.
+
+    `given_variables` and `given_metadata` hold the original text. `variables` and `metadata` hold the same for gateways of
+    the previous release, which know no other columns, and are read if an older gateway wrote the row (ADR 16).
+
+    While personal values are encrypted, `given_variables`, `given_metadata`, `recipient` and `sender` are JSON strings and
+    not objects, `variables` and `metadata` are empty objects, and `sealed_detail` replaces `detail` (ADR 26).
+    """
+
+    __tablename__ = "notifications"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    caller: Mapped[str] = mapped_column(Text)
+    request_id: Mapped[str] = mapped_column(Text)
+    correlation_id: Mapped[str] = mapped_column(Text)
+    trace_context: Mapped[str | None] = mapped_column(Text)  # a W3C traceparent, if tracing is on
+    notification_type: Mapped[str] = mapped_column(String(16))
+    user_id: Mapped[UUID]
+    template_code: Mapped[str] = mapped_column(Text)
+    template_version: Mapped[int | None] = mapped_column(Integer)
+    language: Mapped[str | None] = mapped_column(Text)
+    variables: Mapped[dict[str, Any]] = mapped_column(JSONB)
+    details: Mapped[dict[str, Any]] = mapped_column("metadata", JSONB)
+    given_variables: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    given_metadata: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    priority: Mapped[int] = mapped_column(SmallInteger)
+    recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    sender: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the application's own sender of an e-mail
+
+    status: Mapped[str] = mapped_column(String(16))
+    code: Mapped[str | None] = mapped_column(Text)
+    detail: Mapped[str | None] = mapped_column(Text)
+    sealed_detail: Mapped[str | None] = mapped_column(Text)
+    provider_message_id: Mapped[str | None] = mapped_column(Text)
+    attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+    replay: Mapped[int] = mapped_column(Integer, server_default=text("0"))
+
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    send_at: Mapped[datetime | None] = mapped_column(Instant)
+    expires_at: Mapped[datetime | None] = mapped_column(Instant)
+    delivery_guarantee: Mapped[str] = mapped_column(String(16), server_default=text("'at_least_once'"))
+    due_at: Mapped[datetime | None] = mapped_column(Instant)
+    leased_by: Mapped[str | None] = mapped_column(Text)
+    queued_at: Mapped[datetime | None] = mapped_column(Instant)
+    claimed_at: Mapped[datetime | None] = mapped_column(Instant)
+    sent_at: Mapped[datetime | None] = mapped_column(Instant)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant)
+    updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+
+    __table_args__ = (
+        # For the relay: due rows, highest priority first (see repositories/outbox.py).
+        Index("ix_notifications_due", "priority", "due_at", postgresql_where=text("due_at IS NOT NULL")),
+        # For the search for messages that the broker lost.
+        Index(
+            "ix_notifications_waiting",
+            "notification_type",
+            "priority",
+            "queued_at",
+            postgresql_where=text("status = 'queued'"),
+        ),
+        # For the list's filters. Ids are time-ordered (UUID version 7), so each index also gives "newest first".
+        Index("ix_notifications_user_id_id", "user_id", "id"),
+        Index("ix_notifications_caller_id", "caller", "id"),
+        Index("ix_notifications_status_id", "status", "id"),
+        Index("ix_notifications_notification_type_id", "notification_type", "id"),
+        Index("ix_notifications_template_code_id", "template_code", "id"),
+        Index("ix_notifications_request_id", "request_id"),
+    )
+
+
+class IdempotencyKey(Base):
+    """The request of a caller's `request_id`, and the first answer to it. `body_hash` may be encrypted (ADR 26)."""
+
+    __tablename__ = "idempotency_keys"
+
+    caller: Mapped[str] = mapped_column(Text, primary_key=True)
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    notification_id: Mapped[UUID]
+    body_hash: Mapped[str] = mapped_column(Text)
+    status: Mapped[str] = mapped_column(String(16))
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+
+
+class AcceptedTotal(Base):
+    """How many notifications were accepted, counted in the accepting transaction itself: the left side of the proof.
+
+    One row per channel and writer (a gateway process), so that processes do not wait for each other.
+    """
+
+    __tablename__ = "accepted_totals"
+
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    writer: Mapped[str] = mapped_column(Text, primary_key=True)
+    accepted: Mapped[int] = mapped_column(BigInteger, server_default=text("0"))
+
+
+class StatusTotal(Base):
+    """How many notifications have each status: the right side of the proof, without reading every row.
+
+    The totals lack the changes that are still in `status_changes`.
+    """
+
+    __tablename__ = "status_totals"
+
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    status: Mapped[str] = mapped_column(String(16), primary_key=True)
+    total: Mapped[int] = mapped_column(BigInteger)
+
+
+class StatusChange(Base):
+    """A change to those totals; a trigger on `notifications` writes it in the same transaction."""
+
+    __tablename__ = "status_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16))
+    status: Mapped[str] = mapped_column(String(16))
+    change: Mapped[int] = mapped_column(BigInteger)
+
+
+class KnownIdentity(Base):
+    """The user service's last answer about an API key, or its signing keys: the gateway's copy for when it is down."""
+
+    __tablename__ = "known_identities"
+
+    key: Mapped[str] = mapped_column(Text, primary_key=True)
+    value: Mapped[str] = mapped_column(Text)
+    confirmed_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+
+
+class AuditEvent(AuditColumns, Base):
+    """Written in the transaction of the change, and never updated."""
+
+    __tablename__ = "gateway_audit_events"

@@ -1,0 +1,191 @@
+"""The bytes of a mail: header values, body parts, and the whole message from pieces that were prepared once."""
+
+import binascii
+import re
+import struct
+import time
+from collections.abc import Callable
+from email.utils import formatdate
+
+from chassis.security import Sender
+from contracts.addresses import Mailbox, parse_mailbox
+from delivery.channel import DeliveryContext
+from templating import RenderedEmail
+
+BOUNDARY = b"=_part_of_one_notification"  # with characters that base64 has not
+_BOUNDARY_TEXT = BOUNDARY.decode()
+MAX_LINE = 998  # RFC 5322, 2.1.1, without the line end
+BASE64_LINE = 76  # RFC 2045, 6.8
+
+
+def encoded(content_type: str, text: str) -> bytes:
+    """The part's headers, an empty line and the body, every line ended by CRLF but perhaps the last.
+
+    For 3 kB, on a busy machine: 7 µs as ASCII, 14 to 25 in base64; quoted-printable through `binascii` takes 31 and more.
+    """
+    if "\r" in text:
+        text = text.replace("\r\n", "\n").replace("\r", "\n")
+    lines = text.split("\n")
+    if text.isascii() and "\0" not in text and _BOUNDARY_TEXT not in text and max(map(len, lines)) <= MAX_LINE:
+        return _part(content_type, "7bit", "\r\n".join(lines).encode())
+    return _part(content_type, "base64", _base64("\r\n".join(lines).encode("utf-8", "replace")))
+
+
+def _part(content_type: str, encoding: str, body: bytes) -> bytes:
+    head = f"Content-Type: {content_type}; charset=utf-8\r\nContent-Transfer-Encoding: {encoding}\r\n\r\n"
+    return head.encode() + body
+
+
+def _base64(raw: bytes) -> bytes:
+    text = binascii.b2a_base64(raw, newline=False)
+    whole, rest = divmod(len(text), BASE64_LINE)
+    return b"\r\n".join(struct.unpack(f"{BASE64_LINE}s" * whole + f"{rest}s", text))
+
+
+MAX_HEADER_LINE = 76  # RFC 2047, section 2, for lines with encoded words; the others keep to it too
+MAX_WORD = 900  # a line may be 998 long, and an id in one piece can be searched for
+MAX_PLAIN_NAME = 60
+_LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
+# RFC 5322's atoms with single blanks between them: a display name that needs no quotes.
+_PHRASE = re.compile(r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+(?: [A-Za-z0-9!#$%&'*+/=?^_`{|}~-]+)*")
+_WORD_FRAME = len("=?utf-8?B??=")
+
+
+def one_line(text: str) -> str:
+    """Every run of control characters and line ends made one blank, none of them at the ends."""
+    return _LINE_BREAKS.sub(" ", text).strip()
+
+
+def unstructured(name: str, value: str) -> bytes:
+    """`name: value` with its line end: as it is when it is short ASCII, folded at blanks, or in encoded words."""
+    text = one_line(value)
+    start = len(name) + 2
+    return f"{name}: ".encode() + (_plain(text, start) or _encoded_words(text, start)) + b"\r\n"
+
+
+def addressed(name: str, display_name: str, mailbox: Mailbox) -> bytes:
+    """`name: "Display Name" <address>` with its line end: one mailbox, whatever the display name says."""
+    shown = _phrase(one_line(display_name), len(name) + 2)
+    address = f"<{mailbox.spec}>".encode()
+    if not shown:
+        return f"{name}: ".encode() + address + b"\r\n"
+    last_line = len(shown) - shown.rfind(b"\n")
+    fits = len(name) + 3 + last_line + len(address) <= MAX_HEADER_LINE
+    return f"{name}: ".encode() + shown + (b" " if fits else b"\r\n ") + address + b"\r\n"
+
+
+def _phrase(text: str, start: int) -> bytes:
+    if not text.isascii() or "=?" in text or len(text) > MAX_PLAIN_NAME:
+        return _encoded_words(text, start)
+    if not text or _PHRASE.fullmatch(text):
+        return text.encode()
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'.encode()
+
+
+def _plain(text: str, start: int) -> bytes | None:
+    """None when it needs encoded words: not ASCII, looking like one (it would be decoded), or with no place to fold."""
+    if not text.isascii() or "=?" in text:
+        return None
+    return text.encode() if start + len(text) <= MAX_HEADER_LINE else _folded(text, start)
+
+
+def _folded(text: str, start: int) -> bytes | None:
+    lines: list[str] = []
+    line, room = "", MAX_HEADER_LINE - start
+    for word in text.split(" "):
+        if not word or len(word) > MAX_WORD:
+            return None
+        if line and len(line) + 1 + len(word) > room:
+            lines.append(line)
+            line, room = word, MAX_HEADER_LINE - 1
+        else:
+            line = f"{line} {word}" if line else word
+    return "\r\n ".join([*lines, line]).encode()
+
+
+def _encoded_words(text: str, start: int) -> bytes:
+    """RFC 2047 in base64: each word whole characters, each line at most 76 long."""
+    raw = text.encode("utf-8", "replace")
+    words: list[bytes] = []
+    position = 0
+    while position < len(raw):
+        room = (MAX_HEADER_LINE - (1 if words else start) - _WORD_FRAME) // 4 * 3
+        end = _character_end(raw, position + room)
+        words.append(b"=?utf-8?B?" + binascii.b2a_base64(raw[position:end], newline=False) + b"?=")
+        position = end
+    return b"\r\n ".join(words)
+
+
+def _character_end(raw: bytes, end: int) -> int:
+    while end < len(raw) and raw[end] & 0xC0 == 0x80:  # in the middle of a character
+        end -= 1
+    return min(end, len(raw))
+
+
+# The bytes of a message, from what was prepared once.
+#
+# Building a MIME tree a message costs 0.65 to 2.4 ms; joining prepared pieces about 0.02 ms. What a tree would guarantee is
+# guaranteed here by `headers` (no value ends a line or adds a header) and `bodies` (no value ends a part).
+
+_FIXED = b"MIME-Version: 1.0\r\nAuto-Submitted: auto-generated\r\n"  # RFC 3834: nobody's holiday answer is wanted
+_ALTERNATIVE = b'Content-Type: multipart/alternative; boundary="' + BOUNDARY + b'"\r\n\r\n--' + BOUNDARY + b"\r\n"
+_NEXT_PART = b"\r\n--" + BOUNDARY + b"\r\n"
+_LAST_PART_ENDS = b"\r\n--" + BOUNDARY + b"--\r\n"
+
+
+class MessageBuilder:
+    """What all messages of one sender have in common. `clock` gives seconds since the epoch, for the Date header."""
+
+    def __init__(self, sender: Mailbox, name: str, *, clock: Callable[[], float] = time.time) -> None:
+        self._sender, self._name = sender, name
+        self._from = addressed("From", name, sender)
+        self._domain = sender.domain
+        self._clock = clock
+        self._date = (-1, b"")
+
+    def message_id(self, context: DeliveryContext) -> str:
+        """The same on every attempt, so that a copy can be recognised."""
+        return f"<{context.notification_id}@{self._domain}>"
+
+    def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
+        """The whole message, every line ended by CRLF, none longer than 998 bytes; dots are not stuffed yet.
+
+        Raises InvalidAddress for the context's `sender`.
+        """
+        return b"".join(
+            (
+                self._date_line(),
+                self._from if context.sender is None else self._from_application(context.sender),
+                addressed("To", name, mailbox),
+                unstructured("Subject", content.subject),
+                self._ids(context),
+                unstructured("X-Correlation-ID", context.correlation_id),
+                _FIXED,
+                _body(content),
+            )
+        )
+
+    def _from_application(self, sender: Sender) -> bytes:
+        """MAIL FROM and Message-ID stay ours: what bounces comes back to us."""
+        mailbox = self._sender if sender.from_email is None else parse_mailbox(sender.from_email)
+        line = addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
+        return line if sender.reply_to is None else line + addressed("Reply-To", "", parse_mailbox(sender.reply_to))
+
+    def _ids(self, context: DeliveryContext) -> bytes:
+        identity = str(context.notification_id)
+        return f"Message-ID: <{identity}@{self._domain}>\r\nX-Notification-ID: {identity}\r\n".encode()
+
+    def _date_line(self) -> bytes:
+        """Made once a second: `formatdate` alone would cost a third of the message."""
+        second = int(self._clock())
+        if self._date[0] != second:
+            self._date = (second, f"Date: {formatdate(second)}\r\n".encode())
+        return self._date[1]
+
+
+def _body(content: RenderedEmail) -> bytes:
+    text = encoded("text/plain", content.text)
+    if not content.html:
+        return text + b"\r\n"
+    return b"".join((_ALTERNATIVE, text, _NEXT_PART, encoded("text/html", content.html), _LAST_PART_ENDS))

@@ -1,0 +1,1 @@
+"""SMTP: connections that are kept, one dialogue a message, and a table of what replies mean."""

@@ -1,0 +1,139 @@
+"""One SMTP connection and its transactions, step by step, so that it is always known how far one came."""
+
+import asyncio
+from dataclasses import dataclass
+
+from email_service.senders.smtp.dialogue import CLOSING, Dialogue, Lost, Phase, Refused, SmtpEnvelope
+
+# As much as a socket's buffers take at once: what is longer is written first and its final dot after, when all of it has
+# left, so that a connection that dies in between has certainly not delivered it.
+ONE_WRITE_BYTES = 65_536
+DRAIN_POLL_SECONDS = 0.005
+
+_GO_AHEAD = 354
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """In seconds: for an answer before the message is sent, and for the answer to the message."""
+
+    command: float
+    final_dot: float
+
+
+class SmtpConnection:
+    """For one transaction at a time: `begin`, then `finish`. Both raise Refused or Lost.
+
+    `usable` is False from the moment on that something was lost, or a step was cancelled half-way.
+    """
+
+    def __init__(self, dialogue: Dialogue, timeouts: Timeouts) -> None:
+        self._dialogue = dialogue
+        self._timeouts = timeouts
+        self._open = False  # a transaction was begun and not ended by an answer to the final dot
+
+    @property
+    def usable(self) -> bool:
+        return self._dialogue.connected and self._dialogue.in_sync
+
+    async def begin(self, envelope: SmtpEnvelope) -> None:
+        """MAIL. Until it returns nothing of the message was sent: at most its recipient was named, to a server that takes
+        commands ahead of its answers."""
+        if envelope.needs_utf8 and not self._dialogue.takes_utf8:
+            raise Refused(Phase.RCPT, 553, "5.6.7 The server does not take SMTPUTF8")
+        if self._open:
+            self._say(Phase.MAIL, b"RSET")
+            await self._answer(Phase.MAIL)
+            self._open = False
+        mail = b"MAIL FROM:<%b>%b" % (envelope.sender.encode(), b" SMTPUTF8" if envelope.needs_utf8 else b"")
+        self._say(Phase.MAIL, mail, *(_rest(envelope) if self._dialogue.pipelining else ()))
+        await self._answer(Phase.MAIL)
+        self._open = True
+
+    async def finish(self, envelope: SmtpEnvelope) -> str:
+        """RCPT, DATA and the message: the server's words on having taken it."""
+        for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(envelope), (2, 3), strict=True):
+            if not self._dialogue.pipelining:
+                self._say(phase, command)
+            await self._answer(phase, expected)
+        return await self._transmit(envelope.message)
+
+    def close(self) -> None:
+        if self._dialogue.in_sync:
+            self._dialogue.part()
+        else:
+            self._dialogue.abort()
+
+    def _say(self, phase: Phase, *commands: bytes) -> None:
+        try:
+            self._dialogue.say(*commands)
+        except OSError as error:
+            raise self._lost(phase, error) from error
+
+    async def _answer(self, phase: Phase, expected: int = 2) -> str:
+        seconds = self._timeouts.final_dot if phase is Phase.DOT else self._timeouts.command
+        try:
+            reply = await self._dialogue.reply(seconds)
+        except OSError as error:
+            raise self._lost(phase, error) from error
+        if phase is Phase.DOT:
+            self._open = False
+        match reply.code // 100:
+            case kind if kind == expected:
+                return reply.message
+            case 4 | 5:
+                if reply.code != CLOSING:
+                    await self._hear_out()
+                elif not self._dialogue.in_sync:
+                    self._dialogue.abort()  # it will not answer what was sent ahead
+                raise Refused(phase, reply.code, reply.message)
+            case _:
+                raise self._lost(phase, None)
+
+    async def _hear_out(self) -> None:
+        """The answers to commands that were sent ahead of a refusal, and mean nothing any more.
+
+        A server that wants the message nevertheless gets an empty one, for no recipient (RFC 2920, 3.1).
+        """
+        code = 0
+        try:
+            while not self._dialogue.in_sync:
+                code = (await self._dialogue.reply(self._timeouts.command)).code
+            if code == _GO_AHEAD:
+                self._dialogue.say(b".")
+                await self._dialogue.reply(self._timeouts.command)
+        except OSError:
+            self._dialogue.abort()
+
+    async def _transmit(self, message: bytes) -> str:
+        stuffed = message.replace(b"\r\n.", b"\r\n..")
+        try:
+            if len(stuffed) > ONE_WRITE_BYTES:
+                await self._write_all(stuffed)
+                stuffed = b""
+            self._dialogue.write(stuffed + b".\r\n", replies=1)
+        except OSError as error:
+            raise self._lost(Phase.DATA, error) from error
+        return await self._answer(Phase.DOT)
+
+    async def _write_all(self, data: bytes) -> None:
+        """Returns when the kernel has it all, or the connection is gone. Raises TimeoutError."""
+        self._dialogue.write(data, replies=0)
+        async with asyncio.timeout(self._timeouts.final_dot):
+            while self._dialogue.transport.get_write_buffer_size():  # noqa: ASYNC110 - few messages are so long
+                await asyncio.sleep(DRAIN_POLL_SECONDS)
+
+    def _lost(self, phase: Phase, error: Exception | None) -> Lost:
+        self._dialogue.abort()
+        match error:
+            case TimeoutError():
+                return Lost(phase, "smtp_timeout")
+            case OSError():
+                return Lost(phase, "smtp_disconnected")
+            case _:
+                return Lost(phase, "smtp_protocol")
+
+
+def _rest(envelope: SmtpEnvelope) -> tuple[bytes, bytes]:
+    """What follows MAIL."""
+    return b"RCPT TO:<%b>" % envelope.recipient.encode(), b"DATA"

@@ -1,0 +1,155 @@
+"""Connecting to a mail server, and the health check that does so."""
+
+import asyncio
+import ssl
+
+import aiosmtplib
+import structlog
+
+from chassis.process.breaker import BreakerState, CircuitBreaker
+from contracts.addresses import parse_sender
+from delivery.outcomes import AccountRefused, ProviderDown
+from email_service.senders.smtp.connection import SmtpConnection, Timeouts
+from email_service.senders.smtp.dialogue import Dialogue, NoConnection
+from email_service.senders.smtp.replies import wording
+from email_service.settings import EmailSettings
+
+log = structlog.get_logger()
+
+IMPLICIT_TLS_PORT = 465
+FOR_GOOD = 500  # the first of the replies that say so: it knows us, and does not want us
+
+
+class SmtpConnector:
+    """Opens connections to the one server that the settings name. `tls_context` is the system's unless given."""
+
+    def __init__(self, settings: EmailSettings, *, tls_context: ssl.SSLContext | None = None) -> None:
+        self._settings = settings
+        self._tls_context = tls_context or ssl.create_default_context()
+        self._ehlo_name = settings.smtp_ehlo_name or parse_sender(settings.from_email).domain
+
+    async def connect(self) -> SmtpConnection:
+        """Ready for MAIL. Raises NoConnection."""
+        client = await self._open()
+        try:
+            await self._log_in(client)
+        except BaseException:
+            client.close()
+            raise
+        settings = self._settings
+        timeouts = Timeouts(settings.smtp_command_seconds, settings.smtp_final_dot_seconds)
+        return SmtpConnection(Dialogue(client), timeouts)
+
+    async def try_connection(self) -> None:
+        """Whether a server answers, greets and takes EHLO; no login. Raises NoConnection."""
+        Dialogue(await self._open()).part()
+
+    async def _open(self) -> aiosmtplib.SMTP:
+        client = self._client()
+        try:
+            async with asyncio.timeout(self._settings.smtp_connect_seconds):
+                await client.connect()
+                if client.is_ehlo_or_helo_needed:  # again after STARTTLS, which makes the client forget (RFC 3207, 4.2)
+                    await client.ehlo()
+        # TimeoutError and ssl.SSLError are OSErrors; a host name that cannot be one is a UnicodeError.
+        except (aiosmtplib.SMTPException, OSError, UnicodeError) as error:
+            client.close()
+            raise _no_connection(_code_of(error), error) from error
+        except BaseException:
+            client.close()
+            raise
+        return client
+
+    def _client(self) -> aiosmtplib.SMTP:
+        settings = self._settings
+        implicit = settings.smtp_tls == "implicit" or (
+            settings.smtp_tls == "auto" and settings.smtp_port == IMPLICIT_TLS_PORT
+        )
+        return aiosmtplib.SMTP(
+            hostname=settings.smtp_host,
+            port=settings.smtp_port,
+            local_hostname=self._ehlo_name,
+            timeout=settings.smtp_connect_seconds,
+            use_tls=implicit,
+            start_tls=False if implicit else _start_tls(settings),
+            tls_context=self._tls_context,
+        )
+
+    async def _log_in(self, client: aiosmtplib.SMTP) -> None:
+        settings = self._settings
+        if not settings.smtp_user:
+            return
+        try:
+            if settings.production and client.get_transport_info("sslcontext") is None:
+                raise aiosmtplib.SMTPNotSupported("SMTP_USER is set, and the connection has no TLS")
+            await client.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+        except (aiosmtplib.SMTPException, OSError) as error:
+            raise _no_connection("smtp_login", error) from error
+
+
+def _start_tls(settings: EmailSettings) -> bool | None:
+    """True: required. None: when it is offered."""
+    match settings.smtp_tls:
+        case "starttls":
+            return True
+        case "auto":
+            return True if settings.production and not settings.smtp_host_is_this_one else None
+        case _:
+            return False
+
+
+def _code_of(error: Exception) -> str:
+    match error:
+        case aiosmtplib.SMTPResponseException():
+            return "smtp_unavailable"
+        case ssl.SSLError() | OSError(__cause__=ssl.SSLError()):
+            return "smtp_tls"
+        case OSError() | UnicodeError():
+            return "smtp_unreachable"
+        case _:  # STARTTLS is required and not offered
+            return "smtp_tls"
+
+
+def _no_connection(code: str, error: Exception) -> NoConnection:
+    """The log gets the whole reason; the notification gets only what names neither our servers nor our account."""
+    log.warning("smtp.no_connection", code=code, error=type(error).__name__, detail=wording(str(error)))
+    match error:
+        case aiosmtplib.SMTPResponseException(code=answered):
+            refused, said = answered >= FOR_GOOD, f"answered {answered}"
+        case _:
+            refused, said = isinstance(error, aiosmtplib.SMTPNotSupported), type(error).__name__
+    return NoConnection(AccountRefused(code, said) if refused else ProviderDown(code, said))
+
+
+FRESH_SECONDS = 5.0  # a provider must not notice how often somebody looks at our health
+
+
+class ProviderPaused(Exception):
+    """The breaker is open: it has just failed too often."""
+
+
+class SmtpProbe:
+    """`check` raises when mail cannot be sent now: the breaker is open, or the server does not greet us."""
+
+    def __init__(self, connector: SmtpConnector, breaker: CircuitBreaker) -> None:
+        self._connector = connector
+        self._breaker = breaker
+        self._asked_at = float("-inf")
+        self._trouble: NoConnection | None = None
+
+    async def check(self) -> None:
+        if self._breaker.state is BreakerState.OPEN:
+            raise ProviderPaused
+        now = asyncio.get_running_loop().time()
+        if now - self._asked_at >= FRESH_SECONDS:
+            self._trouble = await self._connect()
+            self._asked_at = now
+        if self._trouble is not None:
+            raise self._trouble
+
+    async def _connect(self) -> NoConnection | None:
+        try:
+            await self._connector.try_connection()
+        except NoConnection as trouble:
+            return trouble
+        return None

@@ -1,0 +1,97 @@
+"""Sends one message to one recipient over SMTP. Nothing is raised: what the server or the network does is an outcome."""
+
+import asyncio
+import re
+from dataclasses import dataclass
+
+from delivery.outcomes import Ambiguous, Outcome, ProviderDown, RetryLater, Sent
+from email_service.senders.smtp.connection import SmtpConnection
+from email_service.senders.smtp.dialogue import CLOSING, Lost, NoConnection, Phase, Refused, SmtpEnvelope
+from email_service.senders.smtp.pool import SmtpPool
+from email_service.senders.smtp.replies import outcome_of, wording
+
+WORKS_SECONDS = 5.0
+# How Postfix, Exim and Amazon SES name what they took.
+_QUEUE_ID = re.compile(r"(?:queued as |id=|^Ok )([\w.-]{6,100})", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Reserved:
+    """A connection in hand. `kept`: it was used before, so it may turn out dead."""
+
+    connection: SmtpConnection
+    kept: bool
+
+
+class SmtpSender:
+    """`reserve` gets a kept connection, or a new one; `send` makes one attempt over it, or `give_back` returns it unused."""
+
+    def __init__(self, pool: SmtpPool) -> None:
+        self._pool = pool
+        self._worked_at = float("-inf")
+
+    async def reserve(self) -> Reserved:
+        """Raises NoConnection."""
+        kept = self._pool.kept()
+        return Reserved(kept, kept=True) if kept is not None else Reserved(await self._pool.fresh(), kept=False)
+
+    def give_back(self, reserved: Reserved) -> None:
+        self._pool.give_back(reserved.connection)
+
+    async def send(self, envelope: SmtpEnvelope, reserved: Reserved) -> Outcome:
+        try:
+            connection = await self._begun(envelope, reserved)
+            words = await self._finished(connection, envelope)
+        except NoConnection as nowhere:
+            return nowhere.outcome
+        except Refused as refusal:
+            return outcome_of(refusal)
+        except Lost as loss:
+            return self._outcome_of_loss(loss)
+        self._worked_at = asyncio.get_running_loop().time()
+        return Sent(_queue_id(words))
+
+    async def close(self) -> None:
+        self._pool.close()
+
+    async def _begun(self, envelope: SmtpEnvelope, reserved: Reserved) -> SmtpConnection:
+        """A connection on which MAIL was accepted. A kept one that turns out dead is replaced, once: nothing was sent."""
+        try:
+            return await self._begin(reserved.connection, envelope)
+        except Lost:
+            if not reserved.kept:
+                raise
+        except Refused as refusal:
+            if not reserved.kept or refusal.code != CLOSING:
+                raise
+        return await self._begin(await self._pool.fresh(), envelope)
+
+    async def _begin(self, connection: SmtpConnection, envelope: SmtpEnvelope) -> SmtpConnection:
+        try:
+            await connection.begin(envelope)
+        except BaseException:
+            self._pool.give_back(connection)
+            raise
+        return connection
+
+    async def _finished(self, connection: SmtpConnection, envelope: SmtpEnvelope) -> str:
+        try:
+            return await connection.finish(envelope)
+        finally:
+            self._pool.give_back(connection)
+
+    def _outcome_of_loss(self, loss: Lost) -> Outcome:
+        """Before the final dot nothing was sent. Blamed is the server, unless it serves others: then it is this message
+        that it hangs up on, and without spending attempts that would go on for ever."""
+        detail = f"lost at {loss.phase.name}"
+        if loss.phase is Phase.DOT:
+            return Ambiguous(loss.reason, detail)
+        works = asyncio.get_running_loop().time() - self._worked_at < WORKS_SECONDS
+        if works and loss.phase is not Phase.MAIL:
+            return RetryLater(loss.reason, detail)
+        return ProviderDown(loss.reason, detail)
+
+
+def _queue_id(words: str) -> str | None:
+    found = _QUEUE_ID.search(re.sub(r"^2\.\d+\.\d+ ", "", wording(words)))
+    return found[1] if found else None

@@ -1,0 +1,1 @@
+"""Logs, metrics, correlation ids and traces."""

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, transactions, statements that commit by themselves, migrations."""

@@ -1,0 +1,175 @@
+"""Connections and transactions of one PostgreSQL database, and which SQLSTATEs mean that it is unavailable."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import asyncpg
+import structlog
+from sqlalchemy import event, text
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
+
+from chassis.errors import Unavailable
+from chassis.postgres.autocommit import STATEMENT_SECONDS, AutocommitConnection, AutocommitPool
+
+log = structlog.get_logger()
+
+CONNECT_SECONDS = 2.0  # to connect, and to wait for a free connection
+
+READ_ONLY = text("SELECT pg_is_in_recovery() OR CAST(current_setting('transaction_read_only') AS boolean)")
+
+
+class DatabaseUnavailable(Unavailable):
+    code, message = "database_unavailable", "The database is not available right now; try again"
+
+
+class Database:
+    """One service's own database.
+
+    `begin()` gives a connection inside a transaction that commits when the block ends. It raises `DatabaseUnavailable`
+    (503 with Retry-After) when the server is down or says "not now" (NOT_NOW: read-only, timed out, full …), in place of
+    the driver's many ways to say so. `autocommit()` is for single statements, which PostgreSQL makes whole by itself. Each
+    of the two has `pool_size` connections at most.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float | None = None) -> None:
+        connect_seconds = CONNECT_SECONDS if connect_seconds is None else connect_seconds
+        self._engine = create_async_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=connect_seconds,
+            pool_use_lifo=True,
+            hide_parameters=True,  # an error's text is logged, and parameters are people's data
+            connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
+        )
+        event.listen(self._engine.sync_engine, "checkout", _not_closed)
+        self._autocommit = AutocommitPool(url, most=pool_size, connect_seconds=connect_seconds)
+
+    @asynccontextmanager
+    async def begin(self) -> AsyncIterator[AsyncConnection]:
+        async with _told(), self._engine.begin() as connection:
+            try:
+                yield connection
+            except DBAPIError as error:
+                if is_away(error):  # not used again: a session that began read-only stays read-only
+                    await connection.invalidate(error)
+                raise
+
+    @asynccontextmanager
+    async def autocommit(self) -> AsyncIterator[AutocommitConnection]:
+        """A connection on which each statement commits by itself: one round trip, where BEGIN and COMMIT make three.
+
+        For the hot path, where a group is one statement; see `chassis.postgres.autocommit`.
+        """
+        async with _told(), self._autocommit.take() as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[AsyncConnection]:
+        """Like `begin`, but every statement sees the same moment."""
+        async with self.begin() as connection:
+            await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
+            yield connection
+
+    async def ping(self) -> None:
+        async with self.begin() as connection:
+            await connection.execute(text("SELECT 1"))
+
+    async def ping_writable(self) -> None:
+        """For who can do nothing without writing. Raises DatabaseUnavailable on a standby, or where writing is off."""
+        async with self.begin() as connection:
+            if (await connection.execute(READ_ONLY)).scalar_one():
+                await connection.invalidate()  # a session that began read-only stays so
+                log.warning("database.read_only")
+                raise DatabaseUnavailable
+
+    async def close(self) -> None:
+        await self._autocommit.close()
+        await self._engine.dispose()
+
+
+def _not_closed(connection: Any, _record: object, _proxy: object) -> None:
+    """Makes the pool connect anew where the server closed a connection at rest, with no round trip to find out."""
+    if connection.driver_connection.is_closed():
+        raise InvalidatePoolError
+
+
+@asynccontextmanager
+async def _told() -> AsyncIterator[None]:
+    """Raises DatabaseUnavailable for every way in which the driver says that the server is down or cannot do it now."""
+    try:
+        yield
+    except (OSError, TimeoutError, PoolTimeout) as error:
+        raise _unavailable(error) from error
+    except DBAPIError as error:
+        if error.connection_invalidated or is_away(error):
+            raise _unavailable(error) from error
+        raise
+    except Exception as error:
+        if is_away(error):  # asyncpg's own, raised while connecting, before SQLAlchemy wraps anything
+            raise _unavailable(error) from error
+        raise
+
+
+def _unavailable(error: BaseException) -> DatabaseUnavailable:
+    log.warning("database.unavailable", error=type(error).__name__, sqlstate=sqlstate_of(error))
+    return DatabaseUnavailable()
+
+
+# Which of PostgreSQL's errors mean "not now": the same statement may succeed a moment later, or on another server.
+#
+# Everything that is not in this table is a defect of ours (42 syntax or missing object, 22 bad data, 23 a constraint that
+# nobody foresaw, 25P02 a statement after a failed one) or damage (XX): it stays an error that people look at.
+
+# SQLSTATE, or the beginning of one → why. Source: PostgreSQL 18, Appendix A, "PostgreSQL Error Codes". Classes 40 and 55 are
+# not here as a whole: 40002 is a broken constraint, 55P02 and 55P04 are statements that can never work.
+NOT_NOW = {
+    "08": "connection exception; poolers use 08P01 for a server that they cannot reach",
+    "25006": "read-only: a standby, a fail-over, or default_transaction_read_only",
+    "25P03": "idle in a transaction for too long; the server hung up",
+    "25P04": "transaction_timeout; the server hung up",
+    "28": "not let in: while roles are set up or a password is changed",
+    "3D": "no such database: while it is made or moved",
+    "40000": "rolled back",
+    "40001": "serialization failure, or a standby's conflict with recovery",
+    "40003": "nobody knows whether the statement completed",
+    "40P01": "deadlock",
+    "53": "insufficient resources: disk full, out of memory, too many connections",
+    "55000": "the database takes no connections",
+    "55006": "the database is in use by a command that needs it for itself",
+    "55P03": "lock_timeout, or NOWAIT",
+    "57": "operator intervention: shutdown, crash, starting up, dropped; statement_timeout and cancelled queries (57014)",
+    "58": "an error outside PostgreSQL: reading, writing or finding its files",
+    "72": "snapshot too old",
+}
+_PREFIXES = tuple(NOT_NOW)
+# The driver's own. InterfaceError: the connection is closed or busy. InternalClientError and its kinds: the server said
+# goodbye while nobody asked it anything, or no server of the list takes writes. InvalidCachedStatementError: a migration
+# changed a table under a prepared statement, which the driver now forgets.
+_CLIENT_NOT_NOW = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.InvalidCachedStatementError)
+# Kinds of InterfaceError that are about what was asked: a bad value or address (ValueErrors), a feature that is not there.
+_CLIENT_DEFECTS = (ValueError, asyncpg.UnsupportedClientFeatureError, asyncpg.UnsupportedServerFeatureError)
+
+
+def is_away(error: BaseException | None) -> bool:
+    """Whether the driver's error, as it came or as SQLAlchemy wrapped it, says "not now" rather than "never so"."""
+    own = _own(error)
+    if isinstance(own, _CLIENT_DEFECTS):
+        return False
+    return isinstance(own, _CLIENT_NOT_NOW) or (sqlstate_of(own) or "").startswith(_PREFIXES)
+
+
+def sqlstate_of(error: BaseException | None) -> str | None:
+    """The server's code; None when the driver or the network failed."""
+    state = getattr(_own(error), "sqlstate", None)
+    return state if isinstance(state, str) else None
+
+
+def _own(error: BaseException | None) -> BaseException | None:
+    """The driver's own error: SQLAlchemy's copy loses the SQLSTATE of some, and the class of all."""
+    if isinstance(error, DBAPIError) and error.orig is not None:
+        return error.orig.__cause__ or error.orig
+    return error

@@ -1,0 +1,53 @@
+"""Deleting old rows of a large table in small steps, by their time-ordered ids."""
+
+from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+from uuid import UUID
+
+import structlog
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 2.0
+MAX_ROWS = 5_000  # a step: more than twice what a gateway accepts in two seconds, and 0.1 s of locks
+FIRST_ID = UUID(int=0)
+
+
+class Removal(NamedTuple):
+    """How many rows a step deleted, and the last id that it looked at: None at the end of the table."""
+
+    removed: int
+    reached: UUID | None
+
+
+class Step(NamedTuple):
+    """Look at `limit` rows with ids after `after`, and delete those that ended before `ended_before`."""
+
+    after: UUID
+    ended_before: datetime
+    limit: int
+
+
+class Retention:
+    """`days` None: everything is kept. `rows` names the rows in the log.
+
+    A row is old by the time of its end: what was accepted long ago may have been sent today.
+    """
+
+    def __init__(self, remove: Callable[[Step], Awaitable[Removal]], *, days: float | None, rows: str) -> None:
+        self._remove = remove
+        self._kept = None if days is None else timedelta(days=days)
+        self._rows = rows
+        self._after = FIRST_ID
+
+    async def run_once(self) -> int:
+        """One step from where the last one stopped. Returns 0: between two steps other work has its turn."""
+        if self._kept is None:
+            return 0
+        step = Step(self._after, datetime.now(UTC) - self._kept, MAX_ROWS)
+        removed, reached = await self._remove(step)
+        self._after = reached or FIRST_ID
+        if removed:
+            log.info("retention.removed", **{self._rows: removed})
+        return 0

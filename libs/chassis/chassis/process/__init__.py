@@ -1,0 +1,1 @@
+"""How work runs inside a process: batched, repeated, protected from failing dependencies, shared fairly."""

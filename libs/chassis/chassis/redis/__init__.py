@@ -1,0 +1,1 @@
+"""Redis, which may be down: cache and rate limits."""

@@ -1,0 +1,1 @@
+"""Starting and stopping a service as one or more processes."""

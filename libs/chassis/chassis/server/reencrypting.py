@@ -1,0 +1,133 @@
+"""`python -m <service> reencrypt`: brings what is kept to what DATA_ENCRYPTION_KEYS says first, a key or `plain`.
+
+Beside running processes: a group of rows is read without locks, and written only where nobody has changed a row since. It may
+be broken off and run again, and by two at a time: what is as it should be is only read.
+"""
+
+import asyncio
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import TextClause
+from sqlalchemy.exc import ProgrammingError
+
+from chassis.errors import ServiceError
+from chassis.json_values import to_json_text
+from chassis.observability.logs import configure_logs
+from chassis.postgres.database import Database, sqlstate_of
+from chassis.security.data_keys import DataKeys, ValueUnreadable
+from chassis.settings import DataKeySettings
+
+GROUP = 200
+PAUSE_SECONDS = 0.02  # between two groups, and before rows are tried again that others had in hand
+NOT_MIGRATED = {"42P01", "42703"}  # no such table, no such column
+VERSION = "xmin::text AS version"  # of a row: changes with each update
+
+
+@dataclass(frozen=True, slots=True)
+class PersonalTable:
+    """A table with encrypted columns. `start` lies before the first key: key columns → values.
+
+    `page` takes those of the last row, and `:largest`; it gives the key columns, `version` and the personal ones, in order.
+    `rewrite` gives a row's personal columns as they are written now, None when they are so already; raises ValueUnreadable.
+    `write` takes `:rows`, each the key, `version` and those columns, and gives back what it changed: rows that are still of
+    that version and that nobody holds.
+    """
+
+    name: str
+    start: Mapping[str, Any]
+    page: TextClause
+    write: TextClause
+    rewrite: Callable[[Any, DataKeys], Mapping[str, object] | None]
+
+
+@dataclass(slots=True)
+class Tally:
+    """`missing`: the keys that rows need and that are not there, or do not open them."""
+
+    read: int = 0
+    written: int = 0
+    unreadable: int = 0
+    missing: set[str] = field(default_factory=set)
+
+
+async def reencrypt(database: Database, table: PersonalTable, keys: DataKeys) -> Tally:
+    """Every row of the table. What cannot be read is left as it is, and counted."""
+    tally, after = Tally(), table.start
+    while True:
+        rows = await _page(database, table, after)
+        changes, unreadable, missing = _changes(table, rows, keys)
+        written = await _write(database, table, changes) if changes else 0
+        tally.written += written
+        if written == len(changes):
+            tally.read += len(rows)
+            tally.unreadable += unreadable
+            tally.missing |= missing
+            if len(rows) < GROUP:
+                return tally
+            after = {name: getattr(rows[-1], name) for name in table.start}
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _page(database: Database, table: PersonalTable, after: Mapping[str, Any]) -> Sequence[Any]:
+    async with database.begin() as connection:
+        return (await connection.execute(table.page, {**after, "largest": GROUP})).all()
+
+
+async def _write(database: Database, table: PersonalTable, changes: Sequence[Mapping[str, object]]) -> int:
+    async with database.begin() as connection:
+        return len((await connection.execute(table.write, {"rows": to_json_text(changes)})).all())
+
+
+def _changes(
+    table: PersonalTable, rows: Sequence[Any], keys: DataKeys
+) -> tuple[list[Mapping[str, object]], int, set[str]]:
+    changes: list[Mapping[str, object]] = []
+    missing: list[str] = []
+    for row in rows:
+        try:
+            columns = table.rewrite(row, keys)
+        except ValueUnreadable as error:
+            missing.append(error.key_id or "")
+            continue
+        if columns is not None:
+            changes.append({**{name: getattr(row, name) for name in (*table.start, "version")}, **columns})
+    return changes, len(missing), set(missing)
+
+
+def reencrypt_database(settings: DataKeySettings, tables: Sequence[PersonalTable]) -> None:
+    """The command. Ends the process with status 1 and a clear line when there was something that it could not do."""
+    if settings.data_encryption_keys is None:
+        raise SystemExit("DATA_ENCRYPTION_KEYS is not set: `id:key` encrypts, `plain,id:key` decrypts")
+    configure_logs(level="CRITICAL")  # a line for each value that does not open would hide the sum of them
+    keys = DataKeys.parse(settings.data_encryption_keys.get_secret_value())
+    try:
+        whole = asyncio.run(_all(settings.database_url, tables, keys))
+    except ServiceError as error:
+        raise SystemExit(f"{error.message}. What was done stays; run it again") from None
+    except ProgrammingError as error:
+        if sqlstate_of(error) not in NOT_MIGRATED:
+            raise
+        raise SystemExit("The database is not at the newest revision: run `migrate` first") from None
+    if not whole:
+        raise SystemExit(1)
+
+
+async def _all(url: str, tables: Sequence[PersonalTable], keys: DataKeys) -> bool:
+    """Whether every row is as it should be now."""
+    database, whole = Database(url, pool_size=1), True
+    try:
+        for table in tables:
+            tally = await reencrypt(database, table, keys)
+            sys.stdout.write(f"{table.name}: {tally.read} rows, {tally.written} written anew\n")
+            if tally.unreadable:
+                named = ", ".join(sorted(tally.missing))
+                sys.stderr.write(
+                    f"{table.name}: {tally.unreadable} rows were left, their keys do not open them: {named}\n"
+                )
+                whole = False
+    finally:
+        await database.close()
+    return whole

@@ -1,0 +1,99 @@
+"""What every service's composition root needs: its registry, database, Redis, clients, periodic tasks, and their end."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+
+from fastapi import FastAPI
+from redis.asyncio import Redis
+
+from chassis.http.app import ServiceApp, ServiceDescription, create_service_app
+from chassis.http.client import ServiceClient
+from chassis.http.health import Dependency
+from chassis.observability.metrics import new_registry
+from chassis.observability.tracing import OFF, Tracing
+from chassis.postgres.database import Database
+from chassis.process.breaker import BreakerPolicy, CircuitBreaker, monitored_breaker
+from chassis.process.periodic import PeriodicTask, running
+from chassis.redis.client import connect_redis
+from chassis.security import ServiceTokens
+from chassis.security.service_keys import ServiceKey
+from chassis.settings import ServiceSettings
+
+
+class Runtime:
+    """Nothing connects before `lifespan` begins. What was opened is closed at its end, last first.
+
+    A `redis` that is given is not closed: it belongs to whoever gave it (tests, the embedded stack).
+    """
+
+    def __init__(
+        self, database: Database, *, redis: Redis | None, redis_url: str, service_key: ServiceKey, tracing: Tracing
+    ) -> None:
+        self.registry = new_registry()
+        self.database = database
+        self.redis = redis or connect_redis(redis_url)
+        self.tracing = tracing
+        self.dependencies: list[Dependency] = []
+        self._tokens = ServiceTokens(service_key)
+        self._starts: list[Callable[[], Awaitable[None]]] = []
+        self._closes: list[Callable[[], Awaitable[None]]] = [database.close]
+        self._contexts: list[Callable[[], AbstractAsyncContextManager[None]]] = []
+        self._tasks: list[PeriodicTask] = []
+        if redis is None:
+            self.close_with(self.redis.aclose)
+
+    def breaker(self, name: str, policy: BreakerPolicy = BreakerPolicy()) -> CircuitBreaker:
+        """A breaker whose state is a metric from the start."""
+        return monitored_breaker(name, self.registry, policy)
+
+    def client(self, service: str, url: str, *, traced: bool = True) -> ServiceClient:
+        """A client of another service, with a breaker of its own. Periodic look-ups are not `traced`."""
+        client = ServiceClient(url, service, self._tokens, self.breaker(service), self.tracing if traced else OFF)
+        self.close_with(client.close)
+        return client
+
+    def depend_on(self, name: str, check: Callable[[], Awaitable[object]], *, essential: bool = False) -> None:
+        """`/health` shows it. Without an `essential` one the service is not ready."""
+        self.dependencies.append(Dependency(name, check, essential=essential))
+
+    def start_with(self, start: Callable[[], Awaitable[None]]) -> None:
+        """Called in order when the service starts, before the periodic tasks."""
+        self._starts.append(start)
+
+    def run_inside(self, context: Callable[[], AbstractAsyncContextManager[None]]) -> None:
+        """Entered after the starts, left before anything is closed."""
+        self._contexts.append(context)
+
+    def close_with(self, close: Callable[[], Awaitable[None]]) -> None:
+        """Called when the service stops, after the periodic tasks; the last one given is called first."""
+        self._closes.append(close)
+
+    def repeat(self, *tasks: PeriodicTask) -> None:
+        """While the service runs."""
+        self._tasks.extend(tasks)
+
+    def create_app(
+        self, description: ServiceDescription, settings: ServiceSettings, *, cors_origins: Sequence[str] = ()
+    ) -> ServiceApp:
+        """The app whose lifespan is this runtime's. See `chassis.http.app.create_service_app`."""
+        return create_service_app(
+            description,
+            settings,
+            registry=self.registry,
+            dependencies=self.dependencies,
+            lifespan=self.lifespan,
+            tracing=self.tracing,
+            cors_origins=cors_origins,
+        )
+
+    @asynccontextmanager
+    async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for close in self._closes:
+                stack.push_async_callback(close)
+            for start in self._starts:
+                await start()
+            for context in self._contexts:
+                await stack.enter_async_context(context())
+            async with running(self._tasks):
+                yield

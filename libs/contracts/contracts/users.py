@@ -1,0 +1,116 @@
+"""Users, as services that send to them know them: how each is reached, and the cached look-up."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Annotated, Any
+from uuid import UUID
+
+import orjson
+from pydantic import Field, StringConstraints, TypeAdapter
+from redis.asyncio import Redis
+
+from chassis.http.client import ServiceClient, found_of
+from chassis.http.envelope import Envelope
+from chassis.redis.cache import LayeredCache
+from contracts.recipients import Channel, Contract, EmailRecipient, Preferences, PushRecipient, PushToken
+
+# Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
+USER_CACHE = "user"
+
+NO_APPLICATION = UUID(int=0)
+
+# How many are asked for at once.
+MAX_USER_QUESTION = 1_000  # a whole batch of strangers
+
+
+class UserContact(Contract):
+    """How to reach a user, and what they want to hear. A contact is sent to by the application that brought it alone:
+    `application_id`, which is NO_APPLICATION where that was deleted.
+    """
+
+    id: UUID
+    name: str
+    email: str
+    language: str | None = None
+    preferences: Preferences
+    push_tokens: tuple[PushToken, ...] = ()
+    application_id: UUID | None = None
+
+    @cached_property
+    def by_email(self) -> EmailRecipient:
+        return EmailRecipient(name=self.name, email=self.email)
+
+    @cached_property
+    def by_push(self) -> PushRecipient:
+        """Raises ValidationError without tokens."""
+        return PushRecipient(name=self.name, push_tokens=self.push_tokens)
+
+
+# Blanks around it come from copying; a device must not be two because of them.
+PushTokenText = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
+]
+
+
+class DeadPushToken(Contract):
+    """Body of `POST /internal/users/{id}/push-tokens/remove`: the provider says that no device has it any more."""
+
+    token: PushTokenText
+
+
+class UserQuestion(Contract):
+    """Body of `POST /internal/users/find`: who are these?"""
+
+    ids: tuple[UUID, ...] = Field(max_length=MAX_USER_QUESTION)
+
+
+class UserFindings(Contract):
+    """The answer: a `UserContact` under each id that is known. They are read one by one, so that each counts for itself."""
+
+    users: dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Unreachable:
+    """The user is not to get it: `opted_out` or `no_push_token`."""
+
+    code: str
+
+
+def reach(user: UserContact, channel: Channel) -> EmailRecipient | PushRecipient | Unreachable:
+    if not (user.preferences.email if channel == "email" else user.preferences.push):
+        return Unreachable("opted_out")
+    if channel == "email":
+        return user.by_email
+    if not user.push_tokens:
+        return Unreachable("no_push_token")
+    return user.by_push
+
+
+USER_REDIS_SECONDS = 300.0
+
+_USERS = TypeAdapter(Envelope[UserFindings])
+
+
+def user_cache(users: ServiceClient, redis: Redis, *, memory_seconds: float) -> LayeredCache[UserContact]:
+    """By the text of the id."""
+
+    async def load(ids: Sequence[str]) -> Mapping[str, bytes]:
+        body = orjson.dumps({"ids": ids})
+        return texts_of(found_of(_USERS, *await users.post("/internal/users/find", body)).users)
+
+    return LayeredCache(
+        USER_CACHE,
+        redis,
+        TypeAdapter(UserContact),
+        load,
+        memory_seconds=memory_seconds,
+        redis_seconds=USER_REDIS_SECONDS,
+        max_size=MAX_USER_QUESTION,
+    )
+
+
+def texts_of(found: Mapping[str, object]) -> dict[str, bytes]:
+    """As they are cached: a field that is newer than this process stays for whoever knows it."""
+    return {key: orjson.dumps(value) for key, value in found.items()}

@@ -1,0 +1,92 @@
+"""The HTTP side of a worker: health, metrics, and what other services ask of its ledger."""
+
+from collections.abc import Awaitable, Callable, Collection
+from datetime import UTC, datetime
+from uuid import UUID
+
+from fastapi import APIRouter, Depends, FastAPI, Request
+from starlette.responses import Response
+
+from chassis.http.app import ServiceDescription
+from chassis.http.envelope import answer
+from chassis.security import ServiceCallers, calling_service
+from contracts.ledger import LedgerErasureOrder, LedgerFindings, LedgerQuestion
+from contracts.messages import StatusEvent
+from contracts.recipients import Channel
+from contracts.services import API_GATEWAY
+from delivery.decisions import verdict_of
+from delivery.ledger import AlreadyFinished, Ledger, NotOwned
+from delivery.runtime import WorkerRuntime
+from delivery.worker import Worker
+
+# What a worker tells of its ledger: totals, for the proof that nothing was lost, and the ends of single notifications,
+# whose report may have been. And how it forgets who is gone. The gateway's tokens only. All workers of a channel share one
+# ledger: each answers for all.
+
+router = APIRouter(
+    prefix="/internal/ledger", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]
+)
+
+
+@router.get("")
+async def totals(first: UUID, last: UUID, request: Request) -> Response:
+    """`contracts.ledger.LedgerTotals`."""
+    ledger: Ledger = request.app.state.ledger
+    return answer(await ledger.totals(first, last))
+
+
+@router.post("/find")
+async def find(question: LedgerQuestion, request: Request) -> Response:
+    """`contracts.ledger.LedgerFindings`."""
+    ledger: Ledger = request.app.state.ledger
+    found = await ledger.states(question.ids)
+    ends = {one: _end(one, request.app.state.channel, list(rows.values())) for one, rows in found.items()}
+    return answer(
+        LedgerFindings(
+            ended=tuple(event for event in ends.values() if event is not None),
+            open=tuple(one for one, event in ends.items() if event is None),
+        )
+    )
+
+
+@router.post("/erase")
+async def erase(order: LedgerErasureOrder, request: Request) -> Response:
+    """`contracts.ledger.LedgerErasure`."""
+    ledger: Ledger = request.app.state.ledger
+    return answer(await ledger.erase(order.ids))
+
+
+def _end(notification_id: UUID, channel: Channel, rows: Collection[AlreadyFinished | NotOwned]) -> StatusEvent | None:
+    """What was reported, or should have been, when the last of its deliveries ended."""
+    verdict = verdict_of(rows)
+    if verdict is None or verdict.status == "retrying":
+        return None
+    closed = [row for row in rows if isinstance(row, AlreadyFinished)]
+    return StatusEvent(
+        notification_id=notification_id,
+        notification_type=channel,
+        status=verdict.status,
+        code=verdict.code,
+        detail=verdict.detail,
+        provider_message_id=verdict.provider_message_id,
+        attempts=verdict.attempts,
+        replay=max(row.replay for row in closed),
+        at=max((row.ended_at for row in closed if row.ended_at is not None), default=datetime.now(UTC)),
+    )
+
+
+def create_worker_app(
+    description: ServiceDescription,
+    runtime: WorkerRuntime,
+    worker: Worker,
+    *,
+    close_channel: Callable[[], Awaitable[None]],
+) -> FastAPI:
+    """The worker's HTTP side. The app's lifespan runs the worker."""
+    runtime.close_with(close_channel)
+    runtime.run_inside(worker.running)
+    app = runtime.create_app(description, runtime.settings)
+    app.state.service_callers = ServiceCallers(runtime.settings.service_public_keys, description.name)
+    app.state.ledger, app.state.channel = worker.ledger, worker.channel
+    app.include_router(router)
+    return app

@@ -1,0 +1,262 @@
+"""Pure decisions: when to try again, what an outcome means for the ledger, and a notification's one status."""
+
+import random
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypedDict
+
+from chassis.fields import cleaned
+from contracts.messages import EventStatus
+from delivery.ledger import AlreadyFinished, Claimed, DeliveryKey, DeliveryRecord, NotOwned
+from delivery.outcomes import (
+    AccountRefused,
+    Ambiguous,
+    Defect,
+    Expired,
+    Outcome,
+    Permanent,
+    ProviderDown,
+    RetryLater,
+    Sent,
+    Suppressed,
+    Unknown,
+)
+
+# A retry that would come after `expires_at` is made so long before it instead: it has to come through the queue first.
+LAST_TRY_SECONDS = 5.0
+# An account that was put right is noticed after so long at most, whatever was refused in the meantime.
+MAX_ACCOUNT_SECONDS = 300.0
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What a delivery had used up before the outcome that is decided on.
+
+    `refusals`: how often it was told "not now", the first time at `refused_since`. `faults`: attempts that were our side's
+    fault or in doubt. `deferrals`: how often it met a provider that was down.
+    """
+
+    refusals: int = 0
+    refused_since: datetime | None = None
+    faults: int = 0
+    deferrals: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class TryAgain:
+    """In `seconds`."""
+
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The budget for this kind of fault is used up."""
+
+
+Unfinished = RetryLater | Defect | Ambiguous | ProviderDown
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """A budget for each kind of fault; every pause doubles from its first to its longest.
+
+    | outcome | budget |
+    |---|---|
+    | RetryLater | `window_seconds` since the first refusal; never before the time that the provider named |
+    | Defect, Ambiguous | `max_retries` attempts after the first one |
+    | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
+    | ProviderDown otherwise | none; `down_seconds`, and the breaker says when |
+
+    No retry comes after `expires_at`.
+    """
+
+    max_retries: int = 5
+    window_seconds: float = 21_600.0
+    base_seconds: float = 2.0
+    longest_seconds: float = 1_800.0
+    down_seconds: float = 5.0
+
+    def decide(
+        self, outcome: Unfinished, spent: Spent, *, now: datetime, expires_at: datetime | None = None
+    ) -> TryAgain | GiveUp:
+        match outcome:
+            case RetryLater(after_seconds=wish):
+                since = spent.refused_since or now
+                left = self.window_seconds - (now - since).total_seconds()
+                if left < self._shortest:
+                    return GiveUp()
+                pause = _floored(min(self._pause(spent.refusals), left), wish)
+            case Defect() | Ambiguous():
+                if spent.faults >= self.max_retries:
+                    return GiveUp()
+                wish, pause = None, self._pause(spent.faults)
+            case AccountRefused(after_seconds=wish):
+                longest = max(MAX_ACCOUNT_SECONDS, self.down_seconds)
+                pause = _floored(_jittered(_doubled(2 * self.down_seconds, spent.deferrals, longest)), wish)
+            case ProviderDown(after_seconds=wish):
+                pause = _floored(_jittered(2 * self.down_seconds), wish)
+        return TryAgain(pause if expires_at is None else self._before(expires_at, now, pause, wish))
+
+    @property
+    def _shortest(self) -> float:
+        return self.base_seconds / 2
+
+    def _pause(self, earlier: int) -> float:
+        return _jittered(_doubled(self.base_seconds, earlier, self.longest_seconds))
+
+    def _before(self, expires_at: datetime, now: datetime, pause: float, wish: float | None) -> float:
+        """`pause`, or as long as leaves time for one more attempt, or until `expires_at`, when it ends as expired."""
+        left = max(0.0, (expires_at - now).total_seconds())
+        last = left - LAST_TRY_SECONDS
+        if pause <= last:
+            return pause
+        if last >= max(self._shortest, wish or 0.0):
+            return last
+        return min(pause, left)
+
+
+def _doubled(first: float, times: int, longest: float) -> float:
+    return min(longest, first * 2.0 ** min(times, 64))
+
+
+def _jittered(ceiling: float) -> float:
+    """Between half of `ceiling` and all of it: a thousand do not return at once, and none returns at once."""
+    return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter, nothing to guess
+
+
+def _floored(pause: float, wish: float | None) -> float:
+    """Never before the time that the provider named; up to a fifth later, as it named the same time to many."""
+    return pause if wish is None else max(pause, wish * (1 + random.random() / 5))  # noqa: S311
+
+
+class _Fields(TypedDict, total=False):
+    """The fields of a record that follow from an outcome."""
+
+    attempts: int
+    reported_before: bool
+    state: str
+    faults: int
+    refused: bool
+    deferred: int
+    doubt: int
+    code: str | None
+    detail: str | None
+    provider_message_id: str | None
+    delay: float
+
+
+def record_of(
+    key: DeliveryKey,
+    outcome: Outcome,
+    before: Claimed,
+    policy: RetryPolicy,
+    *,
+    now: datetime,
+    expires_at: datetime | None,
+) -> DeliveryRecord:
+    """The record of an attempt at the delivery `key`. Text from providers is cleaned on the way."""
+    if isinstance(outcome, ProviderDown | RetryLater | Defect | Ambiguous):
+        fields = _unfinished(outcome, before, policy, now=now, expires_at=expires_at)
+    else:
+        fields = _ended(outcome)
+    attempts = before.attempts + int(_reached_provider(outcome))
+    whole: _Fields = {"attempts": attempts, "faults": before.faults, "reported_before": before.deferrals > 0, **fields}
+    return DeliveryRecord(key.notification_id, key.recipient, replay=key.replay, **whole)
+
+
+def _unfinished(
+    outcome: Unfinished, before: Claimed, policy: RetryPolicy, *, now: datetime, expires_at: datetime | None
+) -> _Fields:
+    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.deferrals)
+    counted = _counted(outcome, before)
+    match policy.decide(outcome, spent, now=now, expires_at=expires_at):
+        case TryAgain(seconds):
+            code, detail = cleaned(outcome.code), cleaned(outcome.detail)
+            return {**counted, "state": "retry", "code": code, "detail": detail, "delay": seconds}
+        case GiveUp():  # an attempt may have arrived: "failed" would be a guess
+            end = "unknown" if isinstance(outcome, Ambiguous) or before.doubtful else "failed"
+            return {
+                **counted,
+                "state": end,
+                "code": "exhausted",
+                "detail": cleaned(f"{outcome.code}: {outcome.detail}"),
+            }
+
+
+def _counted(outcome: Unfinished, before: Claimed) -> _Fields:
+    match outcome:
+        case ProviderDown():
+            return {"deferred": 1}
+        case RetryLater():
+            return {"refused": True}
+        case Defect() | Ambiguous():
+            return {"faults": before.faults + 1, "doubt": int(isinstance(outcome, Ambiguous))}
+
+
+def _ended(outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> _Fields:
+    match outcome:
+        case Sent(provider_message_id):
+            known = None if provider_message_id is None else cleaned(provider_message_id)
+            return {"state": "sent", "provider_message_id": known}
+        case Suppressed(code):
+            return {"state": "suppressed", "code": code}
+        case Expired():
+            return {"state": "expired", "code": "expired"}
+        case Permanent(code, detail):
+            return {"state": "failed", "code": cleaned(code), "detail": cleaned(detail)}
+        case Unknown(code, detail, attempted):
+            return {"state": "unknown", "code": cleaned(code), "detail": cleaned(detail), "doubt": int(attempted)}
+
+
+def _reached_provider(outcome: Outcome) -> bool:
+    """Only a provider that answered (or may have) has cost an attempt."""
+    match outcome:
+        case Suppressed() | Expired() | ProviderDown():
+            return False
+        case Unknown(attempted=attempted):
+            return attempted
+        case _:
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What is to be said of a whole notification. `news` is False when the gateway has heard it already."""
+
+    status: EventStatus
+    attempts: int
+    code: str | None = None
+    detail: str | None = None
+    provider_message_id: str | None = None
+    news: bool = True
+
+
+Result = DeliveryRecord | AlreadyFinished | NotOwned
+# One device that got it is enough for `sent`; while one may still get it the notification is not lost.
+_END: dict[str, EventStatus] = {
+    "sent": "sent",
+    "failed": "failed",
+    "suppressed": "suppressed",
+    "expired": "expired",
+    "unknown": "unknown",
+}
+BEST_FIRST = ("sent", "retry", "unknown", "failed", "suppressed", "expired")
+
+
+def verdict_of(results: Collection[Result]) -> Verdict | None:
+    """None: everything is in other hands, which will report."""
+    told = [result for result in results if not isinstance(result, NotOwned)]
+    if not told:
+        return None
+    best = min(told, key=lambda result: BEST_FIRST.index(result.state))
+    attempts = max(result.attempts for result in told)
+    if best.state == "retry" or (best.state != "sent" and len(told) < len(results)):
+        return Verdict("retrying", attempts, best.code, best.detail, news=_is_news(best))
+    return Verdict(_END[best.state], attempts, best.code, best.detail, best.provider_message_id)
+
+
+def _is_news(result: DeliveryRecord | AlreadyFinished) -> bool:
+    """While a provider is down for hours its rows come and go; the gateway is told of the first time only."""
+    return not (isinstance(result, DeliveryRecord) and result.deferred and result.reported_before)

@@ -1,0 +1,122 @@
+"""The ledger with its writes gathered into group commits."""
+
+from collections.abc import Awaitable, Mapping, Sequence
+from datetime import datetime
+from itertools import islice
+from uuid import UUID
+
+from chassis.postgres.database import Database
+from chassis.postgres.retention import Removal, Step
+from chassis.process.batcher import Batcher, rounds
+from contracts.ledger import LedgerErasure, LedgerTotals
+from contracts.topology import URGENT
+from delivery.ledger.records import AlreadyFinished, Claim, ClaimResult, DeliveryRecord, NotOwned, Owned, ToRequeue
+from delivery.ledger.repository import LedgerRepository
+
+# Between two group commits; the urgent do not wait for them.
+BEFORE_SECONDS = 0.01  # on the way to the provider
+AFTER_SECONDS = 0.025
+
+
+class Ledger:
+    """What the engine asks of the ledger. Raises DatabaseUnavailable; nothing may be sent then."""
+
+    def __init__(self, database: Database, repository: LedgerRepository) -> None:
+        self._database = database
+        self._repository = repository
+        self._claims: Batcher[Sequence[Claim], list[ClaimResult]] = Batcher(
+            self._claim_all, size=len, pause_seconds=BEFORE_SECONDS
+        )
+        self._results: Batcher[DeliveryRecord, bool] = Batcher(self._record_all, pause_seconds=AFTER_SECONDS)
+
+    def claim(self, claims: Sequence[Claim]) -> Awaitable[list[ClaimResult]]:
+        """All of one notification, at once: what becomes of its recipients is decided in one commit.
+
+        What is claimed is about to be sent: after the commit the provider may be called.
+        """
+        return self._claims.submit(claims, urgent=claims[0].priority >= URGENT)
+
+    async def record(self, result: DeliveryRecord) -> bool:
+        """Committed before the message is acknowledged. False: it was not ours any more."""
+        return await self._results.submit(result)
+
+    async def take_due(self, *, lease_seconds: float, silence_seconds: float, largest: int) -> list[ToRequeue]:
+        """Due retries, and what workers left that have been silent for so long: each message once."""
+        async with self._database.begin() as connection:
+            due = await self._repository.take_due(connection, lease_seconds=lease_seconds, largest=largest)
+            orphans = await self._repository.take_orphans(
+                connection, lease_seconds=lease_seconds, silence_seconds=silence_seconds, largest=largest
+            )
+        return list({item.notification_id: item for item in (*due, *orphans)}.values())
+
+    async def owned(self, *, silence_seconds: float) -> list[Owned]:
+        """What this worker has owned for longer and not ended."""
+        async with self._database.begin() as connection:
+            return await self._repository.owned(connection, silence_seconds=silence_seconds)
+
+    async def release(self, owned: Sequence[Owned]) -> int:
+        """Makes due again what this worker owns and does not have in hand. Returns how many."""
+        async with self._database.begin() as connection:
+            return await self._repository.release(connection, owned)
+
+    async def handed_over(self, ids: Sequence[UUID]) -> None:
+        """The broker confirmed these: they are in its queue until a worker takes them, or it loses them."""
+        async with self._database.autocommit() as connection:
+            await self._repository.handed_over(connection, ids)
+
+    async def redrive_lost(self, passed: Mapping[int, datetime | None], *, grace_seconds: float, largest: int) -> int:
+        """Makes due again what the queue has moved past (see the repository). Returns how many."""
+        async with self._database.begin() as connection:
+            return await self._repository.redrive_lost(connection, passed, grace_seconds=grace_seconds, largest=largest)
+
+    async def states(self, notification_ids: Sequence[UUID]) -> dict[UUID, dict[str, AlreadyFinished | NotOwned]]:
+        """Every delivery of these notifications, by recipient."""
+        async with self._database.autocommit() as connection:
+            return await self._repository.states(connection, notification_ids)
+
+    async def has(self, notification_id: UUID, replay: int) -> bool:
+        """Whether a worker has begun this round of a notification, or a later one."""
+        async with self._database.begin() as connection:
+            return await self._repository.has(connection, notification_id, replay)
+
+    async def totals(self, first: UUID, last: UUID) -> LedgerTotals:
+        """What was sent, and how everything stands, of the ids from `first` up to `last`."""
+        async with self._database.snapshot() as connection:
+            return await self._repository.totals(connection, first, last)
+
+    async def remove(self, step: Step) -> Removal:
+        """Deletes deliveries that ended long enough ago (see the repository)."""
+        async with self._database.begin() as connection:
+            return await self._repository.remove(connection, step)
+
+    async def erase(self, notification_ids: Sequence[UUID]) -> LedgerErasure:
+        """Of recipients who are gone (see the repository)."""
+        async with self._database.begin() as connection:
+            return await self._repository.erase(connection, notification_ids)
+
+    async def beat(self, *, silence_seconds: float) -> None:
+        """This worker is alive, and counts as dead once it has been silent for so long."""
+        async with self._database.autocommit() as connection:
+            await self._repository.beat(connection, silence_seconds=silence_seconds)
+
+    async def close(self) -> None:
+        """Writes what waits, and takes this worker off the list of the living."""
+        for group in (self._claims, self._results):
+            await group.close()
+        async with self._database.begin() as connection:
+            await self._repository.leave(connection)
+
+    async def _claim_all(self, groups: Sequence[Sequence[Claim]]) -> list[list[ClaimResult]]:
+        """In rounds: the same message may be in hand twice, and a statement may touch a row once."""
+        states: dict[int, list[ClaimResult]] = {}
+        async with self._database.autocommit() as connection:
+            for places in rounds(groups, key=lambda claims: claims[0].notification_id):
+                claims = [claim for place in places for claim in groups[place]]
+                found = iter(await self._repository.claim(connection, claims))
+                states |= {place: list(islice(found, len(groups[place]))) for place in places}
+        return [states[place] for place in range(len(groups))]
+
+    async def _record_all(self, results: Sequence[DeliveryRecord]) -> list[bool]:
+        async with self._database.autocommit() as connection:
+            owned = await self._repository.record(connection, results)
+        return [(result.notification_id, result.recipient) in owned for result in results]

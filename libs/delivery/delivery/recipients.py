@@ -1,0 +1,69 @@
+"""Whom a notification goes to now: the user may have moved, or opted out, since it was accepted."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Generic
+
+from redis.asyncio import Redis
+
+from chassis.http.client import DependencyUnavailable, ServiceClient
+from contracts.messages import NotificationMessage
+from contracts.recipients import EmailRecipient, PushRecipient
+from contracts.topology import URGENT
+from contracts.users import Unreachable, UserContact, reach, user_cache
+from delivery.channel import Address, Target
+from delivery.outcomes import Suppressed
+
+# Which deliveries a notification has, and where each of them goes now.
+#
+# The message names the recipients that the user had when it was accepted. Every copy of it names the same ones, and the
+# ledger uses their keys. So a delivery to an address that the user has changed since is known under the new one too.
+
+
+@dataclass(frozen=True, slots=True)
+class Destination(Generic[Address]):
+    """One delivery. `target` is where it goes now; None: the user took that device away, and none has replaced it.
+
+    `added`: a device beyond those of the message. It gets the notification too, unless that was begun without it.
+    """
+
+    key: str
+    target: Target[Address] | None
+    added: bool = False
+
+
+def destinations(accepted: Sequence[Target[Address]], current: Sequence[Target[Address]]) -> list[Destination[Address]]:
+    """A new address takes the place of the old one, a new device that of one which is gone; what is left over was added."""
+    named = {target.key for target in accepted}
+    still_there = {target.key: target for target in current if target.key in named}
+    added = [target for target in current if target.key not in named]
+    found = [Destination(one.key, still_there.get(one.key) or (added.pop(0) if added else None)) for one in accepted]
+    return [*found, *(Destination(target.key, target, added=True) for target in added)]
+
+
+MEMORY_SECONDS = 2.0
+
+
+class RecipientResolver:
+    """The user service's word, through memory and Redis; the message's own copy while it cannot be asked, or is fixed."""
+
+    def __init__(self, users: ServiceClient, redis: Redis) -> None:
+        self._users = user_cache(users, redis, memory_seconds=MEMORY_SECONDS)
+
+    async def of(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
+        if message.fixed_recipient:
+            return message.recipient
+        key, urgent = str(message.user_id), message.priority >= URGENT
+        try:
+            reached = _reached(await self._users.get(key, urgent=urgent), message)
+            if isinstance(reached, Unreachable):  # they may have changed their mind a moment ago
+                reached = _reached(await self._users.refresh(key, urgent=urgent), message)
+        except DependencyUnavailable:
+            return message.recipient
+        return Suppressed(reached.code) if isinstance(reached, Unreachable) else reached
+
+
+def _reached(
+    user: UserContact | None, message: NotificationMessage
+) -> EmailRecipient | PushRecipient | Unreachable | Suppressed:
+    return Suppressed("user_gone") if user is None else reach(user, message.notification_type)

@@ -1,0 +1,50 @@
+"""What a worker is made of before its channel: settings, connections, and who it depends on."""
+
+from redis.asyncio import Redis
+
+from chassis.broker import Broker, RabbitBroker
+from chassis.broker.tracing import traced
+from chassis.observability.tracing import OFF, Tracing
+from chassis.postgres.database import Database
+from chassis.process.breaker import BreakerPolicy, CircuitBreaker
+from chassis.security.data_keys import data_keys
+from chassis.server.runtime import Runtime
+from contracts.recipients import Channel
+from contracts.services import TEMPLATE_SERVICE, USER_SERVICE
+from contracts.topology import TOPOLOGY, worker_topology
+from delivery.settings import WorkerSettings
+
+
+class WorkerRuntime(Runtime):
+    """`broker` and `redis` are given by tests and the embedded stack."""
+
+    def __init__(
+        self,
+        settings: WorkerSettings,
+        database: Database,
+        *,
+        channel: Channel,
+        redis: Redis | None = None,
+        broker: Broker | None = None,
+        tracing: Tracing = OFF,
+    ) -> None:
+        super().__init__(
+            database, redis=redis, redis_url=settings.redis_url, service_key=settings.service_key, tracing=tracing
+        )
+        self.settings = settings
+        self.keys = data_keys(settings.data_encryption_keys, self.registry)
+        self.users = self.client(USER_SERVICE, settings.user_service_url)
+        self.templates = self.client(TEMPLATE_SERVICE, settings.template_service_url)
+        own = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel), name=settings.service)
+        self.broker = traced(own, TOPOLOGY, tracing)
+        self.close_with(self.broker.close)
+        self.depend_on("database", database.ping_writable, essential=True)
+        self.depend_on("rabbitmq", self.broker.ping, essential=True)
+        self.depend_on("data_keys", self.keys.check)
+        self.depend_on("redis", self.redis.ping)
+        self.depend_on(USER_SERVICE, self.users.ping)
+        self.depend_on(TEMPLATE_SERVICE, self.templates.ping)
+
+    def provider_breaker(self, name: str) -> CircuitBreaker:
+        """The breaker of a channel's provider: open for BREAKER_OPEN_SECONDS."""
+        return self.breaker(name, BreakerPolicy(open_seconds=self.settings.breaker_open_seconds))

@@ -1,0 +1,36 @@
+"""Waiting for a condition that another task, process or server brings about: the only place where tests sleep."""
+
+import asyncio
+import inspect
+import time
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+Value = TypeVar("Value")
+WITHIN_SECONDS = 30.0
+
+
+async def eventually(
+    condition: Callable[[], Value | Awaitable[Value]], within: float = WITHIN_SECONDS, *, every: float = 0.02
+) -> Value:
+    """The first true value of `condition`, which may be a coroutine function.
+
+    Raises TimeoutError when there is none `within` so many seconds.
+    """
+    async with asyncio.timeout(within):
+        while True:
+            found = condition()
+            value: Value = await found if inspect.isawaitable(found) else found
+            if value:
+                return value
+            await asyncio.sleep(every)
+
+
+def wait_until(ready: Callable[[], bool], seconds: float, what: str, *, every: float = 0.1) -> float:
+    """The same without an event loop; returns the seconds it took. Raises TimeoutError that names `what`."""
+    began = time.monotonic()
+    while not ready():
+        if time.monotonic() - began > seconds:
+            raise TimeoutError(f"{what} was not ready within {seconds:.0f} s")
+        time.sleep(every)
+    return time.monotonic() - began

@@ -1,0 +1,1 @@
+"""Real PostgreSQL, Redis and RabbitMQ for tests: installed, started and stopped here."""

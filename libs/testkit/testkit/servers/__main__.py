@@ -1,0 +1,43 @@
+"""`python -m testkit.servers -- COMMAND`: runs it with real servers whose addresses are in TEST_*_URL, then stops them."""
+
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from testkit.servers.postgres import PostgresServer
+from testkit.servers.process import require_servers
+from testkit.servers.rabbitmq import RabbitServer
+from testkit.servers.redis import RedisServer
+
+
+def main(command: list[str]) -> int:
+    require_servers()
+    with tempfile.TemporaryDirectory(prefix="servers-") as name:
+        folder = Path(name)
+        folder.chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
+        postgres, redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
+        rabbit = RabbitServer(folder / "rabbitmq")
+        (folder / "postgres").mkdir()
+        started = []
+        try:
+            for server in (postgres, redis, rabbit):
+                started.append(server)
+                server.start()
+            addresses = {
+                "TEST_DATABASE_URL": postgres.url,
+                "TEST_REDIS_URL": redis.url,
+                "TEST_RABBITMQ_URL": rabbit.url,
+                "TEST_SERVER_LOGS": os.pathsep.join(str(server.log) for server in started),
+            }
+            print("real servers:", ", ".join(f"{name}={url}" for name, url in addresses.items()), flush=True)  # noqa: T201
+            return subprocess.run(command, env={**os.environ, **addresses}, check=False).returncode
+        finally:
+            for server in reversed(started):
+                server.stop()
+            rabbit.clean_up()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[sys.argv.index("--") + 1 :]))

@@ -1,0 +1,75 @@
+"""A private PostgreSQL from Debian's package."""
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+
+from testkit.eventually import wait_until
+from testkit.servers.process import ServerProcess, as_user, free_port, require
+
+
+class PostgresServer:
+    """`settings` are lines of postgresql.conf (`name=value`)."""
+
+    def __init__(self, folder: Path, port: int | None = None, *, settings: Sequence[str] = ()) -> None:
+        self.port = port or free_port()
+        self._settings = settings
+        self._data = folder / "data"
+        self.log = folder / "postgres.log"
+        self._process: ServerProcess | None = None
+
+    @property
+    def url(self) -> str:
+        return f"postgresql+asyncpg://postgres@127.0.0.1:{self.port}/postgres"
+
+    def start(self) -> None:
+        server = require("postgres", "postgresql")
+        if not (self._data / "PG_VERSION").exists():
+            self._data.mkdir(parents=True, exist_ok=True)
+            if os.geteuid() == 0:
+                shutil.chown(self._data, "postgres", "postgres")
+            initdb = [require("initdb", "postgresql"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "-N"]
+            subprocess.run(as_user("postgres", initdb), check=True, stdout=subprocess.DEVNULL)
+        options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300"]
+        options += ["-c", "log_error_verbosity=terse"]  # as compose runs it: a DETAIL holds a row's values
+        options += [option for setting in self._settings for option in ("-c", setting)]
+        command = [server, "-D", str(self._data), "-p", str(self.port), *options]
+        self._process = ServerProcess(as_user("postgres", command), self.log)
+        wait_until(self._answers, 30, "PostgreSQL")
+
+    def stop(self) -> None:
+        """Fast shutdown: open connections are closed."""
+        if self._process:
+            self._process.stop(how=signal.SIGINT)
+
+    def kill(self) -> None:
+        """As a crash: the postmaster dies at once, its children notice."""
+        if self._process:
+            self._process.stop(how=signal.SIGQUIT)
+
+    def signal(self, number: signal.Signals) -> None:
+        """To the server and its backends, each a group of its own: SIGSTOP freezes it with its connections open.
+
+        More backends may be born meanwhile, so the postmaster comes first.
+        """
+        if self._process and self._process.process.poll() is None:
+            for pid in (self._process.process.pid, *_children(self._process.process.pid)):
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(pid, number)
+
+    def _answers(self) -> bool:
+        ready = [require("pg_isready", "postgresql-client"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        return subprocess.run(ready, check=False).returncode == 0
+
+
+def _children(parent: int) -> list[int]:
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            if int(status.read_text().rpartition(")")[2].split()[1]) == parent:
+                found.append(int(status.parent.name))
+    return found

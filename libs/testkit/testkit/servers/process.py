@@ -1,0 +1,102 @@
+"""A server process of our own: started, waited for, stopped by pid."""
+
+import contextlib
+import fcntl
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from tests.leaks.watch import WATCH
+
+SERVERS = {"postgres": "postgresql", "redis-server": "redis-server", "rabbitmq-server": "rabbitmq-server"}
+APT_GET = Path(__file__).resolve().parents[4] / "scripts" / "apt_get.sh"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def listens(port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
+    return False
+
+
+def as_user(name: str, command: Sequence[str]) -> list[str]:
+    """PostgreSQL refuses to run as root: the command as `name` then, else as it is."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", *command]
+
+
+class ServerProcess:
+    """One process in a group of its own, so that a Ctrl-C meant for the tests does not reach it."""
+
+    def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
+        with log.open("ab") as output:
+            WATCH.file(log)
+            self.process = subprocess.Popen(
+                command,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                stdin=subprocess.DEVNULL,
+                env={**os.environ, **(env or {})},
+                start_new_session=True,
+            )
+
+    def stop(self, *, how: signal.Signals = signal.SIGTERM, seconds: float = 30) -> None:
+        if self.process.poll() is None:
+            self.process.send_signal(how)
+            try:
+                self.process.wait(seconds)
+            except subprocess.TimeoutExpired:
+                self.process.kill()
+                self.process.wait()
+
+
+def require(program: str, package: str) -> str:
+    """The path of `program`; installs Debian's `package` when it is missing and we are in CI."""
+    found = _find(program)
+    if found is None and os.environ.get("CI") == "true":
+        _install(package)
+        found = _find(program)
+    if found is None:
+        raise FileNotFoundError(f"{program} was not found; on Debian: apt-get install {package}")
+    return found
+
+
+def require_servers(**more: str) -> None:
+    """Ends the process with one line when a server, or one of `more` (program=package), is not here and not installed."""
+    missing = {}
+    for program, package in {**SERVERS, **more}.items():
+        try:
+            require(program, package)
+        except FileNotFoundError:
+            missing[program] = package
+    if missing:
+        raise SystemExit(f"Not found: {', '.join(missing)}. On Debian: apt-get install {' '.join(missing.values())}")
+
+
+def _find(program: str) -> str | None:
+    folders = [*sorted(Path("/usr/lib/postgresql").glob("*/bin"), reverse=True), Path("/usr/lib/rabbitmq/bin")]
+    for folder in folders:
+        if (folder / program).exists():
+            return str(folder / program)
+    return shutil.which(program)
+
+
+def _install(package: str) -> None:
+    """Starts no service on its standard port. The tests one at a time, and others than tests are waited for."""
+    env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
+    prefix = [] if os.geteuid() == 0 else ["sudo"]
+    with (Path(tempfile.gettempdir()) / "tests-apt-get.lock").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        for arguments in (["update"], ["install", "-y", "--no-install-recommends", package]):
+            subprocess.run([*prefix, str(APT_GET), *arguments], env=env, check=True, stdout=subprocess.DEVNULL)

@@ -1,0 +1,107 @@
+"""What the channel asks of a provider."""
+
+import re
+import time
+from typing import Protocol
+
+from chassis.observability.correlation import CORRELATION_HEADER
+from contracts.recipients import PushToken
+from delivery.channel import DeliveryContext
+from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown
+from push_service.senders.fcm.answers import FcmAnswer, outcome_of
+from push_service.senders.fcm.google_auth import AccessTokens, NoAccessToken
+from push_service.senders.fcm.message import MAX_PAYLOAD, fcm_message
+from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
+from templating import RenderedPush
+
+
+class NotConfigured(Exception):
+    """There is no service account to send with."""
+
+
+class Sender(Protocol):
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
+        """One attempt at one device. Raises nothing."""
+
+    async def check(self) -> None:
+        """For health checks, without a call to the provider. Raises when nothing can be sent."""
+
+    async def close(self) -> None: ...
+
+
+class Unconfigured:
+    """Stands in for FCM in development: notifications wait, unspent, until a service account is configured."""
+
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
+        return ProviderDown("not_configured", "FCM_SERVICE_ACCOUNT_FILE is not set")
+
+    async def check(self) -> None:
+        raise NotConfigured
+
+    async def close(self) -> None:
+        return
+
+
+class Unsupported:
+    """Stands for every provider that this service does not speak to yet."""
+
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
+        return Permanent("unsupported_provider", device.provider)
+
+
+_HEADER_SAFE = re.compile(r"[\x21-\x7e]{1,128}")
+
+
+class FcmSender:
+    """Sends as the service account behind `tokens`, for the project of `send_url`. Owns `http` and `tokens`."""
+
+    def __init__(self, http: HttpClient, tokens: AccessTokens, *, send_url: str) -> None:
+        self._http = http
+        self._tokens = tokens
+        self._send_url = send_url
+
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
+        try:
+            first, access = await self._attempt(content, device, context)
+            if not isinstance(first, FcmAnswer) or not first.expired_access:
+                return _outcome(first)
+            self._tokens.forget(access)  # ended before its time; FCM did not take the message
+            second, _ = await self._attempt(content, device, context)
+        except NoAccessToken as error:
+            return error.outcome
+        return _outcome(second)
+
+    async def check(self) -> None:
+        return
+
+    async def close(self) -> None:
+        await self._tokens.close()
+        await self._http.close()
+
+    async def _attempt(
+        self, content: RenderedPush, device: PushToken, context: DeliveryContext
+    ) -> tuple[FcmAnswer | Outcome, str]:
+        """FCM's answer or why there is none, and the access token that was shown. Raises NoAccessToken."""
+        access = await self._tokens.get()
+        now = time.time()  # after the access token, which may have taken seconds
+        if context.expires_at is not None and context.expires_at.timestamp() <= now:
+            return Expired(), access
+        message = fcm_message(content, device.token, context, now=now)
+        if message.payload_bytes > MAX_PAYLOAD:
+            return Permanent("payload_too_large", f"{message.payload_bytes} bytes"), access
+        headers = {"Authorization": f"Bearer {access}", "Content-Type": "application/json"}
+        if _HEADER_SAFE.fullmatch(context.correlation_id):
+            headers[CORRELATION_HEADER] = context.correlation_id
+        return await self._post(message.request_body, headers), access
+
+    async def _post(self, body: bytes, headers: dict[str, str]) -> FcmAnswer | Ambiguous | ProviderDown:
+        try:
+            return FcmAnswer.read(await self._http.post(self._send_url, body, headers))
+        except NoAnswer as lost:
+            return Ambiguous("no_answer", lost.reason)
+        except NotSent as failure:
+            return ProviderDown("unreachable", failure.reason)
+
+
+def _outcome(answer: FcmAnswer | Outcome) -> Outcome:
+    return outcome_of(answer) if isinstance(answer, FcmAnswer) else answer

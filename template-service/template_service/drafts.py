@@ -1,0 +1,105 @@
+"""Templates as they are written and previewed, before and beside what is stored."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from contracts.recipients import Channel
+from templating import RenderedEmail, RenderedPush, TemplateSource
+
+Parts = Mapping[str, str]
+"""The parts that were given, by their name in `TemplateSource`; "" takes a part away."""
+
+Channels = tuple[Channel, ...]
+"""The channels that an author chose; none: all that the parts serve."""
+
+Names = Mapping[str, str]
+"""By a part, or `channels`: what the caller called it, where it has several names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A version as it would be saved."""
+
+    source: TemplateSource = field(default_factory=TemplateSource)
+    channels: Channels = ()
+    names: Names = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What is to be different. None and parts that are not named stay; `replaces` takes those parts away.
+
+    `language` is the one whose parts change; None is the template's default language.
+    """
+
+    parts: Parts
+    channels: Channels | None = None
+    channels_name: str = "channels"
+    link_schemes: tuple[str, ...] | None = None
+    language: str | None = None
+    name: str | None = None
+    description: str | None = None
+    default_language: str | None = None
+    replaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NewTemplate:
+    """A template, or a further language of one that exists (whose name and description then stay)."""
+
+    code: str
+    name: str
+    description: str
+    language: str
+    parts: Parts
+    channels: Channels = ()
+    channels_name: str = "channels"
+    link_schemes: tuple[str, ...] = ()
+
+    @property
+    def draft(self) -> Draft:
+        return revised(Draft(), Change(self.parts, self.channels, self.channels_name, self.link_schemes), self.name)
+
+
+def revised(draft: Draft, change: Change, name: str) -> Draft:
+    """The draft with this change. What needs a subject, or a title, and has none gets the template's name for one."""
+    before = TemplateSource(link_schemes=draft.source.link_schemes) if change.replaces else draft.source
+    channels = draft.channels if change.channels is None else change.channels
+    names = _names_for(channels, change.parts, before)
+    changed: dict[str, Any] = {**change.parts}
+    for part, sent in names.items():
+        changed[part] = changed.pop(sent)
+    if change.link_schemes is not None:
+        changed["link_schemes"] = change.link_schemes
+    source = replace(before, **changed)
+    if not source.subject and (source.html or source.text or not source.title):
+        source = replace(source, subject=name)
+        names["subject"] = "name"
+    return Draft(source, channels, names | {"channels": change.channels_name})
+
+
+def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict[str, str]:
+    """By the part that is meant for these channels, the name under which it was given.
+
+    `body` is the message of a template for push alone. For e-mail alone it is another name of `content`, and `title` of
+    `subject`. Otherwise it is the push message where there is a `title`, or `content` beside it; else `content`.
+    """
+    match channels:
+        case ("push",):
+            meant = {}
+        case ("email",):
+            meant = {"html": "body", "subject": "title"}
+        case _ if parts.get("title") or source.title:
+            meant = {}
+        case _:
+            meant = {"html": "body"}
+    return {part: name for part, name in meant.items() if name in parts and part not in parts}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """None where the template does not serve the channel, or another one was asked for."""
+
+    email: RenderedEmail | None
+    push: RenderedPush | None

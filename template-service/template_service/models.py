@@ -1,0 +1,93 @@
+"""The tables of this service's own database."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, DateTime, ForeignKey, ForeignKeyConstraint, Identity, MetaData, Text, func
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from chassis.audit import AuditColumns
+
+__all__ = ["AuditEvent", "Base", "Template", "TemplateLanguage", "TemplateVersion"]
+
+
+NAMES = {
+    "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+    "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+    "ck": "ck_%(table_name)s_%(constraint_name)s",
+    "fk": "fk_%(table_name)s_%(column_0_N_name)s_%(referred_table_name)s",
+    "pk": "pk_%(table_name)s",
+}
+
+
+class Base(DeclarativeBase):
+    metadata = MetaData(naming_convention=NAMES)
+
+
+# A template has languages; a language has versions, of which one is active.
+#
+# A version is written once and never changed or deleted: messages in flight name it by code, language and number.
+
+
+class Template(Base):
+    """`archived_at` is set while it is deleted. Its code stays taken by this row, so that version numbers go on."""
+
+    __tablename__ = "templates"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    code: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    description: Mapped[str] = mapped_column(Text, server_default="")
+    default_language: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class TemplateLanguage(Base):
+    """`latest_version` numbers the versions; no `active_version` means that the language is not in use (any more)."""
+
+    __tablename__ = "template_languages"
+
+    template_id: Mapped[int] = mapped_column(BigInteger, ForeignKey(Template.id), primary_key=True)
+    language: Mapped[str] = mapped_column(Text, primary_key=True)
+    latest_version: Mapped[int]
+    active_version: Mapped[int | None]
+
+
+class TemplateVersion(Base):
+    """The parts as they were written; "" is a part that is not there. What follows from them was found on saving.
+
+    `channels` are those that its author chose; none of them: all that its parts serve. `required` are the variables that
+    the served channels need together; `required_by_channel` is empty where a release before wrote the row (see
+    `services.completing`).
+    """
+
+    __tablename__ = "template_versions"
+    __table_args__ = (
+        ForeignKeyConstraint(["template_id", "language"], [TemplateLanguage.template_id, TemplateLanguage.language]),
+    )
+
+    template_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    language: Mapped[str] = mapped_column(Text, primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    subject: Mapped[str] = mapped_column(Text)
+    html: Mapped[str] = mapped_column(Text)
+    text: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    body: Mapped[str] = mapped_column(Text)
+    image: Mapped[str] = mapped_column(Text)
+    link: Mapped[str] = mapped_column(Text)
+    link_schemes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    channels: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
+    required: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    required_by_channel: Mapped[dict[str, list[str]]] = mapped_column(JSONB, server_default="{}")
+    serves_email: Mapped[bool]
+    serves_push: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class AuditEvent(AuditColumns, Base):
+    """Written in the transaction of the change, and never changed."""
+
+    __tablename__ = "template_audit_events"
