@@ -10,6 +10,7 @@ import fakeredis
 import pytest
 from redis.asyncio import Redis
 
+from chassis.redis import client as redis_client
 from chassis.redis.client import connect_redis
 from testkit.clock import Clock
 from testkit.quiet import close_when_quiet
@@ -45,6 +46,15 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
 @pytest.fixture
 async def server_redis() -> AsyncIterator[Redis]:
     """A real server only: for what is the client's and not the commands'."""
+    client = connect_redis(_server_url())
+    yield client
+    await close_when_quiet(client)
+
+
+@pytest.fixture
+async def patient_redis(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
+    """As `server_redis`, on a machine so busy that opening fifty connections may take longer than a call may."""
+    monkeypatch.setattr(redis_client, "CALL_SECONDS", 30.0)
     client = connect_redis(_server_url())
     yield client
     await close_when_quiet(client)

@@ -111,9 +111,9 @@ async def test_mistakes_of_our_own_are_not_taken_for_a_dead_redis(optional):
         await optional.ask(mistake)
 
 
-async def test_more_callers_than_connections_wait_for_their_turn(server_redis, name):
-    await asyncio.gather(*(server_redis.set(f"{name}:{number}", number, ex=60) for number in range(200)))
-    answers = await asyncio.gather(*(server_redis.get(f"{name}:{number}") for number in range(200)))
+async def test_more_callers_than_connections_wait_for_their_turn(patient_redis, name):
+    await asyncio.gather(*(patient_redis.set(f"{name}:{number}", number, ex=60) for number in range(200)))
+    answers = await asyncio.gather(*(patient_redis.get(f"{name}:{number}") for number in range(200)))
     assert [int(answer) for answer in answers] == list(range(200))
 
 
