@@ -1,4 +1,4 @@
-"""One stack at a time on a data folder: two would share databases, and each other's mail."""
+"""The embedded PostgreSQL, and the lock that keeps two stacks off one data folder."""
 
 import asyncio
 import fcntl

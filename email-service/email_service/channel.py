@@ -25,7 +25,7 @@ KEY_DIGITS = 32
 
 
 class EmailChannel:
-    """One recipient a notification: the user's address at the time of sending."""
+    """Each notification has one recipient: the user's address at the time of sending."""
 
     name: Channel = "email"
     suppression_list = "email_suppressions"
@@ -56,7 +56,7 @@ class EmailChannel:
                 dead = DeadAddress(fingerprint(target.address), masked(target.address), code)
                 try:
                     await self._suppressed.add(dead)
-                except Unavailable:  # the notification has failed all the same, and the next one will bounce again
+                except Unavailable:  # the notification has failed anyway, and the next one will bounce again
                     log.warning("suppression.not_written", notification_id=str(message.notification_id))
 
     async def close(self) -> None:
@@ -80,14 +80,16 @@ class EmailSession:
             return Permanent("invalid_address", "not one address")
         try:
             message = self._builder.write(content, target.name, mailbox, context)
-        except InvalidAddress:  # the user service takes none such
+        except InvalidAddress:  # the user service accepts no such address
             return Permanent("invalid_sender", "not one address")
         envelope = SmtpEnvelope(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message)
         reserved, self._reserved = self._reserved or await self._smtp.reserve(), None
         outcome = await self._smtp.send(envelope, reserved)
         if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(context):
-            return replace(outcome, others_pass=True)  # one application's address stops nobody else's mails
-        if outcome == Sent(None):  # the server named nothing: what a bounce will refer to
+            return replace(
+                outcome, others_pass=True
+            )  # the address of one application must not stop the mails of other applications
+        if outcome == Sent(None):  # the server named no id: a bounce will refer to our Message-ID
             return Sent(self._builder.message_id(context))
         return outcome
 

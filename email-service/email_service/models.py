@@ -1,4 +1,4 @@
-"""The suppression list, and beside it the ledger's tables (libs/delivery) in the same metadata."""
+"""The suppression list, and the ledger's tables (libs/delivery) in the same metadata."""
 
 from datetime import datetime
 
@@ -13,8 +13,8 @@ class Base(DeclarativeBase):
 
 
 class EmailSuppression(Base):
-    """An address that mail is not sent to any more. Not the address itself: its fingerprint, and a masked form,
-    which may be encrypted (ADR 26)."""
+    """An address that gets no mail any more. The row has its fingerprint, and a masked form, which may be encrypted
+    (ADR 26), but not the address itself."""
 
     __tablename__ = "email_suppressions"
 

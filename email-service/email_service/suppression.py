@@ -1,4 +1,4 @@
-"""Addresses that mail must not be sent to any more: the channel adds to them after a hard bounce."""
+"""The addresses that must not get mail any more: the channel adds an address after a hard bounce."""
 
 import hashlib
 from collections.abc import Sequence
@@ -11,18 +11,18 @@ from email_service.repositories.suppressions import DeadAddress, Suppression
 
 
 def fingerprint(address: str) -> str:
-    """Names an address without giving it away: 64 hexadecimal digits, the same for every capitalisation."""
+    """Identifies an address without revealing it: 64 hexadecimal digits, the same for every capitalisation."""
     return hashlib.sha256(address.strip(" ").lower().encode("utf-8", "replace")).hexdigest()
 
 
 def masked(address: str) -> str:
-    """What a person may be shown of it: `a***@example.com`."""
+    """The form of an address that a person may see: `a***@example.com`."""
     local, _, domain = address.strip(" ").rpartition("@")
     return f"{local[:1]}***@{domain}"
 
 
 class SuppressionList:
-    """Raises DatabaseUnavailable. Whether an address is on it, the ledger finds out as it claims a delivery."""
+    """Raises DatabaseUnavailable. The ledger checks whether an address is on the list when it claims a delivery."""
 
     def __init__(self, database: Database, keys: DataKeys = DataKeys()) -> None:
         self._database = database
@@ -30,7 +30,7 @@ class SuppressionList:
         self._writes: Batcher[DeadAddress, None] = Batcher(self._write_all)
 
     async def add(self, dead: DeadAddress) -> None:
-        """On return it is committed. Adding again changes nothing."""
+        """Returns after the commit. Adding the same address again changes nothing."""
         await self._writes.submit(dead)
 
     async def get(self, fingerprint: str) -> Suppression | None:
@@ -38,7 +38,7 @@ class SuppressionList:
             return await repository.get(connection, fingerprint, keys=self._keys)
 
     async def remove(self, fingerprint: str) -> bool:
-        """Whether it was on the list."""
+        """Returns whether it was on the list."""
         async with self._database.begin() as connection:
             return await repository.remove(connection, fingerprint)
 

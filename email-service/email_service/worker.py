@@ -33,7 +33,7 @@ DESCRIPTION = ServiceDescription(
 def create_app(
     settings: EmailSettings, *, redis: Redis | None = None, broker: Broker | None = None, tracing: Tracing = OFF
 ) -> FastAPI:
-    """The worker as an ASGI app; its lifespan runs it. Nothing connects before."""
+    """The worker as an ASGI app. Its lifespan runs the worker; nothing connects earlier."""
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="email", redis=redis, broker=broker, tracing=tracing)
     provider = runtime.provider_breaker(PROVIDER)

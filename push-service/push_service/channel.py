@@ -1,4 +1,4 @@
-"""What push adds to the delivery engine: a target a device, and dead devices made known to the user service."""
+"""What push adds to the delivery engine: one target for each device. The user service learns of dead devices."""
 
 from collections.abc import Sequence
 from hashlib import sha256

@@ -1,4 +1,4 @@
-"""What routers need, typed."""
+"""Typed dependencies of the routers."""
 
 from collections.abc import AsyncIterator
 from typing import Annotated
@@ -30,14 +30,14 @@ async def _writer(request: Request) -> TemplateWriter:
 
 
 async def _code(code: Annotated[str, Path(examples=["welcome_email"])]) -> str:
-    """What cannot be a code names no template, and is not asked of the database."""
+    """Raises TemplateNotFound for a string that cannot be a code, without a query to the database."""
     if CODE.fullmatch(code) is None:
         raise TemplateNotFound
     return code
 
 
 def check_author(identity: Identity, code: str) -> None:
-    """Raises Forbidden for who is no administrator and would write a mail of the system's own."""
+    """Raises Forbidden when a caller who is not an administrator wants to write a template of the system's own mails."""
     if code.startswith(SYSTEM_TEMPLATES) and not identity.is_admin:
         raise Forbidden("Only administrators write the mails of the system itself")
 
@@ -47,7 +47,7 @@ async def _may_write(request: Request, author: Author) -> None:
 
 
 async def _render_budget(request: Request, identity: Caller) -> AsyncIterator[None]:
-    """Of the caller's budget, and in the caller's turn. Raises TooManyRequests."""
+    """Takes one render from the caller's rate limit and waits for the caller's turn. Raises TooManyRequests."""
     limiter: RateLimiter = request.app.state.render_limit
     decision = await limiter.check(identity.caller)
     if not decision.allowed:
@@ -64,5 +64,5 @@ VersionNumberInPath = Annotated[VersionNumber, Path()]
 
 may_read = Depends(require("templates:read"))
 may_write = Depends(_may_write)
-# For what compiles or renders: a template at its limits takes a quarter of a second of a core.
+# For routes that compile or render: a template at its limits keeps a core busy for a quarter of a second.
 renders = Depends(_render_budget, scope="function")

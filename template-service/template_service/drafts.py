@@ -1,4 +1,4 @@
-"""Templates as they are written and previewed, before and beside what is stored."""
+"""Templates as they are written and previewed, before they are stored or without being stored."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -8,13 +8,13 @@ from contracts.recipients import Channel
 from templating import RenderedEmail, RenderedPush, TemplateSource
 
 Parts = Mapping[str, str]
-"""The parts that were given, by their name in `TemplateSource`; "" takes a part away."""
+"""The parts that were given, by their name in `TemplateSource`; "" removes a part."""
 
 Channels = tuple[Channel, ...]
-"""The channels that an author chose; none: all that the parts serve."""
+"""The channels that an author chose; empty means all channels that the parts serve."""
 
 Names = Mapping[str, str]
-"""By a part, or `channels`: what the caller called it, where it has several names."""
+"""The name that the caller used for a part or for `channels`, where several names are accepted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +28,10 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What is to be different. None and parts that are not named stay; `replaces` takes those parts away.
+    """The fields to change. A field that is None stays. A part that is not named stays, too, unless `replaces` is set: then
+    it is removed.
 
-    `language` is the one whose parts change; None is the template's default language.
+    `language` is the language whose parts change; None means the template's default language.
     """
 
     parts: Parts
@@ -63,7 +64,8 @@ class NewTemplate:
 
 
 def revised(draft: Draft, change: Change, name: str) -> Draft:
-    """The draft with this change. What needs a subject, or a title, and has none gets the template's name for one."""
+    """The draft with this change. A draft that needs a subject or a title and has neither gets the template's name as its
+    subject."""
     before = TemplateSource(link_schemes=draft.source.link_schemes) if change.replaces else draft.source
     channels = draft.channels if change.channels is None else change.channels
     names = _names_for(channels, change.parts, before)
@@ -80,10 +82,11 @@ def revised(draft: Draft, change: Change, name: str) -> Draft:
 
 
 def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict[str, str]:
-    """By the part that is meant for these channels, the name under which it was given.
+    """Maps the part that is meant for these channels to the name under which it was given.
 
-    `body` is the message of a template for push alone. For e-mail alone it is another name of `content`, and `title` of
-    `subject`. Otherwise it is the push message where there is a `title`, or `content` beside it; else `content`.
+    In a template for push alone, `body` is the push message. In a template for e-mail alone, `body` is another name of
+    `content`, and `title` is another name of `subject`. In any other template, `body` is the push message when there is
+    a `title`, or when `content` is given as well; else it is another name of `content`.
     """
     match channels:
         case ("push",):
@@ -99,7 +102,7 @@ def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """None where the template does not serve the channel, or another one was asked for."""
+    """A channel is None when the template does not serve it, or when the caller asked for the other channel only."""
 
     email: RenderedEmail | None
     push: RenderedPush | None

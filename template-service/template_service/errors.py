@@ -1,4 +1,4 @@
-"""What this service refuses, and how it says so."""
+"""The errors of this service's API."""
 
 from collections.abc import Iterable, Mapping
 
@@ -7,7 +7,7 @@ from chassis.http.envelope import FieldProblem, Problems
 from templating import TemplateError
 
 FIELDS = {"html": "content", "": "content"}
-"""The renderer's names of parts → the API's. What concerns no single part is said of the main one."""
+"""The renderer's names of parts → the API's names. An error about no single part is reported for `content`."""
 
 
 class TemplateNotFound(NotFound):
@@ -27,12 +27,12 @@ class TemplateExists(Conflict):
 
 
 class InvalidTemplate(Unprocessable):
-    """A template that cannot be saved, or not be rendered with these variables. Names the part and what is wrong."""
+    """The template cannot be saved, or cannot be rendered with these variables. The error names the part and the problem."""
 
     code, message, field = "invalid_template", "The template is not valid", "content"
 
     def __init__(self, error: TemplateError, names: Mapping[str, str]) -> None:
-        """`names`: what the caller called a part, where it has several names."""
+        """`names`: the name that the caller used for a part, where several names are accepted."""
         field = names.get(error.field or "html") or FIELDS.get(error.field, error.field)
         super().__init__(
             f"The template is not valid: {field}: {error.message}", data=_problems([(field, error.message)])

@@ -1,4 +1,4 @@
-"""The composition root: the only place that knows which database, Redis and user service there are."""
+"""The composition root: the only place that creates the database, Redis and user service clients."""
 
 from functools import partial
 
@@ -27,7 +27,7 @@ from template_service.services.writing import TemplateWriter
 from template_service.settings import TemplateSettings
 
 COMPLETE_SECONDS = 300.0
-RENDERS_WAITING = 10  # of one caller; three seconds at the most that a template may take
+RENDERS_WAITING = 10  # per caller; at most three seconds of waiting if every template takes its maximum
 SYSTEM_TEMPLATES_SECONDS = 30.0
 
 DESCRIPTION = ServiceDescription(
@@ -43,7 +43,7 @@ DESCRIPTION = ServiceDescription(
 
 
 def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracing: Tracing = OFF) -> FastAPI:
-    """Nothing connects before the lifespan. A `redis` that is given stays open when the service stops."""
+    """Nothing connects before the lifespan starts. A `redis` that the caller passes stays open when the service stops."""
     database = Database(settings.database_url)
     runtime = Runtime(
         database, redis=redis, redis_url=settings.redis_url, service_key=settings.service_key, tracing=tracing

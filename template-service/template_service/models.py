@@ -30,7 +30,7 @@ class Base(DeclarativeBase):
 
 
 class Template(Base):
-    """`archived_at` is set while it is deleted. Its code stays taken by this row, so that version numbers go on."""
+    """`archived_at` is set while the template is archived. The row keeps the code, so that version numbers continue."""
 
     __tablename__ = "templates"
 
@@ -45,7 +45,7 @@ class Template(Base):
 
 
 class TemplateLanguage(Base):
-    """`latest_version` numbers the versions; no `active_version` means that the language is not in use (any more)."""
+    """`latest_version` is the highest version number; without an `active_version` the language is not in use."""
 
     __tablename__ = "template_languages"
 
@@ -56,11 +56,11 @@ class TemplateLanguage(Base):
 
 
 class TemplateVersion(Base):
-    """The parts as they were written; "" is a part that is not there. What follows from them was found on saving.
+    """The parts as they were written; "" is an absent part. The other columns were computed when the version was saved.
 
-    `channels` are those that its author chose; none of them: all that its parts serve. `required` are the variables that
-    the served channels need together; `required_by_channel` is empty where a release before wrote the row (see
-    `services.completing`).
+    `channels` are the channels that the author chose; empty means all channels that the parts serve. `required` are the
+    variables that the served channels need together; `required_by_channel` is empty where an earlier release wrote the
+    row (see `services.compiling`).
     """
 
     __tablename__ = "template_versions"
@@ -88,6 +88,6 @@ class TemplateVersion(Base):
 
 
 class AuditEvent(AuditColumns, Base):
-    """Written in the transaction of the change, and never changed."""
+    """Written in the transaction of the change; never changed afterwards."""
 
     __tablename__ = "template_audit_events"

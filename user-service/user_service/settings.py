@@ -42,32 +42,35 @@ class UserSettings(PeerSettings, TokenSettings):
     database_pool_size: int = Field(
         default=10,
         gt=0,
-        description="Connections that a process keeps for transactions, and as many for single statements",
+        description="Database connections per process for transactions, and the same number again for single statements",
     )
     redis_url: RedisUrl = Field(
         default="redis://localhost:6379/0",
-        description="Redis for caches and rate limits. The service works without it, more slowly",
+        description="Redis for caches and rate limits. Without it the service still works, but more slowly",
     )
     api_gateway_url: ServiceUrl = Field(
         default="http://localhost:8000",
-        description="Base URL of the gateway. The user service hands its mails over to it",
+        description="Base URL of the gateway. The user service sends its account mails through it",
     )
 
     access_token_expire_minutes: int = Field(
         default=30,
         gt=0,
         le=1_440,
-        description="Life of an access token, in minutes. A longer life delays what a log-out or a ban changes",
+        description="Lifetime of an access token, in minutes. With a longer one a log-out or a ban takes effect later",
     )
     refresh_token_expire_days: int = Field(
         default=30, gt=0, le=365, description="Days without use after which a session ends"
     )
     session_max_days: int = Field(
-        default=90, description="Days after which a session ends, however often it was refreshed", gt=0, le=3_650
+        default=90,
+        description="Days after the login when a session ends, however often it was refreshed",
+        gt=0,
+        le=3_650,
     )
 
     open_registration: bool = Field(
-        default=True, description="Whether anybody may sign up; if not, only administrators add users"
+        default=True, description="Whether anybody may sign up. If not, only administrators can add users"
     )
     web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=PUSH_HOSTS, description="Allowed hosts of Web Push endpoints; `*.` stands for one or more labels"
@@ -75,7 +78,7 @@ class UserSettings(PeerSettings, TokenSettings):
 
     sender_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed), AfterValidator(_on_the_wire)] = Field(
         default=(),
-        description="Domains from whose addresses applications may send e-mail; empty: e-mail is sent from FROM_EMAIL only",
+        description="Domains whose addresses applications may send e-mail from. Empty: all e-mail is sent from FROM_EMAIL",
     )
 
     login_failures: int = Field(
@@ -86,19 +89,19 @@ class UserSettings(PeerSettings, TokenSettings):
     )
     login_client_attempts: int = Field(default=1_000, description="Login attempts per window from one IP address", gt=0)
     login_window_seconds: int = Field(
-        default=900, gt=0, description="Seconds in which failed logins are counted together"
+        default=900, gt=0, description="Length of the window, in seconds, over which failed logins are counted"
     )
     admins_need_totp: bool = Field(
         default=False,
-        description="Whether administrators need a second factor; without one they have only the rights of a normal user",
+        description="Whether administrators need a second factor. Without one they have only the rights of a normal user",
     )
     verify_emails: bool = Field(
         default=True, description="Whether a new user gets a mail that asks to confirm the address"
     )
     account_url: ServiceUrl | None = Field(
         default=None,
-        description="Page that the links in account mails open, with action and token behind the #; unset: the mails show "
-        "the token",
+        description="Page that the links in account mails open, with the action and the token after the #. Unset: the mails "
+        "show the token",
     )
     account_mails_per_hour: int = Field(
         default=5, description="Account mails that one address may receive per hour", gt=0
@@ -107,10 +110,10 @@ class UserSettings(PeerSettings, TokenSettings):
         default=100, description="Account mails that one IP address may request per hour", gt=0
     )
     password_workers: int = Field(
-        default=2, description="Threads that hash passwords; each one keeps a CPU core busy", gt=0
+        default=2, description="Threads that check passwords at logins. Each one can keep a CPU core busy", gt=0
     )
     password_queue: int = Field(
-        default=50, description="Password hashes that may wait for a thread; further requests get 503", ge=0
+        default=50, description="Password hashes that may wait for a thread. Further requests get 503", ge=0
     )
 
     @property

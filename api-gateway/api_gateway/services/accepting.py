@@ -69,7 +69,8 @@ class Acceptor:
         The same `request_id` and body get the first receipt again; another body gets IdempotencyKeyReused. A request that is
         not a repeat is refused if its time has passed, if `resolve` finds an error, or with RecipientLimited. Raises
         DatabaseUnavailable: then the outcome of every request is unknown. If all requests are urgent, they do not wait for
-        a group of other requests. A batch of a thousand forms one group. While there are few groups, batches pause.
+        a group of other requests. A batch of a thousand forms one group. Batches pause while urgent requests
+        are being accepted.
         """
         urgent = all(request.priority >= URGENT for request in requests)
         with urgent_work(len(requests), urgent=urgent):

@@ -1,4 +1,4 @@
-"""The shapes of the inbox's JSON."""
+"""The inbox's JSON API."""
 
 from collections.abc import Iterable
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""FCM's error answers, as documented for HTTP v1 (firebase.google.com/docs/reference/fcm/rest/v1/ErrorCode).
+"""FCM's messages and error answers, as documented for HTTP v1.
 
 The HTTP status and `status` are Google's canonical ones; FCM's own code sits in `details`.
 """

@@ -1,4 +1,4 @@
-"""Switches for a whole provider, thrown by a test or through `PUT /api/faults`."""
+"""Recipients and switches that make a simulated provider fail on purpose."""
 
 import asyncio
 import re

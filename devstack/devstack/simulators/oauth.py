@@ -1,4 +1,4 @@
-"""The Google-style service account that a push sender needs: made here, trusted by the simulator alone."""
+"""Google's OAuth2 token endpoint, simulated, and the service account that it trusts."""
 
 import binascii
 import json

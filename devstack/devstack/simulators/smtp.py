@@ -1,4 +1,4 @@
-"""One SMTP connection: aiosmtpd's protocol with the two costly steps made cheap.
+"""The simulated mail server: aiosmtpd, with its two costly steps made cheap.
 
 Measured with 3 kB messages over kept connections: 0.84 ms CPU a message as aiosmtpd reads them, line by line and with
 the full address grammar, 0.27 ms here. The simulator runs beside what is being measured, so it matters.

@@ -1,4 +1,4 @@
-"""The messages of one kind: the latest in memory, a count of all, and a way to wait for the next."""
+"""The messages of one kind: the latest in memory, a journal on disk, and a way to wait for the next."""
 
 import asyncio
 import json

@@ -1,1 +1,1 @@
-"""Every line of SQL of the e-mail service, but for the ledger's (libs/delivery)."""
+"""All SQL of the e-mail service, except for the ledger's (libs/delivery)."""

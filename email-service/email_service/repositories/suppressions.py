@@ -16,7 +16,7 @@ MASKED = "email_suppressions.masked"
 
 @dataclass(frozen=True, slots=True)
 class DeadAddress:
-    """An address to be put on the list, as it is kept there."""
+    """An address to be added to the list, in the form in which it is stored."""
 
     fingerprint: str
     masked: str
@@ -32,7 +32,7 @@ class Suppression:
 
 
 async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, keys: DataKeys) -> None:
-    """What is on the list keeps its first reason. Sorted, so that two workers cannot deadlock."""
+    """An address on the list keeps its first reason. Rows are sorted, so that two workers cannot deadlock."""
     rows = [
         {
             "fingerprint": one.fingerprint,
@@ -62,6 +62,6 @@ async def get(connection: AsyncConnection, fingerprint: str, *, keys: DataKeys) 
 
 
 async def remove(connection: AsyncConnection, fingerprint: str) -> bool:
-    """Whether it was on the list."""
+    """Returns whether it was on the list."""
     removed = await connection.execute(delete(EmailSuppression).where(EmailSuppression.fingerprint == fingerprint))
     return removed.rowcount > 0

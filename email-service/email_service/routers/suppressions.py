@@ -1,4 +1,4 @@
-"""The suppression list for operators; the gateway's tokens only. An address is named by its fingerprint."""
+"""The suppression list for operators. Only the gateway's tokens may call it. A fingerprint identifies an address."""
 
 from typing import Annotated
 
@@ -15,7 +15,7 @@ router = APIRouter(
     prefix="/internal/suppressions", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]
 )
 
-# SHA-256 of the address in lower case. Not the address: paths end up in access logs.
+# SHA-256 of the address in lower case. The address itself is not used, because access logs contain paths.
 Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
 
 
@@ -29,7 +29,7 @@ async def find(fingerprint: Fingerprint, request: Request) -> Response:
 
 @router.delete("/{fingerprint}")
 async def remove_suppression(fingerprint: Fingerprint, request: Request) -> Response:
-    """Mail is sent there again, from other workers within seconds."""
+    """Mail is sent to the address again, by other workers within seconds."""
     if not await _list_of(request).remove(fingerprint):
         raise NotFound
     return answer(message="Mail is sent to this address again")

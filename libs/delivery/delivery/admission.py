@@ -1,6 +1,6 @@
-"""When a worker may work on a message, and when it may send: urgent first, and no more at once than is useful.
+"""When a worker may work on a message, and when it may send: urgent messages first, and a bounded number at once.
 
-A message that waits here is not claimed: it is still the broker's, which gives it to another worker when this one dies.
+A message that waits here is not claimed. The broker still owns it, and gives it to another worker when this one dies.
 """
 
 import asyncio
@@ -15,16 +15,17 @@ from typing import Self
 from chassis.process.breaker import CircuitBreaker, CircuitOpen, Permit
 from contracts.topology import URGENT
 
-URGENT_SECONDS = 0.5  # after the last urgent message the others go on as before
-# Then the delivery goes to the ledger: a broker gives up on what is held for 30 minutes.
+URGENT_SECONDS = 0.5  # so long after the last urgent message the bound on other messages ends
+# After this wait the delivery goes back to the ledger: the broker gives up on messages that are held for 30 minutes.
 MAX_WAIT_SECONDS = 60.0
 
 
 class PrioritySemaphore:
-    """A semaphore whose places go to the highest priority that waits, among equals to the first that came.
+    """A semaphore that gives its places to the highest waiting priority, and among equals to the first that arrived.
 
-    Without it a worker's own queue would undo the broker's order: what was taken from the broker early and cheaply would
-    stand before what matters. `places` may be changed: fewer count from the next `acquire` on, more from the next `release`.
+    Without it a worker's own queue would undo the broker's order: unimportant messages that were taken early would go before
+    important ones. `places` may be changed: a smaller number counts from the next `acquire` on, a larger one from the next
+    `release`.
     """
 
     def __init__(self, places: float) -> None:
@@ -34,7 +35,7 @@ class PrioritySemaphore:
         self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     async def acquire(self, priority: int) -> None:
-        """Returns with a place, which has to be released."""
+        """Waits for a place, which the caller has to release."""
         if self._taken < self.places:
             self._taken += 1
             return
@@ -43,12 +44,12 @@ class PrioritySemaphore:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it was given in the same moment
+            if not turn.cancelled():  # the place was given in the same moment
                 self.release()
             raise
 
     def acquire_at_once(self) -> None:
-        """A place beyond all others, which has to be released too: while it is taken, the others have one less."""
+        """Takes a place without waiting, beyond `places` if need be. It has to be released too; until then it counts."""
         self._taken += 1
 
     def release(self) -> None:
@@ -63,9 +64,10 @@ class PrioritySemaphore:
 class Admission:
     """`async with admission.of(priority) as turn:` begins the work on a message; see `Turn`.
 
-    Two bounds. Rendering and claiming: while urgent messages come, at most `beside_urgent` others are at it. Every step of
-    an urgent message waits for its turn of the process, and of a processor: the less is worked on beside it, the sooner it
-    is sent. An urgent one never waits for this bound. Sending: at most `concurrency` messages, the highest priority first.
+    It has two bounds. Rendering and claiming: while urgent messages arrive, at most `beside_urgent` other messages are
+    prepared at once. Every step of an urgent message competes for the process and a processor, so it is sent sooner when
+    less other work runs. An urgent message never waits for this bound. Sending: at most `concurrency` messages at once, the
+    highest priority first.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Admission:
 
 
 class Turn:
-    """One message's way from its preparation to the end of its last call. What it holds is given back when the block ends."""
+    """One message, from its preparation to the end of its last call. The end of the block releases everything it holds."""
 
     __slots__ = ("_admission", "_permit", "_preparing", "_priority", "_sending")
 
@@ -123,9 +125,9 @@ class Turn:
         self.sent()
 
     async def place(self) -> Permit:
-        """A place among the sends in flight, and the breaker's permit. Raises CircuitOpen after MAX_WAIT_SECONDS.
+        """Waits for a place among the sends in flight and for the breaker's permit.
 
-        A permit that nobody settles is released.
+        Raises CircuitOpen after MAX_WAIT_SECONDS. A permit that was not used is released at the end of the block.
         """
         await self._admission.sending.acquire(self._priority)
         self._sending = True
@@ -133,13 +135,13 @@ class Turn:
         return self._permit
 
     def claimed(self) -> None:
-        """The preparation is over; others may begin theirs."""
+        """The preparation is over; another message may begin its preparation."""
         if self._preparing:
             self._preparing = False
             self._admission.leave()
 
     def sent(self) -> None:
-        """The last call has ended; others may make theirs."""
+        """The last call has ended; another message may take the place."""
         if self._permit is not None:
             self._permit.release()
         if self._sending:

@@ -1,4 +1,4 @@
-"""The HTTP side of a worker: health, metrics, and what other services ask of its ledger."""
+"""The HTTP side of a worker: health, metrics, and the gateway's requests about its ledger."""
 
 from collections.abc import Awaitable, Callable, Collection
 from datetime import UTC, datetime
@@ -19,9 +19,9 @@ from delivery.ledger import AlreadyFinished, Ledger, NotOwned
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 
-# What a worker tells of its ledger: totals, for the proof that nothing was lost, and the ends of single notifications,
-# whose report may have been. And how it forgets who is gone. The gateway's tokens only. All workers of a channel share one
-# ledger: each answers for all.
+# The worker's ledger routes: totals, which prove that nothing was lost; the ends of single notifications, whose report may
+# have been lost; and the erasure of deleted users. Only the gateway's tokens may call them. All workers of a channel share
+# one ledger, so each worker can answer for all.
 
 router = APIRouter(
     prefix="/internal/ledger", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]
@@ -57,7 +57,7 @@ async def erase(order: LedgerErasureOrder, request: Request) -> Response:
 
 
 def _end(notification_id: UUID, channel: Channel, rows: Collection[AlreadyFinished | NotOwned]) -> StatusEvent | None:
-    """What was reported, or should have been, when the last of its deliveries ended."""
+    """The event that was reported, or should have been, when the last of its deliveries ended."""
     verdict = verdict_of(rows)
     if verdict is None or verdict.status == "retrying":
         return None

@@ -1,4 +1,7 @@
-"""The span around a provider call: the only one that leaves the system, so no header goes with it."""
+"""One attempt to deliver: preparing it, calling the provider, and the span around the call.
+
+The provider call is the only call that leaves the system, so no trace header goes with it.
+"""
 
 import time
 from collections.abc import Callable
@@ -39,7 +42,7 @@ from templating import TemplateError
 def sending(
     tracing: Tracing, channel: Channel, context: DeliveryContext, *, attempt: int
 ) -> AbstractContextManager[Span]:
-    """`send email` or `send push`: the `attempt`-th of a notification, to one recipient, who is not named."""
+    """Span `send email` or `send push`: attempt number `attempt` at one recipient, whom the span does not name."""
     if tracing.tracer is None:
         return UNTRACED
     attributes: dict[str, str | int] = {
@@ -51,7 +54,7 @@ def sending(
 
 
 def tell(begun: Span, outcome: Outcome) -> None:
-    """Writes the outcome, and its code when it is an error; never the provider's words, which may hold an address."""
+    """Writes the outcome, and its code when it is an error; never the provider's text, which may contain an address."""
     if not begun.is_recording():
         return
     begun.set_attribute("notification.outcome", type(outcome).__name__)
@@ -59,9 +62,9 @@ def tell(begun: Span, outcome: Outcome) -> None:
         failed(begun, outcome.code)
 
 
-# Outcomes for what was sent with a test key: the whole path runs, and no provider hears of it.
+# Outcomes for notifications of test keys: the whole path runs, but no provider is called.
 #
-# What becomes of a delivery stands in the recipient's address or device token, anywhere in it.
+# One of these words anywhere in the recipient's address or device token chooses the outcome.
 
 OUTCOMES: dict[str, Outcome] = {
     "simulate-bounce": Permanent("simulated_bounce"),
@@ -71,7 +74,7 @@ OUTCOMES: dict[str, Outcome] = {
 
 
 class SimulatedSession:
-    """Takes everything, but for the recipients of `OUTCOMES`. Nobody is told that an address or a device is dead."""
+    """Accepts everything, except for the recipients in `OUTCOMES`. It never reports an address or a device as dead."""
 
     async def send(self, content: object, target: Target[Any], context: DeliveryContext) -> Outcome:  # noqa: ARG002 - a session's
         address = target.address if isinstance(target.address, str) else target.address.token
@@ -81,14 +84,14 @@ class SimulatedSession:
         return Sent(f"simulated-{context.notification_id}")
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Does nothing: there is no connection to return."""
 
 
 log = structlog.get_logger()
 
 
 class Attempts(Generic[Address, Content]):
-    """Whatever goes wrong in an attempt is an outcome, never an exception."""
+    """Every error in an attempt becomes an outcome, never an exception."""
 
     def __init__(  # noqa: PLR0913 - the composition root hands every part in
         self,
@@ -101,7 +104,7 @@ class Attempts(Generic[Address, Content]):
         tracing: Tracing = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`lease_seconds`: for so long others certainly leave alone what the ledger says that we are sending."""
+        """`lease_seconds`: for this long no other worker takes over a delivery that the ledger says we are sending."""
         self.channel = channel
         self.admission = admission
         self.tracing = tracing
@@ -111,7 +114,7 @@ class Attempts(Generic[Address, Content]):
         self._templates = templates
 
     def of(self, message: NotificationMessage, suppressed: Suppressed | None) -> "Attempt[Address, Content]":
-        """`async with attempts.of(…) as attempt:`. `suppressed`: nobody is to get it, so nothing is prepared."""
+        """Used as `async with attempts.of(…) as attempt:`. With `suppressed` nothing is sent, so nothing is prepared."""
         return Attempt(self, message, suppressed)
 
     async def render(self, message: NotificationMessage) -> Content | Permanent | Defect | ProviderDown:
@@ -123,26 +126,26 @@ class Attempts(Generic[Address, Content]):
             return Permanent("render_failed", error.message)
         except DependencyUnavailable as error:
             return ProviderDown("template_unavailable", error.message)
-        except Exception:  # a defect in rendering: it must cost attempts, or the message would come again for ever
+        except Exception:  # a defect in rendering: it must cost attempts, or the message would be retried for ever
             log.exception("delivery.rendering_failed")
             return Defect("rendering_failed")
 
 
 @dataclass(frozen=True, slots=True)
 class _Ready(Generic[Address, Content]):
-    """All that a call needs."""
+    """Everything that a call needs."""
 
     content: Content
-    permit: Permit | None  # None: no provider is asked
+    permit: Permit | None  # None: no provider is called
     session: Session[Address, Content]
 
 
 class Attempt(Generic[Address, Content]):
-    """Inside the block everything that a call needs is in hand: the content, a place, the provider's connection.
+    """Inside the block everything that a call needs is ready: the content, a place, the provider's connection.
 
-    Or it is known why nothing will be sent. So the ledger is asked right before the provider is called: what waits for a
-    place is not claimed, and what the ledger calls `sending` is with the provider. Then `claimed`, and `make` for each
-    delivery that was claimed.
+    Or the reason why nothing will be sent is known. So the claim is made right before the provider is called: a delivery
+    that waits for a place is not claimed, and a delivery in state `sending` is with the provider. Call `claimed` after the
+    claim, then `make` for each delivery that was claimed.
     """
 
     def __init__(
@@ -189,14 +192,14 @@ class Attempt(Generic[Address, Content]):
         return _Ready(content, permit, self._session)
 
     def claimed(self, number: int) -> None:
-        """The ledger has answered: so many deliveries of this notification are ours, and will be made."""
+        """The ledger has answered: this worker has claimed `number` deliveries of the notification and will make them."""
         self._turn.claimed()
         self._calls = number
         if isinstance(self._prepared, _Ready) and self._stood_still():
             self._prepared = ProviderDown("lease_ran_out")
 
     async def make(self, claimed: Claimed, target: Target[Address] | None, *, gone: Suppressed | Permanent) -> Outcome:
-        """What becomes of one delivery. `gone`: what it is when there is no target."""
+        """Makes one delivery. `gone` is its outcome when there is no target."""
         try:
             outcome = await self._made(claimed, target, gone)
         finally:
@@ -210,7 +213,7 @@ class Attempt(Generic[Address, Content]):
     async def _made(self, claimed: Claimed, target: Target[Address] | None, gone: Suppressed | Permanent) -> Outcome:
         if claimed.doubtful and self._once:
             return Unknown("worker_lost")
-        if claimed.unreadable:  # whom it may have gone to is not known now: nobody else gets it meanwhile
+        if claimed.unreadable:  # its first recipient cannot be read now: until then it goes to no other recipient
             return ProviderDown("contact_unreadable")
         prepared = self._or_why_not(claimed, target, gone)
         if target is not None and isinstance(prepared, _Ready):
@@ -236,7 +239,7 @@ class Attempt(Generic[Address, Content]):
         return Suppressed("address_suppressed") if claimed.suppressed else self._prepared
 
     def _stood_still(self) -> bool:
-        """Then this process may count as dead by now."""
+        """Whether this process stood still so long that it may count as dead by now."""
         return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds
 
     async def _call(self, ready: _Ready[Address, Content], claimed: Claimed, target: Target[Address]) -> Outcome:
@@ -248,7 +251,7 @@ class Attempt(Generic[Address, Content]):
         with sending(attempts.tracing, attempts.channel.name, context, attempt=claimed.attempts + 1) as span:
             try:
                 outcome = await ready.session.send(ready.content, target, context)
-            except Exception:  # a defect in a sender: without this the row would say `sending` until this process ends
+            except Exception:  # a defect in a sender: otherwise the row would say `sending` until this process ends
                 log.exception("delivery.sender_failed")
                 outcome = Ambiguous("sender_failed")
             finally:
@@ -260,7 +263,7 @@ class Attempt(Generic[Address, Content]):
         return outcome
 
     def _leave(self) -> None:
-        """Gives the place and an unused connection back, as soon as the last call has ended."""
+        """Returns the place and an unused connection, as soon as the last call has ended."""
         if self._session is not None:
             self._session.close()
             self._session = None
@@ -268,7 +271,7 @@ class Attempt(Generic[Address, Content]):
 
 
 def report_to_breaker(permit: Permit, outcome: Outcome) -> None:
-    """Tells the breaker. A provider that refuses one message, or asks for patience, works."""
+    """Reports the outcome to the breaker. A provider that refuses one message, or asks to wait, counts as working."""
     match outcome:
         case AccountRefused(others_pass=True):
             permit.success()

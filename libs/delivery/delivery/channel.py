@@ -1,4 +1,4 @@
-"""What a channel adds to the engine."""
+"""The parts that a channel adds to the engine."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,9 +20,9 @@ Content_contra = TypeVar("Content_contra", contravariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Target(Generic[Address]):
-    """One recipient of a notification. `key` names the address in the ledger without giving it away.
+    """One recipient of a notification. `key` identifies the address in the ledger without revealing it.
 
-    `fingerprint` names it in the channel's suppression list, if it has one.
+    `fingerprint` identifies it in the channel's suppression list, if the channel has one.
     """
 
     key: str
@@ -33,9 +33,9 @@ class Target(Generic[Address]):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """What goes with the content: the same on every attempt, so that a provider can recognise a repeat.
+    """The data that goes with the content: the same on every attempt, so that a provider can recognise a repeat.
 
-    `sender` is for e-mail.
+    Only e-mail uses `sender`.
     """
 
     notification_id: UUID
@@ -46,7 +46,7 @@ class DeliveryContext:
 
 
 class NotReady(Exception):
-    """The provider cannot be reached, or turns our account away: nothing was sent."""
+    """The provider cannot be reached, or refuses our account: nothing was sent."""
 
     def __init__(self, outcome: ProviderDown) -> None:
         super().__init__(outcome.code)
@@ -54,13 +54,13 @@ class NotReady(Exception):
 
 
 class Session(Protocol[Address, Content_contra]):
-    """A provider that is ready to take what one notification sends."""
+    """A provider that is ready to accept the calls of one notification."""
 
     async def send(self, content: Content_contra, target: Target[Address], context: DeliveryContext) -> Outcome:
-        """One call. Raises nothing: what the provider or the network does is an outcome."""
+        """Makes one call. Raises nothing: every error of the provider or the network is an outcome."""
 
     def close(self) -> None:
-        """Gives back what was not used."""
+        """Returns an unused connection."""
 
 
 class DeliveryChannel(Protocol[Address, Content]):
@@ -71,16 +71,16 @@ class DeliveryChannel(Protocol[Address, Content]):
 
     @property
     def suppression_list(self) -> str | None:
-        """The table in the ledger's database whose `fingerprint`s must not be sent to; None: the channel has none."""
+        """The table in the ledger's database that lists the `fingerprint`s to suppress; None: the channel has none."""
 
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[Address]]:
-        """Whom to send to, each with a key that is the same every time."""
+        """The targets to send to. The key of a target is the same every time."""
 
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> Content:
-        """The content for all targets. Raises templating.TemplateError when it cannot be rendered, now or ever."""
+        """The content for all targets. Raises templating.TemplateError when it can never be rendered."""
 
     async def open_session(self) -> Session[Address, Content]:
-        """A connection in hand, where the provider needs one. Raises NotReady."""
+        """Opens a connection, where the provider needs one. Raises NotReady."""
 
     async def record_outcome(self, message: NotificationMessage, target: Target[Address], outcome: Outcome) -> None:
-        """Called after the outcome is in the ledger: remember a dead address, drop a dead token. May be called again."""
+        """Called after the outcome is in the ledger: stores a dead address, or removes a dead token. May be called again."""

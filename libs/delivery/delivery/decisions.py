@@ -1,4 +1,4 @@
-"""Pure decisions: when to try again, what an outcome means for the ledger, and a notification's one status."""
+"""Pure decisions: when to try again, what an outcome means for the ledger, and the status of a whole notification."""
 
 import random
 from collections.abc import Collection
@@ -23,18 +23,18 @@ from delivery.outcomes import (
     Unknown,
 )
 
-# A retry that would come after `expires_at` is made so long before it instead: it has to come through the queue first.
+# A retry that would come after `expires_at` is made this long before `expires_at` instead: it has to pass the queue first.
 LAST_TRY_SECONDS = 5.0
-# An account that was put right is noticed after so long at most, whatever was refused in the meantime.
+# The longest pause after our account was refused: a repaired account is noticed within this time.
 MAX_ACCOUNT_SECONDS = 300.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a delivery had used up before the outcome that is decided on.
+    """What a delivery had used up before the outcome that is being decided.
 
-    `refusals`: how often it was told "not now", the first time at `refused_since`. `faults`: attempts that were our side's
-    fault or in doubt. `deferrals`: how often it met a provider that was down.
+    `refusals`: how often the provider answered "not now", the first time at `refused_since`. `faults`: attempts that failed
+    on our side or are in doubt. `deferrals`: how often the provider was down.
     """
 
     refusals: int = 0
@@ -45,7 +45,7 @@ class Spent:
 
 @dataclass(frozen=True, slots=True)
 class TryAgain:
-    """In `seconds`."""
+    """Try again in `seconds`."""
 
     seconds: float
 
@@ -60,14 +60,14 @@ Unfinished = RetryLater | Defect | Ambiguous | ProviderDown
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """A budget for each kind of fault; every pause doubles from its first to its longest.
+    """A budget for each kind of fault. Every pause is twice the one before, up to its upper bound.
 
     | outcome | budget |
     |---|---|
-    | RetryLater | `window_seconds` since the first refusal; never before the time that the provider named |
+    | RetryLater | `window_seconds` from the first refusal; never before the time that the provider named |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
     | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
-    | ProviderDown otherwise | none; `down_seconds`, and the breaker says when |
+    | ProviderDown otherwise | none; pauses of about `down_seconds`, and the breaker must allow the call |
 
     No retry comes after `expires_at`.
     """
@@ -107,7 +107,7 @@ class RetryPolicy:
         return _jittered(_doubled(self.base_seconds, earlier, self.longest_seconds))
 
     def _before(self, expires_at: datetime, now: datetime, pause: float, wish: float | None) -> float:
-        """`pause`, or as long as leaves time for one more attempt, or until `expires_at`, when it ends as expired."""
+        """`pause`, or a shorter one that leaves time for one more attempt, or until `expires_at`, when it ends as expired."""
         left = max(0.0, (expires_at - now).total_seconds())
         last = left - LAST_TRY_SECONDS
         if pause <= last:
@@ -122,12 +122,12 @@ def _doubled(first: float, times: int, longest: float) -> float:
 
 
 def _jittered(ceiling: float) -> float:
-    """Between half of `ceiling` and all of it: a thousand do not return at once, and none returns at once."""
+    """Between half of `ceiling` and all of it: a thousand deliveries do not return together, and none without a pause."""
     return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter, nothing to guess
 
 
 def _floored(pause: float, wish: float | None) -> float:
-    """Never before the time that the provider named; up to a fifth later, as it named the same time to many."""
+    """Never before the time that the provider named; up to a fifth later, because it names the same time to many."""
     return pause if wish is None else max(pause, wish * (1 + random.random() / 5))  # noqa: S311
 
 
@@ -156,7 +156,7 @@ def record_of(
     now: datetime,
     expires_at: datetime | None,
 ) -> DeliveryRecord:
-    """The record of an attempt at the delivery `key`. Text from providers is cleaned on the way."""
+    """The record of an attempt at the delivery `key`. Text from providers is cleaned."""
     if isinstance(outcome, ProviderDown | RetryLater | Defect | Ambiguous):
         fields = _unfinished(outcome, before, policy, now=now, expires_at=expires_at)
     else:
@@ -175,7 +175,7 @@ def _unfinished(
         case TryAgain(seconds):
             code, detail = cleaned(outcome.code), cleaned(outcome.detail)
             return {**counted, "state": "retry", "code": code, "detail": detail, "delay": seconds}
-        case GiveUp():  # an attempt may have arrived: "failed" would be a guess
+        case GiveUp():  # an earlier attempt may have arrived, then "failed" would be a guess
             end = "unknown" if isinstance(outcome, Ambiguous) or before.doubtful else "failed"
             return {
                 **counted,
@@ -211,7 +211,7 @@ def _ended(outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> _Field
 
 
 def _reached_provider(outcome: Outcome) -> bool:
-    """Only a provider that answered (or may have) has cost an attempt."""
+    """Whether the outcome costs an attempt: only if the provider answered, or may have."""
     match outcome:
         case Suppressed() | Expired() | ProviderDown():
             return False
@@ -223,7 +223,7 @@ def _reached_provider(outcome: Outcome) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What is to be said of a whole notification. `news` is False when the gateway has heard it already."""
+    """The status of a whole notification. `news` is False when the gateway has it already."""
 
     status: EventStatus
     attempts: int
@@ -234,7 +234,7 @@ class Verdict:
 
 
 Result = DeliveryRecord | AlreadyFinished | NotOwned
-# One device that got it is enough for `sent`; while one may still get it the notification is not lost.
+# One device that got the notification is enough for `sent`. While one may still get it, the notification has not ended.
 _END: dict[str, EventStatus] = {
     "sent": "sent",
     "failed": "failed",
@@ -246,7 +246,7 @@ BEST_FIRST = ("sent", "retry", "unknown", "failed", "suppressed", "expired")
 
 
 def verdict_of(results: Collection[Result]) -> Verdict | None:
-    """None: everything is in other hands, which will report."""
+    """None: other workers own all deliveries, and will report."""
     told = [result for result in results if not isinstance(result, NotOwned)]
     if not told:
         return None
@@ -258,5 +258,5 @@ def verdict_of(results: Collection[Result]) -> Verdict | None:
 
 
 def _is_news(result: DeliveryRecord | AlreadyFinished) -> bool:
-    """While a provider is down for hours its rows come and go; the gateway is told of the first time only."""
+    """While a provider is down for hours, a delivery is deferred many times; only the first is reported to the gateway."""
     return not (isinstance(result, DeliveryRecord) and result.deferred and result.reported_before)

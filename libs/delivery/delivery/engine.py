@@ -1,7 +1,7 @@
 """The engine: what happens to a message from the queue until it is acknowledged.
 
-Read `handle`, then `_deliver`, then `attempts.py`: each line is a step, in the order that keeps the promise. The ledger says
-`sending` right before the provider is called, and has the result before the message is acknowledged.
+Read `handle`, then `_deliver`, then `attempts.py`. The order of the steps makes sure that nothing is lost: the ledger says
+`sending` right before the provider is called, and it has the result before the message is acknowledged.
 """
 
 import asyncio
@@ -45,13 +45,13 @@ log = structlog.get_logger()
 
 NO_RECIPIENT = "nobody"  # the ledger's key for a notification whose message has no recipient of this channel
 LEDGER_PAUSE_SECONDS = 0.5
-REPORT_SECONDS = 60.0  # then the message goes back to the queue, and whoever gets it reports
+REPORT_SECONDS = 60.0  # then the message goes back to the queue, and the worker that takes it reports
 _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
 MAX_REPLAYS = 2**31
 
 
 class Engine(Generic[Address, Content]):
-    """Delivers one channel's messages. `handle` is the broker's handler: when it raises, the message comes again."""
+    """Delivers one channel's messages. `handle` is the broker's handler: when it raises, the message is redelivered."""
 
     def __init__(  # noqa: PLR0913 - the composition root hands every part in
         self,
@@ -89,7 +89,7 @@ class Engine(Generic[Address, Content]):
         await self._acknowledge(delivery, results, verdict)
 
     def is_delivering(self, notification_id: UUID) -> bool:
-        """Whether this worker is at it now."""
+        """Whether this worker is working on it now."""
         return notification_id in self._delivering
 
     def _read(self, delivery: Delivery) -> NotificationMessage | None:
@@ -101,9 +101,10 @@ class Engine(Generic[Address, Content]):
         return message if message.notification_type == self._channel.name else None
 
     async def _refuse(self, delivery: Delivery) -> None:
-        """To failed.queue, byte for byte. A notification of ours fails, or the gateway would publish it again and again.
+        """Moves the message to failed.queue, byte for byte, and reports its notification as failed.
 
-        Not one that the ledger has: a worker that could read it is at it, or has sent it.
+        Without the report the gateway would publish the notification again and again. A notification that is in the ledger
+        is not reported: a worker that could read it is working on it, or has sent it.
         """
         notification_id, replay = _uuid(delivery.message_id), _replay(delivery.body)
         if notification_id is not None and not await self._ledger.has(notification_id, replay):
@@ -111,16 +112,16 @@ class Engine(Generic[Address, Content]):
         await delivery.reject()
 
     def _note_consumed(self, message: NotificationMessage, delivery: Delivery) -> None:
-        """What the ledger had handed over before this message, in its priority, has left the queue."""
+        """The ledger's messages of the same priority that were handed over before this one have left the queue."""
         handed_over = instant_of(delivery.headers.get(REQUEUED_HEADER))
         if handed_over is not None:
             self._watermarks.consumed(self._channel.name, message.priority, handed_over)
 
     async def _deliver_once(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
-        """Two copies of a message in one process must not meet: the ledger tells processes apart only.
+        """Handles one copy of a message at a time in this process: the ledger only distinguishes processes.
 
-        A handler is cancelled only when this process stops. Then the message stays in hand: it may be with the provider,
-        and is for whoever finds this worker dead.
+        A handler is cancelled only when this process stops. Then the message stays in `_delivering`: the provider may have
+        it, and another worker takes it over once this worker counts as dead.
         """
         if message.notification_id in self._delivering:
             return [NotOwned()]
@@ -154,7 +155,7 @@ class Engine(Generic[Address, Content]):
     def _destinations(
         self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient | Suppressed
     ) -> Sequence[Destination[Address]]:
-        """Never empty: without a result a notification would vanish (a push message with an e-mail recipient, say)."""
+        """Never empty: a notification without a result would be lost (a push message with an e-mail recipient, say)."""
         accepted = self._channel.targets(message.recipient)
         if not accepted:
             return [Destination(NO_RECIPIENT, None)]
@@ -203,19 +204,19 @@ class Engine(Generic[Address, Content]):
     def _first_target(
         self, destination: Destination[Address], claimed: Claimed, message: NotificationMessage
     ) -> Target[Address] | None:
-        """The target of the doubtful attempt. It may have the notification: anybody else would be a second recipient."""
+        """The target of the doubtful attempt. It may have the notification, so a different target would be a second one."""
         first = message.recipient if claimed.contact is None else _RECIPIENT.validate_json(claimed.contact)
         known = destinations(self._channel.targets(message.recipient), self._channel.targets(first))
         return next((one.target for one in known if one.key == destination.key), None)
 
     async def _with_other_recipients(self, message: NotificationMessage, results: Sequence[Result]) -> Sequence[Result]:
-        """The results of all recipients, by the ledger: whoever records the last one reports the notification."""
+        """The results of all recipients, from the ledger: the worker that records the last one reports the notification."""
         states = (await self._ledger.states([message.notification_id])).get(message.notification_id, {})
         mine = {result.recipient: result for result in results if isinstance(result, DeliveryRecord)}
         return [_latest(mine.get(recipient), state) for recipient, state in states.items()]
 
     async def _report(self, message: NotificationMessage, verdict: Verdict) -> None:
-        """Not given up with a connection: another worker may have acknowledged the copy that would bring it up again."""
+        """Repeats the report after a lost connection: another worker may have acknowledged the copy that would repeat it."""
         deadline = asyncio.get_running_loop().time() + REPORT_SECONDS
         while True:
             try:
@@ -228,15 +229,15 @@ class Engine(Generic[Address, Content]):
                 return
 
     async def _record(self, row: DeliveryRecord) -> bool:
-        """Not given up while the process lives: what was sent and is not in the ledger would be sent again."""
+        """Repeated as long as the process runs: a delivery that was sent but is not in the ledger would be sent again."""
         while True:
             try:
                 return await self._ledger.record(row)
             except Unavailable:
                 await asyncio.sleep(LEDGER_PAUSE_SECONDS)
-            except Exception:  # else the row would say `sending`, in living hands, until this process ends
+            except Exception:  # else the row would say `sending`, owned by a live worker, until this process ends
                 log.exception("ledger.record_failed")
-                row = replace(row, detail=None, provider_message_id=None)  # a provider's words may be what it chokes on
+                row = replace(row, detail=None, provider_message_id=None)  # the provider's text may be the cause
                 await asyncio.sleep(LEDGER_PAUSE_SECONDS)
 
     def _log(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
@@ -251,7 +252,7 @@ class Engine(Generic[Address, Content]):
         )
 
     async def _acknowledge(self, delivery: Delivery, results: Sequence[Result], verdict: Verdict | None) -> None:
-        """A delivery that failed for good, in this round, is rejected: the broker moves it to failed.queue. Once."""
+        """Rejects a message whose delivery failed for good in this round: the broker moves it to failed.queue, once."""
         now_failed = any(isinstance(result, DeliveryRecord) for result in results) or delivery.redelivered
         if verdict is not None and verdict.status == "failed" and now_failed:
             await delivery.reject()
@@ -275,7 +276,7 @@ def _claim(message: NotificationMessage, raw: str, destination: Destination[Addr
 
 
 def _latest(mine: DeliveryRecord | None, state: AlreadyFinished | NotOwned) -> Result:
-    """Another worker may have made, and finished, a retry that this worker recorded."""
+    """Another worker may already have finished the retry that this worker recorded."""
     return state if mine is None or (mine.state == "retry" and isinstance(state, AlreadyFinished)) else mine
 
 
@@ -291,7 +292,7 @@ def _uuid(text: str) -> UUID | None:
 
 
 def _replay(body: bytes) -> int:
-    """The round of a message that cannot be read otherwise: an older round's failure does not count."""
+    """The round of an otherwise unreadable message: the failure of an older round does not count."""
     try:
         replay = orjson.loads(body)["replay"]
     except (ValueError, KeyError, TypeError):

@@ -17,12 +17,12 @@ PROVIDER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30,
 class DeliveryMetrics:
     """`notifications_total{type,status}` counts a worker's attempts by the state they ended in.
 
-    A worker has one channel, so every series is made here, at 0: counting costs no look-up by label, and Prometheus sees the
-    first increase (of a series that appears with a 1 it sees none).
+    A worker has one channel, so every series is created here, at 0. Counting needs no look-up by label, and Prometheus sees
+    the first increase (it sees none in a series that appears with a 1).
     """
 
     def __init__(self, registry: CollectorRegistry, channel: Channel) -> None:
-        promised = NotificationMetrics(registry, counted="Delivery attempts by what became of them")
+        promised = NotificationMetrics(registry, counted="Delivery attempts by outcome")
         self.queues = promised.queues
         self._attempts = {state: promised.total.labels(channel, state) for state in STATES}
         self._seconds = promised.seconds.labels(channel)
@@ -34,7 +34,7 @@ class DeliveryMetrics:
         )
         self._channel = channel
         self._ambiguous = Counter(
-            "delivery_ambiguous_total", "Times nobody can know whether it was sent", ["type"], registry=registry
+            "delivery_ambiguous_total", "Attempts that may or may not have been sent", ["type"], registry=registry
         ).labels(channel)
         self._account = Counter(
             "provider_account_refused_total",

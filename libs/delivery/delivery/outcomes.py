@@ -1,20 +1,20 @@
-"""What became of one attempt to deliver to one recipient. Senders turn a provider's answers into these, by a table."""
+"""The outcome of one attempt to deliver to one recipient. Senders use a table to turn a provider's answers into these."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider took it."""
+    """The provider accepted the notification."""
 
     provider_message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """The provider or the recipient's side said "not now": it was not taken, and may be within hours.
+    """The provider or the recipient's side answered "not now": it did not accept the notification, but may within hours.
 
-    `after_seconds`: the pause that the provider named, if it did.
+    `after_seconds`: the pause that the provider named, if any.
     """
 
     code: str
@@ -24,7 +24,10 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """It was not taken, and nobody refused it: our side, or a dialogue that went wrong. A few more attempts show which."""
+    """The notification was neither accepted nor refused: our side failed, or the dialogue went wrong.
+
+    A few more attempts show which.
+    """
 
     code: str
     detail: str = ""
@@ -32,7 +35,7 @@ class Defect:
 
 @dataclass(frozen=True, slots=True)
 class Permanent:
-    """It will never be taken. `dead_recipient`: nothing should be sent to this address or token again."""
+    """The provider will never accept it. `dead_recipient`: nothing should be sent to this address or token again."""
 
     code: str
     detail: str = ""
@@ -41,7 +44,7 @@ class Permanent:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """The provider may have taken it: the connection died before the answer."""
+    """The provider may have accepted it: the connection ended before the answer."""
 
     code: str
     detail: str = ""
@@ -49,9 +52,9 @@ class Ambiguous:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """It may have been taken, and the notification asked not to be sent twice.
+    """The provider may have accepted the notification, which must not be sent twice.
 
-    `attempted` now, and the answer never came; else by a worker that died over it.
+    `attempted`: this attempt called the provider and got no answer. Otherwise a worker died while it was sending.
     """
 
     code: str
@@ -61,7 +64,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ProviderDown:
-    """The provider does not work at all: the message is not to blame and no attempt is spent."""
+    """The provider does not work at all: the message is not the cause, and no attempt is spent."""
 
     code: str
     detail: str = ""
@@ -70,9 +73,9 @@ class ProviderDown:
 
 @dataclass(frozen=True, slots=True)
 class AccountRefused(ProviderDown):
-    """The provider works and turns our account away: login, quota, sender, a suspension. Somebody has to put it right.
+    """The provider works but refuses our account: login, quota, sender, a suspension. An operator has to repair it.
 
-    `others_pass`: only some recipients, or senders, meet it, so the breaker is not told.
+    `others_pass`: it affects only some recipients or senders, so the breaker does not count it as a failure.
     """
 
     others_pass: bool = False
@@ -80,19 +83,19 @@ class AccountRefused(ProviderDown):
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """It must not be sent: opted out, or the address is known to be dead."""
+    """It must not be sent: the user opted out, or the address is known to be dead."""
 
     code: str
 
 
 @dataclass(frozen=True, slots=True)
 class Expired:
-    """Its `expires_at` has passed."""
+    """The notification's `expires_at` has passed."""
 
 
 Outcome = Sent | RetryLater | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
 
 
 def in_doubt(outcome: Suppressed | Expired | Permanent) -> Unknown:
-    """What would end a delivery unsent, where an earlier attempt may have been taken: to call it unsent would be a guess."""
+    """Replaces an outcome "not sent" where an earlier attempt may have arrived: "not sent" would be a guess."""
     return Unknown("expired" if isinstance(outcome, Expired) else outcome.code)

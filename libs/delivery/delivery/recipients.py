@@ -1,4 +1,4 @@
-"""Whom a notification goes to now: the user may have moved, or opted out, since it was accepted."""
+"""The current recipients of a notification: the user may have changed them, or opted out, since it was accepted."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,15 +16,16 @@ from delivery.outcomes import Suppressed
 
 # Which deliveries a notification has, and where each of them goes now.
 #
-# The message names the recipients that the user had when it was accepted. Every copy of it names the same ones, and the
-# ledger uses their keys. So a delivery to an address that the user has changed since is known under the new one too.
+# The message names the recipients that the user had when it was accepted. Every copy of the message names the same ones, and
+# the ledger uses their keys. So a delivery keeps its key when the user has changed the address since.
 
 
 @dataclass(frozen=True, slots=True)
 class Destination(Generic[Address]):
-    """One delivery. `target` is where it goes now; None: the user took that device away, and none has replaced it.
+    """One delivery. `target` is where it goes now; None: the user removed that device, and no other device replaced it.
 
-    `added`: a device beyond those of the message. It gets the notification too, unless that was begun without it.
+    `added`: a device that the message does not name. It gets the notification too, unless a worker has begun the
+    notification without it.
     """
 
     key: str
@@ -33,7 +34,7 @@ class Destination(Generic[Address]):
 
 
 def destinations(accepted: Sequence[Target[Address]], current: Sequence[Target[Address]]) -> list[Destination[Address]]:
-    """A new address takes the place of the old one, a new device that of one which is gone; what is left over was added."""
+    """A new address replaces the old one, and a new device replaces a removed one. Any further new device was added."""
     named = {target.key for target in accepted}
     still_there = {target.key: target for target in current if target.key in named}
     added = [target for target in current if target.key not in named]
@@ -45,7 +46,10 @@ MEMORY_SECONDS = 2.0
 
 
 class RecipientResolver:
-    """The user service's word, through memory and Redis; the message's own copy while it cannot be asked, or is fixed."""
+    """The recipient from the user service, cached in memory and Redis.
+
+    The message's own copy is used when the user service is unavailable, or when the recipient is fixed.
+    """
 
     def __init__(self, users: ServiceClient, redis: Redis) -> None:
         self._users = user_cache(users, redis, memory_seconds=MEMORY_SECONDS)
@@ -56,7 +60,7 @@ class RecipientResolver:
         key, urgent = str(message.user_id), message.priority >= URGENT
         try:
             reached = _reached(await self._users.get(key, urgent=urgent), message)
-            if isinstance(reached, Unreachable):  # they may have changed their mind a moment ago
+            if isinstance(reached, Unreachable):  # the user may have opted in again a moment ago
                 reached = _reached(await self._users.refresh(key, urgent=urgent), message)
         except DependencyUnavailable:
             return message.recipient

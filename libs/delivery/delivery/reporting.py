@@ -1,4 +1,4 @@
-"""Status events to the gateway: those that come together travel in one message, published with confirms."""
+"""Status events to the gateway: events of the same moment share one message, which is published with confirms."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ PAUSE_SECONDS = 0.05  # between two messages
 
 @dataclass(frozen=True, slots=True)
 class _News:
-    """An event, and the trace that it belongs to: None outside any, or when nobody records it."""
+    """An event, and the trace that it belongs to: None when there is no trace, or when it is not recorded."""
 
     event: StatusEvent
     trace_context: str | None
@@ -50,7 +50,7 @@ class Reporter:
         )
 
     async def report_unreadable(self, notification_id: UUID, channel: Channel, *, replay: int) -> None:
-        """Of a message of ours that this version of the worker cannot read."""
+        """Reports a message that this version of the worker cannot read."""
         await self._tell(
             StatusEvent(
                 notification_id=notification_id,
@@ -69,7 +69,7 @@ class Reporter:
         await self._group.close()
 
     async def _publish(self, news: Sequence[_News]) -> list[None]:
-        """One failure fails the group: its messages come again, find themselves in the ledger and report again."""
+        """One failure fails the whole group: its messages are redelivered, are found in the ledger, and report again."""
         for failure in await self._broker.publish_many(list(_publications(news))):
             if failure is not None:
                 raise failure
@@ -77,7 +77,7 @@ class Reporter:
 
 
 def _publications(news: Sequence[_News]) -> Iterator[Publication]:
-    """What is traced has a message of its own, whose headers carry the trace on."""
+    """A traced event has a message of its own, whose headers carry the trace."""
     plain = [one.event for one in news if one.trace_context is None]
     for start in range(0, len(plain), MAX_EVENTS):
         yield _publication(plain[start : start + MAX_EVENTS])

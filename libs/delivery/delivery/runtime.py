@@ -1,4 +1,4 @@
-"""What a worker is made of before its channel: settings, connections, and who it depends on."""
+"""The parts of a worker that do not depend on its channel: settings, connections, and dependencies."""
 
 from redis.asyncio import Redis
 
@@ -16,7 +16,7 @@ from delivery.settings import WorkerSettings
 
 
 class WorkerRuntime(Runtime):
-    """`broker` and `redis` are given by tests and the embedded stack."""
+    """Tests and the embedded stack pass `broker` and `redis`."""
 
     def __init__(
         self,

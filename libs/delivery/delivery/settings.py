@@ -60,7 +60,7 @@ class WorkerSettings(PeerSettings, DataKeySettings):
         default=1_800.0, description="Upper bound in seconds of the pause between two attempts", gt=0
     )
     down_retry_seconds: float = Field(
-        default=5.0, description="Seconds before a delivery is tried again whose provider was down", gt=0
+        default=5.0, description="Seconds before a delivery is tried again after its provider was down", gt=0
     )
     breaker_open_seconds: float = Field(
         default=10.0,
@@ -86,7 +86,7 @@ class WorkerSettings(PeerSettings, DataKeySettings):
     sweep_interval_seconds: float = Field(
         default=1.0,
         gt=0,
-        description="Seconds between two searches for due retries. A smaller value costs a query each",
+        description="Seconds between two searches for due retries. Each search costs a query",
     )
     retention_days: int | None = Field(
         default=None,
@@ -103,5 +103,5 @@ class WorkerSettings(PeerSettings, DataKeySettings):
 
     @property
     def processes(self) -> int:
-        """Always one. The HTTP services read WEB_CONCURRENCY, and a worker may share their environment."""
+        """Always one. The HTTP services read WEB_CONCURRENCY; a worker ignores it, but may share their environment."""
         return 1

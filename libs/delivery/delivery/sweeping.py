@@ -1,4 +1,4 @@
-"""What a worker does at intervals: heartbeats, retries, what was lost, and retention."""
+"""A worker's periodic tasks: heartbeats, retries, the search for lost messages, and retention."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -18,18 +18,16 @@ from delivery.metrics import DeliveryMetrics
 log = structlog.get_logger()
 
 MAX_GROUP = 500
-REQUEUED_HEADER = (
-    "requeued"  # the message comes from the ledger, which took it up for the queue at this time (ISO 8601)
-)
-# In which a message must have been handed to the broker, or it is published again: this worker died over it, or the broker
-# was down.
+REQUEUED_HEADER = "requeued"  # the message comes from the ledger, which took it for the queue at this time (ISO 8601)
+# A message that the broker has not confirmed within this time is published again: this worker died, or the broker was down.
 PUBLISH_LEASE_SECONDS = 15.0
 
 
 class Sweep:
-    """Every worker runs one. `silence_seconds` without a heartbeat make a worker dead.
+    """Every worker runs one. A worker without a heartbeat for `silence_seconds` counts as dead.
 
-    `is_delivering` says what this worker is at; `watermarks` and `empty`, what the queues cannot have any more.
+    `is_delivering` says whether this worker is working on a notification. `watermarks` and the empty queues show which
+    messages cannot be in the queues any more.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root hands every part in
@@ -59,7 +57,7 @@ class Sweep:
         return 0
 
     async def run_once(self) -> int:
-        """How many messages it put back into the queue."""
+        """Puts due messages back into the queue. Returns how many."""
         if not self._broker.connected:
             return 0
         taken = await self._ledger.take_due(
@@ -75,7 +73,7 @@ class Sweep:
         return len(taken)
 
     async def release(self) -> int:
-        """Releases deliveries that this worker owns and does not work on: the answer to their claim was lost."""
+        """Releases deliveries that this worker owns but does not work on: the answer to their claim was lost."""
         owned = await self._ledger.owned(silence_seconds=self._silence_seconds)
         strays = [one for one in owned if not self._delivering(one.notification_id)]
         if strays:
@@ -83,7 +81,7 @@ class Sweep:
         return 0
 
     async def find_lost(self) -> int:
-        """Looks at the queues, for the metrics and for what was handed over to them and is not in them any more."""
+        """Looks at the queues, for the metrics and to find messages that were handed over to them but are not there now."""
         empty = [
             queue
             for queue in queues_of(self._channel)
@@ -108,7 +106,7 @@ class Sweep:
 
 
 def instant_of(header: object) -> datetime | None:
-    """The time in a REQUEUED_HEADER; None where there is none."""
+    """The time in a REQUEUED_HEADER; None if it has none."""
     try:
         found = datetime.fromisoformat(header) if isinstance(header, str) else None
     except ValueError:  # an older release wrote "1"
@@ -116,11 +114,12 @@ def instant_of(header: object) -> datetime | None:
     return found if found is None or found.tzinfo is not None else None
 
 
-# Longer than the gateway keeps its rows: while the gateway could publish one again, the ledger has to know it.
+# The ledger keeps its rows longer than the gateway: as long as the gateway can publish a notification again, the ledger
+# has to know it.
 EXTRA_DAYS = 1
 
 
 def ledger_retention(ledger: Ledger, *, retention_days: int | None) -> Retention:
-    """`retention_days` is the gateway's."""
+    """`retention_days` is how long the gateway keeps its rows."""
     days = None if retention_days is None else retention_days + EXTRA_DAYS
     return Retention(ledger.remove, days=days, rows="deliveries")

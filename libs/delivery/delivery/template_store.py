@@ -1,4 +1,4 @@
-"""Templates by name, fetched in groups and compiled once: a version never changes."""
+"""Templates by reference, fetched in groups and compiled once: a version never changes."""
 
 import asyncio
 from collections import OrderedDict
@@ -17,15 +17,15 @@ from templating import CompiledTemplate, TemplateSource, compile_template
 MAX_TEMPLATES = 1_000
 _Found = dict[str, Any] | None
 
-LOADS_AT_ONCE = 4  # a template service that hangs does not hold up those who ask for more
+LOADS_AT_ONCE = 4  # so one request that hangs does not delay other templates
 
 
 class TemplateGone(Exception):
-    """The template service knows no such version: it will never be rendered."""
+    """The template service has no such version: the notification can never be rendered."""
 
 
 class TemplateStore:
-    """Raises TemplateGone, TemplateError (it does not compile), or DependencyUnavailable."""
+    """Raises TemplateGone, TemplateError (the template does not compile), or DependencyUnavailable."""
 
     def __init__(self, service: ServiceClient) -> None:
         self._service = service

@@ -87,7 +87,7 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """At the end: take nothing new, let the sends in flight end and be recorded, then leave the ledger."""
+        """On exit: takes no new messages, lets the sends in flight end and be recorded, then leaves the ledger."""
         settings = self._runtime.settings
         await self._runtime.broker.start()
         prefetch = settings.worker_prefetch_count
@@ -112,7 +112,7 @@ class Worker:
             await self._leave()
 
     async def _gate(self, consumers: Sequence[Consumer]) -> int:
-        """While the provider is down nothing more is taken from the queues, where priorities still count."""
+        """While the provider is down, no messages are taken: they stay in the queues, which still order by priority."""
         await self._provider.wait_open()
         for consumer in consumers:
             await consumer.pause()
@@ -123,5 +123,5 @@ class Worker:
 
     async def _leave(self) -> None:
         await self._reporter.close()
-        with contextlib.suppress(Unavailable):  # then the heartbeat just runs out
+        with contextlib.suppress(Unavailable):  # then the heartbeat expires by itself
             await self.ledger.close()

@@ -1,4 +1,4 @@
-"""A template, compiled once and rendered many times. It holds no state: use it from as many tasks as you like."""
+"""Compiling a template, and the compiled template, which renders many times and holds no state."""
 
 import re
 from collections.abc import Collection, Container, Iterable, Mapping

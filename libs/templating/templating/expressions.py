@@ -1,4 +1,4 @@
-"""What expressions may not say, although Liquid's grammar allows it. Found on save, not when a message is sent."""
+"""Expressions: what they may not contain, and the fast path for plain look-ups."""
 
 import re
 from collections.abc import Mapping, Sequence

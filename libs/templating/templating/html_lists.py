@@ -1,4 +1,4 @@
-"""Plain text, line by line: what is between words and lines is held back until more text comes."""
+"""Plain text made of HTML: lines, words, and lists."""
 
 import re
 from collections.abc import Callable, Mapping

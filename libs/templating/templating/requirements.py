@@ -1,4 +1,4 @@
-"""Names that python-liquid's expressions take for words of the language, where Liquid's reference takes them for names.
+"""Which variables a template needs, and which names python-liquid would take for words of the language.
 
 `{{ order.limit }}`, `{{ offset }}` and `{{ nil.name }}` are lookups; only a loop knows `limit:` and `offset:`. So before
 an expression is parsed such a name gets a letter more, which makes it an ordinary name, and loses it afterwards.

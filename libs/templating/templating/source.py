@@ -1,4 +1,4 @@
-"""Everything that can be wrong with a template or with what it is filled with."""
+"""A template's source, the limits of templates, and the errors of a template or its values."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""How Liquid compares values: as its reference does, which is neither Python's way nor python-liquid's.
+"""How Liquid compares and converts values, as its reference does.
 
 True equals only true (in Python also 1). Numbers compare with numbers and texts with texts; nil is never greater or
 smaller than anything.

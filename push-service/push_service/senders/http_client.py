@@ -1,4 +1,4 @@
-"""Whose word a provider's certificate needs: the system's authorities."""
+"""The HTTP client of the providers: few connections, one deadline a call, the system's certificate authorities."""
 
 import select
 import ssl

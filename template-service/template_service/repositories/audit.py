@@ -14,7 +14,7 @@ def template_target(code: str) -> str:
 
 
 def template_fields(template: TemplateRecord) -> Mapping[str, object]:
-    """What an event says of a template. What it says in which language is told by its versions, which never change."""
+    """The template's fields in an audit event. Its content is left out: versions hold it, and they never change."""
     return {
         "name": template.name,
         "description": template.description,

@@ -1,4 +1,4 @@
-"""What the database gives back."""
+"""The records that the queries return."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -30,7 +30,7 @@ class TemplateRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """A version without its parts. `channels` are those that its author chose; none: all that its parts serve."""
+    """A version without its parts. `channels` are the author's choice; empty means all channels that the parts serve."""
 
     language: str
     version: int
@@ -44,7 +44,7 @@ class VersionSummary:
 
 @dataclass(frozen=True, slots=True)
 class ActiveVersions:
-    """Of one template, a version a language."""
+    """The active versions of one template, one for each language."""
 
     default_language: str
     versions: list[VersionSummary]
@@ -58,7 +58,7 @@ class VersionRecord:
 
 @dataclass(frozen=True, slots=True)
 class IncompleteVersion:
-    """A version of a release that did not write what each channel needs."""
+    """A version that an earlier release wrote, without the variables that each channel needs."""
 
     template_id: int
     language: str
@@ -70,7 +70,7 @@ class IncompleteVersion:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """What is stored of a template that compiled. Names of variables are sorted."""
+    """The stored form of a template that compiled. Names of variables are sorted."""
 
     source: TemplateSource
     channels: tuple[Channel, ...]

@@ -16,7 +16,7 @@ from template_service.repositories.versions import IS_ACTIVE, SERVES_PUSH
 
 @dataclass(frozen=True, slots=True)
 class Filter:
-    """What a list shows. `language` and `channel` mean: active in that language, for that channel."""
+    """The filter of a list. `language` and `channel` select templates that are active in that language or channel."""
 
     search: str | None = None
     language: str | None = None
@@ -31,9 +31,10 @@ async def find(connection: AsyncConnection, code: str) -> TemplateRecord | None:
 
 
 async def find_for_change(connection: AsyncConnection, code: str) -> TemplateRecord | None:
-    """As `find`, and nobody else changes the template until this transaction ends.
+    """As `find`, but the row is locked: no other transaction changes the template until this one ends.
 
-    Two statements: a `FOR UPDATE` that waited sees the new row of the table it locks, but the old ones of others.
+    It takes two statements: a `FOR UPDATE` that waited sees the new row of the table that it locks, but old rows of other
+    tables.
     """
     await connection.execute(select(Template.id).where(Template.code == code).with_for_update())
     return await find(connection, code)
@@ -47,7 +48,7 @@ async def add_unless_there(connection: AsyncConnection, code: str, name: str, *,
 async def describe(
     connection: AsyncConnection, template: int, *, name: str, description: str, default_language: str
 ) -> None:
-    """Sets what is not versioned, and brings an archived template back."""
+    """Sets the fields that are not versioned, and restores an archived template."""
     values = {"name": name, "description": description, "default_language": default_language}
     statement = update(Template).where(Template.id == template)
     await connection.execute(statement.values(**values, updated_at=func.now(), archived_at=None))
@@ -58,7 +59,7 @@ async def touch(connection: AsyncConnection, template: int) -> None:
 
 
 async def archive(connection: AsyncConnection, template: int) -> None:
-    """Its languages leave use with it: what is created under the same code later starts with its own."""
+    """Archives the template and deactivates its languages: a template created later under this code starts with its own."""
     statement = update(Template).where(Template.id == template)
     await connection.execute(statement.values(archived_at=func.now(), updated_at=func.now()))
     languages = update(TemplateLanguage).where(TemplateLanguage.template_id == template)
@@ -66,7 +67,7 @@ async def archive(connection: AsyncConnection, template: int) -> None:
 
 
 async def page(connection: AsyncConnection, wanted: Filter, *, limit: int, offset: int) -> list[TemplateRecord]:
-    """By code, without archived ones."""
+    """Templates in the order of their codes, without archived ones."""
     statement = _templates().where(_shown(wanted)).order_by(Template.code).limit(limit).offset(offset)
     return [_record(row) for row in (await connection.execute(statement)).mappings()]
 

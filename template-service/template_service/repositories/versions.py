@@ -1,4 +1,4 @@
-"""Versions: written once, read for ever; and which of them is active."""
+"""Versions, which are written once and never changed, and which version of a language is active."""
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, replace
@@ -23,8 +23,8 @@ from templating import TemplateSource
 SERVES_PUSH = or_(
     TemplateVersion.serves_push, and_(TemplateVersion.serves_email, func.cardinality(TemplateVersion.channels) == 0)
 )
-"""What serves e-mail serves push, too, unless its author chose otherwise. Versions that were saved before that was so
-do not say it themselves: workers of that release could not have pushed them."""
+"""A version that serves e-mail also serves push, unless its author chose otherwise. Versions saved by releases before this
+rule do not record it: workers of those releases could not send them as push."""
 
 IS_ACTIVE = and_(
     TemplateLanguage.template_id == TemplateVersion.template_id,
@@ -100,7 +100,7 @@ async def find(connection: AsyncConnection, template: int, language: str, versio
 
 
 async def find_named(connection: AsyncConnection, refs: Collection[TemplateRef]) -> dict[TemplateRef, VersionRecord]:
-    """Exactly those versions, whether they are active, replaced, or their template archived."""
+    """Exactly these versions, even if a newer version is active or the template is archived."""
     name = tuple_(Template.code, TemplateVersion.language, TemplateVersion.version)
     statement = (
         select(*_SUMMARY, *_PARTS, Template.code)
@@ -115,7 +115,7 @@ async def find_named(connection: AsyncConnection, refs: Collection[TemplateRef])
 
 
 async def find_active(connection: AsyncConnection, codes: Collection[str]) -> dict[str, ActiveVersions]:
-    """What is active in each language of those templates, where they are in use."""
+    """The active version of each language of these templates. Templates that are not in use are left out."""
     statement = (
         select(*_SUMMARY, Template.code, Template.default_language)
         .select_from(TemplateLanguage)
@@ -132,7 +132,7 @@ async def find_active(connection: AsyncConnection, codes: Collection[str]) -> di
 async def page(
     connection: AsyncConnection, template: int, language: str, *, limit: int, offset: int
 ) -> list[VersionSummary]:
-    """The newest first."""
+    """Versions of a language, the newest first."""
     statement = _summaries(template).where(TemplateVersion.language == language)
     ordered = statement.order_by(TemplateVersion.version.desc()).limit(limit).offset(offset)
     return [_summary(row) for row in await connection.execute(ordered)]

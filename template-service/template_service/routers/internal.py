@@ -1,4 +1,4 @@
-"""What the gateway and the workers ask; their tokens only."""
+"""Routes for the gateway and the workers. Only their tokens are accepted."""
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
@@ -40,8 +40,8 @@ def _may_be(ref: TemplateRef) -> bool:
     return named is not None and 1 <= ref.version <= MAX_VERSION
 
 
-# The next two are for gateways and workers of the release before `POST /internal/templates/find`: they would take a 404 for
-# a template that is gone. They go with the next release.
+# The next two routes serve gateways and workers of the release before `POST /internal/templates/find`: they would take a 404
+# for an archived template. The next release removes these routes.
 @router.get("/{code}")
 async def find_one(
     code: TemplateCode, reader: Reader, language: Language | None = None, version: VersionNumber | None = None

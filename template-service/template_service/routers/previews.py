@@ -1,4 +1,4 @@
-"""Previews: the renderer that delivers, without delivering."""
+"""Previews: they use the renderer that deliveries use, and send nothing."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -25,7 +25,7 @@ CANNOT_BE_SHOWN = (InvalidTemplate, VariablesMissing, TooManyRequests)
     responses=refusals(*CANNOT_BE_SHOWN),
 )
 async def render_unsaved(body: RenderUnsaved) -> Response:
-    """422 `invalid_template` says what would be refused on saving, 422 `missing_variables` lists what is missing."""
+    """422 `invalid_template` names what saving would report, too; 422 `missing_variables` lists all that are missing."""
     draft = revised(Draft(), body.change, body.name)
     return answer(PreviewAnswer.of(await preview(draft, body.variables, body.channel)))
 

@@ -49,7 +49,7 @@ async def create(body: CreateTemplate, author: Author, actor: Acting, writer: Wr
 
 @router.get("", summary="List templates", response_model=Page[TemplateSummary], dependencies=[may_read])
 async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Reader) -> Response:
-    """By code, without archived ones."""
+    """Templates in the order of their codes, without archived ones."""
     found = await reader.page(query.filter, limit=query.limit, offset=query.offset)
     meta = Meta.of(found.total, limit=query.limit, page=query.page)
     return answer([TemplateSummary.of(template) for template in found.items], meta=meta)
@@ -64,7 +64,7 @@ async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Read
     dependencies=[may_read],
 )
 async def read(code: TemplateCode, query: Annotated[VersionQuery, Query()], reader: Reader) -> Response:
-    """In the closest language: `pt-BR`, then `pt`, then the template's default. Active version, or the one named."""
+    """The closest language is used: `pt-BR`, then `pt`, then the template's default. Without `version`: the active one."""
     return answer(TemplateAnswer.of_view(await reader.get(code, language=query.language, version=query.version)))
 
 
@@ -79,7 +79,7 @@ async def read(code: TemplateCode, query: Annotated[VersionQuery, Query()], read
 async def replace(
     code: TemplateCode, body: ReplaceTemplate, query: Annotated[LanguageQuery, Query()], actor: Acting, writer: Writer
 ) -> Response:
-    """Makes a new version of one language and activates it, unless the content is what it was."""
+    """Makes a new version of one language and activates it, unless the content is unchanged."""
     view = await writer.change(code, body.change(query.language), actor)
     return answer(TemplateAnswer.of_view(view), "Template updated")
 
@@ -109,6 +109,6 @@ async def patch(
     dependencies=[may_write],
 )
 async def archive(code: TemplateCode, actor: Acting, writer: Writer) -> Response:
-    """It is gone for readers and new notifications; those under way still get the version that they name."""
+    """Readers and new notifications no longer find it; notifications under way still get the version that they name."""
     await writer.archive(code, actor)
     return answer(ArchivedAnswer(code=code), "Template archived")

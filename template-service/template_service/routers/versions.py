@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"]
     dependencies=[may_read],
 )
 async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Query()], reader: Reader) -> Response:
-    """The newest first."""
+    """Versions, the newest first."""
     template, found = await reader.history(code, query.language, limit=query.limit, offset=query.offset)
     meta = Meta.of(found.total, limit=query.limit, page=query.page)
     return answer([VersionAnswer.of(template, summary) for summary in found.items], meta=meta)
@@ -53,6 +53,6 @@ async def activate(
     actor: Acting,
     writer: Writer,
 ) -> Response:
-    """New notifications use it from now on. Without `language`: the template's default one."""
+    """New notifications use this version from now on. Without `language`: the template's default language."""
     view = await writer.activate(code, query.language, version, actor)
     return answer(TemplateAnswer.of_view(view), f"Version {version} is active")

@@ -1,4 +1,4 @@
-"""Versions in the words of the contract between the services."""
+"""Templates and their versions, as the API and the other services see them."""
 
 from dataclasses import asdict
 

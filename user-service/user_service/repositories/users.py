@@ -1,4 +1,4 @@
-"""Users: found, listed, written."""
+"""Users: found, listed, written; and how to reach them, as the JSON text that other services get."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields

@@ -27,27 +27,32 @@ KEY = {
 
 
 class ApiKeyRequest(BaseModel):
-    """A key to make. It never gets a scope that its maker lacks; without scopes it may do nothing but say who it is."""
+    """The API key to create. It cannot have a scope that its maker lacks. A key without scopes can only be identified."""
 
     model_config = shown({"name": "order service", "scopes": ["notifications:write", "users:read"]})
 
     name: Name
-    application_id: UUID | None = Field(default=None, description="Null: a new application with the key's name")
+    application_id: UUID | None = Field(
+        default=None, description="Null: the key gets a new application with the key's name"
+    )
     scopes: Annotated[list[Scope], Field(max_length=20)] = Field(default_factory=list)
-    test: TrueOrFalse = Field(default=False, description="What it sends goes the whole way, and to no provider")
-    expires_at: Instant | None = Field(default=None, description="Within a year, which is what null means")
+    test: TrueOrFalse = Field(
+        default=False,
+        description="Whether this is a test key: its notifications are processed, but not sent to a provider",
+    )
+    expires_at: Instant | None = Field(default=None, description="At most one year from now. Null: one year from now")
 
 
 class Rotation(BaseModel):
     model_config = shown({"overlap_seconds": 86_400})
 
     overlap_seconds: Annotated[int, Field(ge=0, le=2_592_000), ONLY_NUMBERS] = Field(
-        default=86_400, description="How long the old key stays good: until it is replaced everywhere"
+        default=86_400, description="Seconds for which the old key stays valid, so that it can be replaced everywhere"
     )
 
 
 class ApiKeyView(BaseModel):
-    """`prefix` is how the key begins. `last_used_at` is true to about a minute."""
+    """`prefix` is the beginning of the key. `last_used_at` is accurate to about a minute."""
 
     model_config = shown(KEY)
 
@@ -79,7 +84,7 @@ class ApiKeyView(BaseModel):
 
 
 class NewApiKeyView(ApiKeyView):
-    """`key` is shown this once."""
+    """`key` is shown only once."""
 
     model_config = shown({**KEY, "key": "nk_live_4fGh81KqX2bn_..."})
 

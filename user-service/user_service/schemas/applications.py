@@ -1,4 +1,4 @@
-"""Applications: what sends."""
+"""Request and response models of applications."""
 
 from datetime import datetime
 from typing import Annotated
@@ -41,20 +41,22 @@ SenderEmail = Annotated[Email, AfterValidator(_in_ascii)]
 
 
 class ApplicationSender(BaseModel):
-    """In whose name its e-mails go. What is null is the deployment's; without `reply_to` answers go to the sender.
+    """The sender of the application's e-mails. The deployment's value replaces a field that is null.
 
-    MAIL FROM, where bounces go, is the deployment's always.
+    Without `reply_to` answers go to the sender. MAIL FROM, where bounces go, is always the deployment's.
     """
 
     model_config = shown(SENDER)
 
     from_name: Name | None = None
-    from_email: SenderEmail | None = Field(default=None, description="Of one of the deployment's SENDER_DOMAINS")
+    from_email: SenderEmail | None = Field(
+        default=None, description="Must be in one of the deployment's SENDER_DOMAINS"
+    )
     reply_to: SenderEmail | None = None
 
 
 class NewApplication(BaseModel):
-    """Null: the gateway's own limit; every channel; the deployment's sender."""
+    """Null means the gateway's own rate limit, every channel, and the deployment's sender."""
 
     model_config = shown(
         {"name": "order service", "rate_limit_per_minute": 6_000, "channels": ["email"], "sender": SENDER}
@@ -67,7 +69,7 @@ class NewApplication(BaseModel):
 
 
 class ApplicationChange(BaseModel):
-    """What is left out stays as it is. Null takes a bound, or the sender, away; a sender that is given is the whole one."""
+    """Omitted fields stay unchanged. Null removes a limit or the sender. A given sender replaces the whole earlier one."""
 
     model_config = shown(
         {"rate_limit_per_minute": 12_000, "channels": None}, {"sender": {"from_name": "Orders"}}, {"disabled": True}
@@ -81,7 +83,7 @@ class ApplicationChange(BaseModel):
 
 
 class ApplicationView(BaseModel):
-    """Its keys are at `/api-keys?application_id=`. `disabled`: its keys open nothing."""
+    """The application's keys are at `/api-keys?application_id=`. `disabled`: its keys are refused."""
 
     model_config = shown(APPLICATION)
 

@@ -1,4 +1,4 @@
-"""Logging in, sessions, one's own account and second factors."""
+"""Request and response models of logins, sessions, account mails and second factors."""
 
 from datetime import datetime
 from typing import Annotated, Literal
@@ -20,12 +20,12 @@ TOKENS = {
     "refresh_token": REFRESH_TOKEN,
 }
 
-# Six digits, or a recovery code; apps and people put blanks around them.
+# Six digits, or a recovery code. Apps and people put blanks around them.
 TotpCode = Annotated[Text, StringConstraints(strip_whitespace=True, min_length=1, max_length=40)]
 
 
 class LoginRequest(BaseModel):
-    """`totp`: a one-time code or a recovery code, of who has a second factor."""
+    """`totp` is a one-time code or a recovery code. It is needed if the user has a second factor."""
 
     model_config = shown({"email": "john@example.com", "password": "SecurePass123!"})
 
@@ -49,7 +49,7 @@ class LogoutRequest(BaseModel):
 
 
 class TokensView(BaseModel):
-    """`expires_in` is the access token's life in seconds. A refresh token works once: keep the new one."""
+    """`expires_in` is the access token's lifetime in seconds. A refresh token works once: keep the new one."""
 
     model_config = shown(TOKENS)
 
@@ -60,8 +60,8 @@ class TokensView(BaseModel):
 
 
 class LoginView(TokensView):
-    """The tokens, and who has logged in. `totp_needed`: an administrator whose tokens are those of a user until a second
-    factor is set up."""
+    """The tokens, and the user who has logged in. `totp_needed`: the user is an administrator, but has only the rights of a
+    normal user until a second factor is set up."""
 
     model_config = shown({**TOKENS, "user": USER, "totp_needed": False})
 
@@ -70,7 +70,7 @@ class LoginView(TokensView):
 
 
 TOKEN = "q3NyZT0tYmVlcy1hcmUtbm90LWJpcmRzLW5vci1maXNo"  # noqa: S105 - an example
-# Blanks and line ends around it come from copying it out of a mail.
+# A token that was copied out of a mail may have blanks and line ends around it.
 MailedTokenText = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200)]
 
 
@@ -94,7 +94,7 @@ class NewPasswordByToken(BaseModel):
 
 
 class SessionView(BaseModel):
-    """One login. `expires_at` moves with each refresh. `current`: the access token of this request is of it."""
+    """One login. `expires_at` moves with each refresh. `current`: the access token of this request belongs to it."""
 
     model_config = shown(
         {
@@ -127,7 +127,7 @@ class TotpRequest(BaseModel):
 
 
 class TotpSecretView(BaseModel):
-    """For an authenticator app: `uri` as a QR code, or `secret` typed in. Shown once."""
+    """For an authenticator app: show `uri` as a QR code, or type `secret` in. Both are shown only once."""
 
     model_config = shown(
         {
@@ -147,7 +147,7 @@ class TotpConfirmation(BaseModel):
 
 
 class RecoveryCodesView(BaseModel):
-    """Each stands for one code when the device is lost. Shown once."""
+    """Each recovery code replaces one one-time code when the device is lost. They are shown only once."""
 
     model_config = shown({"recovery_codes": ["mfrg-gzdf-mztw-q2lk"] * 2})
 
@@ -155,7 +155,7 @@ class RecoveryCodesView(BaseModel):
 
 
 class TotpRemoval(BaseModel):
-    """What one needs to remove one's own; another administrator needs nothing."""
+    """Needed to remove one's own second factor. An administrator removes another administrator's without it."""
 
     model_config = shown({"current_password": "SecurePass123!", "code": "492039"})
 

@@ -1,4 +1,4 @@
-"""Bodies and answers of erasing and exporting a person's data."""
+"""Request and response models for erasing and exporting a person's data."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -28,7 +28,7 @@ from user_service.schemas.users import ID, USER, UserView
 
 @dataclass(frozen=True, slots=True)
 class Export:
-    """`page` is a page of the notifications; the rest is whole."""
+    """`page` is one page of the notifications. The other fields are complete."""
 
     user: StoredUser
     devices: list[StoredPushToken]
@@ -41,7 +41,7 @@ NOTIFICATION = "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c60"
 
 
 class ErasedCounts(BaseModel):
-    """How much there was of each kind. What is on its way when a user is deleted is counted when it has ended."""
+    """How many items of each kind there were. Notifications in progress are counted when they have finished."""
 
     devices: int = 0
     sessions: int = 0
@@ -52,7 +52,7 @@ class ErasedCounts(BaseModel):
 
 
 class ErasureView(BaseModel):
-    """The receipt. `completed_at` null: something is still in a queue or with a provider; ask again."""
+    """The receipt. If `completed_at` is null, a message is still in a queue or with a provider: ask again."""
 
     model_config = shown(
         {
@@ -91,12 +91,12 @@ class ErasureView(BaseModel):
 class ExportQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    cursor: UUID | None = Field(default=None, description="`next_cursor` of the page before")
+    cursor: UUID | None = Field(default=None, description="`next_cursor` of the previous page")
     limit: int = Field(default=MAX_EXPORT_PAGE, ge=1, le=MAX_EXPORT_PAGE, description="Notifications in a page")
 
 
 class ExportedNotificationView(BaseModel):
-    """A notification that was sent to the user. `variables` null: a mail of the system's own."""
+    """A notification to the user. `variables` is null for the system's own mails."""
 
     notification_id: UUID
     notification_type: Channel
@@ -114,7 +114,7 @@ class ExportedNotificationView(BaseModel):
 
 
 class ExportedSession(BaseModel):
-    """Where the user is logged in."""
+    """A session of the user."""
 
     id: UUID
     created_at: datetime
@@ -122,7 +122,7 @@ class ExportedSession(BaseModel):
 
 
 class ExportView(BaseModel):
-    """Everything about a user. Pages differ in `notifications` only, oldest first; `next_cursor` null: the last page."""
+    """Everything about a user. Pages differ only in `notifications`, oldest first. `next_cursor` is null on the last page."""
 
     model_config = shown(
         {
@@ -160,7 +160,7 @@ class ExportView(BaseModel):
 
 
 def export_content(export: Export) -> dict[str, object]:
-    """As `ExportView` says, with what people and senders wrote as it came, every digit of it."""
+    """The content of an `ExportView`. Variables and recipients are copied as JSON text, so that every digit is kept."""
     told = export.page.notifications
     return {
         "user": UserView.of(export.user),

@@ -1,4 +1,4 @@
-"""Contacts: users without a password, whom an application brings."""
+"""Request and response models of contacts: users without a password, added by an application."""
 
 from typing import Annotated
 from uuid import UUID
@@ -16,7 +16,7 @@ MOST = 1_000
 
 
 class ContactRequest(BaseModel):
-    """Somebody who only receives. What is left out stays as it is: a person's preferences above all."""
+    """A contact: a person who only receives notifications. Omitted fields, such as preferences, stay unchanged."""
 
     model_config = shown({"name": "Ada Lovelace", "email": "ada@example.com", "language": "en"})
 
@@ -47,7 +47,7 @@ def _each_once(contacts: list[BulkContact]) -> list[BulkContact]:
 
 
 class BulkRequest(BaseModel):
-    """Contacts to write, all or none. What is left out stays as it is."""
+    """Contacts to write. Either all of them are written or none. Omitted fields stay unchanged."""
 
     model_config = shown(
         {"contacts": [{"external_id": "customer-17", "name": "Ada Lovelace", "email": "ada@example.com"}]}
@@ -57,7 +57,7 @@ class BulkRequest(BaseModel):
 
 
 class WrittenContactView(BaseModel):
-    """`id` is what notifications are sent to."""
+    """`id` is the user id to send notifications to."""
 
     model_config = shown({"external_id": "customer-17", "id": ID, "created": True})
 

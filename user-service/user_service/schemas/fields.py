@@ -1,4 +1,4 @@
-"""How a model shows examples of itself in the API's documentation."""
+"""Field types, query models, and examples for the API's documentation."""
 
 import base64
 import binascii
@@ -17,7 +17,7 @@ from contracts.users import PushTokenText
 
 
 def shown(*examples: Any) -> ConfigDict:
-    """A model's configuration with these examples, as JSON values."""
+    """A model configuration with these examples, given as JSON values."""
     return ConfigDict(json_schema_extra={"examples": list(examples)})
 
 
@@ -27,7 +27,7 @@ def _storable_secret(secret: SecretStr) -> SecretStr:
 
 
 def _public_key(text: str) -> str:
-    """An uncompressed P-256 point (RFC 8291, 2.1): a worker could encrypt to nothing else."""
+    """Requires an uncompressed P-256 point (RFC 8291, 2.1): a worker cannot encrypt to any other key."""
     try:
         ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decoded(text, 65))
     except ValueError:
@@ -57,18 +57,18 @@ def _common_passwords() -> frozenset[str]:
 
 
 def _uncommon(secret: SecretStr) -> SecretStr:
-    """Length and rarity are what a password needs (NIST SP 800-63B, 3.1.1.2); which characters are in it is not asked."""
+    """A password must be long and uncommon (NIST SP 800-63B, 3.1.1.2). There is no rule about its characters."""
     if secret.get_secret_value().lower() in _common_passwords():
         raise ValueError("is one of the passwords that are guessed first")
     return secret
 
 
-# What stands in a path without being read otherwise there.
+# Only characters that are safe in a URL path.
 ExternalId = Annotated[
     str, StringConstraints(min_length=1, max_length=200, pattern=r"^[A-Za-z0-9_][A-Za-z0-9._:@|+~=-]*$")
 ]
 
-# Characters, not bytes: argon2id takes them all.
+# The limit counts characters, not bytes: argon2id uses all of them.
 NewPassword = Annotated[
     SecretStr, Field(min_length=10, max_length=128), AfterValidator(_storable_secret), AfterValidator(_uncommon)
 ]
@@ -79,7 +79,7 @@ WebPushSecret = Annotated[str, Field(max_length=30), AfterValidator(_auth_secret
 
 
 class UsersQuery(PageQuery):
-    email: Email | None = Field(default=None, description="Exactly this address")
+    email: Email | None = Field(default=None, description="Only users with exactly this address")
     role: Literal["admin", "user"] | None = None
 
 

@@ -1,4 +1,4 @@
-"""What other services send on the internal routes (what they get is in `libs/contracts`)."""
+"""Request models of the internal routes. Their responses are in `libs/contracts`."""
 
 from typing import Annotated
 

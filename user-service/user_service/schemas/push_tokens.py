@@ -1,4 +1,4 @@
-"""Push tokens: what clients give, and what they get."""
+"""Request and response models of push tokens."""
 
 from datetime import datetime
 from typing import Annotated, Self
@@ -37,7 +37,7 @@ class SubscriptionKeys(BaseModel):
 
 
 class WebPushSubscription(BaseModel):
-    """What `PushSubscription.toJSON()` gives in a browser."""
+    """The result of `PushSubscription.toJSON()` in a browser."""
 
     model_config = shown(SUBSCRIPTION)
 
@@ -49,7 +49,7 @@ _TEXT = TypeAdapter(PushTokenText)
 
 
 def _by_kind(value: object, _both: ValidatorFunctionWrapHandler) -> str | WebPushSubscription:
-    """What is wrong is said of the field that was sent: pydantic would name the kind beside it."""
+    """Validates by the value's type, so that errors name the field that was sent. Pydantic would add the union's member."""
     match value:
         case str():
             return _TEXT.validate_python(value)
@@ -83,7 +83,7 @@ class NamedPushToken(BaseModel):
 
     @property
     def name(self) -> str:
-        """The one that was sent."""
+        """The name that the client sent."""
         return self._name
 
 
@@ -96,7 +96,7 @@ class PushTokenAddition(NamedPushToken):
 
 
 class PushTokenReplacement(NamedPushToken):
-    """The user's one FCM token from now on; null removes them all. A Web Push subscription is added."""
+    """An FCM token replaces all FCM tokens of the user. Null removes them all. A Web Push subscription is added."""
 
     model_config = shown({"push_token": "fcm_token_here"}, {"push_token": None})
 

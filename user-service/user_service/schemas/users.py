@@ -1,4 +1,4 @@
-"""Users: what clients send, and what they get."""
+"""Request and response models of users."""
 
 from datetime import datetime
 from uuid import UUID
@@ -50,7 +50,7 @@ class NewPreferences(BaseModel):
 
 
 class PreferencesChange(BaseModel):
-    """What is left out, or null, stays as it is."""
+    """Fields that are omitted or null stay unchanged."""
 
     model_config = shown({"push": False})
 
@@ -59,9 +59,9 @@ class PreferencesChange(BaseModel):
 
 
 class SignUp(BaseModel):
-    """A new user. Everybody begins with the role `user`; fields that are not named here are ignored.
+    """A new user. Every user starts with the role `user`. Unknown fields are ignored.
 
-    Applications leave the password out and may give their own id for the person.
+    Applications omit the password, and may give their own id for the person.
     """
 
     model_config = shown(
@@ -85,10 +85,10 @@ class SignUp(BaseModel):
 
 
 class UserChange(BaseModel):
-    """What is left out stays as it is; so does what is null, except `language` and `push_token`, which null clears.
+    """Fields that are omitted or null stay unchanged, except `language` and `push_token`: null clears them.
 
-    Whoever changes their own e-mail address or password needs `current_password`; a new password ends every session. A new
-    address of one's own waits until it is confirmed.
+    Users who change their own e-mail address or password must send `current_password`. A new password ends every session.
+    When users change their own address, the new one takes effect once it is confirmed.
     """
 
     model_config = shown(
@@ -106,7 +106,7 @@ class UserChange(BaseModel):
 
 
 class UserReplacement(UserChange):
-    """Like a change, but with `name` and `email`: what a form sends that shows both."""
+    """Like a change, but `name` and `email` are required, as in a form that shows both."""
 
     model_config = shown({"name": "John Doe", "email": "john@example.com", "preferences": BOTH})
 
@@ -115,11 +115,11 @@ class UserReplacement(UserChange):
 
 
 class UserView(BaseModel):
-    """A user. `push_token` is the newest FCM token; all devices are at `/users/{id}/push-tokens`.
+    """A user. `push_token` is the newest FCM token. All devices are at `/users/{id}/push-tokens`.
 
-    `email_verified`: somebody has shown that they read the mail of `email`. `pending_email` is to become the address once
-    that is shown of it. `disabled`: logging in and the user's API keys are refused; what is sent to the user still arrives.
-    `contact`: there is no password to log in with; `external_id` is what its application calls it.
+    `email_verified`: the user has proved that they read mail sent to `email`. `pending_email` becomes the address once the
+    user has proved the same for it. `disabled`: logins and the user's API keys are refused, but notifications to the user
+    still arrive. `contact`: the user has no password and cannot log in. `external_id` is the application's id for a contact.
     """
 
     model_config = shown(USER)

@@ -1,4 +1,4 @@
-"""Who may read and write which user. Of another's user nobody learns even that it exists."""
+"""Checks who may read and write which user. A caller without access cannot even learn that the user exists."""
 
 from uuid import UUID
 
@@ -9,19 +9,19 @@ from user_service.repositories.users import StoredUser
 
 
 def is_self(caller: Identity, user_id: UUID) -> bool:
-    """An API key is nobody's self: its owner's account is not in its scopes."""
+    """False for an API key: its scopes do not include its owner's account."""
     return caller.kind == "user" and caller.user_id == str(user_id)
 
 
 def check_reach(caller: Identity, user_id: UUID, scope: str) -> None:
-    """Raises UserNotFound for users, who reach only themselves, and Forbidden for a key without `scope`."""
+    """Raises UserNotFound for users, who have access only to themselves, and Forbidden for a key without `scope`."""
     if is_self(caller, user_id) or caller.allows(scope):
         return
     raise UserNotFound if caller.kind == "user" else Forbidden
 
 
 def check_contact(caller: Identity, user: StoredUser) -> None:
-    """Raises UserNotFound for another application's contact, also of one that was deleted."""
+    """Raises UserNotFound for a contact of another application, even if that application was deleted."""
     brought = user.application_id is not None or user.is_contact
     theirs = brought and str(user.application_id) != caller.application_id
     if caller.kind == "api_key" and theirs and not caller.is_admin:
@@ -29,6 +29,6 @@ def check_contact(caller: Identity, user: StoredUser) -> None:
 
 
 def check_write(caller: Identity, user: StoredUser) -> None:
-    """Raises Forbidden for a key that would change an administrator: `users:write` must not become `admin` that way."""
+    """Raises Forbidden if a key would change an administrator: `users:write` must not become `admin` that way."""
     if user.role == "admin" and not caller.is_admin and not is_self(caller, user.id):
         raise Forbidden("Only administrators may change an administrator")

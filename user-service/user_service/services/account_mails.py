@@ -1,4 +1,4 @@
-"""Mails about an account: the tokens in them, and handing them to the gateway."""
+"""Account mails: the tokens in them, and the hand-over of the mails to the gateway."""
 
 import base64
 import hashlib
@@ -24,10 +24,10 @@ from user_service.repositories import mailed_tokens, users
 from user_service.repositories.mailed_tokens import DueMail, NewToken, Purpose, SpentToken
 from user_service.repositories.users import StoredUser
 
-# Tokens that prove who reads the mail of an address: each for one purpose, once, for some hours.
+# A mailed token proves that its holder reads the mail of an address. It works for one purpose, once, until it expires.
 #
-# A token is an HMAC of its row's id, so that the mail can be written again until the gateway has it, and the token is stored
-# nowhere. What the row keeps is its hash.
+# A token is an HMAC of its row's id. The mail can therefore be written again until the gateway has accepted it, although the
+# token is not stored. The row stores only the token's hash.
 
 LIFETIMES: Mapping[Purpose, timedelta] = {
     "password_reset": timedelta(hours=1),
@@ -37,7 +37,7 @@ LIFETIMES: Mapping[Purpose, timedelta] = {
     "address_notice": timedelta(days=1),
 }
 
-# What must not outlive a new password, and another address: whoever asked for it may be whom that is to keep out.
+# Tokens that end with a new password or a new address: an attacker whom that change keeps out may have requested them.
 ENDED_BY_PASSWORD: tuple[Purpose, ...] = ("password_reset", "confirm_address")
 ENDED_BY_ADDRESS: tuple[Purpose, ...] = ("password_reset", "confirm_address", "verify_email")
 
@@ -59,7 +59,7 @@ class MailedTokens:
     async def mail(
         self, connection: AsyncConnection, purpose: Purpose, address: str, *, user_id: UUID | None = None
     ) -> None:
-        """Records a token and its mail in the transaction of what it is for."""
+        """Records a token and its mail in the caller's transaction."""
         token_id = uuid7()
         token_hash = None if purpose == "address_notice" else _hash(self._mint.token(token_id))
         await mailed_tokens.add(
@@ -67,13 +67,13 @@ class MailedTokens:
         )
 
     async def check(self, token: str, purpose: Purpose) -> None:
-        """Before a password is hashed for it. Raises InvalidMailedToken."""
+        """Checks a token before a password is hashed. Raises InvalidMailedToken."""
         async with self._database.begin() as connection:
             if await mailed_tokens.owner_of(connection, _hash(token), purpose) is None:
                 raise InvalidMailedToken
 
     async def spend(self, connection: AsyncConnection, token: str, purpose: Purpose) -> SpentToken:
-        """Raises InvalidMailedToken. Its user is locked first, as by whoever removes one."""
+        """Uses the token up. Locks its user first, in the same order as the removal of a user. Raises InvalidMailedToken."""
         owner = await mailed_tokens.owner_of(connection, _hash(token), purpose)
         if owner is None or not await users.lock(connection, owner):
             raise InvalidMailedToken
@@ -84,16 +84,16 @@ class MailedTokens:
 
 
 def _hash(token: str) -> str:
-    """A fast hash is enough: nobody guesses 256 bits."""
+    """A fast hash is enough, because 256 bits cannot be guessed."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 
-# Hands the mails of tokens to the gateway, one after the other, each until it was accepted or its token has expired.
+# The mails are handed to the gateway one by one. Each is retried until the gateway accepts it or its token expires.
 #
-# The gateway accepts a mail once, by its id: a process that dies in between costs no mail and sends none twice.
+# The gateway recognises a mail by its id and accepts it once: if a process dies, no mail is lost or sent twice.
 
 log = structlog.get_logger()
-LEASE = timedelta(seconds=15)  # a call of the gateway takes five at most; also the pause before the next try
+LEASE = timedelta(seconds=15)  # a call to the gateway takes at most five seconds; also the pause before the next try
 TEMPLATES: Mapping[Purpose, str] = {
     "password_reset": PASSWORD_RESET,
     "verify_email": VERIFY_EMAIL,
@@ -104,7 +104,7 @@ TEMPLATES: Mapping[Purpose, str] = {
 
 
 class AccountMails:
-    """`page`: where links lead, which takes action and token from behind the `#`, as no server logs that; None: no links."""
+    """`page` is the page that links open. It reads action and token after the `#`, which no server logs. None: no links."""
 
     def __init__(
         self,
@@ -115,18 +115,16 @@ class AccountMails:
         *,
         page: str | None,
     ) -> None:
-        self._total = Counter(
-            "account_mails_total", "Mails of tokens by what became of them", ["outcome"], registry=registry
-        )
+        self._total = Counter("account_mails_total", "Account mails by outcome", ["outcome"], registry=registry)
         for outcome in ("accepted", "refused", "expired"):
-            self._total.labels(outcome)  # so that the first one is seen to be more
+            self._total.labels(outcome)  # starts at 0, so that the first increment is visible
         self._database = database
         self._gateway = gateway
         self._mint = mint
         self._page = page
 
     async def run_once(self) -> int:
-        """Hands over the mail that is due for longest: 1 when there was one."""
+        """Hands over the mail that has been due for longest. Returns 1 if there was one, else 0."""
         async with self._database.begin() as connection:
             if never_mailed := await mailed_tokens.remove_expired(connection):
                 log.error("account_mail.expired", mails=never_mailed)
@@ -139,7 +137,7 @@ class AccountMails:
         return 0 if due is None else 1
 
     async def _hand_over(self, mail: SystemMail) -> None:
-        """What is refused, because a template was changed badly, may be taken when that is mended."""
+        """A refused mail is tried again: the gateway may accept it once a broken template is repaired."""
         try:
             status, _ = await self._gateway.post("/internal/notifications", mail.model_dump_json().encode())
         except DependencyUnavailable:
@@ -154,14 +152,14 @@ class AccountMails:
         log.info("account_mail.accepted", template_code=mail.template_code, user_id=str(mail.user_id))
 
     async def _written(self, connection: AsyncConnection, due: DueMail) -> SystemMail | None:
-        """None: there is nobody to write to."""
+        """The mail, or None if there is no user to write to."""
         user = await _user_of(connection, due)
         if user is None:
             await mailed_tokens.remove(connection, due.id)
             return None
         address = due.address
         if due.user_id is None:
-            address = user.email  # as its owner writes it, whatever was asked for that is taken for the same
+            address = user.email  # in the owner's spelling, not in the spelling of the request
             await mailed_tokens.assign(connection, due, user.id, address)
         return SystemMail(
             request_id=str(due.id),
@@ -181,7 +179,7 @@ class AccountMails:
 
 
 async def _user_of(connection: AsyncConnection, due: DueMail) -> StoredUser | None:
-    """Of a mail that was asked for an address: who has it, and is not disabled."""
+    """The user of the mail. If the mail was requested for an address: the user who has it, unless disabled."""
     if due.user_id is not None:
         return await users.find(connection, due.user_id)
     user_id = await users.id_to_reset(connection, address_key(due.address))

@@ -1,7 +1,8 @@
-"""Addresses: that their owner reads their mail, and how one gives way to another.
+"""Verifies e-mail addresses and changes them.
 
-A new address of one's own waits until it is confirmed there. The old one is told, and may be taken back for a week, with a
-new password: whoever changed it knew the old one. Only of an address that was verified: any other may be a stranger's.
+When users change their own address, the new one takes effect once it is confirmed by mail. The old address gets a mail, and
+can be restored for a week, together with a new password: the person who changed the address knew the old password. This
+mail goes only to a verified address: an unverified one may belong to a stranger.
 """
 
 from collections.abc import Sequence
@@ -49,7 +50,7 @@ class Addresses:
         self._contacts = contacts
 
     async def verify(self, token: str, stranger: Actor) -> None:
-        """Raises InvalidMailedToken, also of an address that is no longer the user's."""
+        """Raises InvalidMailedToken, also if the user has another address by now."""
         async with self._database.begin() as connection:
             spent = await self._tokens.spend(connection, token, "verify_email")
             if not await users.set_verified(connection, spent.user_id, address_key(spent.address)):
@@ -58,7 +59,10 @@ class Addresses:
         log.info("user.email_verified", user_id=str(spent.user_id))
 
     async def mail_again(self, user: StoredUser, *, client: str) -> None:
-        """Asks to confirm the user's address; earlier mails no longer do. Raises TooManyMails, UserNotFound."""
+        """Mails a new token to confirm the user's address. Earlier tokens become invalid.
+
+        Raises TooManyMails, UserNotFound.
+        """
         await self._throttle.count(user.email, client=client)
         async with self._database.begin() as connection:
             if not await users.lock(connection, user.id):
@@ -67,25 +71,25 @@ class Addresses:
             await self._tokens.mail(connection, "verify_email", user.email, user_id=user.id)
 
     async def allow_move(self, address: str, *, client: str) -> None:
-        """Before an address that somebody gave for their own is asked to confirm it. Raises TooManyMails, EmailTaken."""
+        """Checks that a confirmation may be mailed to a user's new address. Raises TooManyMails, EmailTaken."""
         await self._throttle.count(address, client=client)
         async with self._database.begin() as connection:
             if await users.id_of(connection, address_key(address)) is not None:
                 raise EmailTaken
 
     async def ask_to_confirm(self, connection: AsyncConnection, user_id: UUID, address: str) -> None:
-        """It is the only one that is pending then."""
+        """Mails a token to the new address. Earlier pending addresses are dropped."""
         await mailed_tokens.void(connection, user_id, ["confirm_address"])
         await self._tokens.mail(connection, "confirm_address", address, user_id=user_id)
 
     async def tell_old(self, connection: AsyncConnection, user: StoredUser, purpose: Purpose) -> None:
-        """The address that `user` had is told of the change that was just made; what was mailed there is void."""
+        """Mails the change to the old address in `user`, if it was verified. Earlier tokens of the user become invalid."""
         await mailed_tokens.void(connection, user.id, ENDED_BY_ADDRESS)
         if user.email_verified_at is not None:
             await self._tokens.mail(connection, purpose, user.email, user_id=user.id)
 
     async def confirm(self, token: str, stranger: Actor) -> StoredUser:
-        """The user, with the new address. Raises InvalidMailedToken, and EmailTaken when somebody else was faster."""
+        """The user, with the new address. Raises InvalidMailedToken, and EmailTaken if another user already has it."""
         async with self._database.begin() as connection:
             spent = await self._tokens.spend(connection, token, "confirm_address")
             before = await _found(connection, spent.user_id)
@@ -99,10 +103,10 @@ class Addresses:
         return after
 
     async def take_back(self, token: str, password: SecretStr, stranger: Actor) -> None:
-        """The old address is the user's again, with a new password; every session ends, and so does what other addresses were
-        mailed since.
+        """Restores the old address and sets a new password. Ends every session, and invalidates tokens mailed to other
+        addresses since.
 
-        Raises InvalidMailedToken, HashingBusy, and EmailTaken when the address is somebody else's by now.
+        Raises InvalidMailedToken, HashingBusy, and EmailTaken if another user has the address.
         """
         await self._tokens.check(token, "take_back_address")
         password_hash = await self._gate.hash(password)
@@ -128,7 +132,7 @@ class Addresses:
         action: str,
         change: Change | None = NO_CHANGE,
     ) -> None:
-        """Whoever read the mail is the user."""
+        """Records the user as the actor, because the mail's reader is the user."""
         name = user_target(spent.user_id)
         await self._audit.record(connection, replace(stranger, name=name), action, name, change)
 
@@ -141,11 +145,11 @@ async def _found(connection: AsyncConnection, user_id: UUID) -> StoredUser:
 
 
 async def _move(connection: AsyncConnection, spent: SpentToken) -> None:
-    """To the address whose mail was just read."""
+    """Changes the user's address to the token's, which is verified by the token."""
     await users.change(connection, spent.user_id, address_columns(spent.address))
     await users.set_verified(connection, spent.user_id, address_key(spent.address))
 
 
 def address_columns(address: str) -> UserChanges:
-    """Of an address that nobody has shown to be theirs."""
+    """The columns for a new address that is not verified yet."""
     return {"email": address, "email_key": address_key(address), "email_verified_at": None}

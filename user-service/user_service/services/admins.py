@@ -1,4 +1,4 @@
-"""The first administrator: made from the command line or by whoever starts the system, never over HTTP."""
+"""Creates the first administrator: from the command line or when the system is started, never over HTTP."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class NotAnAdministrator(EmailTaken):
 
 @dataclass(frozen=True, slots=True)
 class EnsuredAdmin:
-    """`ended`: the sessions of whoever was promoted, to be revoked."""
+    """`ended`: the sessions of a promoted user. The caller must revoke them."""
 
     user_id: UUID
     outcome: Literal["created", "promoted", "unchanged", "unlocked"]
@@ -39,7 +39,7 @@ class EnsuredAdmin:
 
 @dataclass(frozen=True, slots=True)
 class AdminMaker:
-    """What `ensure_admin` works with."""
+    """The dependencies of `ensure_admin`."""
 
     database: Database
     passwords: Passwords
@@ -49,11 +49,12 @@ class AdminMaker:
 async def ensure_admin(
     maker: AdminMaker, *, email: str, name: str, password: str, promote: bool = False
 ) -> EnsuredAdmin:
-    """Afterwards there is an administrator with this address; one who was there already stays as they were.
+    """Ensures that there is an administrator with this address. An existing administrator stays unchanged, except that
+    `promote` removes the second factor.
 
-    A user with this address becomes one with `promote` only, with the new password and without the old sessions and devices:
-    whoever signed up may have been anybody. Raises NotAnAdministrator otherwise, and pydantic's ValidationError for what a
-    sign-up would refuse. Of an administrator `promote` removes the second factor.
+    An ordinary user with this address is promoted only with `promote`. The user then gets the new password and loses all
+    sessions and devices, because anybody may have signed up with this address. Without `promote` it raises
+    NotAnAdministrator. It raises pydantic's ValidationError for data that a sign-up would refuse.
     """
     given = SignUp(name=name, email=email, password=SecretStr(password))
     found = await _find(maker.database, given.email)
@@ -68,7 +69,7 @@ async def ensure_admin(
 
 
 async def clear_totp(database: Database, audit: AuditTrail, email: str) -> bool:
-    """For one who has lost the device and the recovery codes. False: there was no second factor, or no such user."""
+    """For an administrator who has lost the device and the recovery codes. False: no second factor, or no such user."""
     async with database.begin() as connection:
         user_id = await users.id_of(connection, address_key(email))
         removed = user_id is not None and await credentials.remove(connection, user_id)
@@ -103,6 +104,6 @@ async def _create(maker: AdminMaker, given: SignUp, password: str, *, promote: b
             await users.change(connection, user.id, UserChanges(role="admin"))
             change = changed({}, user_fields(await stored(connection, user.id)))
             await maker.audit.record(connection, COMMAND, "user.created", user_target(user.id), change)
-    except EmailTaken:  # somebody was faster
+    except EmailTaken:  # another request was faster
         return await ensure_admin(maker, email=given.email, name=given.name, password=password, promote=promote)
     return EnsuredAdmin(user.id, "created")

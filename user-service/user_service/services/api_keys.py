@@ -1,4 +1,4 @@
-"""API keys: made, listed, found, rotated, revoked."""
+"""Creates, lists, finds, rotates and revokes API keys."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -24,13 +24,13 @@ from user_service.repositories.audit import application_fields
 from user_service.schemas.api_keys import ApiKeyRequest
 
 log = structlog.get_logger()
-FORMER_CACHE = "api-key"  # of readers of the release before; it goes with the next release
-SHOWN_CHARACTERS = 20  # "nk_live_" and the id: nothing of the secret
+FORMER_CACHE = "api-key"  # readers of the previous release use it; the next release removes it
+SHOWN_CHARACTERS = 20  # "nk_live_" and the id, no part of the secret
 LIFETIME = timedelta(days=365)
 
 
 class ApiKeys:
-    """Also the ApiKeyDirectory of this service's own routes."""
+    """Also serves as the ApiKeyDirectory of this service's own routes."""
 
     def __init__(self, database: Database, redis: Redis, audit: AuditTrail) -> None:
         self._database = database
@@ -47,7 +47,7 @@ class ApiKeys:
         return False
 
     async def info(self, key_hash: str) -> ApiKeyInfo:
-        """Raises ApiKeyNotFound, for an expired key too."""
+        """Raises ApiKeyNotFound, also for an expired key."""
         async with self._database.begin() as connection:
             found = await api_keys.use(connection, key_hash)
         if found is None:
@@ -55,9 +55,9 @@ class ApiKeys:
         return _info(found)
 
     async def make(self, maker: Identity, request: ApiKeyRequest, actor: Actor) -> tuple[StoredApiKey, str]:
-        """The stored key and the key itself; of a new application where none is named.
+        """The stored key, and the key itself. Creates a new application if none is given.
 
-        Raises Forbidden for a scope that the maker lacks, ApplicationNotFound.
+        Raises ApplicationNotFound, and Forbidden for a scope that the maker lacks.
         """
         _check_scopes(maker, request.scopes)
         now = datetime.now(UTC)
@@ -85,9 +85,9 @@ class ApiKeys:
     async def rotate(
         self, maker: Identity, key_id: UUID, actor: Actor, *, overlap: timedelta
     ) -> tuple[StoredApiKey, str]:
-        """A new key in the place of one, which stays good for `overlap`. The new one lives as long as the old one did.
+        """Replaces a key with a new one of the same lifetime. The old key stays valid for `overlap`.
 
-        Raises ApiKeyNotFound, Forbidden for a scope that the maker lacks.
+        Raises ApiKeyNotFound, and Forbidden for a scope that the maker lacks.
         """
         now = datetime.now(UTC)
         async with self._database.begin() as connection:
@@ -117,7 +117,7 @@ class ApiKeys:
         return stored, key
 
     async def page(self, *, application_id: UUID | None, limit: int, offset: int) -> tuple[Sequence[StoredApiKey], int]:
-        """One page, of one application or of all, and how many there are."""
+        """One page of keys, of one application or of all, and the total number."""
         async with self._database.begin() as connection:
             found = await api_keys.page(connection, application_id=application_id, limit=limit, offset=offset)
             return found, await api_keys.count(connection, application_id=application_id)
@@ -133,14 +133,14 @@ class ApiKeys:
         log.info("api_key.revoked", api_key_id=str(key_id))
 
     async def forget(self, key_hashes: Sequence[str]) -> None:
-        """After a commit that changed what keys may do: the readers' copies go away."""
+        """Removes cached copies of keys. Call it after a commit that changed what the keys may do."""
         for copies in self._copies:
             await copies.forget(*key_hashes)
 
     async def _application(
         self, connection: AsyncConnection, maker: Identity, request: ApiKeyRequest, actor: Actor
     ) -> UUID:
-        """The one that is named, else a new one with the key's name. Raises ApplicationNotFound."""
+        """The given application, or a new one with the key's name. Raises ApplicationNotFound."""
         if request.application_id is None:
             named = ApplicationChanges(name=request.name)
             made = await applications.add(connection, uuid7(), UUID(maker.user_id), named)

@@ -1,4 +1,4 @@
-"""Applications: made, changed, removed. What concerns their keys reaches other services within seconds."""
+"""Creates, changes and removes applications. Changes that affect their keys reach other services within seconds."""
 
 from collections.abc import Collection, Sequence
 from datetime import UTC, datetime
@@ -22,7 +22,7 @@ log = structlog.get_logger()
 
 
 class Applications:
-    """`sender_domains`: those of which applications may have an address to send from."""
+    """`sender_domains`: the domains whose addresses applications may send from."""
 
     def __init__(
         self, database: Database, keys: ApiKeys, audit: AuditTrail, *, sender_domains: Collection[str]
@@ -61,7 +61,7 @@ class Applications:
         return found
 
     async def page(self, *, limit: int, offset: int) -> tuple[Sequence[StoredApplication], int]:
-        """One page, newest first, and how many there are."""
+        """One page, newest first, and the total number."""
         async with self._database.begin() as connection:
             found = await applications.page(connection, limit=limit, offset=offset)
             return found, await applications.count(connection)
@@ -82,7 +82,7 @@ class Applications:
         return after
 
     async def remove(self, application_id: UUID, actor: Actor) -> None:
-        """With its keys. Raises ApplicationNotFound."""
+        """Removes the application and its keys. Raises ApplicationNotFound."""
         async with self._database.begin() as connection:
             before = await applications.lock(connection, application_id)
             if before is None:

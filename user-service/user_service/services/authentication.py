@@ -1,4 +1,4 @@
-"""Who calls this service: what a token says of an administrator is checked in the database, each time."""
+"""Authenticates callers. An administrator's token is checked against the database at each request."""
 
 from uuid import UUID
 
@@ -9,7 +9,7 @@ from user_service.services.users import Users
 
 
 class CheckedAuthenticator(Authenticator):
-    """An administrator who was deleted, disabled or made a user a moment ago does nothing more here, Redis or not."""
+    """Refuses administrators who were deleted, disabled or demoted a moment ago, even while Redis is down."""
 
     def __init__(self, tokens: TokenVerifier, api_keys: ApiKeys, revoked: RevokedTokens, users: Users) -> None:
         super().__init__(tokens, api_keys, revoked)

@@ -1,4 +1,4 @@
-"""Logging in."""
+"""Logs users in."""
 
 from dataclasses import dataclass, replace
 
@@ -65,7 +65,7 @@ class Logins:
         return login
 
     async def _note_refused(self, email: str, stranger: Actor, outcome: str) -> None:
-        """By the mailbox, whether or not it is a user's: that must not show in how long the answer takes."""
+        """Records the mailbox, whether or not it has an account: the response time must not reveal that."""
         self._total.labels(outcome).inc()
         target = f"mailbox:{self._audit.fingerprint(mailbox(email))}"
         await self._refused.note(stranger, "auth.login_refused", target, Change({}, {"outcome": outcome}))

@@ -1,4 +1,4 @@
-"""A new password for who has forgotten theirs, or never had one."""
+"""Sets a new password for a user who has forgotten it or never had one."""
 
 from dataclasses import replace
 
@@ -39,18 +39,18 @@ class PasswordResets:
         self._audit = audit
 
     async def request(self, email: str, *, client: str) -> None:
-        """Whether there is such an account is only looked up when the mail is handed over: until then nothing differs, time
-        included. Raises TooManyMails, for an unknown address too.
+        """The account is looked up only when the mail is handed over, so answer and response time do not reveal whether
+        it exists. Raises TooManyMails, also for an unknown address.
         """
         await self._throttle.count(email, client=client)
         async with self._database.begin() as connection:
             await self._tokens.mail(connection, "password_reset", email)
 
     async def confirm(self, token: str, password: SecretStr, stranger: Actor) -> None:
-        """Ends every session; a contact is an account from then on.
+        """Sets the password and ends every session. A contact becomes an account.
 
-        Raises InvalidMailedToken, also when the user has another address by now, HashingBusy, and EmailTaken when there is an
-        account with the contact's address already.
+        Raises HashingBusy, InvalidMailedToken, also if the user has another address by now, and EmailTaken if there is
+        already an account with the contact's address.
         """
         await self._tokens.check(token, "password_reset")
         password_hash = await self._gate.hash(password)

@@ -1,8 +1,8 @@
-"""Password hashes: argon2id for new ones, bcrypt still understood.
+"""Password hashes: argon2id for new ones. Old bcrypt hashes are still accepted.
 
-Argon2id with 19 MiB, two passes and one lane is OWASP's first recommendation; it costs about 40 ms of a core, so it runs in
-a few threads with a bounded queue: a flood of logins gets 503s, and the event loop goes on. New passwords are hashed in a
-thread and a queue of their own: a flood of sign-ups keeps nobody from logging in.
+Argon2id with 19 MiB, two passes and one lane is OWASP's first recommendation. It takes about 40 ms of a core, so it runs in
+a few threads with a bounded queue: a flood of logins gets 503s, and the event loop is not blocked. New passwords are hashed
+in a separate thread with its own queue, so that a flood of sign-ups does not block logins.
 """
 
 import asyncio
@@ -18,20 +18,23 @@ from prometheus_client import CollectorRegistry, Histogram
 
 from user_service.errors import HashingBusy
 
-BCRYPT_BYTES = 72  # it never looked at more; from version 5 on its library refuses more
+BCRYPT_BYTES = 72  # bcrypt ignores further bytes, and its library refuses them from version 5 on
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True, slots=True)
 class Verification:
-    """`current_hash` is the hash to keep: a newer one where the old was of an older kind."""
+    """`current_hash` is the hash to store: a new one if the old one used an outdated scheme."""
 
     matches: bool
     current_hash: str = ""
 
 
 class Passwords:
-    """Verifies in `workers` threads, hashes in one; HashingBusy when more than `waiting` wait there. Close it after use."""
+    """Verifies passwords in `workers` threads and hashes new ones in one thread. Close it after use.
+
+    It raises HashingBusy when more than `waiting` calls wait for a thread.
+    """
 
     def __init__(self, registry: CollectorRegistry, *, workers: int = 2, waiting: int = 50) -> None:
         self._context = CryptContext(
@@ -46,7 +49,7 @@ class Passwords:
         self._hashing = _Threads("hash", 1, waiting)
         self._nobodys = self._hashing.submit(lambda: self._context.hash(secrets.token_urlsafe()))
         self._seconds = Histogram(
-            "password_hash_seconds", "Time to make or verify one hash", ["operation"], registry=registry
+            "password_hash_seconds", "Seconds to make or verify one password hash", ["operation"], registry=registry
         )
 
     async def hash(self, password: str) -> str:
@@ -54,7 +57,10 @@ class Passwords:
         return await self._hashing.run(lambda: self._hash(password))
 
     async def verify(self, password: str, stored: str | None) -> Verification:
-        """Without a stored hash it does the same work and says no: time does not tell who exists. Raises HashingBusy."""
+        """Without a stored hash it does the same work and never matches: the time does not reveal whether an account exists.
+
+        Raises HashingBusy.
+        """
         return await self._verifying.run(lambda: self._verify(password, stored))
 
     def _verify(self, password: str, stored: str | None) -> Verification:
@@ -62,7 +68,7 @@ class Passwords:
             self._matches(password.encode(), self._nobodys.result())
             return Verification(matches=False)
         if self._context.identify(stored) == "bcrypt" and len(password.encode()) > BCRYPT_BYTES:
-            # The bytes after the 72nd were never checked, so they must not become part of a new hash either.
+            # The bytes after the 72nd were never checked, so they must not become part of a new hash.
             return Verification(self._matches(password.encode()[:BCRYPT_BYTES], stored), stored)
         matches = self._matches(password.encode(), stored)
         if matches and self._context.needs_update(stored):
@@ -83,7 +89,7 @@ class Passwords:
 
 
 class _Threads:
-    """`workers` threads before which `waiting` pieces of work may wait."""
+    """`workers` threads with a queue of at most `waiting` calls."""
 
     def __init__(self, name: str, workers: int, waiting: int) -> None:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"password-{name}")

@@ -1,4 +1,4 @@
-"""Erasing a person's data, and handing it out."""
+"""Erases and exports a person's data."""
 
 from datetime import timedelta
 from uuid import UUID
@@ -28,14 +28,14 @@ from user_service.services.access import is_self
 log = structlog.get_logger()
 
 LEASE = timedelta(seconds=15)
-# Longer than any copy of a user that somebody may still accept or send by: what is erased later than that stays erased.
+# Longer than any cached copy of a user stays in use. After this period nothing new about the user can be accepted or sent.
 QUIET_PERIOD = timedelta(seconds=30)
 MAX_PAUSE = timedelta(minutes=5)
 _PROGRESS = TypeAdapter(Envelope[ErasureProgress])
 
 
 async def order(connection: AsyncConnection, user: StoredUser, *, sessions: int, api_keys: int) -> StoredErasure:
-    """In the transaction that deletes the user, and before."""
+    """Records the erasure. Call it in the transaction that deletes the user, before the deletion."""
     erased = {"sessions": sessions, "devices": await push_tokens.count(connection, user.id), "api_keys": api_keys}
     return await erasures.add(connection, uuid7(), user.id, user.application_id, erased)
 
@@ -45,7 +45,9 @@ class Erasures:
         self, database: Database, gateway: ServiceClient, audit: AuditTrail, registry: CollectorRegistry
     ) -> None:
         self._oldest = Gauge(
-            "erasure_oldest_seconds", "Age of the oldest erasure that is not complete; 0 for none", registry=registry
+            "erasure_oldest_seconds",
+            "Age in seconds of the oldest incomplete erasure; 0 if there is none",
+            registry=registry,
         )
         self._database = database
         self._gateway = gateway
@@ -53,7 +55,7 @@ class Erasures:
         self._quiet_period = QUIET_PERIOD
 
     async def find(self, erasure_id: UUID, caller: Identity) -> StoredErasure:
-        """For administrators, and for the application whose contact it was. Raises ErasureNotFound."""
+        """For administrators, and for the application that owned the contact. Raises ErasureNotFound."""
         async with self._database.begin() as connection:
             found = await erasures.find(connection, erasure_id)
         if found is None or not (caller.is_admin or _was_contact_of(found, caller)):
@@ -61,7 +63,7 @@ class Erasures:
         return found
 
     async def run_once(self) -> int:
-        """Goes on with the erasure that is due for longest: 1 when there was one."""
+        """Continues the erasure that has been due for longest. Returns 1 if there was one, else 0."""
         async with self._database.begin() as connection:
             self._oldest.set((await erasures.oldest_age(connection)).total_seconds())
             due = await erasures.take_due(connection, lease=LEASE)
@@ -91,7 +93,10 @@ class Erasures:
             log.info("erasure.completed", erasure_id=str(erasure.id), **erased)
 
     def _pause(self, age: timedelta, progress: ErasureProgress) -> timedelta:
-        """Short while it is at work; else the longer it lasts, the rarer: what is open may wait for a provider for hours."""
+        """The pause before the gateway is asked again. It is short while the gateway is still erasing.
+
+        Otherwise it grows with the erasure's age, because an open notification may wait for a provider for hours.
+        """
         if not progress.finished:
             return timedelta(seconds=1)
         return max(self._quiet_period - age, min(age / 4, MAX_PAUSE), timedelta(seconds=1))
@@ -102,7 +107,7 @@ def _was_contact_of(erasure: StoredErasure, caller: Identity) -> bool:
 
 
 def _added(before: dict[str, int], progress: ErasureProgress) -> dict[str, int]:
-    """The gateway counts anew what is there, and once what it removes."""
+    """Adds the gateway's counts. Failed messages count once, when they are removed. The other counts are totals."""
     if not progress.finished:
         return before
     removed = before.get("failed_messages", 0) + progress.failed_messages
@@ -126,7 +131,7 @@ class Exports:
     async def export(
         self, user: StoredUser, caller: Identity, actor: Actor, *, cursor: UUID | None, limit: int
     ) -> Export:
-        """For the person and for administrators; for an application what it has sent to a contact of its own.
+        """Everything for the user and for administrators. An application gets only what it sent to its own contact.
 
         Raises UserNotFound for other callers, and DependencyUnavailable.
         """

@@ -1,4 +1,6 @@
-"""Which Web Push endpoints are taken: they come from users, and a worker will send requests to them."""
+"""Adds, replaces and removes push tokens. Web Push endpoints come from users, and workers send requests to them, so their
+hosts are checked.
+"""
 
 import re
 from collections.abc import Sequence
@@ -18,21 +20,21 @@ from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.schemas.push_tokens import PushTokenAddition, PushTokenReplacement, WebPushSubscription, device_of
 from user_service.services.users import Contacts, locked, stored
 
-# Strict on purpose: no user name, no port but 443, no IP address in any spelling (the last label begins with a letter).
+# Strict on purpose: no user name, no port except 443, no IP address in any form (the last label begins with a letter).
 _ENDPOINT = re.compile(r"https://((?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*)(?::443)?(/[!-~]*)", re.IGNORECASE)
 
 
 def check_endpoint(endpoint: str, hosts: Sequence[str], *, field: str) -> None:
-    """Raises a 422 about `field` unless `endpoint` is https on one of `hosts`, where `*.` stands for one or more labels."""
+    """Raises a 422 about `field` unless `endpoint` is https on one of `hosts`. There `*.` stands for one or more labels."""
     match = _ENDPOINT.fullmatch(endpoint)
     if match is None or not any(_is_host(match[1].lower(), allowed.lower()) for allowed in hosts):
         raise field_error(f"{field}.endpoint", "must be an https address of a known push service")
 
 
 def one_spelling(token: str) -> str:
-    """An endpoint with its host in small letters and without its port, so that one browser is one device.
+    """An endpoint with its host in lower case and without its port, so that one browser is one device.
 
-    What is no endpoint (an FCM token) stays as it is.
+    An FCM token is returned unchanged.
     """
     match = _ENDPOINT.fullmatch(token)
     return f"https://{match[1].lower()}{match[2]}" if match else token
@@ -49,7 +51,7 @@ MOST = 20
 
 @dataclass(frozen=True, slots=True)
 class Registration:
-    """A device that is a user's now; `earlier_owner` may be nobody, the user, or somebody else who has lost it."""
+    """A device that now belongs to a user. `earlier_owner` is None, the same user, or another user who no longer has it."""
 
     user_id: UUID
     token: StoredPushToken
@@ -74,7 +76,7 @@ class PushTokens:
         self._hosts = web_push_hosts
 
     def device(self, given: str | WebPushSubscription, *, field: str = "push_token") -> Device:
-        """Raises a 422 about `field` for an endpoint that is not a known push service's."""
+        """Raises a 422 about `field` for an endpoint that is not on a known push service."""
         device = device_of(given)
         if device.provider == "fcm":
             return device
@@ -110,9 +112,9 @@ class PushTokens:
     async def replace_within(
         self, connection: AsyncConnection, user_id: UUID, device: Device | None, actor: Actor
     ) -> Registration | None:
-        """An FCM token takes the place of all others, None removes them; a Web Push subscription is added.
+        """An FCM token replaces all of the user's FCM tokens. None removes them. A Web Push subscription is added.
 
-        What it returns is for `tell`, after the commit. That the user has another FCM token is the caller's to record.
+        Pass the result to `tell` after the commit. The caller records the change of the user's FCM token in the audit trail.
         """
         await _lock(connection, user_id)
         if device is None:
@@ -124,7 +126,7 @@ class PushTokens:
         return registration
 
     async def tell(self, registration: Registration | None, actor: Actor) -> None:
-        """After the commit: takes the readers' copies of the earlier owner away, and writes down who moved the device."""
+        """Removes cached copies of the earlier owner, and logs who moved the device. Call it after the commit."""
         if registration is None or (earlier := registration.moved_from) is None:
             return
         await self._contacts.changed(earlier)
@@ -152,7 +154,7 @@ class PushTokens:
         await self._contacts.changed(user_id)
 
     async def _record(self, connection: AsyncConnection, actor: Actor, registration: Registration) -> None:
-        """A device that is one more; also at whom it was taken from."""
+        """Records a new device, and its removal from the earlier owner."""
         if not registration.is_new:
             return
         device = {"push_token": Personal(registration.token.token)}
@@ -164,7 +166,7 @@ class PushTokens:
     async def _record_removal(
         self, connection: AsyncConnection, actor: Actor, user_id: UUID, token: str | None
     ) -> None:
-        """Raises PushTokenNotFound where nothing was removed."""
+        """Raises PushTokenNotFound if nothing was removed."""
         if token is None:
             raise PushTokenNotFound
         change = Change({"push_token": Personal(token)}, {})
@@ -177,7 +179,7 @@ async def _lock(connection: AsyncConnection, user_id: UUID) -> None:
 
 
 async def _put(connection: AsyncConnection, user_id: UUID, device: Device, *, alone: bool = False) -> Registration:
-    """For a locked user; `alone`: in place of its other FCM tokens."""
+    """Gives the device to a user that is locked. With `alone` it replaces the user's other FCM tokens."""
     owner, stored = await _registered(connection, user_id, device)
     if alone:
         await push_tokens.remove_fcm(connection, user_id, but=device.token)
@@ -189,10 +191,10 @@ async def _put(connection: AsyncConnection, user_id: UUID, device: Device, *, al
 async def _registered(
     connection: AsyncConnection, user_id: UUID, device: Device
 ) -> tuple[UUID | None, StoredPushToken]:
-    """Whose the device was, and the device, which is the user's now."""
+    """The device's earlier owner, and the device, which now belongs to the user."""
     while True:
         try:
-            async with connection.begin_nested():  # whose end, when it was overtaken, gives back what it held
+            async with connection.begin_nested():  # its rollback on Overtaken releases the locks of `hold`
                 owner = await push_tokens.hold(connection, user_id, device.token)
                 if owner is None:
                     return owner, await push_tokens.add(connection, user_id, device)

@@ -1,4 +1,4 @@
-"""Filling HTML templates. What is not markup already is escaped, so that forgetting it is not possible."""
+"""The inbox's page frame, and filling HTML templates with escaping."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""The reading pane while nothing is selected: how to send a message, and who misbehaves on purpose."""
+"""The list of messages, and the page while none is selected."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass

@@ -1,12 +1,12 @@
-"""One SMTP connection and its transactions, step by step, so that it is always known how far one came."""
+"""One SMTP connection and its transactions, step by step, so that it is always known which step a transaction reached."""
 
 import asyncio
 from dataclasses import dataclass
 
 from email_service.senders.smtp.dialogue import CLOSING, Dialogue, Lost, Phase, Refused, SmtpEnvelope
 
-# As much as a socket's buffers take at once: what is longer is written first and its final dot after, when all of it has
-# left, so that a connection that dies in between has certainly not delivered it.
+# As much as a socket's buffers accept at once. A longer message is written first, and its final dot only after the kernel has
+# all of it. So a connection that dies in between has certainly not delivered the message.
 ONE_WRITE_BYTES = 65_536
 DRAIN_POLL_SECONDS = 0.005
 
@@ -22,9 +22,9 @@ class Timeouts:
 
 
 class SmtpConnection:
-    """For one transaction at a time: `begin`, then `finish`. Both raise Refused or Lost.
+    """Runs one transaction at a time: `begin`, then `finish`. Both raise Refused or Lost.
 
-    `usable` is False from the moment on that something was lost, or a step was cancelled half-way.
+    `usable` is False once something was lost, or a step was cancelled half-way.
     """
 
     def __init__(self, dialogue: Dialogue, timeouts: Timeouts) -> None:
@@ -37,8 +37,8 @@ class SmtpConnection:
         return self._dialogue.connected and self._dialogue.in_sync
 
     async def begin(self, envelope: SmtpEnvelope) -> None:
-        """MAIL. Until it returns nothing of the message was sent: at most its recipient was named, to a server that takes
-        commands ahead of its answers."""
+        """Sends MAIL. Until it returns, nothing of the message was sent. A server with PIPELINING may have got the
+        recipient's address."""
         if envelope.needs_utf8 and not self._dialogue.takes_utf8:
             raise Refused(Phase.RCPT, 553, "5.6.7 The server does not take SMTPUTF8")
         if self._open:
@@ -51,7 +51,7 @@ class SmtpConnection:
         self._open = True
 
     async def finish(self, envelope: SmtpEnvelope) -> str:
-        """RCPT, DATA and the message: the server's words on having taken it."""
+        """Sends RCPT, DATA and the message. Returns the server's text after it accepted the message."""
         for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(envelope), (2, 3), strict=True):
             if not self._dialogue.pipelining:
                 self._say(phase, command)
@@ -91,9 +91,9 @@ class SmtpConnection:
                 raise self._lost(phase, None)
 
     async def _hear_out(self) -> None:
-        """The answers to commands that were sent ahead of a refusal, and mean nothing any more.
+        """Reads and ignores the answers to commands that were sent ahead of a refusal.
 
-        A server that wants the message nevertheless gets an empty one, for no recipient (RFC 2920, 3.1).
+        A server that still asks for the message gets an empty one, for no recipient (RFC 2920, 3.1).
         """
         code = 0
         try:
@@ -117,7 +117,7 @@ class SmtpConnection:
         return await self._answer(Phase.DOT)
 
     async def _write_all(self, data: bytes) -> None:
-        """Returns when the kernel has it all, or the connection is gone. Raises TimeoutError."""
+        """Returns when the kernel has all the data, or the connection is closed. Raises TimeoutError."""
         self._dialogue.write(data, replies=0)
         async with asyncio.timeout(self._timeouts.final_dot):
             while self._dialogue.transport.get_write_buffer_size():  # noqa: ASYNC110 - few messages are so long
@@ -135,5 +135,5 @@ class SmtpConnection:
 
 
 def _rest(envelope: SmtpEnvelope) -> tuple[bytes, bytes]:
-    """What follows MAIL."""
+    """The commands that follow MAIL."""
     return b"RCPT TO:<%b>" % envelope.recipient.encode(), b"DATA"

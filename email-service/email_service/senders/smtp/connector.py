@@ -17,7 +17,7 @@ from email_service.settings import EmailSettings
 log = structlog.get_logger()
 
 IMPLICIT_TLS_PORT = 465
-FOR_GOOD = 500  # the first of the replies that say so: it knows us, and does not want us
+FOR_GOOD = 500  # replies from this code on are permanent: the server refuses our account
 
 
 class SmtpConnector:
@@ -29,7 +29,7 @@ class SmtpConnector:
         self._ehlo_name = settings.smtp_ehlo_name or parse_sender(settings.from_email).domain
 
     async def connect(self) -> SmtpConnection:
-        """Ready for MAIL. Raises NoConnection."""
+        """Opens a connection that is ready for MAIL. Raises NoConnection."""
         client = await self._open()
         try:
             await self._log_in(client)
@@ -41,7 +41,7 @@ class SmtpConnector:
         return SmtpConnection(Dialogue(client), timeouts)
 
     async def try_connection(self) -> None:
-        """Whether a server answers, greets and takes EHLO; no login. Raises NoConnection."""
+        """Checks that the server answers, greets and accepts EHLO, without a login. Raises NoConnection."""
         Dialogue(await self._open()).part()
 
     async def _open(self) -> aiosmtplib.SMTP:
@@ -111,7 +111,7 @@ def _code_of(error: Exception) -> str:
 
 
 def _no_connection(code: str, error: Exception) -> NoConnection:
-    """The log gets the whole reason; the notification gets only what names neither our servers nor our account."""
+    """The log gets the whole reason; the notification gets only a part that names neither our servers nor our account."""
     log.warning("smtp.no_connection", code=code, error=type(error).__name__, detail=wording(str(error)))
     match error:
         case aiosmtplib.SMTPResponseException(code=answered):
@@ -121,11 +121,11 @@ def _no_connection(code: str, error: Exception) -> NoConnection:
     return NoConnection(AccountRefused(code, said) if refused else ProviderDown(code, said))
 
 
-FRESH_SECONDS = 5.0  # a provider must not notice how often somebody looks at our health
+FRESH_SECONDS = 5.0  # at most one check of the provider in this time, no matter how often our health is read
 
 
 class ProviderPaused(Exception):
-    """The breaker is open: it has just failed too often."""
+    """The breaker is open: the provider has just failed too often."""
 
 
 class SmtpProbe:

@@ -1,4 +1,4 @@
-"""The dialogue of one message over SMTP, and where in it something happened."""
+"""The dialogue of one message over SMTP, and the phase in which it was refused or lost."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ CLOSING = 421  # the server's reply when it is about to hang up
 
 
 class Phase(Enum):
-    """Only in DOT, while the answer to the whole message is awaited, can nobody know."""
+    """A phase of the dialogue. Only in DOT, while waiting for the answer to the message, is the outcome in doubt."""
 
     MAIL = auto()
     RCPT = auto()
@@ -35,11 +35,11 @@ class SmtpEnvelope:
 
 
 class NoConnection(NotReady):
-    """There is none to be had: nothing was sent, and the message is not to blame."""
+    """No connection is available: nothing was sent, and the message is not the cause."""
 
 
 class Refused(Exception):
-    """A 4yz or 5yz reply: certainly not taken."""
+    """A 4yz or 5yz reply: the message was certainly not accepted."""
 
     def __init__(self, phase: Phase, code: int, text: str) -> None:
         super().__init__(phase.name, code)
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 class Lost(Exception):
-    """The connection broke, an answer did not come in time, or what came was no answer."""
+    """The connection broke, an answer did not arrive in time, or the received bytes were not an answer."""
 
     def __init__(self, phase: Phase, reason: str) -> None:
         super().__init__(phase.name, reason)
@@ -59,18 +59,18 @@ class Lost(Exception):
 
 # Commands out and replies in, over a connection that aiosmtplib has opened, secured and logged in to.
 #
-# aiosmtplib reads one reply for each command that it writes. Here several commands may be on their way, where the server
-# offers PIPELINING (RFC 2920): two writes and two round trips a message instead of four. Each write to a socket costs more
-# CPU than everything else that is done for a command.
+# aiosmtplib reads one reply for each command that it writes. Here several commands may be sent ahead of their replies, if the
+# server offers PIPELINING (RFC 2920): two writes and two round trips for each message instead of four. Each write to a socket
+# costs more CPU than everything else that is done for a command.
 
 MAX_REPLY = 32_768
-NO_REPLY = 0  # the code of what came and is none
+NO_REPLY = 0  # the code for received bytes that are not a reply
 _REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*(\d{3})(?:[ \r][^\n]*)?\n")
 _UNSAFE = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class Dialogue(asyncio.Protocol):
-    """Takes `client`'s connection over. Replies come in the order of the commands; what nobody asked for ends it."""
+    """Takes over the connection of `client`. Replies arrive in the order of the commands; an unexpected one ends it."""
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         self.transport = cast("asyncio.Transport", client.transport)
@@ -92,7 +92,7 @@ class Dialogue(asyncio.Protocol):
         return not self._owed and not self._replies
 
     def say(self, *commands: bytes) -> None:
-        """Each is owed a reply. Raises ConnectionError, and ValueError for a command with control characters."""
+        """Sends commands; each one expects a reply. Raises ConnectionError, and ValueError for control characters."""
         if any(_UNSAFE.search(command) for command in commands):
             raise ValueError("a command contains a control character")
         self.write(b"".join(command + b"\r\n" for command in commands), replies=len(commands))
@@ -105,7 +105,7 @@ class Dialogue(asyncio.Protocol):
         self.transport.write(data)
 
     async def reply(self, seconds: float) -> aiosmtplib.SMTPResponse:
-        """The oldest reply that was not read. Raises TimeoutError and ConnectionError."""
+        """The oldest unread reply. Raises TimeoutError and ConnectionError."""
         if not self._replies:
             if not self.connected:
                 raise ConnectionResetError("the connection is closed")
@@ -115,7 +115,7 @@ class Dialogue(asyncio.Protocol):
         return self._replies.popleft()
 
     def abort(self) -> None:
-        """Not `close`, which would keep the socket until a stalled server has read what is still to be written."""
+        """Closes the socket at once. `close` would keep it until a stalled server has read all that is still unwritten."""
         with contextlib.suppress(AttributeError):  # Python 3.11.2: aborting a TLS transport that was closed twice
             self.transport.abort()
 
@@ -135,7 +135,7 @@ class Dialogue(asyncio.Protocol):
             self._replies.append(reply)
         self._wake()
         if self._received and not self._owed:
-            # A notice that the server closes, or confusion: it would be taken for the next reply.
+            # A notice that the server closes, or an error: it would be mistaken for the next reply.
             self._received.clear()
             self.abort()
 
@@ -144,7 +144,7 @@ class Dialogue(asyncio.Protocol):
             self._waiter.set_exception(error or ConnectionResetError("the server hung up"))
 
     def _next(self) -> aiosmtplib.SMTPResponse | None:
-        """The first reply of what has come, of one line or several; None while it is not whole."""
+        """The first reply in the received bytes, of one line or several; None while it is incomplete."""
         whole = _REPLY.match(self._received)
         if whole is not None:
             code, lines = int(whole[1]), whole[0].split(b"\n")[:-1]

@@ -1,4 +1,4 @@
-"""Connections that are kept: connecting costs more round trips than a message."""
+"""A pool of idle connections: connecting costs more round trips than a message."""
 
 import asyncio
 from collections import deque
@@ -15,9 +15,9 @@ class _Idle:
 
 
 class SmtpPool:
-    """Keeps up to `size` idle connections, the last used first in hand, each for `idle_seconds` after its last use.
+    """Keeps up to `size` idle connections, each for `idle_seconds` after its last use. The last used one is reused first.
 
-    How many are out at once is the caller's to limit (the engine's slots do).
+    The caller limits the number of connections in use at once (the engine's slots do).
     """
 
     def __init__(self, connect: Callable[[], Awaitable[SmtpConnection]], *, size: int, idle_seconds: float) -> None:
@@ -31,7 +31,7 @@ class SmtpPool:
         return len(self._idle)
 
     def kept(self) -> SmtpConnection | None:
-        """One that was used before. It may turn out dead: a server that hung up in silence is only noticed by use."""
+        """A connection that was used before. It may turn out to be dead: a silent hang-up is only noticed on use."""
         while self._idle:
             connection = self._idle.pop().connection
             if connection.usable:
@@ -52,7 +52,7 @@ class SmtpPool:
             self._wait_for_the_oldest()
 
     def close(self) -> None:
-        """Those that are out are closed when they come back unusable, or by whoever has them."""
+        """Closes the idle connections. A connection in use is closed when it is given back, or by its user."""
         self._size = 0
         if self._timer is not None:
             self._timer.cancel()

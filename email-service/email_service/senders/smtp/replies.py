@@ -1,4 +1,4 @@
-"""What a mail server's replies mean, by a table."""
+"""The meaning of a mail server's replies, by a table."""
 
 import re
 from collections.abc import Callable
@@ -8,18 +8,18 @@ from delivery.outcomes import AccountRefused, Defect, Outcome, Permanent, Provid
 from email_service.mime import one_line
 from email_service.senders.smtp.dialogue import Phase, Refused
 
-# What a mail server's refusals mean: one table. The first rule that fits decides.
+# One table gives the meaning of a mail server's refusals. The first rule that fits decides.
 #
 # Sources. Codes: RFC 5321, 4.2 and 4.5.3.1.10 (552 for too many recipients); RFC 4954, 6 and RFC 5248 (422 to 538 about our
 # login); RFC 7504 (521, 556). Enhanced codes: RFC 3463 and IANA's registry, which adds RFC 7505 (X.1.10), RFC 7293 (X.7.17),
 # RFC 7372 (X.7.20 to 26), RFC 6710 (X.7.15), RFC 6531, 3.7.4 (X.6.7).
-# Providers, whose codes and words are their own:
+# Providers with codes and texts of their own:
 # Gmail support.google.com/a/answer/3726730; Microsoft 365 learn.microsoft.com/exchange/troubleshoot/email-delivery/ndr;
 # Amazon SES docs.aws.amazon.com/ses/latest/dg/troubleshoot-smtp.html, .../troubleshoot-error-messages.html and
 # .../manage-sending-quotas-errors.html; SendGrid twilio.com/docs/sendgrid (SMTP errors); Postfix postfix.org/postconf.5.html
 # (relay and sender restrictions); Zoho's 5.4.6 and 5.1.8, qmail's code in brackets: as seen.
 
-MAX_PAUSE_SECONDS = 3600.0  # a server that asks for more is asked again nevertheless
+MAX_PAUSE_SECONDS = 3600.0  # a server that asks for a longer pause is tried again after this time
 
 Meaning = Callable[[str, float | None], Outcome]
 
@@ -43,7 +43,7 @@ def _never(code: str) -> Meaning:
 
 
 def _dead(code: str) -> Meaning:
-    """Nothing is sent to this address again."""
+    """The address is dead: nothing is sent to it again."""
     return lambda detail, _: Permanent(code, detail, dead_recipient=True)
 
 
@@ -52,7 +52,7 @@ def _down(code: str) -> Meaning:
 
 
 def _account(code: str) -> Meaning:
-    """Ours to put right, whoever the recipient is."""
+    """Our account has to be repaired; the recipient does not matter."""
     return lambda detail, pause: AccountRefused(code, detail, pause)
 
 
@@ -66,7 +66,7 @@ LATER = frozenset({Phase.RCPT, Phase.DATA, Phase.DOT})
 MESSAGE = frozenset({Phase.DATA, Phase.DOT})
 ANY = frozenset(Phase)
 
-# Words of refusals that are about our account. A recipient's full mailbox or closed account is said in other words.
+# Words of refusals that concern our account. Refusals for a recipient's full mailbox or closed account use other words.
 LOGIN = (
     r"authentication (is )?(required|failed|unsuccessful|credentials)|must (first )?(authenticate|log ?in)"
     r"|(need|send) auth|please (authenticate|log ?in)|client was not authenticated|must issue a? ?starttls"
@@ -121,29 +121,29 @@ FULL = (
     r"|(out of|insufficient|exceeded|not enough)( disk| system)? (storage|space)"
 )
 
-# What a server has against the address in From, or its domain.
+# Refusals of the address in From, or of its domain.
 OF_THE_SENDER = frozenset({"sender_refused", "sender_not_authenticated"})
 
-# Codes that say nothing more than "refused": words decide. (X.4.0 and X.0.0 are some servers' "anything".)
+# Codes that only say "refused", so the words decide. (Some servers use X.4.0 and X.0.0 for anything.)
 VAGUE = r"5\d\d (-|5\.(0|1|2|3|4|5|7)\.0|5\.7\.1)$"
 
 RULES: tuple[Rule, ...] = tuple(
     Rule(phases, re.compile(codes), re.compile(words, re.IGNORECASE) if words else None, meaning)
     for phases, codes, words, meaning in (
-        # This message's own, wherever it is said.
+        # Faults of this message, in any phase.
         (ANY, r"5\d\d 5\.6\.7$", "", _never("address_not_supported")),
-        (MAIL, r"555", "", _never("address_not_supported")),  # SMTPUTF8 is the only parameter that we ever give
+        (MAIL, r"555", "", _never("address_not_supported")),  # SMTPUTF8 is the only parameter that we send
         (ANY, r"5\d\d 5\.(3\.4|2\.3|7\.16)$", "", _never("too_large")),
-        # The recipient's own: no such mailbox (1.1), host (1.2), syntax (1.3), moved (1.6), null MX (1.10, 556); disabled
-        # (2.1), another owner (7.17, 18). Gmail says 5.2.1 also of one who is written to too often.
+        # Faults of the recipient: no such mailbox (1.1), host (1.2), syntax (1.3), moved (1.6), null MX (1.10, 556); disabled
+        # (2.1), another owner (7.17, 18). Gmail also answers 5.2.1 when a recipient gets mail too often.
         (LATER, r"5\d\d 5\.2\.1$", r"too (quickly|fast)|at a rate that", _later("throttled")),
         (LATER, r"5\d\d 5\.(1\.(1|2|3|6|10)|2\.1|7\.1[78])$|556 -$", "", _dead("bounced")),
-        # Exchange: a group or mailbox that takes mail from its own organisation only.
+        # Exchange: a group or mailbox that only accepts mail from its own organisation.
         (LATER, r"5", r"RESOLVER\.RST|for group", _never("rejected")),
-        # Our account: every message meets it, until somebody puts it right.
+        # Our account: every message is refused until an operator repairs it.
         (ANY, r"53[0458]|52[45]|\d+ [45]\.7\.(8|9|10|11|12|13|14|57|139)$", "", _account("smtp_login")),
         (ANY, r"503", r"auth|log ?in", _account("smtp_login")),
-        (LATER, r"5\d\d 5\.4\.6$", r"\bloop|\bhop", _never("rejected")),  # as RFC 3463 has it; below, as Zoho does
+        (LATER, r"5\d\d 5\.4\.6$", r"\bloop|\bhop", _never("rejected")),  # as in RFC 3463; the rule below is for Zoho
         (ANY, r"\d+ 5\.(4\.[56]|1\.90|7\.23[23])$", "", _account("quota_exceeded")),
         (ANY, r"[45]", QUOTA, _account("quota_exceeded")),
         (ANY, r"5\d\d 5\.7\.", r"(quota|limit) exceeded", _account("quota_exceeded")),
@@ -158,11 +158,16 @@ RULES: tuple[Rule, ...] = tuple(
         (ANY, VAGUE, SENDER_PROOF, _account("sender_not_authenticated")),
         (ANY, VAGUE, SENDER, _account("sender_refused")),
         (ANY, VAGUE, CLIENT, _account("client_blocked")),
-        # The server itself, or our connection to it. 454: no TLS or no login for now, but from SES that we are too fast.
+        # The server itself, or our connection to it. 454: no TLS or no login for now; SES uses it when we are too fast.
         (ANY, r"454 (-|4\.7\.0)$", r"^(?!.*throttl)", _down("smtp_unavailable")),
         (MAIL, r"421", "", _down("smtp_unavailable")),
-        (ANY, r"503", "", _defect("smtp_sequence")),  # we disagree on where we are, which a new transaction mends
-        # Not now. What a code and its enhanced code disagree on counts as the milder one says.
+        (
+            ANY,
+            r"503",
+            "",
+            _defect("smtp_sequence"),
+        ),  # we and the server disagree on the state; a new transaction repairs it
+        # Not now. When a code and its enhanced code disagree, the milder one counts.
         (LATER, r"421|432|454", "", _later("throttled")),
         (LATER, r"5\d\d (4\.2\.2|5\.2\.2)$", "", _later("mailbox_full")),  # a full mailbox gets emptied
         (RCPT, r"552 (-|5\.5\.3)$", "", _later("mailbox_full")),  # or "too many recipients": there is only one
@@ -173,7 +178,7 @@ RULES: tuple[Rule, ...] = tuple(
         (LATER, VAGUE, PATIENCE, _later("deferred")),
         # Never.
         (MAIL, r"5", "", _account("sender_refused")),  # FROM_EMAIL is all that MAIL says
-        # Without an enhanced code "550" may as well be our own fault, and is no reason to give up an address.
+        # Without an enhanced code "550" may also be our own fault, so it is no reason to suppress an address.
         (RCPT, r"(521|55[013]) (-|5\.[01]\.)", "", _never("bounced")),
         (MESSAGE, r"(552|523) (-|5\.[0235]\.)", "", _never("too_large")),
         (ANY, r"5", "", _never("rejected")),
@@ -182,7 +187,7 @@ RULES: tuple[Rule, ...] = tuple(
 
 
 MAX_DETAIL = 200
-MAX_READ = 4_000  # of a reply: what decides stands at its beginning
+MAX_READ = 4_000  # characters of a reply: the deciding part is at its beginning
 _ADDRESS = re.compile(r"[^\s<>\"'(),;:=]+@[^\s<>\"'(),;:]+")
 # At the beginning of any line of the reply, with Cisco's "#", or at its end in brackets, as qmail writes it.
 _ENHANCED = re.compile(r"^\s*#?([45]\.\d{1,3}\.\d{1,3})(?=[\s:;,)-]|$)|\(#([45]\.\d{1,3}\.\d{1,3})\)", re.MULTILINE)
@@ -197,7 +202,7 @@ _UNITS = {"s": 1, "m": 60, "h": 3600}
 def outcome_of(refusal: Refused) -> Outcome:
     text = refusal.text[:MAX_READ]
     codes = f"{refusal.code} {enhanced_code(text) or '-'}"
-    words = " ".join(_ADDRESS.sub("", text).split())  # who it is about must not decide what is meant
+    words = " ".join(_ADDRESS.sub("", text).split())  # an address in the text must not decide the meaning
     detail = wording(f"{refusal.code} {refusal.text}")
     for rule in RULES:
         if (
@@ -210,13 +215,13 @@ def outcome_of(refusal: Refused) -> Outcome:
 
 
 def enhanced_code(text: str) -> str | None:
-    """`text` is what follows the reply's codes, one line for each of its own."""
+    """`text` is the reply without its codes; it has the same lines as the reply."""
     found = _ENHANCED.search(text)
     return (found[1] or found[2]) if found else None
 
 
 def pause_asked_for(words: str) -> float | None:
-    """Seconds, of "Greylisted for 300 seconds", "try again in 5 minutes", "come back in 00:05:00"; an hour at most."""
+    """Seconds in "Greylisted for 300 seconds", "try again in 5 minutes", "come back in 00:05:00"; at most an hour."""
     if clock := _CLOCK.search(words):
         hours, minutes, seconds = (int(part) for part in clock.groups())
         asked = hours * 3600 + minutes * 60 + seconds
@@ -228,6 +233,8 @@ def pause_asked_for(words: str) -> float | None:
 
 
 def wording(text: str) -> str:
-    """The server's words as they may be kept: one line of valid Unicode, short, without addresses."""
-    readable = one_line(text.encode("utf-8", "replace").decode())  # the reply's odd bytes come as lone surrogates
+    """The server's text in a form that may be stored: one short line of valid Unicode, without addresses."""
+    readable = one_line(
+        text.encode("utf-8", "replace").decode()
+    )  # invalid bytes of the reply arrive as lone surrogates
     return _ADDRESS.sub("<address>", readable)[:MAX_DETAIL]

@@ -1,4 +1,4 @@
-"""Sends one message to one recipient over SMTP. Nothing is raised: what the server or the network does is an outcome."""
+"""Sends one message to one recipient over SMTP. It raises nothing: every error of the server or the network is an outcome."""
 
 import asyncio
 import re
@@ -11,13 +11,13 @@ from email_service.senders.smtp.pool import SmtpPool
 from email_service.senders.smtp.replies import outcome_of, wording
 
 WORKS_SECONDS = 5.0
-# How Postfix, Exim and Amazon SES name what they took.
+# How Postfix, Exim and Amazon SES name an accepted message.
 _QUEUE_ID = re.compile(r"(?:queued as |id=|^Ok )([\w.-]{6,100})", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """A connection in hand. `kept`: it was used before, so it may turn out dead."""
+    """An open connection. `kept`: it was used before, so it may turn out to be dead."""
 
     connection: SmtpConnection
     kept: bool
@@ -55,7 +55,7 @@ class SmtpSender:
         self._pool.close()
 
     async def _begun(self, envelope: SmtpEnvelope, reserved: Reserved) -> SmtpConnection:
-        """A connection on which MAIL was accepted. A kept one that turns out dead is replaced, once: nothing was sent."""
+        """A connection on which MAIL was accepted. A dead kept connection is replaced once: nothing was sent over it."""
         try:
             return await self._begin(reserved.connection, envelope)
         except Lost:
@@ -81,8 +81,8 @@ class SmtpSender:
             self._pool.give_back(connection)
 
     def _outcome_of_loss(self, loss: Lost) -> Outcome:
-        """Before the final dot nothing was sent. Blamed is the server, unless it serves others: then it is this message
-        that it hangs up on, and without spending attempts that would go on for ever."""
+        """Before the final dot nothing was sent. The server counts as down, unless it serves other messages: then it hangs
+        up on this one, and attempts must be spent, or it would be retried for ever."""
         detail = f"lost at {loss.phase.name}"
         if loss.phase is Phase.DOT:
             return Ambiguous(loss.reason, detail)

@@ -1,4 +1,4 @@
-"""Who did what, to what, when and from where. An event is written in the transaction of the change that it tells of."""
+"""Who did what, to what, when and from where. An event is written in the transaction of the change that it describes."""
 
 from chassis.audit.events import (
     COMMAND,

@@ -1,4 +1,4 @@
-"""Who acted, and what an audit event says."""
+"""The actor and the content of an audit event."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,7 +35,7 @@ class Actor:
         return cls("anonymous", None, address_of(request.scope))
 
 
-COMMAND = Actor("command")  # whoever has a shell where the service runs
+COMMAND = Actor("command")  # a person with a shell on the service's machine
 
 
 async def _acting(request: Request, identity: Caller) -> Actor:
@@ -48,33 +48,33 @@ async def _stranger(request: Request) -> Actor:
 
 Acting = Annotated[Actor, Depends(_acting)]
 Stranger = Annotated[Actor, Depends(_stranger)]
-"""Of a route that takes no credentials."""
+"""The actor of a route without credentials."""
 
 
-MAX_PAGE = 101  # a page of 100, and one to know whether there is another
+MAX_PAGE = 101  # a page of 100, and one more to know whether another page exists
 
 
 @dataclass(frozen=True, slots=True)
 class Personal:
-    """A value about a person: only its fingerprint is kept. Secrets are not given at all."""
+    """A personal value: only its fingerprint is stored. Never pass secrets."""
 
     text: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The fields that differ. Not in `before`: it was made; not in `after`: it is gone."""
+    """The fields that differ. A field missing in `before` was added; a field missing in `after` was removed."""
 
     before: Mapping[str, object]
     after: Mapping[str, object]
 
 
 NO_CHANGE = Change({}, {})
-"""Of an event that its action and target tell whole."""
+"""For an event that its action and target describe completely."""
 
 
 def changed(before: Mapping[str, object], after: Mapping[str, object]) -> Change | None:
-    """None when nothing differs; what is not there is as good as None."""
+    """The differing fields, or None if nothing differs. A missing field equals None."""
     names = [name for name in {**before, **after} if before.get(name) != after.get(name)]
     if not names:
         return None
@@ -84,7 +84,7 @@ def changed(before: Mapping[str, object], after: Mapping[str, object]) -> Change
 
 
 class AuditEvent(BaseModel):
-    """`actor` did `action` to `target`. `before` and `after` have the changed fields only, personal values as `hmac:…`."""
+    """`actor` did `action` to `target`. `before` and `after` have the changed fields only; personal values are `hmac:…`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -101,7 +101,7 @@ class AuditEvent(BaseModel):
 
 
 class AuditQuestion(BaseModel):
-    """Which events, newest first; None: any. Ids are time-ordered: from `first` on, below `end`, and below `cursor`."""
+    """Filters for events, newest first; None matches all. Ids are time-ordered: from `first` on, below `end` and `cursor`."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -115,7 +115,7 @@ class AuditQuestion(BaseModel):
 
 
 class AuditFindings(BaseModel):
-    """`total`: how many there are, the cursor apart; `newer`: how many of them stand before it. Counted up to 10,000."""
+    """`total`: number of matches, ignoring the cursor. `newer`: matches before the cursor. Both are counted up to 10,000."""
 
     events: tuple[AuditEvent, ...]
     total: int

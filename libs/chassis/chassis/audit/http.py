@@ -1,4 +1,4 @@
-"""Refused attempts as events, and the route that lists events."""
+"""Records refused attempts as events; the route that lists events."""
 
 from typing import Annotated
 
@@ -14,15 +14,15 @@ from chassis.postgres.database import Database
 from chassis.redis.rate_limit import LocalRateLimiter, Quota
 from chassis.security import Identity, calling_service
 
-# Attempts that were refused. They change nothing, so there is no transaction to be in, and a stranger can make many: how
-# many events they may write is bounded.
+# Refused attempts change nothing, so they have no transaction, and a stranger can make many of them. So the number of
+# events that they may write is limited.
 
 log = structlog.get_logger()
 
-# In a minute, of each process. What comes beyond is in the log only.
+# Limits per minute and process. Attempts above the limits are only logged.
 OF_ONE_KIND = Quota(1, 60)  # the same actor, address, action and target
 OF_ONE_ADDRESS = Quota(10, 60)
-OF_ALL = Quota(60, 60)  # 25 million events a year and process, whoever tries
+OF_ALL = Quota(60, 60)  # 25 million events a year and process, in total
 
 
 class RefusedAttempts:
@@ -34,7 +34,7 @@ class RefusedAttempts:
         self._all = LocalRateLimiter(OF_ALL)
 
     async def note(self, actor: Actor, action: str, target: str, change: Change = NO_CHANGE) -> None:
-        """Never fails: the refusal is what the caller has to learn, also while the database is down."""
+        """Never fails: the caller must get the refusal, even while the database is down."""
         if not self._may_write(f"{actor.name} {actor.address} {action} {target}", actor.address or ""):
             return
         try:
@@ -44,7 +44,7 @@ class RefusedAttempts:
             log.warning("audit.refusal_not_recorded", action=action, target=target)
 
     async def forbidden(self, request: Request, identity: Identity) -> None:
-        """A route that `identity` may not use; named by its pattern, which has no values of the request in it."""
+        """Records a route that `identity` may not use. The route's pattern contains no values of the request."""
         target = f"route:{request.method} {request.scope['route'].path}"
         await self.note(Actor.of(identity, request), "access.refused", target)
 
@@ -58,7 +58,7 @@ AUDIT_PATH = "/internal/audit"
 
 
 def audit_routes(database: Database, trail: AuditTrail, *, asked_by: str) -> APIRouter:
-    """`asked_by` is the one service that may ask."""
+    """`asked_by` is the only service that may call the route."""
     router = APIRouter(include_in_schema=False, dependencies=[Depends(calling_service(asked_by))])
 
     @router.get(AUDIT_PATH)

@@ -1,4 +1,4 @@
-"""The table of a service's audit events, and all of its SQL: added, found, removed when old. Nothing changes an event."""
+"""The table of a service's audit events and all of its SQL: add, find, remove old events. Events are never changed."""
 
 import hmac
 from collections.abc import Mapping
@@ -30,7 +30,7 @@ SWEEP_SECONDS = 600.0
 
 
 class AuditColumns:
-    """For a service's model. The table's name begins with the service's: services may share a database."""
+    """Mixin for a service's model. The table's name begins with the service's name: services may share a database."""
 
     __tablename__: str
     __table__: ClassVar[FromClause]
@@ -49,14 +49,16 @@ class AuditColumns:
     @declared_attr.directive
     @classmethod
     def __table_args__(cls) -> tuple[SchemaItem, ...]:
-        """A filter each. Ids are time-ordered, so each index also gives "newest first"."""
+        """One index per filter. Ids are time-ordered, so each index also returns the newest first."""
         name = cls.__tablename__
         return tuple(Index(f"ix_{name}_{column}_id", column, "id") for column in ("actor", "action", "target"))
 
 
 class AuditTrail:
-    """`key` is for fingerprints: unkeyed, an address could be guessed from its hash. A service that records nothing personal
-    has none."""
+    """`key` is the key of fingerprints: without a key, an address could be guessed from its hash.
+
+    A service that records no personal data has no key.
+    """
 
     def __init__(self, model: type[AuditColumns], *, key: bytes = b"") -> None:
         table = cast("Table", model.__table__)  # declarative types it more loosely than it is
@@ -65,7 +67,7 @@ class AuditTrail:
         self._columns = [table.c[name] for name in AuditEvent.model_fields]
 
     def fingerprint(self, value: Personal) -> str:
-        """Equal for equal values, until the key is another one. Raises LookupError without a key."""
+        """Equal for equal values, until the key changes. Raises LookupError without a key."""
         if not self._key:
             raise LookupError("this trail has no key for fingerprints")
         digest = hmac.digest(self._key, value.text.encode(), "sha256").hex()
@@ -74,9 +76,9 @@ class AuditTrail:
     async def record(
         self, connection: AsyncConnection, actor: Actor, action: str, target: str, change: Change | None = NO_CHANGE
     ) -> None:
-        """In the transaction of the change. `action` is `noun.verb` in the past, `target` is `kind:name`.
+        """Call it in the transaction of the change. `action` is `noun.verb` in the past tense, `target` is `kind:name`.
 
-        A change of nothing (None) is no event.
+        With `change` None (nothing changed) no event is written.
         """
         if change is None:
             return
@@ -111,7 +113,7 @@ class AuditTrail:
         )
 
     async def remove(self, connection: AsyncConnection, *, occurred_before: datetime) -> int:
-        """A group of the oldest: how many. Replicas pass over each other's."""
+        """Removes a group of the oldest events; returns their number. Replicas skip rows that another replica removes."""
         ids = self._table.c.id
         bound = UUID(int=int(occurred_before.timestamp() * 1000) << 80)  # RFC 9562, 5.7: milliseconds come first
         old = select(ids).where(ids < bound).order_by(ids).limit(MAX_GROUP).with_for_update(skip_locked=True)
@@ -143,12 +145,12 @@ async def _count(connection: AsyncConnection, ids: Select[UUID]) -> int:
 
 
 def _time_of(event_id: UUID) -> datetime:
-    """As the id has it, so that both say the same to every filter."""
+    """The time in the id, so that filters by time and by id agree."""
     return datetime.fromtimestamp((event_id.int >> 80) / 1000, UTC)
 
 
 async def sweep(database: Database, trail: AuditTrail, *, retention_days: int) -> int:
-    """Removes some of what is older. How many: the loop goes on at once while there is more."""
+    """Removes some old events and returns their number. The loop continues immediately while there are more."""
     bound = datetime.now(UTC) - timedelta(days=retention_days)
     async with database.begin() as connection:
         removed = await trail.remove(connection, occurred_before=bound)

@@ -138,7 +138,7 @@ def create_service_app(  # noqa: PLR0913 - a service consists of these parts
     return app
 
 
-# FastAPI's own telemetry is off; chassis/tracing/requests.py gives the reason.
+# FastAPI's own telemetry is off; chassis/observability/tracing/requests.py gives the reason.
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 
 # No cookies: the caller's credentials are in a header. A browser repeats its preflight request after ten minutes.

@@ -1,4 +1,4 @@
-"""Single statements, straight through the driver: what a group commit runs on.
+"""Single statements run directly by the driver. Group commits use them.
 
 SQLAlchemy's asyncio connections cost three times the CPU (greenlets, checkout, isolation level, result). At a few hundred
 notifications a second, where groups are small, that was a quarter of a worker's time. See ADR 11.
@@ -25,7 +25,7 @@ _DIALECT = dialect()  # type: ignore[no-untyped-call]
 
 
 class StatementExecutor(Protocol):
-    """What runs a statement and gives its rows, columns as attributes: one of these, or SQLAlchemy's connection."""
+    """Runs a statement and returns its rows, columns as attributes. An `AutocommitConnection` or SQLAlchemy's connection."""
 
     async def execute(self, statement: TextClause, parameters: Mapping[str, Any], /) -> Iterable[Any]: ...
 
@@ -50,7 +50,7 @@ class AutocommitConnection:
 
 
 class AutocommitPool:
-    """At most `most` connections, made when they are needed. One that anything went wrong on is not used again."""
+    """At most `most` connections, opened on demand. A connection is not used again after any error."""
 
     def __init__(self, url: str, *, most: int, connect_seconds: float) -> None:
         _, self._options = _DIALECT.create_connect_args(make_url(url))  # type: ignore[no-untyped-call]
@@ -60,7 +60,7 @@ class AutocommitPool:
 
     @asynccontextmanager
     async def take(self) -> AsyncIterator[AutocommitConnection]:
-        """Raises TimeoutError when no place is free in time, and what the driver raises."""
+        """Raises TimeoutError if no connection becomes free in time. Also raises the driver's errors."""
         async with asyncio.timeout(self._connect_seconds):
             await self._places.acquire()
         try:
@@ -75,16 +75,16 @@ class AutocommitPool:
             self._places.release()
 
     async def close(self) -> None:
-        """Those at rest; the others must have been given back."""
+        """Closes idle connections. Return all other connections first."""
         while self._idle:
             connection = self._idle.pop()
             try:
                 await connection.close(timeout=self._connect_seconds)
-            except Exception:  # noqa: BLE001 - a server that is away cannot be told
+            except Exception:  # noqa: BLE001 - the server is down; nothing more can be done
                 connection.terminate()
 
     def _rested(self) -> Connection | None:
-        """The last used first; the server may have closed others since."""
+        """The idle connection that was used last. The server may have closed others."""
         while self._idle:
             connection = self._idle.pop()
             if not connection.is_closed():
@@ -99,24 +99,23 @@ class AutocommitPool:
 
 @lru_cache(maxsize=256)
 def _for_driver(statement: TextClause) -> tuple[str, tuple[str, ...]]:
-    """`:names` as the driver's numbers, and which name has which."""
+    """Replaces `:names` by the driver's numbers; returns the names in the order of the numbers."""
     compiled = statement.compile(dialect=_DIALECT)
     return str(compiled), tuple(compiled.positiontup or ())
 
 
 # FROM items for statements that touch a group of rows by key.
 #
-# PostgreSQL takes an unnested parameter for ten rows and JSON for a hundred. For so many it reads a table whole that has a
-# few hundred rows, and keeps the plan of a prepared statement until the table is analysed: a burst on a young table then
-# reads all of it again and again (measured: 0.65 ms a row, against 0.05 by the index). A condition that is true for every
-# row and that it cannot estimate makes it expect one row, and go by the index from the first day.
+# PostgreSQL estimates ten rows for an unnested parameter and a hundred for JSON. For that many rows it scans a whole table of
+# a few hundred rows, and it keeps the plan of a prepared statement until the table is analysed. So a burst on a new table
+# scans the whole table again and again (measured: 0.65 ms a row, against 0.05 with the index). A condition that is true for
+# every row but cannot be estimated makes PostgreSQL expect one row, so it uses the index from the first day.
 #
-# Not for statements that only insert what they are given: their groups are joined with themselves, where the usual guess is
-# the better one.
+# Not for statements that only insert their rows: these join a group with itself, and the normal estimate is better there.
 
 
 def records(parameter: str, columns: str, *, key: str) -> str:
-    """The objects of the JSON array `:parameter`, with `columns` as in a table definition; `key` is never null."""
+    """The objects of the JSON array `:parameter`, with `columns` as in a table definition. `key` is never null."""
     source = f"json_to_recordset(CAST(:{parameter} AS json)) AS r({columns})"
     return f"(SELECT * FROM {source} WHERE num_nonnulls({key}) = 1)"  # noqa: S608 - constants of ours
 

@@ -1,4 +1,4 @@
-"""Connections and transactions of one PostgreSQL database, and which SQLSTATEs mean that it is unavailable."""
+"""Connections and transactions of one PostgreSQL database, and the SQLSTATEs that mean that it is unavailable."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -26,12 +26,12 @@ class DatabaseUnavailable(Unavailable):
 
 
 class Database:
-    """One service's own database.
+    """A service's own database.
 
-    `begin()` gives a connection inside a transaction that commits when the block ends. It raises `DatabaseUnavailable`
-    (503 with Retry-After) when the server is down or says "not now" (NOT_NOW: read-only, timed out, full …), in place of
-    the driver's many ways to say so. `autocommit()` is for single statements, which PostgreSQL makes whole by itself. Each
-    of the two has `pool_size` connections at most.
+    `begin()` returns a connection in a transaction that commits at the end of the block. It raises `DatabaseUnavailable` (503
+    with Retry-After) if the server is down or answers "not now" (NOT_NOW: read-only, timed out, full …), instead of the
+    driver's various errors. `autocommit()` is for single statements, which PostgreSQL makes atomic by itself. Each of the two
+    has at most `pool_size` connections.
     """
 
     def __init__(self, url: str, *, pool_size: int = 10, connect_seconds: float | None = None) -> None:
@@ -42,7 +42,7 @@ class Database:
             max_overflow=0,
             pool_timeout=connect_seconds,
             pool_use_lifo=True,
-            hide_parameters=True,  # an error's text is logged, and parameters are people's data
+            hide_parameters=True,  # errors are logged, and parameters are personal data
             connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
         )
         event.listen(self._engine.sync_engine, "checkout", _not_closed)
@@ -54,7 +54,7 @@ class Database:
             try:
                 yield connection
             except DBAPIError as error:
-                if is_away(error):  # not used again: a session that began read-only stays read-only
+                if is_away(error):  # do not reuse it: a session that began read-only stays read-only
                     await connection.invalidate(error)
                 raise
 
@@ -62,14 +62,14 @@ class Database:
     async def autocommit(self) -> AsyncIterator[AutocommitConnection]:
         """A connection on which each statement commits by itself: one round trip, where BEGIN and COMMIT make three.
 
-        For the hot path, where a group is one statement; see `chassis.postgres.autocommit`.
+        For the hot path, where a group is one statement. See `chassis.postgres.autocommit`.
         """
         async with _told(), self._autocommit.take() as connection:
             yield connection
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[AsyncConnection]:
-        """Like `begin`, but every statement sees the same moment."""
+        """Like `begin`, but all statements see the same snapshot."""
         async with self.begin() as connection:
             await connection.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ"))
             yield connection
@@ -79,10 +79,10 @@ class Database:
             await connection.execute(text("SELECT 1"))
 
     async def ping_writable(self) -> None:
-        """For who can do nothing without writing. Raises DatabaseUnavailable on a standby, or where writing is off."""
+        """For services that cannot work without writing. Raises DatabaseUnavailable on a standby or a read-only server."""
         async with self.begin() as connection:
             if (await connection.execute(READ_ONLY)).scalar_one():
-                await connection.invalidate()  # a session that began read-only stays so
+                await connection.invalidate()  # a session that began read-only stays read-only
                 log.warning("database.read_only")
                 raise DatabaseUnavailable
 
@@ -92,14 +92,14 @@ class Database:
 
 
 def _not_closed(connection: Any, _record: object, _proxy: object) -> None:
-    """Makes the pool connect anew where the server closed a connection at rest, with no round trip to find out."""
+    """Makes the pool reconnect if the server closed an idle connection; needs no round trip to detect it."""
     if connection.driver_connection.is_closed():
         raise InvalidatePoolError
 
 
 @asynccontextmanager
 async def _told() -> AsyncIterator[None]:
-    """Raises DatabaseUnavailable for every way in which the driver says that the server is down or cannot do it now."""
+    """Turns all driver errors for a server that is down or busy into DatabaseUnavailable."""
     try:
         yield
     except (OSError, TimeoutError, PoolTimeout) as error:
@@ -109,7 +109,7 @@ async def _told() -> AsyncIterator[None]:
             raise _unavailable(error) from error
         raise
     except Exception as error:
-        if is_away(error):  # asyncpg's own, raised while connecting, before SQLAlchemy wraps anything
+        if is_away(error):  # asyncpg's own error while connecting, before SQLAlchemy wraps it
             raise _unavailable(error) from error
         raise
 
@@ -119,13 +119,13 @@ def _unavailable(error: BaseException) -> DatabaseUnavailable:
     return DatabaseUnavailable()
 
 
-# Which of PostgreSQL's errors mean "not now": the same statement may succeed a moment later, or on another server.
+# PostgreSQL errors that mean "not now": the same statement may succeed a moment later, or on another server.
 #
-# Everything that is not in this table is a defect of ours (42 syntax or missing object, 22 bad data, 23 a constraint that
-# nobody foresaw, 25P02 a statement after a failed one) or damage (XX): it stays an error that people look at.
+# Every other error is our defect (42 syntax or missing object, 22 bad data, 23 an unexpected constraint violation, 25P02 a
+# statement after a failed one) or damage (XX). It stays an error that people must look at.
 
-# SQLSTATE, or the beginning of one → why. Source: PostgreSQL 18, Appendix A, "PostgreSQL Error Codes". Classes 40 and 55 are
-# not here as a whole: 40002 is a broken constraint, 55P02 and 55P04 are statements that can never work.
+# SQLSTATE, or its beginning → reason. Source: PostgreSQL 18, Appendix A, "PostgreSQL Error Codes". Classes 40 and 55 are
+# not complete here: 40002 is a violated constraint; 55P02 and 55P04 are statements that can never work.
 NOT_NOW = {
     "08": "connection exception; poolers use 08P01 for a server that they cannot reach",
     "25006": "read-only: a standby, a fail-over, or default_transaction_read_only",
@@ -146,16 +146,16 @@ NOT_NOW = {
     "72": "snapshot too old",
 }
 _PREFIXES = tuple(NOT_NOW)
-# The driver's own. InterfaceError: the connection is closed or busy. InternalClientError and its kinds: the server said
-# goodbye while nobody asked it anything, or no server of the list takes writes. InvalidCachedStatementError: a migration
-# changed a table under a prepared statement, which the driver now forgets.
+# The driver's own errors. InterfaceError: the connection is closed or busy. InternalClientError and its subclasses: the
+# server closed an idle connection, or no server of the list accepts writes. InvalidCachedStatementError: a migration changed
+# a table under a prepared statement; the driver then drops that statement.
 _CLIENT_NOT_NOW = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.InvalidCachedStatementError)
-# Kinds of InterfaceError that are about what was asked: a bad value or address (ValueErrors), a feature that is not there.
+# Subclasses of InterfaceError about the request: a bad value or address (ValueErrors), or an unsupported feature.
 _CLIENT_DEFECTS = (ValueError, asyncpg.UnsupportedClientFeatureError, asyncpg.UnsupportedServerFeatureError)
 
 
 def is_away(error: BaseException | None) -> bool:
-    """Whether the driver's error, as it came or as SQLAlchemy wrapped it, says "not now" rather than "never so"."""
+    """Whether the driver's error, wrapped by SQLAlchemy or not, means "not now" and not "never"."""
     own = _own(error)
     if isinstance(own, _CLIENT_DEFECTS):
         return False
@@ -163,13 +163,13 @@ def is_away(error: BaseException | None) -> bool:
 
 
 def sqlstate_of(error: BaseException | None) -> str | None:
-    """The server's code; None when the driver or the network failed."""
+    """The server's code. None if the driver or the network failed."""
     state = getattr(_own(error), "sqlstate", None)
     return state if isinstance(state, str) else None
 
 
 def _own(error: BaseException | None) -> BaseException | None:
-    """The driver's own error: SQLAlchemy's copy loses the SQLSTATE of some, and the class of all."""
+    """The driver's own error. SQLAlchemy's copy loses the class, and sometimes the SQLSTATE."""
     if isinstance(error, DBAPIError) and error.orig is not None:
         return error.orig.__cause__ or error.orig
     return error

@@ -1,4 +1,4 @@
-"""Running a service's migrations, and what migrations share. Imported only where a migration runs: Alembic costs 0.3 s."""
+"""Runs a service's migrations. Import it only where a migration runs: importing Alembic takes 0.3 s."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,30 +18,30 @@ def alembic_config(folder: Path, url: str) -> Config:
     """The configuration of the migrations in `folder` (a service's `alembic/`), for the database at `url`."""
     config = Config()
     for name, value in {"script_location": str(folder), "sqlalchemy.url": url}.items():
-        config.set_main_option(name, value.replace("%", "%%"))  # Alembic interpolates
+        config.set_main_option(name, value.replace("%", "%%"))  # Alembic interpolates values
     return config
 
 
 async def migrate(folder: Path, url: str, revision: str = "head") -> None:
-    """Brings the database at `url` to `revision` ("base" takes everything away)."""
+    """Migrates the database at `url` to `revision` ("base" removes everything)."""
     config = alembic_config(folder, url)
     move = command.downgrade if revision == "base" else command.upgrade
     await asyncio.to_thread(move, config, revision)
 
 
-# What every service's `alembic/env.py` does: one call, `run_migrations(metadata, version_table, url)`.
+# The body of every service's `alembic/env.py`: one call, `run_migrations(metadata, version_table, url)`.
 #
-# Each service has its own version table and looks at its own tables only, so that a small installation may keep several
-# services in one database (one `DATABASE_URL` in `.env`).
+# Each service has its own version table and looks only at its own tables, so a small installation may keep several services
+# in one database (one `DATABASE_URL` in `.env`).
 
-# An arbitrary number, the same everywhere: replicas that start together migrate one after another.
+# An arbitrary number, the same for all services: replicas that start together migrate one after another.
 MIGRATION_LOCK = 7_405_133
 
 
 def run_migrations(metadata: MetaData, version_table: str, url: Callable[[], str]) -> None:
-    """`url` is asked only when the configuration names no database (the `alembic` command on its own).
+    """`url` is called only if the configuration names no database (when the `alembic` command runs directly).
 
-    Raises CommandError, which `alembic` prints in one line, when the database is down or says "not now".
+    If the database is down or answers "not now", raises CommandError, which `alembic` prints in one line.
     """
     given = context.config.get_main_option("sqlalchemy.url") or url()
     if context.is_offline_mode():
@@ -86,7 +86,7 @@ def _migrate(connection: Connection, metadata: MetaData, version_table: str) -> 
 
 
 def _first_line(error: Exception) -> str:
-    """Without the statement that SQLAlchemy adds."""
+    """The first line of the message, without the statement that SQLAlchemy adds."""
     said = str(error.orig if isinstance(error, DBAPIError) else error) or type(error).__name__
     return said.splitlines()[0]
 

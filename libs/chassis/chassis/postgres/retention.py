@@ -1,4 +1,4 @@
-"""Deleting old rows of a large table in small steps, by their time-ordered ids."""
+"""Deletes old rows of a large table in small steps, in the order of their time-ordered ids."""
 
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -10,19 +10,19 @@ import structlog
 log = structlog.get_logger()
 
 EVERY_SECONDS = 2.0
-MAX_ROWS = 5_000  # a step: more than twice what a gateway accepts in two seconds, and 0.1 s of locks
+MAX_ROWS = 5_000  # per step: more than twice what a gateway accepts in two seconds; 0.1 s of locks
 FIRST_ID = UUID(int=0)
 
 
 class Removal(NamedTuple):
-    """How many rows a step deleted, and the last id that it looked at: None at the end of the table."""
+    """The number of rows that a step deleted, and the last id that it looked at (None at the end of the table)."""
 
     removed: int
     reached: UUID | None
 
 
 class Step(NamedTuple):
-    """Look at `limit` rows with ids after `after`, and delete those that ended before `ended_before`."""
+    """Looks at `limit` rows with ids after `after`, and deletes rows that ended before `ended_before`."""
 
     after: UUID
     ended_before: datetime
@@ -30,9 +30,9 @@ class Step(NamedTuple):
 
 
 class Retention:
-    """`days` None: everything is kept. `rows` names the rows in the log.
+    """With `days` None, all rows are kept. `rows` is the name of the rows in the log.
 
-    A row is old by the time of its end: what was accepted long ago may have been sent today.
+    The age of a row counts from its end: a notification accepted long ago may have been sent today.
     """
 
     def __init__(self, remove: Callable[[Step], Awaitable[Removal]], *, days: float | None, rows: str) -> None:
@@ -42,7 +42,7 @@ class Retention:
         self._after = FIRST_ID
 
     async def run_once(self) -> int:
-        """One step from where the last one stopped. Returns 0: between two steps other work has its turn."""
+        """Runs one step from where the last one stopped. Returns 0, so that other work runs between two steps."""
         if self._kept is None:
             return 0
         step = Step(self._after, datetime.now(UTC) - self._kept, MAX_ROWS)

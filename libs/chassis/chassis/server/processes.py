@@ -1,8 +1,8 @@
-"""A service as several processes on one port: a parent listens, starts them, replaces whichever dies, and ends them.
+"""A service as several processes on one port: a parent listens, starts them, replaces dead ones, and stops them.
 
-Each accepts from a socket of its own and the kernel spreads connections over them (SO_REUSEPORT): from one socket for all,
-one process took 62 of 64 connections that were opened at once and are kept. The parent keeps the sockets open, so that what
-waits in a dead process's is answered by the one that takes its place.
+Each process accepts from its own socket, and the kernel spreads connections over them (SO_REUSEPORT). With one shared
+socket, one process took 62 of 64 long-lived connections that were opened at once. The parent keeps the sockets open, so the
+replacement of a dead process answers the connections that wait in its socket.
 """
 
 import contextlib
@@ -28,16 +28,16 @@ log = structlog.get_logger()
 STOP = {signal.SIGTERM, signal.SIGINT}
 STARTED = signal.SIGUSR1  # from a member to the parent
 HEARD = {*STOP, STARTED, signal.SIGCHLD}
-PAUSE_SECONDS = 1.0  # between two starts of a member: one that dies at once must not take the CPU from the others
+PAUSE_SECONDS = 1.0  # between two starts of a member: one that fails at once must not take the CPU from other members
 NOT_STARTED = 3
 BACKLOG = 2048
 
-Listeners = list[socket.socket]  # one for each address
+Listeners = list[socket.socket]  # one socket per address
 
 
 @dataclass(frozen=True, slots=True)
 class Membership:
-    """What a member has from its parent. `orphaned` is a pipe's end, readable once the parent is gone."""
+    """What a member gets from its parent. `orphaned` is the end of a pipe that becomes readable when the parent is gone."""
 
     member: int
     parent: int
@@ -50,14 +50,14 @@ class Membership:
         return self.member == 0
 
     def started(self) -> None:
-        with contextlib.suppress(ProcessLookupError):  # `orphaned` says so too
+        with contextlib.suppress(ProcessLookupError):  # the parent is gone; `orphaned` reports that too
             os.kill(self.parent, STARTED)
 
 
 class Processes:
-    """`work` is what each member does until SIGTERM; it returns an exit status. There is one for each of `listeners`.
+    """Runs one member for each of `listeners`. A member runs `work` until SIGTERM; `work` returns an exit status.
 
-    The others start once the first one serves: what stops all of them from starting is said once.
+    The first member starts alone. The other members start when it serves, so a common start error is logged only once.
     """
 
     def __init__(
@@ -74,8 +74,8 @@ class Processes:
         self._status = 0
 
     def run(self) -> int:
-        """Until SIGTERM or SIGINT; an exit status. Call it before any thread is started: it forks."""
-        signal.signal(signal.SIGCHLD, lambda *_: None)  # ignored, as it is by default, it may not be waited for
+        """Runs until SIGTERM or SIGINT; returns an exit status. Call it before any thread starts, because it forks."""
+        signal.signal(signal.SIGCHLD, lambda *_: None)  # if it were ignored, its default, it could not be waited for
         signal.pthread_sigmask(signal.SIG_BLOCK, HEARD)
         self._start(0)
         while self._members:
@@ -116,14 +116,14 @@ class Processes:
                 self._stop()
 
     def _stop(self) -> None:
-        """Nothing new is accepted: the ports are free once the members have closed their sockets too."""
+        """Stops accepting. The ports are free when the members have closed their sockets too."""
         self._stopping = True
         _close(self._listeners)
         for pid in self._members:
             os.kill(pid, signal.SIGTERM)
 
     def _be(self, member: int) -> NoReturn:
-        """In the new process. Never returns into the parent's code, whatever happens."""
+        """Runs in the new process. Never returns into the parent's code."""
         status = 1
         try:
             os.close(self._living)
@@ -135,7 +135,7 @@ class Processes:
             status = self._work(Membership(member, self._parent, listeners, self._metrics, self._orphaned))
         except SystemExit as ended:
             status = ended.code if isinstance(ended.code, int) else 1
-        except BaseException:  # noqa: BLE001 - else it would run on as a second parent
+        except BaseException:  # noqa: BLE001 - otherwise the child would continue as a second parent
             traceback.print_exc()
         finally:
             sys.stdout.flush()
@@ -144,12 +144,12 @@ class Processes:
 
 
 def _ended() -> list[tuple[int, int]]:
-    """Process ids and exit statuses (a signal's number is negative) of members that have ended."""
+    """Process ids and exit statuses (negative for a signal's number) of members that have ended."""
     found: list[tuple[int, int]] = []
     while True:
         try:
             pid, status = os.waitpid(-1, os.WNOHANG)
-        except ChildProcessError:  # there are none any more
+        except ChildProcessError:  # there are no children any more
             return found
         if pid == 0:
             return found
@@ -157,10 +157,10 @@ def _ended() -> list[tuple[int, int]]:
 
 
 def listen(host: str, port: int, number: int) -> list[Listeners]:
-    """Sockets for so many processes, at each address of `host`, as asyncio would find them. Raises OSError."""
-    _close([_open(host, port, shared=False)])  # or two services that were given one port would share it, unnoticed
+    """Sockets for `number` processes, at each address of `host`, as asyncio would find them. Raises OSError."""
+    _close([_open(host, port, shared=False)])  # otherwise two services with the same port would share it unnoticed
     first = _open(host, port, shared=True)
-    taken = first[0].getsockname()[1]  # another one only when `port` is 0
+    taken = first[0].getsockname()[1]  # differs from `port` only if that is 0
     return [first, *(_open(host, taken, shared=True) for _ in range(1, number))]
 
 
@@ -187,6 +187,6 @@ def _close(several: Iterable[Listeners]) -> None:
 
 
 def run_processes(listeners: Sequence[Listeners], work: Callable[[Membership], int]) -> int:
-    """Runs `work` in a process for each of `listeners`; they show each other's metrics. The exit status."""
+    """Runs `work` in one process per listener; the processes share their metrics. Returns the exit status."""
     with TemporaryDirectory(prefix="metrics-") as folder:
         return Processes(listeners, work, SharedMetrics(Path(folder))).run()

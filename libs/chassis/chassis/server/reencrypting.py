@@ -1,7 +1,7 @@
-"""`python -m <service> reencrypt`: brings what is kept to what DATA_ENCRYPTION_KEYS says first, a key or `plain`.
+"""`python -m <service> reencrypt`: re-encrypts stored values with the first entry of DATA_ENCRYPTION_KEYS, a key or `plain`.
 
-Beside running processes: a group of rows is read without locks, and written only where nobody has changed a row since. It may
-be broken off and run again, and by two at a time: what is as it should be is only read.
+It runs beside the service. It reads a group of rows without locks, and writes a row only if nothing has changed it since.
+It may be stopped and run again, even twice at the same time: values that are already current are only read.
 """
 
 import asyncio
@@ -21,19 +21,19 @@ from chassis.security.data_keys import DataKeys, ValueUnreadable
 from chassis.settings import DataKeySettings
 
 GROUP = 200
-PAUSE_SECONDS = 0.02  # between two groups, and before rows are tried again that others had in hand
+PAUSE_SECONDS = 0.02  # between two groups, and before a retry of rows that were locked
 NOT_MIGRATED = {"42P01", "42703"}  # no such table, no such column
 VERSION = "xmin::text AS version"  # of a row: changes with each update
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalTable:
-    """A table with encrypted columns. `start` lies before the first key: key columns → values.
+    """A table with encrypted columns. `start` maps the key columns to values below the first key.
 
-    `page` takes those of the last row, and `:largest`; it gives the key columns, `version` and the personal ones, in order.
-    `rewrite` gives a row's personal columns as they are written now, None when they are so already; raises ValueUnreadable.
-    `write` takes `:rows`, each the key, `version` and those columns, and gives back what it changed: rows that are still of
-    that version and that nobody holds.
+    `page` takes the key columns of the last row, and `:largest`. It returns the key columns, `version` and the personal
+    columns, in this order. `rewrite` returns a row's personal columns as they are written now, or None if they are current.
+    It raises ValueUnreadable. `write` takes `:rows`, each with the key, `version` and those columns. It returns the
+    changed rows: rows that still have that version and are not locked.
     """
 
     name: str
@@ -45,7 +45,7 @@ class PersonalTable:
 
 @dataclass(slots=True)
 class Tally:
-    """`missing`: the keys that rows need and that are not there, or do not open them."""
+    """`missing`: the ids of keys that rows need, but that are missing or do not open the rows."""
 
     read: int = 0
     written: int = 0
@@ -54,7 +54,7 @@ class Tally:
 
 
 async def reencrypt(database: Database, table: PersonalTable, keys: DataKeys) -> Tally:
-    """Every row of the table. What cannot be read is left as it is, and counted."""
+    """Processes every row of the table. Counts unreadable values and leaves them unchanged."""
     tally, after = Tally(), table.start
     while True:
         rows = await _page(database, table, after)
@@ -98,10 +98,10 @@ def _changes(
 
 
 def reencrypt_database(settings: DataKeySettings, tables: Sequence[PersonalTable]) -> None:
-    """The command. Ends the process with status 1 and a clear line when there was something that it could not do."""
+    """The command. Ends the process with status 1 and a clear line if some values could not be processed."""
     if settings.data_encryption_keys is None:
         raise SystemExit("DATA_ENCRYPTION_KEYS is not set: `id:key` encrypts, `plain,id:key` decrypts")
-    configure_logs(level="CRITICAL")  # a line for each value that does not open would hide the sum of them
+    configure_logs(level="CRITICAL")  # a line per unreadable value would hide the summary
     keys = DataKeys.parse(settings.data_encryption_keys.get_secret_value())
     try:
         whole = asyncio.run(_all(settings.database_url, tables, keys))
@@ -116,7 +116,7 @@ def reencrypt_database(settings: DataKeySettings, tables: Sequence[PersonalTable
 
 
 async def _all(url: str, tables: Sequence[PersonalTable], keys: DataKeys) -> bool:
-    """Whether every row is as it should be now."""
+    """Returns whether every row is current now."""
     database, whole = Database(url, pool_size=1), True
     try:
         for table in tables:

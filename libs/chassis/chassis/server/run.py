@@ -1,4 +1,4 @@
-"""Running a service as a process of its own: `python -m <service>` serves, `python -m <service> migrate` prepares."""
+"""Runs a service as its own process: `python -m <service>` serves, `python -m <service> migrate` migrates its database."""
 
 import asyncio
 import contextlib
@@ -23,20 +23,20 @@ from chassis.settings import DataKeySettings, ServiceSettings, load_settings
 
 log = structlog.get_logger()
 
-NEW_OBJECTS = 200_000  # between two collections of the youngest: with 20,000 each was a pause of 20 to 70 ms under load
+NEW_OBJECTS = 200_000  # new objects between two collections; 20,000 caused pauses of 20 to 70 ms under load
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
 Settings_contra = TypeVar("Settings_contra", bound=ServiceSettings, contravariant=True)
 
 
 class AppFactory(Protocol[Settings_contra]):
-    """A service's `create_app`, as its entry point calls it."""
+    """The type of a service's `create_app`, as the entry point calls it."""
 
     def __call__(self, settings: Settings_contra, /, *, tracing: Tracing) -> FastAPI: ...
 
 
 def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) -> None:
-    """Serves until SIGTERM or SIGINT, then lets the requests in flight end and sends the last spans."""
+    """Serves until SIGTERM or SIGINT. Then finishes the requests in flight and sends the last spans."""
     settings = load_settings(kind)
     if settings.processes == 1:
         status = _serve(settings, create_app, service)
@@ -47,7 +47,7 @@ def serve(kind: type[Settings], create_app: AppFactory[Settings], service: str) 
 
 
 def _serve_in_processes(settings: Settings, create_app: AppFactory[Settings], service: str) -> int:
-    """The app is made in each process: what it starts (threads, loops) would not survive the fork."""
+    """Creates the app in each process: threads and loops that it starts would not survive a fork."""
     configure_logs(level=settings.log_level, form=settings.log_format, service=service)
     try:
         listeners = listen(settings.host, settings.port, settings.processes)
@@ -62,7 +62,7 @@ def _serve_in_processes(settings: Settings, create_app: AppFactory[Settings], se
 def _serve(
     settings: Settings, create_app: AppFactory[Settings], service: str, membership: Membership | None = None
 ) -> int:
-    """In this process, alone or as one of several; the exit status."""
+    """Serves in this process, alone or as one of several. Returns the exit status."""
     tracing = tracing_from_environment(service)
     configure_logs(level=settings.log_level, form=settings.log_format, service=service, extra=tracing.log_processors)
     if membership is None or membership.first:
@@ -109,20 +109,20 @@ def _warn(settings: ServiceSettings) -> None:
 
 
 def _leave_start_up_alone() -> None:
-    """What was made until now stays, so the collector need not walk it again and again (a tenth of the time under load).
+    """Excludes all existing objects from garbage collection, which took a tenth of the time under load.
 
-    It comes more seldom, too: hardly anything here is in cycles.
+    Collections also run less often, because almost no objects here are in cycles.
     """
-    gc.enable()  # the entry points turn it off before they import anything
+    gc.enable()  # the entry points turn it off before their imports
     gc.collect()
     gc.freeze()
     gc.set_threshold(NEW_OBJECTS, 20, 20)
 
 
 class _Server(uvicorn.Server):
-    """Ends with status 0 when it was told to stop: uvicorn's own raises the signal again once it has shut down.
+    """Exits with status 0 when it is told to stop. uvicorn itself raises the signal again after its shutdown.
 
-    As one of several processes it tells its parent that it serves, and stops when its parent is gone.
+    As one of several processes it reports to its parent when it serves, and stops when the parent is gone.
     """
 
     def __init__(self, config: uvicorn.Config, membership: Membership | None) -> None:
@@ -149,7 +149,7 @@ class _Server(uvicorn.Server):
 
 
 def migrate_database(url: str, folder: Path) -> None:
-    """Brings the database to the newest revision in `folder`; ends the process with a clear line when it is down."""
+    """Migrates the database to the newest revision in `folder`. If it is down, ends the process with a clear line."""
     from alembic.util import CommandError  # noqa: PLC0415 - see chassis.migrating
 
     from chassis.postgres.migrations import migrate  # noqa: PLC0415
@@ -172,9 +172,9 @@ def run_service(
     migrations: Path,
     personal: Sequence[PersonalTable] = (),
 ) -> None:
-    """`python -m <service>`: serves; with the argument `migrate`, brings the database to its newest revision.
+    """`python -m <service>` serves. With the argument `migrate` it brings the database to its newest revision.
 
-    `personal`: tables with encrypted values, which `reencrypt` goes through.
+    `personal` lists the tables with encrypted values that `reencrypt` processes.
     """
     match list(arguments):
         case []:

@@ -1,4 +1,4 @@
-"""What every service's composition root needs: its registry, database, Redis, clients, periodic tasks, and their end."""
+"""The common parts of every service's composition root: registry, database, Redis, clients, periodic tasks, shutdown."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -21,9 +21,9 @@ from chassis.settings import ServiceSettings
 
 
 class Runtime:
-    """Nothing connects before `lifespan` begins. What was opened is closed at its end, last first.
+    """Nothing connects before `lifespan` begins. At its end everything is closed in reverse order.
 
-    A `redis` that is given is not closed: it belongs to whoever gave it (tests, the embedded stack).
+    A `redis` passed as an argument is not closed: its owner (tests, the embedded stack) closes it.
     """
 
     def __init__(
@@ -43,21 +43,21 @@ class Runtime:
             self.close_with(self.redis.aclose)
 
     def breaker(self, name: str, policy: BreakerPolicy = BreakerPolicy()) -> CircuitBreaker:
-        """A breaker whose state is a metric from the start."""
+        """A breaker that reports its state as a metric from the start."""
         return monitored_breaker(name, self.registry, policy)
 
     def client(self, service: str, url: str, *, traced: bool = True) -> ServiceClient:
-        """A client of another service, with a breaker of its own. Periodic look-ups are not `traced`."""
+        """A client of another service, with its own breaker. Periodic look-ups are not `traced`."""
         client = ServiceClient(url, service, self._tokens, self.breaker(service), self.tracing if traced else OFF)
         self.close_with(client.close)
         return client
 
     def depend_on(self, name: str, check: Callable[[], Awaitable[object]], *, essential: bool = False) -> None:
-        """`/health` shows it. Without an `essential` one the service is not ready."""
+        """Adds a dependency to `/health`. If an `essential` one is down, the service is not ready."""
         self.dependencies.append(Dependency(name, check, essential=essential))
 
     def start_with(self, start: Callable[[], Awaitable[None]]) -> None:
-        """Called in order when the service starts, before the periodic tasks."""
+        """Called in order at the start of the service, before the periodic tasks."""
         self._starts.append(start)
 
     def run_inside(self, context: Callable[[], AbstractAsyncContextManager[None]]) -> None:
@@ -65,11 +65,11 @@ class Runtime:
         self._contexts.append(context)
 
     def close_with(self, close: Callable[[], Awaitable[None]]) -> None:
-        """Called when the service stops, after the periodic tasks; the last one given is called first."""
+        """Called when the service stops, after the periodic tasks, in reverse order."""
         self._closes.append(close)
 
     def repeat(self, *tasks: PeriodicTask) -> None:
-        """While the service runs."""
+        """Repeats the tasks while the service runs."""
         self._tasks.extend(tasks)
 
     def create_app(

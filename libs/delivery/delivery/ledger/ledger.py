@@ -13,13 +13,13 @@ from contracts.topology import URGENT
 from delivery.ledger.records import AlreadyFinished, Claim, ClaimResult, DeliveryRecord, NotOwned, Owned, ToRequeue
 from delivery.ledger.repository import LedgerRepository
 
-# Between two group commits; the urgent do not wait for them.
+# Pauses between two group commits; urgent claims do not wait for them.
 BEFORE_SECONDS = 0.01  # on the way to the provider
 AFTER_SECONDS = 0.025
 
 
 class Ledger:
-    """What the engine asks of the ledger. Raises DatabaseUnavailable; nothing may be sent then."""
+    """The ledger as the engine uses it. Raises DatabaseUnavailable; then nothing may be sent."""
 
     def __init__(self, database: Database, repository: LedgerRepository) -> None:
         self._database = database
@@ -30,18 +30,18 @@ class Ledger:
         self._results: Batcher[DeliveryRecord, bool] = Batcher(self._record_all, pause_seconds=AFTER_SECONDS)
 
     def claim(self, claims: Sequence[Claim]) -> Awaitable[list[ClaimResult]]:
-        """All of one notification, at once: what becomes of its recipients is decided in one commit.
+        """Takes all claims of one notification together, so that one commit decides them.
 
-        What is claimed is about to be sent: after the commit the provider may be called.
+        A claimed delivery is sent next: after the commit the provider may be called.
         """
         return self._claims.submit(claims, urgent=claims[0].priority >= URGENT)
 
     async def record(self, result: DeliveryRecord) -> bool:
-        """Committed before the message is acknowledged. False: it was not ours any more."""
+        """Returns after the commit, before the message is acknowledged. False: this worker no longer owned the delivery."""
         return await self._results.submit(result)
 
     async def take_due(self, *, lease_seconds: float, silence_seconds: float, largest: int) -> list[ToRequeue]:
-        """Due retries, and what workers left that have been silent for so long: each message once."""
+        """Due retries, and deliveries of workers without a heartbeat for `silence_seconds`: each message once."""
         async with self._database.begin() as connection:
             due = await self._repository.take_due(connection, lease_seconds=lease_seconds, largest=largest)
             orphans = await self._repository.take_orphans(
@@ -50,22 +50,22 @@ class Ledger:
         return list({item.notification_id: item for item in (*due, *orphans)}.values())
 
     async def owned(self, *, silence_seconds: float) -> list[Owned]:
-        """What this worker has owned for longer and not ended."""
+        """The deliveries that this worker has owned for longer than `silence_seconds` and has not ended."""
         async with self._database.begin() as connection:
             return await self._repository.owned(connection, silence_seconds=silence_seconds)
 
     async def release(self, owned: Sequence[Owned]) -> int:
-        """Makes due again what this worker owns and does not have in hand. Returns how many."""
+        """Makes deliveries due again that this worker owns but does not work on. Returns how many."""
         async with self._database.begin() as connection:
             return await self._repository.release(connection, owned)
 
     async def handed_over(self, ids: Sequence[UUID]) -> None:
-        """The broker confirmed these: they are in its queue until a worker takes them, or it loses them."""
+        """Marks messages that the broker confirmed: they are in its queue until a worker takes them, or they are lost."""
         async with self._database.autocommit() as connection:
             await self._repository.handed_over(connection, ids)
 
     async def redrive_lost(self, passed: Mapping[int, datetime | None], *, grace_seconds: float, largest: int) -> int:
-        """Makes due again what the queue has moved past (see the repository). Returns how many."""
+        """Makes messages due again that the queue has moved past (see the repository). Returns how many."""
         async with self._database.begin() as connection:
             return await self._repository.redrive_lost(connection, passed, grace_seconds=grace_seconds, largest=largest)
 
@@ -80,7 +80,7 @@ class Ledger:
             return await self._repository.has(connection, notification_id, replay)
 
     async def totals(self, first: UUID, last: UUID) -> LedgerTotals:
-        """What was sent, and how everything stands, of the ids from `first` up to `last`."""
+        """The notifications that were sent, and the deliveries by state, of the ids from `first` up to `last`."""
         async with self._database.snapshot() as connection:
             return await self._repository.totals(connection, first, last)
 
@@ -90,24 +90,24 @@ class Ledger:
             return await self._repository.remove(connection, step)
 
     async def erase(self, notification_ids: Sequence[UUID]) -> LedgerErasure:
-        """Of recipients who are gone (see the repository)."""
+        """Erases the personal data of deleted recipients (see the repository)."""
         async with self._database.begin() as connection:
             return await self._repository.erase(connection, notification_ids)
 
     async def beat(self, *, silence_seconds: float) -> None:
-        """This worker is alive, and counts as dead once it has been silent for so long."""
+        """Writes this worker's heartbeat. It counts as dead after `silence_seconds` without one."""
         async with self._database.autocommit() as connection:
             await self._repository.beat(connection, silence_seconds=silence_seconds)
 
     async def close(self) -> None:
-        """Writes what waits, and takes this worker off the list of the living."""
+        """Writes all waiting claims and results, and removes this worker from the list of live workers."""
         for group in (self._claims, self._results):
             await group.close()
         async with self._database.begin() as connection:
             await self._repository.leave(connection)
 
     async def _claim_all(self, groups: Sequence[Sequence[Claim]]) -> list[list[ClaimResult]]:
-        """In rounds: the same message may be in hand twice, and a statement may touch a row once."""
+        """Claims in rounds: a group may contain the same message twice, but a statement may touch a row only once."""
         states: dict[int, list[ClaimResult]] = {}
         async with self._database.autocommit() as connection:
             for places in rounds(groups, key=lambda claims: claims[0].notification_id):

@@ -1,4 +1,4 @@
-"""What the ledger says of people: sealed as it is written, opened as it is read, and moved to a newer key."""
+"""The ledger's personal values: encrypted when written, decrypted when read, and re-encrypted with a newer key."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,15 +9,15 @@ from chassis.security.data_keys import DataKeys, FreeText, ValueUnreadable
 from chassis.server.reencrypting import VERSION, PersonalTable
 from delivery.ledger import statements
 
-# What a ledger says of people, sealed where DATA_ENCRYPTION_KEYS says so (chassis.security.data_keys, ADR 26).
+# Personal values are encrypted when DATA_ENCRYPTION_KEYS is set (chassis.security.data_keys, ADR 26).
 #
-# `message` and `contact` are JSON, so a value that begins like a sealed one is sealed. Providers' words have a second column.
+# `message` and `contact` are JSON, so a value that begins like a sealed one is sealed. Providers' texts have a second column.
 
 Fields = dict[str, Any]
 
 
 class PersonalColumns:
-    """Of the deliveries of `channel`. The rows that go in and out are a statement's: each has its delivery's key."""
+    """The personal columns of the deliveries of `channel`. Each row comes from a statement and has its delivery's key."""
 
     def __init__(self, channel: str, keys: DataKeys) -> None:
         self.keys = keys
@@ -39,7 +39,7 @@ class PersonalColumns:
         return {**row, "detail": plain, "sealed_detail": sealed}
 
     def read_message(self, row: Any) -> str | None:
-        """None: it cannot be read now."""
+        """None: the message cannot be decrypted now."""
         try:
             return self.keys.read(self.message, _name(row.notification_id, row.recipient), row.message)
         except ValueUnreadable:
@@ -50,7 +50,7 @@ class PersonalColumns:
         return self.keys.read(self.contact, _name(notification_id, recipient), stored)
 
     def read_detail(self, row: Any) -> str | None:
-        """None also where it cannot be read: what became of a delivery is reported without a provider's words, too."""
+        """None also when it cannot be decrypted: then the outcome is reported without the provider's text."""
         name = _name(row.notification_id, row.recipient)
         try:
             return self.keys.read_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
@@ -58,7 +58,7 @@ class PersonalColumns:
             return None
 
     def rewrite(self, row: Any) -> Fields:
-        """The columns as they are written now. Raises ValueUnreadable."""
+        """The columns as they would be written now. Raises ValueUnreadable."""
         name, keys = _name(row.notification_id, row.recipient), self.keys
         plain, sealed = keys.rewrite_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
         return {

@@ -1,4 +1,4 @@
-"""What goes into the ledger and what comes out of it."""
+"""The ledger's input and output records."""
 
 import time
 from dataclasses import dataclass, field
@@ -9,11 +9,11 @@ from uuid import UUID
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
 class Claim:
-    """A wish to deliver to one recipient. `recipient` is the ledger's key for it, the same in every copy of the message.
+    """A request to deliver to one recipient. `recipient` is the ledger's key for it, the same in every copy of the message.
 
-    `contact` is whom it goes to now, as JSON, when that is not what the message says. `added`: a device that the user had
-    not when the notification was accepted; it is not a delivery of a notification that others have begun without it.
-    `fingerprint` names the address in the suppression list.
+    `contact` is the current recipient, as JSON, when it differs from the one in the message. `added`: a device that the user
+    did not have when the notification was accepted; it gets no delivery when a worker has begun the notification without it.
+    `fingerprint` identifies the address in the suppression list.
     """
 
     notification_id: UUID
@@ -30,12 +30,12 @@ class Claim:
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
 class Claimed:
-    """It is ours to deliver, now; `attempts` were spent and `deferrals` made before.
+    """This worker owns the delivery and makes it now; `attempts` were spent and `deferrals` made before.
 
-    Of the attempts, `faults` were our side's fault or in doubt; the others were refused for now, first at `refused_since`.
-    `doubtful`: it was with the provider before, and nobody knows whether it was taken. Then it goes to whom it went at that
-    time: `contact`, or whom the message names when that is None; `unreadable`: that is encrypted with a key that is missing.
-    `suppressed`: the address that was asked for is on the suppression list.
+    Of the attempts, `faults` failed on our side or are in doubt; all other attempts were refused for now, the first one at
+    `refused_since`. `doubtful`: an earlier attempt may have been accepted by the provider. Then the delivery goes to the
+    recipient of that attempt: `contact`, or the recipient in the message when `contact` is None. `unreadable`: the contact
+    is encrypted with a key that is missing. `suppressed`: the address in the claim is on the suppression list.
     """
 
     attempts: int
@@ -51,13 +51,13 @@ class Claimed:
     unreadable: bool = False
 
     def now(self) -> datetime:
-        """The time by the database's clock, as it told it when it was claimed: a worker's own may be off."""
+        """The time by the database's clock, read at the claim: a worker's own clock may be wrong."""
         return self.claimed_at + timedelta(seconds=time.monotonic() - self.read_at)
 
 
 @dataclass(frozen=True, slots=True)
 class AlreadyFinished:
-    """It has ended before, in `state`: nothing is to be sent, but the gateway may not know yet."""
+    """The delivery has ended before, in `state`: nothing is sent, but the gateway may not know the outcome yet."""
 
     state: str
     attempts: int
@@ -70,19 +70,19 @@ class AlreadyFinished:
 
 @dataclass(frozen=True, slots=True)
 class NotOwned:
-    """Another worker has it, or it waits for its next attempt in the ledger: not ours now."""
+    """Another worker owns the delivery, or it waits in the ledger for its next attempt."""
 
 
 @dataclass(frozen=True, slots=True)
 class NotADelivery:
-    """An added device of a notification that was begun without it: nothing is sent to it."""
+    """An added device of a notification that a worker has begun without it: nothing is sent to it."""
 
 
 ClaimResult = Claimed | AlreadyFinished | NotOwned | NotADelivery
 
 
 class DeliveryKey(NamedTuple):
-    """One round of one delivery. `recipient` is the ledger's key for whom it goes to, `replay` the number of the round."""
+    """One round of one delivery. `recipient` is the ledger's key for the recipient, `replay` the number of the round."""
 
     notification_id: UUID
     recipient: str
@@ -93,9 +93,9 @@ class DeliveryKey(NamedTuple):
 class DeliveryRecord:
     """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
 
-    A `sent` of the same `replay` is taken from a worker too that has lost the delivery: the provider has it.
-    `faults` counts as in `Claimed`; `refused`: it was refused for now.
-    `reported_before`: the gateway has heard of an earlier deferral of this delivery (it is not stored).
+    A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
+    `faults` counts as in `Claimed`; `refused`: the delivery was refused for now.
+    `reported_before`: an earlier deferral of this delivery was reported to the gateway (this field is not stored).
     """
 
     notification_id: UUID
@@ -116,9 +116,9 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True)
 class ToRequeue:
-    """A message that goes through the queue once more, taken up for it at `taken_at` by the database's clock.
+    """A message that goes through the queue once more. `taken_at`: when it was taken for that, by the database's clock.
 
-    `doubts`: to how many recipients a dead worker may have sent it.
+    `doubts`: the number of recipients that a dead worker may have sent it to.
     """
 
     notification_id: UUID

@@ -1,4 +1,4 @@
-"""The ledger, read and written in groups."""
+"""The statements of the ledger, which read and write rows in groups."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
@@ -30,15 +30,15 @@ from delivery.ledger.records import (
 )
 
 Key = tuple[UUID, str]
-GAPS = 2  # heartbeats come more often than this part of the silence after which a worker counts as dead
+GAPS = 2  # heartbeats further apart than the silence divided by this have a gap
 FINAL_STATES = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
 
 
 class LedgerRepository:
     """The statements over one channel's tables. `owner` names this worker process.
 
-    `suppression_list`: a table of the same database, whose `fingerprint`s must not be sent to. `keys`: what is personal in a
-    row is encrypted with them.
+    `suppression_list`: a table of the same database that lists the `fingerprint`s to suppress. `keys` encrypt the personal
+    values of a row.
     """
 
     def __init__(
@@ -67,9 +67,9 @@ class LedgerRepository:
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
     async def claim(self, connection: StatementExecutor, claims: Sequence[Claim]) -> list[ClaimResult]:
-        """Claims what can be claimed and says how the rest stands, in order. No key may come twice.
+        """Claims all deliveries that can be claimed. Returns a result for each claim, in order. No key may occur twice.
 
-        All claims on a notification go in one call: its devices are those that the call which begins it names.
+        Pass all claims on a notification in one call: the call that begins a notification fixes its devices.
         """
         statement = self._claim_with_added if any(claim.added for claim in claims) else self._claim
         given = [self._personal.write_claim(_fields(claim)) for claim in claims] if self._seals else claims
@@ -89,7 +89,7 @@ class LedgerRepository:
         ]
 
     def _read_contact(self, key: Key, claimed: Claimed) -> None:
-        """In place. It is ours by now, so whom it went to must not stop the others of the group."""
+        """Decrypts the contact in place. The delivery is claimed by now: an unreadable contact must not fail the group."""
         try:
             claimed.contact = self._personal.read_contact(*key, claimed.contact or "")
         except ValueUnreadable:
@@ -103,7 +103,7 @@ class LedgerRepository:
     async def states(
         self, connection: StatementExecutor, notification_ids: Sequence[UUID]
     ) -> dict[UUID, dict[str, AlreadyFinished | NotOwned]]:
-        """The deliveries of these notifications' last rounds, by recipient, and whatever was sent before."""
+        """The deliveries of these notifications' last rounds, by recipient, and the sent deliveries of earlier rounds."""
         rows = list(await connection.execute(self._look_all, {"ids": list(notification_ids)}))
         last: dict[UUID, int] = {}
         for row in rows:
@@ -120,21 +120,24 @@ class LedgerRepository:
         return found.first() is not None
 
     async def record(self, connection: StatementExecutor, results: Sequence[DeliveryRecord]) -> set[Key]:
-        """Those that were still ours to record, or that the provider has all the same."""
+        """Records results. Returns the keys that this worker still owned, or whose delivery the provider has anyway."""
         ordered = sorted(results, key=lambda one: _order((one.notification_id, one.recipient)))
         given = [self._personal.write_result(_fields(one)) for one in ordered] if self._seals else ordered
         rows = await connection.execute(self._record, {"rows": to_json_text(given), "owner": self.owner})
         return {(row.notification_id, row.recipient) for row in rows}
 
     async def take_due(self, connection: AsyncConnection, *, lease_seconds: float, largest: int) -> list[ToRequeue]:
-        """Retries that are due: each message once. What cannot be read is due again when the lease runs out."""
+        """Retries that are due: each message once. An unreadable message is due again when the lease runs out."""
         rows = await connection.execute(self._take_due, {"lease": lease_seconds, "largest": largest})
         return self._to_requeue(rows)
 
     async def take_orphans(
         self, connection: AsyncConnection, *, lease_seconds: float, silence_seconds: float, largest: int
     ) -> list[ToRequeue]:
-        """What dead workers left: each message once. None while this worker has not been heard of long enough to judge."""
+        """The deliveries of dead workers: each message once.
+
+        The list is empty until this worker itself has had heartbeats without a gap for `silence_seconds`.
+        """
         parameters = {
             "lease": lease_seconds,
             "silence": silence_seconds,
@@ -147,18 +150,18 @@ class LedgerRepository:
         return [replace(item, doubts=doubts[item.notification_id]) for item in self._to_requeue(rows)]
 
     async def owned(self, connection: AsyncConnection, *, silence_seconds: float) -> list[Owned]:
-        """What this worker has owned for longer than `silence_seconds` and not ended."""
+        """The deliveries that this worker has owned for longer than `silence_seconds` and has not ended."""
         rows = await connection.execute(self._owned, {"owner": self.owner, "silence": silence_seconds})
         return [Owned(row.notification_id, row.recipient, row.updated_at) for row in rows]
 
     async def release(self, connection: AsyncConnection, owned: Sequence[Owned]) -> int:
-        """Makes due again what this worker owns and does not have in hand. Returns how many."""
+        """Makes deliveries due again that this worker owns but does not work on. Returns how many."""
         ordered = sorted(owned, key=lambda one: _order((one.notification_id, one.recipient)))
         result = await connection.execute(self._release, {"rows": to_json_text(ordered), "owner": self.owner})
         return result.rowcount
 
     async def handed_over(self, connection: StatementExecutor, ids: Sequence[UUID]) -> None:
-        """The broker confirmed these: they are in its queue until a worker takes them, or it loses them."""
+        """Marks messages that the broker confirmed: they are in its queue until a worker takes them, or they are lost."""
         await connection.execute(self._handed_over, {"ids": sorted(ids, key=lambda one: one.bytes)})
 
     async def redrive_lost(
@@ -169,38 +172,38 @@ class LedgerRepository:
         grace_seconds: float,
         largest: int,
     ) -> int:
-        """Makes due again what was handed over so long before the queue's watermark of its priority. Returns how many.
+        """Makes messages due again that were handed over `grace_seconds` before their queue's watermark. Returns how many.
 
-        `passed`: priority → when the newest message that was consumed had been handed over; None: the queue stood empty.
+        `passed`: priority → when the newest consumed message had been handed over; None: the queue was empty.
         """
         levels = [{"priority": priority, "passed_at": at} for priority, at in passed.items()]
         parameters = {"levels": to_json_text(levels), "grace": grace_seconds, "largest": largest}
         return (await connection.execute(self._lost, parameters)).rowcount
 
     async def totals(self, connection: AsyncConnection, first: UUID, last: UUID) -> LedgerTotals:
-        """Of the ids from `first` up to `last`. Two statements: run it in a snapshot."""
+        """The totals of the ids from `first` up to `last`. It runs two statements, so call it in a snapshot."""
         bounds = {"first": first, "last": last}
         by_state = {row.state: row.deliveries for row in await connection.execute(self._totals, bounds)}
         sent = (await connection.execute(self._sent, bounds)).one()
         return LedgerTotals(sent=sent.notifications, fingerprint=sent.fingerprint, deliveries=by_state)
 
     async def remove(self, connection: AsyncConnection, step: Step) -> Removal:
-        """Looks at some old deliveries, and deletes those that ended long enough ago."""
+        """Looks at some old deliveries, and deletes each one that ended long enough ago."""
         parameters = {"after": step.after, "bound": first_id_of(step.ended_before), "ended_before": step.ended_before}
         row = (await connection.execute(self._remove, {**parameters, "largest": step.limit})).one()
         return Removal(row.removed, None if row.reached is None else UUID(row.reached))
 
     async def erase(self, connection: AsyncConnection, notification_ids: Sequence[UUID]) -> LedgerErasure:
-        """Forgets what providers said of the recipients of these notifications, and ends what waits as soon as can be."""
+        """Deletes the providers' texts about these notifications, and makes waiting deliveries due so that they end soon."""
         rows = (await connection.execute(self._erase, {"ids": list(notification_ids)})).all()
         return LedgerErasure(deliveries=len(rows), open=sum(row.open for row in rows))
 
     async def beat(self, connection: StatementExecutor, *, silence_seconds: float) -> None:
-        """This worker is alive."""
+        """Writes this worker's heartbeat."""
         await connection.execute(self._beat, {"owner": self.owner, "gap": silence_seconds / GAPS})
 
     async def leave(self, connection: AsyncConnection) -> None:
-        """This worker stops: what it may have left is taken over at once."""
+        """Removes the worker when it stops: deliveries that it may have left are taken over at once."""
         await connection.execute(self._leave, {"owner": self.owner})
 
     def _standing(self, row: Any) -> AlreadyFinished | NotOwned:
@@ -227,7 +230,7 @@ def _fields(row: Claim | DeliveryRecord) -> dict[str, object]:
 
 
 def _order(key: Key) -> tuple[bytes, str]:
-    """In which every statement locks rows: two workers with overlapping groups must not deadlock."""
+    """The order in which every statement locks rows: two workers with overlapping groups must not deadlock."""
     return key[0].bytes, key[1]
 
 

@@ -34,9 +34,8 @@ SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, coalesce(g.expir
 FROM {claimed} c JOIN given g USING (notification_id, recipient)
 """
 
-# A new row, a replay of what has ended, or one on its way through the queue again: claimed, which is to say that its provider
-# is called next. Everything else is left alone and only looked at. Keys go in sorted, so that two workers with overlapping
-# groups cannot deadlock.
+# It claims new rows, replays of finished rows, and rows on their way through the queue again; their provider is called next.
+# All other rows are not changed, only read. Keys are sorted, so that two workers with overlapping groups cannot deadlock.
 CLAIM = f"""
 WITH {_GIVEN}, claimed AS ({_CLAIM.format(which="true")})
 {_ANSWER.format(claimed="claimed")}
@@ -47,8 +46,8 @@ _BELONGS = """added AND (
         OR EXISTS (SELECT 1 FROM {deliveries} x
                    WHERE x.notification_id = given.notification_id AND x.recipient = given.recipient))"""
 
-# The same where devices were added since the notification was accepted: they belong to it only when this very statement
-# begins the round, or when the ledger has them already.
+# The same for claims with devices that were added since the notification was accepted. Such a device belongs to the
+# notification only when this statement begins the round, or when the ledger has the device already.
 CLAIM_WITH_ADDED = f"""
 WITH {_GIVEN}, named AS ({_CLAIM.format(which="NOT added")}
 ), begun AS (
@@ -78,8 +77,8 @@ HAS = "SELECT 1 FROM {deliveries} WHERE notification_id = :notification_id AND r
 
 RESULT = f"""{DELIVERY}, replay int, state text, attempts int, faults int, refused bool, deferred int, doubt int, code text,
     detail text, sealed_detail text, provider_message_id text, delay float8"""
-# Whoever has lost a delivery to another worker and hears from the provider that it was taken says so all the same, unless
-# it is being sent once more at this moment: then it is not sent again for nothing.
+# A worker that has lost a delivery to another worker still records `sent` when the provider accepted it, so that it is not
+# sent again for nothing. The exception: the delivery is being sent again at this moment.
 RECORD = f"""
 UPDATE {{deliveries}} d SET
     state = r.state, attempts = r.attempts, faults = r.faults, deferrals = d.deferrals + r.deferred,
@@ -97,7 +96,7 @@ WHERE d.notification_id = r.notification_id AND d.recipient = r.recipient
 RETURNING d.notification_id, d.recipient
 """  # noqa: S608 - constants of ours
 
-# One copy of a message goes back to the queue, however many of its recipients are due.
+# One copy of a message goes back to the queue, no matter how many of its recipients are due.
 TAKE_DUE = """
 WITH due AS (
     SELECT notification_id, recipient FROM {deliveries}
@@ -109,13 +108,13 @@ FROM due WHERE d.notification_id = due.notification_id AND d.recipient = due.rec
 RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at
 """
 
-# The broker has these: they stand in its queue, however long that is. LOST finds what does not.
+# The broker has these messages in its queue, for any length of time. LOST finds messages that are not there.
 HANDED_OVER = f"""
 UPDATE {{deliveries}} d SET next_attempt_at = NULL, updated_at = now()
 FROM {ids("ids")} AS r WHERE d.notification_id = r.id AND d.state = 'requeued'
 """  # noqa: S608 - constants of ours
 
-# Handed over, and the queue has moved past them: due again. `passed_at` NULL: the queue stood empty.
+# Messages that were handed over, and that the queue has moved past, are due again. `passed_at` NULL: the queue was empty.
 LOST = """
 WITH lost AS (
     SELECT d.notification_id, d.recipient
@@ -129,10 +128,10 @@ UPDATE {deliveries} d SET next_attempt_at = now()
 FROM lost WHERE d.notification_id = lost.notification_id AND d.recipient = lost.recipient
 """
 
-# A worker that has not been heard of for the lease is dead. What it was sending may have been sent: that is counted.
-# Only a worker judges that has itself been heard of without a gap for as long: after a database that stood still, or a
-# table that was locked, every heartbeat is old. A time in the future is of a clock that jumped: it counts for nothing.
-# By the clock, not by now(): this statement may have waited for what it reads.
+# A worker without a heartbeat for `:silence` counts as dead. Its deliveries in state `sending` may have been sent: they are
+# counted as ambiguous. Only a worker whose own heartbeats have had no gap for as long may decide this: after the database
+# stood still, or a table was locked, every heartbeat is old. A time in the future comes from a clock that jumped, and is
+# ignored. The statement uses clock_timestamp(), not now(): it may have waited for a lock.
 TAKE_ORPHANS = """
 WITH orphans AS (
     SELECT notification_id, recipient, o.state = 'sending' AS doubtful FROM {deliveries} o
@@ -155,15 +154,15 @@ FROM orphans WHERE d.notification_id = orphans.notification_id AND d.recipient =
 RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at, doubtful
 """
 
-# What is ours for longer than the lease: the caller knows which of these it has in hand.
+# Deliveries that this worker has owned for longer than `:silence`. The caller knows which of them it is working on.
 OWNED = """
 SELECT notification_id, recipient, updated_at FROM {deliveries}
 WHERE owner = :owner AND state IN ('claimed', 'sending')
   AND updated_at NOT BETWEEN clock_timestamp() - make_interval(secs => :silence) AND clock_timestamp()
 """
 
-# Those of them that we do not have in hand: their claim's answer was lost, so nothing was sent. Not what was claimed again
-# meanwhile.
+# Releases owned deliveries that this worker does not work on: the answer to their claim was lost, so nothing was sent.
+# Deliveries that were claimed again in the meantime are left alone.
 RELEASE = f"""
 UPDATE {{deliveries}} d SET
     state = 'requeued', owner = NULL, next_attempt_at = now(), updated_at = now()
@@ -185,8 +184,8 @@ FROM (
 ) sent
 """
 
-# By the primary key, whose ids are time-ordered, a stretch at a time from `:after` on: what was accepted long ago and ended
-# lately (it was scheduled, or retried for long) is passed over, not looked at in every turn.
+# It follows the primary key, whose ids are time-ordered, one stretch at a time from `:after` on. A delivery that was accepted
+# long ago but ended lately (it was scheduled, or retried for long) is skipped, and not read again in every step.
 REMOVE = """
 WITH stretch AS (
     SELECT notification_id, recipient, state, updated_at FROM {deliveries}
@@ -204,9 +203,9 @@ SELECT (SELECT count(*) FROM gone) AS removed,
        (SELECT CASE WHEN count(*) = :largest THEN max(notification_id::text) END FROM stretch) AS reached
 """
 
-# Of people who are gone: what a provider said of them, whatever the state. What waits to be tried again is due now: a worker
-# takes it up and finds nobody, so that it ends as everything does; its message goes with its end. An address that must not be
-# sent to stays so: a delivery's key is the first half of its fingerprint.
+# For deleted users it deletes the providers' texts, in every state. Waiting retries become due now: a worker takes such a
+# delivery, finds no user, and ends it the usual way, which also deletes its message. A suppressed address stays on the
+# suppression list, but its masked form is erased: a delivery's key is the first half of its fingerprint.
 ERASE = f"""
 WITH theirs AS (
     SELECT d.notification_id, d.recipient FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
@@ -229,7 +228,7 @@ ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(),
 LEAVE = "DELETE FROM {workers} WHERE id = :owner OR heartbeat_at < now() - interval '1 day'"
 
 
-# Never as EXISTS: that may be planned as a hash of the whole list.
+# Do not use EXISTS here: PostgreSQL may plan it as a hash of the whole list.
 _ON_LIST = "coalesce((SELECT true FROM {suppression_list} s WHERE s.fingerprint = g.fingerprint LIMIT 1), false)"
 
 

@@ -1,4 +1,4 @@
-"""The ledger's tables. Each channel has its own, named after it, so that both may live in one database."""
+"""The ledger's tables. Each channel has its own, named after it, so that both channels can share one database."""
 
 from dataclasses import dataclass
 
@@ -18,15 +18,15 @@ class LedgerTables:
 def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
     """Declares the tables of `channel` in `metadata`.
 
-    States: sending (a worker has claimed it, and the provider may be hearing it now), retry (waits for `next_attempt_at`),
-    requeued (on its way through the queue again), and the ends: sent, failed, suppressed, expired, unknown. Workers of the
-    release before write `claimed` before `sending`.
-    `message` is kept while there is something left to do, `trace_context` (a traceparent) while tracing is on.
-    `ambiguous` counts the times nobody can know whether it was sent; `in_doubt`: it was so in this replay. `contact` is whom
-    it goes to (JSON) when that is not what `message` says. `faults` counts the attempts that failed on our side or are in
-    doubt; the other attempts were refused for now, the first time at `refused_since`. `steady_since`: this worker's
-    heartbeats have had no gap since. While personal values are encrypted (ADR 26), `message` and `contact` are so, and
-    `sealed_detail` has what `detail` had.
+    States: sending (a worker has claimed it, and the provider may be called now), retry (waits for `next_attempt_at`),
+    requeued (on its way through the queue again), and the final states: sent, failed, suppressed, expired, unknown. Workers
+    of the previous release write `claimed` before `sending`.
+    `message` is kept until the delivery has ended, `trace_context` (a traceparent) is stored while tracing is on.
+    `ambiguous` counts the attempts that may or may not have been sent; `in_doubt`: this replay had such an attempt.
+    `contact` is the recipient (JSON) when it differs from the one in `message`. `faults` counts the attempts that failed on
+    our side or are in doubt; all other attempts were refused for now, the first time at `refused_since`. `steady_since`: the
+    worker's heartbeats have had no gap since this time. While personal values are encrypted (ADR 26), `message` and
+    `contact` are encrypted, and `sealed_detail` holds the text instead of `detail`.
     """
     deliveries = Table(
         f"{channel}_deliveries",
@@ -53,7 +53,7 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
         Column("provider_message_id", Text),
         Column("created_at", Instant, nullable=False, server_default=func.now()),
         Column("updated_at", Instant, nullable=False, server_default=func.now()),
-        # What the sweep looks for: due retries, and rows whose owner may be dead. Finished rows are in neither index.
+        # The sweep uses these: due retries, and rows whose owner may be dead. Finished rows are in neither index.
         Index(
             f"ix_{channel}_deliveries_due",
             "next_attempt_at",

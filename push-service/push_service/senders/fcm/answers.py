@@ -1,4 +1,4 @@
-"""`Retry-After` (RFC 9110, 10.2.3): seconds, or a date."""
+"""What FCM's answers mean for a delivery, by two tables, and when FCM wants the next attempt (`Retry-After`)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass

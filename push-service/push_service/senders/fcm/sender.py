@@ -1,4 +1,4 @@
-"""What the channel asks of a provider."""
+"""Sends over FCM HTTP v1: `POST /v1/projects/{project}/messages:send`, one device a call."""
 
 import re
 import time
