@@ -23,18 +23,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.audit import AuditColumns
 
-__all__ = [
-    "AcceptedTotal",
-    "AuditEvent",
-    "Base",
-    "IdempotencyKey",
-    "KnownIdentity",
-    "Notification",
-    "StatusChange",
-    "StatusTotal",
-]
-
-
 Instant = DateTime(timezone=True)
 
 

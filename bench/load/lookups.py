@@ -21,7 +21,7 @@ from redis.asyncio import Redis
 from api_gateway.services.directory import Directory
 from chassis.http.client import ServiceClient
 from chassis.process.breaker import CircuitBreaker
-from chassis.redis.cache import connect_redis
+from chassis.redis.client import connect_redis
 from chassis.security import ServiceTokens
 from chassis.security.service_keys import ServiceKey
 from contracts.messages import NotificationMessage, TemplateRef

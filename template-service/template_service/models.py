@@ -8,9 +8,6 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from chassis.audit import AuditColumns
 
-__all__ = ["AuditEvent", "Base", "Template", "TemplateLanguage", "TemplateVersion"]
-
-
 NAMES = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",

@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 
 from chassis.broker import QueueSpec, RabbitBroker, Timing, Topology
 from chassis.postgres.database import Database, DatabaseUnavailable
-from chassis.redis.cache import connect_redis
+from chassis.redis.client import connect_redis
 from chassis.server_urls import DatabaseUrl, RabbitUrl, RedisUrl
 from testkit.servers.certificates import Authority
 from testkit.servers.postgres import PostgresServer

@@ -16,7 +16,7 @@ from starlette.responses import Response as Answer
 from chassis.audit import AuditTrail
 from chassis.http.envelope import answer as enveloped
 from chassis.postgres.database import Database
-from chassis.redis.cache import connect_redis
+from chassis.redis.client import connect_redis
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.security.service_keys import development_key
 from contracts.erasing import ErasureOrder, ErasureProgress, ExportFindings, ExportQuestion

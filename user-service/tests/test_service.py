@@ -2,7 +2,7 @@
 
 import itertools
 
-from chassis.redis.cache import connect_redis
+from chassis.redis.client import connect_redis
 from user_service.main import create_app
 from user_service.settings import UserSettings
 

@@ -19,7 +19,7 @@ from chassis.errors import ServiceError
 from chassis.fields import plain_message
 from chassis.observability.metrics import new_registry
 from chassis.postgres.database import Database, sqlstate_of
-from chassis.redis.cache import connect_redis
+from chassis.redis.client import connect_redis
 from chassis.security import RevokedTokens
 from chassis.server.run import migrate_database, serve
 from chassis.settings import load_settings

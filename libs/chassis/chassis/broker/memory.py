@@ -21,8 +21,6 @@ from chassis.broker.interface import (
     Unroutable,
 )
 
-__all__ = ["MemoryBroker"]
-
 
 @dataclass(frozen=True, slots=True)
 class Stored:

@@ -50,7 +50,7 @@ _gauges: WeakKeyDictionary[CollectorRegistry, Gauge] = WeakKeyDictionary()
 def breaker_metrics(registry: CollectorRegistry) -> Gauge:
     """The gauge `circuit_breaker_state{name}` of `registry`. The first call creates it: a registry takes a name only once.
 
-    Use: `CircuitBreaker("smtp", on_change=breaker_metrics(registry).labels("smtp").set)`.
+    `monitored_breaker` connects a breaker to it.
     """
     if registry not in _gauges:
         _gauges[registry] = Gauge(
@@ -116,7 +116,6 @@ class SlidingWindow:
 # The failure rate of a sliding window opens it, not consecutive failures: a dependency that fails every second call
 # never fails five times in a row. While half open it allows a few probes and refuses all other calls.
 
-__all__ = ["BreakerPolicy", "BreakerState", "CircuitBreaker", "CircuitOpen", "Permit", "breaker_metrics"]
 
 PROBES_BUSY_SECONDS = 1.0  # the `retry_after` while all probes run: their end is not known
 

@@ -25,9 +25,7 @@ from chassis.errors import DependencyUnavailable
 from chassis.process.batcher import Batcher
 from chassis.process.ttl_memory import TtlMemory
 from chassis.process.yielding import map_yielding
-from chassis.redis.client import CALL_SECONDS, OptionalRedis, RedisUnavailable, Seal, connect_redis
-
-__all__ = ["Invalidator", "LayeredCache", "TtlMemory", "connect_redis"]
+from chassis.redis.client import CALL_SECONDS, OptionalRedis, RedisUnavailable, Seal
 
 TOMBSTONE = b""  # an empty text is never valid JSON
 TOMBSTONE_SECONDS = 10

@@ -79,8 +79,6 @@ class Quota:
         )
 
 
-__all__ = ["LocalRateLimiter", "RateDecision", "RateLimiter"]
-
 LOCAL_CALLERS = 100_000  # about 20 MB; a flood of invented callers cannot fill the process's memory
 MAX_GROUP = 100
 PAUSE_SECONDS, RAMP_CALLS = 0.008, 2  # between two calls to Redis, from 250 checks a second
