@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from api_gateway.routers.proxy import STRANGERS_BODY_BYTES
+from api_gateway.routers.proxy import FORWARDED_BODY_BYTES, STRANGERS_BODY_BYTES
 from chassis.security import hash_api_key, new_api_key
 from contracts.callers import ApiKeyInfo
 
@@ -85,3 +85,12 @@ async def test_a_stranger_sends_no_large_body_and_somebody_whom_we_know_does(gat
         assert "Without credentials" in refused.json()["message"]
     assert (await gateway.http.post(path, content=b"x" * STRANGERS_BODY_BYTES)).status_code == 200
     assert (await gateway.http.post(path, content=b"x" * 100_000, headers=known)).status_code == 200
+
+
+async def test_a_body_that_no_service_accepts_is_refused_before_it_is_forwarded(gateway) -> None:
+    """The service would answer before it has read the body, and close: the answer could be lost, and count as a failure."""
+    path, known = "/api/v1/users", gateway.token()
+    refused = await gateway.http.post(path, content=b"x" * (FORWARDED_BODY_BYTES + 1), headers=known)
+    assert (refused.status_code, refused.json()["error"]) == (413, "payload_too_large")
+    assert str(FORWARDED_BODY_BYTES) in refused.json()["message"]
+    assert (await gateway.http.post(path, content=b"x" * FORWARDED_BODY_BYTES, headers=known)).status_code == 200

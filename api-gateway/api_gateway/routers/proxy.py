@@ -64,7 +64,11 @@ OWNED = {USER_SERVICE: ("users", "erasures", "auth", "applications", "api-keys")
 FORWARDED = tuple(f"/api/v1/{name}" for names in OWNED.values() for name in names)
 # Methods that a path does not have are forwarded, too: the owner answers with the allowed ones in `Allow`.
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
+# Bodies of sign-up and login are small, and many clients may send them at once.
 STRANGERS_BODY_BYTES = 65_536
+# What the services accept by default. A larger body is refused here: a service answers it before it has read it all, and
+# then closes the connection, so that the answer may be lost on its way.
+FORWARDED_BODY_BYTES = 1_048_576
 # Paths that another parser could read differently: dot segments, empty segments, encoded separators.
 UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECASE)
 
@@ -74,19 +78,21 @@ async def forward(request: Request) -> Response:
     if UNSAFE.search(raw_path):
         raise NotFound
     known = await admit(services_of(request), request)
-    body = await (request.body() if known else _strangers_body(request))
+    body = await (
+        _body(request, FORWARDED_BODY_BYTES) if known else _body(request, STRANGERS_BODY_BYTES, "Without credentials")
+    )
     owner = request.url.path.split("/")[3]
     forwarders: dict[str, Forwarder] = request.app.state.forwarders
     return await forwarders[owner].forward(request, raw_path, body)
 
 
-async def _strangers_body(request: Request) -> bytes:
-    """Bodies of sign-up and login are small, and many clients may send them at once. Raises PayloadTooLarge."""
+async def _body(request: Request, limit: int, whose: str = "Here") -> bytes:
+    """Raises PayloadTooLarge as soon as more than `limit` bytes have arrived."""
     body = bytearray()
     async for part in request.stream():
         body += part
-        if len(body) > STRANGERS_BODY_BYTES:
-            raise PayloadTooLarge(f"Without credentials a request body has at most {STRANGERS_BODY_BYTES} bytes")
+        if len(body) > limit:
+            raise PayloadTooLarge(f"{whose} a request body has at most {limit} bytes")
     return bytes(body)
 
 

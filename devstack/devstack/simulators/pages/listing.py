@@ -25,7 +25,7 @@ _WELCOME = """<div class="welcome">
 _CURL = """curl -X POST {gateway}/api/v1/notifications/ \\
   -H "Authorization: Bearer $TOKEN" -H "Content-Type: application/json" \\
   -d '{{"notification_type": "{kind}", "user_id": "'$USER_ID'",
-       "template_code": "welcome_email", "request_id": "{kind}-'$(date +%s)'",
+       "template_code": "welcome_email", "request_id": "{kind}-'$RANDOM$RANDOM'",
        "variables": {{"name": "Ada", "link": "https://example.com"}}}}'"""
 
 

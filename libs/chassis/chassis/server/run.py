@@ -79,7 +79,7 @@ def _serve(
         access_log=False,
         http=bounded(
             Bounds(
-                rest_bytes=settings.max_body_bytes,
+                rest_bytes=max(Bounds().rest_bytes, settings.max_body_bytes),
                 of_one_address=settings.max_connections_per_address,
                 trusted=settings.proxies,
             )
