@@ -1,1 +1,1 @@
-"""Load on the whole system and on the baselines it is compared with: `python -m bench`."""
+"""Load on the whole system, and on the baselines that it is compared with: `python -m bench`."""

@@ -25,14 +25,14 @@ LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
 def main() -> int:
     options = parse()
     require_servers(**programs(options.cases))
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that was started is stopped
     facts, started_at = (
         {**results.machine(), "encrypted": options.encrypted},
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
     done: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
-        Path(name).chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
+        Path(name).chmod(0o755)  # PostgreSQL's own user needs access to its folder inside
         lab = Lab(Path(name))
         if options.encrypted:
             lab.system.encrypt()
@@ -41,7 +41,7 @@ def main() -> int:
             run = Run(lab, Options(options.quick, options.seconds, options.rows))
             for case in options.cases:
                 done[case] = _outcome(case, run)
-                results.write(options.out, facts, started_at, done)  # a run that is broken off keeps what it has
+                results.write(options.out, facts, started_at, done)  # an interrupted run keeps its results
         finally:
             lab.stop()
     _say(f"\n{table(done)}\n\n{options.out}")
@@ -49,7 +49,7 @@ def main() -> int:
 
 
 def _outcome(name: str, run: Run) -> dict[str, Any]:
-    """A case that fails is a result, too: the others are still run."""
+    """A failed case is a result, too: the other cases still run."""
     _say(f"{datetime.now(UTC):%H:%M:%S} {name} …")
     try:
         found = CASES[name](run).as_json()

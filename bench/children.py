@@ -1,4 +1,4 @@
-"""Processes of this package: started as modules, awaited by what they print, stopped together."""
+"""Processes of this package: started as modules, awaited by their output, stopped together."""
 
 import sys
 from collections.abc import Mapping
@@ -18,7 +18,7 @@ class Children:
         self._processes[name] = ServerProcess([sys.executable, "-m", module, *arguments], self._log(name), env)
 
     def said(self, name: str, seconds: float = 30) -> str:
-        """The first whole line that it prints."""
+        """The first complete line of its output."""
         log = self._log(name)
         wait_until(lambda: log.exists() and "\n" in log.read_text(), seconds, f"{name} (see {log})")
         return log.read_text().splitlines()[0]
@@ -29,7 +29,7 @@ class Children:
         }
 
     def stop(self, *names: str) -> None:
-        """All of them, unless some are named."""
+        """Stops all of them, or only the given ones."""
         for name in names or tuple(self._processes):
             self._processes.pop(name).stop()
 

@@ -1,4 +1,4 @@
-"""CPU milliseconds a notification, process by process, between two moments."""
+"""CPU milliseconds per notification, by process, between two moments."""
 
 from collections.abc import Mapping
 
@@ -8,7 +8,7 @@ OWN = ("api-gateway", "email-service", "push-service", "user-service", "template
 def per_notification(
     before: Mapping[str, float], after: Mapping[str, float], number: int, load_seconds: float = 0.0
 ) -> dict[str, float]:
-    """By process, with `services` (ours, summed) and `all` (everything on the machine that took part)."""
+    """By process, with the sums `services` (ours) and `all` (every process on the machine that took part)."""
     spent = {name: (after[name] - before.get(name, 0.0)) * 1000 / number for name in after}
     if load_seconds:
         spent["load generator"] = load_seconds * 1000 / number

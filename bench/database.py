@@ -1,4 +1,4 @@
-"""A kept connection to one database, for the harness's own questions: a new one for each would cost PostgreSQL more."""
+"""A kept connection to one database, for the harness's own queries: a new one for each would cost PostgreSQL more."""
 
 import asyncio
 from typing import Any
@@ -7,7 +7,7 @@ import asyncpg
 
 
 class Database:
-    """Connects when first asked. For one thread at a time, and none with a running loop."""
+    """Connects at the first query. For one thread at a time, without a running event loop."""
 
     def __init__(self, url: str) -> None:
         self._url = url.replace("+asyncpg", "")
@@ -22,7 +22,7 @@ class Database:
         return self.rows(statement, *values)[0][0]
 
     def close(self) -> None:
-        """Lets go of the connection; the next question makes another."""
+        """Closes the connection. The next query opens a new one."""
         if self._connection is not None:
             self._connection.terminate()
             self._connection = None

@@ -1,4 +1,4 @@
-"""What every case finds in the system: users with a device each, a template, API keys."""
+"""The data that every case finds in the system: users with a device each, a template, API keys."""
 
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -21,7 +21,7 @@ PERSON = {
 
 @dataclass(frozen=True, slots=True)
 class Fixtures:
-    """`key` and `other_key` are of two applications; `apart` are users who are not among `users`."""
+    """`key` and `other_key` belong to two applications. `apart` are users that are not in `users`."""
 
     key: str = ""
     other_key: str = ""
@@ -30,7 +30,7 @@ class Fixtures:
 
 
 def make_fixtures(system: System, users: Database) -> Fixtures:
-    """Needs a running system, whose client is logged in as administrator, and the user service's database."""
+    """Needs a running system whose client is logged in as administrator, and the user service's database."""
     system.call("POST", "/templates/", TEMPLATE)
     model = UUID(system.call("POST", "/users/", {**PERSON, "password": uuid4().hex})["id"])
     everybody = populate(users, model, Users.COLD.value + APART)

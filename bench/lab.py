@@ -1,4 +1,4 @@
-"""A whole system to measure, on servers of its own. `fresh` puts it back to its first minute before each case."""
+"""A whole system to measure, on private servers. `fresh` resets it before each case."""
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -22,7 +22,7 @@ WORKERS = ("email-service", "push-service")
 
 
 class Lab:
-    """`start`, then `fresh` before each case, in the end `stop`: it stops whatever had been started."""
+    """`start`, then `fresh` before each case, and `stop` at the end, which stops everything that was started."""
 
     def __init__(self, folder: Path) -> None:
         (folder / "postgres").mkdir(parents=True)
@@ -60,9 +60,10 @@ class Lab:
             self.admin.rows(f'ALTER DATABASE "{name}" RENAME TO "{name}_seed"')
 
     def fresh(self, *, without: Iterable[str] = (), users: Users = Users.COLD) -> None:
-        """Users, a template and keys are there; no notification, nothing queued, cold caches. `without` some services.
+        """Users, a template and keys exist; there are no notifications, the queues are empty, the caches cold. `without`
+        leaves out services.
 
-        `self.users` and `self.apart`, who are others, are whom load is to draw.
+        Load uses `self.users` and `self.apart`, which are different users.
         """
         self.users, self.apart = Walk(self.fixtures.users[: users.value]), Walk(self.fixtures.apart)
         self.gateway.close()
@@ -71,14 +72,14 @@ class Lab:
         for name in self._names():
             self.admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
             self.admin.rows(f'CREATE DATABASE "{name}" TEMPLATE "{name}_seed"')
-        self.admin.rows("CHECKPOINT")  # else the one that is due falls into the case
+        self.admin.rows("CHECKPOINT")  # otherwise a due checkpoint would fall into the case
         queues.empty_all(self.rabbit.url)
         redis.Redis.from_url(self.redis.url).flushall()
         self.providers.reset()
         self.run_services(without=without)
 
     def wait_quiet(self) -> None:
-        """Does now what PostgreSQL would do in the next minute because of all that was just written."""
+        """Runs now what PostgreSQL would run in the next minute because of the writes so far."""
         self.gateway.rows("VACUUM ANALYZE")
         self.admin.rows("CHECKPOINT")
 
@@ -103,13 +104,13 @@ class Lab:
         self.rabbit.clean_up()
 
     def new_database(self, name: str) -> str:
-        """An empty one, for what is not the system; its address."""
+        """The address of a new empty database, for parts outside the system."""
         self.admin.rows(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
         self.admin.rows(f'CREATE DATABASE "{name}"')
         return f"{self.postgres.url.rsplit('/', 1)[0]}/{name}"
 
     def pids(self) -> dict[str, int]:
-        """Every process by name; PostgreSQL's and RabbitMQ's stand for all theirs."""
+        """Every process by name. PostgreSQL's and RabbitMQ's include all of their processes."""
         servers = {"postgresql": self.postgres.pid, "rabbitmq": self.rabbit.pid, "redis": self.redis.pid}
         return {**self.system.pids(), **self.children.pids(), **self.providers.pids(), **servers}
 

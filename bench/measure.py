@@ -1,6 +1,6 @@
-"""CPU time and memory of processes, with all their children, from /proc.
+"""CPU time and memory of processes with all their children, from /proc.
 
-PostgreSQL's and RabbitMQ's processes leave their parent's session, so that a tree is found by its parents, not by groups.
+PostgreSQL's and RabbitMQ's processes leave their parent's session, so a tree is found by parent ids, not by groups.
 """
 
 import os
@@ -15,7 +15,7 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """One line of /proc/PID/stat. `ticks`: utime, stime and both of the children that were waited for."""
+    """One line of /proc/PID/stat. `ticks` are utime, stime, and both of the children that were waited for."""
 
     pid: int
     parent: int
@@ -24,7 +24,7 @@ class Stat:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """In MiB. `pss` shares pages fairly between the processes that use them, so that it can be added up."""
+    """In MiB. `pss` distributes shared pages between the processes that use them, so it can be added up."""
 
     rss: float
     pss: float
@@ -34,14 +34,16 @@ class Memory:
 
 
 def parse_stat(text: str) -> Stat:
-    """The command's name stands in brackets and may hold blanks and brackets itself: fields count from the last one."""
+    """The command's name is in brackets and may contain spaces and brackets itself: fields are counted from the
+    last one.
+    """
     before, _, after = text.rpartition(")")
     fields = after.split()
     return Stat(int(before.split(" ", 1)[0]), int(fields[1]), sum(map(int, fields[11:15])))
 
 
 def parse_rollup(text: str) -> Memory:
-    """/proc/PID/smaps_rollup."""
+    """Parses /proc/PID/smaps_rollup."""
     kib = {name: int(rest.split()[0]) for name, _, rest in (line.partition(":") for line in text.splitlines()[1:])}
     return Memory(kib.get("Rss", 0) / 1024, kib.get("Pss", 0) / 1024)
 

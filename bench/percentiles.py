@@ -1,4 +1,4 @@
-"""Percentiles by nearest rank: always a value that was measured, never one between two."""
+"""Percentiles by nearest rank: always a measured value, never one between two."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -7,14 +7,14 @@ SHOWN = (50.0, 95.0, 99.0)
 
 
 def percentile(ordered: Sequence[float], rank: float) -> float:
-    """The smallest value that at least `rank` per cent are not above. `ordered` ascends and is not empty."""
+    """The smallest value for which at least `rank` per cent are not above it. `ordered` is ascending and not empty."""
     if not ordered:
         raise ValueError("no values, no percentile")
     return ordered[max(0, math.ceil(rank / 100 * len(ordered)) - 1)]
 
 
 def summary(seconds: Iterable[float]) -> dict[str, float]:
-    """`p50`, `p95`, `p99` and `max` in milliseconds, and how many there were as `count`; {} of nothing."""
+    """`p50`, `p95`, `p99` and `max` in milliseconds, and the number of values as `count`. {} if there are none."""
     ordered = sorted(seconds)
     if not ordered:
         return {}
@@ -23,7 +23,9 @@ def summary(seconds: Iterable[float]) -> dict[str, float]:
 
 
 def median(values: Sequence[float]) -> float:
-    """Of two the lower one would flatter a latency and hurt a rate: the middle of both."""
+    """The mean of the two middle values, if the number is even: the lower one would favour a latency and penalise
+    a rate.
+    """
     ordered = sorted(values)
     middle = len(ordered) // 2
     return ordered[middle] if len(ordered) % 2 else (ordered[middle - 1] + ordered[middle]) / 2

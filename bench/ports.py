@@ -1,7 +1,7 @@
 """Ports for servers that are stopped and started again.
 
-Below those that the kernel gives to outgoing connections: thousands are opened in a run, and one of them would sooner or
-later have the port of a service that is just being started anew.
+They are below the range that the kernel uses for outgoing connections. A run opens thousands, and sooner or later one of
+them would have the port of a service that is being restarted.
 """
 
 import random
@@ -11,7 +11,7 @@ RANGE = range(20_000, 32_000)
 
 
 def quiet_port() -> int:
-    """Free now, and nobody takes it by chance."""
+    """A port that is free now and that no connection takes by chance."""
     while True:
         port = random.choice(RANGE)
         with socket.socket() as probe:

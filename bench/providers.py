@@ -1,4 +1,4 @@
-"""The two sinks as processes, and what the services and the harness need to know of them."""
+"""The two sinks as processes, and their addresses for the services and the harness."""
 
 import json
 from pathlib import Path
@@ -9,7 +9,7 @@ from devstack.simulators.oauth import write_service_account
 
 
 class Providers:
-    """`smtp` and `fcm` count what was taken; `facts` are what the services' settings name."""
+    """`smtp` and `fcm` count the messages taken. `facts` are the values for the services' settings."""
 
     smtp: Remote
     fcm: Remote

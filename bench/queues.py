@@ -1,4 +1,4 @@
-"""The broker's queues, from the side."""
+"""The broker's queues, seen from outside."""
 
 import asyncio
 
@@ -9,12 +9,12 @@ from testkit.eventually import wait_until
 
 
 def depth(url: str, queue: str) -> int:
-    """Messages ready in a queue."""
+    """The number of ready messages in a queue."""
     return asyncio.run(_state(url, queue))[0]
 
 
 def empty_all(url: str) -> None:
-    """Purges every work queue, until what dead consumers held has come back and is gone, too."""
+    """Purges every work queue, until the messages of dead consumers have returned and are purged, too."""
     for queue in TOPOLOGY.queues:
         wait_until(lambda name=queue.name: asyncio.run(_purged(url, name)), 60, f"an empty {queue.name}")  # type: ignore[misc]
 

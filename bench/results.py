@@ -1,4 +1,4 @@
-"""What a case found, and the file that all of it goes into."""
+"""The result of a case, and the file with all results."""
 
 import json
 import os
@@ -11,13 +11,13 @@ from typing import Any
 from bench.checks import Balance
 
 REFERENCE_RATE = (
-    4400.0  # requests a second that a bare endpoint makes on the machine the absolute targets are stated for
+    4400.0  # requests a second of the bare endpoint on the machine for which the absolute targets are stated
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """`met` is None where there is nothing to meet."""
+    """`met` is None if there is no target."""
 
     text: str = ""
     met: bool | None = None
@@ -29,7 +29,9 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`ratio` is value to baseline. `percentiles` in milliseconds, by what was timed; `more` is what else was counted."""
+    """`ratio` is value divided by baseline. `percentiles` are in milliseconds, by what was timed. `more` has additional
+    counts.
+    """
 
     value: float
     unit: str
@@ -42,7 +44,7 @@ class Result:
     more: Mapping[str, Any] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
-        """Flat, as readers of the file expect it. What was lost or doubled is no result, however fast."""
+        """Flat, as readers of the file expect it. A run that lost or doubled a notification is no result, however fast."""
         kept = self.balance == Balance(0, 0)
         return {
             "value": round(self.value, 3),
@@ -59,7 +61,7 @@ class Result:
 
 
 def failed(error: BaseException) -> dict[str, Any]:
-    """In the place of a result, when there is none."""
+    """In the place of a result, if the case failed."""
     empty = Result(0.0, "", target=Target(f"{type(error).__name__}: {error}"[:300], False))
     return {**empty.as_json(), "lost": None, "duplicated": None}
 
@@ -73,7 +75,7 @@ def at_most(value: float, most: float, what: str) -> Target:
 
 
 def machine() -> dict[str, Any]:
-    """What the figures depend on."""
+    """The properties of the machine that the figures depend on."""
     names = {line.partition(":")[2].strip() for line in _lines("/proc/cpuinfo") if line.startswith("model name")}
     memory = next((int(line.split()[1]) for line in _lines("/proc/meminfo") if line.startswith("MemTotal")), 0)
     return {

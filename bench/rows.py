@@ -1,7 +1,7 @@
-"""Many past notifications at once, by SQL: what the gateway's tables look like after months of use.
+"""Many past notifications at once, by SQL: the gateway's tables after months of use.
 
-All knowledge of their columns is here. Only columns that the database has are filled, so that a new one with a default needs
-no change; a new one without makes the first insert fail and say so.
+Only this module knows their columns. Only existing columns are filled. A new column with a default needs no change; a new
+one without it makes the first insert fail.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,11 @@ from bench.database import Database
 
 DAYS = 90
 CHUNK = 500_000
-# Share of a hundred → how it ended. Nothing is on its way: that would be sent.
+# Percentage → final status. None is in progress: it would be sent.
 ENDS = """CASE WHEN i % 100 < 88 THEN 'sent' WHEN i % 100 < 93 THEN 'delivered' WHEN i % 100 < 97 THEN 'failed'
     WHEN i % 100 < 99 THEN 'suppressed' ELSE 'expired' END"""
 HASH = "md5(i::text || 'bench')"
-# Version 7: 48 bits of milliseconds, then random ones. In order of time, as they come in real life.
+# Version 7: 48 bits of milliseconds, then random ones. Ordered by time, as in production.
 ID = """(lpad(to_hex((extract(epoch FROM at) * 1000)::bigint), 12, '0')
     || '7' || substr(hash, 1, 3) || '8' || substr(hash, 4, 15))::uuid"""
 HISTORY = "jsonb_build_array(jsonb_build_object('status', 'retrying', 'at', at, 'code', 'smtp_busy', 'attempts', 1))"
@@ -53,12 +53,12 @@ WHERE schemaname = 'public' AND tablename IN ('notifications', 'idempotency_keys
 
 
 def users_of(number: int) -> int:
-    """As many users as there are two hundred notifications: a user's list does not grow with the table."""
+    """One user for every two hundred notifications: a user's list does not grow with the table."""
     return max(1, number // 200)
 
 
 def user(number: int) -> UUID:
-    """One of the users that the rows go to."""
+    """One of the users of these rows."""
     return UUID(md5(f"user{number}".encode(), usedforsecurity=False).hexdigest())
 
 
@@ -68,13 +68,13 @@ def first_id_of(when: float) -> UUID:
 
 
 def fill(database: Database, number: int) -> None:
-    """`number` past notifications, their keys and totals in place of all there were; analysed, with every index."""
+    """Replaces everything by `number` past notifications with their keys and totals, analysed, with every index."""
     database.rows("SET synchronous_commit = off")
     database.rows("SET maintenance_work_mem = '512MB'")
     database.rows("TRUNCATE notifications, idempotency_keys, accepted_totals")
-    now = database.value("SELECT now()")  # one for all statements: ids follow from it
+    now = database.value("SELECT now()")  # one for all statements, because ids are derived from it
     indexes = database.rows(SECONDARY)
-    for index in indexes:  # made anew at the end: much faster than row by row
+    for index in indexes:  # created again at the end: much faster than row by row
         database.rows(f'DROP INDEX "{index["name"]}"')
     for table, columns in (("notifications", NOTIFICATION), ("idempotency_keys", KEY)):
         statement = insert(table, columns, _columns_of(database, table))
@@ -89,7 +89,7 @@ def fill(database: Database, number: int) -> None:
 
 
 def insert(table: str, columns: Mapping[str, str], present: Sequence[str]) -> str:
-    """Those of `columns` that the table has."""
+    """Inserts those of `columns` that the table has."""
     names = [name for name in columns if name in present]
     values = ", ".join(columns[name] for name in names)
     return f"INSERT INTO {table} ({', '.join(names)}) SELECT {values} FROM ({SOURCE}) AS past"  # noqa: S608

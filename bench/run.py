@@ -1,4 +1,4 @@
-"""One run of the bench: what every case is given."""
+"""One run of the bench: the input of every case."""
 
 from dataclasses import dataclass, field
 from uuid import uuid4
@@ -16,7 +16,7 @@ WARM_UP_SECONDS = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """`seconds`: how long each timed piece of load lasts; `rows`: the sizes of `growth`, when given."""
+    """`seconds` is the length of each timed piece of load; `rows` are the sizes of `growth`, if given."""
 
     quick: bool = False
     seconds: float | None = None
@@ -36,7 +36,7 @@ class Run:
     bare_rates: list[float] = field(default_factory=list)
 
     def bare_rate(self) -> float:
-        """The bare endpoint's requests a second, measured once a run unless a case has done so."""
+        """The bare endpoint's requests a second, measured once per run unless a case has done so."""
         if not self.bare_rates:
             port = start_bare(self.lab)
             self.wrk(port, WARM_UP_SECONDS)
@@ -45,19 +45,21 @@ class Run:
         return median(self.bare_rates)
 
     def scaled(self, rate: float) -> float:
-        """An absolute target on this machine, now."""
+        """An absolute target, scaled to this machine's current speed."""
         return rate * self.bare_rate() / REFERENCE_RATE
 
     def wrk(self, port: int, seconds: float) -> WrkReport:
-        """One by one to `port`. Only what the gateway got is drawn: the bare endpoint makes nobody known."""
+        """Single POSTs to `port`. Only the gateway's requests use up users: the bare endpoint puts none into a cache."""
         users = self.lab.users
         report = post_singles(port, key=self.lab.fixtures.key, users=users.ahead(), seconds=seconds)
         if port == self.lab.system.ports["api-gateway"]:
-            users.pass_by(report.answered + CONNECTIONS)  # each has one on its way at the end
+            users.pass_by(report.answered + CONNECTIONS)  # each has one request pending at the end
         return report
 
     def plan(self, count: int, *, port: int | None = None, channel: str = "email", users: Walk | None = None) -> Plan:
-        """One by one to the gateway, or to `port`, for the lab's users, or others; `dataclasses.replace` changes the rest."""
+        """Single POSTs to the gateway, or to `port`, for the lab's users, or others. `dataclasses.replace` changes the
+        rest.
+        """
         return Plan(
             port=port or self.lab.system.ports["api-gateway"],
             key=self.lab.fixtures.key,

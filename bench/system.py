@@ -1,4 +1,4 @@
-"""The five services with the settings they have in production, and counting sinks for providers."""
+"""The five services with production settings, and counting sinks as providers."""
 
 import base64
 import os
@@ -12,14 +12,14 @@ from testkit.eventually import wait_until
 from testkit.servers.process import listens
 from testkit.system import MODULES, System
 
-# Unlimited callers, and the services' own defaults in all the rest: what the end-to-end tests shorten is taken back.
+# No rate limits, and otherwise the services' own defaults: settings that the end-to-end tests shorten are restored.
 SETTINGS = {"RATE_LIMIT_PER_MINUTE": "50000000"}
 SHORTENED_BY_TESTS = ("RETRY_BASE_SECONDS", "DEFERRED_RETRY_SECONDS")
 POLL_SECONDS = 0.02
 
 
 class BenchSystem(System):
-    """`simulators` is filled by the lab before `start`: `smtp_port`, `base_url` and `service_account` of the sinks."""
+    """The lab sets `simulators` before `start`: `smtp_port`, `base_url` and `service_account` of the sinks."""
 
     @classmethod
     def of(cls, folder: Path, databases: dict[str, str], redis_url: str, rabbit: Rabbit) -> "BenchSystem":
@@ -27,7 +27,7 @@ class BenchSystem(System):
         return cls(folder, databases, redis_url, rabbit, ports=ports, settings=dict(SETTINGS))
 
     def encrypt(self) -> None:
-        """From the next start on with DATA_ENCRYPTION_KEYS."""
+        """Uses DATA_ENCRYPTION_KEYS from the next start on."""
         self.settings["DATA_ENCRYPTION_KEYS"] = f"bench:{base64.b64encode(os.urandom(32)).decode()}"
 
     def start_service(self, service: str, name: str | None = None, env: dict[str, str] | None = None) -> None:
@@ -45,7 +45,7 @@ class BenchSystem(System):
         self._until_ready(name, seconds, poll=0.1)
 
     def _until_ready(self, name: str, seconds: float, poll: float) -> None:
-        """Says in its error what the service said last: the log is gone when the bench has ended."""
+        """The error contains the service's last log lines, because the log is deleted when the bench ends."""
         deadline = time.monotonic() + seconds
         url = f"http://127.0.0.1:{self.ports[name]}/health/readiness"
         while self._status(url) != 200:
@@ -58,7 +58,7 @@ class BenchSystem(System):
         return {name: process.process.pid for name, process in self.processes.items() if process.process.poll() is None}
 
     def kill_all(self) -> None:
-        """SIGKILL to each with the processes that it has started: what they leave behind is thrown away anyway."""
+        """SIGKILL to each process and its children. Their data is deleted anyway."""
         for process in self.processes.values():
             if process.process.poll() is None:
                 os.killpg(process.process.pid, signal.SIGKILL)
@@ -67,7 +67,7 @@ class BenchSystem(System):
         self.ports = {name: port for name, port in self.ports.items() if name in MODULES}
 
     def _start_simulators(self) -> None:
-        """The lab has."""
+        """Does nothing: the lab has started them."""
 
     def _env(self, service: str) -> dict[str, str]:
         given = super()._env(service)

@@ -20,7 +20,7 @@ def row(name: str, case: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def number(value: float | None) -> str:
-    """Three figures that matter."""
+    """Three significant figures."""
     if value is None:
         return "–"
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"

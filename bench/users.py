@@ -1,7 +1,7 @@
-"""A hundred thousand users, made by SQL, and the order in which load draws them.
+"""A hundred thousand users, created with SQL, and the order in which load uses them.
 
-One person signs up as everybody does. The others are copies of that person's rows, whatever columns these have, with an
-id, a name, an address and a device of their own: a new column needs no change here, unless it has to be unique, too.
+One user signs up in the normal way. The others are copies of that user's rows, in all columns, with an id, a name, an
+address and a device of their own. A new column needs no change here unless it has to be unique.
 """
 
 import random
@@ -12,11 +12,11 @@ from uuid import UUID
 from bench.database import Database
 from bench.rows import ID
 
-APART = 5_000  # more users, for load that must not meet those whom other load has just made known
+APART = 5_000  # more users, for load that must not use the users that other load has put into caches
 
 
 class Users(Enum):
-    """How many different ones a case sends to: the COLD are in no cache, the HOT soon in all of them."""
+    """The number of users that a case sends to. COLD users are in no cache; HOT users are soon in all caches."""
 
     COLD = 100_000
     HOT = 50
@@ -47,37 +47,37 @@ RETURNING user_id::text
 
 
 def populate(database: Database, model: UUID, number: int) -> list[str]:
-    """The ids of `number` new users of the user service's `database`, each like `model`, who has one device."""
+    """Creates `number` users in the user service's `database`, each like `model`, who has one device. Returns their ids."""
     made = [row["user_id"] for row in database.rows(COPY, model, number)]
     if len(made) != number:
         raise RuntimeError(f"{len(made)} users with a device were made instead of {number}")
-    database.rows("VACUUM (FREEZE, ANALYZE)")  # so that no case meets it
+    database.rows("VACUUM (FREEZE, ANALYZE)")  # so that no case uses it
     return made
 
 
 class Walk:
-    """Users in a shuffled order, always the same: one after the other, and after the last the first again."""
+    """Users in a shuffled order that is always the same. After the last user the first one follows again."""
 
     def __init__(self, users: Sequence[str]) -> None:
         self._order = random.Random(7).sample(users, len(users))
         self._drawn = 0
 
     def take(self, number: int) -> list[str]:
-        """The next `number`, or all once when there are fewer: load then goes round among them itself."""
+        """The next `number` users, or all of them once if there are fewer: load then repeats them itself."""
         taken = self.ahead(number)
         self.pass_by(number)
         return taken
 
     def ahead(self, number: int | None = None) -> list[str]:
-        """The next `number` (of all, unless it is given), whose turn it still is afterwards."""
+        """The next `number` users (or all), without advancing."""
         start = self._drawn % len(self._order)
         return (self._order[start:] + self._order[:start])[:number]
 
     def pass_by(self, number: int) -> None:
-        """So many of those ahead have had their turn."""
+        """Advances by that many users."""
         self._drawn += number
 
     @property
     def repeated(self) -> int:
-        """How many turns went to users who had had one before."""
+        """How many uses were of users that had been used before."""
         return max(0, self._drawn - len(self._order))

@@ -137,7 +137,7 @@ class Peers:
 
     def _found(self, asked: str, value: object) -> Response:
         self.asked.append(asked)
-        if self.away:
+        if self.down:
             return refusal(Unavailable())
         return refusal(NotFound()) if value is None else answer(value)
 

@@ -277,14 +277,14 @@ async def test_who_opted_out_or_has_no_device_is_suppressed_with_the_reason(gate
     assert (await gateway.broker.depth("email.queue")).ready == 0
 
 
-async def test_while_the_user_service_is_away_it_is_202_and_published_after_it_is_back(gateway) -> None:
+async def test_while_the_user_service_is_down_it_is_202_and_published_after_it_is_back(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()
-    gateway.peers.away = True
+    gateway.peers.down = True
     accepted = (await gateway.send(user_id=str(user.id))).json()["data"]
     assert accepted["status"] == "pending"
     lost = (await gateway.send(user_id=str(uuid4()))).json()["data"]
-    gateway.peers.away = False
+    gateway.peers.down = False
     await gateway.until(accepted["notification_id"], "queued", seconds=30)
     assert (await gateway.until(lost["notification_id"], "failed", seconds=30))["error"] == "user_not_found"
 
@@ -327,7 +327,7 @@ async def test_a_known_key_works_on_a_new_process_while_user_service_and_redis_a
     assert (await first.send(user_id=str(user.id), headers={"X-API-Key": key})).status_code == 202
     dead = FakeServer()
     dead.connected = False
-    first.peers.away = True
+    first.peers.down = True
     second = await start(redis=FakeAsyncRedis(server=dead))
     answered = await second.send(user_id=str(user.id), headers={"X-API-Key": key})
     assert (answered.status_code, answered.json()["data"]["status"]) == (202, "pending")

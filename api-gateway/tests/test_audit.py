@@ -127,7 +127,7 @@ class Owner:
     """Another service with a trail of its own (in a database like the gateway's). `away` makes it answer 503."""
 
     def __init__(self, url: str, name: str) -> None:
-        self.away = False
+        self.down = False
         self.database = Database(url)
         self.app = FastAPI()
         install_error_handlers(self.app)
@@ -136,7 +136,7 @@ class Owner:
 
         @self.app.middleware("http")
         async def refuse(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-            return refusal(Unavailable()) if self.away else await call_next(request)
+            return refusal(Unavailable()) if self.down else await call_next(request)
 
     async def record(self, action: str, number: int) -> None:
         async with self.database.begin() as connection:
@@ -217,11 +217,11 @@ async def test_odd_filters_are_answered(gateway, query: dict[str, str]) -> None:
 
 async def test_a_service_that_is_down_is_named_and_the_others_events_are_there(system) -> None:
     gateway, (users, _) = system
-    users.away = True
+    users.down = True
     page = await _listed(gateway)
     assert page["meta"]["unavailable"] == ["user-service"]
     assert _numbers(page) == [8, 7, 5, 4, 2, 1]
-    users.away = False
+    users.down = False
 
 
 async def test_events_that_are_older_than_the_retention_are_removed(start) -> None:

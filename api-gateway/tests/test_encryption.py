@@ -113,20 +113,20 @@ async def test_nothing_personal_stands_in_the_database_at_any_moment(start, peer
 
 async def test_nor_of_what_is_looked_up_later(start, peers) -> None:
     gateway, user = await start(data_encryption_keys=OLD), _user(peers)
-    peers.away = True
+    peers.down = True
     await _accepted(gateway, user, headers=gateway.token())
     assert await _says_nothing(gateway)
-    peers.away = False
+    peers.down = False
     assert _is_whole((await gateway.published())[0])
     assert await _says_nothing(gateway)
 
 
 async def test_why_it_could_not_be_published_stays_in_the_story_when_it_is_tried_again(start, peers) -> None:
     gateway, user = await start(data_encryption_keys=OLD), peers.add_user()
-    peers.away = True
+    peers.down = True
     name = await _accepted(gateway, str(user.id))
     del peers.users[user.id]
-    peers.away = False
+    peers.down = False
     why = (await gateway.until(name, "failed"))["error_detail"]
     assert why
     assert why not in await dump(gateway.settings.database_url)
@@ -178,10 +178,10 @@ async def test_values_that_look_encrypted_are_the_callers_own(start, peers) -> N
 async def test_a_row_whose_key_is_missing_stays_is_shown_and_goes_when_the_key_is_back(start, peers) -> None:
     user = _user(peers)
     sender = await start(data_encryption_keys=OLD, relay_interval_seconds=1_000)
-    peers.away = True  # so that it waits
+    peers.down = True  # so that it waits
     sealed = await _accepted(sender, user)
     late = await _accepted(sender, user, expires_at="2030-01-01T00:00:00Z")
-    peers.away = False
+    peers.down = False
     without = await start(data_encryption_keys=NEW, **MOMENT)
     plain = await _accepted(without, user)
     assert _is_whole(await _message_of(without, plain)), "others go on"

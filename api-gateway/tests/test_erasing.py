@@ -61,9 +61,9 @@ async def _of_every_kind(gateway, peers, user) -> dict[str, str]:
     await gateway.report(failed, "failed", code="bounced", detail=f"no {SECRET} here", attempts=2)
     await gateway.until(failed, "failed")
     later = await _accepted(gateway, user, send_at=(datetime.now(UTC) + timedelta(hours=1)).isoformat())
-    peers.away = True
+    peers.down = True
     unknown = await _accepted(gateway, user, template_code="not_looked_up_yet")
-    peers.away = False
+    peers.down = False
     return {"sent": sent, "failed": failed, "flying": flying, "later": later, "unknown": unknown}
 
 
@@ -169,11 +169,11 @@ async def test_what_takes_long_goes_on_and_is_told_when_it_is_asked_for_again(st
 async def test_a_ledger_that_does_not_answer_makes_it_unavailable(start, peers) -> None:
     gateway, user = await start(), peers.add_user()
     await _accepted(gateway, user)
-    peers.away = True
+    peers.down = True
     headers = {"Authorization": f"Bearer {ServiceTokens(development_key('user-service')).issue('api-gateway')}"}
     ask = partial(gateway.http.post, "/internal/erasures", json={"user_id": str(user.id)}, headers=headers)
     assert (await ask()).status_code == 503
-    peers.away = False
+    peers.down = False
     await asyncio.sleep(0)
     assert (await ask()).json()["data"]["finished"] is True
 

@@ -15,15 +15,15 @@ from testkit.brokers import BrokerThatMayBeAway
 from testkit.eventually import eventually
 
 
-async def test_accepted_while_the_broker_is_away_it_is_published_when_it_is_back(start) -> None:
+async def test_accepted_while_the_broker_is_down_it_is_published_when_it_is_back(start) -> None:
     broker = BrokerThatMayBeAway()
     gateway = await start(broker=broker)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
-    broker.away = True
+    broker.down = True
     answers = [await gateway.send(user_id=str(user.id), priority=1 + place % 10) for place in range(20)]
     assert {answered.status_code for answered in answers} == {202}
-    broker.away = False
+    broker.down = False
     assert [(await broker.depth(queue)).ready for queue in queues_of("email")] == [0, 0]
     for answered in answers:
         await gateway.until(answered.json()["data"]["notification_id"], "queued")
@@ -52,10 +52,10 @@ async def test_send_at_is_kept_and_expires_at_ends_what_is_too_late(start) -> No
     assert (await gateway.detail(later["notification_id"]))["status"] == "pending"
     detail = await gateway.until(later["notification_id"], "queued")
     assert datetime.fromisoformat(detail["queued_at"]) >= soon
-    broker.away = True
+    broker.down = True
     late = await gateway.send(user_id=str(user.id), expires_at=(datetime.now(UTC) + timedelta(seconds=0.5)).isoformat())
     await asyncio.sleep(0.6)
-    broker.away = False
+    broker.down = False
     assert (await gateway.until(late.json()["data"]["notification_id"], "expired"))["error"] == "expired"
 
 
@@ -278,7 +278,7 @@ async def test_what_the_ledger_cannot_end_is_left_where_it_is(start, answer: str
         gateway.peers.open.add(UUID(name))
         body = StatusEvents(events=(_event(name, "retrying"),)).model_dump_json().encode()
         await gateway.broker.publish_many([Publication("status", body, message_id="r")])
-    gateway.peers.away = answer == "no answer"
+    gateway.peers.down = answer == "no answer"
     await eventually(lambda: gateway.peers.asked.count("email ledger find") >= 3, 10)
     assert (await gateway.detail(name))["status"] == "queued"
     assert (await gateway.broker.depth("email.queue")).ready == 1

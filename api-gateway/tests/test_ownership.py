@@ -242,10 +242,10 @@ async def test_anothers_contact_is_found_out_when_the_user_service_is_back(gatew
     )
     for headers in (ours, theirs):  # known from now on, so that they may send while their owner is away
         await gateway.http.get("/api/v1/notifications", headers=headers)
-    gateway.peers.away = True
+    gateway.peers.down = True
     accepted = [await gateway.send(user_id=str(contact.id), headers=headers) for headers in (ours, theirs)]
     assert [one.status_code for one in accepted] == [202, 202]
-    gateway.peers.away = False
+    gateway.peers.down = False
     mine, other = (one.json()["data"]["notification_id"] for one in accepted)
     detail = await gateway.until(other, "failed")
     assert detail["error"] == "user_not_found"
@@ -280,11 +280,11 @@ async def test_it_keeps_the_name_that_it_was_accepted_with(gateway) -> None:
     gateway.peers.add_template()
     named, user = _key(gateway, uuid4(), sender=ORDERS), gateway.peers.add_user()
     await gateway.http.get("/api/v1/notifications", headers=named)
-    gateway.peers.away = True
+    gateway.peers.down = True
     name = (await gateway.send(user_id=str(user.id), headers=named)).json()["data"]["notification_id"]
     for key, info in gateway.peers.api_keys.items():
         gateway.peers.api_keys[key] = info.model_copy(update={"sender": None})
-    gateway.peers.away = False
+    gateway.peers.down = False
     for replay in range(2):
         message = NotificationMessage.model_validate_json((await gateway.published())[0])
         assert (message.replay, message.sender) == (replay, ORDERS)

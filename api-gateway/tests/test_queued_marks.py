@@ -193,14 +193,14 @@ async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellabl
 
     async def taken_as_the_broker_goes() -> list[DueRow]:
         rows = await take()
-        broker.away = bool(rows)
+        broker.down = bool(rows)
         return rows
 
     relay._take = taken_as_the_broker_goes
 
     async def relayed() -> bool:
         await relay.run_once()
-        return broker.away
+        return broker.down
 
     await eventually(relayed)
     refused = await living.http.delete(f"/api/v1/notifications/{name}", headers=living.token())
@@ -290,7 +290,7 @@ async def test_a_report_of_an_earlier_round_does_not_take_the_mark_of_a_fresh_on
     assert (await marks.gateway.detail(str(mark.round.id)))["status"] == "queued"
 
 
-async def test_while_the_database_is_away_marks_wait_for_it(marks) -> None:
+async def test_while_the_database_is_down_marks_wait_for_it(marks) -> None:
     queued, mark, registry = await marks(0.1)
     url = marks.gateway.settings.database_url
     name = url.rpartition("/")[2].partition("?")[0]

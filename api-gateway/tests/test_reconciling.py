@@ -111,7 +111,7 @@ async def test_the_metric_follows_and_is_gone_while_nobody_answers(start, peers)
         while shown("email") != 1:
             await asyncio.sleep(0.02)
         assert shown("push") is None
-        peers.away = True
+        peers.down = True
         while shown("email") is not None:
             await asyncio.sleep(0.02)
 

@@ -156,9 +156,9 @@ async def test_among_many_it_fails_again_and_says_why(gateway) -> None:
 async def test_while_the_template_service_is_down_a_retry_waits_for_it(gateway) -> None:
     notification_id = await _failed(gateway)
     await gateway.mend(version=4)
-    gateway.peers.away = True
+    gateway.peers.down = True
     assert (await _retry(gateway, notification_id, {"template_version": 4})).json()["data"]["status"] == "pending"
-    gateway.peers.away = False
+    gateway.peers.down = False
     assert (await _next_message(gateway)).template.version == 4
 
 
@@ -187,10 +187,10 @@ async def test_a_named_version_is_kept_until_its_time_comes(gateway) -> None:
     gateway.peers.add_template(version=3)
     at = (datetime.now(UTC) + timedelta(seconds=0.5)).isoformat()
     assert (await gateway.send(user_id=str(user.id), template_version=3, send_at=at)).status_code == 202
-    gateway.peers.away = True
+    gateway.peers.down = True
     assert (await gateway.send(user_id=str(gateway.peers.add_user().id), template_version=3)).status_code == 202
     await gateway.mend(version=4)
-    gateway.peers.away = False
+    gateway.peers.down = False
     versions = [
         NotificationMessage.model_validate_json(body).template.version for body in await gateway.published(number=2)
     ]
@@ -201,7 +201,7 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     """The queued-mark of a message waits a moment; by then a worker may have failed it and a person have begun anew."""
     notification_id = await _failed(gateway)
     await gateway.mend(version=4)
-    gateway.peers.away = True  # the fresh round waits: nothing may call it queued, or ended, or looked up
+    gateway.peers.down = True  # the fresh round waits: nothing may call it queued, or ended, or looked up
     assert (await _retry(gateway, notification_id)).status_code == 202
     store = gateway.app.state.services.acceptor._store
     late = UUID(notification_id)
@@ -216,7 +216,7 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     await gateway.report(notification_id, "failed", code="late", replay=0)
     detail = await gateway.detail(notification_id)
     assert (detail["status"], detail["queued_at"], detail["template_version"]) == ("pending", None, None)
-    gateway.peers.away = False
+    gateway.peers.down = False
     message = await _next_message(gateway)
     assert (message.replay, message.template.version) == (1, 4)
 

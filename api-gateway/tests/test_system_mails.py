@@ -58,7 +58,7 @@ async def test_what_cannot_be_sent_now_is_left_with_the_user_service(gateway) ->
     assert (await _post(gateway, person.id)).status_code == 404  # there is no template
     gateway.peers.add_template("other")
     assert (await _post(gateway, person.id, template_code="other", variables={})).status_code == 422
-    gateway.peers.away = True
+    gateway.peers.down = True
     assert (await _post(gateway, person.id, template_code="unknown")).status_code == 503
 
 

@@ -64,9 +64,9 @@ async def test_after_it_was_scheduled(gateway) -> None:
 
 async def test_after_it_was_deferred(gateway) -> None:
     user_id = await _ready(gateway)
-    gateway.peers.away = True
+    gateway.peers.down = True
     assert (await _post(gateway, _body(user_id))).status_code == 202
-    gateway.peers.away = False
+    gateway.peers.down = False
     _assert_exact((await gateway.published())[0])
 
 

@@ -1,1 +1,1 @@
-"""What the same libraries do without any promise: what the system's figures are compared with."""
+"""What the same libraries do without any guarantee: the system's figures are compared with them."""

@@ -1,7 +1,7 @@
 """The accepting half of the unguarded pipeline: the bare endpoint, then one insert, then one confirmed publish.
 
-With USERS_URL, the user is looked up there before that, by one GET: what the system has to do for users whom it does not
-know. No authentication, no limit, no idempotency, no outbox: when the broker fails after the insert, the message is lost.
+With USERS_URL, it first looks the user up there with one GET: the same work as the system's for users in no cache. There is
+no authentication, limit, idempotency or outbox: if the broker fails after the insert, the message is lost.
 """
 
 import contextlib
@@ -70,7 +70,7 @@ async def accept(asked: NotificationRequest, request: Request) -> Envelope[Accep
 
 
 async def recipient_of(user_id: UUID, users: aiohttp.ClientSession | None) -> Any:
-    """The user's row; None where nobody is to be looked up."""
+    """The user's row. None if no user is looked up."""
     if users is None:
         return None
     async with users.get(f"/users/{user_id}") as answer:

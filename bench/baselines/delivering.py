@@ -1,7 +1,7 @@
-"""The delivering half of the unguarded pipeline: take a message, send bytes that were made beforehand, acknowledge.
+"""The delivering half of the unguarded pipeline: takes a message, sends prepared bytes, acknowledges.
 
-`python -m bench.baselines.delivering smtp|fcm PORT`. No ledger, no template, no status: a crash between sending and
-acknowledging sends twice, and nobody is told what became of anything. As wide as a worker with default settings.
+`python -m bench.baselines.delivering smtp|fcm PORT`. There is no ledger, template or status: a crash between sending and
+acknowledging sends twice, and no outcome is reported. It has the concurrency of a worker with default settings.
 """
 
 import asyncio

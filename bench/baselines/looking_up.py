@@ -21,7 +21,7 @@ FIND = "SELECT id, name, email, language, wants_email, wants_push, push_token FR
 
 
 class Person(BaseModel):
-    """How to reach a user, and what they want to hear."""
+    """A user's contact data and preferences."""
 
     id: UUID
     name: str
@@ -33,7 +33,7 @@ class Person(BaseModel):
 
 
 def fill(database: Database, ids: Sequence[str]) -> None:
-    """The table with a row for each of `ids`."""
+    """Fills the table with a row for each of `ids`."""
     database.rows(TABLE)
     database.rows(ROWS, ids)
     database.rows("VACUUM (FREEZE, ANALYZE) people")

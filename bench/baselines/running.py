@@ -1,4 +1,4 @@
-"""Starting the baselines beside a lab; `Lab.fresh` and `Lab.stop` end them."""
+"""Starts the baselines beside a lab. `Lab.fresh` and `Lab.stop` end them."""
 
 from bench.baselines.looking_up import fill
 from bench.database import Database
@@ -16,12 +16,12 @@ SINK_PORTS = {"email": ("smtp", "smtp_port"), "push": ("fcm", "fcm_port")}
 
 
 def start_bare(lab: Lab) -> int:
-    """Its port."""
+    """Returns its port."""
     return _start_app(lab, BARE, "bench.baselines.bare", {})
 
 
 def start_pipeline(lab: Lab, channel: str, users: Users) -> int:
-    """The accepting half's port; the delivering half consumes when this returns. Users who are COLD are looked up."""
+    """Returns the port of the accepting half. The delivering half is consuming by then. COLD users are looked up."""
     env = {"DATABASE_URL": lab.new_database("baseline"), "RABBITMQ_URL": lab.rabbit.url}
     if users is Users.COLD:
         env["USERS_URL"] = f"http://127.0.0.1:{_start_users(lab)}"
@@ -33,7 +33,7 @@ def start_pipeline(lab: Lab, channel: str, users: Users) -> int:
 
 
 def _start_users(lab: Lab) -> int:
-    """Its port. Their database is their own, as the user service's is."""
+    """Returns its port. They have a database of their own, like the user service's."""
     url = lab.new_database("floor_users")
     database = Database(url)
     try:

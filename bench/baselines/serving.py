@@ -1,4 +1,4 @@
-"""Serves a baseline's app as the services are served: uvicorn with uvloop and httptools, no access log."""
+"""Serves a baseline's app like the services: uvicorn with uvloop and httptools, without an access log."""
 
 import sys
 

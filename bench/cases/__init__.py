@@ -1,4 +1,4 @@
-"""The cases by name, in the order in which a whole run takes them."""
+"""The cases by name, in the order of a complete run."""
 
 from collections.abc import Callable, Iterable, Mapping
 
@@ -39,12 +39,12 @@ CASES: Mapping[str, Callable[[Run], Result]] = {
     "memory": memory_and_start,
     "edge": edge,
 }
-# Those that put load on, or ask for the rate of, the bare endpoint.
+# Cases that put load on the bare endpoint, or need its rate.
 WITH_WRK = frozenset(
     name for name in CASES if name.startswith(("accept_", "end_to_end_", "latency_", "gateway_processes"))
 )
 
 
 def programs(cases: Iterable[str]) -> dict[str, str]:
-    """What these cases need besides the servers: program → Debian's package."""
+    """The programs that these cases need besides the servers: program → Debian's package."""
     return {"wrk": "wrk"} if WITH_WRK.intersection(cases) else {}

@@ -1,4 +1,4 @@
-"""The batch endpoint: 500 notifications a call over few connections, no worker running."""
+"""The batch endpoint: 500 notifications per call over few connections, without workers."""
 
 import time
 from dataclasses import dataclass, replace
@@ -18,7 +18,7 @@ CONNECTIONS = 4
 
 @dataclass(frozen=True, slots=True)
 class AcceptBatch:
-    """`ratio` is the least to the bare endpoint."""
+    """`ratio` is the minimum relative to the bare endpoint."""
 
     users: Users
     ratio: float
@@ -54,5 +54,5 @@ class AcceptBatch:
 
 
 def call_times(accepted: list[tuple[str, float, float]]) -> dict[str, float]:
-    """Each call's items share its times."""
+    """Every item has the times of its call."""
     return summary(answered - due for due, answered in {(due, answered) for _, due, answered in accepted})

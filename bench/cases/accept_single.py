@@ -1,6 +1,6 @@
-"""POSTs one by one, each authenticated, limited, unique, durable and published, against a bare endpoint.
+"""Single POSTs, each authenticated, rate-limited, unique, durable and published, compared with a bare endpoint.
 
-No worker runs, so that accepting and publishing alone are measured. The rate counts until the last message is in RabbitMQ.
+No worker runs, so that only accepting and publishing are measured. The rate counts until the last message is in RabbitMQ.
 """
 
 import time
@@ -20,7 +20,7 @@ from bench.users import Users
 
 @dataclass(frozen=True, slots=True)
 class Round:
-    """One piece of load on the bare endpoint and the gateway, one after the other."""
+    """The same load on the bare endpoint and on the gateway, one after the other."""
 
     bare: WrkReport
     gateway: WrkReport
@@ -38,7 +38,7 @@ class Round:
 
 @dataclass(frozen=True, slots=True)
 class Measured:
-    """`costs` are CPU milliseconds a notification by process, the baseline's left out."""
+    """`costs` are CPU milliseconds per notification by process, without the baseline's."""
 
     rounds: Sequence[Round]
     costs: Mapping[str, float]
@@ -54,13 +54,13 @@ class Measured:
 
     @property
     def ratio(self) -> float:
-        """Of rounds: the machine's pace changes from one to the next."""
+        """Per round, because the machine's speed changes from one round to the next."""
         return median([one.ratio for one in self.rounds])
 
 
 @dataclass(frozen=True, slots=True)
 class AcceptSingle:
-    """`ratio` is the least to the bare endpoint."""
+    """`ratio` is the minimum relative to the bare endpoint."""
 
     users: Users
     ratio: float
@@ -90,7 +90,7 @@ class AcceptSingle:
 
 
 def measured(run: Run, rounds: int) -> Measured:
-    """On a fresh system without workers. The bare endpoint is ended again."""
+    """Measures on a fresh system without workers. Stops the bare endpoint afterwards."""
     lab = run.lab
     bare_port, port = start_bare(lab), lab.system.ports["api-gateway"]
     answered = sum(run.wrk(one, WARM_UP_SECONDS).answered * (one == port) for one in (bare_port, port))
@@ -116,5 +116,5 @@ def _round(run: Run, bare_port: int, port: int) -> Round:
     ended = time.monotonic()
     checks.until_ready(run.lab)
     rest = time.monotonic() - ended
-    checks.until_published(run.lab)  # its marks are of its costs, and no load on the next round's baseline
+    checks.until_published(run.lab)  # its marks belong to its costs, and must not be load on the next round's baseline
     return Round(bare, gateway, run.lab.gateway.value(rows) - had, gateway.seconds + rest)

@@ -1,4 +1,6 @@
-"""One application writes to everybody, in batches of 1,000; what that does to another's notifications of priority 10."""
+"""One application notifies everybody in batches of 1,000: the effect on another application's notifications of
+priority 10.
+"""
 
 from dataclasses import replace
 
@@ -16,13 +18,14 @@ SIZE = 1_000
 CONNECTIONS = 2
 WORKER = "email-service"
 PRIORITIES = (1, 2, 3)
-LONGEST = 3  # times the seconds of a measurement alone, for the broadcast to be accepted in
+LONGEST = 3  # the time limit for accepting the broadcast, in multiples of the seconds of a measurement alone
 
 
 def broadcast_like(run: Run) -> Result:
-    """Counted are those that were due while the broadcast was being accepted, which is when it costs most.
+    """Only notifications count that were due while the broadcast was being accepted, which is when it costs most.
 
-    The worker delivers it meanwhile, and after it: what came then is shown. Alone as in `priority_under_backlog`.
+    The worker delivers it at the same time and afterwards; later notifications are shown too. The case alone is that of
+    `priority_under_backlog`.
     """
     seconds = run.options.lasting(30, 5)
     before, first = urgent.alone(run, seconds)
@@ -34,7 +37,7 @@ def broadcast_like(run: Run) -> Result:
 
 
 def _beside(run: Run, seconds: float) -> tuple[list[float], checks.Balance, dict[str, float]]:
-    """The broadcast is not delivered to its end: what arrived is checked, the rest is thrown away with the system."""
+    """The broadcast is not delivered to its end: the arrivals are checked, and the rest is deleted with the system."""
     lab = run.lab
     lab.fresh(without=["push-service"])
     warm = generate(lab.folder, urgent.plan(run, urgent.WARM_UP_SECONDS))
@@ -62,5 +65,5 @@ def _beside(run: Run, seconds: float) -> tuple[list[float], checks.Balance, dict
 
 
 def due(report: Report, first: float, last: float) -> Report:
-    """Of what was accepted, what was due in between."""
+    """The accepted notifications that were due in this period."""
     return replace(report, accepted=[one for one in report.accepted if first <= one[1] < last])

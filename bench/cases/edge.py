@@ -1,4 +1,4 @@
-"""What strangers at the gateway's edge cost it and its callers: memory, and how long an ordinary request takes meanwhile."""
+"""The cost of hostile clients for the gateway: its memory, and the latency of ordinary requests in the meantime."""
 
 import json
 import subprocess
@@ -27,8 +27,9 @@ GATEWAY = "api-gateway"
 
 
 def edge(run: Run) -> Result:
-    """`value` is the p95 of accepting under attack, `baseline` without. It all comes from one proxy's address, so no
-    limit of connections helps."""
+    """`value` is the p95 of accepting during the attack, `baseline` without it. The whole attack comes from a proxy's
+    address, so the limit of connections does not stop it.
+    """
     lab = run.lab
     lab.fresh()
     seconds = run.options.lasting(15, 8)
@@ -70,7 +71,7 @@ def _rss(lab: Lab) -> float:
 
 @contextmanager
 def _attack(lab: Lab, seconds: float) -> Iterator[dict[str, Any]]:
-    """From when all of it is under way; what came of it is there afterwards."""
+    """Runs the attack while the context lasts. The outcome is available afterwards."""
     command = [sys.executable, "-m", "bench.load.hostile", str(lab.system.ports[GATEWAY]), str(seconds)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     found: dict[str, Any] = {}
@@ -87,7 +88,7 @@ def _attack(lab: Lab, seconds: float) -> Iterator[dict[str, Any]]:
 
 @contextmanager
 def _highest(lab: Lab) -> Iterator[list[float]]:
-    """The most that the gateway holds while the context lasts, in MiB."""
+    """The gateway's maximum memory while the context lasts, in MiB."""
     most = [_rss(lab)]
     ended = threading.Event()
 

@@ -1,6 +1,7 @@
-"""One by one at full speed until the last status is `sent`, everything on this machine, one worker; for each channel.
+"""Single POSTs at full speed until the last status is `sent`, everything on this machine, with one worker; for each
+channel.
 
-The baseline is the unguarded pipeline (bare endpoint, the user's row over HTTP when nobody has it in a cache, one insert, one
+The baseline is the unguarded pipeline (bare endpoint, the user's row over HTTP for users in no cache, one insert, one
 confirmed publish; consume, send prepared bytes, acknowledge) under the same load, until the same sink has the last message.
 """
 
@@ -24,7 +25,7 @@ WARM_UP = 500
 
 @dataclass(frozen=True, slots=True)
 class EndToEnd:
-    """With its targets: `share` of the bare endpoint, `ratio` to the unguarded pipeline, `cpu_ms` of our services."""
+    """The targets: `share` of the bare endpoint, `ratio` to the unguarded pipeline, `cpu_ms` of our services."""
 
     channel: Channel
     users: Users
@@ -63,7 +64,9 @@ class EndToEnd:
         )
 
     def _floor(self, run: Run, count: int) -> tuple[float, dict[str, float]]:
-        """(messages a second, CPU by process). The services are stopped meanwhile: their loops would cost something."""
+        """Messages a second, and CPU by process. The services are stopped in the meantime, because their loops would cost
+        CPU.
+        """
         lab, channel = run.lab, self.channel
         lab.fresh(without=lab.system.databases, users=self.users)
         port = start_pipeline(lab, channel, self.users)

@@ -1,4 +1,4 @@
-"""Accepting one by one with 1, 2 and 4 processes of the gateway behind one port (WEB_CONCURRENCY)."""
+"""Accepting single POSTs with 1, 2 and 4 gateway processes behind one port (WEB_CONCURRENCY)."""
 
 from bench import checks
 from bench.cases.accept_single import Measured, measured

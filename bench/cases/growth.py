@@ -16,7 +16,7 @@ from testkit.system import MODULES
 
 SIZES = (10_000, 1_000_000, 10_000_000)
 QUICK_SIZES = (10_000, 200_000)
-BYTES_A_ROW = 3_000  # tables, indexes and the log of changes, with room to spare
+BYTES_A_ROW = 3_000  # tables, indexes and the write-ahead log, with a margin
 WORST = 1.3
 ACCEPT_RATE = 200.0
 READS = 300
@@ -25,7 +25,7 @@ Times = dict[str, list[float]]
 
 
 def growth(run: Run) -> Result:
-    """`value`: the worst growth of a median from the smallest table to the largest."""
+    """`value` is the worst increase of a median from the smallest table to the largest."""
     sizes = run.options.rows or (QUICK_SIZES if run.options.quick else SIZES)
     free = shutil.disk_usage(run.lab.folder).free
     if free < max(sizes) * BYTES_A_ROW:
@@ -35,12 +35,12 @@ def growth(run: Run) -> Result:
     for size in (
         *sizes,
         min(sizes),
-    ):  # the smallest again: what else goes on while the largest fills must not count for it
+    ):  # the smallest again: other effects of the filling must not count as growth
         run.lab.fresh(without=MODULES)
         began = time.monotonic()
         rows.fill(run.lab.gateway, size)
         loading[str(size)] = round(time.monotonic() - began)
-        run.lab.run_services(without=WORKERS)  # now: a relay would scan the bare table
+        run.lab.run_services(without=WORKERS)  # now, because a relay would scan the empty table
         found, counted = _timed(run, size)
         balance += counted
         timed[size] = {what: timed.get(size, {}).get(what, []) + seconds for what, seconds in found.items()}
@@ -62,7 +62,7 @@ def growth(run: Run) -> Result:
 
 def _timed(run: Run, size: int) -> tuple[Times, checks.Balance]:
     lab = run.lab
-    generate(lab.folder, replace(run.plan(int(ACCEPT_RATE * 2)), rate=ACCEPT_RATE))  # caches, plans, first extensions
+    generate(lab.folder, replace(run.plan(int(ACCEPT_RATE * 2)), rate=ACCEPT_RATE))  # fills caches and plans
     plan = replace(run.plan(int(ACCEPT_RATE * run.options.lasting(15, 5))), rate=ACCEPT_RATE)
     report = generate(lab.folder, plan)
     checks.until_published(lab)
@@ -89,7 +89,7 @@ def _reads(lab: Lab, size: int) -> dict[str, Callable[[], str]]:
 
 
 def _read(lab: Lab, path: Callable[[], str], times: int) -> list[float]:
-    """One after the other."""
+    """One request after another."""
     seconds = []
     for _ in range(times):
         began = time.perf_counter()

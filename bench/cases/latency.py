@@ -1,6 +1,6 @@
-"""Open loop: notifications at a constant rate, timed from when each was due to be posted.
+"""Open loop: notifications at a constant rate, timed from the moment at which each was due.
 
-300 a second on a machine whose bare endpoint makes 4,400/s; on another as large a share of its bare endpoint's rate.
+The rate is 300 a second on a machine whose bare endpoint makes 4,400/s, and in proportion on other machines.
 """
 
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ ROUNDS = 3
 
 
 def latency_at_300(run: Run) -> Result:
-    """Three rounds, because the machine's pace changes: the one with the median of their accept p95 counts."""
+    """Three rounds, because the machine's speed changes. The round with the median accept p95 counts."""
     lab = run.lab
     lab.fresh()
     rate = run.scaled(RATE)
@@ -53,7 +53,7 @@ def latency_at_300(run: Run) -> Result:
 
 @dataclass(frozen=True, slots=True)
 class _Round:
-    """Percentiles in milliseconds, CPU milliseconds a notification by process, notifications a second."""
+    """Percentiles in milliseconds, CPU milliseconds per notification by process, notifications a second."""
 
     ids: list[str]
     accept: Mapping[str, float]
@@ -73,7 +73,7 @@ def _round(run: Run, rate: float, sent_before: int) -> _Round:
 
 
 def to_provider(lab: Lab, report: Report) -> list[float]:
-    """Seconds from when each was due to be posted until the sink had its last byte. The first copy counts."""
+    """Seconds from the moment at which each was due until the sink had its last byte. The first copy counts."""
     arrived: dict[str, float] = {}
     for key, when in lab.providers.smtp.arrivals():
         arrived.setdefault(key, when)

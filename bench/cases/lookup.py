@@ -1,4 +1,4 @@
-"""Users a second that are found, by the gateway's way and by a worker's, each once and in no cache."""
+"""Users looked up per second, on the gateway's path and on a worker's, each user once and in no cache."""
 
 import json
 import sys
@@ -15,8 +15,8 @@ from delivery.settings import WorkerSettings
 from testkit.system import MODULES, SERVICE_KEYS
 
 OWNER = "user-service"
-# Who asks, how many at once, for how many: as many as there are requests under way in `accept_single` and `accept_batch`,
-# and messages in a worker's hands.
+# Service, simultaneous callers, and users per call: as in `accept_single` and `accept_batch`, and as many messages as a
+# worker holds.
 WAYS: Mapping[str, tuple[Asker, int, int]] = {
     "gateway": ("gateway", 64, 1),
     "gateway, batches of 500": ("gateway", 4, 500),
@@ -25,7 +25,9 @@ WAYS: Mapping[str, tuple[Asker, int, int]] = {
 
 
 def lookup(run: Run) -> Result:
-    """`value` is the gateway's, one by one; CPU is that of all processes, a user. Lost is who was not found."""
+    """`value` is the gateway's rate for single users. CPU is that of all processes, per user. Users that were not found
+    count as lost.
+    """
     lab, count = run.lab, run.options.number(20_000, 5_000)
     lab.fresh(without=[name for name in MODULES if name != OWNER])
     rates: dict[str, float] = {}
@@ -65,4 +67,4 @@ def _asked(run: Run, asker: Asker, *, callers: int, size: int, count: int) -> An
     file = lab.folder / "question.json"
     file.write_text(json.dumps(asdict(question)))
     output, _ = output_of([sys.executable, "-m", "bench.load.lookups", str(file)], {})
-    return Answer(**json.loads(output.splitlines()[-1]))  # above it is the service's log
+    return Answer(**json.loads(output.splitlines()[-1]))  # the lines above it are the service's log

@@ -1,4 +1,4 @@
-"""How long each process takes until it is ready, what it uses at rest, and what it holds under load."""
+"""The start-up time, idle CPU and memory of each process, and its memory under load."""
 
 import time
 from dataclasses import replace
@@ -12,12 +12,12 @@ from bench.run import Run
 from testkit.system import MODULES
 
 SETTLING_SECONDS = 5.0
-MAX_IDLE_CPU = 1.0  # per cent of a core, each of our services
+MAX_IDLE_CPU = 1.0  # per cent of a core, for each of our services
 SAMPLE_SECONDS = 0.5
 
 
 def memory_and_start(run: Run) -> Result:
-    """`value` is what our five processes hold at rest, shared pages counted once."""
+    """`value` is the memory of our five processes at rest; shared pages count once."""
     lab = run.lab
     lab.fresh(without=MODULES)
     seconds = {name: round(lab.system.start_timed(name), 2) for name in MODULES}
@@ -46,7 +46,7 @@ def memory_and_start(run: Run) -> Result:
 
 
 def _idle_cpu(lab: Lab, seconds: float) -> dict[str, float]:
-    """Per cent of a core by process, while nobody asks for anything."""
+    """Per cent of a core by process, without any requests."""
     before, began = lab.cpu(), time.monotonic()
     time.sleep(seconds)
     after, lasted = lab.cpu(), time.monotonic() - began
@@ -54,7 +54,7 @@ def _idle_cpu(lab: Lab, seconds: float) -> dict[str, float]:
 
 
 def _highest(lab: Lab, count: int) -> dict[str, Memory]:
-    """The most that each held until the provider had everything."""
+    """The maximum memory of each process until the provider had everything."""
     most: dict[str, Memory] = {}
     deadline = time.monotonic() + 300
     while lab.providers.smtp.count() < count and time.monotonic() < deadline:

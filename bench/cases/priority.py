@@ -1,4 +1,4 @@
-"""What a standing backlog of priority 1 does to notifications of priority 10."""
+"""The effect of a standing backlog of priority 1 on notifications of priority 10."""
 
 from dataclasses import replace
 
@@ -12,14 +12,16 @@ from bench.run import Run
 from testkit.eventually import wait_until
 
 WORST = 1.3
-FLOWING = 200  # deliveries of the backlog after which the worker is taken to be at full speed
+FLOWING = 200  # deliveries of the backlog after which the worker counts as running at full speed
 WORKER = "email-service"
 
 
 def priority_under_backlog(run: Run) -> Result:
-    """Alone is measured before and after, because the machine's pace changes: the p99 of both together counts.
+    """The case without backlog is measured before and after, because the machine's speed changes; the p99 of both together
+    counts.
 
-    Both p99s are of as many notifications. The first ones over the backlog meet a worker at full speed: shown too.
+    Both p99s are of the same number of notifications. The first ones over the backlog, which meet a worker at full speed,
+    are also shown.
     """
     seconds = run.options.lasting(30, 5)
     before, first = urgent.alone(run, seconds)
@@ -29,7 +31,7 @@ def priority_under_backlog(run: Run) -> Result:
 
 
 def _over_backlog(run: Run, seconds: float) -> tuple[list[float], checks.Balance, dict[str, float]]:
-    """The backlog is not drained: what was delivered is checked, the rest is thrown away with the system."""
+    """The backlog is not drained: its deliveries are checked, and the rest is deleted with the system."""
     lab, sink = run.lab, run.lab.providers.smtp
     lab.fresh(without=["push-service"])
     lab.system.stop_service(WORKER)

@@ -1,4 +1,4 @@
-"""1, 2 and 4 e-mail workers against a provider so slow that each waits for it and none for the CPU."""
+"""1, 2 and 4 e-mail workers with a provider so slow that each worker waits for it and none for the CPU."""
 
 from dataclasses import replace
 
@@ -10,7 +10,7 @@ from bench.run import Run
 
 WORKERS = (1, 2, 4)
 LEAST = {2: 1.8, 4: 3.4}
-ONE_WORKER = 60.0  # deliveries a second: four of them stay far from what two cores can do
+ONE_WORKER = 60.0  # deliveries a second; four workers stay far below what two cores can do
 TRIAL_DELAY = 0.200
 TRIAL = 400
 MAX_DELAY = 10.0
@@ -18,7 +18,7 @@ SERVICE = "email-service"
 
 
 def worker_scaling(run: Run) -> Result:
-    """The delay comes from a trial: a rate that waits alone decide is inversely proportional to it."""
+    """The delay comes from a trial: if only waiting limits the rate, the rate is inversely proportional to the delay."""
     trial, balance = _rate(run, 1, TRIAL_DELAY, TRIAL)
     delay = min(MAX_DELAY, TRIAL_DELAY * trial / ONE_WORKER)
     rates: dict[int, float] = {}

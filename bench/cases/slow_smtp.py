@@ -1,4 +1,4 @@
-"""A provider 50 ms away: what one worker with default settings delivers. Round trips, not CPU, are the limit."""
+"""A provider 50 ms away: the rate of one worker with default settings. Round trips are the limit, not the CPU."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -11,7 +11,7 @@ from bench.run import Run
 
 DELAY_SECONDS = 0.050
 LEAST = 400.0
-STEADY = (0.1, 0.8)  # the part of the arrivals between start-up and the last ones in hand
+STEADY = (0.1, 0.8)  # the arrivals after the start-up and before the last ones
 
 
 def slow_smtp(run: Run) -> Result:
@@ -34,6 +34,6 @@ def slow_smtp(run: Run) -> Result:
 
 
 def steady_rate(moments: Sequence[float]) -> float:
-    """Arrivals a second over the steady part."""
+    """Arrivals a second in the steady part."""
     first, last = (int(len(moments) * share) for share in STEADY)
     return (last - first) / (moments[last] - moments[first])

@@ -1,4 +1,4 @@
-"""Notifications of priority 10 at 20/s: how long each takes until the provider has it, alone or beside other load."""
+"""Notifications of priority 10 at 20/s: the time from POST to the provider, alone or beside other load."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,13 +18,13 @@ WARM_UP_SECONDS = 3.0
 
 
 def plan(run: Run, seconds: float) -> Plan:
-    """To users who are in no cache, whatever the other load has looked up."""
+    """To users that are in no cache, whatever the other load has looked up."""
     count = int(RATE * seconds)
     return replace(run.plan(count, users=run.lab.apart), priorities=[10], rate=RATE)
 
 
 def alone(run: Run, seconds: float) -> tuple[list[float], checks.Balance]:
-    """On a fresh system: seconds from each POST to the provider, and what became of all."""
+    """On a fresh system: the seconds from each POST to the provider, and the outcomes of all."""
     lab = run.lab
     lab.fresh(without=["push-service"])
     warm = generate(lab.folder, plan(run, WARM_UP_SECONDS))
@@ -41,7 +41,9 @@ def until_delivered(lab: Lab, urgent: Report) -> None:
 
 
 def unfinished(lab: Lab, wanted: Sequence[str], backlog: Sequence[str]) -> checks.Balance:
-    """All wanted ones once; of the backlog none twice, and what the provider lacks is still to come: nothing lost."""
+    """Checks that every wanted notification arrived once and none of the backlog twice, and that the rest is still queued:
+    nothing is lost.
+    """
     arrived = [key for key, _ in lab.providers.smtp.arrivals()]
     counted = checks.balance([*wanted, *backlog], arrived)
     still_to_come = len(set(backlog) - set(arrived))
@@ -57,7 +59,7 @@ def compared(
     balance: checks.Balance,
     more: dict[str, float],
 ) -> Result:
-    """The p99 beside other load, which is `what`, against the p99 without; at most `most` times as long."""
+    """Compares the p99 beside other load (`what`) with the p99 without it: at most `most` times as long."""
     alone, during = summary(without), summary(beside)
     ratio = during["p99"] / alone["p99"]
     return Result(

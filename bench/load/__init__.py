@@ -1,1 +1,1 @@
-"""Load generators, each in a process of its own, so that its CPU time is its own line in the result."""
+"""Load generators, each in a process of its own, so that its CPU time is listed separately."""

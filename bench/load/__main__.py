@@ -1,4 +1,4 @@
-"""`python -m bench.load PLAN REPORT`: carries out the plan in one JSON file and writes its report into another."""
+"""`python -m bench.load PLAN REPORT`: executes the plan in one JSON file and writes its report into another."""
 
 import asyncio
 import gc
@@ -16,7 +16,7 @@ from bench.load.plan import Plan, Report
 
 async def carry_out(plan: Plan) -> Report:
     posting = Posting(plan.port, list(requests(plan)))
-    gc.disable()  # a collection is a pause of the generator, which would be taken for the server's
+    gc.disable()  # a collection pauses the generator, which would look like a pause of the server
     try:
         async with asyncio.timeout(900):
             await (posting.at_rate(plan.rate) if plan.rate else posting.closed(plan.connections))
@@ -38,7 +38,7 @@ def report_of(started: float, answers: Sequence[Answer]) -> Report:
 
 
 def _items(status: int, body: bytes) -> Iterator[tuple[str | None, str]]:
-    """(notification id, "") of each that was accepted, (None, why) of each that was not; of either kind of request."""
+    """(notification id, "") of each accepted item, (None, reason) of each refused one; for both kinds of requests."""
     if status != 202:
         yield None, f"{status} {body[:300]!r}"
         return

@@ -1,4 +1,4 @@
-"""Requests as bytes, made before the first is sent: building them must not be what is measured."""
+"""Requests as bytes, created before the first one is sent: a case must not measure building them."""
 
 import json
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ VARIABLES = {"name": "Ada", "link": "https://example.com/x"}
 
 
 def requests(plan: Plan) -> Iterator[bytes]:
-    """Users and priorities take turns; every item has a request id of its own."""
+    """Users and priorities are used in turns. Every item has its own request id."""
     path = PATH + ("/" if plan.size == 1 else "/batch")
     numbers = range(plan.count)
     for start in range(0, plan.count, plan.size):

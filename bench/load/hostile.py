@@ -1,8 +1,8 @@
-"""`python -m bench.load.hostile PORT SECONDS`: what a stranger can do to a server without a request that it understands.
+"""`python -m bench.load.hostile PORT SECONDS`: attacks a server without a complete request.
 
-All at once: connections that say nothing, bodies of which half comes, and one connection at a time whose headers never end.
-What the server closes is opened again. The first line printed says that all of it is under way; SIGTERM ends it, and the last
-line is what came of it.
+It does three things at the same time: connections without any bytes, half bodies, and one connection after another with
+endless headers. Closed connections are opened again. The first printed line says that the whole attack is running. SIGTERM
+ends it, and the last line is its outcome.
 """
 
 import asyncio
@@ -18,21 +18,19 @@ IDLE, HALF_BODIES = 2_000, 200
 HEADER_BYTES = 150 * 1024 * 1024
 PIECE = 64 * 1024
 AT_ONCE = 50  # connections being opened
-PAUSE_SECONDS = 0.05  # before what was closed is opened again
-RAMP_SECONDS = (
-    10.0  # in which they are opened: as long as the gateway lets one say nothing, so that they are closed evenly too
-)
-UNDER_WAY = 0.95  # of the connections that say nothing
+PAUSE_SECONDS = 0.05  # before a closed connection is opened again
+RAMP_SECONDS = 10.0  # they are opened over the gateway's time limit for them, so that they are also closed evenly
+UNDER_WAY = 0.95  # of the silent connections
 HEAD = b"POST /api/v1/auth/login HTTP/1.1\r\nHost: bench\r\nContent-Type: application/json\r\n"
 FIELDS = (b"X-Field: " + b"a" * 53 + b"\r\n") * (PIECE // 64)
 VALUE = b"a" * PIECE
-# Bytes that are announced; half of them are sent. The first is what the gateway takes of nobody whom it does not know.
+# The announced bytes; half of them are sent. The first is the gateway's limit for clients without credentials.
 BODIES = (4_000_000, 60_000)
 
 
 @dataclass
 class Sent:
-    """`refused` are connections that the server closed."""
+    """`refused` counts connections that the server closed."""
 
     header_bytes: int = 0
     connections: int = 0
@@ -40,7 +38,7 @@ class Sent:
 
 
 class Hostile:
-    """`seconds`: how long the attack lasts. The headers take half of them, at an even pace, where the server keeps up."""
+    """`seconds` is the length of the attack. The headers take half of it, evenly distributed, if the server keeps up."""
 
     def __init__(self, port: int, seconds: float) -> None:
         self._port = port
@@ -48,7 +46,7 @@ class Hostile:
         self._opening = asyncio.Semaphore(AT_ONCE)
         self._tasks: list[asyncio.Task[None]] = []
         self._open = 0
-        self.under_way = asyncio.Event()  # once the connections are held
+        self.under_way = asyncio.Event()  # once the connections are open
         self.sent = Sent()
 
     def start(self) -> None:
@@ -73,7 +71,7 @@ class Hostile:
         return streams
 
     async def _held(self, said: bytes, after: float = 0.0) -> None:
-        """A connection on which this was said and nothing follows, again and again."""
+        """A connection on which these bytes were sent and nothing follows; repeated."""
         await asyncio.sleep(after)
         while True:
             try:
@@ -93,7 +91,7 @@ class Hostile:
             await asyncio.sleep(PAUSE_SECONDS)
 
     async def _endless_headers(self) -> None:
-        """A value without end, and fields without end, in turns."""
+        """An endless value, and endless fields, in turns."""
         await self.under_way.wait()
         while self.sent.header_bytes < HEADER_BYTES:
             try:

@@ -1,7 +1,7 @@
-"""`python -m bench.load.lookups QUESTION`: users looked up by a service's own class, in a process that does nothing else.
+"""`python -m bench.load.lookups QUESTION`: looks up users with a service's own class, in a process that does nothing else.
 
-What the bench knows of these classes stands here. `callers` of them ask at the same time, each for the next `size` users
-as soon as it was answered; the last line printed is the answer.
+Only this module of the bench knows these classes. `callers` of them ask at the same time, each for the next `size` users
+after every response. The last printed line is the result.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ from contracts.services import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE
 from contracts.users import UserContact
 from delivery.recipients import RecipientResolver
 
-STAND_IN = EmailRecipient(name="Nobody", email="nobody@example.com")  # what a worker falls back to
+STAND_IN = EmailRecipient(name="Nobody", email="nobody@example.com")  # a worker's default
 Asker = Literal["gateway", "worker"]
 ASKERS: Mapping[Asker, str] = {"gateway": API_GATEWAY, "worker": EMAIL_SERVICE}
 LookUp = Callable[[Sequence[UUID]], Awaitable[int]]  # how many of them were found
@@ -38,7 +38,7 @@ LookUp = Callable[[Sequence[UUID]], Awaitable[int]]  # how many of them were fou
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`asker` is the service whose class looks up; a worker asks for one user at a time."""
+    """`asker` is the service whose class is used. A worker asks for one user at a time."""
 
     asker: Asker
     users: Sequence[str]
@@ -59,7 +59,7 @@ class Answer:
 
 
 def gateway(users: ServiceClient, redis: Redis) -> LookUp:
-    directory = Directory(users, users, redis)  # nobody asks for a template
+    directory = Directory(users, users, redis)  # no template is looked up
 
     async def look_up(ids: Sequence[UUID]) -> int:
         answered = await directory.users(ids)
@@ -79,7 +79,7 @@ def worker(users: ServiceClient, redis: Redis) -> LookUp:
 
 
 def _message(user_id: UUID) -> NotificationMessage:
-    """Without validation, which is no part of a look-up."""
+    """Without validation, which is not part of a look-up."""
     return NotificationMessage.model_construct(
         notification_id=user_id,
         request_id="bench",

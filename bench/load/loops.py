@@ -1,4 +1,6 @@
-"""Closed loop: each connection sends when it was answered. Open loop: requests leave on time, answered or not."""
+"""Closed loop: each connection sends after its response. Open loop: requests are sent on time, with or without
+responses.
+"""
 
 import asyncio
 import time
@@ -12,13 +14,13 @@ Answer = tuple[float, float, int, bytes]  # due, answered, status, body
 
 
 class Posting:
-    """Sends each of `requests` once; a request whose connection broke is answered with status 0, and not sent again."""
+    """Sends each of `requests` once. A request whose connection broke gets the status 0, and is not sent again."""
 
     def __init__(self, port: int, requests: Sequence[bytes]) -> None:
         self._port = port
         self._requests = requests
         self._next = 0
-        self._idle: list[Wire] = []  # the last used first in hand: a server closes those that rest for long
+        self._idle: list[Wire] = []  # the last used is used first: a server closes connections that are idle for long
         self._overdue: deque[tuple[bytes, float]] = deque()
         self._go_on: Callable[[Wire], None] = self._send_next
         self._opening: set[asyncio.Task[None]] = set()
@@ -34,7 +36,7 @@ class Posting:
         await self._done.wait()
 
     async def at_rate(self, rate: float) -> None:
-        """Times count from when a request was due: a generator or server that falls behind is seen."""
+        """Times count from when a request was due, so a slow generator or server is visible."""
         self._go_on = self._send_overdue
         self._idle = [await self._open() for _ in range(FIRST_CONNECTIONS)]
         self.started = time.monotonic()

@@ -1,4 +1,4 @@
-"""What a generator is to send, and what it reports; both cross a process boundary as JSON."""
+"""The work of a generator, and its report. Both cross a process boundary as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -9,9 +9,10 @@ from typing import Self
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """`count` notifications in requests of `size`, over `connections` of which each waits for its answer; or, with a
-    `rate`, one request every 1/`rate` seconds whatever the answers do. `prefix` makes the request ids unique; `users`
-    and `priorities` take turns."""
+    """`count` notifications in requests of `size`. Without a `rate`: over `connections`, each of which waits for its
+    response. With one: one request every 1/`rate` seconds, whatever the responses are. `prefix` makes the request ids
+    unique. `users` and `priorities` are used in turns.
+    """
 
     port: int
     key: str
@@ -27,8 +28,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """Times are of the monotonic clock. `accepted` are (notification id, when it was due to be sent, when it was answered);
-    `refused` counts what was answered otherwise than with 202."""
+    """Times are of the monotonic clock. `accepted` are (notification id, when it was due, when it was answered). `refused`
+    counts responses other than 202.
+    """
 
     started: float
     ended: float

@@ -1,4 +1,4 @@
-"""Running a generator from the harness: to its end, or at the side."""
+"""Runs a generator from the harness, to its end or in the background."""
 
 import json
 import os
@@ -14,7 +14,7 @@ from bench.load.plan import Plan, Report
 
 
 class Generator:
-    """A generator that has been started; `end` waits for it. `stop` is for when it is not wanted any more."""
+    """A running generator. `end` waits for it; `stop` ends it early."""
 
     def __init__(self, folder: Path, plan: Plan) -> None:
         name = uuid4().hex
@@ -24,7 +24,7 @@ class Generator:
         self._process = subprocess.Popen(command, start_new_session=True)
 
     def end(self) -> Report:
-        """Raises RuntimeError when anything was refused: a case with refusals measures something else."""
+        """Raises RuntimeError if a request was refused: a case with refusals measures something else."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         if self._process.wait():
             raise RuntimeError(f"the load generator ended with {self._process.returncode}")
@@ -50,7 +50,7 @@ def generate(folder: Path, plan: Plan) -> Report:
 
 
 def output_of(command: Sequence[str], env: dict[str, str]) -> tuple[str, float]:
-    """What another generator printed, and its CPU seconds. It is killed when we are interrupted."""
+    """The output of another generator, and its CPU seconds. It is killed if we are interrupted."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(command, env={**os.environ, **env}, check=False, capture_output=True, text=True)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)

@@ -1,4 +1,4 @@
-"""One kept HTTP/1.1 connection, as bare as a load generator needs: an answer is its status and its body."""
+"""One kept HTTP/1.1 connection, minimal for a load generator: a response is its status and its body."""
 
 import asyncio
 import re
@@ -9,13 +9,13 @@ _LENGTH = re.compile(rb"\r\ncontent-length:\s*(\d+)", re.IGNORECASE)
 
 
 class Wire(asyncio.Protocol):
-    """`send` one request, then wait for `on_answer(wire, status, body)`. A connection that breaks answers with status 0."""
+    """`send` one request, then wait for `on_answer(wire, status, body)`. A broken connection gives the status 0."""
 
     def __init__(self, on_answer: Callable[["Wire", int, bytes], None]) -> None:
         self._on_answer = on_answer
         self._received = bytearray()
         self._waiting = False
-        self.due = 0.0  # when the request on its way was to be sent
+        self.due = 0.0  # when the pending request was due
         self.alive = False
 
     def send(self, request: bytes, due: float) -> None:
@@ -23,7 +23,7 @@ class Wire(asyncio.Protocol):
         self._transport.write(request)
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        stream = cast("asyncio.WriteTransport", transport)  # uvloop's is none by inheritance
+        stream = cast("asyncio.WriteTransport", transport)  # uvloop's transport is none by inheritance
         self._transport = stream
         self.alive = True
 
@@ -41,7 +41,7 @@ class Wire(asyncio.Protocol):
 
 
 def take_answer(received: bytearray) -> tuple[int, bytes] | None:
-    """(status, body) of the answer that has come, which is taken out; None while it is not whole."""
+    """Removes the received response and returns (status, body). None while it is incomplete."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None

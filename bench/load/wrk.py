@@ -1,4 +1,6 @@
-"""wrk, where the load generator must cost little: one thread, 64 connections, each waiting for its answer."""
+"""wrk, for cases in which the load generator must cost little: one thread, 64 connections, each waiting for its
+response.
+"""
 
 import json
 import tempfile
@@ -14,12 +16,12 @@ from testkit.servers.process import require
 SCRIPT = Path(__file__).with_name("post.lua")
 MARK = "RESULT "
 CONNECTIONS = 64
-TIMEOUT = ("--timeout", "20s")  # what is only slow is no error: the percentiles tell
+TIMEOUT = ("--timeout", "20s")  # slow responses are no errors: the percentiles show them
 
 
 @dataclass(frozen=True, slots=True)
 class WrkReport:
-    """What wrk counted: `answered` were all accepted. `percentiles` in milliseconds."""
+    """wrk's counts: `answered` requests were all accepted. `percentiles` are in milliseconds."""
 
     answered: int
     seconds: float
@@ -32,7 +34,7 @@ class WrkReport:
 
 
 def post_singles(port: int, *, key: str, users: Sequence[str], seconds: float) -> WrkReport:
-    """Raises RuntimeError when anything was refused or broke, FileNotFoundError when wrk is missing."""
+    """Raises RuntimeError if a request was refused or failed, FileNotFoundError if wrk is missing."""
     options = ["-t1", f"-c{CONNECTIONS}", f"-d{max(1, round(seconds))}s", *TIMEOUT, "-s", str(SCRIPT)]
     with tempfile.NamedTemporaryFile("w", suffix=".users") as file:  # too many for its environment
         file.write("\n".join(users))

@@ -1,1 +1,1 @@
-"""Providers that take everything as fast as a process can, and count: they must not be what a case measures."""
+"""Providers that take everything as fast as a process can, and count: a case must not measure them."""

@@ -29,7 +29,7 @@ async def serve(kind: str) -> None:
     ports = {"port": sink.sockets[0].getsockname()[1], "control": control.sockets[0].getsockname()[1]}
     sys.stdout.write(json.dumps(ports) + "\n")
     sys.stdout.flush()
-    gc.disable()  # nothing here makes cycles, and a collection of a hundred thousand arrivals is a pause
+    gc.disable()  # there are no cycles here, and collecting a hundred thousand arrivals is a pause
     await ended.wait()
 
 

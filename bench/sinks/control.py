@@ -1,4 +1,4 @@
-"""The harness's line to a sink: one command a line, one JSON answer a line. `Remote` is the harness's end."""
+"""The harness's connection to a sink: one command per line, one JSON response per line. `Remote` is the harness's side."""
 
 import asyncio
 import json
@@ -38,7 +38,7 @@ class Control:
 
 
 class Remote:
-    """A sink in another process, by its control port."""
+    """A sink in another process, reached at its control port."""
 
     def __init__(self, port: int) -> None:
         self._socket = socket.create_connection(("127.0.0.1", port), timeout=60)
@@ -48,7 +48,7 @@ class Remote:
         return int(self._ask("count"))
 
     def arrivals(self) -> list[tuple[str, float]]:
-        """(notification id, when on the monotonic clock), in order."""
+        """(notification id, time on the monotonic clock), in order."""
         return [(str(key), float(when)) for key, when in self._ask("arrivals")]
 
     def clear(self) -> None:

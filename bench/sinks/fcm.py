@@ -1,4 +1,4 @@
-"""FCM's two addresses as a bare HTTP/1.1 server: the token endpoint and `messages:send`, every message taken."""
+"""FCM's two URLs as a minimal HTTP/1.1 server: the token endpoint, and `messages:send`, which takes every message."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ class Request:
 
 
 class FcmSession(asyncio.Protocol):
-    """One kept connection; requests may come in any pieces."""
+    """One kept connection. Requests may arrive in any pieces."""
 
     def __init__(self, tally: Tally, delay: Delay) -> None:
         self._tally = tally
@@ -32,7 +32,7 @@ class FcmSession(asyncio.Protocol):
         self._received = bytearray()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        stream = cast("asyncio.WriteTransport", transport)  # uvloop's is none by inheritance
+        stream = cast("asyncio.WriteTransport", transport)  # uvloop's transport is none by inheritance
         self._replier = Replier(stream, self._delay)
 
     def data_received(self, data: bytes) -> None:
@@ -57,7 +57,7 @@ class FcmSession(asyncio.Protocol):
 
 
 def take_request(received: bytearray) -> Request | None:
-    """The first request of what has come, which is taken out; None while it is not whole."""
+    """Removes the first request from the received bytes and returns it. None while it is incomplete."""
     end = received.find(b"\r\n\r\n")
     if end < 0:
         return None

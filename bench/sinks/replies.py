@@ -1,4 +1,4 @@
-"""Replies that are kept back for a while, as by a distant or slow provider."""
+"""Replies with a delay, like those of a distant or slow provider."""
 
 import asyncio
 from dataclasses import dataclass
@@ -6,13 +6,15 @@ from dataclasses import dataclass
 
 @dataclass
 class Delay:
-    """Before each reply, in seconds; set while the sink runs."""
+    """The delay before each reply, in seconds. It may change while the sink runs."""
 
     seconds: float = 0.0
 
 
 class Replier:
-    """Each reply leaves `delay` after what it answers came: commands sent together wait once, and the order stays."""
+    """Sends each reply `delay` after its command arrived. Commands that were sent together wait once, and the order is
+    kept.
+    """
 
     def __init__(self, transport: asyncio.WriteTransport, delay: Delay) -> None:
         self._transport = transport

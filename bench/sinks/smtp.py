@@ -1,4 +1,4 @@
-"""A mail server that takes every message and remembers its Message-ID and when its final dot came."""
+"""A mail server that takes every message and records its Message-ID and the time of its final dot."""
 
 import asyncio
 import re
@@ -22,7 +22,7 @@ _MESSAGE_ID = re.compile(rb"^Message-ID:\s*<([^@>\r\n]+)", re.IGNORECASE | re.MU
 
 
 class SmtpSession(asyncio.Protocol):
-    """One connection. Commands may come in any pieces, and several at once (RFC 2920)."""
+    """One connection. Commands may arrive in any pieces, and several at once (RFC 2920)."""
 
     def __init__(self, tally: Tally, delay: Delay) -> None:
         self._tally = tally
@@ -34,7 +34,7 @@ class SmtpSession(asyncio.Protocol):
         self._recipients = 0
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        stream = cast("asyncio.WriteTransport", transport)  # uvloop's is none by inheritance
+        stream = cast("asyncio.WriteTransport", transport)  # uvloop's transport is none by inheritance
         self._replier = Replier(stream, self._delay)
         self._replier.say(GREETING)
 
@@ -44,7 +44,7 @@ class SmtpSession(asyncio.Protocol):
             pass
 
     def _command(self) -> bool:
-        """One command of what has come; False when it is not whole yet."""
+        """Handles one command from the received bytes. Returns False while it is incomplete."""
         end = self._received.find(b"\r\n")
         if end < 0:
             if len(self._received) > MAX_COMMAND:
@@ -71,7 +71,7 @@ class SmtpSession(asyncio.Protocol):
         elif verb == b"RCPT" and self._sender:
             self._recipients += 1
         elif verb == b"DATA" and self._recipients:
-            # The line end before the message counts for its final dot: an empty message is a dot alone.
+            # The line end before the message is part of its final dot: an empty message is only a dot.
             self._received[:0] = b"\r\n"
             self._in_data, self._searched = True, 0
         else:
@@ -79,7 +79,7 @@ class SmtpSession(asyncio.Protocol):
         return GO_AHEAD if verb == b"DATA" else OK
 
     def _message(self) -> bool:
-        """The message, once its final dot has come. Only what is new is searched."""
+        """Handles the message once its final dot has arrived. Searches only the new bytes."""
         end = self._received.find(END, self._searched)
         if end < 0:
             self._searched = max(0, len(self._received) - len(END) + 1)
@@ -98,14 +98,14 @@ class SmtpSession(asyncio.Protocol):
 
 
 def unstuffed(data: bytes) -> bytes:
-    """What was between DATA and the final dot, without the dots that were added to lines that begin with one."""
+    """The content between DATA and the final dot, with dot-stuffing removed."""
     if data.startswith(b"."):
         data = data[1:]
     return data.replace(b"\r\n.", b"\r\n")
 
 
 def message_key(message: bytes) -> str:
-    """The Message-ID's left side, which is the notification's id; "" when the message has none."""
+    """The left side of the Message-ID, which is the notification's id. "" if there is none."""
     headers = message.partition(b"\r\n\r\n")[0]
     found = _MESSAGE_ID.search(headers)
     return found[1].decode("ascii", "replace") if found else ""

@@ -1,11 +1,11 @@
-"""What a sink has taken: how often each message, and when."""
+"""The messages that a sink took: how often, and when."""
 
 import time
 from collections import Counter
 
 
 class Tally:
-    """`take` is told a notification's id. Times are of the machine's monotonic clock, the same in every process."""
+    """Call `take` with a notification's id. Times are of the machine's monotonic clock, which all processes share."""
 
     def __init__(self) -> None:
         self.arrivals: list[tuple[str, float]] = []
@@ -22,5 +22,5 @@ class Tally:
 
 
 def copies(arrivals: list[tuple[str, float]]) -> Counter[str]:
-    """How often each was taken."""
+    """How often each message was taken."""
     return Counter(key for key, _ in arrivals)

@@ -3,7 +3,7 @@
 import os
 import signal
 
-# While the rest is imported there is nothing yet that has to be stopped in good order, and no traceback helps anybody.
+# During the imports nothing has been started that needs an orderly stop, and a traceback would help nobody.
 signal.signal(signal.SIGINT, lambda *_: os._exit(130))
 
 from devstack.commands import app  # noqa: E402

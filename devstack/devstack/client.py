@@ -1,4 +1,4 @@
-"""A client of the gateway, as a program of somebody's would be: log in, make a user and a template, send, follow."""
+"""A client of the gateway: logs in, creates users and templates, sends notifications and follows them."""
 
 import asyncio
 from typing import Any
@@ -9,7 +9,7 @@ from devstack.plan import StackError
 
 
 class GatewayClient:
-    """Raises StackError with the gateway's own message when it refuses or does not answer."""
+    """Raises StackError with the gateway's own message if it refuses a request or does not respond."""
 
     def __init__(self, base_url: str) -> None:
         self._http = httpx2.AsyncClient(base_url=f"{base_url}/api/v1", timeout=20, trust_env=False)
@@ -22,7 +22,7 @@ class GatewayClient:
         self._http.headers["Authorization"] = f"Bearer {data['access_token']}"
 
     async def call(self, method: str, path: str, body: object = None) -> Any:
-        """The `data` of the answer."""
+        """The `data` of the response."""
         try:
             answer = await self._http.request(method, path, json=body)
             envelope = answer.json()
@@ -35,7 +35,7 @@ class GatewayClient:
         return envelope["data"]
 
     async def ensure(self, path: str, body: object, *, accepted: str) -> None:
-        """Creates something; that it is there already (`accepted`) is as good."""
+        """Creates something. An error in `accepted` means that it exists already, and is no failure."""
         try:
             await self.call("POST", path, body)
         except StackError as error:
@@ -43,7 +43,7 @@ class GatewayClient:
                 raise
 
     async def follow(self, notification_id: str, *, until: set[str], seconds: float = 30) -> Any:
-        """The notification in detail, once its status is one of `until`. Raises StackError when that takes too long."""
+        """The notification's detail, once its status is one of `until`. Raises StackError if that takes too long."""
         deadline = asyncio.get_running_loop().time() + seconds
         while True:
             notification = await self.call("GET", f"/notifications/{notification_id}")

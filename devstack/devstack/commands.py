@@ -18,26 +18,28 @@ from devstack.timeline import send_welcome, told
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 Offset = Annotated[int, typer.Option(help="Added to every port", min=-1_000, max=50_000)]
 DATA = ROOT / ".data"
-INTERRUPTED = 130  # what shells say of a command that Ctrl-C ended
+INTERRUPTED = 130  # the exit status that shells use for a command that Ctrl-C ended
 
 
 @app.command()
-def up(port_offset: Offset = 0, data: Annotated[Path, typer.Option(help="Where the data is kept")] = DATA) -> None:
-    """Runs until Ctrl-C. Data survives a restart."""
+def up(port_offset: Offset = 0, data: Annotated[Path, typer.Option(help="Folder for the data")] = DATA) -> None:
+    """Runs until Ctrl-C. The data survives a restart."""
     _log_to(data)
     _run(_up(data, Ports.moved_by(port_offset)))
 
 
 @app.command()
 def demo(port_offset: Offset = 40_000) -> None:
-    """Sends one e-mail and one push, prints their timelines and stops; on other ports and data than `up`."""
+    """Sends one e-mail and one push, prints their timelines and stops. Uses other ports and another data folder than `up`."""
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         _log_to(Path(folder))
         _run(_demo(Path(folder), Ports.moved_by(port_offset)))
 
 
 def _log_to(folder: Path) -> None:
-    """The services' log, beside their data; open until the process ends, as PostgreSQL's own stop is logged last."""
+    """Writes the services' log into the data folder. It stays open until the process ends, because PostgreSQL's stop is
+    logged last.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     configure_logs(stream=(folder / "system.log").open("ab"))
 
@@ -46,7 +48,7 @@ def _run(work: Coroutine[None, None, None]) -> None:
     try:
         asyncio.run(_stoppable(work))
     except asyncio.CancelledError:
-        print("\nStopped before the end of its start.")
+        print("\nStopped while starting.")
         raise typer.Exit(INTERRUPTED) from None
     except StackError as error:
         print(f"\n{error}", file=sys.stderr)
@@ -54,7 +56,7 @@ def _run(work: Coroutine[None, None, None]) -> None:
 
 
 async def _stoppable(work: Coroutine[None, None, None]) -> None:
-    """The first Ctrl-C or SIGTERM cancels `work`, so that what it has started is stopped in good order."""
+    """The first Ctrl-C or SIGTERM cancels `work`, so that everything it has started is stopped in order."""
     task = asyncio.ensure_future(work)
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -67,7 +69,7 @@ async def _stoppable(work: Coroutine[None, None, None]) -> None:
 
 
 async def _cancelled() -> None:
-    """Waits for the first Ctrl-C, which is no failure from here on."""
+    """Waits for the first Ctrl-C. From then on Ctrl-C is not an error."""
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -83,7 +85,7 @@ async def _up(data: Path, ports: Ports) -> None:
         print(_welcome(stack, data), flush=True)
         await _cancelled()
         print("\nStopping ...", flush=True)
-    print("Stopped. The data is kept; `make up` goes on where this ended.")
+    print("Stopped. The data is kept for the next `make up`.")
 
 
 async def _demo(data: Path, ports: Ports) -> None:
@@ -109,4 +111,4 @@ The system is up. Ctrl-C stops it.
   curl -s {stack.gateway_url}/api/v1/auth/login -H 'Content-Type: application/json' \\
        -d '{{"email": "{ADMIN_EMAIL}", "password": "{ADMIN_PASSWORD}"}}'
 
-  The README goes on from here. Data and logs: {data}"""
+  The README continues from here. Data and logs: {data}"""

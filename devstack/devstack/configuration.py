@@ -1,4 +1,6 @@
-"""The reference of all settings, from the settings classes: `python -m devstack.configuration write|check`."""
+"""Writes and checks the reference of all settings, from the settings classes: `python -m devstack.configuration
+write|check`.
+"""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -41,7 +43,7 @@ def reference() -> str:
 
 
 def undescribed() -> list[str]:
-    """The settings that do not say what they do."""
+    """The settings without a description."""
     return sorted(
         {
             f"{kind.__name__}.{name}"
@@ -53,7 +55,7 @@ def undescribed() -> list[str]:
 
 
 def _described(kind: type[ServiceSettings], name: str) -> str:
-    """The description; a class that only changes a default inherits it."""
+    """The description. A class that only changes a default inherits it."""
     fields = (one.model_fields.get(name) for one in kind.__mro__ if issubclass(one, ServiceSettings))
     return next((field.description for field in fields if field is not None and field.description), "")
 
@@ -64,7 +66,7 @@ def _section(title: str, kind: type[ServiceSettings], known: Sequence[type[Servi
 
 
 def _rows(kind: type[ServiceSettings], known: Sequence[type[ServiceSettings]]) -> Iterator[str]:
-    """Those of `kind` that the sections before do not have with the same default."""
+    """The settings of `kind`, except those that an earlier section has with the same default."""
     for name, field in kind.model_fields.items():
         if any(name in one.model_fields and _default(one.model_fields[name]) == _default(field) for one in known):
             continue

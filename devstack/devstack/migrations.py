@@ -1,4 +1,6 @@
-"""`python -m devstack.migrations`: every service's migrations, up, down and up again, and equal to its models."""
+"""Tests every service's migrations, up, down and up again, and compares the result with its models: `python -m
+devstack.migrations`.
+"""
 
 import asyncio
 import sys
@@ -15,7 +17,7 @@ from devstack.stack import ROOT
 
 
 async def disagreement(service: str, url: str) -> str | None:
-    """Takes the empty database at `url` up, down and up again; what the models say otherwise, or None."""
+    """Migrates the empty database at `url` up, down and up again. Returns the differences from the models, or None."""
     folder = ROOT / service / "alembic"
     for revision in ("head", "base", "head"):
         await migrate(folder, url, revision)
@@ -27,7 +29,7 @@ async def disagreement(service: str, url: str) -> str | None:
 
 
 async def disagreements(folder: Path) -> list[str]:
-    """Of all services, a line each. `folder` takes a PostgreSQL's data for the time of the check."""
+    """The differences of all services, one line each. `folder` holds a PostgreSQL's data during the check."""
     postgres = await start_postgres(folder / "postgres")
     try:
         found = []

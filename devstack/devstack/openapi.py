@@ -1,7 +1,7 @@
-"""The OpenAPI documents of all services as committed files: `python -m devstack.openapi write|check`.
+"""Writes and checks the committed OpenAPI documents of all services: `python -m devstack.openapi write|check`.
 
-What the gateway forwards is part of its document, and no service imports another: it reads that part from a file in its
-package, which is made here from the documents of the services that answer.
+The gateway's document contains the routes that it forwards. No service imports another, so the gateway reads them from a
+file in its package, which this module creates from the other services' documents.
 """
 
 import json
@@ -31,7 +31,7 @@ from user_service.settings import UserSettings
 
 
 def apps() -> dict[str, FastAPI]:
-    """Every service's app, built but never started: nothing connects."""
+    """Every service's app, built but not started: nothing connects."""
     redis, broker = FakeAsyncRedis(), MemoryBroker(TOPOLOGY)
     return {
         "api-gateway": api_gateway.main.create_app(GatewaySettings(_env_file=None), redis=redis, broker=broker),
@@ -47,7 +47,7 @@ def file_of(service: str) -> Path:
 
 
 def forwarded(services: Mapping[str, FastAPI]) -> dict[str, Any]:
-    """Of each service that the gateway forwards to, the part of its document below the paths that it owns."""
+    """For each service behind the gateway, the part of its document that the gateway forwards."""
     return {
         owner: only(services[owner].openapi(), [f"{proxy.router.prefix}/{name}" for name in owned])
         for owner, owned in proxy.OWNED.items()
@@ -55,7 +55,7 @@ def forwarded(services: Mapping[str, FastAPI]) -> dict[str, Any]:
 
 
 class Files:
-    """Writes documents, or finds those that differ from what would be written."""
+    """Writes documents, or finds those that differ."""
 
     def __init__(self, *, write: bool) -> None:
         self._write = write
@@ -71,7 +71,7 @@ class Files:
 
 def main(task: str) -> int:
     services, files = apps(), Files(write=task == "write")
-    # First: the gateway's own document is made with it. Unsorted: /docs shows fields in this order.
+    # First, because the gateway's own document uses it. Not sorted: /docs shows fields in this order.
     files.put(api_gateway.main.FORWARDED, forwarded(services), sort=False)
     for service, app in services.items():
         files.put(file_of(service), app.openapi())

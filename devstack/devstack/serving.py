@@ -1,4 +1,4 @@
-"""ASGI apps served inside a running loop, several beside each other, without touching the process's signals."""
+"""Serves several ASGI apps in a running event loop, without changing the process's signal handlers."""
 
 import asyncio
 import socket
@@ -16,9 +16,9 @@ from chassis.http.bounded import BoundedProtocol
 async def serving(
     app: FastAPI, listener: socket.socket, *, lifespan: Literal["on", "off"] = "on", grace_seconds: int = 10
 ) -> AsyncIterator[None]:
-    """Accepting on entry; on exit no new requests, those in flight are given `grace_seconds`, then the lifespan ends.
+    """Accepts requests on entry. On exit it accepts no new ones, gives running ones `grace_seconds`, and ends the lifespan.
 
-    Raises RuntimeError when the app's own start failed.
+    Raises RuntimeError if the app fails to start.
     """
     config = uvicorn.Config(
         app,
@@ -44,7 +44,7 @@ async def serving(
 
 
 class _QuietServer(uvicorn.Server):
-    """Leaves the signals to whoever runs the loop, and tells when it accepts."""
+    """Leaves the signals to the owner of the event loop, and reports when it accepts requests."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)

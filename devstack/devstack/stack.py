@@ -47,7 +47,7 @@ class RunningStack:
 
 @dataclass(frozen=True, slots=True)
 class Embedded:
-    """The parts that stand in for the servers."""
+    """The parts that replace the servers."""
 
     postgres: EmbeddedPostgres
     redis: Redis
@@ -59,9 +59,10 @@ class Embedded:
 
 @asynccontextmanager
 async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]:
-    """Everything up on entry, with the first administrator made; everything stopped on exit, data kept in `data`.
+    """On entry everything is running and the first administrator exists. On exit everything is stopped; the data stays in
+    `data`.
 
-    Raises StackError when a port is taken, or `data` in use.
+    Raises StackError if a port is taken, or `data` is in use.
     """
     ports.refuse_taken()
     async with AsyncExitStack() as stack:
@@ -104,7 +105,7 @@ async def _prepare_admin(url: str, secret_key: str) -> None:
 def _apps(
     embedded: Embedded, ports: Ports, secrets: Secrets, simulators: RunningSimulators
 ) -> list[tuple[FastAPI, int]]:
-    """The services in the order they start: those that others look things up in come first."""
+    """The services in the order of their start: services that others depend on come first."""
     common: dict[str, Any] = {
         "_env_file": None,
         "host": HOST,
@@ -142,7 +143,7 @@ def _apps(
         port=ports.gateway,
         email_service_url=f"http://{HOST}:{ports.email}",
         push_service_url=f"http://{HOST}:{ports.push}",
-        lost_grace_seconds=5,  # the in-process broker forgets everything when the stack stops: look soon after a start
+        lost_grace_seconds=5,  # the in-process broker loses everything when the stack stops, so check soon after a start
         **common,
         **keys,
     )

@@ -1,4 +1,4 @@
-"""The welcome: one e-mail and one push through the gateway, and their timelines."""
+"""Sends one e-mail and one push through the gateway, and prints their timelines."""
 
 from datetime import datetime
 from typing import Any
@@ -25,7 +25,7 @@ ENDS = {"sent", "delivered", "failed", "suppressed", "cancelled", "expired", "un
 
 
 async def send_welcome(gateway_url: str) -> list[Any]:
-    """The stories of one e-mail and one push. Raises StackError when either is not delivered."""
+    """The details of one e-mail and one push. Raises StackError if one of them is not delivered."""
     client = GatewayClient(gateway_url)
     try:
         await client.log_in(ADMIN_EMAIL, ADMIN_PASSWORD)
@@ -37,7 +37,7 @@ async def send_welcome(gateway_url: str) -> list[Any]:
 
 
 async def _ensure_user(client: GatewayClient) -> str:
-    """John Doe, made at the first start."""
+    """John Doe, created at the first start."""
     person = {
         "name": "John Doe",
         "email": "john@example.com",

@@ -1,4 +1,4 @@
-"""What push adds to the delivery engine: one target for each device. The user service learns of dead devices."""
+"""Push for the delivery engine: one target for each device. The user service is informed of dead devices."""
 
 from collections.abc import Sequence
 from hashlib import sha256
@@ -18,14 +18,14 @@ from templating import CompiledTemplate, RenderedPush
 
 log = structlog.get_logger()
 
-KEY_CHARACTERS = 32  # 128 bits: no two devices of a person share a key
+KEY_CHARACTERS = 32  # 128 bits: no two devices of a person have the same key
 
 
 class PushChannel:
-    """Push, as the engine sees it; its own session too."""
+    """The push channel for the engine. It is its own session, too."""
 
     name: Literal["push"] = "push"
-    suppression_list = None  # the user service forgets dead devices: they are no targets any more
+    suppression_list = None  # the user service removes dead devices, so they are not targets any more
 
     def __init__(self, fcm: Sender, users: ServiceClient) -> None:
         self._fcm = fcm
@@ -42,11 +42,11 @@ class PushChannel:
         return template.render_push(message.variables)
 
     async def open_session(self) -> "PushChannel":
-        """Nothing is in hand before: the provider's client keeps connections that carry many calls."""
+        """Opens nothing: the provider's client keeps connections that carry many calls."""
         return self
 
     def close(self) -> None:
-        """There is nothing to give back."""
+        """Does nothing: there is no connection to return."""
 
     async def send(self, content: RenderedPush, target: Target[PushToken], context: DeliveryContext) -> Outcome:
         device = target.address
@@ -59,7 +59,7 @@ class PushChannel:
                 await self._remove(message.user_id, target.address.token)
 
     async def _remove(self, user_id: UUID, token: str) -> None:
-        """Not repeated when it fails: the device's next notification meets the same answer and asks again."""
+        """Not repeated after a failure: the device's next notification gets the same response and tries again."""
         body = DeadPushToken(token=token).model_dump_json().encode()
         try:
             status, _ = await self._users.post(f"/internal/users/{user_id}/push-tokens/remove", body)

@@ -53,7 +53,7 @@ class PushSettings(WorkerSettings):
 
     @cached_property
     def service_account(self) -> ServiceAccount | None:
-        """The configured account, or None. Raises ValueError when the configuration cannot be used."""
+        """The configured account, or None. Raises ValueError if the configuration cannot be used."""
         match self.fcm_service_account_file, self.fcm_service_account_json:
             case None, None:
                 return None
@@ -72,7 +72,7 @@ class PushSettings(WorkerSettings):
 
     @model_validator(mode="after")
     def _access_tokens_stay_secret(self) -> Self:
-        """Plain http is allowed for a simulator only; in production a simulator can only run on this host."""
+        """Plain http is allowed only for a simulator. In production a simulator must be on this host."""
         simulated = is_plain_http(self.fcm_base_url)
         if simulated and self.production and not is_loopback(self.fcm_base_url):
             raise ValueError("FCM_BASE_URL must be https")

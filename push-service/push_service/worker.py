@@ -14,7 +14,7 @@ from delivery.app import create_worker_app
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 from push_service.channel import PushChannel
-from push_service.senders.fcm.google_auth import AccessTokens
+from push_service.senders.fcm.google_auth import GoogleAccessTokens
 from push_service.senders.fcm.sender import FcmSender, Sender, Unconfigured
 from push_service.senders.http_client import HttpClient
 from push_service.settings import PushSettings
@@ -32,7 +32,7 @@ FCM = "fcm"
 def create_app(
     settings: PushSettings, *, redis: Redis | None = None, broker: Broker | None = None, tracing: Tracing = OFF
 ) -> FastAPI:
-    """The worker as an ASGI app whose lifespan runs it. `redis` and `broker` are given by tests and the embedded stack."""
+    """The worker as an ASGI app. Its lifespan runs the worker. Tests and the embedded stack pass `redis` and `broker`."""
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
     provider = runtime.provider_breaker(FCM)
@@ -43,7 +43,7 @@ def create_app(
 
 
 def create_sender(settings: PushSettings) -> Sender:
-    """FCM for the configured service account; without one, what makes notifications wait."""
+    """FCM for the configured service account. Without an account, a sender that makes notifications wait."""
     if settings.fcm_api_key is not None:
         log.warning(
             "fcm.legacy_key_ignored",
@@ -55,11 +55,11 @@ def create_sender(settings: PushSettings) -> Sender:
         return Unconfigured()
     http = HttpClient(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
     send_url = f"{settings.fcm_base_url}/v1/projects/{account.project_id}/messages:send"
-    return FcmSender(http, AccessTokens(account, http), send_url=send_url)
+    return FcmSender(http, GoogleAccessTokens(account, http), send_url=send_url)
 
 
 async def _check(sender: Sender, provider: CircuitBreaker) -> None:
-    """Raises while nothing can be sent: no account, or a provider that is being left alone."""
+    """Raises if nothing can be sent: there is no account, or the provider's breaker is open."""
     await sender.check()
     if provider.state is BreakerState.OPEN:
         raise CircuitOpen(provider.retry_after)

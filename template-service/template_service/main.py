@@ -37,7 +37,7 @@ DESCRIPTION = ServiceDescription(
     tags=(
         {"name": "templates", "description": "Create, read, change and archive templates"},
         {"name": "versions", "description": "The history of a template's language, and rolling back"},
-        {"name": "previews", "description": "Templates filled in, nothing sent"},
+        {"name": "previews", "description": "Render templates without sending anything"},
     ),
 )
 

@@ -33,7 +33,7 @@ def frozen(lab: Lab) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("away", [killed, frozen], ids=["down", "slow"])
-def test_16_redis_away(lab: Lab, away: Callable[[Lab], AbstractContextManager[None]]) -> None:
+def test_16_redis_down(lab: Lab, away: Callable[[Lab], AbstractContextManager[None]]) -> None:
     address = f"guessed.{uuid4().hex}@example.com"
     users = [lab.user(address), lab.user()]
     with away(lab):

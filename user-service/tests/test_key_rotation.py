@@ -80,7 +80,7 @@ async def test_who_has_another_secret_makes_no_key(world, keys) -> None:
         await StoredKeys(world.database, "another secret than the service's own").rotate()
 
 
-async def test_while_the_database_is_away_the_key_we_have_signs_on(world, keys, monkeypatch) -> None:
+async def test_while_the_database_is_down_the_key_we_have_signs_on(world, keys, monkeypatch) -> None:
     before = await keys.current()
 
     async def away(_connection: object) -> None:

@@ -1,4 +1,4 @@
-"""`python -m user_service` serves; `migrate` and `create-admin` prepare."""
+"""`python -m user_service` serves. `migrate`, `create-admin` and other commands prepare the database."""
 
 import asyncio
 import contextlib
@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Annotated
 
-gc.disable()  # a seventh of what the imports take; chassis.server.run turns it on again
+gc.disable()  # saves a seventh of the import time; chassis.server.run enables it again
 
 import typer
 from pydantic import ValidationError
@@ -37,7 +37,7 @@ app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="Th
 UNDEFINED_TABLE = "42P01"
 MESSAGES = {
     "created": "Created the administrator {email} ({user_id}).",
-    "promoted": "{email} ({user_id}) was a user and is an administrator now, with the new password; its sessions have ended.",
+    "promoted": "{email} ({user_id}) was a user and is now an administrator with the new password; its sessions have ended.",
     "unlocked": "{email} ({user_id}) is an administrator already; its second factor was removed.",
     "unchanged": "{email} ({user_id}) is an administrator already; nothing was changed.",
 }
@@ -45,14 +45,14 @@ MESSAGES = {
 
 @app.callback(invoke_without_command=True)
 def main(context: typer.Context) -> None:
-    """Serves, unless a command is given."""
+    """Serves if no command is given."""
     if context.invoked_subcommand is None:
         serve(UserSettings, create_app, "user-service")
 
 
 @app.command()
 def migrate() -> None:
-    """Brings the database named by DATABASE_URL to the newest revision."""
+    """Migrates the database in DATABASE_URL to the newest revision."""
     migrate_database(load_settings(UserSettings).database_url, ALEMBIC)
 
 
@@ -61,11 +61,13 @@ def create_admin(
     email: Annotated[str, typer.Option()],
     name: Annotated[str, typer.Option()] = "Administrator",
     password_stdin: Annotated[bool, typer.Option(help="Read the password from standard input")] = False,
-    promote: Annotated[bool, typer.Option(help="Make a user who has signed up one, with the new password")] = False,
+    promote: Annotated[
+        bool, typer.Option(help="Make an existing user an administrator, with the new password")
+    ] = False,
 ) -> None:
-    """Makes an administrator. Where somebody has signed up with this address it takes --promote.
+    """Creates an administrator. If the address has an account already, --promote is needed.
 
-    The password comes from standard input, from ADMIN_PASSWORD, or is asked for. It is never shown.
+    The password is read from standard input or ADMIN_PASSWORD, or asked for. It is never shown.
     """
     settings = load_settings(UserSettings)
     with _told():
@@ -81,7 +83,7 @@ def clear_totp(email: Annotated[str, typer.Option()]) -> None:
     with _told():
         removed = asyncio.run(_clear_totp(settings, email))
     if not removed:
-        typer.echo("There is no second factor of a user with this address", err=True)
+        typer.echo("There is no user with this address and a second factor", err=True)
         raise typer.Exit(1)
     typer.echo(f"Removed the second factor of {email}.")
 
@@ -96,14 +98,16 @@ async def _clear_totp(settings: UserSettings, email: str) -> bool:
 
 @app.command()
 def rotate_keys() -> None:
-    """Makes a new key for access tokens, signed with in eleven minutes; the old one's tokens stay good until they expire."""
+    """Makes a new key for access tokens. It is used for signing after eleven minutes. Tokens of the old key stay valid
+    until they expire.
+    """
     settings = load_settings(UserSettings)
     if settings.shared_secret is not None:
-        typer.echo("With ALGORITHM=HS256 the key is SECRET_KEY: set another one", err=True)
+        typer.echo("With ALGORITHM=HS256 the key is SECRET_KEY; set a new one", err=True)
         raise typer.Exit(1)
     with _told():
         kid = asyncio.run(_rotate(settings))
-    typer.echo(f"Made the key {kid}; it is signed with in eleven minutes, when everybody can know it.")
+    typer.echo(f"Made the key {kid}; it is used for signing in eleven minutes, when every reader can know it.")
 
 
 async def _rotate(settings: UserSettings) -> str:
@@ -116,7 +120,7 @@ async def _rotate(settings: UserSettings) -> str:
 
 @contextlib.contextmanager
 def _told() -> Iterator[None]:
-    """What stops a command is a line and an exit status."""
+    """Turns an expected error into one line and an exit status."""
     try:
         yield
     except ValidationError as error:

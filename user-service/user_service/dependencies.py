@@ -1,4 +1,4 @@
-"""What routers ask for."""
+"""Dependencies of the routers."""
 
 from dataclasses import dataclass
 from typing import Annotated
@@ -32,7 +32,7 @@ from user_service.settings import UserSettings
 
 @dataclass(frozen=True, slots=True)
 class UserServices:
-    """Everything routers use, made by the composition root."""
+    """Everything that routers use. The composition root makes it."""
 
     settings: UserSettings
     users: Users
@@ -54,17 +54,17 @@ class UserServices:
     verifier: TokenVerifier
 
 
-def services(request: Request) -> UserServices:
+def services_of(request: Request) -> UserServices:
     found: UserServices = request.app.state.services
     return found
 
 
-Services = Annotated[UserServices, Depends(services)]
+Services = Annotated[UserServices, Depends(services_of)]
 
 
-async def signing_up(request: Request, parts: Services) -> Actor:
-    """Whoever signs somebody up. Raises Unauthorized or Forbidden where sign-up is closed to the caller."""
-    if parts.settings.open_registration:
+async def signing_up(request: Request, services: Services) -> Actor:
+    """The caller of a sign-up. Raises Unauthorized or Forbidden if the caller may not sign anybody up."""
+    if services.settings.open_registration:
         return Actor.stranger(request)
     caller = await authenticate(request)
     if not caller.allows("users:write"):
@@ -76,28 +76,28 @@ def shows_credential(request: Request) -> bool:
     return any(header_of(request.scope, name) is not None for name in (b"authorization", b"x-api-key"))
 
 
-async def readable_user(user_id: UUID, caller: Caller, parts: Services) -> StoredUser:
+async def readable_user(user_id: UUID, caller: Caller, services: Services) -> StoredUser:
     """The user in the path, whom the caller may read."""
     check_reach(caller, user_id, "users:read")
-    user = await parts.users.find(user_id)
+    user = await services.users.find(user_id)
     check_contact(caller, user)
     return user
 
 
-async def writable_user(user_id: UUID, caller: Caller, parts: Services) -> StoredUser:
+async def writable_user(user_id: UUID, caller: Caller, services: Services) -> StoredUser:
     """The user in the path, whom the caller may change."""
     check_reach(caller, user_id, "users:write")
-    user = await parts.users.find(user_id)
+    user = await services.users.find(user_id)
     check_contact(caller, user)
     check_write(caller, user)
     return user
 
 
-async def user_claims(request: Request, caller: Caller, parts: Services) -> Claims:
-    """The claims of the caller's access token. Raises Forbidden for API keys: they do not log in or out."""
+async def user_claims(request: Request, caller: Caller, services: Services) -> Claims:
+    """The claims of the caller's access token. Raises Forbidden for API keys: they cannot log in or out."""
     if caller.kind != "user":
         raise Forbidden("This is for users, not for API keys")
-    return await parts.verifier.verify(bearer_of(request.headers.get("Authorization")))
+    return await services.verifier.verify(bearer_of(request.headers.get("Authorization")))
 
 
 ReadableUser = Annotated[StoredUser, Depends(readable_user)]

@@ -1,4 +1,4 @@
-"""Keys for one purpose each, derived from SECRET_KEY: what the database holds is of no use without it."""
+"""Keys for one purpose each, derived from SECRET_KEY: without it the contents of the database are useless."""
 
 import base64
 

@@ -1,10 +1,10 @@
-"""The user service's own refusals."""
+"""Errors that are specific to the user service."""
 
 from chassis.errors import Conflict, Forbidden, NotFound, TooManyRequests, Unauthorized, Unavailable, Unprocessable
 
 
 class UserNotFound(NotFound):
-    code, message = "user_not_found", "There is no user by that id"
+    code, message = "user_not_found", "There is no user with that id"
 
 
 class PushTokenNotFound(NotFound):
@@ -12,11 +12,11 @@ class PushTokenNotFound(NotFound):
 
 
 class ApplicationNotFound(NotFound):
-    code, message = "application_not_found", "There is no application by that id"
+    code, message = "application_not_found", "There is no application with that id"
 
 
 class ErasureNotFound(NotFound):
-    code, message = "erasure_not_found", "There is no erasure by that id"
+    code, message = "erasure_not_found", "There is no erasure with that id"
 
 
 class SessionNotFound(NotFound):
@@ -24,7 +24,7 @@ class SessionNotFound(NotFound):
 
 
 class ApiKeyNotFound(NotFound):
-    code, message = "api_key_not_found", "There is no API key by that id"
+    code, message = "api_key_not_found", "There is no API key with that id"
 
 
 class EmailTaken(Conflict):
@@ -32,19 +32,22 @@ class EmailTaken(Conflict):
 
 
 class ExternalIdTaken(Conflict):
-    code, message = "external_id_taken", "The application has a contact by this external_id; PUT it to change it"
+    code, message = (
+        "external_id_taken",
+        "The application has a contact with this external_id already; use PUT to change it",
+    )
 
 
 class LastAdministrator(Conflict):
-    code, message = "last_administrator", "This is the last administrator; make another one first"
+    code, message = "last_administrator", "This is the last administrator; create another one first"
 
 
 class TooManyPushTokens(Conflict):
-    code, message = "too_many_push_tokens", "The user has as many push tokens as one may have; remove one first"
+    code, message = "too_many_push_tokens", "The user has the maximum number of push tokens; remove one first"
 
 
 class WrongCredentials(Unauthorized):
-    """One answer for an unknown address and for a wrong password."""
+    """The same answer for an unknown address and for a wrong password."""
 
     code, message = "invalid_credentials", "The e-mail address or the password is wrong"
 
@@ -54,32 +57,32 @@ class WrongTotp(WrongCredentials):
 
 
 class TotpRequired(Unauthorized):
-    """Said to who knows the password only."""
+    """Raised only after a correct password."""
 
     code, message = "totp_required", "This login needs a one-time code in `totp`"
 
 
 class InvalidRefreshToken(Unauthorized):
-    code, message = "invalid_refresh_token", "The refresh token is not valid (any more); log in again"
+    code, message = "invalid_refresh_token", "The refresh token is invalid or was used before; log in again"
 
 
 class ApplicationGone(Forbidden):
-    message = "The key's application is not there any more"
+    message = "The key's application no longer exists"
 
 
 class SenderDomainNotAllowed(Unprocessable):
     code = "sender_domain_not_allowed"
-    message = "Mails go from the domains of SENDER_DOMAINS only, and this is none of them"
+    message = "The domain of this sender is not in SENDER_DOMAINS"
     field = "sender.from_email"
 
 
 class InvalidMailedToken(Unprocessable):
-    code, message = "invalid_token", "The token is not valid (any more); ask for a new mail"
+    code, message = "invalid_token", "The token is invalid or has expired; request a new mail"
     field = "token"
 
 
 class TooManyMails(TooManyRequests):
-    code, message = "too_many_mails", "Too many mails were asked for; wait before the next one"
+    code, message = "too_many_mails", "Too many mails were requested; wait before the next one"
 
 
 class CurrentPasswordWrong(Forbidden):
@@ -87,7 +90,7 @@ class CurrentPasswordWrong(Forbidden):
 
 
 class CurrentTotpWrong(Forbidden):
-    code, message = "current_totp_wrong", "This needs a one-time code in `code`, and one that was not used before"
+    code, message = "current_totp_wrong", "This needs a one-time code in `code` that was not used before"
 
 
 class TotpNotSetUp(NotFound):
@@ -95,12 +98,12 @@ class TotpNotSetUp(NotFound):
 
 
 class TotpEnabled(Conflict):
-    code, message = "totp_enabled", "The second factor is on already; remove it first"
+    code, message = "totp_enabled", "There is a second factor already; remove it first"
 
 
 class TooManyLogins(TooManyRequests):
-    code, message = "too_many_logins", "Too many attempts to log in; wait before the next one"
+    code, message = "too_many_logins", "Too many login attempts; wait before the next one"
 
 
 class HashingBusy(Unavailable):
-    code, message = "busy", "Too many passwords are being checked right now; try again"
+    code, message = "busy", "Too many passwords are being checked at the moment; try again"

@@ -64,12 +64,12 @@ DESCRIPTION = ServiceDescription(
     title="User service",
     summary="Users, preferences, push tokens, login and API keys.",
     tags=(
-        {"name": "users", "description": "Who is notified"},
-        {"name": "preferences", "description": "Which channels they want"},
-        {"name": "push tokens", "description": "Their devices"},
-        {"name": "sessions", "description": "Where they are logged in"},
+        {"name": "users", "description": "The people who are notified"},
+        {"name": "preferences", "description": "The channels that a user wants"},
+        {"name": "push tokens", "description": "The devices of a user"},
+        {"name": "sessions", "description": "The logins of a user"},
         {"name": "auth", "description": "Tokens for users"},
-        {"name": "applications", "description": "What sends"},
+        {"name": "applications", "description": "The programs that send notifications"},
         {"name": "api keys", "description": "Keys of applications"},
     ),
 )
@@ -93,7 +93,7 @@ ROUTERS = (
 
 @dataclass(frozen=True, slots=True)
 class Foundations:
-    """What the services are built on."""
+    """The dependencies of the services."""
 
     settings: UserSettings
     runtime: Runtime
@@ -106,7 +106,7 @@ class Foundations:
 
 
 def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: Tracing = OFF) -> FastAPI:
-    """The service. A Redis that is passed in is not closed."""
+    """Builds the service. The caller closes a Redis client that it passes in."""
     runtime = Runtime(
         Database(settings.database_url, pool_size=settings.database_pool_size),
         redis=redis,
@@ -207,7 +207,7 @@ def _signing_keys(settings: UserSettings, database: Database) -> SigningKeys:
 
 
 async def _prepare_key(keys: SigningKeys) -> None:
-    """Now, so that the first login does not wait; without a database, when it is back."""
+    """Loads the key at the start, so that the first login does not wait for it. Without a database it is loaded later."""
     try:
         await keys.current()
     except Unavailable:

@@ -1,4 +1,6 @@
-"""`python -m devstack.simulators`: one line of JSON when both servers accept, status 0 on SIGTERM or SIGINT."""
+"""`python -m devstack.simulators`: prints one line of JSON when both servers accept connections. Status 0 on SIGTERM or
+SIGINT.
+"""
 
 import argparse
 import asyncio
@@ -14,15 +16,19 @@ def main() -> None:
 
 
 def _options() -> SimulatorOptions:
-    parser = argparse.ArgumentParser(prog="python -m devstack.simulators", description="Stand-ins for SMTP and FCM.")
+    parser = argparse.ArgumentParser(
+        prog="python -m devstack.simulators", description="Simulators of an SMTP server and of FCM."
+    )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--smtp-port", type=int, default=1025, help="0 takes a free one")
-    parser.add_argument("--http-port", type=int, default=8025, help="0 takes a free one")
+    parser.add_argument("--smtp-port", type=int, default=1025, help="0 uses a free port")
+    parser.add_argument("--http-port", type=int, default=8025, help="0 uses a free port")
     parser.add_argument("--data", type=Path, required=True, help="folder for the service account and the messages")
-    parser.add_argument("--public-url", default="", help="how others reach the HTTP port, where --host does not tell")
-    parser.add_argument("--gateway-url", default="http://localhost:8000", help="where the page tells people to send")
-    parser.add_argument("--keep", type=int, default=10_000, help="how many messages of each kind are kept")
-    parser.add_argument("--no-journal", dest="journal", action="store_false", help="keep messages in memory only")
+    parser.add_argument(
+        "--public-url", default="", help="URL of the HTTP port for other hosts, if --host is not usable"
+    )
+    parser.add_argument("--gateway-url", default="http://localhost:8000", help="URL of the gateway that the page shows")
+    parser.add_argument("--keep", type=int, default=10_000, help="number of stored messages of each kind")
+    parser.add_argument("--no-journal", dest="journal", action="store_false", help="store messages only in memory")
     return SimulatorOptions(**vars(parser.parse_args()))
 
 

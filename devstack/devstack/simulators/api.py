@@ -63,14 +63,14 @@ class Messages(BaseModel):
 
 
 class Totals(BaseModel):
-    """Since the last clear."""
+    """Counts since the last clear."""
 
     taken: int
     refused: int
 
 
 class Arrival(BaseModel):
-    """`key` is equal for every copy of one notification: the Message-ID, or what a push carries for it."""
+    """`key` is equal for all copies of one notification: the Message-ID, or the corresponding field of a push."""
 
     id: int
     received_at: datetime
@@ -113,7 +113,7 @@ def messages_router(inbox: Inbox) -> APIRouter:
 
     @router.get("/messages")
     async def messages(kind: Kind | None = None, recipient: str = "", limit: Limit = 50) -> Messages:
-        """Newest first. `total` counts every message taken since the last clear, with `recipient` those kept for it."""
+        """Newest first. `total` counts all messages since the last clear; with `recipient`, the stored ones for it."""
         found = (
             [m for m in _newest_first(inbox, kind) if m.recipient.lower() == recipient.lower()] if recipient else None
         )
@@ -123,7 +123,7 @@ def messages_router(inbox: Inbox) -> APIRouter:
 
     @router.get("/arrivals")
     async def arrivals(kind: Kind, after: int = 0) -> Arrivals:
-        """Every kept message after that id, oldest first and unparsed: cheap enough to count a hundred thousand."""
+        """All stored messages after that id, oldest first and unparsed: cheap enough for counting a hundred thousand."""
         shelf = inbox.emails if kind == "email" else inbox.pushes
         rows = [
             Arrival(id=m.id, received_at=m.received_at, recipient=m.recipient, key=m.key) for m in shelf.after(after)
@@ -153,7 +153,7 @@ def faults_router(faults: Faults) -> APIRouter:
 
     @router.put("/faults")
     async def set_faults(switches: FaultSwitches) -> FaultSwitches:
-        """Sets the switches that are named and leaves the others; null switches off."""
+        """Sets the given switches. Null switches off. Omitted switches stay unchanged."""
         for name in switches.model_fields_set:
             setattr(faults, name, getattr(switches, name))
         return FaultSwitches(smtp=faults.smtp, fcm=faults.fcm)

@@ -1,4 +1,4 @@
-"""FCM's HTTP v1 surface: the token endpoint and `messages:send`, for one service account."""
+"""FCM's HTTP v1 API: the token endpoint and `messages:send`, for one service account."""
 
 import asyncio
 from collections import Counter
@@ -12,16 +12,16 @@ from starlette.types import Receive, Scope, Send
 from devstack.simulators import fcm_messages
 from devstack.simulators.fcm_messages import FcmRefusal, PushMessage, read_message
 from devstack.simulators.magic import BreakOff, Faults, RefuseToken, Stall, push_magic
-from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, AccessTokens, InvalidGrant, ServiceAccount, check_assertion
+from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, InvalidGrant, IssuedTokens, ServiceAccount, check_assertion
 from devstack.simulators.store import Inbox
 
 
 class FcmSimulator:
-    """Takes pushes from whoever can sign as `account`. `routes` go into any Starlette or FastAPI application."""
+    """Accepts pushes from every client that can sign as `account`. `routes` fit into any Starlette or FastAPI application."""
 
     def __init__(self, inbox: Inbox, account: ServiceAccount, *, faults: Faults | None = None) -> None:
         self.faults = faults or Faults()
-        self.tokens = AccessTokens()
+        self.tokens = IssuedTokens()
         self._inbox = inbox
         self._account = account
         self._attempts: Counter[str] = Counter()
@@ -101,7 +101,7 @@ class FcmSimulator:
 
 
 class _BrokenOff(Response):
-    """An answer that promises more than it says: the server then closes the connection."""
+    """A response that is shorter than it announces, so the server closes the connection."""
 
     async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})

@@ -1,6 +1,6 @@
-"""FCM's messages and error answers, as documented for HTTP v1.
+"""FCM's messages and error responses, as documented for HTTP v1.
 
-The HTTP status and `status` are Google's canonical ones; FCM's own code sits in `details`.
+The HTTP status and `status` are Google's canonical ones. FCM's own code is in `details`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +16,7 @@ _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
 
 @dataclass(frozen=True)
 class FcmError:
-    """`error_code` is FCM's own code, empty where only Google's canonical status is given."""
+    """`error_code` is FCM's own code. It is empty if only Google's canonical status is given."""
 
     code: int
     status: str
@@ -38,7 +38,7 @@ class FcmError:
 
 
 class FcmRefusal(Exception):
-    """Ends a request with that error."""
+    """Ends a request with this error."""
 
     def __init__(self, error: FcmError) -> None:
         super().__init__(error.message)
@@ -56,7 +56,7 @@ THIRD_PARTY_AUTH_ERROR = FcmError(
 )
 QUOTA_EXCEEDED = FcmError(429, "RESOURCE_EXHAUSTED", "Quota exceeded.", "QUOTA_EXCEEDED", headers={"Retry-After": "1"})
 UNAVAILABLE = FcmError(503, "UNAVAILABLE", "The service is currently unavailable.", "UNAVAILABLE")
-# The real answer names no field here: a sender can tell it from a bad payload by its message only.
+# The real response names no field here: only the message distinguishes it from an invalid payload.
 INVALID_TOKEN = FcmError(
     400, "INVALID_ARGUMENT", "The registration token is not a valid FCM registration token", "INVALID_ARGUMENT"
 )
@@ -64,7 +64,7 @@ TOO_BIG = FcmError(400, "INVALID_ARGUMENT", "Message payload is larger than 4096
 
 
 def invalid_argument(violations: Sequence[tuple[str, str]]) -> FcmError:
-    """400 for a payload that breaks the schema: (field, what is wrong with it)."""
+    """400 for a payload that violates the schema: pairs of a field and its problem."""
     return FcmError(
         400, "INVALID_ARGUMENT", "Request contains an invalid argument.", "INVALID_ARGUMENT", violations=violations
     )
@@ -107,7 +107,7 @@ class Android(BaseModel):
 
 
 class WithHeaders(BaseModel):
-    """Apple's and the browsers' part: headers are strings, whatever they say."""
+    """The parts for Apple and for browsers: headers must be strings."""
 
     model_config = ConfigDict(extra="allow", strict=True)
 
@@ -115,7 +115,7 @@ class WithHeaders(BaseModel):
 
 
 class PushMessage(BaseModel):
-    """One target a request, values of `data` are strings. Most of the platform parts is taken as it is."""
+    """One target per request; the values of `data` are strings. Most of the platform parts are not validated."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

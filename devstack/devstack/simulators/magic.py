@@ -15,22 +15,22 @@ Provider = Literal["smtp", "fcm"]
 
 @dataclass
 class Faults:
-    """`down`: turned away at the door. `stall`: messages are taken, answers wait until the switch is thrown back."""
+    """`down`: connections are refused. `stall`: messages are taken, but the responses wait until the switch is off."""
 
     smtp: Fault | None = None
     fcm: Fault | None = None
 
     async def stalled(self, provider: Provider) -> None:
-        """Returns at once, or when that provider no longer stalls."""
-        # A plain field that anybody may set needs no event; an answer that is 20 ms late still is a late answer.
+        """Returns when that provider does not stall, or no longer."""
+        # A plain field that anything may set needs no event. A response that comes 20 ms later is still a late response.
         while getattr(self, provider) == "stall":  # noqa: ASYNC110
             await asyncio.sleep(0.02)
 
 
-# Recipients that make a provider misbehave. The two tables are the rules, and what the inbox page shows of them.
+# Recipients that make a provider fail. The inbox page shows these two tables.
 #
-# An e-mail's local part may carry a number where the table says N, and a tag: `defer-3+anything@example.com`.
-# A push token only has to begin with the word: `quota-2-anything`.
+# The local part of an e-mail address may have a number where the table says N, and a tag: `defer-3+anything@example.com`. A
+# push token only has to begin with the word: `quota-2-anything`.
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,9 @@ class Stall:
 
 @dataclass(frozen=True)
 class RefuseToken:
-    """`times` None means always; after them the token is taken, or refused with `then`. `seconds`: before the answer."""
+    """`times` None means always. After that many refusals the token is accepted, or refused with `then`. `seconds` is the
+    delay before the response.
+    """
 
     error: FcmError
     times: int | None = None

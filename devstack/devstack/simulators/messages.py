@@ -1,4 +1,4 @@
-"""Reading a message that anybody may have written: nothing here raises, whatever the bytes are."""
+"""Parses messages from any sender. Nothing here raises, for any bytes."""
 
 import json
 import re
@@ -17,7 +17,7 @@ _FOLD = re.compile(r"\r?\n(?=[ \t])")
 
 
 def message_id(raw: bytes) -> str:
-    """Found without parsing (about 1 µs): the SMTP server asks on the hot path."""
+    """Found without parsing (about 1 µs), because the SMTP server needs it for every message."""
     head = raw[: raw.find(b"\r\n\r\n") + 2 or len(raw)]
     found = _MESSAGE_ID.search(head)
     return found[1].decode("utf-8", "replace") if found else ""
@@ -44,12 +44,12 @@ def _text_of(part: Message) -> str:
     content = payload if isinstance(payload, bytes) else b""
     try:
         return content.decode(part.get_content_charset("utf-8"), "replace")
-    except (LookupError, ValueError):  # a charset that nobody knows, or no name of one
+    except (LookupError, ValueError):  # an unknown charset, or something that is not a charset's name
         return content.decode("utf-8", "replace")
 
 
 def _decoded(value: object) -> str:
-    """Raw UTF-8 (SMTPUTF8) comes from the parser as surrogates, encoded words as they are (RFC 2047)."""
+    """The parser returns raw UTF-8 (SMTPUTF8) as surrogates, and encoded words undecoded (RFC 2047)."""
     plain = _FOLD.sub("", str(value)).encode("utf-8", "surrogateescape").decode("utf-8", "replace").strip()
     try:
         return str(make_header(decode_header(plain))) if "=?" in plain else plain
@@ -59,7 +59,7 @@ def _decoded(value: object) -> str:
 
 @dataclass(frozen=True)
 class ReceivedEmail:
-    """One e-mail as one recipient got it. `raw` is what came between DATA and the final dot, dots unstuffed."""
+    """One e-mail to one recipient. `raw` is the content between DATA and the final dot, with dot-stuffing removed."""
 
     id: int
     received_at: datetime
@@ -74,7 +74,7 @@ class ReceivedEmail:
 
     @property
     def key(self) -> str:
-        """What stays equal when the same notification is sent again."""
+        """Equal for all copies of one notification."""
         return self.message_id
 
     @cached_property
@@ -96,12 +96,12 @@ class ReceivedEmail:
 
     @property
     def html(self) -> str:
-        """The text/html part, decoded; empty when there is none."""
+        """The text/html part, decoded. Empty if there is none."""
         return body(self._tree, "text/html")
 
     @property
     def text(self) -> str:
-        """The text/plain part, decoded; empty when there is none."""
+        """The text/plain part, decoded. Empty if there is none."""
         return body(self._tree, "text/plain")
 
     @property
@@ -123,7 +123,7 @@ class ReceivedEmail:
 
 @dataclass(frozen=True)
 class ReceivedPush:
-    """One push message. `raw` is the JSON of the request's `message`; the two ids are the request's headers."""
+    """One push message. `raw` is the JSON of the request's `message`. The two ids come from the request's headers."""
 
     id: int
     received_at: datetime
@@ -138,7 +138,7 @@ class ReceivedPush:
 
     @property
     def key(self) -> str:
-        """What stays equal when the same notification is sent again. FCM has no such field: the sender's own."""
+        """Equal for all copies of one notification. FCM has no such field, so the sender's own is used."""
         return self.data.get("notification_id") or self.request_id or self.correlation_id
 
     @property
@@ -155,7 +155,7 @@ class ReceivedPush:
 
     @property
     def link(self) -> str:
-        """Where a tap leads: FCM's web link, else `link` or `url` of the data."""
+        """The address that a tap opens: FCM's web link, else `link` or `url` of the data."""
         return self._text("webpush", "fcm_options", "link") or self.data.get("link", "") or self.data.get("url", "")
 
     @cached_property

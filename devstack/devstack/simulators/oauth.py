@@ -1,4 +1,4 @@
-"""Google's OAuth2 token endpoint, simulated, and the service account that it trusts."""
+"""A simulation of Google's OAuth2 token endpoint, and the service account that it trusts."""
 
 import binascii
 import json
@@ -44,7 +44,7 @@ class ServiceAccount:
 
 
 def make_service_account(base_url: str, *, private_key: str | None = None) -> ServiceAccount:
-    """An account whose `token_uri` is the simulator at `base_url`, with a new RSA key unless a PEM is given."""
+    """An account with the simulator at `base_url` as its `token_uri`, and a new RSA key unless a PEM is given."""
     key = _load(private_key) if private_key else generate_private_key(public_exponent=65537, key_size=2048)
     public = key.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return ServiceAccount(
@@ -57,9 +57,9 @@ def make_service_account(base_url: str, *, private_key: str | None = None) -> Se
 
 
 def write_service_account(path: Path, base_url: str) -> ServiceAccount:
-    """The account kept at `path`, for this address.
+    """The account stored at `path`, for this address.
 
-    Its key is made on first use and survives restarts; only the file's owner may read it.
+    Its key is created at the first use and survives restarts. Only the file's owner can read it.
     """
     known = json.loads(path.read_text())["private_key"] if path.exists() else None
     account = make_service_account(base_url, private_key=known)
@@ -87,11 +87,11 @@ _MAX_ASSERTION = 8192
 
 
 class InvalidGrant(Exception):
-    """The assertion does not prove what it claims; the text says why."""
+    """The assertion is not valid; the text says why."""
 
 
-class AccessTokens:
-    """The bearer tokens that are good for now. They end with the process, as a real one may end early."""
+class IssuedTokens:
+    """The valid bearer tokens. They end with the process, as a real token may end early."""
 
     def __init__(self) -> None:
         self._expiry: dict[str, float] = {}
@@ -104,7 +104,7 @@ class AccessTokens:
         return token
 
     def good(self, authorization: str) -> bool:
-        """Whether the header's value is `Bearer` and a token issued here that has not run out."""
+        """Whether the header's value is `Bearer` and a token that was issued here and has not expired."""
         scheme, _, token = authorization.partition(" ")
         return scheme.lower() == "bearer" and self._expiry.get(token, 0) > time.monotonic()
 
@@ -113,7 +113,7 @@ class AccessTokens:
 
 
 def check_assertion(assertion: str, account: ServiceAccount) -> None:
-    """Raises InvalidGrant unless it is a current RS256 JWT of this account for this endpoint, an hour long at most."""
+    """Raises InvalidGrant unless it is a current RS256 JWT of this account for this endpoint, valid for at most an hour."""
     if len(assertion) > _MAX_ASSERTION or assertion.count(".") != 2:
         raise InvalidGrant("Invalid JWT: not three parts.")
     signed, _, signature = assertion.rpartition(".")

@@ -1,4 +1,4 @@
-"""The HTTP side of the simulators: FCM's surface, the inbox page and its JSON, in one application."""
+"""The HTTP side of the simulators: FCM's API, the inbox page and its JSON API, in one application."""
 
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -23,8 +23,8 @@ _STATIC = Path(pages.__file__).parent / "static"
 
 
 def create_simulator_app(inbox: Inbox, fcm: FcmSimulator, *, gateway_url: str) -> FastAPI:
-    """`gateway_url` is where the page tells people to send. The switches are those of `fcm`: share them with SMTP."""
-    # No /docs: its assets come from the network, and all of this works offline.
+    """`gateway_url` is the gateway's address on the page. The switches of `fcm` are shared with the SMTP server."""
+    # No /docs: its assets come from the internet, and all of this works offline.
     app = FastAPI(title="Provider simulators", docs_url=None, redoc_url=None)
     app.router.routes.extend(fcm.routes)
     app.include_router(messages_router(inbox))
@@ -41,10 +41,10 @@ def create_simulator_app(inbox: Inbox, fcm: FcmSimulator, *, gateway_url: str) -
 
 @dataclass(frozen=True)
 class SimulatorOptions:
-    """`data` is the folder for the service account and, with `journal`, for the messages. Port 0 takes a free one.
+    """`data` is the folder for the service account and, with `journal`, for the messages. Port 0 uses a free port.
 
-    `public_url` is what senders are told to call, where `host` would not do (a container's 0.0.0.0). `gateway_url` is where
-    the page tells people to send.
+    `public_url` is the address for senders if `host` is not usable (a container's 0.0.0.0). `gateway_url` is the gateway's
+    address on the page.
     """
 
     data: Path
@@ -69,12 +69,12 @@ class RunningSimulators:
 
 @asynccontextmanager
 async def running_simulators(options: SimulatorOptions) -> AsyncIterator[RunningSimulators]:
-    """Up on entry, with their real ports; down on exit, connections dropped and the journal closed."""
+    """Running on entry, with the real ports. On exit connections are dropped and the journal is closed."""
     inbox = Inbox(options.data / "messages.jsonl" if options.journal else None, keep=options.keep)
     faults = Faults()
     smtp = SmtpSimulator(inbox, faults=faults, host=options.host, port=options.smtp_port)
     try:
-        # Bound before anything is built, because the service account names the port.
+        # Bound before anything is built, because the service account contains the port.
         with socket.create_server((options.host, options.http_port)) as listener:
             port = listener.getsockname()[1]
             base_url = options.public_url or f"http://{options.host}:{port}"

@@ -1,4 +1,4 @@
-"""What the simulated mail provider does with a transaction; aiosmtpd calls the `handle_` methods."""
+"""The SMTP transactions of the simulated mail provider. aiosmtpd calls the `handle_` methods."""
 
 import asyncio
 from collections import Counter
@@ -84,7 +84,7 @@ class SmtpHandler:
         return times is None or self._named[address] <= times
 
     def _count_attempt(self, magic: EmailMagic | None, recipient: str, content: bytes) -> int:
-        if magic is None:  # nobody asks, and it would be remembered for every message
+        if magic is None:  # nothing uses it, and it would be stored for every message
             return 1
         key = (recipient, messages.message_id(content))
         self._attempts[key] += 1
@@ -104,7 +104,7 @@ class SmtpHandler:
 
 
 async def hang_up(server: SMTP, reply: str | None = None) -> NoReturn:
-    """Closes after that reply, or without any, as a dying server would. Ends the session's task as aiosmtpd does."""
+    """Closes after that reply, or without one, like a crashing server. Ends the session's task as aiosmtpd does."""
     transport = server.transport
     if reply:
         await server.push(reply)

@@ -1,4 +1,4 @@
-"""The messages of one kind: the latest in memory, a journal on disk, and a way to wait for the next."""
+"""The messages of one kind: the newest in memory, a journal on disk, and waiting for the next one."""
 
 import asyncio
 import json
@@ -16,7 +16,7 @@ M = TypeVar("M", ReceivedEmail, ReceivedPush)
 
 
 class Shelf(Generic[M]):
-    """Keeps the newest `keep` messages. `total` counts all that were taken, `refused` the attempts turned away."""
+    """Stores the newest `keep` messages. `total` counts all accepted messages, `refused` all refused attempts."""
 
     def __init__(self, keep: int) -> None:
         self.total = 0
@@ -43,14 +43,16 @@ class Shelf(Generic[M]):
         return len(self._kept)
 
     def __iter__(self) -> Iterator[M]:
-        """The kept ones, oldest first."""
+        """The stored messages, oldest first."""
         return iter(self._kept.values())
 
     def newest_first(self) -> Iterator[M]:
         return reversed(self._kept.values())
 
     def after(self, message_id: int) -> list[M]:
-        """The kept ones that came after that one, oldest first; costs what it returns, not what is kept."""
+        """The stored messages after that one, oldest first. The cost depends on the result, not on the number of stored
+        messages.
+        """
         newer: list[M] = []
         for message in self.newest_first():
             if message.id <= message_id:
@@ -61,7 +63,7 @@ class Shelf(Generic[M]):
     async def wait_for(
         self, count: int = 1, *, matching: Callable[[M], bool] = lambda _: True, within: float = 10
     ) -> list[M]:
-        """At least `count` messages that match, oldest first, those already here included; else TimeoutError."""
+        """Waits for at least `count` matching messages, oldest first, including those already stored. Raises TimeoutError."""
         found: list[M] = []
         seen = 0
         try:
@@ -82,7 +84,9 @@ class Shelf(Generic[M]):
 
 @dataclass(frozen=True)
 class Totals:
-    """What the kept messages no longer tell. Written after them: it overrides what was counted while reading so far."""
+    """Counts that the stored messages do not contain. They are written after them, and replace what was counted while
+    reading.
+    """
 
     last_id: int
     emails: int
@@ -95,11 +99,13 @@ class Journal:
         self.torn = False
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.touch(mode=0o600)  # it holds what was written to people
+        path.touch(mode=0o600)  # it contains what was written to people
         self._file = path.open("ab", buffering=0)
 
     def read(self) -> Iterator[Received | Totals]:
-        """What was written, oldest first. A line that a crash cut short is skipped and remembered in `torn`."""
+        """The messages in the order in which they were written. A line that a crash cut off is skipped and recorded in
+        `torn`.
+        """
         with self._path.open("rb") as lines:
             for line in lines:
                 self.lines += 1
@@ -114,7 +120,7 @@ class Journal:
         self.lines += 1
 
     def rewrite(self, messages: Iterable[Received], totals: Totals) -> None:
-        """Replaces the file in one step: a crash leaves the old one or the new one."""
+        """Replaces the file in one step: a crash leaves either the old or the new file."""
         draft = self._path.with_name(self._path.name + ".new")
         draft.touch(mode=0o600)
         with draft.open("wb") as file:
@@ -132,7 +138,7 @@ def _encode(entry: Received | Totals) -> bytes:
     line: list[int | str]
     match entry:
         case ReceivedEmail(id, at, envelope_from, recipient, raw):
-            # Latin-1 maps every byte to one character and back, whatever encoding the mail claims.
+            # Latin-1 maps every byte to one character and back, whatever encoding the mail declares.
             line = ["email", id, at.isoformat(), envelope_from, recipient, raw.decode("latin-1")]
         case ReceivedPush(id, at, token, message, correlation_id, request_id):
             line = ["push", id, at.isoformat(), token, message, correlation_id, request_id]
@@ -156,9 +162,9 @@ def _decode(line: bytes) -> Received | Totals | None:
 
 
 class Inbox:
-    """Keeps the newest `keep` messages of each kind, and with a `path` finds them there again after a restart.
+    """Stores the newest `keep` messages of each kind. With a `path`, they are still there after a restart.
 
-    Ids grow by arrival over both kinds and are never used twice, not after `clear()` and not after a restart.
+    Ids increase by arrival across both kinds. None is used twice, even after `clear()` or a restart.
     """
 
     def __init__(self, path: Path | None = None, *, keep: int = 10_000) -> None:

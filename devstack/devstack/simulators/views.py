@@ -1,4 +1,4 @@
-"""The inbox page and what it links to, for people."""
+"""The inbox page, and the pages that it links to."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from devstack.simulators.pages.listing import Listing, render_listing, render_we
 from devstack.simulators.pages.push import render_push
 from devstack.simulators.store import Inbox
 
-# Everything comes from this server, except the pictures of a message.
+# Everything comes from this server, except a message's pictures.
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
     "img-src data: http: https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

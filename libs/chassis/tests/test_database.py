@@ -8,7 +8,7 @@ import asyncpg
 import pytest
 from sqlalchemy import text
 
-from chassis.postgres.database import Database, DatabaseUnavailable, is_away
+from chassis.postgres.database import Database, DatabaseUnavailable, is_unavailable
 from chassis.server.run import migrate_database
 
 
@@ -154,14 +154,14 @@ async def test_a_database_that_does_not_exist_yet_is_unavailable(databases, way)
 
 
 @pytest.mark.parametrize("sqlstate", ["28P01", "3D000", "55000", "57P03", "08006"])
-def test_a_server_that_does_not_let_us_in_is_away(sqlstate: str) -> None:
-    assert is_away(type("_Refused", (Exception,), {"sqlstate": sqlstate})())
+def test_a_server_that_does_not_let_us_in_is_down(sqlstate: str) -> None:
+    assert is_unavailable(type("_Refused", (Exception,), {"sqlstate": sqlstate})())
 
 
 @pytest.mark.parametrize("told", [asyncpg.InterfaceError, asyncpg.InternalClientError])
-def test_a_connection_that_the_driver_cannot_use_any_more_is_away(told: type[Exception]) -> None:
+def test_a_connection_that_the_driver_cannot_use_any_more_is_down(told: type[Exception]) -> None:
     """The second: the server's goodbye was read before a statement, its hanging up not yet."""
-    assert is_away(told("cannot switch to state 12; another operation (2) is in progress"))
+    assert is_unavailable(told("cannot switch to state 12; another operation (2) is in progress"))
 
 
 def test_migrating_a_database_that_is_not_there_ends_with_one_clear_line(

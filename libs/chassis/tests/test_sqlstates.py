@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from chassis.postgres.database import NOT_NOW, Database, DatabaseUnavailable, is_away, sqlstate_of
+from chassis.postgres.database import NOT_NOW, Database, DatabaseUnavailable, is_unavailable, sqlstate_of
 
 WAYS = [Database.begin, Database.autocommit]
 WRITE = "UPDATE notes SET note = 'x'"
@@ -177,7 +177,7 @@ def test_every_code_of_the_table_is_one_that_postgresql_has() -> None:
 
 @pytest.mark.parametrize("told", [asyncpg.TargetServerAttributeNotMatched, asyncpg.InvalidCachedStatementError])
 def test_no_writable_server_and_a_table_that_was_just_migrated_are_not_now(told: type[Exception]) -> None:
-    assert is_away(told("none of the hosts match the target attribute requirement"))
+    assert is_unavailable(told("none of the hosts match the target attribute requirement"))
 
 
 async def run(database: Database, way: Callable, *statements: str) -> None:
@@ -190,4 +190,4 @@ async def run(database: Database, way: Callable, *statements: str) -> None:
 def test_an_address_or_a_feature_that_can_never_work_is_a_defect_though_the_driver_calls_it_like_a_closed_connection(
     told: type[Exception],
 ) -> None:
-    assert not is_away(told("no such parameter"))
+    assert not is_unavailable(told("no such parameter"))

@@ -483,7 +483,7 @@ def _names(received: list[tuple[str, bytes]]) -> list[str]:
     ]
 
 
-def test_a_collector_that_is_away_holds_up_the_end_no_longer_than_the_patience(monkeypatch, unused_tcp_port) -> None:
+def test_a_collector_that_is_down_holds_up_the_end_no_longer_than_the_patience(monkeypatch, unused_tcp_port) -> None:
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", f"http://127.0.0.1:{unused_tcp_port}")
     monkeypatch.setattr("chassis.observability.tracing.spans.FLUSH_SECONDS", 0.2)
     tracing = tracing_from_environment("thing-service")

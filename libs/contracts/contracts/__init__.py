@@ -1,1 +1,1 @@
-"""What the services say to each other: queue messages, look-ups, the status machine. No behaviour lives here."""
+"""The interfaces between services: queue messages, look-ups, the status machine. There is no behaviour here."""

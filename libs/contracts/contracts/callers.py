@@ -1,4 +1,4 @@
-"""Who calls: access tokens and API keys, for services that do not own users."""
+"""Authenticates callers in services that do not own users: with access tokens and API keys."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -45,7 +45,7 @@ SCOPES: tuple[str, ...] = get_args(Scope)
 
 
 class ApiKeyInfo(Contract):
-    """`POST /internal/api-keys/find` with a key's hash: whose it is and what it may do."""
+    """The response to `POST /internal/api-keys/find` with a key's hash: its owner, application and rights."""
 
     id: UUID
     user_id: UUID
@@ -58,15 +58,16 @@ class ApiKeyInfo(Contract):
     sender: Sender | None = None
 
 
-# Who calls, for services that do not own users: access tokens through the user service's key set, API keys by look-up.
+# Authenticates callers in services that do not own users. Access tokens are verified with the user service's key set; API
+# keys are looked up.
 #
-# Nothing is asked at the start: a service starts, and serves callers it knows, while the user service is down.
+# Nothing is requested at the start: a service starts, and serves known callers, while the user service is down.
 
 Ask = Callable[[], Awaitable[bytes | None]]
-# Keeps answers under a key and may give the last one when asking raises Unavailable.
+# Caches responses, and may return the last one if the request raises Unavailable.
 Keep = Callable[[str, Ask], Awaitable[bytes | None]]
 
-UNKNOWN_KEYS_PER_MINUTE = 600  # of one address, in this process; a good key is asked for every five seconds
+UNKNOWN_KEYS_PER_MINUTE = 600  # of one address, in this process; a valid key is looked up again every five seconds
 
 _API_KEY = TypeAdapter(Envelope[ApiKeyInfo])
 
@@ -78,9 +79,9 @@ async def keep_nothing(_key: str, ask: Ask) -> bytes | None:
 def build_authenticator(
     users: ServiceClient, redis: Redis, key: ServiceKey, *, shared_secret: str | None, keep: Keep = keep_nothing
 ) -> Authenticator:
-    """With `shared_secret` tokens are HS256 signed with it; without, ES256 checked through the user service's JWKS.
+    """With `shared_secret`, tokens are verified with it (HS256). Without it, with the user service's JWKS (ES256).
 
-    What is kept of API keys in Redis is sealed with the service's own `key`.
+    API keys that are cached in Redis are encrypted with the service's own `key`.
     """
     source: KeySource = SharedSecret(shared_secret) if shared_secret is not None else Jwks(_key_set(users, keep))
     tokens = TokenVerifier([source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE)
@@ -107,7 +108,7 @@ async def fetch_key_set(users: ServiceClient) -> bytes:
 
 
 async def find_api_key(users: ServiceClient, digest: str) -> bytes | None:
-    """The identity behind the key with that hash, as JSON; None when the user service knows none. Raises Unavailable."""
+    """The identity of the key with that hash, as JSON. None if the user service does not know it. Raises Unavailable."""
     status, body = await users.post("/internal/api-keys/find", orjson.dumps({"hash": digest}))
     info = data_of(_API_KEY, status, body)
     if info is None:

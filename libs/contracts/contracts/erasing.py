@@ -1,4 +1,4 @@
-"""Erasing a person's data, and handing it out: what the user service asks of the gateway."""
+"""Requests of the user service to the gateway: erasing and exporting a person's data."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,16 +12,18 @@ MAX_EXPORT_PAGE = 500
 
 
 class ErasureOrder(Contract):
-    """Body of the gateway's `POST /internal/erasures`: this user is gone for good. Given again until it is done."""
+    """Body of the gateway's `POST /internal/erasures`: this user was deleted. Repeated until the erasure is finished."""
 
     user_id: UUID
 
 
 class ErasureProgress(Contract):
-    """The answer. `finished`: everything was looked at, beginning `seconds` ago; else that goes on, and is told next time.
+    """The response. `finished`: all data has been examined, starting `seconds` ago. Otherwise the work continues, and the
+    next response reports on it.
 
-    `open` notifications are with a worker or in a queue, which still has what they say: ask again. The counts are of all that
-    there is of the user, whenever it was erased; `failed_messages` of what this order took out of failed.queue.
+    `open` notifications are with a worker or in a queue, which still holds their content: ask again. The counts cover all
+    data of the user, whenever it was erased. `failed_messages` counts the messages that this order removed from
+    failed.queue.
     """
 
     finished: bool
@@ -33,9 +35,9 @@ class ErasureProgress(Contract):
 
 
 class ExportQuestion(Contract):
-    """Body of the gateway's `POST /internal/exports`: a page of what was sent to the user, oldest first.
+    """Body of the gateway's `POST /internal/exports`: one page of the user's notifications, oldest first.
 
-    `application_id`: only what that application sent, test or live. `after` is the last id of the page before.
+    `application_id`: only notifications of that application, test and live. `after` is the last id of the previous page.
     """
 
     user_id: UUID
@@ -45,10 +47,11 @@ class ExportQuestion(Contract):
 
 
 class ExportedNotification(Contract):
-    """What the gateway keeps of a notification that concerns whom it is for. What its sender alone knows it by is not here.
+    """The gateway's data about a notification, as far as it concerns its recipient. The sender's own references are left
+    out.
 
-    `variables` and `recipient` are the text of JSON objects. None are the variables of the system's own mails, which open
-    accounts, and a recipient that was never looked up.
+    `variables` and `recipient` are texts of JSON objects. `variables` is None for the system's own mails, which grant
+    access to accounts. `recipient` is None if it was never looked up.
     """
 
     notification_id: UUID
@@ -67,7 +70,7 @@ class ExportedNotification(Contract):
 
 
 class ExportFindings(Contract):
-    """The answer. `more`: there is another page after the last of these."""
+    """The response. `more`: there is another page."""
 
     notifications: tuple[ExportedNotification, ...]
     more: bool

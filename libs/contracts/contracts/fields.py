@@ -1,4 +1,4 @@
-"""Fields that several services share: names of people and things, and language tags (BCP 47)."""
+"""Fields that several services share: names, and language tags (BCP 47)."""
 
 import re
 import unicodedata
@@ -8,13 +8,13 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, StringConstraints
 
 MAX_NAME = 200
-# Controls (line ends and NUL among them), line and paragraph separators, halves of surrogate pairs. No-break spaces
-# (French puts one before "!"), joiners (Persian, Hindi, emoji) and marks of direction are parts of names.
+# Control characters (including line ends and NUL), line and paragraph separators, unpaired surrogates. Names may contain
+# no-break spaces (French has one before "!"), joiners (Persian, Hindi, emoji) and direction marks.
 _REFUSED = frozenset({"Cc", "Zl", "Zp", "Cs"})
 
 
 def one_line(text: str) -> str:
-    """The text. Raises ValueError for what could end a mail header's line, or cannot be stored or shown."""
+    """Returns the text. Raises ValueError for characters that end a mail header's line, or cannot be stored or shown."""
     if any(unicodedata.category(character) in _REFUSED for character in text):
         raise ValueError("must be one line without control characters")
     return text
@@ -28,13 +28,13 @@ Name = Annotated[
 
 
 LANGUAGE_TAG = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{1,8}){0,7}")
-MAX_TAG = 35  # RFC 5646, 4.4.1: what an implementation must be able to hold
+MAX_TAG = 35  # RFC 5646, 4.4.1: the minimum that an implementation must support
 
 
 def canonical_language(tag: str) -> str:
-    """The tag as it is written by convention (RFC 5646, 2.1.1): `pt_br` → `pt-BR`, ` ZH-hant` → `zh-Hant`.
+    """The tag in its conventional form (RFC 5646, 2.1.1): `pt_br` → `pt-BR`, ` ZH-hant` → `zh-Hant`.
 
-    Raises ValueError when it is not a language tag.
+    Raises ValueError if it is not a language tag.
     """
     tag = tag.strip(" ")
     if len(tag) > MAX_TAG or LANGUAGE_TAG.fullmatch(tag) is None:
@@ -44,14 +44,14 @@ def canonical_language(tag: str) -> str:
 
 
 def choose_language(available: Collection[str], requested: str | None, default: str) -> str:
-    """The closest of `available` to `requested`: `pt-BR`, then `pt`, then `default` (RFC 4647, 3.4), in any case."""
+    """The closest of `available` to `requested`: `pt-BR`, then `pt`, then `default` (RFC 4647, 3.4), ignoring case."""
     by_lower = {language.lower(): language for language in available}
     wanted = (requested or "").lower().replace("_", "-").split("-")
     while wanted:
         if found := by_lower.get("-".join(wanted)):
             return found
         wanted.pop()
-        if wanted and len(wanted[-1]) == 1:  # a singleton such as `x` only introduces the subtag that was just dropped
+        if wanted and len(wanted[-1]) == 1:  # a singleton such as `x` only introduces the subtag that was just removed
             wanted.pop()
     return default
 

@@ -1,4 +1,4 @@
-"""What a channel's workers answer about their ledger: totals, ends, erasure."""
+"""Requests to a channel's workers about their ledger: totals, final states, erasure."""
 
 from uuid import UUID
 
@@ -11,11 +11,11 @@ MAX_LEDGER_QUESTION = 1_000
 
 
 class LedgerTotals(Contract):
-    """`GET /internal/ledger?first=&last=` of a channel's worker: its ledger's rows for ids from `first` up to `last`.
+    """`GET /internal/ledger?first=&last=` of a channel's worker: totals of its ledger for ids from `first` up to `last`.
 
-    Ids are time-ordered, so two of them bound a time. `sent` counts notifications that went to at least one recipient,
-    `deliveries` counts rows by state. `fingerprint` is the sum of PostgreSQL's `uuid_hash_extended(id, 0)` over the ids of
-    what was sent, as decimal text: equal only where the same notifications are meant.
+    Ids are ordered by time, so two of them limit a period. `sent` counts notifications that were sent to at least one
+    recipient, `deliveries` counts rows by state. `fingerprint` is the sum of PostgreSQL's `uuid_hash_extended(id, 0)` over
+    the ids of the sent notifications, as decimal text. Two sets with equal fingerprints are the same.
     """
 
     sent: int
@@ -24,15 +24,16 @@ class LedgerTotals(Contract):
 
 
 class LedgerQuestion(Contract):
-    """Body of `POST /internal/ledger/find`: what has become of these notifications?"""
+    """Body of `POST /internal/ledger/find`: the notifications to look up."""
 
     ids: tuple[UUID, ...] = Field(max_length=MAX_LEDGER_QUESTION)
 
 
 class LedgerFindings(Contract):
-    """The answer: the end of each of them that has one, as the worker reported it, and the ids of those still under way.
+    """The response: the final events of the notifications that have ended, as the worker reported them, and the ids of
+    those in progress.
 
-    The ledger knows nothing of an id that is in neither.
+    The ledger does not know an id that is in neither.
     """
 
     ended: tuple[StatusEvent, ...] = ()
@@ -40,13 +41,13 @@ class LedgerFindings(Contract):
 
 
 class LedgerErasureOrder(Contract):
-    """Body of a worker's `POST /internal/ledger/erase`: the notifications of a user that is gone."""
+    """Body of a worker's `POST /internal/ledger/erase`: notifications of a deleted user."""
 
     ids: tuple[UUID, ...] = Field(max_length=MAX_LEDGER_QUESTION)
 
 
 class LedgerErasure(Contract):
-    """The answer: how many deliveries they have, and how many of those are not at their end yet."""
+    """The response: the number of their deliveries, and how many of those have not ended."""
 
     deliveries: int
     open: int

@@ -12,13 +12,13 @@ from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipien
 
 MESSAGE_VERSION: Literal[1] = 1
 
-# What a worker does when nobody can know whether the provider took a message: send it again with the same Message-ID, or
+# What a worker does if it cannot find out whether the provider took a message: send it again with the same Message-ID, or
 # end the notification as `unknown`.
 DeliveryGuarantee = Literal["at_least_once", "at_most_once"]
 
 
 class TemplateRef(Contract):
-    """A template is named, not carried: a version never changes, so a worker fetches and compiles it once."""
+    """A message refers to its template: versions never change, so a worker fetches and compiles each one once."""
 
     code: str
     version: int
@@ -29,7 +29,7 @@ class TemplateRef(Contract):
 
     @classmethod
     def named(cls, text: str) -> "TemplateRef":
-        """The one whose text that is."""
+        """The reference that this text stands for."""
         code, language, version = text.rsplit(":", 2)
         return cls(code=code, language=language, version=int(version))
 
@@ -37,11 +37,10 @@ class TemplateRef(Contract):
 class NotificationMessage(Contract):
     """Gateway → worker: one notification to deliver.
 
-    `replay` counts how often a person re-drove it after it had failed; each replay has a fresh budget of attempts.
-    `queued_at` is when the gateway gave it to the broker, by the clock of the gateway's database; a gateway of the release
-    before does not say it. `test`: it was sent with a test key, and its outcome is simulated.
-    `fixed_recipient`: it goes to this recipient and no other, whatever the user has now. `sender`: an e-mail goes in the name
-    that its application had when it was accepted.
+    `replay` counts how often a person has retried it after it failed; each replay has a new budget of attempts. `queued_at`
+    is when the gateway published it, by the clock of the gateway's database; gateways of the previous release omit it.
+    `test`: it was sent with a test key, and its outcome is simulated. `fixed_recipient`: it goes only to this recipient,
+    whatever the user has now. `sender`: the application's sender of its e-mails at the time of acceptance.
     """
 
     version: Literal[1] = 1
@@ -65,17 +64,17 @@ class NotificationMessage(Contract):
     sender: Sender | None = None
 
 
-# Somebody else's words: what no database keeps is left out, wherever an event is made or read.
+# Text from outside. Characters that a database cannot store are removed wherever an event is created or read.
 ForeignText = Annotated[str, AfterValidator(cleaned)]
 EventStatus = Literal["retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown"]
 
 
 class StatusEvent(Contract):
-    """Worker → gateway: what became of a notification. `retrying` reports an attempt that failed and will be repeated.
+    """Worker → gateway: a new status of a notification. `retrying` reports a failed attempt that will be repeated.
 
-    `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's words
-    without addresses or tokens, `attempts` how many were spent so far in this `replay`. `at` is when the reporter learned of
-    it, `provider_timestamp` what the provider itself says of when it happened. `queued_at` is what the message said.
+    `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's text
+    without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `at` is when the worker learned
+    of it, `provider_timestamp` the provider's own time of it. `queued_at` is copied from the message.
     """
 
     version: Literal[1] = 1
@@ -94,9 +93,9 @@ class StatusEvent(Contract):
 
 
 class StatusEvents(Contract):
-    """Worker → gateway: the message that carries events, of different notifications and in their order.
+    """Worker → gateway: one message with events of different notifications, in their order.
 
-    In groups, because a message of its own for each cost the two sides 0.5 ms of CPU a notification.
+    A message for each event would cost both sides 0.5 ms of CPU per notification.
     """
 
     version: Literal[1] = 1
@@ -108,9 +107,9 @@ class _Unread(Contract):
 
 
 def read_events(body: bytes) -> tuple[list[StatusEvent], int]:
-    """The events of a message, and how many of them could not be read: one bad event harms no neighbour.
+    """The events of a message, and the number of unreadable ones: one bad event affects no other.
 
-    Raises ValidationError for what is no such message at all.
+    Raises ValidationError if it is not such a message.
     """
     try:
         return list(StatusEvents.model_validate_json(body).events), 0
@@ -128,5 +127,5 @@ def _event(part: object) -> StatusEvent | None:
 
 
 def first_id_of(instant: datetime) -> UUID:
-    """The smallest id that a notification accepted at `instant` can have: ids are UUIDs of version 7 (RFC 9562, 5.7)."""
+    """The smallest possible id of a notification accepted at `instant`: ids are UUIDs of version 7 (RFC 9562, 5.7)."""
     return UUID(int=int(instant.timestamp() * 1000) << 80)

@@ -1,4 +1,4 @@
-"""The metrics that the project promises by name, the same in the gateway and in the workers."""
+"""The metrics that the project promises by name. The gateway and the workers share them."""
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 
@@ -9,14 +9,14 @@ SECONDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 3600)
 
 
 class QueueGauges:
-    """What was last seen of each queue. What cannot be looked at is not shown: an old figure would pass for a fresh one."""
+    """The last known state of each queue. An unavailable queue has no value: an old value would look current."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._size = Reading("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
         self._consumers = Reading("queue_consumers", "Consumers of a queue", ["queue"], registry=registry)
 
     async def look(self, broker: Broker, queue: str) -> QueueDepth | None:
-        """Asks the broker, and shows what it says. None: it does not answer."""
+        """Asks the broker and sets the gauges. None: the broker does not answer."""
         try:
             depth = await broker.depth(queue)
         except BrokerUnavailable:
@@ -35,7 +35,7 @@ class QueueGauges:
 
 
 class NotificationMetrics:
-    """In a service's registry. `counted` says what one count of `notifications_total` is in that service."""
+    """The metrics in a service's registry. `counted` is the help text: what `notifications_total` counts in that service."""
 
     def __init__(self, registry: CollectorRegistry, *, counted: str) -> None:
         self.total = Counter("notifications_total", counted, ["type", "status"], registry=registry)

@@ -1,4 +1,4 @@
-"""Whom a notification goes to."""
+"""Recipients of notifications."""
 
 from functools import cached_property
 from typing import Any, Literal
@@ -10,13 +10,13 @@ CHANNELS: tuple[Channel, ...] = ("email", "push")
 
 
 class Contract(BaseModel):
-    """Immutable; fields that a reader does not know are ignored, so that a writer may be newer."""
+    """Immutable. Unknown fields are ignored, so that a writer may be of a newer release."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @cached_property
     def as_json(self) -> dict[str, Any]:
-        """For a row or a message. Written once, so not to be changed."""
+        """For a row or a message. Cached: do not change it."""
         return self.model_dump(mode="json")
 
 
@@ -28,7 +28,7 @@ class WebPushKeys(Contract):
 
 
 class PushToken(Contract):
-    """One device. For `fcm`, `token` is the registration token; for `web_push`, the subscription's endpoint."""
+    """One device. `token` is the registration token (`fcm`) or the subscription's endpoint (`web_push`)."""
 
     provider: Literal["fcm", "web_push"] = "fcm"
     token: str
@@ -36,7 +36,7 @@ class PushToken(Contract):
 
 
 class Preferences(Contract):
-    """Which channels a user wants."""
+    """The channels that a user wants."""
 
     email: bool = True
     push: bool = True

@@ -1,4 +1,4 @@
-"""The messages' JSON Schemas as committed files: `python -m contracts.schemas write|check`."""
+"""Writes and checks the committed JSON Schemas of the messages: `python -m contracts.schemas write|check`."""
 
 import json
 import sys
@@ -16,14 +16,14 @@ MESSAGES: dict[str, type[BaseModel]] = {
 
 
 def current() -> dict[str, str]:
-    """File name → schema text, as the code has it now."""
+    """File name → schema text, from the code."""
     return {
         name: json.dumps(model.model_json_schema(), indent=2, sort_keys=True) + "\n" for name, model in MESSAGES.items()
     }
 
 
 def differing() -> list[str]:
-    """The committed files that are missing or say something else than the code."""
+    """The committed files that are missing or differ from the code."""
     return [
         name for name, text in current().items() if not (FOLDER / name).exists() or (FOLDER / name).read_text() != text
     ]

@@ -1,4 +1,4 @@
-"""The services' names for each other, and the keys by which they know each other."""
+"""The names of the services, and the keys that authenticate them to each other."""
 
 from typing import Annotated, ClassVar, Final, Self
 
@@ -8,14 +8,14 @@ from pydantic_settings import NoDecode
 from chassis.security.service_keys import ServiceKey, development_key, parse_public_keys
 from chassis.settings import ServiceSettings
 
-# The names that services have for each other: who signed a token, and for whom.
+# The services' names in their tokens: the issuer and the audience.
 API_GATEWAY: Final = "api-gateway"
 USER_SERVICE: Final = "user-service"
 TEMPLATE_SERVICE: Final = "template-service"
 EMAIL_SERVICE: Final = "email-service"
 PUSH_SERVICE: Final = "push-service"
 SERVICES = (API_GATEWAY, USER_SERVICE, TEMPLATE_SERVICE, EMAIL_SERVICE, PUSH_SERVICE)
-API_KEY_READERS = (API_GATEWAY, TEMPLATE_SERVICE)  # they keep copies of identities (chassis.security.api_key_cache)
+API_KEY_READERS = (API_GATEWAY, TEMPLATE_SERVICE)  # services that cache identities (chassis.security.api_key_cache)
 
 
 def _parsed(given: object) -> object:
@@ -27,7 +27,7 @@ def _development_public_keys() -> dict[str, str]:
 
 
 class PeerSettings(ServiceSettings):
-    """`service` is the name the service has for others; a service's own settings say it, and their SERVICE_PRIVATE_KEY."""
+    """`service` is the service's name; each service's own settings set it and need its SERVICE_PRIVATE_KEY."""
 
     service: ClassVar[str]
 
@@ -51,7 +51,7 @@ class PeerSettings(ServiceSettings):
 
     @model_validator(mode="after")
     def _has_a_key_that_others_know(self) -> Self:
-        """Others would refuse whatever it asks: better no start than that."""
+        """A service whose key the others do not know would be refused everywhere, so it does not start."""
         try:
             key = self.service_key
         except ValueError as error:

@@ -1,26 +1,27 @@
 """The status machine of a notification.
 
-`pending` → `queued` → `sent` → `delivered`, and the ends. It only moves forward: late or repeated events change nothing.
+`pending` → `queued` → `sent` → `delivered`, and the final states. It only moves forward: late or repeated events change
+nothing.
 """
 
 from enum import StrEnum
 
 
 class Status(StrEnum):
-    PENDING = "pending"  # accepted; also waiting for `send_at` or for a dependency
-    QUEUED = "queued"  # the broker confirmed it
-    SENT = "sent"  # the provider took it
-    DELIVERED = "delivered"  # the provider confirmed it
+    PENDING = "pending"  # accepted; also while it waits for `send_at` or for a dependency
+    QUEUED = "queued"  # the broker has confirmed it
+    SENT = "sent"  # the provider has taken it
+    DELIVERED = "delivered"  # the provider has confirmed the delivery
     FAILED = "failed"
     SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    UNKNOWN = "unknown"  # the provider may have taken it, and policy says not to send again
+    UNKNOWN = "unknown"  # the provider may have taken it, and the policy is not to send it again
 
 
 ENDS = frozenset({Status.DELIVERED, Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED, Status.UNKNOWN})
 
-# Where each status may go. A provider may bounce (`failed`) what it took, and may confirm what we held for unknown.
+# The allowed transitions. A provider may bounce (`failed`) a message that it took, and may confirm an `unknown` one.
 NEXT: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset(Status) - {Status.PENDING},
     Status.QUEUED: frozenset(Status) - {Status.PENDING, Status.QUEUED},
@@ -35,10 +36,10 @@ NEXT: dict[Status, frozenset[Status]] = {
 
 
 def may_follow(now: Status, then: Status) -> bool:
-    """Whether an event that says `then` moves a notification that is `now`."""
+    """Whether an event with status `then` changes a notification with status `now`."""
     return then in NEXT[now]
 
 
 def sources_of(then: Status) -> frozenset[Status]:
-    """The statuses that an event saying `then` moves on: what a set-based update puts in its WHERE."""
+    """The statuses that an event with status `then` changes: the WHERE of a set-based update."""
     return frozenset(now for now in Status if may_follow(now, then))

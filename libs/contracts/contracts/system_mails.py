@@ -1,4 +1,6 @@
-"""Mails that the system itself sends: the user service hands them to the gateway, which accepts them as others."""
+"""Mails that the system itself sends. The user service passes them to the gateway, which accepts them like any
+notification.
+"""
 
 from uuid import UUID
 
@@ -12,7 +14,7 @@ SYSTEM_CALLER = "service:"
 SYSTEM_TEMPLATES = "system."
 """What the code of their templates begins with. Who writes one reads what opens accounts: administrators alone do."""
 
-# Their templates: the template service makes those that are missing, the user service fills them in.
+# Their templates. The template service creates the missing ones; the user service provides the variables.
 PASSWORD_RESET = "system.password_reset"  # noqa: S105 - a template's code
 VERIFY_EMAIL = "system.verify_email"
 CONFIRM_ADDRESS = "system.confirm_address"
@@ -20,10 +22,10 @@ ADDRESS_CHANGED = "system.address_changed"
 
 
 class SystemMail(Contract):
-    """Body of the gateway's `POST /internal/notifications`: a mail of a service of ours to the address that it names.
+    """Body of the gateway's `POST /internal/notifications`: a mail of one of our services to the given address.
 
-    The user's preferences and the recipient limit do not count: a person has asked for it, and the service that sends it
-    bounds how many there are. The same `request_id` is accepted once.
+    The user's preferences and the recipient limit do not apply: a person has requested the mail, and the sending service
+    limits the number. The same `request_id` is accepted once.
     """
 
     request_id: str

@@ -1,4 +1,4 @@
-"""Templates, as services that use them know them, and their look-up."""
+"""Templates as the services that use them see them, and their look-up."""
 
 from typing import Any
 
@@ -12,14 +12,14 @@ from contracts.recipients import Channel, Contract
 TEMPLATE_CACHE = "template"
 TEMPLATE_VERSION_CACHE = "template_version"
 MAX_TEMPLATE_QUESTION = 1_000
-MAX_WHOLE_TEMPLATES = 20  # each may have a megabyte
+MAX_WHOLE_TEMPLATES = 20  # each one may have a megabyte
 
 
 class TemplateInfo(Contract):
-    """One immutable version in one language, and what it needs.
+    """One immutable version in one language, and its requirements.
 
-    `required` are the names (dotted paths) of the variables without which it cannot be rendered for all of its channels,
-    `required_by_channel` those of each one. A template service of the release before says nothing of the latter.
+    `required` are the dotted names of the variables that rendering all of its channels needs, `required_by_channel` those
+    of each channel. Template services of the previous release omit the latter.
     """
 
     code: str
@@ -40,7 +40,7 @@ class TemplateInfo(Contract):
 
     @property
     def outline(self) -> "TemplateInfo":
-        """Without the parts: what is asked of a template before it is rendered."""
+        """Without the parts: everything that is needed before rendering."""
         return TemplateInfo(
             code=self.code,
             version=self.version,
@@ -52,14 +52,15 @@ class TemplateInfo(Contract):
         )
 
     def required_for(self, channel: Channel) -> tuple[str, ...]:
-        """Those of all channels where the ones of this channel are not known."""
+        """The required variables of this channel; those of all channels if they are not known."""
         return self.required_by_channel.get(channel, self.required)
 
 
 class ActiveTemplate(Contract):
-    """What is active now in every language, without the parts.
+    """The active version of every language, without the parts.
 
-    Cached whole under `code`: one write invalidates all languages at once. `contracts.fields.choose_language` picks.
+    It is cached under `code` as a whole, so one write invalidates all languages. `contracts.fields.choose_language` chooses
+    one.
     """
 
     code: str
@@ -70,7 +71,7 @@ class ActiveTemplate(Contract):
 class TemplateQuestion(Contract):
     """Body of `POST /internal/templates/find`.
 
-    `active` are codes; `outlines` and `whole` are versions, active or not, without and with their parts.
+    `active` are codes. `outlines` and `whole` are versions, active or not, without and with their parts.
     """
 
     active: tuple[str, ...] = Field(default=(), max_length=MAX_TEMPLATE_QUESTION)
@@ -79,9 +80,9 @@ class TemplateQuestion(Contract):
 
 
 class TemplateFindings(Contract):
-    """The answer, what is known: an `ActiveTemplate` under each code, a `TemplateInfo` under each version's name.
+    """The response: an `ActiveTemplate` under each known code, and a `TemplateInfo` under the name of each known version.
 
-    A version's name is the text of its `TemplateRef`.
+    The name of a version is the text of its `TemplateRef`.
     """
 
     active: dict[str, dict[str, Any]]

@@ -1,6 +1,6 @@
-"""The exchanges and their queues. Gateways declare the queues, workers an exchange of their own.
+"""The exchanges and queues. Gateways declare the queues; each kind of worker has an exchange of its own.
 
-RabbitMQ grants an exchange or nothing, whatever the routing key; and workers may not publish what only the gateway may.
+RabbitMQ grants access to whole exchanges, not to routing keys, and workers must not publish what only the gateway may.
 """
 
 from chassis.broker import QueueSpec, Topology
@@ -10,23 +10,23 @@ FAILED_KEY = "failed"
 STATUS_KEY = "status"
 HIGHEST_PRIORITY = 10
 PRIORITIES = range(1, HIGHEST_PRIORITY + 1)
-URGENT = 8  # from this priority on: a queue of its own, nothing gathers with the rest, a sleeping device is woken
+URGENT = 8  # from this priority on: a separate queue, no waiting for a group, and sleeping devices are woken
 FAILED_QUEUE = "failed.queue"
 STATUS_QUEUE = "status.queue"
 
 
 def routing_key_of(channel: str, priority: int) -> str:
-    """What a notification is published with."""
+    """The routing key of a notification."""
     return f"{channel}.urgent" if priority >= URGENT else channel
 
 
 def queue_of(channel: str, priority: int) -> str:
-    """Where a notification waits for a worker."""
+    """The queue in which a notification waits for a worker."""
     return f"{routing_key_of(channel, priority)}.queue"
 
 
 def queues_of(channel: str) -> tuple[str, str]:
-    """A channel's work queues, that of the urgent first."""
+    """A channel's work queues, the urgent one first."""
     return queue_of(channel, URGENT), queue_of(channel, 1)
 
 
@@ -43,7 +43,7 @@ def _work_queues(channel: str) -> list[QueueSpec]:
 
 
 def worker_topology(channel: str) -> Topology:
-    """What the workers of a channel may publish to: their own queues and the reports."""
+    """The exchange and queues that a channel's workers publish to: their own queues and the status queue."""
     keys = {*(routing_key_of(channel, priority) for priority in (1, URGENT)), STATUS_KEY}
     return Topology(
         exchange=f"{channel}.direct",

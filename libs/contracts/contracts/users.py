@@ -1,4 +1,4 @@
-"""Users, as services that send to them know them: how each is reached, and the cached look-up."""
+"""Users as the services that notify them see them: contact data, preferences, and the cached look-up."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,18 +15,18 @@ from chassis.http.envelope import Envelope
 from chassis.redis.cache import LayeredCache
 from contracts.recipients import Channel, Contract, EmailRecipient, Preferences, PushRecipient, PushToken
 
-# Names of the Redis keys ("<name>:<key>"): the readers fill them, the owner deletes them on write.
+# Prefixes of the Redis keys ("<prefix>:<key>"). Readers fill them; the owner deletes them after a change.
 USER_CACHE = "user"
 
 NO_APPLICATION = UUID(int=0)
 
-# How many are asked for at once.
-MAX_USER_QUESTION = 1_000  # a whole batch of strangers
+# Maximum number of users per look-up.
+MAX_USER_QUESTION = 1_000  # a complete batch of users that are in no cache
 
 
 class UserContact(Contract):
-    """How to reach a user, and what they want to hear. A contact is sent to by the application that brought it alone:
-    `application_id`, which is NO_APPLICATION where that was deleted.
+    """A user's contact data and preferences. A contact is notified only by the application that added it, `application_id`.
+    It is NO_APPLICATION if that application was deleted.
     """
 
     id: UUID
@@ -47,33 +47,35 @@ class UserContact(Contract):
         return PushRecipient(name=self.name, push_tokens=self.push_tokens)
 
 
-# Blanks around it come from copying; a device must not be two because of them.
+# Copied tokens may be surrounded by whitespace. It must not make a second device of one.
 PushTokenText = Annotated[
     str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2048, pattern=r"^[!-~]+$")
 ]
 
 
 class DeadPushToken(Contract):
-    """Body of `POST /internal/users/{id}/push-tokens/remove`: the provider says that no device has it any more."""
+    """Body of `POST /internal/users/{id}/push-tokens/remove`: the provider reported that the token belongs to no device."""
 
     token: PushTokenText
 
 
 class UserQuestion(Contract):
-    """Body of `POST /internal/users/find`: who are these?"""
+    """Body of `POST /internal/users/find`: the ids to look up."""
 
     ids: tuple[UUID, ...] = Field(max_length=MAX_USER_QUESTION)
 
 
 class UserFindings(Contract):
-    """The answer: a `UserContact` under each id that is known. They are read one by one, so that each counts for itself."""
+    """The response: a `UserContact` under each known id. Readers validate each one separately, so that one bad entry
+    affects no other.
+    """
 
     users: dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """The user is not to get it: `opted_out` or `no_push_token`."""
+    """The user is not to be notified: `opted_out` or `no_push_token`."""
 
     code: str
 
@@ -94,7 +96,7 @@ _USERS = TypeAdapter(Envelope[UserFindings])
 
 
 def user_cache(users: ServiceClient, redis: Redis, *, memory_seconds: float) -> LayeredCache[UserContact]:
-    """By the text of the id."""
+    """The cache of users, by the text of their ids."""
 
     async def load(ids: Sequence[str]) -> Mapping[str, bytes]:
         body = orjson.dumps({"ids": ids})
@@ -112,5 +114,5 @@ def user_cache(users: ServiceClient, redis: Redis, *, memory_seconds: float) -> 
 
 
 def texts_of(found: Mapping[str, object]) -> dict[str, bytes]:
-    """As they are cached: a field that is newer than this process stays for whoever knows it."""
+    """The cached JSON texts. A field that is newer than this process is kept for processes that know it."""
     return {key: orjson.dumps(value) for key, value in found.items()}

@@ -1,4 +1,4 @@
-"""Compiling a template, and the compiled template, which renders many times and holds no state."""
+"""Compiles templates. A compiled template has no state and renders any number of times."""
 
 import re
 from collections.abc import Collection, Container, Iterable, Mapping
@@ -23,13 +23,13 @@ from templating.urls import UrlStart, classify, push_link, scheme_of, web_url
 CHANNELS = ("email", "push")
 _ELLIPSIS = "…"
 _LAST_WORD = re.compile(r"\s\S{0,50}$")
-# Every character that could end a header line or a notification's title, and the blanks around it.
+# All characters that could end a header line or a notification's title, with the whitespace around them.
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class CompiledTemplate:
-    """Compiled parts by their names."""
+    """The compiled parts by name."""
 
     parts: Mapping[str, CompiledPart]
     html_is_text: bool
@@ -45,30 +45,30 @@ class CompiledTemplate:
 
     @property
     def serves_push(self) -> bool:
-        """What serves e-mail serves push, too: see `render_push`."""
+        """A template that serves e-mail also serves push: see `render_push`."""
         return bool(self.parts.keys() & {"title", "body", "html", "text"})
 
     def required(self, channels: Iterable[str] = CHANNELS) -> tuple[str, ...]:
-        """The sorted dotted names of the variables that these channels need."""
+        """The dotted names of the variables that these channels need, sorted."""
         return tuple(sorted(".".join(path) for path in self._needed(channels)))
 
     def missing(self, variables: Mapping[str, object], channels: Iterable[str] = CHANNELS) -> tuple[str, ...]:
-        """Those of the required variables that are absent or null."""
+        """The required variables that are absent or null."""
         return missing(variables, self._needed(channels))
 
     def _needed(self, channels: Iterable[str]) -> set[VariablePath]:
         return {path for channel in channels for path in self.paths[channel]}
 
     def render_email(self, variables: Mapping[str, object]) -> RenderedEmail:
-        """Raises MissingVariables naming all that this channel lacks, or TemplateError."""
+        """Raises MissingVariables with all missing names of this channel, or TemplateError."""
         _check(self.serves_email, "e-mail", variables, self.paths["email"])
         html, text = self._html_and_text(variables)
         return RenderedEmail(single_line(self._render("subject", variables)), html, text)
 
     def render_push(self, variables: Mapping[str, object]) -> RenderedPush:
-        """Without a title or body of its own, with the subject for a title and the text of the e-mail for a body.
+        """Without a title or body of its own, the subject is the title and the e-mail's text is the body.
 
-        Raises MissingVariables naming all that this channel lacks, or TemplateError. Unsafe URLs become "".
+        Raises MissingVariables with all missing names of this channel, or TemplateError. Unsafe URLs become "".
         """
         _check(self.serves_push, "push", variables, self.paths["push"])
         title, body = push_text_parts(self.parts)
@@ -89,7 +89,7 @@ class CompiledTemplate:
         return html, content if self.html_is_text else html_to_text(content)
 
     def _text(self, variables: Mapping[str, object]) -> str:
-        """The text of the e-mail alone."""
+        """Only the text of the e-mail."""
         if "text" in self.parts or self.html_is_text:
             return self._render("text" if "text" in self.parts else "html", variables)
         return html_to_text(self._render("html", variables))
@@ -106,21 +106,21 @@ class CompiledTemplate:
 
 
 def push_text_parts(parts: Container[str]) -> tuple[str, str]:
-    """The parts that a push takes its title and body from: its own, or those of the e-mail."""
+    """The parts that a push's title and body come from: its own, or the e-mail's."""
     email_body = "text" if "text" in parts else "html"
     return "title" if "title" in parts else "subject", "body" if "body" in parts else email_body
 
 
 def single_line(text: str) -> str:
-    """The text with every run of control characters, line ends among them, made one blank.
+    """The text with every run of control characters, including line ends, replaced by one space.
 
-    Split and joined: one pattern that also took the blanks around would be quadratic in a run of blanks.
+    It splits and joins: a pattern that also matched the whitespace around them would take quadratic time.
     """
     return " ".join(part for piece in _LINE_BREAKS.split(text) if (part := piece.strip()))
 
 
 def _shortened(text: str) -> str:
-    """At most `MAX_PUSH_TEXT_BYTES`, cut between words where there are any, and then ending in an ellipsis."""
+    """At most `MAX_PUSH_TEXT_BYTES`, cut between words if possible, with an ellipsis at the end."""
     text = text.strip()
     raw = text.encode()
     if len(raw) <= MAX_PUSH_TEXT_BYTES:
@@ -142,10 +142,10 @@ PUSH_PARTS = ("title", "body", "image", "link")
 
 
 def compile_template(source: TemplateSource) -> CompiledTemplate:
-    """Check every part and prepare it for rendering. Raises TemplateError naming the part.
+    """Checks every part and prepares it for rendering. Raises TemplateError with the part's name.
 
-    Bounded whatever the source: a template that uses every limit to the full takes 1.5 s, an ordinary one 10 ms. So
-    services compile what callers send them off the event loop, and workers keep the result.
+    The cost is bounded: a template at all limits takes 1.5 s, an ordinary one 10 ms. Services therefore compile callers'
+    templates outside the event loop, and workers cache the result.
     """
     schemes = frozenset(source.link_schemes)
     sources = {name: getattr(source, name) for name in EMAIL_PARTS + PUSH_PARTS}
@@ -179,13 +179,13 @@ def _compile(name: str, source: str, app_schemes: Collection[str]) -> CompiledPa
 
 
 def _paths(parts: Mapping[str, CompiledPart], names: Iterable[str]) -> tuple[VariablePath, ...]:
-    """What the named parts require; what any part can do without is optional in all of them."""
+    """The requirements of the named parts. A variable that is optional in any part is optional in all of them."""
     optional = frozenset[VariablePath]().union(*(part.needs.optional for part in parts.values()))
     return tuple(sorted({path for name in names if name in parts for path in parts[name].needs.required(optional)}))
 
 
 def _check_url(name: str, part: CompiledPart, app_schemes: Collection[str]) -> None:
-    """What comes before the first value says enough about a URL that could never be sent."""
+    """The text before the first value is enough to recognise a URL that could never be sent."""
     beginning = _literal_beginning(part)
     if classify(beginning) is UrlStart.UNSAFE:
         raise TemplateError("unsafe_url", "must not lead to something that can run code or read files")
@@ -202,6 +202,6 @@ def _literal_beginning(part: CompiledPart) -> str:
 
 
 def _with_literal_scheme(app_schemes: Collection[str], link: CompiledPart | None) -> frozenset[str]:
-    """The template's own `myapp://…` names a scheme as well as `link_schemes` do; a web URL has its own rule."""
+    """A literal `myapp://…` in the template allows its scheme, like `link_schemes`. Web URLs have a separate rule."""
     scheme = scheme_of(_literal_beginning(link)) if link is not None else ""
     return frozenset({*app_schemes, scheme} - {"", "http", "https"})

@@ -1,7 +1,7 @@
-"""Values in CSS: what may stand in a `style` attribute and in `<style>`, and where in it a value stands.
+"""Values in CSS: which ones are allowed in a `style` attribute and in `<style>`, and the place of a value in it.
 
-A value is a word, number, colour, font name, calculation, gradient or picture's address, or nothing at all: it never
-ends its declaration, begins another, or calls a function that is not listed here.
+A value is a word, number, colour, font name, calculation, gradient or picture's address. Anything else becomes empty: a
+value never ends its declaration, begins another one, or calls a function that is not in the list here.
 """
 
 import re
@@ -48,8 +48,9 @@ _NAMES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class CssPlace:
-    """Where in CSS a text leaves off. `inside` is "" for among values, else what it is in: a quote, `/*`, `url(`,
-    `url('` or `url("`; of an address, `beginning` is how it begins."""
+    """The place in CSS where a text ends. `inside` is "" among values, else the enclosing construct: a quote, `/*`, `url(`,
+    `url('` or `url("`. `beginning` is the beginning of an address.
+    """
 
     inside: str = ""
     beginning: str = ""
@@ -89,7 +90,7 @@ class CssPlace:
         return AMONG_VALUES, found.end()
 
     def extended(self, text: str) -> "CssPlace":
-        """The place with more of its address, if it is in one."""
+        """The place after more of its address, if it is in one."""
         room = MAX_BEGINNING - len(self.beginning)
         return replace(self, beginning=self.beginning + text[:room]) if self.in_address and room > 0 else self
 
@@ -98,7 +99,7 @@ AMONG_VALUES = CssPlace()
 
 
 def safe_value(text: str) -> str:
-    """The text when it can be part of a declaration's value, else ""."""
+    """The text if it can be part of a declaration's value, else ""."""
     if len(text) > _MAX_CHARS or "/*" in text:
         return ""
     position = 0
@@ -111,17 +112,17 @@ def safe_value(text: str) -> str:
 
 
 def color_or_number(text: str) -> str:
-    """The text when it is one colour or one number, with its unit, else ""."""
+    """The text if it is one colour or one number with its unit, else ""."""
     value = text.strip()
     known = len(value) <= _MAX_CHARS and (_ONE_COLOR_OR_NUMBER.fullmatch(value) or value.lower() in _NAMES)
     return value if known else ""
 
 
 def address(text: str) -> str:
-    """The text as part of an address in `url(...)`: nothing in it ends the address."""
+    """The text as part of an address in `url(...)`: nothing in it can end the address."""
     return _UNSAFE_IN_URL.sub(lambda found: quote(found.group(), safe=""), text)
 
 
 def string(text: str) -> str:
-    """The text when it can be part of a quoted string, else ""."""
+    """The text if it can be part of a quoted string, else ""."""
     return "" if _UNSAFE_IN_STRING.search(text) else text

@@ -1,4 +1,4 @@
-"""Expressions: what they may not contain, and the fast path for plain look-ups."""
+"""Checks expressions, and has the fast path for plain look-ups."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ def check_expressions(template: MeteredTemplate) -> None:
 
 class _Check:
     def __init__(self, context: MeteredContext) -> None:
-        self._context = context  # what literals are asked for their values with
+        self._context = context  # the context in which literals are evaluated
 
     def expression(self, expression: Expression) -> None:
         match expression:
@@ -66,7 +66,7 @@ class _Check:
         return self._never(applied)
 
     def _never(self, applied: Filter) -> str | None:
-        """What the filter says to these arguments, when they are known now and it says so whatever is on its left."""
+        """The filter's error for these arguments, if they are constant and every value on its left gives that error."""
         if not applied.args or not all(isinstance(argument.value, (Literal, Nil)) for argument in applied.args):
             return None
         complaint = None
@@ -80,7 +80,7 @@ class _Check:
         return f"cannot take these arguments: {complaint}"
 
 
-# One of every kind of value that a caller can send but null: a filter that takes none of them takes nothing.
+# One value of each kind that a caller can send, except null: a filter that refuses them all refuses every value.
 _EXAMPLES: tuple[object, ...] = ("text", "2026-03-05", 1, 1.5, True, [], ["a"], [{"a": 1}], {"a": 1})
 
 
@@ -94,14 +94,14 @@ def _counted(least: int, most: int) -> str:
     return "no arguments" if not most else f"{number} argument{'s' if most > 1 else ''}"
 
 
-# Rendering without Liquid, for the templates that need none of it: literals and `{{ a.b }}`.
+# Renders without Liquid the templates that consist of literals and `{{ a.b }}`.
 #
-# The source is split once, when it is compiled; a render looks the values up, writes them and joins.
+# The source is split once, when it is compiled. A render looks the values up and joins the pieces.
 
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """Where a value goes: after `index` literals and holes, looked up at `path`."""
+    """The place of a value: after `index` literals and holes, looked up at `path`."""
 
     index: int
     path: VariablePath
@@ -110,14 +110,14 @@ class Hole:
 
 @dataclass(frozen=True, slots=True)
 class FastPart:
-    """Equal to what Liquid renders for the same nodes; a test keeps it so."""
+    """Renders exactly what Liquid renders for the same nodes. A test compares the two."""
 
-    pieces: tuple[str, ...]  # the literals, with "" where a hole is
+    pieces: tuple[str, ...]  # the literals, with "" for every hole
     holes: tuple[Hole, ...]
 
     @classmethod
     def of(cls, nodes: Sequence[Node]) -> Self | None:
-        """The fast form of these nodes, or None when they need Liquid."""
+        """The fast form of these nodes, or None if they need Liquid."""
         pieces: list[str] = []
         holes: list[Hole] = []
         for index, node in enumerate(nodes):
@@ -135,7 +135,7 @@ class FastPart:
         return cls(tuple(pieces), tuple(holes))
 
     def render(self, variables: Mapping[str, object]) -> str:
-        """Raises `template_limit` when the result is too large."""
+        """Raises `template_limit` if the result is too large."""
         out = list(self.pieces)
         size = 0
         for hole in self.holes:
@@ -148,7 +148,7 @@ class FastPart:
 
 
 def check_size(text: str) -> str:
-    """The text, when it is valid Unicode and not larger than Liquid itself would be allowed to write."""
+    """The text, if it is valid Unicode and not larger than Liquid itself may write."""
     try:
         size = len(text) if text.isascii() else len(text.encode())
     except UnicodeEncodeError:

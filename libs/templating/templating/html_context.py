@@ -1,8 +1,8 @@
-"""What each output of an HTML template lands in, and so how its value must be written there.
+"""Determines the place of each output in an HTML template, and therefore how its value must be escaped.
 
-Decided once, when the template is compiled: escaping alone does not make a value safe at the beginning of a link, and
-no escaping makes it safe in a script. Branches and loops must leave the HTML where they found it, so that one reading
-of the source holds for every way it can render.
+This is decided once, when the template is compiled. Escaping alone does not make a value safe at the beginning of a link,
+and no escaping makes it safe in a script. Branches and loops must end in the same place of the HTML in which they began, so
+that one reading of the source is valid for every way of rendering it.
 """
 
 from collections.abc import Iterable
@@ -48,11 +48,11 @@ _URL_ATTRIBUTES = frozenset(
     | {"xlink:href", "codebase", "manifest", "lowsrc", "dynsrc", "usemap", "icon"}
 )
 _UNSAFE_TAGS = frozenset({"base", "meta"})  # their attributes redirect the whole document
-_EITHER = "?"  # an attribute that is a different one in each branch
+_EITHER = "?"  # an attribute that differs between branches
 
 
 def set_writers(nodes: Iterable[Node]) -> None:
-    """Give every output its writer. Raises `unsafe_output` or `unsafe_url` where no value could be written safely."""
+    """Gives every output its writer. Raises `unsafe_output` or `unsafe_url` if no value could be written safely there."""
     _through(nodes, HtmlState())
 
 
@@ -71,7 +71,7 @@ def _after(node: Node, state: HtmlState, captured: bool) -> HtmlState:
             node.write = captured_text if captured and writer is html_text else writer
             return with_output(state) if state.mode is Mode.VALUE else state
         case IncrementNode() | DecrementNode():
-            _writer(state, node)  # a number is safe wherever a value can be
+            _writer(state, node)  # a number is safe wherever a value is allowed
             return with_output(state) if state.mode is Mode.VALUE else state
         case BreakNode() | ContinueNode() if state.mode is not Mode.TEXT:
             raise TemplateError("unsafe_output", "a loop cannot be left inside an HTML tag")
@@ -97,7 +97,7 @@ def _after_tag(node: Node, state: HtmlState, captured: bool) -> HtmlState:
 
 
 def _branches(node: IfNode | UnlessNode | CaseNode | IfChangedNode) -> list[BlockNode | None]:
-    """The blocks of which one at most is rendered; None for nothing."""
+    """The blocks of which at most one is rendered. None stands for an empty block."""
     match node:
         case IfChangedNode():
             return [node.block, None]
@@ -116,8 +116,9 @@ def _after_branches(blocks: Iterable[BlockNode | None], state: HtmlState, captur
 
 
 def _after_loop(block: BlockNode, state: HtmlState, captured: bool) -> HtmlState:
-    """Of an address that a loop adds to, only its kind is kept: that is all that each round is judged by, and without
-    it loops in loops would be read twice each, a million times at the deepest."""
+    """Keeps only the kind of an address that a loop extends, because every round is judged by that. Otherwise nested loops
+    would be read twice each, a million times at the deepest level.
+    """
     state = _kind_only(state)
     again = _join(state, _kind_only(_through(block.nodes, state, captured=captured)))
     return again if again == state else _join(again, _kind_only(_through(block.nodes, again, captured=captured)))
@@ -134,7 +135,7 @@ def _kind_only(state: HtmlState) -> HtmlState:
 
 
 def _join(one: HtmlState, other: HtmlState) -> HtmlState:
-    """The state that both are; of two beginnings of the same attribute's value, the worse."""
+    """The common state of both. For two beginnings of one attribute's value, the less safe one."""
     if one == other:
         return one
     if (one.mode, one.tag, one.quote, one.css.inside) != (other.mode, other.tag, other.quote, other.css.inside):
@@ -148,7 +149,7 @@ def _join(one: HtmlState, other: HtmlState) -> HtmlState:
 
 
 def _joined(one: str, other: str) -> str:
-    """A beginning that stands for either of these: the worse of them."""
+    """A beginning that represents both: the less safe one."""
     kinds = {classify(one), classify(other)}
     if UrlStart.UNSAFE in kinds:
         return f"{OUTPUT_MARK}:"

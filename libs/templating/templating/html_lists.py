@@ -1,15 +1,15 @@
-"""Plain text made of HTML: lines, words, and lists."""
+"""Plain text from HTML: lines, words, and lists."""
 
 import re
 from collections.abc import Callable, Mapping
 
 from turbohtml import Element
 
-MAX_INDENT = 40  # characters; a list nested deeper than that would otherwise be mostly blanks
+MAX_INDENT = 40  # characters; a list that is nested deeper would consist mostly of spaces
 
 
 class TextWriter:
-    """Collects words. Blanks and empty lines at the ends never appear, nor more than one empty line in a row."""
+    """Collects words. There is no whitespace or empty line at the ends, and never more than one empty line in a row."""
 
     def __init__(self) -> None:
         self.pieces: list[str] = []
@@ -22,7 +22,7 @@ class TextWriter:
         self._has_exact = False
 
     def write(self, text: str) -> None:
-        """The words of the text; any run of white space is one blank, a no-break space too."""
+        """Writes the words of the text. Any run of whitespace, including no-break spaces, becomes one space."""
         words = text.split()
         if not words:
             self._blank = True
@@ -33,7 +33,7 @@ class TextWriter:
         self._blank = text[-1].isspace()
 
     def write_lines(self, text: str) -> None:
-        """As `write`, but line ends stay."""
+        """Like `write`, but keeps line ends."""
         first, *others = text.split("\n")
         self.write(first)
         for line in others:
@@ -41,7 +41,7 @@ class TextWriter:
             self.write(line)
 
     def write_exactly(self, text: str) -> None:
-        """Preformatted text: blanks and line ends stay, but an empty line more than one."""
+        """Preformatted text: keeps spaces and line ends, but never more than one empty line in a row."""
         self._has_exact = True
         first, *others = text.replace("\r", "").replace("\N{NO-BREAK SPACE}", " ").split("\n")
         if first:
@@ -52,7 +52,7 @@ class TextWriter:
                 self._put(line)
 
     def write_on_line(self, text: str) -> None:
-        """One more word on the line that the last word is on, even if that line has ended."""
+        """Adds a word to the line of the last word, even if that line has ended."""
         lines, blank = self._lines, self._blank
         self._lines, self._blank = 0, True
         self._put(text)
@@ -62,7 +62,7 @@ class TextWriter:
         self._blank = True
 
     def end_lines(self, count: int) -> None:
-        """What follows begins after at least so many line ends."""
+        """The next word begins after at least this many line ends."""
         if count > self._lines:  # noqa: PLR1730 - `max` costs a tenth of a large mail
             self._lines = count
 
@@ -94,7 +94,7 @@ _ROMAN = (
 
 
 def _letters(number: int) -> str:
-    """1 is a, 27 is aa. There are no letters for less than 1."""
+    """1 is a, 27 is aa. There are no letters for numbers below 1."""
     letters = ""
     rest = number
     while rest > 0:
@@ -136,7 +136,7 @@ _STYLES = {
 
 
 class ListNumbering:
-    """The items of one list, as they come."""
+    """Numbers the items of one list."""
 
     def __init__(self, element: Element, list_style: str) -> None:
         self._kind = _kind(element, list_style)
@@ -148,7 +148,7 @@ class ListNumbering:
         self._next = _integer(element.attr("start"), first)
 
     def marker(self, item: Element) -> str:
-        """What stands before the next item: `* `, `3. `, `c. `, or nothing."""
+        """The text before the next item: `* `, `3. `, `c. `, or nothing."""
         number = _integer(item.attr("value"), self._next)
         self._next = number + self._step
         numeral = _NUMERALS.get(self._kind)

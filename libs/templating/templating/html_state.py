@@ -1,7 +1,7 @@
-"""Where in an HTML document a piece of literal text leaves off: in text, inside a tag, inside which attribute's value.
+"""The place in an HTML document where a piece of literal text ends: in text, in a tag, or in an attribute's value.
 
-This follows the states of the HTML tokenizer as far as it takes to know what an output would land in. It scans literal
-text only; where an output stands between two pieces is for `html_context`.
+It follows the states of the HTML tokenizer as far as they decide how an output must be escaped. It scans literal text only.
+`html_context` handles the outputs between two pieces.
 """
 
 import re
@@ -29,8 +29,9 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HtmlState:
-    """`value` is the beginning of the attribute's value; `quote` is "" for an unquoted one. `css` is the place in a
-    style attribute, `script` what a script is in (see those modules)."""
+    """`value` is the beginning of the attribute's value. `quote` is "" for an unquoted one. `css` is the place in a style
+    attribute. `script` is the place in a script (see those modules).
+    """
 
     mode: Mode = Mode.TEXT
     tag: str = ""
@@ -42,7 +43,7 @@ class HtmlState:
 
 
 _RAW_TAGS = frozenset({"script", "style", "title", "textarea", "xmp", "iframe", "noembed", "noframes"})
-# <!--[if mso]> begins HTML for Outlook, and <!--> is a whole comment: text follows either.
+# <!--[if mso]> begins HTML for Outlook, and <!--> is a complete comment: text follows both.
 _MARKUP = re.compile(r"<(?:(!--)(\[if|-?>)?|([!?])|(/?[a-zA-Z][^\s/>]*)|/?$)")
 _TAG_NAME_START = re.compile(r"/?[a-zA-Z!?]")
 _COMMENT_END = re.compile(r"--!?>")
@@ -68,7 +69,7 @@ def with_output(state: HtmlState) -> HtmlState:
 
 
 def with_value(state: HtmlState, text: str) -> HtmlState:
-    """The state with more of its attribute's value; only the beginning of a value is of interest."""
+    """The state after more of the attribute's value. Only the beginning of a value matters."""
     if state.attribute == "style":
         return replace(state, css=state.css.after(unescape(text)))
     room = MAX_BEGINNING - len(state.value)

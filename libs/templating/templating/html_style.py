@@ -30,12 +30,12 @@ _MAX_REMEMBERED = 500
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """None is what the element inherits."""
+    """None: inherited from the parent element."""
 
     hidden: bool = False
     visible: bool | None = None
     sized: bool | None = None
-    """Whether text has a size that can be seen; a picture is seen all the same."""
+    """Whether text has a visible size. Pictures are visible at any text size."""
     is_line: bool = False
     spaces: Literal["exact", "lines", "none"] | None = None
     list_style: str = ""
@@ -45,8 +45,8 @@ PLAIN = Style()
 
 
 def style_of(attribute: str) -> Style:
-    """What this style attribute means here; `PLAIN` when it is about other things."""
-    # Mails have few styles and use each many times: 0.1 instead of 1 to 5 microseconds.
+    """The relevant meaning of this style attribute; `PLAIN` if it has none."""
+    # Mails have few styles and use each one many times: 0.1 instead of 1 to 5 microseconds.
     return _remembered(attribute) if len(attribute) <= _MAX_REMEMBERED else _read(attribute)
 
 

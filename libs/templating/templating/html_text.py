@@ -1,7 +1,7 @@
-"""HTML to readable text: the text part of a mail whose template has none, and what a push says of such a template.
+"""Converts HTML to readable text: the text part of a mail whose template has none, and the push of such a template.
 
-turbohtml reads the HTML as browsers do; this says what its elements look like as text. Every rendered mail is converted:
-no source says what its loops and values will make of it.
+turbohtml parses the HTML as browsers do; this module decides how its elements look as text. Every rendered mail is
+converted, because loops and values decide what the text is.
 """
 
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ from templating.html_lists import BULLET, ListNumbering, TextWriter
 from templating.html_style import PLAIN, Style, style_of
 from templating.source import MAX_TAGS_FOR_TEXT, TemplateError
 
-# Line ends before and after; two make an empty line.
+# Line ends before and after. Two line ends make an empty line.
 _GAPS = {
     **dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "dl"), 2),
     **dict.fromkeys(("figure", "hr", "listing", "xmp"), 2),
@@ -25,7 +25,7 @@ _GAPS = {
 _LISTS = frozenset({"ul", "ol", "menu", "dir"})
 _CELLS = frozenset({"td", "th"})
 _PREFORMATTED = frozenset({"pre", "listing", "xmp"})
-# Never shown, or shown by nothing that reads mail.
+# Elements that are never shown, or that no mail client shows.
 _SKIPPED = frozenset(
     {
         "head",
@@ -44,15 +44,15 @@ _SKIPPED = frozenset(
 )
 _INDENTS = {"blockquote": "> ", "dd": "  "}
 _SPECIAL = _LISTS | _CELLS | _PREFORMATTED | _INDENTS.keys() | {"a", "br", "img", "li"}
-_MAX_ADDRESS_PIECES = 20  # a text in more pieces than that is no address; links may hold links, by the thousand
+_MAX_ADDRESS_PIECES = 20  # a text with more pieces is not an address; links may contain thousands of links
 _SOFT_HYPHEN = "\N{SOFT HYPHEN}"
 
 
 def html_to_text(html: str) -> str:
-    """The text of an HTML document, links as `text (url)`, pictures as their alternative text.
+    """The text of an HTML document. Links become `text (url)`, pictures their alternative text.
 
-    A line of a table is a line, a cell is followed by a blank: messages use tables for layout. Raises `template_limit`
-    when there are too many tags.
+    A table row is a line, and a space follows each cell, because mails use tables for layout. Raises `template_limit` if
+    there are too many tags.
     """
     check_tags(html)
     root = parse(html).root
@@ -63,14 +63,14 @@ def html_to_text(html: str) -> str:
 
 
 def check_tags(html: str) -> None:
-    """Raises `template_limit` for what would take too long to convert."""
+    """Raises `template_limit` for a document that would take too long to convert."""
     if html.count("<") > MAX_TAGS_FOR_TEXT:
         raise TemplateError("template_limit", "too many tags to make a text part from: give the template one", "text")
 
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    """What an element hands on to what is inside it."""
+    """What an element passes on to its children."""
 
     visible: bool = True
     sized: bool = True
@@ -95,7 +95,7 @@ _Open = tuple[Iterator[Node], _State, str, int]
 
 
 class _Link(NamedTuple):
-    """Where a link leads, and how much had been written when it began."""
+    """The address of a link, and the length of the text when it began."""
 
     address: str
     pieces: int
@@ -103,10 +103,10 @@ class _Link(NamedTuple):
 
 
 class _Conversion:
-    """One walk through a document. It keeps its own stack: how deep HTML is nested is up to its author."""
+    """One walk through a document. It uses its own stack, because the author decides how deep the HTML is nested."""
 
     def __init__(self, *, may_hide: bool) -> None:
-        """`may_hide`: whether an element may have the attribute `hidden`; if none has, none need be asked."""
+        """`may_hide`: whether an element may have the attribute `hidden`. If none has, none is checked."""
         self._may_hide = may_hide
         self._out = TextWriter()
         self._state = _NORMAL
@@ -122,7 +122,7 @@ class _Conversion:
         return self._out.text()
 
     def _read(self, nodes: Iterator[Node]) -> Iterator[Node] | None:
-        """What is inside the next element that is shown, after what comes before it; None at the end."""
+        """The children of the next visible element, after the text before it. None at the end."""
         for node in nodes:
             if isinstance(node, Text):
                 if self._state is _NORMAL:
@@ -134,7 +134,7 @@ class _Conversion:
         return None
 
     def _enter(self, element: Element, siblings: Iterator[Node]) -> bool:
-        """False for what is not shown."""
+        """Returns False for an element that is not shown."""
         tag = element.tag
         if tag in _SKIPPED or (self._may_hide and element.attr("hidden") is not None):
             return False
@@ -153,7 +153,7 @@ class _Conversion:
         return True
 
     def _leave(self) -> Iterator[Node] | None:
-        """What follows the innermost open element; None when none is open."""
+        """The rest after the innermost open element. None if no element is open."""
         if not self._open:
             return None
         siblings, state, tag, gap = self._open.pop()
@@ -200,7 +200,7 @@ class _Conversion:
         if tag == "a":
             self._end_link(self._links.pop())
         elif tag == "li":
-            self._out.marker = ""  # of an item that said nothing
+            self._out.marker = ""  # of an item without text
         elif tag in _CELLS:
             self._out.blank()
         elif tag in _LISTS:
@@ -217,7 +217,7 @@ class _Conversion:
             self._out.write(f" {element.attr('alt') or ''} ")
 
     def _end_link(self, link: _Link) -> None:
-        """The address after the text, unless that says it already; alone, for a picture without a text."""
+        """Adds the address after the text, unless the text contains it; the address alone for a picture without text."""
         if not link.address:
             return
         pieces = self._out.pieces[link.pieces : link.pieces + _MAX_ADDRESS_PIECES]
@@ -234,6 +234,6 @@ def _says(text: str, address: str) -> bool:
 
 
 def _address(link: Element) -> str:
-    """Where the link leads, in one word; "" for one to a place in the same document, or to a script."""
+    """The address of the link, without whitespace. "" for a place in the same document, or a script."""
     address = "%20".join((link.attr("href") or "").split())
     return "" if address.startswith("#") or address.lower().startswith("javascript:") else address

@@ -1,5 +1,4 @@
-"""Liquid, as its reference means it, reduced to what a message needs: no files, no includes, no way around escaping,
-bounded work."""
+"""The Liquid reference, reduced to what a message needs: no files, no includes, no way around escaping, and bounded work."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,8 +24,8 @@ from templating.values import Incomparable, html_text
 
 __all__ = ["MessageEnvironment", "WrittenOutput", "as_template_error", "environment", "parse"]
 
-# python-liquid's own rules, but for two slips: a content's trailing line end is a token of its own, which a `-%}` takes
-# away; and it is the opening `raw` whose dash takes away the blanks after `endraw`.
+# python-liquid's own rules, with two corrections: a trailing line end is a token of its own, which a `-%}` removes; and the
+# dash of the closing tag, not of the opening `raw`, removes whitespace after `endraw`.
 _RULES = re.compile(
     compile_liquid_rules()
     .pattern.replace("|$)", r"|\Z)")
@@ -57,7 +56,7 @@ class MessageEnvironment(Environment):
         return lambda source: as_names(_tokenize_template(source, _RULES))
 
     def error(self, exc: type[LiquidError] | LiquidError, msg: str | None = None, token: Token | None = None) -> None:
-        """As python-liquid's, but an error at the end of an expression has the place of that expression."""
+        """Like python-liquid's, but an error at the end of an expression gets the position of that expression."""
         if isinstance(exc, LiquidError) and exc.token is not None and exc.token.start_index < 0:
             exc.token = token
         super().error(exc, msg, token)
@@ -65,12 +64,12 @@ class MessageEnvironment(Environment):
 
 @cache
 def environment() -> MessageEnvironment:
-    """The one environment. It escapes nothing itself: what prints a value has a writer."""
+    """The only environment. It does not escape: every node that prints a value has a writer."""
     return MessageEnvironment()
 
 
 def parse(source: str, *, escape_html: bool) -> MeteredTemplate:
-    """Parse a source that `find_markups` has accepted. Raises `template_syntax` or `template_limit`."""
+    """Parses a source that `find_markups` has accepted. Raises `template_syntax` or `template_limit`."""
     try:
         template = environment().from_string(without_comments(source))
     except LiquidError as error:
@@ -101,20 +100,20 @@ def _give_meaning(expression: Expression, *, escape_html: bool) -> None:
 
 
 def as_template_error(error: LiquidError, code: str) -> TemplateError:
-    """Liquid's error in our words: its message and line only, without the source that it quotes."""
+    """Converts Liquid's error: keeps its message and line, without the quoted source."""
     if isinstance(error, ResourceLimitError) or isinstance(error.__cause__, RecursionError):
         return TemplateError("template_limit", str(error.message))
-    if code == "template_syntax" or type(error) is LiquidSyntaxError:  # not its subclasses: those are about values
+    if code == "template_syntax" or type(error) is LiquidSyntaxError:  # but not its subclasses, which are about values
         return TemplateError("template_syntax", f"{line_of(error.token)}{error.message}")
-    # While rendering, Liquid's messages quote values, which belong in no log: name the place and the kind only. Ours do
-    # not.
+    # While rendering, Liquid's messages quote values, which must not be logged: only the position and the kind are
+    # reported. Our own messages quote none.
     place = error.token.value if error.token is not None else "an expression"
     reason = error.message if isinstance(error, (FilterArgumentError, Incomparable)) else type(error).__name__
     return TemplateError(code, f"{line_of(error.token)}'{place}' failed: {reason}")
 
 
 def line_of(token: Token | None) -> str:
-    """`line 3: `, to begin a message with; nothing when nobody knows."""
+    """`line 3: ` as the beginning of a message; empty if the line is unknown."""
     if token is None or token.start_index < 0:
         return ""
     line_ends = _LINE_END.findall(token.source, 0, token.start_index)

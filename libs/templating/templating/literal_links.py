@@ -1,4 +1,6 @@
-"""Links that a template spells out itself. Looked at when it is saved; what was saved earlier is sent as it is."""
+"""Checks the links that a template contains literally. They are checked when it is saved. Templates that were saved earlier
+are not.
+"""
 
 import re
 
@@ -8,12 +10,12 @@ from templating.source import TemplateError, TemplateSource
 from templating.urls import is_dangerous
 
 _ATTRIBUTES = ("href", "xlink:href", "action", "formaction", "src", "background", "poster", "data")
-_PICTURES = frozenset({"src", "background", "poster"})  # `data:` there is a picture in the mail itself
+_PICTURES = frozenset({"src", "background", "poster"})  # there, `data:` is a picture inside the mail
 _MARKUPS = re.compile(r"\{\{.*?\}\}|\{%.*?%\}", re.DOTALL)
 
 
 def check_links(source: TemplateSource) -> None:
-    """Raises `unsafe_url` when the HTML has a link that would run code, however it is written."""
+    """Raises `unsafe_url` if the HTML has a link that would run code, in any spelling."""
     if ":" not in source.html and "&" not in source.html:
         return
     for element in parse(source.html).find_all():

@@ -1,7 +1,7 @@
-"""A linear look at a source before Liquid reads it.
+"""Scans a source in linear time before Liquid reads it.
 
-Liquid's lexer is a set of backtracking expressions: an unclosed markup, or a long run of blanks inside one, costs it
-time that grows with the square of the source. This scan costs a fixed amount a character and refuses what would.
+Liquid's lexer consists of backtracking expressions. An unclosed markup, or a long run of whitespace in one, takes quadratic
+time. This scan has a constant cost per character, and refuses such sources.
 """
 
 import re
@@ -22,7 +22,7 @@ _BLOCKS = {"if", "unless", "case", "for", "tablerow", "capture", "ifchanged", "c
 _CONTENT_BLOCKS = frozenset({"comment", "doc", "raw"})
 """Blocks whose content is not Liquid."""
 _SIMPLE_TAGS = {"assign", "break", "continue", "cycle", "decrement", "echo", "increment", "liquid", "#"}
-TAGS = frozenset((_BLOCKS | _SIMPLE_TAGS) - {"raw"})  # the lexer sees to `raw`
+TAGS = frozenset((_BLOCKS | _SIMPLE_TAGS) - {"raw"})  # the lexer searches for `raw`
 _TAG_WORDS = _BLOCKS | {f"end{name}" for name in _BLOCKS} | _SIMPLE_TAGS | {"elsif", "else", "when"}
 _START = re.compile(r"\{([{%])")
 _TAG_NAME = re.compile(r"\{%-?\s*(#|\w*)")
@@ -33,7 +33,7 @@ _NO_LINE_END = re.compile(r"[^\r\n]")
 
 @dataclass(frozen=True, slots=True)
 class Markup:
-    """One `{{ output }}` or `{% tag %}`: its text, delimiters included, and where it starts."""
+    """One `{{ output }}` or `{% tag %}`: its text with the delimiters, and its position."""
 
     start: int
     text: str
@@ -54,7 +54,7 @@ class Markup:
 
 
 def find_markups(source: str) -> tuple[Markup, ...]:
-    """Every markup of the source, in order. Raises `template_syntax` or `template_limit`."""
+    """All markups of the source, in order. Raises `template_syntax` or `template_limit`."""
     _check_size(source)
     found: list[Markup] = []
     chars = lines = 0
@@ -79,7 +79,7 @@ def _check_size(source: str) -> None:
 
 
 def without_comments(source: str) -> str:
-    """The source with blanks for what is in comments, so that nothing in there is read; every other place stays."""
+    """The source with comments replaced by spaces, so that their content is not read and all positions stay the same."""
     if "comment" not in source:
         return source
     pieces: list[str] = []
@@ -106,7 +106,7 @@ def _scan(source: str) -> Iterator[Markup]:
 
 
 def _content_end(source: str, opening: Markup) -> int:
-    """Where the content of a comment, doc or raw block ends. Comments may hold comments, and raw blocks."""
+    """The end of the content of a comment, doc or raw block. Comments may contain comments and raw blocks."""
     if opening.tag == "comment":
         return _comment_end(source, opening.end)
     found = _CONTENT_ENDS[opening.tag].search(source, opening.end)

@@ -1,7 +1,7 @@
-"""A Liquid render that counts what it does, and stops.
+"""Counts the work of a Liquid render, and stops it at a limit.
 
-python-liquid limits loop iterations and output, but not work: sequential loops, a `when` that repeats a value,
-`replace` and `join` in a row, or a sort inside a loop multiply freely below those limits.
+python-liquid limits loop iterations and output, but not work. Sequential loops, a `when` that repeats a value, `replace`
+and `join` in a row, or a sort inside a loop can multiply the work far below those limits.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -25,14 +25,15 @@ from templating.values import check_weight
 
 
 class MeteredContext(RenderContext):
-    """A render context with a budget of `MAX_STEPS`. A step is about what rendering one node costs (2 microseconds)."""
+    """A render context with a budget of `MAX_STEPS`. One step is about the cost of rendering one node (2 microseconds)."""
 
     __slots__ = ("_steps",)
 
     def __init__(self, template: BoundTemplate, **options: Any) -> None:
         self._steps = 0
         super().__init__(template, **options)
-        # Without python-liquid's own `now` and `today`: names are the caller's. Counters go before them, as in the reference.
+        # Without python-liquid's own `now` and `today`: all names belong to the caller. Counters take precedence, as in the
+        # reference.
         self.scope = ReadOnlyChainMap(self.locals, self.counters, self.globals)
 
     def spend(self, steps: int) -> None:
@@ -42,7 +43,7 @@ class MeteredContext(RenderContext):
 
     @property
     def disabled_tags(self) -> list[str]:
-        """Every node asks for this before it renders, so this is where nodes are counted. No tag is ever disabled."""
+        """Every node calls this before it renders, so nodes are counted here. No tag is disabled."""
         self.spend(1)
         return []
 
@@ -64,7 +65,7 @@ class MeteredContext(RenderContext):
         return value
 
     def get_item(self, obj: object, key: object) -> object:
-        """What the object has under the key, or nil; the size, first and last of what has no such keys."""
+        """The object's value under the key. For objects without such keys: size, first and last."""
         if isinstance(key, str):
             key = plain(key)
         match obj:
@@ -87,11 +88,11 @@ class MeteredContext(RenderContext):
         self.locals[key] = val
 
     def get_buffer(self, buf: TextIO | None = None) -> StringIO:
-        """What a capture writes to. Unlike Liquid's, it leaves line ends as they are."""
+        """The buffer of a capture. Unlike Liquid's, it does not change line ends."""
         return _buffer(MAX_OUTPUT_BYTES - (buf.size if isinstance(buf, LimitedStringIO) else 0))
 
     def filter(self, name: str, token: Token | None) -> Callable[..., object]:
-        """The filter, bounded in what it takes and costs. What it makes is bounded by where that goes next."""
+        """The filter with limits on its input and its cost. Its output is limited where it is used next."""
         function = FILTERS[name]
         limit = MAX_FILTER_CHARS.get(name, MAX_VALUE_CHARS)
         forecast = _FORECASTS.get(name)
@@ -107,16 +108,16 @@ class MeteredContext(RenderContext):
 
 
 class MeteredTemplate(BoundTemplate):
-    """A template whose names are its caller's variables and nothing else."""
+    """A template whose only names are the caller's variables."""
 
     context_class = MeteredContext
 
     def make_partial_namespace(self, partial: bool, render_args: Mapping[str, object]) -> Mapping[str, object]:
-        del partial  # would be visible to templates as a variable of that name
+        del partial  # it would be visible to templates as a variable of that name
         return render_args
 
     def render_text(self, variables: Mapping[str, object]) -> str:
-        """As `render`, with line ends left as they are. Raises LiquidError, TemplateError, or what a filter raises."""
+        """Like `render`, but without changes to line ends. Raises LiquidError, TemplateError, or the error of a filter."""
         buffer = _buffer(MAX_OUTPUT_BYTES)
         self.render_with_context(MeteredContext(self, globals=variables), buffer)
         return buffer.getvalue()
@@ -128,7 +129,7 @@ def _buffer(limit: int) -> StringIO:
 
 def all_nodes(template: BoundTemplate) -> Iterator[Node]:
     """Every node of the template, in no particular order."""
-    context = MeteredContext(template)  # asked for by children(), used only by includes, of which there are none
+    context = MeteredContext(template)  # children() would ask for it, but only includes use it, and there are none
     pending = list(template.nodes)
     while pending:
         node = pending.pop()
@@ -146,7 +147,7 @@ def _joined_length(left: object, separator: object = " ") -> int:
     return check_weight(left) + items * len(text_of(separator))
 
 
-# The filters whose result can be the product, not the sum, of what they take.
+# Filters whose result can be as large as the product of their inputs, not only the sum.
 _FORECASTS: dict[str, Callable[..., int]] = {"replace": _replaced_length, "join": _joined_length}
-_PRICES = {"date": 8}  # in steps, for what costs more than its few characters
+_PRICES = {"date": 8}  # in steps, for filters whose cost is higher than their number of characters
 _COMPUTED: dict[str, Callable[[object], object]] = {"size": lists.size, "first": lists.first, "last": lists.last}

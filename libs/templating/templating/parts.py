@@ -38,8 +38,8 @@ class LiquidPart:
         except RecursionError:
             raise TemplateError("template_limit", "an expression is nested too deeply") from None
         except Exception as error:  # noqa: BLE001
-            # Filters pass on whatever Python raises for odd values (overflow, a date in the year 0). A worker that let
-            # it through would take it for a bug of its own, and the template's author would never be told.
+            # Filters raise whatever Python raises for unusual values (overflow, a date in the year 0). If it were passed
+            # on, the worker would report a defect of its own, and the template's author would not learn of it.
             raise TemplateError("template_render", f"a filter failed: {type(error).__name__}") from None
 
 
@@ -57,7 +57,7 @@ class CompiledPart:
 
 
 def compile_html(source: str, app_schemes: Collection[str] = ()) -> CompiledPart:
-    """Compile a part whose values are escaped, each for the place in the HTML where it stands."""
+    """Compiles a part whose values are escaped, each for its place in the HTML."""
     markups = find_markups(source)
     template = parse(source, escape_html=True)
     check_expressions(template)
@@ -68,7 +68,7 @@ def compile_html(source: str, app_schemes: Collection[str] = ()) -> CompiledPart
 
 
 def compile_plain(source: str) -> CompiledPart:
-    """Compile a plain-text part."""
+    """Compiles a plain-text part."""
     markups = find_markups(source)
     template = parse(source, escape_html=False)
     check_expressions(template)
@@ -76,7 +76,7 @@ def compile_plain(source: str) -> CompiledPart:
 
 
 def _allow(app_schemes: Collection[str], template: MeteredTemplate) -> None:
-    """Values that begin a URL may name these schemes, too."""
+    """Allows these schemes, too, in values that begin a URL."""
     write = url_writer(app_schemes)
     for output in _outputs(template):
         if output.write is url_text:
@@ -89,7 +89,7 @@ def _compiled(source: str, markups: tuple[Markup, ...], template: MeteredTemplat
 
 
 def _tried(part: LiquidPart) -> LiquidPart:
-    """Render once with no variables at all: what is too much work even then is refused now, not when it is sent."""
+    """Renders once without any variables, so that a part that always exceeds the limits is refused when it is saved."""
     try:
         part.render({})
     except TemplateError as error:

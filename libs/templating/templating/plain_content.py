@@ -22,7 +22,7 @@ picture q s samp script section select small source span strike strong style sub
 template textarea tfoot th thead time title tr tt u ul var video wbr
 """
 _ELEMENTS = frozenset(_ELEMENT_NAMES.split())
-# Also without its end when an attribute has begun, or with an output for a name: what Liquid adds may complete it.
+# Also an unfinished tag with an attribute, or with an output as its name: Liquid may complete it.
 _TAG = re.compile(
     rf"</?([a-z][a-z0-9]*)(?:(?:\s[^<>]*)?/?>|\s+[a-z-]+\s*=)|<!(?:--|doctype\b|\[)|</?[a-z0-9]*{OUTPUT_MARK}",
     re.IGNORECASE,
@@ -34,7 +34,7 @@ _URL = re.compile(r"https?://[^\s<>\"']*[^\s<>\"'.,;:!?)\]}]")
 
 
 def has_markup(source: str, markups: Sequence[Markup]) -> bool:
-    """Whether the source of `content` is HTML; `markups` are its outputs and tags."""
+    """Whether the source of `content` is HTML. `markups` are its outputs and tags."""
     if any(_MAKES_MARKUP.search(markup.text) for markup in markups):
         return True
     position = 0
@@ -49,7 +49,7 @@ def has_markup(source: str, markups: Sequence[Markup]) -> bool:
 
 
 def text_as_html(text: str) -> str:
-    """A paragraph for each, line ends as `<br>`, web addresses as links; everything else escaped."""
+    """Paragraphs become `<p>`, line ends `<br>`, web addresses links. Everything else is escaped."""
     paragraphs = _PARAGRAPHS.split(text.replace("\r\n", "\n").replace("\r", "\n").strip())
     return "\n".join(f"<p>{_line_ends(paragraph)}</p>" for paragraph in paragraphs)
 

@@ -1,7 +1,8 @@
-"""Which variables a template needs, and which names python-liquid would take for words of the language.
+"""Determines a template's required variables, and protects names that python-liquid would read as keywords.
 
-`{{ order.limit }}`, `{{ offset }}` and `{{ nil.name }}` are lookups; only a loop knows `limit:` and `offset:`. So before
-an expression is parsed such a name gets a letter more, which makes it an ordinary name, and loses it afterwards.
+`{{ order.limit }}`, `{{ offset }}` and `{{ nil.name }}` are look-ups; `limit:` and `offset:` are keywords only in loops.
+Before an expression is parsed, such a name gets an extra letter, which makes it an ordinary name. The letter is removed
+afterwards.
 """
 
 import re
@@ -27,25 +28,25 @@ from liquid.builtin.tags.tablerow_tag import TablerowNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 from liquid.token import TOKEN_EXPRESSION, TOKEN_TAG, Token
 
-_MARK = "\ua7f7"  # a letter of Roman inscriptions
+_MARK = "\ua7f7"  # a letter from Roman inscriptions
 _LOOP_WORDS = "limit|offset|reversed|cols|continue|with|for|as|required|in"
 _WORDS = rf"{_LOOP_WORDS}|contains|and|or|not|if|else|nil|null|true|false|empty|blank"
 _STRINGS = r"""'[^']*'|"[^"]*\""""
 _END = r"(?![\w?-])"
-# In every expression: what follows a dot is a name, so is what a dot or bracket follows, and so is what an argument is
-# set to (`limit: limit`), but for `continue`.
+# In every expression: the word after a dot, the word before a dot or bracket, and an argument's value (`limit: limit`) are
+# names. The exception is `continue`.
 _NAMES = re.compile(
     rf"{_STRINGS}|(?<!\.)\.\s*(?:{_WORDS}){_END}"
     r"|(?<![\w.-])(?:nil|null|true|false|empty|blank)(?=\.(?!\.)|\[)"
     rf"|(?<=:)\s*(?:limit|offset|reversed|cols){_END}"
 )
-# In an expression that is no loop's: the words that only loops know.
+# In expressions outside loops: the keywords that only loops have.
 _NO_LOOP_WORDS = re.compile(rf"{_STRINGS}|(?<![\w.-])(?:{_LOOP_WORDS}){_END}")
 _LOOPS = frozenset({"for", "tablerow", "liquid"})
 
 
 def as_names(tokens: Iterable[Token]) -> Iterator[Token]:
-    """The tokens of a template, such names in their expressions marked."""
+    """The tokens of a template. Such names in their expressions are marked."""
     tag = ""
     for token in tokens:
         if token.kind == TOKEN_EXPRESSION:
@@ -59,7 +60,7 @@ def as_names(tokens: Iterable[Token]) -> Iterator[Token]:
 
 
 def restore_expression(expression: Expression) -> None:
-    """Take the marks from the names in this expression, but not in its children."""
+    """Removes the marks from the names in this expression, but not in its children."""
     if isinstance(expression, Path):
         expression.path = [
             segment.removesuffix(_MARK) if isinstance(segment, str) else segment for segment in expression.path
@@ -67,7 +68,7 @@ def restore_expression(expression: Expression) -> None:
 
 
 def restore_node(node: Node) -> None:
-    """Take the mark from the name that this tag assigns, captures or counts."""
+    """Removes the mark from the name that this tag assigns, captures or counts."""
     name = getattr(node, "name", None)
     if isinstance(name, Identifier) and name.endswith(_MARK):
         node.name = Identifier(name.removesuffix(_MARK), token=name.token)  # type: ignore[attr-defined]
@@ -78,13 +79,13 @@ def _marked(found: re.Match[str]) -> str:
     return text if text[0] in "'\"" else text + _MARK
 
 
-# Which variables a template cannot do without, and which of them a caller has not given.
+# The variables that a template requires, and those of them that a caller has not given.
 #
-# A requirement is a dotted path (`order.id`), so that what is missing is named as the template names it. Not required is
-# whatever the template itself asks about, anywhere: what a condition, a `case` or a loop with `else` looks at, and what a
-# `default` stands in for. Asking about a name is asking about what lies under it, and asking about an assigned or
-# captured name is asking about what that was made of. Loop variables and assigned names are the template's own. Of a path
-# with an index, or with a list's `first`, `last` or `size`, what comes before that counts.
+# A requirement is a dotted path (`order.id`), so that a missing variable has the same name as in the template. A variable
+# is optional if the template tests it anywhere: in a condition, a `case`, a loop with `else`, or with a `default`. A test
+# of a name is a test of everything below it. A test of an assigned or captured name is a test of the variables that it was
+# made from. Loop variables and assigned names belong to the template. For a path with an index, or with a list's `first`,
+# `last` or `size`, the part before it counts.
 
 COMPUTED = frozenset({"size", "first", "last"})
 """What Liquid answers for lists and strings, without there being a key of that name."""
@@ -94,13 +95,13 @@ VariablePath = tuple[str, ...]
 
 @dataclass(frozen=True, slots=True)
 class Needs:
-    """What nodes use of the caller's variables, and what of them they can do without."""
+    """The caller's variables that nodes use, and which of them are optional."""
 
     used: frozenset[VariablePath] = frozenset()
     optional: frozenset[VariablePath] = frozenset()
 
     def required(self, optional: frozenset[VariablePath]) -> frozenset[VariablePath]:
-        """The used paths that are neither optional themselves nor lie under an optional one."""
+        """The used paths that are neither optional nor below an optional path."""
         return frozenset(
             path for path in self.used if not any(path[:length] in optional for length in range(1, len(path) + 1))
         )
@@ -124,7 +125,7 @@ def missing(variables: Mapping[str, object], required: Iterable[VariablePath]) -
 
 
 def needs_of(nodes: Iterable[Node]) -> Needs:
-    """What these nodes, the whole of a part, need."""
+    """The variables that these nodes need; they are a complete part."""
     finder = _Finder()
     finder.visit_all(nodes, frozenset())
     return Needs(frozenset(finder.used), frozenset(finder.optional))
@@ -132,7 +133,7 @@ def needs_of(nodes: Iterable[Node]) -> Needs:
 
 @dataclass(slots=True)
 class _Finder:
-    """One walk, in the order of the source. `own` are the names of the loops around a node."""
+    """Walks the nodes once, in the order of the source. `own` are the names of the loops around a node."""
 
     used: set[VariablePath] = field(default_factory=set)
     optional: set[VariablePath] = field(default_factory=set)
@@ -212,7 +213,7 @@ class _Finder:
         self.made_of.setdefault(name, set()).update(paths)
 
     def _use(self, expression: Expression, own: frozenset[str]) -> None:
-        """What is printed, assigned or gone through: required, but for what a `default` stands in for."""
+        """A variable that is printed, assigned or iterated: required, unless it has a `default`."""
         match expression:
             case FilteredExpression(filters=filters) if filters:
                 defaults = [index for index, applied in enumerate(filters) if applied.name == "default"]
@@ -226,11 +227,11 @@ class _Finder:
             self._use(child, own)
 
     def _ask(self, expression: Expression, own: frozenset[str]) -> None:
-        """What the template looks at, to find out what is there."""
+        """A variable that the template tests."""
         self.optional |= self._paths(expression, own)
 
     def _paths(self, expression: Expression, own: frozenset[str]) -> set[VariablePath]:
-        """The caller's variables in the expression, those that its assigned names were made of among them."""
+        """The caller's variables in the expression, including those that its assigned names were made from."""
         found = self._paths_at(expression, own, through=True) if isinstance(expression, Path) else set()
         return found.union(*(self._paths(child, own) for child in expression.children()))
 

@@ -1,4 +1,4 @@
-"""Values in scripts: JSON, where a script expects a value, and nowhere else."""
+"""Values in scripts: JSON where a script expects a value, and nothing anywhere else."""
 
 import re
 
@@ -15,7 +15,7 @@ _ESCAPES = {ord(character): f"\\u{ord(character):04x}" for character in "'`$<>&\
 
 
 def inside_after(inside: str, text: str) -> str:
-    """What the script is in after this literal text: "" for code, else a quote, `//`, `/*` or UNKNOWN."""
+    """The construct that the script is in after this literal text: "" for code, else a quote, `//`, `/*` or UNKNOWN."""
     position = 0
     while position < len(text) and inside != UNKNOWN:
         found = (_ENDS[inside] if inside else _PIECE).search(text, position)
@@ -30,5 +30,5 @@ def inside_after(inside: str, text: str) -> str:
 
 
 def safe_json(text: str) -> str:
-    """JSON that no quote, no template string, no tag and no comment of a script or page can end."""
+    """JSON that cannot end any quote, template string, tag or comment of a script or page."""
     return text.translate(_ESCAPES).replace("\0", "")

@@ -1,7 +1,7 @@
-"""What expressions mean, where python-liquid and Liquid's reference differ (docs/adr/0014).
+"""The meaning of expressions where python-liquid differs from the Liquid reference (docs/adr/0014).
 
-python-liquid parses; its functions make its own classes, with no way to hand in others. So each expression that means
-something else in the reference gets our class after it was parsed: `EXPRESSIONS` says which.
+python-liquid parses and creates its own classes, which cannot be configured. After parsing, expressions with another
+meaning are replaced by our classes, as listed in `EXPRESSIONS`.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,7 +29,7 @@ from templating.values import contains, equal, is_blank, is_empty, less
 
 
 def _same(left: Expression, right: Expression, context: RenderContext) -> bool:
-    """`blank` and `empty` are no values here, but questions about the other side."""
+    """`blank` and `empty` are not values here, but tests of the other side."""
     if isinstance(left, (Blank, Empty)):
         left, right = right, left
     if isinstance(left, (Blank, Empty)):
@@ -100,7 +100,7 @@ class Contains(ContainsExpression):
 
 
 class AnyOf(_AnyExpression):
-    """What a `when` compares."""
+    """The values that a `when` compares."""
 
     __slots__ = ()
 
@@ -109,7 +109,7 @@ class AnyOf(_AnyExpression):
 
 
 class BlankText(Blank):
-    """`blank` where a value is wanted: an empty text."""
+    """`blank` in the place of a value: an empty text."""
 
     __slots__ = ()
 
@@ -118,7 +118,7 @@ class BlankText(Blank):
 
 
 class EmptyText(Empty):
-    """`empty` where a value is wanted: an empty text."""
+    """`empty` in the place of a value: an empty text."""
 
     __slots__ = ()
 
@@ -127,7 +127,7 @@ class EmptyText(Empty):
 
 
 class BoundedRange(RangeLiteral):
-    """A range that cannot be long: `reversed` copies it and `offset` walks it before Liquid's own limit applies."""
+    """A range of limited length: `reversed` copies it and `offset` walks it before Liquid's own limit applies."""
 
     __slots__ = ()
 
@@ -139,7 +139,7 @@ class BoundedRange(RangeLiteral):
 
 
 class Loop(LoopExpression):
-    """What `for` and `tablerow` go through: `limit` items from `offset`."""
+    """The items of a `for` or `tablerow`: `limit` items from `offset`."""
 
     __slots__ = ()
 
@@ -149,7 +149,7 @@ class Loop(LoopExpression):
         start = self._start(context)
         count = None if self.limit is None else self._count(self.limit.evaluate(context))
         stop = length if count is None else start + count
-        if isinstance(collection, str):  # is one item, whatever part of it is asked for
+        if isinstance(collection, str):  # is one item, whatever part of it is requested
             start, stop = 0, length
         first = min(max(start, 0), length)
         last = max(min(stop, length), first)
@@ -172,7 +172,7 @@ class Loop(LoopExpression):
 
 
 class RowLoop(Loop):
-    """What `tablerow` goes through: to it, what is no number is 0."""
+    """The items of a `tablerow`, for which a value that is no number is 0."""
 
     __slots__ = ()
 

@@ -1,7 +1,7 @@
-"""What a value is as text: as Liquid's reference prints it, which is what Ruby prints.
+"""Converts values to text as the Liquid reference does, which is what Ruby prints.
 
-A list prints as its items, one after the other; within a list or where a filter wants text, lists and hashes print as
-Ruby's literals (`["a", nil]`, `{"a"=>1}`).
+A list prints its items one after another. Within a list, and where a filter needs text, lists and hashes print as Ruby
+literals (`["a", nil]`, `{"a"=>1}`).
 """
 
 import re
@@ -21,19 +21,19 @@ _ESCAPED = re.compile(r'["\\\x00-\x1f\x7f]|#(?=[{$@])')
 
 
 def printed(value: object) -> str:
-    """The value as an output prints it, not escaped. Nothing for nil; lists without brackets."""
+    """The value as an output prints it, not escaped. Nil prints nothing; lists have no brackets."""
     if isinstance(value, (list, tuple)):
         return concat(text_of(item) for item in flattened(value))
     return text_of(value)
 
 
 def text_of(value: object) -> str:
-    """The value as filters take it for text; MarkupText stays so."""
+    """The value as the text that filters work on. MarkupText stays MarkupText."""
     return value if isinstance(value, str) else _PRINTERS.get(type(value), str)(value)
 
 
 def flattened(items: Iterable[object]) -> Iterator[object]:
-    """The items, those of lists in lists among them, at every depth."""
+    """The items, with those of nested lists at every depth."""
     pending = [iter(items)]
     while pending:
         for item in pending[-1]:

@@ -1,6 +1,6 @@
-"""Liquid's tags, where they print something or where python-liquid and Liquid's reference differ (docs/adr/0014).
+"""Liquid's tags, if they print something or if python-liquid differs from the Liquid reference (docs/adr/0014).
 
-A node that prints a value has a writer: what the place in the document asks for (`html_context.py`).
+A node that prints a value has a writer, which depends on the place in the document (`html_context.py`).
 """
 
 from io import StringIO
@@ -25,7 +25,7 @@ from templating.values import Writer, plain_text, truthy
 
 
 class WrittenOutput(OutputNode):
-    """An output whose writer depends on where in the document it stands."""
+    """An output whose writer depends on its place in the document."""
 
     __slots__ = ("write",)
 
@@ -52,8 +52,8 @@ class WrittenEchoTag(EchoTag):
 class WrittenCycle(CycleNode):
     """A cycle whose values are printed like outputs.
 
-    Cycles share their turn when they share a group's name or, without one, the same literals. A cycle of variables
-    without a name has its turn for itself.
+    Cycles with the same group name, or without one with the same literals, take turns together. A cycle of variables
+    without a name is independent.
     """
 
     __slots__ = ("write",)
@@ -85,7 +85,7 @@ class WrittenCycleTag(CycleTag):
 
 
 class Capture(CaptureNode):
-    """Keeps what was captured when a `break` or `continue` leaves it."""
+    """Keeps the captured text if a `break` or `continue` ends the capture early."""
 
     __slots__ = ()
 
@@ -101,7 +101,7 @@ class Capture(CaptureNode):
 
 
 class MarkupCapture(Capture):
-    """A capture in an HTML part: what the template wrote in it stays markup."""
+    """A capture in an HTML part: the template's own markup in it stays markup."""
 
     __slots__ = ()
 
@@ -125,7 +125,7 @@ class KeptCaptureTag(CaptureTag):
 
 
 class IfChanged(IfChangedNode):
-    """Prints what was rendered when a `break` or `continue` leaves it."""
+    """Prints the rendered text if a `break` or `continue` ends it early."""
 
     __slots__ = ()
 

@@ -1,8 +1,8 @@
-"""Which URLs may stand in a message. A link may lead anywhere on the web, but never run code in the reader's client.
+"""Decides which URLs a message may contain. A link may point anywhere on the web, but must not run code in the reader's
+client.
 
-What the template itself says is its author's word: a literal `myapp://orders/{{ id }}` is kept, unless the scheme is
-one of the dangerous ones. What a value says is the caller's: only schemes known to be safe pass, and those that the
-template names in `link_schemes`.
+The template's literal text is trusted: `myapp://orders/{{ id }}` is kept, unless the scheme is dangerous. Values come from
+the caller: only schemes that are known to be safe are allowed, and those in the template's `link_schemes`.
 """
 
 import re
@@ -18,20 +18,20 @@ MAX_BEGINNING = 500
 
 _ADDRESS_SCHEMES = frozenset({"mailto", "tel", "sms"})
 _SAFE_SCHEMES = _ADDRESS_SCHEMES | {"http", "https", "cid"}
-# They run code, read local files, or open a program of the system that has run code before.
+# They run code, read local files, or open a program of the operating system that has run code before.
 _DANGEROUS_SCHEMES = frozenset(
     {"javascript", "vbscript", "livescript", "mocha", "jscript", "data", "blob", "file", "filesystem", "about", "jar"}
     | {"view-source", "mhtml", "mk", "res", "ms-its", "ms-msdt", "search-ms", "search", "shell", "smb", "ldap"}
     | {"chrome", "resource", "chrome-extension", "moz-extension", "wyciwyg"}
 )
-# Only what is known to be safe passes: browsers read java<tab>script: as javascript:, and others may read yet more so.
+# Only known schemes are allowed: browsers read java<tab>script: as javascript:, and other clients may be more tolerant.
 _UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202e\u2060-\u2064\ufeff]")
 _SCHEME_END = re.compile(r"[:/?#]")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.-]{0,31}")
 
 
 class UrlStart(Enum):
-    """What the literal beginning of a URL says about the value that follows it."""
+    """What the literal beginning of a URL means for the value that follows it."""
 
     OPEN = "a value here may still decide the scheme"
     CLOSED = "the scheme is known and not dangerous, or there is none"
@@ -39,10 +39,10 @@ class UrlStart(Enum):
 
 
 def classify(beginning: str) -> UrlStart:
-    """Judge the raw (HTML-encoded) beginning of a URL attribute, outputs replaced by `OUTPUT_MARK`."""
+    """Classifies the raw (HTML-encoded) beginning of a URL attribute, in which `OUTPUT_MARK` stands for each output."""
     end = _SCHEME_END.search(beginning)
     before = beginning[: end.start()] if end else beginning
-    if "&" in before:  # is a character reference, or becomes one with what follows: maybe to ":"
+    if "&" in before:  # is a character reference, or becomes one with the text after it: perhaps ":"
         return UrlStart.UNSAFE
     if end is None:
         return UrlStart.OPEN if len(beginning) < MAX_BEGINNING else UrlStart.UNSAFE
@@ -54,7 +54,7 @@ def classify(beginning: str) -> UrlStart:
 
 
 def is_dangerous(url: str, *, but_pictures: bool = False) -> bool:
-    """Whether a browser would read a dangerous scheme, past the characters that it ignores."""
+    """Whether a browser would read a dangerous scheme, ignoring the characters that it ignores."""
     before, colon, _ = _UNSEEN.sub("", url[:MAX_BEGINNING]).partition(":")
     scheme = before.lower()
     return bool(colon) and scheme in _DANGEROUS_SCHEMES and not (but_pictures and scheme == "data")
@@ -63,7 +63,8 @@ def is_dangerous(url: str, *, but_pictures: bool = False) -> bool:
 def app_scheme(scheme: str) -> str:
     """The scheme of an app's links, in lower case, from `myapp`, `myapp:` or `myapp://`.
 
-    Raises ValueError for what is no scheme, and for a dangerous one or the end of one (`java{{ v }}` could complete it).
+    Raises ValueError for text that is no scheme, for a dangerous scheme, and for the end of one (`java{{ v }}` could
+    complete it).
     """
     name = scheme.strip().lower().removesuffix("//").removesuffix(":")
     if _SCHEME.fullmatch(name) is None:
@@ -74,14 +75,14 @@ def app_scheme(scheme: str) -> str:
 
 
 def scheme_of(url: str) -> str:
-    """The scheme in lower case, or "" when there is none."""
+    """The scheme in lower case, or "" if there is none."""
     before, colon, _ = url.partition(":")
     scheme = before.strip().lower()
     return scheme if colon and _SCHEME.fullmatch(scheme) else ""
 
 
 def guard_url(value: str, app_schemes: Collection[str] = ()) -> str:
-    """The value, or `#` when it names a scheme other than the safe ones. A value without a scheme is left alone."""
+    """The value, or `#` if its scheme is not a safe one. A value without a scheme stays unchanged."""
     if value.startswith(("https://", "http://")):
         return value
     end = _SCHEME_END.search(value)
@@ -93,7 +94,7 @@ def guard_url(value: str, app_schemes: Collection[str] = ()) -> str:
 
 
 def web_url(value: str) -> str:
-    """The value when it is a whole http or https URL, else "". For images, which must be absolute."""
+    """The value if it is an absolute http or https URL, else "". For images, which must be absolute."""
     url = value.strip()
     if _UNSEEN.search(url) or "\\" in url:
         return ""
@@ -106,7 +107,7 @@ def web_url(value: str) -> str:
 
 
 def push_link(value: str, app_schemes: Collection[str] = ()) -> str:
-    """The value when it leads somewhere: a whole web URL, an address to write or call, an app's link; else ""."""
+    """The value if it is an absolute web URL, an address for mail or phone, or a link of an app; else ""."""
     url = value.strip()
     scheme = scheme_of(url)
     if scheme not in _ADDRESS_SCHEMES and scheme not in app_schemes:

@@ -1,6 +1,6 @@
-"""How Liquid compares and converts values, as its reference does.
+"""Compares and converts values as the Liquid reference does.
 
-True equals only true (in Python also 1). Numbers compare with numbers and texts with texts; nil is never greater or
+True equals only true (in Python also 1). Numbers compare with numbers, and texts with texts. Nil is neither greater nor
 smaller than anything.
 """
 
@@ -20,7 +20,7 @@ from templating.urls import guard_url
 
 
 class Incomparable(LiquidTypeError):
-    """Which of the two is smaller, nobody can say."""
+    """The two values have no order."""
 
 
 def truthy(value: object) -> bool:
@@ -50,7 +50,7 @@ def less(left: object, right: object, token: Token, *, or_equal: bool = False) -
 
 
 def contains(left: object, right: object) -> bool:
-    """Whether the text holds the text that `right` prints as, the list an item that equals it, the hash the key."""
+    """Whether the text contains the text of `right`, the list an equal item, or the hash the key."""
     if not truthy(right):
         return False
     match left:
@@ -65,14 +65,14 @@ def contains(left: object, right: object) -> bool:
 
 
 def is_blank(value: object) -> bool:
-    """Nil, false, and texts of blanks only; lists and hashes without items."""
+    """Nil, false, and texts of whitespace; lists and hashes without items."""
     if isinstance(value, str):
         return not value or value.isspace()
     return not truthy(value) or is_empty(value)
 
 
 def is_empty(value: object) -> bool:
-    """Texts, lists and hashes without anything in them. Nil is not empty."""
+    """Texts, lists and hashes without content. Nil is not empty."""
     return isinstance(value, (str, list, tuple, dict)) and not value
 
 
@@ -110,8 +110,9 @@ def plain_text(value: object) -> str:
 
 
 def html_text(value: object) -> str:
-    """The value in an element's content: escaped (markupsafe: & < > " ' become references), but for the template's own
-    markup in it."""
+    """The value in an element's content, escaped (markupsafe: & < > " ' become references), except for the template's own
+    markup in it.
+    """
     if type(value) is not str:
         value = _printed(value)
         if isinstance(value, MarkupText):
@@ -120,7 +121,7 @@ def html_text(value: object) -> str:
 
 
 def attribute_text(value: object) -> str:
-    """The value in a quoted attribute, in `<title>` or in a comment: all of it escaped."""
+    """The value in a quoted attribute, in `<title>` or in a comment: completely escaped."""
     if type(value) is not str:
         value = _printed(value)
         if isinstance(value, MarkupText):
@@ -129,52 +130,52 @@ def attribute_text(value: object) -> str:
 
 
 def captured_text(value: object) -> str:
-    """The value in the content of a `capture` of an HTML part, which is printed, and escaped, later."""
+    """The value in a `capture` of an HTML part. It is escaped later, when the capture is printed."""
     return kept_apart(_printed(value))
 
 
 def url_text(value: object) -> str:
-    """The value escaped, where it begins a URL attribute: a scheme that could run code becomes `#`."""
+    """The escaped value at the beginning of a URL attribute. A scheme that could run code becomes `#`."""
     return escape(plain_url(value))
 
 
 def url_writer(app_schemes: Collection[str]) -> Writer:
-    """As `url_text`, with these schemes of apps let through."""
+    """Like `url_text`, but allows these schemes of apps."""
     return lambda value: escape(guard_url(_read(value), app_schemes))
 
 
 def plain_url(value: object) -> str:
-    """As `url_text`, not escaped."""
+    """Like `url_text`, but not escaped."""
     return guard_url(_read(value))
 
 
 def css_text(value: object) -> str:
-    """The value in a style attribute: a word, number, colour, font or picture, or nothing at all."""
+    """The value in a style attribute: a word, number, colour, font or picture. Empty if it is anything else."""
     return escape(css.safe_value(_read(value)))
 
 
 def css_color_or_number(value: object) -> str:
-    """The value in `<style>`: a colour or number, or nothing at all."""
+    """The value in `<style>`: a colour or number. Empty if it is anything else."""
     return css.color_or_number(_read(value))
 
 
 def css_url(value: object) -> str:
-    """The value where it begins the address in `url(...)`: a scheme that could run code becomes `#`."""
+    """The value at the beginning of the address in `url(...)`. A scheme that could run code becomes `#`."""
     return escape(css.address(plain_url(value)))
 
 
 def css_url_rest(value: object) -> str:
-    """The value where the address in `url(...)` has begun."""
+    """The value later in the address in `url(...)`."""
     return escape(css.address(_read(value)))
 
 
 def css_string(value: object) -> str:
-    """The value in a quoted string of a style attribute, or nothing at all."""
+    """The value in a quoted string of a style attribute. Empty if it could end the string."""
     return escape(css.string(_read(value)))
 
 
 def script_json(value: object) -> str:
-    """What the `json` filter made, in a script."""
+    """The output of the `json` filter, in a script."""
     return script.safe_json(plain(_printed(value)))
 
 
@@ -200,7 +201,7 @@ def _read(value: object) -> str:
 
 
 def weigh(value: object, limit: int = MAX_VALUE_CHARS) -> int:
-    """About how many characters printing the value takes; counting stops once it is over the limit."""
+    """The approximate number of characters of the printed value. Counting stops above the limit."""
     total = 0
     pending = [value]
     while pending and total <= limit:
@@ -224,7 +225,7 @@ def weigh(value: object, limit: int = MAX_VALUE_CHARS) -> int:
 
 
 def check_weight(value: object, limit: int = MAX_VALUE_CHARS) -> int:
-    """The value's weight. Raises `template_limit` when it is over the limit."""
+    """Checks the value's weight. Raises `template_limit` above the limit."""
     weight = weigh(value, limit)
     if weight > limit:
         raise TemplateError("template_limit", "a value is too large to print or to filter")

@@ -9,8 +9,8 @@ class BrokerThatMayBeAway(MemoryBroker):
 
     def __init__(self) -> None:
         super().__init__(TOPOLOGY)
-        self.away = False
+        self.down = False
 
     @property
     def connected(self) -> bool:
-        return not self.away and super().connected
+        return not self.down and super().connected

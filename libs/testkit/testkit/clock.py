@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass
 class Clock:
-    """Time passes when a test says so."""
+    """Time that advances only when a test says so."""
 
     now: float = 1_000.0
 

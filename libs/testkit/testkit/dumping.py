@@ -1,4 +1,4 @@
-"""Everything that a database holds, as a dump of it would show it: for tests of what is not to be found there."""
+"""All content of a database, as a dump would show it: for tests of what must not be stored."""
 
 import asyncpg
 

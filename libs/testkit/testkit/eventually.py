@@ -1,4 +1,4 @@
-"""Waiting for a condition that another task, process or server brings about: the only place where tests sleep."""
+"""Waits for a condition that another task, process or server brings about. Only this module sleeps in tests."""
 
 import asyncio
 import inspect
@@ -15,7 +15,7 @@ async def eventually(
 ) -> Value:
     """The first true value of `condition`, which may be a coroutine function.
 
-    Raises TimeoutError when there is none `within` so many seconds.
+    Raises TimeoutError after `within` seconds.
     """
     async with asyncio.timeout(within):
         while True:
@@ -27,7 +27,7 @@ async def eventually(
 
 
 def wait_until(ready: Callable[[], bool], seconds: float, what: str, *, every: float = 0.1) -> float:
-    """The same without an event loop; returns the seconds it took. Raises TimeoutError that names `what`."""
+    """The same without an event loop. Returns the seconds that it took. Raises TimeoutError with `what`."""
     began = time.monotonic()
     while not ready():
         if time.monotonic() - began > seconds:

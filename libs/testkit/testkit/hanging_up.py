@@ -1,4 +1,4 @@
-"""A client that says it will send more than it does, and is gone."""
+"""A client that announces a larger body than it sends, and disconnects."""
 
 import asyncio
 from collections.abc import Mapping
@@ -6,7 +6,7 @@ from urllib.parse import SplitResult
 
 
 async def hang_up(url: SplitResult, path: str, headers: Mapping[str, str], *, chunked: bool = False) -> None:
-    """Sends a head and a part of the body, waits until the server has them, and closes."""
+    """Sends a head and part of the body, waits until the server has received them, and closes."""
     length = "Transfer-Encoding: chunked" if chunked else "Content-Length: 1000"
     given = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
     usual = "Host: x\r\nContent-Type: application/json\r\nExpect: 100-continue"

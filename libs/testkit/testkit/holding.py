@@ -1,4 +1,4 @@
-"""A server that takes connections and says nothing."""
+"""A server that accepts connections and never responds."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Holding:
-    """`url` is where it listens; when `release` is set it hangs up on everybody."""
+    """`url` is its address. When `release` is set, it closes all connections."""
 
     url: str
     release: asyncio.Event

@@ -1,7 +1,7 @@
-"""Whatever a client sends to any operation of a service is answered with a clear refusal: never a 5xx.
+"""Sends invalid requests to every operation of a service. Each must get a clear refusal, and none a 5xx.
 
-Bodies begin from the examples of the service's own OpenAPI document, so that they get past the first check, and have one or
-two values or keys replaced.
+Bodies start from the examples in the service's OpenAPI document, so that they pass the first checks. One or two values or
+keys in them are replaced.
 """
 
 import asyncio
@@ -17,7 +17,7 @@ from fastapi import FastAPI
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-# Written as they stand: no value of Python's becomes these.
+# Written literally: no Python value serialises to these.
 LITERALS = ("NaN", "-Infinity", "1e400", "1e-400", "1" + "0" * 500, "[" * 300 + "]" * 300, '{"a":1,"a":2}')
 NASTY: list[Any] = [
     "\0", "a\0b", "\ud800", "a\udfffb", "", " ", "\n", "x" * 5_000, "é" * 300, "\u202e", "0" * 32, "{}", "%00", "../..",
@@ -105,7 +105,7 @@ def _quoted(text: str) -> str:
 
 
 def _damaged(draw: st.DrawFn, body: Any) -> Any:
-    """A copy with up to two values, or keys, replaced."""
+    """A copy with up to two replaced values or keys."""
     body = deepcopy(body)
     for _ in range(draw(st.integers(0, 2))):
         places = list(_places(body))
@@ -140,7 +140,7 @@ async def withstand(
     known: Mapping[str, str] = MappingProxyType({}),
     examples: int = 300,
 ) -> None:
-    """Sends that many attacks as the caller that `headers` name. `known` are path parameters that lead somewhere."""
+    """Sends that many attacks as the caller with these `headers`. `known` are path parameters of existing resources."""
     transport = httpx2.ASGITransport(app, raise_app_exceptions=False)
     loop = asyncio.get_running_loop()
 

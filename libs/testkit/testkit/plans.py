@@ -1,4 +1,4 @@
-"""What PostgreSQL does for a statement, as it was sent: for tests that no question reads a whole table."""
+"""PostgreSQL's plans for statements as they were sent: for tests that no query reads a whole table."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ Plan = dict[str, Any]
 
 @contextmanager
 def recorded(connection: AsyncConnection) -> Iterator[list[tuple[str, Any]]]:
-    """The statements that go over `connection` meanwhile, with their parameters."""
+    """The statements that `connection` executes in the meantime, with their parameters."""
     seen: list[tuple[str, Any]] = []
 
     def keep(_connection: Any, _cursor: Any, statement: str, parameters: Any, *_: Any) -> None:
@@ -26,9 +26,9 @@ def recorded(connection: AsyncConnection) -> Iterator[list[tuple[str, Any]]]:
 
 
 async def read_whole(connection: AsyncConnection, statements: list[tuple[str, Any]]) -> set[str]:
-    """The tables that these statements would read from end to end, with the plans that hold for large tables.
+    """The tables that these statements would scan completely, with the plans for large tables.
 
-    Prepared statements get such a plan after a few uses, whatever the values were: the one asked for here.
+    A prepared statement gets a generic plan after a few uses. This asks for a custom plan.
     """
     await connection.execute(text("SET LOCAL plan_cache_mode = force_custom_plan"))
     tables: set[str] = set()

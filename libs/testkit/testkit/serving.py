@@ -1,4 +1,4 @@
-"""An app that listens on a port of its own."""
+"""Serves an app on its own port."""
 
 import asyncio
 import socket
@@ -12,7 +12,7 @@ from starlette.types import ASGIApp
 
 @asynccontextmanager
 async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
-    """Its address, while it listens. `options` are uvicorn's."""
+    """The address of the app while it listens. `options` are uvicorn's."""
     with socket.socket() as listening:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, **options))

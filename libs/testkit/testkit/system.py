@@ -1,4 +1,4 @@
-"""The five services as processes of their own on real servers, with the provider simulators as a sixth."""
+"""The five services as separate processes on real servers, with the provider simulators as a sixth."""
 
 import asyncio
 import json
@@ -34,15 +34,15 @@ MODULES = {
 SECRET_KEY = uuid4().hex * 2
 SERVICE_KEYS = {service: ServiceKey(service, token_urlsafe(32)) for service in MODULES}
 PUBLIC_KEYS = ",".join(f"{service}:{key.public}" for service, key in SERVICE_KEYS.items())
-MEMORY = ("--keep", "500000", "--no-journal")  # every message is there to be counted
+MEMORY = ("--keep", "500000", "--no-journal")  # every message is stored, so that it can be counted
 ENDS = {"sent", "delivered", "failed", "suppressed", "cancelled", "expired", "unknown"}
 
 
 @dataclass
 class System:
-    """Processes by name: a service's own, or another one for a second process of it (`start_service(…, name=…)`).
+    """Processes by name: a service's name, or another name for its second process (`start_service(…, name=…)`).
 
-    `databases` maps a service to its database's address, `settings` are environment variables for every service.
+    `databases` maps a service to its database's address. `settings` are environment variables for every service.
     """
 
     folder: Path
@@ -69,14 +69,14 @@ class System:
         self.http.headers["Authorization"] = f"Bearer {token}"
 
     def stop(self) -> dict[str, int]:
-        """SIGTERM to everything; the exit statuses."""
+        """Sends SIGTERM to all processes. Returns their exit statuses."""
         for name in reversed(list(self.processes)):
             self.processes[name].stop()
         self.http.close()
         return {name: process.process.returncode for name, process in self.processes.items()}
 
     def start_service(self, service: str, name: str | None = None, env: dict[str, str] | None = None) -> None:
-        """Starts a process of the service: its one process, or one more under a `name` of its own."""
+        """Starts a process of the service: its only one, or another one under `name`."""
         name = name or service
         port = self.ports.setdefault(name, free_port())
         environment = {**self._env(service), **(env or {}), "PORT": str(port)}
@@ -93,7 +93,7 @@ class System:
         wait_until(lambda: self._status(url) == 200, seconds, f"{name} (see {self.folder / name}.log)")
 
     def call(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
-        """`data` of the gateway's answer, which must be a success (or have `status`)."""
+        """The `data` of the gateway's response, which must be a success (or have `status`)."""
         answer = self.http.request(method, f"{self.gateway}/api/v1{path}", json=body)
         if status is None:
             assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
@@ -111,7 +111,7 @@ class System:
         return str(self.call("POST", "/notifications/", body, status=202)["notification_id"])
 
     def follow(self, notification_id: str, seconds: float = 30) -> Any:
-        """The notification in detail, once it has ended (or is with the provider)."""
+        """The notification's detail, once it has ended (or the provider has it)."""
         deadline = time.monotonic() + seconds
         while (notification := self.call("GET", f"/notifications/{notification_id}"))["status"] not in ENDS:
             assert time.monotonic() < deadline, f"still {notification['status']} after {seconds} s: {notification}"
@@ -119,7 +119,7 @@ class System:
         return notification
 
     def arrivals(self, kind: str) -> list[str]:
-        """What the provider took, as the notifications' ids, in order."""
+        """The ids of the notifications that the provider took, in their order."""
         answer = self.http.get(f"{self.simulators['base_url']}/api/arrivals", params={"kind": kind})
         return [row["key"].strip("<>").split("@")[0] for row in answer.json()["arrivals"]]
 
@@ -164,7 +164,7 @@ class System:
             "USER_SERVICE_URL": f"http://127.0.0.1:{self.ports['user-service']}",
             "API_GATEWAY_URL": f"http://127.0.0.1:{self.ports['api-gateway']}",
             "SENDER_DOMAINS": "orders.example",
-            "VERIFY_EMAILS": "false",  # tests count what the users whom they make were sent
+            "VERIFY_EMAILS": "false",  # tests count the mails to the users that they create
             "TEMPLATE_SERVICE_URL": f"http://127.0.0.1:{self.ports['template-service']}",
             "EMAIL_SERVICE_URL": f"http://127.0.0.1:{self.ports['email-service']}",
             "PUSH_SERVICE_URL": f"http://127.0.0.1:{self.ports['push-service']}",
@@ -179,7 +179,7 @@ class System:
 
 
 def _learn(answer: httpx2.Response) -> None:
-    """What is personal in what is said to the services and by them may be in none of their log lines."""
-    if answer.request.url.path.startswith("/api/v1/"):  # the simulators show what arrived, by its notification's id
+    """Registers personal values of requests and responses: no log line may contain them."""
+    if answer.request.url.path.startswith("/api/v1/"):  # the simulators show messages by their notification's id
         answer.read()
         WATCH.learn_exchange(answer)

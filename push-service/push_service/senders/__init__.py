@@ -1,1 +1,1 @@
-"""Providers, one file each. What a provider answers becomes a delivery outcome here, by a table."""
+"""Providers, one file or package each. They translate a provider's responses into delivery outcomes."""

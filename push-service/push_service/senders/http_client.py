@@ -1,4 +1,4 @@
-"""The HTTP client of the providers: few connections, one deadline a call, the system's certificate authorities."""
+"""The HTTP client for providers: few connections, one deadline per call, the system's certificate authorities."""
 
 import select
 import ssl
@@ -24,9 +24,9 @@ from chassis.http.client import plain_session
 
 
 def system_authorities() -> ssl.SSLContext:
-    """Those at the places OpenSSL was built with. SSL_CERT_FILE and SSL_CERT_DIR count only where there are none.
+    """The authorities at OpenSSL's default places. SSL_CERT_FILE and SSL_CERT_DIR are used only if there are none.
 
-    Reads files: not for a running event loop.
+    Reads files: do not call it in a running event loop.
     """
     built_in = ssl.get_default_verify_paths()
     context = ssl.create_default_context(
@@ -37,15 +37,15 @@ def system_authorities() -> ssl.SSLContext:
     return context
 
 
-_ENDED = select.POLLERR | select.POLLHUP | getattr(select, "POLLRDHUP", 0)  # the last is Linux's: half closed
+_ENDED = select.POLLERR | select.POLLHUP | getattr(select, "POLLRDHUP", 0)  # the last one is Linux's: half closed
 
 
 class WatchedBody(BytesPayload):
-    """aiohttp keeps a request's head back until its body, and hands both to the transport in one piece.
+    """aiohttp holds a request's head back until the body is read, and passes both to the transport in one piece.
 
-    `written` is False while nothing of the request can have left. `found_stale` says that the kept connection it was to
-    go out on was of no use: closed by the server, of which the event loop may be about to learn when aiohttp takes the
-    connection for a good one, or answered unasked.
+    `written` is False while no byte of the request can have left. `found_stale` means that the kept connection was useless:
+    the server had closed it, which the event loop had not processed yet when aiohttp took the connection; or the server had
+    sent data without a request.
     """
 
     written = False
@@ -70,15 +70,15 @@ def _is_stale(writer: StreamWriter) -> bool:
     return bool(ended.poll(0))
 
 
-CONNECT_SECONDS = 5.0  # for a name's address, the connection and TLS together
-IDLE_SECONDS = 60.0  # Google's front ends keep idle connections longer: they should not be the ones to close
-MAX_ANSWER = 64 * 1024  # bytes; FCM's have hundreds
-# TimeoutError is an OSError; UnicodeError is what a host's name that cannot be one ends in.
+CONNECT_SECONDS = 5.0  # for DNS, connecting and TLS together
+IDLE_SECONDS = 60.0  # Google's front ends keep idle connections longer, so that this side closes them first
+MAX_ANSWER = 64 * 1024  # bytes; FCM's responses have hundreds
+# TimeoutError is an OSError. UnicodeError is raised for an impossible host name.
 NO_EXCHANGE = (ClientError, HttpProcessingError, OSError, UnicodeError)
 
 
 class Failed(Exception):
-    """There is no answer. `reason` is the failure's kind: its words may quote what was to be sent."""
+    """There is no response. `reason` is the kind of failure: the exception's text may quote the request."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -86,11 +86,11 @@ class Failed(Exception):
 
 
 class NotSent(Failed):
-    """Nothing of the request left."""
+    """No byte of the request left."""
 
 
 class _Stale(NotSent):
-    """Only because the connection that had been kept for it was of no use."""
+    """The kept connection was useless."""
 
 
 class NoAnswer(Failed):
@@ -99,7 +99,7 @@ class NoAnswer(Failed):
 
 @dataclass(frozen=True, slots=True)
 class HttpAnswer:
-    """`headers` has no regard for case. `content` is what was said, cut off after MAX_ANSWER."""
+    """`headers` ignores case. `content` is the body, cut off after MAX_ANSWER bytes."""
 
     status: int
     headers: Mapping[str, str]
@@ -107,9 +107,10 @@ class HttpAnswer:
 
 
 class HttpClient:
-    """Keeps a connection for every exchange that may be in flight. Nothing in the environment redirects it.
+    """Keeps one connection for every request that may be in progress. Environment variables do not redirect it.
 
-    A silence of `timeout_seconds` ends the wait for an answer; an exchange as a whole takes `connect_seconds` longer at most.
+    The wait for a response ends after `timeout_seconds` of silence. A whole exchange takes at most `connect_seconds`
+    longer.
     """
 
     def __init__(self, *, timeout_seconds: float, connections: int, connect_seconds: float = CONNECT_SECONDS) -> None:
@@ -121,7 +122,7 @@ class HttpClient:
         self._session: ClientSession | None = None
 
     async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> HttpAnswer:
-        """One request, which is not repeated once it was written. Raises NotSent or NoAnswer."""
+        """Sends one request. It is not repeated once it was written. Raises NotSent or NoAnswer."""
         try:
             return await self._try(url, content, headers)
         except _Stale:  # by now the event loop knows of every kept connection that was closed
@@ -141,14 +142,14 @@ class HttpClient:
 
     async def _exchange(self, url: str, body: WatchedBody, headers: Mapping[str, str]) -> HttpAnswer:
         async with self._opened().post(url, data=body, headers=headers, allow_redirects=False) as response:
-            if not body.written:  # said before we asked: whatever it is, it is not about this request
+            if not body.written:  # sent before the request: it cannot be the response to it
                 body.found_stale = True
                 response.close()
                 raise ServerDisconnectedError
             return HttpAnswer(response.status, response.headers, await _content(response))
 
     def _opened(self) -> ClientSession:
-        """Belongs to the event loop that runs: none does yet where the client is made."""
+        """Belongs to the running event loop. There is none yet when the client is created."""
         if self._session is None:
             self._session = plain_session(
                 TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS, ssl=self._authorities),
@@ -164,5 +165,5 @@ async def _content(response: ClientResponse) -> bytes:
         if not more:
             return content
         content += more
-    response.close()  # whoever says so much is not read to the end: the connection cannot be used again
+    response.close()  # such a long response is not read to its end: the connection cannot be used again
     return content[:MAX_ANSWER]

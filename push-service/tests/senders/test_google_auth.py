@@ -8,7 +8,7 @@ import pytest
 from jose import jwt
 
 from delivery.outcomes import AccountRefused, ProviderDown, Sent
-from push_service.senders.fcm.google_auth import AccessTokens, NoAccessToken
+from push_service.senders.fcm.google_auth import GoogleAccessTokens, NoAccessToken
 from push_service.senders.http_client import HttpClient
 from testkit.clock import Clock
 
@@ -19,9 +19,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def tokens(at_script, clock) -> AsyncIterator[AccessTokens]:
+async def tokens(at_script, clock) -> AsyncIterator[GoogleAccessTokens]:
     http = HttpClient(timeout_seconds=0.5, connections=4)
-    yield AccessTokens(at_script, http, clock=clock)
+    yield GoogleAccessTokens(at_script, http, clock=clock)
     await http.close()
 
 

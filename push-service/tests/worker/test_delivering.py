@@ -152,14 +152,14 @@ async def test_a_message_without_a_device_fails_in_sight(working):
     await working.dead_letters.wait_for()
 
 
-async def test_while_the_user_service_is_away_the_message_knows_the_devices(working, simulators):
+async def test_while_the_user_service_is_down_the_message_knows_the_devices(working, simulators):
     user = working.user("a-phones-token")
     working.services.down = {"users"}
     await working.told(await working.notify(user), "sent")
     assert [push.token for push in simulators.inbox.pushes] == ["a-phones-token"]
 
 
-async def test_while_the_template_service_is_away_notifications_wait(working, simulators):
+async def test_while_the_template_service_is_down_notifications_wait(working, simulators):
     working.services.down = {"templates"}
     message = await working.notify(working.user("a-phones-token"))
     assert (await working.told(message, "retrying")).attempts == 0

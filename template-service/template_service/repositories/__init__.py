@@ -1,1 +1,1 @@
-"""Every line of SQL of this service."""
+"""All SQL of this service."""

@@ -31,9 +31,9 @@ async def find(connection: AsyncConnection, code: str) -> TemplateRecord | None:
 
 
 async def find_for_change(connection: AsyncConnection, code: str) -> TemplateRecord | None:
-    """As `find`, but the row is locked: no other transaction changes the template until this one ends.
+    """Like `find`, but locks the row: no other transaction changes the template until this one ends.
 
-    It takes two statements: a `FOR UPDATE` that waited sees the new row of the table that it locks, but old rows of other
+    It takes two statements: a `FOR UPDATE` that had to wait sees the new row of the locked table, but old rows of other
     tables.
     """
     await connection.execute(select(Template.id).where(Template.code == code).with_for_update())

@@ -23,7 +23,7 @@ router = APIRouter(
 
 @router.post("/find")
 async def find(question: TemplateQuestion, reader: Reader) -> Response:
-    """`contracts.templates.TemplateFindings`. Invalid names are unknown; the database is not asked."""
+    """Returns `contracts.templates.TemplateFindings`. Names that are invalid are unknown; the database is not asked."""
     return answer(
         await reader.findings(
             TemplateQuestion(
@@ -40,21 +40,21 @@ def _may_be(ref: TemplateRef) -> bool:
     return named is not None and 1 <= ref.version <= MAX_VERSION
 
 
-# The next two routes serve gateways and workers of the release before `POST /internal/templates/find`: they would take a 404
-# for an archived template. The next release removes these routes.
+# The next two routes serve gateways and workers of the previous release: without them they would take a 404 for an archived
+# template. The next release removes these routes.
 @router.get("/{code}")
 async def find_one(
     code: TemplateCode, reader: Reader, language: Language | None = None, version: VersionNumber | None = None
 ) -> Response:
-    """`contracts.templates.TemplateInfo`. With a version: exactly that one, archived or not; it never changes."""
+    """Returns `contracts.templates.TemplateInfo`. With a version: exactly that one, even if archived. It never changes."""
     if version is None:
         return answer(info_of(code, (await reader.get(code, language=language)).version))
     if language is None:
-        raise field_error("language", "A version is numbered within its language: name both")
+        raise field_error("language", "Versions are numbered within their language; give both")
     return answer(await reader.exact(TemplateRef(code=code, language=language, version=version)))
 
 
 @router.get("/{code}/active")
 async def active(code: TemplateCode, reader: Reader) -> Response:
-    """`contracts.templates.ActiveTemplate`."""
+    """Returns `contracts.templates.ActiveTemplate`."""
     return answer(await reader.active(code))

@@ -25,7 +25,7 @@ CANNOT_BE_SHOWN = (InvalidTemplate, VariablesMissing, TooManyRequests)
     responses=refusals(*CANNOT_BE_SHOWN),
 )
 async def render_unsaved(body: RenderUnsaved) -> Response:
-    """422 `invalid_template` names what saving would report, too; 422 `missing_variables` lists all that are missing."""
+    """422 `invalid_template` reports what saving would report too. 422 `missing_variables` lists all missing variables."""
     draft = revised(Draft(), body.change, body.name)
     return answer(PreviewAnswer.of(await preview(draft, body.variables, body.channel)))
 

@@ -32,15 +32,15 @@ CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, 
     "",
     operation_id="create_template",
     status_code=201,
-    summary="Create a template, or a further language of one",
+    summary="Create a template, or add a language to one",
     response_model=Envelope[TemplateAnswer],
     responses=refusals(TemplateExists, InvalidTemplate, TooManyRequests),
     dependencies=[may_write, renders],
 )
 async def create(body: CreateTemplate, author: Author, actor: Acting, writer: Writer) -> Response:
-    """A code that exists gets the language added to it and keeps its name and description.
+    """If the code exists, this adds a language to it; its name and description stay.
 
-    An archived code comes back with this language only; its version numbers go on.
+    An archived code is restored with this language only. Its version numbers continue.
     """
     check_author(author, body.code)
     view = await writer.create(body.new_template(), actor)
@@ -87,7 +87,7 @@ async def replace(
 @router.patch(
     "/{code}",
     operation_id="update_template",
-    summary="Change some of a template",
+    summary="Change parts of a template",
     response_model=Envelope[TemplateAnswer],
     responses=CHANGE_REFUSALS,
     dependencies=[may_write, renders],
@@ -109,6 +109,6 @@ async def patch(
     dependencies=[may_write],
 )
 async def archive(code: TemplateCode, actor: Acting, writer: Writer) -> Response:
-    """Readers and new notifications no longer find it; notifications under way still get the version that they name."""
+    """Readers and new notifications no longer find the template. Notifications under way still get their version."""
     await writer.archive(code, actor)
     return answer(ArchivedAnswer(code=code), "Template archived")

@@ -32,7 +32,7 @@ router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"]
     dependencies=[may_read],
 )
 async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Query()], reader: Reader) -> Response:
-    """Versions, the newest first."""
+    """Newest first."""
     template, found = await reader.history(code, query.language, limit=query.limit, offset=query.offset)
     meta = Meta.of(found.total, limit=query.limit, page=query.page)
     return answer([VersionAnswer.of(template, summary) for summary in found.items], meta=meta)

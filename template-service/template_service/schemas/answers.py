@@ -1,4 +1,4 @@
-"""What callers get."""
+"""Response models."""
 
 from datetime import datetime
 from typing import Self
@@ -34,7 +34,7 @@ _VERSION: dict[str, JsonValue] = {"language": "en", "version": 2, "active_versio
 
 
 class TemplateSummary(BaseModel):
-    """A template in a list. `channels` are those that any of its `languages` serves."""
+    """A template in a list. `channels` are the channels that at least one of its `languages` serves."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [_ABOUT]})
 
@@ -62,7 +62,7 @@ class TemplateSummary(BaseModel):
 
 
 class TemplateAnswer(TemplateSummary):
-    """A template in one language and version. `variables` must all be given; "" is a part that is not there."""
+    """A template in one language and version. All `variables` are required. "" is an absent part."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**_ABOUT, **_VERSION, **_PARTS}]})
 
@@ -102,7 +102,7 @@ class TemplateAnswer(TemplateSummary):
 
 
 class VersionAnswer(BaseModel):
-    """A version in a language's history; `active` is the one that new notifications use."""
+    """A version in a language's history. New notifications use the `active` one."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -139,7 +139,7 @@ class VersionAnswer(BaseModel):
 
 
 class PreviewAnswer(BaseModel):
-    """The template filled in; null for a channel that it does not serve, or that was not asked for."""
+    """The rendered template. A channel is null if it is not served or was not requested."""
 
     model_config = ConfigDict(
         json_schema_extra={

@@ -1,4 +1,4 @@
-"""The kinds of values that requests carry, each with its bounds."""
+"""Field types of requests, with their limits."""
 
 import re
 from typing import Annotated, Any
@@ -14,7 +14,7 @@ from template_service.repositories.templates import Filter
 from templating.urls import app_scheme
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
-MAX_PART = 256 * 1024  # characters; the renderer allows as many bytes
+MAX_PART = 256 * 1024  # characters; the renderer's limit has the same number of bytes
 MAX_VARIABLES_BYTES = 64 * 1024
 MAX_CHANNEL_NAMES = 10
 MAX_VERSION = 2**31 - 1
@@ -26,14 +26,14 @@ _CHANNEL_NAMES: dict[str, tuple[str, ...]] = {
 
 
 def _no_path_of_its_own(code: str) -> str:
-    """`/templates/render` is an operation, so no template could be read there."""
+    """Rejects `render`: `/templates/render` is an operation, so a template of that code could not be read."""
     if code == "render":
         raise ValueError("is the name of an operation")
     return code
 
 
 def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
-    """As the gateway takes them, so that a preview shows what would be sent."""
+    """Applies the gateway's limits, so that a preview shows what would be sent."""
     if problems := problems_in("variables", variables):
         raise ValueError("; ".join(f"{one['field']} {one['message']}" for one in problems))
     if len(written(variables).encode()) > MAX_VARIABLES_BYTES:
@@ -42,7 +42,7 @@ def _bounded_variables(variables: dict[str, Any]) -> dict[str, Any]:
 
 
 def _channel_names(value: object) -> object:
-    """One name, several with commas, or a list; in any case, under the names that callers use."""
+    """One name, several names separated by commas, or a list, in any case, under the names that callers use."""
     given = value.split(",") if isinstance(value, str) else [] if value is None else value
     if not isinstance(given, list) or len(given) > MAX_CHANNEL_NAMES:
         raise ValueError("must be email, push, or a list of these")
@@ -90,8 +90,8 @@ class TemplatesQuery(PageQuery):
     search: Annotated[Text, Field(max_length=100)] | None = Field(
         default=None, description="Part of the code, name or description"
     )
-    language: Language | None = Field(default=None, description="Those that exist in exactly this language")
-    channel: Channel | None = Field(default=None, description="Those that serve this channel")
+    language: Language | None = Field(default=None, description="Only templates that exist in exactly this language")
+    channel: Channel | None = Field(default=None, description="Only templates that serve this channel")
 
     @property
     def filter(self) -> Filter:
@@ -99,7 +99,9 @@ class TemplatesQuery(PageQuery):
 
 
 class VersionsQuery(PageQuery):
-    language: Language | None = Field(default=None, description="The closest one there is, else the default language")
+    language: Language | None = Field(
+        default=None, description="The closest existing language is used, else the default language"
+    )
 
 
 class LanguageQuery(BaseModel):

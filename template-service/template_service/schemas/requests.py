@@ -1,4 +1,4 @@
-"""What callers send. Unknown fields are ignored, so nothing but these can be set."""
+"""Request models. Unknown fields are ignored, so no other fields can be set."""
 
 from dataclasses import replace
 from typing import Annotated, Self
@@ -53,27 +53,24 @@ ORDER: dict[str, JsonValue] = {
 
 
 class PartsBody(BaseModel):
-    """The parts, as sources with `{{ variable }}` in them. One template may serve both channels.
+    """The parts, as sources with `{{ variable }}`. One template may serve both channels.
 
-    E-mail: `content` (HTML), `text` (made from the HTML when it is not there), `subject`.
-    Push: `title`, `body`, `image`, `link`.
+    E-mail: `content` (HTML), `text` (derived from the HTML if omitted), `subject`. Push: `title`, `body`, `image`, `link`.
     """
 
-    subject: Part | None = Field(
-        default=None, description="E-mail: the subject; the template's name when there is none"
-    )
+    subject: Part | None = Field(default=None, description="E-mail: the subject. Default: the template's name")
     content: Part | None = Field(
-        default=None, description="E-mail: the HTML, or plain text whose paragraphs are kept when it holds no markup"
+        default=None, description="E-mail: HTML, or plain text without markup, whose paragraphs are kept"
     )
     text: Part | None = Field(default=None, description="E-mail: the plain-text part")
-    title: Part | None = Field(default=None, description="Push: the title; the subject when there is none")
+    title: Part | None = Field(default=None, description="Push: the title. Default: the subject")
     body: Part | None = Field(
         default=None,
         description="Push: the message. With neither `title` nor `content`, and in a template for e-mail alone, `body` is "
         "another name of `content`",
     )
     image: Part | None = Field(default=None, description="Push: the address of an image")
-    link: Part | None = Field(default=None, description="Push: where a click leads")
+    link: Part | None = Field(default=None, description="Push: the address that a click opens")
 
     link_schemes: LinkSchemes | None = Field(
         default=None,
@@ -83,17 +80,17 @@ class PartsBody(BaseModel):
 
     @property
     def parts(self) -> Parts:
-        """Those that were sent; null takes a part away."""
+        """The parts that were sent. Null removes a part."""
         sent = NAME_OF_PART.keys() & self.model_fields_set
         return {NAME_OF_PART[name]: getattr(self, name) or "" for name in sent}
 
     @property
     def sent_link_schemes(self) -> tuple[str, ...] | None:
-        """None when they were not sent; null takes them away."""
+        """None if they were not sent. Null removes them."""
         return tuple(self.link_schemes or ()) if "link_schemes" in self.model_fields_set else None
 
     def need_content(self) -> Self:
-        """Raises a 422 about the one that was sent empty, or about `content`."""
+        """Raises a 422 about the part that was sent empty, or about `content`."""
         if not (self.content or self.text or self.title or self.body):
             sent = [name for name in ("content", "text", "title", "body") if name in self.model_fields_set]
             raise field_error(next(iter(sent), "content"), "At least one of content, text, title and body is needed")
@@ -101,7 +98,7 @@ class PartsBody(BaseModel):
 
 
 class ChannelsBody(PartsBody):
-    """Parts, and what they are for."""
+    """Parts, and the channels that they are for."""
 
     channels: ChannelNames | None = Field(
         default=None,
@@ -115,22 +112,22 @@ class ChannelsBody(PartsBody):
 
     @property
     def sent_channels(self) -> tuple[Channel, ...] | None:
-        """None when they were not sent under any name. Raises a 422 about a name that contradicts another."""
+        """None if they were not sent under any name. Raises a 422 about a name that contradicts another."""
         sent = {name: getattr(self, name) or () for name in _CHANNEL_FIELDS if name in self.model_fields_set}
         chosen = next((channels for channels in sent.values() if channels), ())
         for name, channels in sent.items():
             if channels and channels != chosen:
-                raise field_error(name, "Says something else than the other names of `channels`")
+                raise field_error(name, "Contradicts another name of `channels`")
         return chosen if sent else None
 
     @property
     def channels_name(self) -> str:
-        """The one of its names under which `channels` was sent."""
+        """The name under which `channels` was sent."""
         return next((name for name in _CHANNEL_FIELDS if getattr(self, name)), "channels")
 
 
 class CreateTemplate(ChannelsBody):
-    """`template_code` is accepted for `code`, `body` for `content`, `type` and `channel` for `channels` (see there)."""
+    """`template_code` is another name of `code`, `body` of `content`, and `type` and `channel` of `channels` (see there)."""
 
     model_config = ConfigDict(json_schema_extra={"examples": [WELCOME, ORDER]})
 
@@ -155,21 +152,23 @@ class CreateTemplate(ChannelsBody):
 
 
 class PatchTemplate(ChannelsBody):
-    """Only what is sent changes; a part sent as null or "" is taken away."""
+    """Only the fields that are sent change. Null or "" removes a part."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"subject": "A warm welcome, {{ name }}"}, {"default_language": "pt-BR"}]}
     )
 
     language: Language | None = Field(
-        default=None, description="Whose parts change; else the template's default language"
+        default=None, description="The language to change. Default: the template's default language"
     )
     name: Name | None = None
     description: Description | None = None
-    default_language: Language | None = Field(default=None, description="What readers of other languages get")
+    default_language: Language | None = Field(
+        default=None, description="The language for readers of languages that the template does not have"
+    )
 
     def change(self, language: str | None) -> Change:
-        """`language` is the query's, for a body without one."""
+        """`language` is the query's; it is used if the body has none."""
         return Change(
             self.parts,
             self.sent_channels,
@@ -183,7 +182,7 @@ class PatchTemplate(ChannelsBody):
 
 
 class ReplaceTemplate(PatchTemplate):
-    """All parts are replaced: one that is not sent is taken away. What is no part stays unless sent."""
+    """Replaces all parts; an omitted part is removed. Other omitted fields stay unchanged."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"subject": "Welcome, {{ name }}", "content": "<h1>Welcome, {{ name }}</h1>"}]}
@@ -196,7 +195,7 @@ class ReplaceTemplate(PatchTemplate):
 
 
 class RenderTemplate(BaseModel):
-    """Which version to fill in, and with what."""
+    """The version to render, and the variables."""
 
     model_config = ConfigDict(
         json_schema_extra={"examples": [{"variables": {"name": "Ada", "link": "https://example.com/start"}}]}
@@ -205,11 +204,13 @@ class RenderTemplate(BaseModel):
     variables: Variables = Field(default_factory=dict)
     language: Language | None = None
     version: Annotated[VersionNumber, ONLY_NUMBERS] | None = None
-    channel: Channel | None = Field(default=None, description="Only this one; else all that the template serves")
+    channel: Channel | None = Field(
+        default=None, description="Render only this channel. Default: all channels that the template serves"
+    )
 
 
 class RenderUnsaved(PartsBody):
-    """Parts that are not saved, and what to fill them with."""
+    """Parts that are not saved, and the variables to render them with."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -217,7 +218,7 @@ class RenderUnsaved(PartsBody):
         }
     )
 
-    name: Name = Field(default="Preview", description="Becomes the subject of an e-mail without one")
+    name: Name = Field(default="Preview", description="The subject of an e-mail that has none")
     variables: Variables = Field(default_factory=dict)
     channel: Channel | None = None
 

@@ -1,1 +1,1 @@
-"""The rules: what may be saved, what becomes a version, which language and version a reader gets."""
+"""The rules: what may be saved, what makes a version, and which language and version a reader gets."""

@@ -1,5 +1,6 @@
-"""The renderer, kept off the event loop: a template at its limits takes a quarter of a second. What callers
-ask for comes in turns (`dependencies.renders`)."""
+"""Compiles and renders in threads, because a template at its limits takes a quarter of a second. Callers' requests wait for
+their turn (`dependencies.renders`).
+"""
 
 import asyncio
 
@@ -14,7 +15,7 @@ from templating import CompiledTemplate, TemplateError, TemplateSource, check_li
 
 
 async def compiled(draft: Draft) -> CompiledTemplate:
-    """Raises InvalidTemplate, which names the part, as the caller did, and what is wrong with it."""
+    """Raises InvalidTemplate with the caller's name of the part, and the problem."""
     try:
         return await asyncio.to_thread(_compiled, draft.source)
     except TemplateError as error:
@@ -22,7 +23,7 @@ async def compiled(draft: Draft) -> CompiledTemplate:
 
 
 async def checked(draft: Draft) -> NewVersion:
-    """What is stored of the draft. Raises InvalidTemplate, or a 422 about `channels` that its parts do not serve."""
+    """The stored form of the draft. Raises InvalidTemplate, and a 422 about `channels` that have no parts."""
     template = await compiled(draft)
     served = channels_of(template, draft.channels)
     for channel in draft.channels:
@@ -48,7 +49,7 @@ def _compiled(source: TemplateSource) -> CompiledTemplate:
 
 
 def channels_of(template: CompiledTemplate, chosen: Channels) -> tuple[Channel, ...]:
-    """The channels that the parts serve, of those that the author chose, if he did."""
+    """The channels that the parts serve, limited to the author's choice if there is one."""
     served: dict[Channel, bool] = {"email": template.serves_email, "push": template.serves_push}
     return tuple(channel for channel in CHANNELS if served[channel] and (not chosen or channel in chosen))
 
@@ -57,7 +58,7 @@ GROUP = 100
 
 
 async def complete_versions(database: Database) -> int:
-    """Works out what each channel needs, for at most `GROUP` versions. Returns how many there were."""
+    """Determines each channel's variables, for at most `GROUP` versions. Returns the number of versions."""
     async with database.begin() as connection:
         found = await versions.incomplete(connection, limit=GROUP)
     for version in found:
@@ -70,6 +71,6 @@ async def complete_versions(database: Database) -> int:
 async def _required(version: IncompleteVersion) -> dict[Channel, tuple[str, ...]]:
     try:
         template = await compiled(Draft(version.source, version.channels))
-    except InvalidTemplate:  # by a rule that is newer than the version: what it needed then still counts
+    except InvalidTemplate:  # the rule is newer than the version: the version's own requirements still count
         return dict.fromkeys(CHANNELS, version.required)
     return required_by_channel(template, channels_of(template, version.channels))

@@ -1,4 +1,4 @@
-"""What a template looks like, filled in. Nothing is sent and nothing is kept."""
+"""Renders previews. Nothing is sent and nothing is stored."""
 
 import asyncio
 from typing import Any
@@ -12,7 +12,9 @@ from templating import CompiledTemplate, MissingVariables, TemplateError
 
 
 async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
-    """Each channel that is served, or the one asked for. Raises VariablesMissing (naming all), InvalidTemplate."""
+    """Renders each channel that is served, or only the requested one. Raises VariablesMissing with all names,
+    InvalidTemplate.
+    """
     template = await compiled(draft)
     served = channels_of(template, draft.channels)
     if channel and channel not in served:
@@ -22,7 +24,7 @@ async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | No
         raise VariablesMissing(absent)
     try:
         return await asyncio.to_thread(_render, template, variables, shown)
-    except MissingVariables as error:  # known only while rendering: the keys of a loop's items, for example
+    except MissingVariables as error:  # found only while rendering, for example the keys of a loop's items
         raise VariablesMissing(error.names) from error
     except TemplateError as error:
         raise InvalidTemplate(error, draft.names) from error

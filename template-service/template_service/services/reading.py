@@ -1,4 +1,4 @@
-"""Reading templates, for people and for the other services."""
+"""Reads templates, for people and for other services."""
 
 from dataclasses import dataclass
 from typing import Generic, TypeVar
@@ -17,7 +17,7 @@ Item = TypeVar("Item")
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
-    """Some of `total` items."""
+    """One page, and the `total` number of items."""
 
     items: list[Item]
     total: int
@@ -37,7 +37,7 @@ class TemplateReader:
         self._database = database
 
     async def get(self, code: str, *, language: str | None = None, version: int | None = None) -> TemplateView:
-        """In the closest language that there is; the active version unless another is named.
+        """The template in the closest existing language, in the active version unless another is given.
 
         Raises TemplateNotFound, VersionNotFound.
         """
@@ -54,7 +54,7 @@ class TemplateReader:
     async def history(
         self, code: str, language: str | None, *, limit: int, offset: int
     ) -> tuple[TemplateRecord, Page[VersionSummary]]:
-        """Every version of a language, the newest first. Raises TemplateNotFound."""
+        """Every version of a language, newest first. Raises TemplateNotFound."""
         async with self._database.begin() as connection:
             template = await load(connection, code)
             closest = closest_language(template, language)
@@ -62,21 +62,21 @@ class TemplateReader:
             return template, Page(items, await versions.count(connection, template.id, closest))
 
     async def exact(self, ref: TemplateRef) -> TemplateInfo:
-        """That version, for ever: messages in flight name it. Raises VersionNotFound."""
+        """Exactly that version, also if it is archived: messages under way refer to it. Raises VersionNotFound."""
         found = (await self.findings(TemplateQuestion(whole=(ref,)))).whole
         if not found:
             raise VersionNotFound
         return found[str(ref)]
 
     async def active(self, code: str) -> ActiveTemplate:
-        """What is active in each language, without the parts. Raises TemplateNotFound."""
+        """The active version of each language, without the parts. Raises TemplateNotFound."""
         found = (await self.findings(TemplateQuestion(active=(code,)))).active
         if not found:
             raise TemplateNotFound
         return found[code]
 
     async def findings(self, question: TemplateQuestion) -> Findings:
-        """What there is of what is asked for; two statements at most, however much that is."""
+        """The requested templates that exist, with at most two statements for any number of requests."""
         refs = {*question.outlines, *question.whole}
         async with self._database.begin() as connection:
             active = await versions.find_active(connection, question.active) if question.active else {}

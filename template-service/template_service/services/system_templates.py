@@ -1,7 +1,8 @@
-"""The templates of the mails that the system itself sends. Administrators may change them and add languages.
+"""Templates of the mails that the system itself sends. Administrators may change them and add languages.
 
-Each gets `token`, `link` and `valid_hours`; `link` is empty where the installation has no page that takes the token, and
-`token` where nothing is to be done. None greets by name: whoever signs up with somebody else's address would write to them.
+Their variables are `token`, `link` and `valid_hours`. `link` is empty if the installation has no page that accepts the
+token. `token` is empty if the reader has nothing to do. No mail contains a name: a stranger could sign up with another
+person's address and choose the text.
 """
 
 import contextlib
@@ -18,7 +19,7 @@ LANGUAGE = "en"
 
 
 def _step(label: str) -> str:
-    """The link, or the token where there is no page to link to."""
+    """The link, or the token if there is no page to link to."""
     return (
         f'{{% if link != "" %}}<p><a href="{{{{ link }}}}">{label}</a></p>'
         f"{{% else %}}<p>{label} with this token:</p><p><code>{{{{ token }}}}</code></p>{{% endif %}}"
@@ -36,38 +37,40 @@ SYSTEM_TEMPLATES = (
     _template(
         PASSWORD_RESET,
         "Set a new password",
-        "<p>A new password was asked for, for the account with this address. If it was not you, ignore this mail.</p>"
+        "<p>Somebody requested a new password for the account with this address. If it was not you, ignore this mail.</p>"
         + _step("Set a new password"),
     ),
     _template(
         VERIFY_EMAIL,
         "Confirm your e-mail address",
-        "<p>An account was made with this address. If it was not you, ignore this mail.</p>"
+        "<p>An account was created with this address. If it was not you, ignore this mail.</p>"
         + _step("Confirm the address"),
     ),
     _template(
         CONFIRM_ADDRESS,
         "Confirm your new e-mail address",
-        "<p>This address is to become the one of an account. If it was not you, ignore this mail.</p>"
+        "<p>An account is to be moved to this address. If it was not you, ignore this mail.</p>"
         + _step("Confirm the address"),
     ),
     _template(
         ADDRESS_CHANGED,
         "The e-mail address of your account was changed",
-        "<p>The account that had this address has another one now.</p>"
-        '{% if token != "" %}<p>If it was not you: take the address back, with a new password.</p>'
-        + _step("Take the address back")
-        + "{% else %}<p>It was changed for you by those who run this service; ask them if that is not right.</p>{% endif %}",
+        "<p>The address of your account was changed to another one.</p>"
+        '{% if token != "" %}<p>If it was not you, restore the address and set a new password.</p>'
+        + _step("Restore the address")
+        + "{% else %}<p>The operators of this service changed it. If this is wrong, contact them.</p>{% endif %}",
     ),
 )
 
 
 async def ensure_system_templates(reader: TemplateReader, writer: TemplateWriter) -> int:
-    """Makes those that are missing, or were archived: without them nobody gets a new password. Never busy."""
+    """Creates the ones that are missing or archived: without them password resets cannot be mailed. Never raises
+    RenderingBusy.
+    """
     codes = tuple(template.code for template in SYSTEM_TEMPLATES)
     there = (await reader.findings(TemplateQuestion(active=codes))).active
     for template in SYSTEM_TEMPLATES:
         if template.code not in there:
-            with contextlib.suppress(TemplateExists):  # another replica made it meanwhile
+            with contextlib.suppress(TemplateExists):  # another replica has created it meanwhile
                 await writer.create(template, COMMAND)
     return 0

@@ -1,4 +1,4 @@
-"""Templates and their versions, as the API and the other services see them."""
+"""Converts stored templates and versions into the API's models and the other services' models."""
 
 from dataclasses import asdict
 
@@ -12,7 +12,7 @@ from template_service.repositories.records import TemplateRecord, TemplateView, 
 
 
 def outline_of(code: str, summary: VersionSummary) -> TemplateInfo:
-    """Without the parts: all that the gateway needs to know."""
+    """Without the parts: everything that the gateway needs to know."""
     return TemplateInfo(
         code=code,
         version=summary.version,
@@ -25,17 +25,17 @@ def outline_of(code: str, summary: VersionSummary) -> TemplateInfo:
 
 
 def info_of(code: str, version: VersionRecord) -> TemplateInfo:
-    """Whole: what a worker compiles."""
+    """With the parts, for a worker to compile."""
     return outline_of(code, version.summary).model_copy(update=asdict(version.source))
 
 
 async def load(connection: AsyncConnection, code: str) -> TemplateRecord:
-    """Raises TemplateNotFound for an archived one too."""
+    """Raises TemplateNotFound, also for an archived template."""
     return found(await templates.find(connection, code))
 
 
 async def load_for_change(connection: AsyncConnection, code: str) -> TemplateRecord:
-    """As `load`; other writers of this template wait until the transaction ends."""
+    """Like `load`. Other writers of this template wait until the transaction ends."""
     return found(await templates.find_for_change(connection, code))
 
 
@@ -58,7 +58,7 @@ def closest_language(template: TemplateRecord, requested: str | None) -> str:
 
 
 def language_in_use(template: TemplateRecord, requested: str | None) -> str:
-    """That very language, or the default one when none is requested. Raises LanguageNotFound."""
+    """The requested language, or the default one if none is requested. Raises LanguageNotFound."""
     language = requested or template.default_language
     if language not in template.active:
         raise LanguageNotFound

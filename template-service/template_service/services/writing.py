@@ -1,4 +1,4 @@
-"""Changing templates. Every change of content is a new version; a version that exists is never touched."""
+"""Changes templates. Every change of content is a new version; an existing version is never changed."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -21,9 +21,9 @@ log = structlog.get_logger()
 
 
 class TemplateWriter:
-    """One writer at a time per template (its row is locked): concurrent changes all succeed, one after the other.
+    """Locks the template's row, so that simultaneous changes of one template all succeed, one after another.
 
-    `changed(code)` is called after each commit: it tells the caches.
+    Calls `changed(code)` after each commit, to update the caches.
     """
 
     def __init__(self, database: Database, changed: Callable[[str], Awaitable[object]]) -> None:
@@ -31,13 +31,13 @@ class TemplateWriter:
         self._changed = changed
 
     async def create(self, new: NewTemplate, actor: Actor) -> TemplateView:
-        """A new template, a new language of one, or an archived one again. Raises TemplateExists, InvalidTemplate."""
+        """Creates a template, adds a language to one, or restores an archived one. Raises TemplateExists, InvalidTemplate."""
         content = await checked(new.draft)
         async with self._database.begin() as connection:
             template = await _claim(connection, new)
             if new.language in template.active:
                 raise TemplateExists
-            if not template.active:  # it is new, or was archived: it starts with what is given now
+            if not template.active:  # it is new, or was archived: only what is given now counts
                 await templates.describe(
                     connection, template.id, name=new.name, description=new.description, default_language=new.language
                 )
@@ -50,7 +50,7 @@ class TemplateWriter:
         return await self._announce("template.created", saved)
 
     async def change(self, code: str, change: Change, actor: Actor) -> TemplateView:
-        """Makes and activates a new version if the content differs; a name or description alone makes none.
+        """Makes and activates a new version if the content differs. A changed name or description alone makes no version.
 
         Raises TemplateNotFound, LanguageNotFound, InvalidTemplate.
         """
@@ -65,7 +65,7 @@ class TemplateWriter:
         return await self._announce("template.changed", saved)
 
     async def activate(self, code: str, language: str | None, version: int, actor: Actor) -> TemplateView:
-        """Rolls back or forward, or takes a language into use again. Raises TemplateNotFound, VersionNotFound."""
+        """Rolls back or forward, or brings a language back into use. Raises TemplateNotFound, VersionNotFound."""
         async with self._database.begin() as connection:
             template = await load_for_change(connection, code)
             chosen = await view(connection, template, language or template.default_language, version)
@@ -77,7 +77,9 @@ class TemplateWriter:
         return await self._announce("template.activated", saved)
 
     async def archive(self, code: str, actor: Actor) -> None:
-        """It is gone for readers; messages in flight still find their versions. Raises TemplateNotFound."""
+        """Readers no longer find the template. Messages that are under way still find their versions. Raises
+        TemplateNotFound.
+        """
         async with self._database.begin() as connection:
             template = await load_for_change(connection, code)
             await templates.archive(connection, template.id)
@@ -94,18 +96,18 @@ class TemplateWriter:
 
 
 async def _claim(connection: AsyncConnection, new: NewTemplate) -> TemplateRecord:
-    """The template of that code, made if it is not there, and locked."""
+    """The template with that code, created if it does not exist, and locked."""
     await templates.add_unless_there(connection, new.code, new.name, default_language=new.language)
     template = await templates.find_for_change(connection, new.code)
     if template is None:
-        raise LookupError(new.code)  # templates are never deleted, so it is there
+        raise LookupError(new.code)  # templates are never deleted, so it exists
     return template
 
 
 async def _add_if_different(
     connection: AsyncConnection, template: TemplateRecord, language: str, change: Change
 ) -> int:
-    """The number of the version that says what is wanted: the active one, or a new one."""
+    """The number of the version with this content: the active version, or a new one."""
     active = await view(connection, template, language, template.active[language])
     draft = revised(active.draft, change, change.name or template.name)
     if draft == active.draft:
@@ -116,7 +118,7 @@ async def _add_if_different(
 
 
 async def _describe(connection: AsyncConnection, template: TemplateRecord, change: Change) -> None:
-    """Takes over what is given and not versioned."""
+    """Takes over the given fields that are not versioned."""
     if change.default_language and change.default_language not in template.active:
         raise field_error("default_language", "The template does not exist in this language")
     wanted = replace(

@@ -1,4 +1,4 @@
-"""What opens doors: sessions, API keys, signing keys. Secrets are kept as hashes or encrypted, never as they are."""
+"""Tables of access: sessions, applications, API keys, signing keys. Secrets are stored as hashes or encrypted."""
 
 from datetime import datetime
 from uuid import UUID
@@ -11,9 +11,9 @@ from user_service.models.base import Base, Instant
 
 
 class Session(Base):
-    """One login and all that was refreshed from it (a family of refresh tokens): only its newest refresh token is good.
+    """One login, and all refresh tokens that followed from it (a family). Only the newest refresh token is valid.
 
-    `access_token_id` is the newest access token's `jti`, so that ending the session can revoke that as well.
+    `access_token_id` is the `jti` of the newest access token, so that ending the session can revoke it.
     """
 
     __tablename__ = "user_sessions"
@@ -28,9 +28,10 @@ class Session(Base):
 
 
 class Application(Base):
-    """What sends: its keys are rotated, it stays. No `channels`: all of them; no limit: what everybody has.
+    """A program that sends notifications. Its keys are replaced over time; the application stays. NULL in `channels` means
+    all, NULL as the limit means the general one.
 
-    The sender of its e-mails; NULL: the deployment's.
+    The `sender` columns are the sender of its e-mails; NULL means the deployment's.
     """
 
     __tablename__ = "applications"
@@ -49,9 +50,9 @@ class Application(Base):
 
 
 class ApiKey(Base):
-    """`prefix` is what people recognise a key by; the key itself is nowhere.
+    """`prefix` lets people recognise a key. The key itself is not stored.
 
-    One that the release before has made during an upgrade has no application yet, and is one by itself.
+    During an upgrade the previous release creates keys without an application. Such a key is an application by itself.
     """
 
     __tablename__ = "api_keys"

@@ -1,4 +1,4 @@
-"""What the tables have in common."""
+"""The base of all tables."""
 
 from typing import cast
 
@@ -21,5 +21,5 @@ class Base(DeclarativeBase):
 
 
 def table_of(model: type[Base]) -> Table:
-    """The model's table for statements in Core; declarative types it more loosely than it is."""
+    """The model's table, for statements of SQLAlchemy Core. The declarative attribute has a less precise type."""
     return cast("Table", model.__table__)

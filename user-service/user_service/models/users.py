@@ -1,4 +1,4 @@
-"""Users, their devices, their second factors, mailed tokens, erasures, and who did what."""
+"""Tables of users, devices, second factors, mailed tokens, erasures and audit events."""
 
 from datetime import datetime
 from uuid import UUID
@@ -12,10 +12,10 @@ from user_service.models.base import Base, Instant
 
 
 class User(Base):
-    """`email` is as its owner writes it, `email_key` what makes it unique (see `contracts.addresses`).
+    """`email` has its owner's spelling. `email_key` makes it unique (see `contracts.addresses`).
 
-    A contact has no password and is no account: its address is in `contact_key` instead, which others may share, and with
-    `application_id` it is the application's that brought it, by its `external_id`.
+    A contact has no password and is no account. Its address is in `contact_key`, which several contacts may share.
+    `application_id` is the application that added it, and `external_id` is that application's id for it.
     """
 
     __tablename__ = "users"
@@ -62,21 +62,20 @@ class PushToken(Base):
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
 
     __table_args__ = (
-        # A device has one user: whoever registered it last. Else what is for the earlier one would appear on its screen.
+        # A device belongs to the user who registered it last. Otherwise an earlier user's notifications would appear on its
+        # screen.
         UniqueConstraint("token"),
-        UniqueConstraint(
-            "user_id", "token"
-        ),  # the release before this one writes by it; it also finds a user's devices
+        UniqueConstraint("user_id", "token"),  # the previous release upserts with it; it also finds a user's devices
         CheckConstraint("provider IN ('fcm', 'web_push')", name="provider"),
         CheckConstraint("(provider = 'web_push') = (p256dh IS NOT NULL AND auth IS NOT NULL)", name="keys"),
     )
 
 
 class Totp(Base):
-    """A user's secret for one-time codes (RFC 6238), encrypted; in force since `confirmed_at`.
+    """A user's secret for one-time codes (RFC 6238), encrypted. It is in effect if `confirmed_at` is set.
 
-    `last_step` is that of the last code that was taken: no code works twice. Recovery codes are kept as hashes, each until it
-    is used.
+    `last_step` is the time step of the last accepted code, so that no code works twice. Each recovery code is stored as a
+    hash until it is used.
     """
 
     __tablename__ = "user_totp"
@@ -90,10 +89,10 @@ class Totp(Base):
 
 
 class MailedToken(Base):
-    """A token and, until the gateway has accepted it, its mail: `mail_due_at` is when that is to be handed over.
+    """A token, and its mail until the gateway has accepted it. `mail_due_at` is when the mail is handed over next.
 
-    The token itself is nowhere: it follows from `id` and SECRET_KEY, and is recognised by its hash. A notice has none. Of a
-    new password for an address that may be anybody's, `user_id` is found when the mail is handed over.
+    The token is not stored: it is derived from `id` and SECRET_KEY, and recognised by its hash. A notice has no hash. When
+    somebody requests a password reset for an address, `user_id` is found when the mail is handed over.
     """
 
     __tablename__ = "mailed_tokens"
@@ -114,9 +113,10 @@ class MailedToken(Base):
 
 
 class Erasure(Base):
-    """The receipt of one: counts and times, and nothing of the person but the id that the notifications keep.
+    """The receipt of an erasure: counts and times, and of the person only the id that notifications keep.
 
-    `application_id` is whose contact it was. `due_at` is when the gateway is asked again; NULL: it is complete.
+    `application_id` is the application that owned the contact. `due_at` is when the gateway is asked again; NULL if
+    complete.
     """
 
     __tablename__ = "erasures"
@@ -133,6 +133,6 @@ class Erasure(Base):
 
 
 class AuditEvent(AuditColumns, Base):
-    """Written in the transaction of the change, and never changed."""
+    """Written in the transaction of the change, and never changed afterwards."""
 
     __tablename__ = "user_audit_events"

@@ -1,1 +1,1 @@
-"""Every line of SQL."""
+"""All SQL of this service."""

@@ -16,12 +16,12 @@ from user_service.repositories.applications import sender_of
 KEYS = table_of(ApiKey)
 USERS = table_of(User)
 APPLICATIONS = table_of(Application)
-USE_NOTED_EVERY = timedelta(minutes=1)  # a write for every request would make a busy key's row a bottleneck
+USE_NOTED_EVERY = timedelta(minutes=1)  # recording every use would make a busy key's row a bottleneck
 
 
 @dataclass(frozen=True, slots=True)
 class StoredApiKey:
-    """A key of the release before may have no application yet: it is one by itself, with its own id."""
+    """A key of the previous release may have no application yet. It then is an application by itself, with its own id."""
 
     id: UUID
     user_id: UUID
@@ -40,7 +40,7 @@ class StoredApiKey:
 
 @dataclass(frozen=True, slots=True)
 class KeyInUse:
-    """A good key, and what its application may do."""
+    """A valid key, and the rights of its application."""
 
     key: StoredApiKey
     rate_limit_per_minute: int | None
@@ -80,7 +80,7 @@ async def add(connection: AsyncConnection, key: NewApiKey) -> StoredApiKey:
 async def page(
     connection: AsyncConnection, *, application_id: UUID | None, limit: int, offset: int
 ) -> Sequence[StoredApiKey]:
-    """Newest first (ids are time-ordered); of one application or of all."""
+    """Newest first (ids are ordered by time); of one application or of all."""
     query = select(*_COLUMNS).order_by(KEYS.c.id.desc()).limit(limit).offset(offset)
     if application_id is not None:
         query = query.where(_of(application_id))
@@ -100,7 +100,7 @@ async def find(connection: AsyncConnection, key_id: UUID) -> StoredApiKey | None
 
 
 async def use(connection: AsyncConnection, key_hash: str) -> KeyInUse | None:
-    """The key by that hash, unless it has expired, or its maker or its application is disabled; notes that it was used."""
+    """The key with that hash, unless it has expired or its maker or application is disabled. Records the time of use."""
     good = (KEYS.c.key_hash == key_hash) & or_(KEYS.c.expires_at.is_(None), KEYS.c.expires_at > func.now())
     enabled = USERS.c.disabled_at.is_(None) & APPLICATIONS.c.disabled_at.is_(None)
     joined = KEYS.join(USERS, USERS.c.id == KEYS.c.user_id).outerjoin(
@@ -117,7 +117,7 @@ async def use(connection: AsyncConnection, key_hash: str) -> KeyInUse | None:
 
 
 async def end_at(connection: AsyncConnection, key_id: UUID, moment: datetime) -> str | None:
-    """The key expires then, unless it does so before. Its hash; None when there is no such key."""
+    """Makes the key expire at that time, unless it expires earlier. Returns its hash, or None if there is no such key."""
     earlier = func.least(func.coalesce(KEYS.c.expires_at, moment), moment)
     statement = KEYS.update().where(KEYS.c.id == key_id).values(expires_at=earlier).returning(KEYS.c.key_hash)
     key_hash: str | None = (await connection.execute(statement)).scalar()
@@ -125,7 +125,7 @@ async def end_at(connection: AsyncConnection, key_id: UUID, moment: datetime) ->
 
 
 async def remove(connection: AsyncConnection, key_id: UUID) -> str | None:
-    """The removed key's hash; None when there is no such key."""
+    """The hash of the removed key, or None if there is no such key."""
     statement = KEYS.delete().where(KEYS.c.id == key_id).returning(KEYS.c.key_hash)
     return (await connection.execute(statement)).scalar()
 

@@ -1,4 +1,4 @@
-"""Applications: found, listed, written."""
+"""Applications: finding, listing and writing them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -35,7 +35,7 @@ class StoredApplication:
 
 
 class ApplicationChanges(TypedDict, total=False):
-    """The columns to change; what is not there stays as it is."""
+    """The columns to change. Absent columns stay unchanged."""
 
     name: str
     rate_limit_per_minute: int | None
@@ -47,7 +47,7 @@ class ApplicationChanges(TypedDict, total=False):
 
 
 def sender_of(name: str | None, email: str | None, reply_to: str | None) -> Sender | None:
-    """None: the deployment's in every respect."""
+    """None if the application uses the deployment's sender."""
     return None if name is email is reply_to is None else Sender(name, email, reply_to)
 
 
@@ -67,14 +67,14 @@ async def find(connection: AsyncConnection, application_id: UUID) -> StoredAppli
 
 
 async def lock(connection: AsyncConnection, application_id: UUID) -> StoredApplication | None:
-    """As `find`, and nobody else changes it until the transaction ends."""
+    """Like `find`. Locks the application until the transaction ends."""
     query = select(*_COLUMNS).where(APPLICATIONS.c.id == application_id).with_for_update()
     row = (await connection.execute(query)).first()
     return StoredApplication(*row) if row else None
 
 
 async def page(connection: AsyncConnection, *, limit: int, offset: int) -> Sequence[StoredApplication]:
-    """Newest first (ids are time-ordered)."""
+    """Newest first (ids are ordered by time)."""
     query = select(*_COLUMNS).order_by(APPLICATIONS.c.id.desc()).limit(limit).offset(offset)
     return [StoredApplication(*row) for row in await connection.execute(query)]
 
@@ -92,12 +92,12 @@ async def count(connection: AsyncConnection) -> int:
 async def change(
     connection: AsyncConnection, application_id: UUID, changes: ApplicationChanges
 ) -> StoredApplication | None:
-    """As it is then; None: there is no such application."""
+    """The changed application, or None if it does not exist."""
     statement = APPLICATIONS.update().where(APPLICATIONS.c.id == application_id)
     row = (await connection.execute(statement.values(**changes, updated_at=func.now()).returning(*_COLUMNS))).first()
     return StoredApplication(*row) if row else None
 
 
 async def remove(connection: AsyncConnection, application_id: UUID) -> bool:
-    """Its keys go with it."""
+    """Removes also its keys."""
     return (await connection.execute(APPLICATIONS.delete().where(APPLICATIONS.c.id == application_id))).rowcount == 1

@@ -12,7 +12,7 @@ from user_service.repositories.users import StoredUser
 
 
 def audit_trail(secret: str) -> AuditTrail:
-    """`secret` is SECRET_KEY: with another one the same address has another fingerprint."""
+    """`secret` is SECRET_KEY. With another secret the same address gets another fingerprint."""
     return AuditTrail(AuditEvent, key=derived_key(secret, "user-service audit fingerprints"))
 
 
@@ -21,7 +21,7 @@ def user_target(user_id: UUID | str) -> str:
 
 
 def mailbox(email: str) -> Personal:
-    """Equal for the same mailbox however it is written."""
+    """The same value for all spellings of one mailbox."""
     return Personal(address_key(email))
 
 
@@ -30,7 +30,7 @@ def _mailbox(email: str | None) -> Personal | None:
 
 
 def application_fields(application: StoredApplication) -> Mapping[str, object]:
-    """What an event says of an application."""
+    """The fields of an application that an event records."""
     return {
         "name": application.name,
         "rate_limit_per_minute": application.rate_limit_per_minute,
@@ -43,7 +43,7 @@ def application_fields(application: StoredApplication) -> Mapping[str, object]:
 
 
 def user_fields(user: StoredUser) -> Mapping[str, object]:
-    """What an event says of a user."""
+    """The fields of a user that an event records."""
     return {
         "name": Personal(user.name),
         "email": mailbox(user.email),
@@ -58,5 +58,5 @@ def user_fields(user: StoredUser) -> Mapping[str, object]:
 
 
 def change_action(change: Change | None) -> str:
-    """A new address has an action of its own: mail goes there from now on."""
+    """A new address has its own action, because mail goes there from then on."""
     return "user.address_changed" if change and "email" in change.after else "user.changed"

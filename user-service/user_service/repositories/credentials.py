@@ -1,4 +1,4 @@
-"""What a login is checked against: password and second factor."""
+"""Credentials that a login is checked against: password and second factor."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -38,7 +38,7 @@ async def by_id(connection: AsyncConnection, user_id: UUID) -> Credentials | Non
 
 
 async def note_login(connection: AsyncConnection, verified: Credentials, *, password_hash: str) -> bool:
-    """False when the user is disabled, or the verified password no longer there: it changed while we were checking it."""
+    """Returns False if the user is disabled, or if the password has changed since it was verified."""
     unchanged = (USERS.c.id == verified.user_id) & (USERS.c.password_hash == verified.password_hash)
     good = unchanged & USERS.c.disabled_at.is_(None)
     statement = USERS.update().where(good).values(last_login_at=func.now(), password_hash=password_hash)
@@ -64,7 +64,7 @@ async def find(connection: AsyncConnection, user_id: UUID) -> StoredTotp | None:
 
 
 async def begin(connection: AsyncConnection, user_id: UUID, secret_encrypted: str) -> bool:
-    """In the place of one that was begun and not confirmed; False when one is in force."""
+    """Replaces a secret that was not confirmed. Returns False if there is a confirmed one."""
     fresh = {"secret_encrypted": secret_encrypted, "created_at": func.now(), "last_step": None}
     statement = (
         insert(TOTP)
@@ -75,7 +75,7 @@ async def begin(connection: AsyncConnection, user_id: UUID, secret_encrypted: st
 
 
 async def confirm(connection: AsyncConnection, seen: StoredTotp, step: int, recovery_hashes: Sequence[str]) -> bool:
-    """False when it is in force already, or another secret was begun since."""
+    """Returns False if a secret is confirmed already, or if another one was begun since."""
     same = (TOTP.c.user_id == seen.user_id) & (TOTP.c.secret_encrypted == seen.secret_encrypted)
     values = {"confirmed_at": func.now(), "last_step": step, "recovery_hashes": list(recovery_hashes)}
     statement = TOTP.update().where(same, TOTP.c.confirmed_at.is_(None)).values(**values)
@@ -83,7 +83,7 @@ async def confirm(connection: AsyncConnection, seen: StoredTotp, step: int, reco
 
 
 async def use_step(connection: AsyncConnection, user_id: UUID, step: int) -> bool:
-    """False when that code, or a later one, was used before: of two who come with it at once one gets in."""
+    """Returns False if this code or a later one was used before: of two simultaneous logins with one code, one succeeds."""
     unused = or_(TOTP.c.last_step.is_(None), TOTP.c.last_step < step)
     statement = TOTP.update().where(TOTP.c.user_id == user_id, unused).values(last_step=step)
     return (await connection.execute(statement)).rowcount == 1
@@ -100,8 +100,9 @@ async def remove(connection: AsyncConnection, user_id: UUID) -> bool:
 
 
 def acting_role(*, admins_need_totp: bool) -> ColumnElement[Role]:
-    """As what the user of a statement's `users` may act: an administrator without a second factor, where it is needed, as
-    anybody else."""
+    """The SQL for the role that a row of `users` may act with: where a second factor is needed, an administrator without
+    one has only a user's.
+    """
     if not admins_need_totp:
         return USERS.c.role
     has_one = exists().where(TOTP.c.user_id == USERS.c.id, TOTP.c.confirmed_at.is_not(None))

@@ -1,4 +1,4 @@
-"""Erasures: ordered, gone on with, complete."""
+"""Erasures: adding, continuing and completing them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
@@ -15,7 +15,7 @@ ERASURES = table_of(Erasure)
 
 @dataclass(frozen=True, slots=True)
 class StoredErasure:
-    """`erased` says how much of each kind; it grows until `completed_at`."""
+    """`erased` has the number of each kind. It grows until `completed_at`."""
 
     id: UUID
     user_id: UUID
@@ -31,7 +31,7 @@ _COLUMNS = [ERASURES.c[field.name] for field in fields(StoredErasure)]
 async def add(
     connection: AsyncConnection, erasure_id: UUID, user_id: UUID, application_id: UUID | None, erased: Mapping[str, int]
 ) -> StoredErasure:
-    """Due at once."""
+    """It is due at once."""
     values = {"id": erasure_id, "user_id": user_id, "application_id": application_id, "erased": dict(erased)}
     return StoredErasure(*(await connection.execute(ERASURES.insert().values(values).returning(*_COLUMNS))).one())
 
@@ -42,7 +42,7 @@ async def find(connection: AsyncConnection, erasure_id: UUID) -> StoredErasure |
 
 
 async def take_due(connection: AsyncConnection, *, lease: timedelta) -> tuple[StoredErasure, timedelta] | None:
-    """The one that is due for longest, and how old it is; nobody else takes it while `lease` lasts."""
+    """The erasure that has been due for longest, and its age. No other process takes it while `lease` lasts."""
     due = (
         select(ERASURES.c.id)
         .where(ERASURES.c.due_at <= func.now())
@@ -57,7 +57,7 @@ async def take_due(connection: AsyncConnection, *, lease: timedelta) -> tuple[St
 
 
 async def oldest_age(connection: AsyncConnection) -> timedelta:
-    """Of those that are not complete."""
+    """The age of the oldest incomplete erasure."""
     age = func.extract("epoch", func.now() - func.min(ERASURES.c.requested_at))
     seconds = (await connection.execute(select(age).where(ERASURES.c.due_at.is_not(None)))).scalar()
     return timedelta(seconds=float(seconds or 0))
@@ -66,7 +66,7 @@ async def oldest_age(connection: AsyncConnection) -> timedelta:
 async def go_on(
     connection: AsyncConnection, erasure_id: UUID, erased: Mapping[str, int], *, pause: timedelta | None
 ) -> None:
-    """What was erased so far; due again after `pause`. None: it is complete."""
+    """Records what was erased so far. It is due again after `pause`; None completes it."""
     values = {
         "erased": dict(erased),
         "due_at": None if pause is None else func.now() + pause,

@@ -1,4 +1,4 @@
-"""Users whom applications bring, by the ids that they have there."""
+"""Contacts: users that applications add under their own ids."""
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -20,10 +20,11 @@ SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
     wants_email boolean, wants_push boolean)
 """
 
-# Groups of one application come one after the other: two that write the same ones would lock them in any order.
+# Groups of one application are written one after another. Otherwise two groups could lock the same rows in different
+# orders.
 TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('contacts:' || CAST(:application_id AS text), 0))")
 
-# Whoever has claimed an account decides about its address.
+# The owner of an account decides about its address.
 UPDATE = text(f"""
 UPDATE users u SET
     name = given.name,
@@ -51,7 +52,7 @@ RETURNING id, external_id
 
 @dataclass(frozen=True, slots=True)
 class NewContact:
-    """Somebody without a password. None: as it is, or as everybody begins."""
+    """A user without a password. None: the stored value stays, or the default of a new user applies."""
 
     id: UUID
     external_id: str | None
@@ -77,14 +78,14 @@ async def id_of(connection: AsyncConnection, application_id: UUID, external_id: 
 
 
 async def take_turn(connection: AsyncConnection, application_id: UUID) -> None:
-    """Before a group is written, until the transaction ends."""
+    """Waits for the application's other groups. The lock is held until the transaction ends."""
     await connection.execute(TAKE_TURN, {"application_id": str(application_id)})
 
 
 async def add(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
-    """Those that there were not, by their external ids. Raises ApplicationGone."""
+    """Adds the contacts that did not exist, and returns their ids by external id. Raises ApplicationGone."""
     try:
         rows = await connection.execute(INSERT, {"application_id": application_id, "rows": _rows(contacts)})
     except IntegrityError as error:
@@ -97,7 +98,7 @@ async def add(
 async def update(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
-    """Those that there are, by their external ids; their `id`s stay."""
+    """Updates the contacts that exist, and returns their ids by external id."""
     rows = await connection.execute(UPDATE, {"application_id": application_id, "rows": _rows(contacts)})
     return [WrittenContact(row.id, row.external_id, created=False) for row in rows]
 

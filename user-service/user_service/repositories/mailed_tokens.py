@@ -1,4 +1,4 @@
-"""Mailed tokens: recorded, spent, and handed to the gateway."""
+"""Mailed tokens: recording, using, and handing over to the gateway."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ Purpose = Literal["password_reset", "verify_email", "confirm_address", "take_bac
 
 @dataclass(frozen=True, slots=True)
 class NewToken:
-    """`lifetime` counts from now. Without a hash: a notice."""
+    """`lifetime` counts from now. Without a hash it is a notice: a mail without a token."""
 
     id: UUID
     purpose: Purpose
@@ -46,7 +46,7 @@ class DueMail:
 
 
 async def add(connection: AsyncConnection, token: NewToken) -> None:
-    """With its mail, which is due at once."""
+    """Adds the token and its mail, which is due at once."""
     await connection.execute(
         TOKENS.insert().values(
             id=token.id,
@@ -61,13 +61,13 @@ async def add(connection: AsyncConnection, token: NewToken) -> None:
 
 
 async def owner_of(connection: AsyncConnection, token_hash: str, purpose: Purpose) -> UUID | None:
-    """Whose good token that is."""
+    """The owner of a valid token, or None."""
     query = select(TOKENS.c.user_id).where(*_good(token_hash, purpose))
     return (await connection.execute(query)).scalar()
 
 
 async def spend(connection: AsyncConnection, token_hash: str, purpose: Purpose) -> SpentToken | None:
-    """Takes the token away, so that it works once: of two who come at the same time one gets None."""
+    """Deletes the token, so that it works once: of two simultaneous requests, one gets None."""
     columns = (TOKENS.c.id, TOKENS.c.user_id, TOKENS.c.address)
     statement = TOKENS.delete().where(*_good(token_hash, purpose)).returning(*columns)
     row = (await connection.execute(statement)).first()
@@ -80,18 +80,18 @@ def _good(token_hash: str, purpose: Purpose) -> tuple[ColumnElement[bool], ...]:
 
 
 async def void(connection: AsyncConnection, user_id: UUID, purposes: Collection[Purpose]) -> None:
-    """Those of the user are no longer good; what of them was not mailed yet is not mailed."""
+    """Invalidates the user's tokens and cancels their mails."""
     await connection.execute(TOKENS.delete().where(TOKENS.c.user_id == user_id, TOKENS.c.purpose.in_(purposes)))
 
 
 async def void_after(connection: AsyncConnection, token: SpentToken, purpose: Purpose) -> None:
-    """Those of the same user that are younger than this one."""
+    """Invalidates the tokens of the same user that are newer than this one."""
     younger = (TOKENS.c.user_id == token.user_id) & (TOKENS.c.id > token.id)
     await connection.execute(TOKENS.delete().where(younger, TOKENS.c.purpose == purpose))
 
 
 async def take_due(connection: AsyncConnection, *, lease: timedelta) -> DueMail | None:
-    """The mail that is due for longest; nobody else takes it while `lease` lasts."""
+    """The mail that has been due for longest. No other process takes it while `lease` lasts."""
     due = (
         select(TOKENS.c.id)
         .where(TOKENS.c.mail_due_at <= func.now())
@@ -107,14 +107,14 @@ async def take_due(connection: AsyncConnection, *, lease: timedelta) -> DueMail 
 
 
 async def assign(connection: AsyncConnection, mail: DueMail, user_id: UUID, address: str) -> None:
-    """A token that was asked for an address is this user's, who has no earlier one of its kind any more."""
+    """Gives a token that was requested for an address to this user. The user's earlier tokens of this kind become invalid."""
     earlier = (TOKENS.c.user_id == user_id) & (TOKENS.c.purpose == mail.purpose) & (TOKENS.c.id != mail.id)
     await connection.execute(TOKENS.update().where(TOKENS.c.id == mail.id).values(user_id=user_id, address=address))
     await connection.execute(TOKENS.delete().where(earlier))
 
 
 async def mail_accepted(connection: AsyncConnection, mail_id: UUID) -> None:
-    """The token waits for its use; what has none is done with."""
+    """Records that the gateway accepted the mail. A token stays until it is used; a notice is deleted."""
     await connection.execute(TOKENS.delete().where(TOKENS.c.id == mail_id, TOKENS.c.token_hash.is_(None)))
     await connection.execute(TOKENS.update().where(TOKENS.c.id == mail_id).values(mail_due_at=None))
 
@@ -124,7 +124,7 @@ async def remove(connection: AsyncConnection, mail_id: UUID) -> None:
 
 
 async def remove_expired(connection: AsyncConnection) -> int:
-    """How many were never mailed. Not those that somebody has in hand."""
+    """The number of tokens that expired before they were mailed. Leases that are running are excluded."""
     old = select(TOKENS.c.id).where(TOKENS.c.expires_at <= func.now()).limit(MAX_GROUP)
     statement = TOKENS.delete().where(TOKENS.c.id.in_(old.with_for_update(skip_locked=True)))
     rows = await connection.execute(statement.returning(TOKENS.c.mail_due_at))

@@ -1,4 +1,4 @@
-"""The devices of users."""
+"""Users' devices."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -31,7 +31,7 @@ class StoredPushToken:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """A push token as given: with keys it is a Web Push subscription, and `token` its endpoint."""
+    """A push token from a request. With keys it is a Web Push subscription, and `token` is its endpoint."""
 
     provider: Provider
     token: str
@@ -50,13 +50,13 @@ async def count(connection: AsyncConnection, user_id: UUID) -> int:
 
 
 class Overtaken(Exception):
-    """Somebody else has just added the device. What `hold` locked has to be given back before it is held again."""
+    """Another request has just added the device. Release what `hold` has locked, and hold again."""
 
 
 async def hold(connection: AsyncConnection, user_id: UUID, token: str | None = None) -> UUID | None:
-    """Locks the user's devices, and the one of that token, for the rest of the transaction. Returns who has that one.
+    """Locks the user's devices and the device with that token until the transaction ends. Returns the token's owner.
 
-    In order of token, and before any of them is changed: two people who swap phones must not wait for each other for ever.
+    The locks are taken in the order of the tokens, before any change: otherwise two people who swap phones could deadlock.
     """
     wanted = TOKENS.c.user_id == user_id
     if token is not None:
@@ -67,7 +67,7 @@ async def hold(connection: AsyncConnection, user_id: UUID, token: str | None = N
 
 
 async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
-    """Of a device that nobody had when it was held. Raises Overtaken."""
+    """Adds a device that nobody had when it was held. Raises Overtaken."""
     statement = (
         insert(TOKENS)
         .values(id=uuid7(), user_id=user_id, token=device.token, **_keys(device))
@@ -81,12 +81,12 @@ async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> Sto
 
 
 async def renew(connection: AsyncConnection, device: Device) -> StoredPushToken:
-    """Gives a device that is held the keys that it has now."""
+    """Stores the current keys of a held device."""
     return await _update(connection, device.token, _keys(device))
 
 
 async def move(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
-    """Makes a device that is held, and somebody else's, this user's newest, under a new id."""
+    """Makes a held device of another user this user's newest one, under a new id."""
     values = {"id": uuid7(), "user_id": user_id, "created_at": func.now()}
     return await _update(connection, device.token, _keys(device) | values)
 
@@ -101,12 +101,12 @@ def _keys(device: Device) -> dict[str, Any]:
 
 
 async def remove_token(connection: AsyncConnection, user_id: UUID, token: str) -> str | None:
-    """The token that was removed; None: the user has no such device."""
+    """The removed token, or None if the user has no such device."""
     return await _remove_one(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.token == token))
 
 
 async def remove_by_id(connection: AsyncConnection, user_id: UUID, token_id: UUID) -> str | None:
-    """As `remove_token`."""
+    """Like `remove_token`."""
     return await _remove_one(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.id == token_id))
 
 

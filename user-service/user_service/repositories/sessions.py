@@ -1,4 +1,4 @@
-"""Sessions: opened, rotated, ended."""
+"""Sessions: opening, rotating and ending them."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from user_service.models import Session, User, table_of
 
 SESSIONS = table_of(Session)
 USERS = table_of(User)
-KEPT = 50  # sessions a user may have; the oldest go first
+KEPT = 50  # sessions per user; the oldest are removed first
 
 
 @dataclass(frozen=True, slots=True)
 class LiveToken:
-    """An access token that a session gave out last."""
+    """The newest access token of a session."""
 
     token_id: str
     expires_at: datetime
@@ -26,7 +26,7 @@ class LiveToken:
 
 @dataclass(frozen=True, slots=True)
 class EndedSession:
-    """`access`: its newest access token, for services of the release before, which know nothing of sessions."""
+    """`access` is its newest access token. Services of the previous release revoke tokens, not sessions."""
 
     id: UUID
     user_id: UUID
@@ -42,7 +42,7 @@ class StoredSession:
 
 @dataclass(frozen=True, slots=True)
 class SessionState:
-    """What changes with each refresh. `lifetime` counts from now."""
+    """The values that change with each refresh. `lifetime` counts from now."""
 
     id: UUID
     secret_hash: str
@@ -55,7 +55,7 @@ async def add(connection: AsyncConnection, user_id: UUID, state: SessionState) -
 
 
 async def prune(connection: AsyncConnection, user_id: UUID) -> Sequence[EndedSession]:
-    """Ends the user's expired sessions, and the oldest where there are too many."""
+    """Ends the user's expired sessions, and the oldest ones beyond the limit."""
     newest = (
         select(SESSIONS.c.id)
         .where(SESSIONS.c.user_id == user_id)
@@ -67,7 +67,7 @@ async def prune(connection: AsyncConnection, user_id: UUID) -> Sequence[EndedSes
 
 
 async def of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[StoredSession]:
-    """Those that have not expired, the newest first: at most KEPT."""
+    """Sessions that have not expired, newest first; at most KEPT."""
     query = (
         select(SESSIONS.c.id, SESSIONS.c.created_at, SESSIONS.c.expires_at)
         .where(SESSIONS.c.user_id == user_id, SESSIONS.c.expires_at > func.now())
@@ -84,8 +84,9 @@ async def rotate(
     longest: timedelta,
     role: ColumnElement[Role],
 ) -> tuple[UUID, Role] | None:
-    """The session's user and their `role`, or None when it has ended, is older than `longest`, or the secret is not its
-    newest: nothing has changed then."""
+    """The session's user and their `role`. None, without any change, if the session has ended, is older than `longest`, or
+    if the secret is not its newest one.
+    """
     statement = (
         SESSIONS.update()
         .where(SESSIONS.c.id == state.id, SESSIONS.c.secret_hash == old_secret_hash)
@@ -108,14 +109,14 @@ async def end_of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[En
 
 
 async def end_others(connection: AsyncConnection, user_id: UUID, session_id: UUID | None) -> Sequence[EndedSession]:
-    """Ends every session of the user but this one."""
+    """Ends every session of the user except this one."""
     return await _end(connection, (SESSIONS.c.user_id == user_id) & SESSIONS.c.id.is_distinct_from(session_id))
 
 
 async def end_some(
     connection: AsyncConnection, user_id: UUID, session_ids: Collection[UUID], *, access_token_id: str = ""
 ) -> Sequence[EndedSession]:
-    """Ends those of the user's sessions, and the one that gave out this access token last."""
+    """Ends those of the given sessions that are the user's, and the session whose newest access token is the given one."""
     named = or_(SESSIONS.c.access_token_id == access_token_id, SESSIONS.c.id.in_(session_ids))
     return await _end(connection, (SESSIONS.c.user_id == user_id) & named)
 

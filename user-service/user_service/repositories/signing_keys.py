@@ -1,4 +1,4 @@
-"""Signing keys as they are kept."""
+"""Stored signing keys."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,15 +10,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from user_service.models import SigningKeyRow, table_of
 
 KEYS = table_of(SigningKeyRow)
-LOCK = 7_405_134  # arbitrary, and other than the migrations'
-OLD = timedelta(hours=25)  # an access token lives for a day at most
-KNOWN_AFTER = timedelta(minutes=11)  # services ask for the key set every ten; others may keep it for five
+LOCK = 7_405_134  # arbitrary, but different from the migrations' lock
+OLD = timedelta(hours=25)  # an access token lives for at most one day
+KNOWN_AFTER = timedelta(minutes=11)  # services fetch the key set every ten minutes; others may cache it for five
 MOST = 32
 
 
 @dataclass(frozen=True, slots=True)
 class StoredSigningKey:
-    """`known`: everybody who checks tokens has been able to learn of it."""
+    """`known`: every reader that verifies tokens has had the time to fetch it."""
 
     kid: str
     public_jwk: dict[str, str]
@@ -27,12 +27,12 @@ class StoredSigningKey:
 
 
 async def lock(connection: AsyncConnection) -> None:
-    """Until the transaction ends nobody else makes a key: replicas that start together agree on one."""
+    """Until the transaction ends no other process makes a key, so that replicas that start together use the same one."""
     await connection.execute(select(func.pg_advisory_xact_lock(LOCK)))
 
 
 async def newest_first(connection: AsyncConnection) -> Sequence[StoredSigningKey]:
-    """Those that a valid token may be signed with: the newest, and each that was the newest within the last `OLD`."""
+    """The keys of valid tokens: the newest, and each that was the newest within the last `OLD`."""
     replaced_at = func.lag(KEYS.c.created_at).over(order_by=KEYS.c.created_at.desc()).label("replaced_at")
     known = (KEYS.c.created_at < func.now() - KNOWN_AFTER).label("known")
     keys = select(*KEYS.c, known, replaced_at).subquery()

@@ -1,4 +1,4 @@
-"""Users: found, listed, written; and how to reach them, as the JSON text that other services get."""
+"""Users: finding, listing and writing them, and their contact data as JSON text for other services."""
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
@@ -24,9 +24,10 @@ MAILED = table_of(MailedToken)
 
 @dataclass(frozen=True, slots=True)
 class StoredUser:
-    """`push_token` is the newest FCM token, `pending_email` the address that was asked for last and can be confirmed.
+    """`push_token` is the newest FCM token. `pending_email` is the address that was requested last and can still be
+    confirmed.
 
-    A contact, who has no account, is the application's that brought it.
+    A contact has no account; it belongs to the application that added it.
     """
 
     id: UUID
@@ -61,7 +62,7 @@ class NewUser:
 
 
 class UserChanges(TypedDict, total=False):
-    """The columns to change; what is not there stays as it is."""
+    """The columns to change. Absent columns stay unchanged."""
 
     name: str
     email: str
@@ -76,7 +77,7 @@ class UserChanges(TypedDict, total=False):
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Which users a list shows; None means any. `seen_by`: not the contacts of other applications."""
+    """The filters of a list; None means no filter. `seen_by` excludes the contacts of other applications."""
 
     seen_by: UUID | None = None
     email_key: str | None = None
@@ -121,14 +122,14 @@ async def id_of(connection: AsyncConnection, email_key: str) -> UUID | None:
 
 
 async def id_to_reset(connection: AsyncConnection, email_key: str) -> UUID | None:
-    """Who gets a new password by this address: its account, else whoever was brought first of the contacts that have it."""
+    """The user whose password is reset for this address: the account, or else the first contact that was added with it."""
     has_it = or_(USERS.c.email_key == email_key, USERS.c.contact_key == email_key)
     query = select(USERS.c.id).where(has_it).order_by(USERS.c.email_key.is_(None), USERS.c.id).limit(1)
     return (await connection.execute(query)).scalar()
 
 
 async def page(connection: AsyncConnection, wanted: UserFilter, *, limit: int, offset: int) -> Sequence[StoredUser]:
-    """Oldest first (ids are time-ordered)."""
+    """Oldest first (ids are ordered by time)."""
     query = select(*_SHOWN).where(*_conditions(wanted)).order_by(USERS.c.id).limit(limit).offset(offset)
     return [_user(row) for row in await connection.execute(query)]
 
@@ -159,9 +160,9 @@ async def add(connection: AsyncConnection, user: NewUser) -> None:
 
 
 async def change(connection: AsyncConnection, user_id: UUID, changes: UserChanges) -> bool:
-    """Whether there is such a user. A contact with a password is an account from then on.
+    """Returns whether the user exists. A contact that gets a password becomes an account.
 
-    Raises EmailTaken, after which the transaction is lost.
+    Raises EmailTaken; the transaction cannot continue after it.
     """
     values = {**changes, **_keys(changes), "updated_at": func.now()}
     statement = USERS.update().where(USERS.c.id == user_id).values(values)
@@ -184,7 +185,7 @@ def _keys(changes: UserChanges) -> dict[str, Any]:
 
 
 async def set_verified(connection: AsyncConnection, user_id: UUID, email_key: str) -> bool:
-    """Whether that is the user's address: then its owner has proved that they read its mail."""
+    """Marks the address as verified if it is still the user's. Returns whether it is."""
     mine = (USERS.c.id == user_id) & (USERS.c.email_key == email_key)
     first = func.coalesce(USERS.c.email_verified_at, func.now())
     statement = USERS.update().where(mine).values(email_verified_at=first, updated_at=func.now())
@@ -192,38 +193,38 @@ async def set_verified(connection: AsyncConnection, user_id: UUID, email_key: st
 
 
 async def role_of(connection: AsyncConnection, user_id: UUID, role: ColumnElement[Role] = USERS.c.role) -> Role | None:
-    """None: there is no such user, or it is disabled."""
+    """None if the user does not exist or is disabled."""
     query = select(role).where(USERS.c.id == user_id, USERS.c.disabled_at.is_(None))
     return (await connection.execute(query)).scalar()
 
 
 async def hold_administrators(connection: AsyncConnection) -> Sequence[UUID]:
-    """Those who can act as such; none is added or lost until the transaction ends."""
+    """Locks the administrators who can act as such. None is added or removed until the transaction ends."""
     query = select(USERS.c.id).where(USERS.c.role == "admin", USERS.c.disabled_at.is_(None))
     return (await connection.execute(query.order_by(USERS.c.id).with_for_update())).scalars().all()
 
 
 async def set_disabled(connection: AsyncConnection, user_id: UUID, *, disabled: bool) -> bool:
-    """Whether there is such a user. The time of the first of several in a row stays."""
+    """Returns whether the user exists. Disabling a user who is disabled already keeps the first time."""
     when = func.coalesce(USERS.c.disabled_at, func.now()) if disabled else None
     statement = USERS.update().where(USERS.c.id == user_id).values(disabled_at=when, updated_at=func.now())
     return (await connection.execute(statement)).rowcount == 1
 
 
 async def lock(connection: AsyncConnection, user_id: UUID) -> bool:
-    """Holds the user until the transaction ends, so that nobody adds to its devices. False: there is no such user."""
+    """Locks the user until the transaction ends, so that no other request adds a device. Returns whether the user exists."""
     query = select(USERS.c.id).where(USERS.c.id == user_id).with_for_update()
     return (await connection.execute(query)).first() is not None
 
 
 async def remove(connection: AsyncConnection, user_id: UUID) -> bool:
-    """Its tokens, sessions and API keys go with it."""
+    """Removes also the user's tokens, sessions and API keys."""
     return (await connection.execute(USERS.delete().where(USERS.c.id == user_id))).rowcount == 1
 
 
-# PostgreSQL writes the JSON: made of rows and models here, a user of a large group cost ten times as much.
-# Whoever has claimed an account is no application's contact any more (`users.is_contact`).
-# A user's devices are found by the index on (user_id, token); the oldest comes first.
+# PostgreSQL writes the JSON. Rows and models in Python cost ten times as much for each user of a large group. A contact
+# that has become an account belongs to no application (`users.is_contact`). The index on (user_id, token) finds a user's
+# devices; the oldest comes first.
 FIND = text(f"""
 SELECT coalesce(json_object_agg(u.id, json_build_object(
     'id', u.id, 'name', u.name, 'email', u.email, 'language', u.language,
@@ -242,7 +243,7 @@ FROM {ids("ids")} AS wanted JOIN users u USING (id)
 
 
 async def find_contacts(connection: StatementExecutor, wanted: Collection[UUID]) -> str:
-    """A JSON object: under the id of each that there is a `contracts.users.UserContact`. One statement for all."""
+    """A JSON object with a `contracts.users.UserContact` under the id of each user that exists. One statement for all."""
     [row] = await connection.execute(FIND, {"ids": list(set(wanted))})
     found: str = row.users
     return found

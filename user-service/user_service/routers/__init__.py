@@ -1,1 +1,1 @@
-"""HTTP only: parse, call, wrap."""
+"""HTTP only: parse the request, call a service, wrap the result."""

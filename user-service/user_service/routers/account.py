@@ -1,4 +1,4 @@
-"""`/api/v1/auth`: proving by mail who one is. What a mail's token may be used for is its mail's purpose and nothing else."""
+"""`/api/v1/auth`: actions that a mailed token proves. A token works only for the purpose of its mail."""
 
 from uuid import UUID
 
@@ -22,12 +22,14 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
     operation_id="request_password_reset",
     status_code=202,
     response_model=Envelope[None],
-    summary="Ask for a new password",
+    summary="Request a password reset",
     responses=refusals(TooManyMails, Unavailable),
 )
-async def request_password_reset(given: PasswordResetRequest, stranger: Stranger, parts: Services) -> Response:
-    """One answer, whether or not there is such an account. The mail's token works once, for an hour, and no earlier one."""
-    await parts.password_resets.request(given.email, client=stranger.address or "")
+async def request_password_reset(given: PasswordResetRequest, stranger: Stranger, services: Services) -> Response:
+    """The response is the same whether or not the account exists. The mailed token works once, for one hour. Earlier tokens
+    become invalid.
+    """
+    await services.password_resets.request(given.email, client=stranger.address or "")
     return answer(message="If there is an account with this address, a mail is on its way to it", status=202)
 
 
@@ -38,9 +40,9 @@ async def request_password_reset(given: PasswordResetRequest, stranger: Stranger
     summary="Set a new password",
     responses=refusals(InvalidMailedToken, EmailTaken, HashingBusy, Unavailable),
 )
-async def reset_password(given: NewPasswordByToken, stranger: Stranger, parts: Services) -> Response:
-    """With the token of the mail. Ends every session of the user; a contact is an account from then on."""
-    await parts.password_resets.confirm(given.token, given.password, stranger)
+async def reset_password(given: NewPasswordByToken, stranger: Stranger, services: Services) -> Response:
+    """With the mailed token. Ends every session of the user. A contact becomes an account."""
+    await services.password_resets.confirm(given.token, given.password, stranger)
     return answer(message="The password is set; log in with it")
 
 
@@ -51,9 +53,9 @@ async def reset_password(given: NewPasswordByToken, stranger: Stranger, parts: S
     summary="Confirm one's address",
     responses=refusals(InvalidMailedToken, Unavailable),
 )
-async def verify_email(given: MailedTokenGiven, stranger: Stranger, parts: Services) -> Response:
-    """With the token that a new user is mailed, good for three days."""
-    await parts.addresses.verify(given.token, stranger)
+async def verify_email(given: MailedTokenGiven, stranger: Stranger, services: Services) -> Response:
+    """With the token that a new user is mailed. It is valid for three days."""
+    await services.addresses.verify(given.token, stranger)
     return answer(message="The address is confirmed")
 
 
@@ -62,14 +64,16 @@ async def verify_email(given: MailedTokenGiven, stranger: Stranger, parts: Servi
     operation_id="resend_verification",
     status_code=202,
     response_model=Envelope[None],
-    summary="Ask for that mail again",
+    summary="Request that mail again",
     responses=refusals(UserNotFound, TooManyMails, Unavailable),
 )
-async def resend_verification(claims: UserClaims, stranger: Stranger, parts: Services) -> Response:
-    """For whoever is logged in. Earlier mails no longer confirm the address; one that is confirmed gets none."""
-    user = await parts.users.find(UUID(claims.subject))
+async def resend_verification(claims: UserClaims, stranger: Stranger, services: Services) -> Response:
+    """For the user who is logged in. Tokens of earlier mails become invalid. Nothing is mailed if the address is confirmed
+    already.
+    """
+    user = await services.users.find(UUID(claims.subject))
     if user.email_verified_at is None:
-        await parts.addresses.mail_again(user, client=stranger.address or "")
+        await services.addresses.mail_again(user, client=stranger.address or "")
     return answer(message="A mail is on its way, unless the address is confirmed already", status=202)
 
 
@@ -80,10 +84,11 @@ async def resend_verification(claims: UserClaims, stranger: Stranger, parts: Ser
     summary="Confirm a new address",
     responses=refusals(InvalidMailedToken, EmailTaken, Unavailable),
 )
-async def confirm_address(given: MailedTokenGiven, stranger: Stranger, parts: Services) -> Response:
-    """With the token that was mailed to it, good for a day. From now on it is the user's; the old one is told, if it was
-    confirmed."""
-    return answer(UserView.of(await parts.addresses.confirm(given.token, stranger)), "The address is changed")
+async def confirm_address(given: MailedTokenGiven, stranger: Stranger, services: Services) -> Response:
+    """With the token that was mailed to the new address. It is valid for one day. The address becomes the user's; the
+    previous address is informed if it was confirmed.
+    """
+    return answer(UserView.of(await services.addresses.confirm(given.token, stranger)), "The address is changed")
 
 
 @router.post(
@@ -93,8 +98,9 @@ async def confirm_address(given: MailedTokenGiven, stranger: Stranger, parts: Se
     summary="Undo a change of address",
     responses=refusals(InvalidMailedToken, EmailTaken, HashingBusy, Unavailable),
 )
-async def take_back_address(given: NewPasswordByToken, stranger: Stranger, parts: Services) -> Response:
-    """With the token that was mailed to the old address, good for a week, and a new password: whoever changed the address
-    knew the old one. Ends every session."""
-    await parts.addresses.take_back(given.token, given.password, stranger)
-    return answer(message="The address is the account's again; log in with the new password")
+async def take_back_address(given: NewPasswordByToken, stranger: Stranger, services: Services) -> Response:
+    """With the token that was mailed to the previous address, which is valid for one week, and a new password: the person
+    who changed the address knew the old one. Ends every session.
+    """
+    await services.addresses.take_back(given.token, given.password, stranger)
+    return answer(message="The address is restored; log in with the new password")

@@ -1,4 +1,4 @@
-"""`/api/v1/api-keys`: keys for programs, made by administrators."""
+"""`/api/v1/api-keys`: keys for programs. Administrators create them."""
 
 from datetime import timedelta
 from typing import Annotated
@@ -28,10 +28,11 @@ router = APIRouter(prefix="/api/v1/api-keys", tags=["api keys"])
     summary="Make an API key",
     responses=refusals(ApplicationNotFound),
 )
-async def make_api_key(given: ApiKeyRequest, admin: Admin, actor: Acting, parts: Services) -> Response:
-    """`data.key` is shown this once; send it as `X-API-Key` or as a bearer token. It belongs to the application that is
-    named, or to a new one."""
-    return _shown_once(*await parts.api_keys.make(admin, given, actor))
+async def make_api_key(given: ApiKeyRequest, admin: Admin, actor: Acting, services: Services) -> Response:
+    """`data.key` is shown only once. Send it as `X-API-Key` or as a bearer token. The key belongs to the given application,
+    or to a new one.
+    """
+    return _shown_once(*await services.api_keys.make(admin, given, actor))
 
 
 @router.post(
@@ -43,11 +44,13 @@ async def make_api_key(given: ApiKeyRequest, admin: Admin, actor: Acting, parts:
     responses=refusals(ApiKeyNotFound),
 )
 async def rotate_api_key(
-    key_id: UUID, admin: Admin, actor: Acting, parts: Services, given: Rotation | None = None
+    key_id: UUID, admin: Admin, actor: Acting, services: Services, given: Rotation | None = None
 ) -> Response:
-    """A new key with the same application, name and scopes. The old one stays good for a while, a day if nothing is said."""
+    """Creates a key with the same application, name and scopes. The old key stays valid for the given time, one day by
+    default.
+    """
     overlap = timedelta(seconds=(given or Rotation()).overlap_seconds)
-    return _shown_once(*await parts.api_keys.rotate(admin, key_id, actor, overlap=overlap))
+    return _shown_once(*await services.api_keys.rotate(admin, key_id, actor, overlap=overlap))
 
 
 def _shown_once(stored: StoredApiKey, key: str) -> Response:
@@ -56,16 +59,18 @@ def _shown_once(stored: StoredApiKey, key: str) -> Response:
 
 
 @router.get("", response_model=Page[ApiKeyView], summary="List API keys")
-async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], parts: Services) -> Response:
+async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], services: Services) -> Response:
     """Newest first."""
-    keys, total = await parts.api_keys.page(application_id=query.application_id, limit=query.limit, offset=query.offset)
+    keys, total = await services.api_keys.page(
+        application_id=query.application_id, limit=query.limit, offset=query.offset
+    )
     return answer([ApiKeyView.of(key) for key in keys], meta=Meta.of(total, limit=query.limit, page=query.page))
 
 
 @router.delete(
     "/{key_id}", response_model=Envelope[None], summary="Revoke an API key", responses=refusals(ApiKeyNotFound)
 )
-async def revoke_api_key(key_id: UUID, _admin: Admin, actor: Acting, parts: Services) -> Response:
-    """It opens nothing from now on; in other services, within seconds."""
-    await parts.api_keys.revoke(key_id, actor)
+async def revoke_api_key(key_id: UUID, _admin: Admin, actor: Acting, services: Services) -> Response:
+    """The key is refused from now on, by other services within seconds."""
+    await services.api_keys.revoke(key_id, actor)
     return answer(message="API key revoked")

@@ -1,4 +1,4 @@
-"""`/api/v1/applications`: what sends, kept by administrators."""
+"""`/api/v1/applications`: the programs that send notifications. Administrators manage them."""
 
 from typing import Annotated
 from uuid import UUID
@@ -28,16 +28,18 @@ NOT_FOUND = refusals(ApplicationNotFound)
     summary="Make an application",
     responses=refusals(SenderDomainNotAllowed),
 )
-async def make_application(given: NewApplication, admin: Admin, actor: Acting, parts: Services) -> Response:
-    """What it sends is its own: it alone sees, cancels and retries it, with whichever of its keys."""
-    made = await parts.applications.add(admin, given, actor)
+async def make_application(given: NewApplication, admin: Admin, actor: Acting, services: Services) -> Response:
+    """Notifications belong to the application: each of its keys can read, cancel and retry them, and no other application
+    can.
+    """
+    made = await services.applications.add(admin, given, actor)
     return answer(ApplicationView.of(made), "Application made", status=201)
 
 
 @router.get("", response_model=Page[ApplicationView], summary="List applications")
-async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()], parts: Services) -> Response:
+async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()], services: Services) -> Response:
     """Newest first."""
-    found, total = await parts.applications.page(limit=query.limit, offset=query.offset)
+    found, total = await services.applications.page(limit=query.limit, offset=query.offset)
     return answer([ApplicationView.of(one) for one in found], meta=Meta.of(total, limit=query.limit, page=query.page))
 
 
@@ -48,9 +50,9 @@ async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()],
     responses=NOT_FOUND,
     dependencies=OF_ADMINS,
 )
-async def get_application(application_id: UUID, parts: Services) -> Response:
+async def get_application(application_id: UUID, services: Services) -> Response:
     """For administrators."""
-    return answer(ApplicationView.of(await parts.applications.find(application_id)))
+    return answer(ApplicationView.of(await services.applications.find(application_id)))
 
 
 @router.patch(
@@ -62,10 +64,10 @@ async def get_application(application_id: UUID, parts: Services) -> Response:
     dependencies=OF_ADMINS,
 )
 async def change_application(
-    application_id: UUID, given: ApplicationChange, actor: Acting, parts: Services
+    application_id: UUID, given: ApplicationChange, actor: Acting, services: Services
 ) -> Response:
-    """Its limit, its channels, its sender, whether it is disabled; in other services within seconds."""
-    changed = await parts.applications.change(application_id, given, actor)
+    """Changes its limit, channels, sender, and whether it is disabled. Other services apply the change within seconds."""
+    changed = await services.applications.change(application_id, given, actor)
     return answer(ApplicationView.of(changed), "Application changed")
 
 
@@ -76,7 +78,9 @@ async def change_application(
     responses=NOT_FOUND,
     dependencies=OF_ADMINS,
 )
-async def delete_application(application_id: UUID, actor: Acting, parts: Services) -> Response:
-    """With its keys. What it sent stays for administrators to see; its contacts get nothing from other applications."""
-    await parts.applications.remove(application_id, actor)
+async def delete_application(application_id: UUID, actor: Acting, services: Services) -> Response:
+    """Deletes the application and its keys. Administrators can still read its notifications. Other applications cannot
+    notify its contacts.
+    """
+    await services.applications.remove(application_id, actor)
     return answer(message="Application deleted")

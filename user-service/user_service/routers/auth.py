@@ -31,10 +31,12 @@ router = APIRouter(prefix="/api/v1/auth", tags=["auth"])
     summary="Log in",
     responses=refusals(WrongCredentials, TotpRequired, WrongTotp, TooManyLogins, HashingBusy, Unavailable),
 )
-async def log_in(given: LoginRequest, stranger: Stranger, parts: Services) -> Response:
-    """One answer for an unknown address and for a wrong password. Ten failures in 15 minutes close an account for a while.
-    Who has a second factor sends a code in `totp`; without it a right password is answered 401 `totp_required`."""
-    login = await parts.logins.log_in(given.email, given.password, given.totp, stranger)
+async def log_in(given: LoginRequest, stranger: Stranger, services: Services) -> Response:
+    """The answer is the same for an unknown address and for a wrong password. Ten failures within 15 minutes block further
+    attempts for a while. A user with a second factor sends a code in `totp`; without it a correct password is answered with
+    401 `totp_required`.
+    """
+    login = await services.logins.log_in(given.email, given.password, given.totp, stranger)
     view = LoginView(
         access_token=login.tokens.access_token,
         refresh_token=login.tokens.refresh_token,
@@ -52,9 +54,9 @@ async def log_in(given: LoginRequest, stranger: Stranger, parts: Services) -> Re
     summary="Get new tokens",
     responses=refusals(InvalidRefreshToken, Unavailable),
 )
-async def refresh(given: RefreshRequest, stranger: Stranger, parts: Services) -> Response:
-    """A refresh token works once. One that was used before ends its session: somebody has a copy."""
-    tokens = await parts.sessions.refresh(given.refresh_token, stranger)
+async def refresh(given: RefreshRequest, stranger: Stranger, services: Services) -> Response:
+    """A refresh token works once. Using it again ends its session, because somebody has a copy."""
+    tokens = await services.sessions.refresh(given.refresh_token, stranger)
     view = TokensView(
         access_token=tokens.access_token, refresh_token=tokens.refresh_token, expires_in=tokens.expires_in
     )
@@ -62,17 +64,19 @@ async def refresh(given: RefreshRequest, stranger: Stranger, parts: Services) ->
 
 
 @router.post("/logout", response_model=Envelope[None], summary="Log out")
-async def log_out(claims: UserClaims, actor: Acting, parts: Services, given: LogoutRequest | None = None) -> Response:
-    """Ends the session: its refresh tokens and this access token are no longer good."""
-    await parts.sessions.log_out(claims, given.refresh_token if given else None, actor)
+async def log_out(
+    claims: UserClaims, actor: Acting, services: Services, given: LogoutRequest | None = None
+) -> Response:
+    """Ends the session: its refresh tokens and this access token are refused from now on."""
+    await services.sessions.log_out(claims, given.refresh_token if given else None, actor)
     return answer(message="Logged out")
 
 
 @router.get("/me", operation_id="get_current_user", response_model=Envelope[UserView], summary="Who am I")
-async def me(claims: UserClaims, parts: Services) -> Response:
-    """The user of the access token. API keys are no users."""
+async def me(claims: UserClaims, services: Services) -> Response:
+    """The user of the access token. API keys are refused: they are not users."""
     try:
-        user = await parts.users.find(UUID(claims.subject))
+        user = await services.users.find(UUID(claims.subject))
     except UserNotFound:
-        raise Unauthorized("The user of this token is no longer there") from None
+        raise Unauthorized("The user of this token no longer exists") from None
     return answer(UserView.of(user))

@@ -1,4 +1,4 @@
-"""`/api/v1/erasures`: what has become of people who were deleted."""
+"""`/api/v1/erasures`: receipts of deleted users."""
 
 from uuid import UUID
 
@@ -22,6 +22,8 @@ router = APIRouter(prefix="/api/v1/erasures", tags=["users"])
     responses=refusals(ErasureNotFound),
     dependencies=[Depends(require("users:read"))],
 )
-async def get_erasure(erasure_id: UUID, caller: Caller, parts: Services) -> Response:
-    """Deleting a user names it. For administrators, and keys with `users:read` of the application whose contact it was."""
-    return answer(ErasureView.of(await parts.erasures.find(erasure_id, caller)))
+async def get_erasure(erasure_id: UUID, caller: Caller, services: Services) -> Response:
+    """Deleting a user returns the id. For administrators, and for keys with `users:read` of the application that owned the
+    contact.
+    """
+    return answer(ErasureView.of(await services.erasures.find(erasure_id, caller)))

@@ -23,9 +23,9 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
     summary="Get a contact",
     responses=refusals(UserNotFound),
 )
-async def get_contact(external_id: ExternalId, caller: Caller, parts: Services) -> Response:
-    """For the application whose it is, with `users:read`."""
-    return answer(UserView.of(await parts.external_users.find(caller, external_id)))
+async def get_contact(external_id: ExternalId, caller: Caller, services: Services) -> Response:
+    """For the application that owns the contact, with `users:read`."""
+    return answer(UserView.of(await services.external_users.find(caller, external_id)))
 
 
 @router.put(
@@ -36,11 +36,12 @@ async def get_contact(external_id: ExternalId, caller: Caller, parts: Services) 
     responses={201: {"model": Envelope[UserView], "description": "It is new"}, **refusals(TooManyPushTokens)},
 )
 async def put_contact(
-    external_id: ExternalId, given: ContactRequest, caller: Caller, actor: Acting, parts: Services
+    external_id: ExternalId, given: ContactRequest, caller: Caller, actor: Acting, services: Services
 ) -> Response:
-    """For applications, with `users:write`: somebody without a password, who receives. Whoever has claimed an account decides
-    about its address."""
-    user, created = await parts.external_users.put(caller, external_id, given, actor)
+    """For applications, with `users:write`. A contact has no password and only receives notifications. If the contact has
+    become an account, its owner alone changes the address.
+    """
+    user, created = await services.external_users.put(caller, external_id, given, actor)
     message = "Contact added" if created else "Contact updated"
     return answer(UserView.of(user), message, status=201 if created else 200)
 
@@ -51,7 +52,7 @@ async def put_contact(
     response_model=Envelope[list[WrittenContactView]],
     summary="Add or change up to 1,000 contacts",
 )
-async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, parts: Services) -> Response:
-    """As one by one, without devices. All of them are written, or none."""
-    written = await parts.external_users.put_many(caller, given.contacts, actor)
+async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, services: Services) -> Response:
+    """Like single contacts, but without devices. All of them are written, or none."""
+    written = await services.external_users.put_many(caller, given.contacts, actor)
     return answer([WrittenContactView.of(one) for one in written], counted(len(written), "contact"))

@@ -1,4 +1,6 @@
-"""`/internal`: what other services ask. Only tokens of services that need a route open it; it is in no public document."""
+"""`/internal`: routes for other services. They need a token of a service that may use the route, and are in no public
+document.
+"""
 
 from uuid import UUID
 
@@ -12,12 +14,12 @@ from chassis.http.fast_routes import FastRouter, model_of
 from chassis.security import calling_service
 from contracts.services import API_GATEWAY, API_KEY_READERS, EMAIL_SERVICE, PUSH_SERVICE
 from contracts.users import DeadPushToken, UserQuestion
-from user_service.dependencies import Services, services
+from user_service.dependencies import Services, services_of
 from user_service.errors import PushTokenNotFound
 from user_service.schemas.internal import ApiKeyHash
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
-# What is asked most often goes past FastAPI's own steps (ADR 9): these check the service's token themselves.
+# The most frequent requests bypass FastAPI's own steps (ADR 9), so they check the service's token themselves.
 fast_router = FastRouter(prefix="/internal", include_in_schema=False)
 
 by_readers = calling_service(API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE)
@@ -25,32 +27,32 @@ by_readers = calling_service(API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE)
 
 @fast_router.post("/users/find")
 async def find_contacts(request: Request) -> Response:
-    """`contracts.users.UserFindings`."""
+    """Returns `contracts.users.UserFindings`."""
     await by_readers(request)
     question = await model_of(request, UserQuestion)
-    found = await services(request).contacts.find_many(question.ids)
+    found = await services_of(request).contacts.find_many(question.ids)
     return answer({"users": orjson.Fragment(found)})
 
 
 @router.get("/users/{user_id}", dependencies=[Depends(by_readers)])
-async def contact(user_id: UUID, parts: Services) -> Response:
-    """`contracts.users.UserContact`. For gateways and workers of the release before `POST /internal/users/find`: they would
-    take a 404 for a user that is gone. It goes with the next release.
+async def contact(user_id: UUID, services: Services) -> Response:
+    """Returns `contracts.users.UserContact`. Gateways and workers of the previous release use it: without it they would
+    take a 404 for a deleted user. The next release removes it.
     """
-    return answer(await parts.contacts.find(user_id))
+    return answer(await services.contacts.find(user_id))
 
 
 @router.post("/api-keys/find", dependencies=[Depends(calling_service(*API_KEY_READERS))])
-async def find_api_key(given: ApiKeyHash, parts: Services) -> Response:
-    """`contracts.callers.ApiKeyInfo`."""
-    return answer(await parts.api_keys.info(given.hash))
+async def find_api_key(given: ApiKeyHash, services: Services) -> Response:
+    """Returns `contracts.callers.ApiKeyInfo`."""
+    return answer(await services.api_keys.info(given.hash))
 
 
 @router.post("/users/{user_id}/push-tokens/remove", dependencies=[Depends(calling_service(PUSH_SERVICE))])
-async def remove_dead_token(user_id: UUID, given: DeadPushToken, parts: Services) -> Response:
-    """From a push worker whose provider called the token dead. A second worker's same word is as good as the first."""
+async def remove_dead_token(user_id: UUID, given: DeadPushToken, services: Services) -> Response:
+    """From a push worker whose provider reported the token as dead. Repeating it changes nothing."""
     try:
-        await parts.push_tokens.remove(user_id, given.token, Actor(f"service:{PUSH_SERVICE}"))
+        await services.push_tokens.remove(user_id, given.token, Actor(f"service:{PUSH_SERVICE}"))
     except PushTokenNotFound:
         return answer({"removed": False}, "It was removed before")
     return answer({"removed": True}, "Push token removed")

@@ -1,4 +1,4 @@
-"""`/.well-known/jwks.json`: the public keys of access tokens, as RFC 7517 has them, without the envelope."""
+"""`/.well-known/jwks.json`: the public keys of access tokens as defined in RFC 7517, without the envelope."""
 
 from typing import Literal
 
@@ -48,7 +48,7 @@ class KeySet(BaseModel):
     summary="Public keys of access tokens",
     responses=refusals(Unavailable),
 )
-async def key_set(parts: Services) -> Response:
-    """As RFC 7517 has it, without the envelope."""
-    document = await parts.signing_keys.document()
+async def key_set(services: Services) -> Response:
+    """A JWK Set (RFC 7517), without the envelope."""
+    document = await services.signing_keys.document()
     return Response(document, media_type="application/json", headers={"Cache-Control": "public, max-age=300"})

@@ -1,4 +1,4 @@
-"""`/api/v1/users/{id}/preferences`: which channels a user wants. Honoured from the next sending on."""
+"""`/api/v1/users/{id}/preferences`: the channels that a user wants. A change applies to everything that is sent after it."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -22,10 +22,10 @@ async def get_preferences(user: ReadableUser) -> Response:
 
 
 @router.put("", response_model=Envelope[PreferencesView], summary="Set both preferences", responses=REFUSALS)
-async def set_preferences(user: WritableUser, given: PreferencesView, actor: Acting, parts: Services) -> Response:
-    """Honoured from the next sending on."""
+async def set_preferences(user: WritableUser, given: PreferencesView, actor: Acting, services: Services) -> Response:
+    """Applies to everything that is sent from now on."""
     change = PreferencesChange(email=given.email, push=given.push)
-    return answer(_view(await parts.users.set_preferences(user.id, change, actor)), "Preferences updated")
+    return answer(_view(await services.users.set_preferences(user.id, change, actor)), "Preferences updated")
 
 
 @router.patch(
@@ -35,9 +35,11 @@ async def set_preferences(user: WritableUser, given: PreferencesView, actor: Act
     summary="Change a preference",
     responses=REFUSALS,
 )
-async def change_preferences(user: WritableUser, given: PreferencesChange, actor: Acting, parts: Services) -> Response:
-    """What is left out stays as it is. Honoured from the next sending on."""
-    return answer(_view(await parts.users.set_preferences(user.id, given, actor)), "Preferences updated")
+async def change_preferences(
+    user: WritableUser, given: PreferencesChange, actor: Acting, services: Services
+) -> Response:
+    """Omitted fields stay unchanged. Applies to everything that is sent from now on."""
+    return answer(_view(await services.users.set_preferences(user.id, given, actor)), "Preferences updated")
 
 
 def _view(user: StoredUser) -> PreferencesView:

@@ -29,9 +29,9 @@ WRITE_REFUSALS = refusals(UserNotFound, TooManyPushTokens)
 @router.get(
     "/push-tokens", response_model=Envelope[list[PushTokenView]], summary="List push tokens", responses=REFUSALS
 )
-async def list_push_tokens(user: ReadableUser, parts: Services) -> Response:
+async def list_push_tokens(user: ReadableUser, services: Services) -> Response:
     """Oldest first, at most 20."""
-    return answer([PushTokenView.of(token) for token in await parts.push_tokens.of_user(user.id)])
+    return answer([PushTokenView.of(token) for token in await services.push_tokens.of_user(user.id)])
 
 
 @router.post(
@@ -39,14 +39,14 @@ async def list_push_tokens(user: ReadableUser, parts: Services) -> Response:
     status_code=201,
     response_model=Envelope[PushTokenView],
     summary="Add a push token",
-    responses={200: {"model": Envelope[PushTokenView], "description": "It was there already"}, **WRITE_REFUSALS},
+    responses={200: {"model": Envelope[PushTokenView], "description": "The user had it already"}, **WRITE_REFUSALS},
 )
-async def add_push_token(user: WritableUser, given: PushTokenAddition, actor: Acting, parts: Services) -> Response:
-    """One device more, at most 20. A token that is there already is answered with 200; one that was somebody else's is no
-    longer: a device is one user's.
+async def add_push_token(user: WritableUser, given: PushTokenAddition, actor: Acting, services: Services) -> Response:
+    """Adds one device; a user has at most 20. Answers 200 if the user has the token already. A token of another user is
+    moved: a device belongs to one user.
     """
-    added = await parts.push_tokens.add(user.id, given, actor)
-    message = "Push token added" if added.is_new else "The push token was there already"
+    added = await services.push_tokens.add(user.id, given, actor)
+    message = "Push token added" if added.is_new else "The user has this push token already"
     return answer(PushTokenView.of(added.token), message, status=201 if added.is_new else 200)
 
 
@@ -60,14 +60,14 @@ async def remove_push_token(
     user: WritableUser,
     query: Annotated[PushTokenQuery, Query()],
     actor: Acting,
-    parts: Services,
+    services: Services,
     given: PushTokenRemoval | None = None,
 ) -> Response:
-    """Named in the body or in the query."""
+    """Give the token in the body or in the query."""
     wanted = given.token if given else query.token
     if wanted is None:
-        raise field_error("token", "Name the token, in the body or in the query")
-    await parts.push_tokens.remove(user.id, wanted, actor)
+        raise field_error("token", "Give the token in the body or in the query")
+    await services.push_tokens.remove(user.id, wanted, actor)
     return answer(message="Push token removed")
 
 
@@ -77,9 +77,9 @@ async def remove_push_token(
     summary="Remove a push token by its id",
     responses=REMOVAL_REFUSALS,
 )
-async def remove_push_token_by_id(user: WritableUser, token_id: UUID, actor: Acting, parts: Services) -> Response:
-    """Nothing is sent there from now on."""
-    await parts.push_tokens.remove_by_id(user.id, token_id, actor)
+async def remove_push_token_by_id(user: WritableUser, token_id: UUID, actor: Acting, services: Services) -> Response:
+    """Notifications are no longer sent to it."""
+    await services.push_tokens.remove_by_id(user.id, token_id, actor)
     return answer(message="Push token removed")
 
 
@@ -90,9 +90,9 @@ async def remove_push_token_by_id(user: WritableUser, token_id: UUID, actor: Act
     responses=WRITE_REFUSALS,
 )
 async def replace_push_token(
-    user: WritableUser, given: PushTokenReplacement, actor: Acting, parts: Services
+    user: WritableUser, given: PushTokenReplacement, actor: Acting, services: Services
 ) -> Response:
-    """The given FCM token takes the place of all others; null removes them. Answers with the devices there are then."""
-    await parts.push_tokens.replace(user.id, given, actor)
-    tokens = await parts.push_tokens.of_user(user.id)
+    """The given FCM token replaces all others; null removes them all. Returns the user's devices."""
+    await services.push_tokens.replace(user.id, given, actor)
+    tokens = await services.push_tokens.of_user(user.id)
     return answer([PushTokenView.of(token) for token in tokens], "Push token replaced")

@@ -17,10 +17,10 @@ router = APIRouter(prefix="/api/v1/users/{user_id}/sessions", tags=["sessions"])
 
 
 @router.get("", response_model=Envelope[list[SessionView]], summary="List sessions", responses=refusals(UserNotFound))
-async def list_sessions(user: WritableUser, request: Request, caller: Caller, parts: Services) -> Response:
-    """Where the user is logged in, the newest login first; fifty at most."""
-    current = (await user_claims(request, caller, parts)).session_id if caller.kind == "user" else None
-    return answer([SessionView.of(one, current) for one in await parts.sessions.of_user(user.id)])
+async def list_sessions(user: WritableUser, request: Request, caller: Caller, services: Services) -> Response:
+    """The newest login first; at most fifty."""
+    current = (await user_claims(request, caller, services)).session_id if caller.kind == "user" else None
+    return answer([SessionView.of(one, current) for one in await services.sessions.of_user(user.id)])
 
 
 @router.delete(
@@ -29,13 +29,13 @@ async def list_sessions(user: WritableUser, request: Request, caller: Caller, pa
     summary="End a session",
     responses=refusals(UserNotFound, SessionNotFound),
 )
-async def end_session(user: WritableUser, session_id: UUID, actor: Acting, parts: Services) -> Response:
-    """Everything that it gave out is refused, in other services within seconds."""
-    await parts.sessions.end_one(user.id, session_id, actor)
+async def end_session(user: WritableUser, session_id: UUID, actor: Acting, services: Services) -> Response:
+    """Its tokens are refused from now on, by other services within seconds."""
+    await services.sessions.end_one(user.id, session_id, actor)
     return answer(message="Session ended")
 
 
 @router.delete("", response_model=Envelope[None], summary="End every session", responses=refusals(UserNotFound))
-async def end_sessions(user: WritableUser, actor: Acting, parts: Services) -> Response:
-    """The one of this request as well."""
-    return answer(message=f"{counted(await parts.sessions.end_every(user.id, actor), 'session')} ended")
+async def end_sessions(user: WritableUser, actor: Acting, services: Services) -> Response:
+    """Ends every session of the user, also that of this request."""
+    return answer(message=f"{counted(await services.sessions.end_every(user.id, actor), 'session')} ended")

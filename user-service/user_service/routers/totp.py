@@ -31,15 +31,16 @@ router = APIRouter(prefix="/api/v1/users/{user_id}/totp", tags=["auth"])
     operation_id="set_up_totp",
     status_code=201,
     response_model=Envelope[TotpSecretView],
-    summary="Set up one's second factor",
+    summary="Set up your second factor",
     responses=refusals(UserNotFound, CurrentPasswordWrong, TooManyLogins, TotpEnabled, HashingBusy),
 )
-async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, parts: Services) -> Response:
-    """For administrators, of themselves. It is asked for at logins once it is confirmed; setting up again before that makes
-    another secret."""
+async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, services: Services) -> Response:
+    """For administrators, for their own account. Logins ask for it once it is confirmed. Until then a second call replaces
+    the secret.
+    """
     if not is_self(caller, user.id):
         raise Forbidden
-    made = await parts.second_factors.begin(user, given.current_password)
+    made = await services.second_factors.begin(user, given.current_password)
     return answer(TotpSecretView(secret=made.secret, uri=made.uri), "Confirm it with a code", status=201)
 
 
@@ -47,18 +48,19 @@ async def set_up_totp(user: WritableUser, given: TotpRequest, caller: Caller, pa
     "/confirm",
     operation_id="confirm_totp",
     response_model=Envelope[RecoveryCodesView],
-    summary="Confirm one's second factor",
+    summary="Confirm your second factor",
     responses=refusals(UserNotFound, TotpNotSetUp, TotpEnabled, CurrentTotpWrong, TooManyLogins),
 )
 async def confirm_totp(
-    user: WritableUser, given: TotpConfirmation, caller: Caller, claims: UserClaims, actor: Acting, parts: Services
+    user: WritableUser, given: TotpConfirmation, caller: Caller, claims: UserClaims, actor: Acting, services: Services
 ) -> Response:
-    """From now on logins need a code. Gives ten recovery codes, once. One's other sessions end; where administrators need a
-    second factor, refresh this one to act as such."""
+    """Logins need a code from now on. Returns ten recovery codes, once. The user's other sessions end. Where administrators
+    need a second factor, refresh this session to get their rights.
+    """
     if not is_self(caller, user.id):
         raise Forbidden
     session_id = UUID(claims.session_id) if claims.session_id else None
-    codes = await parts.second_factors.confirm(user.id, given.code, actor, session_id=session_id)
+    codes = await services.second_factors.confirm(user.id, given.code, actor, session_id=session_id)
     return answer(RecoveryCodesView(recovery_codes=codes), "The second factor is on")
 
 
@@ -70,14 +72,16 @@ async def confirm_totp(
     responses=refusals(UserNotFound, TotpNotSetUp, CurrentPasswordWrong, CurrentTotpWrong, TooManyLogins, HashingBusy),
 )
 async def remove_totp(
-    user: WritableUser, caller: Caller, actor: Acting, parts: Services, given: TotpRemoval | None = None
+    user: WritableUser, caller: Caller, actor: Acting, services: Services, given: TotpRemoval | None = None
 ) -> Response:
-    """One's own with `current_password` and a code. Another administrator's without: that user's sessions end."""
+    """Removes your own with `current_password` and a code, or another administrator's without them. That user's sessions
+    end.
+    """
     if is_self(caller, user.id):
         given = given or TotpRemoval()
-        await parts.second_factors.remove_own(user.id, given.current_password, given.code, actor)
+        await services.second_factors.remove_own(user.id, given.current_password, given.code, actor)
     elif caller.kind == "user" and caller.is_admin:
-        await parts.second_factors.reset(user.id, actor)
+        await services.second_factors.reset(user.id, actor)
     else:
         raise Forbidden
     return answer(message="The second factor is removed")

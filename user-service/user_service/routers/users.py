@@ -40,21 +40,22 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
     summary="Sign up, or add a contact",
     responses=refusals(Unauthorized, Forbidden, EmailTaken, ExternalIdTaken, HashingBusy, Unavailable),
 )
-async def sign_up(actor: SigningUp, given: SignUp, parts: Services, request: Request) -> Response:
-    """Makes a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION). A mail
-    asks to confirm the address; nothing waits for it.
+async def sign_up(actor: SigningUp, given: SignUp, services: Services, request: Request) -> Response:
+    """Creates a user with the role `user`. Open to everybody, unless the operator has closed it (OPEN_REGISTRATION). A mail
+    asks the user to confirm the address; the user can be notified before that.
 
-    Without a password, for applications with `users:write`: a contact, who receives and cannot sign in.
+    Without a password, for applications with `users:write`: creates a contact, who receives notifications and cannot log
+    in.
     """
     if given.password is None:
         if not shows_credential(request):
             raise field_error("password", "is needed to sign up")
         caller = await authenticate(request)
-        user = await parts.external_users.add(caller, given, Actor.of(caller, request))
+        user = await services.external_users.add(caller, given, Actor.of(caller, request))
     elif given.external_id is not None:
-        raise field_error("external_id", "is a contact's, who has no password")
+        raise field_error("external_id", "is only for a contact, who has no password")
     else:
-        user = await parts.sign_ups.add(given, given.password, actor)
+        user = await services.sign_ups.add(given, given.password, actor)
     return answer(UserView.of(user), "User created", status=201)
 
 
@@ -64,14 +65,14 @@ async def sign_up(actor: SigningUp, given: SignUp, parts: Services, request: Req
     summary="List users",
     dependencies=[Depends(require("users:read"))],
 )
-async def list_users(query: Annotated[UsersQuery, Query()], caller: Caller, parts: Services) -> Response:
-    """Oldest first. For administrators and keys with `users:read`, which do not see other applications' contacts."""
+async def list_users(query: Annotated[UsersQuery, Query()], caller: Caller, services: Services) -> Response:
+    """Oldest first. For administrators and for keys with `users:read`, which do not see other applications' contacts."""
     wanted = UserFilter(
         seen_by=None if caller.is_admin else UUID(caller.application_id or caller.subject),
         email_key=None if query.email is None else address_key(query.email),
         role=query.role,
     )
-    users, total = await parts.users.page(wanted, limit=query.limit, offset=query.offset)
+    users, total = await services.users.page(wanted, limit=query.limit, offset=query.offset)
     return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=query.limit, page=query.page))
 
 
@@ -94,19 +95,21 @@ CHANGE_REFUSALS = refusals(
     responses=CHANGE_REFUSALS,
 )
 async def change_user(
-    user: WritableUser, given: UserChange, caller: Caller, actor: Acting, parts: Services
+    user: WritableUser, given: UserChange, caller: Caller, actor: Acting, services: Services
 ) -> Response:
-    """What is left out stays as it is. A new address or password of one's own needs `current_password`; a new password ends
-    every session. A new address of one's own is `pending_email` until the token that is mailed there comes back."""
-    return _changed(await parts.changer.change(caller, user, given, actor))
+    """Omitted fields stay unchanged. Users who change their own address or password must send `current_password`. A new
+    password ends every session. A user's own new address is `pending_email` until the token that is mailed to it is
+    confirmed.
+    """
+    return _changed(await services.changer.change(caller, user, given, actor))
 
 
 @router.put("/{user_id}", response_model=Envelope[UserView], summary="Replace a user's data", responses=CHANGE_REFUSALS)
 async def replace_user(
-    user: WritableUser, given: UserReplacement, caller: Caller, actor: Acting, parts: Services
+    user: WritableUser, given: UserReplacement, caller: Caller, actor: Acting, services: Services
 ) -> Response:
-    """Like PATCH, but `name` and `email` must be given."""
-    return _changed(await parts.changer.change(caller, user, given, actor))
+    """Like PATCH, but `name` and `email` are required."""
+    return _changed(await services.changer.change(caller, user, given, actor))
 
 
 def _changed(user: StoredUser) -> Response:
@@ -123,9 +126,9 @@ def _changed(user: StoredUser) -> Response:
     responses=refusals(UserNotFound, LastAdministrator),
     dependencies=[Depends(require_admin)],
 )
-async def disable_user(user: WritableUser, actor: Acting, parts: Services) -> Response:
-    """For administrators. Ends every session; logging in and the user's API keys are refused until the user is enabled."""
-    return answer(UserView.of(await parts.users.disable(user.id, actor)), "User disabled")
+async def disable_user(user: WritableUser, actor: Acting, services: Services) -> Response:
+    """For administrators. Ends every session. Logins and the user's API keys are refused until the user is enabled again."""
+    return answer(UserView.of(await services.users.disable(user.id, actor)), "User disabled")
 
 
 @router.post(
@@ -135,9 +138,9 @@ async def disable_user(user: WritableUser, actor: Acting, parts: Services) -> Re
     responses=refusals(UserNotFound),
     dependencies=[Depends(require_admin)],
 )
-async def enable_user(user: WritableUser, actor: Acting, parts: Services) -> Response:
+async def enable_user(user: WritableUser, actor: Acting, services: Services) -> Response:
     """For administrators."""
-    return answer(UserView.of(await parts.users.enable(user.id, actor)), "User enabled")
+    return answer(UserView.of(await services.users.enable(user.id, actor)), "User enabled")
 
 
 @router.delete(
@@ -146,11 +149,12 @@ async def enable_user(user: WritableUser, actor: Acting, parts: Services) -> Res
     summary="Delete a user",
     responses=refusals(UserNotFound, LastAdministrator),
 )
-async def delete_user(user: WritableUser, actor: Acting, parts: Services) -> Response:
-    """For good, with devices, sessions and API keys. What other services keep about the user is erased from then on: what is
-    scheduled is cancelled, and of what was sent only counts and times stay. The answer is the receipt, which
-    `GET /api/v1/erasures/{id}` tells anew."""
-    return answer(ErasureView.of(await parts.users.remove(user.id, actor)), "User deleted")
+async def delete_user(user: WritableUser, actor: Acting, services: Services) -> Response:
+    """Deletes the user for good, with devices, sessions and API keys. The other services then erase what they store about
+    the user: scheduled notifications are cancelled, and of sent ones only counts and times remain. The response is the
+    receipt; `GET /api/v1/erasures/{id}` returns its current state.
+    """
+    return answer(ErasureView.of(await services.users.remove(user.id, actor)), "User deleted")
 
 
 @router.get(
@@ -161,8 +165,8 @@ async def delete_user(user: WritableUser, actor: Acting, parts: Services) -> Res
     responses=refusals(UserNotFound, DependencyUnavailable),
 )
 async def export_user(
-    user: ReadableUser, query: Annotated[ExportQuery, Query()], caller: Caller, actor: Acting, parts: Services
+    user: ReadableUser, query: Annotated[ExportQuery, Query()], caller: Caller, actor: Acting, services: Services
 ) -> Response:
-    """For the user and administrators; for keys with `users:read` what their application sent to a contact of its own."""
-    export = await parts.exports.export(user, caller, actor, cursor=query.cursor, limit=query.limit)
+    """For the user and administrators. Keys with `users:read` get what their own application sent to its own contact."""
+    export = await services.exports.export(user, caller, actor, cursor=query.cursor, limit=query.limit)
     return answer(export_content(export))

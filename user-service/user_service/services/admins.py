@@ -23,7 +23,7 @@ from user_service.services.users import locked, stored
 
 class NotAnAdministrator(EmailTaken):
     message = (
-        "Somebody has signed up with this address, and knows the password. If it is to be an administrator, say --promote: "
+        "A user has signed up with this address and knows its password. To make that user an administrator, add --promote: "
         "it gets the new password, and its sessions end"
     )
 

@@ -1,4 +1,4 @@
-"""Contacts: users without a password, whom an application brings by the ids that it has for them."""
+"""Contacts: users without a password, which an application adds under its own ids."""
 
 from collections.abc import Sequence
 from uuid import UUID
@@ -26,7 +26,7 @@ log = structlog.get_logger()
 
 
 class ExternalUsers:
-    """External ids are unique within an application; all raise Forbidden for a caller that is none."""
+    """External ids are unique within an application. Every method raises Forbidden if the caller is not an application."""
 
     def __init__(self, database: Database, contacts: Contacts, push_tokens: PushTokens, audit: AuditTrail) -> None:
         self._database = database
@@ -42,18 +42,18 @@ class ExternalUsers:
             return await _stored(connection, user_id)
 
     async def add(self, caller: Identity, given: SignUp, actor: Actor) -> StoredUser:
-        """Raises ExternalIdTaken, and what push tokens raise."""
+        """Raises ExternalIdTaken, and the errors of push tokens."""
         user, _ = await self._put(caller, given.external_id, given, actor, only_new=True)
         return user
 
     async def put(
         self, caller: Identity, external_id: str, given: ContactRequest, actor: Actor
     ) -> tuple[StoredUser, bool]:
-        """The user, and whether it is new. Raises what push tokens raise."""
+        """The user, and whether it is new. Raises the errors of push tokens."""
         return await self._put(caller, external_id, given, actor, only_new=False)
 
     async def put_many(self, caller: Identity, given: Sequence[BulkContact], actor: Actor) -> list[WrittenContact]:
-        """All of them, in the order given, or none. In the audit trail they are counted, not listed."""
+        """All contacts in the given order. Writes either all or none. The audit trail records their number."""
         application_id = _application_of(caller, "users:write")
         contacts = [_new(contact, contact.external_id) for contact in given]
         async with self._database.begin() as connection:
@@ -94,7 +94,7 @@ class ExternalUsers:
 
 def _application_of(caller: Identity, scope: str) -> UUID:
     if caller.application_id is None or not caller.allows(scope):
-        raise Forbidden(f"Contacts are an application's, whose key has the scope {scope}")
+        raise Forbidden(f"Contacts belong to applications; this needs an application's key with the scope {scope}")
     return UUID(caller.application_id)
 
 
@@ -114,7 +114,7 @@ def _new(given: ContactRequest | BulkContact | SignUp, external_id: str | None) 
 async def _written(
     connection: AsyncConnection, application_id: UUID, contacts: Sequence[NewContact]
 ) -> list[WrittenContact]:
-    """Again and again, until nobody else has added or removed one of them in between."""
+    """Repeats the transaction until no other request has added or removed one of the contacts in between."""
     found: dict[str | None, WrittenContact] = {}
     while len(found) < len(contacts):
         for write in (external_users.update, external_users.add):
@@ -124,7 +124,7 @@ async def _written(
 
 
 async def _before(connection: AsyncConnection, application_id: UUID, external_id: str | None) -> StoredUser | None:
-    """The contact as it is, and stays until the transaction changes it."""
+    """The stored contact, locked until the transaction ends."""
     user_id = None if external_id is None else await external_users.id_of(connection, application_id, external_id)
     if user_id is None:
         return None

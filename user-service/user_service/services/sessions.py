@@ -27,7 +27,7 @@ from user_service.services.signing_keys import SigningKeys
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
-    """An access token before it is signed. Times in whole seconds since 1970."""
+    """The content of an access token, before it is signed. Times are whole seconds since 1970."""
 
     token_id: str
     session_id: UUID
@@ -45,11 +45,11 @@ class AccessTokens:
         return Ticket(uuid4().hex, session_id, now, now + self.seconds)
 
     async def prepare(self) -> None:
-        """Before a transaction is opened in which `sign` is to come: it may have to look for the key. Raises Unavailable."""
+        """Call it before a transaction in which `sign` is used: it may have to fetch the key. Raises Unavailable."""
         await self._keys.current()
 
     async def sign(self, ticket: Ticket, user_id: UUID, role: Role) -> str:
-        """Raises Unavailable while the key cannot be had."""
+        """Raises Unavailable while there is no key."""
         claims = {
             "iss": ACCESS_ISSUER,
             "aud": ACCESS_AUDIENCE,
@@ -63,10 +63,10 @@ class AccessTokens:
         return sign(claims, await self._keys.current())
 
 
-# Sessions: a login, and the refresh tokens that follow from it, each good for one use.
+# Sessions. A session begins with a login and consists of refresh tokens, each of which is good for one use.
 #
-# A refresh token is `<session>.<secret>`. A session knows only its newest secret's hash; whoever comes with another one holds
-# a used token, which was stolen from the user or by the user's side: the session ends for both.
+# A refresh token is `<session>.<secret>`. The session stores only the hash of its newest secret. A token with another
+# secret was used before: it was stolen from the user, or by the user. The session ends in both cases.
 
 log = structlog.get_logger()
 _REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
@@ -74,7 +74,7 @@ _REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 
 @dataclass(frozen=True, slots=True)
 class TokenPair:
-    """`expires_in`: the access token's life in seconds. `role`: as what it lets its user act."""
+    """`expires_in` is the access token's lifetime in seconds. `role` is the role that the token grants."""
 
     role: Role
     access_token: str
@@ -84,7 +84,7 @@ class TokenPair:
 
 @dataclass(frozen=True, slots=True)
 class _Step:
-    """What a login or a refresh gives out, before anything is written."""
+    """What a login or a refresh returns, before anything is written."""
 
     state: SessionState
     ticket: Ticket
@@ -103,8 +103,9 @@ class Sessions:
         longest: timedelta,
         admins_need_totp: bool = False,
     ) -> None:
-        """A session lasts for `lifetime` after its last refresh, and for `longest` after its login. Where `admins_need_totp`,
-        it gives administrators without a second factor tokens of users."""
+        """A session lasts for `lifetime` after its last refresh, and at most for `longest` after its login. With
+        `admins_need_totp`, an administrator without a second factor gets the tokens of an ordinary user.
+        """
         self._database = database
         self._access = access
         self._revoked = revoked
@@ -114,11 +115,13 @@ class Sessions:
         self._acting_role = acting_role(admins_need_totp=admins_need_totp)
 
     async def prepare(self) -> None:
-        """Before the transaction of a login: else what `open` needs could be missing when the session is there."""
+        """Call it before the transaction of a login: otherwise the session might be stored and the signing key be missing."""
         await self._access.prepare()
 
     async def open(self, connection: AsyncConnection, user_id: UUID) -> tuple[TokenPair, Sequence[EndedSession]]:
-        """A new session, in the transaction of the login, and those that had to make room: for `revoke`, after the commit."""
+        """Opens a session in the transaction of the login. Returns also the sessions that were ended to make room: pass
+        them to `revoke` after the commit.
+        """
         role = await users.role_of(connection, user_id, self._acting_role) or "user"
         step = self._step(uuid7())
         ended = await sessions.prune(connection, user_id)
@@ -126,7 +129,7 @@ class Sessions:
         return await self._pair(step, user_id, role), ended
 
     async def refresh(self, refresh_token: str, actor: Actor) -> TokenPair:
-        """Raises InvalidRefreshToken; a used token ends its session."""
+        """Raises InvalidRefreshToken. A token that was used before ends its session."""
         session_id, secret_hash = _parsed(refresh_token)
         step = self._step(session_id)
         await self.prepare()
@@ -144,7 +147,7 @@ class Sessions:
         return await self._pair(step, *owner)
 
     async def log_out(self, claims: Claims, refresh_token: str | None, actor: Actor) -> None:
-        """Ends the session of this access token, and the refresh token's when it is the same user's."""
+        """Ends the session of this access token. Ends the refresh token's session too if it belongs to the same user."""
         named = {one for one in (_session_id(claims.session_id), _session_of(refresh_token)) if one is not None}
         async with self._database.begin() as connection:
             ended = await sessions.end_some(
@@ -169,7 +172,7 @@ class Sessions:
         await self.revoke(ended)
 
     async def end_every(self, user_id: UUID, actor: Actor) -> int:
-        """How many there were."""
+        """The number of sessions that were ended."""
         async with self._database.begin() as connection:
             ended = await self.end_all(connection, user_id)
             await self._record(connection, actor, "session.ended", ended)
@@ -177,11 +180,11 @@ class Sessions:
         return len(ended)
 
     async def end_all(self, connection: AsyncConnection, user_id: UUID) -> Sequence[EndedSession]:
-        """Ends the user's sessions in a transaction; give what it returns to `revoke` after the commit."""
+        """Ends the user's sessions in a transaction. Pass the result to `revoke` after the commit."""
         return await sessions.end_of_user(connection, user_id)
 
     async def revoke(self, ended: Sequence[EndedSession]) -> None:
-        """All that they gave out. As well as can be: while Redis is away, other processes honour it until it expires."""
+        """Revokes the access tokens of these sessions. While Redis is down, other processes accept them until they expire."""
         await self._revoked.revoke(revocations(ended, seconds=self._access.seconds))
 
     async def _record(
@@ -211,7 +214,7 @@ def _named(session: EndedSession) -> dict[str, object]:
 
 
 def revocations(ended: Sequence[EndedSession], *, seconds: int) -> dict[str, float]:
-    """What `RevokedTokens.revoke` takes; access tokens live for `seconds`."""
+    """The input of `RevokedTokens.revoke`. Access tokens live for `seconds`."""
     until = time.time() + seconds
     tokens = {session.access.token_id: session.access.expires_at.timestamp() for session in ended}
     return {**tokens, **{session.id.hex: until for session in ended}}
@@ -230,10 +233,10 @@ def _session_of(refresh_token: str | None) -> UUID | None:
 
 
 def _session_id(text: str | None) -> UUID | None:
-    """Of an access token; one of the release before names none."""
+    """The session of an access token. Tokens of the previous release name none."""
     return UUID(text) if text else None
 
 
 def _hash(secret: str) -> str:
-    """A fast hash is enough: nobody guesses 256 random bits."""
+    """A fast hash is enough, because 256 random bits cannot be guessed."""
     return hashlib.sha256(secret.encode()).hexdigest()

@@ -25,14 +25,14 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Greeting:
-    """What a new user is sent: a mail that asks to confirm the address."""
+    """The mail that a new user gets: it asks to confirm the address."""
 
     tokens: MailedTokens
     throttle: MailThrottle
 
 
 class SignUps:
-    """Without a `greeting` new users are sent nothing."""
+    """Without a `greeting` new users get no mail."""
 
     def __init__(
         self,
@@ -49,9 +49,10 @@ class SignUps:
         self._greeting = greeting
 
     async def add(self, given: SignUp, password: SecretStr, actor: Actor) -> StoredUser:
-        """The new user, with the role `user`. Raises EmailTaken, HashingBusy, a 422 for a refused push endpoint.
+        """The new user, with the role `user`.
 
-        Where many sign up from one address, those beyond the limit of mails are sent none; they may ask for one.
+        Raises EmailTaken, HashingBusy, and a 422 for a push endpoint that is not allowed. Beyond the limit of mails per
+        client address, the user is created without a mail and may ask for one later.
         """
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
         await self._refuse_taken(given.email)
@@ -73,7 +74,7 @@ class SignUps:
         return user
 
     async def _refuse_taken(self, email: str) -> None:
-        """Before a hash is spent; the insert decides."""
+        """An early check that saves the hash. The insert decides."""
         async with self._database.begin() as connection:
             if await users.id_of(connection, address_key(email)) is not None:
                 raise EmailTaken

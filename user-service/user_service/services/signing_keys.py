@@ -1,6 +1,7 @@
-"""The keys that access tokens are signed with.
+"""The keys that sign access tokens.
 
-ES256: kept in the database, so that replicas agree, with the private half encrypted under SECRET_KEY. HS256: SECRET_KEY.
+ES256: keys are stored in the database, so that all replicas use the same ones; SECRET_KEY encrypts the private halves.
+HS256: the key is SECRET_KEY.
 """
 
 import asyncio
@@ -25,22 +26,22 @@ from user_service.repositories.signing_keys import StoredSigningKey
 
 log = structlog.get_logger()
 ITSELF = Actor(f"service:{USER_SERVICE}")
-LOOK_SECONDS = 30.0  # between two looks for a newer key
+LOOK_SECONDS = 30.0  # the interval at which a process looks for a newer key
 
 
 class TooSoon(Conflict):
     code, message = (
         "too_soon",
-        "The newest key is not signed with yet, or there are many: wait before making another one",
+        "The newest key is not in use yet, or there are too many keys; wait before making another one",
     )
 
 
 class OtherSecret(Conflict):
-    code, message = "other_secret", "The newest key is under another SECRET_KEY than this one"
+    code, message = "other_secret", "The newest key is encrypted under another SECRET_KEY"
 
 
 class SigningKeys(Protocol):
-    """`source` is what our own verification asks."""
+    """`source` is used by this service's own verification."""
 
     @property
     def source(self) -> KeySource: ...
@@ -53,7 +54,7 @@ class SigningKeys(Protocol):
 
 
 class SharedKey:
-    """HS256. Nothing of it is public."""
+    """HS256. Nothing of it is published."""
 
     def __init__(self, secret: str) -> None:
         self._secret = SharedSecret(secret)
@@ -70,8 +71,9 @@ class SharedKey:
 
 
 class StoredKeys:
-    """ES256. The first process that needs a key makes it; with a new SECRET_KEY a new key is made, and the old ones'
-    tokens stay good. A key that `rotate` has made is signed with once everybody can know it."""
+    """ES256. The first process that needs a key makes it. After a change of SECRET_KEY a new key is made, and tokens of the
+    old keys stay valid.
+    """
 
     def __init__(self, database: Database, secret: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
@@ -95,15 +97,15 @@ class StoredKeys:
                 self._loaded_at = self._clock()
             elif self._clock() - self._loaded_at >= LOOK_SECONDS:
                 self._loaded_at = self._clock()
-                with contextlib.suppress(Unavailable):  # then the one we have signs on
+                with contextlib.suppress(Unavailable):  # then the key in memory is used further
                     self._current = await self._load() or self._current
             return self._current
 
     async def rotate(self) -> str:
-        """Makes a key that every process signs with once everybody can know it. Returns its id.
+        """Makes a key and returns its id. All processes sign with it once every reader can know it.
 
-        Raises TooSoon while that is not yet so of the one before, and OtherSecret when the newest key is under another
-        SECRET_KEY: it would no longer be published.
+        Raises TooSoon if readers cannot know the previous key yet, and OtherSecret if the newest key is encrypted under
+        another SECRET_KEY: it would no longer be published.
         """
         key = generate_es256_key()
         async with self._database.begin() as connection:
@@ -141,7 +143,7 @@ class StoredKeys:
         return key
 
     def _readable(self, stored: Sequence[StoredSigningKey]) -> SigningKey | None:
-        """The newest that everybody can know; while there is none such, the oldest of the new ones."""
+        """The newest key that every reader can know. If there is none, the oldest of the newer ones."""
         readable = [opened for key in stored if (opened := self._opened(key)) is not None]
         return next((key for key, known in readable if known), readable[-1][0] if readable else None)
 

@@ -1,4 +1,4 @@
-"""How often a password may be guessed and a mail be asked for, and the check of a password."""
+"""Limits password guesses and requested mails, and checks passwords."""
 
 import hashlib
 from datetime import datetime
@@ -24,11 +24,11 @@ from user_service.repositories.credentials import Credentials
 from user_service.services.passwords import Passwords
 from user_service.settings import UserSettings
 
-# How often a password may be guessed, and a mail be asked for.
+# Limits for password guesses and for requested mails.
 #
-# Per account and client address, so that a stranger's guesses lock nobody else out; much wider per account, whatever address
-# they come from; and per client address, against one who tries many accounts. Attempts are counted in Redis, and in this
-# process while it is away.
+# There are three counters: per account and client address, so that an attacker cannot lock other users out; a much higher
+# one per account over all addresses; and one per client address, against attacks on many accounts. Redis counts. While
+# Redis is down, each process counts for itself.
 
 
 class LoginThrottle:
@@ -46,25 +46,26 @@ class LoginThrottle:
         await _count(self._clients, address, TooManyLogins)
 
     async def count_account(self, name: str, last_login_at: datetime | None, *, client: str = "") -> None:
-        """Raises TooManyLogins. `name` is the address key or id; no such account counts like one. `client`: the address
-        that the guess comes from, none for a guess that has an access token already.
+        """Raises TooManyLogins.
 
-        The limiter takes nothing back, so the last login is part of what is counted: after each success the count
-        begins anew, and only failures add up. Addresses do not go into Redis.
+        `name` is the address key or the id. Unknown accounts are counted in the same way. `client` is the address of the
+        client, or None for a guess that comes with an access token. The limiter cannot take a count back, so the name
+        contains the last successful login: after a success the count starts again from zero. Redis stores no e-mail
+        addresses.
         """
         account = f"{name} {last_login_at}"
         await _count(self._pairs, _digest(f"{account} {client}"), TooManyLogins)
         await _count(self._accounts, _digest(account), TooManyLogins)
 
     async def count_code(self, name: str, last_login_at: datetime | None) -> None:
-        """A one-time code that is tried by who knows the password: from wherever, as six digits are soon guessed. Raises
-        TooManyLogins."""
+        """Counts a try of a one-time code after a correct password, from any address: six digits can be guessed quickly.
+        Raises TooManyLogins.
+        """
         await _count(self._codes, _digest(f"{name} {last_login_at}"), TooManyLogins)
 
 
 class MailThrottle:
-    """Mails that nobody but their sender may have asked for: bounded for each address that they go to, whether or not it is
-    known here, and for each that they are asked for from."""
+    """Limits mails that anybody may request. Counts per mailbox, known or unknown, and per client address."""
 
     def __init__(self, redis: Redis, settings: UserSettings) -> None:
         limiter = partial(RateLimiter, redis, period_seconds=3_600, processes=settings.processes)
@@ -77,7 +78,7 @@ class MailThrottle:
         await _count(self._addresses, _digest(address_key(address)), TooManyMails)
 
     async def allows(self, address: str, *, client: str) -> bool:
-        """Counts it, too."""
+        """Counts, and returns False when a limit is reached."""
         try:
             await self.count(address, client=client)
         except TooManyMails:
@@ -106,9 +107,9 @@ class PasswordGate:
         return await self._passwords.hash(password.get_secret_value())
 
     async def check_login(self, email: str, password: SecretStr, *, client: str) -> tuple[Credentials, str]:
-        """The account's credentials as they are, and the hash to keep.
+        """The account's current credentials, and the hash to store.
 
-        Raises TooManyLogins, and WrongCredentials for an unknown address and a wrong password alike.
+        Raises TooManyLogins. Raises WrongCredentials both for an unknown address and for a wrong password.
         """
         await self._throttle.count_client(client)
         key = address_key(email)
@@ -121,7 +122,7 @@ class PasswordGate:
         return found, verification.current_hash
 
     async def check_user(self, user_id: UUID, password: SecretStr | None) -> None:
-        """Raises CurrentPasswordWrong, when none is given too, and TooManyLogins: a stolen token is no way to guess it."""
+        """Raises CurrentPasswordWrong, also without a password, and TooManyLogins: a stolen token must not allow guessing."""
         if password is None:
             raise CurrentPasswordWrong
         async with self._database.begin() as connection:

@@ -1,4 +1,4 @@
-"""Second factors of administrators: one-time codes (RFC 6238), and ten recovery codes for when the device is lost."""
+"""Second factors of administrators: one-time codes (RFC 6238), and ten recovery codes for a lost device."""
 
 import base64
 import hashlib
@@ -31,7 +31,7 @@ ISSUER = "Notifications"
 RECOVERY_CODES = 10
 RECOVERY_BYTES = 10
 CODE_DIGITS = 6
-SKEW_STEPS = (0, -1, 1)  # a code of the last half minute or the next one is good: clocks differ, and people type
+SKEW_STEPS = (0, -1, 1)  # accept also the previous and the next code: clocks differ, and typing takes time
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,9 +60,10 @@ class SecondFactors:
         self._audit = audit
 
     async def begin(self, user: StoredUser, password: SecretStr | None) -> NewSecret:
-        """A secret, in force once a code of it was given. With the password: a stolen token must not lock the owner out.
+        """Creates a secret. It takes effect when a code of it is confirmed. Needs the password: a thief of a token must not
+        lock the owner out.
 
-        Raises Forbidden for who is no administrator, CurrentPasswordWrong, TooManyLogins, TotpEnabled.
+        Raises Forbidden for an ordinary user, CurrentPasswordWrong, TooManyLogins, TotpEnabled.
         """
         if user.role != "admin":
             raise Forbidden("Second factors are for administrators")
@@ -74,7 +75,7 @@ class SecondFactors:
         return NewSecret(secret, pyotp.TOTP(secret).provisioning_uri(name=user.email, issuer_name=ISSUER))
 
     async def confirm(self, user_id: UUID, code: str, actor: Actor, *, session_id: UUID | None) -> list[str]:
-        """Puts it in force and gives the recovery codes. The user's other sessions end.
+        """Puts the secret into effect and returns the recovery codes. The user's other sessions end.
 
         Raises TotpNotSetUp, TotpEnabled, CurrentTotpWrong, TooManyLogins.
         """
@@ -96,7 +97,7 @@ class SecondFactors:
         return codes
 
     async def admit(self, user_id: UUID, code: str | None) -> None:
-        """At a login whose password was right. Raises TotpRequired, WrongTotp, TooManyLogins."""
+        """Checks the second factor at a login with a correct password. Raises TotpRequired, WrongTotp, TooManyLogins."""
         async with self._database.begin() as connection:
             stored = await credentials.find(connection, user_id)
         if stored is None or stored.confirmed_at is None:
@@ -118,7 +119,7 @@ class SecondFactors:
         log.info("totp.removed", user_id=str(user_id))
 
     async def reset(self, user_id: UUID, actor: Actor) -> None:
-        """By another administrator; the user's sessions end. Raises TotpNotSetUp."""
+        """For another administrator. The user's sessions end. Raises TotpNotSetUp."""
         async with self._database.begin() as connection:
             if not await credentials.remove(connection, user_id):
                 raise TotpNotSetUp
@@ -135,7 +136,7 @@ class SecondFactors:
         return stored
 
     async def _proved(self, stored: StoredTotp, code: str) -> bool:
-        """Uses the code up. Raises TooManyLogins."""
+        """Whether the code is correct. Uses the code up. Raises TooManyLogins."""
         await self._throttle.count_code(str(stored.user_id), stored.last_login_at)
         async with self._database.begin() as connection:
             return await self._used(connection, stored, code)
@@ -150,7 +151,7 @@ class SecondFactors:
         return used
 
     def _step_of(self, stored: StoredTotp, code: str) -> int | None:
-        """Which half minute's code that is, counted since 1970."""
+        """The time step of the code: half minutes since 1970."""
         try:
             secret = self._cipher.decrypt(stored.secret_encrypted).decode()
         except InvalidToken:
@@ -173,5 +174,5 @@ def _recovery_code() -> str:
 
 
 def _hash(recovery_code: str) -> str:
-    """However it was typed. A fast hash is enough: nobody guesses 80 random bits."""
+    """Ignores case and separators. A fast hash is enough, because 80 random bits cannot be guessed."""
     return hashlib.sha256(recovery_code.replace("-", "").replace(" ", "").lower().encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""Changing a user, and what has to be proved first."""
+"""Changes a user, and checks the proof that the change needs."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ from user_service.services.users import Contacts, locked, preference_columns, st
 
 log = structlog.get_logger()
 
-# Of the address: it stays, waits until it is confirmed, or changes at once.
+# What happens with the address: it stays, waits until it is confirmed, or changes at once.
 Move = Literal["none", "confirmed", "at_once"]
 
 
@@ -52,13 +52,13 @@ class UserChanger:
         self._audit = audit
 
     async def change(self, caller: Identity, user: StoredUser, given: UserChange, actor: Actor) -> StoredUser:
-        """The user as it is then. Whether `caller` may change `user` at all was decided before. An address that users give
-        for their own waits until it is confirmed; others change it at once.
+        """The changed user. Whether `caller` may change `user` at all was checked before. An address that users set for
+        themselves waits until it is confirmed. Other callers change it at once.
 
-        Raises CurrentPasswordWrong, EmailTaken, TooManyMails, UserNotFound, and what push tokens raise.
+        Raises CurrentPasswordWrong, EmailTaken, TooManyMails, UserNotFound, and the errors of push tokens.
         """
         device = None if given.push_token is None else self._push_tokens.device(given.push_token)
-        # An administrator who is logged in, for somebody else: neither a stolen token nor a key made with it is a password.
+        # Only an administrator who is logged in may set another user's password. A key made with a stolen token cannot.
         unproved = caller.kind != "user" or not caller.is_admin or is_self(caller, user.id)
         if unproved and _touches_credentials(user, given):
             await self._gate.check_user(user.id, given.current_password)
@@ -90,7 +90,7 @@ class UserChanger:
             await self._move(connection, user, given, writing.move)
             after = await stored(connection, user.id)
             if user.is_contact and not after.is_contact and given.password is None:
-                raise CurrentPasswordWrong  # claimed since it was looked at, so that nothing was proved
+                raise CurrentPasswordWrong  # the contact was claimed after it was read, so that nothing was proved
             change = changed(user_fields(before), user_fields(after))
             await self._audit.record(connection, actor, change_action(change), user_target(user.id), change)
         return _Written(after, ended, registration)
@@ -118,7 +118,7 @@ class _Written:
 
 
 def _touches_credentials(user: StoredUser, given: UserChange) -> bool:
-    """A new password, or another address to log in with. The same address in a form that was sent back is no change."""
+    """Whether it sets a new password or another login address. The same address sent back unchanged does not count."""
     return given.password is not None or (_moves(user, given) and not user.is_contact)
 
 
@@ -137,7 +137,7 @@ def _columns(given: UserChange, move: Move) -> UserChanges:
     if given.name is not None:
         changes["name"] = given.name
     if given.email is not None and move == "none":
-        changes["email"] = given.email  # the same one, perhaps in other capitals
+        changes["email"] = given.email  # the same address, perhaps with other capitals
     if given.email is not None and move == "at_once":
         changes |= address_columns(given.email)
     if "language" in given.model_fields_set:

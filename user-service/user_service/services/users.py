@@ -1,4 +1,4 @@
-"""Users, and how they are reached."""
+"""Users and their contact data."""
 
 from collections.abc import Collection, Sequence
 from typing import Any
@@ -27,7 +27,7 @@ from user_service.services.sessions import Sessions
 
 
 class Contacts:
-    """`changed` is to be called after every commit that changed a user: the readers' copies go away."""
+    """Call `changed` after every commit that changed a user: it removes the cached copies."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self._database = database
@@ -41,12 +41,12 @@ class Contacts:
         return found[str(user_id)]
 
     async def find_many(self, user_ids: Collection[UUID]) -> str:
-        """A JSON object with those of them that there are, by id."""
+        """A JSON object of the users that exist, by id."""
         async with self._database.autocommit() as connection:
             return await users.find_contacts(connection, user_ids)
 
     async def changed(self, *user_ids: UUID) -> None:
-        """Never fails: while Redis is away its copies are as unreachable as it is."""
+        """Never fails: while Redis is down, its copies cannot be read either."""
         await self._copies.forget(*map(str, user_ids))
 
 
@@ -77,12 +77,12 @@ class Users:
             return await stored(connection, user_id)
 
     async def role_of(self, user_id: UUID) -> Role | None:
-        """As what the user may act. None: there is no such user, or it is disabled."""
+        """The user's role. None if the user does not exist or is disabled."""
         async with self._database.begin() as connection:
             return await users.role_of(connection, user_id, self._acting_role)
 
     async def page(self, wanted: UserFilter, *, limit: int, offset: int) -> tuple[Sequence[StoredUser], int]:
-        """One page, oldest first, and how many there are."""
+        """One page, oldest first, and the total number."""
         async with self._database.begin() as connection:
             found = await users.page(connection, wanted, limit=limit, offset=offset)
             return found, await users.count(connection, wanted)
@@ -99,7 +99,8 @@ class Users:
         return after
 
     async def disable(self, user_id: UUID, actor: Actor) -> StoredUser:
-        """Ends the user's sessions; logging in and the user's API keys are refused. What is sent still arrives.
+        """Ends the user's sessions. From now on logins and the user's API keys are refused. Notifications are still
+        delivered.
 
         Raises LastAdministrator, UserNotFound.
         """
@@ -132,17 +133,17 @@ class Users:
         return after
 
     async def remove(self, user_id: UUID, actor: Actor) -> StoredErasure:
-        """Everything about the user goes: devices, sessions and API keys now, what other services have by and by.
+        """Removes the user with all devices, sessions and API keys. Other services remove their data later.
 
         Raises LastAdministrator, UserNotFound.
         """
         async with self._database.begin() as connection:
             await _keep_an_administrator(connection, user_id)
-            before = await locked(connection, user_id)  # nobody logs in meanwhile
+            before = await locked(connection, user_id)  # the lock keeps the user from logging in meanwhile
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
             erasure = await personal_data.order(connection, before, sessions=len(live), api_keys=len(key_hashes))
-            await push_tokens.hold(connection, user_id)  # in their order; those that go with the user have none
+            await push_tokens.hold(connection, user_id)  # locks in id order; the cascade below would not
             await users.remove(connection, user_id)
             change = changed(user_fields(before), {})
             await self._audit.record(connection, actor, "user.deleted", user_target(user_id), change)
@@ -162,13 +163,13 @@ async def stored(connection: AsyncConnection, user_id: UUID) -> StoredUser:
 
 
 async def locked(connection: AsyncConnection, user_id: UUID) -> StoredUser:
-    """As it is, and stays until the transaction changes it. Raises UserNotFound."""
+    """The user, locked until the transaction ends. Raises UserNotFound."""
     await users.lock(connection, user_id)
     return await stored(connection, user_id)
 
 
 async def _keep_an_administrator(connection: AsyncConnection, user_id: UUID) -> None:
-    """Raises LastAdministrator. Two who remove each other at once wait for each other here."""
+    """Raises LastAdministrator. Takes a lock, so that two administrators cannot remove each other at the same time."""
     is_one = await users.role_of(connection, user_id) == "admin"
     if is_one and list(await users.hold_administrators(connection)) == [user_id]:
         raise LastAdministrator

@@ -1,1 +1,1 @@
-"""The inbox's pages: plain HTML from templates in these files, one style sheet, one short script for refreshing."""
+"""The inbox's pages: plain HTML from templates in these files, one style sheet, and one short script that refreshes them."""

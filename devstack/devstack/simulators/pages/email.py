@@ -8,7 +8,7 @@ from devstack.simulators.pages.layout import Html, joined, markup, web_address
 
 View = Literal["html", "text", "source"]
 
-# The frame may not run, submit, open or navigate anything; its own answer carries the same rule (FRAME_POLICY).
+# The frame must not run, submit, open or navigate anything. Its response has the same policy (FRAME_POLICY).
 FRAME_POLICY = "sandbox; default-src 'none'; style-src 'unsafe-inline'; img-src data: http: https:"
 
 _EMAIL = """<a class="back" href="/?kind=email">All e-mail</a>
@@ -70,7 +70,7 @@ def _content(email: ReceivedEmail, view: View) -> Html:
 
 
 def _links(html: str) -> Html:
-    """A sandboxed frame opens nothing, and a person wants to follow the link that was sent."""
+    """A sandboxed frame opens no links, so the page lists them."""
     found = _LinkFinder()
     found.feed(html)
     if not found.links:

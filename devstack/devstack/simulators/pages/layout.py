@@ -1,4 +1,4 @@
-"""The inbox's page frame, and filling HTML templates with escaping."""
+"""The frame of the inbox's pages, and HTML templates with escaping."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ class Html(str):
 
 
 def markup(template: str, **values: object) -> Html:
-    """The template with its `{names}` filled in, each value escaped unless it is `Html`. Quote attributes."""
+    """The template with its `{names}` replaced. Every value is escaped unless it is `Html`. Put quotes around attributes."""
     return Html(template.format(**{name: _safe(value) for name, value in values.items()}))
 
 
@@ -24,7 +24,7 @@ def joined(parts: Iterable[Html]) -> Html:
 
 
 def web_address(text: str) -> str:
-    """The address if a browser may follow it (http and https only), else an empty string."""
+    """The address if a browser may open it (only http and https), else ""."""
     return text if text.lower().startswith(("http://", "https://")) else ""
 
 
@@ -65,7 +65,7 @@ _PAGE = """<!doctype html>
 
 @dataclass(frozen=True)
 class Page:
-    """`view` is `browsing` (on a phone the list) or `reading` (on a phone the message)."""
+    """`view` is `browsing` (phones show the list) or `reading` (phones show the message)."""
 
     title: str
     kind: Kind

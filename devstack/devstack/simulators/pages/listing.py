@@ -1,4 +1,4 @@
-"""The list of messages, and the page while none is selected."""
+"""The list of messages, and the page without a selected message."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -67,7 +67,7 @@ _OLDER = '<a class="older" href="/?{query}">Older messages</a>'
 
 @dataclass(frozen=True)
 class Listing:
-    """Which messages are listed: one kind, recipients that contain that text, older than that id."""
+    """The filter of a list: one kind, recipients that contain a text, messages older than an id."""
 
     kind: Kind = "email"
     recipient: str = ""
@@ -75,7 +75,7 @@ class Listing:
     selected: int | None = None
 
     def messages(self, inbox: Inbox) -> list[Received]:
-        """One more than a page holds, when there are more."""
+        """One more than a page has, if there are more."""
         shelf = inbox.emails if self.kind == "email" else inbox.pushes
         wanted = (message for message in shelf.newest_first() if self._shows(message))
         return list(islice(wanted, PAGE_SIZE + 1))

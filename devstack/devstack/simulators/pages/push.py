@@ -1,4 +1,4 @@
-"""One push message, as a phone would show it, and what came with it."""
+"""One push message as a phone would show it, and its data."""
 
 import json
 

@@ -54,7 +54,7 @@ class Database:
             try:
                 yield connection
             except DBAPIError as error:
-                if is_away(error):  # do not reuse it: a session that began read-only stays read-only
+                if is_unavailable(error):  # do not reuse it: a session that began read-only stays read-only
                     await connection.invalidate(error)
                 raise
 
@@ -105,11 +105,11 @@ async def _told() -> AsyncIterator[None]:
     except (OSError, TimeoutError, PoolTimeout) as error:
         raise _unavailable(error) from error
     except DBAPIError as error:
-        if error.connection_invalidated or is_away(error):
+        if error.connection_invalidated or is_unavailable(error):
             raise _unavailable(error) from error
         raise
     except Exception as error:
-        if is_away(error):  # asyncpg's own error while connecting, before SQLAlchemy wraps it
+        if is_unavailable(error):  # asyncpg's own error while connecting, before SQLAlchemy wraps it
             raise _unavailable(error) from error
         raise
 
@@ -154,7 +154,7 @@ _CLIENT_NOT_NOW = (asyncpg.InterfaceError, asyncpg.InternalClientError, asyncpg.
 _CLIENT_DEFECTS = (ValueError, asyncpg.UnsupportedClientFeatureError, asyncpg.UnsupportedServerFeatureError)
 
 
-def is_away(error: BaseException | None) -> bool:
+def is_unavailable(error: BaseException | None) -> bool:
     """Whether the driver's error, wrapped by SQLAlchemy or not, means "not now" and not "never"."""
     own = _own(error)
     if isinstance(own, _CLIENT_DEFECTS):

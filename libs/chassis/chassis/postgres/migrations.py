@@ -11,7 +11,7 @@ from sqlalchemy import Connection, MetaData, pool
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 
-from chassis.postgres.database import is_away
+from chassis.postgres.database import is_unavailable
 
 
 def alembic_config(folder: Path, url: str) -> Config:
@@ -52,7 +52,7 @@ def run_migrations(metadata: MetaData, version_table: str, url: Callable[[], str
     try:
         asyncio.run(_online(metadata, version_table, given))
     except Exception as error:
-        if not isinstance(error, OSError) and not is_away(error):
+        if not isinstance(error, OSError) and not is_unavailable(error):
             raise
         raise CommandError(f"The database that DATABASE_URL names cannot be used now: {_first_line(error)}") from error
 

@@ -81,7 +81,7 @@ class OptionalRedis:
 
     def _note_failure(self, error: Exception) -> None:
         if not self._failed:
-            log.warning("redis.away", used_for=self._used_for, error=type(error).__name__)
+            log.warning("redis.unavailable", used_for=self._used_for, error=type(error).__name__)
         self._failed = True
         self._rests_until = self._clock() + REST_SECONDS
 

@@ -55,10 +55,10 @@ class Directory:
 
     def __init__(self):
         self.key = new_api_key()
-        self.away = False
+        self.down = False
 
     async def find(self, key):
-        if self.away:
+        if self.down:
             raise Unavailable
         return ADMINS_NARROW_KEY if key == self.key else None
 
@@ -96,7 +96,7 @@ async def test_an_unknown_key_is_unauthorized(authenticator):
 
 
 async def test_a_key_that_cannot_be_looked_up_is_not_called_invalid(authenticator, directory):
-    directory.away = True
+    directory.down = True
     with pytest.raises(Unavailable):
         await authenticator.authenticate(None, directory.key)
 

@@ -80,7 +80,7 @@ async def test_invented_kids_cause_a_fetch_at_most_every_30_seconds(jwks, owner,
     assert owner.fetches == 3
 
 
-async def test_the_keys_we_have_stay_in_use_while_the_owner_is_away(jwks, owner, key, clock):
+async def test_the_keys_we_have_stay_in_use_while_the_owner_is_down(jwks, owner, key, clock):
     await jwks.find(key.kid, "ES256")
     owner.failing = True
     for _ in range(10):

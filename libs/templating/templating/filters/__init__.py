@@ -1,10 +1,10 @@
-"""The filters that templates may use: Liquid's standard ones, all of them, and `json`.
+"""The filters for templates: all standard filters of Liquid, and `json`.
 
-They are our own rather than python-liquid's because they print, count and compare as Liquid's reference does (docs/adr/0014),
-and because they keep apart what is the template's markup and what is a value's text (`markup_text.py`).
+They replace python-liquid's filters because they print, count and compare as the Liquid reference does (docs/adr/0014), and
+because they distinguish the template's markup from a value's text (`markup_text.py`).
 
-Each takes the value on its left, then its arguments. Too many or too few of these are refused when a template is saved;
-FilterArgumentError is for arguments and values that a filter cannot work with.
+Each filter gets the value on its left, then its arguments. A wrong number of arguments is refused when the template is
+saved. FilterArgumentError is for arguments and values that a filter cannot work with.
 """
 
 from collections.abc import Callable, Mapping
@@ -17,7 +17,7 @@ Filter = Callable[..., object]
 
 
 def default(value: object, instead: object = "", *, allow_false: object = False) -> object:
-    """The value, or the other one when it is nil, false (unless that is allowed) or empty."""
+    """The value, or the other one if it is nil, false (unless allowed) or empty."""
     present = truthy(value) or (value is False and truthy(allow_false))
     return value if present and not is_empty(value) else instead
 

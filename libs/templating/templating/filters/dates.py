@@ -1,7 +1,7 @@
-"""Dates in the forms of Ruby's strftime, which is what the reference's `date` filter takes.
+"""Formats dates with Ruby's strftime directives, as the reference's `date` filter does.
 
-Python's own knows neither `%-d`, `%e`, `%P` and `%s` everywhere, nor flags (`%^b`, `%_H`), widths (`%3N`) or `%::z`,
-and its names depend on the machine's locale.
+Python's own strftime does not support `%-d`, `%e`, `%P` and `%s` on every platform, nor flags (`%^b`, `%_H`), widths
+(`%3N`) or `%::z`, and its names depend on the machine's locale.
 """
 
 import re
@@ -23,7 +23,7 @@ _MAX_WIDTH = 100
 
 @dataclass(frozen=True, slots=True)
 class _Field:
-    """What a directive stands for, and how far and with what it is padded unless flags say otherwise."""
+    """The value of a directive, and its default width and padding."""
 
     of: Callable[[datetime], object]
     width: int = 0
@@ -31,7 +31,7 @@ class _Field:
 
 
 def strftime(when: datetime, pattern: str) -> str:
-    """The date in the pattern. Directives that do not exist stay as they are."""
+    """The formatted date. Unknown directives stay as they are."""
     return _DIRECTIVE.sub(lambda found: _written(when, found), pattern)
 
 
@@ -131,11 +131,11 @@ _COMPOSED = {
 
 # The `date` filter. Times without a zone are UTC, and so are epoch times.
 #
-# Read are ISO 8601, year-first dates, dates whose month is a word, RFC 2822, and seconds since 1970 as a number or as its
-# digits. `05.03.2026` and `05/03/2026` are not: whose March or May that is, nobody can say. What is not read comes back
-# as it is.
+# It parses ISO 8601, year-first dates, dates with the month as a word, RFC 2822, and seconds since 1970 as a number or its
+# digits. It does not parse `05.03.2026` and `05/03/2026`, which are ambiguous. A value that it cannot parse is returned
+# unchanged.
 
-_SECONDS = re.compile(r"\d+|\d{9,}\.\d+", re.ASCII)  # 05.03 is no second of 1970
+_SECONDS = re.compile(r"\d+|\d{9,}\.\d+", re.ASCII)  # 05.03 is not a time in seconds
 _WEEKDAY = r"(?:mon|tue|wed|thu|fri|sat|sun)[a-z]*"
 _MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]*"
 _TIME = r"\d{1,2}:\d{2}(?::\d{2}(?:[.,]\d{1,9})?)?(?: ?[ap]\.?m\.?)?"
@@ -147,7 +147,7 @@ _DAY = (
 )
 _READABLE = re.compile(
     rf"(?:{_DAY})(?:(?:t|,? )(?:at )?{_TIME}(?: ?(?:{_ZONE}))?)?|{_TIME}(?: ?(?:{_ZONE}))?"
-    rf"|(?:{_WEEKDAY} )?{_MONTH} \d{{1,2}} {_TIME} (?:(?:{_ZONE}) )?\d{{4}}",  # as C's asctime and `date` write it
+    rf"|(?:{_WEEKDAY} )?{_MONTH} \d{{1,2}} {_TIME} (?:(?:{_ZONE}) )?\d{{4}}",  # the form of C's asctime and of `date`
     re.ASCII,
 )
 _ZONES = {"EST": -18000, "EDT": -14400, "CST": -21600, "CDT": -18000, "MST": -25200, "MDT": -21600, "PST": -28800} | {
@@ -156,7 +156,7 @@ _ZONES = {"EST": -18000, "EDT": -14400, "CST": -21600, "CDT": -18000, "MST": -25
 
 
 def date(value: object, form: object) -> object:
-    """The date in the form (strftime's, with the reference's additions); the value itself when it is no date.
+    """The formatted date (strftime's directives, with the reference's additions). The value itself if it is not a date.
 
     `'now'` and `'today'` are the time of the render.
     """
@@ -187,7 +187,7 @@ def _from_text(text: str) -> datetime | None:
         return datetime.fromtimestamp(float(text), UTC)
     if not _READABLE.fullmatch(text):
         return None
-    # What a text leaves out: the day and the month of a year are its first, the year and day of a time are today's.
+    # Defaults for missing parts: the first month and day of a year; today's date for a time.
     today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     missing = today if re.match(_TIME, text) else today.replace(month=1, day=1)
     when: datetime = parser.parse(text.upper(), default=missing, tzinfos=_ZONES, yearfirst=True)

@@ -1,6 +1,6 @@
-"""Filters between notations: HTML, URL, base64, JSON.
+"""Filters that encode and decode: HTML, URL, base64, JSON.
 
-Whatever is decoded is text of a value again, and is escaped where it is printed.
+Decoded text is a value's text again, and is escaped where it is printed.
 """
 
 import base64
@@ -27,7 +27,7 @@ def escape(value: object) -> str | None:
 
 
 def escape_once(value: object) -> str:
-    """As `escape`, but what is escaped already stays as it is."""
+    """Like `escape`, but escaped characters stay as they are."""
     return MarkupText(_SPECIAL_ONCE.sub(_reference, plain(text_of(value))))
 
 

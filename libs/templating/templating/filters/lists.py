@@ -1,6 +1,6 @@
-"""Filters for lists. What is no list is a list of one; lists in lists are taken for their items.
+"""Filters for lists. A value that is not a list counts as a list with one item. Nested lists are flattened.
 
-Items are asked for a property as hashes are: one that lacks it has nil there.
+The property of an item that lacks it is nil.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,7 +21,7 @@ _NOTHING = object()
 
 
 class _NoProperties(Exception):
-    """An item is nil or the like: the reference gives nil for the whole list then."""
+    """An item is nil or has no properties: the reference then returns nil for the whole list."""
 
 
 def _or_nil(function: Callable[..., Result]) -> Callable[..., Result | None]:
@@ -52,7 +52,7 @@ def size(value: object) -> int:
         case None | bool() | float() | Decimal():
             return 0
         case int():
-            return max((value.bit_length() + 63) // 64, 1) * 8  # the bytes it takes: as the reference has it
+            return max((value.bit_length() + 63) // 64, 1) * 8  # the number of bytes, as in the reference
         case str() | list() | tuple() | range() | dict():
             return len(value)
         case _:
@@ -80,7 +80,7 @@ def compact(value: object, key: object = _NOTHING) -> list[object]:
 
 @_or_nil
 def uniq(value: object, key: object = _NOTHING) -> list[object]:
-    """The first of each; 1 and 1.0 are two."""
+    """The first of each equal items; 1 and 1.0 are different."""
     found: dict[object, object] = {}
     for item in items_of(value):
         found.setdefault(_identity(_property_or_item(item, key)), item)
@@ -95,7 +95,7 @@ def sort(value: object, key: object = _NOTHING) -> list[object]:
 
 @_or_nil
 def sort_natural(value: object, key: object = _NOTHING) -> list[object]:
-    """By the text that each prints as, in any case; nil last."""
+    """By the printed text, ignoring case; nil last."""
     return _sorted(value, key, lambda values: [plain(text_of(item)).lower() for item in values])
 
 
@@ -134,7 +134,7 @@ def sum_(value: object, key: object = _NOTHING) -> int | float:
 
 
 def items_of(value: object) -> Iterable[object]:
-    """What a filter for lists goes through."""
+    """The items that a filter for lists processes."""
     match value:
         case list() | tuple():
             return flattened(value)
@@ -179,7 +179,8 @@ def _property_or_nil(item: object, key: object) -> object:
 
 def _property(item: object, key: object) -> object:
     """The item's value under the key, or nil. Raises FilterArgumentError for items that cannot have that key, and
-    _NoProperties for those that can have none at all."""
+    _NoProperties for those that cannot have any.
+    """
     match item:
         case None | bool() | float() | Decimal():
             raise _NoProperties
@@ -188,7 +189,7 @@ def _property(item: object, key: object) -> object:
         case str() if isinstance(key, str):
             return key if plain(key) in plain(item) else None
         case int() if isinstance(key, int) and not isinstance(key, bool):
-            return item >> min(max(key, 0), 1 << 20) & 1  # a bit of it: as the reference has it
+            return item >> min(max(key, 0), 1 << 20) & 1  # one bit of it, as in the reference
         case _:
             raise FilterArgumentError("an item cannot have such a property", token=None)
 

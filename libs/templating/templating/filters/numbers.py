@@ -1,6 +1,6 @@
-"""Filters for numbers. Whole numbers stay whole and exact; others are reckoned in decimals and given back as floats.
+"""Filters for numbers. Whole numbers stay exact; others are calculated as decimals and returned as floats.
 
-A text counts as the number it is or begins with (`"12 pcs"` is 12), anything else as 0.
+A text counts as the number that it is or begins with (`"12 pcs"` is 12), anything else as 0.
 """
 
 import re
@@ -14,7 +14,7 @@ Number = int | Decimal
 
 _DECIMAL = re.compile(r"-?\d+\.\d+", re.ASCII)
 _WHOLE = re.compile(r"\s*([+-]?\d+(?:_\d+)*)", re.ASCII)
-_MAX_DIGITS = 4_000  # what Python reads and writes without complaint; a number that long is nobody's amount
+_MAX_DIGITS = 4_000  # Python reads and writes such numbers without an error; no amount is that long
 _EXACT = Context(prec=60, rounding=ROUND_HALF_UP, Emax=10_000, Emin=-10_000)
 _MAX_PLACES = 100
 _ROUNDING = Context(prec=500, rounding=ROUND_HALF_UP)  # a float has up to 309 digits before the point
@@ -85,7 +85,7 @@ def times(value: object, other: object) -> int | float:
 
 
 def divided_by(value: object, other: object) -> int | float:
-    """By a whole number, what is left over is dropped (towards minus infinity)."""
+    """For whole numbers the remainder is dropped (towards minus infinity)."""
     left, right = number(value), number(other)
     _check_divisor(right)
     if isinstance(left, int) and isinstance(right, int):
@@ -95,7 +95,7 @@ def divided_by(value: object, other: object) -> int | float:
 
 
 def modulo(value: object, other: object) -> int | float:
-    """What is left over, with the sign of what is divided by."""
+    """The remainder, with the sign of the divisor."""
     left, right = number(value), number(other)
     _check_divisor(right)
     if isinstance(left, int) and isinstance(right, int):

@@ -1,4 +1,4 @@
-"""Filters for text. What is no text is taken for what it prints."""
+"""Filters for text. A value that is not text counts as the text that it prints."""
 
 import re
 from collections.abc import Iterator
@@ -7,14 +7,14 @@ from templating.filters.numbers import integer
 from templating.markup_text import MarkupText, concat, cut, like, plain
 from templating.stringify import text_of
 
-_BLANKS = "\t\n\v\f\r \0"  # what the reference strips: not the no-break space of "10 000 €"
+_BLANKS = "\t\n\v\f\r \0"  # the whitespace that the reference strips: not the no-break space of "10 000 €"
 _BLANK_RUN = re.compile(r"[\t\n\v\f\r ]+")
 _LINE_END = re.compile(r"\r?\n")
 _CONTENT_ENDS = {"<script": "</script>", "<!--": "-->", "<style": "</style>"}
 _CONTENT_START = re.compile("|".join(_CONTENT_ENDS))
 _TAG = re.compile(r"<[^>]*>")
 _LINE_BREAK = MarkupText("<br />\n")
-_MANY = 1 << 63  # no text is that long
+_MANY = 1 << 63  # longer than any text
 
 
 def append(value: object, suffix: object) -> str:
@@ -66,13 +66,13 @@ def strip_newlines(value: object) -> str:
 
 
 def newline_to_br(value: object) -> str:
-    """Each line end becomes a line break; the lines stay text."""
+    """Every line end becomes a line break; the lines stay text."""
     text = text_of(value)
     return concat([like(text, line) for line in _LINE_END.split(text)], _LINE_BREAK)
 
 
 def strip_html(value: object) -> str:
-    """Without tags, comments, scripts and styles, whoever wrote them."""
+    """Removes tags, comments, scripts and styles, from the template's markup and from values."""
     text = text_of(value)
     inside: str = text
     characters = plain(text)
@@ -112,7 +112,7 @@ def replace_last(value: object, sought: object, replacement: object) -> str:
 
 
 def truncate(value: object, length: object = 50, ending: object = "...") -> str | None:
-    """At most `length` characters, of which the ending is part."""
+    """At most `length` characters, including the ending."""
     if value is None:
         return None
     text, room, end = text_of(value), integer(length), text_of(ending)
@@ -122,18 +122,18 @@ def truncate(value: object, length: object = 50, ending: object = "...") -> str 
 
 
 def truncatewords(value: object, words: object = 15, ending: object = "...") -> str | None:
-    """At most `words` words, one of them at least."""
+    """At most `words` words, at least one."""
     if value is None:
         return None
     text, room = text_of(value), max(integer(words), 1)
     found = _words(text)
-    if len(found) + int(text[-1:] in _BLANKS) <= room:  # to the reference, a blank at the end begins one more word
+    if len(found) + int(text[-1:] in _BLANKS) <= room:  # in the reference, whitespace at the end begins one more word
         return text
     return concat((concat(found[:room], " "), text_of(ending)))
 
 
 def split(value: object, separator: object) -> list[str]:
-    """The pieces between separators; empty ones at the end are dropped. A blank separates at any run of blanks."""
+    """The pieces between the separators, without empty ones at the end. A space separates at any run of whitespace."""
     text, between = text_of(value), plain(text_of(separator))
     if between == " ":
         return _words(text)
@@ -164,7 +164,7 @@ def _words(text: str) -> list[str]:
 
 
 def _content(text: str) -> Iterator[tuple[int, int]]:
-    """Where comments, scripts and styles are, their content included."""
+    """The positions of comments, scripts and styles with their content."""
     position = 0
     endless: set[str] = set()
     for start in _CONTENT_START.finditer(text):
@@ -180,7 +180,7 @@ def _content(text: str) -> Iterator[tuple[int, int]]:
 
 
 def _tags(text: str) -> Iterator[tuple[int, int]]:
-    end = text.rfind(">") + 1  # beyond it no < is a tag: looking for its end would take quadratic time
+    end = text.rfind(">") + 1  # no < beyond it is a tag: looking for its end would take quadratic time
     return (found.span() for found in _TAG.finditer(text, 0, end))
 
 

@@ -1,4 +1,6 @@
-"""`python -m testkit.servers -- COMMAND`: runs it with real servers whose addresses are in TEST_*_URL, then stops them."""
+"""`python -m testkit.servers -- COMMAND`: starts real servers, runs the command with their addresses in TEST_*_URL, and
+stops them.
+"""
 
 import os
 import subprocess
@@ -16,7 +18,7 @@ def main(command: list[str]) -> int:
     require_servers()
     with tempfile.TemporaryDirectory(prefix="servers-") as name:
         folder = Path(name)
-        folder.chmod(0o755)  # PostgreSQL's own user has to get to its folder inside
+        folder.chmod(0o755)  # PostgreSQL's own user needs access to its folder inside
         postgres, redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
         rabbit = RabbitServer(folder / "rabbitmq")
         (folder / "postgres").mkdir()

@@ -1,4 +1,4 @@
-"""An authority of one's own, and certificates that it signs for servers of tests."""
+"""A private certificate authority, and certificates for servers in tests."""
 
 import datetime as dt
 from pathlib import Path
@@ -13,7 +13,7 @@ DAY = dt.timedelta(days=1)
 
 
 class Authority:
-    """`certificate` is what clients trust. Its files are made in `folder`."""
+    """`certificate` is the authority that clients trust. The files are created in `folder`."""
 
     def __init__(self, folder: Path, name: str) -> None:
         self._folder = folder
@@ -25,7 +25,7 @@ class Authority:
         self.certificate.write_bytes(signed.public_bytes(Encoding.PEM))
 
     def issue(self, host: str) -> tuple[Path, Path]:
-        """A certificate for that name alone, and its private key, readable by its owner only."""
+        """A certificate for exactly that name, and its private key, readable only by its owner."""
         key = ec.generate_private_key(ec.SECP256R1())
         subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)])
         names = x509.SubjectAlternativeName([x509.DNSName(host)])

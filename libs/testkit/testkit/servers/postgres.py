@@ -35,7 +35,7 @@ class PostgresServer:
             initdb = [require("initdb", "postgresql"), "-D", str(self._data), "-U", "postgres", "--auth=trust", "-N"]
             subprocess.run(as_user("postgres", initdb), check=True, stdout=subprocess.DEVNULL)
         options = ["-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=", "-c", "max_connections=300"]
-        options += ["-c", "log_error_verbosity=terse"]  # as compose runs it: a DETAIL holds a row's values
+        options += ["-c", "log_error_verbosity=terse"]  # like the compose file: a DETAIL contains a row's values
         options += [option for setting in self._settings for option in ("-c", setting)]
         command = [server, "-D", str(self._data), "-p", str(self.port), *options]
         self._process = ServerProcess(as_user("postgres", command), self.log)
@@ -47,14 +47,15 @@ class PostgresServer:
             self._process.stop(how=signal.SIGINT)
 
     def kill(self) -> None:
-        """As a crash: the postmaster dies at once, its children notice."""
+        """Like a crash: kills the postmaster at once; its children notice and end."""
         if self._process:
             self._process.stop(how=signal.SIGQUIT)
 
     def signal(self, number: signal.Signals) -> None:
-        """To the server and its backends, each a group of its own: SIGSTOP freezes it with its connections open.
+        """Sends a signal to the server and its backends, which are process groups of their own. SIGSTOP freezes it with its
+        connections open.
 
-        More backends may be born meanwhile, so the postmaster comes first.
+        The postmaster comes first, because it could start more backends in the meantime.
         """
         if self._process and self._process.process.poll() is None:
             for pid in (self._process.process.pid, *_children(self._process.process.pid)):

@@ -1,4 +1,4 @@
-"""A server process of our own: started, waited for, stopped by pid."""
+"""A private server process: starting it, waiting for it, stopping it by pid."""
 
 import contextlib
 import fcntl
@@ -30,14 +30,14 @@ def listens(port: int) -> bool:
 
 
 def as_user(name: str, command: Sequence[str]) -> list[str]:
-    """PostgreSQL refuses to run as root: the command as `name` then, else as it is."""
+    """The command, run as the user `name` if this is root, because PostgreSQL refuses to run as root."""
     if os.geteuid() != 0:
         return list(command)
     return ["setpriv", f"--reuid={name}", f"--regid={name}", "--init-groups", *command]
 
 
 class ServerProcess:
-    """One process in a group of its own, so that a Ctrl-C meant for the tests does not reach it."""
+    """One process in its own group, so that a Ctrl-C for the tests does not reach it."""
 
     def __init__(self, command: Sequence[str], log: Path, env: Mapping[str, str] | None = None) -> None:
         with log.open("ab") as output:
@@ -62,7 +62,7 @@ class ServerProcess:
 
 
 def require(program: str, package: str) -> str:
-    """The path of `program`; installs Debian's `package` when it is missing and we are in CI."""
+    """The path of `program`. In CI, Debian's `package` is installed if it is missing."""
     found = _find(program)
     if found is None and os.environ.get("CI") == "true":
         _install(package)
@@ -73,7 +73,9 @@ def require(program: str, package: str) -> str:
 
 
 def require_servers(**more: str) -> None:
-    """Ends the process with one line when a server, or one of `more` (program=package), is not here and not installed."""
+    """Ends the process with one line if a server, or one of `more` (program=package), is missing and cannot be
+    installed.
+    """
     missing = {}
     for program, package in {**SERVERS, **more}.items():
         try:
@@ -93,7 +95,9 @@ def _find(program: str) -> str | None:
 
 
 def _install(package: str) -> None:
-    """Starts no service on its standard port. The tests one at a time, and others than tests are waited for."""
+    """Starts no service on its standard port. Only one test process installs at a time, and it waits for other users of
+    apt.
+    """
     env = {**os.environ, "DEBIAN_FRONTEND": "noninteractive", "RUNLEVEL": "1"}
     prefix = [] if os.geteuid() == 0 else ["sudo"]
     with (Path(tempfile.gettempdir()) / "tests-apt-get.lock").open("w") as turn:

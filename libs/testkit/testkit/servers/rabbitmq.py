@@ -14,7 +14,8 @@ EPMD_PORT = 4369
 
 
 class RabbitServer:
-    """Queues survive `stop` and `kill`; `start` again brings them back. With a `metrics_port` Prometheus can ask there.
+    """Queues survive `stop` and `kill`; they are there again after `start`. With a `metrics_port` Prometheus metrics are
+    served.
 
     `config` are lines of rabbitmq.conf.
     """
@@ -44,7 +45,7 @@ class RabbitServer:
         (self._folder / "rabbitmq.conf").write_text("".join(f"{line}\n" for line in (*lines, *self._config)))
         program = require("rabbitmq-server", "rabbitmq-server")
         self._epmd_was_there = self._epmd_was_there or listens(EPMD_PORT)
-        self.log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" is not this one's
+        self.log.unlink(missing_ok=True)  # of an earlier start: its "startup complete" must not count
         self._process = ServerProcess([program], self.log, self._env())
         wait_until(lambda: listens(self.port) and self._is_up(), 90, "RabbitMQ")
 
@@ -53,7 +54,7 @@ class RabbitServer:
             self._process.stop(seconds=60)
 
     def clean_up(self) -> None:
-        """Erlang's port mapper outlives the node that started it; it refuses to go while other nodes use it."""
+        """Erlang's port mapper outlives the node that started it. It refuses to stop while other nodes use it."""
         if self._process and not self._epmd_was_there:
             subprocess.run([require("epmd", "erlang-base"), "-kill"], check=False, capture_output=True)
 
@@ -64,19 +65,19 @@ class RabbitServer:
             self._process.process.wait()
 
     def signal(self, number: signal.Signals) -> None:
-        """To the whole group: SIGSTOP freezes the broker with its connections open, SIGCONT thaws it."""
+        """Sends a signal to the whole group. SIGSTOP freezes the broker with its connections open; SIGCONT continues it."""
         if self._process and self._process.process.poll() is None:
             os.killpg(self._process.process.pid, number)
 
     def control(self, *arguments: str, given: str | None = None) -> str:
-        """`rabbitmqctl` against this node, with `given` as its input."""
+        """Runs `rabbitmqctl` against this node, with `given` as its input."""
         command = [require("rabbitmqctl", "rabbitmq-server"), "-q", *arguments]
         environment = {**os.environ, **self._env()}
         done = subprocess.run(command, env=environment, input=given, check=True, capture_output=True, text=True)
         return done.stdout
 
     def _is_up(self) -> bool:
-        """Listening comes before the default user is there: a queue declared too early would be refused."""
+        """Listening starts before the default user exists: a queue declared too early would be refused."""
         return "Server startup complete" in self.log.read_text(errors="replace")
 
     def _env(self) -> dict[str, str]:

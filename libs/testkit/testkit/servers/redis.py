@@ -9,7 +9,7 @@ from testkit.servers.process import ServerProcess, free_port, listens, require
 
 
 class RedisServer:
-    """`options` are the program's: more, or others in place of those here."""
+    """`options` are the program's; they are added to the ones here, or replace them."""
 
     def __init__(self, folder: Path, port: int | None = None, *, options: Sequence[str] = ()) -> None:
         self.port = port or free_port()
@@ -34,11 +34,11 @@ class RedisServer:
             self._process.stop()
 
     def kill(self) -> None:
-        """SIGKILL: what it held is gone."""
+        """SIGKILL: its data is lost."""
         if self._process:
             self._process.stop(how=signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP: connections are taken by the kernel and nobody answers; SIGCONT thaws it."""
+        """SIGSTOP: the kernel accepts connections, but nobody responds. SIGCONT continues it."""
         if self._process and self._process.process.poll() is None:
             self._process.process.send_signal(number)

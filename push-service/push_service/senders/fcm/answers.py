@@ -1,4 +1,4 @@
-"""What FCM's answers mean for a delivery, by two tables, and when FCM wants the next attempt (`Retry-After`)."""
+"""The meaning of FCM's responses for a delivery, in two tables, and the time of the next attempt (`Retry-After`)."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,11 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from delivery.outcomes import AccountRefused, Ambiguous, Defect, Outcome, Permanent, RetryLater, Sent
 from push_service.senders.http_client import HttpAnswer
 
-MAX_SECONDS = 3600.0  # a slip of the provider must not bury a notification
+MAX_SECONDS = 3600.0  # an error of the provider must not delay a notification for ever
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, or None when the answer does not say. A date is read against the answer's own, not our clock."""
+    """Seconds to wait, or None if the response has no such header. A date is compared with the response's own date, not
+    with our clock.
+    """
     text = headers.get("retry-after", "").strip()
     if not text:
         return None
@@ -28,7 +30,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def _date(text: str) -> datetime | None:
-    """Only what names its zone: a date without one cannot be compared. A year of twenty digits overflows."""
+    """Only a date with a zone: one without cannot be compared. A year of twenty digits overflows."""
     try:
         found = parsedate_to_datetime(text)
     except (ValueError, OverflowError):
@@ -36,18 +38,18 @@ def _date(text: str) -> datetime | None:
     return found if found.tzinfo else None
 
 
-# What FCM's answers mean for a delivery, by two tables.
+# The meaning of FCM's responses for a delivery, in two tables.
 #
 # Sources: firebase.google.com/docs/cloud-messaging/error-codes, .../docs/reference/fcm/rest/v1/ErrorCode and .../scale-fcm
 # (when to wait, and how long).
 
-QUOTA_SECONDS = 60.0  # what FCM asks for when its 429 names no time
+QUOTA_SECONDS = 60.0  # FCM's documented wait after a 429 without a time
 MAX_DETAIL = 200
 TOKEN_FIELD = "message.token"  # noqa: S105 - a field's name
 
 
 class _Part(BaseModel):
-    """Frozen, so that a part that is absent is not copied (in Python, at every answer) from its default."""
+    """Frozen, so that the default of an absent part is not copied (in Python, for every response)."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -73,7 +75,7 @@ class _Body(_Part):
 
 @dataclass(frozen=True, slots=True)
 class FcmAnswer:
-    """`code` is FCM's own error code, "" where it gave none; `fields` are those that it found fault with."""
+    """`code` is FCM's own error code, "" if it gave none. `fields` are the fields that it names."""
 
     status: int
     name: str
@@ -100,7 +102,7 @@ class FcmAnswer:
 
     @property
     def blames_token(self) -> bool:
-        """A token of the wrong form is named as a field, or (the documented answer) in the message only."""
+        """FCM reports an invalid token either as a field or (the documented response) only in the message."""
         return TOKEN_FIELD in self.fields or (not self.fields and "registration token" in self.message.lower())
 
     @property
@@ -109,7 +111,7 @@ class FcmAnswer:
 
     @property
     def detail(self) -> str:
-        """Never a value of ours: where fields are named, the message quotes what was in them."""
+        """Contains none of our values: if FCM names fields, its message quotes their content."""
         said = ", ".join(self.fields) if self.fields else self.message
         return f"HTTP {self.status} {self.code} {said}".replace("  ", " ").strip()[:MAX_DETAIL]
 
@@ -118,7 +120,7 @@ Rule = Callable[[FcmAnswer], Outcome]
 
 
 def _taken(answer: FcmAnswer) -> Outcome:
-    """Something between us may say 200, too: only FCM gives the message a name."""
+    """A proxy in between may respond with 200, too: only FCM returns the message's name."""
     return Sent(answer.name) if answer.name else Ambiguous("unreadable_answer", answer.detail)
 
 
@@ -136,14 +138,15 @@ def _over_quota(answer: FcmAnswer) -> Outcome:
 
 
 def _misconfigured(answer: FcmAnswer) -> Outcome:
-    """The project, the account's rights or the address: ours to mend, and no notification's fault."""
+    """The project, the account's rights or the URL: an operator has to correct it, and no notification is at fault."""
     return AccountRefused("provider_refused", answer.detail)
 
 
 BY_CODE: Mapping[tuple[int, str], Rule] = {
     (404, "UNREGISTERED"): _dead_token,
     (403, "SENDER_ID_MISMATCH"): lambda answer: Permanent("sender_mismatch", answer.detail),
-    # Our key for Apple or for browsers' push services, which FCM holds, is missing or wrong. Android devices do not meet it.
+    # Our key for Apple or for browsers' push services, which FCM stores, is missing or wrong. Android devices are not
+    # affected.
     (401, "THIRD_PARTY_AUTH_ERROR"): lambda answer: AccountRefused("third_party_auth", answer.detail, others_pass=True),
 }
 BY_STATUS: Mapping[int, Rule] = {
@@ -166,8 +169,8 @@ def outcome_of(answer: FcmAnswer) -> Outcome:
 
 
 def _undocumented(answer: FcmAnswer) -> Outcome:
-    if answer.status < 400:  # a redirect: this is not FCM's address
+    if answer.status < 400:  # a redirect: this is not FCM's URL
         return _misconfigured(answer)
-    if answer.status >= 500:  # 502, 504: a front end lost the backend's answer, not necessarily the message
+    if answer.status >= 500:  # 502, 504: a front end lost the backend's response; the message may have been taken
         return Ambiguous("no_answer", answer.detail)
     return Defect("unexpected_answer", answer.detail)

@@ -1,4 +1,4 @@
-"""The service account that sends for us, and its OAuth2 access tokens by the JWT-bearer grant (RFC 7523)."""
+"""The service account that sends, and its OAuth2 access tokens from the JWT-bearer grant (RFC 7523)."""
 
 import time
 from collections.abc import Callable
@@ -20,7 +20,7 @@ SIGNATURE = "RS256"
 
 
 class ServiceAccount(BaseModel):
-    """Google's names. `project_id` becomes part of a path, so it is held to what Google allows in one."""
+    """Google's field names. `project_id` becomes part of a path, so only the characters that Google allows are accepted."""
 
     model_config = ConfigDict(frozen=True, extra="ignore")
 
@@ -33,14 +33,14 @@ class ServiceAccount(BaseModel):
 
     @cached_property
     def signing_key(self) -> Key:
-        """Raises JWKError when the key cannot sign as RSA."""
+        """Raises JWKError if the key cannot make RSA signatures."""
         key = jwk.construct(self.private_key.get_secret_value(), SIGNATURE)
         key.sign(b"a public or a foreign kind of key is found out here, not at the first notification")
         return key
 
 
 def read_service_account(text: str | bytes) -> ServiceAccount:
-    """Raises ValueError, in words without a value of the file, for anything but a service account's key."""
+    """Raises ValueError if the file is not a service account's key. The message contains no value of the file."""
     try:
         account = ServiceAccount.model_validate_json(text)
     except ValidationError as error:
@@ -73,21 +73,21 @@ def is_loopback(url: str) -> bool:
     return urlsplit(url).hostname in {"localhost", "127.0.0.1", "::1"}
 
 
-# OAuth2 access tokens for a service account, by the JWT-bearer grant (RFC 7523).
+# OAuth2 access tokens for a service account, from the JWT-bearer grant (RFC 7523).
 #
 # Source: developers.google.com/identity/protocols/oauth2/service-account ("HTTP/REST").
 
 GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
-ASSERTION_SECONDS = 3600  # the longest that Google takes
+ASSERTION_SECONDS = 3600  # Google's maximum
 RENEW_SECONDS = 300.0  # before expiry
-PAUSE_SECONDS = 10.0  # between attempts at renewing a token that is still good
+PAUSE_SECONDS = 10.0  # between attempts to renew a token that is still valid
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 REFUSALS = frozenset({400, 401, 403})
 
 
 class NoAccessToken(Exception):
-    """Nothing can be sent now, and nothing was."""
+    """Nothing can be sent, and nothing was sent."""
 
     def __init__(self, outcome: ProviderDown) -> None:
         super().__init__(outcome.code)
@@ -103,8 +103,8 @@ class _Refusal(BaseModel):
     error: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")] = ""
 
 
-class AccessTokens:
-    """One access token, shared by all attempts in flight and renewed by one of them. `clock` is monotonic."""
+class GoogleAccessTokens:
+    """One access token, shared by all attempts in progress. One of them renews it. `clock` is monotonic."""
 
     def __init__(
         self, account: ServiceAccount, http: HttpClient, *, clock: Callable[[], float] = time.monotonic
@@ -123,7 +123,7 @@ class AccessTokens:
         return await self._renewal.run(None, self._renew)
 
     def forget(self, token: str) -> None:
-        """The provider refused `token`: the next `get` fetches another, unless somebody's did already."""
+        """The provider refused `token`: the next `get` fetches another one, unless another attempt has done so already."""
         if token == self._token:
             self._renew_at = self._expires_at = float("-inf")
 
@@ -174,7 +174,7 @@ def _unavailable(detail: str, after: float | None = None) -> NoAccessToken:
 
 
 def _reason(answer: HttpAnswer) -> str:
-    """OAuth's own word (`invalid_grant`, ...); its description may quote the account."""
+    """OAuth's error code (`invalid_grant`, ...). Its description is not used, because it may contain the account."""
     try:
         return _Refusal.model_validate_json(answer.content).error or f"HTTP {answer.status}"
     except ValidationError:

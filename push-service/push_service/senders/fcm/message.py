@@ -1,7 +1,7 @@
-"""FCM's message (firebase.google.com/docs/reference/fcm/rest/v1/projects.messages), as far as we use it.
+"""FCM's message (firebase.google.com/docs/reference/fcm/rest/v1/projects.messages), as far as it is used.
 
-The notification's id is its tag on every platform: a copy sent again after a lost answer takes the first one's place on
-the device instead of standing beside it.
+The notification's id is its tag on every platform: a second copy, sent after a lost response, replaces the first one on the
+device.
 """
 
 from collections.abc import Mapping
@@ -14,25 +14,25 @@ from contracts.topology import URGENT
 from delivery.channel import DeliveryContext
 from templating import RenderedPush
 
-MAX_PAYLOAD = 4096  # bytes, keys and values; a notification that is larger is refused whole
-# What FCM and browsers' push services keep a message for at most, and refuse to be told more than
+MAX_PAYLOAD = 4096  # bytes of keys and values; FCM refuses a larger notification
+# The maximum time for which FCM and browsers' push services store a message; they refuse larger values
 # (firebase.google.com/docs/cloud-messaging/customize-messages/setting-message-lifespan).
 MAX_TTL_SECONDS = 28 * 24 * 3600
 
 
 @dataclass(frozen=True, slots=True)
 class FcmMessage:
-    """`payload_bytes` is what FCM holds against its limit: the texts that reach the device, and their names."""
+    """`payload_bytes` is the size that FCM's limit applies to: the texts for the device, and their keys."""
 
     request_body: bytes
     payload_bytes: int
 
 
 def fcm_message(content: RenderedPush, token: str, context: DeliveryContext, *, now: float) -> FcmMessage:
-    """Empty texts are left out. Values of `data` are strings, as FCM demands; a link for the browser must be https there.
+    """Empty texts are left out. FCM requires strings as the values of `data`, and https for a browser's link.
 
-    What expires is kept for a device that is offline until then and no longer: `now` (Unix time) is the moment of sending.
-    A dictionary written by orjson: models that are validated and dumped take five times as long (50 against 10 µs).
+    For an offline device FCM stores the message until it expires. `now` (Unix time) is the moment of sending. A dictionary
+    and orjson are used because validated models take five times as long (50 instead of 10 µs).
     """
     notification_id = str(context.notification_id)
     shown = _said(title=content.title, body=content.body, image=content.image)
@@ -57,7 +57,9 @@ def fcm_message(content: RenderedPush, token: str, context: DeliveryContext, *, 
 def _lifespans(
     expires_at: datetime | None, now: float
 ) -> tuple[Mapping[str, str], Mapping[str, str], Mapping[str, Mapping[str, str]]]:
-    """For Android, Apple's headers and the browser. Rounded down; below one second: at once or never, 0 on all three."""
+    """For Android, Apple's headers and the browser. Rounded down. Below one second: deliver at once or never, which is 0 on
+    all three.
+    """
     if expires_at is None:
         return {}, {}, {}
     ttl = max(0, min(int(expires_at.timestamp() - now), MAX_TTL_SECONDS))

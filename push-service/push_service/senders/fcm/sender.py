@@ -1,4 +1,4 @@
-"""Sends over FCM HTTP v1: `POST /v1/projects/{project}/messages:send`, one device a call."""
+"""Sends over FCM HTTP v1: `POST /v1/projects/{project}/messages:send`, one device per call."""
 
 import re
 import time
@@ -9,28 +9,28 @@ from contracts.recipients import PushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown
 from push_service.senders.fcm.answers import FcmAnswer, outcome_of
-from push_service.senders.fcm.google_auth import AccessTokens, NoAccessToken
+from push_service.senders.fcm.google_auth import GoogleAccessTokens, NoAccessToken
 from push_service.senders.fcm.message import MAX_PAYLOAD, fcm_message
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
 from templating import RenderedPush
 
 
 class NotConfigured(Exception):
-    """There is no service account to send with."""
+    """There is no service account."""
 
 
 class Sender(Protocol):
     async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
-        """One attempt at one device. Raises nothing."""
+        """One attempt for one device. Raises nothing."""
 
     async def check(self) -> None:
-        """For health checks, without a call to the provider. Raises when nothing can be sent."""
+        """For health checks, without a call to the provider. Raises if nothing can be sent."""
 
     async def close(self) -> None: ...
 
 
 class Unconfigured:
-    """Stands in for FCM in development: notifications wait, unspent, until a service account is configured."""
+    """Replaces FCM in development: notifications wait, without spending attempts, until a service account is configured."""
 
     async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
         return ProviderDown("not_configured", "FCM_SERVICE_ACCOUNT_FILE is not set")
@@ -43,7 +43,7 @@ class Unconfigured:
 
 
 class Unsupported:
-    """Stands for every provider that this service does not speak to yet."""
+    """Replaces every provider that this service does not support yet."""
 
     async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
         return Permanent("unsupported_provider", device.provider)
@@ -53,9 +53,9 @@ _HEADER_SAFE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class FcmSender:
-    """Sends as the service account behind `tokens`, for the project of `send_url`. Owns `http` and `tokens`."""
+    """Sends as the service account of `tokens`, to `send_url` of its project. Owns `http` and `tokens`."""
 
-    def __init__(self, http: HttpClient, tokens: AccessTokens, *, send_url: str) -> None:
+    def __init__(self, http: HttpClient, tokens: GoogleAccessTokens, *, send_url: str) -> None:
         self._http = http
         self._tokens = tokens
         self._send_url = send_url
@@ -65,7 +65,7 @@ class FcmSender:
             first, access = await self._attempt(content, device, context)
             if not isinstance(first, FcmAnswer) or not first.expired_access:
                 return _outcome(first)
-            self._tokens.forget(access)  # ended before its time; FCM did not take the message
+            self._tokens.forget(access)  # expired early; FCM did not take the message
             second, _ = await self._attempt(content, device, context)
         except NoAccessToken as error:
             return error.outcome
@@ -81,9 +81,9 @@ class FcmSender:
     async def _attempt(
         self, content: RenderedPush, device: PushToken, context: DeliveryContext
     ) -> tuple[FcmAnswer | Outcome, str]:
-        """FCM's answer or why there is none, and the access token that was shown. Raises NoAccessToken."""
+        """FCM's response or the reason why there is none, and the access token that was used. Raises NoAccessToken."""
         access = await self._tokens.get()
-        now = time.time()  # after the access token, which may have taken seconds
+        now = time.time()  # after fetching the access token, which may have taken seconds
         if context.expires_at is not None and context.expires_at.timestamp() <= now:
             return Expired(), access
         message = fcm_message(content, device.token, context, now=now)
