@@ -158,12 +158,6 @@ def test_every_variable_exists(name: str) -> None:
     assert named - variables() - NO_VARIABLES - BRIEFS_VARIABLES == set()
 
 
-@pytest.mark.parametrize("service", SETTINGS)
-def test_a_service_s_readme_lists_all_its_settings(service: str) -> None:
-    named = set(spans(f"{service}/README.md"))
-    assert {field.upper() for field in SETTINGS[service].model_fields} - named == set()
-
-
 def diagrams() -> list[tuple[str, str]]:
     return [
         (name, body)

@@ -35,7 +35,7 @@ class EndToEnd:
 
     def __call__(self, run: Run) -> Result:
         lab, channel, count = run.lab, self.channel, run.options.number(20_000, 3_000)
-        baseline, floor_costs = self._floor(run, count)
+        baseline, baseline_costs = self._baseline(run, count)
         lab.fresh(without=[_other_worker(channel)], users=self.users)
         bare = run.bare_rate()
         warm = generate(lab.folder, run.plan(WARM_UP, channel=channel))
@@ -59,11 +59,11 @@ class EndToEnd:
             more={
                 "accepted_per_s": round(report.rate),
                 "share_of_bare_endpoint": round(value / bare, 3),
-                "floor_cpu_ms_per_notification": floor_costs,
+                "floor_cpu_ms_per_notification": baseline_costs,
             },
         )
 
-    def _floor(self, run: Run, count: int) -> tuple[float, dict[str, float]]:
+    def _baseline(self, run: Run, count: int) -> tuple[float, dict[str, float]]:
         """Messages a second, and CPU by process. The services are stopped in the meantime, because their loops would cost
         CPU.
         """

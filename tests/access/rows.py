@@ -214,18 +214,18 @@ TEMPLATE_SERVICE = (
     services_only("GET /internal/templates/{code}/active", by=READERS),
 )
 NOTIFICATIONS, NOTIFICATION = "/api/v1/notifications", "/api/v1/notifications/{notification_id}"
-LETTER = {"notification_type": "email", "user_id": "{user_id}", "template_code": "{code}"}
+REQUEST = {"notification_type": "email", "user_id": "{user_id}", "template_code": "{code}"}
 THIS_ONE = {"notification_ids": ["{notification_id}"]}
 REPORT = {"notification_id": "{notification_id}", "status": "delivered"}
 GATEWAY = (
     services_only("POST /internal/notifications", 422, {}, by=("user-service",)),
     services_only("POST /internal/erasures", body={"user_id": "{erasure_id}"}, by=("user-service",)),
     services_only("POST /internal/exports", body={"user_id": "{user_id}"}, by=("user-service",)),
-    of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", LETTER),
+    of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", REQUEST),
     For(403, 403, 403, 202, 404, 202, scope="notifications:write").row(
-        f"POST {NOTIFICATIONS}", LETTER, of_contact=True
+        f"POST {NOTIFICATIONS}", REQUEST, of_contact=True
     ),
-    of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}/batch", {"notifications": [LETTER]}),
+    of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}/batch", {"notifications": [REQUEST]}),
     For(200, 200, 403, 200, 200, 200, scope="notifications:read").row(f"GET {NOTIFICATIONS}"),
     For(200, 404, 403, 200, 404, 200, scope="notifications:read").row(f"GET {NOTIFICATION}"),
     For(200, 404, 403, 200, 404, 200, scope="notifications:read").row(f"GET {NOTIFICATION}/status"),

@@ -23,7 +23,7 @@ WORKERS = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class Session:
     """An administrator's session and a recipient."""
 
     gateway: Api
@@ -53,31 +53,31 @@ def idle_memory() -> None:
         say(f"idle memory of {service}", used)
 
 
-def first_mail() -> Desk:
+def first_mail() -> Session:
     password, email = secrets.token_urlsafe(16), f"admin-{secrets.token_hex(4)}@example.com"
     command = ("python", "-m", "user_service", "create-admin", "--email", email, "--password-stdin")
     compose("exec", "-T", "user-service", *command, given=f"{password}\n")
     gateway = Api(email, password)
     gateway.make_template(TEMPLATE)
     empty = api.mails()
-    desk = Desk(gateway, gateway.make_user(f"drill-{secrets.token_hex(4)}@example.com"))
+    session = Session(gateway, gateway.make_user(f"drill-{secrets.token_hex(4)}@example.com"))
     until(lambda: api.mails() > empty, "the mail that asks to confirm the address")
     before = api.mails()
-    gateway.send(desk.user, TEMPLATE, ["first"])
+    gateway.send(session.user, TEMPLATE, ["first"])
     say(
         "one mail, accepted to seen in the sink",
         f"{until(lambda: api.mails() == before + 1, 'the mail'):.1f} s at most",
     )
-    return desk
+    return session
 
 
-def shared_between_workers(desk: Desk) -> None:
+def shared_between_workers(session: Session) -> None:
     compose("up", "-d", "--scale", f"email-worker={WORKERS}")
     until(lambda: all_healthy("email-worker", WORKERS), f"{WORKERS} healthy workers")
     until(lambda: consumers("email.queue") == WORKERS, f"{WORKERS} consumers")
     workers, before = containers("email-worker"), api.mails()
     sent_before = {name: worker_sent(name) for name in workers}
-    accepted = desk.gateway.send(desk.user, TEMPLATE, [f"share-{i}" for i in range(1000)])
+    accepted = session.gateway.send(session.user, TEMPLATE, [f"share-{i}" for i in range(1000)])
     seconds = until(lambda: api.mails() >= before + accepted, "1,000 mails")
     until(lambda: sum(worker_sent(name) - sent_before[name] for name in workers) == accepted, "all counted")
     shares = sorted(worker_sent(name) - sent_before[name] for name in workers)
@@ -86,32 +86,32 @@ def shared_between_workers(desk: Desk) -> None:
         raise SystemExit("the work was not shared")
 
 
-def nothing_lost(desk: Desk, what: str, *fault: str) -> None:
+def nothing_lost(session: Session, what: str, *fault: str) -> None:
     """Load, the fault in the middle of it, then the count: what was accepted is in the sink, once each.
 
     Only a worker that was killed between the server's answer and its own note of it may have sent one mail again.
     """
     before = api.mails()
-    load = Load(desk.gateway, desk.user, TEMPLATE, what.replace(" ", "-"))
+    load = Load(session.gateway, session.user, TEMPLATE, what.replace(" ", "-"))
     load.start()
     until(lambda: api.mails() > before + 100, "mails under load")
     run(*fault)
     compose("up", "-d", "--scale", f"email-worker={WORKERS}")
     until(lambda: all_healthy("rabbitmq") and all_healthy("email-worker", WORKERS), "healthy again")
     accepted = load.end()
-    until(lambda: on_the_way(desk) == 0, "everything delivered")
-    book, again = desk.gateway.reconcile(), api.mails() - before - accepted
+    until(lambda: unfinished(session) == 0, "everything delivered")
+    report, again = session.gateway.reconcile(), api.mails() - before - accepted
     say(
         f"{what} under load",
-        f"{accepted} accepted, {max(-again, 0)} lost, {max(again, 0)} sent again, unaccounted {book['unaccounted']}",
+        f"{accepted} accepted, {max(-again, 0)} lost, {max(again, 0)} sent again, unaccounted {report['unaccounted']}",
     )
-    if again < 0 or book["unaccounted"]:
+    if again < 0 or report["unaccounted"]:
         raise SystemExit("notifications were lost")
 
 
-def on_the_way(desk: Desk) -> int:
-    """How many notifications have no end yet."""
-    statuses = [channel["by_status"] for channel in desk.gateway.reconcile()["channels"].values()]
+def unfinished(session: Session) -> int:
+    """The number of notifications that have not ended."""
+    statuses = [channel["by_status"] for channel in session.gateway.reconcile()["channels"].values()]
     return sum(counts.get("pending", 0) + counts.get("queued", 0) for counts in statuses)
 
 
@@ -122,20 +122,20 @@ def prometheus() -> None:
     say("Prometheus", f"{len(api.targets())} targets up, {len(api.rules())} rules evaluate, firing: {firing or 'none'}")
 
 
-def down_and_up(desk: Desk) -> None:
-    before = with_ledgers(desk)
+def down_and_up(session: Session) -> None:
+    before = with_ledgers(session)
     compose("down")
     compose("up", "-d")
     until(lambda: all(all_healthy(service) for service in (*STORES, *SERVICES)), "every container healthy again")
-    changed = differences(before, with_ledgers(desk))
+    changed = differences(before, with_ledgers(session))
     say("down, then up: the gateway's counts", "; ".join(changed) or "the same")
     if changed:
         raise SystemExit("data was lost")
 
 
-def with_ledgers(desk: Desk) -> dict[str, Any]:
-    until(lambda: ledgers_answer(desk.gateway.reconcile()), "an answer of every ledger")
-    return desk.gateway.reconcile()
+def with_ledgers(session: Session) -> dict[str, Any]:
+    until(lambda: ledgers_answer(session.gateway.reconcile()), "an answer of every ledger")
+    return session.gateway.reconcile()
 
 
 def main() -> None:
@@ -143,12 +143,12 @@ def main() -> None:
     time.sleep(20)  # at rest
     idle_memory()
     try:
-        desk = first_mail()
-        shared_between_workers(desk)
-        nothing_lost(desk, "docker-compose restart rabbitmq", "docker-compose", "restart", "rabbitmq")
-        nothing_lost(desk, "a worker killed", "docker", "kill", containers("email-worker")[0])
+        session = first_mail()
+        shared_between_workers(session)
+        nothing_lost(session, "docker-compose restart rabbitmq", "docker-compose", "restart", "rabbitmq")
+        nothing_lost(session, "a worker killed", "docker", "kill", containers("email-worker")[0])
         prometheus()
-        down_and_up(desk)
+        down_and_up(session)
     except urllib.error.HTTPError as error:
         raise SystemExit(f"{error.url}: {error.code} {error.read().decode()[:500]}") from None
 

@@ -76,7 +76,7 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
     assert loop.time() - began > 0.15
     await group.submit(5, urgent=True)
     await asyncio.gather(*(group.submit(item) for item in range(10, 20)))
-    assert loop.time() - began < 0.3, "what is express, and a full group, wait for no pause"
+    assert loop.time() - began < 0.3, "urgent items and a full group do not wait"
     assert groups[2:] == [[5], [*range(10, 20)]]
 
 
@@ -105,7 +105,7 @@ async def test_a_group_is_full_by_the_size_of_its_items() -> None:
     group: Batcher[str, str] = Batcher(flush, max_size=10, size=len, pause_seconds=5)
     await group.submit("first")
     async with asyncio.timeout(1):
-        await group.submit("ten letters")
+        await group.submit("ten characters")
 
 
 async def test_closing_waits_for_what_is_express_too() -> None:

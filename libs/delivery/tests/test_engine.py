@@ -100,7 +100,7 @@ class Told:
 
 
 class AsWritten:
-    """An audience that knows nothing newer than the message."""
+    """A recipient resolver without newer data than the message."""
 
     async def of(self, message):
         return message.recipient

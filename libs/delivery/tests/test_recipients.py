@@ -79,7 +79,7 @@ class Devices:
 
 
 class Owner:
-    """Whoever has the devices now: an audience."""
+    """A recipient resolver for the current devices."""
 
     def __init__(self) -> None:
         self.devices: str | Suppressed = "a"

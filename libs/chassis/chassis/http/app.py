@@ -54,10 +54,10 @@ class ServiceDescription:
 class ServiceApp(FastAPI):
     """A FastAPI app inside its ASGI middleware. Requests for the routes of a FastRouter do not reach the framework."""
 
-    def __init__(self, edge: Callable[[ASGIApp], ASGIApp], about: ServiceDescription, **options: Any) -> None:
+    def __init__(self, middleware: Callable[[ASGIApp], ASGIApp], about: ServiceDescription, **options: Any) -> None:
         super().__init__(**options)
         self._fast_routes = FastRoutes(LiteralFirst(super().__call__, self))
-        self._edge = edge(self._fast_routes)
+        self._app = middleware(self._fast_routes)
         self._about = about
         self._completed: dict[str, Any] | None = None
 
@@ -68,7 +68,7 @@ class ServiceApp(FastAPI):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self
-        await self._edge(scope, receive, send)
+        await self._app(scope, receive, send)
 
     def openapi(self) -> dict[str, Any]:
         """FastAPI caches the document that it builds. It is completed once."""
@@ -104,13 +104,13 @@ def create_service_app(  # noqa: PLR0913 - a service consists of these parts
     """
     times = RequestTimes(registry)
 
-    def edge(app: ASGIApp) -> ASGIApp:
+    def middleware(app: ASGIApp) -> ASGIApp:
         inner = app if tracing.tracer is None else TracedRequests(app, tracing.tracer)
         whole = RequestMiddleware(inner, times=times, limit=settings.max_body_bytes)
         return CORSMiddleware(whole, allow_origins=cors_origins, **CORS) if cors_origins else whole
 
     app = ServiceApp(
-        edge,
+        middleware,
         description,
         title=description.title,
         summary=description.summary,
