@@ -48,13 +48,13 @@ SECRET = "a-secret-key-for-the-tests-of-the-gateway"
 
 @dataclass
 class Peers:
-    """What the user and template services know. `away` makes both answer 503."""
+    """What the user and template services know. `down` makes both answer 503."""
 
     users: dict[UUID, UserContact] = field(default_factory=dict)
     templates: dict[str, ActiveTemplate] = field(default_factory=dict)
     versions: dict[tuple[str, str, int], TemplateInfo] = field(default_factory=dict)
     api_keys: dict[str, ApiKeyInfo] = field(default_factory=dict)
-    away: bool = False
+    down: bool = False
     asked: list[str] = field(default_factory=list)
     ledgers: dict[str, LedgerTotals] = field(default_factory=dict)
     ended: list[StatusEvent] = field(default_factory=list)

@@ -124,7 +124,7 @@ async def test_only_administrators_see_it_and_who_tries_is_recorded(gateway) -> 
 
 
 class Owner:
-    """Another service with a trail of its own (in a database like the gateway's). `away` makes it answer 503."""
+    """Another service with a trail of its own (in a database like the gateway's). `down` makes it answer 503."""
 
     def __init__(self, url: str, name: str) -> None:
         self.down = False

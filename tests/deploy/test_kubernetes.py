@@ -57,7 +57,7 @@ def test_scaling_is_left_to_one_autoscaler_each() -> None:
         least, most = (
             (scaler["spec"].get(f"{end}Replicas") or scaler["spec"][f"{end}ReplicaCount"]) for end in ("min", "max")
         )
-        assert 2 <= least < most, "one pod more than a disruption may take away"
+        assert 2 <= least < most, "one pod more than a disruption may take down"
     for deployment in documents("Deployment"):
         assert "replicas" not in deployment["spec"], "applying would undo what the autoscaler decided"
         assert "cpu" in container(deployment)["resources"]["requests"], "utilization is a share of the request"
@@ -125,7 +125,7 @@ def test_probes_ask_what_the_service_answers(deployment: Document) -> None:
         assert "get" in answered[request["path"]]
     assert container(deployment)["readinessProbe"]["httpGet"]["path"] == "/health/readiness"
     assert container(deployment)["livenessProbe"]["httpGet"]["path"] == "/health/live", (
-        "a dependency that is away is no reason to restart"
+        "a dependency that is down is no reason to restart"
     )
 
 

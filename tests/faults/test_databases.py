@@ -1,4 +1,4 @@
-"""PostgreSQL away: under the gateway, under a worker, and as a whole (faults 8 to 10)."""
+"""PostgreSQL down: under the gateway, under a worker, and as a whole (faults 8 to 10)."""
 
 import contextlib
 import threading
@@ -50,7 +50,7 @@ def test_9_nothing_is_sent_without_a_claim(lab: Lab) -> None:
         lab.until(lambda: set(lab.statuses(ids).values()) == {"queued"}, "all with the broker")
         steadily(lambda: ids.append(lab.system.send("email", user)), seconds=2, every=0.2)
         assert not lab.copies().keys() & set(ids)
-    lab.prove(9, "worker's database away: nothing sent without a claim", ids)
+    lab.prove(9, "worker's database down: nothing sent without a claim", ids)
 
 
 def test_9_what_was_with_the_provider_when_the_database_went_is_sent_once(lab: Lab) -> None:
@@ -61,7 +61,7 @@ def test_9_what_was_with_the_provider_when_the_database_went_is_sent_once(lab: L
     with lab.database_away("email-service"):
         lab.provider()  # the answers come, and cannot be written down
         steadily(lambda: readiness(lab, "email-service"), seconds=2 * SILENCE_SECONDS, every=0.5)
-    lab.prove(9, "worker's database away while the provider had its messages", ids)
+    lab.prove(9, "worker's database down while the provider had its messages", ids)
 
 
 @pytest.mark.parametrize(("how", "ending"), [("killed", PostgresServer.kill), ("stopped", PostgresServer.stop)])

@@ -32,11 +32,11 @@ def frozen(lab: Lab) -> Iterator[None]:
         lab.redis.signal(signal.SIGCONT)
 
 
-@pytest.mark.parametrize("away", [killed, frozen], ids=["down", "slow"])
-def test_16_redis_down(lab: Lab, away: Callable[[Lab], AbstractContextManager[None]]) -> None:
+@pytest.mark.parametrize("down", [killed, frozen], ids=["down", "slow"])
+def test_16_redis_down(lab: Lab, down: Callable[[Lab], AbstractContextManager[None]]) -> None:
     address = f"guessed.{uuid4().hex}@example.com"
     users = [lab.user(address), lab.user()]
-    with away(lab):
+    with down(lab):
         answers = [post(lab, letter(user)) for user in users for _ in range(10)]
         assert {answer.status_code for answer in answers} == {202}
         assert all("RateLimit-Remaining" in answer.headers for answer in answers)
@@ -44,7 +44,7 @@ def test_16_redis_down(lab: Lab, away: Callable[[Lab], AbstractContextManager[No
         lab.until_ended(ids)
         guesses = [guess(lab, address) for _ in range(LOGIN_FAILURES + 1)]
         assert guesses == [401] * LOGIN_FAILURES + [429]
-    lab.prove(16, f"Redis {away.__name__}: accepted, sent, and passwords not guessed", ids)
+    lab.prove(16, f"Redis {down.__name__}: accepted, sent, and passwords not guessed", ids)
 
 
 def test_16_a_gateway_without_redis_limits_by_itself(lab: Lab) -> None:

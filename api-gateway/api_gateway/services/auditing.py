@@ -45,8 +45,8 @@ class AuditReader:
             before=sum(one.newer for one in found.values()),
             limit=query.limit,
         )
-        away = [owner for owner in asked if owner not in found]
-        return events[: query.limit], AuditMeta(**meta.model_dump(), unavailable=away)
+        unavailable = [owner for owner in asked if owner not in found]
+        return events[: query.limit], AuditMeta(**meta.model_dump(), unavailable=unavailable)
 
     async def _ask(self, owner: Owner, question: AuditQuestion) -> AuditFindings | None:
         """None: the service does not answer, or its release keeps no audit trail."""

@@ -148,8 +148,8 @@ async def call(breaker, error=None, **options):
 
 async def test_the_guard_counts_exceptions(breaker):
     for _ in range(POLICY.minimum_calls):
-        with pytest.raises(OSError, match="away"):
-            await call(breaker, OSError("away"))
+        with pytest.raises(OSError, match="down"):
+            await call(breaker, OSError("down"))
     with pytest.raises(CircuitOpen):
         await call(breaker)
 
