@@ -228,7 +228,7 @@ async def test_one_notification_is_one_trace_from_the_client_to_the_provider_and
 
 async def test_what_a_relay_publishes_belongs_to_the_trace_it_was_accepted_in(world: World) -> None:
     dead = await world.gateway(world.tracing("dead"), lease_seconds=0.3, relay_interval_seconds=1_000)
-    dead.app.state.services.acceptor._outbox.offer = lambda *_: None  # it dies between its commit and its publishing
+    dead.app.state.gateway.outbox.offer = lambda *_: None  # it dies between its commit and its publishing
     living = await world.gateway(world.tracing("living"))
     leased = await world.send(dead)
     later = await world.send(living, send_at=(datetime.now(UTC) + timedelta(seconds=0.3)).isoformat())

@@ -100,10 +100,10 @@ class Gateway:
         self.store = Store(
             self.database, self.keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
         )
-        marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
-        self.outbox = Outbox(self.broker, self.store, marks)
+        self.marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
+        self.outbox = Outbox(self.broker, self.store, self.marks)
         watermarks = ConsumedWatermarks()
-        self.reports = Reports(self.broker, self.store, self.metrics, watermarks, marks)
+        self.reports = Reports(self.broker, self.store, self.metrics, watermarks, self.marks)
         self.relay = Relay(
             self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
         )
@@ -165,7 +165,8 @@ class Gateway:
         runtime.depend_on(TEMPLATE_SERVICE, self.templates.ping)
 
     def install(self, app: FastAPI) -> None:
-        """Sets the objects that the routers need."""
+        """Sets the objects that the routers need, and this root itself."""
+        app.state.gateway = self
         app.state.services = GatewayServices(
             acceptor=Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()),
             system_mails=SystemMails(self.directory, self.store, self.outbox),

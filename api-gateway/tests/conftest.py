@@ -20,7 +20,7 @@ from sqlalchemy import text
 from starlette.requests import Request
 from starlette.responses import Response
 
-from api_gateway.main import create_app
+from api_gateway.main import Gateway, create_app
 from api_gateway.routers.proxy import FORWARDED
 from api_gateway.services.relay import Relay
 from api_gateway.settings import ALEMBIC, GatewaySettings
@@ -170,6 +170,11 @@ class Running:
     settings: GatewaySettings
     redis: Redis
 
+    @property
+    def root(self) -> Gateway:
+        """The composition root, for what no request can show or bring about."""
+        return self.app.state.gateway
+
     def token(self, user_id: UUID | None = None, role: str = "admin") -> dict[str, str]:
         return {"Authorization": f"Bearer {access_token(user_id or uuid4(), role)}"}
 
@@ -199,7 +204,7 @@ class Running:
     async def forget(self, user: UserContact) -> None:
         """Nothing is cached of the user any more, in Redis or in this gateway."""
         await self.redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
-        await self.app.state.services.acceptor._directory.users([user.id], fresh=True)
+        await self.root.directory.users([user.id], fresh=True)
 
     async def change(self, statement: str) -> None:
         """In the gateway's database, past the gateway."""

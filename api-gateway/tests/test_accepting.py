@@ -17,6 +17,7 @@ from chassis.security import hash_api_key, new_api_key
 from contracts.callers import ApiKeyInfo
 from contracts.messages import NotificationMessage
 from contracts.recipients import Preferences, PushToken
+from testkit.eventually import eventually
 
 
 async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
@@ -26,7 +27,7 @@ async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
     await gateway.send(user_id=str(user.id), request_id="first")
     again = text("INSERT INTO idempotency_keys SELECT caller, 'held', id, body_hash, status FROM idempotency_keys, "
                  "gen_random_uuid() AS id WHERE key = 'first'")  # fmt: skip
-    async with gateway.app.state.services.acceptor._store.database.begin() as other:
+    async with gateway.root.database.begin() as other:
         await other.execute(again)
         held = asyncio.create_task(gateway.send(user_id=str(user.id), request_id="held"))
         await asyncio.sleep(0.3)
@@ -43,7 +44,7 @@ async def test_a_batch_pauses_while_something_urgent_is_accepted(gateway, monkey
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
     locks = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-    async with gateway.app.state.services.acceptor._store.database.begin() as other:
+    async with gateway.root.database.begin() as other:
         await other.execute(text("SELECT 1 FROM accepted_totals FOR UPDATE"))
         urgent = asyncio.create_task(gateway.send(user_id=str(user.id), priority=10))
         await asyncio.sleep(0.3)
@@ -60,16 +61,14 @@ async def test_the_totals_that_every_group_needs_are_locked_only_when_its_rows_a
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     await gateway.send(user_id=str(user.id))
-    database = gateway.app.state.services.acceptor._store.database
+    database = gateway.root.database
     size = text("SELECT pg_relation_size('notifications')")
     async with database.begin() as other:
         await other.execute(text("SELECT 1 FROM accepted_totals FOR UPDATE"))
         before = (await other.execute(size)).scalar_one()
         wide = {"variables": {"name": "Ada", "filler": "".join(map(str, range(9_000)))}}
         held = [asyncio.create_task(gateway.send(user_id=str(user.id), **wide)) for _ in range(20)]
-        async with asyncio.timeout(5):
-            while (await other.execute(size)).scalar_one() == before:
-                await asyncio.sleep(0.05)
+        await eventually(lambda: other.execute(size), 5, until=lambda found: found.scalar_one() != before)
         assert not any(one.done() for one in held)
     assert {answer.status_code for answer in await asyncio.gather(*held)} == {202}
 

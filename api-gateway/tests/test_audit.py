@@ -1,6 +1,5 @@
 """Who cancelled, retried and replayed; and the trails of all services as one list, for administrators."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from datetime import UTC, datetime, timedelta
@@ -21,6 +20,7 @@ from chassis.postgres.database import Database
 from chassis.security import ServiceCallers, hash_api_key, new_api_key
 from chassis.security.service_keys import development_key
 from contracts.callers import ApiKeyInfo
+from testkit.eventually import eventually
 
 PERSON = UUID(int=7)
 LATER = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
@@ -232,6 +232,4 @@ async def test_events_that_are_older_than_the_retention_are_removed(start) -> No
     )
     assert (await _listed(gateway, service="api-gateway"))["meta"]["total"] == 1
     again = await start()
-    async with asyncio.timeout(10):
-        while (await _listed(again, service="api-gateway"))["meta"]["total"]:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _listed(again, service="api-gateway"), 10, until=lambda found: not found["meta"]["total"])

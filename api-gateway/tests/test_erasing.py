@@ -147,7 +147,7 @@ async def test_a_walk_that_somebody_else_is_on_is_waited_for(start, peers) -> No
     failed = await _accepted(gateway, user)
     await gateway.report(failed, "failed", code="bounced", attempts=1)
     await gateway.until(failed, "failed")
-    async with gateway.app.state.services.eraser._database.begin() as connection:
+    async with gateway.root.database.begin() as connection:
         assert await personal_data.personal_data.has_the_turn(connection)
         assert (await _ask(gateway, "erasures", user_id=str(user.id)))["finished"] is False
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["finished"] is True

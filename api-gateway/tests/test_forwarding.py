@@ -23,11 +23,10 @@ def _request() -> Request:
 async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=2))
     async with holding_server() as holding:
-        forwarder = Forwarder(holding.url, breaker)
-        await forwarder._http.aclose()
-        forwarder._http = httpx2.AsyncClient(
+        small_pool = httpx2.AsyncClient(
             timeout=httpx2.Timeout(30, pool=0.01), limits=httpx2.Limits(max_connections=1), trust_env=False
         )
+        forwarder = Forwarder(holding.url, breaker, small_pool)
         first = asyncio.create_task(forwarder.forward(_request(), b"/", b""))
         async with asyncio.timeout(10):
             calls = (forwarder.forward(_request(), b"/", b"") for _ in range(10))

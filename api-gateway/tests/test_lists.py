@@ -20,7 +20,7 @@ FROM generate_series(1, CAST(:rows AS int)) n
 
 async def _fill(gateway, rows: int) -> None:
     newest = first_id_of(datetime.now(UTC)).int >> 80
-    async with gateway.app.state.services.acceptor._store.database.begin() as connection:
+    async with gateway.root.database.begin() as connection:
         await connection.execute(FILL, {"newest": newest, "rows": rows, "user_id": USER})
 
 

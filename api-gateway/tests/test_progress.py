@@ -1,6 +1,5 @@
 """Status events, cancelling, retrying, callbacks: the status only moves forward."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
 
@@ -12,6 +11,7 @@ from chassis.security import hash_api_key, new_api_key
 from contracts.callers import ApiKeyInfo
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.topology import STATUS_KEY, queues_of
+from testkit.eventually import eventually
 
 
 async def _accepted(gateway, **changes) -> str:
@@ -61,9 +61,7 @@ async def test_an_event_that_cannot_be_applied_is_put_aside_and_its_neighbours_a
     publication = Publication(STATUS_KEY, _message(poison, good), message_id=str(uuid4()))
     assert await gateway.broker.publish_many([publication]) == [None]
     await gateway.until(second, "sent")
-    async with asyncio.timeout(10):
-        while (await gateway.broker.depth("failed.queue")).ready != 1:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: gateway.broker.depth("failed.queue"), 10, until=lambda found: found.ready == 1)
     assert (await gateway.broker.depth("status.queue")).ready == 0
     await _report(gateway, first, "sent", attempts=1)
     await gateway.until(first, "sent")
@@ -85,7 +83,7 @@ async def test_a_mark_that_comes_after_the_report_does_not_turn_the_story_round(
     await _report(gateway, notification_id, "sent", attempts=1)
     await gateway.until(notification_id, "sent")
     mark = QueuedMark(Round(UUID(notification_id)), datetime.now(UTC))
-    await gateway.app.state.services.acceptor._store.mark_queued([mark])
+    await gateway.root.store.mark_queued([mark])
     detail = await gateway.detail(notification_id)
     assert [step["status"] for step in detail["timeline"]] == ["accepted", "queued", "sent"]
     assert detail["queued_at"] <= detail["sent_at"]
@@ -108,12 +106,14 @@ async def test_nor_does_a_refusal_that_was_faster_than_the_mark(gateway, mark_fi
         await gateway.change("UPDATE notifications SET queued_at = NULL, status = 'pending', claimed_at = NULL")
     at = marked - timedelta(milliseconds=1)
     await _report(gateway, notification_id, "retrying", code="deferred", attempts=1, at=at)
-    async with asyncio.timeout(10):
-        while not any(step["status"] == "retrying" for step in (await gateway.detail(notification_id))["timeline"]):
-            await asyncio.sleep(0.02)
+    await eventually(
+        lambda: gateway.detail(notification_id),
+        10,
+        until=lambda found: any(step["status"] == "retrying" for step in found["timeline"]),
+    )
     if not mark_first:
         mark = QueuedMark(Round(UUID(notification_id)), marked)
-        await gateway.app.state.services.acceptor._store.mark_queued([mark])
+        await gateway.root.store.mark_queued([mark])
     steps = (await gateway.detail(notification_id))["timeline"]
     assert [step["status"] for step in steps] == ["accepted", "queued", "retrying"]
 
@@ -176,7 +176,7 @@ async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gatew
 
 
 async def test_what_may_be_on_its_way_to_the_broker_cannot_be_cancelled(gateway) -> None:
-    gateway.app.state.services.acceptor._outbox.offer = lambda *_: None  # accepted, and still being published
+    gateway.root.outbox.offer = lambda *_: None  # accepted, and still being published
     leased = await _accepted(gateway)
     refused = await gateway.http.delete(f"/api/v1/notifications/{leased}", headers=gateway.token())
     assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")

@@ -43,7 +43,7 @@ async def _report(gateway, message: NotificationMessage, status: str, **fields: 
 
 
 def _marks(gateway) -> QueuedMarks:
-    return gateway.app.state.services.acceptor._outbox._marks
+    return gateway.root.marks
 
 
 def _counted(gateway, status: str) -> float:
@@ -59,13 +59,12 @@ def _steps(detail: dict) -> list[str]:
 
 
 def _database(gateway) -> Database:
-    return gateway.app.state.services.acceptor._store.database
+    return gateway.root.database
 
 
 def _relay(gateway) -> Relay:
-    acceptor = gateway.app.state.services.acceptor
     metrics = GatewayMetrics(CollectorRegistry())
-    return Relay(acceptor._directory, acceptor._store, acceptor._outbox, metrics, retry_seconds=5)
+    return Relay(gateway.root.directory, gateway.root.store, gateway.root.outbox, metrics, retry_seconds=5)
 
 
 async def _version(database: Database, name: UUID) -> tuple[object, ...]:
@@ -87,7 +86,7 @@ async def test_a_row_that_is_reported_within_the_moment_is_never_marked(start) -
     assert detail["created_at"] <= detail["queued_at"] <= detail["sent_at"]
     assert _steps(detail) == ["accepted", "queued", "sent"]
     assert (_counted(gateway, "queued"), _counted(gateway, "sent")) == (1, 1)
-    assert _marks(gateway)._waiting == {}
+    assert _marks(gateway).waiting == {}
     before = await _version(_database(gateway), message.notification_id)
     await _marks(gateway).close()
     assert await _version(_database(gateway), message.notification_id) == before
@@ -117,7 +116,7 @@ async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_noth
         [moved] = await progress.apply_events(connection, [event], keys=DataKeys())
     assert (moved.queued_at, moved.newly_queued) == (message.queued_at, True)
     before = await _version(database, message.notification_id)
-    assert len(_marks(publishing)._waiting) == 1
+    assert len(_marks(publishing).waiting) == 1
     await _marks(publishing).close()
     assert await _version(database, message.notification_id) == before
     assert _counted(publishing, "queued") == 0, "the other one has counted it"
@@ -133,7 +132,7 @@ async def test_a_report_that_it_is_tried_again_makes_it_queued(start, says_when:
     detail = await gateway.until(name, "queued")
     assert _steps(detail) == ["accepted", "queued", "retrying"]
     assert detail["created_at"] <= detail["queued_at"] <= detail["timeline"][-1]["at"]
-    assert (_counted(gateway, "queued"), _marks(gateway)._waiting) == (1, {})
+    assert (_counted(gateway, "queued"), _marks(gateway).waiting) == (1, {})
     gateway.peers.ended.append(
         StatusEvent(
             notification_id=message.notification_id, notification_type="email", status="sent", at=datetime.now(UTC)
@@ -189,14 +188,14 @@ async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellabl
     living = await start(broker=broker, relay_interval_seconds=1_000, lease_seconds=30)
     name = str((await _published(dead)).notification_id)
     relay = _relay(living)
-    take = relay._take
+    take = relay.take
 
     async def taken_as_the_broker_goes() -> list[DueRow]:
         rows = await take()
         broker.down = bool(rows)
         return rows
 
-    relay._take = taken_as_the_broker_goes
+    relay.take = taken_as_the_broker_goes
 
     async def relayed() -> bool:
         await relay.run_once()
@@ -209,8 +208,9 @@ async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellabl
 
 async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
     """What waited in memory past its lease, and finds no broker then: a relay, of this process too, has published it."""
-    gateway = await start(queued_mark_seconds=NEVER, lease_seconds=1.5, relay_interval_seconds=1_000)
-    outbox = gateway.app.state.services.acceptor._outbox
+    broker = BrokerThatMayBeAway()
+    gateway = await start(broker=broker, queued_mark_seconds=NEVER, lease_seconds=1.5, relay_interval_seconds=1_000)
+    outbox = gateway.root.outbox
     held: list[tuple[NewNotification, Lease]] = []
     outbox.offer = lambda row, created_at: held.append((row, Lease.since(created_at)))
     gateway.peers.add_template()
@@ -221,7 +221,8 @@ async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
 
     await eventually(relayed)
     [(row, lease)] = held
-    await outbox._release([outbox_message(row, lease, created_at=lease.at)])
+    broker.down = True
+    assert await outbox.publish([outbox_message(row, lease, created_at=lease.at)]) == 0
     refused = await gateway.http.delete(f"/api/v1/notifications/{name}", headers=gateway.token())
     assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
 

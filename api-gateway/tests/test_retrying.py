@@ -11,6 +11,7 @@ from sqlalchemy import text
 from api_gateway.repositories import outbox
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from contracts.messages import NotificationMessage
+from testkit.eventually import eventually
 
 
 async def _failed(gateway, **changes) -> str:
@@ -70,12 +71,10 @@ async def test_a_version_may_be_named(gateway) -> None:
     assert (message.template.version, message.replay) == (3, 2)
 
 
-async def test_the_story_keeps_every_round(gateway) -> None:
+async def test_the_timeline_keeps_every_round(gateway) -> None:
     """One that a worker ended, one that was sent and came back, one that the gateway ended itself."""
     notification_id = await _failed(gateway)
-    async with asyncio.timeout(10):
-        while (await gateway.detail(notification_id))["queued_at"] is None:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: gateway.detail(notification_id), 10, until=lambda found: found["queued_at"] is not None)
     assert (await _retry(gateway, notification_id)).status_code == 202
     sent = {"replay": 1, "queued_at": (await _next_message(gateway)).queued_at, "at": datetime.now(UTC)}
     await gateway.report(notification_id, "sent", **sent)
@@ -84,9 +83,11 @@ async def test_the_story_keeps_every_round(gateway) -> None:
     await gateway.until(notification_id, "failed")
     await gateway.mend(version=4, required=("name", "order.id"))
     assert (await _replay(gateway)).json()["data"] == {"replayed": 1}
-    async with asyncio.timeout(10):
-        while (detail := await gateway.detail(notification_id))["replays"] < 2 or detail["status"] != "failed":
-            await asyncio.sleep(0.02)
+    await eventually(
+        lambda: gateway.detail(notification_id),
+        10,
+        until=lambda found: found["replays"] >= 2 and found["status"] == "failed",
+    )
     assert (await _retry(gateway, notification_id, {"template_version": 3})).status_code == 202
     await _next_message(gateway)
     detail = await gateway.until(notification_id, "queued")
@@ -102,7 +103,7 @@ async def test_the_story_keeps_every_round(gateway) -> None:
 @pytest.mark.parametrize("many", [False, True])
 async def test_a_row_that_something_has_in_hand_is_waited_for(gateway, many: bool) -> None:
     notification_id = await _failed(gateway)
-    async with gateway.app.state.services.acceptor._store.database.begin() as mark:
+    async with gateway.root.database.begin() as mark:
         await mark.execute(text("SELECT 1 FROM notifications WHERE id = :id FOR UPDATE"), {"id": UUID(notification_id)})
         asked = asyncio.create_task(_replay(gateway) if many else _retry(gateway, notification_id))
         await asyncio.sleep(0.3)
@@ -147,9 +148,11 @@ async def test_among_many_it_fails_again_and_says_why(gateway) -> None:
     notification_id = await _failed(gateway)
     await gateway.mend(version=4, required=("name", "order.id"))
     assert (await _replay(gateway)).json()["data"] == {"replayed": 1}
-    async with asyncio.timeout(10):
-        while (detail := await gateway.detail(notification_id))["replays"] == 0 or detail["status"] != "failed":
-            await asyncio.sleep(0.02)
+    detail = await eventually(
+        lambda: gateway.detail(notification_id),
+        10,
+        until=lambda found: found["replays"] > 0 and found["status"] == "failed",
+    )
     assert (detail["error"], "order.id" in detail["error_detail"]) == ("missing_variables", True)
 
 
@@ -203,7 +206,7 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     await gateway.mend(version=4)
     gateway.peers.down = True  # the fresh round waits: nothing may call it queued, or ended, or looked up
     assert (await _retry(gateway, notification_id)).status_code == 202
-    store = gateway.app.state.services.acceptor._store
+    store = gateway.root.store
     late = UUID(notification_id)
     await store.mark_queued([QueuedMark(Round(late, 0), datetime.now(UTC))])
     await store.release([LeasedRound(Round(late, 0), datetime.now(UTC))], delay_seconds=1_000)

@@ -195,7 +195,7 @@ async def test_what_a_gateway_of_the_release_before_wrote_is_sent(gateway) -> No
     at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     ours = (await _post(gateway, _body(user_id, send_at=at))).json()["data"]["notification_id"]
     theirs = (await _post(gateway, _body(user_id, send_at=at))).json()["data"]["notification_id"]
-    async with gateway.app.state.services.acceptor._store.database.begin() as connection:
+    async with gateway.root.database.begin() as connection:
         written = await connection.execute(text("SELECT variables, metadata FROM notifications"))
         assert [tuple(row) for row in written] == [(VALUES, VALUES)] * 2
         await connection.execute(

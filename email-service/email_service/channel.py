@@ -35,7 +35,7 @@ class EmailChannel:
     ) -> None:
         self._sender = sender
         self._builder = builder
-        self._smtp = smtp
+        self.smtp = smtp
         self._suppressed = suppressed
 
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[str]]:
@@ -48,7 +48,7 @@ class EmailChannel:
         return template.render_email(message.variables)
 
     async def open_session(self) -> "EmailSession":
-        return EmailSession(self._sender, self._builder, self._smtp, await self._smtp.reserve())
+        return EmailSession(self._sender, self._builder, self.smtp, await self.smtp.reserve())
 
     async def record_outcome(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
         match outcome:
@@ -60,7 +60,7 @@ class EmailChannel:
                     log.warning("suppression.not_written", notification_id=str(message.notification_id))
 
     async def close(self) -> None:
-        await self._smtp.close()
+        await self.smtp.close()
         await self._suppressed.close()
 
 
@@ -70,7 +70,7 @@ class EmailSession:
     def __init__(self, sender: Mailbox, builder: MessageBuilder, smtp: SmtpSender, reserved: Reserved) -> None:
         self._sender = sender
         self._builder = builder
-        self._smtp = smtp
+        self.smtp = smtp
         self._reserved: Reserved | None = reserved
 
     async def send(self, content: RenderedEmail, target: Target[str], context: DeliveryContext) -> Outcome:
@@ -83,8 +83,8 @@ class EmailSession:
         except InvalidAddress:  # the user service accepts no such address
             return Permanent("invalid_sender", "not one address")
         envelope = SmtpEnvelope(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message)
-        reserved, self._reserved = self._reserved or await self._smtp.reserve(), None
-        outcome = await self._smtp.send(envelope, reserved)
+        reserved, self._reserved = self._reserved or await self.smtp.reserve(), None
+        outcome = await self.smtp.send(envelope, reserved)
         if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(context):
             return replace(
                 outcome, others_pass=True
@@ -95,7 +95,7 @@ class EmailSession:
 
     def close(self) -> None:
         if self._reserved is not None:
-            self._smtp.give_back(self._reserved)
+            self.smtp.give_back(self._reserved)
             self._reserved = None
 
 

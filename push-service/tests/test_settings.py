@@ -64,7 +64,7 @@ async def test_an_account_may_come_as_a_file_or_as_text(tmp_path: Path) -> None:
     for given in ({"fcm_service_account_file": path}, {"fcm_service_account_json": key_file()}):
         sender = create_sender(settings(**PRODUCTION, **given))
         assert isinstance(sender, FcmSender)
-        assert sender._send_url == "https://fcm.googleapis.com/v1/projects/simulated-project/messages:send"
+        assert sender.send_url == "https://fcm.googleapis.com/v1/projects/simulated-project/messages:send"
         await sender.close()
 
 

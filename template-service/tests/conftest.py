@@ -20,6 +20,7 @@ from template_service.main import create_app
 from template_service.models import Base
 from template_service.services.system_templates import SYSTEM_TEMPLATES
 from template_service.settings import ALEMBIC, TemplateSettings
+from testkit.eventually import eventually
 from tests.openapi.conformance import Conformance
 
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"
@@ -78,9 +79,9 @@ async def app(settings: TemplateSettings, redis: Redis) -> AsyncIterator[FastAPI
 async def seeded(app: FastAPI) -> None:
     """Waits until the service has made its own templates."""
     question = TemplateQuestion(active=tuple(template.code for template in SYSTEM_TEMPLATES))
-    async with asyncio.timeout(20):
-        while len((await app.state.reader.findings(question)).active) < len(SYSTEM_TEMPLATES):
-            await asyncio.sleep(0.01)
+    await eventually(
+        lambda: app.state.reader.findings(question), 20, until=lambda found: len(found.active) >= len(SYSTEM_TEMPLATES)
+    )
 
 
 Client = Callable[..., httpx2.AsyncClient]

@@ -29,6 +29,7 @@ from contracts.topology import (
     routing_key_of,
     worker_topology,
 )
+from testkit.eventually import eventually
 from testkit.servers.rabbitmq import RabbitServer
 from tests.deploy.compose import FOLDERS, ROOT, base
 
@@ -133,9 +134,11 @@ async def taken(broker: Broker, queue: str) -> str:
 async def published(broker: Broker, routing_key: str) -> str:
     """Its id, once it is confirmed."""
     message_id = str(uuid4())
-    async with asyncio.timeout(WITHIN):
-        while await broker.publish_many([Publication(routing_key, b"{}", message_id)]) != [None]:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: broker.publish_many([Publication(routing_key, b"{}", message_id)]),
+        WITHIN,
+        until=lambda found: found == [None],
+    )
     return message_id
 
 

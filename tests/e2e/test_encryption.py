@@ -39,7 +39,7 @@ def _restart(lab: Lab, keys: str) -> None:
 
 def _reencrypt(lab: Lab, keys: str) -> None:
     for service in KEEPERS:
-        lab.system._run(service, "reencrypt", env={"DATA_ENCRYPTION_KEYS": keys})
+        lab.system.run_command(service, "reencrypt", env={"DATA_ENCRYPTION_KEYS": keys})
 
 
 def _send(lab: Lab, secret: str, behaviour: str) -> list[str]:

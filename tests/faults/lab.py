@@ -65,7 +65,7 @@ class Lab:
         for server in (self.postgres, self.redis, self.rabbit):
             server.start()
         for url in self.system.databases.values():
-            self._run(self.postgres.url, f'CREATE DATABASE "{url.rsplit("/", 1)[1]}"')
+            self.run(self.postgres.url, f'CREATE DATABASE "{url.rsplit("/", 1)[1]}"')
         self.system.start()
         self.system.call("POST", "/templates/", TEMPLATE)
 
@@ -214,26 +214,26 @@ class Lab:
     # The databases, from the side.
 
     def sql(self, service: str, statement: str, *values: object) -> list[Any]:
-        return self._run(self.system.databases[service], statement, *values)
+        return self.run(self.system.databases[service], statement, *values)
 
     @contextlib.contextmanager
     def database_set(self, service: str, **options: str) -> Iterator[None]:
         """New connections of that database have these settings (`statement_timeout="3ms"`), and there are new ones only."""
         name = self.system.databases[service].rsplit("/", 1)[1]
         for option, value in options.items():
-            self._run(self.postgres.url, f"ALTER DATABASE \"{name}\" SET {option} = '{value}'")
+            self.run(self.postgres.url, f"ALTER DATABASE \"{name}\" SET {option} = '{value}'")
         self.hang_up(service)
         try:
             yield
         finally:
             for option in options:
-                self._run(self.postgres.url, f'ALTER DATABASE "{name}" RESET {option}')
+                self.run(self.postgres.url, f'ALTER DATABASE "{name}" RESET {option}')
             self.hang_up(service)
 
     def hang_up(self, service: str) -> None:
         """Every connection to that database ends, in mid-statement too."""
         name = self.system.databases[service].rsplit("/", 1)[1]
-        self._run(self.postgres.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        self.run(self.postgres.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
 
     def message_of(self, notification_id: str, service: str = "email-service") -> bytes:
         """The message that a worker has in hand, from its ledger."""
@@ -267,12 +267,12 @@ class Lab:
     def database_away(self, service: str) -> Iterator[None]:
         """That one database refuses connections, and those there are end; the server and the others live on."""
         name = self.system.databases[service].rsplit("/", 1)[1]
-        self._run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
-        self._run(self.postgres.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
+        self.run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS false')
+        self.run(self.postgres.url, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1", name)
         try:
             yield
         finally:
-            self._run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
+            self.run(self.postgres.url, f'ALTER DATABASE "{name}" ALLOW_CONNECTIONS true')
 
     def cut_off(self, service: str) -> None:
         """Ends the statements that wait for a lock: of a client that has died, they would still be carried out."""
@@ -280,23 +280,23 @@ class Lab:
         waiting = (
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = $1 AND wait_event_type = 'Lock'"
         )
-        self._run(self.postgres.url, waiting, name)
+        self.run(self.postgres.url, waiting, name)
 
     @contextlib.contextmanager
     def commits_unanswered(self) -> Iterator[None]:
         """Commits reach the disk, and nobody is told: the server waits for a standby that does not exist."""
-        self._run(self.postgres.url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
-        self._run(self.postgres.url, "SELECT pg_reload_conf()")
+        self.run(self.postgres.url, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+        self.run(self.postgres.url, "SELECT pg_reload_conf()")
         try:
             yield
         finally:
-            self._run(self.postgres.url, "ALTER SYSTEM RESET synchronous_standby_names")
-            self._run(self.postgres.url, "SELECT pg_reload_conf()")
+            self.run(self.postgres.url, "ALTER SYSTEM RESET synchronous_standby_names")
+            self.run(self.postgres.url, "SELECT pg_reload_conf()")
 
     def commit_waits(self) -> bool:
         """Whether an accept has been committed and waits to be answered."""
         waiting = "SELECT 1 FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND datname = 'api_gateway'"
-        return bool(self._run(self.postgres.url, waiting))
+        return bool(self.run(self.postgres.url, waiting))
 
     # The broker, from the side.
 
@@ -323,7 +323,7 @@ class Lab:
     def until(self, true: Callable[[], bool], what: str, seconds: float = PATIENCE_SECONDS) -> None:
         wait_until(true, seconds, what)
 
-    def _run(self, url: str, statement: str, *values: object) -> list[Any]:
+    def run(self, url: str, statement: str, *values: object) -> list[Any]:
         async def run() -> list[Any]:
             connection = await asyncpg.connect(url.replace("+asyncpg", ""), timeout=5)
             try:

@@ -19,6 +19,7 @@ from yarl import URL
 
 from chassis.broker.rabbit.connection import TolerantTransport
 from contracts.topology import EXCHANGE, FAILED_QUEUE
+from testkit.eventually import eventually
 from tests.faults.lab import QUICK, WHOLE, Lab, steadily
 
 T = TypeVar("T")
@@ -208,9 +209,11 @@ async def put_undecodable(channel: AbstractChannel, body: bytes) -> None:
     ]
     before = (await channel.declare_queue(QUEUE, passive=True)).declaration_result.message_count or 0
     await inner.write_queue.put(ChannelFrame(payload=b"".join(frames), should_close=False))
-    async with asyncio.timeout(20):
-        while (await channel.declare_queue(QUEUE, passive=True)).declaration_result.message_count == before:
-            await asyncio.sleep(0.05)
+    await eventually(
+        lambda: channel.declare_queue(QUEUE, passive=True),
+        20,
+        until=lambda found: found.declaration_result.message_count != before,
+    )
 
 
 async def bodies_of_failed(channel: AbstractChannel) -> list[bytes]:

@@ -71,9 +71,9 @@ def test_29_backends_of_a_workers_database_die_at_random(three_workers: Lab) -> 
     with Sending(lab) as sending:
 
         def shoot() -> None:
-            pids = [row["pid"] for row in lab._run(lab.postgres.url, EVERY)]
+            pids = [row["pid"] for row in lab.run(lab.postgres.url, EVERY)]
             if pids:
-                lab._run(lab.postgres.url, "SELECT pg_terminate_backend($1)", dice.choice(pids))
+                lab.run(lab.postgres.url, "SELECT pg_terminate_backend($1)", dice.choice(pids))
 
         steadily(shoot, LOAD_SECONDS, every=0.1)
     lab.until_ended(sending.accepted)

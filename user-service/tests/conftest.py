@@ -90,7 +90,7 @@ class World:
 
     @property
     def database(self) -> Database:
-        return self.app.state.services.users._database
+        return self.app.state.services.users.database
 
     @property
     def audit(self) -> AuditTrail:

@@ -1,9 +1,12 @@
 """Addresses: shown to be their owner's, and changed by who reads the mail of the new one."""
 
 import asyncio
+import operator
 
 import pytest
 from sqlalchemy import text
+
+from testkit.eventually import eventually
 
 NEW, PASSWORD = "another horse", "correct horse"
 AUTH = "/api/v1/auth"
@@ -75,9 +78,7 @@ async def test_signing_up_again_and_again_with_anothers_address_sends_five_mails
             login = await world.log_in("victim@example.com")
             headers = {"Authorization": f"Bearer {login['access_token']}"}
             assert (await http.delete(f"/api/v1/users/{login['user']['id']}", headers=headers)).status_code == 200
-    async with asyncio.timeout(20):
-        while await _tokens(world, "true"):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _tokens(world, "true"), 20, until=operator.not_)
     assert len(gateway.sent_to("victim@example.com")) <= 5
 
 
@@ -193,9 +194,7 @@ async def test_an_administrator_changes_an_address_at_once_and_the_old_one_is_to
     changed = (await admin.call("PATCH", user.path, json={"email": "new@example.com"})).json()
     assert (changed["data"]["email"], changed["data"]["email_verified"]) == ("new@example.com", False)
     assert await _token(gateway, user.email, "address_changed") == ""
-    async with asyncio.timeout(20):
-        while await _tokens(world, "purpose = 'address_notice'"):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _tokens(world, "purpose = 'address_notice'"), 20, until=operator.not_)
 
 
 async def test_an_administrators_own_new_address_waits_as_well(world) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -11,9 +12,11 @@ from httpx2 import Response
 from sqlalchemy import text
 
 from chassis.audit import Actor, AuditEvent, AuditQuestion, Change, RefusedAttempts, sweep
+from chassis.observability.metrics import new_registry
 from chassis.postgres.database import Database
 from user_service.models import Base
 from user_service.services.admins import AdminMaker, clear_totp, ensure_admin
+from user_service.services.passwords import Passwords
 from user_service.services.signing_keys import TooSoon
 
 APPLICATIONS, KEYS = "/api/v1/applications", "/api/v1/api-keys"
@@ -340,11 +343,12 @@ async def test_who_is_refused_a_route_for_administrators_is_recorded(
 
 
 async def test_commands_are_recorded(world) -> None:
-    maker = AdminMaker(world.database, world.app.state.services.changer._gate._passwords, world.audit)
     given = {"name": NAME, "password": "an admin's password"}
-    await ensure_admin(maker, email=EMAIL, **given)
-    await world.sign_up(NEW_EMAIL)
-    await ensure_admin(maker, email=NEW_EMAIL, **given, promote=True)
+    with closing(Passwords(new_registry(), workers=1)) as passwords:
+        maker = AdminMaker(world.database, passwords, world.audit)
+        await ensure_admin(maker, email=EMAIL, **given)
+        await world.sign_up(NEW_EMAIL)
+        await ensure_admin(maker, email=NEW_EMAIL, **given, promote=True)
     made, promoted = (await trail(world, actor="command"))[::-1]
     assert (made.action, made.after["role"]) == ("user.created", "admin")
     assert (promoted.action, promoted.before["role"], promoted.after["role"]) == ("user.promoted", "user", "admin")

@@ -21,7 +21,7 @@ async def world(make_world, gateway):
 
 def _settled(world) -> None:
     """Every look is late enough."""
-    world.app.state.services.erasures._quiet_period = timedelta(0)
+    world.app.state.services.erasures.quiet_period = timedelta(0)
 
 
 async def _receipt(by, erasure_id: str) -> dict:

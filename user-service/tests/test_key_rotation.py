@@ -33,7 +33,7 @@ async def _age(world, interval: str, where: str = "true") -> None:
 def keys(world):
     """A minute passes whenever somebody looks at the clock: nobody has looked for newer ones lately."""
     stored = world.app.state.services.signing_keys
-    stored._clock = stored._source._clock = count(time.monotonic(), 60).__next__
+    stored.clock = stored.source.clock = count(time.monotonic(), 60).__next__
     return stored
 
 

@@ -1,6 +1,7 @@
 """A new password by mail: for its owner, once, and telling nobody who has an account."""
 
 import asyncio
+import operator
 
 import pytest
 from sqlalchemy import text
@@ -29,9 +30,7 @@ async def _confirm(world, token: str, password: str = NEW):
 
 async def _settled(world) -> None:
     """Every mail that was asked for was handed over or dropped."""
-    async with asyncio.timeout(20):
-        while await _rows(world, "mail_due_at IS NOT NULL"):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _rows(world, "mail_due_at IS NOT NULL"), 20, until=operator.not_)
 
 
 async def _rows(world, condition: str = "true") -> int:
@@ -129,15 +128,13 @@ async def test_an_expired_token_is_refused_and_goes(world, gateway) -> None:
     await _ask(world, user["email"])
     token = (await gateway.mail_to(user["email"])).variables["token"]
     await _settled(world)
-    tokens, expire = world.app.state.services.password_resets._tokens, "UPDATE mailed_tokens SET expires_at = now()"
+    tokens, expire = world.app.state.services.password_resets.tokens, "UPDATE mailed_tokens SET expires_at = now()"
     async with world.database.begin() as connection:  # before the loop that removes it can see that
         await connection.execute(text(expire))
         with pytest.raises(InvalidMailedToken):
             await tokens.spend(connection, token, "password_reset")
     assert (await _confirm(world, token)).status_code == 422
-    async with asyncio.timeout(20):
-        while await _rows(world):
-            await asyncio.sleep(0.02)
+    await eventually(lambda: _rows(world), 20, until=operator.not_)
 
 
 async def test_a_bad_token_or_password_costs_no_hash(world) -> None:

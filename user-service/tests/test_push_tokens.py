@@ -8,6 +8,7 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from contracts.users import USER_CACHE
+from testkit.eventually import eventually
 from user_service.repositories import push_tokens
 
 PASSWORD = "correct horse"
@@ -228,9 +229,7 @@ async def test_devices_are_held_in_the_order_of_their_tokens(world) -> None:
     async with world.database.begin() as first:
         await first.execute(text(lock.format("a", "")))
         task = asyncio.create_task(hold())
-        async with asyncio.timeout(10):
-            while not await waits():
-                await asyncio.sleep(0.01)
+        await eventually(waits, 10)
         async with world.database.begin() as other:
             await other.execute(text(lock.format("b", "NOWAIT")))
     await asyncio.wait_for(task, 10)

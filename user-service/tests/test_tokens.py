@@ -19,6 +19,7 @@ from chassis.security import (
     sign,
 )
 from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER
+from testkit.eventually import eventually
 from user_service.repositories import signing_keys
 from user_service.services.signing_keys import StoredKeys
 
@@ -82,9 +83,7 @@ async def test_only_one_process_at_a_time_makes_a_key(make_world) -> None:
         await connection.execute(text("DELETE FROM signing_keys"))
         await signing_keys.lock(connection)
         makers = [asyncio.create_task(StoredKeys(store, "s" * 32).current()) for store in stores]
-        async with asyncio.timeout(20):
-            while await _waiting_for_a_lock(connection) < len(makers):
-                await asyncio.sleep(0.01)
+        await eventually(lambda: _waiting_for_a_lock(connection), 20, until=lambda found: found >= len(makers))
     assert len({key.kid for key in await asyncio.gather(*makers)}) == 1
     for store in stores:
         await store.close()

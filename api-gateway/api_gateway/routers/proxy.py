@@ -21,10 +21,10 @@ PASSED_BACK_PREFIX = "ratelimit-"
 class Forwarder:
     """Forwards to one service. Raises Unavailable when the service does not answer or its breaker is open."""
 
-    def __init__(self, base_url: str, breaker: CircuitBreaker) -> None:
+    def __init__(self, base_url: str, breaker: CircuitBreaker, http: httpx2.AsyncClient | None = None) -> None:
         self._breaker = breaker
         self._origin = httpx2.URL(base_url)
-        self._http = httpx2.AsyncClient(
+        self._http = http or httpx2.AsyncClient(
             timeout=httpx2.Timeout(15.0, connect=1.0), follow_redirects=False, trust_env=False
         )
 

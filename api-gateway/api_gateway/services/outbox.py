@@ -41,25 +41,25 @@ class QueuedMarks:
         self._store = store
         self._metrics = metrics
         self._moment_seconds = moment_seconds
-        self._waiting: dict[Round, QueuedMark] = {}
+        self.waiting: dict[Round, QueuedMark] = {}
         self._writes: set[asyncio.Task[None]] = set()
         self._closed = False
 
     def confirmed(self, marks: Sequence[QueuedMark], *, by: float) -> None:
         """The broker has confirmed these. They are written after `moment_seconds`, at the latest at `by`
         (`time.monotonic`)."""
-        self._waiting.update((mark.round, mark) for mark in marks)
-        wait = self._moment_seconds if len(self._waiting) <= MAX_WAITING else 0
+        self.waiting.update((mark.round, mark) for mark in marks)
+        wait = self._moment_seconds if len(self.waiting) <= MAX_WAITING else 0
         self._write_after(min(wait, by - time.monotonic()), [mark.round for mark in marks])
 
     def reported(self, known: Round) -> None:
         """A report of this round was applied, and it wrote the time of queueing to the row."""
-        self._waiting.pop(known, None)
+        self.waiting.pop(known, None)
 
     async def close(self) -> None:
         """Writes what waits."""
         self._closed = True
-        self._begin_writing(list(self._waiting))
+        self._begin_writing(list(self.waiting))
         while self._writes:
             await asyncio.wait(self._writes)
 
@@ -70,7 +70,7 @@ class QueuedMarks:
             asyncio.get_running_loop().call_later(seconds, self._begin_writing, rounds)
 
     def _begin_writing(self, rounds: Sequence[Round]) -> None:
-        marks = [mark for one in rounds if (mark := self._waiting.pop(one, None)) is not None]
+        marks = [mark for one in rounds if (mark := self.waiting.pop(one, None)) is not None]
         if marks:
             write = asyncio.create_task(self._write(marks))
             self._writes.add(write)
@@ -89,9 +89,9 @@ class QueuedMarks:
     def _put_off(self, marks: Sequence[QueuedMark]) -> None:
         """Keeps the marks until the database is up again, as many as fit; otherwise all would be published again."""
         log.warning("outbox.mark_deferred", messages=len(marks))
-        if not self._closed and len(self._waiting) + len(marks) <= MAX_WAITING:
+        if not self._closed and len(self.waiting) + len(marks) <= MAX_WAITING:
             for mark in marks:
-                self._waiting.setdefault(mark.round, mark)
+                self.waiting.setdefault(mark.round, mark)
             self._write_after(self._moment_seconds, [mark.round for mark in marks])
 
 

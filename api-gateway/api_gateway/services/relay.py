@@ -69,7 +69,7 @@ class Relay:
     async def run_once(self) -> int:
         if not self._outbox.can_publish:
             return 0  # rows that could only be put back are not taken
-        rows = await self._take()
+        rows = await self.take()
         if not rows:
             return 0
         decisions = await self._decide(rows)
@@ -79,7 +79,8 @@ class Relay:
         log.info("outbox.relayed", taken=len(rows), published=published)
         return len(rows)
 
-    async def _take(self) -> list[DueRow]:
+    async def take(self) -> list[DueRow]:
+        """Leases due rows."""
         async with self._store.database.begin() as connection:
             return await outbox_rows.take_due(
                 connection,

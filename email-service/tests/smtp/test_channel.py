@@ -123,7 +123,7 @@ async def test_a_connection_that_was_not_needed_serves_the_next(channel, server)
     assert await session.send(CONTENT, target, DeliveryContext(uuid4(), "c", 5)) == Sent("4F2A77")
     session.close()
     assert server.connections == 1
-    [kept] = [channel._smtp._pool.kept()]
+    [kept] = [channel.smtp.pool.kept()]
     assert kept is not None
-    assert channel._smtp._pool.kept() is None, "it came back once"
+    assert channel.smtp.pool.kept() is None, "it came back once"
     kept.close()

@@ -1,6 +1,5 @@
 """The worker's HTTP side."""
 
-import asyncio
 from uuid import UUID
 
 import pytest
@@ -11,6 +10,7 @@ from chassis.security.service_keys import development_key
 from contracts.services import API_GATEWAY, EMAIL_SERVICE, USER_SERVICE
 from contracts.topology import queues_of
 from email_service.suppression import fingerprint
+from testkit.eventually import eventually
 from testkit.hostile import Operation, operations_of, withstand
 
 
@@ -78,9 +78,7 @@ async def test_its_ledger_is_told_to_the_gateway_only(world, message, lookups, i
         async def sent() -> int:
             return (await http.get("/internal/ledger", params=everything)).json()["data"]["sent"]
 
-        async with asyncio.timeout(10):
-            while await sent() != 1:
-                await asyncio.sleep(0.02)
+        await eventually(sent, 10, until=lambda found: found == 1)
         assert (await http.get("/internal/ledger", params={"first": "x"})).status_code == 422
 
 

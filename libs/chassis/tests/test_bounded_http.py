@@ -73,27 +73,27 @@ def serve(seen: Seen) -> Serve:
 
 class Connection:
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
+        self.reader = reader
+        self.writer = writer
 
     async def write(self, data: bytes) -> None:
         with contextlib.suppress(ConnectionError):
-            self._writer.write(data)
-            await self._writer.drain()
+            self.writer.write(data)
+            await self.writer.drain()
 
     async def answer(self) -> tuple[int, bytes]:
-        head = await asyncio.wait_for(self._reader.readuntil(b"\r\n\r\n"), 5)
+        head = await asyncio.wait_for(self.reader.readuntil(b"\r\n\r\n"), 5)
         size = next(int(line[15:]) for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:"))
-        return int(head.split(b" ")[1]), await self._reader.readexactly(size)
+        return int(head.split(b" ")[1]), await self.reader.readexactly(size)
 
     async def rest(self) -> bytes:
         """Until it is closed."""
         with contextlib.suppress(ConnectionError):
-            return await asyncio.wait_for(self._reader.read(), 5)
+            return await asyncio.wait_for(self.reader.read(), 5)
         return b""
 
     def close(self) -> None:
-        self._writer.close()
+        self.writer.close()
 
 
 @contextlib.asynccontextmanager
@@ -212,7 +212,7 @@ async def test_a_body_that_was_answered_before_its_end_is_cut_off(serve) -> None
         await made.write(early)
         assert await made.answer() == (200, b"ok")
         async with asyncio.timeout(5):
-            while not made._writer.is_closing() and not made._reader.at_eof():
+            while not made.writer.is_closing() and not made.reader.at_eof():
                 await made.write(b"a" * 65_536)
                 await asyncio.sleep(0.01)
     async with serve(Bounds(rest_seconds=0.3)) as port, connection(port) as made:
@@ -337,7 +337,7 @@ async def test_a_request_that_came_in_time_is_answered_however_busy_the_loop_was
         # The second one runs in the same turn as the deadline, and before it.
         loop.call_at(began + 0.85, time.sleep, 0.3)
         loop.call_at(began + 0.9, time.sleep, 0.4)
-        client = made._writer.get_extra_info("socket")
+        client = made.writer.get_extra_info("socket")
         sending = threading.Timer(1.35, os.write, (client.fileno(), request))
         sending.start()
         assert await made.answer() == (200, b"ok")

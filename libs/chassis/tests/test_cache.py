@@ -78,7 +78,7 @@ def writer(redis, name):
 async def get_stored(cache, *keys):
     """What `get_many` gives, once Redis has it too: whoever asks is told before."""
     found = await cache.get_many(keys)
-    await cache._at_owner._queue.empty()
+    await cache.at_owner.drained()
     return found
 
 
@@ -153,7 +153,7 @@ async def test_nor_is_one_that_gathered_while_the_owner_was_slow(new_cache, owne
         while owner.loads < LOADS_AT_ONCE:
             await asyncio.sleep(0)
         more = asyncio.create_task(cache.get_many(["a", "b", "c", "d", "e"]))
-        while len(cache._at_owner._queue) < 5:
+        while cache.at_owner.waiting() < 5:
             await asyncio.sleep(0)
     owner.go_on.set()
     assert set({**await slow, **await more}.values()) == {ANN}

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from chassis.postgres.database import NOT_NOW, Database, DatabaseUnavailable, is_unavailable, sqlstate_of
+from testkit.eventually import eventually
 
 WAYS = [Database.begin, Database.autocommit]
 WRITE = "UPDATE notes SET note = 'x'"
@@ -125,9 +126,11 @@ async def test_a_session_that_is_idle_in_a_transaction_for_too_long_is_a_503(dat
             if way is Database.autocommit:
                 await connection.execute(text("BEGIN"))
             [mine] = await connection.execute(text("SELECT pg_backend_pid() AS pid"))
-            async with asyncio.timeout(10):
-                while await operator.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", mine.pid):
-                    await asyncio.sleep(0.01)
+            await eventually(
+                lambda: operator.fetchval("SELECT count(*) FROM pg_stat_activity WHERE pid = $1", mine.pid),
+                10,
+                until=lambda left: left == 0,
+            )
             await connection.execute(text("SELECT 1"))
 
     with pytest.raises(DatabaseUnavailable):

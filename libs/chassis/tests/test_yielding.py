@@ -80,7 +80,7 @@ async def test_one_that_takes_long_hides_no_later_one(monkeypatch) -> None:
     with urgent_work(1, urgent=True):
         await asyncio.sleep(0.02)
         monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 5.0)
-        first_began = next(iter(yielding._urgent.began.values()))
+        first_began = next(iter(yielding.in_progress.began.values()))
         with urgent_work(1, urgent=True):
             monkeypatch.setattr(yielding.time, "monotonic", lambda: first_began + 5.001)
             waiting = asyncio.create_task(give_way())
@@ -113,7 +113,7 @@ async def test_who_stops_waiting_leaves_nothing_behind_and_urgent_work_that_fail
             await asyncio.sleep(0)
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
-            assert not yielding._urgent.waiting
+            assert not yielding.in_progress.waiting
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):

@@ -32,7 +32,7 @@ class PrioritySemaphore:
         self.places = places
         self._taken = 0
         self._arrivals = count()
-        self._waiting: list[tuple[int, int, asyncio.Future[None]]] = []
+        self.waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     async def acquire(self, priority: int) -> None:
         """Waits for a place, which the caller has to release."""
@@ -40,7 +40,7 @@ class PrioritySemaphore:
             self._taken += 1
             return
         turn = asyncio.get_running_loop().create_future()
-        heappush(self._waiting, (-priority, next(self._arrivals), turn))
+        heappush(self.waiting, (-priority, next(self._arrivals), turn))
         try:
             await turn
         except asyncio.CancelledError:
@@ -54,8 +54,8 @@ class PrioritySemaphore:
 
     def release(self) -> None:
         self._taken -= 1
-        while self._waiting and self._taken < self.places:
-            _, _, turn = heappop(self._waiting)
+        while self.waiting and self._taken < self.places:
+            _, _, turn = heappop(self.waiting)
             if not turn.done():
                 self._taken += 1
                 turn.set_result(None)

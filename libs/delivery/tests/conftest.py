@@ -23,15 +23,19 @@ class OneByOne(Ledger):
 
 
 @pytest.fixture
-async def database(databases) -> AsyncIterator[Database]:
-    url = await databases(None)
+async def database_url(databases) -> str:
+    return await databases(None)
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
     metadata = MetaData()
     ledger_tables(metadata, "email")
-    engine = create_async_engine(url)
+    engine = create_async_engine(database_url)
     async with engine.begin() as connection:
         await connection.run_sync(metadata.create_all)
     await engine.dispose()
-    database = Database(url)
+    database = Database(database_url)
     yield database
     await database.close()
 

@@ -28,9 +28,8 @@ def ledger_with(database: Database) -> Callable[[str], Ledger]:
 
 
 @pytest.fixture
-def dumped(database: Database) -> Callable[[], object]:
-    url = database._engine.url.render_as_string(hide_password=False)
-    return lambda: dump(url)
+def dumped(database_url: str) -> Callable[[], object]:
+    return lambda: dump(database_url)
 
 
 def _recorded(claim, **fields: object) -> DeliveryRecord:

@@ -20,7 +20,7 @@ from delivery.attempts import Attempts
 from delivery.channel import NotReady, Target
 from delivery.decisions import RetryPolicy, Verdict
 from delivery.engine import Engine
-from delivery.ledger import LedgerRepository
+from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 from testkit.eventually import eventually
@@ -132,14 +132,42 @@ def breaker() -> CircuitBreaker:
 
 
 @pytest.fixture
-def engine(ledger_of, channel: HeldChannel, told: Told, registry: CollectorRegistry, breaker) -> Engine:
-    metrics = DeliveryMetrics(registry, channel.name)
-    admission = Admission(breaker, concurrency=10, beside_urgent=1)
+def admission(breaker) -> Admission:
+    return Admission(breaker, concurrency=10, beside_urgent=1)
+
+
+@pytest.fixture
+async def ledger(database) -> Ledger:
+    """The ledger of the worker w1, with a suppression list that is empty."""
+    async with database.begin() as connection:
+        await connection.execute(text("CREATE TABLE dead_addresses (fingerprint text)"))
+    return Ledger(database, LedgerRepository("email", "w1", suppression_list="dead_addresses"))
+
+
+@pytest.fixture
+def recipients() -> AsWritten:
+    return AsWritten()
+
+
+@pytest.fixture
+def metrics(registry: CollectorRegistry, channel: HeldChannel) -> DeliveryMetrics:
+    return DeliveryMetrics(registry, channel.name)
+
+
+@pytest.fixture
+def attempts(channel: HeldChannel, admission: Admission, metrics: DeliveryMetrics) -> Attempts:
+    return Attempts(channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=60)
+
+
+@pytest.fixture
+def engine(
+    channel: HeldChannel, ledger, recipients, attempts: Attempts, told: Told, metrics: DeliveryMetrics
+) -> Engine:
     return Engine(
         channel,
-        ledger=ledger_of("w1"),
-        recipients=AsWritten(),
-        attempts=Attempts(channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=60),
+        ledger=ledger,
+        recipients=recipients,
+        attempts=attempts,
         reporter=told,
         policy=RetryPolicy(),
         metrics=metrics,
@@ -170,17 +198,17 @@ async def test_a_second_copy_in_the_same_worker_cannot_spoil_the_result_of_the_f
     assert [verdict.status for verdict in told.verdicts] == ["sent"]
 
 
-async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine, channel, monkeypatch) -> None:
+async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine, channel, monkeypatch, ledger) -> None:
     channel.gate.set()
     await engine.handle(Copy(_message(priority=10)))
-    claim, begun, goes_on = engine._ledger.claim, [], asyncio.Event()
+    claim, begun, goes_on = ledger.claim, [], asyncio.Event()
 
     async def held(asked):
         begun.append(asked)
         await goes_on.wait()
         return await claim(asked)
 
-    monkeypatch.setattr(engine._ledger, "claim", held)
+    monkeypatch.setattr(ledger, "claim", held)
     copies = [Copy(_message(priority=1)) for _ in range(3)]
     tasks = [asyncio.create_task(engine.handle(copy)) for copy in copies]
     await asyncio.sleep(0.05)
@@ -200,16 +228,16 @@ async def test_after_an_urgent_one_the_next_is_claimed_while_the_provider_has_th
     await asyncio.gather(*tasks)
 
 
-async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engine, channel) -> None:
+async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engine, channel, admission) -> None:
     channel.gate.set()
     await engine.handle(Copy(_message(priority=10)))  # so the others are prepared one at a time
     async with AsyncExitStack() as held:
         for _ in range(10):
-            turn = await held.enter_async_context(engine._attempts.admission.of(9))
+            turn = await held.enter_async_context(admission.of(9))
             await turn.place()
             turn.claimed()
         task = asyncio.create_task(engine.handle(Copy(_message())))
-        await eventually(lambda: engine._attempts.admission.sending._waiting, 10)
+        await eventually(lambda: admission.sending.waiting, 10)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await asyncio.wait_for(engine.handle(Copy(_message())), 10)
@@ -345,13 +373,15 @@ async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, c
         ("simulate-no-answer@example.com", ("retrying", "simulated_no_answer")),
     ],
 )
-async def test_what_a_test_key_sent_asks_no_provider(engine, channel, told, registry, address, verdict) -> None:
+async def test_what_a_test_key_sent_asks_no_provider(
+    engine, channel, told, *, registry, address, verdict, breaker
+) -> None:
     channel.unreachable = ProviderDown("smtp_unreachable")
     for _ in range(2):
         await engine.handle(Copy(_message(test=True, recipient=EmailRecipient(name="Ada", email=address))))
     assert [(one.status, one.code) for one in told.verdicts] == [verdict] * 2
     assert (channel.sends, channel.recorded) == (0, [])
-    assert engine._attempts.admission.breaker.state is BreakerState.CLOSED
+    assert breaker.state is BreakerState.CLOSED
     value = registry.get_sample_value
     assert value("provider_request_seconds_count", {"type": "email"}) == 0
     assert value("notifications_total", {"type": "email", "status": "sent"}) == 0
@@ -472,16 +502,16 @@ async def test_a_refusal_for_now_ends_when_the_window_is_over(engine, channel, t
     assert told.verdicts[-1].detail == "greylisted: 450 later"
 
 
-async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, ledger_of) -> None:
+async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, ledger_of, admission) -> None:
     """It is still the broker's: when this worker dies, another gets it at once."""
     body = _message()
     name = NotificationMessage.model_validate_json(body).notification_id
     async with AsyncExitStack() as held:
         for _ in range(10):
-            turn = await held.enter_async_context(engine._attempts.admission.of(5))
+            turn = await held.enter_async_context(admission.of(5))
             await turn.place()
         task = asyncio.create_task(engine.handle(Copy(body)))
-        await eventually(lambda: engine._attempts.admission.sending._waiting, 10)
+        await eventually(lambda: admission.sending.waiting, 10)
         assert await ledger_of("w2").states([name]) == {}
         assert channel.open == 0
     channel.gate.set()
@@ -489,11 +519,11 @@ async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, led
     assert (channel.sends, [verdict.status for verdict in told.verdicts]) == (1, ["sent"])
 
 
-async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, told) -> None:
+async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, told, admission) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
     async with AsyncExitStack() as held:
         for _ in range(10):
-            turn = await held.enter_async_context(engine._attempts.admission.of(5))
+            turn = await held.enter_async_context(admission.of(5))
             await turn.place()
         task = asyncio.create_task(engine.handle(Copy(_message(expires_at=expires_at))))
         while datetime.now(UTC) <= expires_at + timedelta(seconds=0.5):
@@ -513,7 +543,7 @@ async def test_without_a_connection_it_is_put_off_and_the_breaker_hears_of_it(en
 
 
 async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_delivery(
-    engine, channel, told, ledger_of, claim_on
+    engine, channel, told, ledger_of, claim_on, admission
 ) -> None:
     body = _message()
     name = NotificationMessage.model_validate_json(body).notification_id
@@ -521,25 +551,25 @@ async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_de
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open, told.verdicts) == ("ack", 0, 0, [])
-    async with engine._attempts.admission.of(5) as turn, asyncio.timeout(5):
+    async with admission.of(5) as turn, asyncio.timeout(5):
         await turn.place()
 
 
-async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, told) -> None:
-    engine._attempts.lease_seconds = -1
+async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, told, attempts) -> None:
+    attempts.lease_seconds = -1
     await engine.handle(Copy(_message()))
     assert (channel.sends, [(one.status, one.code) for one in told.verdicts]) == (0, [("retrying", "lease_ran_out")])
 
 
-async def test_a_place_is_free_again_before_the_result_is_written(engine, channel, monkeypatch) -> None:
+async def test_a_place_is_free_again_before_the_result_is_written(engine, channel, monkeypatch, ledger) -> None:
     channel.gate.set()
-    record, goes_on = engine._ledger.record, asyncio.Event()
+    record, goes_on = ledger.record, asyncio.Event()
 
     async def held(row):
         await goes_on.wait()
         return await record(row)
 
-    monkeypatch.setattr(engine._ledger, "record", held)
+    monkeypatch.setattr(ledger, "record", held)
     tasks = [asyncio.create_task(engine.handle(Copy(_message()))) for _ in range(12)]  # of ten places
     await eventually(lambda: channel.sends >= 12, 10)
     assert channel.open == 0
@@ -565,15 +595,13 @@ async def test_what_a_stopping_worker_was_sending_stays_in_its_hand_for_those_wh
 async def dead_address(engine, channel, database, monkeypatch) -> str:
     """On the suppression list; a target's fingerprint is its address here, and its key always `r1`."""
     async with database.begin() as connection:
-        await connection.execute(text("CREATE TABLE dead_addresses AS SELECT 'dead@example.com' AS fingerprint"))
-    repository = LedgerRepository("email", "w1", suppression_list="dead_addresses")
-    monkeypatch.setattr(engine._ledger, "_repository", repository)
+        await connection.execute(text("INSERT INTO dead_addresses VALUES ('dead@example.com')"))
     monkeypatch.setattr(channel, "targets", lambda to: (Target("r1", "Ada", to.email, to.email),))
     return "dead@example.com"
 
 
 async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_suppressed(
-    engine, channel, told, database, dead_address, monkeypatch
+    engine, channel, told, database, dead_address, recipients
 ) -> None:
     channel.gate.set()
     channel.outcome = Ambiguous("no_answer")
@@ -585,7 +613,7 @@ async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_sup
     async def moved(_message: object) -> EmailRecipient:
         return EmailRecipient(name="Ada", email=dead_address)
 
-    monkeypatch.setattr(engine._recipients, "of", moved, raising=False)
+    recipients.of = moved
     channel.outcome = Sent("p-2")
     await engine.handle(Copy(body))
     assert (channel.sends, told.verdicts[-1].status) == (2, "sent")

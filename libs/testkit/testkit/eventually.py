@@ -11,9 +11,13 @@ WITHIN_SECONDS = 30.0
 
 
 async def eventually(
-    condition: Callable[[], Value | Awaitable[Value]], within: float = WITHIN_SECONDS, *, every: float = 0.02
+    condition: Callable[[], Value | Awaitable[Value]],
+    within: float = WITHIN_SECONDS,
+    *,
+    until: Callable[[Value], object] = bool,
+    every: float = 0.02,
 ) -> Value:
-    """The first true value of `condition`, which may be a coroutine function.
+    """The first value of `condition` for which `until` is true. `condition` may return an awaitable.
 
     Raises TimeoutError after `within` seconds.
     """
@@ -21,7 +25,7 @@ async def eventually(
         while True:
             found = condition()
             value: Value = await found if inspect.isawaitable(found) else found
-            if value:
+            if until(value):
                 return value
             await asyncio.sleep(every)
 

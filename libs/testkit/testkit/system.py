@@ -62,7 +62,9 @@ class System:
         for service in MODULES:
             asyncio.run(migrate(ROOT / service / "alembic", self.databases[service]))
             self.start_service(service)
-        self._run("user-service", "create-admin", "--email", ADMIN["email"], env={"ADMIN_PASSWORD": ADMIN["password"]})
+        self.run_command(
+            "user-service", "create-admin", "--email", ADMIN["email"], env={"ADMIN_PASSWORD": ADMIN["password"]}
+        )
         for service in MODULES:
             self.wait_ready(service)
         token = self.call("POST", "/auth/login", ADMIN)["access_token"]
@@ -137,7 +139,7 @@ class System:
         except httpx2.HTTPError:
             return 0
 
-    def _run(self, service: str, *arguments: str, env: dict[str, str] | None = None) -> None:
+    def run_command(self, service: str, *arguments: str, env: dict[str, str] | None = None) -> None:
         command = [sys.executable, "-m", MODULES[service], *arguments]
         environment = {**os.environ, **self._env(service), **(env or {})}
         done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)

@@ -22,7 +22,7 @@ def closed_port() -> int:
 
 
 async def test_a_provider_that_nobody_can_reach_is_down(sender, send):
-    sender._send_url = f"http://127.0.0.1:{closed_port()}/v1/projects/p/messages:send"
+    sender.send_url = f"http://127.0.0.1:{closed_port()}/v1/projects/p/messages:send"
     assert await send() == ProviderDown("unreachable", "ClientConnectorError")
 
 

@@ -31,7 +31,7 @@ class PasswordResets:
         audit: AuditTrail,
     ) -> None:
         self._database = database
-        self._tokens = tokens
+        self.tokens = tokens
         self._throttle = throttle
         self._gate = gate
         self._sessions = sessions
@@ -44,7 +44,7 @@ class PasswordResets:
         """
         await self._throttle.count(email, client=client)
         async with self._database.begin() as connection:
-            await self._tokens.mail(connection, "password_reset", email)
+            await self.tokens.mail(connection, "password_reset", email)
 
     async def confirm(self, token: str, password: SecretStr, stranger: Actor) -> None:
         """Sets the password and ends every session. A contact becomes an account.
@@ -52,10 +52,10 @@ class PasswordResets:
         Raises HashingBusy, InvalidMailedToken, also if the user has another address by now, and EmailTaken if there is
         already an account with the contact's address.
         """
-        await self._tokens.check(token, "password_reset")
+        await self.tokens.check(token, "password_reset")
         password_hash = await self._gate.hash(password)
         async with self._database.begin() as connection:
-            spent = await self._tokens.spend(connection, token, "password_reset")
+            spent = await self.tokens.spend(connection, token, "password_reset")
             await users.change(connection, spent.user_id, {"password_hash": password_hash})
             if not await users.set_verified(connection, spent.user_id, address_key(spent.address)):
                 raise InvalidMailedToken

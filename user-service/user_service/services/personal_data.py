@@ -52,7 +52,7 @@ class Erasures:
         self._database = database
         self._gateway = gateway
         self._audit = audit
-        self._quiet_period = QUIET_PERIOD
+        self.quiet_period = QUIET_PERIOD
 
     async def find(self, erasure_id: UUID, caller: Identity) -> StoredErasure:
         """For administrators, and for the application that owned the contact. Raises ErasureNotFound."""
@@ -81,7 +81,7 @@ class Erasures:
 
     async def _went_on(self, erasure: StoredErasure, age: timedelta, progress: ErasureProgress) -> None:
         erased = _added(erasure.erased, progress)
-        quiet = age - timedelta(seconds=progress.seconds) >= self._quiet_period
+        quiet = age - timedelta(seconds=progress.seconds) >= self.quiet_period
         complete = progress.finished and not progress.open and quiet
         async with self._database.begin() as connection:
             pause = None if complete else self._pause(age, progress)
@@ -99,7 +99,7 @@ class Erasures:
         """
         if not progress.finished:
             return timedelta(seconds=1)
-        return max(self._quiet_period - age, min(age / 4, MAX_PAUSE), timedelta(seconds=1))
+        return max(self.quiet_period - age, min(age / 4, MAX_PAUSE), timedelta(seconds=1))
 
 
 def _was_contact_of(erasure: StoredErasure, caller: Identity) -> bool:

@@ -77,7 +77,7 @@ class StoredKeys:
 
     def __init__(self, database: Database, secret: str, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._database = database
-        self._clock = clock
+        self.clock = clock
         self._loaded_at = float("-inf")
         self._foreign: set[str] = set()
         self._fernet = cipher(secret, "user-service signing keys")
@@ -94,9 +94,9 @@ class StoredKeys:
         async with self._loading:
             if self._current is None:
                 self._current = await self._load_or_make()
-                self._loaded_at = self._clock()
-            elif self._clock() - self._loaded_at >= LOOK_SECONDS:
-                self._loaded_at = self._clock()
+                self._loaded_at = self.clock()
+            elif self.clock() - self._loaded_at >= LOOK_SECONDS:
+                self._loaded_at = self.clock()
                 with contextlib.suppress(Unavailable):  # then the key in memory is used further
                     self._current = await self._load() or self._current
             return self._current

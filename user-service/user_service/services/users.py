@@ -30,7 +30,7 @@ class Contacts:
     """Call `changed` after every commit that changed a user: it removes the cached copies."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
-        self._database = database
+        self.database = database
         self._copies = Invalidator(USER_CACHE, redis)
 
     async def find(self, user_id: UUID) -> dict[str, Any]:
@@ -42,7 +42,7 @@ class Contacts:
 
     async def find_many(self, user_ids: Collection[UUID]) -> str:
         """A JSON object of the users that exist, by id."""
-        async with self._database.autocommit() as connection:
+        async with self.database.autocommit() as connection:
             return await users.find_contacts(connection, user_ids)
 
     async def changed(self, *user_ids: UUID) -> None:
@@ -64,7 +64,7 @@ class Users:
         *,
         admins_need_totp: bool = False,
     ) -> None:
-        self._database = database
+        self.database = database
         self._contacts = contacts
         self._sessions = sessions
         self._keys = keys
@@ -73,23 +73,23 @@ class Users:
 
     async def find(self, user_id: UUID) -> StoredUser:
         """Raises UserNotFound."""
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             return await stored(connection, user_id)
 
     async def role_of(self, user_id: UUID) -> Role | None:
         """The user's role. None if the user does not exist or is disabled."""
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             return await users.role_of(connection, user_id, self._acting_role)
 
     async def page(self, wanted: UserFilter, *, limit: int, offset: int) -> tuple[Sequence[StoredUser], int]:
         """One page, oldest first, and the total number."""
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             found = await users.page(connection, wanted, limit=limit, offset=offset)
             return found, await users.count(connection, wanted)
 
     async def set_preferences(self, user_id: UUID, given: PreferencesChange, actor: Actor) -> StoredUser:
         """Raises UserNotFound."""
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             before = await locked(connection, user_id)
             await users.change(connection, user_id, preference_columns(given))
             after = await stored(connection, user_id)
@@ -104,7 +104,7 @@ class Users:
 
         Raises LastAdministrator, UserNotFound.
         """
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             await _keep_an_administrator(connection, user_id)
             after = await self._set_disabled(connection, user_id, actor, disabled=True)
             ended = await self._sessions.end_all(connection, user_id)
@@ -116,7 +116,7 @@ class Users:
 
     async def enable(self, user_id: UUID, actor: Actor) -> StoredUser:
         """Raises UserNotFound."""
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             after = await self._set_disabled(connection, user_id, actor, disabled=False)
         log.info("user.enabled", user_id=str(user_id))
         return after
@@ -137,7 +137,7 @@ class Users:
 
         Raises LastAdministrator, UserNotFound.
         """
-        async with self._database.begin() as connection:
+        async with self.database.begin() as connection:
             await _keep_an_administrator(connection, user_id)
             before = await locked(connection, user_id)  # the lock keeps the user from logging in meanwhile
             live = await self._sessions.end_all(connection, user_id)

@@ -28,52 +28,52 @@ class SmtpConnection:
     """
 
     def __init__(self, dialogue: Dialogue, timeouts: Timeouts) -> None:
-        self._dialogue = dialogue
+        self.dialogue = dialogue
         self._timeouts = timeouts
         self._open = False  # a transaction was begun and not ended by an answer to the final dot
 
     @property
     def usable(self) -> bool:
-        return self._dialogue.connected and self._dialogue.in_sync
+        return self.dialogue.connected and self.dialogue.in_sync
 
     async def begin(self, envelope: SmtpEnvelope) -> None:
         """Sends MAIL. Until it returns, nothing of the message was sent. A server with PIPELINING may have got the
         recipient's address."""
-        if envelope.needs_utf8 and not self._dialogue.takes_utf8:
+        if envelope.needs_utf8 and not self.dialogue.takes_utf8:
             raise Refused(Phase.RCPT, 553, "5.6.7 The server does not take SMTPUTF8")
         if self._open:
             self._say(Phase.MAIL, b"RSET")
             await self._answer(Phase.MAIL)
             self._open = False
         mail = b"MAIL FROM:<%b>%b" % (envelope.sender.encode(), b" SMTPUTF8" if envelope.needs_utf8 else b"")
-        self._say(Phase.MAIL, mail, *(_rest(envelope) if self._dialogue.pipelining else ()))
+        self._say(Phase.MAIL, mail, *(_rest(envelope) if self.dialogue.pipelining else ()))
         await self._answer(Phase.MAIL)
         self._open = True
 
     async def finish(self, envelope: SmtpEnvelope) -> str:
         """Sends RCPT, DATA and the message. Returns the server's text after it accepted the message."""
         for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(envelope), (2, 3), strict=True):
-            if not self._dialogue.pipelining:
+            if not self.dialogue.pipelining:
                 self._say(phase, command)
             await self._answer(phase, expected)
         return await self._transmit(envelope.message)
 
     def close(self) -> None:
-        if self._dialogue.in_sync:
-            self._dialogue.part()
+        if self.dialogue.in_sync:
+            self.dialogue.part()
         else:
-            self._dialogue.abort()
+            self.dialogue.abort()
 
     def _say(self, phase: Phase, *commands: bytes) -> None:
         try:
-            self._dialogue.say(*commands)
+            self.dialogue.say(*commands)
         except OSError as error:
             raise self._lost(phase, error) from error
 
     async def _answer(self, phase: Phase, expected: int = 2) -> str:
         seconds = self._timeouts.final_dot if phase is Phase.DOT else self._timeouts.command
         try:
-            reply = await self._dialogue.reply(seconds)
+            reply = await self.dialogue.reply(seconds)
         except OSError as error:
             raise self._lost(phase, error) from error
         if phase is Phase.DOT:
@@ -84,8 +84,8 @@ class SmtpConnection:
             case 4 | 5:
                 if reply.code != CLOSING:
                     await self._hear_out()
-                elif not self._dialogue.in_sync:
-                    self._dialogue.abort()  # it will not answer what was sent ahead
+                elif not self.dialogue.in_sync:
+                    self.dialogue.abort()  # it will not answer what was sent ahead
                 raise Refused(phase, reply.code, reply.message)
             case _:
                 raise self._lost(phase, None)
@@ -97,13 +97,13 @@ class SmtpConnection:
         """
         code = 0
         try:
-            while not self._dialogue.in_sync:
-                code = (await self._dialogue.reply(self._timeouts.command)).code
+            while not self.dialogue.in_sync:
+                code = (await self.dialogue.reply(self._timeouts.command)).code
             if code == _GO_AHEAD:
-                self._dialogue.say(b".")
-                await self._dialogue.reply(self._timeouts.command)
+                self.dialogue.say(b".")
+                await self.dialogue.reply(self._timeouts.command)
         except OSError:
-            self._dialogue.abort()
+            self.dialogue.abort()
 
     async def _transmit(self, message: bytes) -> str:
         stuffed = message.replace(b"\r\n.", b"\r\n..")
@@ -111,20 +111,20 @@ class SmtpConnection:
             if len(stuffed) > ONE_WRITE_BYTES:
                 await self._write_all(stuffed)
                 stuffed = b""
-            self._dialogue.write(stuffed + b".\r\n", replies=1)
+            self.dialogue.write(stuffed + b".\r\n", replies=1)
         except OSError as error:
             raise self._lost(Phase.DATA, error) from error
         return await self._answer(Phase.DOT)
 
     async def _write_all(self, data: bytes) -> None:
         """Returns when the kernel has all the data, or the connection is closed. Raises TimeoutError."""
-        self._dialogue.write(data, replies=0)
+        self.dialogue.write(data, replies=0)
         async with asyncio.timeout(self._timeouts.final_dot):
-            while self._dialogue.transport.get_write_buffer_size():  # noqa: ASYNC110 - few messages are so long
+            while self.dialogue.transport.get_write_buffer_size():  # noqa: ASYNC110 - few messages are so long
                 await asyncio.sleep(DRAIN_POLL_SECONDS)
 
     def _lost(self, phase: Phase, error: Exception | None) -> Lost:
-        self._dialogue.abort()
+        self.dialogue.abort()
         match error:
             case TimeoutError():
                 return Lost(phase, "smtp_timeout")

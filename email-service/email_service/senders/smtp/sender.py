@@ -27,16 +27,16 @@ class SmtpSender:
     """`reserve` gets a kept connection, or a new one; `send` makes one attempt over it, or `give_back` returns it unused."""
 
     def __init__(self, pool: SmtpPool) -> None:
-        self._pool = pool
+        self.pool = pool
         self._worked_at = float("-inf")
 
     async def reserve(self) -> Reserved:
         """Raises NoConnection."""
-        kept = self._pool.kept()
-        return Reserved(kept, kept=True) if kept is not None else Reserved(await self._pool.fresh(), kept=False)
+        kept = self.pool.kept()
+        return Reserved(kept, kept=True) if kept is not None else Reserved(await self.pool.fresh(), kept=False)
 
     def give_back(self, reserved: Reserved) -> None:
-        self._pool.give_back(reserved.connection)
+        self.pool.give_back(reserved.connection)
 
     async def send(self, envelope: SmtpEnvelope, reserved: Reserved) -> Outcome:
         try:
@@ -52,7 +52,7 @@ class SmtpSender:
         return Sent(_queue_id(words))
 
     async def close(self) -> None:
-        self._pool.close()
+        self.pool.close()
 
     async def _begun(self, envelope: SmtpEnvelope, reserved: Reserved) -> SmtpConnection:
         """A connection on which MAIL was accepted. A dead kept connection is replaced once: nothing was sent over it."""
@@ -64,13 +64,13 @@ class SmtpSender:
         except Refused as refusal:
             if not reserved.kept or refusal.code != CLOSING:
                 raise
-        return await self._begin(await self._pool.fresh(), envelope)
+        return await self._begin(await self.pool.fresh(), envelope)
 
     async def _begin(self, connection: SmtpConnection, envelope: SmtpEnvelope) -> SmtpConnection:
         try:
             await connection.begin(envelope)
         except BaseException:
-            self._pool.give_back(connection)
+            self.pool.give_back(connection)
             raise
         return connection
 
@@ -78,7 +78,7 @@ class SmtpSender:
         try:
             return await connection.finish(envelope)
         finally:
-            self._pool.give_back(connection)
+            self.pool.give_back(connection)
 
     def _outcome_of_loss(self, loss: Lost) -> Outcome:
         """Before the final dot nothing was sent. The server counts as down, unless it serves other messages: then it hangs

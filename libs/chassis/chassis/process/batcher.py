@@ -67,10 +67,14 @@ class Batcher(Generic[Item, Result]):
             raise Closed
         (self._urgent if urgent else self._queue).add(item, result)
 
-    async def close(self) -> None:
-        self._closed = True
+    async def drained(self) -> None:
+        """Waits until no item is queued or being flushed."""
         for queue in (self._queue, self._urgent):
             await queue.empty()
+
+    async def close(self) -> None:
+        self._closed = True
+        await self.drained()
 
 
 class _Queue(Generic[Item, Result]):

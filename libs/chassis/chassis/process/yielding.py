@@ -36,7 +36,7 @@ class _Urgent:
         self.waiting.clear()
 
 
-_urgent = _Urgent()
+in_progress = _Urgent()
 
 
 @contextlib.contextmanager
@@ -46,26 +46,26 @@ def urgent_work(number: int, *, urgent: bool) -> Iterator[None]:
         yield
         return
     piece = object()
-    _urgent.began[piece] = time.monotonic()
+    in_progress.began[piece] = time.monotonic()
     try:
         yield
     finally:
-        _urgent.end(piece)
+        in_progress.end(piece)
 
 
 async def give_way() -> None:
     """Lets other tasks run. If urgent work is under way, pauses until it ends, for at most `MAX_PAUSE_SECONDS`."""
-    if not _urgent.under_way:
+    if not in_progress.under_way:
         await asyncio.sleep(0)
         return
     ended = asyncio.get_running_loop().create_future()
-    _urgent.waiting.add(ended)
+    in_progress.waiting.add(ended)
     try:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(MAX_PAUSE_SECONDS):
                 await ended
     finally:
-        _urgent.waiting.discard(ended)
+        in_progress.waiting.discard(ended)
 
 
 async def map_yielding(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:

@@ -132,7 +132,7 @@ class LayeredCache(Generic[T]):
         self._in_redis: Batcher[_Flight[T], None] = Batcher(
             self._look_in_redis, max_size=max_size, pause_seconds=PAUSE_SECONDS, ramp_calls=RAMP_CALLS
         )
-        self._at_owner: Batcher[_Flight[T], None] = Batcher(self._ask_owner, max_size=max_size, at_once=LOADS_AT_ONCE)
+        self.at_owner: Batcher[_Flight[T], None] = Batcher(self._ask_owner, max_size=max_size, at_once=LOADS_AT_ONCE)
 
     def redis_key(self, key: str) -> str:
         return _redis_key(self._name, key)
@@ -223,7 +223,7 @@ class LayeredCache(Generic[T]):
             return
         # Redis holds a tombstone, or the value of another version during a deployment. It expires there; do not replace it.
         flight.storable = text is None
-        self._at_owner.offer(flight, urgent=flight.urgent)
+        self.at_owner.offer(flight, urgent=flight.urgent)
 
     async def _texts(self, flights: Sequence[_Flight[T]]) -> Sequence[bytes | str | None]:
         names = [self.redis_key(flight.key) for flight in flights]

@@ -53,7 +53,7 @@ class Jwks:
 
     def __init__(self, fetch: Callable[[], Awaitable[bytes]], *, clock: Callable[[], float] = time.monotonic) -> None:
         self._fetch = fetch
-        self._clock = clock
+        self.clock = clock
         self._keys: dict[str, VerificationKey] = {}
         self._tried_at = self._fetched_at = float("-inf")
         self._refreshing: SingleFlight[None, None] = SingleFlight()
@@ -73,22 +73,22 @@ class Jwks:
         """The running refresh. Starts one if it is due."""
         refresh = self._refreshing.under_way(None)
         if refresh is None and self._is_due(kid):
-            self._tried_at = self._clock()
+            self._tried_at = self.clock()
             refresh = self._refreshing.start(None, self._refresh)
         return refresh
 
     def _is_due(self, kid: str) -> bool:
-        since_try = self._clock() - self._tried_at
+        since_try = self.clock() - self._tried_at
         if not self._keys:
             return since_try >= FIRST_FETCH_SECONDS
-        old = self._clock() - self._fetched_at >= MAX_AGE_SECONDS
+        old = self.clock() - self._fetched_at >= MAX_AGE_SECONDS
         return since_try >= BETWEEN_FETCHES_SECONDS and (old or kid not in self._keys)
 
     async def _refresh(self) -> None:
         try:
             async with asyncio.timeout(FETCH_SECONDS):
                 self._keys = parse_jwks(await self._fetch())
-            self._fetched_at = self._clock()
+            self._fetched_at = self.clock()
         except Exception as error:  # noqa: BLE001 - after any error of the fetch, the cached keys are better than none
             log.warning("jwks.refresh_failed", error=type(error).__name__, keys=len(self._keys))
 

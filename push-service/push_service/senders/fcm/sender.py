@@ -58,7 +58,7 @@ class FcmSender:
     def __init__(self, http: HttpClient, tokens: GoogleAccessTokens, *, send_url: str) -> None:
         self._http = http
         self._tokens = tokens
-        self._send_url = send_url
+        self.send_url = send_url
 
     async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
         try:
@@ -96,7 +96,7 @@ class FcmSender:
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> FcmAnswer | Ambiguous | ProviderDown:
         try:
-            return FcmAnswer.read(await self._http.post(self._send_url, body, headers))
+            return FcmAnswer.read(await self._http.post(self.send_url, body, headers))
         except NoAnswer as lost:
             return Ambiguous("no_answer", lost.reason)
         except NotSent as failure:
