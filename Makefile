@@ -20,7 +20,7 @@ up: $(VENV)/.ready ## Run the whole system here on embedded parts; Ctrl-C stops 
 	@$(RUN)/python -m devstack up $(ARGS)
 
 .PHONY: demo
-demo: $(VENV)/.ready ## Run it once: send an e-mail and a push, print their story, stop
+demo: $(VENV)/.ready ## Run it once: send an e-mail and a push, print their timelines, stop
 	@$(RUN)/python -m devstack demo $(ARGS)
 
 .PHONY: env
