@@ -136,9 +136,9 @@ FROM due WHERE n.id = due.id
 RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.handed_over, now() AS leased_at
 """)  # noqa: S608 - the columns are ours
 
-# Marks are written a moment late (ADR 20). Most rows need none by then, because a report has set the same values; these rows
-# are neither locked nor changed. A row that has moved and still has no `queued_at` was moved by a callback, or by a worker or
-# gateway of the previous release.
+# Marks are written a moment late (ADR 20). Usually the report came first and there is nothing to write; these rows are
+# neither locked nor changed. A row with a later status and no `queued_at` was changed by a callback, or by a worker or
+# gateway of the previous release; its `queued_at` is filled in.
 MARK_QUEUED = text(f"""
 WITH published AS (
     SELECT id, given.at, n.queued_at IS NULL AS first FROM {ROUNDS} AS given JOIN notifications n USING (id, replay)

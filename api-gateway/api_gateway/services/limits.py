@@ -39,9 +39,9 @@ COUNTED_HERE, WIDE = 10, 50
 class RecipientLimit:
     """`limit` notifications for one person per hour. They may come all at once; then the budget refills evenly.
 
-    If the limit is wide, the first `COUNTED_HERE` are counted in this process only: hardly anybody gets more, so most calls
-    need no Redis. Each further process allows as many again. The rest is counted in Redis, for all processes together.
-    `clock` is monotonic.
+    If the limit is wide, each process counts a person's first `COUNTED_HERE` by itself, so most calls need no Redis. Redis
+    counts the rest. With N processes a person may therefore get up to `COUNTED_HERE` * (N - 1) more than the limit. `clock`
+    is monotonic.
     """
 
     def __init__(

@@ -82,7 +82,6 @@ class LostMessageDetector:
 #
 # A report can be lost when a worker dies, or by the broker. Each turn asks about one page of the oldest rows, which is cheap,
 # whether they still wait in a queue or were sent long ago.
-# turn, whether they still wait in a queue or were sent long ago.
 
 _FINDINGS = TypeAdapter(Envelope[LedgerFindings])
 
@@ -139,7 +138,7 @@ class StalledDeliveryDetector:
         await self._publish_again(channel, [row.id for row in rows if row.begun and row.id not in known])
 
     async def _publish_again(self, channel: Channel, forgotten: Sequence[UUID]) -> None:
-        """For notifications that a worker has reported an attempt of and that its ledger does not contain any more."""
+        """Publishes notifications again that a worker had reported and its ledger has lost, for example after a restore."""
         if not forgotten:
             return
         async with self._database.begin() as connection:

@@ -90,7 +90,7 @@ COMPARED = timedelta(hours=24)  # of the ledgers; found by an index. Without a b
 class FigureWatcher:
     """Three readings, each with a loop of its own: if counting everything takes too long, the ages are still current.
 
-    A reading that fails removes its figures before it raises. `window_seconds`: see `repositories.waiting.oldest`.
+    A reading that fails removes its figures before it raises. `window_seconds`: see `repositories.housekeeping.oldest`.
     """
 
     def __init__(

@@ -12,7 +12,7 @@ SYSTEM_CALLER = "service:"
 """What the caller of such a mail begins with; the service's name follows."""
 
 SYSTEM_TEMPLATES = "system."
-"""What the code of their templates begins with. Who writes one reads what opens accounts: administrators alone do."""
+"""The prefix of their templates' codes. Authors of templates see the mailed tokens, so only administrators edit these."""
 
 # Their templates. The template service creates the missing ones; the user service provides the variables.
 PASSWORD_RESET = "system.password_reset"  # noqa: S105 - a template's code

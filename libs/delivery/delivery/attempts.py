@@ -141,9 +141,10 @@ class _Ready(Generic[Address, Content]):
 
 
 class Attempt(Generic[Address, Content]):
-    """Inside the block everything that a call needs is ready: the content, a place, the provider's connection.
+    """On entry, either everything for the call is ready (the content, a slot, the provider's connection), or the outcome is
+    decided and nothing will be sent.
 
-    Or the reason why nothing will be sent is known. So the claim is made right before the provider is called: a delivery
+    So the claim is made right before the provider is called: a delivery
     that waits for a place is not claimed, and a delivery in state `sending` is with the provider. Call `claimed` after the
     claim, then `make` for each delivery that was claimed.
     """

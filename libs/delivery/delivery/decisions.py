@@ -107,7 +107,9 @@ class RetryPolicy:
         return _jittered(_doubled(self.base_seconds, earlier, self.longest_seconds))
 
     def _before(self, expires_at: datetime, now: datetime, pause: float, wish: float | None) -> float:
-        """`pause`, or a shorter one that leaves time for one more attempt, or until `expires_at`, when it ends as expired."""
+        """The seconds to wait: `pause` if it fits; otherwise until shortly before `expires_at`, for one last attempt;
+        otherwise until `expires_at`, where the delivery expires.
+        """
         left = max(0.0, (expires_at - now).total_seconds())
         last = left - LAST_TRY_SECONDS
         if pause <= last:

@@ -112,7 +112,8 @@ class Engine(Generic[Address, Content]):
         await delivery.reject()
 
     def _note_consumed(self, message: NotificationMessage, delivery: Delivery) -> None:
-        """The ledger's messages of the same priority that were handed over before this one have left the queue."""
+        """Notes that everything that the ledger published before this message has left the queue: queues are first in, first
+        out per priority."""
         handed_over = instant_of(delivery.headers.get(REQUEUED_HEADER))
         if handed_over is not None:
             self._watermarks.consumed(self._channel.name, message.priority, handed_over)
@@ -204,7 +205,7 @@ class Engine(Generic[Address, Content]):
     def _first_target(
         self, destination: Destination[Address], claimed: Claimed, message: NotificationMessage
     ) -> Target[Address] | None:
-        """The target of the doubtful attempt. It may have the notification, so a different target would be a second one."""
+        """The target of the attempt in doubt. It may already have the message, so nothing else is tried."""
         first = message.recipient if claimed.contact is None else _RECIPIENT.validate_json(claimed.contact)
         known = destinations(self._channel.targets(message.recipient), self._channel.targets(first))
         return next((one.target for one in known if one.key == destination.key), None)

@@ -18,7 +18,9 @@ from delivery.metrics import DeliveryMetrics
 log = structlog.get_logger()
 
 MAX_GROUP = 500
-REQUEUED_HEADER = "requeued"  # the message comes from the ledger, which took it for the queue at this time (ISO 8601)
+REQUEUED_HEADER = (
+    "requeued"  # a message that a sweep published; the value is when it was taken from the ledger (ISO 8601)
+)
 # A message that the broker has not confirmed within this time is published again: this worker died, or the broker was down.
 PUBLISH_LEASE_SECONDS = 15.0
 

@@ -116,8 +116,8 @@ def _after_branches(blocks: Iterable[BlockNode | None], state: HtmlState, captur
 
 
 def _after_loop(block: BlockNode, state: HtmlState, captured: bool) -> HtmlState:
-    """Keeps only the kind of an address that a loop extends, because every round is judged by that. Otherwise nested loops
-    would be read twice each, a million times at the deepest level.
+    """Inside a loop only the kind of a URL's beginning is kept: open, closed or unsafe. Otherwise every nested loop would be
+    analysed twice, a million times at the deepest level.
     """
     state = _kind_only(state)
     again = _join(state, _kind_only(_through(block.nodes, state, captured=captured)))

@@ -65,8 +65,8 @@ class AccessTokens:
 
 # Sessions. A session begins with a login and consists of refresh tokens, each of which is good for one use.
 #
-# A refresh token is `<session>.<secret>`. The session stores only the hash of its newest secret. A token with another
-# secret was used before: it was stolen from the user, or by the user. The session ends in both cases.
+# A refresh token is `<session>.<secret>`. The session stores only the hash of its newest secret. An older
+# secret means that two parties use the session, and it is unknown which one is the owner: the session ends.
 
 log = structlog.get_logger()
 _REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")

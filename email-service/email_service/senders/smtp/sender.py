@@ -81,8 +81,9 @@ class SmtpSender:
             self.pool.give_back(connection)
 
     def _outcome_of_loss(self, loss: Lost) -> Outcome:
-        """Before the final dot nothing was sent. The server counts as down, unless it serves other messages: then it hangs
-        up on this one, and attempts must be spent, or it would be retried for ever."""
+        """Before the final dot nothing was sent. If the server took another mail a moment ago, this mail is to blame and
+        spends an attempt. Otherwise the server is down.
+        """
         detail = f"lost at {loss.phase.name}"
         if loss.phase is Phase.DOT:
             return Ambiguous(loss.reason, detail)

@@ -22,13 +22,12 @@ class Closed(Exception):
 class Batcher(Generic[Item, Result]):
     """Gathers single calls of `submit` into calls of `flush(items) -> results`: one result per item, in the same order.
 
-    A group holds at most `max_size`, counted by `size`. Two flushes begin at least `pause_seconds` apart, unless a full group
-    is waiting: isolated items are flushed immediately, frequent items are batched. If the last group had fewer than
-    `ramp_calls` calls, the pause is proportionally shorter. So groups stay small and leave soon below
-    `ramp_calls / pause_seconds` calls a second, and grow above it. Up to `at_once` flushes run in parallel, so one hanging
-    flush does not block everything. `urgent` items have their own groups, which wait neither for a pause nor for a flush of
-    other items. If `flush` raises, every `submit` of that group raises the same error. A cancelled `submit` does not remove
-    its item: it may still be written. `close()` first flushes the queued items.
+    A group holds at most `max_size`, counted by `size`. Two flushes begin at least `pause_seconds` apart, unless a full
+    group is waiting: isolated items are flushed immediately, frequent items are batched. The pause is scaled by (calls in
+    the last group / `ramp_calls`), at most 1: under light load there is almost none. Up to `at_once` flushes run in
+    parallel, so one hanging flush does not block everything. `urgent` items have their own groups, which wait neither for a
+    pause nor for a flush of other items. If `flush` raises, every `submit` of that group raises the same error. A cancelled
+    `submit` does not remove its item: it may still be written. `close()` first flushes the queued items.
     """
 
     def __init__(

@@ -175,7 +175,9 @@ class LayeredCache(Generic[T]):
         return await self.get_many(keys, urgent=urgent)
 
     def _overtake(self, key: str) -> None:
-        """Makes the next `get` skip memory. Keeps a look-up that has not asked Redis yet: it is as fresh as a new one."""
+        """Makes the next `get` skip memory. A look-up that has read Redis already is replaced, because its value may be
+        old.
+        """
         self._memory.drop(key)
         flight = self._flights.get(key)
         if flight is not None and flight.began is not None:

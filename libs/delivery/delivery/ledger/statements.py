@@ -129,9 +129,9 @@ FROM lost WHERE d.notification_id = lost.notification_id AND d.recipient = lost.
 """
 
 # A worker without a heartbeat for `:silence` counts as dead. Its deliveries in state `sending` may have been sent: they are
-# counted as ambiguous. Only a worker whose own heartbeats have had no gap for as long may decide this: after the database
-# stood still, or a table was locked, every heartbeat is old. A time in the future comes from a clock that jumped, and is
-# ignored. The statement uses clock_timestamp(), not now(): it may have waited for a lock.
+# counted as ambiguous. After the database stood still, or a table was locked, all heartbeats look old. So a worker may
+# judge others only after `:silence` seconds of regular heartbeats of its own. A time in the future comes from a clock that
+# jumped, and is ignored. The statement uses clock_timestamp(), not now(): it may have waited for a lock.
 TAKE_ORPHANS = """
 WITH orphans AS (
     SELECT notification_id, recipient, o.state = 'sending' AS doubtful FROM {deliveries} o
