@@ -52,16 +52,16 @@ fuzz: $(VENV)/.ready ## Schemathesis on every service's document, on real server
 	@$(RUN)/python -m tests.fuzzing $(ARGS)
 
 .PHONY: bench
-bench: $(VENV)/.ready ## The whole system under load, next to floors: a table and bench/results/latest.json; ARGS='--quick --cases …'
+bench: $(VENV)/.ready ## The whole system under load, next to its baselines: a table and bench/results/latest.json; ARGS='--quick --cases …'
 	@$(RUN)/python -m bench $(ARGS)
 
 .PHONY: locust
 locust: $(VENV)/.ready ## Load from outside on the public API; ARGS='--host=http://localhost:8000 --users 100 --spawn-rate 10'
 	@UV_PROJECT_ENVIRONMENT=$(VENV) $(UV) run --frozen --group load locust -f locustfile.py $(ARGS)
 
-# What judges the OpenAPI documents. Only `make check` and the tests of CI need Node.js.
-JUDGES := tests/openapi/node_modules
-$(JUDGES)/.ready: tests/openapi/package-lock.json
+# The linter of the OpenAPI documents. Only `make check` and the tests of CI need Node.js.
+OPENAPI_LINT := tests/openapi/node_modules
+$(OPENAPI_LINT)/.ready: tests/openapi/package-lock.json
 	@command -v npm >/dev/null || { \
 		echo "Node.js 18.18 or newer with npm is missing: it lints the OpenAPI documents (Debian's packages nodejs, npm)" >&2; \
 		exit 1; }
@@ -77,8 +77,8 @@ check: $(VENV)/.ready ## Lint, types, import rules, migrations, OpenAPI, message
 	@$(RUN)/python -m devstack.configuration check
 	@$(RUN)/python -m tests.access
 	@$(RUN)/python -m devstack.migrations
-	@$(MAKE) --silent --no-print-directory $(JUDGES)/.ready
-	@$(JUDGES)/.bin/spectral lint --quiet --fail-severity warn --ruleset tests/openapi/.spectral.yaml */openapi.json
+	@$(MAKE) --silent --no-print-directory $(OPENAPI_LINT)/.ready
+	@$(OPENAPI_LINT)/.bin/spectral lint --quiet --fail-severity warn --ruleset tests/openapi/.spectral.yaml */openapi.json
 	@echo "check: all green"
 
 .PHONY: drill
@@ -98,4 +98,4 @@ schemas: $(VENV)/.ready ## Write what is generated and committed anew: OpenAPI, 
 
 .PHONY: clean
 clean: ## Remove the environment and the embedded stack's data
-	rm -rf .venv .venv-* .tools .data tests/openapi/.venv $(JUDGES)
+	rm -rf .venv .venv-* .tools .data tests/openapi/.venv $(OPENAPI_LINT)

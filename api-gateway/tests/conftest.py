@@ -77,7 +77,7 @@ class Peers:
         version: int = 3,
         **required_by_channel: tuple[str, ...],
     ) -> None:
-        """Active from now on; earlier versions stay. Without `email` and `push`: as the release before answers."""
+        """Active from now on; earlier versions stay. Without `email` and `push`: as the previous release answers."""
         info = TemplateInfo(
             code=code, version=version, language="en", required=required, required_by_channel=required_by_channel,
             serves_email=True, serves_push=True,

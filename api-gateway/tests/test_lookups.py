@@ -70,7 +70,7 @@ async def test_services_that_are_older_than_the_questions_call_nobody_unknown(st
 
     @old.get("/internal/users/{user_id}")
     async def user(user_id: UUID) -> Response:
-        raise AssertionError("the gateway of the release before asks so")
+        raise AssertionError("the gateway of the previous release asks so")
 
     if status == 404:
         old.router.routes.clear()

@@ -124,7 +124,7 @@ async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_noth
 
 @pytest.mark.parametrize("says_when", [True, False])
 async def test_a_report_that_it_is_tried_again_makes_it_queued(start, says_when: bool) -> None:
-    """Of a worker of the release before, too, whose word may be the last one of it: it must be found when it falls silent."""
+    """Also from a worker of the previous release. It may be the last report: the row must be found when it is silent."""
     gateway = await start(queued_mark_seconds=NEVER, report_silence_seconds=0.5)
     message = await _published(gateway)
     name = str(message.notification_id)
@@ -141,7 +141,7 @@ async def test_a_report_that_it_is_tried_again_makes_it_queued(start, says_when:
     assert _steps(await gateway.until(name, "sent")) == ["accepted", "queued", "retrying", "sent"]
 
 
-@pytest.mark.parametrize("by", ["a worker of the release before", "a callback"])
+@pytest.mark.parametrize("by", ["a worker of the previous release", "a callback"])
 async def test_what_was_moved_by_who_does_not_say_when_it_was_queued_is_marked_all_the_same(start, by: str) -> None:
     gateway = await start(queued_mark_seconds=0.4)
     message = await _published(gateway)

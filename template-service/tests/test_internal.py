@@ -73,7 +73,7 @@ async def test_each_channel_says_what_it_alone_needs(admin, service, welcome) ->
     told = (await service.get(INTERNAL)).json()["data"]
     active = (await service.get(f"{INTERNAL}/active")).json()["data"]["languages"]["en"]
     for info in (told, active):
-        assert info["required"] == ["link", "name"], "for gateways of the release before"
+        assert info["required"] == ["link", "name"], "for gateway of the previous release"
         assert info["required_by_channel"] == {"email": ["link", "name"], "push": ["name"]}
 
 

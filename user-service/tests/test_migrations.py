@@ -39,7 +39,7 @@ async def test_checks_are_the_same_as_in_the_models(databases) -> None:
 
 
 async def test_of_several_users_of_a_device_the_last_one_keeps_it(databases) -> None:
-    """As a database of the release before holds them."""
+    """As a database of the previous release holds them."""
     url = await databases(ALEMBIC)
     await _alembic(url, command.downgrade, "0001")
     ada, bob, cem = (str(uuid4()) for _ in range(3))

@@ -21,22 +21,22 @@ MAX_WAIT_SECONDS = 60.0
 
 
 class PrioritySemaphore:
-    """A semaphore that gives its places to the highest waiting priority, and among equals to the first that arrived.
+    """A semaphore that gives its slots to the highest waiting priority, and among equals to the first that arrived.
 
     Without it a worker's own queue would undo the broker's order: unimportant messages that were taken early would go before
-    important ones. `places` may be changed: a smaller number counts from the next `acquire` on, a larger one from the next
+    important ones. `slots` may be changed: a smaller number counts from the next `acquire` on, a larger one from the next
     `release`.
     """
 
-    def __init__(self, places: float) -> None:
-        self.places = places
+    def __init__(self, slots: float) -> None:
+        self.slots = slots
         self._taken = 0
         self._arrivals = count()
         self.waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     async def acquire(self, priority: int) -> None:
-        """Waits for a place, which the caller has to release."""
-        if self._taken < self.places:
+        """Waits for a slot, which the caller has to release."""
+        if self._taken < self.slots:
             self._taken += 1
             return
         turn = asyncio.get_running_loop().create_future()
@@ -44,17 +44,17 @@ class PrioritySemaphore:
         try:
             await turn
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the place was given in the same moment
+            if not turn.cancelled():  # the slot was given in the same moment
                 self.release()
             raise
 
     def acquire_at_once(self) -> None:
-        """Takes a place without waiting, beyond `places` if need be. It has to be released too; until then it counts."""
+        """Takes a slot without waiting, beyond `slots` if need be. It has to be released too; until then it counts."""
         self._taken += 1
 
     def release(self) -> None:
         self._taken -= 1
-        while self.waiting and self._taken < self.places:
+        while self.waiting and self._taken < self.slots:
             _, _, turn = heappop(self.waiting)
             if not turn.done():
                 self._taken += 1
@@ -101,7 +101,7 @@ class Admission:
         self._preparing.release()
 
     def _adapt(self) -> None:
-        self._preparing.places = self._beside_urgent if self._clock() < self._urgent_until else math.inf
+        self._preparing.slots = self._beside_urgent if self._clock() < self._urgent_until else math.inf
 
 
 class Turn:
@@ -124,8 +124,8 @@ class Turn:
         self.claimed()
         self.sent()
 
-    async def place(self) -> Permit:
-        """Waits for a place among the sends in flight and for the breaker's permit.
+    async def slot(self) -> Permit:
+        """Waits for a slot among the sends in flight and for the breaker's permit.
 
         Raises CircuitOpen after MAX_WAIT_SECONDS. A permit that was not used is released at the end of the block.
         """
@@ -141,7 +141,7 @@ class Turn:
             self._admission.leave()
 
     def sent(self) -> None:
-        """The last call has ended; another message may take the place."""
+        """The last call has ended; another message may take the slot."""
         if self._permit is not None:
             self._permit.release()
         if self._sending:

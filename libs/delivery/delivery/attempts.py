@@ -89,6 +89,8 @@ class SimulatedSession:
 
 log = structlog.get_logger()
 
+Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
+
 
 class Attempts(Generic[Address, Content]):
     """Every error in an attempt becomes an outcome, never an exception."""
@@ -145,7 +147,7 @@ class Attempt(Generic[Address, Content]):
     decided and nothing will be sent.
 
     So the claim is made right before the provider is called: a delivery
-    that waits for a place is not claimed, and a delivery in state `sending` is with the provider. Call `claimed` after the
+    that waits for a slot is not claimed, and a delivery in state `sending` is with the provider. Call `claimed` after the
     claim, then `make` for each delivery that was claimed.
     """
 
@@ -182,7 +184,7 @@ class Attempt(Generic[Address, Content]):
         if self._message.test:
             return _Ready(content, None, SimulatedSession())
         try:
-            permit = await self._turn.place()
+            permit = await self._turn.slot()
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
         try:
@@ -199,7 +201,7 @@ class Attempt(Generic[Address, Content]):
         if isinstance(self._prepared, _Ready) and self._stood_still():
             self._prepared = ProviderDown("lease_ran_out")
 
-    async def make(self, claimed: Claimed, target: Target[Address] | None, *, gone: Suppressed | Permanent) -> Outcome:
+    async def make(self, claimed: Claimed, target: Target[Address] | None, *, gone: Unsent) -> Outcome:
         """Makes one delivery. `gone` is its outcome when there is no target."""
         try:
             outcome = await self._made(claimed, target, gone)
@@ -211,7 +213,7 @@ class Attempt(Generic[Address, Content]):
             return Unknown(outcome.code, outcome.detail, attempted=True)
         return outcome
 
-    async def _made(self, claimed: Claimed, target: Target[Address] | None, gone: Suppressed | Permanent) -> Outcome:
+    async def _made(self, claimed: Claimed, target: Target[Address] | None, gone: Unsent) -> Outcome:
         if claimed.doubtful and self._once:
             return Unknown("worker_lost")
         if claimed.unreadable:  # its first recipient cannot be read now: until then it goes to no other recipient
@@ -229,7 +231,7 @@ class Attempt(Generic[Address, Content]):
         return self._message.delivery_guarantee == "at_most_once"
 
     def _or_why_not(
-        self, claimed: Claimed, target: Target[Address] | None, gone: Suppressed | Permanent
+        self, claimed: Claimed, target: Target[Address] | None, gone: Unsent
     ) -> _Ready[Address, Content] | Outcome:
         if isinstance(self._prepared, Suppressed):
             return self._prepared
@@ -264,7 +266,7 @@ class Attempt(Generic[Address, Content]):
         return outcome
 
     def _leave(self) -> None:
-        """Returns the place and an unused connection, as soon as the last call has ended."""
+        """Returns the slot and an unused connection, as soon as the last call has ended."""
         if self._session is not None:
             self._session.close()
             self._session = None

@@ -99,6 +99,10 @@ class RetryPolicy:
                 pause = _floored(_jittered(2 * self.down_seconds), wish)
         return TryAgain(pause if expires_at is None else self._before(expires_at, now, pause, wish))
 
+    def is_used_up(self, faults: int) -> bool:
+        """Whether no attempt is left after so many faults. Only dead workers lead here: `decide` gives up one earlier."""
+        return faults > self.max_retries
+
     @property
     def _shortest(self) -> float:
         return self.base_seconds / 2

@@ -21,7 +21,7 @@ from chassis.observability.correlation import bind_correlation
 from chassis.observability.tracing import trace_context
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
-from delivery.attempts import Attempt, Attempts
+from delivery.attempts import Attempt, Attempts, Unsent
 from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.decisions import Result, RetryPolicy, Verdict, record_of, verdict_of
 from delivery.ledger import (
@@ -36,7 +36,7 @@ from delivery.ledger import (
     NotOwned,
 )
 from delivery.metrics import DeliveryMetrics
-from delivery.outcomes import Outcome, Permanent, Suppressed
+from delivery.outcomes import Outcome, Permanent, Suppressed, Unknown
 from delivery.recipients import Destination, RecipientResolver, destinations
 from delivery.reporting import Reporter
 from delivery.sweeping import REQUEUED_HEADER, instant_of
@@ -191,7 +191,9 @@ class Engine(Generic[Address, Content]):
         if claimed.doubtful:
             target = self._first_target(destination, claimed, message)
             claimed.suppressed &= target == destination.target  # the suppression list was checked for today's target
-        gone = Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
+        gone: Unsent = Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
+        if claimed.doubtful and self._policy.is_used_up(claimed.faults):
+            target, gone = None, Unknown("exhausted", "worker_lost")
         outcome = await attempt.make(claimed, target, gone=gone)
         key = DeliveryKey(message.notification_id, destination.key, message.replay)
         record = record_of(key, outcome, claimed, self._policy, now=claimed.now(), expires_at=message.expires_at)

@@ -11,19 +11,19 @@ from delivery.admission import URGENT_SECONDS, Admission, PrioritySemaphore
 
 
 @asynccontextmanager
-async def placed(places: PrioritySemaphore, priority: int) -> AsyncIterator[None]:
-    await places.acquire(priority)
+async def placed(slots: PrioritySemaphore, priority: int) -> AsyncIterator[None]:
+    await slots.acquire(priority)
     try:
         yield
     finally:
-        places.release()
+        slots.release()
 
 
 class Line:
-    """Tasks that ask for a place, and the order in which they got one."""
+    """Tasks that ask for a slot, and the order in which they got one."""
 
-    def __init__(self, places: PrioritySemaphore) -> None:
-        self._places = places
+    def __init__(self, slots: PrioritySemaphore) -> None:
+        self._places = slots
         self.served: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -42,24 +42,24 @@ class Line:
 
 
 @pytest.fixture
-def places() -> PrioritySemaphore:
+def slots() -> PrioritySemaphore:
     return PrioritySemaphore(1)
 
 
-async def test_the_highest_priority_that_waits_goes_next_and_equals_in_the_order_they_came(places) -> None:
-    line = Line(places)
-    async with placed(places, 1):
+async def test_the_highest_priority_that_waits_goes_next_and_equals_in_the_order_they_came(slots) -> None:
+    line = Line(slots)
+    async with placed(slots, 1):
         for name, priority in (("low", 1), ("first high", 9), ("middle", 5), ("second high", 9)):
             await line.join(name, priority)
     assert await line.finished() == ["first high", "second high", "middle", "low"]
 
 
 async def test_no_more_than_the_places_go_at_once() -> None:
-    places, inside, most = PrioritySemaphore(3), 0, 0
+    slots, inside, most = PrioritySemaphore(3), 0, 0
 
     async def go() -> None:
         nonlocal inside, most
-        async with placed(places, 5):
+        async with placed(slots, 5):
             inside += 1
             most = max(most, inside)
             await asyncio.sleep(0)
@@ -69,45 +69,45 @@ async def test_no_more_than_the_places_go_at_once() -> None:
     assert most == 3
 
 
-async def test_a_place_taken_at_once_is_one_less_for_the_others(places) -> None:
-    line = Line(places)
-    places.acquire_at_once()
+async def test_a_place_taken_at_once_is_one_less_for_the_others(slots) -> None:
+    line = Line(slots)
+    slots.acquire_at_once()
     await line.join("waits", 5)
     assert line.served == []
-    places.release()
+    slots.release()
     assert await line.finished() == ["waits"]
 
 
 async def test_fewer_places_let_nobody_in_until_enough_are_free_and_more_serve_all_who_wait() -> None:
-    places = PrioritySemaphore(3)
-    line = Line(places)
+    slots = PrioritySemaphore(3)
+    line = Line(slots)
     for _ in range(3):
-        await places.acquire(5)
+        await slots.acquire(5)
     await line.join("first", 5)
     await line.join("second", 5)
-    places.places = 1
-    places.release()
-    places.release()
+    slots.slots = 1
+    slots.release()
+    slots.release()
     await asyncio.sleep(0)
     assert line.served == [], "one is still at it"
-    places.places = 9
-    places.release()
+    slots.slots = 9
+    slots.release()
     assert await line.finished() == ["first", "second"]
 
 
-async def test_whoever_gives_up_waiting_costs_nobody_a_place(places) -> None:
-    line = Line(places)
-    async with placed(places, 1):
+async def test_whoever_gives_up_waiting_costs_nobody_a_place(slots) -> None:
+    line = Line(slots)
+    async with placed(slots, 1):
         await line.join("gives up", 9)
         await line.join("stays", 1)
         line.tasks["gives up"].cancel()
     assert await line.finished() == ["stays"]
 
 
-async def test_a_turn_that_comes_with_the_cancellation_is_passed_on(places) -> None:
-    line = Line(places)
+async def test_a_turn_that_comes_with_the_cancellation_is_passed_on(slots) -> None:
+    line = Line(slots)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(placed(places, 1))
+        await held.enter_async_context(placed(slots, 1))
         await line.join("too late", 9)
         await line.join("next", 1)
         await held.aclose()  # the turn is given here
@@ -127,7 +127,7 @@ async def _break(breaker: CircuitBreaker) -> None:
 
 async def _is_free(admission: Admission) -> bool:
     async with asyncio.timeout(1), admission.of(5) as turn:
-        await turn.place()
+        await turn.slot()
         return True
 
 
@@ -136,7 +136,7 @@ async def test_a_place_comes_back_when_the_work_fails(breaker) -> None:
 
     async def fail() -> None:
         async with admission.of(5) as turn:
-            await turn.place()
+            await turn.slot()
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
@@ -150,7 +150,7 @@ async def test_a_place_comes_back_from_whoever_gives_up_while_the_provider_rests
 
     async def wait_in_vain() -> None:
         async with asyncio.timeout(0.05), admission.of(5) as turn:
-            await turn.place()
+            await turn.slot()
 
     with pytest.raises(TimeoutError):
         await wait_in_vain()
@@ -170,12 +170,12 @@ async def test_a_message_holds_neither_bound_longer_than_it_needs(breaker) -> No
     admission = Admission(breaker, concurrency=1, beside_urgent=1)
     async with admission.of(8) as urgent, admission.of(9):  # urgent ones come, so others prepare one at a time
         async with asyncio.timeout(1):
-            await urgent.place()
+            await urgent.slot()
         urgent.claimed()
         urgent.sent()
         async with admission.of(8) as turn:
             async with asyncio.timeout(1):
-                await turn.place()
+                await turn.slot()
             turn.claimed()
             turn.sent()
             turn.sent()
@@ -247,7 +247,7 @@ async def test_an_urgent_one_waits_for_nobody_and_takes_a_place_from_the_others(
     crossing = Crossing()
     await crossing.come(10, *[1] * 5)
     await crossing.come(10, 9, 8)
-    assert crossing.inside == [10, 1, 10, 9, 8], "the first took one of the two places"
+    assert crossing.inside == [10, 1, 10, 9, 8], "the first took one of the two slots"
     await crossing.end_all()
 
 

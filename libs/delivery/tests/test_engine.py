@@ -234,7 +234,7 @@ async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engi
     async with AsyncExitStack() as held:
         for _ in range(10):
             turn = await held.enter_async_context(admission.of(9))
-            await turn.place()
+            await turn.slot()
             turn.claimed()
         task = asyncio.create_task(engine.handle(Copy(_message())))
         await eventually(lambda: admission.sending.waiting, 10)
@@ -509,7 +509,7 @@ async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, led
     async with AsyncExitStack() as held:
         for _ in range(10):
             turn = await held.enter_async_context(admission.of(5))
-            await turn.place()
+            await turn.slot()
         task = asyncio.create_task(engine.handle(Copy(body)))
         await eventually(lambda: admission.sending.waiting, 10)
         assert await ledger_of("w2").states([name]) == {}
@@ -519,12 +519,29 @@ async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, led
     assert (channel.sends, [verdict.status for verdict in told.verdicts]) == (1, ["sent"])
 
 
+@pytest.mark.parametrize(("died", "sends", "end"), [(5, 1, ("sent", None)), (6, 0, ("unknown", "exhausted"))])
+async def test_what_killed_each_of_its_workers_comes_to_an_end(
+    engine, channel, told, ledger_of, *, claim_on, database, died, sends, end
+) -> None:
+    """After the first attempt and five retries another one would only end another worker."""
+    channel.gate.set()
+    body = _message()
+    await ledger_of("dead").take(claim_on(NotificationMessage.model_validate_json(body).notification_id, "r1"))
+    async with database.begin() as connection:
+        died_with_it = (
+            f"UPDATE email_deliveries SET state = 'requeued', in_doubt = true, attempts = {died}, faults = {died}"
+        )
+        await connection.execute(text(died_with_it))
+    await engine.handle(Copy(body))
+    assert (channel.sends, [(one.status, one.code) for one in told.verdicts]) == (sends, [end])
+
+
 async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, told, admission) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
     async with AsyncExitStack() as held:
         for _ in range(10):
             turn = await held.enter_async_context(admission.of(5))
-            await turn.place()
+            await turn.slot()
         task = asyncio.create_task(engine.handle(Copy(_message(expires_at=expires_at))))
         while datetime.now(UTC) <= expires_at + timedelta(seconds=0.5):
             await asyncio.sleep(0.02)
@@ -552,7 +569,7 @@ async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_de
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open, told.verdicts) == ("ack", 0, 0, [])
     async with admission.of(5) as turn, asyncio.timeout(5):
-        await turn.place()
+        await turn.slot()
 
 
 async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, told, attempts) -> None:
@@ -561,7 +578,7 @@ async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel,
     assert (channel.sends, [(one.status, one.code) for one in told.verdicts]) == (0, [("retrying", "lease_ran_out")])
 
 
-async def test_a_place_is_free_again_before_the_result_is_written(engine, channel, monkeypatch, ledger) -> None:
+async def test_a_slot_is_free_again_before_the_result_is_written(engine, channel, monkeypatch, ledger) -> None:
     channel.gate.set()
     record, goes_on = ledger.record, asyncio.Event()
 
@@ -570,7 +587,7 @@ async def test_a_place_is_free_again_before_the_result_is_written(engine, channe
         return await record(row)
 
     monkeypatch.setattr(ledger, "record", held)
-    tasks = [asyncio.create_task(engine.handle(Copy(_message()))) for _ in range(12)]  # of ten places
+    tasks = [asyncio.create_task(engine.handle(Copy(_message()))) for _ in range(12)]  # of ten slots
     await eventually(lambda: channel.sends >= 12, 10)
     assert channel.open == 0
     goes_on.set()

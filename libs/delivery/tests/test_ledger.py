@@ -131,7 +131,7 @@ async def _beats(ledger, database, seconds: float = 60) -> None:
 
 
 async def _claimed_by_an_older_worker(database, claim: Claim) -> None:
-    """The release before claims first, and says `sending` later."""
+    """The previous release claims first, and says `sending` later."""
     async with database.begin() as connection:
         await connection.execute(
             text("UPDATE email_deliveries SET state = 'claimed' WHERE notification_id = :id"),
@@ -153,8 +153,9 @@ async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim
     taken = await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert {one.notification_id for one in taken} == {claimed.notification_id, sending.notification_id}
     async with database.begin() as connection:
-        rows = dict((await connection.execute(text("SELECT notification_id, ambiguous FROM email_deliveries"))).all())
-    assert (rows[claimed.notification_id], rows[sending.notification_id]) == (0, 1)
+        counts = text("SELECT notification_id, ambiguous, attempts, faults FROM email_deliveries")
+        rows = {row.notification_id: tuple(row)[1:] for row in await connection.execute(counts)}
+    assert (rows[claimed.notification_id], rows[sending.notification_id]) == ((0, 0, 0), (1, 1, 1))
 
 
 async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_new_round(
@@ -170,7 +171,7 @@ async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_n
     await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert await living.take(claimed) == Claimed(0, 0, expired=False, doubtful=False)
     later = replace(sending, contact='{"email": "second"}')
-    assert await living.take(later) == Claimed(0, 0, expired=False, doubtful=True, contact=sending.contact)
+    assert await living.take(later) == Claimed(1, 0, expired=False, doubtful=True, contact=sending.contact, faults=1)
     await living.record(DeliveryRecord(sending.notification_id, sending.recipient, state="unknown", code="worker_lost"))
     again = claim_on(sending.notification_id, replay=1, contact='{"email": "second"}')
     assert await living.take(again) == Claimed(0, 0, expired=False, doubtful=False, contact=again.contact)

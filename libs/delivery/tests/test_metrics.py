@@ -70,7 +70,9 @@ async def test_what_a_dead_worker_was_sending_is_a_doubt_and_what_it_only_had_is
     sending = [claim_on(notification_id, recipient=f"device-{number}") for number in range(2)]
     for claim in (*sending, claim_on(), claim_on(notification_id, recipient="device-2")):
         await dead.take(claim)
-    async with database.begin() as connection:  # as a worker of the release before leaves what it has not begun to send
+    async with (
+        database.begin() as connection
+    ):  # as a worker of the previous release leaves what it has not begun to send
         await connection.execute(
             text("UPDATE email_deliveries SET state = 'claimed' WHERE recipient <> ALL(:sending)"),
             {"sending": [claim.recipient for claim in sending]},

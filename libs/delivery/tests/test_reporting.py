@@ -26,7 +26,7 @@ def _message(queued_at: datetime | None) -> NotificationMessage:
 
 @pytest.mark.parametrize("queued_at", [AT, None])
 async def test_a_report_says_of_which_round_it_is_and_when_that_was_queued(queued_at: datetime | None) -> None:
-    """None: the gateway is of the release before."""
+    """None: the gateway is of the previous release."""
     broker = MemoryBroker(TOPOLOGY)
     await broker.start()
     heard: asyncio.Queue[StatusEvent] = asyncio.Queue()

@@ -102,7 +102,7 @@ def test_a_users_token_on_an_internal_route_is_refused(callers, secret, issuer):
 
 @pytest.mark.parametrize("kid", ["shared", "api-gateway"])
 def test_a_shared_secret_signs_for_no_service(callers, issuer, kid):
-    """As all services had it in the release before; the public key as a secret is no better."""
+    """As all services had it in the previous release; the public key as a secret is no better."""
     claims = issuer.claims(aud="user-service", iss="api-gateway", sub="api-gateway", exp=int(issuer.clock()) + 300)
     for alg, name in (("HS256", kid), ("EdDSA", kid), ("HS256", GATEWAY.public), ("EdDSA", GATEWAY.public)):
         refused(callers, issuer.token({"alg": alg, "typ": "service+jwt", "kid": name}, claims, GATEWAY.public))

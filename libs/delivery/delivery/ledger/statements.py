@@ -129,9 +129,10 @@ FROM lost WHERE d.notification_id = lost.notification_id AND d.recipient = lost.
 """
 
 # A worker without a heartbeat for `:silence` counts as dead. Its deliveries in state `sending` may have been sent: they are
-# counted as ambiguous. After the database stood still, or a table was locked, all heartbeats look old. So a worker may
-# judge others only after `:silence` seconds of regular heartbeats of its own. A time in the future comes from a clock that
-# jumped, and is ignored. The statement uses clock_timestamp(), not now(): it may have waited for a lock.
+# counted as ambiguous and spend an attempt, so that a message that kills each of its workers comes to an end. After the
+# database stood still, or a table was locked, all heartbeats look old. So a worker may judge others only after `:silence`
+# seconds of regular heartbeats of its own. A time in the future comes from a clock that jumped, and is ignored. The
+# statement uses clock_timestamp(), not now(): it may have waited for a lock.
 TAKE_ORPHANS = """
 WITH orphans AS (
     SELECT notification_id, recipient, o.state = 'sending' AS doubtful FROM {deliveries} o
@@ -147,7 +148,8 @@ WITH orphans AS (
     LIMIT :largest FOR UPDATE SKIP LOCKED
 )
 UPDATE {deliveries} d SET
-    ambiguous = d.ambiguous + CASE WHEN doubtful THEN 1 ELSE 0 END, in_doubt = d.in_doubt OR doubtful,
+    ambiguous = d.ambiguous + CAST(doubtful AS int), attempts = d.attempts + CAST(doubtful AS int),
+    faults = d.faults + CAST(doubtful AS int), in_doubt = d.in_doubt OR doubtful,
     code = CASE WHEN doubtful THEN 'ambiguous' ELSE d.code END,
     state = 'requeued', owner = NULL, next_attempt_at = now() + make_interval(secs => :lease), updated_at = now()
 FROM orphans WHERE d.notification_id = orphans.notification_id AND d.recipient = orphans.recipient
