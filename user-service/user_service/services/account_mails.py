@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from urllib.parse import urlencode
 from uuid import UUID
@@ -13,6 +14,7 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from chassis.audit import AuditTrail
 from chassis.errors import DependencyUnavailable
 from chassis.http.client import ServiceClient
 from chassis.postgres.database import Database
@@ -23,6 +25,9 @@ from user_service.errors import InvalidMailedToken
 from user_service.repositories import mailed_tokens, users
 from user_service.repositories.mailed_tokens import DueMail, NewToken, Purpose, SpentToken
 from user_service.repositories.users import StoredUser
+from user_service.services.sessions import Sessions
+from user_service.services.throttle import MailThrottle, PasswordGate
+from user_service.services.users import Contacts
 
 # A mailed token proves that its holder reads the mail of an address. It works for one purpose, once, until it expires.
 #
@@ -86,6 +91,19 @@ class MailedTokens:
 def _hash(token: str) -> str:
     """A fast hash is enough, because 256 bits cannot be guessed."""
     return hashlib.sha256(token.encode()).hexdigest()
+
+
+@dataclass(frozen=True, slots=True)
+class MailedActions:
+    """The dependencies of actions that a mailed token proves."""
+
+    database: Database
+    tokens: MailedTokens
+    throttle: MailThrottle
+    gate: PasswordGate
+    sessions: Sessions
+    contacts: Contacts
+    audit: AuditTrail
 
 
 # The mails are handed to the gateway one by one. Each is retried until the gateway accepts it or its token expires.

@@ -13,8 +13,7 @@ import structlog
 from pydantic import SecretStr
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.audit import NO_CHANGE, Actor, AuditTrail, Change, changed
-from chassis.postgres.database import Database
+from chassis.audit import NO_CHANGE, Actor, Change, changed
 from contracts.addresses import address_key
 from user_service.errors import EmailTaken, InvalidMailedToken, UserNotFound
 from user_service.repositories import mailed_tokens, users
@@ -22,37 +21,16 @@ from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.mailed_tokens import Purpose, SpentToken
 from user_service.repositories.sessions import EndedSession
 from user_service.repositories.users import StoredUser, UserChanges
-from user_service.services.account_mails import ENDED_BY_ADDRESS, MailedTokens
-from user_service.services.sessions import Sessions
-from user_service.services.throttle import MailThrottle, PasswordGate
-from user_service.services.users import Contacts
+from user_service.services.account_mails import ENDED_BY_ADDRESS, MailedActions
 
 log = structlog.get_logger()
 
 
-class Addresses:
-    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
-        self,
-        database: Database,
-        tokens: MailedTokens,
-        throttle: MailThrottle,
-        gate: PasswordGate,
-        sessions: Sessions,
-        contacts: Contacts,
-        audit: AuditTrail,
-    ) -> None:
-        self._database = database
-        self._tokens = tokens
-        self._throttle = throttle
-        self._gate = gate
-        self._sessions = sessions
-        self._audit = audit
-        self._contacts = contacts
-
+class Addresses(MailedActions):
     async def verify(self, token: str, stranger: Actor) -> None:
         """Raises InvalidMailedToken, also if the user has another address by now."""
-        async with self._database.begin() as connection:
-            spent = await self._tokens.spend(connection, token, "verify_email")
+        async with self.database.begin() as connection:
+            spent = await self.tokens.spend(connection, token, "verify_email")
             if not await users.set_verified(connection, spent.user_id, address_key(spent.address)):
                 raise InvalidMailedToken
             await self._record(connection, stranger, spent, "user.email_verified")
@@ -63,42 +41,42 @@ class Addresses:
 
         Raises TooManyMails, UserNotFound.
         """
-        await self._throttle.count(user.email, client=client)
-        async with self._database.begin() as connection:
+        await self.throttle.count(user.email, client=client)
+        async with self.database.begin() as connection:
             if not await users.lock(connection, user.id):
                 raise UserNotFound
             await mailed_tokens.void(connection, user.id, ["verify_email"])
-            await self._tokens.mail(connection, "verify_email", user.email, user_id=user.id)
+            await self.tokens.mail(connection, "verify_email", user.email, user_id=user.id)
 
     async def allow_move(self, address: str, *, client: str) -> None:
         """Checks that a confirmation may be mailed to a user's new address. Raises TooManyMails, EmailTaken."""
-        await self._throttle.count(address, client=client)
-        async with self._database.begin() as connection:
+        await self.throttle.count(address, client=client)
+        async with self.database.begin() as connection:
             if await users.id_of(connection, address_key(address)) is not None:
                 raise EmailTaken
 
     async def ask_to_confirm(self, connection: AsyncConnection, user_id: UUID, address: str) -> None:
         """Mails a token to the new address. Earlier pending addresses are dropped."""
         await mailed_tokens.void(connection, user_id, ["confirm_address"])
-        await self._tokens.mail(connection, "confirm_address", address, user_id=user_id)
+        await self.tokens.mail(connection, "confirm_address", address, user_id=user_id)
 
     async def tell_old(self, connection: AsyncConnection, user: StoredUser, purpose: Purpose) -> None:
         """Mails the change to the old address in `user`, if it was verified. Earlier tokens of the user become invalid."""
         await mailed_tokens.void(connection, user.id, ENDED_BY_ADDRESS)
         if user.email_verified_at is not None:
-            await self._tokens.mail(connection, purpose, user.email, user_id=user.id)
+            await self.tokens.mail(connection, purpose, user.email, user_id=user.id)
 
     async def confirm(self, token: str, stranger: Actor) -> StoredUser:
         """The user, with the new address. Raises InvalidMailedToken, and EmailTaken if another user already has it."""
-        async with self._database.begin() as connection:
-            spent = await self._tokens.spend(connection, token, "confirm_address")
+        async with self.database.begin() as connection:
+            spent = await self.tokens.spend(connection, token, "confirm_address")
             before = await _found(connection, spent.user_id)
             await _move(connection, spent)
             await self.tell_old(connection, before, "take_back_address")
             after = await _found(connection, before.id)
             change = changed(user_fields(before), user_fields(after))
             await self._record(connection, stranger, spent, "user.address_changed", change)
-        await self._contacts.changed(after.id)
+        await self.contacts.changed(after.id)
         log.info("user.address_changed", user_id=str(after.id))
         return after
 
@@ -108,20 +86,20 @@ class Addresses:
 
         Raises InvalidMailedToken, HashingBusy, and EmailTaken if another user has the address.
         """
-        await self._tokens.check(token, "take_back_address")
-        password_hash = await self._gate.hash(password)
-        async with self._database.begin() as connection:
-            spent = await self._tokens.spend(connection, token, "take_back_address")
+        await self.tokens.check(token, "take_back_address")
+        password_hash = await self.gate.hash(password)
+        async with self.database.begin() as connection:
+            spent = await self.tokens.spend(connection, token, "take_back_address")
             before = await _found(connection, spent.user_id)
             await _move(connection, spent)
             await users.change(connection, spent.user_id, {"password_hash": password_hash})
             await mailed_tokens.void(connection, spent.user_id, ENDED_BY_ADDRESS)
             await mailed_tokens.void_after(connection, spent, "take_back_address")
-            ended: Sequence[EndedSession] = await self._sessions.end_all(connection, spent.user_id)
+            ended: Sequence[EndedSession] = await self.sessions.end_all(connection, spent.user_id)
             change = changed(user_fields(before), user_fields(await _found(connection, spent.user_id)))
             await self._record(connection, stranger, spent, "user.address_taken_back", change)
-        await self._sessions.revoke(ended)
-        await self._contacts.changed(spent.user_id)
+        await self.sessions.revoke(ended)
+        await self.contacts.changed(spent.user_id)
         log.warning("user.address_taken_back", user_id=str(spent.user_id))
 
     async def _record(
@@ -134,7 +112,7 @@ class Addresses:
     ) -> None:
         """Records the user as the actor, because the mail's reader is the user."""
         name = user_target(spent.user_id)
-        await self._audit.record(connection, replace(stranger, name=name), action, name, change)
+        await self.audit.record(connection, replace(stranger, name=name), action, name, change)
 
 
 async def _found(connection: AsyncConnection, user_id: UUID) -> StoredUser:

@@ -5,45 +5,23 @@ from dataclasses import replace
 import structlog
 from pydantic import SecretStr
 
-from chassis.audit import Actor, AuditTrail
-from chassis.postgres.database import Database
+from chassis.audit import Actor
 from contracts.addresses import address_key
 from user_service.errors import InvalidMailedToken
 from user_service.repositories import mailed_tokens, users
 from user_service.repositories.audit import user_target
-from user_service.services.account_mails import ENDED_BY_PASSWORD, MailedTokens
-from user_service.services.sessions import Sessions
-from user_service.services.throttle import MailThrottle, PasswordGate
-from user_service.services.users import Contacts
+from user_service.services.account_mails import ENDED_BY_PASSWORD, MailedActions
 
 log = structlog.get_logger()
 
 
-class PasswordResets:
-    def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
-        self,
-        database: Database,
-        tokens: MailedTokens,
-        throttle: MailThrottle,
-        gate: PasswordGate,
-        sessions: Sessions,
-        contacts: Contacts,
-        audit: AuditTrail,
-    ) -> None:
-        self._database = database
-        self.tokens = tokens
-        self._throttle = throttle
-        self._gate = gate
-        self._sessions = sessions
-        self._contacts = contacts
-        self._audit = audit
-
+class PasswordResets(MailedActions):
     async def request(self, email: str, *, client: str) -> None:
         """The account is looked up only when the mail is handed over, so answer and response time do not reveal whether
         it exists. Raises TooManyMails, also for an unknown address.
         """
-        await self._throttle.count(email, client=client)
-        async with self._database.begin() as connection:
+        await self.throttle.count(email, client=client)
+        async with self.database.begin() as connection:
             await self.tokens.mail(connection, "password_reset", email)
 
     async def confirm(self, token: str, password: SecretStr, stranger: Actor) -> None:
@@ -53,16 +31,16 @@ class PasswordResets:
         already an account with the contact's address.
         """
         await self.tokens.check(token, "password_reset")
-        password_hash = await self._gate.hash(password)
-        async with self._database.begin() as connection:
+        password_hash = await self.gate.hash(password)
+        async with self.database.begin() as connection:
             spent = await self.tokens.spend(connection, token, "password_reset")
             await users.change(connection, spent.user_id, {"password_hash": password_hash})
             if not await users.set_verified(connection, spent.user_id, address_key(spent.address)):
                 raise InvalidMailedToken
             await mailed_tokens.void(connection, spent.user_id, ENDED_BY_PASSWORD)
-            ended = await self._sessions.end_all(connection, spent.user_id)
+            ended = await self.sessions.end_all(connection, spent.user_id)
             name = user_target(spent.user_id)
-            await self._audit.record(connection, replace(stranger, name=name), "user.password_reset", name)
-        await self._sessions.revoke(ended)
-        await self._contacts.changed(spent.user_id)
+            await self.audit.record(connection, replace(stranger, name=name), "user.password_reset", name)
+        await self.sessions.revoke(ended)
+        await self.contacts.changed(spent.user_id)
         log.info("user.password_reset", user_id=str(spent.user_id))
