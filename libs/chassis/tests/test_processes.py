@@ -24,13 +24,13 @@ class Served:
     """`python serving.py` on a port of its own. Each call has a connection of its own, as from many clients."""
 
     def __init__(self, folder: Path, **env: str) -> None:
-        self.port, self.log = free_port(), folder / "log"
+        self.port, self.log_file = free_port(), folder / "log"
         settings = {"HOST": "127.0.0.1", "PORT": str(self.port), "TMPDIR": str(folder), "WEB_CONCURRENCY": "2", **env}
-        self.parent = ServerProcess([sys.executable, str(SCRIPT)], self.log, settings)
+        self.parent = ServerProcess([sys.executable, str(SCRIPT)], self.log_file, settings)
 
     @property
     def log(self) -> list[dict[str, object]]:
-        return [json.loads(line) for line in self.log.read_text().splitlines() if line.startswith("{")]
+        return [json.loads(line) for line in self.log_file.read_text().splitlines() if line.startswith("{")]
 
     def get(self, path: str) -> httpx2.Response:
         return httpx2.get(f"http://127.0.0.1:{self.port}{path}", timeout=20, trust_env=False)
@@ -110,14 +110,14 @@ def test_the_first_processs_port_is_closed_to_everybody_else(served, tmp_path: P
 def test_a_service_that_cannot_start_says_so_once_and_ends(served) -> None:
     service = served(FAILS="yes", WEB_CONCURRENCY="3")
     assert service.parent.process.wait(20) == 1
-    assert service.log.read_text().count("RuntimeError: this service cannot be made") == 1
+    assert service.log_file.read_text().count("RuntimeError: this service cannot be made") == 1
     assert not listens(service.port)
 
 
 def test_a_wrong_setting_is_one_line(served) -> None:
     service = served(WEB_CONCURRENCY="0")
     assert service.parent.process.wait(20) == 2
-    (line,) = service.log.read_text().splitlines()
+    (line,) = service.log_file.read_text().splitlines()
     assert "WEB_CONCURRENCY" in line
 
 
