@@ -186,7 +186,7 @@ async def test_a_key_without_an_application_is_told_so(world) -> None:
     async with world.database.begin() as connection:
         await connection.execute(text("UPDATE api_keys SET application_id = NULL"))
     answer = await key.call("PUT", _path("c-1"), json=ADA)
-    assert (answer.status_code, answer.json()["message"]) == (403, "The key's application is not there any more")
+    assert (answer.status_code, answer.json()["message"]) == (403, "The key's application no longer exists")
 
 
 async def test_a_contact_is_reached_like_everybody(world) -> None:
