@@ -102,7 +102,11 @@ def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict
 
 @dataclass(frozen=True, slots=True)
 class Preview:
-    """A channel is None when the template does not serve it, or when the caller asked for the other channel only."""
+    """A channel is None when the template does not serve it, or when the caller asked for the other channel only.
+
+    `warnings` are texts about problems that do not prevent sending.
+    """
 
     email: RenderedEmail | None
     push: RenderedPush | None
+    warnings: tuple[str, ...] = ()

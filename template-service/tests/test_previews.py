@@ -161,3 +161,11 @@ JSON = {"Content-Type": "application/json"}
 def _json(value: object) -> str:
     """Written by the standard library, which spells out half a surrogate pair."""
     return json.dumps(value)
+
+
+@pytest.mark.parametrize(("length", "warned"), [(102 * 1024 - 7, False), (102 * 1024 - 6, True)])
+async def test_a_mail_that_gmail_would_cut_off_is_previewed_with_a_warning(admin, length: int, *, warned: bool) -> None:
+    parts = {"content": f"<p>{'x' * (length - 3)}{{{{ name }}}}</p>", "variables": {"name": "Ada"}}
+    data = (await admin.post(f"{TEMPLATES}/render", json=parts)).json()["data"]
+    assert len(data["email"]["html"]) == length + 7
+    assert [("102 kB" in warning) for warning in data["warnings"]] == [True] * warned

@@ -139,20 +139,30 @@ class VersionAnswer(BaseModel):
 
 
 class PreviewAnswer(BaseModel):
-    """The rendered template. A channel is null if it is not served or was not requested."""
+    """The rendered template. A channel is null if it is not served or was not requested.
+
+    `warnings` are texts about problems that do not prevent sending, such as an HTML that Gmail cuts off.
+    """
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"email": {"subject": "Hi", "html": "<p>Hello Ada</p>", "text": "Hello Ada"}, "push": None}]
+            "examples": [
+                {
+                    "email": {"subject": "Hi", "html": "<p>Hello Ada</p>", "text": "Hello Ada"},
+                    "push": None,
+                    "warnings": [],
+                }
+            ]
         },
     )
 
     email: RenderedEmail | None
     push: RenderedPush | None
+    warnings: list[str]
 
     @classmethod
     def of(cls, preview: Preview) -> Self:
-        return cls(email=preview.email, push=preview.push)
+        return cls(email=preview.email, push=preview.push, warnings=list(preview.warnings))
 
 
 class ArchivedAnswer(BaseModel):

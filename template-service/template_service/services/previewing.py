@@ -1,6 +1,7 @@
 """Renders previews. Nothing is sent and nothing is stored."""
 
 import asyncio
+from collections.abc import Iterator
 from typing import Any
 
 from chassis.errors import field_error
@@ -8,7 +9,9 @@ from contracts.recipients import Channel
 from template_service.drafts import Draft, Preview
 from template_service.errors import InvalidTemplate, VariablesMissing
 from template_service.services.compiling import channels_of, compiled
-from templating import CompiledTemplate, MissingVariables, TemplateError
+from templating import CompiledTemplate, MissingVariables, RenderedEmail, TemplateError
+
+CLIPPED_BYTES = 102 * 1024  # of HTML, in UTF-8
 
 
 async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
@@ -31,7 +34,15 @@ async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | No
 
 
 def _render(template: CompiledTemplate, variables: dict[str, Any], shown: set[Channel]) -> Preview:
-    return Preview(
-        email=template.render_email(variables) if "email" in shown else None,
-        push=template.render_push(variables) if "push" in shown else None,
-    )
+    email = template.render_email(variables) if "email" in shown else None
+    push = template.render_push(variables) if "push" in shown else None
+    return Preview(email, push, warnings=tuple(_warnings(email)))
+
+
+def _warnings(email: RenderedEmail | None) -> Iterator[str]:
+    size = len(email.html.encode()) if email is not None else 0
+    if size > CLIPPED_BYTES:
+        yield (
+            f"The HTML has {size / 1024:.0f} kB: Gmail cuts a message off after {CLIPPED_BYTES // 1024} kB, and hides the "
+            "rest behind a link"
+        )
