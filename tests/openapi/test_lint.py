@@ -9,7 +9,7 @@ from devstack.stack import ROOT
 
 def test_without_node_make_says_in_one_line_what_is_missing(tmp_path: Path) -> None:
     judges = tmp_path / "node_modules"
-    command = [shutil.which("make") or "make", "--no-print-directory", f"JUDGES={judges}", f"{judges}/.ready"]
+    command = [shutil.which("make") or "make", "--no-print-directory", f"OPENAPI_LINT={judges}", f"{judges}/.ready"]
     done = subprocess.run(
         command, cwd=ROOT, env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False, timeout=60
     )
