@@ -10,6 +10,7 @@ from api_gateway.dependencies import admit, services_of
 from chassis.errors import NotFound, PayloadTooLarge, Unavailable
 from chassis.observability.correlation import outgoing_headers
 from chassis.process.breaker import CircuitBreaker, CircuitOpen
+from chassis.settings import ServiceSettings
 from contracts.services import TEMPLATE_SERVICE, USER_SERVICE
 
 # Headers that are forwarded in each direction. All others are dropped: hop-by-hop headers, and identity headers of a client.
@@ -68,7 +69,7 @@ METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]
 STRANGERS_BODY_BYTES = 65_536
 # What the services accept by default. A larger body is refused here: a service answers it before it has read it all, and
 # then closes the connection, so that the answer may be lost on its way.
-FORWARDED_BODY_BYTES = 1_048_576
+FORWARDED_BODY_BYTES: int = ServiceSettings.model_fields["max_body_bytes"].default
 # Paths that another parser could read differently: dot segments, empty segments, encoded separators.
 UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECASE)
 
