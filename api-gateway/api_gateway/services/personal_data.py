@@ -20,6 +20,7 @@ from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
 from chassis.json_values import to_json_text
 from chassis.postgres.database import Database
+from chassis.process.periodic import end_tasks
 from chassis.security import callers_of_application
 from chassis.security.data_keys import DataKeys
 from contracts.erasing import ErasureProgress, ExportedNotification, ExportFindings, ExportQuestion
@@ -67,10 +68,7 @@ class Eraser:
 
     async def close(self) -> None:
         """Stops the running erasures. The user service orders them again."""
-        tasks = list(self._at_work.values())
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_tasks(self._at_work.values())
 
     async def _erase(self, user_id: UUID) -> ErasureProgress:
         counted, began = Counter[str](), time.monotonic()

@@ -3,13 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import structlog
 
 from chassis.errors import Unavailable
 
 log = structlog.get_logger()
+
+AGAIN_SECONDS = 2.0
 
 
 class PeriodicTask(NamedTuple):
@@ -27,9 +29,21 @@ async def running(tasks: Iterable[PeriodicTask]) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        for one in started:
+        await end_tasks(started)
+
+
+async def end_tasks(tasks: Iterable[asyncio.Task[Any]]) -> None:
+    """Cancels the tasks and waits until they have ended; their errors are dropped.
+
+    A task that has not ended after AGAIN_SECONDS is cancelled again: a library may swallow a cancellation that arrives just
+    as its call completes. The task would then continue for ever, and the service would never stop.
+    """
+    pending = left = set(tasks)
+    while pending:
+        for one in pending:
             one.cancel()
-        await asyncio.gather(*started, return_exceptions=True)
+        _, pending = await asyncio.wait(pending, timeout=AGAIN_SECONDS)
+    await asyncio.gather(*left, return_exceptions=True)
 
 
 async def repeat(task: PeriodicTask) -> None:

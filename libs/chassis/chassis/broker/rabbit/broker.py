@@ -25,6 +25,7 @@ from chassis.broker.rabbit.consumer import Callbacks, RabbitConsumer
 from chassis.broker.rabbit.publisher import Publisher
 from chassis.broker.rabbit.timeouts import Timing
 from chassis.broker.rabbit.topology import Admin, QueueType, TopologyConflict, declare
+from chassis.process.periodic import end_tasks
 
 log = structlog.get_logger()
 
@@ -69,8 +70,7 @@ class RabbitBroker:
     async def close(self) -> None:
         watchdog, self._watchdog = self._watchdog, None
         if watchdog is not None:
-            watchdog.cancel()
-            await asyncio.wait([watchdog])
+            await end_tasks([watchdog])
         await asyncio.gather(*(consumer.close(grace=0) for consumer in tuple(self._consumers)))
         await asyncio.gather(self._publishing.close(), self._consuming.close())
 

@@ -14,6 +14,7 @@ from yarl import URL
 
 from chassis.broker.interface import BrokerUnavailable
 from chassis.broker.rabbit.timeouts import Timing, reconnect_delay, within
+from chassis.process.periodic import end_tasks
 
 # Without this, one malformed message would cut the connection again and again.
 #
@@ -118,8 +119,7 @@ class ManagedConnection:
     async def close(self) -> None:
         task, self._task = self._task, None
         if task is not None:
-            task.cancel()
-            await asyncio.wait([task])
+            await end_tasks([task])
         self._reason = "closed"
 
     @property
