@@ -71,6 +71,7 @@ class Notification(Base):
     detail: Mapped[str | None] = mapped_column(Text)
     sealed_detail: Mapped[str | None] = mapped_column(Text)
     provider_message_id: Mapped[str | None] = mapped_column(Text)
+    provider: Mapped[str | None] = mapped_column(Text)
     attempts: Mapped[int] = mapped_column(Integer, server_default=text("0"))
     replay: Mapped[int] = mapped_column(Integer, server_default=text("0"))
 

@@ -1,6 +1,6 @@
 """E-mail, as the delivery engine sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import structlog
@@ -31,11 +31,18 @@ class EmailChannel:
     suppression_list = "email_suppressions"
 
     def __init__(
-        self, sender: Mailbox, *, builder: MessageBuilder, smtp: SmtpSender, suppressed: SuppressionList
+        self,
+        sender: Mailbox,
+        *,
+        builder: MessageBuilder,
+        senders: Mapping[str, SmtpSender],
+        suppressed: SuppressionList,
     ) -> None:
+        """`senders`: the SMTP providers by name; each of them can send every mail."""
         self._sender = sender
         self._builder = builder
-        self.smtp = smtp
+        self._senders = senders
+        self._names = frozenset(senders)
         self._suppressed = suppressed
 
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[str]]:
@@ -47,8 +54,12 @@ class EmailChannel:
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedEmail:
         return template.render_email(message.variables)
 
-    async def open_session(self) -> "EmailSession":
-        return EmailSession(self._sender, self._builder, self.smtp, await self.smtp.reserve())
+    def providers_for(self, target: Target[str]) -> frozenset[str]:  # noqa: ARG002 - the same for every recipient
+        return self._names
+
+    async def open_session(self, provider: str) -> "EmailSession":
+        smtp = self._senders[provider]
+        return EmailSession(self._sender, self._builder, smtp, await smtp.reserve())
 
     async def record_outcome(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
         match outcome:
@@ -60,7 +71,8 @@ class EmailChannel:
                     log.warning("suppression.not_written", notification_id=str(message.notification_id))
 
     async def close(self) -> None:
-        await self.smtp.close()
+        for smtp in self._senders.values():
+            await smtp.close()
         await self._suppressed.close()
 
 

@@ -10,6 +10,7 @@ from chassis.postgres.database import Database
 from contracts.addresses import parse_sender
 from contracts.services import EMAIL_SERVICE
 from delivery.app import create_worker_app
+from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 from email_service.channel import EmailChannel
@@ -36,12 +37,12 @@ def create_app(
     """The worker as an ASGI app. Its lifespan runs the worker; nothing connects earlier."""
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="email", redis=redis, broker=broker, tracing=tracing)
-    provider = runtime.provider_breaker(PROVIDER)
+    breaker = runtime.provider_breaker(PROVIDER)
     connector = SmtpConnector(settings)
-    runtime.depend_on(PROVIDER, SmtpProbe(connector, provider).check)
+    runtime.depend_on(PROVIDER, SmtpProbe(connector, breaker).check)
     suppressed = SuppressionList(database, runtime.keys)
     channel = _channel(settings, connector, suppressed)
-    worker = Worker(channel, runtime, provider=provider)
+    worker = Worker(channel, runtime, providers=Providers([Provider(breaker)]))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed
     app.include_router(suppressions.router)
@@ -52,4 +53,4 @@ def _channel(settings: EmailSettings, connector: SmtpConnector, suppressed: Supp
     sender = parse_sender(settings.from_email)
     pool = SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
     builder = MessageBuilder(sender, settings.from_name)
-    return EmailChannel(sender, builder=builder, smtp=SmtpSender(pool), suppressed=suppressed)
+    return EmailChannel(sender, builder=builder, senders={PROVIDER: SmtpSender(pool)}, suppressed=suppressed)

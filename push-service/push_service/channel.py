@@ -9,7 +9,7 @@ import structlog
 
 from chassis.http.client import DependencyUnavailable, ServiceClient
 from contracts.messages import NotificationMessage
-from contracts.recipients import EmailRecipient, PushRecipient, PushToken
+from contracts.recipients import PROVIDERS, EmailRecipient, PushRecipient, PushToken
 from contracts.users import DeadPushToken
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import Outcome, Permanent
@@ -18,6 +18,7 @@ from templating import CompiledTemplate, RenderedPush
 
 log = structlog.get_logger()
 
+_PROVIDERS = {name: frozenset((name,)) for name in PROVIDERS}
 KEY_CHARACTERS = 32  # 128 bits: no two devices of a person have the same key
 
 
@@ -41,7 +42,10 @@ class PushChannel:
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedPush:
         return template.render_push(message.variables)
 
-    async def open_session(self) -> "PushChannel":
+    def providers_for(self, target: Target[PushToken]) -> frozenset[str]:
+        return _PROVIDERS[target.address.provider]
+
+    async def open_session(self, provider: str) -> "PushChannel":  # noqa: ARG002 - the device names it again
         """Opens nothing: the provider's client keeps connections that carry many calls."""
         return self
 

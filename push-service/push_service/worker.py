@@ -9,8 +9,10 @@ from chassis.http.app import ServiceDescription
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres.database import Database
 from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen
+from contracts.recipients import PROVIDERS, PushProvider
 from contracts.services import PUSH_SERVICE
 from delivery.app import create_worker_app
+from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 from push_service.channel import PushChannel
@@ -26,7 +28,7 @@ DESCRIPTION = ServiceDescription(
     title="Push service",
     summary="Delivers push notifications over FCM HTTP v1. Its work comes over RabbitMQ; over HTTP it says how it is.",
 )
-FCM = "fcm"
+FCM: PushProvider = "fcm"
 
 
 def create_app(
@@ -35,10 +37,10 @@ def create_app(
     """The worker as an ASGI app. Its lifespan runs the worker. Tests and the embedded stack pass `redis` and `broker`."""
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
-    provider = runtime.provider_breaker(FCM)
+    providers = {name: Provider(runtime.provider_breaker(name)) for name in PROVIDERS}
     sender = create_sender(settings)
-    runtime.depend_on(FCM, lambda: _check(sender, provider))
-    worker = Worker(PushChannel(sender, runtime.users), runtime, provider=provider)
+    runtime.depend_on(FCM, lambda: _check(sender, providers[FCM].breaker))
+    worker = Worker(PushChannel(sender, runtime.users), runtime, providers=Providers(list(providers.values())))
     return create_worker_app(DESCRIPTION, runtime, worker, close_channel=sender.close)
 
 

@@ -26,11 +26,11 @@ ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 # of a provider's clock is kept separately, in the history.
 # A report that comes before the queued mark replaces it (ADR 20): it has the time of queueing. A retried delivery is with a
 # worker, so it was queued, even if a worker of the previous release does not report the time.
-EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, attempts int,
-    replay int, queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
+EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, provider text,
+    attempts int, replay int, queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
 APPLY = text(f"""
 WITH g AS (
-    SELECT given.id, given.status, given.code, given.provider_message_id, given.attempts,
+    SELECT given.id, given.status, given.code, given.provider_message_id, given.provider, given.attempts,
         CASE WHEN n.recipient IS NOT NULL THEN given.detail END AS detail,  -- else who it was for is erased
         CASE WHEN n.recipient IS NOT NULL THEN given.sealed_detail END AS sealed_detail,
         given.replay, given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at,
@@ -45,6 +45,7 @@ UPDATE notifications n SET
     status = CASE WHEN g.status = 'retrying' THEN 'queued' ELSE g.status END,
     code = g.code, detail = g.detail, sealed_detail = g.sealed_detail,
     provider_message_id = coalesce(g.provider_message_id, n.provider_message_id),
+    provider = coalesce(g.provider, n.provider),
     attempts = greatest(n.attempts, g.attempts),
     queued_at = CASE WHEN g.queued_at IS NOT NULL THEN least(g.queued_at, g.at, n.claimed_at, n.sent_at) END,
     claimed_at = coalesce(n.claimed_at, g.at),
@@ -55,6 +56,8 @@ UPDATE notifications n SET
         'status', g.status, 'at', greatest(g.at, n.sent_at), 'code', g.code, 'detail', g.detail, 'attempts', g.attempts)
         || CASE WHEN g.sealed_detail IS NULL THEN CAST('{{}}' AS jsonb)
                 ELSE jsonb_build_object('sealed_detail', g.sealed_detail) END
+        || CASE WHEN g.provider IS NULL THEN CAST('{{}}' AS jsonb)
+                ELSE jsonb_build_object('provider', g.provider) END
         || CASE WHEN g.provider_timestamp IS NULL THEN CAST('{{}}' AS jsonb)
                 ELSE jsonb_build_object('provider_timestamp', g.provider_timestamp) END) END
 FROM g
@@ -91,6 +94,7 @@ async def apply_events(connection: StatementExecutor, events: Sequence[StatusEve
             "code": event.code,
             **write_detail(keys, event.notification_id, event.detail),
             "provider_message_id": event.provider_message_id,
+            "provider": event.provider,
             "attempts": event.attempts,
             "replay": event.replay,
             "queued_at": event.queued_at,

@@ -46,6 +46,7 @@ class StoredNotification:
     detail: str | None
     sealed_detail: str | None
     provider_message_id: str | None
+    provider: str | None
     attempts: int
     replay: int
     created_at: datetime

@@ -49,6 +49,8 @@ NOTIFICATION: JsonDict = {
     "status": "sent",
     "error": None,
     "error_detail": None,
+    "provider": "smtp",
+    "provider_message_id": "4XyZ12abcDeF",
     "attempts": 1,
     "replays": 0,
     "created_at": "2026-01-01T12:00:00Z",
@@ -63,7 +65,14 @@ NOTIFICATION: JsonDict = {
 TIMELINE: list[JsonValue] = [
     {"status": "accepted", "at": "2026-01-01T12:00:00Z", "code": None, "detail": None, "attempts": None},
     {"status": "queued", "at": "2026-01-01T12:00:00.020Z", "code": None, "detail": None, "attempts": None},
-    {"status": "sent", "at": "2026-01-01T12:00:00.240Z", "code": None, "detail": None, "attempts": None},
+    {
+        "status": "sent",
+        "at": "2026-01-01T12:00:00.240Z",
+        "code": None,
+        "detail": None,
+        "attempts": None,
+        "provider": "smtp",
+    },
 ]
 
 
@@ -123,6 +132,7 @@ class TimelineEntry(BaseModel):
     code: str | None = None
     detail: str | None = None
     attempts: int | None = None
+    provider: str | None = Field(default=None, description="Name of the provider that was called")
     provider_timestamp: datetime | None = Field(
         default=None, description="Time of the event by the provider's own clock, if a callback gave one"
     )
@@ -147,6 +157,8 @@ class NotificationView(BaseModel):
     status: Status
     error: str | None = Field(description="Stable code of the reason, for failed, suppressed, expired and unknown")
     error_detail: str | None
+    provider: str | None = Field(description="Name of the provider that was called last; null until one was called")
+    provider_message_id: str | None = Field(description="The id that the provider gave the message, for its own logs")
     attempts: int
     replays: int
     created_at: datetime

@@ -110,7 +110,7 @@ def timeline(row: StoredNotification, keys: DataKeys) -> list[TimelineEntry]:
     if row.queued_at:
         steps.append(TimelineEntry(status=Status.QUEUED, at=row.queued_at))
     if row.sent_at:
-        steps.append(TimelineEntry(status=Status.SENT, at=row.sent_at))
+        steps.append(TimelineEntry(status=Status.SENT, at=row.sent_at, provider=row.provider))
     history = [TimelineEntry.model_validate(entry) for entry in personal.read_history(keys, row.id, row.history)]
     if row.ended_at and not (history and history[-1].status == row.status):
         steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code, detail=_detail(row, keys)))
@@ -140,6 +140,6 @@ def _fields(row: StoredNotification, identity: Identity, keys: DataKeys) -> dict
 
 _SAME = (
     "request_id", "correlation_id", "notification_type", "user_id", "template_code", "template_version", "language",
-    "priority", "status", "attempts", "created_at", "send_at", "expires_at", "delivery_guarantee",
-    "queued_at", "sent_at", "ended_at", "updated_at",
+    "priority", "status", "provider", "provider_message_id", "attempts",
+    "created_at", "send_at", "expires_at", "delivery_guarantee", "queued_at", "sent_at", "ended_at", "updated_at",
 )  # fmt: skip

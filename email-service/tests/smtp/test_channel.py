@@ -27,7 +27,10 @@ CONTENT = RenderedEmail("Hi", "<p>Hi</p>", "Hi")
 def channel(senders, server) -> EmailChannel:
     nowhere = SuppressionList(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing"))
     return EmailChannel(
-        SENDER, builder=MessageBuilder(SENDER, ""), smtp=SmtpSender(senders.pool(server.port)), suppressed=nowhere
+        SENDER,
+        builder=MessageBuilder(SENDER, ""),
+        senders={"smtp": SmtpSender(senders.pool(server.port))},
+        suppressed=nowhere,
     )
 
 
@@ -59,7 +62,7 @@ def test_the_ledgers_key_hides_the_address_and_is_the_same_every_time(channel):
 
 async def test_what_the_server_calls_the_message_is_kept(channel):
     [target] = channel.targets(ADA)
-    assert await (await channel.open_session()).send(CONTENT, target, DeliveryContext(uuid4(), "c", 5)) == Sent(
+    assert await (await channel.open_session("smtp")).send(CONTENT, target, DeliveryContext(uuid4(), "c", 5)) == Sent(
         "4F2A77"
     )
 
@@ -68,13 +71,13 @@ async def test_a_server_that_names_nothing_leaves_our_own_message_id(channel, se
     server.script["DOT"] = ["250 OK"]
     [target] = channel.targets(ADA)
     context = DeliveryContext(uuid4(), "c", 5)
-    assert await (await channel.open_session()).send(CONTENT, target, context) == Sent(
+    assert await (await channel.open_session("smtp")).send(CONTENT, target, context) == Sent(
         f"<{context.notification_id}@example.org>"
     )
 
 
 async def test_what_is_no_address_never_reaches_the_server(channel, server):
-    outcome = await (await channel.open_session()).send(
+    outcome = await (await channel.open_session("smtp")).send(
         CONTENT, Target("k", "Ada", "a@b.c, v@e.f"), DeliveryContext(uuid4(), "c", 5)
     )
     assert outcome == Permanent("invalid_address", "not one address")
@@ -84,7 +87,7 @@ async def test_what_is_no_address_never_reaches_the_server(channel, server):
 async def test_a_sender_that_is_no_address_fails_what_would_go_in_its_name(channel, server):
     [target] = channel.targets(ADA)
     context = DeliveryContext(uuid4(), "c", 5, sender=Sender(from_email="a@b.c, v@e.f"))
-    assert await (await channel.open_session()).send(CONTENT, target, context) == Permanent(
+    assert await (await channel.open_session("smtp")).send(CONTENT, target, context) == Permanent(
         "invalid_sender", "not one address"
     )
     assert "MAIL" not in server.steps(1)
@@ -99,7 +102,7 @@ async def test_an_applications_address_that_is_turned_away_is_not_held_against_o
         (None, False),
     ):
         server.script["DOT"] = [reply]
-        outcome = await (await channel.open_session()).send(
+        outcome = await (await channel.open_session("smtp")).send(
             CONTENT, target, DeliveryContext(uuid4(), "c", 5, sender=sender)
         )
         assert isinstance(outcome, AccountRefused)
@@ -113,17 +116,18 @@ async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):
     await channel.record_outcome(notification(), target, RetryLater("deferred"))
 
 
-async def test_a_connection_that_was_not_needed_serves_the_next(channel, server):
+async def test_a_connection_that_was_not_needed_serves_the_next(channel, server, senders):
     for _ in range(2):
-        session = await channel.open_session()
+        session = await channel.open_session("smtp")
         session.close()
         session.close()
     [target] = channel.targets(ADA)
-    session = await channel.open_session()
+    session = await channel.open_session("smtp")
     assert await session.send(CONTENT, target, DeliveryContext(uuid4(), "c", 5)) == Sent("4F2A77")
     session.close()
     assert server.connections == 1
-    [kept] = [channel.smtp.pool.kept()]
+    [pool] = senders.made
+    kept = pool.kept()
     assert kept is not None
-    assert channel.smtp.pool.kept() is None, "it came back once"
+    assert pool.kept() is None, "it came back once"
     kept.close()

@@ -73,8 +73,9 @@ class StatusEvent(Contract):
     """Worker → gateway: a new status of a notification. `retrying` reports a failed attempt that will be repeated.
 
     `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's text
-    without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `at` is when the worker learned
-    of it, `provider_timestamp` the provider's own time of it. `queued_at` is copied from the message.
+    without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `provider` is the provider that
+    was called last. `at` is when the worker learned of it, `provider_timestamp` the provider's own time of it. `queued_at`
+    is copied from the message.
     """
 
     version: Literal[1] = 1
@@ -85,6 +86,7 @@ class StatusEvent(Contract):
     code: ForeignText | None = None
     detail: ForeignText | None = None
     provider_message_id: ForeignText | None = None
+    provider: ForeignText | None = None
     attempts: int = 0
     replay: int = 0
     queued_at: AwareDatetime | None = None

@@ -27,10 +27,14 @@ class WebPushKeys(Contract):
     auth: str
 
 
+PushProvider = Literal["fcm", "web_push"]
+PROVIDERS: tuple[PushProvider, ...] = ("fcm", "web_push")
+
+
 class PushToken(Contract):
     """One device. `token` is the registration token (`fcm`) or the subscription's endpoint (`web_push`)."""
 
-    provider: Literal["fcm", "web_push"] = "fcm"
+    provider: PushProvider = "fcm"
     token: str
     keys: WebPushKeys | None = None
 

@@ -7,13 +7,14 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from heapq import heappop, heappush
 from itertools import count
 from typing import Self
 
-from chassis.process.breaker import CircuitBreaker, CircuitOpen, Permit
+from chassis.process.breaker import CircuitOpen
 from contracts.topology import URGENT
+from delivery.providers import ProviderPermit, Providers
 
 URGENT_SECONDS = 0.5  # so long after the last urgent message the bound on other messages ends
 # After this wait the delivery goes back to the ledger: the broker gives up on messages that are held for 30 minutes.
@@ -67,18 +68,18 @@ class Admission:
     It has two bounds. Rendering and claiming: while urgent messages arrive, at most `beside_urgent` other messages are
     prepared at once. Every step of an urgent message competes for the process and a processor, so it is sent sooner when
     less other work runs. An urgent message never waits for this bound. Sending: at most `concurrency` messages at once, the
-    highest priority first.
+    highest priority first, while a provider may be called.
     """
 
     def __init__(
         self,
-        breaker: CircuitBreaker,
+        providers: Providers,
         *,
         concurrency: int,
         beside_urgent: int,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self.breaker = breaker
+        self.providers = providers
         self.sending = PrioritySemaphore(concurrency)
         self._preparing = PrioritySemaphore(math.inf)
         self._beside_urgent = beside_urgent
@@ -107,13 +108,12 @@ class Admission:
 class Turn:
     """One message, from its preparation to the end of its last call. The end of the block releases everything it holds."""
 
-    __slots__ = ("_admission", "_permit", "_preparing", "_priority", "_sending")
+    __slots__ = ("_admission", "_preparing", "_priority", "_sending")
 
     def __init__(self, admission: Admission, priority: int) -> None:
         self._admission = admission
         self._priority = priority
         self._preparing = self._sending = False
-        self._permit: Permit | None = None
 
     async def __aenter__(self) -> Self:
         await self._admission.enter(self._priority)
@@ -124,15 +124,28 @@ class Turn:
         self.claimed()
         self.sent()
 
-    async def slot(self) -> Permit:
-        """Waits for a slot among the sends in flight and for the breaker's permit.
+    async def slot(self, choices: Collection[frozenset[str]]) -> dict[frozenset[str], ProviderPermit]:
+        """Waits for a slot among the sends in flight, and for a provider that may be called.
 
-        Raises CircuitOpen after MAX_WAIT_SECONDS. A permit that was not used is released at the end of the block.
+        Each of `choices` names the providers that can take one of the message's targets. Returns a permit for each choice
+        that has a provider now, which is at least one; the caller releases them. Raises CircuitOpen after MAX_WAIT_SECONDS,
+        or at once when other providers work: then this message must not hold up their messages.
         """
-        await self._admission.sending.acquire(self._priority)
-        self._sending = True
-        self._permit = await self._permitted()
-        return self._permit
+        providers, names = self._admission.providers, frozenset[str]().union(*choices)
+        deadline = asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
+        while True:
+            await self._admission.sending.acquire(self._priority)
+            self._sending = True
+            try:
+                return _taken(providers, choices)
+            except CircuitOpen:
+                self.sent()
+                others_work = providers.resting(names) and not providers.resting(providers.called)
+                if others_work or asyncio.get_running_loop().time() > deadline:
+                    raise
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await providers.wait_ready(names)
 
     def claimed(self) -> None:
         """The preparation is over; another message may begin its preparation."""
@@ -142,20 +155,23 @@ class Turn:
 
     def sent(self) -> None:
         """The last call has ended; another message may take the slot."""
-        if self._permit is not None:
-            self._permit.release()
         if self._sending:
             self._sending = False
             self._admission.sending.release()
 
-    async def _permitted(self) -> Permit:
-        breaker, deadline = self._admission.breaker, asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
-        while True:
-            try:
-                return breaker.allow()
-            except CircuitOpen:
-                if asyncio.get_running_loop().time() > deadline:
-                    raise
-                with contextlib.suppress(TimeoutError):
-                    async with asyncio.timeout_at(deadline):
-                        await breaker.wait_ready()
+
+def _taken(providers: Providers, choices: Collection[frozenset[str]]) -> dict[frozenset[str], ProviderPermit]:
+    """Raises CircuitOpen if no choice has a provider now."""
+    if len(choices) == 1:  # the usual case
+        (names,) = choices
+        return {names: providers.take(names)}
+    permits: dict[frozenset[str], ProviderPermit] = {}
+    refusal = CircuitOpen(1.0)
+    for names in choices:
+        try:
+            permits[names] = providers.take(names)
+        except CircuitOpen as error:
+            refusal = error
+    if not permits:
+        raise refusal
+    return permits

@@ -69,6 +69,7 @@ def _end(notification_id: UUID, channel: Channel, rows: Collection[AlreadyFinish
         code=verdict.code,
         detail=verdict.detail,
         provider_message_id=verdict.provider_message_id,
+        provider=verdict.provider,
         attempts=verdict.attempts,
         replay=max(row.replay for row in closed),
         at=max((row.ended_at for row in closed if row.ended_at is not None), default=datetime.now(UTC)),

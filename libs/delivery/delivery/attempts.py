@@ -4,9 +4,9 @@ The provider call is the only call that leaves the system, so no trace header go
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Self
 
 import structlog
@@ -14,7 +14,7 @@ from opentelemetry.trace import Span, SpanKind
 
 from chassis.http.client import DependencyUnavailable
 from chassis.observability.tracing import OFF, UNTRACED, Tracing, failed, span
-from chassis.process.breaker import CircuitOpen, Permit
+from chassis.process.breaker import CircuitOpen
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel
 from delivery.admission import Admission
@@ -22,7 +22,6 @@ from delivery.channel import Address, Content, DeliveryChannel, DeliveryContext,
 from delivery.ledger import Claimed
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import (
-    AccountRefused,
     Ambiguous,
     Defect,
     Expired,
@@ -35,6 +34,7 @@ from delivery.outcomes import (
     Unknown,
     in_doubt,
 )
+from delivery.providers import ProviderPermit
 from delivery.template_store import TemplateGone, TemplateStore
 from templating import TemplateError
 
@@ -115,9 +115,11 @@ class Attempts(Generic[Address, Content]):
         self.clock = clock
         self._templates = templates
 
-    def of(self, message: NotificationMessage, suppressed: Suppressed | None) -> "Attempt[Address, Content]":
+    def of(
+        self, message: NotificationMessage, targets: Sequence[Target[Address] | None], suppressed: Suppressed | None
+    ) -> "Attempt[Address, Content]":
         """Used as `async with attempts.of(…) as attempt:`. With `suppressed` nothing is sent, so nothing is prepared."""
-        return Attempt(self, message, suppressed)
+        return Attempt(self, message, targets, suppressed)
 
     async def render(self, message: NotificationMessage) -> Content | Permanent | Defect | ProviderDown:
         try:
@@ -134,12 +136,27 @@ class Attempts(Generic[Address, Content]):
 
 
 @dataclass(frozen=True, slots=True)
+class _Line(Generic[Address, Content]):
+    """A provider that is ready for the calls of one notification."""
+
+    permit: ProviderPermit
+    session: Session[Address, Content]
+
+    @property
+    def provider(self) -> str:
+        return self.permit.provider.name
+
+    def close(self) -> None:
+        self.session.close()
+        self.permit.release()
+
+
+@dataclass(frozen=True, slots=True)
 class _Ready(Generic[Address, Content]):
-    """Everything that a call needs."""
+    """Everything that the calls need: the content, and a provider for each choice of them. A test has no provider."""
 
     content: Content
-    permit: Permit | None  # None: no provider is called
-    session: Session[Address, Content]
+    lines: Mapping[frozenset[str], _Line[Address, Content]]
 
 
 class Attempt(Generic[Address, Content]):
@@ -152,13 +169,18 @@ class Attempt(Generic[Address, Content]):
     """
 
     def __init__(
-        self, attempts: Attempts[Address, Content], message: NotificationMessage, suppressed: Suppressed | None
+        self,
+        attempts: Attempts[Address, Content],
+        message: NotificationMessage,
+        targets: Sequence[Target[Address] | None],
+        suppressed: Suppressed | None,
     ) -> None:
         self._attempts = attempts
         self._message = message
+        self._targets = targets
         self._turn = attempts.admission.of(message.priority)
         self._prepared: _Ready[Address, Content] | Outcome | None = suppressed
-        self._session: Session[Address, Content] | None = None
+        self._lines: list[_Line[Address, Content]] = []
         self._ready_at = 0.0
         self._calls = 0
 
@@ -182,17 +204,58 @@ class Attempt(Generic[Address, Content]):
         if isinstance(content, Permanent | Defect | ProviderDown):
             return content
         if self._message.test:
-            return _Ready(content, None, SimulatedSession())
+            return _Ready(content, {})
+        choices = {self._attempts.channel.providers_for(target) for target in self._targets if target is not None}
+        if not choices:
+            return _Ready(content, {})
         try:
-            permit = await self._turn.slot()
+            permits = await self._turn.slot(choices)
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
-        try:
-            self._session = await self._attempts.channel.open_session()
-        except NotReady as error:
-            report_to_breaker(permit, error.outcome)
-            return error.outcome
-        return _Ready(content, permit, self._session)
+        return await self._connected(content, permits)
+
+    async def _connected(
+        self, content: Content, permits: Mapping[frozenset[str], ProviderPermit]
+    ) -> _Ready[Address, Content] | Outcome:
+        """Opens a session for each permit. The outcome of the last one counts if none can be opened."""
+        lines: dict[frozenset[str], _Line[Address, Content]] = {}
+        failure: ProviderDown | None = None
+        for names, permit in permits.items():
+            line = await self._line(names, permit)
+            if isinstance(line, _Line):
+                lines[names] = line
+            else:
+                failure = line
+        return _Ready(content, lines) if lines or failure is None else failure
+
+    async def _line(self, names: frozenset[str], permit: ProviderPermit) -> _Line[Address, Content] | ProviderDown:
+        """A session with the permit's provider, or with another one of `names` if that one cannot be reached."""
+        tried: set[str] = set()
+        while True:
+            try:
+                session = await self._attempts.channel.open_session(permit.provider.name)
+            except NotReady as error:
+                permit.report(error.outcome)
+                permit.release()
+                tried.add(permit.provider.name)
+                try:
+                    permit = self._attempts.admission.providers.take(names - tried)
+                except CircuitOpen:
+                    return error.outcome
+            except BaseException:
+                permit.release()
+                raise
+            else:
+                line = _Line(permit, session)
+                self._lines.append(line)
+                return line
+
+    def provider_for(self, target: Target[Address] | None) -> str | None:
+        """The provider that is ready to be called for the target; None: none will be called."""
+        if target is None or not isinstance(self._prepared, _Ready) or not self._prepared.lines:
+            return None
+        line = self._prepared.lines.get(self._attempts.channel.providers_for(target))
+        return None if line is None else line.provider
 
     def claimed(self, number: int) -> None:
         """The ledger has answered: this worker has claimed `number` deliveries of the notification and will make them."""
@@ -220,7 +283,10 @@ class Attempt(Generic[Address, Content]):
             return ProviderDown("contact_unreadable")
         prepared = self._or_why_not(claimed, target, gone)
         if target is not None and isinstance(prepared, _Ready):
-            return await self._call(prepared, claimed, target)
+            if self._message.test:
+                return await self._call(prepared.content, None, claimed, target)
+            line = await self._line_for(prepared, claimed, target)
+            return await self._call(prepared.content, line, claimed, target) if isinstance(line, _Line) else line
         unsent = gone if isinstance(prepared, _Ready) else prepared
         if claimed.doubtful and isinstance(unsent, Suppressed | Expired | Permanent):
             return in_doubt(unsent)
@@ -245,40 +311,57 @@ class Attempt(Generic[Address, Content]):
         """Whether this process stood still so long that it may count as dead by now."""
         return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds
 
-    async def _call(self, ready: _Ready[Address, Content], claimed: Claimed, target: Target[Address]) -> Outcome:
+    async def _line_for(
+        self, ready: _Ready[Address, Content], claimed: Claimed, target: Target[Address]
+    ) -> _Line[Address, Content] | ProviderDown | Unknown:
+        """After an attempt in doubt only the provider of that attempt may be called: it may have the message."""
+        providers, names = self._attempts.admission.providers, self._attempts.channel.providers_for(target)
+        line = ready.lines.get(names)
+        first = claimed.provider if claimed.doubtful else None
+        if first is not None and (line is None or line.provider != first):
+            if first not in providers.names:
+                return Unknown("provider_removed", first)
+            names, line = frozenset((first,)), None
+        if line is not None:
+            return line
+        try:
+            return await self._line(names, providers.take(names))
+        except CircuitOpen as error:
+            return ProviderDown("provider_resting", after_seconds=error.retry_after)
+
+    async def _call(
+        self, content: Content, line: _Line[Address, Content] | None, claimed: Claimed, target: Target[Address]
+    ) -> Outcome:
+        """Calls the provider of `line`; None: simulates it."""
         message, attempts = self._message, self._attempts
         context = DeliveryContext(
             message.notification_id, message.correlation_id, message.priority, message.expires_at, message.sender
         )
+        session: Session[Address, Content] = SimulatedSession() if line is None else line.session
         began = time.perf_counter()
         with sending(attempts.tracing, attempts.channel.name, context, attempt=claimed.attempts + 1) as span:
             try:
-                outcome = await ready.session.send(ready.content, target, context)
+                outcome = await session.send(content, target, context)
             except Exception:  # a defect in a sender: otherwise the row would say `sending` until this process ends
                 log.exception("delivery.sender_failed")
                 outcome = Ambiguous("sender_failed")
             finally:
-                if ready.permit is not None:
+                if line is not None:
                     attempts.metrics.asked_provider(time.perf_counter() - began)
             tell(span, outcome)
-        if ready.permit is not None:
-            report_to_breaker(ready.permit, outcome)
+        if line is None:
+            return outcome
+        line.permit.report(outcome)
+        if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._others_work(line, target):
+            return replace(outcome, elsewhere=True)
         return outcome
 
+    def _others_work(self, line: _Line[Address, Content], target: Target[Address]) -> bool:
+        others = self._attempts.channel.providers_for(target) - {line.provider}
+        return bool(others) and not self._attempts.admission.providers.resting(others)
+
     def _leave(self) -> None:
-        """Returns the slot and an unused connection, as soon as the last call has ended."""
-        if self._session is not None:
-            self._session.close()
-            self._session = None
+        """Returns the slot, the permits and unused connections, as soon as the last call has ended."""
+        while self._lines:
+            self._lines.pop().close()
         self._turn.sent()
-
-
-def report_to_breaker(permit: Permit, outcome: Outcome) -> None:
-    """Reports the outcome to the breaker. A provider that refuses one message, or asks to wait, counts as working."""
-    match outcome:
-        case AccountRefused(others_pass=True):
-            permit.success()
-        case ProviderDown() | Ambiguous():
-            permit.failure()
-        case _:
-            permit.success()

@@ -54,7 +54,7 @@ class NotReady(Exception):
 
 
 class Session(Protocol[Address, Content_contra]):
-    """A provider that is ready to accept the calls of one notification."""
+    """One provider, ready to accept the calls of one notification."""
 
     async def send(self, content: Content_contra, target: Target[Address], context: DeliveryContext) -> Outcome:
         """Makes one call. Raises nothing: every error of the provider or the network is an outcome."""
@@ -79,8 +79,11 @@ class DeliveryChannel(Protocol[Address, Content]):
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> Content:
         """The content for all targets. Raises templating.TemplateError when it can never be rendered."""
 
-    async def open_session(self) -> Session[Address, Content]:
-        """Opens a connection, where the provider needs one. Raises NotReady."""
+    def providers_for(self, target: Target[Address]) -> frozenset[str]:
+        """The names of the providers that can deliver to the target."""
+
+    async def open_session(self, provider: str) -> Session[Address, Content]:
+        """Opens a connection to the provider, where it needs one. Raises NotReady."""
 
     async def record_outcome(self, message: NotificationMessage, target: Target[Address], outcome: Outcome) -> None:
         """Called after the outcome is in the ledger: stores a dead address, or removes a dead token. May be called again."""

@@ -66,6 +66,7 @@ class RetryPolicy:
     |---|---|
     | RetryLater | `window_seconds` from the first refusal; never before the time that the provider named |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
+    | ProviderDown, another provider works | none; pauses grow to about `down_seconds` |
     | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
     | ProviderDown otherwise | none; pauses of about `down_seconds`, and the breaker must allow the call |
 
@@ -92,6 +93,8 @@ class RetryPolicy:
                 if spent.faults >= self.max_retries:
                     return GiveUp()
                 wish, pause = None, self._pause(spent.faults)
+            case ProviderDown(elsewhere=True):
+                wish, pause = None, _jittered(_doubled(self.base_seconds, spent.deferrals, 2 * self.down_seconds))
             case AccountRefused(after_seconds=wish):
                 longest = max(MAX_ACCOUNT_SECONDS, self.down_seconds)
                 pause = _floored(_jittered(_doubled(2 * self.down_seconds, spent.deferrals, longest)), wish)
@@ -141,6 +144,7 @@ class _Fields(TypedDict, total=False):
     """The fields of a record that follow from an outcome."""
 
     attempts: int
+    provider: str | None
     reported_before: bool
     state: str
     faults: int
@@ -168,7 +172,13 @@ def record_of(
     else:
         fields = _ended(outcome)
     attempts = before.attempts + int(_reached_provider(outcome))
-    whole: _Fields = {"attempts": attempts, "faults": before.faults, "reported_before": before.deferrals > 0, **fields}
+    whole: _Fields = {
+        "attempts": attempts,
+        "faults": before.faults,
+        "provider": before.provider if _reached_provider(outcome) else None,
+        "reported_before": before.deferrals > 0,
+        **fields,
+    }
     return DeliveryRecord(key.notification_id, key.recipient, replay=key.replay, **whole)
 
 
@@ -236,6 +246,7 @@ class Verdict:
     code: str | None = None
     detail: str | None = None
     provider_message_id: str | None = None
+    provider: str | None = None
     news: bool = True
 
 
@@ -259,8 +270,8 @@ def verdict_of(results: Collection[Result]) -> Verdict | None:
     best = min(told, key=lambda result: BEST_FIRST.index(result.state))
     attempts = max(result.attempts for result in told)
     if best.state == "retry" or (best.state != "sent" and len(told) < len(results)):
-        return Verdict("retrying", attempts, best.code, best.detail, news=_is_news(best))
-    return Verdict(_END[best.state], attempts, best.code, best.detail, best.provider_message_id)
+        return Verdict("retrying", attempts, best.code, best.detail, provider=best.provider, news=_is_news(best))
+    return Verdict(_END[best.state], attempts, best.code, best.detail, best.provider_message_id, best.provider)
 
 
 def _is_news(result: DeliveryRecord | AlreadyFinished) -> bool:

@@ -139,8 +139,11 @@ class Engine(Generic[Address, Content]):
         recipient = await self._recipients.of(message)
         wanted = self._destinations(message, recipient)
         contact = None if recipient == message.recipient else _contact(recipient)
-        async with self._attempts.of(message, recipient if isinstance(recipient, Suppressed) else None) as attempt:
-            claims = await self._ledger.claim([_claim(message, raw, one, contact) for one in wanted])
+        suppressed = recipient if isinstance(recipient, Suppressed) else None
+        async with self._attempts.of(message, [one.target for one in wanted], suppressed) as attempt:
+            claims = await self._ledger.claim(
+                [_claim(message, raw, one, contact, attempt.provider_for(one.target)) for one in wanted]
+            )
             attempt.claimed(sum(isinstance(claim, Claimed) for claim in claims))
             if len(wanted) == 1:  # the usual case: a separate task costs 3 % of a delivery
                 return [await self._deliver_to(wanted[0], claims[0], message, attempt)]
@@ -263,7 +266,13 @@ class Engine(Generic[Address, Content]):
             await delivery.ack()
 
 
-def _claim(message: NotificationMessage, raw: str, destination: Destination[Address], contact: str | None) -> Claim:
+def _claim(
+    message: NotificationMessage,
+    raw: str,
+    destination: Destination[Address],
+    contact: str | None,
+    provider: str | None,
+) -> Claim:
     return Claim(
         message.notification_id,
         destination.key,
@@ -275,6 +284,7 @@ def _claim(message: NotificationMessage, raw: str, destination: Destination[Addr
         destination.added,
         None if destination.target is None else destination.target.fingerprint,
         trace_context(),
+        provider,
     )
 
 

@@ -64,11 +64,15 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ProviderDown:
-    """The provider does not work at all: the message is not the cause, and no attempt is spent."""
+    """The provider does not work at all: the message is not the cause, and no attempt is spent.
+
+    `elsewhere`: another provider of the channel can take the message now.
+    """
 
     code: str
     detail: str = ""
     after_seconds: float | None = None
+    elsewhere: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ class Reporter:
                 code=verdict.code,
                 detail=verdict.detail,
                 provider_message_id=verdict.provider_message_id,
+                provider=verdict.provider,
                 attempts=verdict.attempts,
                 replay=message.replay,
                 queued_at=message.queued_at,

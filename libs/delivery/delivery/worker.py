@@ -10,7 +10,6 @@ from chassis.broker import Consumer
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
 from chassis.postgres import retention
-from chassis.process.breaker import CircuitBreaker
 from chassis.process.periodic import PeriodicTask, running
 from contracts.topology import queues_of
 from delivery.admission import Admission
@@ -20,6 +19,7 @@ from delivery.decisions import RetryPolicy
 from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
+from delivery.providers import Providers
 from delivery.recipients import RecipientResolver
 from delivery.reporting import Reporter
 from delivery.runtime import WorkerRuntime
@@ -32,11 +32,11 @@ LOST_SECONDS, GATE_SECONDS = 2.0, 0.2
 class Worker:
     """One worker process of a channel."""
 
-    def __init__(self, channel: DeliveryChannel[Any, Any], runtime: WorkerRuntime, *, provider: CircuitBreaker) -> None:
+    def __init__(self, channel: DeliveryChannel[Any, Any], runtime: WorkerRuntime, *, providers: Providers) -> None:
         settings = runtime.settings
         self.channel = channel.name
         self._runtime = runtime
-        self._provider = provider
+        self._providers = providers
         self._queues = queues_of(channel.name)
         self._metrics = DeliveryMetrics(runtime.registry, channel.name)
         owner = f"{channel.name}-{uuid4().hex[:12]}"
@@ -55,7 +55,7 @@ class Worker:
                 channel,
                 templates=TemplateStore(runtime.templates),
                 admission=Admission(
-                    provider,
+                    providers,
                     concurrency=settings.worker_concurrency,
                     beside_urgent=settings.worker_beside_urgent,
                 ),
@@ -112,11 +112,11 @@ class Worker:
             await self._leave()
 
     async def _gate(self, consumers: Sequence[Consumer]) -> int:
-        """While the provider is down, no messages are taken: they stay in the queues, which still order by priority."""
-        await self._provider.wait_open()
+        """While all providers are down, no messages are taken: they stay in the queues, which still order by priority."""
+        await self._providers.wait_open()
         for consumer in consumers:
             await consumer.pause()
-        await self._provider.wait_ready()
+        await self._providers.wait_ready(self._providers.called)
         for consumer in consumers:
             await consumer.resume()
         return 0

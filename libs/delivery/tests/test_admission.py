@@ -7,7 +7,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
-from delivery.admission import URGENT_SECONDS, Admission, PrioritySemaphore
+from delivery.admission import URGENT_SECONDS, Admission, PrioritySemaphore, Turn
+from delivery.providers import Provider, Providers
+
+PROVIDER = frozenset({"provider"})
 
 
 @asynccontextmanager
@@ -125,18 +128,25 @@ async def _break(breaker: CircuitBreaker) -> None:
         breaker.allow().failure()
 
 
+@asynccontextmanager
+async def _slot(turn: Turn) -> AsyncIterator[None]:
+    [permit] = (await turn.slot([PROVIDER])).values()
+    try:
+        yield
+    finally:
+        permit.release()
+
+
 async def _is_free(admission: Admission) -> bool:
-    async with asyncio.timeout(1), admission.of(5) as turn:
-        await turn.slot()
+    async with asyncio.timeout(1), admission.of(5) as turn, _slot(turn):
         return True
 
 
 async def test_a_place_comes_back_when_the_work_fails(breaker) -> None:
-    admission = Admission(breaker, concurrency=1, beside_urgent=1)
+    admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
 
     async def fail() -> None:
-        async with admission.of(5) as turn:
-            await turn.slot()
+        async with admission.of(5) as turn, _slot(turn):
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
@@ -145,12 +155,12 @@ async def test_a_place_comes_back_when_the_work_fails(breaker) -> None:
 
 
 async def test_a_place_comes_back_from_whoever_gives_up_while_the_provider_rests(breaker) -> None:
-    admission = Admission(breaker, concurrency=1, beside_urgent=1)
+    admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
     await _break(breaker)
 
     async def wait_in_vain() -> None:
-        async with asyncio.timeout(0.05), admission.of(5) as turn:
-            await turn.slot()
+        async with asyncio.timeout(0.05), admission.of(5) as turn, _slot(turn):
+            pass
 
     with pytest.raises(TimeoutError):
         await wait_in_vain()
@@ -159,7 +169,7 @@ async def test_a_place_comes_back_from_whoever_gives_up_while_the_provider_rests
 
 
 async def test_a_permit_that_nobody_settled_is_released(breaker) -> None:
-    admission = Admission(breaker, concurrency=10, beside_urgent=1)
+    admission = Admission(Providers([Provider(breaker)]), concurrency=10, beside_urgent=1)
     await _break(breaker)
     await breaker.wait_ready()
     for _ in range(20):  # more than the probes that a half-open breaker lets out
@@ -167,15 +177,15 @@ async def test_a_permit_that_nobody_settled_is_released(breaker) -> None:
 
 
 async def test_a_message_holds_neither_bound_longer_than_it_needs(breaker) -> None:
-    admission = Admission(breaker, concurrency=1, beside_urgent=1)
+    admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
     async with admission.of(8) as urgent, admission.of(9):  # urgent ones come, so others prepare one at a time
         async with asyncio.timeout(1):
-            await urgent.slot()
+            await urgent.slot([PROVIDER])
         urgent.claimed()
         urgent.sent()
         async with admission.of(8) as turn:
             async with asyncio.timeout(1):
-                await turn.slot()
+                await turn.slot([PROVIDER])
             turn.claimed()
             turn.sent()
             turn.sent()
@@ -193,7 +203,9 @@ class Crossing:
 
     def __init__(self) -> None:
         self.now = 0.0
-        self.admission = Admission(CircuitBreaker("provider"), concurrency=1, beside_urgent=FEW, clock=lambda: self.now)
+        self.admission = Admission(
+            Providers([Provider(CircuitBreaker("provider"))]), concurrency=1, beside_urgent=FEW, clock=lambda: self.now
+        )
         self.inside: list[int] = []
         self._ends: list[asyncio.Event] = []
         self._tasks: set[asyncio.Task[None]] = set()

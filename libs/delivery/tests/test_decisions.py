@@ -6,7 +6,6 @@ from uuid import uuid4
 import pytest
 
 from chassis.process.breaker import BreakerState, CircuitBreaker
-from delivery.attempts import report_to_breaker
 from delivery.decisions import RetryPolicy, record_of, verdict_of
 from delivery.ledger import AlreadyFinished, Claimed, DeliveryKey, DeliveryRecord, NotOwned
 from delivery.outcomes import (
@@ -22,6 +21,7 @@ from delivery.outcomes import (
     Suppressed,
     Unknown,
 )
+from delivery.providers import Provider
 
 POLICY = RetryPolicy(max_retries=2, window_seconds=100, base_seconds=2, longest_seconds=10)
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -129,5 +129,5 @@ def test_the_gateway_hears_of_the_first_deferral_only() -> None:
 def test_the_breaker_is_told_of_what_everybody_meets(outcome: Outcome, state: BreakerState) -> None:
     breaker = CircuitBreaker("provider")
     for _ in range(10):
-        report_to_breaker(breaker.allow(), outcome)
+        Provider(breaker).take().report(outcome)
     assert breaker.state is state

@@ -23,6 +23,7 @@ from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
+from delivery.providers import Provider, Providers
 from testkit.eventually import eventually
 
 
@@ -68,7 +69,10 @@ class HeldChannel:
     def render(self, template, message):
         return "content"
 
-    async def open_session(self):
+    def providers_for(self, target):
+        return frozenset({"provider"})
+
+    async def open_session(self, provider):
         if self.unreachable is not None:
             raise NotReady(self.unreachable)
         self.open += 1
@@ -133,7 +137,7 @@ def breaker() -> CircuitBreaker:
 
 @pytest.fixture
 def admission(breaker) -> Admission:
-    return Admission(breaker, concurrency=10, beside_urgent=1)
+    return Admission(Providers([Provider(breaker)]), concurrency=10, beside_urgent=1)
 
 
 @pytest.fixture
@@ -234,7 +238,7 @@ async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engi
     async with AsyncExitStack() as held:
         for _ in range(10):
             turn = await held.enter_async_context(admission.of(9))
-            await turn.slot()
+            await turn.slot([frozenset({"provider"})])
             turn.claimed()
         task = asyncio.create_task(engine.handle(Copy(_message())))
         await eventually(lambda: admission.sending.waiting, 10)
@@ -509,7 +513,7 @@ async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, led
     async with AsyncExitStack() as held:
         for _ in range(10):
             turn = await held.enter_async_context(admission.of(5))
-            await turn.slot()
+            await turn.slot([frozenset({"provider"})])
         task = asyncio.create_task(engine.handle(Copy(body)))
         await eventually(lambda: admission.sending.waiting, 10)
         assert await ledger_of("w2").states([name]) == {}
@@ -541,7 +545,7 @@ async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, chan
     async with AsyncExitStack() as held:
         for _ in range(10):
             turn = await held.enter_async_context(admission.of(5))
-            await turn.slot()
+            await turn.slot([frozenset({"provider"})])
         task = asyncio.create_task(engine.handle(Copy(_message(expires_at=expires_at))))
         while datetime.now(UTC) <= expires_at + timedelta(seconds=0.5):
             await asyncio.sleep(0.02)
@@ -569,7 +573,7 @@ async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_de
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open, told.verdicts) == ("ack", 0, 0, [])
     async with admission.of(5) as turn, asyncio.timeout(5):
-        await turn.slot()
+        await turn.slot([frozenset({"provider"})])
 
 
 async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, told, attempts) -> None:

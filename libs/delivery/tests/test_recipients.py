@@ -22,6 +22,7 @@ from delivery.decisions import RetryPolicy
 from delivery.engine import Engine
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
+from delivery.providers import Provider, Providers
 
 
 @dataclass
@@ -57,7 +58,10 @@ class Devices:
     def render(self, template, message):
         return "content"
 
-    async def open_session(self):
+    def providers_for(self, target):
+        return frozenset({"provider"})
+
+    async def open_session(self, provider):
         return self
 
     def close(self):
@@ -134,7 +138,7 @@ def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
 
     def make(name: str, *, clock: Callable[[], float] = lambda: 0.0) -> Engine:
         metrics = DeliveryMetrics(CollectorRegistry(), channel.name)
-        admission = Admission(CircuitBreaker("provider"), concurrency=10, beside_urgent=1)
+        admission = Admission(Providers([Provider(CircuitBreaker("provider"))]), concurrency=10, beside_urgent=1)
         attempts = Attempts(
             channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=5, clock=clock
         )

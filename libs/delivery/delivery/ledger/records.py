@@ -13,7 +13,7 @@ class Claim:
 
     `contact` is the current recipient, as JSON, when it differs from the one in the message. `added`: a device that the user
     did not have when the notification was accepted; it gets no delivery when a worker has begun the notification without it.
-    `fingerprint` identifies the address in the suppression list.
+    `fingerprint` identifies the address in the suppression list. `provider` will be called if the delivery is claimed.
     """
 
     notification_id: UUID
@@ -26,6 +26,7 @@ class Claim:
     added: bool = False
     fingerprint: str | None = None
     trace_context: str | None = None
+    provider: str | None = None
 
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
@@ -34,7 +35,8 @@ class Claimed:
 
     Of the attempts, `faults` failed on our side or are in doubt; all other attempts were refused for now, the first one at
     `refused_since`. `doubtful`: an earlier attempt may have been accepted by the provider. Then the delivery goes to the
-    recipient of that attempt: `contact`, or the recipient in the message when `contact` is None. `unreadable`: the contact
+    recipient of that attempt: `contact`, or the recipient in the message when `contact` is None, and over `provider`, which
+    otherwise is the claim's. `unreadable`: the contact
     is encrypted with a key that is missing. `suppressed`: the address in the claim is on the suppression list.
     """
 
@@ -46,6 +48,7 @@ class Claimed:
     faults: int = 0
     refused_since: datetime | None = None
     suppressed: bool = False
+    provider: str | None = None
     claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     read_at: float = field(default_factory=time.monotonic, compare=False)
     unreadable: bool = False
@@ -65,6 +68,7 @@ class AlreadyFinished:
     detail: str | None
     provider_message_id: str | None
     replay: int
+    provider: str | None = None
     ended_at: datetime | None = field(default=None, compare=False)
 
 
@@ -95,7 +99,8 @@ class DeliveryRecord:
 
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
     `faults` counts as in `Claimed`; `refused`: the delivery was refused for now.
-    `reported_before`: an earlier deferral of this delivery was reported to the gateway (this field is not stored).
+    `provider` answered, or may have taken it (the claim has stored it). `reported_before`: an earlier deferral of this
+    delivery was reported to the gateway (not stored either).
     """
 
     notification_id: UUID
@@ -111,6 +116,7 @@ class DeliveryRecord:
     detail: str | None = None
     provider_message_id: str | None = None
     delay: float = 0.0
+    provider: str | None = None
     reported_before: bool = False
 
 

@@ -211,7 +211,14 @@ class LedgerRepository:
             return NotOwned()
         detail = self._personal.read_detail(row)
         return AlreadyFinished(
-            row.state, row.attempts, row.code, detail, row.provider_message_id, row.replay, ended_at=row.updated_at
+            row.state,
+            row.attempts,
+            row.code,
+            detail,
+            row.provider_message_id,
+            row.replay,
+            row.provider,
+            ended_at=row.updated_at,
         )
 
     def _to_requeue(self, rows: Iterable[Any]) -> list[ToRequeue]:

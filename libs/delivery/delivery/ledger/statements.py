@@ -5,16 +5,19 @@ from sqlalchemy import TextClause, text
 from chassis.postgres.autocommit import ids, records
 
 CLAIMED = """notification_id uuid, recipient text, replay int, priority int, message text, contact text,
-    added boolean, fingerprint text, expires_at timestamptz, trace_context text"""
+    added boolean, fingerprint text, expires_at timestamptz, trace_context text,
+    provider text"""
 _CLAIM = """
     INSERT INTO {{deliveries}} AS d (
-        notification_id, recipient, replay, state, owner, priority, message, contact, trace_context)
-    SELECT notification_id, recipient, replay, 'sending', :owner, priority, message, contact, trace_context
+        notification_id, recipient, replay, state, owner, priority, message, contact, trace_context, provider)
+    SELECT notification_id, recipient, replay, 'sending', :owner, priority, message, contact, trace_context, provider
     FROM given WHERE {which} ORDER BY notification_id, recipient
     ON CONFLICT (notification_id, recipient) DO UPDATE SET
         state = 'sending', owner = excluded.owner, message = excluded.message, next_attempt_at = NULL,
         trace_context = excluded.trace_context,
         contact = CASE WHEN d.in_doubt AND excluded.replay = d.replay THEN d.contact ELSE excluded.contact END,
+        provider = CASE WHEN d.in_doubt AND excluded.replay = d.replay THEN coalesce(d.provider, excluded.provider)
+                        ELSE excluded.provider END,
         in_doubt = (d.in_doubt OR coalesce(d.code = 'ambiguous', false)) AND excluded.replay = d.replay,
         attempts = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.attempts END,
         deferrals = CASE WHEN excluded.replay > d.replay THEN 0 ELSE d.deferrals END,
@@ -25,12 +28,13 @@ _CLAIM = """
     WHERE d.state = 'requeued' AND excluded.replay >= d.replay
        OR d.state = 'sending' AND d.owner = excluded.owner  -- we claimed it, and the answer was lost
        OR excluded.replay > d.replay AND d.state NOT IN ('claimed', 'sending')
-    RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, d.in_doubt, d.contact, d.faults, d.refused_since
+    RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, d.in_doubt, d.contact, d.faults, d.refused_since,
+        d.provider
 """
 _GIVEN = f"given AS (SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r({CLAIMED}))"  # noqa: S608 - constants of ours
 _ANSWER = """
 SELECT c.notification_id, c.recipient, c.attempts, c.deferrals, coalesce(g.expires_at <= now(), false) AS expired, c.in_doubt,
-       c.contact, c.faults, c.refused_since, {{suppressed}} AS suppressed, now() AS claimed_at
+       c.contact, c.faults, c.refused_since, {{suppressed}} AS suppressed, c.provider, now() AS claimed_at
 FROM {claimed} c JOIN given g USING (notification_id, recipient)
 """
 
@@ -63,13 +67,13 @@ DELIVERY = "notification_id uuid, recipient text"
 
 LOOK = f"""
 SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.sealed_detail, d.provider_message_id,
-    d.replay, d.updated_at
+    d.provider, d.replay, d.updated_at
 FROM {{deliveries}} d JOIN {records("keys", DELIVERY, key="notification_id")} AS r USING (notification_id, recipient)
 """  # noqa: S608 - constants of ours
 
 LOOK_ALL = f"""
 SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.sealed_detail, d.provider_message_id,
-    d.replay, d.updated_at
+    d.provider, d.replay, d.updated_at
 FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
 """  # noqa: S608 - constants of ours
 

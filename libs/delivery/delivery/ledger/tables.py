@@ -26,7 +26,8 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
     `contact` is the recipient (JSON) when it differs from the one in `message`. `faults` counts the attempts that failed on
     our side or are in doubt; all other attempts were refused for now, the first time at `refused_since`. `steady_since`: the
     worker's heartbeats have had no gap since this time. While personal values are encrypted (ADR 26), `message` and
-    `contact` are encrypted, and `sealed_detail` holds the text instead of `detail`.
+    `contact` are encrypted, and `sealed_detail` holds the text instead of `detail`. `provider` is the one that is called,
+    or was called last.
     """
     deliveries = Table(
         f"{channel}_deliveries",
@@ -51,6 +52,7 @@ def ledger_tables(metadata: MetaData, channel: str) -> LedgerTables:
         Column("detail", Text),
         Column("sealed_detail", Text),
         Column("provider_message_id", Text),
+        Column("provider", Text),
         Column("created_at", Instant, nullable=False, server_default=func.now()),
         Column("updated_at", Instant, nullable=False, server_default=func.now()),
         # The sweep uses these: due retries, and rows whose owner may be dead. Finished rows are in neither index.

@@ -1,0 +1,347 @@
+"""Which provider a message goes to, when another one takes over, and when it must not."""
+
+import asyncio
+from collections import Counter
+from datetime import UTC, datetime
+from uuid import UUID, uuid4
+
+import pytest
+from prometheus_client import CollectorRegistry
+
+from chassis.broker.watermarks import ConsumedWatermarks
+from chassis.process.breaker import BreakerPolicy, CircuitBreaker, CircuitOpen
+from contracts.messages import NotificationMessage, TemplateRef
+from contracts.recipients import EmailRecipient, PushRecipient, PushToken
+from delivery.admission import Admission
+from delivery.attempts import Attempts
+from delivery.channel import NotReady, Target
+from delivery.decisions import RetryPolicy, Verdict
+from delivery.engine import Engine
+from delivery.metrics import DeliveryMetrics
+from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater, Sent
+from delivery.providers import Provider, Providers
+from testkit.eventually import eventually
+
+BOTH = frozenset({"a", "b"})
+
+
+def provider(name: str, **limits: float) -> Provider:
+    return Provider(CircuitBreaker(name, policy=BreakerPolicy(minimum_calls=2, open_seconds=60)), **limits)
+
+
+def break_it(broken: Provider) -> None:
+    while not broken.resting:
+        broken.breaker.allow().failure()
+
+
+def taken(providers: Providers, times: int = 1_000) -> Counter[str]:
+    names: Counter[str] = Counter()
+    for _ in range(times):
+        permit = providers.take(BOTH)
+        names[permit.provider.name] += 1
+        permit.release()
+    return names
+
+
+def test_the_first_in_order_gets_all_until_its_breaker_opens() -> None:
+    first = provider("a")
+    providers = Providers([first, provider("b", order=2)])
+    assert taken(providers) == {"a": 1_000}
+    break_it(first)
+    assert taken(providers) == {"b": 1_000}
+
+
+def test_equals_share_by_weight_and_errors_shift_it() -> None:
+    heavy, light = provider("a", weight=3), provider("b")
+    providers = Providers([heavy, light])
+    assert 650 < taken(providers)["a"] < 850
+    for _ in range(20):
+        heavy.take().report(RetryLater("throttled"))
+    assert taken(providers)["a"] < 250
+    for _ in range(40):
+        heavy.take().report(Sent())
+    assert taken(providers)["a"] > 650
+
+
+@pytest.mark.parametrize(
+    "outcome", [ProviderDown("x"), Ambiguous("x"), RetryLater("x"), AccountRefused("x", others_pass=True)]
+)
+def test_whatever_was_not_taken_costs_share(outcome: Outcome) -> None:
+    one = provider("a")
+    one.take().report(outcome)
+    assert one.share < 1
+
+
+def test_a_provider_gets_no_more_a_second_than_it_may_and_the_other_gets_the_rest() -> None:
+    now = 0.0
+    slow = Provider(CircuitBreaker("a"), order=1, per_second=10, clock=lambda: now)
+    providers = Providers([slow, provider("b", order=2)])
+    assert taken(providers, 100) == {"a": 1, "b": 99}
+    now = 0.1
+    assert taken(providers, 100) == {"a": 1, "b": 99}
+
+
+async def test_a_provider_gets_no_more_calls_at_once_than_it_may() -> None:
+    narrow = Providers([provider("a", connections=2)])
+    first, _second = narrow.take({"a"}), narrow.take({"a"})
+    with pytest.raises(CircuitOpen):
+        narrow.take({"a"})
+    waits = asyncio.create_task(narrow.wait_ready({"a"}))
+    first.release()
+    first.release()
+    await asyncio.wait_for(waits, 5)
+    narrow.take({"a"})
+    with pytest.raises(CircuitOpen):
+        narrow.take({"a"})
+
+
+async def test_consuming_pauses_when_every_provider_in_use_is_down() -> None:
+    used, other, never = provider("a"), provider("b"), provider("c")
+    providers = Providers([used, other, never])
+    used.take().release()
+    other.take().release()
+    pause = asyncio.create_task(providers.wait_open())
+    break_it(used)
+    await eventually(lambda: used.resting)
+    assert not pause.done()
+    break_it(other)
+    await asyncio.wait_for(pause, 5)
+
+
+class Channel:
+    """Two providers for every e-mail address; a device's own for push. `says` has what each of them answers next."""
+
+    name = "email"
+    suppression_list = None
+
+    def __init__(self) -> None:
+        self.says: dict[str, list[Outcome]] = {}
+        self.unreachable: set[str] = set()
+        self.called: list[str] = []
+        self.open = 0
+
+    def targets(self, recipient):
+        if isinstance(recipient, PushRecipient):
+            return [Target(one.token, recipient.name, one.token) for one in recipient.push_tokens]
+        return [Target("r1", recipient.name, recipient.email)]
+
+    def providers_for(self, target):
+        return frozenset({target.address}) if target.address in BOTH else BOTH
+
+    def render(self, template, message):
+        return "content"
+
+    async def open_session(self, provider):
+        if provider in self.unreachable:
+            raise NotReady(ProviderDown("unreachable"))
+        self.open += 1
+        return Session(self, provider)
+
+    async def record_outcome(self, message, target, outcome) -> None:
+        pass
+
+
+class Session:
+    def __init__(self, channel: Channel, provider: str) -> None:
+        self.channel, self.provider = channel, provider
+
+    async def send(self, content, target, context) -> Outcome:
+        self.channel.called.append(self.provider)
+        said = self.channel.says.get(self.provider)
+        return said.pop(0) if said else Sent("p")
+
+    def close(self) -> None:
+        self.channel.open -= 1
+
+
+class Copy:
+    """The broker's delivery of a message."""
+
+    message_id, headers, redelivered, answer = "m", {}, False, ""
+
+    def __init__(self, body: bytes) -> None:
+        self.body = body
+
+    async def ack(self) -> None:
+        self.answer = "ack"
+
+    async def reject(self) -> None:
+        self.answer = "reject"
+
+
+class Worker:
+    """A worker on a real ledger, and what it reported."""
+
+    def __init__(self, ledger, channel: Channel, providers: Providers, *, max_retries: int = 5) -> None:
+        self.ledger, self.channel, self.providers = ledger, channel, providers
+        self.verdicts: list[Verdict] = []
+        metrics = DeliveryMetrics(CollectorRegistry(), "email")
+        self.engine = Engine(
+            channel,
+            ledger=ledger,
+            recipients=self,
+            attempts=Attempts(
+                channel,
+                templates=self,
+                admission=Admission(providers, concurrency=10, beside_urgent=1),
+                metrics=metrics,
+                lease_seconds=60,
+            ),
+            reporter=self,
+            policy=RetryPolicy(base_seconds=0.01, down_seconds=0.01, max_retries=max_retries),
+            metrics=metrics,
+            watermarks=ConsumedWatermarks(),
+        )
+
+    async def of(self, message):
+        return message.recipient
+
+    async def get(self, ref):
+        return object()
+
+    async def report(self, message, verdict) -> None:
+        self.verdicts.append(verdict)
+
+    async def deliver(self, message: bytes) -> str:
+        copy = Copy(message)
+        await self.engine.handle(copy)
+        assert self.channel.open == 0, "every session was closed"
+        return copy.answer
+
+    async def again(self, message: bytes) -> str:
+        """When its retry is due."""
+        await eventually(lambda: self.ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10), 10)
+        return await self.deliver(message)
+
+
+@pytest.fixture
+def channel() -> Channel:
+    return Channel()
+
+
+@pytest.fixture
+def first() -> Provider:
+    return provider("a")
+
+
+@pytest.fixture
+def worker(ledger_of, channel: Channel, first: Provider) -> Worker:
+    """Provider `a` is the first in order, `b` the second."""
+    return Worker(ledger_of("w1"), channel, Providers([first, provider("b", order=2)]))
+
+
+def message(recipient: EmailRecipient | PushRecipient | None = None, notification_id: UUID | None = None) -> bytes:
+    return (
+        NotificationMessage(
+            notification_id=notification_id or uuid4(),
+            request_id="r",
+            correlation_id="c",
+            notification_type="email",
+            user_id=uuid4(),
+            template=TemplateRef(code="t", version=1, language="en"),
+            variables={},
+            recipient=recipient or EmailRecipient(name="Ada", email="ada@example.com"),
+            priority=5,
+            created_at=datetime.now(UTC),
+        )
+        .model_dump_json()
+        .encode()
+    )
+
+
+def ends(worker: Worker) -> list[tuple[str, str | None, str | None]]:
+    return [(one.status, one.code, one.provider) for one in worker.verdicts]
+
+
+async def test_a_provider_that_cannot_be_reached_is_passed_over_in_the_same_attempt(worker, channel) -> None:
+    channel.unreachable = {"a"}
+    assert await worker.deliver(message()) == "ack"
+    assert channel.called == ["b"]
+    assert ends(worker) == [("sent", None, "b")]
+
+
+async def test_when_none_can_be_reached_it_waits_and_spends_nothing(worker, channel) -> None:
+    channel.unreachable = {"a", "b"}
+    mail = message()
+    await worker.deliver(mail)
+    channel.unreachable = set()
+    await worker.again(mail)
+    assert ends(worker) == [("retrying", "unreachable", None), ("sent", None, "a")]
+    assert worker.verdicts[-1].attempts == 1
+
+
+async def test_after_a_definite_no_another_may_take_it(worker, channel, first) -> None:
+    channel.says["a"] = [ProviderDown("gone")]
+    mail = message()
+    await worker.deliver(mail)
+    break_it(first)
+    await worker.again(mail)
+    assert channel.called == ["a", "b"]
+    assert ends(worker)[-1] == ("sent", None, "b")
+
+
+@pytest.mark.parametrize("trouble", ["unreachable", "resting"])
+async def test_after_doubt_only_the_first_may_repeat_it(worker, channel, first, trouble) -> None:
+    channel.says["a"] = [Ambiguous("no_answer")]
+    mail = message()
+    await worker.deliver(mail)
+    if trouble == "unreachable":
+        channel.unreachable = {"a"}
+    else:
+        break_it(first)
+    await worker.again(mail)
+    assert channel.called == ["a"], "the other one would have been free"
+    assert worker.verdicts[-1].status == "retrying"
+
+
+async def test_after_doubt_the_first_repeats_it_although_another_comes_first_now(ledger_of, channel) -> None:
+    before = Worker(ledger_of("w1"), channel, Providers([provider("a"), provider("b", order=2)]))
+    after = Worker(ledger_of("w2"), channel, Providers([provider("a", order=2), provider("b")]))
+    channel.says["a"] = [Ambiguous("no_answer")]
+    mail = message()
+    await before.deliver(mail)
+    await after.again(mail)
+    assert channel.called == ["a", "a"]
+    assert ends(after) == [("sent", None, "a")]
+
+
+async def test_what_was_in_doubt_at_a_provider_that_is_gone_ends_unknown(ledger_of, channel) -> None:
+    before = Worker(ledger_of("w1"), channel, Providers([provider("a"), provider("b", order=2)]))
+    after = Worker(ledger_of("w2"), channel, Providers([provider("b")]))
+    after.channel.providers_for = lambda target: frozenset({"b"})
+    channel.says["a"] = channel.says["b"] = [Ambiguous("no_answer")]
+    mail = message()
+    before.channel.providers_for = lambda target: frozenset({"a"})
+    await before.deliver(mail)
+    channel.providers_for = lambda target: frozenset({"b"})
+    await after.again(mail)
+    assert channel.called == ["a"]
+    assert [one.status for one in after.verdicts] == ["unknown"]
+
+
+async def test_a_new_round_begins_with_any_provider(ledger_of, channel, first) -> None:
+    worker = Worker(ledger_of("w1"), channel, Providers([first, provider("b", order=2)]), max_retries=0)
+    channel.says["a"] = [Ambiguous("no_answer")]
+    mail = message()
+    await worker.deliver(mail)
+    assert ends(worker)[-1][0] == "unknown"
+    break_it(first)
+    replayed = NotificationMessage.model_validate_json(mail).model_copy(update={"replay": 1})
+    await worker.deliver(replayed.model_dump_json().encode())
+    assert ends(worker)[-1] == ("sent", None, "b")
+
+
+DEVICES = PushRecipient(name="Ada", push_tokens=(PushToken(token="a"), PushToken(token="b")))
+ONE = PushRecipient(name="Ada", push_tokens=(PushToken(token="a"),))
+
+
+async def test_a_provider_that_is_down_holds_up_no_device_of_another(worker, channel, first) -> None:
+    for _ in range(2):
+        await worker.deliver(message(DEVICES))
+    assert sorted(channel.called) == ["a", "a", "b", "b"]
+    break_it(first)
+    async with asyncio.timeout(10):
+        await worker.deliver(message(DEVICES))
+        await worker.deliver(message(ONE))  # it goes to the ledger, and leaves its slot to others
+    assert sorted(channel.called) == ["a", "a", "b", "b", "b"]
+    assert ends(worker)[-2:] == [("sent", None, "b"), ("retrying", "provider_resting", None)]
