@@ -1,21 +1,33 @@
 """The e-mail service's settings, and the path of its migrations."""
 
-import ipaddress
+from collections.abc import Mapping
+from functools import cached_property
 from pathlib import Path
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+import orjson
+from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_validator, model_validator
+from pydantic_settings import NoDecode
 
 from chassis.security.service_keys import development_key
 from chassis.settings import DatabaseUrl
 from contracts.addresses import parse_sender
 from contracts.services import EMAIL_SERVICE
 from delivery.settings import WorkerSettings
+from email_service.senders.smtp.provider import ProviderName, SmtpProvider, TlsMode, a_host
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
 
+DEFAULT_PROVIDER = "smtp"
 
-TlsMode = Literal["auto", "starttls", "implicit", "none"]
+
+def _parsed(given: object) -> object:
+    if not isinstance(given, str):
+        return given
+    try:
+        return orjson.loads(given or "{}")
+    except ValueError:
+        raise ValueError("is no JSON") from None
 
 
 class EmailSettings(WorkerSettings):
@@ -27,7 +39,13 @@ class EmailSettings(WorkerSettings):
     port: int = Field(default=8003, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/email_service"
 
-    smtp_host: str = Field(default="localhost", description="The mail server")
+    email_providers: Annotated[dict[ProviderName, SmtpProvider], NoDecode, BeforeValidator(_parsed)] = Field(
+        default_factory=dict,
+        description="Several mail servers in place of the one of SMTP_HOST: JSON with a block for each name, "
+        '`{"ses": {"host": "…", "user": "…", "password": "…"}, "backup": {"host": "…", "order": 2}}`. See '
+        "docs/how-to/email-providers.md",
+    )
+    smtp_host: Annotated[str, AfterValidator(a_host)] = Field(default="localhost", description="The mail server")
     smtp_port: int = Field(default=1025, ge=1, le=65_535, description="The mail server's port")
     smtp_user: str = Field(default="", description="User name of the SMTP login; empty: no login")
     smtp_password: SecretStr = Field(default=SecretStr(""), description="Password for SMTP_USER")
@@ -64,14 +82,6 @@ class EmailSettings(WorkerSettings):
             raise ValueError("every receiver would have to support SMTPUTF8")
         return value
 
-    @field_validator("smtp_host")
-    @classmethod
-    def _is_a_host(cls, value: str) -> str:
-        host = value.strip()
-        if not host.isprintable() or set(host) & set(" /@") or (":" in host and not _is_ip_address(host)):
-            raise ValueError("is a host name or an address, without a scheme or a port (SMTP_PORT)")
-        return host
-
     @field_validator("from_name")
     @classmethod
     def _is_one_line(cls, value: str) -> str:
@@ -86,28 +96,26 @@ class EmailSettings(WorkerSettings):
             raise ValueError("not a host name")
         return value
 
-    @model_validator(mode="after")
-    def _password_stays_secret(self) -> Self:
-        if self.production and self.smtp_user and self.smtp_tls == "none":
-            raise ValueError("SMTP_USER with SMTP_TLS=none would send SMTP_PASSWORD in the clear")
-        return self
+    @cached_property
+    def providers(self) -> Mapping[str, SmtpProvider]:
+        """By name: those of EMAIL_PROVIDERS, or the one of the SMTP_ settings."""
+        if self.email_providers:
+            return self.email_providers
+        one = SmtpProvider(
+            host=self.smtp_host,
+            port=self.smtp_port,
+            user=self.smtp_user,
+            password=self.smtp_password,
+            tls=self.smtp_tls,
+        )
+        return {DEFAULT_PROVIDER: one}
 
     @model_validator(mode="after")
-    def _mail_is_read_by_nobody_on_the_way(self) -> Self:
-        if self.production and self.smtp_tls == "none" and not self.smtp_host_is_this_one:
-            raise ValueError("SMTP_TLS=none would send mail in the clear to another host, SMTP_HOST")
+    def _nothing_secret_goes_in_the_clear(self) -> Self:
+        for name, provider in self.providers.items() if self.production else ():
+            where = "SMTP_" if not self.email_providers else f"EMAIL_PROVIDERS, {name}: "
+            if provider.tls == "none" and provider.user:
+                raise ValueError(f"{where}USER with {where}TLS=none would send the password in the clear")
+            if provider.tls == "none" and not provider.is_this_host:
+                raise ValueError(f"{where}TLS=none would send mail in the clear to another host, {where}HOST")
         return self
-
-    @property
-    def smtp_host_is_this_one(self) -> bool:
-        if _is_ip_address(self.smtp_host):
-            return ipaddress.ip_address(self.smtp_host).is_loopback
-        return self.smtp_host == "localhost"
-
-
-def _is_ip_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True

@@ -22,8 +22,6 @@ from email_service.senders.smtp.sender import SmtpSender
 from email_service.settings import EmailSettings
 from email_service.suppression import SuppressionList
 
-PROVIDER = "smtp"
-
 DESCRIPTION = ServiceDescription(
     name=EMAIL_SERVICE,
     title="E-mail worker",
@@ -37,20 +35,35 @@ def create_app(
     """The worker as an ASGI app. Its lifespan runs the worker; nothing connects earlier."""
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="email", redis=redis, broker=broker, tracing=tracing)
-    breaker = runtime.provider_breaker(PROVIDER)
-    connector = SmtpConnector(settings)
-    runtime.depend_on(PROVIDER, SmtpProbe(connector, breaker).check)
+    senders: dict[str, SmtpSender] = {}
+    providers: list[Provider] = []
+    for name, given in settings.providers.items():
+        breaker = runtime.provider_breaker(name)
+        connector = SmtpConnector(given, settings)
+        runtime.depend_on(name, SmtpProbe(connector, breaker).check)
+        runtime.close_with(connector.close)
+        senders[name] = _sender(settings, connector)
+        providers.append(
+            Provider(
+                breaker,
+                order=given.order,
+                weight=given.weight,
+                per_second=given.per_second,
+                connections=given.connections,
+            )
+        )
     suppressed = SuppressionList(database, runtime.keys)
-    channel = _channel(settings, connector, suppressed)
-    worker = Worker(channel, runtime, providers=Providers([Provider(breaker)]))
+    sender = parse_sender(settings.from_email)
+    builder = MessageBuilder(sender, settings.from_name)
+    channel = EmailChannel(sender, builder=builder, senders=senders, suppressed=suppressed)
+    worker = Worker(channel, runtime, providers=Providers(providers))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed
     app.include_router(suppressions.router)
     return app
 
 
-def _channel(settings: EmailSettings, connector: SmtpConnector, suppressed: SuppressionList) -> EmailChannel:
-    sender = parse_sender(settings.from_email)
-    pool = SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
-    builder = MessageBuilder(sender, settings.from_name)
-    return EmailChannel(sender, builder=builder, senders={PROVIDER: SmtpSender(pool)}, suppressed=suppressed)
+def _sender(settings: EmailSettings, connector: SmtpConnector) -> SmtpSender:
+    return SmtpSender(
+        SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
+    )

@@ -1,11 +1,13 @@
-"""Providers that die, stall, refuse and rest (faults 4, 20 to 23 and 41)."""
+"""Providers that die, stall, refuse and rest (faults 4, 20 to 23, 41 and 44)."""
 
+import json
 import time
 from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 from delivery.settings import WorkerSettings
+from tests.faults.forwarder import Forwarder
 from tests.faults.lab import WHOLE, Lab, restarted_with
 
 PROBES_A_SECOND = 2  # the breaker lets two through each BREAKER_OPEN_SECONDS
@@ -118,6 +120,46 @@ def test_41_every_other_recipient_is_answered_with_452(lab: Lab) -> None:
         ids,
     )
     assert attempts[0]["most"] > 1 + int(WorkerSettings.model_fields["max_retries"].default)
+
+
+def test_44_the_first_of_two_mail_servers_dies(lab: Lab) -> None:
+    """The second one takes over, except for what the first may have taken: that waits until the first is back."""
+    real = int(lab.system.simulators["smtp_port"])
+    with Forwarder(real).running() as first:
+        servers = {
+            "first": {"host": "127.0.0.1", "port": first.port},
+            "second": {"host": "127.0.0.1", "port": real, "order": 2},
+        }
+        with restarted_with(lab, "email-service", EMAIL_PROVIDERS=json.dumps(servers)):
+            ids = lab.batch(lab.user(), 1_000 if WHOLE else 200)
+            lab.until(lambda: len(lab.copies().keys() & ids) > len(ids) // 10, "the first has some")
+            first.kill()
+            ids += lab.batch(lab.user(), 20)
+            lab.until(lambda: waiting(lab, ids) <= {"first"}, "all else was sent by the second")
+            doubts = lab.doubts(ids)
+            unsent = {one for one, status in lab.statuses(ids).items() if status != "sent"}
+            assert unsent <= doubts.keys()
+            assert providers(lab, ids) == {"first", "second"}
+            first.revive()
+            lab.prove(44, "the first of two mail servers dies", ids, ambiguous=doubts)
+            assert {lab.detail(one)["provider"] for one in doubts} <= {"first"}
+
+
+def waiting(lab: Lab, ids: list[str]) -> set[str | None]:
+    """The providers of the deliveries that were not sent yet; None stands for those that no provider has seen."""
+    begun = lab.sql(
+        "email-service",
+        "SELECT notification_id::text AS id, state, provider, in_doubt FROM email_deliveries "
+        "WHERE notification_id = ANY($1::uuid[])",
+        ids,
+    )
+    unsent = {row["provider"] if row["in_doubt"] else None for row in begun if row["state"] != "sent"}
+    return unsent if len(begun) == len(ids) else unsent | {None}
+
+
+def providers(lab: Lab, ids: list[str]) -> set[str]:
+    """Those that took some of the mails, as the gateway tells it."""
+    return {lab.detail(one)["provider"] for one in ids if lab.status(one) == "sent"}
 
 
 def steps(lab: Lab, notification_id: str) -> list[str]:

@@ -163,7 +163,7 @@ class Senders:
 
     def pool(self, port: int, **settings: object) -> SmtpPool:
         chosen = smtp_settings(port, **settings)
-        connector = SmtpConnector(chosen)
+        connector = SmtpConnector(chosen.providers["smtp"], chosen)
         self.made.append(
             SmtpPool(connector.connect, size=chosen.worker_concurrency, idle_seconds=chosen.smtp_idle_seconds)
         )

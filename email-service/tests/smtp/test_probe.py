@@ -10,7 +10,7 @@ from email_service.settings import EmailSettings
 
 def probe(port: int, breaker: CircuitBreaker | None = None) -> SmtpProbe:
     settings = EmailSettings(_env_file=None, smtp_host="127.0.0.1", smtp_port=port, smtp_connect_seconds=2)
-    return SmtpProbe(SmtpConnector(settings), breaker or CircuitBreaker("smtp"))
+    return SmtpProbe(SmtpConnector(settings.providers["smtp"], settings), breaker or CircuitBreaker("smtp"))
 
 
 async def test_a_server_that_greets_is_up_and_asked_once_in_a_while(server, until):

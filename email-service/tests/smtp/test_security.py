@@ -21,6 +21,7 @@ from chassis.security.service_keys import ServiceKey
 from delivery.outcomes import AccountRefused, ProviderDown
 from email_service.senders.smtp.connector import SmtpConnector
 from email_service.senders.smtp.dialogue import NoConnection
+from email_service.senders.smtp.provider import SmtpProvider
 from email_service.settings import EmailSettings
 
 KEY = ServiceKey("email-service", token_urlsafe(32))
@@ -103,6 +104,10 @@ def settings(port: int, **others: object) -> EmailSettings:
     return EmailSettings(_env_file=None, **(given | others))
 
 
+def connector_of(given: EmailSettings) -> SmtpConnector:
+    return SmtpConnector(given.providers["smtp"], given)
+
+
 def production(port: int, **others: object) -> EmailSettings:
     own = {
         "service_private_key": KEY.private,
@@ -127,7 +132,7 @@ async def reason(connector: SmtpConnector) -> str:
 @pytest.mark.parametrize("mode", ["auto", "starttls"])
 async def test_tls_is_used_where_it_is_offered(offering, trusting, mode):
     given = settings(offering.port, smtp_tls=mode, smtp_user="us", smtp_password="right")
-    connection = await SmtpConnector(given, tls_context=trusting).connect()
+    connection = await SmtpConnector(given.providers["smtp"], given, tls_context=trusting).connect()
     assert connection.usable
     assert offering.logins == [b"us"]
     connection.close()
@@ -135,44 +140,46 @@ async def test_tls_is_used_where_it_is_offered(offering, trusting, mode):
 
 async def test_a_certificate_that_nobody_trusts_is_refused(offering):
     given = settings(offering.port, smtp_tls="starttls", smtp_user="us", smtp_password="right")
-    assert await reason(SmtpConnector(given)) == "smtp_tls"
+    assert await reason(connector_of(given)) == "smtp_tls"
     assert offering.logins == []
 
 
 async def test_a_wrong_password_is_our_trouble_and_no_messages(offering, trusting):
     given = settings(offering.port, smtp_user="us", smtp_password="wrong")
-    assert await outcome(SmtpConnector(given, tls_context=trusting)) == AccountRefused("smtp_login", "answered 535")
+    assert await outcome(SmtpConnector(given.providers["smtp"], given, tls_context=trusting)) == AccountRefused(
+        "smtp_login", "answered 535"
+    )
 
 
 async def test_starttls_is_insisted_on_when_it_is_asked_for(server):
-    assert await reason(SmtpConnector(settings(server.port, smtp_tls="starttls"))) == "smtp_tls"
+    assert await reason(connector_of(settings(server.port, smtp_tls="starttls"))) == "smtp_tls"
 
 
 async def test_implicit_tls_does_not_talk_to_a_server_without(server):
     given = settings(server.port, smtp_tls="implicit", smtp_connect_seconds=0.5)
-    assert await reason(SmtpConnector(given)) in {"smtp_tls", "smtp_unreachable"}
+    assert await reason(connector_of(given)) in {"smtp_tls", "smtp_unreachable"}
     assert "MAIL" not in server.steps(1)
 
 
-class Distant(EmailSettings):
+class Distant(SmtpProvider):
     """A test's server can only be on this host."""
 
     @property
-    def smtp_host_is_this_one(self) -> bool:
+    def is_this_host(self) -> bool:
         return False
 
 
 async def test_in_production_a_distant_server_must_offer_tls_and_this_host_need_not(server):
     given = production(server.port)
-    (await SmtpConnector(given).connect()).close()
-    distant = Distant.model_construct(**dict(given))
-    assert await reason(SmtpConnector(distant)) == "smtp_tls"
+    (await connector_of(given).connect()).close()
+    distant = Distant(host="127.0.0.1", port=server.port)
+    assert await reason(SmtpConnector(distant, given)) == "smtp_tls"
 
 
 async def test_in_production_a_password_is_not_said_without_tls(server):
     server.script["EHLO"] = ["250-scripted\r\n250 AUTH PLAIN LOGIN"]
     given = production(server.port, smtp_user="us", smtp_password="right")
-    assert await reason(SmtpConnector(given)) == "smtp_login"
+    assert await reason(connector_of(given)) == "smtp_login"
     assert not any(line.startswith("AUTH") for line in server.lines)
 
 
@@ -200,10 +207,10 @@ def test_a_sender_that_is_not_one_plain_address_stops_the_start(bad):
     [("localhost", True), ("127.0.0.1", True), ("::1", True), ("127.8.9.1", True), ("smtp.example.com", False)],
 )
 def test_only_this_host_is_this_host(host, ours):
-    assert settings(25, smtp_host=host).smtp_host_is_this_one is ours
+    assert SmtpProvider(host=host).is_this_host is ours
 
 
 async def test_the_server_is_greeted_by_a_name_of_ours(server):
-    (await SmtpConnector(settings(server.port)).connect()).close()
-    (await SmtpConnector(settings(server.port, smtp_ehlo_name="mail.example.net")).connect()).close()
+    (await connector_of(settings(server.port)).connect()).close()
+    (await connector_of(settings(server.port, smtp_ehlo_name="mail.example.net")).connect()).close()
     assert [line for line in server.lines if line.startswith("EHLO")] == ["EHLO example.org", "EHLO mail.example.net"]

@@ -11,22 +11,31 @@ from contracts.addresses import parse_sender
 from delivery.outcomes import AccountRefused, ProviderDown
 from email_service.senders.smtp.connection import SmtpConnection, Timeouts
 from email_service.senders.smtp.dialogue import Dialogue, NoConnection
+from email_service.senders.smtp.oauth import OAuthAccessTokens
+from email_service.senders.smtp.provider import SmtpProvider
 from email_service.senders.smtp.replies import wording
 from email_service.settings import EmailSettings
 
 log = structlog.get_logger()
 
-IMPLICIT_TLS_PORT = 465
 FOR_GOOD = 500  # replies from this code on are permanent: the server refuses our account
 
 
 class SmtpConnector:
-    """Opens connections to the one server that the settings name. `tls_context` is the system's unless given."""
+    """Opens connections to one provider. `tls_context` is the system's unless given."""
 
-    def __init__(self, settings: EmailSettings, *, tls_context: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, provider: SmtpProvider, settings: EmailSettings, *, tls_context: ssl.SSLContext | None = None
+    ) -> None:
+        self._provider = provider
         self._settings = settings
+        self._tokens = None if provider.oauth is None else OAuthAccessTokens(provider.oauth)
         self._tls_context = tls_context or ssl.create_default_context()
         self._ehlo_name = settings.smtp_ehlo_name or parse_sender(settings.from_email).domain
+
+    async def close(self) -> None:
+        if self._tokens is not None:
+            await self._tokens.close()
 
     async def connect(self) -> SmtpConnection:
         """Opens a connection that is ready for MAIL. Raises NoConnection."""
@@ -61,41 +70,43 @@ class SmtpConnector:
         return client
 
     def _client(self) -> aiosmtplib.SMTP:
-        settings = self._settings
-        implicit = settings.smtp_tls == "implicit" or (
-            settings.smtp_tls == "auto" and settings.smtp_port == IMPLICIT_TLS_PORT
-        )
+        provider = self._provider
         return aiosmtplib.SMTP(
-            hostname=settings.smtp_host,
-            port=settings.smtp_port,
+            hostname=provider.host,
+            port=provider.port,
             local_hostname=self._ehlo_name,
-            timeout=settings.smtp_connect_seconds,
-            use_tls=implicit,
-            start_tls=False if implicit else _start_tls(settings),
+            timeout=self._settings.smtp_connect_seconds,
+            use_tls=provider.implicit_tls,
+            start_tls=False if provider.implicit_tls else self._start_tls(),
             tls_context=self._tls_context,
         )
 
+    def _start_tls(self) -> bool | None:
+        """True: required. None: when it is offered."""
+        match self._provider.tls:
+            case "starttls":
+                return True
+            case "auto":
+                return True if self._settings.production and not self._provider.is_this_host else None
+            case _:
+                return False
+
     async def _log_in(self, client: aiosmtplib.SMTP) -> None:
-        settings = self._settings
-        if not settings.smtp_user:
+        provider = self._provider
+        if not provider.user:
             return
+        token = None if self._tokens is None else await self._tokens.get()
         try:
-            if settings.production and client.get_transport_info("sslcontext") is None:
-                raise aiosmtplib.SMTPNotSupported("SMTP_USER is set, and the connection has no TLS")
-            await client.login(settings.smtp_user, settings.smtp_password.get_secret_value())
+            if self._settings.production and client.get_transport_info("sslcontext") is None:
+                raise aiosmtplib.SMTPNotSupported("a login is configured, and the connection has no TLS")
+            if token is None:
+                await client.login(provider.user, provider.password.get_secret_value())
+            else:
+                await client.auth_xoauth2(provider.user, token)
         except (aiosmtplib.SMTPException, OSError) as error:
+            if self._tokens is not None and token is not None:
+                self._tokens.forget(token)  # it may have expired early
             raise _no_connection("smtp_login", error) from error
-
-
-def _start_tls(settings: EmailSettings) -> bool | None:
-    """True: required. None: when it is offered."""
-    match settings.smtp_tls:
-        case "starttls":
-            return True
-        case "auto":
-            return True if settings.production and not settings.smtp_host_is_this_one else None
-        case _:
-            return False
 
 
 def _code_of(error: Exception) -> str:
