@@ -25,7 +25,7 @@ from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, SERVICES, Ports
 from devstack.postgres import start_postgres
 from devstack.stack import running_stack
 from devstack.timeline import TEMPLATE
-from testkit.eventually import eventually
+from testkit.eventually import eventually, time_passes
 
 ROOT = Path(__file__).parent.parent
 NOBODY = str(uuid4())
@@ -113,11 +113,12 @@ class Running:
         altered = await self.operator.fetchval("SELECT clock_timestamp()")
         older = """SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend' AND backend_start < $1
             AND (datname = $2 OR datname IS NULL)"""
-        await self.end_sessions(service)
-        async with asyncio.timeout(30):
-            while await self.operator.fetchval(older, altered, _database(service)):
-                await self.end_sessions(service)
-                await asyncio.sleep(0.02)
+
+        async def all_ended() -> bool:
+            await self.end_sessions(service)
+            return await self.operator.fetchval(older, altered, _database(service)) == 0
+
+        await eventually(all_ended)
 
     async def end_sessions(self, service: str) -> None:
         await self.operator.execute(
@@ -279,7 +280,7 @@ async def _end_sessions(system: Running) -> None:
     while True:
         for service in SERVICES:
             await system.end_sessions(service)
-        await asyncio.sleep(0.02)
+        await time_passes(0.02)
 
 
 @pytest.mark.parametrize(("channel", "service"), [("email", "email-service"), ("push", "push-service")])

@@ -17,7 +17,7 @@ from chassis.security import hash_api_key, new_api_key
 from contracts.callers import ApiKeyInfo
 from contracts.messages import NotificationMessage
 from contracts.recipients import Preferences, PushToken
-from testkit.eventually import eventually
+from testkit.eventually import eventually, stays
 
 
 async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
@@ -30,7 +30,7 @@ async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
     async with gateway.root.database.begin() as other:
         await other.execute(again)
         held = asyncio.create_task(gateway.send(user_id=str(user.id), request_id="held"))
-        await asyncio.sleep(0.3)
+        await eventually(lambda: _waiting_for_a_lock(gateway), 5, until=lambda number: number == 1)
         urgent = await asyncio.wait_for(gateway.send(user_id=str(stranger.id), priority=10), 5)
         assert (urgent.status_code, held.done()) == (202, False)
         await other.rollback()
@@ -43,17 +43,23 @@ async def test_a_batch_pauses_while_something_urgent_is_accepted(gateway, monkey
     await gateway.send(user_id=str(user.id))
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
-    locks = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
     async with gateway.root.database.begin() as other:
         await other.execute(text("SELECT 1 FROM accepted_totals FOR UPDATE"))
         urgent = asyncio.create_task(gateway.send(user_id=str(user.id), priority=10))
-        await asyncio.sleep(0.3)
+        await eventually(lambda: _waiting_for_a_lock(gateway), 5, until=lambda number: number == 1)
         batch = asyncio.create_task(gateway.send_batch(user_id=str(user.id)))
-        await asyncio.sleep(0.3)
-        assert (await other.execute(text(locks))).scalar_one() == 1, "the batch writes nothing yet"
+        # The batch writes nothing yet.
+        await stays(lambda: _waiting_for_a_lock(gateway), 0.3, holds=lambda number: number == 1)
         assert (urgent.done(), batch.done()) == (False, False)
         await other.rollback()
     assert {(await one).status_code for one in (urgent, batch)} == {202}
+
+
+async def _waiting_for_a_lock(gateway) -> int:
+    """How many sessions of its database do. A transaction sees one moment of this only: each look has its own."""
+    ask = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+    async with gateway.root.database.begin() as connection:
+        return (await connection.execute(text(ask))).scalar_one()
 
 
 async def test_the_totals_that_every_group_needs_are_locked_only_when_its_rows_are_written(gateway) -> None:

@@ -1,6 +1,5 @@
 """A user who is gone: what the gateway has of them goes, what it counts and proves stays. And what it hands out before."""
 
-import asyncio
 import base64
 import os
 from datetime import UTC, datetime, timedelta
@@ -15,7 +14,7 @@ from chassis.security import ServiceTokens
 from chassis.security.service_keys import development_key
 from contracts.topology import FAILED_KEY, FAILED_QUEUE
 from testkit.dumping import dump
-from testkit.eventually import eventually
+from testkit.eventually import eventually, other_tasks
 
 SECRET = f"geheim-{uuid4().hex}"
 KEYS = f"one:{base64.b64encode(os.urandom(32)).decode()}"
@@ -174,7 +173,7 @@ async def test_a_ledger_that_does_not_answer_makes_it_unavailable(start, peers) 
     ask = partial(gateway.http.post, "/internal/erasures", json={"user_id": str(user.id)}, headers=headers)
     assert (await ask()).status_code == 503
     peers.down = False
-    await asyncio.sleep(0)
+    await other_tasks()
     assert (await ask()).json()["data"]["finished"] is True
 
 

@@ -12,7 +12,7 @@ from chassis.process import yielding
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.topology import TOPOLOGY, queue_of, queues_of
 from testkit.brokers import BrokerThatMayBeAway
-from testkit.eventually import eventually
+from testkit.eventually import eventually, stays, time_passes
 
 
 async def test_accepted_while_the_broker_is_down_it_is_published_when_it_is_back(start) -> None:
@@ -54,7 +54,7 @@ async def test_send_at_is_kept_and_expires_at_ends_what_is_too_late(start) -> No
     assert datetime.fromisoformat(detail["queued_at"]) >= soon
     broker.down = True
     late = await gateway.send(user_id=str(user.id), expires_at=(datetime.now(UTC) + timedelta(seconds=0.5)).isoformat())
-    await asyncio.sleep(0.6)
+    await time_passes(0.6)
     broker.down = False
     assert (await gateway.until(late.json()["data"]["notification_id"], "expired"))["error"] == "expired"
 
@@ -80,9 +80,13 @@ async def test_what_an_emptied_queue_lost_is_published_again(start, priority, ot
     for one in (priority, other):
         accepted = (await gateway.send(user_id=str(user.id), priority=one)).json()["data"]
         await gateway.until(accepted["notification_id"], "queued")
-    await asyncio.sleep(1)  # a message that stands in the queue is not published again, however long
     emptied, standing = queue_of("email", priority), queue_of("email", other)
-    assert (await gateway.broker.depth(emptied)).ready == 1
+
+    async def ready() -> list[int]:
+        return [(await gateway.broker.depth(queue)).ready for queue in (emptied, standing)]
+
+    # A message that stands in the queue is not published again, however long.
+    await stays(ready, 1, holds=lambda found: found == [1, 1])
     taken = asyncio.Event()
 
     async def lose(delivery) -> None:
@@ -144,10 +148,10 @@ async def test_a_batch_pauses_while_something_urgent_is_published(start, monkeyp
     await gateway.send(user_id=str(user.id), priority=10)
     await broker.asked.wait()
     batch = asyncio.create_task(gateway.send_batch(user_id=str(user.id)))
-    await asyncio.sleep(0.3)
-    paused = not batch.done()
-    broker.open.set()
-    assert paused
+    try:
+        await stays(lambda: not batch.done(), 0.3)
+    finally:
+        broker.open.set()
     assert (await batch).status_code == 202
 
 
@@ -156,17 +160,19 @@ async def test_a_defect_while_publishing_stops_nothing_after_it(start) -> None:
     gateway = await start(broker=broker, lease_seconds=0.5)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
-    works, broker.publish_many = broker.publish_many, _defective
+    asked = asyncio.Event()
+
+    async def defective(_publications):
+        asked.set()
+        raise ZeroDivisionError
+
+    works, broker.publish_many = broker.publish_many, defective
     struck = (await gateway.send(user_id=str(user.id))).json()["data"]
-    await asyncio.sleep(0.1)
+    await asyncio.wait_for(asked.wait(), 5)
     broker.publish_many = works
     next_one = (await gateway.send(user_id=str(user.id))).json()["data"]
     for one in (next_one, struck):
         await gateway.until(one["notification_id"], "queued")
-
-
-async def _defective(_publications):
-    raise ZeroDivisionError
 
 
 class Sieve:
@@ -208,7 +214,7 @@ async def test_what_later_messages_of_its_priority_overtook_is_lost_and_publishe
 
     lost = await accepted()
     published_at = (await gateway.detail(lost))["queued_at"]
-    await asyncio.sleep(0.5)  # longer than the grace: what is published now overtakes it
+    await time_passes(0.5)  # longer than the grace: what is published now overtakes it
     behind = [await accepted(priority=1) for _ in range(3)]
     later = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
     if marked:

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from api_gateway.repositories import outbox
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from contracts.messages import NotificationMessage
-from testkit.eventually import eventually
+from testkit.eventually import eventually, stays
 
 
 async def _failed(gateway, **changes) -> str:
@@ -106,8 +106,7 @@ async def test_a_row_that_something_has_in_hand_is_waited_for(gateway, many: boo
     async with gateway.root.database.begin() as mark:
         await mark.execute(text("SELECT 1 FROM notifications WHERE id = :id FOR UPDATE"), {"id": UUID(notification_id)})
         asked = asyncio.create_task(_replay(gateway) if many else _retry(gateway, notification_id))
-        await asyncio.sleep(0.3)
-        assert not asked.done()
+        await stays(lambda: not asked.done(), 0.3)
     answer = await asked
     assert answer.json()["data"]["replayed"] == 1 if many else answer.status_code == 202
     assert (await _next_message(gateway)).replay == 1

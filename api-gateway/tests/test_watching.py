@@ -1,6 +1,5 @@
 """The figures that alerts look at: true, fresh or not there."""
 
-import asyncio
 import json
 from datetime import UTC, datetime
 
@@ -14,6 +13,7 @@ from api_gateway.services.reconciling import FigureWatcher, Reconciler
 from api_gateway.settings import ALEMBIC
 from chassis.broker import BrokerUnavailable
 from chassis.postgres.database import Database, DatabaseUnavailable
+from testkit.eventually import eventually
 
 WINDOW_SECONDS = 35.0
 NOBODY = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
@@ -64,15 +64,15 @@ async def _oldest(database: Database) -> dict[tuple[str, str], float]:
 
 async def test_a_gateway_shows_them_as_soon_as_it_runs(start) -> None:
     gateway = await start(reconcile_interval_seconds=0.05)
-    async with asyncio.timeout(10):
-        while 'notifications_unaccounted{type="email"} 0.0' not in (await gateway.http.get("/metrics")).text:
-            await asyncio.sleep(0.02)
-        while (
-            'notifications_oldest_seconds{status="queued",type="push"} 0.0'
-            not in (await gateway.http.get("/metrics")).text
-        ):
-            await asyncio.sleep(0.02)
-    assert 'queue_consumers{queue="status.queue"} 1.0' in (await gateway.http.get("/metrics")).text
+
+    async def metrics() -> str:
+        return (await gateway.http.get("/metrics")).text
+
+    unaccounted = 'notifications_unaccounted{type="email"} 0.0'
+    oldest = 'notifications_oldest_seconds{status="queued",type="push"} 0.0'
+    await eventually(metrics, 10, until=lambda found: unaccounted in found)
+    await eventually(metrics, 10, until=lambda found: oldest in found)
+    assert 'queue_consumers{queue="status.queue"} 1.0' in await metrics()
 
 
 async def test_queues_are_not_shown_while_they_cannot_be_seen(start) -> None:
@@ -84,12 +84,9 @@ async def test_queues_are_not_shown_while_they_cannot_be_seen(start) -> None:
     async def away(_queue: str) -> None:
         raise BrokerUnavailable
 
-    async with asyncio.timeout(10):
-        while consumers() != 1:
-            await asyncio.sleep(0.02)
-        gateway.broker.depth = away
-        while consumers() is not None:
-            await asyncio.sleep(0.02)
+    await eventually(lambda: consumers() == 1, 10)
+    gateway.broker.depth = away
+    await eventually(lambda: consumers() is None, 10)
 
 
 async def test_what_was_accepted_and_has_no_row_is_unaccounted(watch, registry, database) -> None:

@@ -1,11 +1,10 @@
 """What an older release saved can be pushed, and is asked for what a channel needs, although that release did not say so."""
 
-import asyncio
-
 import pytest
 
 from chassis.postgres.database import Database
 from template_service.main import create_app
+from testkit.eventually import eventually
 
 PARTS = "subject, html, text, title, body, image, link, required, serves_email, serves_push"
 SELECTED = "SELECT id, 'en', 1"
@@ -47,10 +46,8 @@ async def test_a_starting_service_finds_out_what_each_channel_of_an_older_versio
         answer = await client.get("/internal/templates/old/active")
         return answer.json()["data"]["languages"]["en"]["required_by_channel"]
 
-    async with app.router.lifespan_context(app), asyncio.timeout(10):
-        while (found := await told()) == {}:
-            await asyncio.sleep(0.01)
-        assert found == needed
+    async with app.router.lifespan_context(app):
+        assert await eventually(told, 10, until=bool) == needed
 
 
 async def _save(database_url: str, code: str, values: str) -> None:

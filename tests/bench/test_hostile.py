@@ -9,6 +9,7 @@ import pytest
 
 from bench.load import hostile
 from bench.load.hostile import Hostile
+from testkit.eventually import eventually
 
 
 class Server:
@@ -65,8 +66,7 @@ async def under_attack() -> AsyncIterator[tuple[Server, Hostile]]:
 
 async def test_connections_stay_and_headers_come_to_their_end() -> None:
     async with under_attack() as (server, attack):
-        while attack.sent.header_bytes < 10 * hostile.PIECE or len(server.open) != 9:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: attack.sent.header_bytes >= 10 * hostile.PIECE and len(server.open) == 9)
         assert server.heard >= attack.sent.header_bytes == 10 * hostile.PIECE
         assert (attack.sent.connections, attack.sent.refused) == (10, 0)
 
@@ -75,6 +75,5 @@ async def test_what_is_closed_is_opened_again() -> None:
     async with under_attack() as (server, attack):
         for transport in list(server.open):
             transport.abort()
-        while attack.sent.connections < 19 or len(server.open) < 9:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: attack.sent.connections >= 19 and len(server.open) >= 9)
         assert attack.sent.refused >= 9

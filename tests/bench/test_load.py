@@ -15,6 +15,7 @@ from bench.load.plan import Plan
 from bench.load.wire import take_answer
 from bench.load.wrk import parse
 from bench.sinks.fcm import take_request
+from testkit.eventually import time_passes
 
 PLAN = Plan(port=1, key="k", users=["u0", "u1"], prefix="p", count=5)
 
@@ -66,7 +67,7 @@ class Server:
             while line := await reader.readline():
                 number = len(self.seen)
                 self.seen.append(line)
-                await asyncio.sleep(self.stalls.get(number, 0))
+                await time_passes(self.stalls.get(number, 0))
                 if number in self.breaks:
                     break
                 writer.write(b"HTTP/1.1 202 Accepted\r\nContent-Length: 2\r\n\r\nok")

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from bench.database import Database
 from bench.users import populate
+from testkit.eventually import pause
 from testkit.servers.process import require_servers
 from tests.chaos.faults import Faults
 from tests.chaos.load import Clients
@@ -61,7 +62,7 @@ def run(lab: Lab, options: argparse.Namespace) -> Result:
     clients.start()
     while time.monotonic() - began < options.seconds:
         say(began, faults.one())
-        time.sleep(2)
+        pause(2)
     mended = time.monotonic()
     clients.end()
     load_seconds = time.monotonic() - began
@@ -85,7 +86,7 @@ def _drain(lab: Lab, began: float, since: float) -> float:
         say(began, f"{waiting} on their way")
         for row in lab.sql("api-gateway", THE_LAST) if waiting <= FEW else ():
             say(began, " ".join(f"{name}={value}" for name, value in row.items()))
-        time.sleep(2)
+        pause(2)
     return time.monotonic() - since
 
 

@@ -2,9 +2,9 @@
 
 import random
 import signal
-import time
 from collections.abc import Callable
 
+from testkit.eventually import pause
 from tests.faults.lab import Lab
 
 GATEWAYS = ("api-gateway", "api-gateway-2")
@@ -35,7 +35,7 @@ class Faults:
 
     def _lasts(self, longest: float = 6) -> float:
         seconds = self._dice.uniform(0.5, longest)
-        time.sleep(seconds)
+        pause(seconds)
         return seconds
 
     def _process(self, names: tuple[str, ...], how: signal.Signals, what: str) -> str:

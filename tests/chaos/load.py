@@ -9,6 +9,8 @@ from uuid import uuid4
 
 import httpx2
 
+from testkit.eventually import pause
+
 BATCH = 20
 
 
@@ -73,7 +75,7 @@ class Clients:
                 break
             with self._lock:
                 self.unanswered += 1
-            time.sleep(dice.uniform(0.1, 0.5))
+            pause(dice.uniform(0.1, 0.5))
         results = answer.json()["data"]["results"]
         with self._lock:
             self.accepted += [result["data"]["notification_id"] for result in results if result["success"]]

@@ -1,10 +1,11 @@
 """What the drill asks over HTTP: the gateway as its users do, the mail sink, Prometheus."""
 
 import json
-import time
 import urllib.error
 import urllib.request
 from typing import Any
+
+from testkit.eventually import pause
 
 GATEWAY, SINK, PROMETHEUS = "http://localhost:8000", "http://localhost:8025", "http://localhost:9090"
 
@@ -54,7 +55,7 @@ class Api:
             try:
                 return int(self._post("notifications/batch", {"notifications": items})["accepted"])
             except (urllib.error.URLError, ConnectionError, TimeoutError):
-                time.sleep(0.5)
+                pause(0.5)
 
     def reconcile(self) -> dict[str, Any]:
         return dict(call("GET", f"{GATEWAY}/api/v1/reconcile", headers=self._headers)["data"])

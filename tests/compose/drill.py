@@ -10,6 +10,7 @@ import urllib.error
 from dataclasses import dataclass
 from typing import Any
 
+from testkit.eventually import pause
 from tests.compose import api
 from tests.compose.api import Api
 from tests.compose.counts import differences, ledgers_answer
@@ -140,7 +141,7 @@ def with_ledgers(session: Session) -> dict[str, Any]:
 
 def main() -> None:
     cold_start()
-    time.sleep(20)  # at rest
+    pause(20)  # at rest
     idle_memory()
     try:
         session = first_mail()

@@ -1,8 +1,8 @@
 """Load while things are broken."""
 
 import threading
-import time
 
+from testkit.eventually import pause
 from tests.compose.api import Api
 
 
@@ -22,7 +22,7 @@ class Load(threading.Thread):
             self._accepted += self._api.send(
                 self._user, self._template, [f"{self._name}-{batch}-{i}" for i in range(20)]
             )
-            time.sleep(0.2)
+            pause(0.2)
 
     def end(self) -> int:
         """How many notifications were accepted."""

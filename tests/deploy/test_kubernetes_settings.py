@@ -157,6 +157,7 @@ def _strong_values(workload: Document) -> dict[str, str]:
         "DATABASE_URL": f"postgresql://u:{secrets.token_urlsafe(24)}@db/x",
         "REDIS_URL": "rediss://r",
         "RABBITMQ_URL": f"amqp://u:{secrets.token_urlsafe(24)}@rabbitmq/",
+        "EMAIL_PROVIDERS": '{"one": {"host": "smtp.example.com"}}',
         "DATA_ENCRYPTION_KEYS": f"a:{base64.b64encode(secrets.token_bytes(32)).decode()}",
     }
     key = ServiceKey(service_of(workload).folder, secrets.token_urlsafe(32))

@@ -17,7 +17,7 @@ import asyncpg
 import httpx2
 
 from contracts.topology import EXCHANGE
-from testkit.eventually import wait_until
+from testkit.eventually import pause, wait_until
 from testkit.servers.postgres import PostgresServer
 from testkit.servers.rabbitmq import RabbitServer
 from testkit.servers.redis import RedisServer
@@ -136,10 +136,16 @@ class Lab:
 
     def until_all(self, ids: Iterable[str], are: set[str], seconds: float = PATIENCE_SECONDS) -> dict[str, str]:
         """Asks the more rarely the more there are: the question must not be the load."""
-        wanted, deadline = list(ids), time.monotonic() + seconds
-        while not set((statuses := self.statuses(wanted)).values()) <= are:
-            assert time.monotonic() < deadline, f"{len(wanted)} were not {sorted(are)} within {seconds:.0f} s"
-            time.sleep(0.1 + len(wanted) / 50_000)
+        wanted = list(ids)
+        statuses: dict[str, str] = {}
+
+        def all_are() -> bool:
+            nonlocal statuses
+            statuses = self.statuses(wanted)
+            return set(statuses.values()) <= are
+
+        what = f"each of {len(wanted)} in one of {sorted(are)}"
+        wait_until(all_are, seconds, what, every=0.1 + len(wanted) / 50_000)
         return statuses
 
     def prove(
@@ -377,7 +383,7 @@ def steadily(send: Callable[[], object], seconds: float, every: float = 0.05) ->
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         send()
-        time.sleep(every)
+        pause(every)
 
 
 @contextlib.contextmanager

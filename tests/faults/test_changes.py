@@ -1,7 +1,6 @@
 """What a user, a clock or a queue changes while a notification is on its way (faults 32, 33, 36, 37, 39, 40, 42)."""
 
 import contextlib
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -10,6 +9,7 @@ import orjson
 import pytest
 
 from contracts.messages import StatusEvent, StatusEvents, first_id_of
+from testkit.eventually import pause, remains
 from tests.faults import checks
 from tests.faults.lab import Lab, restarted_with
 
@@ -29,7 +29,7 @@ def in_mid_send(lab: Lab, channel: str, user: str, *, expires_in: float | None =
     for _ in range(4):  # to either worker
         lab.publish(channel, lab.message_of(name, service), name)
     lab.until(lambda: lab.depth(f"{channel}.queue") == 0, "the copies are consumed")
-    time.sleep(1)
+    remains(lambda: lab.status(name), 1, holds=lambda status: status in {"pending", "queued"})
     assert lab.status(name) == "queued", "nothing that comes later ends it"
     lab.provider()
 
@@ -91,7 +91,7 @@ def is_deleted(lab: Lab, user: str) -> None:
 
 
 def lets_it_expire(lab: Lab, user: str) -> None:
-    time.sleep(SOON + 1)
+    pause(SOON + 1)
 
 
 @pytest.mark.parametrize("change", [opts_out, is_deleted, lets_it_expire])
@@ -148,7 +148,8 @@ def test_40_accepted_long_ago_and_sent_today(lab: Lab) -> None:
         for _ in range(3):
             lab.publish("email", body, old)
             lab.until(lambda: lab.ledger(old) == "sent", "sent, and known")
-            time.sleep(3)  # a turn of the retention, which comes every two seconds
+            # For a turn of the retention, which comes every two seconds.
+            remains(lambda: lab.ledger(old), 3, holds=lambda state: state == "sent")
     row = checks.count(40, "accepted long ago, sent today, then delivered again", {old: "sent"}, lab.copies())
     assert (row.lost, row.duplicated, lab.ledger(old)) == (0, 0, "sent")
 
@@ -162,7 +163,7 @@ def test_42_sent_before_its_expiry_and_the_report_lost(lab: Lab) -> None:
     lab.provider()
     lab.until(lambda: lab.ledger(name) == "sent" and lab.depth("status.queue") >= 1, "sent, and reported")
     lab.rabbit.control("purge_queue", "status.queue")
-    time.sleep(SOON)
+    pause(SOON)
     lab.sql("api-gateway", "UPDATE notifications SET due_at = now() WHERE id = $1::uuid", name)
     lab.start_again("api-gateway")
     lab.prove(42, "sent before its expiry, its report lost with the broker", [name])

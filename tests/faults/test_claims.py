@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import random
 import threading
-import time
 from collections.abc import Callable, Iterator
 from typing import Self
 
@@ -12,6 +11,7 @@ import asyncpg
 import httpx2
 import pytest
 
+from testkit.eventually import pause, remains, time_passes
 from tests.faults.lab import QUICK, WHOLE, Lab, letter, steadily
 
 SILENCE_SECONDS = float(QUICK["SILENCE_SECONDS"])
@@ -61,7 +61,7 @@ class Sending(threading.Thread):
                 batch = {"notifications": [letter(self._user) for _ in range(5)]}
                 while (answer := http.post(url, json=batch)).status_code != 202:
                     self.refusals.append(answer)
-                    time.sleep(0.1)
+                    pause(0.1)
                 self.accepted += [one["data"]["notification_id"] for one in answer.json()["data"]["results"]]
                 self._ended.wait(0.08)
 
@@ -83,7 +83,7 @@ def test_29_backends_of_a_workers_database_die_at_random(three_workers: Lab) -> 
 def test_29_a_workers_database_has_no_connection_left(three_workers: Lab) -> None:
     lab = three_workers
     with Sending(lab) as sending, connections_used_up(lab):
-        time.sleep(LOAD_SECONDS)
+        pause(LOAD_SECONDS)
     lab.until_ended(sending.accepted)
     lab.prove(29, "max_connections used up", sending.accepted, ambiguous=lab.doubts(sending.accepted))
 
@@ -116,7 +116,7 @@ class connections_used_up(threading.Thread):  # noqa: N801 - a context manager
                     if not hung_up:  # the worker has to ask for new ones
                         await held[0].execute("SELECT pg_terminate_backend(pid) FROM (" + EVERY + ") worker")
                         hung_up = True
-                    await asyncio.sleep(0.02)
+                    await time_passes(0.02)
         finally:
             for connection in held:
                 connection.terminate()
@@ -134,7 +134,7 @@ def test_30_and_31_databases_that_cannot_now(two_workers: Lab, fault: int) -> No
     with Sending(lab) as sending:
         lab.until(lambda: len(sending.accepted) >= 50, "fifty accepted")
         with lab.database_set("api-gateway", **options), lab.database_set("email-service", **options):
-            time.sleep(LOAD_SECONDS / 3)
+            pause(LOAD_SECONDS / 3)
         before = len(sending.accepted)
         lab.until(lambda: len(sending.accepted) >= before + 50, "fifty more accepted")
     assert {answer.status_code for answer in sending.refusals} <= {503}
@@ -178,11 +178,11 @@ STANDSTILLS: dict[str, tuple[int, Callable[[Lab], contextlib.AbstractContextMana
 @pytest.mark.parametrize("what", STANDSTILLS)
 def test_34_and_35_after_a_standstill_the_living_keep_what_is_theirs(two_workers: Lab, what: str) -> None:
     lab, (fault, standstill) = two_workers, STANDSTILLS[what]
-    time.sleep(2 * SILENCE_SECONDS)  # both workers have been heard of for long enough to judge
+    pause(2 * SILENCE_SECONDS)  # both workers have been heard of for long enough to judge
     ids = with_the_provider(lab)
     with standstill(lab):
-        time.sleep(FROZEN_SECONDS)
-    time.sleep(2 * SILENCE_SECONDS)  # they have had the time to take over what they should not
+        pause(FROZEN_SECONDS)
+    remains(lambda: lab.doubts(ids), 2 * SILENCE_SECONDS, holds=lambda doubts: doubts == {})  # time enough to take over
     lab.provider()
     lab.prove(fault, f"{what}, fifty with the provider", ids)
     assert lab.doubts(ids) == {}
@@ -190,7 +190,7 @@ def test_34_and_35_after_a_standstill_the_living_keep_what_is_theirs(two_workers
 
 def test_43_a_heartbeat_from_the_future_is_none(two_workers: Lab) -> None:
     lab = two_workers
-    time.sleep(2 * SILENCE_SECONDS)
+    pause(2 * SILENCE_SECONDS)
     ids = with_the_provider(lab, 30)
     lab.kill("email-service")
     ahead = "now() + interval '10 minutes'"  # as after a clock that jumped forward and back

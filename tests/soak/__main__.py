@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from chassis.http.envelope import counted
+from testkit.eventually import pause
 from testkit.servers.process import require_servers
 from testkit.system import MODULES
 from tests.chaos.load import Clients
@@ -34,7 +35,7 @@ def run(lab: Lab, options: argparse.Namespace) -> tuple[list[Trend], int]:
     clients.start()
     deadline = time.monotonic() + options.seconds
     while time.monotonic() < deadline:
-        time.sleep(EVERY_SECONDS)
+        pause(EVERY_SECONDS)
         for name, pid in pids.items():
             readings[name].append(resident(pid))
     clients.end()

@@ -23,10 +23,12 @@ async def _post(world, path: str, **body: object):
 
 async def _token(gateway, address: str, template: str, number: int = 1) -> str:
     """Of the mail of that kind which came to the address as the n-th."""
-    async with asyncio.timeout(20):
-        while len(found := [m for m in gateway.sent_to(address) if m.template_code == f"system.{template}"]) < number:
-            await asyncio.sleep(0.02)
-    return found[number - 1].variables["token"]
+
+    def came() -> list:
+        return [m for m in gateway.sent_to(address) if m.template_code == f"system.{template}"]
+
+    mails = await eventually(came, 20, until=lambda mails: len(mails) >= number)
+    return mails[number - 1].variables["token"]
 
 
 async def _verified(world, gateway, **more: object):

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import pytest
 
 from devstack.simulators.store import Inbox
+from testkit.eventually import other_tasks
 
 
 def take(inbox: Inbox, number: int, recipient: str = "b@example.com") -> None:
@@ -94,7 +95,7 @@ async def test_waiting_returns_what_came_before_and_after(inbox):
     take(inbox, 1)
     waiting = asyncio.create_task(inbox.emails.wait_for(2, matching=lambda email: email.recipient == "b@example.com"))
     other = asyncio.create_task(inbox.emails.wait_for(3))
-    await asyncio.sleep(0)
+    await other_tasks()
     take(inbox, 2, "c@example.com")
     take(inbox, 3)
     assert [email.id for email in await waiting] == [1, 3]

@@ -12,6 +12,7 @@ from email_service.senders.smtp.dialogue import NoConnection, SmtpEnvelope
 from email_service.senders.smtp.pool import SmtpPool
 from email_service.senders.smtp.sender import SmtpSender
 from email_service.settings import EmailSettings
+from testkit.eventually import other_tasks, time_passes
 
 HANG_UP = ""
 SILENCE = None
@@ -100,7 +101,7 @@ class ScriptedServer:
             writer.transport.abort()
             return False
         if reply.startswith("LATE "):
-            await asyncio.sleep(LATE_SECONDS)
+            await time_passes(LATE_SECONDS)
             reply = reply.removeprefix("LATE ")
         self._last = reply
         if step in {"MAIL", "RCPT"}:
@@ -176,7 +177,7 @@ async def senders() -> AsyncIterator[Senders]:
     yield made
     for pool in made.made:
         pool.close()
-    await asyncio.sleep(0)  # transports close in the loop's next turn
+    await other_tasks()  # transports close in the loop's next turn
 
 
 @pytest.fixture

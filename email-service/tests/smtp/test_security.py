@@ -23,6 +23,7 @@ from email_service.senders.smtp.connector import SmtpConnector
 from email_service.senders.smtp.dialogue import NoConnection
 from email_service.senders.smtp.provider import SmtpProvider
 from email_service.settings import EmailSettings
+from testkit.eventually import eventually
 
 KEY = ServiceKey("email-service", token_urlsafe(32))
 
@@ -91,7 +92,7 @@ async def offering(certificate) -> AsyncIterator[TlsServer]:
         if one.transport is not None:
             with contextlib.suppress(AttributeError):  # Python 3.11.2: aborting a TLS transport that was closed twice
                 one.transport.abort()
-    await asyncio.sleep(0.05)  # sessions end when they have noticed
+    await eventually(lambda: all(one.transport is None for one in sessions), 5)  # they end when they have noticed
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
 """What reaches the mailbox: each notification once, whatever the mail server does."""
 
-import asyncio
 from datetime import UTC, datetime, timedelta
 
 from chassis.broker import Publication
 from chassis.security import Sender
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.topology import queues_of
+from testkit.eventually import time_passes
 
 
 async def test_a_notification_arrives_in_the_mailbox_and_is_reported_sent(world, message, lookups, inbox, until):
@@ -128,7 +128,7 @@ async def test_a_provider_that_is_down_costs_no_attempt_and_everything_is_sent_a
         await world.publish(*messages)
         await until(lambda: world.breaker_state(app) == 2)
         assert (await world.health(app))["data"]["dependencies"]["smtp"]["status"] == "down"
-        await asyncio.sleep(0.5)  # until the gate has looked
+        await time_passes(0.5)  # until the gate has looked
         late = [message(user, priority=priority) for priority in (5, 10)]
         await world.publish(*late)
         assert [(await world.broker.depth(queue)).ready for queue in queues_of("email")] == [1, 1], "nothing is taken"

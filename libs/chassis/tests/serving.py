@@ -1,6 +1,5 @@
 """A small service, run by test_processes.py as `python serving.py` with settings in the environment."""
 
-import asyncio
 import contextlib
 import os
 import time
@@ -14,6 +13,7 @@ from chassis.observability.metrics import Reading, new_registry
 from chassis.observability.tracing import Tracing
 from chassis.server.run import serve
 from chassis.settings import ServiceSettings
+from testkit.eventually import time_passes
 
 
 def create_app(settings: ServiceSettings, *, tracing: Tracing) -> FastAPI:
@@ -47,7 +47,7 @@ def _add_routes(app: FastAPI, registry: CollectorRegistry) -> None:
     @app.get("/call")
     async def call(seconds: float = 0) -> int:
         begun.inc()
-        await asyncio.sleep(seconds)
+        await time_passes(seconds)
         calls.inc()
         sizes.observe(5)
         return os.getpid()

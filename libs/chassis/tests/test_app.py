@@ -1,6 +1,5 @@
 """What every service's HTTP side has in common."""
 
-import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from secrets import token_hex
@@ -21,6 +20,7 @@ from chassis.http.health import Dependency
 from chassis.http.middleware import put_headers
 from chassis.observability.metrics import new_registry
 from chassis.settings import ServiceSettings
+from testkit.eventually import stays, time_passes
 
 TOKEN = "a-token-for-metrics"
 
@@ -289,12 +289,11 @@ async def test_what_is_up_is_believed_for_a_second_and_what_is_down_is_asked_aga
 ) -> None:
     assert (await http.get("/health/readiness")).status_code == 200
     essential.up = False
-    await asyncio.sleep(0.2)
-    assert (await http.get("/health/readiness")).status_code == 200
-    await asyncio.sleep(1)
+    await stays(lambda: http.get("/health/readiness"), 0.2, holds=lambda answer: answer.status_code == 200)
+    await time_passes(1)
     assert (await http.get("/health/readiness")).status_code == 503
     essential.up = True
-    await asyncio.sleep(0.2)
+    await time_passes(0.2)
     assert (await http.get("/health/readiness")).status_code == 200
 
 

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import pytest
 
 from chassis.process.batcher import Batcher, Closed, rounds
+from testkit.eventually import eventually, other_tasks, stays, time_passes
 
 
 def recorded() -> tuple[list[list[int]], Callable[[Sequence[int]], Awaitable[list[int]]]]:
@@ -30,10 +31,9 @@ async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
 
     group: Batcher[int, int] = Batcher(flush)
     first = asyncio.ensure_future(group.submit(1))
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
+    await other_tasks(2)
     others = [asyncio.ensure_future(group.submit(item)) for item in range(2, 6)]
-    await asyncio.sleep(0)
+    await other_tasks()
     gate.set()
     assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10]
     assert groups == [[1], [2, 3, 4, 5]]
@@ -52,7 +52,7 @@ async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() 
     group: Batcher[int, int] = Batcher(flush)
     others = [asyncio.ensure_future(group.submit(item)) for item in (1, 2)]
     urgent = [asyncio.ensure_future(group.submit(item, urgent=True)) for item in (7, 8, 9)]
-    await asyncio.sleep(0)
+    await other_tasks()
     gates[7].set()
     async with asyncio.timeout(5):
         assert await asyncio.gather(*urgent) == [7, 8, 9]
@@ -69,7 +69,7 @@ async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> 
     await group.submit(1)
     assert loop.time() - began < 0.1, "the first does not wait"
     others = [asyncio.ensure_future(group.submit(item)) for item in (2, 3)]
-    await asyncio.sleep(0.05)
+    await time_passes(0.05)
     others.append(asyncio.ensure_future(group.submit(4)))
     await asyncio.gather(*others)
     assert groups == [[1], [2, 3, 4]]
@@ -118,9 +118,9 @@ async def test_closing_waits_for_what_is_express_too() -> None:
 
     group: Batcher[int, int] = Batcher(flush)
     task = asyncio.ensure_future(group.submit(1, urgent=True))
-    await asyncio.sleep(0)
+    await other_tasks()
     closing = asyncio.create_task(group.close())
-    await asyncio.sleep(0)
+    await other_tasks()
     gate.set()
     await closing
     assert done == [1]
@@ -144,7 +144,7 @@ async def test_a_group_is_no_larger_than_allowed() -> None:
 
     async def flush(items):
         sizes.append(len(items))
-        await asyncio.sleep(0)
+        await other_tasks()
         return list(items)
 
     group: Batcher[int, int] = Batcher(flush, max_size=3)
@@ -178,7 +178,7 @@ async def test_what_is_offered_gathers_too_and_nobody_waits_for_it() -> None:
     for item in (0, 1):
         group.offer(item)
     group.offer(9, urgent=True)
-    await asyncio.sleep(0.01)
+    await eventually(lambda: len(groups) == 2, 5)
     group.offer(2)
     assert await group.submit(3) == 3
     assert groups == [[0, 1], [9], [2, 3]]
@@ -196,7 +196,7 @@ async def test_a_cancelled_submit_does_not_disturb_its_neighbours() -> None:
 
     group: Batcher[int, int] = Batcher(flush)
     tasks = [asyncio.ensure_future(group.submit(item)) for item in range(3)]
-    await asyncio.sleep(0)
+    await other_tasks()
     tasks[1].cancel()
     gate.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
@@ -208,13 +208,13 @@ async def test_close_flushes_what_waits_and_takes_nothing_new() -> None:
     done: list[int] = []
 
     async def flush(items):
-        await asyncio.sleep(0)
+        await other_tasks()
         done.extend(items)
         return list(items)
 
     group: Batcher[int, int] = Batcher(flush)
     tasks = [asyncio.ensure_future(group.submit(item)) for item in range(3)]
-    await asyncio.sleep(0)
+    await other_tasks()
     await group.close()
     assert done == [0, 1, 2]
     await asyncio.gather(*tasks)
@@ -231,7 +231,7 @@ async def test_a_group_is_bounded_by_the_size_of_its_items_and_takes_one_that_is
 
     async def flush(items: Sequence[str]) -> list[str]:
         groups.append(list(items))
-        await asyncio.sleep(0)
+        await other_tasks()
         return list(items)
 
     group: Batcher[str, str] = Batcher(flush, max_size=4, size=len)
@@ -254,11 +254,9 @@ async def test_some_groups_are_under_way_side_by_side_and_the_rest_gathers() -> 
     async with asyncio.timeout(5):
         for item in (1, 2):
             submitted.append(group.submit(item))
-            while [item] not in groups:
-                await asyncio.sleep(0)
+            await eventually(lambda: len(groups) == len(submitted))
         submitted += [group.submit(item) for item in (3, 4, 5)]
-        await asyncio.sleep(0.01)
-        assert groups == [[1], [2]]
+        await stays(lambda: groups, 0.01, holds=lambda found: found == [[1], [2]])
         gate.set()
         assert await asyncio.gather(*submitted) == [1, 2, 3, 4, 5]
     assert groups == [[1], [2], [3, 4, 5]]

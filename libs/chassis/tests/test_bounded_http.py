@@ -5,7 +5,6 @@ import contextlib
 import os
 import socket
 import threading
-import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 
@@ -14,7 +13,7 @@ import pytest
 import uvicorn
 
 from chassis.http.bounded import BoundedProtocol, Bounds, bounded
-from testkit.eventually import eventually
+from testkit.eventually import eventually, pause, stays, time_passes
 
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\n"
 
@@ -154,7 +153,7 @@ async def test_trailers_are_bounded_and_nobody_sees_them(serve, seen) -> None:
             assert await made.answer() == (200, b"ok")
         async with connection(port) as made:
             await made.write(chunked + b"X-A: ")
-            await asyncio.sleep(0.05)
+            await time_passes(0.05)  # the end of the body has been read
             await made.write(b"a" * 10_000)
             assert await refused(made) == (431, "headers_too_large")
         async with connection(port) as made:
@@ -176,7 +175,7 @@ async def test_half_a_head_is_408_in_time_and_a_byte_now_and_then_does_not_help(
 
         async def drip() -> None:
             while True:
-                await asyncio.sleep(0.1)
+                await time_passes(0.1)
                 await made.write(b"a")
 
         dripping = asyncio.create_task(drip())
@@ -211,10 +210,12 @@ async def test_a_body_that_was_answered_before_its_end_is_cut_off(serve) -> None
     async with serve(Bounds(rest_bytes=100_000, rest_seconds=30)) as port, connection(port) as made:
         await made.write(early)
         assert await made.answer() == (200, b"ok")
-        async with asyncio.timeout(5):
-            while not made.writer.is_closing() and not made.reader.at_eof():
-                await made.write(b"a" * 65_536)
-                await asyncio.sleep(0.01)
+
+        async def cut_off() -> bool:
+            await made.write(b"a" * 65_536)
+            return made.writer.is_closing() or made.reader.at_eof()
+
+        await eventually(cut_off, 5, every=0.01)
     async with serve(Bounds(rest_seconds=0.3)) as port, connection(port) as made:
         await made.write(early)
         assert await made.answer() == (200, b"ok")
@@ -250,14 +251,14 @@ async def test_what_is_not_http_is_400_in_the_envelope(serve, said: bytes) -> No
         assert await refused(made) == (400, "invalid_http")
 
 
-async def test_connections_of_one_address_are_bounded_and_come_free_again(serve) -> None:
+async def test_connections_of_one_address_are_bounded_and_come_free_again(serve, seen) -> None:
     async with serve(Bounds(of_one_address=2)) as port:
         async with connection(port) as first, connection(port) as second, connection(port) as third:
             assert await refused(third) == (429, "too_many_connections")
             for one in (first, second):
                 await one.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
                 assert await one.answer() == (200, b"ok")
-        await asyncio.sleep(0.1)
+        await eventually(lambda: not seen.protocol.by_address, 5)
         async with connection(port) as again:
             await again.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
             assert await again.answer() == (200, b"ok")
@@ -277,10 +278,9 @@ async def test_nothing_is_left_of_a_connection(serve, seen) -> None:
     async with serve(Bounds(of_one_address=5)) as port:
         async with connection(port) as made:
             await made.write(HEAD)
-            await asyncio.sleep(0.1)
-            assert seen.protocol.by_address == {"127.0.0.1": 1}
-        await asyncio.sleep(0.1)
-        assert seen.protocol.by_address == {}
+            await eventually(lambda: seen.protocol.by_address, 5)
+            await stays(lambda: seen.protocol.by_address, 0.1, holds=lambda found: found == {"127.0.0.1": 1})
+        await eventually(lambda: seen.protocol.by_address == {}, 5)
 
 
 async def test_who_does_not_take_the_answer_is_cut_off(serve, seen) -> None:
@@ -302,7 +302,7 @@ async def test_a_request_that_cannot_be_read_does_not_answer_the_one_before(serv
     seen.go_on.clear()
     async with serve(Bounds()) as port, connection(port) as made:
         await made.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\nCONNECT x:443 HTTP/1.1\r\nHost: x\r\n\r\n")
-        await asyncio.sleep(0.2)
+        await time_passes(0.2)  # the second has been read, the first is not answered yet
         seen.go_on.set()
         assert b"400" not in await made.rest()
 
@@ -320,7 +320,7 @@ async def test_a_slow_answer_does_not_make_the_next_request_late(serve, seen) ->
     one = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     async with serve(Bounds(head_seconds=0.3)) as port, connection(port) as made:
         await made.write(one + one + one[:10])
-        await asyncio.sleep(1)
+        await time_passes(1)
         seen.go_on.set()
         assert [await made.answer() for _ in range(2)] == [(200, b"ok")] * 2
 
@@ -335,8 +335,8 @@ async def test_a_request_that_came_in_time_is_answered_however_busy_the_loop_was
             assert await made.answer() == (200, b"ok")
         loop, began = asyncio.get_running_loop(), asyncio.get_running_loop().time()
         # The second one runs in the same turn as the deadline, and before it.
-        loop.call_at(began + 0.85, time.sleep, 0.3)
-        loop.call_at(began + 0.9, time.sleep, 0.4)
+        loop.call_at(began + 0.85, pause, 0.3)
+        loop.call_at(began + 0.9, pause, 0.4)
         client = made.writer.get_extra_info("socket")
         sending = threading.Timer(1.35, os.write, (client.fileno(), request))
         sending.start()

@@ -5,6 +5,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.errors import Unavailable
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen, breaker_metrics
+from testkit.eventually import other_tasks
 
 POLICY = BreakerPolicy(window_seconds=30, minimum_calls=4, failure_rate=0.5, open_seconds=10, probes=2)
 
@@ -209,8 +210,7 @@ async def test_wait_ready_waits_for_a_place_among_the_probes(breaker, clock):
     clock.advance(10)
     probe, _ = breaker.allow(), breaker.allow()
     waiting = asyncio.create_task(breaker.wait_ready())
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await other_tasks(5)
     assert not waiting.done()
     probe.release()
     async with asyncio.timeout(5):
@@ -222,10 +222,9 @@ async def test_wait_ready_goes_on_waiting_when_a_probe_fails(breaker, clock):
     clock.advance(10)
     probe, _ = breaker.allow(), breaker.allow()
     waiting = asyncio.create_task(breaker.wait_ready())
-    await asyncio.sleep(0)
+    await other_tasks()
     probe.failure()
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await other_tasks(5)
     assert not waiting.done()
     waiting.cancel()
     await asyncio.wait([waiting])
@@ -233,8 +232,7 @@ async def test_wait_ready_goes_on_waiting_when_a_probe_fails(breaker, clock):
 
 async def test_wait_open_returns_when_the_breaker_opens_and_not_before(breaker):
     waiting = asyncio.create_task(breaker.wait_open())
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await other_tasks(5)
     assert not waiting.done()
     trip(breaker)
     async with asyncio.timeout(5):
@@ -247,8 +245,7 @@ async def test_wait_open_waits_again_once_the_open_time_is_over(breaker, clock):
     trip(breaker)
     clock.advance(10)
     waiting = asyncio.create_task(breaker.wait_open())
-    for _ in range(5):
-        await asyncio.sleep(0)
+    await other_tasks(5)
     assert not waiting.done()
     breaker.allow().failure()
     async with asyncio.timeout(5):

@@ -9,6 +9,7 @@ from pydantic import TypeAdapter
 from chassis.errors import DependencyUnavailable
 from chassis.redis.cache import LOADS_AT_ONCE, MAX_STORED_LOAD_SECONDS, Invalidator, LayeredCache
 from chassis.redis.client import CALL_SECONDS, REST_SECONDS
+from testkit.eventually import eventually, other_tasks
 
 
 @dataclass(frozen=True)
@@ -149,12 +150,9 @@ async def test_nor_is_one_that_gathered_while_the_owner_was_slow(new_cache, owne
     cache = new_cache(max_size=2)
     owner.go_on.clear()
     slow = asyncio.create_task(cache.get_many([str(number) for number in range(2 * LOADS_AT_ONCE)]))
-    async with asyncio.timeout(5):
-        while owner.loads < LOADS_AT_ONCE:
-            await asyncio.sleep(0)
-        more = asyncio.create_task(cache.get_many(["a", "b", "c", "d", "e"]))
-        while cache.at_owner.waiting() < 5:
-            await asyncio.sleep(0)
+    await eventually(lambda: owner.loads == LOADS_AT_ONCE, 5)
+    more = asyncio.create_task(cache.get_many(["a", "b", "c", "d", "e"]))
+    await eventually(lambda: cache.at_owner.waiting() >= 5, 5)
     owner.go_on.set()
     assert set({**await slow, **await more}.values()) == {ANN}
     assert [len(group) for group in owner.groups] == [2] * (LOADS_AT_ONCE + 2) + [1]
@@ -188,7 +186,7 @@ async def test_a_cancelled_waiter_does_not_cancel_the_others_load(new_cache, own
     first = asyncio.create_task(cache.get("1"))
     await owner.read.wait()
     second, batch = asyncio.create_task(cache.get("1")), asyncio.create_task(cache.get_many(["1"]))
-    await asyncio.sleep(0)
+    await other_tasks()
     first.cancel()
     batch.cancel()
     await asyncio.wait([first, batch])
@@ -236,8 +234,7 @@ async def test_the_owner_is_asked_in_the_context_of_one_of_those_who_wait(name, 
     cache = LayeredCache(name, redis, TypeAdapter(Person), load_many, memory_seconds=5, redis_seconds=300, max_size=1)
     asking = [asyncio.create_task(asks(str(number))) for number in range(2 * LOADS_AT_ONCE)]
     async with asyncio.timeout(5):
-        while len(seen) < LOADS_AT_ONCE:
-            await asyncio.sleep(0)
+        await eventually(lambda: len(seen) == LOADS_AT_ONCE)
         gate.set()
         await asyncio.gather(*asking)
     assert seen == {key: key for key in seen}
@@ -248,12 +245,9 @@ async def test_what_is_express_goes_past_a_group_that_hangs(new_cache, owner):
     cache = new_cache(max_size=1)
     owner.go_on.clear()
     waiting = [asyncio.create_task(cache.get(str(number))) for number in range(LOADS_AT_ONCE + 1)]
-    async with asyncio.timeout(5):
-        while owner.loads < LOADS_AT_ONCE:
-            await asyncio.sleep(0)
-        urgent = asyncio.create_task(cache.get("urgent", urgent=True))
-        while ["urgent"] not in owner.groups:
-            await asyncio.sleep(0)
+    await eventually(lambda: owner.loads == LOADS_AT_ONCE, 5)
+    urgent = asyncio.create_task(cache.get("urgent", urgent=True))
+    await eventually(lambda: ["urgent"] in owner.groups, 5)
     owner.go_on.set()
     assert set(await asyncio.gather(urgent, *waiting)) == {ANN}
 
@@ -291,7 +285,7 @@ async def test_a_load_that_was_overtaken_leaves_no_old_value_in_memory(new_cache
     owner.value = BOB
     await writer.forget("1")
     again = asyncio.create_task(cache.refresh("1"))
-    await asyncio.sleep(0)
+    await other_tasks()
     owner.go_on.set()
     assert (await reading, await again) == (ANN, BOB)
     assert cache.remembered("1") == BOB

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from chassis.postgres.database import Database, DatabaseUnavailable, is_unavailable
 from chassis.server.run import migrate_database
+from testkit.eventually import time_passes
 
 
 async def test_a_query_runs_in_a_transaction(databases) -> None:
@@ -104,7 +105,7 @@ async def test_a_connection_that_died_at_rest_is_replaced(databases, way, other)
         [mine] = await connection.execute(text("SELECT pg_backend_pid() AS pid"))
     async with other(database) as connection:
         await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine.pid})
-    await asyncio.sleep(0.2)
+    await time_passes(0.2)  # the pool has heard of it
     async with way(database) as connection:
         [row] = await connection.execute(text("SELECT 42 AS answer"))
     assert row.answer == 42

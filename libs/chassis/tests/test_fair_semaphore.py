@@ -8,6 +8,7 @@ import pytest
 
 from chassis.errors import TooManyRequests
 from chassis.process.fair_semaphore import FairSemaphore
+from testkit.eventually import other_tasks
 
 
 class Works:
@@ -52,8 +53,7 @@ class Works:
 
     async def _settled(self) -> None:
         """A task that was let in runs in a later turn of the loop."""
-        for _ in range(5):
-            await asyncio.sleep(0)
+        await other_tasks(5)
 
 
 @asynccontextmanager
@@ -111,7 +111,7 @@ async def test_who_gives_up_just_when_his_turn_has_come_passes_the_place_on() ->
 
     async with semaphore.hold("a"):
         waiting = [asyncio.create_task(work(name)) for name in "bc"]
-        await asyncio.sleep(0)
+        await other_tasks()
     waiting[0].cancel()  # b's turn has come, and b has not run yet
     await asyncio.gather(*waiting, return_exceptions=True)
     assert begun == ["c"]
@@ -127,7 +127,7 @@ async def test_who_has_given_up_and_not_gone_yet_is_passed_over() -> None:
 
     async with semaphore.hold("a"):
         waiting = [asyncio.create_task(work(name)) for name in "bc"]
-        await asyncio.sleep(0)
+        await other_tasks()
         waiting[0].cancel()  # a's place is free before b hears of it
     await asyncio.gather(*waiting, return_exceptions=True)
     assert begun == ["c"]

@@ -19,6 +19,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from chassis.http.bounded import Bounds, bounded
+from testkit.eventually import time_passes
 from testkit.serving import serving
 
 SECONDS = 0.1  # of every time-out
@@ -262,11 +263,11 @@ async def talk(port: int, stream: Stream) -> tuple[int, bytes]:
             for piece in stream.pieces:
                 writer.write(piece)
                 await writer.drain()
-                await asyncio.sleep(0.002)  # else the server reads them as one
+                await time_passes(0.002)  # else the server reads them as one
             while stream.endless and not reading.done():
                 writer.write(stream.endless * (8_192 // len(stream.endless)))
                 await writer.drain()
-                await asyncio.sleep(0.001)
+                await time_passes(0.001)
             if stream.ending == "half-close":
                 writer.write_eof()
         if stream.ending == "reset":

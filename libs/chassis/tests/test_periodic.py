@@ -6,6 +6,7 @@ import pytest
 
 from chassis.process import periodic
 from chassis.process.periodic import PeriodicTask, end_tasks, running
+from testkit.eventually import other_tasks
 
 
 class Swallowing:
@@ -18,7 +19,7 @@ class Swallowing:
     async def run_once(self) -> int:
         self.began.set()
         try:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         except asyncio.CancelledError:
             if self.swallowed:
                 raise
@@ -40,8 +41,8 @@ async def test_the_end_of_tasks_drops_their_errors() -> None:
         raise ZeroDivisionError
 
     failed = asyncio.create_task(fails())
-    await asyncio.sleep(0)
-    await end_tasks([failed, asyncio.create_task(asyncio.sleep(60))])
+    await other_tasks()
+    await end_tasks([failed, asyncio.create_task(asyncio.Event().wait())])
     with pytest.raises(ZeroDivisionError):
         failed.result()
     await end_tasks([])

@@ -5,6 +5,7 @@ import pytest
 from redis.exceptions import ConnectionError as RedisConnectionError
 
 from chassis.redis.client import CALL_SECONDS, REST_SECONDS, OptionalRedis, RedisUnavailable, connect_redis
+from testkit.eventually import other_tasks
 
 
 class Refusing:
@@ -66,7 +67,7 @@ async def test_a_cancelled_probe_leaves_the_next_one_free(optional, refusing, cl
     await fails(optional)
     clock.advance(REST_SECONDS)
     probe = asyncio.create_task(optional.ask(lambda _: asyncio.Event().wait()))
-    await asyncio.sleep(0)
+    await other_tasks()
     probe.cancel()
     await asyncio.wait([probe])
     clock.advance(REST_SECONDS)
@@ -122,8 +123,7 @@ async def test_a_cancelled_command_leaves_no_answer_for_the_next_one(server_redi
         await server_redis.set(f"{name}:{number}", number, ex=60)
     for number in range(50):
         task = asyncio.create_task(server_redis.get(f"{name}:{number}"))
-        for _ in range(number % 7):
-            await asyncio.sleep(0)
+        await other_tasks(number % 7)
         task.cancel()
         await asyncio.wait([task])
         other = (number + 1) % 50

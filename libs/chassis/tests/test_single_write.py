@@ -7,6 +7,7 @@ import pytest
 import uvicorn
 
 from chassis.http.single_write import MAX_BYTES, GatheringTransport, SingleWriteProtocol
+from testkit.eventually import other_tasks
 
 
 class _Recorder(asyncio.Transport):
@@ -34,10 +35,10 @@ async def test_what_is_written_in_a_turn_leaves_in_one_piece(gathering) -> None:
     transport.write(b"head ")
     transport.writelines([b"bo", b"dy"])
     assert recorder.told == []
-    await asyncio.sleep(0)
+    await other_tasks()
     assert recorder.told == [b"head body"]
     transport.write(b"next")
-    await asyncio.sleep(0)
+    await other_tasks()
     assert recorder.told == [b"head body", b"next"]
     assert transport.get_extra_info("peername") == ("client", 1)
 
@@ -47,7 +48,7 @@ async def test_what_is_large_does_not_gather(gathering) -> None:
     transport.write(b"head ")
     transport.write(b"x" * MAX_BYTES)
     assert recorder.told == [b"head " + b"x" * MAX_BYTES]
-    await asyncio.sleep(0)
+    await other_tasks()
     assert len(recorder.told) == 1
 
 
@@ -55,7 +56,7 @@ async def test_a_transport_that_is_closed_has_written_all_before(gathering) -> N
     transport, recorder = gathering
     transport.write(b"bye")
     transport.close()
-    await asyncio.sleep(0)
+    await other_tasks()
     assert recorder.told == [b"bye", "closed"]
 
 

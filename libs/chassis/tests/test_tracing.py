@@ -41,6 +41,7 @@ from chassis.security import ServiceTokens
 from chassis.security.service_keys import development_key
 from chassis.server.run import serve
 from chassis.settings import ServiceSettings
+from testkit.eventually import wait_until
 from testkit.serving import serving
 
 SAMPLED = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -452,9 +453,7 @@ def test_a_service_that_is_told_to_stop_sends_its_last_spans(collector, tmp_path
     process = subprocess.Popen([sys.executable, "-c", SERVICE], env=os.environ | own | patient, cwd=tmp_path)
     try:
         with httpx2.Client(base_url=f"http://127.0.0.1:{unused_tcp_port}", trust_env=False) as http:
-            deadline = time.monotonic() + 60
-            while not _answers(http, "/health/live"):
-                assert time.monotonic() < deadline
+            wait_until(lambda: _answers(http, "/health/live"), 60, "the service", every=0.05)
             assert http.get("/things/one").text == "one"
         assert received == []
     finally:
@@ -468,7 +467,6 @@ def _answers(http: httpx2.Client, path: str) -> bool:
     try:
         return http.get(path).is_success
     except httpx2.HTTPError:
-        time.sleep(0.05)
         return False
 
 

@@ -8,6 +8,7 @@ import pytest
 
 from chassis.process import yielding
 from chassis.process.yielding import AT_A_TIME, give_way, map_yielding, urgent_work
+from testkit.eventually import other_tasks, time_passes
 
 MANY = AT_A_TIME + 1
 
@@ -19,7 +20,7 @@ async def counted_turns() -> AsyncIterator[list[None]]:
     async def other() -> None:
         while True:
             taken.append(None)
-            await asyncio.sleep(0)
+            await other_tasks()
 
     others = asyncio.create_task(other())
     yield taken
@@ -47,17 +48,14 @@ async def test_what_the_work_raises_is_raised() -> None:
 async def test_work_on_many_items_pauses_until_all_urgent_work_has_ended(monkeypatch) -> None:
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
-    async with counted_turns() as taken:
-        with urgent_work(1, urgent=True):
-            with urgent_work(AT_A_TIME, urgent=True):
-                pause, bulk = asyncio.create_task(give_way()), asyncio.create_task(map_yielding(str, range(MANY)))
-                while len(taken) < 100:
-                    await asyncio.sleep(0)
-            while len(taken) < 200:
-                await asyncio.sleep(0)
-            assert (pause.done(), bulk.done()) == (False, False)
-        await pause
-        assert len(await asyncio.wait_for(bulk, 10)) == MANY
+    with urgent_work(1, urgent=True):
+        with urgent_work(AT_A_TIME, urgent=True):
+            pause, bulk = asyncio.create_task(give_way()), asyncio.create_task(map_yielding(str, range(MANY)))
+            await other_tasks(100)
+        await other_tasks(100)
+        assert (pause.done(), bulk.done()) == (False, False)
+    await pause
+    assert len(await asyncio.wait_for(bulk, 10)) == MANY
 
 
 async def test_a_stream_of_urgent_work_does_not_stop_the_rest(monkeypatch) -> None:
@@ -71,21 +69,20 @@ async def test_urgent_work_that_takes_long_is_not_waited_for(monkeypatch) -> Non
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 0.01)
     with urgent_work(1, urgent=True):
-        await asyncio.sleep(0.02)
+        await time_passes(0.02)
         await asyncio.wait_for(give_way(), 10)
 
 
 async def test_one_that_takes_long_hides_no_later_one(monkeypatch) -> None:
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     with urgent_work(1, urgent=True):
-        await asyncio.sleep(0.02)
+        await time_passes(0.02)
         monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 5.0)
         first_began = next(iter(yielding.in_progress.began.values()))
         with urgent_work(1, urgent=True):
             monkeypatch.setattr(yielding.time, "monotonic", lambda: first_began + 5.001)
             waiting = asyncio.create_task(give_way())
-            for _ in range(10):
-                await asyncio.sleep(0)
+            await other_tasks(10)
             assert not waiting.done()
             waiting.cancel()
 
@@ -110,7 +107,7 @@ async def test_who_stops_waiting_leaves_nothing_behind_and_urgent_work_that_fail
     async def failing() -> None:
         with urgent_work(1, urgent=True):
             waiting = asyncio.create_task(give_way())
-            await asyncio.sleep(0)
+            await other_tasks()
             waiting.cancel()
             await asyncio.gather(waiting, return_exceptions=True)
             assert not yielding.in_progress.waiting

@@ -9,6 +9,7 @@ import pytest
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from delivery.admission import URGENT_SECONDS, Admission, PrioritySemaphore, Turn
 from delivery.providers import Provider, Providers
+from testkit.eventually import other_tasks
 
 PROVIDER = frozenset({"provider"})
 
@@ -32,12 +33,12 @@ class Line:
 
     async def join(self, name: str, priority: int) -> None:
         self.tasks[name] = asyncio.create_task(self._go(name, priority))
-        await asyncio.sleep(0)  # until it waits
+        await other_tasks()  # until it waits
 
     async def _go(self, name: str, priority: int) -> None:
         async with placed(self._places, priority):
             self.served.append(name)
-            await asyncio.sleep(0)
+            await other_tasks()
 
     async def finished(self) -> list[str]:
         await asyncio.wait(self.tasks.values())
@@ -65,7 +66,7 @@ async def test_no_more_than_the_places_go_at_once() -> None:
         async with placed(slots, 5):
             inside += 1
             most = max(most, inside)
-            await asyncio.sleep(0)
+            await other_tasks()
             inside -= 1
 
     await asyncio.gather(*(go() for _ in range(20)))
@@ -91,7 +92,7 @@ async def test_fewer_places_let_nobody_in_until_enough_are_free_and_more_serve_a
     slots.slots = 1
     slots.release()
     slots.release()
-    await asyncio.sleep(0)
+    await other_tasks()
     assert line.served == [], "one is still at it"
     slots.slots = 9
     slots.release()
@@ -212,14 +213,13 @@ class Crossing:
 
     async def come(self, *priorities: int) -> None:
         self._tasks |= {asyncio.create_task(self._claim(priority)) for priority in priorities}
-        await asyncio.sleep(0)
+        await other_tasks()
 
     async def end(self, number: int = 1) -> None:
         """The first inside end, one after the other, and let others in."""
         for _ in range(number):
             self._ends.pop(0).set()
-            for _ in range(3):  # it leaves, and who follows comes in
-                await asyncio.sleep(0)
+            await other_tasks(3)  # it leaves, and who follows comes in
 
     async def end_all(self) -> None:
         while self._ends:

@@ -24,7 +24,7 @@ from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 from delivery.providers import Provider, Providers
-from testkit.eventually import eventually
+from testkit.eventually import eventually, stays
 
 
 @dataclass
@@ -215,8 +215,8 @@ async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine
     monkeypatch.setattr(ledger, "claim", held)
     copies = [Copy(_message(priority=1)) for _ in range(3)]
     tasks = [asyncio.create_task(engine.handle(copy)) for copy in copies]
-    await asyncio.sleep(0.05)
-    assert len(begun) == 1
+    await eventually(lambda: begun, 10)
+    await stays(lambda: len(begun), 0.05, holds=lambda number: number == 1)
     goes_on.set()
     await asyncio.gather(*tasks)
     assert [copy.answer for copy in copies] == ["ack"] * 3
@@ -350,8 +350,7 @@ async def test_the_providers_time_is_measured(engine, channel, registry) -> None
     await asyncio.wait_for(channel.sending.wait(), 10)
     began = asyncio.get_running_loop().time()
     assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 0
-    while asyncio.get_running_loop().time() - began < 0.05:
-        await asyncio.sleep(0)
+    await eventually(lambda: asyncio.get_running_loop().time() - began >= 0.05, 10)
     channel.gate.set()
     await asyncio.wait_for(task, 10)
     assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 1
@@ -547,8 +546,7 @@ async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, chan
             turn = await held.enter_async_context(admission.of(5))
             await turn.slot([frozenset({"provider"})])
         task = asyncio.create_task(engine.handle(Copy(_message(expires_at=expires_at))))
-        while datetime.now(UTC) <= expires_at + timedelta(seconds=0.5):
-            await asyncio.sleep(0.02)
+        await eventually(lambda: datetime.now(UTC) > expires_at + timedelta(seconds=0.5))
     await asyncio.wait_for(task, 10)
     assert (channel.sends, channel.open, [verdict.status for verdict in told.verdicts]) == (0, 0, ["expired"])
 

@@ -19,6 +19,7 @@ from delivery.ledger import (
     NotADelivery,
     NotOwned,
 )
+from testkit.eventually import time_passes
 
 NO_ID, LAST_ID = UUID(int=0), UUID(int=2**128 - 1)
 
@@ -72,7 +73,7 @@ async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_o
     await ledger.record(retry)
     assert isinstance(await ledger.take(claim), NotOwned), "it is not due"
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []
-    await asyncio.sleep(0.5)
+    await time_passes(0.5)
     taken = await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=15, largest=10)
     assert [(one.notification_id, one.message) for one in taken] == [(claim.notification_id, claim.message)]
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []

@@ -1,6 +1,5 @@
 """What a worker counts: attempts by their end, doubts wherever they arise, and the provider's time."""
 
-import asyncio
 from datetime import UTC, datetime
 from uuid import uuid4
 
@@ -18,6 +17,7 @@ from delivery.ledger import DeliveryRecord
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, RetryLater, Sent
 from delivery.sweeping import Sweep
+from testkit.eventually import eventually
 
 
 @pytest.fixture
@@ -83,13 +83,13 @@ async def test_what_a_dead_worker_was_sending_is_a_doubt_and_what_it_only_had_is
         "email", living, broker, metrics, silence_seconds=1, lost_grace_seconds=60,
         is_delivering=lambda _: False, watermarks=ConsumedWatermarks(),
     )  # fmt: skip
-    taken = 0
-    async with asyncio.timeout(20):  # a worker judges once its own heart has beaten for as long as others are silent
-        while not taken:
-            await sweep.beat()
-            taken = await sweep.run_once()
-            await asyncio.sleep(0.05)
-    assert taken == 2, "one message a notification"
+
+    async def taken() -> int:
+        await sweep.beat()
+        return await sweep.run_once()
+
+    # A worker judges once its own heart has beaten for as long as others are silent.
+    assert await eventually(taken, 20, every=0.05) == 2, "one message a notification"
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 2
     assert await sweep.run_once() == 0
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 2

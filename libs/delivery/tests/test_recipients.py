@@ -23,6 +23,7 @@ from delivery.engine import Engine
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
 from delivery.providers import Provider, Providers
+from testkit.eventually import eventually
 
 
 @dataclass
@@ -159,11 +160,13 @@ class AnyTemplate:
 def due(ledger_of):
     """Takes up what waits for its next attempt, as a sweep does before it publishes."""
 
-    async def take(number: int = 1) -> None:
-        async with asyncio.timeout(10):
-            while number:
-                number -= len(await ledger_of("sweeper").take_due(lease_seconds=60, silence_seconds=15, largest=10))
-                await asyncio.sleep(0.01)
+    async def take() -> None:
+        await eventually(
+            lambda: ledger_of("sweeper").take_due(lease_seconds=60, silence_seconds=15, largest=10),
+            10,
+            until=lambda taken: len(taken) == 1,
+            every=0.01,
+        )
 
     return take
 

@@ -1,4 +1,7 @@
-"""Waits for a condition that another task, process or server brings about. Only this module sleeps in tests."""
+"""Waits for what another task, process or server brings about. Only this module sleeps in tests.
+
+`tests/test_waiting.py` holds the tests to that.
+"""
 
 import asyncio
 import inspect
@@ -23,8 +26,7 @@ async def eventually(
     """
     async with asyncio.timeout(within):
         while True:
-            found = condition()
-            value: Value = await found if inspect.isawaitable(found) else found
+            value = await _value_of(condition)
             if until(value):
                 return value
             await asyncio.sleep(every)
@@ -38,3 +40,69 @@ def wait_until(ready: Callable[[], bool], seconds: float, what: str, *, every: f
             raise TimeoutError(f"{what} was not ready within {seconds:.0f} s")
         time.sleep(every)
     return time.monotonic() - began
+
+
+async def stays(
+    condition: Callable[[], Value | Awaitable[Value]],
+    seconds: float,
+    *,
+    holds: Callable[[Value], object] = bool,
+    every: float = 0.02,
+) -> None:
+    """`holds` is true of every value of `condition`, now and for so many seconds. `condition` may return an awaitable.
+
+    Raises AssertionError with the first value of which it is not.
+    """
+    began = time.monotonic()
+    while True:
+        after = time.monotonic() - began
+        value = await _value_of(condition)
+        _require(holds(value), value, after)
+        if after >= seconds:
+            return
+        await asyncio.sleep(every)
+
+
+def remains(
+    condition: Callable[[], Value],
+    seconds: float,
+    *,
+    holds: Callable[[Value], object] = bool,
+    every: float = 0.1,
+) -> None:
+    """`stays` without an event loop."""
+    began = time.monotonic()
+    while True:
+        after = time.monotonic() - began
+        value = condition()
+        _require(holds(value), value, after)
+        if after >= seconds:
+            return
+        time.sleep(every)
+
+
+async def other_tasks(turns: int = 1) -> None:
+    """Lets the other tasks of the loop run for that many turns."""
+    for _ in range(turns):
+        await asyncio.sleep(0)
+
+
+async def time_passes(seconds: float) -> None:
+    """For what takes real time and shows no condition to wait for: something ages, a server answers late."""
+    await asyncio.sleep(seconds)
+
+
+def pause(seconds: float) -> None:
+    """`time_passes` without an event loop. Where there is one, it is blocked meanwhile."""
+    time.sleep(seconds)
+
+
+async def _value_of(condition: Callable[[], Value | Awaitable[Value]]) -> Value:
+    found = condition()
+    value: Value = await found if inspect.isawaitable(found) else found
+    return value
+
+
+def _require(holds: object, value: object, after: float) -> None:
+    if not holds:
+        raise AssertionError(f"it did not stay so: {value!r} after {after:.2f} s")

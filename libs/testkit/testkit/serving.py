@@ -9,6 +9,8 @@ from typing import Any
 import uvicorn
 from starlette.types import ASGIApp
 
+from testkit.eventually import eventually
+
 
 @asynccontextmanager
 async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
@@ -17,8 +19,7 @@ async def serving(app: ASGIApp, **options: Any) -> AsyncIterator[str]:
         listening.bind(("127.0.0.1", 0))
         server = uvicorn.Server(uvicorn.Config(app, log_config=None, **options))
         running = asyncio.create_task(server.serve(sockets=[listening]))
-        while not server.started:
-            await asyncio.sleep(0.01)
+        await eventually(lambda: server.started, every=0.01)
         try:
             yield f"http://127.0.0.1:{listening.getsockname()[1]}"
         finally:

@@ -17,7 +17,7 @@ import httpx2
 
 from chassis.postgres.migrations import migrate
 from chassis.security.service_keys import ServiceKey
-from testkit.eventually import wait_until
+from testkit.eventually import pause, wait_until
 from testkit.servers.process import ServerProcess, free_port
 from testkit.servers.rabbitmq import RabbitServer
 from tests.leaks.watch import WATCH
@@ -117,7 +117,7 @@ class System:
         deadline = time.monotonic() + seconds
         while (notification := self.call("GET", f"/notifications/{notification_id}"))["status"] not in ENDS:
             assert time.monotonic() < deadline, f"still {notification['status']} after {seconds} s: {notification}"
-            time.sleep(0.05)
+            pause(0.05)
         return notification
 
     def arrivals(self, kind: str) -> list[str]:

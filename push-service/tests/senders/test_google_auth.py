@@ -11,6 +11,7 @@ from delivery.outcomes import AccountRefused, ProviderDown, Sent
 from push_service.senders.fcm.google_auth import GoogleAccessTokens, NoAccessToken
 from push_service.senders.http_client import HttpClient
 from testkit.clock import Clock
+from testkit.eventually import other_tasks
 
 
 @pytest.fixture
@@ -62,7 +63,7 @@ async def test_a_failure_is_shared_too(tokens, fcm):
 
 async def test_an_attempt_that_is_cancelled_does_not_take_the_others_with_it(tokens, fcm):
     first, second = asyncio.create_task(tokens.get()), asyncio.create_task(tokens.get())
-    await asyncio.sleep(0)
+    await other_tasks()
     first.cancel()
     assert await second == "access-1"
 

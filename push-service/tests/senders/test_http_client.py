@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
+from testkit.eventually import other_tasks, time_passes
 
 WAIT, CONNECT = 0.3, 0.2
 
@@ -88,8 +89,7 @@ async def test_a_kept_connection_that_the_server_closed_is_not_written_to(http, 
     answer, body = await asyncio.gather(http.post(peer.url, b"first", {}), peer.serve(said(b"1")))
     assert (answer.content, body) == (b"1", b"first")
     closes(peer.accepted[0])
-    for _ in range(turns):
-        await asyncio.sleep(0)
+    await other_tasks(turns)
     answer, body = await asyncio.gather(http.post(peer.url, b"second", {}), peer.serve(said(b"2")))
     assert (answer.content, body) == (b"2", b"second")
     assert len(peer.accepted) == 2
@@ -98,8 +98,7 @@ async def test_a_kept_connection_that_the_server_closed_is_not_written_to(http, 
 async def test_an_answer_that_came_unasked_answers_nothing(http, peer):
     await asyncio.gather(http.post(peer.url, b"first", {}), peer.serve(said(b"1")))
     peer.accepted[0].sendall(said(b"unasked"))
-    for _ in range(3):
-        await asyncio.sleep(0)
+    await other_tasks(3)
     answer, body = await asyncio.gather(http.post(peer.url, b"second", {}), peer.serve(said(b"2")))
     assert (answer.content, body) == (b"2", b"second")
 
@@ -183,7 +182,7 @@ async def test_an_answer_that_never_ends_is_not_waited_for_longer_than_an_exchan
         with contextlib.suppress(OSError):
             while True:  # never the silence that ends the wait
                 await asyncio.get_running_loop().sock_sendall(peer.accepted[0], then)
-                await asyncio.sleep(WAIT / 20)
+                await time_passes(WAIT / 20)
 
     async with asyncio.timeout(5):
         dripping = asyncio.create_task(drip())

@@ -5,6 +5,7 @@ import asyncio
 import pytest
 
 from chassis.broker import Publication, PublishFailed, Unroutable
+from testkit.eventually import other_tasks
 
 
 async def depth_is(broker, queue, **wanted):
@@ -259,7 +260,7 @@ async def test_closing_waits_for_the_handlers_in_flight(broker, work, message):
     await broker.publish_many([message()])
     await started.wait()
     closing = asyncio.create_task(consumer.close(grace=10))
-    await asyncio.sleep(0)
+    await other_tasks()
     assert not closing.done()
     release.set()
     await closing

@@ -1,7 +1,8 @@
 """What has come over the socket is in hand at once, however busy the event loop is."""
 
 import asyncio
-import time
+
+from testkit.eventually import eventually, other_tasks, pause
 
 MESSAGES = 120
 FEW_TURNS = 10
@@ -15,9 +16,9 @@ async def test_what_came_while_the_loop_was_busy_is_handed_out_in_a_few_turns(ra
     async def handle(delivery):
         began.append(delivery.body)
         if len(began) == 1:
-            time.sleep(0.5)  # noqa: ASYNC251 - a busy loop: meanwhile all the others are in the socket
+            pause(0.5)  # a busy loop: meanwhile all the others are in the socket
             first.set()
-        await asyncio.sleep(0)
+        await other_tasks()
         await delivery.ack()
 
     async with rabbit() as broker:
@@ -25,10 +26,8 @@ async def test_what_came_while_the_loop_was_busy_is_handed_out_in_a_few_turns(ra
         consumer = await broker.consume(topology.queues[0].name, handle, prefetch=2 * MESSAGES)
         async with asyncio.timeout(15):
             await first.wait()
-            for _ in range(FEW_TURNS):
-                await asyncio.sleep(0)
+            await other_tasks(FEW_TURNS)
             came = len(began)
-            while len(began) < MESSAGES:
-                await asyncio.sleep(0.01)
+            await eventually(lambda: len(began) == MESSAGES)
         await consumer.close()
     assert came > MESSAGES / 2

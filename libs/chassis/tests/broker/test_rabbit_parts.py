@@ -9,6 +9,7 @@ from chassis.broker.rabbit.consumer import StallDetector
 from chassis.broker.rabbit.publisher import InFlight
 from chassis.broker.rabbit.settlement import Settlements
 from chassis.broker.rabbit.timeouts import FIRST_BACKOFF, ConnectionGone, reconnect_delay, within
+from testkit.eventually import other_tasks
 
 
 @pytest.mark.parametrize("failures", [0, 1, 5, 50, 5000])
@@ -49,7 +50,7 @@ async def test_an_id_in_flight_waits_until_it_is_released():
     assert await in_flight.claim({0: "a", 1: "b", 2: "a"}, deadline) == [0, 1]
     assert await in_flight.claim({0: "c", 1: "a"}, deadline) == [0]
     waiting = asyncio.create_task(in_flight.claim({7: "a"}, deadline))
-    await asyncio.sleep(0)
+    await other_tasks()
     assert not waiting.done()
     in_flight.release(["a"])
     assert await waiting == [7]
@@ -77,7 +78,7 @@ async def test_our_own_cancellation_stays_one():
             await asyncio.Event().wait()
 
     task = asyncio.create_task(wait())
-    await asyncio.sleep(0)
+    await other_tasks()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -94,7 +95,7 @@ async def test_our_own_cancellation_is_not_lost_though_the_client_swallows_it(sw
                     raise ConnectionError from None
 
     task = asyncio.create_task(wait())
-    await asyncio.sleep(0)
+    await other_tasks()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
@@ -123,7 +124,7 @@ async def test_answers_that_come_together_are_written_together_and_flushed_befor
     settlements.settle(Basic.Ack(delivery_tag=1))
     settlements.settle(Basic.Reject(delivery_tag=2, requeue=False))
     flushing = asyncio.create_task(settlements.flush())
-    await asyncio.sleep(0)
+    await other_tasks()
     assert not flushing.done()
     assert channel.write_queue.get_nowait() == "something else"
     await flushing

@@ -9,6 +9,7 @@ from aiormq.abc import ChannelFrame
 from pamqp import commands
 
 from chassis.broker import BrokerUnavailable, PublishFailed, RabbitBroker, Timing, Unroutable
+from testkit.eventually import other_tasks
 
 QUICK = Timing(rpc=1.0, publish=1.0, watchdog=0.2, handler_pause=0.05, longest_backoff=0.2)
 
@@ -216,7 +217,7 @@ async def test_a_cancelled_publish_leaves_nothing_behind_that_disturbs_the_next(
     async with rabbit(url=proxy.url, timing=QUICK) as broker:
         assert await broker.publish_many([message()]) == [None]
         publishing = asyncio.create_task(broker.publish_many([message(message_id="x"), message(routing_key="nobody")]))
-        await asyncio.sleep(0)
+        await other_tasks()
         publishing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await publishing

@@ -6,6 +6,7 @@ import pytest
 from chassis.errors import Unavailable
 from chassis.security import Jwks, generate_es256_key, public_jwk
 from chassis.security.jwks import BETWEEN_FETCHES_SECONDS, FIRST_FETCH_SECONDS, MAX_AGE_SECONDS, parse_jwks
+from testkit.eventually import other_tasks
 
 
 class Owner:
@@ -39,11 +40,6 @@ def owner(key):
 @pytest.fixture
 def jwks(owner, clock):
     return Jwks(owner.fetch, clock=clock)
-
-
-async def run_pending():
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 async def test_keys_are_fetched_once_and_kept(jwks, owner, key):
@@ -86,7 +82,7 @@ async def test_the_keys_we_have_stay_in_use_while_the_owner_is_down(jwks, owner,
     for _ in range(10):
         clock.advance(MAX_AGE_SECONDS)
         assert await jwks.find(key.kid, "ES256")
-        await run_pending()
+        await other_tasks(10)
     assert owner.fetches == 11
 
 
@@ -96,10 +92,10 @@ async def test_a_refresh_for_age_delays_nobody(jwks, owner, key, clock):
     clock.advance(MAX_AGE_SECONDS)
     async with asyncio.timeout(1):
         assert await jwks.find(key.kid, "ES256")
-    await run_pending()
+    await other_tasks(10)
     assert owner.fetches == 2
     owner.answer.set()
-    await run_pending()
+    await other_tasks(10)
 
 
 async def test_a_withdrawn_key_stops_working(jwks, owner, key, clock):
@@ -107,7 +103,7 @@ async def test_a_withdrawn_key_stops_working(jwks, owner, key, clock):
     owner.entries = [public_jwk(generate_es256_key())]
     clock.advance(MAX_AGE_SECONDS)
     await jwks.find(key.kid, "ES256")
-    await run_pending()
+    await other_tasks(10)
     assert await jwks.find(key.kid, "ES256") is None
 
 
@@ -125,9 +121,9 @@ async def test_without_any_key_the_answer_is_unavailable_and_soon_tried_again(jw
 async def test_a_cancelled_caller_does_not_cancel_the_fetch(jwks, owner, key):
     owner.answer.clear()
     first = asyncio.create_task(jwks.find(key.kid, "ES256"))
-    await run_pending()
+    await other_tasks(10)
     second = asyncio.create_task(jwks.find(key.kid, "ES256"))
-    await run_pending()
+    await other_tasks(10)
     first.cancel()
     await asyncio.wait([first])
     owner.answer.set()
@@ -183,5 +179,5 @@ async def test_a_broken_document_does_not_replace_the_keys_we_have(jwks, owner, 
     owner.entries = []
     clock.advance(MAX_AGE_SECONDS)
     await jwks.find(key.kid, "ES256")
-    await run_pending()
+    await other_tasks(10)
     assert await jwks.find(key.kid, "ES256")
