@@ -181,6 +181,11 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
     "FORWARDED_ALLOW_IPS": ("hunter2", "10.0.0.1/8", "*, 10.0.0.1", "300.0.0.1"),
     "FROM_EMAIL": ("hunter2", "a@b, hunter2@d", "Hunter <hunter2@example.com>", "a@", "ü@example.com"),
     "FROM_NAME": ("two\nlines",),
+    "BOUNCE_DOMAIN": ("hunter2", "a@hunter2.example", "https://hunter2.example", "hunter2 example.com"),
+    "DKIM_KEYS": (
+        "hunter2", "example.com:s1", "hunter2:s1:/etc/hostname", "example.com:s1:/nowhere/hunter2.pem", "example.com:s1:/",
+        "example.com:s1:/etc/hostname", "example.com:s1:MIhunter2", "example.com:s1:-----BEGIN PRIVATE KEY-----hunter2",
+    ),
     "SENDER_DOMAINS": ("hunter2", "example.com, hunter2", "a@hunter2.example", "*.hunter2.example"),
     "SMTP_HOST": ("smtp://hunter2", "smtp.example.com:587", "a b"),
     "SMTP_EHLO_NAME": ("hunter2 hunter2", "tür"),

@@ -6,12 +6,12 @@ from dataclasses import replace
 import structlog
 
 from chassis.errors import Unavailable
-from contracts.addresses import InvalidAddress, Mailbox, parse_mailbox
+from contracts.addresses import InvalidAddress, parse_mailbox
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Outcome, Permanent, Sent
-from email_service.mime import MessageBuilder
+from email_service.mails import MailWriter
 from email_service.repositories.suppressions import DeadAddress
 from email_service.senders.smtp.dialogue import SmtpEnvelope
 from email_service.senders.smtp.replies import OF_THE_SENDER
@@ -32,15 +32,13 @@ class EmailChannel:
 
     def __init__(
         self,
-        sender: Mailbox,
         *,
-        builder: MessageBuilder,
+        writer: MailWriter,
         senders: Mapping[str, SmtpSender],
         suppressed: SuppressionList,
     ) -> None:
         """`senders`: the SMTP providers by name; each of them can send every mail."""
-        self._sender = sender
-        self._builder = builder
+        self._writer = writer
         self._senders = senders
         self._names = frozenset(senders)
         self._suppressed = suppressed
@@ -59,7 +57,7 @@ class EmailChannel:
 
     async def open_session(self, provider: str) -> "EmailSession":
         smtp = self._senders[provider]
-        return EmailSession(self._sender, self._builder, smtp, await smtp.reserve())
+        return EmailSession(self._writer, smtp, await smtp.reserve())
 
     async def record_outcome(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
         match outcome:
@@ -71,6 +69,7 @@ class EmailChannel:
                     log.warning("suppression.not_written", notification_id=str(message.notification_id))
 
     async def close(self) -> None:
+        self._writer.close()
         for smtp in self._senders.values():
             await smtp.close()
         await self._suppressed.close()
@@ -79,9 +78,8 @@ class EmailChannel:
 class EmailSession:
     """One mail over one connection."""
 
-    def __init__(self, sender: Mailbox, builder: MessageBuilder, smtp: SmtpSender, reserved: Reserved) -> None:
-        self._sender = sender
-        self._builder = builder
+    def __init__(self, writer: MailWriter, smtp: SmtpSender, reserved: Reserved) -> None:
+        self._writer = writer
         self.smtp = smtp
         self._reserved: Reserved | None = reserved
 
@@ -91,10 +89,11 @@ class EmailSession:
         except InvalidAddress:
             return Permanent("invalid_address", "not one address")
         try:
-            message = self._builder.write(content, target.name, mailbox, context)
+            message = await self._writer.write(content, target.name, mailbox, context)
         except InvalidAddress:  # the user service accepts no such address
             return Permanent("invalid_sender", "not one address")
-        envelope = SmtpEnvelope(self._sender.spec, mailbox.spec, mailbox.needs_utf8, message)
+        return_path = self._writer.return_path(context, target.fingerprint)
+        envelope = SmtpEnvelope(return_path, mailbox.spec, mailbox.needs_utf8, message)
         reserved, self._reserved = self._reserved or await self.smtp.reserve(), None
         outcome = await self.smtp.send(envelope, reserved)
         if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(context):
@@ -102,7 +101,7 @@ class EmailSession:
                 outcome, others_pass=True
             )  # the address of one application must not stop the mails of other applications
         if outcome == Sent(None):  # the server named no id: a bounce will refer to our Message-ID
-            return Sent(self._builder.message_id(context))
+            return Sent(self._writer.message_id(context))
         return outcome
 
     def close(self) -> None:

@@ -138,7 +138,7 @@ class MessageBuilder:
     """Builds the messages of one sender. `clock` returns seconds since the epoch, for the Date header."""
 
     def __init__(self, sender: Mailbox, name: str, *, clock: Callable[[], float] = time.time) -> None:
-        self._sender, self._name = sender, name
+        self.sender, self._name = sender, name
         self._from = addressed("From", name, sender)
         self._domain = sender.domain
         self._clock = clock
@@ -147,6 +147,11 @@ class MessageBuilder:
     def message_id(self, context: DeliveryContext) -> str:
         """The Message-ID: the same on every attempt, so that a copy can be recognised."""
         return f"<{context.notification_id}@{self._domain}>"
+
+    def from_domain(self, context: DeliveryContext) -> str:
+        """The domain of the From header, which receivers compare with the one that signed. Raises InvalidAddress."""
+        sender = context.sender
+        return self._domain if sender is None or sender.from_email is None else parse_mailbox(sender.from_email).domain
 
     def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
         """The whole message. Every line ends with CRLF and has at most 998 bytes; dots are not stuffed yet.
@@ -168,7 +173,7 @@ class MessageBuilder:
 
     def _from_application(self, sender: Sender) -> bytes:
         """The application's From and Reply-To. MAIL FROM and Message-ID stay ours, so bounces return to us."""
-        mailbox = self._sender if sender.from_email is None else parse_mailbox(sender.from_email)
+        mailbox = self.sender if sender.from_email is None else parse_mailbox(sender.from_email)
         line = addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
         return line if sender.reply_to is None else line + addressed("Reply-To", "", parse_mailbox(sender.reply_to))
 

@@ -13,7 +13,7 @@ from chassis.security.service_keys import development_key
 from chassis.settings import DatabaseUrl
 from contracts.addresses import parse_sender
 from contracts.services import EMAIL_SERVICE
-from delivery.settings import WorkerSettings
+from email_service.mail_settings import MailSettings
 from email_service.senders.smtp.provider import ProviderName, SmtpProvider, TlsMode, a_host
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
@@ -30,7 +30,7 @@ def _parsed(given: object) -> object:
         raise ValueError("is no JSON") from None
 
 
-class EmailSettings(WorkerSettings):
+class EmailSettings(MailSettings):
     """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = EMAIL_SERVICE

@@ -14,6 +14,8 @@ from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 from email_service.channel import EmailChannel
+from email_service.dkim.signing import DkimSigner
+from email_service.mails import MailWriter
 from email_service.mime import MessageBuilder
 from email_service.routers import suppressions
 from email_service.senders.smtp.connector import SmtpConnector, SmtpProbe
@@ -54,8 +56,9 @@ def create_app(
         )
     suppressed = SuppressionList(database, runtime.keys)
     sender = parse_sender(settings.from_email)
-    builder = MessageBuilder(sender, settings.from_name)
-    channel = EmailChannel(sender, builder=builder, senders=senders, suppressed=suppressed)
+    signer = DkimSigner(settings.signing_keys, default_domain=sender.domain)
+    writer = MailWriter(MessageBuilder(sender, settings.from_name), signer, settings.return_path)
+    channel = EmailChannel(writer=writer, senders=senders, suppressed=suppressed)
     worker = Worker(channel, runtime, providers=Providers(providers))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed

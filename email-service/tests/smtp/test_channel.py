@@ -13,6 +13,9 @@ from contracts.recipients import EmailRecipient
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Permanent, RetryLater, Sent
 from email_service.channel import EmailChannel
+from email_service.dkim.keys import DkimKeys
+from email_service.dkim.signing import DkimSigner
+from email_service.mails import MailWriter
 from email_service.mime import MessageBuilder
 from email_service.senders.smtp.sender import SmtpSender
 from email_service.suppression import SuppressionList, fingerprint
@@ -26,12 +29,8 @@ CONTENT = RenderedEmail("Hi", "<p>Hi</p>", "Hi")
 @pytest.fixture
 def channel(senders, server) -> EmailChannel:
     nowhere = SuppressionList(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing"))
-    return EmailChannel(
-        SENDER,
-        builder=MessageBuilder(SENDER, ""),
-        senders={"smtp": SmtpSender(senders.pool(server.port))},
-        suppressed=nowhere,
-    )
+    writer = MailWriter(MessageBuilder(SENDER, ""), DkimSigner(DkimKeys(), default_domain=SENDER.domain))
+    return EmailChannel(writer=writer, senders={"smtp": SmtpSender(senders.pool(server.port))}, suppressed=nowhere)
 
 
 def notification() -> NotificationMessage:

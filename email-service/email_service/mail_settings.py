@@ -1,0 +1,40 @@
+"""The settings of signatures and of the return path."""
+
+from pydantic import Field, field_validator
+
+from contracts.addresses import parse_mailbox
+from delivery.settings import WorkerSettings
+from email_service.bounces.return_path import ReturnPath
+from email_service.dkim.keys import DkimKeys, DkimKeysText
+
+
+class MailSettings(WorkerSettings):
+    """How mails prove where they come from, and where they come back to."""
+
+    dkim_keys: DkimKeysText = Field(
+        default=None,
+        description="Keys that sign mails (DKIM): `domain:selector:key`, separated by commas; a key is a file's path, a PEM "
+        "or its base64 in one line. Of each domain the first RSA key (2048 bits or more) signs, and the first Ed25519 key "
+        "beside it; later keys are only published. Unset: mails are not signed",
+    )
+    bounce_domain: str = Field(
+        default="",
+        description="Domain of the return path, `bounces+<token>@BOUNCE_DOMAIN`, which names the notification of a bounce. "
+        "Its mail must reach this service. Unset: mails come back to FROM_EMAIL",
+    )
+
+    @property
+    def signing_keys(self) -> DkimKeys:
+        return DkimKeys.parse("" if self.dkim_keys is None else self.dkim_keys.get_secret_value())
+
+    @property
+    def return_path(self) -> ReturnPath | None:
+        """Its secret comes from the service's own key, which all its processes have and nobody else."""
+        if not self.bounce_domain:
+            return None
+        return ReturnPath(self.bounce_domain, self.service_private_key.get_secret_value().encode())
+
+    @field_validator("bounce_domain")
+    @classmethod
+    def _is_a_domain(cls, value: str) -> str:
+        return parse_mailbox(f"bounces@{value}").domain if value else ""

@@ -1,0 +1,32 @@
+"""A mail as it leaves: its bytes, the signatures over them, and the address that it comes back to."""
+
+from contracts.addresses import Mailbox
+from delivery.channel import DeliveryContext
+from email_service.bounces.return_path import ReturnPath
+from email_service.dkim.signing import DkimSigner
+from email_service.mime import MessageBuilder
+from templating import RenderedEmail
+
+
+class MailWriter:
+    """Writes and signs messages. Without `bounces`, mails come back to the sender's own address."""
+
+    def __init__(self, builder: MessageBuilder, signer: DkimSigner, bounces: ReturnPath | None = None) -> None:
+        self._builder = builder
+        self._signer = signer
+        self._bounces = bounces
+        self.message_id = builder.message_id
+
+    async def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
+        """The signed message. Raises InvalidAddress for the context's `sender`."""
+        message = self._builder.write(content, name, mailbox, context)
+        return await self._signer.signed(message, self._builder.from_domain(context))
+
+    def return_path(self, context: DeliveryContext, fingerprint: str | None) -> str:
+        """The address that the mail comes back to: the same on every attempt."""
+        if self._bounces is None or fingerprint is None:
+            return self._builder.sender.spec
+        return self._bounces.address(context.notification_id, fingerprint)
+
+    def close(self) -> None:
+        self._signer.close()
