@@ -118,6 +118,8 @@ def _apps(
         database_url=embedded.database("user-service"),
         port=ports.users,
         api_gateway_url=f"http://{HOST}:{ports.gateway}",
+        vapid_public_key=simulators.vapid_public_key,
+        web_push_simulator_url=simulators.base_url,
         **common,
         **keys,
     )
@@ -136,6 +138,9 @@ def _apps(
         port=ports.push,
         fcm_base_url=simulators.base_url,
         fcm_service_account_file=simulators.service_account,
+        vapid_private_key_file=simulators.vapid_key,
+        vapid_subject="mailto:push@example.com",
+        web_push_simulator_url=simulators.base_url,
         **common,
     )
     gateway = GatewaySettings(

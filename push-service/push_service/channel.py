@@ -1,6 +1,6 @@
 """Push for the delivery engine: one target for each device. The user service is informed of dead devices."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Literal
 from uuid import UUID
@@ -9,11 +9,11 @@ import structlog
 
 from chassis.http.client import DependencyUnavailable, ServiceClient
 from contracts.messages import NotificationMessage
-from contracts.recipients import PROVIDERS, EmailRecipient, PushRecipient, PushToken
+from contracts.recipients import PROVIDERS, EmailRecipient, PushProvider, PushRecipient, PushToken
 from contracts.users import DeadPushToken
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import Outcome, Permanent
-from push_service.senders.fcm.sender import Sender, Unsupported
+from push_service.senders.sender import Sender
 from templating import CompiledTemplate, RenderedPush
 
 log = structlog.get_logger()
@@ -28,9 +28,9 @@ class PushChannel:
     name: Literal["push"] = "push"
     suppression_list = None  # the user service removes dead devices, so they are not targets any more
 
-    def __init__(self, fcm: Sender, users: ServiceClient) -> None:
-        self._fcm = fcm
-        self._others = Unsupported()
+    def __init__(self, senders: Mapping[PushProvider, Sender], users: ServiceClient) -> None:
+        """`senders`: by the name of the provider that a device has."""
+        self._senders = senders
         self._users = users
 
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[PushToken]]:
@@ -54,8 +54,7 @@ class PushChannel:
 
     async def send(self, content: RenderedPush, target: Target[PushToken], context: DeliveryContext) -> Outcome:
         device = target.address
-        sender = self._fcm if device.provider == "fcm" else self._others
-        return await sender.send(content, device, context)
+        return await self._senders[device.provider].send(content, device, context)
 
     async def record_outcome(self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome) -> None:
         match outcome:

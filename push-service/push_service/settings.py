@@ -1,5 +1,6 @@
 """The push service's settings, and the path of its migrations."""
 
+import re
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar, Self
@@ -9,13 +10,16 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from chassis.security.service_keys import development_key
 from chassis.settings import DatabaseUrl
 from contracts.services import PUSH_SERVICE
+from contracts.web_push import WebPushSettings
 from delivery.settings import WorkerSettings
+from push_service.senders.es256 import SigningKey, read_signing_key
 from push_service.senders.fcm.google_auth import ServiceAccount, is_loopback, is_plain_http, read_service_account
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
+CONTACT = re.compile(r"(mailto:[^@\s?]+@|https://)([a-z0-9-]+\.)+[a-z]{2,}(/[!-~]*)?", re.IGNORECASE)
 
 
-class PushSettings(WorkerSettings):
+class PushSettings(WorkerSettings, WebPushSettings):
     """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = PUSH_SERVICE
@@ -40,6 +44,22 @@ class PushSettings(WorkerSettings):
         default=15.0, description="Seconds to wait for FCM's answer; Google asks for at least ten", gt=0
     )
 
+    vapid_private_key: SecretStr | None = Field(
+        default=None,
+        description="Private key that push services know us by (VAPID, P-256): PEM, or its 32 bytes in base64url. Unset: "
+        "notifications for browsers wait",
+    )
+    vapid_private_key_file: Path | None = Field(
+        default=None, description="Path of a file with that key; set this or the key"
+    )
+    vapid_subject: str | None = Field(
+        default=None,
+        description="Address that push services may write to: a real `mailto:` or `https:` one. Apple refuses others",
+    )
+    web_push_timeout_seconds: float = Field(
+        default=15.0, description="Seconds to wait for the answer of a browser's push service", gt=0
+    )
+
     @field_validator("fcm_service_account_file", "fcm_service_account_json", "fcm_api_key", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
@@ -60,14 +80,30 @@ class PushSettings(WorkerSettings):
             case None, SecretStr() as text:
                 return _read("FCM_SERVICE_ACCOUNT_JSON", text.get_secret_value())
             case Path() as path, None:
-                return _read("FCM_SERVICE_ACCOUNT_FILE", _contents(path))
+                return _read("FCM_SERVICE_ACCOUNT_FILE", _contents("FCM_SERVICE_ACCOUNT_FILE", path))
             case _:
                 raise ValueError("set one of FCM_SERVICE_ACCOUNT_FILE and FCM_SERVICE_ACCOUNT_JSON, not both")
 
+    @cached_property
+    def vapid_key(self) -> SigningKey | None:
+        """The configured key, or None. Raises ValueError if the configuration cannot be used."""
+        return read_key("VAPID_PRIVATE_KEY", self.vapid_private_key, self.vapid_private_key_file)
+
+    @field_validator("vapid_subject")
+    @classmethod
+    def _is_a_contact(cls, value: str | None) -> str | None:
+        if value is not None and not CONTACT.fullmatch(value):
+            raise ValueError("is no mailto: or https: address on a public domain")
+        return value
+
     @model_validator(mode="after")
     def _can_send(self) -> Self:
-        if self.production and self.service_account is None:
-            raise ValueError("set FCM_SERVICE_ACCOUNT_FILE or FCM_SERVICE_ACCOUNT_JSON: nothing can be sent without it")
+        if self.vapid_key is not None and self.vapid_subject is None:
+            raise ValueError("set VAPID_SUBJECT: push services require an address to write to")
+        if self.production and self.service_account is None and self.vapid_key is None:
+            raise ValueError(
+                "set FCM_SERVICE_ACCOUNT_FILE or FCM_SERVICE_ACCOUNT_JSON: nothing can be sent without an account"
+            )
         return self
 
     @model_validator(mode="after")
@@ -83,11 +119,24 @@ class PushSettings(WorkerSettings):
         return self
 
 
-def _contents(path: Path) -> bytes:
+def _contents(variable: str, path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise ValueError(f"FCM_SERVICE_ACCOUNT_FILE cannot be read: {error.strerror}") from None
+        raise ValueError(f"{variable} cannot be read: {error.strerror}") from None
+
+
+def read_key(variable: str, text: SecretStr | None, path: Path | None) -> SigningKey | None:
+    """The key in `variable`, or in the file that `variable`_FILE names. Raises ValueError."""
+    if text is not None and path is not None:
+        raise ValueError(f"set one of {variable} and {variable}_FILE, not both")
+    given = _contents(f"{variable}_FILE", path) if path is not None else text.get_secret_value() if text else None
+    if given is None:
+        return None
+    try:
+        return read_signing_key(given)
+    except ValueError as error:
+        raise ValueError(f"{variable if path is None else variable + '_FILE'} {error}") from None
 
 
 def _read(variable: str, text: str | bytes) -> ServiceAccount:

@@ -1,5 +1,7 @@
 """The push service's composition root."""
 
+from collections.abc import Iterable, Mapping
+
 import structlog
 from fastapi import FastAPI
 from redis.asyncio import Redis
@@ -17,8 +19,12 @@ from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 from push_service.channel import PushChannel
 from push_service.senders.fcm.google_auth import GoogleAccessTokens
-from push_service.senders.fcm.sender import FcmSender, Sender, Unconfigured
+from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient
+from push_service.senders.public_addresses import PublicResolver
+from push_service.senders.sender import Sender, Unconfigured
+from push_service.senders.webpush.sender import WebPushSender
+from push_service.senders.webpush.vapid import Vapid
 from push_service.settings import PushSettings
 
 log = structlog.get_logger()
@@ -26,9 +32,10 @@ log = structlog.get_logger()
 DESCRIPTION = ServiceDescription(
     name=PUSH_SERVICE,
     title="Push service",
-    summary="Delivers push notifications over FCM HTTP v1. Its work comes over RabbitMQ; over HTTP it says how it is.",
+    summary="Delivers push notifications over FCM and Web Push. Its work comes over RabbitMQ; over HTTP it says how it is.",
 )
 FCM: PushProvider = "fcm"
+WEB_PUSH: PushProvider = "web_push"
 
 
 def create_app(
@@ -38,13 +45,18 @@ def create_app(
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
     providers = {name: Provider(runtime.provider_breaker(name)) for name in PROVIDERS}
-    sender = create_sender(settings)
-    runtime.depend_on(FCM, lambda: _check(sender, providers[FCM].breaker))
-    worker = Worker(PushChannel(sender, runtime.users), runtime, providers=Providers(list(providers.values())))
-    return create_worker_app(DESCRIPTION, runtime, worker, close_channel=sender.close)
+    senders = create_senders(settings)
+    runtime.depend_on(FCM, lambda: _check(senders[FCM], providers[FCM].breaker))
+    worker = Worker(PushChannel(senders, runtime.users), runtime, providers=Providers(list(providers.values())))
+    return create_worker_app(DESCRIPTION, runtime, worker, close_channel=lambda: _close(senders.values()))
 
 
-def create_sender(settings: PushSettings) -> Sender:
+def create_senders(settings: PushSettings) -> Mapping[PushProvider, Sender]:
+    """One for each provider that a device may have."""
+    return {FCM: create_fcm_sender(settings), WEB_PUSH: create_web_push_sender(settings)}
+
+
+def create_fcm_sender(settings: PushSettings) -> Sender:
     """FCM for the configured service account. Without an account, a sender that makes notifications wait."""
     if settings.fcm_api_key is not None:
         log.warning(
@@ -54,10 +66,28 @@ def create_sender(settings: PushSettings) -> Sender:
     account = settings.service_account
     if account is None:
         log.warning("fcm.not_configured", hint="set FCM_SERVICE_ACCOUNT_FILE; until then push notifications wait")
-        return Unconfigured()
+        return Unconfigured("FCM_SERVICE_ACCOUNT_FILE")
     http = HttpClient(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
     send_url = f"{settings.fcm_base_url}/v1/projects/{account.project_id}/messages:send"
     return FcmSender(http, GoogleAccessTokens(account, http), send_url=send_url)
+
+
+def create_web_push_sender(settings: PushSettings) -> Sender:
+    """Browsers' push services, for the configured VAPID key. Without a key, a sender that makes notifications wait."""
+    if settings.vapid_key is None or settings.vapid_subject is None:
+        log.info("web_push.not_configured", hint="set VAPID_PRIVATE_KEY; until then notifications for browsers wait")
+        return Unconfigured("VAPID_PRIVATE_KEY")
+    http = HttpClient(
+        timeout_seconds=settings.web_push_timeout_seconds,
+        connections=settings.worker_concurrency,
+        resolver=PublicResolver,
+    )
+    return WebPushSender(http, Vapid(settings.vapid_key, settings.vapid_subject), settings.push_services)
+
+
+async def _close(senders: Iterable[Sender]) -> None:
+    for sender in senders:
+        await sender.close()
 
 
 async def _check(sender: Sender, provider: CircuitBreaker) -> None:

@@ -9,17 +9,18 @@ from structlog.testing import capture_logs
 from chassis.http.client import DependencyUnavailable
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
 from delivery.channel import DeliveryContext
-from delivery.outcomes import Permanent, ProviderDown, Sent
+from delivery.outcomes import AccountRefused, Permanent, Sent
 from push_service.channel import PushChannel
-from push_service.senders.fcm.sender import Unconfigured
+from push_service.senders.sender import Unconfigured
 from templating import RenderedPush
 
 CONTENT = RenderedPush("Hello", "", "", "")
+SENDERS = {"fcm": Unconfigured("FCM_SERVICE_ACCOUNT_FILE"), "web_push": Unconfigured("VAPID_PRIVATE_KEY")}
 CONTEXT = DeliveryContext(UUID(int=1), "story-1", 5)
 
 
 def channel() -> PushChannel:
-    return PushChannel(Unconfigured(), users=None)
+    return PushChannel(SENDERS, users=None)
 
 
 def devices(*tokens: PushToken) -> PushRecipient:
@@ -50,16 +51,13 @@ def test_an_email_address_is_no_device() -> None:
     assert channel().targets(EmailRecipient(name="Ada", email="ada@example.com")) == []
 
 
-async def test_a_browser_subscription_is_refused_for_now() -> None:
-    [target] = channel().targets(devices(PushToken(provider="web_push", token="https://push.example/1")))
-    assert await channel().send(CONTENT, target, CONTEXT) == Permanent("unsupported_provider", "web_push")
-
-
-async def test_without_an_account_notifications_wait() -> None:
-    [target] = channel().targets(devices(PushToken(token="phone")))
+@pytest.mark.parametrize(
+    ("provider", "variable"), [("fcm", "FCM_SERVICE_ACCOUNT_FILE"), ("web_push", "VAPID_PRIVATE_KEY")]
+)
+async def test_without_an_account_a_providers_devices_wait_and_keep_no_others_waiting(provider, variable) -> None:
+    [target] = channel().targets(devices(PushToken(provider=provider, token="a-device")))
     outcome = await channel().send(CONTENT, target, CONTEXT)
-    assert isinstance(outcome, ProviderDown)
-    assert outcome.code == "not_configured"
+    assert outcome == AccountRefused("not_configured", f"{variable} is not set", others_pass=True)
 
 
 class UserService:
@@ -77,7 +75,7 @@ class UserService:
 
 
 async def recorded(users: UserService, outcome: Permanent | Sent) -> list[dict]:
-    push = PushChannel(Unconfigured(), users)
+    push = PushChannel(SENDERS, users)
     [target] = push.targets(devices(PushToken(token="phone")))
     with capture_logs() as logs:
         await push.record_outcome(SimpleNamespace(user_id=UUID(int=7)), target, outcome)

@@ -13,9 +13,10 @@ from structlog.testing import capture_logs
 
 from chassis.security.service_keys import ServiceKey
 from devstack.simulators.oauth import make_service_account
-from push_service.senders.fcm.sender import FcmSender, Unconfigured
+from push_service.senders.fcm.sender import FcmSender
+from push_service.senders.sender import Unconfigured
 from push_service.settings import PushSettings
-from push_service.worker import create_sender
+from push_service.worker import create_fcm_sender, create_web_push_sender
 
 ACCOUNT = make_service_account("https://oauth2.example")
 PUBLIC_PEM = ACCOUNT.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -50,8 +51,9 @@ def problem(**given: object) -> str:
 
 def test_development_starts_without_an_account_and_says_so() -> None:
     with capture_logs() as logs:
-        assert isinstance(create_sender(settings()), Unconfigured)
-    assert [line["event"] for line in logs] == ["fcm.not_configured"]
+        assert isinstance(create_fcm_sender(settings()), Unconfigured)
+        assert isinstance(create_web_push_sender(settings()), Unconfigured)
+    assert [line["event"] for line in logs] == ["fcm.not_configured", "web_push.not_configured"]
 
 
 def test_production_names_the_variable_it_lacks() -> None:
@@ -62,7 +64,7 @@ async def test_an_account_may_come_as_a_file_or_as_text(tmp_path: Path) -> None:
     path = tmp_path / "key.json"
     path.write_text(key_file())
     for given in ({"fcm_service_account_file": path}, {"fcm_service_account_json": key_file()}):
-        sender = create_sender(settings(**PRODUCTION, **given))
+        sender = create_fcm_sender(settings(**PRODUCTION, **given))
         assert isinstance(sender, FcmSender)
         assert sender.send_url == "https://fcm.googleapis.com/v1/projects/simulated-project/messages:send"
         await sender.close()
@@ -138,7 +140,7 @@ def test_fcms_address_is_a_plain_one(url: str) -> None:
 
 def test_the_legacy_key_is_noticed_and_not_used() -> None:
     with capture_logs() as logs:
-        assert isinstance(create_sender(settings(fcm_api_key="legacy-secret")), Unconfigured)
+        assert isinstance(create_fcm_sender(settings(fcm_api_key="legacy-secret")), Unconfigured)
     [line] = [line for line in logs if line["event"] == "fcm.legacy_key_ignored"]
     assert "FCM_SERVICE_ACCOUNT_FILE" in line["hint"]
     assert "legacy-secret" not in str(logs)
@@ -146,3 +148,53 @@ def test_the_legacy_key_is_noticed_and_not_used() -> None:
 
 def test_google_is_given_the_ten_seconds_it_asks_for() -> None:
     assert settings().fcm_timeout_seconds >= 10
+
+
+SUBJECT = {"vapid_subject": "mailto:push@example.com"}
+RAW_KEY = "yWTOgGZHvUMQBNWhznHixP1gfN5DO963dSFJ-BU-3yk"
+RAW_KEYS_PUBLIC = "BLJGjuA6HfDdsVdwgcwC3cdo0ykjQ7C2hI5UGj0qnt0Nq4jk_p7b_TyoAcnHJL4aKaQkawESw1eNJ7mayYC13Es"
+
+
+@pytest.mark.parametrize("text", [RAW_KEY, RAW_KEY + "=", f"{RAW_KEY}\n"])
+def test_a_vapid_key_may_be_the_32_bytes_that_generators_print(text: str) -> None:
+    assert settings(vapid_private_key=text, **SUBJECT).vapid_key.public == RAW_KEYS_PUBLIC
+
+
+def test_a_vapid_key_may_be_a_pem_file(tmp_path: Path) -> None:
+    path = tmp_path / "vapid.pem"
+    path.write_text(ELLIPTIC_PEM)
+    by_file = settings(vapid_private_key_file=path, **SUBJECT).vapid_key.public
+    assert by_file == settings(vapid_private_key=ELLIPTIC_PEM, **SUBJECT).vapid_key.public
+    assert "not both" in problem(vapid_private_key=RAW_KEY, vapid_private_key_file=path, **SUBJECT)
+
+
+@pytest.mark.parametrize(
+    "text", ["secret", "-----BEGIN PRIVATE KEY-----\nsecret", "A" * 43, "ü", PUBLIC_PEM, ACCOUNT.private_key]
+)
+def test_a_vapid_key_that_cannot_sign_stops_the_start_and_is_not_quoted(text: str) -> None:
+    message = problem(vapid_private_key=text, **SUBJECT)
+    assert "VAPID_PRIVATE_KEY is no private key for ES256" in message
+    assert "secret" not in message
+
+
+def test_a_vapid_key_needs_somebody_to_write_to() -> None:
+    assert "VAPID_SUBJECT" in problem(vapid_private_key=RAW_KEY)
+
+
+@pytest.mark.parametrize(
+    "subject", ["push@example.com", "mailto:push@localhost", "https://localhost", "http://example.com", "mailto:@a.b"]
+)
+def test_a_subject_that_apple_would_refuse_stops_the_start(subject: str) -> None:
+    assert "mailto: or https: address" in problem(vapid_private_key=RAW_KEY, vapid_subject=subject)
+
+
+@pytest.mark.parametrize(
+    "subject", ["mailto:push@mail.example.com", "https://example.com", "https://example.com/contact"]
+)
+def test_a_real_subject_is_taken(subject: str) -> None:
+    assert settings(vapid_private_key=RAW_KEY, vapid_subject=subject).vapid_subject == subject
+
+
+def test_the_simulated_push_service_is_for_development() -> None:
+    given = PRODUCTION | {"fcm_service_account_json": key_file()}
+    assert "WEB_PUSH_SIMULATOR_URL" in problem(**given, web_push_simulator_url="http://127.0.0.1:8025")

@@ -187,6 +187,7 @@ USER_SERVICE = (
     of_admins(201).row("POST /api/v1/api-keys/{key_id}/rotate", used_up=True),
     of_admins().row("DELETE /api/v1/api-keys/{key_id}", used_up=True),
     anybody("GET /.well-known/jwks.json"),
+    anybody("GET /api/v1/push/vapid-key"),
     services_only("GET /internal/users/{user_id}", by=READERS),
     services_only("GET /internal/audit"),
     services_only("POST /internal/users/find", body={"ids": ["{user_id}"]}, by=READERS),

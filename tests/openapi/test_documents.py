@@ -15,7 +15,7 @@ from tests.openapi.conformance import JSON, Document, Json
 
 SERVICES = ("api-gateway", "user-service", "template-service", "email-service", "push-service")
 PUBLIC = {
-    "log_in", "refresh_tokens", "create_user", "get_key_set", "get_health", "get_api_health", "get_liveness",
+    "log_in", "refresh_tokens", "create_user", "get_key_set", "get_vapid_key", "get_health", "get_api_health", "get_liveness",
     "get_readiness", "request_password_reset", "reset_password", "verify_email", "confirm_address", "take_back_address",
 }  # fmt: skip
 VERBS = {

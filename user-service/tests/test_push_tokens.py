@@ -364,3 +364,27 @@ async def test_what_no_push_service_gives_is_refused(world) -> None:
     for token in NO_TOKENS:
         answer = await user.call("POST", f"{user.path}/push-tokens", json={"push_token": token})
         assert answer.status_code == 422, token
+
+
+async def test_a_page_gets_the_key_to_subscribe_with(make_world) -> None:
+    world = await make_world(vapid_public_key=SUBSCRIPTION["keys"]["p256dh"])
+    found = await world.http.get("/api/v1/push/vapid-key")
+    assert (found.status_code, found.json()["data"]) == (200, {"public_key": SUBSCRIPTION["keys"]["p256dh"]})
+
+
+async def test_without_a_key_there_is_no_web_push(world) -> None:
+    found = await world.http.get("/api/v1/push/vapid-key")
+    assert (found.status_code, found.json()["error"]) == (404, "web_push_not_configured")
+
+
+async def test_the_simulated_push_service_is_known_only_where_it_is_set(world, make_world) -> None:
+    simulated = {**SUBSCRIPTION, "endpoint": "http://127.0.0.1:8025/web-push/a-browser"}
+    user = await world.user()
+    assert (await user.call("POST", f"{user.path}/push-tokens", json={"push_token": simulated})).status_code == 422
+    development = await make_world(web_push_simulator_url="http://127.0.0.1:8025")
+    user = await development.user()
+    assert (await user.call("POST", f"{user.path}/push-tokens", json={"push_token": simulated})).status_code == 201
+    for path in ("/api/messages", "/web-push/../api", "/web-push/a/b", "/web-push/"):
+        elsewhere = {**SUBSCRIPTION, "endpoint": f"http://127.0.0.1:8025{path}"}
+        answer = await user.call("POST", f"{user.path}/push-tokens", json={"push_token": elsewhere})
+        assert answer.status_code == 422, path

@@ -46,6 +46,10 @@ class TooManyPushTokens(Conflict):
     code, message = "too_many_push_tokens", "The user has the maximum number of push tokens; remove one first"
 
 
+class NoWebPush(NotFound):
+    code, message = "web_push_not_configured", "Browsers cannot be subscribed here: VAPID_PUBLIC_KEY is not set"
+
+
 class WrongCredentials(Unauthorized):
     """The same answer for an unknown address and for a wrong password."""
 

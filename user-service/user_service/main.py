@@ -134,6 +134,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     app.include_router(audit_routes(runtime.database, base.audit, asked_by=API_GATEWAY))
     for module in ROUTERS:
         app.include_router(module.router)
+    app.include_router(push_tokens.key_router)
     app.include_router(internal.fast_router)
     return app
 
@@ -174,7 +175,7 @@ def _services(base: Foundations) -> UserServices:
     tokens = MailedTokens(database, base.mint)
     contacts = Contacts(database, redis)
     addresses = Addresses(database, tokens, mails, gate, sessions, contacts, audit)
-    devices = PushTokens(database, contacts, audit, web_push_hosts=settings.web_push_hosts)
+    devices = PushTokens(database, contacts, audit, services=settings.push_services)
     api_keys_service = ApiKeys(database, redis, audit)
     return UserServices(
         settings=settings,

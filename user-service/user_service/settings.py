@@ -13,17 +13,9 @@ from chassis.server_urls import RedisUrl, ServiceUrl
 from chassis.settings import DatabaseUrl, TokenSettings
 from contracts.addresses import parse_mailbox
 from contracts.services import USER_SERVICE, PeerSettings
+from contracts.web_push import WebPushSettings, public_key
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
-
-
-PUSH_HOSTS = (
-    "fcm.googleapis.com",
-    "updates.push.services.mozilla.com",
-    "*.push.services.mozilla.com",
-    "*.notify.windows.com",
-    "web.push.apple.com",
-)
 
 
 def _on_the_wire(domains: Sequence[str]) -> tuple[str, ...]:
@@ -31,7 +23,7 @@ def _on_the_wire(domains: Sequence[str]) -> tuple[str, ...]:
     return tuple(parse_mailbox(f"noreply@{domain}").domain for domain in domains)
 
 
-class UserSettings(PeerSettings, TokenSettings):
+class UserSettings(PeerSettings, TokenSettings, WebPushSettings):
     """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = USER_SERVICE
@@ -72,8 +64,10 @@ class UserSettings(PeerSettings, TokenSettings):
     open_registration: bool = Field(
         default=True, description="Whether anybody may sign up. If not, only administrators can add users"
     )
-    web_push_hosts: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
-        default=PUSH_HOSTS, description="Allowed hosts of Web Push endpoints; `*.` stands for one or more labels"
+    vapid_public_key: Annotated[str, AfterValidator(public_key)] | None = Field(
+        default=None,
+        description="Public half of the push worker's VAPID_PRIVATE_KEY, in base64url. Web pages fetch it to subscribe "
+        "browsers. Unset: there is no Web Push",
     )
 
     sender_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed), AfterValidator(_on_the_wire)] = Field(

@@ -17,7 +17,8 @@ def main() -> None:
 
 def _options() -> SimulatorOptions:
     parser = argparse.ArgumentParser(
-        prog="python -m devstack.simulators", description="Simulators of an SMTP server and of FCM."
+        prog="python -m devstack.simulators",
+        description="Simulators of an SMTP server and of push providers.",
     )
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--smtp-port", type=int, default=1025, help="0 uses a free port")
@@ -49,6 +50,8 @@ def _ready_line(running: RunningSimulators, options: SimulatorOptions) -> str:
             "http_port": running.http_port,
             "base_url": running.base_url,
             "service_account": str(running.service_account),
+            "vapid_key": str(running.vapid_key),
+            "vapid_public_key": running.vapid_public_key,
         }
     )
 

@@ -87,6 +87,7 @@ class FaultSwitches(BaseModel):
 
     smtp: Fault | None = None
     fcm: Fault | None = None
+    web_push: Fault | None = None
 
 
 def summary_of(message: Received) -> Summary:
@@ -149,14 +150,14 @@ def faults_router(faults: Faults) -> APIRouter:
 
     @router.get("/faults")
     async def read_faults() -> FaultSwitches:
-        return FaultSwitches(smtp=faults.smtp, fcm=faults.fcm)
+        return FaultSwitches.model_validate(faults, from_attributes=True)
 
     @router.put("/faults")
     async def set_faults(switches: FaultSwitches) -> FaultSwitches:
         """Sets the given switches. Null switches off. Omitted switches stay unchanged."""
         for name in switches.model_fields_set:
             setattr(faults, name, getattr(switches, name))
-        return FaultSwitches(smtp=faults.smtp, fcm=faults.fcm)
+        return FaultSwitches.model_validate(faults, from_attributes=True)
 
     return router
 

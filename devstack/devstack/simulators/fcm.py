@@ -7,9 +7,9 @@ from urllib.parse import parse_qs
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from devstack.simulators import fcm_messages
+from devstack.simulators.broken_off import BrokenOff
 from devstack.simulators.fcm_messages import FcmRefusal, PushMessage, read_message
 from devstack.simulators.magic import BreakOff, Faults, RefuseToken, Stall, push_magic
 from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, InvalidGrant, IssuedTokens, ServiceAccount, check_assertion
@@ -54,7 +54,7 @@ class FcmSimulator:
         name = self._take(message, request)
         await self._delay_answer(message.token)
         if self._breaks_off(message.token):
-            return _BrokenOff()
+            return BrokenOff()
         return JSONResponse({"name": f"projects/{project}/messages/{name}"})
 
     def _admit(self, request: Request, project: str) -> None:
@@ -98,13 +98,6 @@ class FcmSimulator:
             case Stall(seconds):
                 await asyncio.sleep(seconds)
         await self.faults.stalled("fcm")
-
-
-class _BrokenOff(Response):
-    """A response that is shorter than it announces, so the server closes the connection."""
-
-    async def __call__(self, _scope: Scope, _receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"100")]})
 
 
 def _oauth_error(error: str, description: str) -> JSONResponse:

@@ -11,7 +11,9 @@ from email.header import decode_header, make_header
 from email.message import Message
 from email.parser import BytesHeaderParser
 from functools import cached_property
+from typing import Literal
 
+PushProvider = Literal["fcm", "web_push"]
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]{1,900}>)", re.IGNORECASE | re.MULTILINE)
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 
@@ -123,7 +125,9 @@ class ReceivedEmail:
 
 @dataclass(frozen=True)
 class ReceivedPush:
-    """One push message. `raw` is the JSON of the request's `message`. The two ids come from the request's headers."""
+    """One push message. `raw` is JSON: FCM's `message`, or the `headers` and the decrypted `message` for a browser. The two
+    ids come from the request's headers.
+    """
 
     id: int
     received_at: datetime
@@ -131,6 +135,7 @@ class ReceivedPush:
     raw: str
     correlation_id: str = ""
     request_id: str = ""
+    provider: PushProvider = "fcm"
 
     @property
     def recipient(self) -> str:
@@ -138,7 +143,7 @@ class ReceivedPush:
 
     @property
     def key(self) -> str:
-        """Equal for all copies of one notification. FCM has no such field, so the sender's own is used."""
+        """Equal for all copies of one notification: the sender's own field."""
         return self.data.get("notification_id") or self.request_id or self.correlation_id
 
     @property
@@ -155,17 +160,19 @@ class ReceivedPush:
 
     @property
     def link(self) -> str:
-        """The address that a tap opens: FCM's web link, else `link` or `url` of the data."""
-        return self._text("webpush", "fcm_options", "link") or self.data.get("link", "") or self.data.get("url", "")
+        """The address that a tap opens: a browser's `navigate`, FCM's web link, else `link` or `url` of the data."""
+        named = self._text("notification", "navigate") or self._text("webpush", "fcm_options", "link")
+        return named or self.data.get("link", "") or self.data.get("url", "")
 
     @cached_property
     def data(self) -> dict[str, str]:
-        found = self._at("data")
+        found = self._at("data") if self.provider == "fcm" else self._at("notification", "data")
         return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
 
     @cached_property
     def _message(self) -> object:
-        return json.loads(self.raw)
+        whole = json.loads(self.raw)
+        return whole if self.provider == "fcm" else whole["message"]
 
     def _at(self, *path: str) -> object:
         found = self._message

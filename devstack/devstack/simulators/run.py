@@ -1,4 +1,4 @@
-"""The HTTP side of the simulators: FCM's API, the inbox page and its JSON API, in one application."""
+"""The HTTP side of the simulators: FCM's API, browsers' push service, the inbox page and its JSON API, in one application."""
 
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -18,15 +18,18 @@ from devstack.simulators.oauth import write_service_account
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
 from devstack.simulators.views import page_router
+from devstack.simulators.web_push.browsers import kept_secret
+from devstack.simulators.web_push.service import WebPushSimulator
+from devstack.simulators.web_push.vapid import write_vapid_key
 
 _STATIC = Path(pages.__file__).parent / "static"
 
 
-def create_simulator_app(inbox: Inbox, fcm: FcmSimulator, *, gateway_url: str) -> FastAPI:
+def create_simulator_app(inbox: Inbox, fcm: FcmSimulator, web_push: WebPushSimulator, *, gateway_url: str) -> FastAPI:
     """`gateway_url` is the gateway's address on the page. The switches of `fcm` are shared with the SMTP server."""
     # No /docs: its assets come from the internet, and all of this works offline.
     app = FastAPI(title="Provider simulators", docs_url=None, redoc_url=None)
-    app.router.routes.extend(fcm.routes)
+    app.router.routes.extend([*fcm.routes, *web_push.routes])
     app.include_router(messages_router(inbox))
     app.include_router(faults_router(fcm.faults))
     app.include_router(page_router(inbox, gateway_url))
@@ -65,6 +68,8 @@ class RunningSimulators:
     http_port: int
     base_url: str
     service_account: Path
+    vapid_key: Path
+    vapid_public_key: str
 
 
 @asynccontextmanager
@@ -80,10 +85,21 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
             base_url = options.public_url or f"http://{options.host}:{port}"
             account_path = options.data / "service-account.json"
             fcm = FcmSimulator(inbox, write_service_account(account_path, base_url), faults=faults)
+            vapid_path = options.data / "vapid.pem"
+            vapid_public_key = write_vapid_key(vapid_path)
+            web_push = WebPushSimulator(
+                inbox,
+                origin=base_url,
+                public_key=vapid_public_key,
+                secret=kept_secret(options.data / "browsers.secret"),
+                faults=faults,
+            )
             await smtp.start()
-            app = create_simulator_app(inbox, fcm, gateway_url=options.gateway_url)
+            app = create_simulator_app(inbox, fcm, web_push, gateway_url=options.gateway_url)
             async with serving(app, listener, lifespan="off", grace_seconds=1):
-                yield RunningSimulators(inbox, faults, smtp.port, port, base_url, account_path)
+                yield RunningSimulators(
+                    inbox, faults, smtp.port, port, base_url, account_path, vapid_path, vapid_public_key
+                )
     finally:
         await smtp.close()
         inbox.close()

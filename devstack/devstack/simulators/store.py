@@ -7,10 +7,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypeVar, cast
 
 from chassis.http.envelope import counted
-from devstack.simulators.messages import Received, ReceivedEmail, ReceivedPush
+from devstack.simulators.messages import PushProvider, Received, ReceivedEmail, ReceivedPush
 
 M = TypeVar("M", ReceivedEmail, ReceivedPush)
 
@@ -140,8 +140,8 @@ def _encode(entry: Received | Totals) -> bytes:
         case ReceivedEmail(id, at, envelope_from, recipient, raw):
             # Latin-1 maps every byte to one character and back, whatever encoding the mail declares.
             line = ["email", id, at.isoformat(), envelope_from, recipient, raw.decode("latin-1")]
-        case ReceivedPush(id, at, token, message, correlation_id, request_id):
-            line = ["push", id, at.isoformat(), token, message, correlation_id, request_id]
+        case ReceivedPush(id, at, token, message, correlation_id, request_id, provider):
+            line = ["push", id, at.isoformat(), token, message, correlation_id, request_id, provider]
         case Totals(last_id, emails, pushes):
             line = ["totals", last_id, emails, pushes]
     return json.dumps(line).encode() + b"\n"
@@ -152,8 +152,11 @@ def _decode(line: bytes) -> Received | Totals | None:
         match json.loads(line):
             case ["email", int(id), str(at), str(envelope_from), str(recipient), str(raw)]:
                 return ReceivedEmail(id, datetime.fromisoformat(at), envelope_from, recipient, raw.encode("latin-1"))
-            case ["push", int(id), str(at), str(token), str(message), str(correlation_id), str(request_id)]:
-                return ReceivedPush(id, datetime.fromisoformat(at), token, message, correlation_id, request_id)
+            case ["push", int(id), str(at), str(token), str(message), str(correlation_id), str(request_id), *provider]:
+                sent_by = (
+                    cast("PushProvider", provider[0]) if provider else "fcm"
+                )  # a journal of an earlier release has none
+                return ReceivedPush(id, datetime.fromisoformat(at), token, message, correlation_id, request_id, sent_by)
             case ["totals", int(last_id), int(emails), int(pushes)]:
                 return Totals(last_id, emails, pushes)
     except ValueError:
@@ -182,8 +185,16 @@ class Inbox:
         self._write(email)
         return email
 
-    def take_push(self, *, token: str, raw: str, correlation_id: str = "", request_id: str = "") -> ReceivedPush:
-        push = ReceivedPush(self._next_id(), datetime.now(UTC), token, raw, correlation_id, request_id)
+    def take_push(
+        self,
+        *,
+        token: str,
+        raw: str,
+        correlation_id: str = "",
+        request_id: str = "",
+        provider: PushProvider = "fcm",
+    ) -> ReceivedPush:
+        push = ReceivedPush(self._next_id(), datetime.now(UTC), token, raw, correlation_id, request_id, provider)
         self.pushes.put(push)
         self._write(push)
         return push

@@ -1,5 +1,7 @@
 import time
 from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
 
 import aiosmtplib
 import httpx2
@@ -12,6 +14,8 @@ from devstack.simulators.oauth import GRANT_TYPE, SCOPE, ServiceAccount, make_se
 from devstack.simulators.run import create_simulator_app
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
+from devstack.simulators.web_push.service import WebPushSimulator
+from devstack.simulators.web_push.vapid import write_vapid_key
 
 BASE_URL = "http://simulator.test"
 
@@ -48,15 +52,38 @@ def account() -> ServiceAccount:
     return make_service_account(BASE_URL)
 
 
+@dataclass(frozen=True)
+class VapidKey:
+    """`authorization` signs for the simulated push service; claims may be forged."""
+
+    pem: str
+    public: str
+
+    def authorization(self, **claims: object) -> str:
+        honest = {"aud": BASE_URL, "exp": int(time.time()) + 3600, "sub": "mailto:push@example.com"}
+        return f"vapid t={jwt.encode(honest | claims, self.pem, algorithm='ES256')}, k={self.public}"
+
+
+@pytest.fixture
+def vapid(tmp_path: Path) -> VapidKey:
+    path = tmp_path / "vapid.pem"
+    return VapidKey(public=write_vapid_key(path), pem=path.read_text())
+
+
 @pytest.fixture
 def fcm(inbox: Inbox, account: ServiceAccount, faults: Faults) -> FcmSimulator:
     return FcmSimulator(inbox, account, faults=faults)
 
 
 @pytest.fixture
-async def http(inbox: Inbox, fcm: FcmSimulator) -> AsyncIterator[httpx2.AsyncClient]:
+def web_push(inbox: Inbox, faults: Faults, vapid: VapidKey) -> WebPushSimulator:
+    return WebPushSimulator(inbox, origin=BASE_URL, public_key=vapid.public, secret=b"of the browsers", faults=faults)
+
+
+@pytest.fixture
+async def http(inbox: Inbox, fcm: FcmSimulator, web_push: WebPushSimulator) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of the whole application, with no token yet."""
-    transport = httpx2.ASGITransport(app=create_simulator_app(inbox, fcm, gateway_url="http://gateway:8000"))
+    transport = httpx2.ASGITransport(app=create_simulator_app(inbox, fcm, web_push, gateway_url="http://gateway:8000"))
     async with httpx2.AsyncClient(transport=transport, base_url=BASE_URL) as client:
         yield client
 

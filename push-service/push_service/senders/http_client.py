@@ -2,7 +2,7 @@
 
 import select
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from aiohttp import (
     ServerDisconnectedError,
     TCPConnector,
 )
-from aiohttp.abc import AbstractStreamWriter
+from aiohttp.abc import AbstractResolver, AbstractStreamWriter
 from aiohttp.client_proto import ResponseHandler
 from aiohttp.http import StreamWriter
 from aiohttp.http_exceptions import HttpProcessingError
@@ -110,10 +110,18 @@ class HttpClient:
     """Keeps one connection for every request that may be in progress. Environment variables do not redirect it.
 
     The wait for a response ends after `timeout_seconds` of silence. A whole exchange takes at most `connect_seconds`
-    longer.
+    longer. `resolver` looks names up; without it the system's does.
     """
 
-    def __init__(self, *, timeout_seconds: float, connections: int, connect_seconds: float = CONNECT_SECONDS) -> None:
+    def __init__(
+        self,
+        *,
+        timeout_seconds: float,
+        connections: int,
+        connect_seconds: float = CONNECT_SECONDS,
+        resolver: Callable[[], AbstractResolver] | None = None,
+    ) -> None:
+        self._resolver = resolver
         self._connections = connections
         self._authorities = system_authorities()
         self._timeout = ClientTimeout(
@@ -152,7 +160,12 @@ class HttpClient:
         """Belongs to the running event loop. There is none yet when the client is created."""
         if self._session is None:
             self._session = plain_session(
-                TCPConnector(limit=self._connections, keepalive_timeout=IDLE_SECONDS, ssl=self._authorities),
+                TCPConnector(
+                    limit=self._connections,
+                    keepalive_timeout=IDLE_SECONDS,
+                    ssl=self._authorities,
+                    resolver=self._resolver() if self._resolver else None,
+                ),
                 self._timeout,
             )
         return self._session

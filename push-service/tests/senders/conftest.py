@@ -18,7 +18,7 @@ from push_service.senders.fcm.google_auth import GoogleAccessTokens, ServiceAcco
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient
 from push_service.settings import PushSettings
-from push_service.worker import create_sender
+from push_service.worker import create_fcm_sender
 from templating import RenderedPush
 
 NOTIFICATION = UUID("018f0000-0000-7000-8000-000000000001")
@@ -157,15 +157,15 @@ def attempts_of_() -> Callable[[FcmSender], Send]:
 
 
 def attempts_of(sender: FcmSender) -> Send:
-    """`await send()`: one attempt, with other content, token, correlation id, priority or expiry if given."""
+    """`await send()`: one attempt, with other content, token or device, correlation id, priority or expiry if given."""
 
     async def attempt(
         *, title="Hello", body="There", image="", link="", token="device-1", correlation_id="story-1", priority=5,
-        expires_at=None,
+        expires_at=None, device=None,
     ) -> Outcome:  # fmt: skip
         content = RenderedPush(title=title, body=body, image=image, link=link)
         context = DeliveryContext(NOTIFICATION, correlation_id, priority, expires_at)
-        return await sender.send(content, PushToken(token=token), context)
+        return await sender.send(content, device or PushToken(token=token), context)
 
     return attempt
 
@@ -177,7 +177,7 @@ def send(sender: FcmSender) -> Send:
 
 @pytest.fixture
 async def send_to_simulator(simulators: RunningSimulators) -> AsyncIterator[Send]:
-    sender = create_sender(
+    sender = create_fcm_sender(
         PushSettings(
             _env_file=None,
             fcm_base_url=simulators.base_url,

@@ -12,7 +12,7 @@ from push_service.senders.fcm.google_auth import GoogleAccessTokens
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient
 from push_service.settings import PushSettings
-from push_service.worker import create_sender
+from push_service.worker import create_fcm_sender
 
 
 def closed_port() -> int:
@@ -137,7 +137,7 @@ async def test_a_failure_tells_no_access_token_on(fcm, send, caplog, said):
 
 
 def test_a_sender_is_made_where_no_event_loop_runs(account_json):
-    sender = create_sender(PushSettings(_env_file=None, fcm_service_account_json=account_json))
+    sender = create_fcm_sender(PushSettings(_env_file=None, fcm_service_account_json=account_json))
     asyncio.run(sender.close())
 
 

@@ -27,11 +27,12 @@ from chassis.http.envelope import answer, refusal
 from chassis.security import ServiceCallers
 from chassis.security.service_keys import development_key
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents, TemplateRef
-from contracts.recipients import Preferences, PushRecipient, PushToken
+from contracts.recipients import Preferences, PushRecipient, PushToken, WebPushKeys
 from contracts.services import PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.templates import TemplateInfo, TemplateQuestion
 from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
 from contracts.users import UserContact, UserQuestion
+from devstack.simulators.run import RunningSimulators
 from push_service.settings import ALEMBIC, PushSettings
 from push_service.worker import create_app
 from testkit.eventually import eventually
@@ -139,6 +140,7 @@ class World:
     broker: MemoryBroker
     redis: Redis
     settings: PushSettings
+    simulators: RunningSimulators
     events: Noticed = field(default_factory=Noticed)
     dead_letters: Noticed = field(default_factory=Noticed)
     app: FastAPI | None = None
@@ -150,6 +152,20 @@ class World:
         )
         self.services.users[user.id] = user
         return user.id
+
+    async def browser(self, name: str) -> PushToken:
+        """A browser's subscription at the simulated push service."""
+        async with httpx2.AsyncClient() as http:
+            made = (await http.get(f"{self.simulators.base_url}/api/web-push/subscriptions/{name}")).json()
+        return PushToken(provider="web_push", token=made["endpoint"], keys=WebPushKeys(**made["keys"]))
+
+    def web_push(self) -> dict[str, object]:
+        """The settings for the simulated push service."""
+        return {
+            "vapid_private_key_file": self.simulators.vapid_key,
+            "vapid_subject": "mailto:push@example.com",
+            "web_push_simulator_url": self.simulators.base_url,
+        }
 
     def message(self, user: UUID, **changes: object) -> NotificationMessage:
         devices = self.services.users[user].push_tokens or (PushToken(token="of-old"),)
@@ -234,7 +250,7 @@ def free_port() -> int:
 
 
 @pytest.fixture
-async def world(services: Services, databases, redis: Redis) -> AsyncIterator[World]:
+async def world(services: Services, databases, redis: Redis, simulators: RunningSimulators) -> AsyncIterator[World]:
     """No worker yet: `async with world.running(...)`."""
     broker = MemoryBroker(TOPOLOGY, handler_pause=0.05)
     await broker.start()
@@ -251,7 +267,7 @@ async def world(services: Services, databases, redis: Redis) -> AsyncIterator[Wo
         heartbeat_seconds=0.5,
         drain_seconds=5,
     )
-    made = World(services, broker, redis, settings)
+    made = World(services, broker, redis, settings, simulators)
     watching = [
         await broker.consume(STATUS_QUEUE, _collect(made.hear),
                              prefetch=100),
@@ -275,6 +291,8 @@ def _collect(keep: Callable[[bytes], None]):
 async def working(world: World, simulators) -> AsyncIterator[World]:
     """The worker at work, with FCM's simulator."""
     async with world.running(
-        fcm_base_url=simulators.base_url, fcm_service_account_file=Path(simulators.service_account)
+        fcm_base_url=simulators.base_url,
+        fcm_service_account_file=Path(simulators.service_account),
+        **world.web_push(),
     ):
         yield world

@@ -5,7 +5,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from contracts.recipients import EmailRecipient, PushToken
+from contracts.recipients import EmailRecipient
+from testkit.eventually import eventually
 
 
 async def test_a_notification_reaches_the_device_and_is_reported_sent(working, simulators):
@@ -104,14 +105,29 @@ async def test_a_dead_device_that_could_not_be_forgotten_is_told_of_next_time(wo
     assert simulators.inbox.pushes.total == 2
 
 
-async def test_a_browser_fails_for_now_without_harm_to_the_phone(working, simulators):
-    browser = PushToken(provider="web_push", token="https://push.example/1")
-    message = await working.notify(working.user(browser, "a-phones-token"))
+async def test_a_browser_and_a_phone_get_it(working, simulators):
+    message = await working.notify(working.user(await working.browser("a-browser"), "a-phones-token"))
     await working.told(message, "sent")
-    alone = await working.notify(working.user(browser))
-    assert (await working.told(alone, "failed")).code == "unsupported_provider"
-    assert [push.token for push in simulators.inbox.pushes] == ["a-phones-token"]
-    assert working.services.removed == []
+    await eventually(lambda: simulators.inbox.pushes.total == 2)
+    assert {(push.provider, push.token, push.title, push.key) for push in simulators.inbox.pushes} == {
+        ("web_push", "a-browser", "Hello Ada", str(message.notification_id)),
+        ("fcm", "a-phones-token", "Hello Ada", str(message.notification_id)),
+    }
+
+
+async def test_a_subscription_that_has_ended_is_forgotten(working):
+    browser = await working.browser("gone-browser")
+    user = working.user(browser)
+    message = await working.notify(user)
+    assert (await working.told(message, "failed")).code == "invalid_token"
+    assert working.services.removed == [(user, browser.token)]
+
+
+async def test_a_push_service_that_asks_to_wait_is_waited_for(working, simulators):
+    message = await working.notify(working.user(await working.browser("quota-1-browser")))
+    await working.told(message, "sent")
+    assert working.detail(message) == [("retrying", "rate_limited", 1), ("sent", None, 2)]
+    assert simulators.inbox.pushes.total == 1
 
 
 async def test_an_opted_out_person_is_left_alone(working, simulators):

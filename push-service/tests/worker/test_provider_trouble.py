@@ -83,6 +83,32 @@ async def test_without_an_account_notifications_wait_for_one(world, simulators):
         assert (await world.told(message, "sent")).attempts == 1
 
 
+async def test_browsers_wait_for_a_vapid_key_and_phones_do_not(world, simulators):
+    phones = {"fcm_base_url": simulators.base_url, "fcm_service_account_file": Path(simulators.service_account)}
+    browser = await world.browser("a-browser")
+    async with world.running(**phones):
+        waiting = [await world.notify(world.user(browser)) for _ in range(15)]
+        for message in waiting:
+            event = await world.told(message, "retrying")
+            assert (event.code, event.attempts) == ("not_configured", 0)
+        assert (await world.told(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
+        assert fcm_state(world) == 0
+    async with world.running(**phones, **world.web_push()):
+        for message in waiting:
+            assert (await world.told(message, "sent")).attempts == 1
+
+
+async def test_a_push_service_that_is_away_opens_no_breaker(world, simulators):
+    phones = {"fcm_base_url": simulators.base_url, "fcm_service_account_file": Path(simulators.service_account)}
+    browser = await world.browser("a-browser")
+    away = browser.model_copy(update={"token": "http://127.0.0.1:9/web-push/a"})
+    async with world.running(**phones, **world.web_push() | {"web_push_simulator_url": "http://127.0.0.1:9"}):
+        for message in [await world.notify(world.user(away)) for _ in range(15)]:
+            assert (await world.told(message, "retrying")).code == "unreachable"
+        assert (await world.told(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
+        assert fcm_state(world) == 0
+
+
 async def test_a_lost_answer_is_recorded_as_such_and_the_copy_takes_the_first_ones_place(world, simulators):
     simulators.faults.fcm = "stall"
     async with world.running(

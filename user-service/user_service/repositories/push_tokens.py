@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, func, select
@@ -11,18 +11,17 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
+from contracts.recipients import PushProvider
 from user_service.models import PushToken, table_of
 
 TOKENS = table_of(PushToken)
 _COLUMNS = (TOKENS.c.id, TOKENS.c.provider, TOKENS.c.token, TOKENS.c.p256dh, TOKENS.c.auth, TOKENS.c.created_at)
 
-Provider = Literal["fcm", "web_push"]
-
 
 @dataclass(frozen=True, slots=True)
 class StoredPushToken:
     id: UUID
-    provider: Provider
+    provider: PushProvider
     token: str
     p256dh: str | None
     auth: str | None
@@ -33,7 +32,7 @@ class StoredPushToken:
 class Device:
     """A push token from a request. With keys it is a Web Push subscription, and `token` is its endpoint."""
 
-    provider: Provider
+    provider: PushProvider
     token: str
     p256dh: str | None = None
     auth: str | None = None

@@ -1,4 +1,4 @@
-"""`/api/v1/users/{id}/push-tokens` and `/push-token`: a user's devices."""
+"""`/api/v1/users/{id}/push-tokens` and `/push-token`: a user's devices. `/api/v1/push/vapid-key`: to subscribe a browser."""
 
 from typing import Annotated
 from uuid import UUID
@@ -11,16 +11,18 @@ from chassis.errors import field_error
 from chassis.http.envelope import Envelope, answer
 from chassis.http.openapi.document import refusals
 from user_service.dependencies import ReadableUser, Services, WritableUser
-from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
+from user_service.errors import NoWebPush, PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.schemas.fields import PushTokenQuery
 from user_service.schemas.push_tokens import (
     PushTokenAddition,
     PushTokenRemoval,
     PushTokenReplacement,
     PushTokenView,
+    VapidKey,
 )
 
 router = APIRouter(prefix="/api/v1/users/{user_id}", tags=["push tokens"])
+key_router = APIRouter(prefix="/api/v1/push", tags=["push tokens"])
 REFUSALS = refusals(UserNotFound)
 REMOVAL_REFUSALS = refusals(UserNotFound, PushTokenNotFound)
 WRITE_REFUSALS = refusals(UserNotFound, TooManyPushTokens)
@@ -96,3 +98,18 @@ async def replace_push_token(
     await services.push_tokens.replace(user.id, given, actor)
     tokens = await services.push_tokens.of_user(user.id)
     return answer([PushTokenView.of(token) for token in tokens], "Push token replaced")
+
+
+@key_router.get(
+    "/vapid-key",
+    operation_id="get_vapid_key",
+    response_model=Envelope[VapidKey],
+    summary="Get the key for Web Push subscriptions",
+    responses=refusals(NoWebPush),
+)
+async def get_vapid_key(services: Services) -> Response:
+    """For everybody: a page passes it to `PushManager.subscribe()`. Then register the subscription as a push token."""
+    key = services.settings.vapid_public_key
+    if key is None:
+        raise NoWebPush
+    return answer(VapidKey(public_key=key))

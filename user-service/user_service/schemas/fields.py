@@ -1,19 +1,17 @@
 """Field types, query models, and examples for the API's documentation."""
 
-import base64
-import binascii
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
-from cryptography.hazmat.primitives.asymmetric import ec
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints
 
 from chassis.fields import storable
 from chassis.http.paging import PageQuery
 from contracts.addresses import Email
 from contracts.users import PushTokenText
+from contracts.web_push import decoded, public_key
 
 
 def shown(*examples: Any) -> ConfigDict:
@@ -26,29 +24,9 @@ def _storable_secret(secret: SecretStr) -> SecretStr:
     return secret
 
 
-def _public_key(text: str) -> str:
-    """Requires an uncompressed P-256 point (RFC 8291, 2.1): a worker cannot encrypt to any other key."""
-    try:
-        ec.EllipticCurvePublicKey.from_encoded_point(ec.SECP256R1(), _decoded(text, 65))
-    except ValueError:
-        raise ValueError("must be a P-256 public key in base64url") from None
-    return text
-
-
 def _auth_secret(text: str) -> str:
-    _decoded(text, 16)
+    decoded(text, 16)
     return text
-
-
-def _decoded(text: str, length: int) -> bytes:
-    bare = text.rstrip("=")
-    try:
-        decoded = base64.b64decode(bare + "=" * (-len(bare) % 4), altchars=b"-_", validate=True)
-    except binascii.Error:
-        decoded = b""
-    if len(decoded) != length:
-        raise ValueError(f"must be {length} bytes in base64url")
-    return decoded
 
 
 @cache
@@ -74,7 +52,7 @@ NewPassword = Annotated[
 ]
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_storable_secret)]
 
-WebPushPublicKey = Annotated[str, Field(max_length=100), AfterValidator(_public_key)]
+WebPushPublicKey = Annotated[str, Field(max_length=100), AfterValidator(public_key)]
 WebPushSecret = Annotated[str, Field(max_length=30), AfterValidator(_auth_secret)]
 
 

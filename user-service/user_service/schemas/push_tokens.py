@@ -16,10 +16,12 @@ from pydantic import (
     model_validator,
 )
 
+from contracts.recipients import PushProvider
 from contracts.users import PushTokenText
-from user_service.repositories.push_tokens import Device, Provider, StoredPushToken
+from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.schemas.fields import WebPushPublicKey, WebPushSecret, shown
 
+SUBSCRIPTION_KEY = "BIPUL12DLfytvTajnryr2PRdAgXS3HGKiLqndGcJGabyhHheJYlNGCeXl1dn18gSJ1WAkAPIxr4gK0_dQds4yiI"
 SUBSCRIPTION = {
     "endpoint": "https://fcm.googleapis.com/fcm/send/d61c5u920dw",
     "keys": {
@@ -111,6 +113,14 @@ class PushTokenRemoval(BaseModel):
     token: PushTokenText = Field(validation_alias=AliasChoices("token", "push_token"))
 
 
+class VapidKey(BaseModel):
+    """`public_key` is what a page gives `PushManager.subscribe()` as `applicationServerKey`."""
+
+    model_config = shown({"public_key": SUBSCRIPTION_KEY})
+
+    public_key: str
+
+
 class PushTokenView(BaseModel):
     """One device. `token` is the FCM token, or the Web Push endpoint."""
 
@@ -124,7 +134,7 @@ class PushTokenView(BaseModel):
     )
 
     id: UUID
-    provider: Provider
+    provider: PushProvider
     token: str
     created_at: datetime
 

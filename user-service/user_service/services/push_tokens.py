@@ -2,7 +2,6 @@
 hosts are checked.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
@@ -13,36 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.audit import Actor, AuditTrail, Change, Personal, changed
 from chassis.errors import field_error
 from chassis.postgres.database import Database
+from contracts.web_push import PushServices, one_spelling
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
 from user_service.repositories import push_tokens, users
 from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.schemas.push_tokens import PushTokenAddition, PushTokenReplacement, WebPushSubscription, device_of
 from user_service.services.users import Contacts, locked, stored
-
-# Strict on purpose: no user name, no port except 443, no IP address in any form (the last label begins with a letter).
-_ENDPOINT = re.compile(r"https://((?:[a-z0-9-]+\.)+[a-z][a-z0-9-]*)(?::443)?(/[!-~]*)", re.IGNORECASE)
-
-
-def check_endpoint(endpoint: str, hosts: Sequence[str], *, field: str) -> None:
-    """Raises a 422 about `field` unless `endpoint` is https on one of `hosts`. There `*.` stands for one or more labels."""
-    match = _ENDPOINT.fullmatch(endpoint)
-    if match is None or not any(_is_host(match[1].lower(), allowed.lower()) for allowed in hosts):
-        raise field_error(f"{field}.endpoint", "must be an https address of a known push service")
-
-
-def one_spelling(token: str) -> str:
-    """An endpoint with its host in lower case and without its port, so that one browser is one device.
-
-    An FCM token is returned unchanged.
-    """
-    match = _ENDPOINT.fullmatch(token)
-    return f"https://{match[1].lower()}{match[2]}" if match else token
-
-
-def _is_host(host: str, allowed: str) -> bool:
-    return host.endswith(allowed[1:]) if allowed.startswith("*.") else host == allowed
-
 
 log = structlog.get_logger()
 
@@ -67,20 +43,19 @@ class Registration:
 
 
 class PushTokens:
-    def __init__(
-        self, database: Database, contacts: Contacts, audit: AuditTrail, *, web_push_hosts: Sequence[str]
-    ) -> None:
+    def __init__(self, database: Database, contacts: Contacts, audit: AuditTrail, *, services: PushServices) -> None:
         self._database = database
         self._contacts = contacts
         self._audit = audit
-        self._hosts = web_push_hosts
+        self._services = services
 
     def device(self, given: str | WebPushSubscription, *, field: str = "push_token") -> Device:
         """Raises a 422 about `field` for an endpoint that is not on a known push service."""
         device = device_of(given)
         if device.provider == "fcm":
             return device
-        check_endpoint(device.token, self._hosts, field=field)
+        if not self._services.has(device.token):
+            raise field_error(f"{field}.endpoint", "must be an https address of a known push service")
         return replace(device, token=one_spelling(device.token))
 
     async def of_user(self, user_id: UUID) -> Sequence[StoredPushToken]:

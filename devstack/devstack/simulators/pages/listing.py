@@ -9,6 +9,7 @@ from devstack.simulators.magic import EMAIL_TABLE, PUSH_TABLE
 from devstack.simulators.messages import Received, ReceivedEmail
 from devstack.simulators.pages.layout import Html, Kind, joined, markup
 from devstack.simulators.store import Inbox
+from devstack.simulators.web_push.magic import WEB_PUSH_TABLE
 
 _WELCOME = """<div class="welcome">
 <div id="summary"><h1>{headline}</h1>
@@ -18,7 +19,9 @@ _WELCOME = """<div class="welcome">
 <pre>{curl}</pre>
 <details{opened}><summary>Recipients that misbehave on purpose</summary>
 <table><caption>E-mail: the part before the @, at any domain, with any +tag</caption>{emails}</table>
-<table><caption>Push: how the token begins</caption>{pushes}</table>
+<table><caption>Push over FCM: how the token begins</caption>{pushes}</table>
+<table><caption>Push to a browser: how its name begins; <code>/api/web-push/subscriptions/NAME</code> is its
+subscription</caption>{browsers}</table>
 </details>
 </div>"""
 
@@ -39,6 +42,7 @@ def render_welcome(kind: Kind, inbox: Inbox, gateway_url: str) -> Html:
         opened=Html("") if shelf.total else Html(" open"),
         emails=_rows(EMAIL_TABLE),
         pushes=_rows(PUSH_TABLE),
+        browsers=_rows(WEB_PUSH_TABLE),
     )
 
 

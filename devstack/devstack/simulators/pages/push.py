@@ -1,4 +1,4 @@
-"""One push message as a phone would show it, and its data."""
+"""One push message as a phone or a browser would show it, and its data."""
 
 import json
 
@@ -6,14 +6,15 @@ from devstack.simulators.messages import ReceivedPush
 from devstack.simulators.pages.layout import Html, joined, markup, web_address
 
 _PUSH = """<a class="back" href="/?kind=push">All push messages</a>
-<div class="phone">
+<div class="{device}">
 <div class="notification">
-<div class="app"><span class="dot"></span>App<time datetime="{at}">{clock}</time></div>
+<div class="app"><span class="dot"></span>{app}<time datetime="{at}">{clock}</time></div>
 <div class="shown"><div><strong>{title}</strong><p>{body}</p></div>{image}</div>
 </div>
 {tap}
 </div>
 <dl class="facts">
+<dt>Sent over</dt><dd>{provider}</dd>
 <dt>Token</dt><dd>{token}</dd>
 <dt>Received</dt><dd><time datetime="{at}" class="full">{time} UTC</time></dd>
 <dt>Correlation ID</dt><dd>{correlation_id}</dd>
@@ -26,12 +27,16 @@ _PUSH = """<a class="back" href="/?kind=push">All push messages</a>
 _IMAGE = '<img src="{src}" alt="" referrerpolicy="no-referrer">'
 _TAP = '<p class="tap">A tap opens <a href="{href}" target="_blank" rel="noopener noreferrer">{href}</a></p>'
 _TAP_TEXT = '<p class="tap">A tap opens {link}</p>'
+_PROVIDERS = {"fcm": "FCM", "web_push": "Web Push"}
 _DATA = '<h2>Data</h2><dl class="facts">{rows}</dl>'
 
 
 def render_push(push: ReceivedPush) -> Html:
     return markup(
         _PUSH,
+        device="phone" if push.provider == "fcm" else "browser",
+        app="App" if push.provider == "fcm" else "Browser",
+        provider=_PROVIDERS[push.provider],
         at=push.received_at.isoformat(),
         clock=f"{push.received_at:%H:%M}",
         time=f"{push.received_at:%Y-%m-%d %H:%M:%S}",

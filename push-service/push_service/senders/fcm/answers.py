@@ -1,45 +1,15 @@
-"""The meaning of FCM's responses for a delivery, in two tables, and the time of the next attempt (`Retry-After`)."""
+"""The meaning of FCM's responses for a delivery, in two tables."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from delivery.outcomes import AccountRefused, Ambiguous, Defect, Outcome, Permanent, RetryLater, Sent
 from push_service.senders.http_client import HttpAnswer
+from push_service.senders.retry_after import retry_after
 
-MAX_SECONDS = 3600.0  # an error of the provider must not delay a notification for ever
-
-
-def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, or None if the response has no such header. A date is compared with the response's own date, not
-    with our clock.
-    """
-    text = headers.get("retry-after", "").strip()
-    if not text:
-        return None
-    if text.isascii() and text.isdigit():
-        return min(float(text), MAX_SECONDS)
-    then, now = _date(text), _date(headers.get("date", ""))
-    if then is None or now is None:
-        return None
-    return min(max(0.0, (then - now).total_seconds()), MAX_SECONDS)
-
-
-def _date(text: str) -> datetime | None:
-    """Only a date with a zone: one without cannot be compared. A year of twenty digits overflows."""
-    try:
-        found = parsedate_to_datetime(text)
-    except (ValueError, OverflowError):
-        return None
-    return found if found.tzinfo else None
-
-
-# The meaning of FCM's responses for a delivery, in two tables.
-#
 # Sources: firebase.google.com/docs/cloud-messaging/error-codes, .../docs/reference/fcm/rest/v1/ErrorCode and .../scale-fcm
 # (when to wait, and how long).
 

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from chassis.process.single_flight import SingleFlight
 from delivery.outcomes import AccountRefused, ProviderDown
-from push_service.senders.fcm.answers import retry_after
 from push_service.senders.http_client import Failed, HttpAnswer, HttpClient
+from push_service.senders.retry_after import retry_after
 
 SIGNATURE = "RS256"
 

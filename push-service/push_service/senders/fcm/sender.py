@@ -2,7 +2,6 @@
 
 import re
 import time
-from typing import Protocol
 
 from chassis.observability.correlation import CORRELATION_HEADER
 from contracts.recipients import PushToken
@@ -13,41 +12,6 @@ from push_service.senders.fcm.google_auth import GoogleAccessTokens, NoAccessTok
 from push_service.senders.fcm.message import MAX_PAYLOAD, fcm_message
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
 from templating import RenderedPush
-
-
-class NotConfigured(Exception):
-    """There is no service account."""
-
-
-class Sender(Protocol):
-    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
-        """One attempt for one device. Raises nothing."""
-
-    async def check(self) -> None:
-        """For health checks, without a call to the provider. Raises if nothing can be sent."""
-
-    async def close(self) -> None: ...
-
-
-class Unconfigured:
-    """Replaces FCM in development: notifications wait, without spending attempts, until a service account is configured."""
-
-    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
-        return ProviderDown("not_configured", "FCM_SERVICE_ACCOUNT_FILE is not set")
-
-    async def check(self) -> None:
-        raise NotConfigured
-
-    async def close(self) -> None:
-        return
-
-
-class Unsupported:
-    """Replaces every provider that this service does not support yet."""
-
-    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
-        return Permanent("unsupported_provider", device.provider)
-
 
 _HEADER_SAFE = re.compile(r"[\x21-\x7e]{1,128}")
 

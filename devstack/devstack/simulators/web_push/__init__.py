@@ -1,0 +1,1 @@
+"""A push service of browsers, and the browsers behind it (RFC 8030, 8291, 8292)."""

@@ -1,0 +1,41 @@
+"""A provider as the push channel sees it."""
+
+from typing import Protocol
+
+from contracts.recipients import PushToken
+from delivery.channel import DeliveryContext
+from delivery.outcomes import AccountRefused, Outcome
+from templating import RenderedPush
+
+
+class NotConfigured(Exception):
+    """There is no account at the provider."""
+
+
+class Sender(Protocol):
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
+        """One attempt for one device. Raises nothing."""
+
+    async def check(self) -> None:
+        """For health checks, without a call to the provider. Raises if nothing can be sent."""
+
+    async def close(self) -> None: ...
+
+
+class Unconfigured:
+    """Replaces a provider without an account: its devices wait, without spending attempts, until `variable` is set.
+
+    Devices of other providers pass, so the breaker does not count it.
+    """
+
+    def __init__(self, variable: str) -> None:
+        self._variable = variable
+
+    async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
+        return AccountRefused("not_configured", f"{self._variable} is not set", others_pass=True)
+
+    async def check(self) -> None:
+        raise NotConfigured
+
+    async def close(self) -> None:
+        return

@@ -1,0 +1,1 @@
+"""Web Push: any browser, through the push service of its vendor (RFC 8030)."""
