@@ -64,6 +64,7 @@ class Notification(Base):
     given_metadata: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     priority: Mapped[int] = mapped_column(SmallInteger)
     recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    given_recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what `to` of a request said
     sender: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the application's own sender of an e-mail
 
     status: Mapped[str] = mapped_column(String(16))

@@ -69,7 +69,7 @@ async def accept(asked: NotificationRequest, request: Request) -> Envelope[Accep
     return Envelope(success=True, message="Notification queued successfully", data=data, error=None, meta=None)
 
 
-async def recipient_of(user_id: UUID, users: aiohttp.ClientSession | None) -> Any:
+async def recipient_of(user_id: UUID | None, users: aiohttp.ClientSession | None) -> Any:
     """The user's row. None if no user is looked up."""
     if users is None:
         return None

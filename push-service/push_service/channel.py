@@ -58,7 +58,7 @@ class PushChannel:
 
     async def record_outcome(self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome) -> None:
         match outcome:
-            case Permanent(dead_recipient=True):
+            case Permanent(dead_recipient=True) if not message.fixed_recipient:  # else they are no user's
                 await self._remove(message.user_id, target.address.token)
 
     async def _remove(self, user_id: UUID, token: str) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections import Counter
+from typing import Any
 from uuid import uuid4
 
 from testkit.eventually import wait_until
@@ -166,6 +167,22 @@ def test_in_the_end_everything_is_accounted_for(system: System) -> None:
     proof = system.call("GET", "/reconcile")
     assert proof["accepted"] > 0
     assert proof["unaccounted"] == 0
+
+
+def test_an_address_that_the_system_does_not_know_gets_mail_until_it_bounces(system: System) -> None:
+    def sent_to(address: str) -> Any:
+        body = {"notification_type": "email", "to": {"email": address, "name": "Ada"}, "template_code": "welcome",
+                "variables": {"name": "Ada", "link": "https://example.com/x"}}  # fmt: skip
+        return system.follow(system.call("POST", "/notifications", body, status=202)["notification_id"])
+
+    good, dead = f"{uuid4().hex}@example.com", f"bounce+{uuid4().hex}@example.com"
+    ended = sent_to(good)
+    assert (ended["status"], ended["provider"]) == ("sent", "smtp")
+    assert [one["recipient"] for one in system.messages("email") if one["recipient"] == good] == [good]
+    assert [(one["status"], one["error"]) for one in (sent_to(dead), sent_to(dead))] == [
+        ("failed", "bounced"),
+        ("suppressed", "address_suppressed"),
+    ]
 
 
 def test_a_new_password_comes_by_mail_also_to_who_wants_none(system: System) -> None:

@@ -8,7 +8,15 @@ from uuid import UUID
 
 from sqlalchemy import text
 
-from api_gateway.repositories.personal import BODY_HASH, METADATA, RECIPIENT, SENDER, VARIABLES, write_document
+from api_gateway.repositories.personal import (
+    BODY_HASH,
+    GIVEN_RECIPIENT,
+    METADATA,
+    RECIPIENT,
+    SENDER,
+    VARIABLES,
+    write_document,
+)
 from chassis.json_values import JsonObject, to_json_text
 from chassis.postgres.autocommit import StatementExecutor, records
 from chassis.security import Sender
@@ -22,7 +30,10 @@ Disposition = Literal["leased", "due", "scheduled", "deferred", "finished"]
 
 @dataclass(slots=True)  # not frozen: with so many fields, freezing takes longer than everything that fills them
 class NewNotification:
-    """A row to insert. `recipient` is None until it is resolved; so is `template_version` unless the caller named one."""
+    """A row to insert. `recipient` is None until it is resolved; so is `template_version` unless the caller named one.
+
+    `given_recipient`: the recipient that the caller gave in place of a user.
+    """
 
     id: UUID
     caller: str
@@ -39,6 +50,7 @@ class NewNotification:
     metadata: JsonObject
     priority: int
     recipient: dict[str, Any] | None
+    given_recipient: dict[str, Any] | None
     sender: Sender | None
     status: str
     code: str | None
@@ -71,7 +83,8 @@ WITH given AS (
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
         id uuid, caller text, request_id text, body_hash text, correlation_id text, trace_context text,
         notification_type text, user_id uuid, template_code text, template_version int, language text, variables json,
-        metadata json, priority smallint, recipient jsonb, sender jsonb, status text, code text, send_at timestamptz,
+        metadata json, priority smallint, recipient jsonb, given_recipient jsonb, sender jsonb, status text, code text,
+        send_at timestamptz,
         expires_at timestamptz, delivery_guarantee text, disposition text)
 ), keys AS (
     INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
@@ -86,13 +99,14 @@ WITH given AS (
 ), written AS (
     INSERT INTO notifications (
         id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
-        template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient, sender,
-        status, code, created_at, send_at, expires_at, delivery_guarantee, due_at, leased_by, ended_at)
+        template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient,
+        given_recipient, sender, status, code, created_at, send_at, expires_at, delivery_guarantee, due_at, leased_by,
+        ended_at)
     SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, variables, metadata,
         CASE json_typeof(variables) WHEN 'object' THEN CAST(variables AS jsonb) ELSE '{}' END,
         CASE json_typeof(metadata) WHEN 'object' THEN CAST(metadata AS jsonb) ELSE '{}' END, priority,
-        recipient, sender, status, code, created_at, send_at, expires_at, delivery_guarantee,
+        recipient, given_recipient, sender, status, code, created_at, send_at, expires_at, delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() WHEN 'due' THEN now() END,
         CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,
@@ -129,6 +143,7 @@ def _sealed(row: NewNotification, keys: DataKeys) -> dict[str, object]:
         "variables": keys.seal(VARIABLES, name, row.variables.text),
         "metadata": keys.seal(METADATA, name, row.metadata.text),
         "recipient": write_document(keys, RECIPIENT, row.id, row.recipient),
+        "given_recipient": write_document(keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
         "sender": write_document(keys, SENDER, row.id, row.sender),
         "body_hash": keys.seal(BODY_HASH, name, row.body_hash),
     }

@@ -18,6 +18,7 @@ from api_gateway.repositories.personal import (
     SENDER,
     VARIABLES,
     read_document,
+    read_given_recipient,
     read_object,
     write_detail,
     write_document,
@@ -26,11 +27,11 @@ from chassis.json_values import JsonObject, to_json_text
 from chassis.postgres.autocommit import StatementExecutor, ids, records
 from chassis.security.data_keys import DataKeys, ValueUnreadable
 from contracts.messages import DeliveryGuarantee
-from contracts.recipients import Channel
+from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 COLUMNS = f"""n.id, n.caller, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id,
     n.template_code, n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient,
-    n.sender, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
+    n.given_recipient, n.sender, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
 # A statement that writes the outcome of a round changes that round only: a person may have begun a new one meanwhile.
 ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]), CAST(:times AS timestamptz[]))
     AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.postgres.autocommit
@@ -95,6 +96,7 @@ class DueRow:
     metadata: JsonObject
     priority: int
     recipient: dict[str, Any] | None
+    given_recipient: EmailRecipient | PushRecipient | None
     sender: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime | None
@@ -240,11 +242,13 @@ def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
             "variables": read_object(keys, VARIABLES, row.id, row.variables),
             "metadata": read_object(keys, METADATA, row.id, row.metadata),
             "recipient": read_document(keys, RECIPIENT, row.id, row.recipient),
+            "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
             "sender": read_document(keys, SENDER, row.id, row.sender),
         }
     except ValueUnreadable:
         nothing = JsonObject.empty()
-        return {"variables": nothing, "metadata": nothing, "recipient": None, "sender": None, "unreadable": True}
+        unread = dict.fromkeys(("recipient", "given_recipient", "sender"))
+        return {**unread, "variables": nothing, "metadata": nothing, "unreadable": True}
 
 
 async def mark_queued(connection: StatementExecutor, marks: Sequence[QueuedMark]) -> list[str]:

@@ -9,12 +9,14 @@ from typing import Any
 from uuid import UUID
 
 import orjson
+from pydantic import TypeAdapter
 from sqlalchemy import text
 
 from chassis.json_values import JsonObject, to_json_text
 from chassis.postgres.autocommit import records
 from chassis.security.data_keys import PREFIX, DataKeys, FreeText
 from chassis.server.reencrypting import VERSION, PersonalTable
+from contracts.recipients import EmailRecipient, PushRecipient
 
 # Values as the caller wrote them; rows of a gateway of the previous release have them in jsonb only (ADR 16).
 GIVEN_VARIABLES = "coalesce(n.given_variables, CAST(n.variables AS json))::text AS variables"
@@ -23,11 +25,13 @@ GIVEN_METADATA = "coalesce(n.given_metadata, CAST(n.metadata AS json))::text AS 
 VARIABLES = "notifications.variables"
 METADATA = "notifications.metadata"
 RECIPIENT = "notifications.recipient"
+GIVEN_RECIPIENT = "notifications.given_recipient"
 SENDER = "notifications.sender"
 DETAIL = "notifications.detail"
 BODY_HASH = "idempotency_keys.body_hash"  # sealed too: a short value can be found by trying all, if the rest is known
 
 Document = dict[str, Any]
+_RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
 
 
 def read_object(keys: DataKeys, column: str, row: UUID, stored: str) -> JsonObject:
@@ -42,7 +46,7 @@ def rewrite_object(keys: DataKeys, column: str, row: UUID, stored: str) -> str:
 
 
 def write_document(keys: DataKeys, column: str, row: UUID, value: object) -> object:
-    """For `recipient` and `sender`, whose format is ours."""
+    """For `recipient`, `given_recipient` and `sender`, whose format is ours."""
     return keys.seal(column, row, to_json_text(value)) if keys.seals and value is not None else value
 
 
@@ -52,6 +56,14 @@ def read_document(keys: DataKeys, column: str, row: UUID, stored: Document | str
         found: Document = orjson.loads(keys.open(column, row, stored))
         return found
     return stored
+
+
+def read_given_recipient(
+    keys: DataKeys, row: UUID, stored: Document | str | None
+) -> EmailRecipient | PushRecipient | None:
+    """Raises ValueUnreadable."""
+    found = read_document(keys, GIVEN_RECIPIENT, row, stored)
+    return None if found is None else _RECIPIENT.validate_python(found)
 
 
 def rewrite_document(keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> object:
@@ -97,13 +109,13 @@ def _fields(text: FreeText) -> dict[str, str | None]:
 
 
 PAGE = text(f"""
-SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.sender, n.detail, n.sealed_detail,
-    n.history
+SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.given_recipient, n.sender, n.detail,
+    n.sealed_detail, n.history
 FROM notifications n WHERE n.id > :id ORDER BY n.id LIMIT :largest
 """)  # noqa: S608 - the columns are ours
 
-COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, sender jsonb, detail text,
-    sealed_detail text, history jsonb"""
+COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, given_recipient jsonb, sender jsonb,
+    detail text, sealed_detail text, history jsonb"""
 WRITE = text(f"""
 WITH given AS {records("rows", COLUMNS, key="id")},
 unchanged AS (
@@ -113,7 +125,8 @@ unchanged AS (
 UPDATE notifications n SET given_variables = g.variables, given_metadata = g.metadata,
     variables = CASE json_typeof(g.variables) WHEN 'object' THEN CAST(g.variables AS jsonb) ELSE '{{}}' END,
     metadata = CASE json_typeof(g.metadata) WHEN 'object' THEN CAST(g.metadata AS jsonb) ELSE '{{}}' END,
-    recipient = g.recipient, sender = g.sender, detail = g.detail, sealed_detail = g.sealed_detail, history = g.history
+    recipient = g.recipient, given_recipient = g.given_recipient, sender = g.sender, detail = g.detail,
+    sealed_detail = g.sealed_detail, history = g.history
 FROM given g JOIN unchanged USING (id) WHERE n.id = g.id
 RETURNING n.id
 """)  # noqa: S608 - as above
@@ -138,12 +151,14 @@ RETURNING k.key
 def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
     detail, sealed_detail = keys.rewrite_free(DETAIL, row.id, FreeText(row.detail, row.sealed_detail))
     before = {
-        name: getattr(row, name) for name in ("variables", "metadata", "recipient", "sender", "detail", "history")
+        name: getattr(row, name)
+        for name in ("variables", "metadata", "recipient", "given_recipient", "sender", "detail", "history")
     }
     after: dict[str, object] = {
         "variables": rewrite_object(keys, VARIABLES, row.id, row.variables),
         "metadata": rewrite_object(keys, METADATA, row.id, row.metadata),
         "recipient": rewrite_document(keys, RECIPIENT, row.id, row.recipient),
+        "given_recipient": rewrite_document(keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
         "sender": rewrite_document(keys, SENDER, row.id, row.sender),
         "detail": detail,
         "sealed_detail": sealed_detail,

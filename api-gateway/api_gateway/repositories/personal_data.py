@@ -27,7 +27,7 @@ WITH page AS (
     WHERE k.caller = p.caller AND k.key = p.request_id AND k.notification_id = p.id AND k.body_hash <> ''
 ), erased AS (
     UPDATE notifications n SET variables = '{{}}', metadata = '{{}}', given_variables = '{{}}', given_metadata = '{{}}',
-        recipient = NULL, detail = NULL, sealed_detail = NULL,
+        recipient = NULL, given_recipient = NULL, detail = NULL, sealed_detail = NULL,
         history = coalesce((SELECT jsonb_agg(step - 'detail' - 'sealed_detail' ORDER BY place)
                             FROM jsonb_array_elements(n.history) WITH ORDINALITY AS h(step, place)), '[]'),
         status = CASE WHEN p.waits THEN 'cancelled' ELSE n.status END,

@@ -8,12 +8,18 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api_gateway.repositories.personal import GIVEN_VARIABLES, VARIABLES, read_object, write_detail
+from api_gateway.repositories.personal import (
+    GIVEN_VARIABLES,
+    VARIABLES,
+    read_given_recipient,
+    read_object,
+    write_detail,
+)
 from chassis.json_values import JsonObject, to_json_text
 from chassis.postgres.autocommit import StatementExecutor, records
 from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent
-from contracts.recipients import Channel
+from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from contracts.status import Status, sources_of
 from contracts.system_mails import SYSTEM_CALLER
 
@@ -159,7 +165,7 @@ RETURNING n.id
 
 CANDIDATES = text(f"""
 SELECT n.id, n.caller, n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version,
-    n.language, {GIVEN_VARIABLES}
+    n.language, {GIVEN_VARIABLES}, n.given_recipient
 FROM notifications n WHERE {REPLAYABLE}
 """)  # noqa: S608 - as above
 
@@ -191,6 +197,7 @@ class ReplayCandidate:
     template_version: int | None
     language: str | None
     variables: JsonObject
+    given_recipient: EmailRecipient | PushRecipient | None
 
 
 async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | None:
@@ -213,7 +220,13 @@ async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> li
 async def candidates(connection: AsyncConnection, wanted: ReplayFilter, *, keys: DataKeys) -> list[ReplayCandidate]:
     """The notifications that `replay_failed` would retry. Raises ValueUnreadable."""
     return [
-        ReplayCandidate(**{**row._mapping, "variables": read_object(keys, VARIABLES, row.id, row.variables)})  # noqa: SLF001 - a public name
+        ReplayCandidate(
+            **{
+                **row._mapping,  # noqa: SLF001 - a public name
+                "variables": read_object(keys, VARIABLES, row.id, row.variables),
+                "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
+            }
+        )
         for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))
     ]
 

@@ -15,7 +15,16 @@ from contracts.recipients import Channel
 from contracts.status import Status
 
 TABLE = Notification.__table__
-HIDDEN = {"variables", "given_variables", "metadata", "given_metadata", "recipient", "due_at", "leased_by"}
+HIDDEN = {
+    "variables",
+    "given_variables",
+    "metadata",
+    "given_metadata",
+    "recipient",
+    "given_recipient",
+    "due_at",
+    "leased_by",
+}
 # The original text; rows of a gateway of the previous release have it in jsonb only (ADR 16).
 METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
 SHOWN = [METADATA, *(column for column in TABLE.c if column.name not in HIDDEN)]

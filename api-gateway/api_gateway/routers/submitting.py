@@ -176,6 +176,8 @@ def may_send(identity: Identity, asked: NotificationRequest) -> None:
     if asked.template_code.startswith(SYSTEM_TEMPLATES) and not identity.is_admin:
         raise Forbidden("This template is for the mails of the system itself")
     if identity.kind == "user":
+        if asked.to is not None and not identity.is_admin:
+            raise Forbidden("Only applications send to addresses and devices of their own")
         if not identity.is_admin and str(asked.user_id) != identity.user_id:
             raise UserNotFound
         return

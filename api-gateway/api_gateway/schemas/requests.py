@@ -4,14 +4,16 @@ from datetime import datetime
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, field_validator
 from pydantic.config import JsonDict
+from pydantic_core import PydanticKnownError
 
+from api_gateway.schemas.recipients import EmailTo, To, by_kind
 from chassis.fields import ONLY_NUMBERS, Instant, Text
 from chassis.json_values import JsonObject
 from contracts.fields import Language
 from contracts.messages import DeliveryGuarantee
-from contracts.recipients import Channel
+from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
@@ -34,7 +36,11 @@ class NotificationRequest(BaseModel):
     model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [EXAMPLE]})
 
     notification_type: Channel
-    user_id: UUID
+    to: Annotated[To, BeforeValidator(by_kind)] | None = Field(
+        default=None,
+        description="In place of `user_id`: an address or devices that the system need not know. No preferences apply",
+    )
+    user_id: UUID | None = Field(default=None, validate_default=True, description="Required without `to`")
     template_code: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
     template_version: TemplateVersion | None = Field(
         default=None, description="Exactly this version, in the chosen language; null: the active version"
@@ -55,6 +61,29 @@ class NotificationRequest(BaseModel):
         description="What to do when the provider may have accepted the message and its answer was lost: send again with the "
         "same Message-ID (at_least_once), or end as `unknown` (at_most_once)",
     )
+
+    @property
+    def given_recipient(self) -> EmailRecipient | PushRecipient | None:
+        return None if self.to is None else self.to.recipient
+
+    @field_validator("to")
+    @classmethod
+    def _fits_the_channel(cls, to: To | None, info: ValidationInfo) -> To | None:
+        channel = info.data.get("notification_type")
+        if to is not None and channel is not None and (channel == "email") != isinstance(to, EmailTo):
+            raise ValueError(f"has no {'email' if channel == 'email' else 'push_tokens'}, and this goes by {channel}")
+        return to
+
+    @field_validator("user_id")
+    @classmethod
+    def _is_given_once(cls, user_id: UUID | None, info: ValidationInfo) -> UUID | None:
+        if "to" not in info.data:  # it is not valid, and its own error says why
+            return user_id
+        if user_id is None and info.data["to"] is None:
+            raise PydanticKnownError("missing")
+        if user_id is not None and info.data["to"] is not None:
+            raise ValueError("is left out when `to` is given")
+        return user_id
 
     @field_validator("expires_at")
     @classmethod

@@ -17,6 +17,7 @@ from uuid_utils.compat import uuid7
 
 from api_gateway.errors import IdempotencyKeyReused, RecipientLimited
 from api_gateway.repositories.accepting import Disposition, NewNotification, Receipt
+from api_gateway.schemas.recipients import person_of
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.directory import Directory
 from api_gateway.services.limits import RecipientLimit
@@ -118,7 +119,8 @@ class Acceptor:
             and isinstance(resolution, Resolved | DependencyUnavailable)
             and not _untimely(request, now)
         ]
-        checked = await self._recipients.check([resolved[place][0].user_id for place in places]) if places else []
+        people = [_person(resolved[place][0], origin) for place in places]
+        checked = await self._recipients.check(people) if people else []
         return dict(zip(places, checked, strict=True))
 
     async def _write(self, drafts: Sequence["_Draft"], *, urgent: bool) -> dict[UUID, Receipt]:
@@ -217,7 +219,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
         correlation_id=origin.correlation_id,
         trace_context=origin.trace_context,
         notification_type=request.notification_type,
-        user_id=request.user_id,
+        user_id=_person(request, origin),
         template_code=request.template_code,
         template_version=kept.template.version if kept else request.template_version,
         language=kept.template.language if kept else request.language,
@@ -225,6 +227,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
         metadata=request.metadata,
         priority=request.priority,
         recipient=kept.recipient.as_json if kept else None,
+        given_recipient=None if request.to is None else request.to.recipient.as_json,
         sender=origin.sender if request.notification_type == "email" else None,
         status=status,
         code=code,
@@ -233,6 +236,15 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
         delivery_guarantee=request.delivery_guarantee,
         disposition=disposition,
     )
+
+
+def _person(request: NotificationRequest, origin: Origin) -> UUID:
+    """The user's id, or the one that stands for the recipient in `to`."""
+    if request.to is not None:
+        return person_of(request.to, origin.caller)
+    if request.user_id is None:
+        raise ValueError("a request has a user or a recipient")
+    return request.user_id
 
 
 def _beginning(
@@ -269,6 +281,8 @@ def body_hash(request: NotificationRequest) -> str:
     }
     if request.delivery_guarantee != "at_least_once":
         asked["delivery_guarantee"] = request.delivery_guarantee
+    if request.to is not None:
+        asked["to"] = request.to.model_dump()
     if request.template_version is not None:
         asked["template_version"] = request.template_version
     try:

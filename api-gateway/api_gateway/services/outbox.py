@@ -222,7 +222,7 @@ def outbox_message(
         "delivery_guarantee": row.delivery_guarantee,
         "replay": replay,
         "test": is_test_caller(row.caller),
-        "fixed_recipient": is_system_caller(row.caller),
+        "fixed_recipient": row.given_recipient is not None or is_system_caller(row.caller),
         "sender": row.sender,
     }
     publication = Publication(

@@ -24,7 +24,11 @@ class ResolutionInput(Protocol):
     def notification_type(self) -> Channel: ...
 
     @property
-    def user_id(self) -> UUID: ...
+    def user_id(self) -> UUID | None: ...
+
+    @property
+    def given_recipient(self) -> EmailRecipient | PushRecipient | None:
+        """The recipient that the caller gave in place of a user."""
 
     @property
     def template_code(self) -> str: ...
@@ -91,12 +95,13 @@ async def _looked_up(
     asked: Sequence[tuple[ResolutionInput, str]], directory: Directory, *, fresh: bool, urgent: bool
 ) -> list[Resolution]:
     wanted = [one for one, _ in asked]
-    users = await directory.users({one.user_id for one in wanted}, fresh=fresh, urgent=urgent)
+    people = {one.user_id for one in wanted if one.given_recipient is None and one.user_id is not None}
+    users = await directory.users(people, fresh=fresh, urgent=urgent) if people else {}
     templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, urgent=urgent)
 
     def found_for(pair: tuple[ResolutionInput, str]) -> _Found | ServiceError:
         one, caller = pair
-        return _found(one, _reachable(users[one.user_id], caller), templates[one.template_code])
+        return _found(one, _person(one, users, caller), templates[one.template_code])
 
     found = await map_yielding(found_for, asked)
     others = {
@@ -115,8 +120,16 @@ CANNOT_BE_SENT = (UserNotFound, TemplateNotFound, TemplateVersionNotFound, Missi
 
 
 class _Found(NamedTuple):
-    user: UserContact
+    person: UserContact | EmailRecipient | PushRecipient
     active: TemplateInfo
+
+
+def _person(
+    one: ResolutionInput, users: Mapping[UUID, UserContact | ServiceError], caller: str
+) -> UserContact | EmailRecipient | PushRecipient | ServiceError:
+    if one.given_recipient is not None:
+        return one.given_recipient
+    return UserNotFound() if one.user_id is None else _reachable(users[one.user_id], caller)
 
 
 def _reachable(user: UserContact | ServiceError, caller: str) -> UserContact | ServiceError:
@@ -128,14 +141,17 @@ def _reachable(user: UserContact | ServiceError, caller: str) -> UserContact | S
 
 
 def _found(
-    wanted: ResolutionInput, user: UserContact | ServiceError, active: ActiveTemplate | ServiceError
+    wanted: ResolutionInput,
+    person: UserContact | EmailRecipient | PushRecipient | ServiceError,
+    active: ActiveTemplate | ServiceError,
 ) -> _Found | ServiceError:
-    if isinstance(user, ServiceError):
-        return user
+    if isinstance(person, ServiceError):
+        return person
     if isinstance(active, ServiceError):
         return active
     try:
-        return _Found(user, choose_template(active, wanted.language or user.language))
+        language = person.language if isinstance(person, UserContact) else None
+        return _Found(person, choose_template(active, wanted.language or language))
     except ServiceError as refused:
         return refused
 
@@ -160,7 +176,9 @@ def _resolution(
         check_fit(template, wanted)
     except ServiceError as refused:
         return refused
-    recipient = reach(found.user, wanted.notification_type)
+    if not isinstance(found.person, UserContact):
+        return Resolved(found.person, template)
+    recipient = reach(found.person, wanted.notification_type)
     return recipient if isinstance(recipient, Unreachable) else Resolved(recipient, template)
 
 
