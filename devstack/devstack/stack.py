@@ -25,6 +25,7 @@ from contracts.topology import TOPOLOGY
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Secrets
 from devstack.postgres import EmbeddedPostgres, sole_use, start_postgres
 from devstack.serving import serving
+from devstack.simulators.apns.team import KEY_ID, TEAM_ID, TOPIC
 from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
 from email_service.settings import EmailSettings
 from push_service.settings import PushSettings
@@ -140,6 +141,11 @@ def _apps(
         fcm_service_account_file=simulators.service_account,
         vapid_private_key_file=simulators.vapid_key,
         vapid_subject="mailto:push@example.com",
+        apns_base_url=simulators.apns_url,
+        apns_private_key_file=simulators.apns_key,
+        apns_key_id=KEY_ID,
+        apns_team_id=TEAM_ID,
+        apns_topic=TOPIC,
         web_push_simulator_url=simulators.base_url,
         **common,
     )

@@ -12,10 +12,12 @@ from chassis.settings import DatabaseUrl
 from contracts.services import PUSH_SERVICE
 from contracts.web_push import WebPushSettings
 from delivery.settings import WorkerSettings
+from push_service.senders.apns.token import ApnsKey
 from push_service.senders.es256 import SigningKey, read_signing_key
 from push_service.senders.fcm.google_auth import ServiceAccount, is_loopback, is_plain_http, read_service_account
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
+APPLE_ID = r"^([A-Z0-9]{10})?$"
 CONTACT = re.compile(r"(mailto:[^@\s?]+@|https://)([a-z0-9-]+\.)+[a-z]{2,}(/[!-~]*)?", re.IGNORECASE)
 
 
@@ -60,12 +62,28 @@ class PushSettings(WorkerSettings, WebPushSettings):
         default=15.0, description="Seconds to wait for the answer of a browser's push service", gt=0
     )
 
+    apns_private_key: SecretStr | None = Field(
+        default=None,
+        description="Key of the team at Apple for APNs: the content of the .p8 file. Unset: its devices' notifications wait",
+    )
+    apns_private_key_file: Path | None = Field(default=None, description="Path of the .p8 file; set this or the key")
+    apns_key_id: str = Field(default="", description="Id of that key, ten characters", pattern=APPLE_ID)
+    apns_team_id: str = Field(default="", description="Id of the team, ten characters", pattern=APPLE_ID)
+    apns_topic: str = Field(
+        default="", description="The app: its bundle id", pattern=r"^([A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+)?$"
+    )
+    apns_base_url: str = Field(
+        default="https://api.push.apple.com",
+        description="APNs; https://api.sandbox.push.apple.com for apps that Xcode installed, another URL for a simulator",
+    )
+    apns_timeout_seconds: float = Field(default=15.0, description="Seconds to wait for the answer of APNs", gt=0)
+
     @field_validator("fcm_service_account_file", "fcm_service_account_json", "fcm_api_key", mode="before")
     @classmethod
     def _empty_is_unset(cls, value: object) -> object:
         return value or None
 
-    @field_validator("fcm_base_url")
+    @field_validator("fcm_base_url", "apns_base_url")
     @classmethod
     def _is_an_address(cls, value: str) -> str:
         is_plain_http(value)
@@ -89,6 +107,12 @@ class PushSettings(WorkerSettings, WebPushSettings):
         """The configured key, or None. Raises ValueError if the configuration cannot be used."""
         return read_key("VAPID_PRIVATE_KEY", self.vapid_private_key, self.vapid_private_key_file)
 
+    @cached_property
+    def apns_key(self) -> ApnsKey | None:
+        """Like `vapid_key`."""
+        key = read_key("APNS_PRIVATE_KEY", self.apns_private_key, self.apns_private_key_file)
+        return None if key is None else ApnsKey(key, self.apns_key_id, self.apns_team_id)
+
     @field_validator("vapid_subject")
     @classmethod
     def _is_a_contact(cls, value: str | None) -> str | None:
@@ -100,18 +124,20 @@ class PushSettings(WorkerSettings, WebPushSettings):
     def _can_send(self) -> Self:
         if self.vapid_key is not None and self.vapid_subject is None:
             raise ValueError("set VAPID_SUBJECT: push services require an address to write to")
-        if self.production and self.service_account is None and self.vapid_key is None:
-            raise ValueError(
-                "set FCM_SERVICE_ACCOUNT_FILE or FCM_SERVICE_ACCOUNT_JSON: nothing can be sent without an account"
-            )
+        if self.apns_key is not None and not (self.apns_key_id and self.apns_team_id and self.apns_topic):
+            raise ValueError("set APNS_KEY_ID, APNS_TEAM_ID and APNS_TOPIC, too")
+        accounts = (self.service_account, self.vapid_key, self.apns_key)
+        if self.production and accounts == (None, None, None):
+            raise ValueError("set FCM_SERVICE_ACCOUNT_FILE, VAPID_PRIVATE_KEY or APNS_PRIVATE_KEY: nothing can be sent")
         return self
 
     @model_validator(mode="after")
     def _access_tokens_stay_secret(self) -> Self:
         """Plain http is allowed only for a simulator. In production a simulator must be on this host."""
         simulated = is_plain_http(self.fcm_base_url)
-        if simulated and self.production and not is_loopback(self.fcm_base_url):
-            raise ValueError("FCM_BASE_URL must be https")
+        for name, url in (("FCM_BASE_URL", self.fcm_base_url), ("APNS_BASE_URL", self.apns_base_url)):
+            if self.production and is_plain_http(url) and not is_loopback(url):
+                raise ValueError(f"{name} must be https")
         token_uri = self.service_account.token_uri if self.service_account else ""
         may_be_plain = simulated and (is_loopback(token_uri) or not self.production)
         if token_uri and is_plain_http(token_uri) and not may_be_plain:

@@ -18,9 +18,12 @@ from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 from push_service.channel import PushChannel
+from push_service.senders.apns.http2 import Http2Client
+from push_service.senders.apns.sender import ApnsSender
+from push_service.senders.apns.token import ProviderToken
 from push_service.senders.fcm.google_auth import GoogleAccessTokens
 from push_service.senders.fcm.sender import FcmSender
-from push_service.senders.http_client import HttpClient
+from push_service.senders.http_client import HttpClient, system_authorities
 from push_service.senders.public_addresses import PublicResolver
 from push_service.senders.sender import Sender, Unconfigured
 from push_service.senders.webpush.sender import WebPushSender
@@ -32,10 +35,11 @@ log = structlog.get_logger()
 DESCRIPTION = ServiceDescription(
     name=PUSH_SERVICE,
     title="Push service",
-    summary="Delivers push notifications over FCM and Web Push. Its work comes over RabbitMQ; over HTTP it says how it is.",
+    summary="Delivers push over FCM, Web Push and APNs. Its work comes over RabbitMQ; over HTTP it says how it is.",
 )
 FCM: PushProvider = "fcm"
 WEB_PUSH: PushProvider = "web_push"
+APNS: PushProvider = "apns"
 
 
 def create_app(
@@ -46,14 +50,19 @@ def create_app(
     runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
     providers = {name: Provider(runtime.provider_breaker(name)) for name in PROVIDERS}
     senders = create_senders(settings)
-    runtime.depend_on(FCM, lambda: _check(senders[FCM], providers[FCM].breaker))
+    if settings.service_account is not None or not settings.production:  # in production another provider is enough
+        runtime.depend_on(FCM, lambda: _check(senders[FCM], providers[FCM].breaker))
     worker = Worker(PushChannel(senders, runtime.users), runtime, providers=Providers(list(providers.values())))
     return create_worker_app(DESCRIPTION, runtime, worker, close_channel=lambda: _close(senders.values()))
 
 
 def create_senders(settings: PushSettings) -> Mapping[PushProvider, Sender]:
     """One for each provider that a device may have."""
-    return {FCM: create_fcm_sender(settings), WEB_PUSH: create_web_push_sender(settings)}
+    return {
+        FCM: create_fcm_sender(settings),
+        WEB_PUSH: create_web_push_sender(settings),
+        APNS: create_apns_sender(settings),
+    }
 
 
 def create_fcm_sender(settings: PushSettings) -> Sender:
@@ -83,6 +92,15 @@ def create_web_push_sender(settings: PushSettings) -> Sender:
         resolver=PublicResolver,
     )
     return WebPushSender(http, Vapid(settings.vapid_key, settings.vapid_subject), settings.push_services)
+
+
+def create_apns_sender(settings: PushSettings) -> Sender:
+    """APNs for the configured key. Without a key, a sender that makes notifications wait."""
+    if settings.apns_key is None:
+        log.info("apns.not_configured", hint="set APNS_PRIVATE_KEY; until then notifications for Apple's devices wait")
+        return Unconfigured("APNS_PRIVATE_KEY")
+    http = Http2Client(settings.apns_base_url, system_authorities(), timeout_seconds=settings.apns_timeout_seconds)
+    return ApnsSender(http, ProviderToken(settings.apns_key), topic=settings.apns_topic)
 
 
 async def _close(senders: Iterable[Sender]) -> None:

@@ -15,7 +15,8 @@ from push_service.senders.sender import Unconfigured
 from templating import RenderedPush
 
 CONTENT = RenderedPush("Hello", "", "", "")
-SENDERS = {"fcm": Unconfigured("FCM_SERVICE_ACCOUNT_FILE"), "web_push": Unconfigured("VAPID_PRIVATE_KEY")}
+VARIABLES = {"fcm": "FCM_SERVICE_ACCOUNT_FILE", "web_push": "VAPID_PRIVATE_KEY", "apns": "APNS_PRIVATE_KEY"}
+SENDERS = {provider: Unconfigured(variable) for provider, variable in VARIABLES.items()}
 CONTEXT = DeliveryContext(UUID(int=1), "story-1", 5)
 
 
@@ -51,9 +52,7 @@ def test_an_email_address_is_no_device() -> None:
     assert channel().targets(EmailRecipient(name="Ada", email="ada@example.com")) == []
 
 
-@pytest.mark.parametrize(
-    ("provider", "variable"), [("fcm", "FCM_SERVICE_ACCOUNT_FILE"), ("web_push", "VAPID_PRIVATE_KEY")]
-)
+@pytest.mark.parametrize(("provider", "variable"), VARIABLES.items())
 async def test_without_an_account_a_providers_devices_wait_and_keep_no_others_waiting(provider, variable) -> None:
     [target] = channel().targets(devices(PushToken(provider=provider, token="a-device")))
     outcome = await channel().send(CONTENT, target, CONTEXT)

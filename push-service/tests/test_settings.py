@@ -5,6 +5,7 @@ from dataclasses import asdict
 from pathlib import Path
 from secrets import token_urlsafe
 
+import httpx2
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
@@ -16,7 +17,7 @@ from devstack.simulators.oauth import make_service_account
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.sender import Unconfigured
 from push_service.settings import PushSettings
-from push_service.worker import create_fcm_sender, create_web_push_sender
+from push_service.worker import create_apns_sender, create_app, create_fcm_sender, create_web_push_sender
 
 ACCOUNT = make_service_account("https://oauth2.example")
 PUBLIC_PEM = ACCOUNT.public_key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo).decode()
@@ -53,7 +54,8 @@ def test_development_starts_without_an_account_and_says_so() -> None:
     with capture_logs() as logs:
         assert isinstance(create_fcm_sender(settings()), Unconfigured)
         assert isinstance(create_web_push_sender(settings()), Unconfigured)
-    assert [line["event"] for line in logs] == ["fcm.not_configured", "web_push.not_configured"]
+        assert isinstance(create_apns_sender(settings()), Unconfigured)
+    assert [line["event"] for line in logs] == ["fcm.not_configured", "web_push.not_configured", "apns.not_configured"]
 
 
 def test_production_names_the_variable_it_lacks() -> None:
@@ -198,3 +200,35 @@ def test_a_real_subject_is_taken(subject: str) -> None:
 def test_the_simulated_push_service_is_for_development() -> None:
     given = PRODUCTION | {"fcm_service_account_json": key_file()}
     assert "WEB_PUSH_SIMULATOR_URL" in problem(**given, web_push_simulator_url="http://127.0.0.1:8025")
+
+
+APPLE = {"apns_key_id": "ABC123DEFG", "apns_team_id": "DEF123GHIJ", "apns_topic": "com.example.app"}
+
+
+@pytest.mark.parametrize("missing", APPLE)
+def test_a_key_for_apns_needs_its_ids_and_the_app(missing: str) -> None:
+    assert settings(apns_private_key=ELLIPTIC_PEM, **APPLE).apns_key.key_id == "ABC123DEFG"
+    assert "APNS_TEAM_ID" in problem(apns_private_key=ELLIPTIC_PEM, **APPLE | {missing: ""})
+
+
+def test_apns_is_spoken_to_over_tls() -> None:
+    given = PRODUCTION | APPLE | {"apns_private_key": ELLIPTIC_PEM}
+    assert "APNS_BASE_URL must be https" in problem(**given, apns_base_url="http://apns.example")
+
+
+@pytest.mark.parametrize(
+    "account", [{"vapid_private_key": RAW_KEY, **SUBJECT}, {"apns_private_key": ELLIPTIC_PEM, **APPLE}]
+)
+def test_production_needs_one_provider_whichever(account: dict[str, str]) -> None:
+    assert settings(**PRODUCTION, **account).production
+
+
+async def test_production_with_another_provider_does_not_miss_fcm() -> None:
+    nowhere = {"redis_url": "redis://127.0.0.1:9/0", "drain_seconds": 0}
+    app = create_app(settings(**PRODUCTION | nowhere, vapid_private_key=RAW_KEY, **SUBJECT))
+    transport = httpx2.ASGITransport(app)
+    async with (
+        app.router.lifespan_context(app),
+        httpx2.AsyncClient(transport=transport, base_url="http://push-service") as http,
+    ):
+        assert "fcm" not in (await http.get("/health")).json()["data"]["dependencies"]

@@ -167,7 +167,7 @@ def _strong_values(workload: Document) -> dict[str, str]:
         "SERVICE_PUBLIC_KEYS": f"{key.service}:{key.public}",
     }
     for name, value in given.items():
-        if isinstance(value, SecretKey) and not name.startswith(("FCM_", "DKIM_", "VAPID_")):
+        if isinstance(value, SecretKey) and not name.startswith(("FCM_", "DKIM_", "VAPID_", "APNS_")):
             values[name] = known.get(name) or secrets.token_urlsafe(48)
     return values
 

@@ -388,3 +388,40 @@ async def test_the_simulated_push_service_is_known_only_where_it_is_set(world, m
         elsewhere = {**SUBSCRIPTION, "endpoint": f"http://127.0.0.1:8025{path}"}
         answer = await user.call("POST", f"{user.path}/push-tokens", json={"push_token": elsewhere})
         assert answer.status_code == 422, path
+
+
+APPLE = "9c4b5ff4f4f2e6ae1d2e4c4d0f5e0e8b8a1c3b7d6e5f4a3b2c1d0e9f8a7b6c5d"
+
+
+@pytest.mark.parametrize("way", range(4))
+async def test_an_apple_device_is_registered_and_shown_to_the_workers(world, way: int) -> None:
+    user = await world.user(push_token="an-fcm-token")
+    method, path, body = _registrations({"provider": "apns", "token": f" {APPLE.upper()}\n"})[way]
+    if way == 3:
+        body |= {"email": user.email}
+    assert (await user.call(method, user.path + path, json=body)).is_success
+    found = await _devices(world, user)
+    assert {"provider": "apns", "token": APPLE, "keys": None} in found
+    assert len(found) == 2, "the FCM token stays"
+    assert (await user.call("DELETE", f"{user.path}/push-tokens?token={APPLE}")).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"provider": "apns", "token": "a" * 63},
+        {"provider": "apns", "token": "a" * 65},
+        {"provider": "apns", "token": "g" * 64},
+        {"provider": "apns", "token": "a" * 202},
+        {"provider": "apns", "token": f"../{APPLE}"},
+        {"provider": "apns", "token": None},
+        {"provider": "apns"},
+        {"provider": "carrier_pigeon", "token": APPLE},
+        {"provider": None, **SUBSCRIPTION},
+    ],
+)
+async def test_what_is_no_apple_device_is_refused(world, given) -> None:
+    user = await world.user()
+    answer = await user.call("POST", f"{user.path}/push-tokens", json={"push_token": given})
+    assert answer.status_code == 422
+    assert all(error["field"].startswith("push_token") for error in answer.json()["data"]["errors"])

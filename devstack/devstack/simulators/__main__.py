@@ -23,6 +23,7 @@ def _options() -> SimulatorOptions:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--smtp-port", type=int, default=1025, help="0 uses a free port")
     parser.add_argument("--http-port", type=int, default=8025, help="0 uses a free port")
+    parser.add_argument("--apns-port", type=int, default=2197, help="0 uses a free port")
     parser.add_argument("--data", type=Path, required=True, help="folder for the service account and the messages")
     parser.add_argument(
         "--public-url", default="", help="URL of the HTTP port for other hosts, if --host is not usable"
@@ -52,6 +53,8 @@ def _ready_line(running: RunningSimulators, options: SimulatorOptions) -> str:
             "service_account": str(running.service_account),
             "vapid_key": str(running.vapid_key),
             "vapid_public_key": running.vapid_public_key,
+            "apns_url": running.apns_url,
+            "apns_key": str(running.apns_key),
         }
     )
 

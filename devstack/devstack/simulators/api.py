@@ -88,6 +88,7 @@ class FaultSwitches(BaseModel):
     smtp: Fault | None = None
     fcm: Fault | None = None
     web_push: Fault | None = None
+    apns: Fault | None = None
 
 
 def summary_of(message: Received) -> Summary:

@@ -10,7 +10,7 @@ from devstack.simulators import fcm_messages
 from devstack.simulators.fcm_messages import FcmError
 
 Fault = Literal["down", "stall"]
-Provider = Literal["smtp", "fcm", "web_push"]
+Provider = Literal["smtp", "fcm", "web_push", "apns"]
 
 
 @dataclass
@@ -20,6 +20,7 @@ class Faults:
     smtp: Fault | None = None
     fcm: Fault | None = None
     web_push: Fault | None = None
+    apns: Fault | None = None
 
     async def stalled(self, provider: Provider) -> None:
         """Returns when that provider does not stall, or no longer."""

@@ -13,7 +13,7 @@ from email.parser import BytesHeaderParser
 from functools import cached_property
 from typing import Literal
 
-PushProvider = Literal["fcm", "web_push"]
+PushProvider = Literal["fcm", "web_push", "apns"]
 _MESSAGE_ID = re.compile(rb"^message-id:\s*(<[^>\r\n]{1,900}>)", re.IGNORECASE | re.MULTILINE)
 _FOLD = re.compile(r"\r?\n(?=[ \t])")
 
@@ -123,9 +123,12 @@ class ReceivedEmail:
         return next((value for key, value in self.headers if key.lower() == name), "")
 
 
+_DATA_AT: Mapping[PushProvider, tuple[str, ...]] = {"fcm": ("data",), "web_push": ("notification", "data"), "apns": ()}
+
+
 @dataclass(frozen=True)
 class ReceivedPush:
-    """One push message. `raw` is JSON: FCM's `message`, or the `headers` and the decrypted `message` for a browser. The two
+    """One push message. `raw` is JSON: FCM's `message`, or the `headers` and the (decrypted) `message` of the others. The two
     ids come from the request's headers.
     """
 
@@ -148,15 +151,15 @@ class ReceivedPush:
 
     @property
     def title(self) -> str:
-        return self._text("notification", "title")
+        return self._shown("title")
 
     @property
     def body(self) -> str:
-        return self._text("notification", "body")
+        return self._shown("body")
 
     @property
     def image(self) -> str:
-        return self._text("notification", "image")
+        return self._text("image") if self.provider == "apns" else self._shown("image")
 
     @property
     def link(self) -> str:
@@ -166,8 +169,10 @@ class ReceivedPush:
 
     @cached_property
     def data(self) -> dict[str, str]:
-        found = self._at("data") if self.provider == "fcm" else self._at("notification", "data")
-        return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
+        found = self._at(*_DATA_AT[self.provider])
+        return (
+            {str(key): str(value) for key, value in found.items() if key != "aps"} if isinstance(found, Mapping) else {}
+        )
 
     @cached_property
     def _message(self) -> object:
@@ -179,6 +184,9 @@ class ReceivedPush:
         for step in path:
             found = found.get(step) if isinstance(found, Mapping) else None
         return found
+
+    def _shown(self, name: str) -> str:
+        return self._text(*(("aps", "alert") if self.provider == "apns" else ("notification",)), name)
 
     def _text(self, *path: str) -> str:
         found = self._at(*path)

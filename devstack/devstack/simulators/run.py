@@ -1,4 +1,4 @@
-"""The HTTP side of the simulators: FCM's API, browsers' push service, the inbox page and its JSON API, in one application."""
+"""The simulators in one process. One HTTP application has FCM's API, browsers' push service, the inbox page and its API."""
 
 import socket
 from collections.abc import AsyncIterator, Mapping
@@ -12,6 +12,9 @@ from fastapi.staticfiles import StaticFiles
 from devstack.serving import serving
 from devstack.simulators import pages
 from devstack.simulators.api import faults_router, messages_router
+from devstack.simulators.apns.server import serving_apns
+from devstack.simulators.apns.service import ApnsSimulator
+from devstack.simulators.apns.team import Team
 from devstack.simulators.fcm import FcmSimulator
 from devstack.simulators.magic import Faults
 from devstack.simulators.oauth import write_service_account
@@ -54,6 +57,7 @@ class SimulatorOptions:
     host: str = "127.0.0.1"
     smtp_port: int = 1025
     http_port: int = 8025
+    apns_port: int = 0
     public_url: str = ""
     gateway_url: str = "http://localhost:8000"
     keep: int = 10_000
@@ -70,6 +74,8 @@ class RunningSimulators:
     service_account: Path
     vapid_key: Path
     vapid_public_key: str
+    apns_url: str
+    apns_key: Path
 
 
 @asynccontextmanager
@@ -96,9 +102,23 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
             )
             await smtp.start()
             app = create_simulator_app(inbox, fcm, web_push, gateway_url=options.gateway_url)
-            async with serving(app, listener, lifespan="off", grace_seconds=1):
+            team = Team.kept_in(options.data / "apns.p8")
+            apns = ApnsSimulator(inbox, team, faults=faults)
+            async with (
+                serving(app, listener, lifespan="off", grace_seconds=1),
+                serving_apns(apns, options.host, options.apns_port) as apns_port,
+            ):
                 yield RunningSimulators(
-                    inbox, faults, smtp.port, port, base_url, account_path, vapid_path, vapid_public_key
+                    inbox,
+                    faults,
+                    smtp.port,
+                    port,
+                    base_url,
+                    account_path,
+                    vapid_path,
+                    vapid_public_key,
+                    f"http://{options.host}:{apns_port}",
+                    team.path,
                 )
     finally:
         await smtp.close()

@@ -91,7 +91,7 @@ async def test_push_that_stalls_has_the_message_before_it_answers(sender, faults
     assert (await asyncio.wait_for(answer, 5)).status_code == 200
 
 
-OFF = {"smtp": None, "fcm": None, "web_push": None}
+OFF = {"smtp": None, "fcm": None, "web_push": None, "apns": None}
 
 
 async def test_switches_are_thrown_over_http_one_by_one(http, faults):

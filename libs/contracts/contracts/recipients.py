@@ -6,6 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Channel = Literal["email", "push"]
+APNS_TOKEN = r"(?:[0-9a-f]{2}){32,100}"  # noqa: S105 - its form: 32 bytes today, perhaps more one day
 CHANNELS: tuple[Channel, ...] = ("email", "push")
 
 
@@ -27,12 +28,14 @@ class WebPushKeys(Contract):
     auth: str
 
 
-PushProvider = Literal["fcm", "web_push"]
-PROVIDERS: tuple[PushProvider, ...] = ("fcm", "web_push")
+PushProvider = Literal["fcm", "web_push", "apns"]
+PROVIDERS: tuple[PushProvider, ...] = ("fcm", "web_push", "apns")
 
 
 class PushToken(Contract):
-    """One device. `token` is the registration token (`fcm`) or the subscription's endpoint (`web_push`)."""
+    """One device. `token` is the registration token (`fcm`), the subscription's endpoint (`web_push`), or the device token in
+    hex (`apns`).
+    """
 
     provider: PushProvider = "fcm"
     token: str

@@ -147,7 +147,8 @@ class System:
 
     def _start_simulators(self) -> None:
         log = self.folder / "simulators.log"
-        options = ["--smtp-port", "0", "--http-port", "0", "--data", str(self.folder / "simulators"), *MEMORY]
+        ports = ["--smtp-port", "0", "--http-port", "0", "--apns-port", "0"]
+        options = [*ports, "--data", str(self.folder / "simulators"), *MEMORY]
         command = [sys.executable, "-m", "devstack.simulators", *options]
         self.processes["simulators"] = ServerProcess(command, log)
         wait_until(lambda: log.exists() and "base_url" in log.read_text(), 30, "the simulators")
@@ -177,6 +178,11 @@ class System:
             "VAPID_PRIVATE_KEY_FILE": str(self.simulators.get("vapid_key", "")),
             "VAPID_PUBLIC_KEY": str(self.simulators.get("vapid_public_key", "")),
             "VAPID_SUBJECT": "mailto:push@example.com",
+            "APNS_BASE_URL": str(self.simulators.get("apns_url", "http://127.0.0.1:1")),
+            "APNS_PRIVATE_KEY_FILE": str(self.simulators.get("apns_key", "")),
+            "APNS_KEY_ID": "SIMULATED1",
+            "APNS_TEAM_ID": "SIMULATORS",
+            "APNS_TOPIC": "com.example.app",
             "WEB_PUSH_SIMULATOR_URL": str(self.simulators.get("base_url", "")),
             "RETRY_BASE_SECONDS": "0.2",
             "DEFERRED_RETRY_SECONDS": "1",

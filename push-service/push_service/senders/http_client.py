@@ -2,6 +2,7 @@
 
 import select
 import ssl
+from asyncio import BaseTransport
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,11 @@ def _is_stale(writer: StreamWriter) -> bool:
     transport, protocol = writer.transport, writer.protocol
     if transport is None or transport.is_closing():
         return True
-    if isinstance(protocol, ResponseHandler) and protocol.should_close:
-        return True
+    return (isinstance(protocol, ResponseHandler) and protocol.should_close) or has_ended(transport)
+
+
+def has_ended(transport: BaseTransport) -> bool:
+    """Whether the other side has closed the connection, also if the event loop has not processed that yet."""
     ended = select.poll()
     ended.register(transport.get_extra_info("socket").fileno(), _ENDED)
     return bool(ended.poll(0))

@@ -32,6 +32,7 @@ from contracts.services import PUSH_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.templates import TemplateInfo, TemplateQuestion
 from contracts.topology import FAILED_QUEUE, STATUS_QUEUE, TOPOLOGY
 from contracts.users import UserContact, UserQuestion
+from devstack.simulators.apns.team import KEY_ID, TEAM_ID, TOPIC
 from devstack.simulators.run import RunningSimulators
 from push_service.settings import ALEMBIC, PushSettings
 from push_service.worker import create_app
@@ -167,6 +168,16 @@ class World:
             "web_push_simulator_url": self.simulators.base_url,
         }
 
+    def apns(self) -> dict[str, object]:
+        """The settings for the simulated APNs."""
+        return {
+            "apns_base_url": self.simulators.apns_url,
+            "apns_private_key_file": self.simulators.apns_key,
+            "apns_key_id": KEY_ID,
+            "apns_team_id": TEAM_ID,
+            "apns_topic": TOPIC,
+        }
+
     def message(self, user: UUID, **changes: object) -> NotificationMessage:
         devices = self.services.users[user].push_tokens or (PushToken(token="of-old"),)
         made = NotificationMessage(
@@ -294,5 +305,6 @@ async def working(world: World, simulators) -> AsyncIterator[World]:
         fcm_base_url=simulators.base_url,
         fcm_service_account_file=Path(simulators.service_account),
         **world.web_push(),
+        **world.apns(),
     ):
         yield world

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from contracts.recipients import EmailRecipient
+from contracts.recipients import EmailRecipient, PushToken
 from testkit.eventually import eventually
 
 
@@ -121,6 +121,21 @@ async def test_a_subscription_that_has_ended_is_forgotten(working):
     message = await working.notify(user)
     assert (await working.told(message, "failed")).code == "invalid_token"
     assert working.services.removed == [(user, browser.token)]
+
+
+async def test_an_apple_device_gets_it_and_a_dead_one_is_forgotten(working, simulators):
+    dead, living = (PushToken(provider="apns", token=begin.ljust(64, "a")) for begin in ("e410000", "abcd"))
+    user = working.user(dead, living)
+    message = await working.notify(user)
+    await working.told(message, "sent")
+    await eventually(lambda: working.services.removed == [(user, dead.token)])
+    [push] = simulators.inbox.pushes
+    assert (push.provider, push.token, push.title, push.key) == (
+        "apns",
+        living.token,
+        "Hello Ada",
+        str(message.notification_id),
+    )
 
 
 async def test_a_push_service_that_asks_to_wait_is_waited_for(working, simulators):

@@ -49,7 +49,7 @@ class User(Base):
 
 
 class PushToken(Base):
-    """One device of one user. `token` is an FCM token or a Web Push endpoint; only the latter has keys."""
+    """One device of one user. `token` is an FCM token, a Web Push endpoint, or APNs' token; only the second has keys."""
 
     __tablename__ = "user_push_tokens"
 
@@ -66,7 +66,7 @@ class PushToken(Base):
         # screen.
         UniqueConstraint("token"),
         UniqueConstraint("user_id", "token"),  # the previous release upserts with it; it also finds a user's devices
-        CheckConstraint("provider IN ('fcm', 'web_push')", name="provider"),
+        CheckConstraint("provider IN ('fcm', 'web_push', 'apns')", name="provider"),
         CheckConstraint("(provider = 'web_push') = (p256dh IS NOT NULL AND auth IS NOT NULL)", name="keys"),
     )
 

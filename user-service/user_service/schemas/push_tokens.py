@@ -1,7 +1,7 @@
 """Request and response models of push tokens."""
 
 from datetime import datetime
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 from uuid import UUID
 
 from pydantic import (
@@ -10,6 +10,7 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
+    StringConstraints,
     TypeAdapter,
     ValidatorFunctionWrapHandler,
     WrapValidator,
@@ -31,6 +32,9 @@ SUBSCRIPTION = {
 }
 
 
+APPLE_DEVICE = {"provider": "apns", "token": "9c4b5ff4f4f2e6ae1d2e4c4d0f5e0e8b8a1c3b7d6e5f4a3b2c1d0e9f8a7b6c5d"}
+
+
 class SubscriptionKeys(BaseModel):
     """RFC 8291: the browser's public key and shared secret, base64url."""
 
@@ -47,27 +51,47 @@ class WebPushSubscription(BaseModel):
     keys: SubscriptionKeys
 
 
+class AppleDevice(BaseModel):
+    """A device token from `didRegisterForRemoteNotificationsWithDeviceToken`, in hex."""
+
+    model_config = shown(APPLE_DEVICE)
+
+    provider: Literal["apns"]
+    token: Annotated[
+        str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^([0-9a-fA-F]{2}){32,100}$")
+    ]
+
+
+Given = str | WebPushSubscription | AppleDevice
 _TEXT = TypeAdapter(PushTokenText)
 
 
-def _by_kind(value: object, _both: ValidatorFunctionWrapHandler) -> str | WebPushSubscription:
+def _by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> Given:
     """Validates by the value's type, so that errors name the field that was sent. Pydantic would add the union's member."""
     match value:
         case str():
             return _TEXT.validate_python(value)
+        case AppleDevice():
+            return value
+        case {"provider": _}:
+            return AppleDevice.model_validate(value)
         case dict() | WebPushSubscription():
             return WebPushSubscription.model_validate(value)
         case _:
-            raise ValueError("must be an FCM registration token or a Web Push subscription")
+            raise ValueError("must be an FCM registration token, a Web Push subscription, or APNs' provider and token")
 
 
-GivenPushToken = Annotated[PushTokenText | WebPushSubscription, WrapValidator(_by_kind)]
+GivenPushToken = Annotated[PushTokenText | WebPushSubscription | AppleDevice, WrapValidator(_by_kind)]
 
 
-def device_of(given: str | WebPushSubscription) -> Device:
-    if isinstance(given, str):
-        return Device("fcm", given)
-    return Device("web_push", given.endpoint, given.keys.p256dh, given.keys.auth)
+def device_of(given: Given) -> Device:
+    match given:
+        case str():
+            return Device("fcm", given)
+        case AppleDevice():
+            return Device("apns", given.token)
+        case WebPushSubscription():
+            return Device("web_push", given.endpoint, given.keys.p256dh, given.keys.auth)
 
 
 class NamedPushToken(BaseModel):
@@ -90,15 +114,15 @@ class NamedPushToken(BaseModel):
 
 
 class PushTokenAddition(NamedPushToken):
-    """One device: an FCM registration token, or a browser's Web Push subscription. `token` is an alias."""
+    """One device: an FCM registration token, a browser's Web Push subscription, or APNs' token. `token` is an alias."""
 
-    model_config = shown({"push_token": "fcm_token_here"}, {"push_token": SUBSCRIPTION})
+    model_config = shown({"push_token": "fcm_token_here"}, {"push_token": SUBSCRIPTION}, {"push_token": APPLE_DEVICE})
 
     push_token: GivenPushToken = Field(validation_alias=AliasChoices("push_token", "token"))
 
 
 class PushTokenReplacement(NamedPushToken):
-    """An FCM token replaces all FCM tokens of the user. Null removes them all. A Web Push subscription is added."""
+    """An FCM token replaces all FCM tokens of the user. Null removes them all. Any other device is added."""
 
     model_config = shown({"push_token": "fcm_token_here"}, {"push_token": None})
 
@@ -106,7 +130,7 @@ class PushTokenReplacement(NamedPushToken):
 
 
 class PushTokenRemoval(BaseModel):
-    """The token to remove: an FCM token, or a Web Push endpoint."""
+    """The token to remove: an FCM token, a Web Push endpoint, or APNs' device token."""
 
     model_config = shown({"token": "fcm_token_here"})
 
@@ -122,7 +146,7 @@ class VapidKey(BaseModel):
 
 
 class PushTokenView(BaseModel):
-    """One device. `token` is the FCM token, or the Web Push endpoint."""
+    """One device. `token` is the FCM token, the Web Push endpoint, or APNs' device token in lower case."""
 
     model_config = shown(
         {

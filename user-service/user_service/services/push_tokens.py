@@ -17,7 +17,7 @@ from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFou
 from user_service.repositories import push_tokens, users
 from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.push_tokens import Device, StoredPushToken
-from user_service.schemas.push_tokens import PushTokenAddition, PushTokenReplacement, WebPushSubscription, device_of
+from user_service.schemas.push_tokens import Given, PushTokenAddition, PushTokenReplacement, device_of
 from user_service.services.users import Contacts, locked, stored
 
 log = structlog.get_logger()
@@ -49,10 +49,10 @@ class PushTokens:
         self._audit = audit
         self._services = services
 
-    def device(self, given: str | WebPushSubscription, *, field: str = "push_token") -> Device:
+    def device(self, given: Given, *, field: str = "push_token") -> Device:
         """Raises a 422 about `field` for an endpoint that is not on a known push service."""
         device = device_of(given)
-        if device.provider == "fcm":
+        if device.provider != "web_push":
             return device
         if not self._services.has(device.token):
             raise field_error(f"{field}.endpoint", "must be an https address of a known push service")
@@ -87,7 +87,7 @@ class PushTokens:
     async def replace_within(
         self, connection: AsyncConnection, user_id: UUID, device: Device | None, actor: Actor
     ) -> Registration | None:
-        """An FCM token replaces all of the user's FCM tokens. None removes them. A Web Push subscription is added.
+        """An FCM token replaces all of the user's FCM tokens. None removes them. Any other device is added.
 
         Pass the result to `tell` after the commit. The caller records the change of the user's FCM token in the audit trail.
         """

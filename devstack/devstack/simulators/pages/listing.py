@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from urllib.parse import urlencode
 
+from devstack.simulators.apns.magic import APNS_TABLE
 from devstack.simulators.magic import EMAIL_TABLE, PUSH_TABLE
 from devstack.simulators.messages import Received, ReceivedEmail
 from devstack.simulators.pages.layout import Html, Kind, joined, markup
@@ -22,6 +23,7 @@ _WELCOME = """<div class="welcome">
 <table><caption>Push over FCM: how the token begins</caption>{pushes}</table>
 <table><caption>Push to a browser: how its name begins; <code>/api/web-push/subscriptions/NAME</code> is its
 subscription</caption>{browsers}</table>
+<table><caption>Push over APNs: how the token begins; NN is how often, 00 is always</caption>{apple}</table>
 </details>
 </div>"""
 
@@ -43,6 +45,7 @@ def render_welcome(kind: Kind, inbox: Inbox, gateway_url: str) -> Html:
         emails=_rows(EMAIL_TABLE),
         pushes=_rows(PUSH_TABLE),
         browsers=_rows(WEB_PUSH_TABLE),
+        apple=_rows(APNS_TABLE),
     )
 
 

@@ -27,15 +27,15 @@ _PUSH = """<a class="back" href="/?kind=push">All push messages</a>
 _IMAGE = '<img src="{src}" alt="" referrerpolicy="no-referrer">'
 _TAP = '<p class="tap">A tap opens <a href="{href}" target="_blank" rel="noopener noreferrer">{href}</a></p>'
 _TAP_TEXT = '<p class="tap">A tap opens {link}</p>'
-_PROVIDERS = {"fcm": "FCM", "web_push": "Web Push"}
+_PROVIDERS = {"fcm": "FCM", "web_push": "Web Push", "apns": "APNs"}
 _DATA = '<h2>Data</h2><dl class="facts">{rows}</dl>'
 
 
 def render_push(push: ReceivedPush) -> Html:
     return markup(
         _PUSH,
-        device="phone" if push.provider == "fcm" else "browser",
-        app="App" if push.provider == "fcm" else "Browser",
+        device="browser" if push.provider == "web_push" else "phone",
+        app="Browser" if push.provider == "web_push" else "App",
         provider=_PROVIDERS[push.provider],
         at=push.received_at.isoformat(),
         clock=f"{push.received_at:%H:%M}",

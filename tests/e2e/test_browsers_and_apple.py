@@ -1,4 +1,4 @@
-"""Browsers, through the whole system."""
+"""Browsers and Apple's devices, through the whole system."""
 
 from typing import Any
 from uuid import uuid4
@@ -33,3 +33,19 @@ def test_a_subscription_that_has_ended_is_removed_from_the_user(system: System, 
     notification = system.follow(system.send("push", user))
     assert (notification["status"], notification["error"]) == ("failed", "invalid_token")
     wait_until(lambda: system.call("GET", f"/users/{user}/push-tokens") == [], 10, "the removal")
+
+
+def test_an_iphone_shows_it_and_one_without_the_app_is_forgotten(system: System, user: str) -> None:
+    living, dead = f"{uuid4().hex}{uuid4().hex}", f"e410000{uuid4().hex}".ljust(64, "0")
+    system.call("PUT", f"/users/{user}/push-token", {"push_token": None})
+    for token in (living, dead):
+        device = {"push_token": {"provider": "apns", "token": token}}
+        system.call("POST", f"/users/{user}/push-tokens", device, status=201)
+    notification = system.follow(system.send("push", user))
+    assert notification["status"] == "sent"
+    [shown] = [message for message in system.messages("push") if message["recipient"] == living]
+    assert system.message(shown["id"])["title"] == "Hi Ada"
+    devices = [living]
+    wait_until(
+        lambda: [one["token"] for one in system.call("GET", f"/users/{user}/push-tokens")] == devices, 10, "removal"
+    )

@@ -1,0 +1,1 @@
+"""Apple Push Notification service: iPhones, iPads and Macs, without FCM in between."""
