@@ -297,3 +297,43 @@ async def test_lists_page_by_number_and_by_cursor(gateway) -> None:
     assert [one["notification_id"] for one in after["data"]] == [ids[2], ids[1]]
     proof = (await gateway.http.get("/api/v1/reconcile", headers=gateway.token())).json()["data"]
     assert (proof["accepted"], proof["unaccounted"]) == (5, 0)
+
+
+async def test_a_bounce_fails_what_was_sent_and_the_books_still_count_it_as_sent(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    await gateway.until(notification_id, "queued")
+    await _report(gateway, notification_id, "sent", attempts=1)
+    before = await gateway.until(notification_id, "sent")
+    await _report(gateway, notification_id, "failed", code="bounced", detail="5.1.1", sent_at=datetime.now(UTC))
+    detail = await gateway.until(notification_id, "failed")
+    assert (detail["error"], detail["sent_at"]) == ("bounced", before["sent_at"])
+    assert [step["status"] for step in detail["timeline"]] == ["accepted", "queued", "sent", "failed"]
+
+
+async def test_a_bounce_that_overtakes_the_report_says_itself_when_the_mail_was_sent(gateway) -> None:
+    """Otherwise the workers' ledger would have sent a mail that the gateway does not call sent, for ever."""
+    notification_id = await _accepted(gateway)
+    queued = await gateway.until(notification_id, "queued")
+    sent_at = datetime.fromisoformat(queued["created_at"]) + timedelta(milliseconds=1)
+    await _report(gateway, notification_id, "failed", code="bounced", sent_at=sent_at)
+    detail = await gateway.until(notification_id, "failed")
+    assert datetime.fromisoformat(detail["sent_at"]) == sent_at
+    await _report(gateway, notification_id, "sent", attempts=1)
+    other = await _accepted(gateway, request_id="another")
+    await _report(gateway, other, "sent", attempts=1)
+    await gateway.until(other, "sent")
+    again = await gateway.until(notification_id, "failed")
+    assert (again["error"], again["sent_at"]) == ("bounced", detail["sent_at"])
+
+
+async def test_a_complaint_after_the_delivery_is_confirmed_changes_nothing(gateway) -> None:
+    notification_id = await _accepted(gateway)
+    await gateway.until(notification_id, "queued")
+    await _report(gateway, notification_id, "sent", attempts=1)
+    await _report(gateway, notification_id, "delivered", code="complained")
+    detail = await gateway.until(notification_id, "delivered")
+    await _report(gateway, notification_id, "failed", code="bounced")
+    other = await _accepted(gateway, request_id="another")
+    await _report(gateway, other, "failed", code="bounced")
+    await gateway.until(other, "failed")
+    assert (await gateway.until(notification_id, "delivered"))["timeline"] == detail["timeline"]

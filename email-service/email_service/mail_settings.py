@@ -1,6 +1,8 @@
 """The settings of signatures and of the return path."""
 
-from pydantic import Field, field_validator
+from typing import Self
+
+from pydantic import Field, field_validator, model_validator
 
 from contracts.addresses import parse_mailbox
 from delivery.settings import WorkerSettings
@@ -23,6 +25,14 @@ class MailSettings(WorkerSettings):
         "Its mail must reach this service. Unset: mails come back to FROM_EMAIL",
     )
 
+    bounce_smtp_port: int = Field(
+        default=0,
+        ge=0,
+        le=65_535,
+        description="Port that takes the mail of BOUNCE_DOMAIN, by SMTP or LMTP: only what is addressed to a return path of "
+        "ours, or to `complaints@`. 0: none",
+    )
+
     @property
     def signing_keys(self) -> DkimKeys:
         return DkimKeys.parse("" if self.dkim_keys is None else self.dkim_keys.get_secret_value())
@@ -38,3 +48,9 @@ class MailSettings(WorkerSettings):
     @classmethod
     def _is_a_domain(cls, value: str) -> str:
         return parse_mailbox(f"bounces@{value}").domain if value else ""
+
+    @model_validator(mode="after")
+    def _bounces_have_a_domain(self) -> Self:
+        if self.bounce_smtp_port and not self.bounce_domain:
+            raise ValueError("BOUNCE_SMTP_PORT takes the mail of BOUNCE_DOMAIN, which is not set")
+        return self

@@ -1,8 +1,9 @@
-"""The suppression list, and the ledger's tables (libs/delivery) in the same metadata."""
+"""The suppression list, bounces, and the ledger's tables (libs/delivery) in the same metadata."""
 
 from datetime import datetime
+from uuid import UUID
 
-from sqlalchemy import DateTime, MetaData, Text, func
+from sqlalchemy import DateTime, Index, Integer, MetaData, Text, Uuid, func, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from delivery.ledger import ledger_tables
@@ -17,11 +18,41 @@ class EmailSuppression(Base):
     (ADR 26), but not the address itself."""
 
     __tablename__ = "email_suppressions"
+    __table_args__ = (Index("ix_email_suppressions_created_at", "created_at", "fingerprint"),)
 
     fingerprint: Mapped[str] = mapped_column(Text, primary_key=True)
     masked: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    origin: Mapped[str] = mapped_column(Text, server_default="delivery")
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class EmailBounce(Base):
+    """A delivery that came back (`failed`), or that its recipient complained about (`complained`): once in each round."""
+
+    __tablename__ = "email_bounces"
+    __table_args__ = (
+        Index("ix_email_bounces_unreported", "created_at", postgresql_where=text("reported_at IS NULL")),
+        Index("ix_email_bounces_created_at", "created_at"),
+    )
+
+    notification_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    recipient: Mapped[str] = mapped_column(Text, primary_key=True)
+    replay: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    status: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    reported_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class EmailSoftBounce(Base):
+    """How often mails to an address came back in a row for reasons that may pass."""
+
+    __tablename__ = "email_soft_bounces"
+
+    fingerprint: Mapped[str] = mapped_column(Text, primary_key=True)
+    bounces: Mapped[int] = mapped_column(Integer)
+    last_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
 LEDGER = ledger_tables(Base.metadata, "email")

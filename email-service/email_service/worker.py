@@ -13,11 +13,12 @@ from delivery.app import create_worker_app
 from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
+from email_service.bounces.setup import receive_bounces
 from email_service.channel import EmailChannel
 from email_service.dkim.signing import DkimSigner
 from email_service.mails import MailWriter
 from email_service.mime import MessageBuilder
-from email_service.routers import suppressions
+from email_service.routers import bounces, suppressions
 from email_service.senders.smtp.connector import SmtpConnector, SmtpProbe
 from email_service.senders.smtp.pool import SmtpPool
 from email_service.senders.smtp.sender import SmtpSender
@@ -62,7 +63,9 @@ def create_app(
     worker = Worker(channel, runtime, providers=Providers(providers))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed
+    app.state.bounces = receive_bounces(settings, runtime)
     app.include_router(suppressions.router)
+    app.include_router(bounces.router)
     return app
 
 

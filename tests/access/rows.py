@@ -249,6 +249,7 @@ LEDGER = (
 SUPPRESSIONS = (
     services_only("GET /internal/suppressions/{fingerprint}", 404),
     services_only("DELETE /internal/suppressions/{fingerprint}", 404),
+    services_only("POST /internal/bounces", body={}),
 )
 ROWS: dict[str, tuple[Row, ...]] = {
     "api-gateway": (*COMMON, *GATEWAY),

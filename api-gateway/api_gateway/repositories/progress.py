@@ -33,13 +33,15 @@ ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 # A report that comes before the queued mark replaces it (ADR 20): it has the time of queueing. A retried delivery is with a
 # worker, so it was queued, even if a worker of the previous release does not report the time.
 EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, provider text,
-    attempts int, replay int, queued_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
+    attempts int, replay int, queued_at timestamptz, sent_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
 APPLY = text(f"""
 WITH g AS (
     SELECT given.id, given.status, given.code, given.provider_message_id, given.provider, given.attempts,
         CASE WHEN n.recipient IS NOT NULL THEN given.detail END AS detail,  -- else who it was for is erased
         CASE WHEN n.recipient IS NOT NULL THEN given.sealed_detail END AS sealed_detail,
         given.replay, given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at,
+        coalesce(n.sent_at, CASE WHEN given.sent_at IS NOT NULL
+            THEN greatest(n.created_at, least(given.sent_at, given.at, now())) END) AS sent_at,
         n.queued_at IS NULL AS unmarked,
         CASE WHEN n.queued_at IS NOT NULL THEN n.queued_at
              WHEN given.queued_at IS NOT NULL THEN greatest(n.created_at, given.queued_at)
@@ -53,13 +55,13 @@ UPDATE notifications n SET
     provider_message_id = coalesce(g.provider_message_id, n.provider_message_id),
     provider = coalesce(g.provider, n.provider),
     attempts = greatest(n.attempts, g.attempts),
-    queued_at = CASE WHEN g.queued_at IS NOT NULL THEN least(g.queued_at, g.at, n.claimed_at, n.sent_at) END,
-    claimed_at = coalesce(n.claimed_at, g.at),
-    sent_at = CASE WHEN g.status = 'sent' THEN g.at ELSE n.sent_at END,
-    ended_at = CASE g.status WHEN 'retrying' THEN n.ended_at WHEN 'sent' THEN NULL ELSE greatest(g.at, n.sent_at) END,
+    queued_at = CASE WHEN g.queued_at IS NOT NULL THEN least(g.queued_at, g.at, n.claimed_at, g.sent_at) END,
+    claimed_at = coalesce(n.claimed_at, g.sent_at, g.at),
+    sent_at = CASE WHEN g.status = 'sent' THEN g.at ELSE g.sent_at END,
+    ended_at = CASE g.status WHEN 'retrying' THEN n.ended_at WHEN 'sent' THEN NULL ELSE greatest(g.at, g.sent_at) END,
     due_at = NULL, updated_at = now(),
     history = CASE WHEN g.status = 'sent' THEN n.history ELSE n.history || (jsonb_build_object(
-        'status', g.status, 'at', greatest(g.at, n.sent_at), 'code', g.code, 'detail', g.detail, 'attempts', g.attempts)
+        'status', g.status, 'at', greatest(g.at, g.sent_at), 'code', g.code, 'detail', g.detail, 'attempts', g.attempts)
         || CASE WHEN g.sealed_detail IS NULL THEN CAST('{{}}' AS jsonb)
                 ELSE jsonb_build_object('sealed_detail', g.sealed_detail) END
         || CASE WHEN g.provider IS NULL THEN CAST('{{}}' AS jsonb)
@@ -104,6 +106,7 @@ async def apply_events(connection: StatementExecutor, events: Sequence[StatusEve
             "attempts": event.attempts,
             "replay": event.replay,
             "queued_at": event.queued_at,
+            "sent_at": event.sent_at,
             "at": event.at,
             "provider_timestamp": event.provider_timestamp,
         }

@@ -16,6 +16,7 @@ from hmac import compare_digest, digest
 from uuid import UUID
 
 LOCAL_PART = "bounces"
+COMPLAINTS = "complaints"  # the address to register with mailbox providers for their reports
 ID_BYTES, RECIPIENT_BYTES, TAG_BYTES = 16, 10, 8
 RECIPIENT_DIGITS = 2 * RECIPIENT_BYTES
 _LENGTH = ID_BYTES + RECIPIENT_BYTES + TAG_BYTES
@@ -57,6 +58,10 @@ class ReturnPath:
         if not compare_digest(tag, self._tag(named)):
             return None
         return BounceToken(UUID(bytes=named[:ID_BYTES]), named[ID_BYTES:].hex())
+
+    def takes_complaints(self, address: str) -> bool:
+        local, _, domain = address.strip().strip("<>").rpartition("@")
+        return local.lower() == COMPLAINTS and domain.lower() == self._domain
 
     def _tag(self, named: bytes) -> bytes:
         return digest(self._key, named, "sha256")[:TAG_BYTES]

@@ -21,13 +21,17 @@ class DeadAddress:
     fingerprint: str
     masked: str
     reason: str
+    origin: str = "delivery"
 
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
+    """`reason`: `bounced`, `complained`, `manual`, or another code of a refusal. `origin`: who found it out."""
+
     fingerprint: str
     masked: str
     reason: str
+    origin: str
     created_at: datetime
 
 
@@ -38,6 +42,7 @@ async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, keys:
             "fingerprint": one.fingerprint,
             "masked": keys.write(MASKED, one.fingerprint, one.masked),
             "reason": one.reason,
+            "origin": one.origin,
         }
         for one in sorted(dead, key=lambda one: one.fingerprint)
     ]
@@ -51,6 +56,7 @@ async def get(connection: AsyncConnection, fingerprint: str, *, keys: DataKeys) 
             EmailSuppression.fingerprint,
             EmailSuppression.masked,
             EmailSuppression.reason,
+            EmailSuppression.origin,
             EmailSuppression.created_at,
         ).where(EmailSuppression.fingerprint == fingerprint)
     )
@@ -58,7 +64,7 @@ async def get(connection: AsyncConnection, fingerprint: str, *, keys: DataKeys) 
     if row is None:
         return None
     masked = keys.read(MASKED, row.fingerprint, row.masked)
-    return Suppression(row.fingerprint, masked, row.reason, row.created_at)
+    return Suppression(row.fingerprint, masked, row.reason, row.origin, row.created_at)
 
 
 async def remove(connection: AsyncConnection, fingerprint: str) -> bool:

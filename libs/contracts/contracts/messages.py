@@ -75,7 +75,8 @@ class StatusEvent(Contract):
     `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's text
     without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `provider` is the provider that
     was called last. `at` is when the worker learned of it, `provider_timestamp` the provider's own time of it. `queued_at`
-    is copied from the message.
+    is copied from the message. `sent_at`: when the provider took it, in events about what happened afterwards; they may
+    overtake the event `sent`.
     """
 
     version: Literal[1] = 1
@@ -90,6 +91,7 @@ class StatusEvent(Contract):
     attempts: int = 0
     replay: int = 0
     queued_at: AwareDatetime | None = None
+    sent_at: AwareDatetime | None = None
     at: datetime
     provider_timestamp: datetime | None = None
 

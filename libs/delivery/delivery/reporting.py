@@ -81,13 +81,14 @@ def _publications(news: Sequence[_News]) -> Iterator[Publication]:
     """A traced event has a message of its own, whose headers carry the trace."""
     plain = [one.event for one in news if one.trace_context is None]
     for start in range(0, len(plain), MAX_EVENTS):
-        yield _publication(plain[start : start + MAX_EVENTS])
+        yield publication(plain[start : start + MAX_EVENTS])
     for one in news:
         if one.trace_context is not None:
-            yield _publication([one.event], one.trace_context)
+            yield publication([one.event], one.trace_context)
 
 
-def _publication(events: Sequence[StatusEvent], trace_context: str | None = None) -> Publication:
+def publication(events: Sequence[StatusEvent], trace_context: str | None = None) -> Publication:
+    """One message with these events of different notifications."""
     return Publication(
         routing_key=STATUS_KEY,
         body=StatusEvents(events=tuple(events)).model_dump_json(exclude_none=True).encode(),

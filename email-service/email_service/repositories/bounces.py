@@ -1,0 +1,143 @@
+"""Bounces and complaints, and how often the mails to an address came back in a row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+FINAL = "('sent', 'failed', 'suppressed', 'expired', 'unknown')"
+
+# The ledger's key is of the address that the message names; the mail may have gone to a newer one.
+IS_DELIVERY = text("""
+SELECT 1 FROM email_deliveries d
+WHERE d.notification_id = :notification_id AND left(d.recipient, length(:recipient)) = :recipient LIMIT 1
+""")
+
+ADD = text("""
+WITH known AS (
+    SELECT d.notification_id, d.recipient, d.replay FROM email_deliveries d WHERE d.notification_id = :notification_id
+), added AS (
+    INSERT INTO email_bounces (notification_id, recipient, replay, kind, status)
+    SELECT notification_id, recipient, replay, :kind, :status FROM known
+    ON CONFLICT DO NOTHING RETURNING 1
+)
+SELECT EXISTS (SELECT 1 FROM known) AS is_known, EXISTS (SELECT 1 FROM added) AS is_new
+""")
+
+COUNT_SOFT = text("""
+INSERT INTO email_soft_bounces AS s (fingerprint, bounces, last_at) VALUES (:fingerprint, 1, now())
+ON CONFLICT (fingerprint) DO UPDATE SET
+    bounces = CASE WHEN s.last_at < now() - make_interval(days => :days) THEN 1 ELSE s.bounces + 1 END, last_at = now()
+RETURNING bounces
+""")
+
+FORGET_SOFT = text("DELETE FROM email_soft_bounces WHERE fingerprint = :fingerprint")
+
+# A bounce can arrive before the result of its delivery is recorded: it is reported after it, or the end of the delivery would
+# be reported last.
+UNREPORTED = text(f"""
+SELECT b.notification_id, b.recipient, b.replay, b.kind, b.status, b.created_at,
+    CASE WHEN d.state = 'sent' THEN d.updated_at END AS sent_at
+FROM email_bounces b JOIN email_deliveries d USING (notification_id, recipient)
+WHERE b.reported_at IS NULL AND d.state IN {FINAL}
+ORDER BY b.created_at LIMIT :largest FOR UPDATE OF b SKIP LOCKED
+""")  # noqa: S608 - a constant of ours
+
+REPORTED = text("""
+UPDATE email_bounces b SET reported_at = now()
+FROM unnest(CAST(:ids AS uuid[]), CAST(:recipients AS text[]), CAST(:replays AS int[]), CAST(:kinds AS text[]))
+    AS given(id, recipient, replay, kind)
+WHERE b.notification_id = given.id AND b.recipient = given.recipient AND b.replay = given.replay AND b.kind = given.kind
+""")
+
+REMOVE = text("""
+WITH old AS (
+    SELECT ctid FROM email_bounces WHERE created_at < now() - make_interval(days => :days) LIMIT :largest
+), gone AS (
+    DELETE FROM email_bounces WHERE ctid IN (SELECT ctid FROM old) RETURNING 1
+), forgotten AS (
+    DELETE FROM email_soft_bounces WHERE last_at < now() - make_interval(days => :soft_days) RETURNING 1
+)
+SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM forgotten) AS removed
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Bounce:
+    """`kind`: `failed` or `complained`."""
+
+    notification_id: UUID
+    kind: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Written:
+    """`is_known`: the ledger has the delivery. `is_new`: it had not come back before."""
+
+    is_known: bool
+    is_new: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Unreported:
+    """`sent_at`: when the provider took the mail, if the ledger says so."""
+
+    notification_id: UUID
+    recipient: str
+    replay: int
+    kind: str
+    status: str
+    created_at: datetime
+    sent_at: datetime | None
+
+
+async def is_delivery(connection: AsyncConnection, notification_id: UUID, recipient: str) -> bool:
+    """Whether the notification names an address whose fingerprint begins with `recipient`."""
+    parameters = {"notification_id": notification_id, "recipient": recipient}
+    return (await connection.execute(IS_DELIVERY, parameters)).first() is not None
+
+
+async def add(connection: AsyncConnection, bounce: Bounce) -> Written:
+    """Records it for the delivery's current round, once. A delivery that the ledger has deleted is not recorded."""
+    parameters = {
+        "notification_id": bounce.notification_id,
+        "kind": bounce.kind,
+        "status": bounce.status,
+    }
+    row = (await connection.execute(ADD, parameters)).one()
+    return Written(row.is_known, row.is_new)
+
+
+async def count_soft(connection: AsyncConnection, fingerprint: str, *, days: int) -> int:
+    """Counts a bounce of an address that may pass. Returns how many there were in a row, none later than `days` after the
+    one before."""
+    return int(await connection.scalar(COUNT_SOFT, {"fingerprint": fingerprint, "days": days}) or 0)
+
+
+async def forget_soft(connection: AsyncConnection, fingerprint: str) -> None:
+    await connection.execute(FORGET_SOFT, {"fingerprint": fingerprint})
+
+
+async def unreported(connection: AsyncConnection, *, largest: int) -> list[Unreported]:
+    """Locks bounces that the gateway was not told of, whose deliveries have ended."""
+    return [Unreported(*row) for row in await connection.execute(UNREPORTED, {"largest": largest})]
+
+
+async def reported(connection: AsyncConnection, bounces: Sequence[Unreported]) -> None:
+    parameters = {
+        "ids": [one.notification_id for one in bounces],
+        "recipients": [one.recipient for one in bounces],
+        "replays": [one.replay for one in bounces],
+        "kinds": [one.kind for one in bounces],
+    }
+    await connection.execute(REPORTED, parameters)
+
+
+async def remove(connection: AsyncConnection, *, days: int, soft_days: int, largest: int) -> int:
+    """Deletes bounces older than `days`, and counts of soft bounces older than `soft_days`. Returns how many."""
+    parameters = {"days": days, "soft_days": soft_days, "largest": largest}
+    return int(await connection.scalar(REMOVE, parameters) or 0)
