@@ -61,6 +61,8 @@ BODIES: Mapping[str, object] = {
     "POST /internal/users/{user_id}/push-tokens/remove": {"token": "gone"},
     "POST /internal/exports": {"user_id": NOBODY},
     "POST /internal/ledger/erase": {"ids": [NOBODY]},
+    "POST /api/v1/suppressions": {"emails": ["{fresh}@example.com"]},
+    "POST /internal/suppressions": {"emails": ["{fresh}@example.com"]},
 }
 ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE}
 # What services ask each other; these are not in the public documents.
@@ -79,7 +81,14 @@ INTERNAL = {
         "GET /internal/templates/{code}/active",
         "POST /internal/templates/find",
     ],
-    "email-service": [LEDGER, "POST /internal/ledger/erase", f"GET {SUPPRESSION}", f"DELETE {SUPPRESSION}"],
+    "email-service": [
+        LEDGER,
+        "POST /internal/ledger/erase",
+        "GET /internal/suppressions?limit=20&offset=0",
+        "POST /internal/suppressions",
+        f"GET {SUPPRESSION}",
+        f"DELETE {SUPPRESSION}",
+    ],
     "push-service": [LEDGER, "POST /internal/ledger/erase"],
 }
 # Certainly writes: in a read-only database these are a 503, whatever the caches know.
@@ -137,6 +146,7 @@ class Running:
             "version": "1",
             "application_id": NOBODY,
             "external_id": "customer-17",
+            "fingerprint": "0" * 64,
             "key_id": NOBODY,
             "token_id": NOBODY,
         }

@@ -14,6 +14,7 @@ from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.personal_data import Eraser, Exporter
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
+from api_gateway.services.suppressions import Suppressions
 from api_gateway.services.system_mails import SystemMails
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from chassis.http.middleware import put_headers
@@ -33,6 +34,7 @@ class GatewayServices:
     reconciler: Reconciler
     commands: Commands
     audit: AuditReader
+    suppressions: Suppressions
     eraser: Eraser
     exporter: Exporter
     limits: CallerLimits

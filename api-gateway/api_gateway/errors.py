@@ -19,6 +19,10 @@ class TemplateVersionNotFound(NotFound):
     code, message = "template_version_not_found", "The template has no such version in the language that is sent"
 
 
+class SuppressionNotFound(NotFound):
+    code, message = "suppression_not_found", "There is no address with that fingerprint on the suppression list"
+
+
 class IdempotencyKeyReused(Unprocessable):
     code, message = "idempotency_key_reused", "This request_id was used before with another body"
     field = "request_id"

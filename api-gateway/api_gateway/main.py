@@ -8,7 +8,7 @@ from redis.asyncio import Redis
 
 from api_gateway.dependencies import GatewayServices
 from api_gateway.repositories.audit import TRAIL
-from api_gateway.routers import audit, internal, notifications, operations, proxy, submitting
+from api_gateway.routers import audit, internal, notifications, operations, proxy, submitting, suppressions
 from api_gateway.routers.proxy import Forwarder
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
 from api_gateway.services import housekeeping
@@ -27,6 +27,7 @@ from api_gateway.services.reconciling import FigureWatcher, Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
 from api_gateway.services.store import Store
+from api_gateway.services.suppressions import Suppressions
 from api_gateway.services.system_mails import SystemMails
 from api_gateway.settings import GatewaySettings
 from chassis.audit import RefusedAttempts, retention_task
@@ -60,6 +61,7 @@ DESCRIPTION = ServiceDescription(
         {"name": "notifications", "description": "Send, follow, cancel, retry"},
         {"name": "dead letters", "description": "What failed for good, and how to try it again"},
         {"name": "status", "description": "Callbacks of providers and workers"},
+        {"name": "suppressions", "description": "Addresses that get no mail, and mails that came back"},
         {"name": "operations", "description": "The proof that nothing was lost, and who did what"},
     ),
     bodies=(NotificationRequest, BatchRequest),
@@ -181,6 +183,7 @@ class Gateway:
                 metrics=self.metrics,
             ),
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
+            suppressions=Suppressions(self.database, self.workers["email"]),
             eraser=self.eraser,
             exporter=Exporter(self.database, self.keys),
             limits=CallerLimits(
@@ -220,6 +223,6 @@ def create_app(
     gateway = Gateway(settings, redis=redis, broker=broker, tracing=tracing)
     app = gateway.runtime.create_app(DESCRIPTION, settings, cors_origins=settings.cors_origins)
     gateway.install(app)
-    for each in (submitting, notifications, operations, audit, internal, proxy):
+    for each in (submitting, notifications, operations, audit, suppressions, internal, proxy):
         app.include_router(each.router)
     return app

@@ -33,6 +33,16 @@ class SuppressionList:
         """Returns after the commit. Adding the same address again changes nothing."""
         await self._writes.submit(dead)
 
+    async def add_all(self, dead: Sequence[DeadAddress]) -> int:
+        """Returns how many were not on the list."""
+        async with self._database.begin() as connection:
+            return await repository.add(connection, dead, keys=self._keys)
+
+    async def page(self, reason: str | None, *, limit: int, offset: int) -> tuple[list[Suppression], int]:
+        """Newest first, and how many there are."""
+        async with self._database.begin() as connection:
+            return await repository.page(connection, reason, limit=limit, offset=offset, keys=self._keys)
+
     async def get(self, fingerprint: str) -> Suppression | None:
         async with self._database.begin() as connection:
             return await repository.get(connection, fingerprint, keys=self._keys)

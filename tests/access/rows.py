@@ -240,6 +240,11 @@ GATEWAY = (
     ),
     of_applications("notifications:read").row("GET /api/v1/reconcile"),
     of_admins().row("GET /api/v1/audit"),
+    of_admins().row("GET /api/v1/suppressions"),
+    of_admins().row("POST /api/v1/suppressions", {"emails": ["{unique}@example.com"]}),
+    of_admins(404).row("GET /api/v1/suppressions/{fingerprint}"),
+    of_admins(404).row("DELETE /api/v1/suppressions/{fingerprint}"),
+    of_admins().row("POST /api/v1/bounces", {}),
 )
 LEDGER = (
     services_only("GET /internal/ledger", query="first={notification_id}&last={notification_id}"),
@@ -249,6 +254,8 @@ LEDGER = (
 SUPPRESSIONS = (
     services_only("GET /internal/suppressions/{fingerprint}", 404),
     services_only("DELETE /internal/suppressions/{fingerprint}", 404),
+    services_only("GET /internal/suppressions", query="limit=20&offset=0"),
+    services_only("POST /internal/suppressions", body={"emails": ["{unique}@example.com"]}),
     services_only("POST /internal/bounces", body={}),
 )
 ROWS: dict[str, tuple[Row, ...]] = {

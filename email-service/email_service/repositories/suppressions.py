@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -12,6 +13,13 @@ from chassis.security.data_keys import DataKeys
 from email_service.models import EmailSuppression
 
 MASKED = "email_suppressions.masked"
+COLUMNS = select(
+    EmailSuppression.fingerprint,
+    EmailSuppression.masked,
+    EmailSuppression.reason,
+    EmailSuppression.origin,
+    EmailSuppression.created_at,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,8 +43,9 @@ class Suppression:
     created_at: datetime
 
 
-async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, keys: DataKeys) -> None:
-    """An address on the list keeps its first reason. Rows are sorted, so that two workers cannot deadlock."""
+async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, keys: DataKeys) -> int:
+    """Returns how many are new. An address on the list keeps its first reason. Rows are sorted, so that two workers cannot
+    deadlock."""
     rows = [
         {
             "fingerprint": one.fingerprint,
@@ -46,28 +55,33 @@ async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, keys:
         }
         for one in sorted(dead, key=lambda one: one.fingerprint)
     ]
-    await connection.execute(insert(EmailSuppression).on_conflict_do_nothing(), rows)
+    fresh = insert(EmailSuppression).values(rows).on_conflict_do_nothing().returning(EmailSuppression.fingerprint)
+    return len((await connection.execute(fresh)).all())
 
 
 async def get(connection: AsyncConnection, fingerprint: str, *, keys: DataKeys) -> Suppression | None:
     """Raises ValueUnreadable."""
-    found = await connection.execute(
-        select(
-            EmailSuppression.fingerprint,
-            EmailSuppression.masked,
-            EmailSuppression.reason,
-            EmailSuppression.origin,
-            EmailSuppression.created_at,
-        ).where(EmailSuppression.fingerprint == fingerprint)
-    )
-    row = found.one_or_none()
-    if row is None:
-        return None
-    masked = keys.read(MASKED, row.fingerprint, row.masked)
-    return Suppression(row.fingerprint, masked, row.reason, row.origin, row.created_at)
+    row = (await connection.execute(COLUMNS.where(EmailSuppression.fingerprint == fingerprint))).one_or_none()
+    return None if row is None else _read(row, keys)
+
+
+async def page(
+    connection: AsyncConnection, reason: str | None, *, limit: int, offset: int, keys: DataKeys
+) -> tuple[list[Suppression], int]:
+    """Newest first, and how many there are. Raises ValueUnreadable."""
+    wanted = true() if reason is None else EmailSuppression.reason == reason
+    order = (EmailSuppression.created_at.desc(), EmailSuppression.fingerprint.desc())
+    rows = await connection.execute(COLUMNS.where(wanted).order_by(*order).limit(limit).offset(offset))
+    total = await connection.scalar(select(func.count()).select_from(EmailSuppression).where(wanted))
+    return [_read(row, keys) for row in rows], total or 0
 
 
 async def remove(connection: AsyncConnection, fingerprint: str) -> bool:
     """Returns whether it was on the list."""
     removed = await connection.execute(delete(EmailSuppression).where(EmailSuppression.fingerprint == fingerprint))
     return removed.rowcount > 0
+
+
+def _read(row: Any, keys: DataKeys) -> Suppression:
+    masked = keys.read(MASKED, row.fingerprint, row.masked)
+    return Suppression(row.fingerprint, masked, row.reason, row.origin, row.created_at)

@@ -2,14 +2,16 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Path, Request
+from fastapi import APIRouter, Depends, Path, Query, Request
 from starlette.responses import Response
 
 from chassis.errors import NotFound
 from chassis.http.envelope import answer
 from chassis.security import calling_service
 from contracts.services import API_GATEWAY
-from email_service.suppression import SuppressionList
+from contracts.suppressions import SuppressionOrder, SuppressionQuestion
+from email_service.repositories.suppressions import DeadAddress
+from email_service.suppression import SuppressionList, fingerprint, masked
 
 router = APIRouter(
     prefix="/internal/suppressions", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]
@@ -17,6 +19,23 @@ router = APIRouter(
 
 # SHA-256 of the address in lower case. The address itself is not used, because access logs contain paths.
 Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$")]
+
+
+@router.get("")
+async def list_suppressions(question: Annotated[SuppressionQuestion, Query()], request: Request) -> Response:
+    """`contracts.suppressions.SuppressionFindings`."""
+    entries, total = await _list_of(request).page(question.reason, limit=question.limit, offset=question.offset)
+    return answer({"entries": entries, "total": total})
+
+
+@router.post("")
+async def add_suppressions(order: SuppressionOrder, request: Request) -> Response:
+    """`contracts.suppressions.SuppressionsAdded`."""
+    dead = {
+        fingerprint(email): DeadAddress(fingerprint(email), masked(email), order.reason, "api")
+        for email in order.emails
+    }
+    return answer({"added": await _list_of(request).add_all(list(dead.values()))})
 
 
 @router.get("/{fingerprint}")

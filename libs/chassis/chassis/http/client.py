@@ -78,7 +78,7 @@ class _Answer(NamedTuple):
 class ServiceClient:
     """Calls the internal API of one other service.
 
-    `get`/`post` return (status, body) for every answer below 500, and raise `DependencyUnavailable` otherwise. A call uses a
+    The calls return (status, body) for every answer below 500, and raise `DependencyUnavailable` otherwise. A call uses a
     free connection or opens one. There is no limit on connections here: callers limit them by calling in groups.
     """
 
@@ -97,6 +97,9 @@ class ServiceClient:
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         return await self._call("POST", path, body=body)
+
+    async def delete(self, path: str) -> tuple[int, bytes]:
+        return await self._call("DELETE", path)
 
     async def _call(
         self, method: str, path: str, *, params: Mapping[str, str] | None = None, body: bytes | None = None

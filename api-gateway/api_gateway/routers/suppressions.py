@@ -1,0 +1,98 @@
+"""The suppression list, and mails that came back, for administrators. The e-mail service owns both."""
+
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Path, Query, Request
+from starlette.responses import Response
+
+from api_gateway.dependencies import Services, limited
+from api_gateway.errors import SuppressionNotFound
+from api_gateway.schemas.suppressions import (
+    BounceView,
+    SuppressionQuery,
+    SuppressionRequest,
+    SuppressionsView,
+    SuppressionView,
+)
+from chassis.audit import Acting
+from chassis.errors import DependencyUnavailable, PayloadTooLarge, TooManyRequests
+from chassis.http.envelope import Envelope, Meta, Page, answer, counted
+from chassis.http.openapi.document import refusals
+from chassis.security import Admin
+from contracts.suppressions import SuppressionOrder, SuppressionQuestion
+
+router = APIRouter(
+    prefix="/api/v1",
+    tags=["suppressions"],
+    responses=refusals(TooManyRequests, DependencyUnavailable),
+    dependencies=[Depends(limited)],
+)
+
+# The address itself is not used, because access logs contain paths.
+Fingerprint = Annotated[str, Path(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the address in lower case")]
+
+
+@router.get("/suppressions", summary="List suppressed addresses, newest first", response_model=Page[SuppressionView])
+async def list_suppressions(query: Annotated[SuppressionQuery, Query()], _admin: Admin, services: Services) -> Response:
+    """For administrators. Addresses are masked; the fingerprint identifies them."""
+    found = await services.suppressions.page(
+        SuppressionQuestion(reason=query.reason, limit=query.limit, offset=query.offset)
+    )
+    meta = Meta.of(found.total, limit=query.limit, page=query.page)
+    return answer(found.entries, counted(len(found.entries), "suppression"), meta=meta)
+
+
+@router.post("/suppressions", summary="Suppress addresses", response_model=Envelope[SuppressionsView])
+async def add_suppressions(wanted: SuppressionRequest, _admin: Admin, actor: Acting, services: Services) -> Response:
+    """For administrators: up to 1,000 addresses, for example those of another system's list. They get no mail from now on. An
+    address that is on the list keeps its first reason."""
+    order = SuppressionOrder(emails=tuple(wanted.emails), reason=wanted.reason)
+    return answer(await services.suppressions.add(order, actor), "Suppressed")
+
+
+@router.get(
+    "/suppressions/{fingerprint}",
+    summary="Get a suppressed address",
+    response_model=Envelope[SuppressionView],
+    responses=refusals(SuppressionNotFound),
+)
+async def get_suppression(fingerprint: Fingerprint, _admin: Admin, services: Services) -> Response:
+    """For administrators."""
+    return answer(await services.suppressions.get(fingerprint))
+
+
+@router.delete(
+    "/suppressions/{fingerprint}",
+    summary="Send mail to an address again",
+    response_model=Envelope[None],
+    responses=refusals(SuppressionNotFound),
+)
+async def remove_suppression(fingerprint: Fingerprint, _admin: Admin, actor: Acting, services: Services) -> Response:
+    """For administrators. Mail is sent to the address from now on."""
+    await services.suppressions.remove(fingerprint, actor)
+    return answer(message="Mail is sent to this address again")
+
+
+@router.post(
+    "/bounces",
+    summary="Report a mail that came back",
+    response_model=Envelope[BounceView],
+    responses=refusals(PayloadTooLarge),
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/octet-stream": {
+                    "schema": {"type": "string", "format": "binary"},
+                    "examples": {
+                        "report": {"value": "From: MAILER-DAEMON@mx.example.net\r\nSubject: Returned\r\n\r\n"}
+                    },
+                }
+            },
+        }
+    },
+)
+async def report_bounce(request: Request, _admin: Admin, services: Services) -> Response:
+    """For administrators: the whole mail as it came (also as `message/rfc822`), a delivery report (RFC 3464) or a complaint
+    (RFC 5965), for example from the mailbox of `FROM_EMAIL`. Repeating it changes nothing."""
+    return answer(await services.suppressions.report_bounce(await request.body()))

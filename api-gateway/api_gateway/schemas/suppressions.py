@@ -1,0 +1,60 @@
+"""Query, bodies and answers of the suppression list."""
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.config import JsonDict
+
+from chassis.http.paging import PageQuery
+from contracts.addresses import Email
+from contracts.suppressions import (
+    MAX_SUPPRESSIONS,
+    BounceResult,
+    SuppressionEntry,
+    SuppressionReason,
+    SuppressionsAdded,
+)
+
+ENTRY: JsonDict = {
+    "fingerprint": "b5fc85e55755f9e0d030a14ab4429b6b2944855f66a0d8b6a9d5b3a3f2d5d9a1",
+    "masked": "a***@example.com",
+    "reason": "bounced",
+    "origin": "bounce",
+    "created_at": "2026-01-01T12:00:00Z",
+}
+
+
+class SuppressionQuery(PageQuery):
+    """Filters; each one narrows the list."""
+
+    page: int = Field(default=1, ge=1, le=10_000)
+    reason: SuppressionReason | None = None
+
+
+class SuppressionRequest(BaseModel):
+    """Addresses that are to get no mail any more."""
+
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"emails": ["ada@example.com"], "reason": "manual"}]}
+    )
+
+    emails: list[Email] = Field(min_length=1, max_length=MAX_SUPPRESSIONS)
+    reason: SuppressionReason = "manual"
+
+
+class SuppressionView(SuppressionEntry):
+    """An address that gets no mail. `fingerprint`: SHA-256 of the address in lower case. `origin`: `delivery` (refused while
+    it was sent), `bounce`, `complaint`, or `api`."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ENTRY]})
+
+
+class SuppressionsView(SuppressionsAdded):
+    """`added`: addresses that were not on the list before; the others keep their first reason."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"added": 1}]})
+
+
+class BounceView(BounceResult):
+    """`hard`, `soft` and `complained` have consequences; `delayed`, `delivered`, `auto_reply`, `unrecognised`, `unmatched`
+    (no notification of ours) and `unreadable` have none."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"result": "hard"}]})
