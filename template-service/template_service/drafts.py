@@ -22,7 +22,9 @@ class Draft:
     """A version as it would be saved."""
 
     source: TemplateSource = field(default_factory=TemplateSource)
+    """As the author wrote it."""
     channels: Channels = ()
+    inline_css: bool = True
     names: Names = field(default_factory=dict, compare=False)
 
 
@@ -38,6 +40,7 @@ class Change:
     channels: Channels | None = None
     channels_name: str = "channels"
     link_schemes: tuple[str, ...] | None = None
+    inline_css: bool | None = None
     language: str | None = None
     name: str | None = None
     description: str | None = None
@@ -57,10 +60,12 @@ class NewTemplate:
     channels: Channels = ()
     channels_name: str = "channels"
     link_schemes: tuple[str, ...] = ()
+    inline_css: bool = True
 
     @property
     def draft(self) -> Draft:
-        return revised(Draft(), Change(self.parts, self.channels, self.channels_name, self.link_schemes), self.name)
+        change = Change(self.parts, self.channels, self.channels_name, self.link_schemes, self.inline_css)
+        return revised(Draft(), change, self.name)
 
 
 def revised(draft: Draft, change: Change, name: str) -> Draft:
@@ -78,7 +83,8 @@ def revised(draft: Draft, change: Change, name: str) -> Draft:
     if not source.subject and (source.html or source.text or not source.title):
         source = replace(source, subject=name)
         names["subject"] = "name"
-    return Draft(source, channels, names | {"channels": change.channels_name})
+    inline_css = draft.inline_css if change.inline_css is None else change.inline_css
+    return Draft(source, channels, inline_css, names | {"channels": change.channels_name})
 
 
 def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict[str, str]:

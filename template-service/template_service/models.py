@@ -53,7 +53,8 @@ class TemplateLanguage(Base):
 
 
 class TemplateVersion(Base):
-    """The parts as they were written; "" is an absent part. The other columns were computed when the version was saved.
+    """The parts as they are rendered; "" is an absent part. `content` is what the author wrote where `html` was compiled
+    from it, else null. The other columns were computed when the version was saved.
 
     `channels` are the channels that the author chose; empty means all channels that the parts serve. `required` are the
     variables that the served channels need together; `required_by_channel` is empty where an earlier release wrote the
@@ -75,6 +76,9 @@ class TemplateVersion(Base):
     body: Mapped[str] = mapped_column(Text)
     image: Mapped[str] = mapped_column(Text)
     link: Mapped[str] = mapped_column(Text)
+    content: Mapped[str | None] = mapped_column(Text)
+    inline_css: Mapped[bool] = mapped_column(server_default="false")
+    warnings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     link_schemes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     channels: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     required: Mapped[list[str]] = mapped_column(ARRAY(Text))

@@ -1,6 +1,6 @@
 """The records that the queries return."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from contracts.recipients import Channel
@@ -51,9 +51,21 @@ class ActiveVersions:
 
 
 @dataclass(frozen=True, slots=True)
+class Authored:
+    """What the author wrote and chose, where it differs from what is rendered. `warnings` are those of the compilation."""
+
+    content: str
+    inline_css: bool
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class VersionRecord:
+    """`source` is what is rendered."""
+
     summary: VersionSummary
     source: TemplateSource
+    authored: Authored
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,9 +82,10 @@ class IncompleteVersion:
 
 @dataclass(frozen=True, slots=True)
 class NewVersion:
-    """The stored form of a template that compiled. Names of variables are sorted."""
+    """The stored form of a template that compiled. Names of variables are sorted. `source` is what is rendered."""
 
     source: TemplateSource
+    authored: Authored
     channels: tuple[Channel, ...]
     required: tuple[str, ...]
     required_by_channel: dict[Channel, tuple[str, ...]]
@@ -87,5 +100,7 @@ class TemplateView:
 
     @property
     def draft(self) -> Draft:
-        """The version as it was saved."""
-        return Draft(self.version.source, self.version.summary.channels)
+        """The version as its author wrote it."""
+        version = self.version
+        source = replace(version.source, html=version.authored.content)
+        return Draft(source, version.summary.channels, version.authored.inline_css)

@@ -13,6 +13,7 @@ from contracts.recipients import Channel
 from template_service.models import Template, TemplateLanguage, TemplateVersion
 from template_service.repositories.records import (
     ActiveVersions,
+    Authored,
     IncompleteVersion,
     NewVersion,
     VersionRecord,
@@ -52,6 +53,7 @@ _PARTS = (
     TemplateVersion.link,
     TemplateVersion.link_schemes,
 )
+_AUTHORED = (TemplateVersion.content, TemplateVersion.inline_css, TemplateVersion.warnings)
 
 
 async def add(connection: AsyncConnection, template: int, language: str, new: NewVersion) -> int:
@@ -72,6 +74,7 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
         .returning(TemplateLanguage.latest_version)
     )
     number = (await connection.execute(counted)).scalar_one()
+    authored = new.authored
     await connection.execute(
         insert(TemplateVersion).values(
             template_id=template,
@@ -82,6 +85,9 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             required_by_channel=new.required_by_channel,
             serves_email=new.serves_email,
             serves_push=new.serves_push,
+            content=None if authored.content == new.source.html else authored.content,
+            inline_css=authored.inline_css,
+            warnings=list(authored.warnings),
             **asdict(new.source),
         )
     )
@@ -94,7 +100,9 @@ async def activate(connection: AsyncConnection, template: int, language: str, ve
 
 
 async def find(connection: AsyncConnection, template: int, language: str, version: int) -> VersionRecord | None:
-    statement = select(*_SUMMARY, *_PARTS).where(TemplateVersion.template_id == template, _is(language, version))
+    statement = select(*_SUMMARY, *_PARTS, *_AUTHORED).where(
+        TemplateVersion.template_id == template, _is(language, version)
+    )
     row = (await connection.execute(statement)).one_or_none()
     return _record(row) if row is not None else None
 
@@ -103,7 +111,7 @@ async def find_named(connection: AsyncConnection, refs: Collection[TemplateRef])
     """Exactly these versions, even if a newer version is active or the template is archived."""
     name = tuple_(Template.code, TemplateVersion.language, TemplateVersion.version)
     statement = (
-        select(*_SUMMARY, *_PARTS, Template.code)
+        select(*_SUMMARY, *_PARTS, *_AUTHORED, Template.code)
         .join(Template, Template.id == TemplateVersion.template_id)
         .where(name.in_([(ref.code, ref.language, ref.version) for ref in refs]))
     )
@@ -170,7 +178,14 @@ def _is(language: str, version: int) -> ColumnElement[bool]:
 
 
 def _record(row: Sequence[Any]) -> VersionRecord:
-    return VersionRecord(_summary(row), _source(row[len(_SUMMARY) :]))
+    after_parts = len(_SUMMARY) + len(_PARTS)
+    source = _source(row[len(_SUMMARY) : after_parts])
+    return VersionRecord(_summary(row), source, _authored(source, row[after_parts:]))
+
+
+def _authored(source: TemplateSource, columns: Sequence[Any]) -> Authored:
+    content, inline_css, warnings = columns
+    return Authored(source.html if content is None else content, inline_css, tuple(warnings))
 
 
 def _source(parts: Sequence[Any]) -> TemplateSource:

@@ -11,7 +11,7 @@ from template_service.drafts import Draft, revised
 from template_service.errors import InvalidTemplate, TemplateNotFound, VariablesMissing, VersionNotFound
 from template_service.schemas.answers import PreviewAnswer
 from template_service.schemas.requests import RenderTemplate, RenderUnsaved
-from template_service.services.previewing import preview
+from template_service.services.previewing import preview, preview_saved
 
 router = APIRouter(prefix="/api/v1/templates", tags=["previews"], dependencies=[may_read, renders])
 CANNOT_BE_SHOWN = (InvalidTemplate, VariablesMissing, TooManyRequests)
@@ -40,4 +40,4 @@ async def render_unsaved(body: RenderUnsaved) -> Response:
 async def render(code: TemplateCode, body: RenderTemplate, reader: Reader) -> Response:
     """422 `missing_variables` lists every variable that is missing, as `variables.<name>`."""
     view = await reader.get(code, language=body.language, version=body.version)
-    return answer(PreviewAnswer.of(await preview(view.draft, body.variables, body.channel)))
+    return answer(PreviewAnswer.of(await preview_saved(view.version, body.variables, body.channel)))

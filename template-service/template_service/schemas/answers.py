@@ -29,6 +29,8 @@ _PARTS: dict[str, JsonValue] = {
     "image": "",
     "link": "",
     "link_schemes": [],
+    "inline_css": True,
+    "warnings": [],
 }
 _VERSION: dict[str, JsonValue] = {"language": "en", "version": 2, "active_version": 2, "variables": ["name"]}
 
@@ -62,7 +64,10 @@ class TemplateSummary(BaseModel):
 
 
 class TemplateAnswer(TemplateSummary):
-    """A template in one language and version. All `variables` are required. "" is an absent part."""
+    """A template in one language and version. All `variables` are required. "" is an absent part.
+
+    `content` is as the author wrote it. `warnings` are texts about CSS that could not be inlined.
+    """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**_ABOUT, **_VERSION, **_PARTS}]})
 
@@ -78,10 +83,12 @@ class TemplateAnswer(TemplateSummary):
     image: str
     link: str
     link_schemes: list[str]
+    inline_css: bool
+    warnings: list[str]
 
     @classmethod
     def of_view(cls, view: TemplateView) -> Self:
-        summary, source = view.version.summary, view.version.source
+        summary, source, authored = view.version.summary, view.version.source, view.version.authored
         about = TemplateSummary.of(view.template).model_dump()
         about["channels"] = channels(email=summary.serves_email, push=summary.serves_push)
         return cls(
@@ -91,13 +98,15 @@ class TemplateAnswer(TemplateSummary):
             active_version=view.template.active.get(summary.language),
             variables=list(summary.required),
             subject=source.subject,
-            content=source.html,
+            content=authored.content,
             text=source.text,
             title=source.title,
             body=source.body,
             image=source.image,
             link=source.link,
             link_schemes=list(source.link_schemes),
+            inline_css=authored.inline_css,
+            warnings=list(authored.warnings),
         )
 
 
@@ -141,7 +150,8 @@ class VersionAnswer(BaseModel):
 class PreviewAnswer(BaseModel):
     """The rendered template. A channel is null if it is not served or was not requested.
 
-    `warnings` are texts about problems that do not prevent sending, such as an HTML that Gmail cuts off.
+    `warnings` are texts about problems that do not prevent sending, such as an HTML that Gmail cuts off,
+    or CSS that could not be inlined.
     """
 
     model_config = ConfigDict(

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from chassis.errors import field_error
-from chassis.fields import ONLY_NUMBERS
+from chassis.fields import ONLY_NUMBERS, TrueOrFalse
 from contracts.fields import Language, Name
 from contracts.recipients import Channel
 from template_service.drafts import Change, NewTemplate, Parts
@@ -76,6 +76,12 @@ class PartsBody(BaseModel):
         default=None,
         description="Schemes of apps' links that values may begin with, such as `myapp`. What the template itself says "
         "(`myapp://orders/{{ id }}`) needs none",
+    )
+
+    inline_css: TrueOrFalse | None = Field(
+        default=None,
+        description="Whether the rules of `<style>` are copied into style attributes when the version is saved, for mail "
+        "clients that do not read style sheets. Default: true for a new template, unchanged for an existing one",
     )
 
     @property
@@ -148,6 +154,7 @@ class CreateTemplate(ChannelsBody):
             self.sent_channels or (),
             self.channels_name,
             self.sent_link_schemes or (),
+            inline_css=self.inline_css is not False,
         )
 
 
@@ -174,6 +181,7 @@ class PatchTemplate(ChannelsBody):
             self.sent_channels,
             self.channels_name,
             self.sent_link_schemes,
+            self.inline_css,
             language=self.language or language,
             name=self.name,
             description=self.description,
@@ -226,4 +234,4 @@ class RenderUnsaved(PartsBody):
 
     @property
     def change(self) -> Change:
-        return Change(self.parts, link_schemes=self.sent_link_schemes)
+        return Change(self.parts, link_schemes=self.sent_link_schemes, inline_css=self.inline_css)

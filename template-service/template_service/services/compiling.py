@@ -3,34 +3,55 @@ their turn (`dependencies.renders`).
 """
 
 import asyncio
+from dataclasses import dataclass, replace
 
 from chassis.errors import field_error
 from chassis.postgres.database import Database
 from contracts.recipients import CHANNELS, Channel
+from template_service.authoring.inlining import Inlined, inline
 from template_service.drafts import Channels, Draft
 from template_service.errors import InvalidTemplate
 from template_service.repositories import versions
-from template_service.repositories.records import IncompleteVersion, NewVersion
+from template_service.repositories.records import Authored, IncompleteVersion, NewVersion
 from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
 
 
-async def compiled(draft: Draft) -> CompiledTemplate:
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """`source` is what is rendered. `warnings` are texts about what the compilation left out."""
+
+    template: CompiledTemplate
+    source: TemplateSource
+    warnings: tuple[str, ...] = ()
+
+
+async def compiled(draft: Draft) -> Compiled:
     """Raises InvalidTemplate with the caller's name of the part, and the problem."""
     try:
-        return await asyncio.to_thread(_compiled, draft.source)
+        return await asyncio.to_thread(_compiled, draft)
     except TemplateError as error:
         raise InvalidTemplate(error, draft.names) from error
 
 
+async def compiled_source(source: TemplateSource) -> CompiledTemplate:
+    """What was saved before, as it is rendered. Raises InvalidTemplate."""
+    try:
+        return await asyncio.to_thread(_checked_links, source)
+    except TemplateError as error:
+        raise InvalidTemplate(error, {}) from error
+
+
 async def checked(draft: Draft) -> NewVersion:
     """The stored form of the draft. Raises InvalidTemplate, and a 422 about `channels` that have no parts."""
-    template = await compiled(draft)
+    done = await compiled(draft)
+    template = done.template
     served = channels_of(template, draft.channels)
     for channel in draft.channels:
         if channel not in served:
             raise field_error(draft.names["channels"], f"The template has no parts for {channel}")
     return NewVersion(
-        draft.source,
+        done.source,
+        Authored(draft.source.html, draft.inline_css, done.warnings),
         draft.channels,
         required=template.required(served),
         required_by_channel=required_by_channel(template, served),
@@ -43,7 +64,18 @@ def required_by_channel(template: CompiledTemplate, served: Channels) -> dict[Ch
     return {channel: template.required([channel]) for channel in served}
 
 
-def _compiled(source: TemplateSource) -> CompiledTemplate:
+def _compiled(draft: Draft) -> Compiled:
+    source = draft.source
+    try:
+        done = inline(source.html) if draft.inline_css else Inlined(source.html)
+    except TemplateError as error:
+        error.in_field("html")
+        raise
+    rendered = replace(source, html=done.html)
+    return Compiled(_checked_links(rendered), rendered, done.warnings)
+
+
+def _checked_links(source: TemplateSource) -> CompiledTemplate:
     check_links(source)
     return compile_template(source)
 
@@ -70,7 +102,7 @@ async def complete_versions(database: Database) -> int:
 
 async def _required(version: IncompleteVersion) -> dict[Channel, tuple[str, ...]]:
     try:
-        template = await compiled(Draft(version.source, version.channels))
+        template = await compiled_source(version.source)
     except InvalidTemplate:  # the rule is newer than the version: the version's own requirements still count
         return dict.fromkeys(CHANNELS, version.required)
     return required_by_channel(template, channels_of(template, version.channels))

@@ -2,23 +2,36 @@
 
 import asyncio
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from chassis.errors import field_error
 from contracts.recipients import Channel
 from template_service.drafts import Draft, Preview
 from template_service.errors import InvalidTemplate, VariablesMissing
-from template_service.services.compiling import channels_of, compiled
+from template_service.repositories.records import VersionRecord
+from template_service.services.compiling import Compiled, channels_of, compiled, compiled_source
 from templating import CompiledTemplate, MissingVariables, RenderedEmail, TemplateError
 
 CLIPPED_BYTES = 102 * 1024  # of HTML, in UTF-8
+
+
+async def preview_saved(version: VersionRecord, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
+    """Renders what deliveries of this version render. Raises like `preview`."""
+    template = await compiled_source(version.source)
+    ready = Compiled(template, version.source, version.authored.warnings)
+    return await _preview(ready, Draft(version.source, version.summary.channels), variables, channel)
 
 
 async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
     """Renders each channel that is served, or only the requested one. Raises VariablesMissing with all names,
     InvalidTemplate.
     """
-    template = await compiled(draft)
+    return await _preview(await compiled(draft), draft, variables, channel)
+
+
+async def _preview(ready: Compiled, draft: Draft, variables: dict[str, Any], channel: Channel | None) -> Preview:
+    template = ready.template
     served = channels_of(template, draft.channels)
     if channel and channel not in served:
         raise field_error("channel", f"The template is not for {channel}")
@@ -26,11 +39,12 @@ async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | No
     if absent := template.missing(variables, shown):
         raise VariablesMissing(absent)
     try:
-        return await asyncio.to_thread(_render, template, variables, shown)
+        shown_parts = await asyncio.to_thread(_render, template, variables, shown)
     except MissingVariables as error:  # found only while rendering, for example the keys of a loop's items
         raise VariablesMissing(error.names) from error
     except TemplateError as error:
         raise InvalidTemplate(error, draft.names) from error
+    return replace(shown_parts, warnings=(*ready.warnings, *shown_parts.warnings))
 
 
 def _render(template: CompiledTemplate, variables: dict[str, Any], shown: set[Channel]) -> Preview:
