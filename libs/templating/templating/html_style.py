@@ -1,4 +1,4 @@
-"""What a `style` attribute means for the text of a mail: what is hidden, what is a line, what keeps its line ends.
+"""What a `style` attribute means for the text of a mail: what is hidden, what is a line or a box, what keeps its line ends.
 
 Hidden, with everything inside: `display:none`, `opacity:0`, `max-height:0`, and a height or width of 0 with
 `overflow:hidden` (the usual ways to hide a preheader). `visibility:hidden` and `font-size:0` hold until an element
@@ -37,6 +37,7 @@ class Style:
     sized: bool | None = None
     """Whether text has a visible size. Pictures are visible at any text size."""
     is_line: bool = False
+    is_box: bool = False
     spaces: Literal["exact", "lines", "none"] | None = None
     list_style: str = ""
 
@@ -60,6 +61,7 @@ def _read(attribute: str) -> Style:
         hidden=_is_hidden(said),
         visible=None if "visibility" not in said else said["visibility"] not in {"hidden", "collapse"},
         sized=_is_sized(said.get("font-size") or _size_of(said.get("font", ""))),
+        is_box=said.get("display") == "inline-block",
         is_line=said.get("display") in _LINE_DISPLAYS,
         spaces=_SPACES.get(said.get("white-space", "")),
         list_style=said.get("list-style-type") or said.get("list-style") or "",

@@ -149,6 +149,8 @@ class _Conversion:
         if style is not PLAIN:
             self._state = self._state.inside(style)
         if tag in _SPECIAL:
+            if style.is_box and tag == "a":  # of a menu: nothing but their padding separates the links
+                self._out.blank()
             self._begin(element, tag, style)
         return True
 

@@ -1,11 +1,12 @@
 """Response models."""
 
 from datetime import datetime
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, JsonValue
 
 from contracts.recipients import Channel
+from template_service.authoring.mjml import is_mjml
 from template_service.drafts import Preview
 from template_service.repositories.records import TemplateRecord, TemplateView, VersionSummary
 from templating import RenderedEmail, RenderedPush
@@ -29,6 +30,7 @@ _PARTS: dict[str, JsonValue] = {
     "image": "",
     "link": "",
     "link_schemes": [],
+    "content_format": "html",
     "inline_css": True,
     "warnings": [],
 }
@@ -83,6 +85,7 @@ class TemplateAnswer(TemplateSummary):
     image: str
     link: str
     link_schemes: list[str]
+    content_format: Literal["html", "mjml"]
     inline_css: bool
     warnings: list[str]
 
@@ -105,6 +108,7 @@ class TemplateAnswer(TemplateSummary):
             image=source.image,
             link=source.link,
             link_schemes=list(source.link_schemes),
+            content_format="mjml" if is_mjml(authored.content) else "html",
             inline_css=authored.inline_css,
             warnings=list(authored.warnings),
         )

@@ -60,7 +60,8 @@ class PartsBody(BaseModel):
 
     subject: Part | None = Field(default=None, description="E-mail: the subject. Default: the template's name")
     content: Part | None = Field(
-        default=None, description="E-mail: HTML, or plain text without markup, whose paragraphs are kept"
+        default=None,
+        description="E-mail: HTML; MJML, which begins with `<mjml>`; or plain text without markup, whose paragraphs are kept",
     )
     text: Part | None = Field(default=None, description="E-mail: the plain-text part")
     title: Part | None = Field(default=None, description="Push: the title. Default: the subject")

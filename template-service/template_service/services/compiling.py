@@ -9,11 +9,13 @@ from chassis.errors import field_error
 from chassis.postgres.database import Database
 from contracts.recipients import CHANNELS, Channel
 from template_service.authoring.inlining import Inlined, inline
+from template_service.authoring.mjml import compile_mjml, is_mjml
 from template_service.drafts import Channels, Draft
 from template_service.errors import InvalidTemplate
 from template_service.repositories import versions
 from template_service.repositories.records import Authored, IncompleteVersion, NewVersion
 from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
+from templating.parts import compile_plain
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,12 +69,20 @@ def required_by_channel(template: CompiledTemplate, served: Channels) -> dict[Ch
 def _compiled(draft: Draft) -> Compiled:
     source = draft.source
     try:
-        done = inline(source.html) if draft.inline_css else Inlined(source.html)
+        done = _compiled_content(draft)
     except TemplateError as error:
         error.in_field("html")
         raise
     rendered = replace(source, html=done.html)
     return Compiled(_checked_links(rendered), rendered, done.warnings)
+
+
+def _compiled_content(draft: Draft) -> Inlined:
+    content = draft.source.html
+    if is_mjml(content):
+        compile_plain(content)  # errors of Liquid name the author's lines
+        return compile_mjml(content)
+    return inline(content) if draft.inline_css else Inlined(content)
 
 
 def _checked_links(source: TemplateSource) -> CompiledTemplate:
