@@ -8,7 +8,7 @@ from contracts.recipients import Channel
 from templating import RenderedEmail, RenderedPush, TemplateSource
 
 Parts = Mapping[str, str]
-"""The parts that were given, by their name in `TemplateSource`; "" removes a part."""
+"""The parts that were given, by their name in `TemplateSource`, and the `preheader`; "" removes a part."""
 
 Channels = tuple[Channel, ...]
 """The channels that an author chose; empty means all channels that the parts serve."""
@@ -25,6 +25,7 @@ class Draft:
     """As the author wrote it."""
     channels: Channels = ()
     inline_css: bool = True
+    preheader: str = ""
     names: Names = field(default_factory=dict, compare=False)
 
 
@@ -79,12 +80,13 @@ def revised(draft: Draft, change: Change, name: str) -> Draft:
         changed[part] = changed.pop(sent)
     if change.link_schemes is not None:
         changed["link_schemes"] = change.link_schemes
+    preheader = changed.pop("preheader", "" if change.replaces else draft.preheader)
     source = replace(before, **changed)
     if not source.subject and (source.html or source.text or not source.title):
         source = replace(source, subject=name)
         names["subject"] = "name"
     inline_css = draft.inline_css if change.inline_css is None else change.inline_css
-    return Draft(source, channels, inline_css, names | {"channels": change.channels_name})
+    return Draft(source, channels, inline_css, preheader, names | {"channels": change.channels_name})
 
 
 def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict[str, str]:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable
 
 CPU_SECONDS = 2
-MEMORY_BYTES = 1024 * 1024 * 1024
+MEMORY_BYTES = 128 * 1024 * 1024
 FAULTY_SOURCE = 3
 
 

@@ -8,7 +8,7 @@ from template_service.authoring.inlining import Inlined, inline
 from template_service.authoring.isolated import GaveUp, SourceError, compile_isolated
 from template_service.authoring.liquid_places import Placeholders
 from templating.markup import find_markups, without_comments
-from templating.source import TemplateError
+from templating.source import MAX_SOURCE_BYTES, TemplateError
 
 _MJML = re.compile(r"\s*(?:<\?xml[^>]*\?>\s*|<!--.*?-->\s*|\{%.*?%\}\s*)*+<mjml[\s>]", re.DOTALL)
 _TAG = re.compile(
@@ -67,6 +67,8 @@ def compile_mjml(content: str) -> Inlined:
         raise TemplateError("template_limit", "the MJML is too large or nested too deeply") from None
     _check_nothing_lost(html + inlined_styles, source, placeholders)
     html = placeholders.restore(html)
+    if len(html.encode()) > MAX_SOURCE_BYTES:
+        raise TemplateError("template_limit", f"the HTML made from the MJML is larger than {MAX_SOURCE_BYTES} bytes")
     return inline(html, placeholders.restore(inlined_styles)) if inlined_styles.strip() else Inlined(html)
 
 

@@ -55,6 +55,7 @@ class Authored:
     """What the author wrote and chose, where it differs from what is rendered. `warnings` are those of the compilation."""
 
     content: str
+    preheader: str
     inline_css: bool
     warnings: tuple[str, ...]
 
@@ -103,4 +104,4 @@ class TemplateView:
         """The version as its author wrote it."""
         version = self.version
         source = replace(version.source, html=version.authored.content)
-        return Draft(source, version.summary.channels, version.authored.inline_css)
+        return Draft(source, version.summary.channels, version.authored.inline_css, version.authored.preheader)

@@ -53,7 +53,12 @@ _PARTS = (
     TemplateVersion.link,
     TemplateVersion.link_schemes,
 )
-_AUTHORED = (TemplateVersion.content, TemplateVersion.inline_css, TemplateVersion.warnings)
+_AUTHORED = (
+    TemplateVersion.content,
+    TemplateVersion.preheader,
+    TemplateVersion.inline_css,
+    TemplateVersion.warnings,
+)
 
 
 async def add(connection: AsyncConnection, template: int, language: str, new: NewVersion) -> int:
@@ -86,6 +91,7 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             serves_email=new.serves_email,
             serves_push=new.serves_push,
             content=None if authored.content == new.source.html else authored.content,
+            preheader=authored.preheader,
             inline_css=authored.inline_css,
             warnings=list(authored.warnings),
             **asdict(new.source),
@@ -184,8 +190,8 @@ def _record(row: Sequence[Any]) -> VersionRecord:
 
 
 def _authored(source: TemplateSource, columns: Sequence[Any]) -> Authored:
-    content, inline_css, warnings = columns
-    return Authored(source.html if content is None else content, inline_css, tuple(warnings))
+    content, preheader, inline_css, warnings = columns
+    return Authored(source.html if content is None else content, preheader, inline_css, tuple(warnings))
 
 
 def _source(parts: Sequence[Any]) -> TemplateSource:

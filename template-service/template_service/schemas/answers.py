@@ -23,6 +23,7 @@ _ABOUT: dict[str, JsonValue] = {
 }
 _PARTS: dict[str, JsonValue] = {
     "subject": "Welcome, {{ name }}",
+    "preheader": "Begin with three steps",
     "content": "<h1>Hello {{ name }}</h1>",
     "text": "",
     "title": "",
@@ -78,6 +79,7 @@ class TemplateAnswer(TemplateSummary):
     active_version: int | None
     variables: list[str]
     subject: str
+    preheader: str
     content: str
     text: str
     title: str
@@ -101,6 +103,7 @@ class TemplateAnswer(TemplateSummary):
             active_version=view.template.active.get(summary.language),
             variables=list(summary.required),
             subject=source.subject,
+            preheader=authored.preheader,
             content=authored.content,
             text=source.text,
             title=source.title,

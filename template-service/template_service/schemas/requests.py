@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, model_validator
 
 from chassis.errors import field_error
-from chassis.fields import ONLY_NUMBERS, TrueOrFalse
+from chassis.fields import ONLY_NUMBERS, Text, TrueOrFalse
 from contracts.fields import Language, Name
 from contracts.recipients import Channel
 from template_service.drafts import Change, NewTemplate, Parts
@@ -22,6 +22,7 @@ from template_service.schemas.fields import (
 
 NAME_OF_PART = {
     "subject": "subject",
+    "preheader": "preheader",
     "content": "html",
     "text": "text",
     "title": "title",
@@ -31,6 +32,7 @@ NAME_OF_PART = {
 }
 """The API's names of the parts → the renderer's."""
 
+MAX_PREHEADER = 2_000
 _CHANNEL_FIELDS = ("channels", "channel", "type", "notification_type", "template_type")
 _OTHER_NAME = "Another name of `channels`"
 
@@ -55,10 +57,14 @@ ORDER: dict[str, JsonValue] = {
 class PartsBody(BaseModel):
     """The parts, as sources with `{{ variable }}`. One template may serve both channels.
 
-    E-mail: `content` (HTML), `text` (derived from the HTML if omitted), `subject`. Push: `title`, `body`, `image`, `link`.
+    E-mail: `content` (HTML or MJML), `text` (derived from the HTML if omitted), `subject`, `preheader`. Push: `title`,
+    `body`, `image`, `link`.
     """
 
     subject: Part | None = Field(default=None, description="E-mail: the subject. Default: the template's name")
+    preheader: Annotated[Text, Field(max_length=MAX_PREHEADER)] | None = Field(
+        default=None, description="E-mail: the text that a list of mails shows after the subject; the HTML hides it"
+    )
     content: Part | None = Field(
         default=None,
         description="E-mail: HTML; MJML, which begins with `<mjml>`; or plain text without markup, whose paragraphs are kept",

@@ -10,6 +10,7 @@ from chassis.postgres.database import Database
 from contracts.recipients import CHANNELS, Channel
 from template_service.authoring.inlining import Inlined, inline
 from template_service.authoring.mjml import compile_mjml, is_mjml
+from template_service.authoring.preheader import with_preheader
 from template_service.drafts import Channels, Draft
 from template_service.errors import InvalidTemplate
 from template_service.repositories import versions
@@ -53,7 +54,7 @@ async def checked(draft: Draft) -> NewVersion:
             raise field_error(draft.names["channels"], f"The template has no parts for {channel}")
     return NewVersion(
         done.source,
-        Authored(draft.source.html, draft.inline_css, done.warnings),
+        Authored(draft.source.html, draft.preheader, draft.inline_css, done.warnings),
         draft.channels,
         required=template.required(served),
         required_by_channel=required_by_channel(template, served),
@@ -73,7 +74,7 @@ def _compiled(draft: Draft) -> Compiled:
     except TemplateError as error:
         error.in_field("html")
         raise
-    rendered = replace(source, html=done.html)
+    rendered = replace(source, html=_with_preheader(done.html, draft.preheader))
     return Compiled(_checked_links(rendered), rendered, done.warnings)
 
 
@@ -83,6 +84,17 @@ def _compiled_content(draft: Draft) -> Inlined:
         compile_plain(content)  # errors of Liquid name the author's lines
         return compile_mjml(content)
     return inline(content) if draft.inline_css else Inlined(content)
+
+
+def _with_preheader(html: str, preheader: str) -> str:
+    if not preheader:
+        return html
+    try:
+        compile_plain(preheader)
+        return with_preheader(html, preheader)
+    except TemplateError as error:
+        error.in_field("preheader")
+        raise
 
 
 def _checked_links(source: TemplateSource) -> CompiledTemplate:
