@@ -1,6 +1,9 @@
 """CSS inlined when a version is saved: what is copied into style attributes, what stays, and what never changes."""
 
 import re
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
 
 import html5lib
 import pytest
@@ -63,8 +66,11 @@ def test_html_without_a_style_sheet_stays_as_it_is(html) -> None:
         ("#i { color: red } p.a { color: blue }", "<p id=i class=a>", '<p style="color: red" id=i class=a>'),
         # As in the cascade: a later `font` sets the size again.
         ("p { font-size: 9px } p { font: 12px a }", "<p>", '<p style="font-size: 9px; font: 12px a">'),
-        ("p { color: red; margin: 0 }", "<p style='color:blue;'>", "<p style='margin: 0; color:blue'>"),
+        ("p { color: red; margin: 0 }", "<p style='color:blue;'>", "<p style='margin: 0; color:blue;'>"),
         ("p { color: red !important }", '<p style="color:blue">', '<p style="color:blue; color: red">'),
+        ("p { margin: 0 }", """<p style='font-family:"A"'>""", """<p style='margin: 0; font-family:"A"'>"""),
+        ("p { a: b!important }", '<p style="c:&quot;d&quot;">', '<p style="c:&quot;d&quot;; a: b">'),
+        ("p { a: b!important }", "<p style=c:d>", '<p style="c:d; a: b">'),
         ('p { font-family: "A" }', "<p>", '<p style="font-family: &quot;A&quot;">'),
         ("p { color: {{ c }} }", "<p>", '<p style="color: {{ c }}">'),
         ("a { b: 0 }", "<a style='{% if a %}b:1{% endif %}'>", "<a style='b: 0; {% if a %}b:1{% endif %}'>"),
@@ -140,14 +146,34 @@ def test_a_style_sheet_that_takes_too_long_is_sent_as_it_is(hostile) -> None:
     assert done.html == hostile
 
 
-def test_no_file_and_no_address_is_read(tmp_path) -> None:
-    sheet = tmp_path / "sheet.css"
-    sheet.write_text("p { color: red }")
-    for address in (sheet, sheet.as_uri()):
-        assert (
-            "color: red"
-            not in inline(f'<link rel=stylesheet href="{address}"><style>p {{ margin: 0 }}</style><p>x').html
-        )
+@pytest.fixture
+def asked() -> Iterator[tuple[str, list[str]]]:
+    """The address of a web server, and the paths that it was asked for."""
+    paths: list[str] = []
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            paths.append(self.path)
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}", paths
+        server.shutdown()
+        thread.join()
+
+
+def test_no_address_is_asked(asked) -> None:
+    address, paths = asked
+    links = (
+        f'<link rel="stylesheet" href="{address}/a.css"><style>@import url({address}/b.css); p {{ margin: 0 }}</style>'
+    )
+    assert 'style="margin: 0"' in inline(f"{links}<p>x").html
+    assert paths == []
 
 
 async def test_the_source_is_answered_as_written_and_the_compiled_form_is_rendered(admin, service) -> None:
@@ -176,6 +202,13 @@ async def test_an_author_may_turn_it_off(admin, service) -> None:
     changed = (await admin.patch(f"{TEMPLATES}/styled", json={"inline_css": True})).json()["data"]
     assert (changed["version"], changed["content"]) == (3, body["content"])
     assert "style=" in (await service.get("/internal/templates/styled")).json()["data"]["html"]
+
+
+async def test_outputs_that_would_be_too_many_in_style_attributes_stay_in_the_style_sheet(admin, service) -> None:
+    content = "<style>p { color: {{ c }} }</style>" + "<p>x" * 2_100
+    created = await admin.post(TEMPLATES, json={"code": "many", "name": "Many", "content": content})
+    assert "not inlined" in created.json()["data"]["warnings"][0]
+    assert (await service.get("/internal/templates/many")).json()["data"]["html"] == content
 
 
 async def test_warnings_are_answered_when_a_template_is_saved_read_and_previewed(admin) -> None:

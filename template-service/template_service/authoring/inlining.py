@@ -9,21 +9,21 @@ css-inline finds the elements of each rule. It gets a copy of the HTML without L
 
 import re
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from turbohtml import Element, parse
+from turbohtml import parse
 
+from template_service.authoring.cascade import cascade, value_of
 from template_service.authoring.isolated import GaveUp, SourceError, compile_isolated
 from template_service.authoring.liquid_places import Place, Placeholders, masked, places
+from template_service.authoring.start_tags import StartTag, mark_liquid, start_tags
 from template_service.authoring.stylesheets import Declaration, Rule, StyleSheet, applies_always, rules_of
-from templating.html_state import Mode
 from templating.source import MAX_SOURCE_BYTES
 
 _MAYBE_STYLED = re.compile(r"<style[\s/>]|<link\s", re.IGNORECASE)
 _NUMBER = "data-lq-element"
 _RULE = "--lq-rule-"
-_OWN_NAMES = re.compile(r"(?:^|;)\s*([\w-]+)\s*:")
 _MAX_NAMED = 5
 _MAX_PAIRS = 1_000_000  # of an element and a rule; mails have some ten thousand
 _MAX_DECLARATIONS = 3_000
@@ -42,18 +42,6 @@ class Inlined:
 
 
 @dataclass(slots=True)
-class _StartTag:
-    """A start tag in the source: where it is, and where its attribute `style` is, if it has one."""
-
-    element: Element
-    start: int
-    end: int
-    attributes: Mapping[str, tuple[int, int]]
-    liquid: str = ""
-    """What in it depends on Liquid so that its rules cannot be known."""
-
-
-@dataclass(slots=True)
 class _Notes:
     linked: list[str] = field(default_factory=list)
     unknown: list[str] = field(default_factory=list)
@@ -66,8 +54,8 @@ def inline(html: str, css: str | None = None) -> Inlined:
         return Inlined(html)
     found = list(places(html))
     plain = masked(html, found)
-    tags = list(_start_tags(plain))
-    _mark_liquid(tags, found)
+    tags = list(start_tags(plain))
+    mark_liquid(tags, found)
     placeholders = Placeholders.for_source(html + (css or ""))
     has_tags = any(place.markup.is_tag for place in found)
     sheets = list(_sheets(html, tags, found, placeholders)) if css is None else [_sheet(css, placeholders, always=True)]
@@ -85,40 +73,15 @@ def inline(html: str, css: str | None = None) -> Inlined:
     return Inlined(result, tuple(_warnings(notes, sheets)))
 
 
-def _linked(tags: Iterable[_StartTag]) -> list[str]:
+def _linked(tags: Iterable[StartTag]) -> list[str]:
     """The addresses of style sheets that no mail client could find."""
     links = (tag.element for tag in tags if tag.element.tag == "link")
     hrefs = (one.attr("href") or "" for one in links if "stylesheet" in (one.attr("rel") or "").lower())
     return [href for href in hrefs if not href.startswith(("https:", "http:"))]
 
 
-def _start_tags(plain: str) -> Iterator[_StartTag]:
-    for element in parse(plain, source_locations=True).find_all():
-        location = element.source_location
-        if location is not None and location.start_tag is not None:
-            span = location.start_tag
-            attributes = {name: (one.start_offset, one.end_offset) for name, one in location.attrs.items()}
-            yield _StartTag(element, span.start_offset, span.end_offset, attributes)
-
-
-def _mark_liquid(tags: Iterable[_StartTag], found: list[Place]) -> None:
-    """Both are in the order of the source, except for start tags that the parser moved."""
-    inside = [place for place in found if place.state.mode in {Mode.VALUE, Mode.TAG}]
-    at = 0
-    for tag in sorted(tags, key=lambda one: one.start):
-        while at < len(inside) and inside[at].markup.start < tag.start:
-            at += 1
-        for place in inside[at:]:
-            if place.markup.start >= tag.end:
-                break
-            if place.state.mode is Mode.TAG:
-                tag.liquid = "attributes"
-            elif place.state.attribute in {"class", "id"}:
-                tag.liquid = place.state.attribute
-
-
 def _sheets(
-    html: str, tags: Iterable[_StartTag], found: list[Place], placeholders: Placeholders
+    html: str, tags: Iterable[StartTag], found: list[Place], placeholders: Placeholders
 ) -> Iterator[StyleSheet]:
     for tag in tags:
         location = tag.element.source_location
@@ -151,7 +114,7 @@ def _sheet(css: str, placeholders: Placeholders, *, always: bool) -> StyleSheet:
     return StyleSheet(placeholders.hide(css), sometimes=tagged or not always, has_liquid_tags=tagged)
 
 
-def _matches(plain: str, tags: list[_StartTag], rules: list[Rule]) -> list[list[Rule]]:
+def _matches(plain: str, tags: list[StartTag], rules: list[Rule]) -> list[list[Rule]]:
     """For each start tag, the rules that match it. Raises GaveUp."""
     declarations = sum(len(rule.declarations) for rule in rules)
     if declarations > _MAX_DECLARATIONS or len(tags) * len(rules) > _MAX_PAIRS:
@@ -168,13 +131,10 @@ def _matches(plain: str, tags: list[_StartTag], rules: list[Rule]) -> list[list[
     return [found or [] for found in matches]
 
 
-def _numbered(plain: str, tags: list[_StartTag], css: str) -> str:
+def _numbered(plain: str, tags: list[StartTag], css: str) -> str:
     edits: list[tuple[int, int, str]] = []
     for number, tag in enumerate(tags):
         location = tag.element.source_location
-        if tag.element.tag == "link":  # css-inline would read the files that it names
-            edits.append((tag.start, tag.end, ""))
-            continue
         if tag.element.tag == "style" and location is not None and location.end_tag is not None:
             edits.append((tag.end, location.end_tag.start_offset, ""))
         after_name = tag.start + 1 + len(tag.element.tag)
@@ -196,7 +156,7 @@ def _edited(text: str, edits: list[tuple[int, int, str]]) -> str:
 
 
 def _with_styles(
-    html: str, tags: list[_StartTag], matches: list[list[Rule]], placeholders: Placeholders, notes: _Notes
+    html: str, tags: list[StartTag], matches: list[list[Rule]], placeholders: Placeholders, notes: _Notes
 ) -> str:
     edits: list[tuple[int, int, str]] = []
     deadline = time.monotonic() + _MAX_SECONDS
@@ -210,60 +170,20 @@ def _with_styles(
             notes.unknown.append(f"line {line} (the {tag.liquid} of <{tag.element.tag}>)")
             continue
         own = html[slice(*tag.attributes["style"])] if "style" in tag.attributes else ""
-        before, after = _declarations(rules, own, notes)
+        before, after = cascade(rules, own, notes.overriding)
         if before or after:
             edits.append(_edit(tag, own, before, after, placeholders))
     return _edited(html, edits)
 
 
-def _declarations(rules: list[Rule], own: str, notes: _Notes) -> tuple[list[Declaration], list[Declaration]]:
-    """Those that come before the element's own style, and the important ones, which override it."""
-    own_names = set() if "{%" in own else {name.lower() for name in _OWN_NAMES.findall(_value(own))}
-    ordered = sorted(rules, key=lambda rule: rule.order)
-    sometimes = [
-        (rule, one.name) for rule in ordered if rule.sometimes for one in rule.declarations if not one.important
-    ]
-    chosen: dict[bool, list[Declaration]] = {False: [], True: []}
-    for rule in ordered:
-        if rule.sometimes:
-            continue
-        kept = []
-        for one in rule.declarations:
-            if one.name in own_names and not one.important:
-                continue
-            if any(other.order > rule.order and _related(name, one.name) for other, name in sometimes):
-                notes.overriding.setdefault(f"{one.name} of '{rule.written}'")
-            else:
-                kept.append(one)
-        for important, so_far in chosen.items():
-            new = [one for one in kept if one.important is important]
-            names = {one.name for one in new}
-            so_far[:] = [one for one in so_far if one.name not in names] + new
-    return chosen[False], chosen[True]
-
-
-def _related(one: str, other: str) -> bool:
-    """Whether one of the properties may set the other."""
-    if one.startswith("border") and other.startswith("border"):
-        return True
-    if {one, other} == {"font", "line-height"}:
-        return True
-    return one == other or one.startswith(f"{other}-") or other.startswith(f"{one}-")
-
-
-def _value(attribute: str) -> str:
-    """The value of `style="..."`, as it is written."""
-    return attribute.partition("=")[2].strip().strip("\"'")
-
-
 def _edit(
-    tag: _StartTag, own: str, before: list[Declaration], after: list[Declaration], placeholders: Placeholders
+    tag: StartTag, own: str, before: list[Declaration], after: list[Declaration], placeholders: Placeholders
 ) -> tuple[int, int, str]:
     if not own:
         position = tag.start + 1 + len(tag.element.tag)
         return position, position, f' style="{_css([*before, *after], placeholders)}"'
     start, end = tag.attributes["style"]
-    value = _value(own).rstrip().rstrip(";")
+    value = value_of(own)
     quote = "'" if own.rstrip().endswith("'") else '"'
     pieces = (_css(before, placeholders, quote), value, _css(after, placeholders, quote))
     return start, end, f"style={quote}{'; '.join(piece for piece in pieces if piece)}{quote}"

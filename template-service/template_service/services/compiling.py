@@ -18,6 +18,8 @@ from template_service.repositories.records import Authored, IncompleteVersion, N
 from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
 from templating.parts import compile_plain
 
+NOT_INLINED = "The style sheets are not inlined: their outputs would be too many, or unsafe, in style attributes"
+
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
@@ -68,14 +70,24 @@ def required_by_channel(template: CompiledTemplate, served: Channels) -> dict[Ch
 
 
 def _compiled(draft: Draft) -> Compiled:
-    source = draft.source
+    written = draft.source.html
     try:
         done = _compiled_content(draft)
     except TemplateError as error:
         error.in_field("html")
         raise
-    rendered = replace(source, html=_with_preheader(done.html, draft.preheader))
-    return Compiled(_checked_links(rendered), rendered, done.warnings)
+    try:
+        return _rendered(draft, done)
+    except TemplateError:
+        if done.html == written or is_mjml(written):
+            raise
+        # Either the source has the same error, or only what its style sheet became in style attributes has it.
+        return _rendered(draft, Inlined(written, (*done.warnings, NOT_INLINED)))
+
+
+def _rendered(draft: Draft, content: Inlined) -> Compiled:
+    source = replace(draft.source, html=_with_preheader(content.html, draft.preheader))
+    return Compiled(_checked_links(source), source, content.warnings)
 
 
 def _compiled_content(draft: Draft) -> Inlined:
