@@ -132,6 +132,7 @@ def _apps(
         port=ports.email,
         smtp_host=HOST,
         smtp_port=simulators.smtp_port,
+        public_url=f"http://localhost:{ports.gateway}",
         **common,
     )
     push = PushSettings(

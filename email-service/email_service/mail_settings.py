@@ -1,13 +1,18 @@
 """The settings of signatures and of the return path."""
 
+from collections.abc import Callable
 from typing import Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 
 from contracts.addresses import parse_mailbox
+from contracts.unsubscribing import UNSUBSCRIBE_PATH, Unsubscription, unsubscribe_token
 from delivery.settings import WorkerSettings
 from email_service.bounces.return_path import ReturnPath
 from email_service.dkim.keys import DkimKeys, DkimKeysText
+
+MAX_URL = 500  # characters: with the token it is one line of a header
 
 
 class MailSettings(WorkerSettings):
@@ -32,6 +37,29 @@ class MailSettings(WorkerSettings):
         description="Port that takes the mail of BOUNCE_DOMAIN, by SMTP or LMTP: only what is addressed to a return path of "
         "ours, or to `complaints@`. 0: none",
     )
+
+    public_url: str = Field(
+        default="",
+        description="Address of the gateway for people, such as `https://notify.example.com`. Mails that are not "
+        "transactional then carry a one-click link to unsubscribe. Unset: no link",
+    )
+
+    @field_validator("public_url")
+    @classmethod
+    def _is_an_address(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if value and (parts.scheme not in {"http", "https"} or not parts.hostname or parts.query or parts.fragment):
+            raise ValueError("is no http(s) URL")
+        if len(value) > MAX_URL or not value.isascii() or not value.isprintable() or set(value) & set(" <>"):
+            raise ValueError("is no http(s) URL")
+        return value.rstrip("/")
+
+    @property
+    def unsubscribe_url(self) -> Callable[[Unsubscription], str] | None:
+        if not self.public_url:
+            return None
+        key, base = self.service_key, f"{self.public_url}{UNSUBSCRIBE_PATH}"
+        return lambda wanted: f"{base}/{unsubscribe_token(key, wanted)}"
 
     @property
     def signing_keys(self) -> DkimKeys:

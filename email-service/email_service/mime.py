@@ -9,6 +9,7 @@ from email.utils import formatdate
 
 from chassis.security import Sender
 from contracts.addresses import Mailbox, parse_mailbox
+from contracts.unsubscribing import Unsubscription
 from delivery.channel import DeliveryContext
 from templating import RenderedEmail
 
@@ -135,12 +136,23 @@ _LAST_PART_ENDS = b"\r\n--" + BOUNDARY + b"--\r\n"
 
 
 class MessageBuilder:
-    """Builds the messages of one sender. `clock` returns seconds since the epoch, for the Date header."""
+    """Builds the messages of one sender. `clock` returns seconds since the epoch, for the Date header.
 
-    def __init__(self, sender: Mailbox, name: str, *, clock: Callable[[], float] = time.time) -> None:
+    `unsubscribe_url` makes the one-click link of a mail that is not transactional (RFC 8058); None: mails have none.
+    """
+
+    def __init__(
+        self,
+        sender: Mailbox,
+        name: str,
+        *,
+        unsubscribe_url: Callable[[Unsubscription], str] | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
         self.sender, self._name = sender, name
         self._from = addressed("From", name, sender)
         self._domain = sender.domain
+        self._unsubscribe_url = unsubscribe_url
         self._clock = clock
         self._date = (-1, b"")
 
@@ -166,6 +178,7 @@ class MessageBuilder:
                 unstructured("Subject", content.subject),
                 self._ids(context),
                 unstructured("X-Correlation-ID", context.correlation_id),
+                self._unsubscribing(context),
                 _FIXED,
                 _body(content),
             )
@@ -176,6 +189,12 @@ class MessageBuilder:
         mailbox = self.sender if sender.from_email is None else parse_mailbox(sender.from_email)
         line = addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
         return line if sender.reply_to is None else line + addressed("Reply-To", "", parse_mailbox(sender.reply_to))
+
+    def _unsubscribing(self, context: DeliveryContext) -> bytes:
+        if context.unsubscribing is None or self._unsubscribe_url is None:
+            return b""
+        link = self._unsubscribe_url(context.unsubscribing)
+        return f"List-Unsubscribe:\r\n <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
 
     def _ids(self, context: DeliveryContext) -> bytes:
         identity = str(context.notification_id)

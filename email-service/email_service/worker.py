@@ -58,7 +58,11 @@ def create_app(
     suppressed = SuppressionList(database, runtime.keys)
     sender = parse_sender(settings.from_email)
     signer = DkimSigner(settings.signing_keys, default_domain=sender.domain)
-    writer = MailWriter(MessageBuilder(sender, settings.from_name), signer, settings.return_path)
+    writer = MailWriter(
+        MessageBuilder(sender, settings.from_name, unsubscribe_url=settings.unsubscribe_url),
+        signer,
+        settings.return_path,
+    )
     channel = EmailChannel(writer=writer, senders=senders, suppressed=suppressed)
     worker = Worker(channel, runtime, providers=Providers(providers))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 from chassis.security import Sender
 from contracts.addresses import InvalidAddress, parse_mailbox
+from contracts.unsubscribing import Unsubscription
 from delivery.channel import DeliveryContext
 from email_service.mime import BOUNDARY, MessageBuilder
 from templating import RenderedEmail, TemplateSource, compile_template
@@ -54,6 +55,20 @@ def part(message: EmailMessage, kind: str) -> str:
     body = message.get_body((kind,))
     assert body is not None
     return unix(str(body.get_content()))
+
+
+def test_only_a_mail_with_a_purpose_has_a_link_to_unsubscribe() -> None:
+    wanted = Unsubscription(IDENTITY, "newsletter")
+    long = "https://notify.example.com/" + "x" * 700
+    builder = MessageBuilder(BUILDER.sender, "", unsubscribe_url=lambda one: f"{long}/{one.purpose}")
+    mail = RenderedEmail("Hi", "", "Hi")
+    raw = builder.write(mail, "Ada", ADA, replace(CONTEXT, unsubscribing=wanted))
+    message = parsed(raw)
+    assert message["List-Unsubscribe"].strip() == f"<{long}/newsletter>"
+    assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert max(map(len, raw.split(b"\r\n"))) <= 998
+    for one, context in ((builder, CONTEXT), (BUILDER, replace(CONTEXT, unsubscribing=wanted))):
+        assert parsed(one.write(mail, "Ada", ADA, context))["List-Unsubscribe"] is None
 
 
 def shown_name(raw: bytes) -> str:

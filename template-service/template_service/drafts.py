@@ -26,6 +26,8 @@ class Draft:
     channels: Channels = ()
     inline_css: bool = True
     preheader: str = ""
+    purpose: str = ""
+    """What users can unsubscribe from; "" means that the template is transactional."""
     names: Names = field(default_factory=dict, compare=False)
 
 
@@ -42,6 +44,7 @@ class Change:
     channels_name: str = "channels"
     link_schemes: tuple[str, ...] | None = None
     inline_css: bool | None = None
+    purpose: str | None = None
     language: str | None = None
     name: str | None = None
     description: str | None = None
@@ -62,10 +65,11 @@ class NewTemplate:
     channels_name: str = "channels"
     link_schemes: tuple[str, ...] = ()
     inline_css: bool = True
+    purpose: str = ""
 
     @property
     def draft(self) -> Draft:
-        change = Change(self.parts, self.channels, self.channels_name, self.link_schemes, self.inline_css)
+        change = Change(self.parts, self.channels, self.channels_name, self.link_schemes, self.inline_css, self.purpose)
         return revised(Draft(), change, self.name)
 
 
@@ -86,7 +90,8 @@ def revised(draft: Draft, change: Change, name: str) -> Draft:
         source = replace(source, subject=name)
         names["subject"] = "name"
     inline_css = draft.inline_css if change.inline_css is None else change.inline_css
-    return Draft(source, channels, inline_css, preheader, names | {"channels": change.channels_name})
+    purpose = draft.purpose if change.purpose is None else change.purpose
+    return Draft(source, channels, inline_css, preheader, purpose, names | {"channels": change.channels_name})
 
 
 def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict[str, str]:

@@ -78,6 +78,7 @@ class TemplateVersion(Base):
     link: Mapped[str] = mapped_column(Text)
     content: Mapped[str | None] = mapped_column(Text)
     preheader: Mapped[str] = mapped_column(Text, server_default="")
+    purpose: Mapped[str] = mapped_column(Text, server_default="")
     inline_css: Mapped[bool] = mapped_column(server_default="false")
     warnings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     link_schemes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")

@@ -31,7 +31,7 @@ async def test_an_application_adds_contacts_and_finds_them_by_its_own_ids(world)
     assert added.status_code == 201
     contact = added.json()["data"]
     assert (contact["external_id"], contact["contact"], contact["role"]) == ("auth0|17", True, "user")
-    assert (contact["preferences"], contact["push_token"]) == ({"email": True, "push": False}, "t")
+    assert (contact["preferences"], contact["push_token"]) == ({"email": True, "push": False, "unsubscribed": []}, "t")
     for path in (_path("auth0%7C17"), f"{USERS}/{contact['id']}"):
         assert (await key.call("GET", path)).json()["data"] == contact
     again = await key.call("POST", USERS, json=body)

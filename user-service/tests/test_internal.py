@@ -63,7 +63,7 @@ async def test_many_users_are_found_as_each_of_them_is_and_unknown_ones_are_left
         assert contact.model_dump(mode="json") == users[one], "no more and no less than the contract"
         shown = (await admin.call("GET", f"/api/v1/users/{one}")).json()["data"]
         assert (contact.name, contact.email, contact.language) == (shown["name"], shown["email"], shown["language"])
-        assert contact.preferences.model_dump() == shown["preferences"]
+        assert contact.preferences.model_dump(mode="json") == shown["preferences"]
     assert [token["provider"] for token in users[many.id]["push_tokens"]] == ["fcm", "web_push", "fcm", "fcm"]
     assert [token["token"] for token in users[many.id]["push_tokens"]] == ["t2", subscription["endpoint"], "t0", "t3"]
     assert users[many.id]["push_tokens"][1]["keys"] == subscription["keys"]

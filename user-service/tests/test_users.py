@@ -24,7 +24,7 @@ async def test_the_sign_up_of_the_brief_is_answered_with_the_user(world) -> None
     assert body["data"]["email"] == "john@example.com"
     assert body["data"]["role"] == "user"
     assert body["data"]["push_token"] == "fcm_token_here"
-    assert body["data"]["preferences"] == {"email": True, "push": False}
+    assert body["data"]["preferences"] == {"email": True, "push": False, "unsubscribed": []}
     assert "password" not in answer.text
 
 
@@ -225,22 +225,23 @@ async def test_a_change_leaves_alone_what_it_does_not_name(world) -> None:
     user = await world.user(language="en", preferences={"push": False}, push_token="t1")
     changed = (await user.call("PATCH", json={"name": "Grace"})).json()["data"]
     assert (changed["name"], changed["language"], changed["push_token"]) == ("Grace", "en", "t1")
-    assert changed["preferences"] == {"email": True, "push": False}
+    assert changed["preferences"] == {"email": True, "push": False, "unsubscribed": []}
     body = {"name": "G", "email": user.email, "language": None, "push_token": None, "preferences": {"push": True}}
     replaced = (await user.call("PUT", json=body)).json()["data"]
     assert (replaced["language"], replaced["push_token"]) == (None, None)
-    assert replaced["preferences"] == {"email": True, "push": True}
+    assert replaced["preferences"] == {"email": True, "push": True, "unsubscribed": []}
     assert (await user.call("PUT", json={"name": "only"})).status_code == 422
 
 
 async def test_preferences_are_read_set_and_changed(world) -> None:
     user = await world.user()
     path = f"{user.path}/preferences"
-    assert (await user.call("GET", path)).json()["data"] == {"email": True, "push": True}
+    assert (await user.call("GET", path)).json()["data"] == {"email": True, "push": True, "unsubscribed": []}
     assert (await user.call("PUT", path, json={"email": False})).status_code == 422
     assert (await user.call("PUT", path, json={"email": False, "push": False})).status_code == 200
-    assert (await user.call("PATCH", path, json={"push": True})).json()["data"] == {"email": False, "push": True}
-    assert (await user.call("GET", path)).json()["data"] == {"email": False, "push": True}
+    changed = {"email": False, "push": True, "unsubscribed": []}
+    assert (await user.call("PATCH", path, json={"push": True})).json()["data"] == changed
+    assert (await user.call("GET", path)).json()["data"] == changed
 
 
 @pytest.mark.parametrize("value", [0, 1, "no", "true", 1.0, [], {}])

@@ -36,6 +36,7 @@ from user_service.routers import (
     push_tokens,
     sessions,
     totp,
+    unsubscribing,
     users,
 )
 from user_service.services.account_mails import AccountMails, MailedTokens, TokenMint
@@ -87,6 +88,7 @@ ROUTERS = (
     applications,
     api_keys,
     jwks,
+    unsubscribing,
     internal,
 )
 

@@ -62,7 +62,7 @@ router = APIRouter(prefix="/api/v1", include_in_schema=False)
 
 # The paths below /api/v1 that each service owns. The OpenAPI document takes them from the service's own document.
 OWNED = {
-    USER_SERVICE: ("users", "erasures", "auth", "applications", "api-keys", "push"),
+    USER_SERVICE: ("users", "erasures", "auth", "applications", "api-keys", "push", "unsubscribe"),
     TEMPLATE_SERVICE: ("templates",),
 }
 FORWARDED = tuple(f"/api/v1/{name}" for names in OWNED.values() for name in names)

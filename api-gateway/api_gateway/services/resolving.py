@@ -178,7 +178,7 @@ def _resolution(
         return refused
     if not isinstance(found.person, UserContact):
         return Resolved(found.person, template)
-    recipient = reach(found.person, wanted.notification_type)
+    recipient = reach(found.person, wanted.notification_type, template.purpose)
     return recipient if isinstance(recipient, Unreachable) else Resolved(recipient, template)
 
 

@@ -43,15 +43,19 @@ class PushToken(Contract):
 
 
 class Preferences(Contract):
-    """The channels that a user wants."""
+    """The channels that a user wants, and the purposes whose e-mails they have unsubscribed from."""
 
     email: bool = True
     push: bool = True
+    unsubscribed: tuple[str, ...] = ()
 
 
 class EmailRecipient(Contract):
+    """`unsubscribed`: the purposes whose e-mails the user does not want."""
+
     name: str
     email: str
+    unsubscribed: tuple[str, ...] = ()
 
 
 class PushRecipient(Contract):

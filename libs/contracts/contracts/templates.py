@@ -19,7 +19,8 @@ class TemplateInfo(Contract):
     """One immutable version in one language, and its requirements.
 
     `required` are the dotted names of the variables that rendering all of its channels needs, `required_by_channel` those
-    of each channel. Template services of the previous release omit the latter.
+    of each channel. Template services of the previous release omit the latter. `purpose`: users can unsubscribe from its
+    e-mails; None: it is transactional.
     """
 
     code: str
@@ -29,6 +30,7 @@ class TemplateInfo(Contract):
     required_by_channel: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     serves_email: bool
     serves_push: bool
+    purpose: str | None = None
     subject: str = ""
     html: str = ""
     text: str = ""
@@ -49,6 +51,7 @@ class TemplateInfo(Contract):
             required_by_channel=self.required_by_channel,
             serves_email=self.serves_email,
             serves_push=self.serves_push,
+            purpose=self.purpose,
         )
 
     def required_for(self, channel: Channel) -> tuple[str, ...]:

@@ -39,7 +39,7 @@ class UserContact(Contract):
 
     @cached_property
     def by_email(self) -> EmailRecipient:
-        return EmailRecipient(name=self.name, email=self.email)
+        return EmailRecipient(name=self.name, email=self.email, unsubscribed=self.preferences.unsubscribed)
 
     @cached_property
     def by_push(self) -> PushRecipient:
@@ -75,16 +75,19 @@ class UserFindings(Contract):
 
 @dataclass(frozen=True, slots=True)
 class Unreachable:
-    """The user is not to be notified: `opted_out` or `no_push_token`."""
+    """The user is not to be notified: `opted_out`, `unsubscribed` or `no_push_token`."""
 
     code: str
 
 
-def reach(user: UserContact, channel: Channel) -> EmailRecipient | PushRecipient | Unreachable:
+def reach(
+    user: UserContact, channel: Channel, purpose: str | None = None
+) -> EmailRecipient | PushRecipient | Unreachable:
+    """`purpose`: that of the template, as far as it is known."""
     if not (user.preferences.email if channel == "email" else user.preferences.push):
         return Unreachable("opted_out")
     if channel == "email":
-        return user.by_email
+        return Unreachable("unsubscribed") if purpose in user.preferences.unsubscribed else user.by_email
     if not user.push_tokens:
         return Unreachable("no_push_token")
     return user.by_push

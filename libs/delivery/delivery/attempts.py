@@ -16,7 +16,8 @@ from chassis.http.client import DependencyUnavailable
 from chassis.observability.tracing import OFF, UNTRACED, Tracing, failed, span
 from chassis.process.breaker import CircuitOpen
 from contracts.messages import NotificationMessage
-from contracts.recipients import Channel
+from contracts.recipients import Channel, EmailRecipient, PushRecipient
+from contracts.unsubscribing import Unsubscription
 from delivery.admission import Admission
 from delivery.channel import Address, Content, DeliveryChannel, DeliveryContext, NotReady, Session, Target
 from delivery.ledger import Claimed
@@ -92,6 +93,14 @@ log = structlog.get_logger()
 Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
 
 
+@dataclass(frozen=True, slots=True)
+class Rendered(Generic[Content]):
+    """The content for all targets, and its template's purpose."""
+
+    content: Content
+    purpose: str | None
+
+
 class Attempts(Generic[Address, Content]):
     """Every error in an attempt becomes an outcome, never an exception."""
 
@@ -116,14 +125,22 @@ class Attempts(Generic[Address, Content]):
         self._templates = templates
 
     def of(
-        self, message: NotificationMessage, targets: Sequence[Target[Address] | None], suppressed: Suppressed | None
+        self,
+        message: NotificationMessage,
+        targets: Sequence[Target[Address] | None],
+        recipient: EmailRecipient | PushRecipient | Suppressed,
     ) -> "Attempt[Address, Content]":
-        """Used as `async with attempts.of(…) as attempt:`. With `suppressed` nothing is sent, so nothing is prepared."""
-        return Attempt(self, message, targets, suppressed)
+        """Used as `async with attempts.of(…) as attempt:`. If it is suppressed nothing is sent, so nothing is prepared."""
+        return Attempt(self, message, targets, recipient)
 
-    async def render(self, message: NotificationMessage) -> Content | Permanent | Defect | ProviderDown:
+    async def render(
+        self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient
+    ) -> Rendered[Content] | Permanent | Defect | ProviderDown | Suppressed:
         try:
-            return self.channel.render(await self._templates.get(message.template), message)
+            template = await self._templates.get(message.template)
+            if isinstance(recipient, EmailRecipient) and template.purpose in recipient.unsubscribed:
+                return Suppressed("unsubscribed")
+            return Rendered(self.channel.render(template.compiled, message), template.purpose)
         except TemplateGone:
             return Permanent("template_gone")
         except TemplateError as error:
@@ -155,8 +172,11 @@ class _Line(Generic[Address, Content]):
 class _Ready(Generic[Address, Content]):
     """Everything that the calls need: the content, and a provider for each choice of them. A test has no provider."""
 
-    content: Content
+    rendered: Rendered[Content]
     lines: Mapping[frozenset[str], _Line[Address, Content]]
+
+
+_NOTHING_YET = ProviderDown("not_prepared")
 
 
 class Attempt(Generic[Address, Content]):
@@ -173,13 +193,14 @@ class Attempt(Generic[Address, Content]):
         attempts: Attempts[Address, Content],
         message: NotificationMessage,
         targets: Sequence[Target[Address] | None],
-        suppressed: Suppressed | None,
+        recipient: EmailRecipient | PushRecipient | Suppressed,
     ) -> None:
         self._attempts = attempts
         self._message = message
         self._targets = targets
         self._turn = attempts.admission.of(message.priority)
-        self._prepared: _Ready[Address, Content] | Outcome | None = suppressed
+        self._recipient = recipient
+        self._prepared: _Ready[Address, Content] | Outcome = _NOTHING_YET
         self._lines: list[_Line[Address, Content]] = []
         self._ready_at = 0.0
         self._calls = 0
@@ -187,8 +208,7 @@ class Attempt(Generic[Address, Content]):
     async def __aenter__(self) -> Self:
         await self._turn.__aenter__()
         try:
-            if self._prepared is None:
-                self._prepared = await self._prepare()
+            self._prepared = await self._prepare()
         except BaseException:
             await self.__aexit__()
             raise
@@ -200,22 +220,24 @@ class Attempt(Generic[Address, Content]):
         await self._turn.__aexit__()
 
     async def _prepare(self) -> _Ready[Address, Content] | Outcome:
-        content = await self._attempts.render(self._message)
-        if isinstance(content, Permanent | Defect | ProviderDown):
-            return content
+        if isinstance(self._recipient, Suppressed):
+            return self._recipient
+        rendered = await self._attempts.render(self._message, self._recipient)
+        if not isinstance(rendered, Rendered):
+            return rendered
         if self._message.test:
-            return _Ready(content, {})
+            return _Ready(rendered, {})
         choices = {self._attempts.channel.providers_for(target) for target in self._targets if target is not None}
         if not choices:
-            return _Ready(content, {})
+            return _Ready(rendered, {})
         try:
             permits = await self._turn.slot(choices)
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
-        return await self._connected(content, permits)
+        return await self._connected(rendered, permits)
 
     async def _connected(
-        self, content: Content, permits: Mapping[frozenset[str], ProviderPermit]
+        self, rendered: Rendered[Content], permits: Mapping[frozenset[str], ProviderPermit]
     ) -> _Ready[Address, Content] | Outcome:
         """Opens a session for each permit. The outcome of the last one counts if none can be opened."""
         lines: dict[frozenset[str], _Line[Address, Content]] = {}
@@ -226,7 +248,7 @@ class Attempt(Generic[Address, Content]):
                 lines[names] = line
             else:
                 failure = line
-        return _Ready(content, lines) if lines or failure is None else failure
+        return _Ready(rendered, lines) if lines or failure is None else failure
 
     async def _line(self, names: frozenset[str], permit: ProviderPermit) -> _Line[Address, Content] | ProviderDown:
         """A session with the permit's provider, or with another one of `names` if that one cannot be reached."""
@@ -284,9 +306,9 @@ class Attempt(Generic[Address, Content]):
         prepared = self._or_why_not(claimed, target, gone)
         if target is not None and isinstance(prepared, _Ready):
             if self._message.test:
-                return await self._call(prepared.content, None, claimed, target)
+                return await self._call(prepared.rendered, None, claimed, target)
             line = await self._line_for(prepared, claimed, target)
-            return await self._call(prepared.content, line, claimed, target) if isinstance(line, _Line) else line
+            return await self._call(prepared.rendered, line, claimed, target) if isinstance(line, _Line) else line
         unsent = gone if isinstance(prepared, _Ready) else prepared
         if claimed.doubtful and isinstance(unsent, Suppressed | Expired | Permanent):
             return in_doubt(unsent)
@@ -301,7 +323,7 @@ class Attempt(Generic[Address, Content]):
     ) -> _Ready[Address, Content] | Outcome:
         if isinstance(self._prepared, Suppressed):
             return self._prepared
-        if target is None or self._prepared is None:
+        if target is None:
             return gone
         if claimed.expired:
             return Expired()
@@ -330,18 +352,30 @@ class Attempt(Generic[Address, Content]):
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
 
     async def _call(
-        self, content: Content, line: _Line[Address, Content] | None, claimed: Claimed, target: Target[Address]
+        self,
+        rendered: Rendered[Content],
+        line: _Line[Address, Content] | None,
+        claimed: Claimed,
+        target: Target[Address],
     ) -> Outcome:
         """Calls the provider of `line`; None: simulates it."""
         message, attempts = self._message, self._attempts
+        unsubscribing = None
+        if rendered.purpose is not None and not message.fixed_recipient:
+            unsubscribing = Unsubscription(message.user_id, rendered.purpose)
         context = DeliveryContext(
-            message.notification_id, message.correlation_id, message.priority, message.expires_at, message.sender
+            message.notification_id,
+            message.correlation_id,
+            message.priority,
+            message.expires_at,
+            message.sender,
+            unsubscribing,
         )
         session: Session[Address, Content] = SimulatedSession() if line is None else line.session
         began = time.perf_counter()
         with sending(attempts.tracing, attempts.channel.name, context, attempt=claimed.attempts + 1) as span:
             try:
-                outcome = await session.send(content, target, context)
+                outcome = await session.send(rendered.content, target, context)
             except Exception:  # a defect in a sender: otherwise the row would say `sending` until this process ends
                 log.exception("delivery.sender_failed")
                 outcome = Ambiguous("sender_failed")

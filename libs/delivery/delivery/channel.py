@@ -10,6 +10,7 @@ from chassis.security import Sender
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel as ChannelName
 from contracts.recipients import EmailRecipient, PushRecipient
+from contracts.unsubscribing import Unsubscription
 from delivery.outcomes import Outcome, ProviderDown
 from templating import CompiledTemplate
 
@@ -35,7 +36,7 @@ class Target(Generic[Address]):
 class DeliveryContext:
     """The data that goes with the content: the same on every attempt, so that a provider can recognise a repeat.
 
-    Only e-mail uses `sender`.
+    Only e-mail uses `sender`, and `unsubscribing`: the user and the purpose that its links unsubscribe from.
     """
 
     notification_id: UUID
@@ -43,6 +44,7 @@ class DeliveryContext:
     priority: int
     expires_at: datetime | None = None
     sender: Sender | None = None
+    unsubscribing: Unsubscription | None = None
 
 
 class NotReady(Exception):

@@ -139,8 +139,7 @@ class Engine(Generic[Address, Content]):
         recipient = await self._recipients.of(message)
         wanted = self._destinations(message, recipient)
         contact = None if recipient == message.recipient else _contact(recipient)
-        suppressed = recipient if isinstance(recipient, Suppressed) else None
-        async with self._attempts.of(message, [one.target for one in wanted], suppressed) as attempt:
+        async with self._attempts.of(message, [one.target for one in wanted], recipient) as attempt:
             claims = await self._ledger.claim(
                 [_claim(message, raw, one, contact, attempt.provider_for(one.target)) for one in wanted]
             )

@@ -3,7 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
@@ -20,6 +20,13 @@ _Found = dict[str, Any] | None
 LOADS_AT_ONCE = 4  # so one request that hangs does not delay other templates
 
 
+class StoredTemplate(NamedTuple):
+    """`purpose`: users can unsubscribe from its e-mails; None: it is transactional."""
+
+    compiled: CompiledTemplate
+    purpose: str | None
+
+
 class TemplateGone(Exception):
     """The template service has no such version: the notification can never be rendered."""
 
@@ -29,39 +36,43 @@ class TemplateStore:
 
     def __init__(self, service: ServiceClient) -> None:
         self._service = service
-        self._compiled: OrderedDict[TemplateRef, CompiledTemplate] = OrderedDict()
-        self._fetches: SingleFlight[TemplateRef, CompiledTemplate] = SingleFlight()
+        self._compiled: OrderedDict[TemplateRef, StoredTemplate] = OrderedDict()
+        self._fetches: SingleFlight[TemplateRef, StoredTemplate] = SingleFlight()
         self._loads: Batcher[TemplateRef, _Found] = Batcher(
             self._load, max_size=MAX_WHOLE_TEMPLATES, at_once=LOADS_AT_ONCE
         )
 
-    async def get(self, ref: TemplateRef) -> CompiledTemplate:
+    async def get(self, ref: TemplateRef) -> StoredTemplate:
         found = self._compiled.get(ref)
         if found is not None:
             self._compiled.move_to_end(ref)
             return found
         return await self._fetches.run(ref, lambda: self._fetch(ref))  # a campaign's messages arrive together
 
-    async def _fetch(self, ref: TemplateRef) -> CompiledTemplate:
+    async def _fetch(self, ref: TemplateRef) -> StoredTemplate:
         # In a thread: a template that uses every limit takes a second and a half to compile.
-        compiled = await asyncio.to_thread(compile_template, _source(await self._loads.submit(ref)))
-        self._compiled[ref] = compiled
+        info = _info(await self._loads.submit(ref))
+        stored = StoredTemplate(await asyncio.to_thread(compile_template, _source(info)), info.purpose)
+        self._compiled[ref] = stored
         if len(self._compiled) > MAX_TEMPLATES:
             self._compiled.popitem(last=False)
-        return compiled
+        return stored
 
     async def _load(self, refs: Sequence[TemplateRef]) -> list[_Found]:
         found = (await find_templates(self._service, TemplateQuestion(whole=tuple(refs)))).whole
         return [found.get(str(ref)) for ref in refs]
 
 
-def _source(found: _Found) -> TemplateSource:
+def _info(found: _Found) -> TemplateInfo:
     if found is None:
         raise TemplateGone
     try:
-        info = TemplateInfo.model_validate(found)
+        return TemplateInfo.model_validate(found)
     except ValidationError as error:
         raise DependencyUnavailable("a look-up's answer was not understood") from error
+
+
+def _source(info: TemplateInfo) -> TemplateSource:
     return TemplateSource(
         subject=info.subject,
         html=info.html,

@@ -24,6 +24,7 @@ from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 from delivery.providers import Provider, Providers
+from delivery.template_store import StoredTemplate
 from testkit.eventually import eventually, stays
 
 
@@ -112,7 +113,7 @@ class AsWritten:
 
 class AnyTemplate:
     async def get(self, ref):
-        return object()
+        return StoredTemplate(object(), None)
 
 
 @pytest.fixture

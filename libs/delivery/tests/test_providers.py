@@ -20,6 +20,7 @@ from delivery.engine import Engine
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater, Sent
 from delivery.providers import Provider, Providers
+from delivery.template_store import StoredTemplate
 from testkit.eventually import eventually
 
 BOTH = frozenset({"a", "b"})
@@ -197,7 +198,7 @@ class Worker:
         return message.recipient
 
     async def get(self, ref):
-        return object()
+        return StoredTemplate(object(), None)
 
     async def report(self, message, verdict) -> None:
         self.verdicts.append(verdict)

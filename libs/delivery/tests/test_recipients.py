@@ -23,6 +23,7 @@ from delivery.engine import Engine
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
 from delivery.providers import Provider, Providers
+from delivery.template_store import StoredTemplate
 from testkit.eventually import eventually
 
 
@@ -153,7 +154,7 @@ def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
 
 class AnyTemplate:
     async def get(self, ref):
-        return object()
+        return StoredTemplate(object(), None)
 
 
 @pytest.fixture

@@ -171,6 +171,7 @@ class System:
             "TEMPLATE_SERVICE_URL": f"http://127.0.0.1:{self.ports['template-service']}",
             "EMAIL_SERVICE_URL": f"http://127.0.0.1:{self.ports['email-service']}",
             "PUSH_SERVICE_URL": f"http://127.0.0.1:{self.ports['push-service']}",
+            "PUBLIC_URL": f"http://127.0.0.1:{self.ports['api-gateway']}",
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.simulators.get("smtp_port", 1)),
             "FCM_BASE_URL": str(self.simulators.get("base_url", "http://127.0.0.1:1")),

@@ -30,7 +30,10 @@ class TemplateRecord:
 
 @dataclass(frozen=True, slots=True)
 class VersionSummary:
-    """A version without its parts. `channels` are the author's choice; empty means all channels that the parts serve."""
+    """A version without its parts. `channels` are the author's choice; empty means all channels that the parts serve.
+
+    `purpose`: what users can unsubscribe from; "" means that it is transactional.
+    """
 
     language: str
     version: int
@@ -40,6 +43,7 @@ class VersionSummary:
     serves_push: bool
     created_at: datetime
     channels: tuple[Channel, ...]
+    purpose: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,7 @@ class NewVersion:
     source: TemplateSource
     authored: Authored
     channels: tuple[Channel, ...]
+    purpose: str
     required: tuple[str, ...]
     required_by_channel: dict[Channel, tuple[str, ...]]
     serves_email: bool
@@ -104,4 +109,5 @@ class TemplateView:
         """The version as its author wrote it."""
         version = self.version
         source = replace(version.source, html=version.authored.content)
-        return Draft(source, version.summary.channels, version.authored.inline_css, version.authored.preheader)
+        summary, authored = version.summary, version.authored
+        return Draft(source, summary.channels, authored.inline_css, authored.preheader, summary.purpose)

@@ -42,6 +42,7 @@ _SUMMARY = (
     SERVES_PUSH,
     TemplateVersion.created_at,
     TemplateVersion.channels,
+    TemplateVersion.purpose,
 )
 _PARTS = (
     TemplateVersion.subject,
@@ -86,6 +87,7 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             language=language,
             version=number,
             channels=list(new.channels),
+            purpose=new.purpose,
             required=list(new.required),
             required_by_channel=new.required_by_channel,
             serves_email=new.serves_email,
@@ -200,7 +202,9 @@ def _source(parts: Sequence[Any]) -> TemplateSource:
 
 
 def _summary(row: Sequence[Any]) -> VersionSummary:
-    language, version, required, by_channel, serves_email, serves_push, created_at, channels = row[: len(_SUMMARY)]
+    language, version, required, by_channel, serves_email, serves_push, created_at, channels, purpose = row[
+        : len(_SUMMARY)
+    ]
     return VersionSummary(
         language,
         version,
@@ -210,4 +214,5 @@ def _summary(row: Sequence[Any]) -> VersionSummary:
         serves_push,
         created_at,
         tuple(channels),
+        purpose,
     )

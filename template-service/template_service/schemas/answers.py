@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, JsonValue
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from contracts.recipients import Channel
 from template_service.authoring.mjml import is_mjml
@@ -33,6 +33,7 @@ _PARTS: dict[str, JsonValue] = {
     "link_schemes": [],
     "content_format": "html",
     "inline_css": True,
+    "purpose": None,
     "warnings": [],
 }
 _VERSION: dict[str, JsonValue] = {"language": "en", "version": 2, "active_version": 2, "variables": ["name"]}
@@ -89,6 +90,7 @@ class TemplateAnswer(TemplateSummary):
     link_schemes: list[str]
     content_format: Literal["html", "mjml"]
     inline_css: bool
+    purpose: str | None = Field(description="What users can unsubscribe from; null: the template is transactional")
     warnings: list[str]
 
     @classmethod
@@ -113,6 +115,7 @@ class TemplateAnswer(TemplateSummary):
             link_schemes=list(source.link_schemes),
             content_format="mjml" if is_mjml(authored.content) else "html",
             inline_css=authored.inline_css,
+            purpose=summary.purpose or None,
             warnings=list(authored.warnings),
         )
 

@@ -9,6 +9,7 @@ from chassis.errors import field_error
 from chassis.fields import ONLY_NUMBERS, Text, TrueOrFalse
 from contracts.fields import Language, Name
 from contracts.recipients import Channel
+from contracts.unsubscribing import Purpose
 from template_service.drafts import Change, NewTemplate, Parts
 from template_service.schemas.fields import (
     ChannelNames,
@@ -123,6 +124,17 @@ class ChannelsBody(PartsBody):
     notification_type: ChannelNames | None = Field(default=None, description=_OTHER_NAME)
     template_type: ChannelNames | None = Field(default=None, description=_OTHER_NAME)
 
+    purpose: Purpose | None = Field(
+        default=None,
+        description="What the e-mails are for, such as `newsletter`. Users can unsubscribe from it: mails carry a one-click "
+        "link (RFC 8058). Null: they are transactional and carry none",
+    )
+
+    @property
+    def sent_purpose(self) -> str | None:
+        """None if it was not sent. Null removes it."""
+        return (self.purpose or "") if "purpose" in self.model_fields_set else None
+
     @property
     def sent_channels(self) -> tuple[Channel, ...] | None:
         """None if they were not sent under any name. Raises a 422 about a name that contradicts another."""
@@ -162,6 +174,7 @@ class CreateTemplate(ChannelsBody):
             self.channels_name,
             self.sent_link_schemes or (),
             inline_css=self.inline_css is not False,
+            purpose=self.purpose or "",
         )
 
 
@@ -189,6 +202,7 @@ class PatchTemplate(ChannelsBody):
             self.channels_name,
             self.sent_link_schemes,
             self.inline_css,
+            self.sent_purpose,
             language=self.language or language,
             name=self.name,
             description=self.description,

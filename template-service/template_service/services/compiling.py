@@ -58,6 +58,7 @@ async def checked(draft: Draft) -> NewVersion:
         done.source,
         Authored(draft.source.html, draft.preheader, draft.inline_css, done.warnings),
         draft.channels,
+        draft.purpose,
         required=template.required(served),
         required_by_channel=required_by_channel(template, served),
         serves_email="email" in served,

@@ -30,6 +30,7 @@ class User(Base):
     language: Mapped[str | None] = mapped_column(Text)
     wants_email: Mapped[bool] = mapped_column(server_default=true())
     wants_push: Mapped[bool] = mapped_column(server_default=true())
+    unsubscribed: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     last_login_at: Mapped[datetime | None] = mapped_column(Instant)
     email_verified_at: Mapped[datetime | None] = mapped_column(Instant)
     disabled_at: Mapped[datetime | None] = mapped_column(Instant)

@@ -51,6 +51,7 @@ def user_fields(user: StoredUser) -> Mapping[str, object]:
         "language": user.language,
         "wants_email": user.wants_email,
         "wants_push": user.wants_push,
+        "unsubscribed": user.unsubscribed,
         "push_token": None if user.push_token is None else Personal(user.push_token),
         "disabled": user.disabled_at is not None,
         "is_contact": user.is_contact,

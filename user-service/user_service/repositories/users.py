@@ -37,6 +37,7 @@ class StoredUser:
     language: str | None
     wants_email: bool
     wants_push: bool
+    unsubscribed: list[str]
     push_token: str | None
     application_id: UUID | None
     external_id: str | None
@@ -73,6 +74,7 @@ class UserChanges(TypedDict, total=False):
     language: str | None
     wants_email: bool
     wants_push: bool
+    unsubscribed: list[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -228,7 +230,7 @@ async def remove(connection: AsyncConnection, user_id: UUID) -> bool:
 FIND = text(f"""
 SELECT coalesce(json_object_agg(u.id, json_build_object(
     'id', u.id, 'name', u.name, 'email', u.email, 'language', u.language,
-    'preferences', json_build_object('email', u.wants_email, 'push', u.wants_push),
+    'preferences', json_build_object('email', u.wants_email, 'push', u.wants_push, 'unsubscribed', u.unsubscribed),
     'push_tokens', coalesce((
         SELECT json_agg(json_build_object(
             'provider', t.provider, 'token', t.token,

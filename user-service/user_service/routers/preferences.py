@@ -9,7 +9,7 @@ from chassis.http.openapi.document import refusals
 from user_service.dependencies import ReadableUser, Services, WritableUser
 from user_service.errors import UserNotFound
 from user_service.repositories.users import StoredUser
-from user_service.schemas.users import PreferencesChange, PreferencesView
+from user_service.schemas.users import PreferencesChange, PreferencesView, SetPreferences
 
 router = APIRouter(prefix="/api/v1/users/{user_id}/preferences", tags=["preferences"])
 REFUSALS = refusals(UserNotFound)
@@ -22,9 +22,9 @@ async def get_preferences(user: ReadableUser) -> Response:
 
 
 @router.put("", response_model=Envelope[PreferencesView], summary="Set both preferences", responses=REFUSALS)
-async def set_preferences(user: WritableUser, given: PreferencesView, actor: Acting, services: Services) -> Response:
+async def set_preferences(user: WritableUser, given: SetPreferences, actor: Acting, services: Services) -> Response:
     """Applies to everything that is sent from now on."""
-    change = PreferencesChange(email=given.email, push=given.push)
+    change = PreferencesChange(email=given.email, push=given.push, unsubscribed=given.unsubscribed)
     return answer(_view(await services.users.set_preferences(user.id, change, actor)), "Preferences updated")
 
 
@@ -43,4 +43,4 @@ async def change_preferences(
 
 
 def _view(user: StoredUser) -> PreferencesView:
-    return PreferencesView(email=user.wants_email, push=user.wants_push)
+    return PreferencesView(email=user.wants_email, push=user.wants_push, unsubscribed=user.unsubscribed)

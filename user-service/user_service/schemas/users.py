@@ -1,6 +1,7 @@
 """Request and response models of users."""
 
 from datetime import datetime
+from typing import Annotated
 from uuid import UUID
 
 from pydantic import BaseModel, Field
@@ -9,6 +10,7 @@ from chassis.fields import TrueOrFalse
 from chassis.security import Role
 from contracts.addresses import Email
 from contracts.fields import Language, Name
+from contracts.unsubscribing import Purpose
 from user_service.repositories.users import StoredUser
 from user_service.schemas.fields import ExternalId, GivenPassword, NewPassword, shown
 from user_service.schemas.push_tokens import GivenPushToken
@@ -23,7 +25,7 @@ USER = {
     "pending_email": None,
     "role": "user",
     "language": "en",
-    "preferences": BOTH,
+    "preferences": {**BOTH, "unsubscribed": []},
     "push_token": "fcm_token_here",
     "external_id": None,
     "contact": False,
@@ -33,13 +35,29 @@ USER = {
 }
 
 
+Unsubscribed = Annotated[
+    list[Purpose], Field(max_length=100, description="Purposes of templates whose e-mails the user does not want")
+]
+
+
 class PreferencesView(BaseModel):
-    """Which channels the user wants."""
+    """Which channels the user wants, and the e-mails that the user has unsubscribed from."""
+
+    model_config = shown({**BOTH, "unsubscribed": ["newsletter"]})
+
+    email: TrueOrFalse
+    push: TrueOrFalse
+    unsubscribed: Unsubscribed
+
+
+class SetPreferences(BaseModel):
+    """`unsubscribed` stays unchanged if it is omitted."""
 
     model_config = shown(BOTH)
 
     email: TrueOrFalse
     push: TrueOrFalse
+    unsubscribed: Unsubscribed | None = None
 
 
 class NewPreferences(BaseModel):
@@ -56,6 +74,7 @@ class PreferencesChange(BaseModel):
 
     email: TrueOrFalse | None = None
     push: TrueOrFalse | None = None
+    unsubscribed: Unsubscribed | None = None
 
 
 class SignUp(BaseModel):
@@ -149,7 +168,7 @@ class UserView(BaseModel):
             pending_email=user.pending_email,
             role=user.role,
             language=user.language,
-            preferences=PreferencesView(email=user.wants_email, push=user.wants_push),
+            preferences=PreferencesView(email=user.wants_email, push=user.wants_push, unsubscribed=user.unsubscribed),
             push_token=user.push_token,
             external_id=user.external_id,
             contact=user.is_contact,

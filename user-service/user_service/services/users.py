@@ -13,6 +13,7 @@ from chassis.audit import Actor, AuditTrail, changed
 from chassis.postgres.database import Database
 from chassis.redis.cache import Invalidator
 from chassis.security import Role
+from contracts.unsubscribing import Unsubscription
 from contracts.users import USER_CACHE
 from user_service.errors import LastAdministrator, UserNotFound
 from user_service.repositories import api_keys, push_tokens, users
@@ -98,6 +99,20 @@ class Users:
         await self._contacts.changed(user_id)
         return after
 
+    async def unsubscribe(self, wanted: Unsubscription, actor: Actor) -> None:
+        """The user gets no more e-mails of that purpose. Changes nothing if the user does not exist."""
+        async with self.database.begin() as connection:
+            before = (
+                await users.find(connection, wanted.user_id) if await users.lock(connection, wanted.user_id) else None
+            )
+            if before is None or wanted.purpose in before.unsubscribed:
+                return
+            unsubscribed = sorted({*before.unsubscribed, wanted.purpose})
+            await users.change(connection, wanted.user_id, UserChanges(unsubscribed=unsubscribed))
+            change = changed(user_fields(before), user_fields(await stored(connection, wanted.user_id)))
+            await self._audit.record(connection, actor, "user.changed", user_target(wanted.user_id), change)
+        await self._contacts.changed(wanted.user_id)
+
     async def disable(self, user_id: UUID, actor: Actor) -> StoredUser:
         """Ends the user's sessions. From now on logins and the user's API keys are refused. Notifications are still
         delivered.
@@ -181,4 +196,6 @@ def preference_columns(given: PreferencesChange) -> UserChanges:
         changes["wants_email"] = given.email
     if given.push is not None:
         changes["wants_push"] = given.push
+    if given.unsubscribed is not None:
+        changes["unsubscribed"] = sorted(set(given.unsubscribed))
     return changes
