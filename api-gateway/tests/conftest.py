@@ -10,11 +10,12 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Annotated
 from uuid import UUID, uuid4
 
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import FastAPI, Query
 from redis.asyncio import Redis
 from sqlalchemy import text
 from starlette.requests import Request
@@ -35,6 +36,13 @@ from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER, ApiKeyInfo
 from contracts.ledger import LedgerErasure, LedgerErasureOrder, LedgerFindings, LedgerQuestion, LedgerTotals
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.recipients import Preferences, PushToken
+from contracts.suppressions import (
+    BounceResult,
+    SuppressionFindings,
+    SuppressionOrder,
+    SuppressionQuestion,
+    SuppressionsAdded,
+)
 from contracts.templates import TEMPLATE_CACHE, ActiveTemplate, TemplateInfo, TemplateQuestion
 from contracts.topology import STATUS_KEY, TOPOLOGY
 from contracts.users import USER_CACHE, UserContact, UserQuestion
@@ -110,6 +118,7 @@ class Peers:
             return self._found("api key", self.api_keys.get((await request.json())["hash"]))
 
         self._add_ledgers(app)
+        self._add_suppressions(app)
 
         @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
         async def echo(request: Request) -> Response:
@@ -130,6 +139,26 @@ class Peers:
         async def erase(channel: str, order: LedgerErasureOrder) -> Response:
             self.forgotten.setdefault(channel, set()).update(order.ids)
             return self._found(f"{channel} ledger erase", LedgerErasure(deliveries=len(order.ids), open=0))
+
+    def _add_suppressions(self, app: FastAPI) -> None:
+        """The list is empty, and stays so."""
+        path = "/email/internal/suppressions"
+
+        @app.get(path)
+        async def suppressions(question: Annotated[SuppressionQuestion, Query()]) -> Response:
+            return self._found(f"suppressions {question.offset}", SuppressionFindings(entries=(), total=0))
+
+        @app.post(path)
+        async def suppress(order: SuppressionOrder) -> Response:
+            return self._found("suppress", SuppressionsAdded(added=len(order.emails)))
+
+        @app.api_route(path + "/{fingerprint}", methods=["GET", "DELETE"])
+        async def suppression(fingerprint: str) -> Response:
+            return self._found(f"suppression {fingerprint}", None)
+
+        @app.post("/email/internal/bounces")
+        async def bounce(request: Request) -> Response:
+            return self._found(f"bounce {len(await request.body())}", BounceResult(result="unrecognised"))
 
     def _findings(self, ids: set[UUID]) -> LedgerFindings:
         ended = tuple(one for one in self.ended if one.notification_id in ids)

@@ -103,6 +103,9 @@ async def test_no_operation_answers_5xx(world):
         Operation("GET", "/internal/ledger", (), ("first", "last")),
         Operation("GET", "/internal/suppressions/{fingerprint}", ("fingerprint",)),
         Operation("DELETE", "/internal/suppressions/{fingerprint}", ("fingerprint",)),
+        Operation("GET", "/internal/suppressions", (), ("limit", "offset", "reason")),
+        Operation("POST", "/internal/suppressions", (), (), {"emails": ["ada@example.com"], "reason": "manual"}),
+        Operation("POST", "/internal/bounces", (), (), {}),
     ]
     async with world.worker() as app:
         own = [*operations_of(app), *operations]

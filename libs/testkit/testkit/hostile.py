@@ -67,8 +67,8 @@ def _operation(document: Mapping[str, Any], method: str, path: str, operation: M
     def named(place: str) -> tuple[str, ...]:
         return tuple(one["name"] for one in operation.get("parameters", ()) if one["in"] == place)
 
-    content = operation.get("requestBody", {}).get("content", {})
-    body = _example(document, content["application/json"]["schema"]) if content else None
+    content = operation.get("requestBody", {}).get("content", {}).get("application/json")
+    body = _example(document, content["schema"]) if content else None
     return Operation(method.upper(), path, named("path"), named("query"), body)
 
 
