@@ -19,8 +19,9 @@ class Row:
     """`route` is a method and a path. `statuses` are by caller.
 
     `key_with_scope` has `scope` and nothing else. With `used_up`, a success takes away what the path names: everybody gets
-    things of their own. `service` is the first of `by`, `other_service` none of them. With
-    `of_contact`, `{user_id}` is a contact of the application that the first two keys are of.
+    things of their own. A `page` is for browsers, and in no OpenAPI document. `service` is the first of `by`,
+    `other_service` none of them. With `of_contact`, `{user_id}` is a contact of the application that the first two keys are
+    of.
     """
 
     route: str
@@ -31,6 +32,7 @@ class Row:
     query: str = ""
     of_contact: bool = False
     by: tuple[str, ...] = ("api-gateway",)
+    page: bool = False
 
     @property
     def method(self) -> str:
@@ -82,9 +84,9 @@ class For:
         return Row(route, statuses, self.scope, body, used_up=used_up, of_contact=of_contact)
 
 
-def anybody(route: str, status: int = 200, body: object = None) -> Row:
+def anybody(route: str, status: int = 200, body: object = None, *, page: bool = False) -> Row:
     """Credentials are not asked for, and bad ones do not matter."""
-    return Row(route, dict.fromkeys(CALLERS, status), body=body)
+    return Row(route, dict.fromkeys(CALLERS, status), body=body, page=page)
 
 
 def services_only(
@@ -188,6 +190,8 @@ USER_SERVICE = (
     of_admins().row("DELETE /api/v1/api-keys/{key_id}", used_up=True),
     anybody("GET /.well-known/jwks.json"),
     anybody("GET /api/v1/push/vapid-key"),
+    anybody("GET /api/v1/unsubscribe/{token}", 404, page=True),
+    anybody("POST /api/v1/unsubscribe/{token}", 404, page=True),
     services_only("GET /internal/users/{user_id}", by=READERS),
     services_only("GET /internal/audit"),
     services_only("POST /internal/users/find", body={"ids": ["{user_id}"]}, by=READERS),
