@@ -16,6 +16,8 @@ async def test_an_administrator_reads_and_changes_the_list_and_it_is_noted(gatew
         assert (refused.status_code, refused.json()["error"]) == (404, "suppression_not_found")
     bounce = await gateway.http.post("/api/v1/bounces", content=b"Subject: Hi\r\n\r\n", headers=admin)
     assert bounce.json()["data"] == {"result": "unrecognised"}
+    empty = await gateway.http.post("/api/v1/bounces", headers=admin)
+    assert (empty.status_code, empty.json()["data"]["errors"][0]["field"]) == (422, "body")
 
 
 async def test_nobody_else_sees_it(gateway) -> None:

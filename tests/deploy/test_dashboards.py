@@ -112,7 +112,7 @@ def test_the_promised_metrics_are_exposed_by_who_promises_them() -> None:
         ("queue_size > 1 and on (type) notifications_unaccounted", "no label type"),
         ('notifications_total{status="ready"}', "status is never 'ready'"),
         ('http_request_duration_seconds_count{route="/api/v1/notification"}', "route is never"),
-        ('circuit_breaker_state{name=~"smtp|apns"}', "name is never 'apns'"),
+        ('circuit_breaker_state{name=~"smtp|sms"}', "name is never 'sms'"),
     ],
 )
 def test_what_does_not_exist_is_noticed(expression: str, problem: str) -> None:

@@ -15,8 +15,8 @@ from api_gateway.schemas.suppressions import (
     SuppressionView,
 )
 from chassis.audit import Acting
-from chassis.errors import DependencyUnavailable, PayloadTooLarge, TooManyRequests
-from chassis.http.envelope import Envelope, Meta, Page, answer, counted
+from chassis.errors import DependencyUnavailable, PayloadTooLarge, TooManyRequests, field_error
+from chassis.http.envelope import Envelope, Meta, Page, ValidationRefusal, answer, counted
 from chassis.http.openapi.document import refusals
 from chassis.security import Admin
 from contracts.suppressions import SuppressionOrder, SuppressionQuestion
@@ -77,7 +77,10 @@ async def remove_suppression(fingerprint: Fingerprint, _admin: Admin, actor: Act
     "/bounces",
     summary="Report a mail that came back",
     response_model=Envelope[BounceView],
-    responses=refusals(PayloadTooLarge),
+    responses={
+        **refusals(PayloadTooLarge),
+        422: {"model": ValidationRefusal, "description": "There is no mail in the body"},
+    },
     openapi_extra={
         "requestBody": {
             "required": True,
@@ -95,4 +98,7 @@ async def remove_suppression(fingerprint: Fingerprint, _admin: Admin, actor: Act
 async def report_bounce(request: Request, _admin: Admin, services: Services) -> Response:
     """For administrators: the whole mail as it came (also as `message/rfc822`), a delivery report (RFC 3464) or a complaint
     (RFC 5965), for example from the mailbox of `FROM_EMAIL`. Repeating it changes nothing."""
-    return answer(await services.suppressions.report_bounce(await request.body()))
+    mail = await request.body()
+    if not mail:
+        raise field_error("body", "is the whole mail")
+    return answer(await services.suppressions.report_bounce(mail))
