@@ -198,6 +198,11 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
         "example.com:s1:/etc/hostname", "example.com:s1:MIhunter2", "example.com:s1:-----BEGIN PRIVATE KEY-----hunter2",
     ),
     "SENDER_DOMAINS": ("hunter2", "example.com, hunter2", "a@hunter2.example", "*.hunter2.example"),
+    "EMAIL_PROVIDERS": (
+        "hunter2", '["hunter2"]', '{"hunter2 x": {"host": "a.example"}}', '{"one": {"host": "smtp://hunter2"}}',
+        '{"one": {"host": "a.example", "user": "u", "password": "hunter2", "tls": "sometimes"}}',
+    ),
+    "PUBLIC_URL": ("hunter2", "ftp://hunter2.example", "https://hunter2.example/?x=1", "https://hunter2 .example"),
     "SMTP_HOST": ("smtp://hunter2", "smtp.example.com:587", "a b"),
     "SMTP_EHLO_NAME": ("hunter2 hunter2", "tür"),
     "FCM_SERVICE_ACCOUNT_FILE": ("/nowhere/hunter2.json", "/", "/etc/hostname"),

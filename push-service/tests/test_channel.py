@@ -77,7 +77,7 @@ async def recorded(users: UserService, outcome: Permanent | Sent) -> list[dict]:
     push = PushChannel(SENDERS, users)
     [target] = push.targets(devices(PushToken(token="phone")))
     with capture_logs() as logs:
-        await push.record_outcome(SimpleNamespace(user_id=UUID(int=7)), target, outcome)
+        await push.record_outcome(SimpleNamespace(user_id=UUID(int=7), fixed_recipient=False), target, outcome)
     return logs
 
 

@@ -41,6 +41,8 @@ def unsubscribe_token(key: ServiceKey, wanted: Unsubscription) -> str:
 
 def read_token(token: str, public_keys: Iterable[str]) -> Unsubscription:
     """Raises InvalidToken."""
+    if len(token) > MAX_TOKEN:
+        raise InvalidToken
     try:
         raw = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
