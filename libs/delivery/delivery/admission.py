@@ -131,7 +131,7 @@ class Turn:
         that has a provider now, which is at least one; the caller releases them. Raises CircuitOpen after MAX_WAIT_SECONDS,
         or at once when other providers work: then this message must not hold up their messages.
         """
-        providers, names = self._admission.providers, frozenset[str]().union(*choices)
+        providers = self._admission.providers
         deadline = asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
         while True:
             await self._admission.sending.acquire(self._priority)
@@ -140,6 +140,7 @@ class Turn:
                 return _taken(providers, choices)
             except CircuitOpen:
                 self.sent()
+                names = frozenset[str]().union(*choices)
                 others_work = providers.resting(names) and not providers.resting(providers.called)
                 if others_work or asyncio.get_running_loop().time() > deadline:
                     raise

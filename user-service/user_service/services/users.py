@@ -92,26 +92,32 @@ class Users:
         """Raises UserNotFound."""
         async with self.database.begin() as connection:
             before = await locked(connection, user_id)
-            await users.change(connection, user_id, preference_columns(given))
-            after = await stored(connection, user_id)
-            change = changed(user_fields(before), user_fields(after))
-            await self._audit.record(connection, actor, "user.changed", user_target(user_id), change)
+            after = await self._change(connection, before, preference_columns(given), actor)
         await self._contacts.changed(user_id)
         return after
 
     async def unsubscribe(self, wanted: Unsubscription, actor: Actor) -> None:
         """The user gets no more e-mails of that purpose. Changes nothing if the user does not exist."""
         async with self.database.begin() as connection:
-            before = (
-                await users.find(connection, wanted.user_id) if await users.lock(connection, wanted.user_id) else None
-            )
-            if before is None or wanted.purpose in before.unsubscribed:
+            try:
+                before = await locked(connection, wanted.user_id)
+            except UserNotFound:
+                return
+            if wanted.purpose in before.unsubscribed:
                 return
             unsubscribed = sorted({*before.unsubscribed, wanted.purpose})
-            await users.change(connection, wanted.user_id, UserChanges(unsubscribed=unsubscribed))
-            change = changed(user_fields(before), user_fields(await stored(connection, wanted.user_id)))
-            await self._audit.record(connection, actor, "user.changed", user_target(wanted.user_id), change)
+            await self._change(connection, before, UserChanges(unsubscribed=unsubscribed), actor)
         await self._contacts.changed(wanted.user_id)
+
+    async def _change(
+        self, connection: AsyncConnection, before: StoredUser, columns: UserChanges, actor: Actor
+    ) -> StoredUser:
+        """Changes the user and notes it in the audit trail."""
+        await users.change(connection, before.id, columns)
+        after = await stored(connection, before.id)
+        change = changed(user_fields(before), user_fields(after))
+        await self._audit.record(connection, actor, "user.changed", user_target(before.id), change)
+        return after
 
     async def disable(self, user_id: UUID, actor: Actor) -> StoredUser:
         """Ends the user's sessions. From now on logins and the user's API keys are refused. Notifications are still
