@@ -21,7 +21,7 @@ from push_service.channel import PushChannel
 from push_service.senders.apns.http2 import Http2Client
 from push_service.senders.apns.sender import ApnsSender
 from push_service.senders.apns.token import ProviderToken
-from push_service.senders.fcm.google_auth import GoogleAccessTokens
+from push_service.senders.fcm.google_auth import google_access_token
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient, system_authorities
 from push_service.senders.public_addresses import PublicResolver
@@ -78,7 +78,7 @@ def create_fcm_sender(settings: PushSettings) -> Sender:
         return Unconfigured("FCM_SERVICE_ACCOUNT_FILE")
     http = HttpClient(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
     send_url = f"{settings.fcm_base_url}/v1/projects/{account.project_id}/messages:send"
-    return FcmSender(http, GoogleAccessTokens(account, http), send_url=send_url)
+    return FcmSender(http, google_access_token(account, http), send_url=send_url)
 
 
 def create_web_push_sender(settings: PushSettings) -> Sender:

@@ -137,8 +137,9 @@ class Engine(Generic[Address, Content]):
 
     async def _deliver(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
         recipient = await self._recipients.of(message)
-        wanted = self._destinations(message, recipient)
-        contact = None if recipient == message.recipient else _contact(recipient)
+        current = None if isinstance(recipient, Suppressed) or recipient == message.recipient else recipient
+        wanted = self._destinations(message, current)
+        contact = None if current is None else current.model_dump_json()
         async with self._attempts.of(message, [one.target for one in wanted], recipient) as attempt:
             claims = await self._ledger.claim(
                 [_claim(message, raw, one, contact, attempt.provider_for(one.target)) for one in wanted]
@@ -156,15 +157,18 @@ class Engine(Generic[Address, Content]):
         return await self._with_other_recipients(message, results)
 
     def _destinations(
-        self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient | Suppressed
+        self, message: NotificationMessage, current: EmailRecipient | PushRecipient | None
     ) -> Sequence[Destination[Address]]:
-        """Never empty: a notification without a result would be lost (a push message with an e-mail recipient, say)."""
+        """Never empty: a notification without a result would be lost (a push message with an e-mail recipient, say).
+
+        `current`: the recipient when it is another one than in the message.
+        """
         accepted = self._channel.targets(message.recipient)
         if not accepted:
             return [Destination(NO_RECIPIENT, None)]
-        if isinstance(recipient, Suppressed) or recipient == message.recipient:
+        if current is None:
             return [Destination(target.key, target) for target in accepted]
-        return destinations(accepted, self._channel.targets(recipient))
+        return destinations(accepted, self._channel.targets(current))
 
     async def _deliver_to(
         self,
@@ -290,10 +294,6 @@ def _claim(
 def _latest(mine: DeliveryRecord | None, state: AlreadyFinished | NotOwned) -> Result:
     """Another worker may already have finished the retry that this worker recorded."""
     return state if mine is None or (mine.state == "retry" and isinstance(state, AlreadyFinished)) else mine
-
-
-def _contact(recipient: EmailRecipient | PushRecipient | Suppressed) -> str | None:
-    return None if isinstance(recipient, Suppressed) else recipient.model_dump_json()
 
 
 def _uuid(text: str) -> UUID | None:

@@ -14,7 +14,7 @@ from contracts.recipients import PushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Outcome
 from devstack.simulators.run import RunningSimulators
-from push_service.senders.fcm.google_auth import GoogleAccessTokens, ServiceAccount
+from push_service.senders.fcm.google_auth import ServiceAccount, google_access_token
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient
 from push_service.settings import PushSettings
@@ -142,7 +142,7 @@ def at_script(account: ServiceAccount, fcm: ScriptedFcm) -> ServiceAccount:
 async def sender(fcm: ScriptedFcm, at_script: ServiceAccount) -> AsyncIterator[FcmSender]:
     http = HttpClient(timeout_seconds=0.5, connections=4, connect_seconds=0.5)
     sender = FcmSender(
-        http, GoogleAccessTokens(at_script, http), send_url=f"{fcm.base_url}/v1/projects/p/messages:send"
+        http, google_access_token(at_script, http), send_url=f"{fcm.base_url}/v1/projects/p/messages:send"
     )
     yield sender
     await sender.close()

@@ -8,7 +8,7 @@ import socket
 import pytest
 
 from delivery.outcomes import AccountRefused, Ambiguous, ProviderDown, Sent
-from push_service.senders.fcm.google_auth import GoogleAccessTokens
+from push_service.senders.fcm.google_auth import google_access_token
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.http_client import HttpClient
 from push_service.settings import PushSettings
@@ -86,7 +86,7 @@ async def test_a_redirect_is_not_followed(fcm, send):
 async def test_a_proxy_in_the_environment_is_not_used(fcm, at_script, attempts_of, monkeypatch):
     monkeypatch.setenv("HTTP_PROXY", f"http://127.0.0.1:{closed_port()}")
     http = HttpClient(timeout_seconds=1, connections=1)
-    sender = FcmSender(http, GoogleAccessTokens(at_script, http), send_url=f"{fcm.base_url}/send")
+    sender = FcmSender(http, google_access_token(at_script, http), send_url=f"{fcm.base_url}/send")
     assert isinstance(await attempts_of(sender)(), Sent)
     await sender.close()
 

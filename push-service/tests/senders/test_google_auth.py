@@ -7,8 +7,9 @@ from urllib.parse import parse_qs
 import pytest
 from jose import jwt
 
+from delivery.access_token import AccessToken
 from delivery.outcomes import AccountRefused, ProviderDown, Sent
-from push_service.senders.fcm.google_auth import GoogleAccessTokens, NoAccessToken
+from push_service.senders.fcm.google_auth import NoAccessToken, google_access_token
 from push_service.senders.http_client import HttpClient
 from testkit.clock import Clock
 from testkit.eventually import other_tasks
@@ -20,9 +21,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-async def tokens(at_script, clock) -> AsyncIterator[GoogleAccessTokens]:
+async def tokens(at_script, clock) -> AsyncIterator[AccessToken]:
     http = HttpClient(timeout_seconds=0.5, connections=4)
-    yield GoogleAccessTokens(at_script, http, clock=clock)
+    yield google_access_token(at_script, http, clock=clock)
     await http.close()
 
 

@@ -11,7 +11,7 @@ from contracts.addresses import parse_sender
 from delivery.outcomes import AccountRefused, ProviderDown
 from email_service.senders.smtp.connection import SmtpConnection, Timeouts
 from email_service.senders.smtp.dialogue import Dialogue, NoConnection
-from email_service.senders.smtp.oauth import OAuthAccessTokens
+from email_service.senders.smtp.oauth import oauth_token
 from email_service.senders.smtp.provider import SmtpProvider
 from email_service.senders.smtp.replies import wording
 from email_service.settings import EmailSettings
@@ -29,13 +29,13 @@ class SmtpConnector:
     ) -> None:
         self._provider = provider
         self._settings = settings
-        self._tokens = None if provider.oauth is None else OAuthAccessTokens(provider.oauth)
+        self._token = None if provider.oauth is None else oauth_token(provider.oauth)
         self._tls_context = tls_context or ssl.create_default_context()
         self._ehlo_name = settings.smtp_ehlo_name or parse_sender(settings.from_email).domain
 
     async def close(self) -> None:
-        if self._tokens is not None:
-            await self._tokens.close()
+        if self._token is not None:
+            await self._token.close()
 
     async def connect(self) -> SmtpConnection:
         """Opens a connection that is ready for MAIL. Raises NoConnection."""
@@ -95,7 +95,7 @@ class SmtpConnector:
         provider = self._provider
         if not provider.user:
             return
-        token = None if self._tokens is None else await self._tokens.get()
+        token = None if self._token is None else await self._token.get()
         try:
             if self._settings.production and client.get_transport_info("sslcontext") is None:
                 raise aiosmtplib.SMTPNotSupported("a login is configured, and the connection has no TLS")
@@ -104,8 +104,8 @@ class SmtpConnector:
             else:
                 await client.auth_xoauth2(provider.user, token)
         except (aiosmtplib.SMTPException, OSError) as error:
-            if self._tokens is not None and token is not None:
-                self._tokens.forget(token)  # it may have expired early
+            if self._token is not None and token is not None:
+                self._token.forget(token)  # it may have expired early
             raise _no_connection("smtp_login", error) from error
 
 

@@ -11,7 +11,8 @@ from jose.backends.base import Key
 from jose.exceptions import JWKError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from chassis.process.single_flight import SingleFlight
+from delivery.access_token import REFUSALS, AccessToken, Grant
+from delivery.channel import NotReady
 from delivery.outcomes import AccountRefused, ProviderDown
 from push_service.senders.http_client import Failed, HttpAnswer, HttpClient
 from push_service.senders.retry_after import retry_after
@@ -81,92 +82,49 @@ GRANT_TYPE = "urn:ietf:params:oauth:grant-type:jwt-bearer"
 SCOPE = "https://www.googleapis.com/auth/firebase.messaging"
 ASSERTION_SECONDS = 3600  # Google's maximum
 RENEW_SECONDS = 300.0  # before expiry
-PAUSE_SECONDS = 10.0  # between attempts to renew a token that is still valid
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
-REFUSALS = frozenset({400, 401, 403})
 
 
-class NoAccessToken(Exception):
+class NoAccessToken(NotReady):
     """Nothing can be sent, and nothing was sent."""
-
-    def __init__(self, outcome: ProviderDown) -> None:
-        super().__init__(outcome.code)
-        self.outcome = outcome
-
-
-class _Grant(BaseModel):
-    access_token: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")]
-    expires_in: Annotated[float, Field(gt=0)]
 
 
 class _Refusal(BaseModel):
     error: Annotated[str, Field(pattern=r"^[a-z_]{1,40}$")] = ""
 
 
-class GoogleAccessTokens:
-    """One access token, shared by all attempts in progress. One of them renews it. `clock` is monotonic."""
+def google_access_token(
+    account: ServiceAccount, http: HttpClient, *, clock: Callable[[], float] = time.monotonic
+) -> AccessToken:
+    """The account's token. `get` raises NoAccessToken."""
+    return AccessToken(lambda: _fetch(account, http), renew_seconds=RENEW_SECONDS, clock=clock)
 
-    def __init__(
-        self, account: ServiceAccount, http: HttpClient, *, clock: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._account = account
-        self._http = http
-        self._clock = clock
-        self._token = ""
-        self._renew_at = self._expires_at = float("-inf")
-        self._renewal: SingleFlight[None, str] = SingleFlight()
 
-    async def get(self) -> str:
-        """Raises NoAccessToken."""
-        if self._clock() < self._renew_at:
-            return self._token
-        return await self._renewal.run(None, self._renew)
+async def _fetch(account: ServiceAccount, http: HttpClient) -> Grant:
+    form = {"grant_type": GRANT_TYPE, "assertion": _assertion(account)}
+    try:
+        answer = await http.post(account.token_uri, urlencode(form).encode(), FORM)
+    except Failed as error:
+        raise _unavailable(error.reason) from error
+    if answer.status in REFUSALS:
+        raise NoAccessToken(AccountRefused("credentials_refused", _reason(answer)))
+    try:
+        return Grant.model_validate_json(answer.content if answer.status == 200 else b"")
+    except ValidationError:
+        raise _unavailable(f"HTTP {answer.status}", retry_after(answer.headers)) from None
 
-    def forget(self, token: str) -> None:
-        """The provider refused `token`: the next `get` fetches another one, unless another attempt has done so already."""
-        if token == self._token:
-            self._renew_at = self._expires_at = float("-inf")
 
-    async def close(self) -> None:
-        await self._renewal.close()
-
-    async def _renew(self) -> str:
-        try:
-            grant = await self._fetch()
-        except NoAccessToken:
-            if self._clock() >= self._expires_at:
-                raise
-            self._renew_at = min(self._clock() + PAUSE_SECONDS, self._expires_at)
-            return self._token
-        self._token = grant.access_token
-        self._expires_at = self._clock() + grant.expires_in
-        self._renew_at = self._expires_at - min(RENEW_SECONDS, grant.expires_in / 2)
-        return self._token
-
-    async def _fetch(self) -> _Grant:
-        form = {"grant_type": GRANT_TYPE, "assertion": self._assertion()}
-        try:
-            answer = await self._http.post(self._account.token_uri, urlencode(form).encode(), FORM)
-        except Failed as error:
-            raise _unavailable(error.reason) from error
-        if answer.status in REFUSALS:
-            raise NoAccessToken(AccountRefused("credentials_refused", _reason(answer)))
-        try:
-            return _Grant.model_validate_json(answer.content if answer.status == 200 else b"")
-        except ValidationError:
-            raise _unavailable(f"HTTP {answer.status}", retry_after(answer.headers)) from None
-
-    def _assertion(self) -> str:
-        now = int(time.time())
-        claims = {
-            "iss": self._account.client_email,
-            "scope": SCOPE,
-            "aud": self._account.token_uri,
-            "iat": now,
-            "exp": now + ASSERTION_SECONDS,
-        }
-        headers = {"kid": self._account.private_key_id}
-        return jws.sign(claims, self._account.signing_key, headers=headers, algorithm=SIGNATURE)
+def _assertion(account: ServiceAccount) -> str:
+    now = int(time.time())
+    claims = {
+        "iss": account.client_email,
+        "scope": SCOPE,
+        "aud": account.token_uri,
+        "iat": now,
+        "exp": now + ASSERTION_SECONDS,
+    }
+    headers = {"kid": account.private_key_id}
+    return jws.sign(claims, account.signing_key, headers=headers, algorithm=SIGNATURE)
 
 
 def _unavailable(detail: str, after: float | None = None) -> NoAccessToken:

@@ -5,10 +5,11 @@ import time
 
 from chassis.observability.correlation import CORRELATION_HEADER
 from contracts.recipients import PushToken
+from delivery.access_token import AccessToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown
 from push_service.senders.fcm.answers import FcmAnswer, outcome_of
-from push_service.senders.fcm.google_auth import GoogleAccessTokens, NoAccessToken
+from push_service.senders.fcm.google_auth import NoAccessToken
 from push_service.senders.fcm.message import MAX_PAYLOAD, fcm_message
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
 from templating import RenderedPush
@@ -17,11 +18,11 @@ _HEADER_SAFE = re.compile(r"[\x21-\x7e]{1,128}")
 
 
 class FcmSender:
-    """Sends as the service account of `tokens`, to `send_url` of its project. Owns `http` and `tokens`."""
+    """Sends as the service account of `token`, to `send_url` of its project. Owns `http` and `token`."""
 
-    def __init__(self, http: HttpClient, tokens: GoogleAccessTokens, *, send_url: str) -> None:
+    def __init__(self, http: HttpClient, token: AccessToken, *, send_url: str) -> None:
         self._http = http
-        self._tokens = tokens
+        self._token = token
         self.send_url = send_url
 
     async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
@@ -29,7 +30,7 @@ class FcmSender:
             first, access = await self._attempt(content, device, context)
             if not isinstance(first, FcmAnswer) or not first.expired_access:
                 return _outcome(first)
-            self._tokens.forget(access)  # expired early; FCM did not take the message
+            self._token.forget(access)  # expired early; FCM did not take the message
             second, _ = await self._attempt(content, device, context)
         except NoAccessToken as error:
             return error.outcome
@@ -39,14 +40,14 @@ class FcmSender:
         return
 
     async def close(self) -> None:
-        await self._tokens.close()
+        await self._token.close()
         await self._http.close()
 
     async def _attempt(
         self, content: RenderedPush, device: PushToken, context: DeliveryContext
     ) -> tuple[FcmAnswer | Outcome, str]:
         """FCM's response or the reason why there is none, and the access token that was used. Raises NoAccessToken."""
-        access = await self._tokens.get()
+        access = await self._token.get()
         now = time.time()  # after fetching the access token, which may have taken seconds
         if context.expires_at is not None and context.expires_at.timestamp() <= now:
             return Expired(), access
