@@ -16,7 +16,7 @@ from prometheus_client.metrics import MetricWrapperBase
 from contracts.recipients import CHANNELS
 from contracts.status import Status
 from contracts.topology import TOPOLOGY
-from delivery.metrics import STATES
+from delivery.metrics import ANSWERS, STATES
 from devstack.openapi import apps
 from tests.deploy.promql import Labels, Matcher, Query, Selector
 
@@ -101,6 +101,7 @@ def values() -> Mapping[str, frozenset[str]]:
         "name": frozenset(breakers),
         "queue": frozenset(queue.name for queue in TOPOLOGY.queues),
         "type": frozenset(CHANNELS),
+        "answer": frozenset(ANSWERS),
         "status": frozenset({*Status, *STATES, "2xx", "3xx", "4xx", "5xx"}),
         "alertstate": frozenset({"pending", "firing"}),
     }

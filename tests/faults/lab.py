@@ -17,6 +17,7 @@ import asyncpg
 import httpx2
 
 from contracts.topology import EXCHANGE
+from testkit.dkim_keys import inline, rsa
 from testkit.eventually import pause, wait_until
 from testkit.servers.postgres import PostgresServer
 from testkit.servers.rabbitmq import RabbitServer
@@ -59,7 +60,9 @@ class Lab:
         names = {service: service.replace("-", "_") for service in MODULES}
         base = self.postgres.url.rsplit("/", 1)[0]
         databases = {service: f"{base}/{name}" for service, name in names.items()}
-        self.system = System(folder, databases, self.redis.url, self.rabbit, settings=dict(settings))
+        self.dkim_keys = f"example.com:s1:{inline(rsa())}"
+        signed = {"DKIM_KEYS": self.dkim_keys}
+        self.system = System(folder, databases, self.redis.url, self.rabbit, settings={**signed, **settings})
 
     def start(self) -> None:
         for server in (self.postgres, self.redis, self.rabbit):

@@ -172,7 +172,8 @@ async def test_an_account_that_is_turned_away_fails_nothing_and_all_is_sent_when
         await until(lambda: world.statuses(messages[0].notification_id)[-1:] == ["sent"], within=30)
         await world.publish(*messages[1:])
         await until(lambda: all("sent" in world.statuses(one.notification_id) for one in messages), within=60)
-        refused = app.state.metrics.get_sample_value("provider_account_refused_total", {"type": "email"})
+        labels = {"type": "email", "provider": "smtp"}
+        refused = app.state.metrics.get_sample_value("provider_account_refused_total", labels)
     assert refused == 24
     assert {world.last(one.notification_id).attempts for one in messages} == {1}
     assert {event.code for event in world.events if event.status == "retrying"} == {"quota_exceeded"}

@@ -257,6 +257,7 @@ class Attempt(Generic[Address, Content]):
             try:
                 session = await self._attempts.channel.open_session(permit.provider.name)
             except NotReady as error:
+                self._attempts.metrics.answered(permit.provider.name, error.outcome)
                 permit.report(error.outcome)
                 permit.release()
                 tried.add(permit.provider.name)
@@ -379,12 +380,10 @@ class Attempt(Generic[Address, Content]):
             except Exception:  # a defect in a sender: otherwise the row would say `sending` until this process ends
                 log.exception("delivery.sender_failed")
                 outcome = Ambiguous("sender_failed")
-            finally:
-                if line is not None:
-                    attempts.metrics.asked_provider(time.perf_counter() - began)
             tell(span, outcome)
         if line is None:
             return outcome
+        attempts.metrics.answered(line.provider, outcome, time.perf_counter() - began)
         line.permit.report(outcome)
         if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._others_work(line, target):
             return replace(outcome, elsewhere=True)

@@ -1,5 +1,6 @@
 """A worker's metrics."""
 
+from collections.abc import Collection
 from datetime import UTC, datetime
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -8,20 +9,45 @@ from contracts.messages import NotificationMessage
 from contracts.metrics import NotificationMetrics
 from contracts.recipients import Channel
 from delivery.ledger import DeliveryRecord
-from delivery.outcomes import AccountRefused, Outcome, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 
 STATES = ("sent", "retry", "failed", "suppressed", "expired", "unknown")
 PROVIDER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+ANSWERS = ("taken", "refused", "deferred", "in_doubt", "down", "other")
+
+
+def answer_of(outcome: Outcome) -> str:
+    """What the provider made of a message: it took it, refused it for good or for now, or there is no answer."""
+    match outcome:
+        case Sent():
+            return "taken"
+        case Permanent():
+            return "refused"
+        case RetryLater():
+            return "deferred"
+        case Ambiguous():
+            return "in_doubt"
+        case ProviderDown():
+            return "down"
+        case _:
+            return "other"
+
+
+class _ProviderSeries:
+    def __init__(self, answers: Counter, account: Counter, seconds: Histogram, labels: tuple[str, str]) -> None:
+        self.answers = {answer: answers.labels(*labels, answer) for answer in ANSWERS}
+        self.account = account.labels(*labels)
+        self.seconds = seconds.labels(*labels)
 
 
 class DeliveryMetrics:
     """`notifications_total{type,status}` counts a worker's attempts by the state they ended in.
 
-    A worker has one channel, so every series is created here, at 0. Counting needs no look-up by label, and Prometheus sees
-    the first increase (it sees none in a series that appears with a 1).
+    A worker has one channel and knows its providers, so every series is created here, at 0. Counting needs no look-up by
+    label, and Prometheus sees the first increase (it sees none in a series that appears with a 1).
     """
 
-    def __init__(self, registry: CollectorRegistry, channel: Channel) -> None:
+    def __init__(self, registry: CollectorRegistry, channel: Channel, providers: Collection[str]) -> None:
         promised = NotificationMetrics(registry, counted="Delivery attempts by outcome")
         self.queues = promised.queues
         self._attempts = {state: promised.total.labels(channel, state) for state in STATES}
@@ -36,19 +62,26 @@ class DeliveryMetrics:
         self._ambiguous = Counter(
             "delivery_ambiguous_total", "Attempts that may or may not have been sent", ["type"], registry=registry
         ).labels(channel)
-        self._account = Counter(
+        answers = Counter(
+            "provider_answers_total",
+            "What each provider made of our messages",
+            ["type", "provider", "answer"],
+            registry=registry,
+        )
+        account = Counter(
             "provider_account_refused_total",
             "Attempts that the provider refused because of our account: login, quota, sender, suspension",
-            ["type"],
+            ["type", "provider"],
             registry=registry,
-        ).labels(channel)
-        self._provider = Histogram(
+        )
+        seconds = Histogram(
             "provider_request_seconds",
             "From handing a message to the provider's client until its outcome is known",
-            ["type"],
+            ["type", "provider"],
             registry=registry,
             buckets=PROVIDER_SECONDS,
-        ).labels(channel)
+        )
+        self._providers = {name: _ProviderSeries(answers, account, seconds, (channel, name)) for name in providers}
 
     def attempted(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
         if message.test:
@@ -56,15 +89,18 @@ class DeliveryMetrics:
             return
         self._attempts[row.state].inc()
         self.doubted(row.doubt)
-        match outcome:
-            case Sent():
-                self._seconds.observe((datetime.now(UTC) - message.created_at).total_seconds())
-            case AccountRefused():
-                self._account.inc()
+        if isinstance(outcome, Sent):
+            self._seconds.observe((datetime.now(UTC) - message.created_at).total_seconds())
 
     def doubted(self, times: int) -> None:
         if times:
             self._ambiguous.inc(times)
 
-    def asked_provider(self, seconds: float) -> None:
-        self._provider.observe(seconds)
+    def answered(self, provider: str, outcome: Outcome, seconds: float | None = None) -> None:
+        """`seconds`: how long the call took; None: there was none, because the provider could not be reached."""
+        series = self._providers[provider]
+        series.answers[answer_of(outcome)].inc()
+        if isinstance(outcome, AccountRefused):
+            series.account.inc()
+        if seconds is not None:
+            series.seconds.observe(seconds)

@@ -38,7 +38,7 @@ class Worker:
         self._runtime = runtime
         self._providers = providers
         self._queues = queues_of(channel.name)
-        self._metrics = DeliveryMetrics(runtime.registry, channel.name)
+        self._metrics = DeliveryMetrics(runtime.registry, channel.name, providers.names)
         owner = f"{channel.name}-{uuid4().hex[:12]}"
         self.ledger = Ledger(
             runtime.database,

@@ -156,7 +156,7 @@ def recipients() -> AsWritten:
 
 @pytest.fixture
 def metrics(registry: CollectorRegistry, channel: HeldChannel) -> DeliveryMetrics:
-    return DeliveryMetrics(registry, channel.name)
+    return DeliveryMetrics(registry, channel.name, ["provider"])
 
 
 @pytest.fixture
@@ -350,12 +350,14 @@ async def test_the_providers_time_is_measured(engine, channel, registry) -> None
     task = asyncio.create_task(engine.handle(Copy(_message())))
     await asyncio.wait_for(channel.sending.wait(), 10)
     began = asyncio.get_running_loop().time()
-    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 0
+    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email", "provider": "provider"}) == 0
     await eventually(lambda: asyncio.get_running_loop().time() - began >= 0.05, 10)
     channel.gate.set()
     await asyncio.wait_for(task, 10)
-    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 1
-    assert 0.05 <= registry.get_sample_value("provider_request_seconds_sum", {"type": "email"}) < 5
+    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email", "provider": "provider"}) == 1
+    assert (
+        0.05 <= registry.get_sample_value("provider_request_seconds_sum", {"type": "email", "provider": "provider"}) < 5
+    )
 
 
 async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, channel, registry) -> None:
@@ -364,7 +366,7 @@ async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, c
 
     channel.send = broken
     await engine.handle(Copy(_message()))
-    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email"}) == 1
+    assert registry.get_sample_value("provider_request_seconds_count", {"type": "email", "provider": "provider"}) == 1
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1
 
 
@@ -387,7 +389,7 @@ async def test_what_a_test_key_sent_asks_no_provider(
     assert (channel.sends, channel.recorded) == (0, [])
     assert breaker.state is BreakerState.CLOSED
     value = registry.get_sample_value
-    assert value("provider_request_seconds_count", {"type": "email"}) == 0
+    assert value("provider_request_seconds_count", {"type": "email", "provider": "provider"}) == 0
     assert value("notifications_total", {"type": "email", "status": "sent"}) == 0
     counted = {"failed": "failed", "retrying": "retry", "sent": "sent"}[verdict[0]]
     assert value("test_notifications_total", {"type": "email", "status": counted}) == 2
@@ -468,7 +470,10 @@ async def test_what_our_account_was_refused_is_counted_and_nobody_s_failure(
     copy = Copy(_message())
     await engine.handle(copy)
     assert (copy.answer, [verdict.status for verdict in told.verdicts]) == ("ack", ["retrying"])
-    assert registry.get_sample_value("provider_account_refused_total", {"type": "email"}) == counted
+    assert (
+        registry.get_sample_value("provider_account_refused_total", {"type": "email", "provider": "provider"})
+        == counted
+    )
 
 
 async def test_what_a_delivery_has_spent_is_remembered_by_kind(engine, channel, told, database) -> None:

@@ -14,8 +14,8 @@ from contracts.metrics import QueueGauges
 from contracts.recipients import EmailRecipient
 from contracts.topology import TOPOLOGY
 from delivery.ledger import DeliveryRecord
-from delivery.metrics import DeliveryMetrics
-from delivery.outcomes import Ambiguous, RetryLater, Sent
+from delivery.metrics import ANSWERS, DeliveryMetrics
+from delivery.outcomes import AccountRefused, Ambiguous, Expired, Permanent, ProviderDown, RetryLater, Sent
 from delivery.sweeping import Sweep
 from testkit.eventually import eventually
 
@@ -27,7 +27,7 @@ def registry() -> CollectorRegistry:
 
 @pytest.fixture
 def metrics(registry: CollectorRegistry) -> DeliveryMetrics:
-    return DeliveryMetrics(registry, "email")
+    return DeliveryMetrics(registry, "email", ["provider"])
 
 
 def _message() -> NotificationMessage:
@@ -42,11 +42,42 @@ def _attempts(registry: CollectorRegistry, status: str) -> float | None:
     return registry.get_sample_value("notifications_total", {"type": "email", "status": status})
 
 
+def _answers(registry, answer) -> float:
+    return registry.get_sample_value(
+        "provider_answers_total", {"type": "email", "provider": "provider", "answer": answer}
+    )
+
+
 def test_every_series_is_there_before_anything_happened(registry, metrics) -> None:
     for status in ("sent", "retry", "failed", "suppressed", "expired", "unknown"):
         assert _attempts(registry, status) == 0
-    for name in ("delivery_ambiguous_total", "provider_request_seconds_count", "notification_processing_seconds_count"):
+    for name in ("delivery_ambiguous_total", "notification_processing_seconds_count"):
         assert registry.get_sample_value(name, {"type": "email"}) == 0
+    for name in ("provider_account_refused_total", "provider_request_seconds_count"):
+        assert registry.get_sample_value(name, {"type": "email", "provider": "provider"}) == 0
+    assert {_answers(registry, answer) for answer in ANSWERS} == {0}
+
+
+@pytest.mark.parametrize(
+    ("outcome", "answer"),
+    [
+        (Sent("1"), "taken"),
+        (Permanent("bounced"), "refused"),
+        (RetryLater("greylisted"), "deferred"),
+        (Ambiguous("no_answer"), "in_doubt"),
+        (ProviderDown("unreachable"), "down"),
+        (AccountRefused("quota_exceeded"), "down"),
+        (Expired(), "other"),
+    ],
+)
+def test_a_provider_s_answer_is_counted_by_its_kind(registry, metrics, outcome, answer) -> None:
+    metrics.answered("provider", outcome, 0.2)
+    metrics.answered("provider", outcome)
+    assert {kind: _answers(registry, kind) for kind in ANSWERS} == {kind: 2 * (kind == answer) for kind in ANSWERS}
+    labels = {"type": "email", "provider": "provider"}
+    assert registry.get_sample_value("provider_request_seconds_count", labels) == 1
+    refused = registry.get_sample_value("provider_account_refused_total", labels)
+    assert refused == 2 * isinstance(outcome, AccountRefused)
 
 
 def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metrics) -> None:

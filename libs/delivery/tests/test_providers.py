@@ -176,7 +176,8 @@ class Worker:
     def __init__(self, ledger, channel: Channel, providers: Providers, *, max_retries: int = 5) -> None:
         self.ledger, self.channel, self.providers = ledger, channel, providers
         self.verdicts: list[Verdict] = []
-        metrics = DeliveryMetrics(CollectorRegistry(), "email")
+        self.registry = CollectorRegistry()
+        metrics = DeliveryMetrics(self.registry, "email", providers.names)
         self.engine = Engine(
             channel,
             ledger=ledger,
@@ -199,6 +200,10 @@ class Worker:
 
     async def get(self, ref):
         return StoredTemplate(object(), None)
+
+    def answers(self, provider: str, answer: str) -> float | None:
+        labels = {"type": "email", "provider": provider, "answer": answer}
+        return self.registry.get_sample_value("provider_answers_total", labels)
 
     async def report(self, message, verdict) -> None:
         self.verdicts.append(verdict)
@@ -259,6 +264,7 @@ async def test_a_provider_that_cannot_be_reached_is_passed_over_in_the_same_atte
     assert await worker.deliver(message()) == "ack"
     assert channel.called == ["b"]
     assert ends(worker) == [("sent", None, "b")]
+    assert (worker.answers("a", "down"), worker.answers("b", "taken")) == (1, 1)
 
 
 async def test_when_none_can_be_reached_it_waits_and_spends_nothing(worker, channel) -> None:

@@ -139,7 +139,7 @@ def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
     """Another worker process, by name. They share the provider, the user and the ledger."""
 
     def make(name: str, *, clock: Callable[[], float] = lambda: 0.0) -> Engine:
-        metrics = DeliveryMetrics(CollectorRegistry(), channel.name)
+        metrics = DeliveryMetrics(CollectorRegistry(), channel.name, ["provider"])
         admission = Admission(Providers([Provider(CircuitBreaker("provider"))]), concurrency=10, beside_urgent=1)
         attempts = Attempts(
             channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=5, clock=clock

@@ -55,7 +55,7 @@ def watermarks() -> ConsumedWatermarks:
 
 @pytest.fixture
 def sweep(ledger_of, broker, is_delivering, watermarks) -> Sweep:
-    metrics = DeliveryMetrics(CollectorRegistry(), "email")
+    metrics = DeliveryMetrics(CollectorRegistry(), "email", ["provider"])
     return Sweep(
         "email", ledger_of("w1"), broker, metrics, silence_seconds=15, lost_grace_seconds=0.2,
         is_delivering=is_delivering.__contains__, watermarks=watermarks,

@@ -59,7 +59,7 @@ async def test_our_key_for_apple_is_nobodys_failure_and_keeps_no_other_device_wa
     assert fcm_state(working) == 0
     for message in apple:
         assert (await working.told(message, "sent")).attempts == 1
-    assert working.metric("provider_account_refused_total", type="push") == 12 * 6
+    assert working.metric("provider_account_refused_total", type="push", provider="fcm") == 12 * 6
     assert {event.code for event in working.events if event.status == "retrying"} == {"third_party_auth"}
     assert list(working.dead_letters) == []
 
