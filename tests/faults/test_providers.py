@@ -1,4 +1,4 @@
-"""Providers that die, stall, refuse and rest (faults 4, 20 to 23, 41 and 44)."""
+"""Providers that die, stall, refuse and rest (faults 4, 20 to 23, 41, 44 and 46)."""
 
 import json
 import time
@@ -143,6 +143,29 @@ def test_44_the_first_of_two_mail_servers_dies(lab: Lab) -> None:
             first.revive()
             lab.prove(44, "the first of two mail servers dies", ids, ambiguous=doubts)
             assert {lab.detail(one)["provider"] for one in doubts} <= {"first"}
+
+
+def test_46_apple_ends_its_connections_in_the_middle(lab: Lab) -> None:
+    """GOAWAY says which calls were not looked at: they go over another connection at once, and nothing is in doubt."""
+    well = iphone(lab, "0")
+    ids: list[str] = []
+    for _ in range(10 if WHOLE else 2):
+        # Each does it once: GOAWAY before the call was looked at, GOAWAY and then the answer, one stream refused.
+        for token in ("f001001", "f002001", "f003001"):
+            user = iphone(lab, token)
+            ids += [*lab.batch(well, 20, "push"), lab.system.send("push", user)]
+    row = lab.prove(46, "Apple ends its connections in the middle", ids)
+    assert (row.delivered, set(lab.statuses(ids).values())) == (len(ids), {"sent"})
+    assert lab.doubts(ids, "push-service") == {}
+
+
+def iphone(lab: Lab, begins: str) -> str:
+    """A user with one device of Apple's, whose token begins so."""
+    user = lab.user()
+    lab.system.call("PUT", f"/users/{user}/push-token", {"push_token": None})
+    device = {"provider": "apns", "token": f"{begins}{uuid4().hex}{uuid4().hex}"[:64]}
+    lab.system.call("POST", f"/users/{user}/push-tokens", {"push_token": device}, status=201)
+    return user
 
 
 def waiting(lab: Lab, ids: list[str]) -> set[str | None]:
