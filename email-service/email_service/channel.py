@@ -14,6 +14,7 @@ from delivery.outcomes import AccountRefused, Outcome, Permanent, Sent
 from email_service.mails import MailWriter
 from email_service.repositories.suppressions import DeadAddress
 from email_service.senders.smtp.dialogue import SmtpEnvelope
+from email_service.senders.smtp.domains import domain_of
 from email_service.senders.smtp.replies import OF_THE_SENDER
 from email_service.senders.smtp.sender import Reserved, SmtpSender
 from email_service.suppression import SuppressionList, fingerprint, masked
@@ -47,7 +48,7 @@ class EmailChannel:
         """A recipient of the wrong kind has no address: its notification fails visibly instead of having no target."""
         address = recipient.email if isinstance(recipient, EmailRecipient) else ""
         known_as = fingerprint(address)
-        return [Target(known_as[:KEY_DIGITS], recipient.name, address, known_as)]
+        return [Target(known_as[:KEY_DIGITS], recipient.name, address, known_as, domain_of(address))]
 
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedEmail:
         return template.render_email(message.variables)

@@ -45,6 +45,18 @@ class EmailSettings(MailSettings):
         '`{"ses": {"host": "…", "user": "…", "password": "…"}, "backup": {"host": "…", "order": 2}}`. See '
         "docs/how-to/email-providers.md",
     )
+    email_domain_throttle: bool = Field(
+        default=True,
+        description="Send fewer messages at once to a recipients' domain that refuses some for now, and pause it when it "
+        "refuses several in a row. See docs/how-to/email-providers.md",
+    )
+    email_domain_connections: int | None = Field(
+        default=None,
+        description="Most messages that a worker sends to one recipients' domain at once while EMAIL_DOMAIN_THROTTLE is on; "
+        "unset: up to WORKER_CONCURRENCY. A smaller value delays the mail of large domains",
+        ge=1,
+        le=10_000,
+    )
     smtp_host: Annotated[str, AfterValidator(a_host)] = Field(default="localhost", description="The mail server")
     smtp_port: int = Field(default=1025, ge=1, le=65_535, description="The mail server's port")
     smtp_user: str = Field(default="", description="User name of the SMTP login; empty: no login")

@@ -12,6 +12,7 @@ from contracts.services import EMAIL_SERVICE
 from delivery.app import create_worker_app
 from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
+from delivery.throttle import DomainThrottle
 from delivery.worker import Worker
 from email_service.bounces.setup import receive_bounces
 from email_service.channel import EmailChannel
@@ -64,7 +65,7 @@ def create_app(
         settings.return_path,
     )
     channel = EmailChannel(writer=writer, senders=senders, suppressed=suppressed)
-    worker = Worker(channel, runtime, providers=Providers(providers))
+    worker = Worker(channel, runtime, providers=Providers(providers), throttle=_throttle(settings, runtime))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed
     app.state.bounces = receive_bounces(settings, runtime)
@@ -76,4 +77,16 @@ def create_app(
 def _sender(settings: EmailSettings, connector: SmtpConnector) -> SmtpSender:
     return SmtpSender(
         SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
+    )
+
+
+def _throttle(settings: EmailSettings, runtime: WorkerRuntime) -> DomainThrottle | None:
+    if not settings.email_domain_throttle:
+        return None
+    return DomainThrottle(
+        runtime.registry,
+        concurrency=settings.worker_concurrency,
+        room=settings.worker_prefetch_count // 2,  # the other half is for other domains
+        first_pause=settings.down_retry_seconds,
+        most=settings.email_domain_connections,
     )

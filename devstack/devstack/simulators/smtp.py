@@ -77,12 +77,20 @@ _IDLE_SECONDS = 1800  # longer than any stall in a test; the clock runs while a 
 class SmtpSimulator:
     """`port` 0 uses a free port; `port` has its number after `start()`."""
 
-    def __init__(self, inbox: Inbox, *, faults: Faults | None = None, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self,
+        inbox: Inbox,
+        *,
+        faults: Faults | None = None,
+        host: str = "127.0.0.1",
+        port: int = 0,
+        handler: SmtpHandler | None = None,
+    ) -> None:
         self.faults = faults or Faults()
         self.port = port
         self._host = host
         self._inbox = inbox
-        self._handler = SmtpHandler(inbox, self.faults)
+        self._handler = handler or SmtpHandler(inbox, self.faults)
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 

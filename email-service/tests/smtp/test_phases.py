@@ -119,12 +119,12 @@ async def test_a_host_that_cannot_be_one_is_the_providers_trouble(senders, envel
         ("greeting", "554 5.7.1 not you", AccountRefused("smtp_unavailable", "answered 554")),
         ("MAIL", "421 4.3.2 closing", ProviderDown("smtp_unavailable", "421 4.3.2 closing")),
         ("MAIL", "530 5.7.0 log in first", AccountRefused("smtp_login", "530 5.7.0 log in first")),
-        ("RCPT", "421 4.7.0 slowly", RetryLater("throttled", "421 4.7.0 slowly")),
+        ("RCPT", "421 4.7.0 slowly", RetryLater("throttled", "421 4.7.0 slowly", of_domain=True)),
         ("RCPT", "550 5.1.1 unknown", Permanent("bounced", "550 5.1.1 unknown", dead_recipient=True)),
         ("DATA", "451 4.3.0 later", RetryLater("deferred", "451 4.3.0 later")),
         ("DOT", "451 4.3.0 later", RetryLater("deferred", "451 4.3.0 later")),
         ("DOT", "554 5.7.1 no", Permanent("rejected", "554 5.7.1 no")),
-        ("DOT", "421 4.3.2 closing", RetryLater("throttled", "421 4.3.2 closing")),
+        ("DOT", "421 4.3.2 closing", RetryLater("throttled", "421 4.3.2 closing", of_domain=True)),
     ],
 )
 async def test_a_refusal_is_not_sent_and_read_by_the_table(server, senders, envelope, step, reply, expected):

@@ -26,6 +26,7 @@ from delivery.outcomes import (
     Ambiguous,
     Defect,
     Expired,
+    HeldBack,
     Outcome,
     Permanent,
     ProviderDown,
@@ -37,6 +38,7 @@ from delivery.outcomes import (
 )
 from delivery.providers import ProviderPermit
 from delivery.template_store import TemplateGone, TemplateStore
+from delivery.throttle import DomainThrottle, Place
 from templating import TemplateError
 
 
@@ -112,15 +114,20 @@ class Attempts(Generic[Address, Content]):
         admission: Admission,
         metrics: DeliveryMetrics,
         lease_seconds: float,
+        throttle: DomainThrottle | None = None,
         tracing: Tracing = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`lease_seconds`: for this long no other worker takes over a delivery that the ledger says we are sending."""
+        """`lease_seconds`: for this long no other worker takes over a delivery that the ledger says we are sending.
+
+        `throttle`: for targets with a domain; None: no domain is throttled.
+        """
         self.channel = channel
         self.admission = admission
         self.tracing = tracing
         self.metrics = metrics
         self.lease_seconds = lease_seconds
+        self.throttle = throttle
         self.clock = clock
         self._templates = templates
 
@@ -180,8 +187,8 @@ _NOTHING_YET = ProviderDown("not_prepared")
 
 
 class Attempt(Generic[Address, Content]):
-    """On entry, either everything for the call is ready (the content, a slot, the provider's connection), or the outcome is
-    decided and nothing will be sent.
+    """On entry, either everything for the call is ready (a place at the recipient's domain, the content, a slot, the
+    provider's connection), or the outcome is decided and nothing will be sent.
 
     So the claim is made right before the provider is called: a delivery
     that waits for a slot is not claimed, and a delivery in state `sending` is with the provider. Call `claimed` after the
@@ -200,15 +207,17 @@ class Attempt(Generic[Address, Content]):
         self._targets = targets
         self._turn = attempts.admission.of(message.priority)
         self._recipient = recipient
+        self._place: Place | None = None
         self._prepared: _Ready[Address, Content] | Outcome = _NOTHING_YET
         self._lines: list[_Line[Address, Content]] = []
         self._ready_at = 0.0
         self._calls = 0
 
     async def __aenter__(self) -> Self:
-        await self._turn.__aenter__()
         try:
-            self._prepared = await self._prepare()
+            held_back = await self._wait_for_domain()
+            await self._turn.__aenter__()
+            self._prepared = held_back or await self._prepare()
         except BaseException:
             await self.__aexit__()
             raise
@@ -218,6 +227,20 @@ class Attempt(Generic[Address, Content]):
     async def __aexit__(self, *_: object) -> None:
         self._leave()
         await self._turn.__aexit__()
+
+    async def _wait_for_domain(self) -> HeldBack | None:
+        """Comes first: a message that waits here holds nothing that another one needs."""
+        throttle = self._attempts.throttle
+        target = next((one for one in self._targets if one is not None and one.domain is not None), None)
+        if throttle is None or target is None or target.domain is None:
+            return None
+        if self._message.test or isinstance(self._recipient, Suppressed):
+            return None
+        entered = await throttle.enter(target.domain, target.key, self._message.priority)
+        if isinstance(entered, HeldBack):
+            return entered
+        self._place = entered
+        return None
 
     async def _prepare(self) -> _Ready[Address, Content] | Outcome:
         if isinstance(self._recipient, Suppressed):
@@ -240,6 +263,11 @@ class Attempt(Generic[Address, Content]):
         self, rendered: Rendered[Content], permits: Mapping[frozenset[str], ProviderPermit]
     ) -> _Ready[Address, Content] | Outcome:
         """Opens a session for each permit. The outcome of the last one counts if none can be opened."""
+        if self._place is not None and (held_back := self._place.recalled()):
+            for permit in permits.values():
+                permit.release()
+            self._turn.sent()
+            return held_back
         lines: dict[frozenset[str], _Line[Address, Content]] = {}
         failure: ProviderDown | None = None
         for names, permit in permits.items():
@@ -385,6 +413,8 @@ class Attempt(Generic[Address, Content]):
             return outcome
         attempts.metrics.answered(line.provider, outcome, time.perf_counter() - began)
         line.permit.report(outcome)
+        if self._place is not None:
+            self._place.report(outcome)
         if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._others_work(line, target):
             return replace(outcome, elsewhere=True)
         return outcome
@@ -394,7 +424,9 @@ class Attempt(Generic[Address, Content]):
         return bool(others) and not self._attempts.admission.providers.resting(others)
 
     def _leave(self) -> None:
-        """Returns the slot, the permits and unused connections, as soon as the last call has ended."""
+        """Returns the place, the slot, the permits and unused connections, as soon as the last call has ended."""
         while self._lines:
             self._lines.pop().close()
         self._turn.sent()
+        if self._place is not None:
+            self._place.leave()

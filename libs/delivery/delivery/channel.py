@@ -23,13 +23,15 @@ Content_contra = TypeVar("Content_contra", contravariant=True)
 class Target(Generic[Address]):
     """One recipient of a notification. `key` identifies the address in the ledger without revealing it.
 
-    `fingerprint` identifies it in the channel's suppression list, if the channel has one.
+    `fingerprint` identifies it in the channel's suppression list, if the channel has one. `domain`: whose server takes the
+    message, in a form that is the same for all spellings; None: that is known of no recipient of the channel, or not of this.
     """
 
     key: str
     name: str
     address: Address
     fingerprint: str | None = None
+    domain: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

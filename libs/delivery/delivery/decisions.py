@@ -14,6 +14,7 @@ from delivery.outcomes import (
     Ambiguous,
     Defect,
     Expired,
+    HeldBack,
     Outcome,
     Permanent,
     ProviderDown,
@@ -27,14 +28,18 @@ from delivery.outcomes import (
 LAST_TRY_SECONDS = 5.0
 # The longest pause after our account was refused: a repaired account is noticed within this time.
 MAX_ACCOUNT_SECONDS = 300.0
+# The longest pauses of a delivery that is held back, while its domain refuses messages and while there are only many: shorter
+# ones send more of them through the queue for nothing, longer ones use a domain that takes mail again later.
+MAX_REFUSING_SECONDS, MAX_BUSY_SECONDS = 300.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
     """What a delivery had used up before the outcome that is being decided.
 
-    `refusals`: how often the provider answered "not now", the first time at `refused_since`. `faults`: attempts that failed
-    on our side or are in doubt. `deferrals`: how often the provider was down.
+    `refusals`: how often the provider answered "not now", the first time at `refused_since`, which may also be when it was
+    first held back. `faults`: attempts that failed on our side or are in doubt. `deferrals`: how often the provider was down,
+    or the delivery was held back.
     """
 
     refusals: int = 0
@@ -55,7 +60,7 @@ class GiveUp:
     """The budget for this kind of fault is used up."""
 
 
-Unfinished = RetryLater | Defect | Ambiguous | ProviderDown
+Unfinished = RetryLater | HeldBack | Defect | Ambiguous | ProviderDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +70,8 @@ class RetryPolicy:
     | outcome | budget |
     |---|---|
     | RetryLater | `window_seconds` from the first refusal; never before the time that the provider named |
+    | HeldBack, the domain refuses | the same window, which may begin with it; pauses grow to MAX_REFUSING_SECONDS |
+    | HeldBack otherwise | none; pauses grow to MAX_BUSY_SECONDS |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
     | ProviderDown, another provider works | none; pauses grow to about `down_seconds` |
     | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
@@ -83,21 +90,20 @@ class RetryPolicy:
         self, outcome: Unfinished, spent: Spent, *, now: datetime, expires_at: datetime | None = None
     ) -> TryAgain | GiveUp:
         match outcome:
-            case RetryLater(after_seconds=wish):
+            case RetryLater(after_seconds=wish) | HeldBack(after_seconds=wish, refusing=True):
                 since = spent.refused_since or now
                 left = self.window_seconds - (now - since).total_seconds()
                 if left < self._shortest:
                     return GiveUp()
-                pause = _floored(min(self._pause(spent.refusals), left), wish)
+                pause = _floored(min(self._refused(outcome, spent), left), wish)
             case Defect() | Ambiguous():
                 if spent.faults >= self.max_retries:
                     return GiveUp()
                 wish, pause = None, self._pause(spent.faults)
             case ProviderDown(elsewhere=True):
                 wish, pause = None, _jittered(_doubled(self.base_seconds, spent.deferrals, 2 * self.down_seconds))
-            case AccountRefused(after_seconds=wish):
-                longest = max(MAX_ACCOUNT_SECONDS, self.down_seconds)
-                pause = _floored(_jittered(_doubled(2 * self.down_seconds, spent.deferrals, longest)), wish)
+            case AccountRefused(after_seconds=wish) | HeldBack(after_seconds=wish):
+                pause = _floored(self._growing(outcome, spent), wish)
             case ProviderDown(after_seconds=wish):
                 pause = _floored(_jittered(2 * self.down_seconds), wish)
         return TryAgain(pause if expires_at is None else self._before(expires_at, now, pause, wish))
@@ -112,6 +118,16 @@ class RetryPolicy:
 
     def _pause(self, earlier: int) -> float:
         return _jittered(_doubled(self.base_seconds, earlier, self.longest_seconds))
+
+    def _refused(self, outcome: RetryLater | HeldBack, spent: Spent) -> float:
+        return self._growing(outcome, spent) if isinstance(outcome, HeldBack) else self._pause(spent.refusals)
+
+    def _growing(self, outcome: AccountRefused | HeldBack, spent: Spent) -> float:
+        times, longest = spent.deferrals, MAX_ACCOUNT_SECONDS
+        if isinstance(outcome, HeldBack):
+            times = 0 if outcome.urgent else times
+            longest = MAX_REFUSING_SECONDS if outcome.refusing else MAX_BUSY_SECONDS
+        return _jittered(_doubled(2 * self.down_seconds, times, max(longest, self.down_seconds)))
 
     def _before(self, expires_at: datetime, now: datetime, pause: float, wish: float | None) -> float:
         """The seconds to wait: `pause` if it fits; otherwise until shortly before `expires_at`, for one last attempt;
@@ -167,7 +183,7 @@ def record_of(
     expires_at: datetime | None,
 ) -> DeliveryRecord:
     """The record of an attempt at the delivery `key`. Text from providers is cleaned."""
-    if isinstance(outcome, ProviderDown | RetryLater | Defect | Ambiguous):
+    if isinstance(outcome, ProviderDown | RetryLater | HeldBack | Defect | Ambiguous):
         fields = _unfinished(outcome, before, policy, now=now, expires_at=expires_at)
     else:
         fields = _ended(outcome)
@@ -205,6 +221,8 @@ def _counted(outcome: Unfinished, before: Claimed) -> _Fields:
     match outcome:
         case ProviderDown():
             return {"deferred": 1}
+        case HeldBack(refusing=refusing):
+            return {"deferred": 1, "refused": refusing}
         case RetryLater():
             return {"refused": True}
         case Defect() | Ambiguous():
@@ -229,7 +247,7 @@ def _ended(outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> _Field
 def _reached_provider(outcome: Outcome) -> bool:
     """Whether the outcome costs an attempt: only if the provider answered, or may have."""
     match outcome:
-        case Suppressed() | Expired() | ProviderDown():
+        case Suppressed() | Expired() | ProviderDown() | HeldBack():
             return False
         case Unknown(attempted=attempted):
             return attempted

@@ -9,7 +9,7 @@ from contracts.messages import NotificationMessage
 from contracts.metrics import NotificationMetrics
 from contracts.recipients import Channel
 from delivery.ledger import DeliveryRecord
-from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, HeldBack, Outcome, Permanent, ProviderDown, RetryLater, Sent
 
 STATES = ("sent", "retry", "failed", "suppressed", "expired", "unknown")
 PROVIDER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -86,6 +86,8 @@ class DeliveryMetrics:
     def attempted(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
         if message.test:
             self._tests.labels(self._channel, row.state).inc()
+            return
+        if isinstance(outcome, HeldBack) and row.state == "retry":  # no attempt was made
             return
         self._attempts[row.state].inc()
         self.doubted(row.doubt)

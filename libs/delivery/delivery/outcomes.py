@@ -14,12 +14,29 @@ class Sent:
 class RetryLater:
     """The provider or the recipient's side answered "not now": it did not accept the notification, but may within hours.
 
-    `after_seconds`: the pause that the provider named, if any.
+    `after_seconds`: the pause that the provider named, if any. `of_domain`: the recipient's domain gets too much mail now,
+    so its other messages should wait too.
     """
 
     code: str
     detail: str = ""
     after_seconds: float | None = None
+    of_domain: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HeldBack:
+    """No provider was called: as many messages as may go to the recipient's domain now are on their way.
+
+    `refusing`: the domain refused messages lately; otherwise there are only many. `after_seconds`: it gets none for so long.
+    `urgent`: the pauses of this one do not grow.
+    """
+
+    code: str
+    detail: str = ""
+    after_seconds: float | None = None
+    refusing: bool = True
+    urgent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +114,7 @@ class Expired:
     """The notification's `expires_at` has passed."""
 
 
-Outcome = Sent | RetryLater | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
+Outcome = Sent | RetryLater | HeldBack | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
 
 
 def in_doubt(outcome: Suppressed | Expired | Permanent) -> Unknown:

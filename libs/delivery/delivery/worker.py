@@ -25,6 +25,7 @@ from delivery.reporting import Reporter
 from delivery.runtime import WorkerRuntime
 from delivery.sweeping import Sweep, ledger_retention
 from delivery.template_store import TemplateStore
+from delivery.throttle import DomainThrottle
 
 LOST_SECONDS, GATE_SECONDS = 2.0, 0.2
 
@@ -32,7 +33,14 @@ LOST_SECONDS, GATE_SECONDS = 2.0, 0.2
 class Worker:
     """One worker process of a channel."""
 
-    def __init__(self, channel: DeliveryChannel[Any, Any], runtime: WorkerRuntime, *, providers: Providers) -> None:
+    def __init__(
+        self,
+        channel: DeliveryChannel[Any, Any],
+        runtime: WorkerRuntime,
+        *,
+        providers: Providers,
+        throttle: DomainThrottle | None = None,
+    ) -> None:
         settings = runtime.settings
         self.channel = channel.name
         self._runtime = runtime
@@ -62,6 +70,7 @@ class Worker:
                 tracing=runtime.tracing,
                 metrics=self._metrics,
                 lease_seconds=settings.silence_seconds / 2,
+                throttle=throttle,
             ),
             reporter=self._reporter,
             policy=RetryPolicy(

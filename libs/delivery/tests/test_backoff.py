@@ -6,8 +6,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from delivery.decisions import LAST_TRY_SECONDS, MAX_ACCOUNT_SECONDS, GiveUp, RetryPolicy, Spent, TryAgain
-from delivery.outcomes import AccountRefused, Ambiguous, Defect, ProviderDown, RetryLater
+from delivery.decisions import (
+    LAST_TRY_SECONDS,
+    MAX_ACCOUNT_SECONDS,
+    MAX_BUSY_SECONDS,
+    MAX_REFUSING_SECONDS,
+    GiveUp,
+    RetryPolicy,
+    Spent,
+    TryAgain,
+)
+from delivery.outcomes import AccountRefused, Ambiguous, Defect, HeldBack, ProviderDown, RetryLater
 from delivery.settings import WorkerSettings
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -99,6 +108,13 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
         (AccountRefused("x"), Spent(), 5, 10),
         (AccountRefused("x"), Spent(deferrals=3), 40, 80),
         (AccountRefused("x"), Spent(deferrals=10_000), MAX_ACCOUNT_SECONDS / 2, MAX_ACCOUNT_SECONDS),
+        (HeldBack("x"), Spent(), 5, 10),
+        (HeldBack("x"), Spent(deferrals=10_000), MAX_REFUSING_SECONDS / 2, MAX_REFUSING_SECONDS),
+        (HeldBack("x", refusing=False), Spent(deferrals=10_000), MAX_BUSY_SECONDS / 2, MAX_BUSY_SECONDS),
+        (HeldBack("x", urgent=True), Spent(deferrals=10_000), 5, 10),
+        (HeldBack("x", after_seconds=300), Spent(), 300, 360),
+        (HeldBack("x"), Spent(refused_since=in_(-6 * HOURS + 4)), 4, 4),  # to the end of the window
+        (HeldBack("x", refusing=False), Spent(refused_since=in_(-9 * HOURS)), 5, 10),
     ],
 )
 def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, least: float, most: float) -> None:
@@ -110,6 +126,7 @@ def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, least: float, m
     ("outcome", "spent"),
     [
         (RetryLater("x"), Spent(refusals=3, refused_since=in_(-6 * HOURS))),
+        (HeldBack("x"), Spent(refused_since=in_(-6 * HOURS))),
         (Defect("x"), Spent(faults=5)),
         (Ambiguous("x"), Spent(faults=5)),
     ],
@@ -163,6 +180,7 @@ OUTCOMES = st.one_of(
     st.builds(RetryLater, st.just("x"), after_seconds=WISHES),
     st.builds(ProviderDown, st.just("x"), after_seconds=WISHES),
     st.builds(AccountRefused, st.just("x"), after_seconds=WISHES, others_pass=st.booleans()),
+    st.builds(HeldBack, st.just("x"), after_seconds=WISHES, refusing=st.booleans()),
     st.just(Defect("x")),
     st.just(Ambiguous("x")),
 )

@@ -13,6 +13,7 @@ from delivery.outcomes import (
     Ambiguous,
     Defect,
     Expired,
+    HeldBack,
     Outcome,
     Permanent,
     ProviderDown,
@@ -61,6 +62,18 @@ def test_what_an_outcome_means_for_the_ledger(outcome, before: dict, state: str,
     assert row.deferred == int(isinstance(outcome, ProviderDown))
     assert row.refused == isinstance(outcome, RetryLater)
     assert row.faults == claimed.faults + isinstance(outcome, Ambiguous | Defect)
+
+
+@pytest.mark.parametrize("refusing", [True, False])
+def test_what_is_held_back_spends_no_attempt_and_begins_the_window_if_the_domain_refuses(refusing: bool) -> None:
+    row = _record_of(HeldBack("domain_throttled", refusing=refusing))
+    assert (row.state, row.attempts, row.faults, row.deferred, row.refused) == ("retry", 0, 0, 1, refusing)
+
+
+def test_what_is_held_back_to_the_end_of_the_window_has_failed() -> None:
+    before = Claimed(0, 7, expired=False, refused_since=_ago(100))
+    row = record_of(DeliveryKey(uuid4(), "r", 0), HeldBack("x"), before, POLICY, now=NOW, expires_at=None)
+    assert (row.state, row.code, row.attempts) == ("failed", "exhausted", 0)
 
 
 def _record_of(outcome: Outcome) -> DeliveryRecord:

@@ -15,7 +15,7 @@ from contracts.recipients import EmailRecipient
 from contracts.topology import TOPOLOGY
 from delivery.ledger import DeliveryRecord
 from delivery.metrics import ANSWERS, DeliveryMetrics
-from delivery.outcomes import AccountRefused, Ambiguous, Expired, Permanent, ProviderDown, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, Expired, HeldBack, Permanent, ProviderDown, RetryLater, Sent
 from delivery.sweeping import Sweep
 from testkit.eventually import eventually
 
@@ -84,6 +84,7 @@ def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metric
     message = _message()
     row = DeliveryRecord(message.notification_id, "r1", state="retry")
     metrics.attempted(message, row, RetryLater("greylisted"))
+    metrics.attempted(message, row, HeldBack("domain_throttled"))  # no attempt
     metrics.attempted(
         message, DeliveryRecord(message.notification_id, "r1", state="retry", doubt=1), Ambiguous("no_reply")
     )

@@ -2,11 +2,12 @@
 
 import asyncio
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from delivery.outcomes import Ambiguous, Outcome, ProviderDown, RetryLater, Sent
 from email_service.senders.smtp.connection import SmtpConnection
 from email_service.senders.smtp.dialogue import CLOSING, Lost, NoConnection, Phase, Refused, SmtpEnvelope
+from email_service.senders.smtp.domains import comes_from_domain
 from email_service.senders.smtp.pool import SmtpPool
 from email_service.senders.smtp.replies import outcome_of, wording
 
@@ -45,7 +46,7 @@ class SmtpSender:
         except NoConnection as nowhere:
             return nowhere.outcome
         except Refused as refusal:
-            return outcome_of(refusal)
+            return _outcome_of_refusal(refusal, envelope.recipient)
         except Lost as loss:
             return self._outcome_of_loss(loss)
         self._worked_at = asyncio.get_running_loop().time()
@@ -91,6 +92,13 @@ class SmtpSender:
         if works and loss.phase is not Phase.MAIL:
             return RetryLater(loss.reason, detail)
         return ProviderDown(loss.reason, detail)
+
+
+def _outcome_of_refusal(refusal: Refused, recipient: str) -> Outcome:
+    outcome = outcome_of(refusal)
+    if isinstance(outcome, RetryLater) and comes_from_domain(refusal, recipient):
+        return replace(outcome, of_domain=True)
+    return outcome
 
 
 def _queue_id(words: str) -> str | None:

@@ -98,7 +98,8 @@ class DeliveryRecord:
     """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
 
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
-    `faults` counts as in `Claimed`; `refused`: the delivery was refused for now.
+    `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or held back because
+    its domain refuses others.
     `provider` answered, or may have taken it (the claim has stored it). `reported_before`: an earlier deferral of this
     delivery was reported to the gateway (not stored either).
     """
