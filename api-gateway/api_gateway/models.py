@@ -88,6 +88,7 @@ class Notification(Base):
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
+    devices: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # those that have ended, if it has several
 
     __table_args__ = (
         # For the relay: due rows, highest priority first (see repositories/outbox.py).

@@ -60,7 +60,14 @@ class EmailChannel:
         smtp = self._senders[provider]
         return EmailSession(self._writer, smtp, await smtp.reserve())
 
-    async def record_outcome(self, message: NotificationMessage, target: Target[str], outcome: Outcome) -> None:
+    async def record_outcome(
+        self,
+        message: NotificationMessage,
+        target: Target[str],
+        outcome: Outcome,
+        *,
+        age_seconds: float,  # noqa: ARG002 - an address stays dead
+    ) -> None:
         match outcome:
             case Permanent(code=code, dead_recipient=True):
                 dead = DeadAddress(fingerprint(target.address), masked(target.address), code)

@@ -1,7 +1,6 @@
 """Push for the delivery engine: one target for each device. The user service is informed of dead devices."""
 
 from collections.abc import Mapping, Sequence
-from hashlib import sha256
 from typing import Literal
 from uuid import UUID
 
@@ -9,7 +8,14 @@ import structlog
 
 from chassis.http.client import DependencyUnavailable, ServiceClient
 from contracts.messages import NotificationMessage
-from contracts.recipients import PROVIDERS, EmailRecipient, PushProvider, PushRecipient, PushToken
+from contracts.recipients import (
+    PROVIDERS,
+    EmailRecipient,
+    PushProvider,
+    PushRecipient,
+    PushToken,
+    device_fingerprint,
+)
 from contracts.users import DeadPushToken
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import Outcome, Permanent
@@ -19,7 +25,6 @@ from templating import CompiledTemplate, RenderedPush
 log = structlog.get_logger()
 
 _PROVIDERS = {name: frozenset((name,)) for name in PROVIDERS}
-KEY_CHARACTERS = 32  # 128 bits: no two devices of a person have the same key
 
 
 class PushChannel:
@@ -56,14 +61,16 @@ class PushChannel:
         device = target.address
         return await self._senders[device.provider].send(content, device, context)
 
-    async def record_outcome(self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome) -> None:
+    async def record_outcome(
+        self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome, *, age_seconds: float
+    ) -> None:
         match outcome:
             case Permanent(dead_recipient=True) if not message.fixed_recipient:  # else they are no user's
-                await self._remove(message.user_id, target.address.token)
+                await self._remove(message.user_id, DeadPushToken(token=target.address.token, age_seconds=age_seconds))
 
-    async def _remove(self, user_id: UUID, token: str) -> None:
+    async def _remove(self, user_id: UUID, dead: DeadPushToken) -> None:
         """Not repeated after a failure: the device's next notification gets the same response and tries again."""
-        body = DeadPushToken(token=token).model_dump_json().encode()
+        body = dead.model_dump_json().encode()
         try:
             status, _ = await self._users.post(f"/internal/users/{user_id}/push-tokens/remove", body)
         except DependencyUnavailable as error:
@@ -76,4 +83,4 @@ class PushChannel:
 
 
 def _key(device: PushToken) -> str:
-    return sha256(f"{device.provider}:{device.token}".encode()).hexdigest()[:KEY_CHARACTERS]
+    return device_fingerprint(device.provider, device.token)

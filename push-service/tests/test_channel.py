@@ -8,6 +8,7 @@ from structlog.testing import capture_logs
 
 from chassis.http.client import DependencyUnavailable
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
+from contracts.users import DeadPushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import AccountRefused, Permanent, Sent
 from push_service.channel import PushChannel
@@ -65,9 +66,11 @@ class UserService:
     def __init__(self, answer: int | Exception) -> None:
         self._answer = answer
         self.paths: list[str] = []
+        self.reports: list[DeadPushToken] = []
 
     async def post(self, path: str, body: bytes) -> tuple[int, bytes]:
         self.paths.append(path)
+        self.reports.append(DeadPushToken.model_validate_json(body))
         if isinstance(self._answer, Exception):
             raise self._answer
         return self._answer, b""
@@ -77,7 +80,9 @@ async def recorded(users: UserService, outcome: Permanent | Sent) -> list[dict]:
     push = PushChannel(SENDERS, users)
     [target] = push.targets(devices(PushToken(token="phone")))
     with capture_logs() as logs:
-        await push.record_outcome(SimpleNamespace(user_id=UUID(int=7), fixed_recipient=False), target, outcome)
+        await push.record_outcome(
+            SimpleNamespace(user_id=UUID(int=7), fixed_recipient=False), target, outcome, age_seconds=2.5
+        )
     return logs
 
 
@@ -93,3 +98,10 @@ async def test_only_a_dead_device_is_forgotten(outcome) -> None:
     users = UserService(200)
     assert await recorded(users, outcome) == []
     assert users.paths == []
+
+
+async def test_the_user_service_hears_how_long_ago_the_provider_was_called() -> None:
+    """So that it keeps a device that was registered again meanwhile."""
+    users = UserService(200)
+    await recorded(users, Permanent("invalid_token", dead_recipient=True))
+    assert users.reports == [DeadPushToken(token="phone", age_seconds=2.5)]

@@ -75,6 +75,7 @@ DESCRIPTION = ServiceDescription(
     ),
 )
 TASK_SECONDS = 1.0
+FORGET_SECONDS = 3_600.0
 ROUTERS = (
     external_users,
     users,
@@ -124,6 +125,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     runtime.repeat(
         PeriodicTask("mails", mails.run_once, TASK_SECONDS),
         PeriodicTask("erasures", services.erasures.run_once, TASK_SECONDS),
+        PeriodicTask("removed_devices", services.push_tokens.forget_removed, FORGET_SECONDS),
         retention_task(runtime.database, base.audit, retention_days=settings.audit_retention_days),
     )
     runtime.depend_on("database", runtime.database.ping, essential=True)

@@ -27,9 +27,10 @@ WITH page AS (
     WHERE k.caller = p.caller AND k.key = p.request_id AND k.notification_id = p.id AND k.body_hash <> ''
 ), erased AS (
     UPDATE notifications n SET variables = '{{}}', metadata = '{{}}', given_variables = '{{}}', given_metadata = '{{}}',
-        recipient = NULL, given_recipient = NULL, detail = NULL, sealed_detail = NULL,
+        recipient = NULL, given_recipient = NULL, detail = NULL, sealed_detail = NULL, devices = NULL,
         history = coalesce((SELECT jsonb_agg(step - 'detail' - 'sealed_detail' ORDER BY place)
-                            FROM jsonb_array_elements(n.history) WITH ORDINALITY AS h(step, place)), '[]'),
+                            FROM jsonb_array_elements(n.history) WITH ORDINALITY AS h(step, place)
+                            WHERE step -> 'device' IS NULL), '[]'),
         status = CASE WHEN p.waits THEN 'cancelled' ELSE n.status END,
         code = CASE WHEN p.waits THEN 'user_erased' ELSE n.code END,
         due_at = CASE WHEN NOT p.waits THEN n.due_at END,

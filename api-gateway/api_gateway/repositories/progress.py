@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from api_gateway.repositories import devices
 from api_gateway.repositories.personal import (
     GIVEN_VARIABLES,
     VARIABLES,
@@ -33,12 +34,14 @@ ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 # A report that comes before the queued mark replaces it (ADR 20): it has the time of queueing. A retried delivery is with a
 # worker, so it was queued, even if a worker of the previous release does not report the time.
 EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, provider text,
-    attempts int, replay int, queued_at timestamptz, sent_at timestamptz, at timestamptz, provider_timestamp timestamptz"""
+    attempts int, replay int, queued_at timestamptz, sent_at timestamptz, at timestamptz, provider_timestamp timestamptz,
+    devices jsonb"""
 APPLY = text(f"""
 WITH g AS (
     SELECT given.id, given.status, given.code, given.provider_message_id, given.provider, given.attempts,
         CASE WHEN n.recipient IS NOT NULL THEN given.detail END AS detail,  -- else who it was for is erased
         CASE WHEN n.recipient IS NOT NULL THEN given.sealed_detail END AS sealed_detail,
+        CASE WHEN n.recipient IS NOT NULL THEN given.devices END AS devices,
         given.replay, given.provider_timestamp, greatest(n.created_at, least(given.at, now())) AS at,
         coalesce(n.sent_at, CASE WHEN given.sent_at IS NOT NULL
             THEN greatest(n.created_at, least(given.sent_at, given.at, now())) END) AS sent_at,
@@ -59,7 +62,7 @@ UPDATE notifications n SET
     claimed_at = coalesce(n.claimed_at, g.sent_at, g.at),
     sent_at = CASE WHEN g.status = 'sent' THEN g.at ELSE g.sent_at END,
     ended_at = CASE g.status WHEN 'retrying' THEN n.ended_at WHEN 'sent' THEN NULL ELSE greatest(g.at, g.sent_at) END,
-    due_at = NULL, updated_at = now(),
+    due_at = NULL, updated_at = now(), devices = coalesce(g.devices, n.devices),
     history = CASE WHEN g.status = 'sent' THEN n.history ELSE n.history || (jsonb_build_object(
         'status', g.status, 'at', greatest(g.at, g.sent_at), 'code', g.code, 'detail', g.detail, 'attempts', g.attempts)
         || CASE WHEN g.sealed_detail IS NULL THEN CAST('{{}}' AS jsonb)
@@ -94,7 +97,9 @@ class Moved:
 
 
 async def apply_events(connection: StatementExecutor, events: Sequence[StatusEvent], *, keys: DataKeys) -> list[Moved]:
-    """Applies at most one event per notification; late, repeated and unknown events change nothing."""
+    """Applies at most one event per notification; late, repeated and unknown events change nothing, except that a late one
+    may know more devices.
+    """
     rows = [
         {
             "id": event.notification_id,
@@ -109,10 +114,14 @@ async def apply_events(connection: StatementExecutor, events: Sequence[StatusEve
             "sent_at": event.sent_at,
             "at": event.at,
             "provider_timestamp": event.provider_timestamp,
+            **devices.devices_of(event),
         }
         for event in events
     ]
-    moved = await connection.execute(APPLY, {"rows": to_json_text(rows), "allowed": ALLOWED})
+    moved = list(await connection.execute(APPLY, {"rows": to_json_text(rows), "allowed": ALLOWED}))
+    if len(moved) < len(events):
+        done = {row.id for row in moved}
+        await devices.complete(connection, [event for event in events if event.notification_id not in done])
     return [
         Moved(
             row.id,
@@ -159,9 +168,9 @@ WITH chosen AS (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE)
 UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, sealed_detail = NULL, attempts = 0,
     replay = n.replay + 1, recipient = NULL, template_version = CAST(:version AS int),
     due_at = now(), leased_by = NULL, queued_at = NULL, claimed_at = NULL, sent_at = NULL, ended_at = NULL,
-    updated_at = now(),
+    updated_at = now(), devices = NULL,
     history = n.history || {TIMES} || CASE WHEN n.history -> -1 ->> 'status' IS DISTINCT FROM n.status THEN {END}
-        ELSE '[]' END || jsonb_build_object('status', 'replayed', 'at', now())
+        ELSE '[]' END || coalesce(n.devices, '[]') || jsonb_build_object('status', 'replayed', 'at', now())
 FROM chosen WHERE n.id = chosen.id
 RETURNING n.id
 """)  # noqa: S608 - the conditions are ours

@@ -68,6 +68,7 @@ class StoredNotification:
     ended_at: datetime | None
     updated_at: datetime
     history: list[dict[str, Any]]
+    devices: list[dict[str, Any]] | None
 
 
 @dataclass(frozen=True, slots=True)

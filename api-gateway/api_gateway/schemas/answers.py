@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from pydantic.config import JsonDict
 
-from chassis.http.envelope import Problems, Refusal
+from chassis.http.envelope import MAY_BE_ABSENT, Problems, Refusal
 from chassis.json_values import JsonObject
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel
@@ -136,6 +136,25 @@ class TimelineEntry(BaseModel):
     provider_timestamp: datetime | None = Field(
         default=None, description="Time of the event by the provider's own clock, if a callback gave one"
     )
+    device: str | None = Field(
+        default=None,
+        exclude_if=lambda device: device is None,
+        description="Fingerprint of the device that this step is about; absent if it is about the whole notification",
+        json_schema_extra={MAY_BE_ABSENT: True},
+    )
+
+
+class DeviceOutcome(BaseModel):
+    """The end of a push notification on one of several devices. `device` is the `fingerprint` in the user's list of devices.
+
+    `code` is as in `error`. `invalid_token`: the device no longer exists, and was removed from the user.
+    """
+
+    device: str
+    status: str
+    code: str | None = None
+    provider: str | None = None
+    at: datetime
 
 
 class NotificationView(BaseModel):
@@ -177,6 +196,12 @@ class NotificationDetail(NotificationView):
     model_config = ConfigDict(json_schema_extra={"examples": [{**NOTIFICATION, "timeline": TIMELINE}]})
 
     timeline: list[TimelineEntry]
+    devices: list[DeviceOutcome] = Field(
+        default=[],
+        exclude_if=lambda devices: not devices,
+        description="The devices on which a push notification has ended; absent unless it goes to several",
+        json_schema_extra={MAY_BE_ABSENT: True},
+    )
 
 
 class LedgerCheck(BaseModel):

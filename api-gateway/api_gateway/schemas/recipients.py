@@ -7,9 +7,9 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstr
 
 from chassis.security import application_of
 from contracts.addresses import Email, address_key
+from contracts.device_tokens import FcmToken
 from contracts.fields import MAX_NAME, one_line
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken
-from contracts.users import PushTokenText
 
 MAX_DEVICES = 20
 RECIPIENTS = UUID("6f1d3b0e-6f0e-5a5c-9a6f-0f5d6f7c9b1e")  # the namespace of their ids (RFC 9562, 5.5)
@@ -51,7 +51,7 @@ class DevicesTo(BaseModel):
         extra="forbid", json_schema_extra={"examples": [{"push_tokens": ["fcm-registration-token"], "name": "Ada"}]}
     )
 
-    push_tokens: list[PushTokenText] = Field(min_length=1, max_length=MAX_DEVICES)
+    push_tokens: list[FcmToken] = Field(min_length=1, max_length=MAX_DEVICES)
     name: OptionalName = ""
 
     @property

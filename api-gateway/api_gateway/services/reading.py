@@ -8,6 +8,7 @@ from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
 from api_gateway.repositories import personal, reading
 from api_gateway.repositories.reading import ListFilter, StoredNotification, Visibility
 from api_gateway.schemas.answers import (
+    DeviceOutcome,
     NotificationDetail,
     NotificationView,
     TimelineEntry,
@@ -39,7 +40,10 @@ class Reader:
     async def detail(self, notification_id: UUID, identity: Identity) -> NotificationDetail:
         """Raises NotificationNotFound, ValueUnreadable."""
         row = await self._row(notification_id, identity)
-        return NotificationDetail(**_fields(row, identity, self._keys), timeline=timeline(row, self._keys))
+        devices = device_outcomes(row)
+        return NotificationDetail(
+            **_fields(row, identity, self._keys), timeline=timeline(row, devices, self._keys), devices=devices
+        )
 
     async def was_sent_by(self, notification_id: UUID, identity: Identity) -> bool:
         """Raises NotificationNotFound."""
@@ -104,8 +108,16 @@ def _as_id(name: str) -> UUID | None:
 _AT_ONCE = {status: place for place, status in enumerate(("accepted", "replayed", "queued", "retrying", "sent"))}
 
 
-def timeline(row: StoredNotification, keys: DataKeys) -> list[TimelineEntry]:
-    """The timeline, oldest first: the row's own times, and the steps of its history (retries, ends, earlier rounds)."""
+def device_outcomes(row: StoredNotification) -> list[DeviceOutcome]:
+    """Their times are those of the ledger's clock, limited to the span of the row's own times."""
+    found = [DeviceOutcome.model_validate(device) for device in row.devices or ()]
+    return [one.model_copy(update={"at": max(row.created_at, min(one.at, row.updated_at))}) for one in found]
+
+
+def timeline(row: StoredNotification, devices: Sequence[DeviceOutcome], keys: DataKeys) -> list[TimelineEntry]:
+    """The timeline, oldest first: the row's own times, its devices, and the steps of its history (retries, ends, earlier
+    rounds).
+    """
     steps = [TimelineEntry(status="accepted", at=row.created_at)]
     if row.queued_at:
         steps.append(TimelineEntry(status=Status.QUEUED, at=row.queued_at))
@@ -115,6 +127,7 @@ def timeline(row: StoredNotification, keys: DataKeys) -> list[TimelineEntry]:
     if row.ended_at and not (history and history[-1].status == row.status):
         steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code, detail=_detail(row, keys)))
     steps += history
+    steps += [TimelineEntry(**device.model_dump()) for device in devices]
     return sorted(steps, key=lambda step: (step.at, _AT_ONCE.get(step.status, len(_AT_ONCE))))
 
 

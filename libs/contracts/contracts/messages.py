@@ -69,6 +69,24 @@ ForeignText = Annotated[str, AfterValidator(cleaned)]
 EventStatus = Literal["retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown"]
 
 
+MAX_DEVICE_RESULTS = 20  # in a report: a user has no more devices
+
+
+class DeviceResult(Contract):
+    """The end of a push notification on one of several devices.
+
+    `device` is the device's fingerprint, `status` a final status, `provider` the provider that was called. `code` is as in
+    `StatusEvent`; `invalid_token`: the device no longer exists, and was removed from its user. `at`: when it ended, by the
+    clock of the ledger's database.
+    """
+
+    device: ForeignText
+    status: ForeignText
+    provider: ForeignText | None = None
+    code: ForeignText | None = None
+    at: AwareDatetime
+
+
 class StatusEvent(Contract):
     """Worker → gateway: a new status of a notification. `retrying` reports a failed attempt that will be repeated.
 
@@ -76,7 +94,8 @@ class StatusEvent(Contract):
     without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `provider` is the provider that
     was called last. `at` is when the worker learned of it, `provider_timestamp` the provider's own time of it. `queued_at`
     is copied from the message. `sent_at`: when the provider took it, in events about what happened afterwards; they may
-    overtake the event `sent`.
+    overtake the event `sent`. `devices`: the devices that have ended, if a push notification goes to several; a device that
+    ends after the notification is in a later event with the same status.
     """
 
     version: Literal[1] = 1
@@ -94,6 +113,7 @@ class StatusEvent(Contract):
     sent_at: AwareDatetime | None = None
     at: datetime
     provider_timestamp: datetime | None = None
+    devices: tuple[DeviceResult, ...] | None = None
 
 
 class StatusEvents(Contract):

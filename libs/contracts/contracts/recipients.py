@@ -1,6 +1,7 @@
 """Recipients of notifications."""
 
 from functools import cached_property
+from hashlib import sha256
 from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -40,6 +41,14 @@ class PushToken(Contract):
     provider: PushProvider = "fcm"
     token: str
     keys: WebPushKeys | None = None
+
+
+FINGERPRINT_CHARACTERS = 32  # 128 bits: no two devices of a person have the same one
+
+
+def device_fingerprint(provider: str, token: str) -> str:
+    """Names a device without its token: in the ledger, in reports, in the API, and after the token was deleted."""
+    return sha256(f"{provider}:{token}".encode()).hexdigest()[:FINGERPRINT_CHARACTERS]
 
 
 class Preferences(Contract):

@@ -53,10 +53,18 @@ PushTokenText = Annotated[
 ]
 
 
+MAX_REPORT_AGE_SECONDS = 365 * 86_400.0
+
+
 class DeadPushToken(Contract):
-    """Body of `POST /internal/users/{id}/push-tokens/remove`: the provider reported that the token belongs to no device."""
+    """Body of `POST /internal/users/{id}/push-tokens/remove`: the provider reported that the token belongs to no device.
+
+    `age_seconds`: how long ago the provider was called. A device that was registered again since then is not removed. It is
+    no time of day, so the clocks of two services need not agree. Workers of the previous release omit it.
+    """
 
     token: PushTokenText
+    age_seconds: float | None = Field(default=None, ge=0, le=MAX_REPORT_AGE_SECONDS)
 
 
 class UserQuestion(Contract):

@@ -1,6 +1,6 @@
 """The HTTP side of a worker: health, metrics, and the gateway's requests about its ledger."""
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import UTC, datetime
 from uuid import UUID
 
@@ -15,6 +15,7 @@ from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY
 from delivery.decisions import verdict_of
+from delivery.devices import device_results
 from delivery.ledger import AlreadyFinished, Ledger, NotOwned
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
@@ -40,7 +41,7 @@ async def find(question: LedgerQuestion, request: Request) -> Response:
     """`contracts.ledger.LedgerFindings`."""
     ledger: Ledger = request.app.state.ledger
     found = await ledger.states(question.ids)
-    ends = {one: _end(one, request.app.state.channel, list(rows.values())) for one, rows in found.items()}
+    ends = {one: _end(one, request.app.state.channel, rows) for one, rows in found.items()}
     return answer(
         LedgerFindings(
             ended=tuple(event for event in ends.values() if event is not None),
@@ -56,9 +57,12 @@ async def erase(order: LedgerErasureOrder, request: Request) -> Response:
     return answer(await ledger.erase(order.ids))
 
 
-def _end(notification_id: UUID, channel: Channel, rows: Collection[AlreadyFinished | NotOwned]) -> StatusEvent | None:
+def _end(
+    notification_id: UUID, channel: Channel, states: Mapping[str, AlreadyFinished | NotOwned]
+) -> StatusEvent | None:
     """The event that was reported, or should have been, when the last of its deliveries ended."""
-    verdict = verdict_of(rows)
+    rows = states.values()
+    verdict = verdict_of(rows, device_results(states))
     if verdict is None or verdict.status == "retrying":
         return None
     closed = [row for row in rows if isinstance(row, AlreadyFinished)]
@@ -73,6 +77,7 @@ def _end(notification_id: UUID, channel: Channel, rows: Collection[AlreadyFinish
         attempts=verdict.attempts,
         replay=max(row.replay for row in closed),
         at=max((row.ended_at for row in closed if row.ended_at is not None), default=datetime.now(UTC)),
+        devices=verdict.devices,
     )
 
 

@@ -89,5 +89,10 @@ class DeliveryChannel(Protocol[Address, Content]):
     async def open_session(self, provider: str) -> Session[Address, Content]:
         """Opens a connection to the provider, where it needs one. Raises NotReady."""
 
-    async def record_outcome(self, message: NotificationMessage, target: Target[Address], outcome: Outcome) -> None:
-        """Called after the outcome is in the ledger: stores a dead address, or removes a dead token. May be called again."""
+    async def record_outcome(
+        self, message: NotificationMessage, target: Target[Address], outcome: Outcome, *, age_seconds: float
+    ) -> None:
+        """Called after the outcome is in the ledger: stores a dead address, or removes a dead token. May be called again.
+
+        `age_seconds`: how long ago the attempt began.
+        """

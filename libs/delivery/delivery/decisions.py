@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import TypedDict
 
 from chassis.fields import cleaned
-from contracts.messages import EventStatus
+from contracts.messages import DeviceResult, EventStatus
 from delivery.ledger import AlreadyFinished, Claimed, DeliveryKey, DeliveryRecord, NotOwned
 from delivery.outcomes import (
     AccountRefused,
@@ -257,7 +257,10 @@ def _reached_provider(outcome: Outcome) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The status of a whole notification. `news` is False when the gateway has it already."""
+    """The status of a whole notification. `news` is False when the gateway has it already.
+
+    `devices`: the devices that have ended, if it has several and has ended itself.
+    """
 
     status: EventStatus
     attempts: int
@@ -266,6 +269,7 @@ class Verdict:
     provider_message_id: str | None = None
     provider: str | None = None
     news: bool = True
+    devices: tuple[DeviceResult, ...] | None = None
 
 
 Result = DeliveryRecord | AlreadyFinished | NotOwned
@@ -280,7 +284,7 @@ _END: dict[str, EventStatus] = {
 BEST_FIRST = ("sent", "retry", "unknown", "failed", "suppressed", "expired")
 
 
-def verdict_of(results: Collection[Result]) -> Verdict | None:
+def verdict_of(results: Collection[Result], devices: tuple[DeviceResult, ...] | None = None) -> Verdict | None:
     """None: other workers own all deliveries, and will report."""
     told = [result for result in results if not isinstance(result, NotOwned)]
     if not told:
@@ -289,7 +293,15 @@ def verdict_of(results: Collection[Result]) -> Verdict | None:
     attempts = max(result.attempts for result in told)
     if best.state == "retry" or (best.state != "sent" and len(told) < len(results)):
         return Verdict("retrying", attempts, best.code, best.detail, provider=best.provider, news=_is_news(best))
-    return Verdict(_END[best.state], attempts, best.code, best.detail, best.provider_message_id, best.provider)
+    return Verdict(
+        _END[best.state],
+        attempts,
+        best.code,
+        best.detail,
+        best.provider_message_id,
+        best.provider,
+        devices=devices,
+    )
 
 
 def _is_news(result: DeliveryRecord | AlreadyFinished) -> bool:

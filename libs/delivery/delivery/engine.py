@@ -6,7 +6,7 @@ Read `handle`, then `_deliver`, then `attempts.py`. The order of the steps makes
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Generic
 from uuid import UUID
 
@@ -19,11 +19,12 @@ from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
 from chassis.observability.correlation import bind_correlation
 from chassis.observability.tracing import trace_context
-from contracts.messages import NotificationMessage
+from contracts.messages import DeviceResult, NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
 from delivery.attempts import Attempt, Attempts, Unsent
 from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.decisions import Result, RetryPolicy, Verdict, record_of, verdict_of
+from delivery.devices import device_results
 from delivery.ledger import (
     AlreadyFinished,
     Claim,
@@ -48,6 +49,14 @@ LEDGER_PAUSE_SECONDS = 0.5
 REPORT_SECONDS = 60.0  # then the message goes back to the queue, and the worker that takes it reports
 _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
 MAX_REPLAYS = 2**31
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The results of all deliveries of a notification. `devices` is for the report, if there are several."""
+
+    results: Sequence[Result]
+    devices: tuple[DeviceResult, ...] | None = None
 
 
 class Engine(Generic[Address, Content]):
@@ -82,11 +91,11 @@ class Engine(Generic[Address, Content]):
             return
         bind_correlation(message.correlation_id, notification_id=str(message.notification_id))
         self._note_consumed(message, delivery)
-        results = await self._deliver_once(message, delivery.body.decode())
-        verdict = verdict_of(results)
+        delivered = await self._deliver_once(message, delivery.body.decode())
+        verdict = verdict_of(delivered.results, delivered.devices)
         if verdict is not None and verdict.news:
             await self._report(message, verdict)
-        await self._acknowledge(delivery, results, verdict)
+        await self._acknowledge(delivery, delivered.results, verdict)
 
     def is_delivering(self, notification_id: UUID) -> bool:
         """Whether this worker is working on it now."""
@@ -118,24 +127,24 @@ class Engine(Generic[Address, Content]):
         if handed_over is not None:
             self._watermarks.consumed(self._channel.name, message.priority, handed_over)
 
-    async def _deliver_once(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
+    async def _deliver_once(self, message: NotificationMessage, raw: str) -> Delivered:
         """Handles one copy of a message at a time in this process: the ledger only distinguishes processes.
 
         A handler is cancelled only when this process stops. Then the message stays in `_delivering`: the provider may have
         it, and another worker takes it over once this worker counts as dead.
         """
         if message.notification_id in self._delivering:
-            return [NotOwned()]
+            return Delivered([NotOwned()])
         self._delivering.add(message.notification_id)
         try:
-            results = await self._deliver(message, raw)
+            delivered = await self._deliver(message, raw)
         except Exception:
             self._delivering.discard(message.notification_id)
             raise
         self._delivering.discard(message.notification_id)
-        return results
+        return delivered
 
-    async def _deliver(self, message: NotificationMessage, raw: str) -> Sequence[Result]:
+    async def _deliver(self, message: NotificationMessage, raw: str) -> Delivered:
         recipient = await self._recipients.of(message)
         current = None if isinstance(recipient, Suppressed) or recipient == message.recipient else recipient
         wanted = self._destinations(message, current)
@@ -146,7 +155,7 @@ class Engine(Generic[Address, Content]):
             )
             attempt.claimed(sum(isinstance(claim, Claimed) for claim in claims))
             if len(wanted) == 1:  # the usual case: a separate task costs 3 % of a delivery
-                return [await self._deliver_to(wanted[0], claims[0], message, attempt)]
+                return Delivered([await self._deliver_to(wanted[0], claims[0], message, attempt)])
             results = await asyncio.gather(
                 *(
                     self._deliver_to(destination, claim, message, attempt)
@@ -206,7 +215,7 @@ class Engine(Generic[Address, Content]):
         if not await self._record(record):
             return NotOwned()
         if target is not None and not message.test:
-            await self._channel.record_outcome(message, target, outcome)
+            await self._channel.record_outcome(message, target, outcome, age_seconds=claimed.age_seconds())
         self._log(message, record, outcome)
         return record
 
@@ -218,11 +227,12 @@ class Engine(Generic[Address, Content]):
         known = destinations(self._channel.targets(message.recipient), self._channel.targets(first))
         return next((one.target for one in known if one.key == destination.key), None)
 
-    async def _with_other_recipients(self, message: NotificationMessage, results: Sequence[Result]) -> Sequence[Result]:
+    async def _with_other_recipients(self, message: NotificationMessage, results: Sequence[Result]) -> Delivered:
         """The results of all recipients, from the ledger: the worker that records the last one reports the notification."""
         states = (await self._ledger.states([message.notification_id])).get(message.notification_id, {})
         mine = {result.recipient: result for result in results if isinstance(result, DeliveryRecord)}
-        return [_latest(mine.get(recipient), state) for recipient, state in states.items()]
+        latest = [_latest(mine.get(recipient), state) for recipient, state in states.items()]
+        return Delivered(latest, device_results(states))
 
     async def _report(self, message: NotificationMessage, verdict: Verdict) -> None:
         """Repeats the report after a lost connection: another worker may have acknowledged the copy that would repeat it."""

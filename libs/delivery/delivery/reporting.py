@@ -47,6 +47,7 @@ class Reporter:
                 replay=message.replay,
                 queued_at=message.queued_at,
                 at=datetime.now(UTC),
+                devices=verdict.devices,
             )
         )
 

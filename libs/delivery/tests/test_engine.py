@@ -88,7 +88,7 @@ class HeldChannel:
         await self.gate.wait()
         return self.outcome
 
-    async def record_outcome(self, message, target, outcome) -> None:
+    async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
         self.recorded.append(outcome)
 
 

@@ -138,7 +138,7 @@ class Channel:
         self.open += 1
         return Session(self, provider)
 
-    async def record_outcome(self, message, target, outcome) -> None:
+    async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
         pass
 
 

@@ -77,7 +77,7 @@ class Devices:
         said = self.says.get(target.address)
         return said.pop(0) if said else Sent("p")
 
-    async def record_outcome(self, message, target, outcome) -> None:
+    async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
         pass
 
     async def until_at(self, device: str) -> None:
@@ -97,6 +97,7 @@ class Owner:
 class Told:
     def __init__(self) -> None:
         self.verdicts: list[tuple[str, str | None]] = []
+        self.devices: list[dict[str, str] | None] = []
         self.fails = 0
 
     async def report(self, message, verdict) -> None:
@@ -104,6 +105,7 @@ class Told:
             self.fails -= 1
             raise PublishFailed("the connection is gone")
         self.verdicts.append((verdict.status, verdict.code))
+        self.devices.append(None if verdict.devices is None else {one.device: one.status for one in verdict.devices})
 
 
 def _recipient(devices: str) -> PushRecipient:
@@ -334,3 +336,28 @@ async def test_a_worker_that_stood_still_does_not_send_what_it_had_not_begun(wor
     await worker("w1", clock=lambda: next(times)).handle(Copy(_message("a")))
     assert (channel.sent, await rows()) == ([], {"a": ("retry", "lease_ran_out")})
     assert told.verdicts == [("retrying", "lease_ran_out")]
+
+
+async def test_what_became_of_each_device_is_reported_with_the_end_and_after_it(
+    worker, channel, owner, told, due
+) -> None:
+    body = _message("abc")
+    owner.devices = "abc"
+    channel.says |= {"b": [Permanent("invalid_token")], "c": [RetryLater("busy")]}
+    await worker("w1").handle(Copy(body))
+    await due()
+    await worker("w2").handle(Copy(body))
+    assert told.verdicts == [("sent", None), ("sent", None)]
+    assert told.devices == [{"a": "sent", "b": "failed"}, {"a": "sent", "b": "failed", "c": "sent"}]
+
+
+async def test_until_all_devices_have_ended_a_retry_is_reported_without_them(worker, channel, owner, told) -> None:
+    owner.devices = "ab"
+    channel.says |= {"a": [Permanent("invalid_token")], "b": [RetryLater("busy")]}
+    await worker("w1").handle(Copy(_message("ab")))
+    assert (told.verdicts, told.devices) == ([("retrying", "busy")], [None])
+
+
+async def test_a_single_device_is_reported_without_a_list(worker, told) -> None:
+    await worker("w1").handle(Copy(_message("a")))
+    assert (told.verdicts, told.devices) == ([("sent", None)], [None])

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from contracts.recipients import EmailRecipient, PushToken
+from contracts.recipients import EmailRecipient, PushToken, device_fingerprint
 from testkit.eventually import eventually
 
 
@@ -79,8 +79,12 @@ async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(world, 
 async def test_a_dead_device_is_forgotten_and_the_living_one_is_served(working, simulators):
     user = working.user("unregistered-phone", "a-tablets-token")
     message = await working.notify(user)
-    await working.told(message, "sent")
+    event = await working.told(message, "sent")
     assert working.services.removed == [(user, "unregistered-phone")]
+    assert {one.device: (one.provider, one.status, one.code) for one in event.devices} == {
+        device_fingerprint("fcm", "unregistered-phone"): ("fcm", "failed", "invalid_token"),
+        device_fingerprint("fcm", "a-tablets-token"): ("fcm", "sent", None),
+    }
     assert [push.token for push in simulators.inbox.pushes] == ["a-tablets-token"]
     assert await working.ledger(message) == [("failed", 1, 0), ("sent", 1, 0)]
     assert list(working.dead_letters) == []

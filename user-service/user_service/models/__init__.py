@@ -2,6 +2,7 @@
 
 from user_service.models.access import ApiKey, Application, Session, SigningKeyRow
 from user_service.models.base import Base, table_of
+from user_service.models.devices import RemovedDevice
 from user_service.models.users import AuditEvent, Erasure, MailedToken, PushToken, Totp, User
 
 __all__ = [
@@ -12,6 +13,7 @@ __all__ = [
     "Erasure",
     "MailedToken",
     "PushToken",
+    "RemovedDevice",
     "Session",
     "SigningKeyRow",
     "Totp",

@@ -50,7 +50,10 @@ class User(Base):
 
 
 class PushToken(Base):
-    """One device of one user. `token` is an FCM token, a Web Push endpoint, or APNs' token; only the second has keys."""
+    """One device of one user. `token` is an FCM token, a Web Push endpoint, or APNs' token; only the second has keys.
+
+    `last_seen_at` is when it was registered last. NULL: not since the release that added the column.
+    """
 
     __tablename__ = "user_push_tokens"
 
@@ -61,6 +64,7 @@ class PushToken(Base):
     p256dh: Mapped[str | None] = mapped_column(Text)
     auth: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    last_seen_at: Mapped[datetime | None] = mapped_column(Instant, server_default=func.now())
 
     __table_args__ = (
         # A device belongs to the user who registered it last. Otherwise an earlier user's notifications would appear on its

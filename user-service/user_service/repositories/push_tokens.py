@@ -2,20 +2,31 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select
+from sqlalchemy import ColumnElement, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
-from contracts.recipients import PushProvider
+from contracts.recipients import PushProvider, device_fingerprint
 from user_service.models import PushToken, table_of
+from user_service.repositories import removed_devices
+from user_service.repositories.removed_devices import FormerDevice, RemovalReason
 
 TOKENS = table_of(PushToken)
-_COLUMNS = (TOKENS.c.id, TOKENS.c.provider, TOKENS.c.token, TOKENS.c.p256dh, TOKENS.c.auth, TOKENS.c.created_at)
+_LAST_SEEN = func.coalesce(TOKENS.c.last_seen_at, TOKENS.c.created_at)
+_COLUMNS = (
+    TOKENS.c.id,
+    TOKENS.c.provider,
+    TOKENS.c.token,
+    TOKENS.c.p256dh,
+    TOKENS.c.auth,
+    TOKENS.c.created_at,
+    _LAST_SEEN.label("last_seen_at"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,11 @@ class StoredPushToken:
     p256dh: str | None
     auth: str | None
     created_at: datetime
+    last_seen_at: datetime
+
+    @property
+    def fingerprint(self) -> str:
+        return device_fingerprint(self.provider, self.token)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,10 +82,14 @@ async def hold(connection: AsyncConnection, user_id: UUID, token: str | None = N
 
 
 async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
-    """Adds a device that nobody had when it was held. Raises Overtaken."""
+    """Adds a device that nobody had when it was held. A device that the user had before gets its id back.
+
+    Raises Overtaken.
+    """
+    device_id = await _earlier_id(connection, user_id, device) or uuid7()
     statement = (
         insert(TOKENS)
-        .values(id=uuid7(), user_id=user_id, token=device.token, **_keys(device))
+        .values(id=device_id, user_id=user_id, token=device.token, **_keys(device))
         .on_conflict_do_nothing()
         .returning(*_COLUMNS)
     )
@@ -84,14 +104,22 @@ async def renew(connection: AsyncConnection, device: Device) -> StoredPushToken:
     return await _update(connection, device.token, _keys(device))
 
 
-async def move(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
-    """Makes a held device of another user this user's newest one, under a new id."""
-    values = {"id": uuid7(), "user_id": user_id, "created_at": func.now()}
+async def move(connection: AsyncConnection, user_id: UUID, device: Device, *, owner: UUID) -> StoredPushToken:
+    """Makes a held device of `owner` this user's newest one, under another id."""
+    before = await connection.execute(select(*_COLUMNS).where(TOKENS.c.token == device.token))
+    await removed_devices.add(connection, owner, [_former(StoredPushToken(*before.one()))], "moved")
+    device_id = await _earlier_id(connection, user_id, device) or uuid7()
+    values = {"id": device_id, "user_id": user_id, "created_at": func.now()}
     return await _update(connection, device.token, _keys(device) | values)
 
 
+async def _earlier_id(connection: AsyncConnection, user_id: UUID, device: Device) -> UUID | None:
+    return await removed_devices.take_back(connection, user_id, device_fingerprint(device.provider, device.token))
+
+
 async def _update(connection: AsyncConnection, token: str, values: dict[str, Any]) -> StoredPushToken:
-    statement = TOKENS.update().where(TOKENS.c.token == token).values(**values).returning(*_COLUMNS)
+    seen = {"last_seen_at": func.now(), **values}
+    statement = TOKENS.update().where(TOKENS.c.token == token).values(**seen).returning(*_COLUMNS)
     return StoredPushToken(*(await connection.execute(statement)).one())
 
 
@@ -99,29 +127,55 @@ def _keys(device: Device) -> dict[str, Any]:
     return {"provider": device.provider, "p256dh": device.p256dh, "auth": device.auth}
 
 
-async def remove_token(connection: AsyncConnection, user_id: UUID, token: str) -> str | None:
-    """The removed token, or None if the user has no such device."""
-    return await _remove_one(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.token == token))
+async def remove_token(
+    connection: AsyncConnection, user_id: UUID, token: str, because: RemovalReason
+) -> StoredPushToken | None:
+    """The removed device, or None if the user has no such device."""
+    return await _remove_one(connection, user_id, TOKENS.c.token == token, because)
 
 
-async def remove_by_id(connection: AsyncConnection, user_id: UUID, token_id: UUID) -> str | None:
+async def remove_dead(
+    connection: AsyncConnection, user_id: UUID, token: str, *, age: timedelta | None
+) -> StoredPushToken | None:
+    """Like `remove_token`, unless the device was registered within `age`: then what was reported is out of date."""
+    which = TOKENS.c.token == token
+    if age is not None:
+        which &= func.now() - age > _LAST_SEEN
+    return await _remove_one(connection, user_id, which, "unregistered")
+
+
+async def remove_by_id(
+    connection: AsyncConnection, user_id: UUID, token_id: UUID, because: RemovalReason
+) -> StoredPushToken | None:
     """Like `remove_token`."""
-    return await _remove_one(connection, (TOKENS.c.user_id == user_id) & (TOKENS.c.id == token_id))
+    return await _remove_one(connection, user_id, TOKENS.c.id == token_id, because)
 
 
-async def _remove_one(connection: AsyncConnection, which: ColumnElement[bool]) -> str | None:
-    return (await connection.execute(TOKENS.delete().where(which).returning(TOKENS.c.token))).scalar()
+async def _remove_one(
+    connection: AsyncConnection, user_id: UUID, which: ColumnElement[bool], because: RemovalReason
+) -> StoredPushToken | None:
+    removed = await _remove(connection, user_id, which, because)
+    return removed[0] if removed else None
 
 
-async def remove_fcm(connection: AsyncConnection, user_id: UUID, *, but: str | None) -> None:
+async def remove_fcm(connection: AsyncConnection, user_id: UUID, *, but: str | None, because: RemovalReason) -> None:
     """Removes the user's FCM tokens, except `but`."""
-    others = (TOKENS.c.user_id == user_id) & (TOKENS.c.provider == "fcm") & TOKENS.c.token.is_distinct_from(but)
-    await _remove(connection, others)
+    others = (TOKENS.c.provider == "fcm") & TOKENS.c.token.is_distinct_from(but)
+    await _remove(connection, user_id, others, because)
 
 
-async def remove_all(connection: AsyncConnection, user_id: UUID) -> int:
-    return await _remove(connection, TOKENS.c.user_id == user_id)
+async def remove_all(connection: AsyncConnection, user_id: UUID, because: RemovalReason) -> None:
+    await _remove(connection, user_id, true(), because)
 
 
-async def _remove(connection: AsyncConnection, which: ColumnElement[bool]) -> int:
-    return (await connection.execute(TOKENS.delete().where(which))).rowcount
+async def _remove(
+    connection: AsyncConnection, user_id: UUID, which: ColumnElement[bool], because: RemovalReason
+) -> Sequence[StoredPushToken]:
+    statement = TOKENS.delete().where(TOKENS.c.user_id == user_id, which).returning(*_COLUMNS)
+    removed = [StoredPushToken(*row) for row in await connection.execute(statement)]
+    await removed_devices.add(connection, user_id, [_former(device) for device in removed], because)
+    return removed
+
+
+def _former(device: StoredPushToken) -> FormerDevice:
+    return FormerDevice(device.id, device.provider, device.fingerprint, device.created_at, device.last_seen_at)

@@ -15,11 +15,12 @@ from chassis.postgres.autocommit import StatementExecutor, ids
 from chassis.security import Role
 from contracts.users import NO_APPLICATION
 from user_service.errors import EmailTaken
-from user_service.models import MailedToken, PushToken, User, table_of
+from user_service.models import MailedToken, PushToken, RemovedDevice, User, table_of
 
 USERS = table_of(User)
 TOKENS = table_of(PushToken)
 MAILED = table_of(MailedToken)
+REMOVED = table_of(RemovedDevice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -220,7 +221,8 @@ async def lock(connection: AsyncConnection, user_id: UUID) -> bool:
 
 
 async def remove(connection: AsyncConnection, user_id: UUID) -> bool:
-    """Removes also the user's tokens, sessions and API keys."""
+    """Removes also the user's tokens, sessions and API keys. Call it while the user's devices are held."""
+    await connection.execute(REMOVED.delete().where(REMOVED.c.user_id == user_id))
     return (await connection.execute(USERS.delete().where(USERS.c.id == user_id))).rowcount == 1
 
 

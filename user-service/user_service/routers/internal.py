@@ -52,7 +52,7 @@ async def find_api_key(given: ApiKeyHash, services: Services) -> Response:
 async def remove_dead_token(user_id: UUID, given: DeadPushToken, services: Services) -> Response:
     """From a push worker whose provider reported the token as dead. Repeating it changes nothing."""
     try:
-        await services.push_tokens.remove(user_id, given.token, Actor(f"service:{PUSH_SERVICE}"))
+        await services.push_tokens.remove_dead(user_id, given, Actor(f"service:{PUSH_SERVICE}"))
     except PushTokenNotFound:
-        return answer({"removed": False}, "It was removed before")
+        return answer({"removed": False}, "It was removed before, or registered again since")
     return answer({"removed": True}, "Push token removed")

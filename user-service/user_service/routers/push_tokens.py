@@ -18,6 +18,7 @@ from user_service.schemas.push_tokens import (
     PushTokenRemoval,
     PushTokenReplacement,
     PushTokenView,
+    RemovedDeviceView,
     VapidKey,
 )
 
@@ -34,6 +35,19 @@ WRITE_REFUSALS = refusals(UserNotFound, TooManyPushTokens)
 async def list_push_tokens(user: ReadableUser, services: Services) -> Response:
     """Oldest first, at most 20."""
     return answer([PushTokenView.of(token) for token in await services.push_tokens.of_user(user.id)])
+
+
+@router.get(
+    "/push-tokens/removed",
+    response_model=Envelope[list[RemovedDeviceView]],
+    summary="List removed devices",
+    responses=REFUSALS,
+)
+async def list_removed_devices(user: ReadableUser, services: Services) -> Response:
+    """The devices that the user had within the last 30 days, and why each one was removed: the last removal first, at most
+    50. A device that the user registers again is back in the list of push tokens, under its former id.
+    """
+    return answer([RemovedDeviceView.of(one) for one in await services.push_tokens.removed_from(user.id)])
 
 
 @router.post(

@@ -18,11 +18,12 @@ from contracts.status import Status
 from user_service.repositories.applications import StoredApplication
 from user_service.repositories.erasures import StoredErasure
 from user_service.repositories.push_tokens import StoredPushToken
+from user_service.repositories.removed_devices import StoredRemoval
 from user_service.repositories.sessions import StoredSession
 from user_service.repositories.users import StoredUser
 from user_service.schemas.applications import ApplicationView
 from user_service.schemas.fields import shown
-from user_service.schemas.push_tokens import PushTokenView
+from user_service.schemas.push_tokens import PushTokenView, RemovedDeviceView
 from user_service.schemas.users import ID, USER, UserView
 
 
@@ -32,6 +33,7 @@ class Export:
 
     user: StoredUser
     devices: list[StoredPushToken]
+    removed_devices: list[StoredRemoval]
     sessions: list[StoredSession]
     applications: list[StoredApplication]
     page: ExportFindings
@@ -128,6 +130,7 @@ class ExportView(BaseModel):
         {
             "user": USER,
             "devices": [],
+            "removed_devices": [],
             "sessions": [],
             "applications": [],
             "notifications": [
@@ -153,6 +156,7 @@ class ExportView(BaseModel):
 
     user: UserView
     devices: list[PushTokenView]
+    removed_devices: list[RemovedDeviceView]
     sessions: list[ExportedSession]
     applications: list[ApplicationView]
     notifications: list[ExportedNotificationView]
@@ -165,6 +169,7 @@ def export_content(export: Export) -> dict[str, object]:
     return {
         "user": UserView.of(export.user),
         "devices": [PushTokenView.of(device) for device in export.devices],
+        "removed_devices": [RemovedDeviceView.of(device) for device in export.removed_devices],
         "sessions": export.sessions,
         "applications": [ApplicationView.of(application) for application in export.applications],
         "notifications": [_as_it_came(one) for one in told],

@@ -10,16 +10,17 @@ from pydantic import (
     Field,
     ModelWrapValidatorHandler,
     PrivateAttr,
-    StringConstraints,
     TypeAdapter,
     ValidatorFunctionWrapHandler,
     WrapValidator,
     model_validator,
 )
 
+from contracts.device_tokens import ApnsToken, FcmToken
 from contracts.recipients import PushProvider
 from contracts.users import PushTokenText
 from user_service.repositories.push_tokens import Device, StoredPushToken
+from user_service.repositories.removed_devices import RemovalReason, StoredRemoval
 from user_service.schemas.fields import WebPushPublicKey, WebPushSecret, shown
 
 SUBSCRIPTION_KEY = "BIPUL12DLfytvTajnryr2PRdAgXS3HGKiLqndGcJGabyhHheJYlNGCeXl1dn18gSJ1WAkAPIxr4gK0_dQds4yiI"
@@ -57,13 +58,11 @@ class AppleDevice(BaseModel):
     model_config = shown(APPLE_DEVICE)
 
     provider: Literal["apns"]
-    token: Annotated[
-        str, StringConstraints(strip_whitespace=True, to_lower=True, pattern=r"^([0-9a-fA-F]{2}){32,100}$")
-    ]
+    token: ApnsToken
 
 
 Given = str | WebPushSubscription | AppleDevice
-_TEXT = TypeAdapter(PushTokenText)
+_TEXT = TypeAdapter(FcmToken)
 
 
 def _by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> Given:
@@ -81,7 +80,7 @@ def _by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> Given:
             raise ValueError("must be an FCM registration token, a Web Push subscription, or APNs' provider and token")
 
 
-GivenPushToken = Annotated[PushTokenText | WebPushSubscription | AppleDevice, WrapValidator(_by_kind)]
+GivenPushToken = Annotated[FcmToken | WebPushSubscription | AppleDevice, WrapValidator(_by_kind)]
 
 
 def device_of(given: Given) -> Device:
@@ -145,6 +144,9 @@ class VapidKey(BaseModel):
     public_key: str
 
 
+FINGERPRINT = "ac9be4f411a0f4283a49b49a0cd378a4"
+
+
 class PushTokenView(BaseModel):
     """One device. `token` is the FCM token, the Web Push endpoint, or APNs' device token in lower case."""
 
@@ -153,15 +155,65 @@ class PushTokenView(BaseModel):
             "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5e",
             "provider": "fcm",
             "token": "fcm_token_here",
+            "fingerprint": FINGERPRINT,
             "created_at": "2026-01-01T12:00:00Z",
+            "last_seen": "2026-01-08T08:30:00Z",
         }
     )
 
     id: UUID
     provider: PushProvider
     token: str
+    fingerprint: str = Field(description="Names the device in the timelines of notifications")
     created_at: datetime
+    last_seen: datetime = Field(description="When it was registered last. Apps register at every start")
 
     @classmethod
     def of(cls, stored: StoredPushToken) -> "PushTokenView":
-        return cls(id=stored.id, provider=stored.provider, token=stored.token, created_at=stored.created_at)
+        return cls(
+            id=stored.id,
+            provider=stored.provider,
+            token=stored.token,
+            fingerprint=stored.fingerprint,
+            created_at=stored.created_at,
+            last_seen=stored.last_seen_at,
+        )
+
+
+class RemovedDeviceView(BaseModel):
+    """A device that the user no longer has. Its token is deleted. `fingerprint` is the one that it had."""
+
+    model_config = shown(
+        {
+            "id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5e",
+            "provider": "fcm",
+            "fingerprint": FINGERPRINT,
+            "created_at": "2026-01-01T12:00:00Z",
+            "last_seen": "2026-01-08T08:30:00Z",
+            "removed_at": "2026-02-01T09:00:00Z",
+            "removed_because": "unregistered",
+        }
+    )
+
+    id: UUID
+    provider: PushProvider
+    fingerprint: str
+    created_at: datetime
+    last_seen: datetime
+    removed_at: datetime
+    removed_because: RemovalReason = Field(
+        description="`unregistered`: the provider reported that it no longer exists. `replaced`: by another FCM token of the "
+        "user. `moved`: another user has registered it. Otherwise who removed it"
+    )
+
+    @classmethod
+    def of(cls, stored: StoredRemoval) -> "RemovedDeviceView":
+        return cls(
+            id=stored.id,
+            provider=stored.provider,
+            fingerprint=stored.fingerprint,
+            created_at=stored.created_at,
+            last_seen=stored.last_seen_at,
+            removed_at=stored.removed_at,
+            removed_because=stored.removed_because,
+        )

@@ -89,7 +89,7 @@ async def _promote(maker: AdminMaker, user_id: UUID, password_hash: str) -> Ensu
         before = await locked(connection, user_id)
         await users.change(connection, user_id, UserChanges(role="admin", password_hash=password_hash))
         await users.set_disabled(connection, user_id, disabled=False)
-        await push_tokens.remove_all(connection, user_id)
+        await push_tokens.remove_all(connection, user_id, "by_admin")
         ended = await sessions.end_of_user(connection, user_id)
         change = changed(user_fields(before), user_fields(await stored(connection, user_id)))
         await maker.audit.record(connection, COMMAND, "user.promoted", user_target(user_id), change)

@@ -18,7 +18,7 @@ from chassis.security import Identity
 from contracts.erasing import ErasureOrder, ErasureProgress, ExportFindings, ExportQuestion
 from contracts.services import USER_SERVICE
 from user_service.errors import ErasureNotFound, UserNotFound
-from user_service.repositories import applications, erasures, push_tokens, sessions
+from user_service.repositories import applications, erasures, push_tokens, removed_devices, sessions
 from user_service.repositories.audit import user_target
 from user_service.repositories.erasures import StoredErasure
 from user_service.repositories.users import StoredUser
@@ -146,6 +146,7 @@ class Exports:
             found = Export(
                 user,
                 devices=list(await push_tokens.of_user(connection, user.id)),
+                removed_devices=list(await removed_devices.of_user(connection, user.id)),
                 sessions=list(await sessions.of_user(connection, user.id)) if whole else [],
                 applications=list(await applications.owned_by(connection, user.id)) if whole else [],
                 page=page,

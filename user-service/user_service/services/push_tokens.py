@@ -4,6 +4,7 @@ hosts are checked.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from uuid import UUID
 
 import structlog
@@ -12,11 +13,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.audit import Actor, AuditTrail, Change, Personal, changed
 from chassis.errors import field_error
 from chassis.postgres.database import Database
+from contracts.users import DeadPushToken
 from contracts.web_push import PushServices, one_spelling
 from user_service.errors import PushTokenNotFound, TooManyPushTokens, UserNotFound
-from user_service.repositories import push_tokens, users
+from user_service.repositories import push_tokens, removed_devices, users
 from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.push_tokens import Device, StoredPushToken
+from user_service.repositories.removed_devices import RemovalReason, StoredRemoval
 from user_service.schemas.push_tokens import Given, PushTokenAddition, PushTokenReplacement, device_of
 from user_service.services.users import Contacts, locked, stored
 
@@ -62,6 +65,11 @@ class PushTokens:
         async with self._database.begin() as connection:
             return await push_tokens.of_user(connection, user_id)
 
+    async def removed_from(self, user_id: UUID) -> Sequence[StoredRemoval]:
+        """The devices that the user had within the last month, the last removal first."""
+        async with self._database.begin() as connection:
+            return await removed_devices.of_user(connection, user_id)
+
     async def add(self, user_id: UUID, given: PushTokenAddition, actor: Actor) -> Registration:
         """Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
         device = self.device(given.push_token, field=given.name)
@@ -94,7 +102,7 @@ class PushTokens:
         await _lock(connection, user_id)
         if device is None:
             await push_tokens.hold(connection, user_id)
-            await push_tokens.remove_fcm(connection, user_id, but=None)
+            await push_tokens.remove_fcm(connection, user_id, but=None, because=_by(actor, user_id))
             return None
         registration = await _put(connection, user_id, device, alone=device.provider == "fcm")
         await self._record(connection, actor, registration)
@@ -117,16 +125,32 @@ class PushTokens:
     async def remove(self, user_id: UUID, token: str, actor: Actor) -> None:
         """Raises PushTokenNotFound."""
         async with self._database.begin() as connection:
-            removed = await push_tokens.remove_token(connection, user_id, one_spelling(token))
+            removed = await push_tokens.remove_token(connection, user_id, one_spelling(token), _by(actor, user_id))
+            await self._record_removal(connection, actor, user_id, removed)
+        await self._contacts.changed(user_id)
+
+    async def remove_dead(self, user_id: UUID, dead: DeadPushToken, actor: Actor) -> None:
+        """Raises PushTokenNotFound, also if the device was registered again after the provider was called."""
+        age = None if dead.age_seconds is None else timedelta(seconds=dead.age_seconds)
+        async with self._database.begin() as connection:
+            removed = await push_tokens.remove_dead(connection, user_id, one_spelling(dead.token), age=age)
             await self._record_removal(connection, actor, user_id, removed)
         await self._contacts.changed(user_id)
 
     async def remove_by_id(self, user_id: UUID, token_id: UUID, actor: Actor) -> None:
         """Raises PushTokenNotFound."""
         async with self._database.begin() as connection:
-            removed = await push_tokens.remove_by_id(connection, user_id, token_id)
+            removed = await push_tokens.remove_by_id(connection, user_id, token_id, _by(actor, user_id))
             await self._record_removal(connection, actor, user_id, removed)
         await self._contacts.changed(user_id)
+
+    async def forget_removed(self) -> int:
+        """Deletes old entries from the lists of removed devices. Returns 0, so that it runs once an hour."""
+        async with self._database.begin() as connection:
+            deleted = await removed_devices.remove_old(connection)
+        if deleted:
+            log.info("removed_devices.deleted", devices=deleted)
+        return 0
 
     async def _record(self, connection: AsyncConnection, actor: Actor, registration: Registration) -> None:
         """Records a new device, and its removal from the earlier owner."""
@@ -139,13 +163,20 @@ class PushTokens:
             await self._audit.record(connection, actor, "push_token.removed", user_target(earlier), Change(device, {}))
 
     async def _record_removal(
-        self, connection: AsyncConnection, actor: Actor, user_id: UUID, token: str | None
+        self, connection: AsyncConnection, actor: Actor, user_id: UUID, removed: StoredPushToken | None
     ) -> None:
         """Raises PushTokenNotFound if nothing was removed."""
-        if token is None:
+        if removed is None:
             raise PushTokenNotFound
-        change = Change({"push_token": Personal(token)}, {})
+        change = Change({"push_token": Personal(removed.token)}, {})
         await self._audit.record(connection, actor, "push_token.removed", user_target(user_id), change)
+
+
+def _by(actor: Actor, user_id: UUID) -> RemovalReason:
+    """Who removes a device of the user on request."""
+    if actor.name == f"user:{user_id}":
+        return "by_user"
+    return "by_application" if actor.name.startswith("key:") else "by_admin"
 
 
 async def _lock(connection: AsyncConnection, user_id: UUID) -> None:
@@ -157,7 +188,7 @@ async def _put(connection: AsyncConnection, user_id: UUID, device: Device, *, al
     """Gives the device to a user that is locked. With `alone` it replaces the user's other FCM tokens."""
     owner, stored = await _registered(connection, user_id, device)
     if alone:
-        await push_tokens.remove_fcm(connection, user_id, but=device.token)
+        await push_tokens.remove_fcm(connection, user_id, but=device.token, because="replaced")
     if await push_tokens.count(connection, user_id) > MOST:
         raise TooManyPushTokens
     return Registration(user_id, stored, owner)
@@ -175,6 +206,6 @@ async def _registered(
                     return owner, await push_tokens.add(connection, user_id, device)
                 if owner == user_id:
                     return owner, await push_tokens.renew(connection, device)
-                return owner, await push_tokens.move(connection, user_id, device)
+                return owner, await push_tokens.move(connection, user_id, device, owner=owner)
         except push_tokens.Overtaken:
             continue

@@ -55,7 +55,11 @@ class Claimed:
 
     def now(self) -> datetime:
         """The time by the database's clock, read at the claim: a worker's own clock may be wrong."""
-        return self.claimed_at + timedelta(seconds=time.monotonic() - self.read_at)
+        return self.claimed_at + timedelta(seconds=self.age_seconds())
+
+    def age_seconds(self) -> float:
+        """The time since the claim, which is made right before the provider is called."""
+        return time.monotonic() - self.read_at
 
 
 @dataclass(frozen=True, slots=True)
