@@ -106,6 +106,7 @@ The system is up. Ctrl-C stops it.
   Template service  http://localhost:{ports.templates}/docs
   Workers           http://localhost:{ports.email}/health   http://localhost:{ports.push}/health
   Inbox             {stack.inbox_url}   (every e-mail and push that was delivered)
+  Web Push demo     {stack.inbox_url}/demo/   (a notification in your own Firefox)
 
   Log in as {ADMIN_EMAIL} with the password {ADMIN_PASSWORD}:
   curl -s {stack.gateway_url}/api/v1/auth/login -H 'Content-Type: application/json' \\

@@ -14,16 +14,23 @@ from chassis.http.bounded import BoundedProtocol
 
 @asynccontextmanager
 async def serving(
-    app: FastAPI, listener: socket.socket, *, lifespan: Literal["on", "off"] = "on", grace_seconds: int = 10
+    app: FastAPI,
+    listener: socket.socket,
+    *,
+    lifespan: Literal["on", "off"] = "on",
+    grace_seconds: int = 10,
+    ws: Literal["none", "websockets-sansio"] = "none",
 ) -> AsyncIterator[None]:
     """Accepts requests on entry. On exit it accepts no new ones, gives running ones `grace_seconds`, and ends the lifespan.
+
+    With `ws` the app may have WebSocket routes.
 
     Raises RuntimeError if the app fails to start.
     """
     config = uvicorn.Config(
         app,
-        http=BoundedProtocol,
-        ws="none",
+        http=_UpgradingProtocol,
+        ws=ws,
         log_config=None,
         access_log=False,
         lifespan=lifespan,
@@ -41,6 +48,15 @@ async def serving(
         accepting.cancel()
         server.should_exit = True
         await task
+
+
+class _UpgradingProtocol(BoundedProtocol):
+    """The deadlines of HTTP end when a connection becomes a WebSocket."""
+
+    def handle_websocket_upgrade(self) -> None:
+        super().handle_websocket_upgrade()
+        self._over = True
+        self._in_time()
 
 
 class _QuietServer(uvicorn.Server):

@@ -26,6 +26,7 @@ from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Se
 from devstack.postgres import EmbeddedPostgres, sole_use, start_postgres
 from devstack.serving import serving
 from devstack.simulators.apns.team import KEY_ID, TEAM_ID, TOPIC
+from devstack.simulators.demo.router import Login
 from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
 from email_service.settings import EmailSettings
 from push_service.settings import PushSettings
@@ -77,7 +78,11 @@ async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]
         await _prepare_databases(embedded)
         gateway_url = f"http://localhost:{ports.gateway}"
         simulated = SimulatorOptions(
-            data=data / "simulators", smtp_port=ports.smtp, http_port=ports.inbox, gateway_url=gateway_url
+            data=data / "simulators",
+            smtp_port=ports.smtp,
+            http_port=ports.inbox,
+            gateway_url=gateway_url,
+            login=Login(ADMIN_EMAIL, ADMIN_PASSWORD),
         )
         simulators = await stack.enter_async_context(running_simulators(simulated))
         await _prepare_admin(embedded.database("user-service"), secrets.secret_key)
@@ -155,6 +160,7 @@ def _apps(
         port=ports.gateway,
         email_service_url=f"http://{HOST}:{ports.email}",
         push_service_url=f"http://{HOST}:{ports.push}",
+        cors_origins=(f"http://localhost:{ports.inbox}", f"http://{HOST}:{ports.inbox}"),  # the demo page
         lost_grace_seconds=5,  # the in-process broker loses everything when the stack stops, so check soon after a start
         **common,
         **keys,

@@ -155,7 +155,7 @@ class ReceivedPush:
 
     @property
     def body(self) -> str:
-        return self._shown("body")
+        return self._message if isinstance(self._message, str) else self._shown("body")
 
     @property
     def image(self) -> str:

@@ -15,6 +15,7 @@ from devstack.simulators.api import faults_router, messages_router
 from devstack.simulators.apns.server import serving_apns
 from devstack.simulators.apns.service import ApnsSimulator
 from devstack.simulators.apns.team import Team
+from devstack.simulators.demo.router import Login, demo_router
 from devstack.simulators.fcm import FcmSimulator
 from devstack.simulators.magic import Faults
 from devstack.simulators.oauth import write_service_account
@@ -22,20 +23,24 @@ from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
 from devstack.simulators.views import page_router
 from devstack.simulators.web_push.browsers import kept_secret
+from devstack.simulators.web_push.mailbox import Mailbox
 from devstack.simulators.web_push.service import WebPushSimulator
 from devstack.simulators.web_push.vapid import write_vapid_key
 
 _STATIC = Path(pages.__file__).parent / "static"
 
 
-def create_simulator_app(inbox: Inbox, fcm: FcmSimulator, web_push: WebPushSimulator, *, gateway_url: str) -> FastAPI:
-    """`gateway_url` is the gateway's address on the page. The switches of `fcm` are shared with the SMTP server."""
+def create_simulator_app(
+    inbox: Inbox, fcm: FcmSimulator, web_push: WebPushSimulator, *, gateway_url: str, login: Login | None = None
+) -> FastAPI:
+    """`gateway_url` is the gateway's address on the pages. The switches of `fcm` are shared with the SMTP server."""
     # No /docs: its assets come from the internet, and all of this works offline.
     app = FastAPI(title="Provider simulators", docs_url=None, redoc_url=None)
     app.router.routes.extend([*fcm.routes, *web_push.routes])
     app.include_router(messages_router(inbox))
     app.include_router(faults_router(fcm.faults))
     app.include_router(page_router(inbox, gateway_url))
+    app.include_router(demo_router(gateway_url, web_push.address, login))
     app.mount("/static", StaticFiles(directory=_STATIC))
 
     @app.get("/health")
@@ -50,7 +55,7 @@ class SimulatorOptions:
     """`data` is the folder for the service account and, with `journal`, for the messages. Port 0 uses a free port.
 
     `public_url` is the address for senders if `host` is not usable (a container's 0.0.0.0). `gateway_url` is the gateway's
-    address on the page.
+    address on the pages, `login` who sends on the demo page.
     """
 
     data: Path
@@ -62,6 +67,7 @@ class SimulatorOptions:
     gateway_url: str = "http://localhost:8000"
     keep: int = 10_000
     journal: bool = True
+    login: Login | None = None
 
 
 @dataclass(frozen=True)
@@ -99,13 +105,14 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
                 public_key=vapid_public_key,
                 secret=kept_secret(options.data / "browsers.secret"),
                 faults=faults,
+                mailbox=Mailbox(options.data / "subscriptions.json" if options.journal else None),
             )
             await smtp.start()
-            app = create_simulator_app(inbox, fcm, web_push, gateway_url=options.gateway_url)
+            app = create_simulator_app(inbox, fcm, web_push, gateway_url=options.gateway_url, login=options.login)
             team = Team.kept_in(options.data / "apns.p8")
             apns = ApnsSimulator(inbox, team, faults=faults)
             async with (
-                serving(app, listener, lifespan="off", grace_seconds=1),
+                serving(app, listener, lifespan="off", grace_seconds=1, ws="websockets-sansio"),
                 serving_apns(apns, options.host, options.apns_port) as apns_port,
             ):
                 yield RunningSimulators(

@@ -18,6 +18,7 @@ _WELCOME = """<div class="welcome">
 <h2>Send one</h2>
 <p>Through the gateway, with the token of a login and the id of a user who has this channel:</p>
 <pre>{curl}</pre>
+<p>Or as a notification in this browser: the <a href="/demo/">Web Push demo</a>.</p>
 <details{opened}><summary>Recipients that misbehave on purpose</summary>
 <table><caption>E-mail: the part before the @, at any domain, with any +tag</caption>{emails}</table>
 <table><caption>Push over FCM: how the token begins</caption>{pushes}</table>

@@ -55,9 +55,10 @@ GOOGLE = (
     "subscriptions.\n"
 )
 MOZILLA = {"code": 401, "errno": 109, "error": "Unauthorized", "message": "VAPID public key mismatch"}
+GONE = {"code": 410, "errno": 106, "error": "Gone", "message": "No such subscription"}
 SOON = {"Retry-After": "1"}
 _ALWAYS: Mapping[str, WebPushMagic] = {
-    "gone": Refuse(410, body={"code": 410, "errno": 106, "error": "Gone", "message": "No such subscription"}),
+    "gone": Refuse(410, body=GONE),
     "missing": Refuse(404),
     "malformed": Refuse(400, body={"code": 400, "errno": 110, "error": "Bad Request"}),
     "too-large": Refuse(413),

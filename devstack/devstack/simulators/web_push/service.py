@@ -1,4 +1,4 @@
-"""The push service: takes encrypted messages, and shows what the browser would."""
+"""The push service: shows what a simulated browser would, and passes on what is for a real one."""
 
 import asyncio
 import re
@@ -8,13 +8,15 @@ from collections.abc import Mapping
 import orjson
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
 from devstack.simulators.broken_off import BrokenOff
 from devstack.simulators.magic import BreakOff, Faults, Stall
 from devstack.simulators.store import Inbox
+from devstack.simulators.web_push.autopush import Autopush, is_of_a_connected_browser
 from devstack.simulators.web_push.browsers import Browser, Undecryptable
-from devstack.simulators.web_push.magic import GOOGLE, Accept, Refuse, web_push_magic
+from devstack.simulators.web_push.magic import GONE, GOOGLE, MOZILLA, Accept, Refuse, web_push_magic
+from devstack.simulators.web_push.mailbox import Mailbox
 from devstack.simulators.web_push.vapid import BadVapid, NoVapid, check_vapid
 
 PATH = "/web-push"
@@ -24,16 +26,31 @@ _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
 class WebPushSimulator:
-    """Accepts messages that are signed with `public_key`. `routes` fit into any Starlette or FastAPI application."""
+    """Accepts messages that are signed with `public_key`. `routes` fit into any Starlette or FastAPI application.
 
-    def __init__(self, inbox: Inbox, *, origin: str, public_key: str, secret: bytes, faults: Faults) -> None:
+    `mailbox` is of real browsers.
+    """
+
+    def __init__(
+        self,
+        inbox: Inbox,
+        *,
+        origin: str,
+        public_key: str,
+        secret: bytes,
+        faults: Faults,
+        mailbox: Mailbox | None = None,
+    ) -> None:
         self._inbox = inbox
         self._origin = origin
         self._public_key = public_key
         self._secret = secret
         self._faults = faults
         self._attempts: Counter[str] = Counter()
-        self.routes = [
+        self.address = f"{origin}{PATH}"
+        self._autopush = Autopush(mailbox or Mailbox(), path=PATH, endpoint=self.address)
+        self.routes: list[BaseRoute] = [
+            self._autopush.route,
             Route("/api/web-push/subscriptions/{name}", self._subscribe, methods=["GET"]),
             Route(PATH + "/{name}", self._push, methods=["POST"]),
         ]
@@ -46,8 +63,10 @@ class WebPushSimulator:
     async def _push(self, request: Request) -> Response:
         name = request.path_params["name"]
         body = await request.body()
+        if is_of_a_connected_browser(name):
+            return await self._pass_on(name, request.headers, body)
         magic = web_push_magic(name)
-        refusal = self._refusal(request, body) or self._magic_refusal(name, magic)
+        refusal = self._refusal(request.headers, body) or self._magic_refusal(name, magic)
         if refusal is None:
             try:
                 message = Browser(name, self._secret).decrypt(body)
@@ -65,10 +84,24 @@ class WebPushSimulator:
         status = magic.status if isinstance(magic, Accept) else 201
         return Response(status_code=status, headers={"Location": f"{self._origin}{PATH}/messages/{push.id}"})
 
-    def _refusal(self, request: Request, body: bytes) -> Response | None:
+    async def _pass_on(self, name: str, headers: Mapping[str, str], body: bytes) -> Response:
+        """To a real browser, which alone can decrypt the message."""
+        subscription = self._autopush.find(name)
+        refusal = self._refusal(headers, body)
+        if refusal is None and subscription is not None and subscription.key not in {None, self._public_key}:
+            refusal = JSONResponse(MOZILLA, 401)
+        if refusal is not None or subscription is None:
+            self._inbox.pushes.refused += 1
+            return refusal or JSONResponse(GONE, 410)
+        note = f"{len(body)} encrypted bytes, which only the browser can read".encode()
+        push = self._inbox.take_push(token=name, raw=_raw(headers, note), provider="web_push")
+        await self._autopush.deliver(subscription, body, ttl=int(headers["ttl"]), topic=headers.get("topic"))
+        await self._faults.stalled("web_push")
+        return Response(status_code=201, headers={"Location": f"{self._origin}{PATH}/messages/{push.id}"})
+
+    def _refusal(self, headers: Mapping[str, str], body: bytes) -> Response | None:
         if self._faults.web_push == "down":
             return Response(status_code=503)
-        headers = request.headers
         try:
             check_vapid(headers.get("authorization", ""), audience=self._origin, public_key=self._public_key)
         except NoVapid:
@@ -96,7 +129,7 @@ class WebPushSimulator:
 
 
 def _problem(headers: Mapping[str, str]) -> str:
-    if not headers.get("ttl", "").isdigit():
+    if not headers.get("ttl", "").isdecimal():
         return "TTL is missing or is no number"
     if headers.get("content-encoding") != "aes128gcm":
         return "Content-Encoding must be aes128gcm"
