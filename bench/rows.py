@@ -71,7 +71,7 @@ def fill(database: Database, number: int) -> None:
     """Replaces everything by `number` past notifications with their keys and totals, analysed, with every index."""
     database.rows("SET synchronous_commit = off")
     database.rows("SET maintenance_work_mem = '512MB'")
-    database.rows("TRUNCATE notifications, idempotency_keys, accepted_totals")
+    database.rows("TRUNCATE notifications, attachments, idempotency_keys, accepted_totals")
     now = database.value("SELECT now()")  # one for all statements, because ids are derived from it
     indexes = database.rows(SECONDARY)
     for index in indexes:  # created again at the end: much faster than row by row

@@ -20,7 +20,7 @@ import pytest
 
 from chassis.security import ServiceTokens
 from chassis.security.service_keys import development_key
-from contracts.services import API_GATEWAY, PUSH_SERVICE, USER_SERVICE
+from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, USER_SERVICE
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, SERVICES, Ports
 from devstack.postgres import start_postgres
 from devstack.stack import running_stack
@@ -64,7 +64,7 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/suppressions": {"emails": ["{fresh}@example.com"]},
     "POST /internal/suppressions": {"emails": ["{fresh}@example.com"]},
 }
-ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE}
+ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE, "attachments": EMAIL_SERVICE}
 # What services ask each other; these are not in the public documents.
 LEDGER = f"GET /internal/ledger?first={NOBODY}&last={NOBODY}"
 SUPPRESSION = f"/internal/suppressions/{'0' * 64}"
@@ -75,7 +75,7 @@ INTERNAL = {
         "POST /internal/api-keys/find",
         "POST /internal/users/{user_id}/push-tokens/remove",
     ],
-    "api-gateway": ["POST /internal/exports"],
+    "api-gateway": ["POST /internal/exports", f"GET /internal/attachments/{NOBODY}"],
     "template-service": [
         "GET /internal/templates/{code}",
         "GET /internal/templates/{code}/active",
@@ -154,7 +154,7 @@ class Running:
             path, body = path.replace(f"{{{name}}}", value), body.replace(f"{{{name}}}", value)
         headers = {"Content-Type": "application/json"}
         if path.startswith("/internal"):
-            caller = ASKED_BY.get(path.rpartition("/")[2], API_GATEWAY)
+            caller = next((ASKED_BY[part] for part in path.split("/") if part in ASKED_BY), API_GATEWAY)
             token = ServiceTokens(development_key(caller)).issue(service)
             headers["Authorization"] = f"Bearer {token}"
         content = body if method in {"POST", "PUT", "PATCH"} else None

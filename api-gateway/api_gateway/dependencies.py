@@ -7,6 +7,7 @@ from fastapi import Depends, Request
 
 from api_gateway.errors import BatchExceedsRateLimit
 from api_gateway.services.accepting import Acceptor
+from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.limits import CallerLimits
@@ -29,6 +30,7 @@ class GatewayServices:
     """The gateway's services in one object."""
 
     acceptor: Acceptor
+    attachments: Attachments
     system_mails: SystemMails
     reader: Reader
     reconciler: Reconciler
@@ -41,6 +43,8 @@ class GatewayServices:
     strangers: RateLimiter
     metrics: GatewayMetrics
     proofs: FairSemaphore
+    large_bodies: FairSemaphore
+    max_body_bytes: int
     users_may_send: bool
 
 

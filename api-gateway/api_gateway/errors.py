@@ -1,6 +1,7 @@
 """The gateway's own errors."""
 
 from chassis.errors import Conflict, NotFound, TooManyRequests, Unprocessable
+from contracts.emails import ATTACHMENT_NOT_FOUND
 
 
 class NotificationNotFound(NotFound):
@@ -17,6 +18,10 @@ class TemplateNotFound(NotFound):
 
 class TemplateVersionNotFound(NotFound):
     code, message = "template_version_not_found", "The template has no such version in the language that is sent"
+
+
+class AttachmentNotFound(NotFound):
+    code, message = ATTACHMENT_NOT_FOUND, "There is no attachment by that id"
 
 
 class SuppressionNotFound(NotFound):

@@ -13,6 +13,7 @@ from api_gateway.routers.proxy import Forwarder
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
 from api_gateway.services import housekeeping
 from api_gateway.services.accepting import Acceptor
+from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.directory import Directory, fetched_or_known
@@ -51,6 +52,7 @@ from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLAT
 from contracts.topology import TOPOLOGY
 
 PROOFS, PROOFS_WAITING = 2, 5  # reconciliations at once, each with a connection; further ones of one caller may wait
+LARGE_BODIES_WAITING = 20  # of one caller; nothing of them is read yet
 FORWARDED = Path(__file__).parent / "forwarded.json"  # written by `make schemas`
 
 DESCRIPTION = ServiceDescription(
@@ -171,6 +173,7 @@ class Gateway:
         app.state.gateway = self
         app.state.services = GatewayServices(
             acceptor=Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()),
+            attachments=Attachments(self.database, self.keys),
             system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
             reconciler=self.reconciler,
@@ -198,6 +201,8 @@ class Gateway:
             ),
             metrics=self.metrics,
             proofs=FairSemaphore(PROOFS, waiting=PROOFS_WAITING),
+            large_bodies=FairSemaphore(self.settings.large_bodies_at_once, waiting=LARGE_BODIES_WAITING),
+            max_body_bytes=self.settings.max_body_bytes,
             users_may_send=self.settings.users_may_send,
         )
         app.state.on_forbidden = RefusedAttempts(self.database, TRAIL).forbidden
@@ -221,7 +226,12 @@ def create_app(
 ) -> FastAPI:
     """The gateway as an ASGI app. It connects to nothing before its lifespan starts."""
     gateway = Gateway(settings, redis=redis, broker=broker, tracing=tracing)
-    app = gateway.runtime.create_app(DESCRIPTION, settings, cors_origins=settings.cors_origins)
+    app = gateway.runtime.create_app(
+        DESCRIPTION,
+        settings,
+        cors_origins=settings.cors_origins,
+        larger_bodies={submitting.router.prefix: settings.max_attachment_body_bytes},
+    )
     gateway.install(app)
     for each in (submitting, notifications, operations, audit, suppressions, internal, proxy):
         app.include_router(each.router)

@@ -8,9 +8,11 @@ from sqlalchemy import (
     JSON,
     BigInteger,
     DateTime,
+    ForeignKey,
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     SmallInteger,
     String,
@@ -42,8 +44,9 @@ class Notification(Base):
     `given_variables` and `given_metadata` hold the original text. `variables` and `metadata` hold the same for gateways of
     the previous release, which know no other columns, and are read if an older gateway wrote the row (ADR 16).
 
-    While personal values are encrypted, `given_variables`, `given_metadata`, `recipient` and `sender` are JSON strings and
-    not objects, `variables` and `metadata` are empty objects, and `sealed_detail` replaces `detail` (ADR 26).
+    While personal values are encrypted, `given_variables`, `given_metadata`, `recipient`, `sender` and `email_options` are
+    JSON strings and not objects, `variables` and `metadata` are empty objects, and `sealed_detail` replaces `detail`
+    (ADR 26).
     """
 
     __tablename__ = "notifications"
@@ -66,6 +69,7 @@ class Notification(Base):
     recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     given_recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what `to` of a request said
     sender: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the application's own sender of an e-mail
+    email_options: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # copies, Reply-To, attachments without content
 
     status: Mapped[str] = mapped_column(String(16))
     code: Mapped[str | None] = mapped_column(Text)
@@ -109,6 +113,30 @@ class Notification(Base):
         Index("ix_notifications_template_code_id", "template_code", "id"),
         Index("ix_notifications_request_id", "request_id"),
     )
+
+
+class Attachment(Base):
+    """The content of an attachment, in a table of its own: only the worker that sends it reads it. Goes with its
+    notification. `key`: the id of the key that it is encrypted with (ADR 26); NULL: it is plain.
+
+    Written before its notification, in the same transaction, so the constraint is checked at the commit.
+    """
+
+    __tablename__ = "attachments"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    notification_id: Mapped[UUID] = mapped_column(
+        ForeignKey(
+            "notifications.id",
+            name="fk_attachments_notification_id",
+            ondelete="CASCADE",
+            deferrable=True,
+            initially="DEFERRED",
+        ),
+        index=True,
+    )
+    content: Mapped[bytes] = mapped_column(LargeBinary)
+    key: Mapped[str | None] = mapped_column(Text)
 
 
 class IdempotencyKey(Base):

@@ -55,6 +55,20 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
         "for each request",
         gt=0,
     )
+    max_attachment_body_bytes: int = Field(
+        default=10_485_760,
+        description="Largest body of one notification with attachments, in base64; 7 MiB of them fit into the default. Needs "
+        "a Content-Length. At most MAX_BODY_BYTES: no larger bodies than others",
+        gt=0,
+        le=16_777_216,
+    )
+    large_bodies_at_once: int = Field(
+        default=4,
+        description="Single notifications of more than 1 MiB that a process reads at once, one of each caller; further ones "
+        "wait. Each may take about five times MAX_ATTACHMENT_BODY_BYTES of memory",
+        gt=0,
+        le=100,
+    )
     rate_limit_per_minute: int = Field(default=60_000, description="Requests that one caller may make per minute", gt=0)
     cors_origins: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed)] = Field(
         default=(),

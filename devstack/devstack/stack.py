@@ -135,6 +135,7 @@ def _apps(
     email = EmailSettings(
         database_url=embedded.database("email-service"),
         port=ports.email,
+        api_gateway_url=f"http://{HOST}:{ports.gateway}",
         smtp_host=HOST,
         smtp_port=simulators.smtp_port,
         public_url=f"http://localhost:{ports.gateway}",

@@ -7,10 +7,13 @@ import structlog
 
 from chassis.errors import Unavailable
 from contracts.addresses import InvalidAddress, parse_mailbox
+from contracts.emails import EmailOptions
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
-from delivery.channel import DeliveryContext, Target
+from delivery.channel import Completed, DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Outcome, Permanent, Sent
+from email_service.attachments import AttachmentStore
+from email_service.extras import ExtendedEmail, Extras
 from email_service.mails import MailWriter
 from email_service.repositories.suppressions import DeadAddress
 from email_service.senders.smtp.dialogue import SmtpEnvelope
@@ -37,12 +40,14 @@ class EmailChannel:
         writer: MailWriter,
         senders: Mapping[str, SmtpSender],
         suppressed: SuppressionList,
+        attachments: AttachmentStore,
     ) -> None:
         """`senders`: the SMTP providers by name; each of them can send every mail."""
         self._writer = writer
         self._senders = senders
         self._names = frozenset(senders)
         self._suppressed = suppressed
+        self._attachments = attachments
 
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[str]]:
         """A recipient of the wrong kind has no address: its notification fails visibly instead of having no target."""
@@ -52,6 +57,24 @@ class EmailChannel:
 
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedEmail:
         return template.render_email(message.variables)
+
+    async def complete(self, content: RenderedEmail, message: NotificationMessage) -> Completed[RenderedEmail]:
+        """Copies to suppressed addresses are left out."""
+        wanted = message.email or EmailOptions()
+        suppressed = await self._suppressed.listed([fingerprint(address) for address in (*wanted.cc, *wanted.bcc)])
+        cc, bcc = (
+            tuple(parse_mailbox(address) for address in kind if fingerprint(address) not in suppressed)
+            for kind in (wanted.cc, wanted.bcc)
+        )
+        held = await self._attachments.reserve(wanted.attachments)
+        try:
+            enclosures = await self._attachments.load(wanted.attachments)
+        except BaseException:
+            self._attachments.release(held)
+            raise
+        reply_to = None if wanted.reply_to is None else parse_mailbox(wanted.reply_to)
+        whole = ExtendedEmail(content.subject, content.html, content.text, Extras(cc, bcc, reply_to, enclosures))
+        return Completed(whole, lambda: self._attachments.release(held))
 
     def providers_for(self, target: Target[str]) -> frozenset[str]:  # noqa: ARG002 - the same for every recipient
         return self._names
@@ -96,12 +119,16 @@ class EmailSession:
             mailbox = parse_mailbox(target.address)
         except InvalidAddress:
             return Permanent("invalid_address", "not one address")
+        copies: tuple[str, ...] = ()
+        if isinstance(content, ExtendedEmail):
+            content = content.beside(mailbox)
+            copies = content.extras.copies
         try:
             message = await self._writer.write(content, target.name, mailbox, context)
         except InvalidAddress:  # the user service accepts no such address
             return Permanent("invalid_sender", "not one address")
-        return_path = self._writer.return_path(context, target.fingerprint)
-        envelope = SmtpEnvelope(return_path, mailbox.spec, mailbox.needs_utf8, message)
+        return_path = self._writer.return_path(context, target.fingerprint, copies=bool(copies))
+        envelope = SmtpEnvelope(return_path, mailbox.spec, mailbox.needs_utf8, message, copies)
         reserved, self._reserved = self._reserved or await self.smtp.reserve(), None
         outcome = await self.smtp.send(envelope, reserved)
         if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(context):

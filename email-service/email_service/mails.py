@@ -1,9 +1,12 @@
 """A mail as it leaves: its bytes, the signatures over them, and the address that it comes back to."""
 
+import asyncio
+
 from contracts.addresses import Mailbox
 from delivery.channel import DeliveryContext
 from email_service.bounces.return_path import ReturnPath
 from email_service.dkim.signing import DkimSigner
+from email_service.extras import ExtendedEmail
 from email_service.mime import MessageBuilder
 from templating import RenderedEmail
 
@@ -19,14 +22,20 @@ class MailWriter:
 
     async def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
         """The signed message. Raises InvalidAddress for the context's `sender`."""
+        if isinstance(content, ExtendedEmail) and content.extras.enclosures:  # 7 MB take 0.1 s
+            return await asyncio.to_thread(self._whole, content, name, mailbox, context)
         message = self._builder.write(content, name, mailbox, context)
         return await self._signer.signed(message, self._builder.from_domain(context))
 
-    def return_path(self, context: DeliveryContext, fingerprint: str | None) -> str:
-        """The address that the mail comes back to: the same on every attempt."""
+    def _whole(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
+        message = self._builder.write(content, name, mailbox, context)
+        return self._signer.signed_here(message, self._builder.from_domain(context))
+
+    def return_path(self, context: DeliveryContext, fingerprint: str | None, *, copies: bool = False) -> str:
+        """The address that the mail comes back to: the same on every attempt. `copies`: others get the mail, too."""
         if self._bounces is None or fingerprint is None:
             return self._builder.sender.spec
-        return self._bounces.address(context.notification_id, fingerprint)
+        return self._bounces.address(context.notification_id, fingerprint, copies=copies)
 
     def close(self) -> None:
         self._signer.close()

@@ -11,10 +11,11 @@ from chassis.security import Sender
 from contracts.addresses import Mailbox, parse_mailbox
 from contracts.unsubscribing import Unsubscription
 from delivery.channel import DeliveryContext
+from email_service.extras import NO_EXTRAS, ExtendedEmail, copies_header, with_attachments, with_pictures
 from templating import RenderedEmail
 
 BOUNDARY = b"=_part_of_one_notification"  # contains characters that base64 does not use
-_BOUNDARY_TEXT = BOUNDARY.decode()
+_BOUNDARY_TEXT = "_of_one_notification"  # in every boundary of a mail
 MAX_LINE = 998  # RFC 5322, 2.1.1, without the line end
 BASE64_LINE = 76  # RFC 2045, 6.8
 
@@ -170,11 +171,14 @@ class MessageBuilder:
 
         Raises InvalidAddress for the context's `sender`.
         """
+        extras = content.extras if isinstance(content, ExtendedEmail) else NO_EXTRAS
         return b"".join(
             (
                 self._date_line(),
                 self._from if context.sender is None else self._from_application(context.sender),
+                _reply_to(context.sender, extras.reply_to),
                 addressed("To", name, mailbox),
+                copies_header(extras.cc),
                 unstructured("Subject", content.subject),
                 self._ids(context),
                 unstructured("X-Correlation-ID", context.correlation_id),
@@ -185,10 +189,9 @@ class MessageBuilder:
         )
 
     def _from_application(self, sender: Sender) -> bytes:
-        """The application's From and Reply-To. MAIL FROM and Message-ID stay ours, so bounces return to us."""
+        """The application's From. MAIL FROM and Message-ID stay ours, so bounces return to us."""
         mailbox = self.sender if sender.from_email is None else parse_mailbox(sender.from_email)
-        line = addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
-        return line if sender.reply_to is None else line + addressed("Reply-To", "", parse_mailbox(sender.reply_to))
+        return addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
 
     def _unsubscribing(self, context: DeliveryContext) -> bytes:
         if context.unsubscribing is None or self._unsubscribe_url is None:
@@ -208,8 +211,19 @@ class MessageBuilder:
         return self._date[1]
 
 
+def _reply_to(sender: Sender | None, wanted: Mailbox | None) -> bytes:
+    """The Reply-To that the notification asks for, or that of the application, or none."""
+    if wanted is None and sender is not None and sender.reply_to is not None:
+        wanted = parse_mailbox(sender.reply_to)
+    return b"" if wanted is None else addressed("Reply-To", "", wanted)
+
+
 def _body(content: RenderedEmail) -> bytes:
+    enclosures = content.extras.enclosures if isinstance(content, ExtendedEmail) else ()
     text = encoded("text/plain", content.text)
-    if not content.html:
-        return text + b"\r\n"
-    return b"".join((_ALTERNATIVE, text, _NEXT_PART, encoded("text/html", content.html), _LAST_PART_ENDS))
+    if content.html:
+        html = with_pictures(encoded("text/html", content.html), enclosures)
+        body = b"".join((_ALTERNATIVE, text, _NEXT_PART, html, _LAST_PART_ENDS))
+    else:
+        body = text + b"\r\n"
+    return with_attachments(body, enclosures, has_html=bool(content.html))

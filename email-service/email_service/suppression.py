@@ -38,6 +38,13 @@ class SuppressionList:
         async with self._database.begin() as connection:
             return await repository.add(connection, dead, keys=self._keys)
 
+    async def listed(self, fingerprints: Sequence[str]) -> frozenset[str]:
+        """Those of them that are on the list."""
+        if not fingerprints:
+            return frozenset()
+        async with self._database.begin() as connection:
+            return await repository.listed(connection, fingerprints)
+
     async def page(self, reason: str | None, *, limit: int, offset: int) -> tuple[list[Suppression], int]:
         """Newest first, and how many there are."""
         async with self._database.begin() as connection:

@@ -8,12 +8,13 @@ from chassis.http.app import ServiceDescription
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres.database import Database
 from contracts.addresses import parse_sender
-from contracts.services import EMAIL_SERVICE
+from contracts.services import API_GATEWAY, EMAIL_SERVICE
 from delivery.app import create_worker_app
 from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.throttle import DomainThrottle
 from delivery.worker import Worker
+from email_service.attachments import AttachmentStore, ByteBudget
 from email_service.bounces.setup import receive_bounces
 from email_service.channel import EmailChannel
 from email_service.dkim.signing import DkimSigner
@@ -64,7 +65,10 @@ def create_app(
         signer,
         settings.return_path,
     )
-    channel = EmailChannel(writer=writer, senders=senders, suppressed=suppressed)
+    attachments = AttachmentStore(
+        runtime.client(API_GATEWAY, settings.api_gateway_url), budget=ByteBudget(settings.attachment_memory_bytes)
+    )
+    channel = EmailChannel(writer=writer, senders=senders, suppressed=suppressed, attachments=attachments)
     worker = Worker(channel, runtime, providers=Providers(providers), throttle=_throttle(settings, runtime))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed

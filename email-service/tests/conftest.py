@@ -1,10 +1,11 @@
-"""Waiting for a condition; and the two services that a worker asks, as far as it asks them."""
+"""Waiting for a condition; and the services that a worker asks, as far as it asks them."""
 
 import asyncio
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from hashlib import sha256
 from uuid import UUID, uuid4
 
 import pytest
@@ -15,6 +16,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from chassis.http.envelope import answer
+from contracts.emails import AttachmentRef
 from contracts.recipients import Preferences
 from contracts.templates import TemplateInfo, TemplateQuestion
 from contracts.users import UserContact, UserQuestion
@@ -28,10 +30,12 @@ def until() -> Callable[..., Awaitable[object]]:
 
 @dataclass
 class Lookups:
-    """The user service and the template service, as far as a worker asks them; on one port."""
+    """The user service, the template service and the gateway, as far as a worker asks them; on one port."""
 
     users: dict[UUID, UserContact] = field(default_factory=dict)
     templates: dict[str, TemplateInfo] = field(default_factory=dict)
+    attachments: dict[UUID, bytes] = field(default_factory=dict)
+    gateway_down: bool = False
     asked: list[str] = field(default_factory=list)
     url: str = ""
 
@@ -52,11 +56,23 @@ class Lookups:
             text=text,
         )
 
+    def add_attachment(self, content: bytes, filename: str, content_type: str, **changes: object) -> AttachmentRef:
+        ref = AttachmentRef(
+            id=uuid4(),
+            filename=filename,
+            content_type=content_type,
+            size=len(content),
+            sha256=sha256(content).hexdigest(),
+        ).model_copy(update=changes)
+        self.attachments[ref.id] = content
+        return ref
+
     def app(self) -> Starlette:
         return Starlette(
             routes=[
                 Route("/internal/users/find", self._users, methods=["POST"]),
                 Route("/internal/templates/find", self._templates, methods=["POST"]),
+                Route("/internal/attachments/{id:uuid}", self._attachment),
                 Route("/health/live", self._live),
             ]
         )
@@ -69,6 +85,15 @@ class Lookups:
         whole = TemplateQuestion.model_validate_json(await request.body()).whole
         found = {str(ref): self.templates[ref.code] for ref in whole if ref.code in self.templates}
         return self._answer(request, {"active": {}, "outlines": {}, "whole": found})
+
+    async def _attachment(self, request: Request) -> Response:
+        self.asked.append(request.url.path)
+        if self.gateway_down:
+            return Response(status_code=503)
+        content = self.attachments.get(request.path_params["id"])
+        if content is None:
+            return Response(b'{"error": "attachment_not_found"}', status_code=404)
+        return Response(content)
 
     async def _live(self, _request: Request) -> Response:
         return answer()

@@ -17,7 +17,7 @@ from contracts.recipients import (
     device_fingerprint,
 )
 from contracts.users import DeadPushToken
-from delivery.channel import DeliveryContext, Target
+from delivery.channel import Completed, DeliveryContext, Target
 from delivery.outcomes import Outcome, Permanent
 from push_service.senders.sender import Sender
 from templating import CompiledTemplate, RenderedPush
@@ -46,6 +46,10 @@ class PushChannel:
 
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedPush:
         return template.render_push(message.variables)
+
+    async def complete(self, content: RenderedPush, message: NotificationMessage) -> Completed[RenderedPush]:  # noqa: ARG002
+        """A push message refers to nothing else."""
+        return Completed(content, lambda: None)
 
     def providers_for(self, target: Target[PushToken]) -> frozenset[str]:
         return _PROVIDERS[target.address.provider]

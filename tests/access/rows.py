@@ -226,6 +226,7 @@ REPORT = {"notification_id": "{notification_id}", "status": "delivered"}
 GATEWAY = (
     services_only("POST /internal/notifications", 422, {}, by=("user-service",)),
     services_only("POST /internal/erasures", body={"user_id": "{erasure_id}"}, by=("user-service",)),
+    services_only("GET /internal/attachments/{attachment_id}", 404, by=("email-service",)),
     services_only("POST /internal/exports", body={"user_id": "{user_id}"}, by=("user-service",)),
     of_applications("notifications:write", 202).row(f"POST {NOTIFICATIONS}", REQUEST),
     For(403, 403, 403, 202, 404, 202, scope="notifications:write").row(

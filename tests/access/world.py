@@ -38,6 +38,7 @@ class Things:
     version: str = "1"
     fingerprint: str = "0" * 64
     erasure_id: str = str(UUID(int=0))
+    attachment_id: str = str(UUID(int=0))
 
     def filled(self, text: str) -> str:
         for name, value in {**asdict(self), "unique": f"u{uuid4().hex}"}.items():

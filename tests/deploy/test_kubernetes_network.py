@@ -63,6 +63,7 @@ def test_inside_exactly_those_talk_who_have_to() -> None:
         ("api-gateway", "rabbitmq", 5672),
         ("user-service", "api-gateway", 8000),
         ("template-service", "user-service", 8001),
+        ("email-worker", "api-gateway", 8000),
         ("email-worker", "user-service", 8001),
         ("email-worker", "template-service", 8002),
         ("email-worker", "rabbitmq", 5672),

@@ -10,6 +10,7 @@ from sqlalchemy import text
 
 from api_gateway.repositories.personal import (
     BODY_HASH,
+    EMAIL_OPTIONS,
     GIVEN_RECIPIENT,
     METADATA,
     RECIPIENT,
@@ -52,6 +53,7 @@ class NewNotification:
     recipient: dict[str, Any] | None
     given_recipient: dict[str, Any] | None
     sender: Sender | None
+    email_options: dict[str, Any] | None
     status: str
     code: str | None
     send_at: datetime | None
@@ -83,8 +85,8 @@ WITH given AS (
     SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
         id uuid, caller text, request_id text, body_hash text, correlation_id text, trace_context text,
         notification_type text, user_id uuid, template_code text, template_version int, language text, variables json,
-        metadata json, priority smallint, recipient jsonb, given_recipient jsonb, sender jsonb, status text, code text,
-        send_at timestamptz,
+        metadata json, priority smallint, recipient jsonb, given_recipient jsonb, sender jsonb, email_options jsonb,
+        status text, code text, send_at timestamptz,
         expires_at timestamptz, delivery_guarantee text, disposition text)
 ), keys AS (
     INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
@@ -100,13 +102,14 @@ WITH given AS (
     INSERT INTO notifications (
         id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient,
-        given_recipient, sender, status, code, created_at, send_at, expires_at, delivery_guarantee, due_at, leased_by,
-        ended_at)
+        given_recipient, sender, email_options, status, code, created_at, send_at, expires_at, delivery_guarantee,
+        due_at, leased_by, ended_at)
     SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, variables, metadata,
         CASE json_typeof(variables) WHEN 'object' THEN CAST(variables AS jsonb) ELSE '{}' END,
         CASE json_typeof(metadata) WHEN 'object' THEN CAST(metadata AS jsonb) ELSE '{}' END, priority,
-        recipient, given_recipient, sender, status, code, created_at, send_at, expires_at, delivery_guarantee,
+        recipient, given_recipient, sender, email_options, status, code, created_at, send_at, expires_at,
+        delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() WHEN 'due' THEN now() END,
         CASE disposition WHEN 'leased' THEN CAST(:writer AS text) END,
@@ -145,6 +148,7 @@ def _sealed(row: NewNotification, keys: DataKeys) -> dict[str, object]:
         "recipient": write_document(keys, RECIPIENT, row.id, row.recipient),
         "given_recipient": write_document(keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
         "sender": write_document(keys, SENDER, row.id, row.sender),
+        "email_options": write_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
         "body_hash": keys.seal(BODY_HASH, name, row.body_hash),
     }
 

@@ -11,6 +11,7 @@ from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories.personal import (
+    EMAIL_OPTIONS,
     GIVEN_METADATA,
     GIVEN_VARIABLES,
     METADATA,
@@ -31,7 +32,7 @@ from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 COLUMNS = f"""n.id, n.caller, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id,
     n.template_code, n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient,
-    n.given_recipient, n.sender, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
+    n.given_recipient, n.sender, n.email_options, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
 # A statement that writes the outcome of a round changes that round only: a person may have begun a new one meanwhile.
 ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]), CAST(:times AS timestamptz[]))
     AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.postgres.autocommit
@@ -98,6 +99,7 @@ class DueRow:
     recipient: dict[str, Any] | None
     given_recipient: EmailRecipient | PushRecipient | None
     sender: dict[str, Any] | None
+    email_options: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime | None
     delivery_guarantee: DeliveryGuarantee
@@ -244,10 +246,11 @@ def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
             "recipient": read_document(keys, RECIPIENT, row.id, row.recipient),
             "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
             "sender": read_document(keys, SENDER, row.id, row.sender),
+            "email_options": read_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
         }
     except ValueUnreadable:
         nothing = JsonObject.empty()
-        unread = dict.fromkeys(("recipient", "given_recipient", "sender"))
+        unread = dict.fromkeys(("recipient", "given_recipient", "sender", "email_options"))
         return {**unread, "variables": nothing, "metadata": nothing, "unreadable": True}
 
 

@@ -4,6 +4,7 @@ A sealed object is a JSON string, a plain one is a JSON object. The text of a pr
 plain and in `sealed_detail` if it is sealed, both in the row and in its history.
 """
 
+import binascii
 from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,7 @@ from sqlalchemy import text
 
 from chassis.json_values import JsonObject, to_json_text
 from chassis.postgres.autocommit import records
-from chassis.security.data_keys import PREFIX, DataKeys, FreeText
+from chassis.security.data_keys import PREFIX, DataKeys, FreeText, StoredBytes
 from chassis.server.reencrypting import VERSION, PersonalTable
 from contracts.recipients import EmailRecipient, PushRecipient
 
@@ -27,6 +28,8 @@ METADATA = "notifications.metadata"
 RECIPIENT = "notifications.recipient"
 GIVEN_RECIPIENT = "notifications.given_recipient"
 SENDER = "notifications.sender"
+EMAIL_OPTIONS = "notifications.email_options"
+ATTACHMENT = "attachments.content"
 DETAIL = "notifications.detail"
 BODY_HASH = "idempotency_keys.body_hash"  # sealed too: a short value can be found by trying all, if the rest is known
 
@@ -46,7 +49,7 @@ def rewrite_object(keys: DataKeys, column: str, row: UUID, stored: str) -> str:
 
 
 def write_document(keys: DataKeys, column: str, row: UUID, value: object) -> object:
-    """For `recipient`, `given_recipient` and `sender`, whose format is ours."""
+    """For `recipient`, `given_recipient`, `sender` and `email_options`, whose format is ours."""
     return keys.seal(column, row, to_json_text(value)) if keys.seals and value is not None else value
 
 
@@ -109,13 +112,13 @@ def _fields(text: FreeText) -> dict[str, str | None]:
 
 
 PAGE = text(f"""
-SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.given_recipient, n.sender, n.detail,
-    n.sealed_detail, n.history
+SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.given_recipient, n.sender, n.email_options,
+    n.detail, n.sealed_detail, n.history
 FROM notifications n WHERE n.id > :id ORDER BY n.id LIMIT :largest
 """)  # noqa: S608 - the columns are ours
 
 COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, given_recipient jsonb, sender jsonb,
-    detail text, sealed_detail text, history jsonb"""
+    email_options jsonb, detail text, sealed_detail text, history jsonb"""
 WRITE = text(f"""
 WITH given AS {records("rows", COLUMNS, key="id")},
 unchanged AS (
@@ -125,8 +128,8 @@ unchanged AS (
 UPDATE notifications n SET given_variables = g.variables, given_metadata = g.metadata,
     variables = CASE json_typeof(g.variables) WHEN 'object' THEN CAST(g.variables AS jsonb) ELSE '{{}}' END,
     metadata = CASE json_typeof(g.metadata) WHEN 'object' THEN CAST(g.metadata AS jsonb) ELSE '{{}}' END,
-    recipient = g.recipient, given_recipient = g.given_recipient, sender = g.sender, detail = g.detail,
-    sealed_detail = g.sealed_detail, history = g.history
+    recipient = g.recipient, given_recipient = g.given_recipient, sender = g.sender, email_options = g.email_options,
+    detail = g.detail, sealed_detail = g.sealed_detail, history = g.history
 FROM given g JOIN unchanged USING (id) WHERE n.id = g.id
 RETURNING n.id
 """)  # noqa: S608 - as above
@@ -152,7 +155,16 @@ def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
     detail, sealed_detail = keys.rewrite_free(DETAIL, row.id, FreeText(row.detail, row.sealed_detail))
     before = {
         name: getattr(row, name)
-        for name in ("variables", "metadata", "recipient", "given_recipient", "sender", "detail", "history")
+        for name in (
+            "variables",
+            "metadata",
+            "recipient",
+            "given_recipient",
+            "sender",
+            "email_options",
+            "detail",
+            "history",
+        )
     }
     after: dict[str, object] = {
         "variables": rewrite_object(keys, VARIABLES, row.id, row.variables),
@@ -160,6 +172,7 @@ def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
         "recipient": rewrite_document(keys, RECIPIENT, row.id, row.recipient),
         "given_recipient": rewrite_document(keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
         "sender": rewrite_document(keys, SENDER, row.id, row.sender),
+        "email_options": rewrite_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
         "detail": detail,
         "sealed_detail": sealed_detail,
         "history": rewrite_history(keys, row.id, row.history),
@@ -175,7 +188,35 @@ def _key(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
     return None if body_hash == row.body_hash else {"body_hash": body_hash}
 
 
+PAGE_OF_ATTACHMENTS = text(f"""
+SELECT id, {VERSION}, content, key FROM attachments WHERE id > :id ORDER BY id LIMIT :largest
+""")  # noqa: S608 - the column is ours
+
+WRITE_ATTACHMENTS = text(f"""
+WITH given AS {records("rows", "id uuid, version text, content text, key text", key="id")},
+unchanged AS (
+    SELECT a.id FROM attachments a JOIN given USING (id) WHERE a.xmin::text = given.version FOR UPDATE OF a SKIP LOCKED
+)
+UPDATE attachments a SET content = decode(g.content, 'base64'), key = g.key
+FROM given g JOIN unchanged USING (id) WHERE a.id = g.id
+RETURNING a.id
+""")  # noqa: S608 - as above
+ATTACHMENTS_AT_ONCE = 4  # each has up to 7 MB
+
+
+def _attachment(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
+    if row.key == keys.current_key:
+        return None
+    written = keys.write_bytes(
+        ATTACHMENT, row.id, keys.read_bytes(ATTACHMENT, row.id, StoredBytes(row.content, row.key))
+    )
+    return {"content": binascii.b2a_base64(written.content, newline=False).decode(), "key": written.key}
+
+
 PERSONAL = (
     PersonalTable("notifications", {"id": UUID(int=0)}, PAGE, WRITE, _notification),
     PersonalTable("idempotency_keys", {"caller": "", "key": ""}, PAGE_OF_KEYS, WRITE_KEYS, _key),
+    PersonalTable(
+        "attachments", {"id": UUID(int=0)}, PAGE_OF_ATTACHMENTS, WRITE_ATTACHMENTS, _attachment, ATTACHMENTS_AT_ONCE
+    ),
 )

@@ -25,9 +25,11 @@ WITH page AS (
 ), keys AS (
     UPDATE idempotency_keys k SET body_hash = '' FROM page p
     WHERE k.caller = p.caller AND k.key = p.request_id AND k.notification_id = p.id AND k.body_hash <> ''
+), attached AS (
+    DELETE FROM attachments a USING page p WHERE a.notification_id = p.id
 ), erased AS (
     UPDATE notifications n SET variables = '{{}}', metadata = '{{}}', given_variables = '{{}}', given_metadata = '{{}}',
-        recipient = NULL, given_recipient = NULL, detail = NULL, sealed_detail = NULL, devices = NULL,
+        recipient = NULL, given_recipient = NULL, email_options = NULL, detail = NULL, sealed_detail = NULL, devices = NULL,
         history = coalesce((SELECT jsonb_agg(step - 'detail' - 'sealed_detail' ORDER BY place)
                             FROM jsonb_array_elements(n.history) WITH ORDINALITY AS h(step, place)
                             WHERE step -> 'device' IS NULL), '[]'),

@@ -50,6 +50,7 @@ class StoredNotification:
     language: str | None
     priority: int
     sender: dict[str, Any] | str | None
+    email_options: dict[str, Any] | str | None
     status: Status
     code: str | None
     detail: str | None

@@ -1,6 +1,7 @@
 """`/internal`: routes for our own services. Only service tokens are accepted. Not in the public documentation."""
 
 from typing import Annotated
+from uuid import UUID
 
 from fastapi import APIRouter, Depends
 from starlette.responses import Response
@@ -9,11 +10,12 @@ from api_gateway.dependencies import Services
 from chassis.http.envelope import answer
 from chassis.security import calling_service
 from contracts.erasing import ErasureOrder, ExportQuestion
-from contracts.services import USER_SERVICE
+from contracts.services import EMAIL_SERVICE, USER_SERVICE
 from contracts.system_mails import SystemMail
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 by_users = calling_service(USER_SERVICE)
+by_email = calling_service(EMAIL_SERVICE)
 
 
 @router.post("/notifications")
@@ -37,3 +39,9 @@ async def erase(order: ErasureOrder, services: Services) -> Response:
 async def export(question: ExportQuestion, services: Services) -> Response:
     """`contracts.erasing.ExportFindings`."""
     return answer(await services.exporter.page(question))
+
+
+@router.get("/attachments/{attachment_id}", dependencies=[Depends(by_email)])
+async def attachment(attachment_id: UUID, services: Services) -> Response:
+    """The content of an attachment, for the mail that is sent now."""
+    return Response(await services.attachments.content(attachment_id), media_type="application/octet-stream")

@@ -1,5 +1,6 @@
 """`POST /api/v1/notifications` and its batch form."""
 
+import asyncio
 from collections.abc import Sequence
 from functools import partial
 from typing import Any
@@ -15,9 +16,10 @@ from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import Origin
 from api_gateway.services.resolving import CANNOT_BE_SENT
-from chassis.errors import Forbidden, ServiceError, TooManyRequests
+from chassis.errors import Forbidden, PayloadTooLarge, ServiceError, TooManyRequests, field_error
 from chassis.http.envelope import Envelope, ValidationRefusal, answer
 from chassis.http.fast_routes import FastRouter, body_of
+from chassis.http.middleware import declared_length
 from chassis.http.openapi.document import refusals
 from chassis.observability.correlation import correlation_id
 from chassis.observability.tracing import trace_context
@@ -28,6 +30,8 @@ from contracts.system_mails import SYSTEM_TEMPLATES
 from contracts.topology import URGENT
 
 router = FastRouter(prefix="/api/v1/notifications", tags=["notifications"])
+
+LARGE_BODY_BYTES = 1_048_576  # the largest that other services take; larger ones are read a few at a time
 
 QUEUED = "Notification queued successfully"
 DUPLICATE = "Duplicate request: this notification was already processed"
@@ -82,8 +86,28 @@ async def create_notification(request: Request) -> Response:
     identity = await authenticate(request)
     await enforce_rate_limit(services, request, identity)
     allow_sending(services, identity)
-    asked = parse_notification(await body_of(request), header_of(request.scope, b"idempotency-key"))
+    if (declared_length(request.scope) or 0) > LARGE_BODY_BYTES:
+        async with services.large_bodies.hold(identity.caller):
+            return await _accept(services, identity, request, await _large_notification(services, request))
+    key = header_of(request.scope, b"idempotency-key")
+    return await _accept(services, identity, request, parse_notification(await body_of(request), key))
+
+
+async def _large_notification(services: GatewayServices, request: Request) -> NotificationRequest:
+    """Parsed in a thread: base64 of 7 MB takes 50 ms. Raises PayloadTooLarge if it has no attachments."""
+    raw = await body_of(request)
+    asked = await asyncio.to_thread(parse_notification, raw, header_of(request.scope, b"idempotency-key"))
+    if len(raw) > services.max_body_bytes and (asked.email is None or not asked.email.attachments):
+        raise PayloadTooLarge(f"Without attachments a request body has at most {services.max_body_bytes} bytes")
+    return asked
+
+
+async def _accept(
+    services: GatewayServices, identity: Identity, request: Request, asked: NotificationRequest
+) -> Response:
     may_send(identity, asked)
+    if asked.copies:
+        await enforce_rate_limit(services, request, identity, len(asked.copies))
     receipt = await services.acceptor.accept(asked, _origin(identity))
     if receipt.fresh:
         services.metrics.moved(asked.notification_type, receipt.status)
@@ -120,6 +144,8 @@ async def create_batch(request: Request) -> Response:
     origin = _origin(identity)
     asked = await map_yielding(partial(_permitted, identity=identity), items)
     good = [one for one in asked if isinstance(one, NotificationRequest)]
+    if copies := sum(len(one.copies) for one in good):
+        await enforce_rate_limit(services, request, identity, copies)
     accepted = await services.acceptor.accept_all(good, origin)
     _count(services, identity, good, accepted)
     answers = iter(accepted)
@@ -147,6 +173,8 @@ def _permitted(item: bytes, identity: Identity) -> NotificationRequest | Service
     asked = refusal_of(item)
     if isinstance(asked, ServiceError):
         return asked
+    if asked.email is not None and asked.email.attachments:
+        return field_error("email.attachments", "A batch carries no attachments; send this notification by itself")
     try:
         may_send(identity, asked)
     except ServiceError as refused:
@@ -180,6 +208,8 @@ def may_send(identity: Identity, asked: NotificationRequest) -> None:
             raise Forbidden("Only applications send to addresses and devices of their own")
         if not identity.is_admin and str(asked.user_id) != identity.user_id:
             raise UserNotFound
+        if asked.copies and not identity.is_admin:
+            raise Forbidden("Only applications send copies")
         return
     if identity.channels is not None and asked.notification_type not in identity.channels:
         raise Forbidden(f"This application does not send by {asked.notification_type}")

@@ -46,6 +46,7 @@ NOTIFICATION: JsonDict = {
     "language": "en",
     "priority": 5,
     "metadata": {"campaign": "welcome"},
+    "attachments": [],
     "status": "sent",
     "error": None,
     "error_detail": None,
@@ -157,6 +158,15 @@ class DeviceOutcome(BaseModel):
     at: datetime
 
 
+class AttachmentView(BaseModel):
+    """An attachment, without its content."""
+
+    filename: str
+    content_type: str
+    size: int = Field(description="In bytes, decoded")
+    content_id: str | None
+
+
 class NotificationView(BaseModel):
     """A notification as its caller sees it."""
 
@@ -172,6 +182,7 @@ class NotificationView(BaseModel):
     language: str | None
     priority: int
     metadata: JsonObject
+    attachments: list[AttachmentView] = Field(description="Of an e-mail; the content is not shown")
     test: bool = Field(description="Sent with a test key: no provider receives it, and its outcome is simulated")
     status: Status
     error: str | None = Field(description="Stable code of the reason, for failed, suppressed, expired and unknown")

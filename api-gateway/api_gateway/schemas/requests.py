@@ -8,6 +8,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationIn
 from pydantic.config import JsonDict
 from pydantic_core import PydanticKnownError
 
+from api_gateway.schemas.email_options import EmailOptions
 from api_gateway.schemas.recipients import EmailTo, To, by_kind
 from chassis.fields import ONLY_NUMBERS, Instant, Text
 from chassis.json_values import JsonObject
@@ -62,6 +63,15 @@ class NotificationRequest(BaseModel):
         "same Message-ID (at_least_once), or end as `unknown` (at_most_once)",
     )
 
+    email: EmailOptions | None = Field(
+        default=None, description="Copies, a Reply-To and attachments of an e-mail; attachments not in a batch"
+    )
+
+    @property
+    def copies(self) -> list[str]:
+        """The addresses that get a copy."""
+        return [] if self.email is None else self.email.copies
+
     @property
     def given_recipient(self) -> EmailRecipient | PushRecipient | None:
         return None if self.to is None else self.to.recipient
@@ -84,6 +94,15 @@ class NotificationRequest(BaseModel):
         if user_id is not None and info.data["to"] is not None:
             raise ValueError("is left out when `to` is given")
         return user_id
+
+    @field_validator("email")
+    @classmethod
+    def _is_for_email(cls, email: EmailOptions | None, info: ValidationInfo) -> EmailOptions | None:
+        if email is None or email.is_empty:
+            return None
+        if info.data.get("notification_type", "email") != "email":
+            raise ValueError("is for e-mail, and this goes by push")
+        return email
 
     @field_validator("expires_at")
     @classmethod

@@ -17,8 +17,10 @@ from uuid_utils.compat import uuid7
 
 from api_gateway.errors import IdempotencyKeyReused, RecipientLimited
 from api_gateway.repositories.accepting import Disposition, NewNotification, Receipt
-from api_gateway.schemas.recipients import person_of
+from api_gateway.repositories.attachments import NewAttachment
+from api_gateway.schemas.recipients import EmailTo, person_of
 from api_gateway.schemas.requests import NotificationRequest
+from api_gateway.services.attachments import contents_of, options_of
 from api_gateway.services.directory import Directory
 from api_gateway.services.limits import RecipientLimit
 from api_gateway.services.outbox import Outbox
@@ -99,7 +101,7 @@ class Acceptor:
             if refusal is not None:
                 return _Refused(request, refusal)
             row = draft(request, origin, resolution, leased=self._outbox.has_room(request.priority))
-            return _Draft(row, counted=place in limited)
+            return _Draft(row, _people(request, origin) if place in limited else (), contents_of(request, row))
 
         return await map_yielding(decide, range(len(resolved)))
 
@@ -119,8 +121,8 @@ class Acceptor:
             and isinstance(resolution, Resolved | DependencyUnavailable)
             and not _untimely(request, now)
         ]
-        people = [_person(resolved[place][0], origin) for place in places]
-        checked = await self._recipients.check(people) if people else []
+        people = [_people(resolved[place][0], origin) for place in places]
+        checked = await self._recipients.check_all(people) if people else []
         return dict(zip(places, checked, strict=True))
 
     async def _write(self, drafts: Sequence["_Draft"], *, urgent: bool) -> dict[UUID, Receipt]:
@@ -131,7 +133,7 @@ class Acceptor:
         if not drafts:
             return {}
         try:
-            receipts = await self._store.accept([draft.row for draft in drafts], urgent=urgent)
+            receipts = await self._commit(drafts, urgent=urgent)
         except BaseException:
             await self._give_back(drafts)
             raise
@@ -142,8 +144,14 @@ class Acceptor:
         await self._give_back([draft for draft, receipt in written if not receipt.fresh])
         return {draft.row.id: receipt for draft, receipt in written}
 
+    async def _commit(self, drafts: Sequence["_Draft"], *, urgent: bool) -> list[Receipt]:
+        """A row with attachments gets a transaction of its own, so that no other row waits for their bytes."""
+        if any(draft.attachments for draft in drafts):
+            return [await self._store.accept_with(draft.row, draft.attachments) for draft in drafts]
+        return await self._store.accept([draft.row for draft in drafts], urgent=urgent)
+
     async def _give_back(self, drafts: Sequence["_Draft"]) -> None:
-        people = [draft.row.user_id for draft in drafts if draft.counted]
+        people = [person for draft in drafts for person in draft.counted]
         if self._recipients is not None and people:
             await self._recipients.give_back(people)
 
@@ -155,10 +163,11 @@ class Acceptor:
 
 @dataclass(frozen=True, slots=True)
 class _Draft:
-    """A row to write. `counted`: it was counted against its recipient's limit."""
+    """A row to write. `counted`: whose limits it was counted against."""
 
     row: NewNotification
-    counted: bool
+    counted: Sequence[UUID]
+    attachments: Sequence[NewAttachment]
 
 
 @dataclass(frozen=True, slots=True)
@@ -229,6 +238,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
         recipient=kept.recipient.as_json if kept else None,
         given_recipient=None if request.to is None else request.to.recipient.as_json,
         sender=origin.sender if request.notification_type == "email" else None,
+        email_options=None if request.email is None else options_of(request.email).as_json,
         status=status,
         code=code,
         send_at=request.send_at,
@@ -245,6 +255,15 @@ def _person(request: NotificationRequest, origin: Origin) -> UUID:
     if request.user_id is None:
         raise ValueError("a request has a user or a recipient")
     return request.user_id
+
+
+def _people(request: NotificationRequest, origin: Origin) -> tuple[UUID, ...]:
+    """Whoever gets it: the recipient, and the recipients of copies, each as if it were in `to`."""
+    person = _person(request, origin)
+    if request.email is None:
+        return (person,)
+    others = (person_of(EmailTo(email=address), origin.caller) for address in request.copies)
+    return (person, *others)
 
 
 def _beginning(
@@ -285,6 +304,8 @@ def body_hash(request: NotificationRequest) -> str:
         asked["to"] = request.to.model_dump()
     if request.template_version is not None:
         asked["template_version"] = request.template_version
+    if request.email is not None:
+        asked["email"] = request.email.fingerprint
     try:
         written = orjson.dumps(asked, option=HASHED)
     except orjson.JSONEncodeError:  # whole numbers of more than 64 bits

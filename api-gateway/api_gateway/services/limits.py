@@ -60,6 +60,18 @@ class RecipientLimit:
         waiting = [None if enough else self._beyond.check(name) for name, enough in zip(names, here, strict=True)]
         return [None if one is None else _refusal(await one) for one in waiting]
 
+    async def check_all(self, groups: Sequence[Sequence[UUID]]) -> list[RecipientLimited | None]:
+        """Counts one notification for each person of each group. A group with one refusal is refused, and not counted."""
+        checked = iter(await self.check([person for group in groups for person in group]))
+        answers: list[RecipientLimited | None] = []
+        for group in groups:
+            refusals = [next(checked) for _ in group]
+            refusal = next((one for one in refusals if one is not None), None)
+            if refusal is not None:
+                await self.give_back([one for one, why in zip(group, refusals, strict=True) if why is None])
+            answers.append(refusal)
+        return answers
+
     async def give_back(self, people: Sequence[UUID]) -> None:
         """Reverses the count of notifications that were not accepted: repeats, and rows that could not be written."""
         for person in people:

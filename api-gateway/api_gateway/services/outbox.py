@@ -225,6 +225,8 @@ def outbox_message(
         "fixed_recipient": row.given_recipient is not None or is_system_caller(row.caller),
         "sender": row.sender,
     }
+    if row.email_options is not None:
+        body["email"] = row.email_options
     publication = Publication(
         routing_key=routing_key_of(row.notification_type, row.priority),
         body=to_json(body),

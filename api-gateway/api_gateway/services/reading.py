@@ -8,6 +8,7 @@ from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
 from api_gateway.repositories import personal, reading
 from api_gateway.repositories.reading import ListFilter, StoredNotification, Visibility
 from api_gateway.schemas.answers import (
+    AttachmentView,
     DeviceOutcome,
     NotificationDetail,
     NotificationView,
@@ -135,6 +136,11 @@ def _detail(row: StoredNotification, keys: DataKeys) -> str | None:
     return personal.read_detail(keys, row.id, row.detail, row.sealed_detail)
 
 
+def _attachments(row: StoredNotification, keys: DataKeys) -> list[AttachmentView]:
+    found = personal.read_document(keys, personal.EMAIL_OPTIONS, row.id, row.email_options)
+    return [] if found is None else [AttachmentView(**one) for one in found["attachments"]]
+
+
 def _fields(row: StoredNotification, identity: Identity, keys: DataKeys) -> dict[str, Any]:
     """`metadata` is visible to the sender, not to the recipient."""
     hidden = is_recipient(identity) and row.caller != identity.caller
@@ -147,6 +153,7 @@ def _fields(row: StoredNotification, identity: Identity, keys: DataKeys) -> dict
         "error": row.code,
         "error_detail": _detail(row, keys),
         "replays": row.replay,
+        "attachments": _attachments(row, keys),
         **{name: getattr(row, name) for name in _SAME},
     }
 

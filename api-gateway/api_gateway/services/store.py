@@ -4,8 +4,9 @@ from collections.abc import Awaitable, Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from api_gateway.repositories import accepting, outbox, progress
+from api_gateway.repositories import accepting, attachments, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
+from api_gateway.repositories.attachments import NewAttachment
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark
 from api_gateway.repositories.progress import Moved
 from chassis.postgres.database import Database
@@ -42,6 +43,20 @@ class Store:
     def accept(self, rows: Sequence[NewNotification], *, urgent: bool = False) -> Awaitable[list[Receipt]]:
         """`urgent`: in a group of its own."""
         return self._accepts.submit(rows, urgent=urgent)
+
+    async def accept_with(self, row: NewNotification, contents: Sequence[NewAttachment]) -> Receipt:
+        """Writes a notification with its attachments. The row comes last: it locks the totals that every accept needs."""
+        async with self.database.begin() as connection:
+            used = row.caller, row.request_id
+            if known := await accepting.find_keys(connection, [used], keys=self.keys):
+                return known[used]
+            await attachments.add(connection, contents, keys=self.keys)
+            [receipt] = await accepting.accept(
+                connection, [row], writer=self.process, lease_seconds=self.lease_seconds, keys=self.keys
+            )
+            if not receipt.fresh:  # the same request came a moment earlier
+                await attachments.remove(connection, row.id)
+        return receipt
 
     def apply(self, events: Sequence[StatusEvent]) -> Awaitable[list[Moved | None]]:
         """What each event moved; None: the event changed nothing."""

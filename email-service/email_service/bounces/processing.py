@@ -87,7 +87,11 @@ class BounceProcessor:
             for written in (arrived_at, *report.return_paths):
                 if token := self._return_path.read(written):
                     theirs = (address for key, address in known.items() if key.startswith(token.recipient))
-                    return _Match(token, next(theirs, None))
+                    address = next(theirs, None)
+                    # A mail with copies comes back for each of them; its headers name the recipient every time.
+                    if token.copies and address not in {*_spellings(report.named)}:
+                        return None
+                    return _Match(token, address)
         if not trusted:
             return None
         async with self._database.begin() as connection:

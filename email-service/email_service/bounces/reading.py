@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from email.message import Message
-from itertools import islice
+from itertools import chain, islice
 from typing import Literal, TypeVar
 from uuid import UUID
 
@@ -41,13 +41,15 @@ class UnreadableReport(Exception):
 @dataclass(frozen=True, slots=True)
 class Report:
     """`status`: the enhanced code (`5.1.1`), or empty. `addresses`: whom it may be about, the most certain ones first.
-    `return_paths` and `message_ids` may lead to the notification; anybody may have written them."""
+    `named`: those of them that the report itself says it is about. `return_paths` and `message_ids` may lead to the
+    notification; anybody may have written them."""
 
     kind: Kind
     status: str = ""
     addresses: tuple[str, ...] = ()
     return_paths: tuple[str, ...] = ()
     message_ids: tuple[UUID, ...] = ()
+    named: tuple[str, ...] = ()
 
 
 def read_report(raw: bytes) -> Report:
@@ -60,33 +62,36 @@ def read_report(raw: bytes) -> Report:
     if any(len(found[0]) > MAX_CONTENT_TYPE for found in _CONTENT_TYPE.finditer(raw)):
         raise UnreadableReport("a header is too long")
     try:
-        kind, status, addresses = _understood(email.message_from_bytes(raw), len(raw))
+        kind, status, named, addresses = _understood(email.message_from_bytes(raw), len(raw))
     except Exception as error:  # noqa: BLE001 - the parsers raise many errors for a hostile mail: no 5xx
         raise UnreadableReport(type(error).__name__) from None
     return Report(
         kind,
         status,
-        tuple(dict.fromkeys(islice(addresses, MAX_FOUND))),
+        tuple(dict.fromkeys(islice(chain(named, addresses), MAX_FOUND))),
         tuple(found[0].decode() for found in _first(_RETURN_PATH.finditer(raw))),
         tuple(UUID(found[1].decode()) for found in _first(_MESSAGE_ID.finditer(raw.partition(b"\n\n")[2]))),
+        tuple(named[:MAX_FOUND]),
     )
 
 
-def _understood(message: Message, size: int) -> tuple[Kind, str, Iterator[str]]:
+def _understood(message: Message, size: int) -> tuple[Kind, str, list[str], Iterator[str]]:
+    """Kind, status, the addresses that the report names, and those of the mail that came back."""
     parts = list(islice(message.walk(), MAX_PARTS))
     for part in parts:
         match part.get_content_type():
             case "message/feedback-report":
                 kind = _complaint(part)
-                return kind, "", _of_returned(parts)
+                return kind, "", [], _of_returned(parts)
             case "message/delivery-status":
                 kind, status, addresses = _delivery_status(part)
-                return kind, status, iter([*addresses, *_of_returned(parts)])
+                return kind, status, addresses, _of_returned(parts)
     if named := _field(message, "X-Failed-Recipients"):  # Exim
-        return "failed", "", iter(_ADDRESS.findall(named))
+        return "failed", "", _ADDRESS.findall(named), iter(())
     if _is_auto_reply(message) or size > MAX_GUESSED_BYTES:
-        return ("auto_reply" if _is_auto_reply(message) else "unrecognised"), "", iter(())
-    return _guessed(message)
+        return ("auto_reply" if _is_auto_reply(message) else "unrecognised"), "", [], iter(())
+    kind, addresses = _guessed(message)
+    return kind, "", addresses, iter(())
 
 
 def _complaint(part: Message) -> Kind:
@@ -145,15 +150,15 @@ def _is_auto_reply(message: Message) -> bool:
     )
 
 
-def _guessed(message: Message) -> tuple[Kind, str, Iterator[str]]:
+def _guessed(message: Message) -> tuple[Kind, list[str]]:
     try:
         temporary, permanent = all_failures(message)
     except Exception:  # noqa: BLE001 - its formats raise errors of many kinds for mails that are none of them
-        return "unrecognised", "", iter(())
+        return "unrecognised", []
     if not temporary and not permanent:
-        return "unrecognised", "", iter(())
+        return "unrecognised", []
     addresses = sorted(address.decode("utf-8", "replace") for address in permanent or temporary)
-    return ("failed" if permanent else "delayed"), "", iter(addresses)
+    return ("failed" if permanent else "delayed"), addresses
 
 
 def _blocks(part: Message) -> Iterator[Message]:

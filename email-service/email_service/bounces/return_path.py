@@ -7,6 +7,7 @@
 With the eight letters before it, it is 63 octets long; a local part may have 64. It is the same on every attempt. Servers may
 change the case of a local part, so the case does not matter. The fingerprint ties a bounce to one address: whoever has seen
 one return path cannot report another person's address as dead. Eight bytes of HMAC cannot be guessed through a mail server.
+A mail with copies has another HMAC: what comes back may be about one of the copies.
 """
 
 import base64
@@ -26,10 +27,14 @@ _PADDING = "=" * (-_CHARACTERS % 8)
 
 @dataclass(frozen=True, slots=True)
 class BounceToken:
-    """The notification that a mail came back for. `recipient`: the first digits of the fingerprint of its address."""
+    """The notification that a mail came back for. `recipient`: the first digits of the fingerprint of its address.
+
+    `copies`: others got the mail, too.
+    """
 
     notification_id: UUID
     recipient: str
+    copies: bool = False
 
 
 class ReturnPath:
@@ -39,9 +44,9 @@ class ReturnPath:
         self._domain = domain.lower()
         self._key = digest(secret, b"return path of mails", "sha256")
 
-    def address(self, notification_id: UUID, fingerprint: str) -> str:
+    def address(self, notification_id: UUID, fingerprint: str, *, copies: bool = False) -> str:
         named = notification_id.bytes + bytes.fromhex(fingerprint[:RECIPIENT_DIGITS])
-        token = base64.b32encode(named + self._tag(named)).decode().rstrip("=").lower()
+        token = base64.b32encode(named + self._tag(named, copies=copies)).decode().rstrip("=").lower()
         return f"{LOCAL_PART}+{token}@{self._domain}"
 
     def read(self, address: str) -> BounceToken | None:
@@ -55,13 +60,14 @@ class ReturnPath:
         except (binascii.Error, ValueError):
             return None
         named, tag = raw[: ID_BYTES + RECIPIENT_BYTES], raw[ID_BYTES + RECIPIENT_BYTES :]
-        if not compare_digest(tag, self._tag(named)):
-            return None
-        return BounceToken(UUID(bytes=named[:ID_BYTES]), named[ID_BYTES:].hex())
+        for copies in (False, True):
+            if compare_digest(tag, self._tag(named, copies=copies)):
+                return BounceToken(UUID(bytes=named[:ID_BYTES]), named[ID_BYTES:].hex(), copies)
+        return None
 
     def takes_complaints(self, address: str) -> bool:
         local, _, domain = address.strip().strip("<>").rpartition("@")
         return local.lower() == COMPLAINTS and domain.lower() == self._domain
 
-    def _tag(self, named: bytes) -> bytes:
-        return digest(self._key, named, "sha256")[:TAG_BYTES]
+    def _tag(self, named: bytes, *, copies: bool) -> bytes:
+        return digest(self._key, named + (b"copies" if copies else b""), "sha256")[:TAG_BYTES]

@@ -65,6 +65,14 @@ async def get(connection: AsyncConnection, fingerprint: str, *, keys: DataKeys) 
     return None if row is None else _read(row, keys)
 
 
+async def listed(connection: AsyncConnection, fingerprints: Sequence[str]) -> frozenset[str]:
+    """Those of them that are on the list."""
+    found = await connection.scalars(
+        select(EmailSuppression.fingerprint).where(EmailSuppression.fingerprint.in_(fingerprints))
+    )
+    return frozenset(found)
+
+
 async def page(
     connection: AsyncConnection, reason: str | None, *, limit: int, offset: int, keys: DataKeys
 ) -> tuple[list[Suppression], int]:

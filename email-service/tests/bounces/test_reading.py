@@ -67,7 +67,7 @@ def test_what_servers_wrote_before_there_was_a_standard_is_understood():
     assert (report.kind, report.addresses) == ("failed", ("ada@example.com",))
     assert len(report.message_ids) == 1
     exim = b"X-Failed-Recipients: ada@example.com\nAuto-Submitted: auto-replied\n\nbounced"
-    assert read_report(exim) == Report("failed", "", ("ada@example.com",))
+    assert read_report(exim) == Report("failed", "", ("ada@example.com",), named=("ada@example.com",))
 
 
 @pytest.mark.parametrize("header", ["Auto-Submitted: auto-replied", "Precedence: auto_reply", "X-Autoreply: yes"])

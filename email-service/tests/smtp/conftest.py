@@ -104,8 +104,10 @@ class ScriptedServer:
             await time_passes(LATE_SECONDS)
             reply = reply.removeprefix("LATE ")
         self._last = reply
-        if step in {"MAIL", "RCPT"}:
-            self._taken[number] = step == "RCPT" and reply.startswith("2")
+        if step == "MAIL":
+            self._taken[number] = False
+        elif step == "RCPT":
+            self._taken[number] |= reply.startswith("2")
         writer.write(reply.encode("utf-8", "surrogateescape") + b"\r\n")
         await writer.drain()
         return True
@@ -183,8 +185,11 @@ async def senders() -> AsyncIterator[Senders]:
 @pytest.fixture
 def envelope() -> Callable[..., SmtpEnvelope]:
     def make(
-        recipient: str = "ada@example.com", *, body: bytes = b"Hello\r\n", needs_utf8: bool = False
+        recipient: str = "ada@example.com",
+        *copies: str,
+        body: bytes = b"Hello\r\n",
+        needs_utf8: bool = False,
     ) -> SmtpEnvelope:
-        return SmtpEnvelope("sender@example.org", recipient, needs_utf8, b"Subject: Hi\r\n\r\n" + body)
+        return SmtpEnvelope("sender@example.org", recipient, needs_utf8, b"Subject: Hi\r\n\r\n" + body, copies)
 
     return make

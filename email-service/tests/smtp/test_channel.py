@@ -12,6 +12,7 @@ from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Permanent, RetryLater, Sent
+from email_service.attachments import AttachmentStore, ByteBudget
 from email_service.channel import EmailChannel
 from email_service.dkim.keys import DkimKeys
 from email_service.dkim.signing import DkimSigner
@@ -30,7 +31,12 @@ CONTENT = RenderedEmail("Hi", "<p>Hi</p>", "Hi")
 def channel(senders, server) -> EmailChannel:
     nowhere = SuppressionList(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing"))
     writer = MailWriter(MessageBuilder(SENDER, ""), DkimSigner(DkimKeys(), default_domain=SENDER.domain))
-    return EmailChannel(writer=writer, senders={"smtp": SmtpSender(senders.pool(server.port))}, suppressed=nowhere)
+    return EmailChannel(
+        writer=writer,
+        senders={"smtp": SmtpSender(senders.pool(server.port))},
+        suppressed=nowhere,
+        attachments=AttachmentStore(None, budget=ByteBudget(1)),  # no mail here has any
+    )
 
 
 def notification() -> NotificationMessage:

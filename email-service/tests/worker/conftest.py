@@ -93,6 +93,7 @@ async def world(databases, redis, lookups, simulator) -> AsyncIterator[World]:
         database_url=await databases(ALEMBIC),
         user_service_url=lookups.url,
         template_service_url=lookups.url,
+        api_gateway_url=lookups.url,
         smtp_host="127.0.0.1",
         smtp_port=simulator.port,
         from_email="sender@example.org",

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from chassis.security.data_keys import REMEMBERED_SECONDS, DataKeys, FreeText, ValueUnreadable
+from chassis.security.data_keys import REMEMBERED_SECONDS, DataKeys, FreeText, StoredBytes, ValueUnreadable
 from chassis.settings import DataKeySettings
 
 
@@ -144,3 +144,21 @@ def test_good_keys_are_never_refused() -> None:
         DataKeys.parse(entry("k-1_A"))
     urlsafe = base64.urlsafe_b64encode(b"\xfb\xff" + os.urandom(30)).decode()
     assert DataKeys.parse(f"k:{urlsafe}").seals
+
+
+def test_bytes_open_in_their_place_with_any_of_the_keys_and_may_be_plain() -> None:
+    anything = b"enc1:old:" + bytes(range(256))
+    sealed = DataKeys.parse(OLD).write_bytes("t.c", 1, anything)
+    assert (sealed.key, anything[:20] in sealed.content) == ("old", False)
+    assert DataKeys.parse(f"{NEW},{OLD}").read_bytes("t.c", 1, sealed) == anything
+    for keys, row, stored in (
+        (DataKeys.parse(NEW), 1, sealed),
+        (DataKeys.parse(OLD), 2, sealed),
+        (DataKeys.parse(OLD), 1, StoredBytes(b"", "old")),
+        (DataKeys.parse(OLD), 1, StoredBytes(sealed.content[:-1], "old")),
+    ):
+        with pytest.raises(ValueUnreadable):
+            keys.read_bytes("t.c", row, stored)
+    plain = DataKeys.parse(f"plain,{OLD}").write_bytes("t.c", 1, anything)
+    assert plain == StoredBytes(anything, None)
+    assert DataKeys().read_bytes("t.c", 1, plain) == anything

@@ -8,6 +8,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 
 from chassis.fields import cleaned
 from chassis.security import Sender
+from contracts.emails import EmailOptions
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
 
 MESSAGE_VERSION: Literal[1] = 1
@@ -40,7 +41,8 @@ class NotificationMessage(Contract):
     `replay` counts how often a person has retried it after it failed; each replay has a new budget of attempts. `queued_at`
     is when the gateway published it, by the clock of the gateway's database; gateways of the previous release omit it.
     `test`: it was sent with a test key, and its outcome is simulated. `fixed_recipient`: it goes only to this recipient,
-    whatever the user has now. `sender`: the application's sender of its e-mails at the time of acceptance.
+    whatever the user has now. `sender`: the application's sender of its e-mails at the time of acceptance. `email`: copies,
+    a Reply-To and attachments, if the caller asked for any.
     """
 
     version: Literal[1] = 1
@@ -62,6 +64,7 @@ class NotificationMessage(Contract):
     test: bool = False
     fixed_recipient: bool = False
     sender: Sender | None = None
+    email: EmailOptions | None = None
 
 
 # Text from outside. Characters that a database cannot store are removed wherever an event is created or read.

@@ -12,6 +12,7 @@ from typing import Any, Generic, Self
 import structlog
 from opentelemetry.trace import Span, SpanKind
 
+from chassis.errors import Unavailable
 from chassis.http.client import DependencyUnavailable
 from chassis.observability.tracing import OFF, UNTRACED, Tracing, failed, span
 from chassis.process.breaker import CircuitOpen
@@ -19,7 +20,16 @@ from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from contracts.unsubscribing import Unsubscription
 from delivery.admission import Admission
-from delivery.channel import Address, Content, DeliveryChannel, DeliveryContext, NotReady, Session, Target
+from delivery.channel import (
+    Address,
+    AttachmentGone,
+    Content,
+    DeliveryChannel,
+    DeliveryContext,
+    NotReady,
+    Session,
+    Target,
+)
 from delivery.ledger import Claimed
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import (
@@ -210,6 +220,7 @@ class Attempt(Generic[Address, Content]):
         self._place: Place | None = None
         self._prepared: _Ready[Address, Content] | Outcome = _NOTHING_YET
         self._lines: list[_Line[Address, Content]] = []
+        self._release: Callable[[], None] | None = None
         self._ready_at = 0.0
         self._calls = 0
 
@@ -246,6 +257,8 @@ class Attempt(Generic[Address, Content]):
         if isinstance(self._recipient, Suppressed):
             return self._recipient
         rendered = await self._attempts.render(self._message, self._recipient)
+        if isinstance(rendered, Rendered) and self._message.email is not None and not self._message.test:
+            rendered = await self._completed(rendered)
         if not isinstance(rendered, Rendered):
             return rendered
         if self._message.test:
@@ -258,6 +271,20 @@ class Attempt(Generic[Address, Content]):
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
         return await self._connected(rendered, permits)
+
+    async def _completed(self, rendered: Rendered[Content]) -> Rendered[Content] | Permanent | ProviderDown | Defect:
+        """With copies and attachments. A service that is down costs no attempt."""
+        try:
+            whole = await self._attempts.channel.complete(rendered.content, self._message)
+        except AttachmentGone:
+            return Permanent("attachment_gone")
+        except Unavailable as error:
+            return ProviderDown("attachment_unavailable", error.message)
+        except Exception:  # a defect, as in `render`
+            log.exception("delivery.completing_failed")
+            return Defect("completing_failed")
+        self._release = whole.release
+        return replace(rendered, content=whole.content)
 
     async def _connected(
         self, rendered: Rendered[Content], permits: Mapping[frozenset[str], ProviderPermit]
@@ -427,6 +454,9 @@ class Attempt(Generic[Address, Content]):
         """Returns the place, the slot, the permits and unused connections, as soon as the last call has ended."""
         while self._lines:
             self._lines.pop().close()
+        if self._release is not None:
+            self._release()
+            self._release = None
         self._turn.sent()
         if self._place is not None:
             self._place.leave()

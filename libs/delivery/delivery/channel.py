@@ -1,6 +1,6 @@
 """The parts that a channel adds to the engine."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Generic, Protocol, TypeVar
@@ -57,6 +57,18 @@ class NotReady(Exception):
         self.outcome = outcome
 
 
+class AttachmentGone(Exception):
+    """The gateway has an attachment no more: the notification can never be sent as it was asked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Completed(Generic[Content]):
+    """Content with everything that its message refers to. `release` frees the memory that it takes; called once."""
+
+    content: Content
+    release: Callable[[], None]
+
+
 class Session(Protocol[Address, Content_contra]):
     """One provider, ready to accept the calls of one notification."""
 
@@ -82,6 +94,12 @@ class DeliveryChannel(Protocol[Address, Content]):
 
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> Content:
         """The content for all targets. Raises templating.TemplateError when it can never be rendered."""
+
+    async def complete(self, content: Content, message: NotificationMessage) -> Completed[Content]:
+        """Adds what `message.email` asks for; called only if it asks for something.
+
+        Raises AttachmentGone, or Unavailable while it cannot be had.
+        """
 
     def providers_for(self, target: Target[Address]) -> frozenset[str]:
         """The names of the providers that can deliver to the target."""

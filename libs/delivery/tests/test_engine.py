@@ -12,12 +12,14 @@ from prometheus_client import CollectorRegistry
 from sqlalchemy import text
 
 from chassis.broker.watermarks import ConsumedWatermarks
+from chassis.errors import DependencyUnavailable
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
+from contracts.emails import EmailOptions
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.admission import Admission
 from delivery.attempts import Attempts
-from delivery.channel import NotReady, Target
+from delivery.channel import AttachmentGone, Completed, NotReady, Target
 from delivery.decisions import RetryPolicy, Verdict
 from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
@@ -63,12 +65,23 @@ class HeldChannel:
         self.recorded: list[Outcome] = []
         self.outcome: Outcome = Sent("p-1")
         self.unreachable: ProviderDown | None = None
+        self.held, self.incomplete = 0, None
+        self.contents: list[str] = []
 
     def targets(self, recipient):
         return (Target("r1", recipient.name, recipient.email),)
 
     def render(self, template, message):
         return "content"
+
+    async def complete(self, content, message):
+        if self.incomplete is not None:
+            raise self.incomplete
+        self.held += 1
+        return Completed(f"{content} with more", self._release)
+
+    def _release(self):
+        self.held -= 1
 
     def providers_for(self, target):
         return frozenset({"provider"})
@@ -84,6 +97,7 @@ class HeldChannel:
 
     async def send(self, content, target, context) -> Outcome:
         self.sends += 1
+        self.contents.append(content)
         self.sending.set()
         await self.gate.wait()
         return self.outcome
@@ -649,3 +663,40 @@ async def test_a_suppressed_address_is_not_written_to(engine, channel, told, dea
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open) == ("ack", 0, 0)
     assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("suppressed", "address_suppressed")]
+
+
+COPY = EmailOptions(cc=("bo@example.com",))
+
+
+async def test_what_a_message_refers_to_is_held_until_it_is_sent(engine, channel, told) -> None:
+    task = asyncio.create_task(engine.handle(Copy(_message(email=COPY))))
+    await asyncio.wait_for(channel.sending.wait(), 10)
+    assert channel.held == 1
+    channel.gate.set()
+    await asyncio.wait_for(task, 10)
+    await engine.handle(Copy(_message()))
+    assert (channel.held, channel.contents) == (0, ["content with more", "content"])
+    assert [verdict.status for verdict in told.verdicts] == ["sent", "sent"]
+
+
+async def test_it_is_let_go_when_nothing_is_sent(engine, channel, told) -> None:
+    channel.unreachable = ProviderDown("smtp_unavailable")
+    await engine.handle(Copy(_message(email=COPY)))
+    assert (channel.held, channel.sends, told.verdicts[-1].status) == (0, 0, "retrying")
+
+
+@pytest.mark.parametrize(
+    ("error", "told_as"),
+    [
+        (DependencyUnavailable("gone for lunch"), ("retrying", "attachment_unavailable", 0)),
+        (AttachmentGone(), ("failed", "attachment_gone", 1)),
+        (RuntimeError("a defect"), ("retrying", "completing_failed", 1)),
+    ],
+)
+async def test_without_what_it_refers_to_nothing_is_sent(engine, channel, told, breaker, error, told_as) -> None:
+    channel.incomplete = error
+    await engine.handle(Copy(_message(email=COPY)))
+    [verdict] = told.verdicts
+    assert (verdict.status, verdict.code, verdict.attempts) == told_as
+    assert channel.sends == 0
+    assert breaker.state is BreakerState.CLOSED

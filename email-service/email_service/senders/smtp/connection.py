@@ -3,7 +3,12 @@
 import asyncio
 from dataclasses import dataclass
 
+import structlog
+from aiosmtplib import SMTPResponse
+
 from email_service.senders.smtp.dialogue import CLOSING, Dialogue, Lost, Phase, Refused, SmtpEnvelope
+
+log = structlog.get_logger()
 
 # As much as a socket's buffers accept at once. A longer message is written first, and its final dot only after the kernel has
 # all of it. So a connection that dies in between has certainly not delivered the message.
@@ -52,11 +57,43 @@ class SmtpConnection:
 
     async def finish(self, envelope: SmtpEnvelope) -> str:
         """Sends RCPT, DATA and the message. Returns the server's text after it accepted the message."""
+        if envelope.copies:
+            return await self._finish_with_copies(envelope)
         for phase, command, expected in zip((Phase.RCPT, Phase.DATA), _rest(envelope), (2, 3), strict=True):
             if not self.dialogue.pipelining:
                 self._say(phase, command)
             await self._answer(phase, expected)
         return await self._transmit(envelope.message)
+
+    async def _finish_with_copies(self, envelope: SmtpEnvelope) -> str:
+        """DATA is not sent ahead: if the recipient were refused, the copies would get an empty message.
+
+        A refused copy is left out. If the recipient is refused, nobody gets the message: the next transaction begins with
+        RSET.
+        """
+        recipient, *copies = _recipients(envelope)
+        if not self.dialogue.pipelining:
+            self._say(Phase.RCPT, recipient)
+        await self._answer(Phase.RCPT)
+        refused = [code for copy in copies if (code := await self._refusal_of(copy)) is not None]
+        if refused:
+            log.warning("smtp.copies_refused", copies=len(refused), codes=sorted(set(refused)))
+        self._say(Phase.DATA, b"DATA")
+        await self._answer(Phase.DATA, 3)
+        return await self._transmit(envelope.message)
+
+    async def _refusal_of(self, copy: bytes) -> int | None:
+        """The code with which the server refuses a copy; None: it takes it. Raises Lost."""
+        if not self.dialogue.pipelining:
+            self._say(Phase.RCPT, copy)
+        reply = await self._reply(Phase.RCPT)
+        match reply.code // 100:
+            case 2:
+                return None
+            case 4 | 5 if reply.code != CLOSING:
+                return reply.code
+            case _:
+                raise self._lost(Phase.RCPT, None)
 
     def close(self) -> None:
         if self.dialogue.in_sync:
@@ -70,12 +107,15 @@ class SmtpConnection:
         except OSError as error:
             raise self._lost(phase, error) from error
 
-    async def _answer(self, phase: Phase, expected: int = 2) -> str:
+    async def _reply(self, phase: Phase) -> SMTPResponse:
         seconds = self._timeouts.final_dot if phase is Phase.DOT else self._timeouts.command
         try:
-            reply = await self.dialogue.reply(seconds)
+            return await self.dialogue.reply(seconds)
         except OSError as error:
             raise self._lost(phase, error) from error
+
+    async def _answer(self, phase: Phase, expected: int = 2) -> str:
+        reply = await self._reply(phase)
         if phase is Phase.DOT:
             self._open = False
         match reply.code // 100:
@@ -134,6 +174,11 @@ class SmtpConnection:
                 return Lost(phase, "smtp_protocol")
 
 
-def _rest(envelope: SmtpEnvelope) -> tuple[bytes, bytes]:
-    """The commands that follow MAIL."""
-    return b"RCPT TO:<%b>" % envelope.recipient.encode(), b"DATA"
+def _rest(envelope: SmtpEnvelope) -> tuple[bytes, ...]:
+    """The commands that may be sent ahead, after MAIL."""
+    recipients = _recipients(envelope)
+    return recipients if envelope.copies else (*recipients, b"DATA")
+
+
+def _recipients(envelope: SmtpEnvelope) -> tuple[bytes, ...]:
+    return tuple(b"RCPT TO:<%b>" % address.encode() for address in (envelope.recipient, *envelope.copies))

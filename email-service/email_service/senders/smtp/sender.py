@@ -4,7 +4,7 @@ import asyncio
 import re
 from dataclasses import dataclass, replace
 
-from delivery.outcomes import Ambiguous, Outcome, ProviderDown, RetryLater, Sent
+from delivery.outcomes import Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 from email_service.senders.smtp.connection import SmtpConnection
 from email_service.senders.smtp.dialogue import CLOSING, Lost, NoConnection, Phase, Refused, SmtpEnvelope
 from email_service.senders.smtp.domains import comes_from_domain
@@ -46,7 +46,7 @@ class SmtpSender:
         except NoConnection as nowhere:
             return nowhere.outcome
         except Refused as refusal:
-            return _outcome_of_refusal(refusal, envelope.recipient)
+            return _outcome_of_refusal(refusal, envelope)
         except Lost as loss:
             return self._outcome_of_loss(loss)
         self._worked_at = asyncio.get_running_loop().time()
@@ -94,10 +94,13 @@ class SmtpSender:
         return ProviderDown(loss.reason, detail)
 
 
-def _outcome_of_refusal(refusal: Refused, recipient: str) -> Outcome:
+def _outcome_of_refusal(refusal: Refused, envelope: SmtpEnvelope) -> Outcome:
+    """A refusal of a whole mail with copies may be about one of the copies, so the recipient's address is not dead."""
     outcome = outcome_of(refusal)
-    if isinstance(outcome, RetryLater) and comes_from_domain(refusal, recipient):
+    if isinstance(outcome, RetryLater) and comes_from_domain(refusal, envelope.recipient):
         return replace(outcome, of_domain=True)
+    if envelope.copies and refusal.phase is not Phase.RCPT and isinstance(outcome, Permanent):
+        return replace(outcome, dead_recipient=False)
     return outcome
 
 

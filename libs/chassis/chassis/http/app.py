@@ -1,7 +1,7 @@
 """The app factory: the HTTP setup that all services share."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -31,6 +31,7 @@ from chassis.observability.tracing import OFF, Tracing
 from chassis.observability.tracing.requests import TracedRequests
 from chassis.settings import ServiceSettings
 
+NO_LARGER_BODIES: Mapping[str, int] = {}
 Lifespan = Callable[[FastAPI], AbstractAsyncContextManager[None]]
 
 
@@ -96,17 +97,19 @@ def create_service_app(  # noqa: PLR0913 - a service consists of these parts
     lifespan: Lifespan,
     tracing: Tracing = OFF,
     cors_origins: Sequence[str] = (),
+    larger_bodies: Mapping[str, int] = NO_LARGER_BODIES,
 ) -> ServiceApp:
     """A FastAPI app with health, metrics, docs, correlation ids, a body limit and the envelope for every error.
 
-    Browsers let scripts from `cors_origins` read its answers. The service adds its routers. Nothing connects before the
-    lifespan starts.
+    `larger_bodies`: path → bytes of a body with a Content-Length, where more than MAX_BODY_BYTES are allowed; the path's
+    endpoint bounds the memory. Browsers let scripts from `cors_origins` read its answers. The service adds its routers.
+    Nothing connects before the lifespan starts.
     """
     times = RequestTimes(registry)
 
     def middleware(app: ASGIApp) -> ASGIApp:
         inner = app if tracing.tracer is None else TracedRequests(app, tracing.tracer)
-        whole = RequestMiddleware(inner, times=times, limit=settings.max_body_bytes)
+        whole = RequestMiddleware(inner, times=times, limit=settings.max_body_bytes, larger=larger_bodies)
         return CORSMiddleware(whole, allow_origins=cors_origins, **CORS) if cors_origins else whole
 
     app = ServiceApp(

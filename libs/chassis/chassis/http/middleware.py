@@ -39,10 +39,12 @@ class RequestMiddleware:
     that protect against browsers and caches.
     """
 
-    def __init__(self, app: ASGIApp, *, times: RequestTimes, limit: int) -> None:
+    def __init__(self, app: ASGIApp, *, times: RequestTimes, limit: int, larger: Mapping[str, int]) -> None:
+        """`limit` of a body in bytes; `larger`: by path, of a body whose length is declared."""
         self._app = app
         self._times = times
         self._limit = limit
+        self._larger = larger
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] != "http":
@@ -62,11 +64,11 @@ class RequestMiddleware:
                 message["headers"] = [*own, *ids, *_safeguards(scope, names), *extra]
             return send(message)
 
-        length = _declared_length(scope)
+        length = declared_length(scope)
         if length is None:
             receive = _counted(receive, self._limit)
-        elif length > self._limit:
-            return refusal(PayloadTooLarge(_too_large(self._limit)))(scope, receive, answer)
+        elif length > self._limit and length > (limit := max(self._limit, self._larger.get(scope["path"], 0))):
+            return refusal(PayloadTooLarge(_too_large(limit)))(scope, receive, answer)
         return self._app(scope, receive, answer)
 
 
@@ -96,7 +98,7 @@ def _without_body(send: Send) -> Send:
     return head
 
 
-def _declared_length(scope: Scope) -> int | None:
+def declared_length(scope: Scope) -> int | None:
     """The body length that the server enforces while it reads the request. None if it enforces none."""
     length = header_of(scope, b"content-length")
     if length is None or header_of(scope, b"transfer-encoding") is not None:

@@ -54,6 +54,13 @@ class FreeText(NamedTuple):
     sealed: str | None
 
 
+class StoredBytes(NamedTuple):
+    """Bytes that may be anything. `key`: the id of the key that they are sealed with; None: they are plain."""
+
+    content: bytes
+    key: str | None
+
+
 class DataKeys:
     """The first of `keys` (id → 32 bytes) seals; all of them open. With `seals` False, values are written plain.
 
@@ -71,7 +78,8 @@ class DataKeys:
     ) -> None:
         self._keys = dict(keys or {})
         self.seals = seals and bool(self._keys)
-        self._current = f"{PREFIX}{next(iter(self._keys))}:" if self.seals else ""
+        self.current_key = next(iter(self._keys)) if self.seals else None
+        self._current = f"{PREFIX}{self.current_key}:" if self.seals else ""
         self._on_unreadable = on_unreadable
         self._clock = clock
         self._unreadable_at = float("-inf")
@@ -96,30 +104,48 @@ class DataKeys:
 
     def seal(self, column: str, row: object, value: str) -> str:
         """`value` sealed for `column` ("table.name") of the row `row`."""
-        if self._cipher is None:
-            raise RuntimeError("there is no key to seal with")
-        number = next(self._numbers).to_bytes(NUMBER_BYTES, "big")
-        sealed = self._cipher.encrypt(_nonce(number), value.encode(), _place(column, row))
-        return self._current + binascii.b2a_base64(self._salt + number + sealed, newline=False).decode()
+        return self._current + binascii.b2a_base64(self._encrypt(column, row, value.encode()), newline=False).decode()
 
     def open(self, column: str, row: object, sealed: str) -> str:
         """The value of `sealed`. Raises ValueUnreadable, which is logged and counted."""
         _, _, named = sealed.partition(":")
         key_id, _, body = named.partition(":")
         try:
-            raw = binascii.a2b_base64(body, strict_mode=True)
-            salt, rest = raw[:SALT_BYTES], raw[SALT_BYTES:]
-            cipher = _cipher(self._keys[key_id], salt)
-            return cipher.decrypt(_nonce(rest[:NUMBER_BYTES]), rest[NUMBER_BYTES:], _place(column, row)).decode()
+            return self._decrypt(column, row, key_id, binascii.a2b_base64(body, strict_mode=True)).decode()
         except (KeyError, ValueError, InvalidTag) as error:
-            missing = isinstance(error, KeyError)
-            hint = (
-                "DATA_ENCRYPTION_KEYS has no such key" if missing else "not sealed for this place, or with another key"
-            )
-            log.error("data.unreadable", column=column, row=str(row), key=key_id, hint=hint)  # noqa: TRY400 - one line
-            self._unreadable_at = self._clock()
-            self._on_unreadable()
-            raise ValueUnreadable(key_id) from None
+            raise self._unreadable(column, row, key_id, error) from None
+
+    def write_bytes(self, column: str, row: object, plain: bytes) -> StoredBytes:
+        """For a column of bytes, beside which a second column has the key's id."""
+        return StoredBytes(self._encrypt(column, row, plain) if self.seals else plain, self.current_key)
+
+    def read_bytes(self, column: str, row: object, stored: StoredBytes) -> bytes:
+        """The bytes that `write_bytes` stored, with any of the keys. Raises ValueUnreadable."""
+        if stored.key is None:
+            return stored.content
+        try:
+            return self._decrypt(column, row, stored.key, stored.content)
+        except (KeyError, ValueError, InvalidTag) as error:
+            raise self._unreadable(column, row, stored.key, error) from None
+
+    def _encrypt(self, column: str, row: object, value: bytes) -> bytes:
+        if self._cipher is None:
+            raise RuntimeError("there is no key to seal with")
+        number = next(self._numbers).to_bytes(NUMBER_BYTES, "big")
+        return self._salt + number + self._cipher.encrypt(_nonce(number), value, _place(column, row))
+
+    def _decrypt(self, column: str, row: object, key_id: str, raw: bytes) -> bytes:
+        salt, rest = raw[:SALT_BYTES], raw[SALT_BYTES:]
+        cipher = _cipher(self._keys[key_id], salt)
+        return cipher.decrypt(_nonce(rest[:NUMBER_BYTES]), rest[NUMBER_BYTES:], _place(column, row))
+
+    def _unreadable(self, column: str, row: object, key_id: str, error: Exception) -> ValueUnreadable:
+        missing = isinstance(error, KeyError)
+        hint = "DATA_ENCRYPTION_KEYS has no such key" if missing else "not sealed for this place, or with another key"
+        log.error("data.unreadable", column=column, row=str(row), key=key_id, hint=hint)
+        self._unreadable_at = self._clock()
+        self._on_unreadable()
+        return ValueUnreadable(key_id)
 
     def write(self, column: str, row: object, plain: str) -> str:
         """The text to store in a column whose plain form cannot begin like a sealed one."""

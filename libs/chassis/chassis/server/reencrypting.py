@@ -33,7 +33,7 @@ class PersonalTable:
     `page` takes the key columns of the last row, and `:largest`. It returns the key columns, `version` and the personal
     columns, in this order. `rewrite` returns a row's personal columns as they are written now, or None if they are current.
     It raises ValueUnreadable. `write` takes `:rows`, each with the key, `version` and those columns. It returns the
-    changed rows: rows that still have that version and are not locked.
+    changed rows: rows that still have that version and are not locked. `group`: the rows of a page.
     """
 
     name: str
@@ -41,6 +41,7 @@ class PersonalTable:
     page: TextClause
     write: TextClause
     rewrite: Callable[[Any, DataKeys], Mapping[str, object] | None]
+    group: int = GROUP
 
 
 @dataclass(slots=True)
@@ -65,7 +66,7 @@ async def reencrypt(database: Database, table: PersonalTable, keys: DataKeys) ->
             tally.read += len(rows)
             tally.unreadable += unreadable
             tally.missing |= missing
-            if len(rows) < GROUP:
+            if len(rows) < table.group:
                 return tally
             after = {name: getattr(rows[-1], name) for name in table.start}
         await asyncio.sleep(PAUSE_SECONDS)
@@ -73,7 +74,7 @@ async def reencrypt(database: Database, table: PersonalTable, keys: DataKeys) ->
 
 async def _page(database: Database, table: PersonalTable, after: Mapping[str, Any]) -> Sequence[Any]:
     async with database.begin() as connection:
-        return (await connection.execute(table.page, {**after, "largest": GROUP})).all()
+        return (await connection.execute(table.page, {**after, "largest": table.group})).all()
 
 
 async def _write(database: Database, table: PersonalTable, changes: Sequence[Mapping[str, object]]) -> int:

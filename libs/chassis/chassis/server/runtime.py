@@ -1,12 +1,12 @@
 """The common parts of every service's composition root: registry, database, Redis, clients, periodic tasks, shutdown."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 from redis.asyncio import Redis
 
-from chassis.http.app import ServiceApp, ServiceDescription, create_service_app
+from chassis.http.app import NO_LARGER_BODIES, ServiceApp, ServiceDescription, create_service_app
 from chassis.http.client import ServiceClient
 from chassis.http.health import Dependency
 from chassis.observability.metrics import new_registry
@@ -73,7 +73,12 @@ class Runtime:
         self._tasks.extend(tasks)
 
     def create_app(
-        self, description: ServiceDescription, settings: ServiceSettings, *, cors_origins: Sequence[str] = ()
+        self,
+        description: ServiceDescription,
+        settings: ServiceSettings,
+        *,
+        cors_origins: Sequence[str] = (),
+        larger_bodies: Mapping[str, int] = NO_LARGER_BODIES,
     ) -> ServiceApp:
         """The app whose lifespan is this runtime's. See `chassis.http.app.create_service_app`."""
         return create_service_app(
@@ -84,6 +89,7 @@ class Runtime:
             lifespan=self.lifespan,
             tracing=self.tracing,
             cors_origins=cors_origins,
+            larger_bodies=larger_bodies,
         )
 
     @asynccontextmanager

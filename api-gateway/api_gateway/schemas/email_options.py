@@ -1,0 +1,171 @@
+"""What a request may ask of an e-mail beside its recipient: copies, a Reply-To, and attachments."""
+
+import binascii
+import hashlib
+import unicodedata
+from collections.abc import Sequence
+from functools import cached_property
+from typing import Annotated, Any, Self
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from contracts.addresses import Email, address_key, parse_mailbox
+from contracts.emails import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_COPIES, Disposition
+from contracts.fields import one_line
+
+MAX_FILENAME = 255  # octets, as file systems have it
+_WORD = r"[A-Za-z0-9!#$&^_.+-]+"
+_PARAMETER = rf'; ?{_WORD}=(?:{_WORD}|"[A-Za-z0-9 !#-\[\]^_.+/:=@-]*")'
+_CONTENT_TYPE = rf"^{_WORD}/{_WORD}(?:{_PARAMETER}){{0,5}}$"
+# Parts that contain parts: base64 is not allowed for them (RFC 2045, 6.4).
+_COMPOSITE = ("multipart/", "message/")
+_OVERRIDES = "\u202d\u202e"  # they show `fdp.exe` as `exe.pdf`; some readers take what follows `=?` for an encoded word
+
+
+def _without_smtputf8(address: str) -> str:
+    if parse_mailbox(address).needs_utf8:
+        raise ValueError("has characters before the @ that not every mail server takes")
+    return address
+
+
+def _none_as_empty(given: object) -> object:
+    return [] if given is None else given
+
+
+def _decoded(given: object) -> object:
+    """The bytes of base64 (RFC 4648, 4). Raises ValueError, which does not contain the text."""
+    if not isinstance(given, str):
+        return given
+    try:
+        content = binascii.a2b_base64(given, strict_mode=True)
+    except (binascii.Error, ValueError):
+        raise ValueError("is no base64; it has no line ends, and ends with its padding") from None
+    if not content:
+        raise ValueError("is empty")
+    return content
+
+
+def _safe_name(name: str) -> str:
+    if set(name) & set("/\\") or name in {".", ".."} or any(mark in name for mark in (*_OVERRIDES, "=?")):
+        raise ValueError("is the name of a file, without a path")
+    if len(name.encode()) > MAX_FILENAME:
+        raise ValueError(f"has more than {MAX_FILENAME} bytes in UTF-8")
+    return unicodedata.normalize("NFC", name)
+
+
+def _simple_type(content_type: str) -> str:
+    if content_type.lower().startswith(_COMPOSITE):
+        raise ValueError("is no type of a single file")
+    return content_type
+
+
+def _by_key(addresses: Sequence[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for address in addresses:
+        found.setdefault(address_key(address), address)
+    return found
+
+
+Address = Annotated[Email, AfterValidator(_without_smtputf8)]
+Copies = Annotated[list[Address], BeforeValidator(_none_as_empty), Field(max_length=MAX_COPIES)]
+Filename = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_FILENAME),
+    AfterValidator(one_line),
+    AfterValidator(_safe_name),
+]
+ContentType = Annotated[str, StringConstraints(max_length=200, pattern=_CONTENT_TYPE), AfterValidator(_simple_type)]
+Content = Annotated[
+    bytes, BeforeValidator(_decoded), WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4})
+]
+ContentId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9.!#$&*+=_~@-]+$")]
+
+PDF: dict[str, Any] = {"filename": "invoice.pdf", "content_type": "application/pdf", "content": "JVBERi0xLjcK"}
+LOGO: dict[str, Any] = {
+    "filename": "logo.png", "content_type": "image/png", "content": "iVBORw0KGgo=", "content_id": "logo"
+}  # fmt: skip
+
+
+class Attachment(BaseModel):
+    """A file. With `content_id` the HTML part shows it: `<img src="cid:logo">`."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PDF, LOGO]})
+
+    filename: Filename
+    content_type: ContentType
+    content: Content = Field(repr=False, description="The file in base64, without line ends")
+    content_id: ContentId | None = Field(default=None, description="Name for `cid:` in the HTML part")
+    disposition: Disposition | None = Field(
+        default=None, description="Null: `inline` with a `content_id`, otherwise `attachment`"
+    )
+
+    @cached_property
+    def sha256(self) -> str:
+        return hashlib.sha256(self.content).hexdigest()
+
+    @property
+    def shown(self) -> Disposition:
+        return self.disposition or ("attachment" if self.content_id is None else "inline")
+
+
+class EmailOptions(BaseModel):
+    """Copies, a Reply-To and attachments. Copies have no preferences; those to suppressed addresses are left out."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"cc": ["team@example.com"], "bcc": [], "reply_to": "help@example.com", "attachments": [PDF, LOGO]}
+            ]
+        },
+    )
+
+    cc: Copies = []
+    bcc: Copies = Field(default=[], description="No recipient sees these addresses")
+    reply_to: Address | None = Field(default=None, description="In place of the application's `reply_to`")
+    attachments: Annotated[list[Attachment], BeforeValidator(_none_as_empty)] = Field(
+        default=[], max_length=MAX_ATTACHMENTS, description="At most 7 MiB in all, decoded"
+    )
+
+    @field_validator("attachments")
+    @classmethod
+    def _fit_into_a_mail(cls, attachments: list[Attachment]) -> list[Attachment]:
+        if sum(len(one.content) for one in attachments) > MAX_ATTACHMENT_BYTES:
+            raise ValueError(f"have more than {MAX_ATTACHMENT_BYTES} bytes in all")
+        names = [one.content_id for one in attachments if one.content_id is not None]
+        if len(set(names)) < len(names):
+            raise ValueError("have a content_id twice")
+        return attachments
+
+    @model_validator(mode="after")
+    def _each_address_once(self) -> Self:
+        cc = _by_key(self.cc)
+        bcc = {key: one for key, one in _by_key(self.bcc).items() if key not in cc}
+        self.cc, self.bcc = list(cc.values()), list(bcc.values())
+        return self
+
+    @property
+    def copies(self) -> list[str]:
+        return [*self.cc, *self.bcc]
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """What makes two requests equal: of a file its hash. A field that was added later counts only if it is used."""
+        files = [
+            {**one.model_dump(exclude={"content"}, exclude_none=True), "sha256": one.sha256} for one in self.attachments
+        ]
+        return {"cc": self.cc, "bcc": self.bcc, "reply_to": self.reply_to, "attachments": files}
+
+    @property
+    def is_empty(self) -> bool:
+        return not (self.cc or self.bcc or self.reply_to or self.attachments)
