@@ -1,4 +1,4 @@
-"""Providers that die, stall, refuse and rest (faults 4, 20 to 23, 41, 44 and 46)."""
+"""Providers that die, stall, refuse and rest (faults 4, 20 to 23, 41 and 44 to 46)."""
 
 import json
 import time
@@ -143,6 +143,33 @@ def test_44_the_first_of_two_mail_servers_dies(lab: Lab) -> None:
             first.revive()
             lab.prove(44, "the first of two mail servers dies", ids, ambiguous=doubts)
             assert {lab.detail(one)["provider"] for one in doubts} <= {"first"}
+
+
+def test_45_the_second_of_two_mail_servers_stalls_while_the_first_is_down(lab: Lab) -> None:
+    """It falls silent in the middle of DATA. What it may have taken waits for it; all else goes out over the first again."""
+    real = int(lab.system.simulators["smtp_port"])
+    with Forwarder(real).running() as first, Forwarder(real).running() as second:
+        servers = {
+            "first": {"host": "127.0.0.1", "port": first.port},
+            "second": {"host": "127.0.0.1", "port": second.port, "order": 2},
+        }
+        with restarted_with(lab, "email-service", EMAIL_PROVIDERS=json.dumps(servers), SMTP_FINAL_DOT_SECONDS="5"):
+            first.kill()
+            ids = lab.batch(lab.user(), 1_000 if WHOLE else 100)
+            lab.until(lambda: len(lab.copies().keys() & ids) > len(ids) // 10, "the second has some")
+            second.stall()
+            ids += lab.batch(lab.user(), 2 * IN_FLIGHT)
+            lab.until(lambda: lab.doubts(ids), "some are in doubt")
+            first.revive()
+            lab.until(lambda: waiting(lab, ids) <= {"second"}, "all else was sent by the first")
+            doubts = lab.doubts(ids)
+            assert {one for one, status in lab.statuses(ids).items() if status != "sent"} <= doubts.keys()
+            second.kill()
+            second.revive()
+            lab.prove(45, "the second of two mail servers stalls while the first is down", ids, ambiguous=doubts)
+            assert {lab.copies()[one] for one in ids} == {1}, "no message had passed it"
+            assert providers(lab, ids) == {"first", "second"}
+            assert {lab.detail(one)["provider"] for one in doubts} == {"second"}
 
 
 def test_46_apple_ends_its_connections_in_the_middle(lab: Lab) -> None:
