@@ -12,14 +12,13 @@ from contracts.messages import StatusEvent
 # of two reports the longer one is the newer one. Without a recipient the person is erased.
 COMPLETE = text(f"""
 WITH g AS (
-    SELECT given.id, given.devices
+    SELECT given.id, given.replay, given.devices
     FROM {records("rows", "id uuid, replay int, devices jsonb", key="id")} AS given JOIN notifications n USING (id)
-    WHERE n.replay = given.replay AND n.recipient IS NOT NULL
-      AND jsonb_array_length(given.devices) > coalesce(jsonb_array_length(n.devices), 0)
     ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET devices = g.devices, updated_at = now() FROM g
-WHERE n.id = g.id AND jsonb_array_length(g.devices) > coalesce(jsonb_array_length(n.devices), 0)
+WHERE n.id = g.id AND n.replay = g.replay AND n.recipient IS NOT NULL
+  AND jsonb_array_length(g.devices) > coalesce(jsonb_array_length(n.devices), 0)
 """)  # noqa: S608 - the columns are ours
 
 

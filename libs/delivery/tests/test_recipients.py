@@ -24,7 +24,7 @@ from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Ambiguous, Outcome, Permanent, RetryLater, Sent, Suppressed
 from delivery.providers import Provider, Providers
 from delivery.template_store import StoredTemplate
-from testkit.eventually import eventually
+from testkit.eventually import eventually, time_passes
 
 
 @dataclass
@@ -53,6 +53,7 @@ class Devices:
         self.says: dict[str, list[Outcome]] = {}
         self.holds: dict[str, asyncio.Event] = {}
         self.at: dict[str, asyncio.Event] = {}
+        self.ages: dict[str, float] = {}
 
     def targets(self, recipient):
         return [Target(one.token, recipient.name, one.token) for one in recipient.push_tokens]
@@ -78,7 +79,7 @@ class Devices:
         return said.pop(0) if said else Sent("p")
 
     async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
-        pass
+        self.ages[target.address] = age_seconds
 
     async def until_at(self, device: str) -> None:
         await asyncio.wait_for(self.at.setdefault(device, asyncio.Event()).wait(), 10)
@@ -361,3 +362,13 @@ async def test_until_all_devices_have_ended_a_retry_is_reported_without_them(wor
 async def test_a_single_device_is_reported_without_a_list(worker, told) -> None:
     await worker("w1").handle(Copy(_message("a")))
     assert (told.verdicts, told.devices) == ([("sent", None)], [None])
+
+
+async def test_the_channel_hears_how_long_ago_the_provider_was_called(worker, channel) -> None:
+    channel.holds["a"] = asyncio.Event()
+    sending = asyncio.create_task(worker("w1").handle(Copy(_message("a"))))
+    await channel.until_at("a")
+    await time_passes(0.1)
+    channel.holds["a"].set()
+    await sending
+    assert 0.1 <= channel.ages["a"] < 10
