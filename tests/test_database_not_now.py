@@ -55,6 +55,8 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/templates": {**TEMPLATE, "code": "{fresh}"},
     "PUT /api/v1/templates/{code}": {"name": "D", "subject": "{fresh}", "content": "<p>{fresh}</p>"},
     "PATCH /api/v1/templates/{code}": {"subject": "{fresh}"},
+    "POST /api/v1/snippets": {"name": "{fresh}", "content": "{fresh}"},
+    "PUT /api/v1/snippets/{snippet}": {"content": "{fresh}"},
     "POST /internal/users/find": {"ids": [NOBODY]},
     "POST /internal/templates/find": {"active": ["welcome_email"]},
     "POST /internal/api-keys/find": {"hash": "0" * 64},
@@ -95,7 +97,8 @@ INTERNAL = {
 WRITES = (
     "POST /api/v1/notifications", "POST /api/v1/users", "PUT /api/v1/users/{user_id}", "POST /api/v1/api-keys",
     "POST /api/v1/applications", "POST /api/v1/auth/login", "POST /api/v1/users/{user_id}/push-tokens",
-    "POST /api/v1/templates", "PATCH /api/v1/templates/{code}", "POST /api/v1/auth/password-reset",
+    "POST /api/v1/templates", "PATCH /api/v1/templates/{code}", "POST /api/v1/snippets",
+    "POST /api/v1/auth/password-reset",
 )  # fmt: skip
 
 
@@ -142,6 +145,7 @@ class Running:
             "notification_id": self.notification_id,
             "fresh": f"x{uuid4().hex}",
             "code": "welcome_email",
+            "snippet": "footer",
             "channel": "email",
             "version": "1",
             "application_id": NOBODY,

@@ -11,9 +11,10 @@ from chassis.redis.rate_limit import RateLimiter
 from chassis.security import Identity, require
 from chassis.security.dependencies import Caller
 from contracts.system_mails import SYSTEM_TEMPLATES
-from template_service.errors import TemplateNotFound
+from template_service.errors import SnippetNotFound, TemplateNotFound
 from template_service.schemas.fields import CODE, VersionNumber
 from template_service.services.reading import TemplateReader
+from template_service.services.snippets import SnippetReader, SnippetWriter
 from template_service.services.writing import TemplateWriter
 
 Author = Annotated[Identity, Depends(require("templates:write"))]
@@ -27,6 +28,23 @@ async def _reader(request: Request) -> TemplateReader:
 async def _writer(request: Request) -> TemplateWriter:
     writer: TemplateWriter = request.app.state.writer
     return writer
+
+
+async def _snippets(request: Request) -> SnippetReader:
+    reader: SnippetReader = request.app.state.snippets
+    return reader
+
+
+async def _snippet_writer(request: Request) -> SnippetWriter:
+    writer: SnippetWriter = request.app.state.snippet_writer
+    return writer
+
+
+async def _snippet(snippet: Annotated[str, Path(description="The snippet's name", examples=["footer"])]) -> str:
+    """Raises SnippetNotFound for a string that cannot be a name, without a query to the database."""
+    if CODE.fullmatch(snippet) is None:
+        raise SnippetNotFound
+    return snippet
 
 
 async def _code(code: Annotated[str, Path(examples=["welcome_email"])]) -> str:
@@ -43,7 +61,7 @@ def check_author(identity: Identity, code: str) -> None:
 
 
 async def _may_write(request: Request, author: Author) -> None:
-    check_author(author, request.path_params.get("code", ""))
+    check_author(author, request.path_params.get("code", "") or request.path_params.get("snippet", ""))
 
 
 async def _render_budget(request: Request, identity: Caller) -> AsyncIterator[None]:
@@ -59,6 +77,9 @@ async def _render_budget(request: Request, identity: Caller) -> AsyncIterator[No
 
 Reader = Annotated[TemplateReader, Depends(_reader)]
 Writer = Annotated[TemplateWriter, Depends(_writer)]
+Snippets = Annotated[SnippetReader, Depends(_snippets)]
+WriterOfSnippets = Annotated[SnippetWriter, Depends(_snippet_writer)]
+SnippetName = Annotated[str, Depends(_snippet)]
 TemplateCode = Annotated[str, Depends(_code)]
 VersionNumberInPath = Annotated[VersionNumber, Path()]
 

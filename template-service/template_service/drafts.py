@@ -6,6 +6,7 @@ from typing import Any
 
 from contracts.recipients import Channel
 from templating import RenderedEmail, RenderedPush, TemplateSource
+from templating.compiler import EMAIL_PARTS, PUSH_PARTS
 
 Parts = Mapping[str, str]
 """The parts that were given, by their name in `TemplateSource`, and the `preheader`; "" removes a part."""
@@ -29,6 +30,11 @@ class Draft:
     purpose: str = ""
     """What users can unsubscribe from; "" means that the template is transactional."""
     names: Names = field(default_factory=dict, compare=False)
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """All parts that may use snippets."""
+        return (*(getattr(self.source, name) for name in EMAIL_PARTS + PUSH_PARTS), self.preheader)
 
 
 @dataclass(frozen=True, slots=True)

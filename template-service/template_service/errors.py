@@ -26,6 +26,23 @@ class TemplateExists(Conflict):
     code, message = "template_exists", "The template exists in this language; PUT makes a new version of it"
 
 
+class SnippetNotFound(NotFound):
+    code, message = "snippet_not_found", "There is no snippet with this name"
+
+
+class SnippetExists(Conflict):
+    code, message = "snippet_exists", "The snippet exists; PUT makes a new version of it"
+
+
+class InvalidSnippet(Unprocessable):
+    """The snippet cannot be saved. The error names the problem."""
+
+    code, message, field = "invalid_snippet", "The snippet is not valid", "content"
+
+    def __init__(self, error: TemplateError) -> None:
+        super().__init__(f"The snippet is not valid: {error.message}", data=_problems([("content", error.message)]))
+
+
 class InvalidTemplate(Unprocessable):
     """The template cannot be saved, or cannot be rendered with these variables. The error names the part and the problem."""
 

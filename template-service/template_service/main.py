@@ -19,9 +19,10 @@ from contracts.callers import build_authenticator
 from contracts.services import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.templates import TEMPLATE_CACHE
 from template_service.repositories.audit import TRAIL
-from template_service.routers import internal, previews, templates, versions
+from template_service.routers import internal, previews, snippets, templates, versions
 from template_service.services.compiling import complete_versions
 from template_service.services.reading import TemplateReader
+from template_service.services.snippets import SnippetReader, SnippetWriter
 from template_service.services.system_templates import ensure_system_templates
 from template_service.services.writing import TemplateWriter
 from template_service.settings import TemplateSettings
@@ -33,10 +34,11 @@ SYSTEM_TEMPLATES_SECONDS = 30.0
 DESCRIPTION = ServiceDescription(
     name=TEMPLATE_SERVICE,
     title="Template service",
-    summary="Templates, their languages and immutable versions, previews.",
+    summary="Templates, their languages and immutable versions, snippets, previews.",
     tags=(
         {"name": "templates", "description": "Create, read, change and archive templates"},
         {"name": "versions", "description": "The history of a template's language, and rolling back"},
+        {"name": "snippets", "description": "Layouts and other pieces that templates have in common"},
         {"name": "previews", "description": "Render templates without sending anything"},
     ),
 )
@@ -62,6 +64,8 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     app = runtime.create_app(DESCRIPTION, settings)
     app.state.reader = reader
     app.state.writer = writer
+    app.state.snippets = SnippetReader(database)
+    app.state.snippet_writer = SnippetWriter(database)
     app.state.render_limit = RateLimiter(
         runtime.redis,
         limit=settings.render_limit_per_minute,
@@ -76,6 +80,6 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     app.state.service_callers = ServiceCallers(settings.service_public_keys, TEMPLATE_SERVICE)
     app.state.on_forbidden = RefusedAttempts(database, TRAIL).forbidden
     app.include_router(audit_routes(database, TRAIL, asked_by=API_GATEWAY))
-    for module in (previews, templates, versions, internal):
+    for module in (previews, templates, versions, snippets, internal):
         app.include_router(module.router)
     return app

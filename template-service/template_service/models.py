@@ -54,7 +54,9 @@ class TemplateLanguage(Base):
 
 class TemplateVersion(Base):
     """The parts as they are rendered; "" is an absent part. `content` is what the author wrote where `html` was compiled
-    from it, else null. The other columns were computed when the version was saved.
+    from it, else null; `written` is what the author wrote in the other parts that use snippets. The other columns were
+    computed when the version was saved. `snippets` are the versions of the snippets that were put in, by name;
+    `content_format` is null where an earlier release wrote the row.
 
     `channels` are the channels that the author chose; empty means all channels that the parts serve. `required` are the
     variables that the served channels need together; `required_by_channel` is empty where an earlier release wrote the
@@ -77,6 +79,9 @@ class TemplateVersion(Base):
     image: Mapped[str] = mapped_column(Text)
     link: Mapped[str] = mapped_column(Text)
     content: Mapped[str | None] = mapped_column(Text)
+    content_format: Mapped[str | None] = mapped_column(Text)
+    written: Mapped[dict[str, str]] = mapped_column(JSONB, server_default="{}")
+    snippets: Mapped[dict[str, int]] = mapped_column(JSONB, server_default="{}")
     preheader: Mapped[str] = mapped_column(Text, server_default="")
     purpose: Mapped[str] = mapped_column(Text, server_default="")
     inline_css: Mapped[bool] = mapped_column(server_default="false")
@@ -87,6 +92,31 @@ class TemplateVersion(Base):
     required_by_channel: Mapped[dict[str, list[str]]] = mapped_column(JSONB, server_default="{}")
     serves_email: Mapped[bool]
     serves_push: Mapped[bool]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class SnippetRow(Base):
+    """The latest version is the one that is used. `archived_at` is set while no template may use it."""
+
+    __tablename__ = "snippets"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    name: Mapped[str] = mapped_column(Text, unique=True)
+    description: Mapped[str] = mapped_column(Text, server_default="")
+    latest_version: Mapped[int]
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    updated_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+    archived_at: Mapped[datetime | None] = mapped_column(DateTime(timezone=True))
+
+
+class SnippetVersion(Base):
+    """Written once and never changed."""
+
+    __tablename__ = "snippet_versions"
+
+    snippet_id: Mapped[int] = mapped_column(BigInteger, ForeignKey(SnippetRow.id), primary_key=True)
+    version: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    content: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
 
 

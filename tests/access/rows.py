@@ -202,6 +202,7 @@ USER_SERVICE = (
     services_only("POST /internal/api-keys/find", 404, {"hash": "0" * 64}, by=("api-gateway", "template-service")),
 )
 TEMPLATES, TEMPLATE = "/api/v1/templates", "/api/v1/templates/{code}"
+SNIPPETS, SNIPPET = "/api/v1/snippets", "/api/v1/snippets/{snippet}"
 CONTENT = {"name": "Matrix", "content": "<p>Hello</p>"}
 TEMPLATE_SERVICE = (
     of_applications("templates:read").row(f"GET {TEMPLATES}"),
@@ -214,6 +215,14 @@ TEMPLATE_SERVICE = (
     of_applications("templates:read").row(f"POST {TEMPLATE}/render", {}),
     of_applications("templates:read").row(f"GET {TEMPLATE}/versions"),
     of_applications("templates:write").row(f"POST {TEMPLATE}/versions/{{version}}/activate"),
+    of_applications("templates:write").row(f"POST {TEMPLATE}/refresh"),
+    of_applications("templates:read").row(f"GET {SNIPPETS}"),
+    of_applications("templates:write", 201).row(f"POST {SNIPPETS}", {"name": "{unique}", "content": "Hello"}),
+    of_applications("templates:read").row(f"GET {SNIPPET}"),
+    of_applications("templates:write").row(f"PUT {SNIPPET}", {"content": "Hello"}),
+    of_applications("templates:write").row(f"DELETE {SNIPPET}", used_up=True),
+    of_applications("templates:read").row(f"GET {SNIPPET}/versions"),
+    of_applications("templates:read").row(f"GET {SNIPPET}/templates"),
     services_only("GET /internal/audit"),
     services_only("POST /internal/templates/find", body={}, by=READERS),
     services_only("GET /internal/templates/{code}", by=READERS),

@@ -32,6 +32,7 @@ class Things:
     key_id: str
     notification_id: str
     code: str
+    snippet: str
     external_id: str
     contact_id: str
     token: str
@@ -96,6 +97,7 @@ class World:
         added = self._made(f"/users/{user['id']}/push-tokens", {"push_token": token})
         code = f"t{uuid4().hex}"
         self._made("/templates", {"code": code, "name": "Matrix", "content": "<p>Hello</p>"})
+        self._made("/snippets", {"name": code, "content": "Hello"})
         application = self._made("/applications", {"name": "matrix"})["id"]
         key = self._made("/api-keys", {"name": "matrix", "application_id": application})
         return Things(
@@ -108,6 +110,7 @@ class World:
             key_id=key["id"],
             notification_id=self._notification(user["id"], code),
             code=code,
+            snippet=code,
             external_id=(external_id := f"x{uuid4().hex}"),
             contact_id=self._contact(external_id),
             token=logged_in["access_token"],

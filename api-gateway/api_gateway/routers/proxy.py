@@ -63,7 +63,7 @@ router = APIRouter(prefix="/api/v1", include_in_schema=False)
 # The paths below /api/v1 that each service owns. The OpenAPI document takes them from the service's own document.
 OWNED = {
     USER_SERVICE: ("users", "erasures", "auth", "applications", "api-keys", "push", "unsubscribe"),
-    TEMPLATE_SERVICE: ("templates",),
+    TEMPLATE_SERVICE: ("templates", "snippets"),
 }
 FORWARDED = tuple(f"/api/v1/{name}" for names in OWNED.values() for name in names)
 # Methods that a path does not have are forwarded, too: the owner answers with the allowed ones in `Allow`.

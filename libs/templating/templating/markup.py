@@ -5,7 +5,7 @@ time. This scan has a constant cost per character, and refuses such sources.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import NoReturn
 
@@ -53,13 +53,16 @@ class Markup:
         return name.group(1) if name else ""
 
 
-def find_markups(source: str) -> tuple[Markup, ...]:
-    """All markups of the source, in order. Raises `template_syntax` or `template_limit`."""
+def find_markups(source: str, more_tags: Collection[str] = ()) -> tuple[Markup, ...]:
+    """All markups of the source, in order. Raises `template_syntax` or `template_limit`.
+
+    `more_tags` are accepted besides those that can be rendered: they are replaced before a version is saved.
+    """
     _check_size(source)
     found: list[Markup] = []
     chars = lines = 0
     for markup in _scan(source):
-        _check(markup)
+        _check(markup, more_tags)
         found.append(markup)
         chars += len(markup.text)
         lines += markup.text.count("\n") if markup.tag == "liquid" else 0
@@ -136,12 +139,12 @@ def _unclosed(name: str) -> NoReturn:
     raise TemplateError("template_syntax", f"a '{name}' tag has no 'end{name}'")
 
 
-def _check(markup: Markup) -> None:
+def _check(markup: Markup, more_tags: Collection[str]) -> None:
     name = markup.tag
     for line in markup.text.split("\n") if name == "liquid" else (markup.text,):
         if len(line) > MAX_MARKUP_CHARS:
             raise TemplateError("template_limit", f"an output or tag is longer than {MAX_MARKUP_CHARS} characters")
     if _BLANKS.search(markup.text):
         raise TemplateError("template_limit", f"an output or tag holds more than {MAX_MARKUP_BLANKS} blanks in a row")
-    if markup.is_tag and name not in _TAG_WORDS:
+    if markup.is_tag and name not in _TAG_WORDS and name not in more_tags:
         raise TemplateError("template_syntax", f"the tag '{name}' is not available")

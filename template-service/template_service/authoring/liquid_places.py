@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from templating.html_state import HtmlState, Mode, scan, with_output
 from templating.markup import Markup, find_markups, without_comments
 
-_BLOCKS = frozenset({"if", "unless", "case", "for", "tablerow", "capture", "ifchanged"})
+LIQUID_BLOCKS = frozenset({"if", "unless", "case", "for", "tablerow", "capture", "ifchanged"})
 _NOT_LINE_END = re.compile(r"[^\r\n]")
 
 
@@ -27,9 +27,9 @@ def places(source: str) -> Iterator[Place]:
     for markup in find_markups(source):
         state = scan(state, source[position : markup.start])
         if markup.tag.startswith("end"):
-            depth -= markup.tag[3:] in _BLOCKS
+            depth -= markup.tag[3:] in LIQUID_BLOCKS
         yield Place(markup, state, depth)
-        depth += markup.tag in _BLOCKS
+        depth += markup.tag in LIQUID_BLOCKS
         if not markup.is_tag and state.mode is Mode.VALUE:
             state = with_output(state)
         position = markup.end

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from chassis.audit import AuditTrail
 from template_service.models import AuditEvent
 from template_service.repositories.records import TemplateRecord
+from template_service.repositories.snippets import SnippetRecord
 
 TRAIL = AuditTrail(AuditEvent)
 
@@ -21,3 +22,12 @@ def template_fields(template: TemplateRecord) -> Mapping[str, object]:
         "default_language": template.default_language,
         "active": template.active,
     }
+
+
+def snippet_target(name: str) -> str:
+    return f"snippet:{name}"
+
+
+def snippet_fields(snippet: SnippetRecord) -> Mapping[str, object]:
+    """Without the content, which versions hold."""
+    return {"description": snippet.description, "version": snippet.latest_version}

@@ -1,11 +1,14 @@
 """The records that the queries return."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import Any, Literal
 
 from contracts.recipients import Channel
 from template_service.drafts import Draft
 from templating import TemplateSource
+
+ContentFormat = Literal["html", "mjml"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,12 +59,18 @@ class ActiveVersions:
 
 @dataclass(frozen=True, slots=True)
 class Authored:
-    """What the author wrote and chose, where it differs from what is rendered. `warnings` are those of the compilation."""
+    """What the author wrote and chose, where it differs from what is rendered. `warnings` are those of the compilation.
+
+    `parts` are those besides the content that use snippets. `snippets` are the versions that were put in, by name.
+    """
 
     content: str
     preheader: str
     inline_css: bool
     warnings: tuple[str, ...]
+    parts: dict[str, str] = field(default_factory=dict)
+    snippets: dict[str, int] = field(default_factory=dict)
+    content_format: ContentFormat = "html"
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +117,7 @@ class TemplateView:
     def draft(self) -> Draft:
         """The version as its author wrote it."""
         version = self.version
-        source = replace(version.source, html=version.authored.content)
         summary, authored = version.summary, version.authored
+        written: dict[str, Any] = {"html": authored.content, **authored.parts}
+        source = replace(version.source, **written)
         return Draft(source, summary.channels, authored.inline_css, authored.preheader, summary.purpose)

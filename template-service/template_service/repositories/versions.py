@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.messages import TemplateRef
 from contracts.recipients import Channel
+from template_service.authoring.mjml import is_mjml
 from template_service.models import Template, TemplateLanguage, TemplateVersion
 from template_service.repositories.records import (
     ActiveVersions,
@@ -59,6 +60,9 @@ _AUTHORED = (
     TemplateVersion.preheader,
     TemplateVersion.inline_css,
     TemplateVersion.warnings,
+    TemplateVersion.written,
+    TemplateVersion.snippets,
+    TemplateVersion.content_format,
 )
 
 
@@ -96,6 +100,9 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             preheader=authored.preheader,
             inline_css=authored.inline_css,
             warnings=list(authored.warnings),
+            written=authored.parts,
+            snippets=authored.snippets,
+            content_format=authored.content_format,
             **asdict(new.source),
         )
     )
@@ -192,8 +199,12 @@ def _record(row: Sequence[Any]) -> VersionRecord:
 
 
 def _authored(source: TemplateSource, columns: Sequence[Any]) -> Authored:
-    content, preheader, inline_css, warnings = columns
-    return Authored(source.html if content is None else content, preheader, inline_css, tuple(warnings))
+    content, preheader, inline_css, warnings, written, snippets, content_format = columns
+    if content is None:
+        content = source.html
+    if content_format is None:
+        content_format = "mjml" if is_mjml(content) else "html"
+    return Authored(content, preheader, inline_css, tuple(warnings), written, snippets, content_format)
 
 
 def _source(parts: Sequence[Any]) -> TemplateSource:

@@ -6,7 +6,7 @@ from starlette.responses import Response
 from chassis.errors import TooManyRequests
 from chassis.http.envelope import Envelope, answer
 from chassis.http.openapi.document import refusals
-from template_service.dependencies import Reader, TemplateCode, may_read, renders
+from template_service.dependencies import Reader, Snippets, TemplateCode, may_read, renders
 from template_service.drafts import Draft, revised
 from template_service.errors import InvalidTemplate, TemplateNotFound, VariablesMissing, VersionNotFound
 from template_service.schemas.answers import PreviewAnswer
@@ -24,10 +24,10 @@ CANNOT_BE_SHOWN = (InvalidTemplate, VariablesMissing, TooManyRequests)
     response_model=Envelope[PreviewAnswer],
     responses=refusals(*CANNOT_BE_SHOWN),
 )
-async def render_unsaved(body: RenderUnsaved) -> Response:
+async def render_unsaved(body: RenderUnsaved, snippets: Snippets) -> Response:
     """422 `invalid_template` reports what saving would report too. 422 `missing_variables` lists all missing variables."""
     draft = revised(Draft(), body.change, body.name)
-    return answer(PreviewAnswer.of(await preview(draft, body.variables, body.channel)))
+    return answer(PreviewAnswer.of(await preview(draft, await snippets.library(draft), body.variables, body.channel)))
 
 
 @router.post(

@@ -100,6 +100,24 @@ async def patch(
     return answer(TemplateAnswer.of_view(view), "Template updated")
 
 
+@router.post(
+    "/{code}/refresh",
+    operation_id="refresh_template",
+    summary="Take over the latest snippets",
+    response_model=Envelope[TemplateAnswer],
+    responses=CHANGE_REFUSALS,
+    dependencies=[may_write, renders],
+)
+async def refresh(
+    code: TemplateCode, query: Annotated[LanguageQuery, Query()], actor: Acting, writer: Writer
+) -> Response:
+    """Makes a new version of one language from the same parts and the latest snippets, and activates it, unless the active
+    version has them already. `GET /snippets/{snippet}/templates` lists what is outdated.
+    """
+    view = await writer.refresh(code, query.language, actor)
+    return answer(TemplateAnswer.of_view(view), "Template refreshed")
+
+
 @router.delete(
     "/{code}",
     operation_id="archive_template",

@@ -1,14 +1,13 @@
 """Response models."""
 
 from datetime import datetime
-from typing import Literal, Self
+from typing import Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from contracts.recipients import Channel
-from template_service.authoring.mjml import is_mjml
 from template_service.drafts import Preview
-from template_service.repositories.records import TemplateRecord, TemplateView, VersionSummary
+from template_service.repositories.records import ContentFormat, TemplateRecord, TemplateView, VersionSummary
 from templating import RenderedEmail, RenderedPush
 
 _ABOUT: dict[str, JsonValue] = {
@@ -35,6 +34,7 @@ _PARTS: dict[str, JsonValue] = {
     "inline_css": True,
     "purpose": None,
     "warnings": [],
+    "snippets": {"base": 3, "footer": 1},
 }
 _VERSION: dict[str, JsonValue] = {"language": "en", "version": 2, "active_version": 2, "variables": ["name"]}
 
@@ -70,7 +70,8 @@ class TemplateSummary(BaseModel):
 class TemplateAnswer(TemplateSummary):
     """A template in one language and version. All `variables` are required. "" is an absent part.
 
-    `content` is as the author wrote it. `warnings` are texts about CSS that could not be inlined.
+    The parts are as the author wrote them. `warnings` are texts about CSS that could not be inlined. `snippets` are the
+    versions of the snippets that are in it: later versions of them do not change it.
     """
 
     model_config = ConfigDict(json_schema_extra={"examples": [{**_ABOUT, **_VERSION, **_PARTS}]})
@@ -88,14 +89,15 @@ class TemplateAnswer(TemplateSummary):
     image: str
     link: str
     link_schemes: list[str]
-    content_format: Literal["html", "mjml"]
+    content_format: ContentFormat
     inline_css: bool
     purpose: str | None = Field(description="What users can unsubscribe from; null: the template is transactional")
     warnings: list[str]
+    snippets: dict[str, int]
 
     @classmethod
     def of_view(cls, view: TemplateView) -> Self:
-        summary, source, authored = view.version.summary, view.version.source, view.version.authored
+        summary, source, authored = view.version.summary, view.draft.source, view.version.authored
         about = TemplateSummary.of(view.template).model_dump()
         about["channels"] = channels(email=summary.serves_email, push=summary.serves_push)
         return cls(
@@ -106,17 +108,18 @@ class TemplateAnswer(TemplateSummary):
             variables=list(summary.required),
             subject=source.subject,
             preheader=authored.preheader,
-            content=authored.content,
+            content=source.html,
             text=source.text,
             title=source.title,
             body=source.body,
             image=source.image,
             link=source.link,
             link_schemes=list(source.link_schemes),
-            content_format="mjml" if is_mjml(authored.content) else "html",
+            content_format=authored.content_format,
             inline_css=authored.inline_css,
             purpose=summary.purpose or None,
             warnings=list(authored.warnings),
+            snippets=authored.snippets,
         )
 
 

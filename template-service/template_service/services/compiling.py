@@ -3,7 +3,9 @@ their turn (`dependencies.renders`).
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from chassis.errors import field_error
 from chassis.postgres.database import Database
@@ -11,11 +13,13 @@ from contracts.recipients import CHANNELS, Channel
 from template_service.authoring.inlining import Inlined, inline
 from template_service.authoring.mjml import compile_mjml, is_mjml
 from template_service.authoring.preheader import with_preheader
+from template_service.authoring.snippets import Library, expand
 from template_service.drafts import Channels, Draft
 from template_service.errors import InvalidTemplate
 from template_service.repositories import versions
-from template_service.repositories.records import Authored, IncompleteVersion, NewVersion
+from template_service.repositories.records import Authored, ContentFormat, IncompleteVersion, NewVersion
 from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
+from templating.compiler import EMAIL_PARTS, PUSH_PARTS
 from templating.parts import compile_plain
 
 NOT_INLINED = "The style sheets are not inlined: their outputs would be too many, or unsafe, in style attributes"
@@ -23,17 +27,23 @@ NOT_INLINED = "The style sheets are not inlined: their outputs would be too many
 
 @dataclass(frozen=True, slots=True)
 class Compiled:
-    """`source` is what is rendered. `warnings` are texts about what the compilation left out."""
+    """`source` is what is rendered. `warnings` are texts about what the compilation left out. `snippets` are the versions of
+    those that were put in.
+    """
 
     template: CompiledTemplate
     source: TemplateSource
     warnings: tuple[str, ...] = ()
+    snippets: dict[str, int] = field(default_factory=dict)
+    content_format: ContentFormat = "html"
 
 
-async def compiled(draft: Draft) -> Compiled:
-    """Raises InvalidTemplate with the caller's name of the part, and the problem."""
+async def compiled(draft: Draft, library: Library) -> Compiled:
+    """`library` has the snippets that the draft names. Raises InvalidTemplate with the caller's name of the part, and the
+    problem.
+    """
     try:
-        return await asyncio.to_thread(_compiled, draft)
+        return await asyncio.to_thread(_compiled, draft, library)
     except TemplateError as error:
         raise InvalidTemplate(error, draft.names) from error
 
@@ -46,9 +56,9 @@ async def compiled_source(source: TemplateSource) -> CompiledTemplate:
         raise InvalidTemplate(error, {}) from error
 
 
-async def checked(draft: Draft) -> NewVersion:
+async def checked(draft: Draft, library: Library) -> NewVersion:
     """The stored form of the draft. Raises InvalidTemplate, and a 422 about `channels` that have no parts."""
-    done = await compiled(draft)
+    done = await compiled(draft, library)
     template = done.template
     served = channels_of(template, draft.channels)
     for channel in draft.channels:
@@ -56,7 +66,15 @@ async def checked(draft: Draft) -> NewVersion:
             raise field_error(draft.names["channels"], f"The template has no parts for {channel}")
     return NewVersion(
         done.source,
-        Authored(draft.source.html, draft.preheader, draft.inline_css, done.warnings),
+        Authored(
+            draft.source.html,
+            draft.preheader,
+            draft.inline_css,
+            done.warnings,
+            parts={name: getattr(draft.source, name) for name in _changed(draft.source, done.source)},
+            snippets=done.snippets,
+            content_format=done.content_format,
+        ),
         draft.channels,
         draft.purpose,
         required=template.required(served),
@@ -70,7 +88,30 @@ def required_by_channel(template: CompiledTemplate, served: Channels) -> dict[Ch
     return {channel: template.required([channel]) for channel in served}
 
 
-def _compiled(draft: Draft) -> Compiled:
+def _changed(written: TemplateSource, rendered: TemplateSource) -> Iterator[str]:
+    """The parts besides the content that are not rendered as they were written."""
+    for name in EMAIL_PARTS + PUSH_PARTS:
+        if name != "html" and getattr(written, name) != getattr(rendered, name):
+            yield name
+
+
+def _compiled(draft: Draft, library: Library) -> Compiled:
+    parts: dict[str, Any] = {name: getattr(draft.source, name) for name in EMAIL_PARTS + PUSH_PARTS}
+    parts["preheader"] = draft.preheader
+    whole = expand(parts, library)
+    if not whole.parts:
+        return _without_snippets(draft)
+    parts |= whole.parts
+    preheader = parts.pop("preheader")
+    try:
+        done = _without_snippets(replace(draft, source=replace(draft.source, **parts), preheader=preheader))
+    except TemplateError as error:
+        error.message = f"with its snippets in place: {error.message}"
+        raise
+    return replace(done, snippets=whole.snippets)
+
+
+def _without_snippets(draft: Draft) -> Compiled:
     written = draft.source.html
     try:
         done = _compiled_content(draft)
@@ -88,7 +129,8 @@ def _compiled(draft: Draft) -> Compiled:
 
 def _rendered(draft: Draft, content: Inlined) -> Compiled:
     source = replace(draft.source, html=_with_preheader(content.html, draft.preheader))
-    return Compiled(_checked_links(source), source, content.warnings)
+    content_format: ContentFormat = "mjml" if is_mjml(draft.source.html) else "html"
+    return Compiled(_checked_links(source), source, content.warnings, content_format=content_format)
 
 
 def _compiled_content(draft: Draft) -> Inlined:

@@ -7,6 +7,7 @@ from typing import Any
 
 from chassis.errors import field_error
 from contracts.recipients import Channel
+from template_service.authoring.snippets import Library
 from template_service.drafts import Draft, Preview
 from template_service.errors import InvalidTemplate, VariablesMissing
 from template_service.repositories.records import VersionRecord
@@ -23,11 +24,11 @@ async def preview_saved(version: VersionRecord, variables: dict[str, Any], chann
     return await _preview(ready, Draft(version.source, version.summary.channels), variables, channel)
 
 
-async def preview(draft: Draft, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
-    """Renders each channel that is served, or only the requested one. Raises VariablesMissing with all names,
-    InvalidTemplate.
+async def preview(draft: Draft, library: Library, variables: dict[str, Any], channel: Channel | None = None) -> Preview:
+    """Renders each channel that is served, or only the requested one. `library` has the snippets that the draft names.
+    Raises VariablesMissing with all names, InvalidTemplate.
     """
-    return await _preview(await compiled(draft), draft, variables, channel)
+    return await _preview(await compiled(draft, library), draft, variables, channel)
 
 
 async def _preview(ready: Compiled, draft: Draft, variables: dict[str, Any], channel: Channel | None) -> Preview:

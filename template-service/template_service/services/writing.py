@@ -13,8 +13,9 @@ from template_service.drafts import Change, NewTemplate, revised
 from template_service.errors import TemplateExists
 from template_service.repositories import templates, versions
 from template_service.repositories.audit import TRAIL, template_fields, template_target
-from template_service.repositories.records import TemplateRecord, TemplateView
+from template_service.repositories.records import NewVersion, TemplateRecord, TemplateView
 from template_service.services.compiling import checked
+from template_service.services.snippets import library_of
 from template_service.services.views import language_in_use, load, load_for_change, view
 
 log = structlog.get_logger()
@@ -32,7 +33,9 @@ class TemplateWriter:
 
     async def create(self, new: NewTemplate, actor: Actor) -> TemplateView:
         """Creates a template, adds a language to one, or restores an archived one. Raises TemplateExists, InvalidTemplate."""
-        content = await checked(new.draft)
+        async with self._database.begin() as connection:
+            library = await library_of(connection, new.draft)
+        content = await checked(new.draft, library)
         async with self._database.begin() as connection:
             template = await _claim(connection, new)
             if new.language in template.active:
@@ -63,6 +66,20 @@ class TemplateWriter:
             difference = changed(template_fields(template), template_fields(saved.template))
             await TRAIL.record(connection, actor, "template.changed", template_target(code), difference)
         return await self._announce("template.changed", saved)
+
+    async def refresh(self, code: str, language: str | None, actor: Actor) -> TemplateView:
+        """Makes and activates a new version with the latest snippets, if the active one has older ones.
+
+        Raises TemplateNotFound, LanguageNotFound, InvalidTemplate.
+        """
+        async with self._database.begin() as connection:
+            template = await load_for_change(connection, code)
+            language = language_in_use(template, language)
+            number = await _add_if_outdated(connection, template, language)
+            saved = await view(connection, await load(connection, code), language, number)
+            difference = changed(template_fields(template), template_fields(saved.template))
+            await TRAIL.record(connection, actor, "template.refreshed", template_target(code), difference)
+        return await self._announce("template.refreshed", saved)
 
     async def activate(self, code: str, language: str | None, version: int, actor: Actor) -> TemplateView:
         """Rolls back or forward, or brings a language back into use. Raises TemplateNotFound, VersionNotFound."""
@@ -112,7 +129,20 @@ async def _add_if_different(
     draft = revised(active.draft, change, change.name or template.name)
     if draft == active.draft:
         return active.version.summary.version
-    number = await versions.add(connection, template.id, language, await checked(draft))
+    return await _add(connection, template, language, await checked(draft, await library_of(connection, draft)))
+
+
+async def _add_if_outdated(connection: AsyncConnection, template: TemplateRecord, language: str) -> int:
+    """The number of the version with the latest snippets: the active version, or a new one."""
+    active = await view(connection, template, language, template.active[language])
+    new = await checked(active.draft, await library_of(connection, active.draft))
+    if new.authored.snippets == active.version.authored.snippets:
+        return active.version.summary.version
+    return await _add(connection, template, language, new)
+
+
+async def _add(connection: AsyncConnection, template: TemplateRecord, language: str, new: NewVersion) -> int:
+    number = await versions.add(connection, template.id, language, new)
     await templates.touch(connection, template.id)
     return number
 

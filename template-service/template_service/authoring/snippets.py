@@ -1,0 +1,194 @@
+"""Puts snippets into the sources that name them, when a version is saved: what is stored and sent is plain Liquid.
+
+`{% render 'button', label: 'Pay' %}` becomes `{% assign label__1 = 'Pay' %}` and the snippet's source, in which `label` is
+`label__1`. So a snippet sees the caller's variables and what it is given, and nothing that it makes is seen outside.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+
+from template_service.authoring.layouts import laid_out, read
+from template_service.authoring.names import Names, names_of, renamed, variables_of
+from template_service.authoring.snippet_tags import SNIPPET_TAGS, Render, read_render, snippets_named, uses_snippets
+from template_service.authoring.whitespace import without_dashes
+from templating.markup import find_markups
+from templating.parts import compile_plain
+from templating.source import MAX_MARKUPS, MAX_SOURCE_BYTES, TemplateError
+
+MAX_DEPTH = 5  # of snippets in snippets
+MAX_RENDERS = 100  # snippets put into one part, also by other snippets
+
+
+@dataclass(frozen=True, slots=True)
+class Snippet:
+    """One version of a snippet."""
+
+    name: str
+    version: int
+    content: str
+
+
+Library = Mapping[str, Snippet]
+"""Snippets by name, in their latest versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expanded:
+    """Parts in which all snippets are in their places, and the versions of these snippets."""
+
+    parts: dict[str, str]
+    snippets: dict[str, int]
+
+
+def expand(parts: Mapping[str, str], library: Library) -> Expanded:
+    """Only the parts that use snippets. Raises TemplateError with the part's name."""
+    expanded: dict[str, str] = {}
+    versions: dict[str, int] = {}
+    mark = _unused_mark([*parts.values(), *(snippet.content for snippet in library.values())])
+    for name, source in parts.items():
+        try:
+            if not uses_snippets(source):
+                continue
+            check_lines(source)
+            expansion = _Expansion(library, mark)
+            expanded[name] = expansion.part(source)
+        except TemplateError as error:
+            error.in_field(name)
+            raise
+        versions |= expansion.versions
+    return Expanded(expanded, versions)
+
+
+def check_lines(source: str) -> None:
+    """Finds errors in the source itself, so that they are reported with its own lines. Raises TemplateError."""
+    snippets_named(source)
+    compile_plain(_without_snippet_tags(source))
+
+
+def _without_snippet_tags(source: str) -> str:
+    """With blanks in their place."""
+    pieces: list[str] = []
+    position = 0
+    for markup in find_markups(source, SNIPPET_TAGS):
+        if markup.tag in SNIPPET_TAGS:
+            blank = "".join(character if character in "\r\n" else " " for character in markup.text)
+            pieces += (source[position : markup.start], blank)
+            position = markup.end
+    return "".join((*pieces, source[position:]))
+
+
+def _unused_mark(sources: list[str]) -> str:
+    mark = "__"
+    while any(mark in source for source in sources):
+        mark += "_"
+    return mark
+
+
+@dataclass(frozen=True, slots=True)
+class _Body:
+    """A source without snippet tags, the names that it makes itself, and the caller's variables that it uses."""
+
+    text: str
+    names: Names
+    variables: frozenset[str]
+
+
+@dataclass(slots=True)
+class _Expansion:
+    """One part's. The limits bound the work, however often snippets name each other."""
+
+    library: Library
+    mark: str
+    versions: dict[str, int] = field(default_factory=dict)
+    renders: int = 0
+    size: int = 0
+    markups: int = 0
+
+    def part(self, source: str) -> str:
+        return self._expanded(source, (), frozenset()).text
+
+    def _expanded(self, source: str, inside: tuple[str, ...], given: frozenset[str]) -> _Body:
+        """The source without any snippet tags. `given` are the names that it gets when it is rendered."""
+        text = laid_out(source, lambda name: self._snippet(name, inside).content)
+        pieces: list[str] = []
+        used: list[tuple[str, frozenset[str]]] = []
+        position = 0
+        for markup in find_markups(text, SNIPPET_TAGS):
+            if markup.tag == "render":
+                call = read_render(markup, text)
+                put, free = self._rendered(call, inside)
+                pieces += (text[position : markup.start], put)
+                used.append((call.snippet, free))
+                position = markup.end
+        plain = "".join((*pieces, text[position:]))
+        self._count(plain)
+        names = names_of(_without_snippet_tags(text))
+        for snippet, free in used:
+            if taken := free & (given | names.made | names.loops):
+                name = min(taken)
+                problem = f"the snippet '{snippet}' uses '{name}', which has another meaning here"
+                raise TemplateError(
+                    "template_syntax", f"{problem}; pass it: {{% render '{snippet}', {name}: {name} %}}"
+                )
+        return _Body(plain, names, variables_of(plain))
+
+    def _rendered(self, call: Render, inside: tuple[str, ...]) -> tuple[str, frozenset[str]]:
+        """What stands in place of the tag, and the caller's variables that the snippet uses itself."""
+        snippet = self._snippet(call.snippet, inside)
+        self.renders += 1
+        if self.renders > MAX_RENDERS:
+            raise TemplateError("template_limit", f"more than {MAX_RENDERS} snippets")
+        number = self.renders
+        given = call.names | ({"forloop"} if call.each else set())
+        try:
+            body = self._expanded(snippet.content, (*inside, snippet.name), given)
+            new_names = {name: f"{name}{self.mark}{number}" for name in sorted(call.names | body.names.made)}
+            text = renamed(body.text, new_names)
+        except TemplateError as error:
+            raise TemplateError(error.code, f"snippet '{snippet.name}': {error.message}", error.field) from error
+        begin = "".join(_assignments(call, body, new_names))
+        if call.each:
+            text = f"{{% for {new_names[call.bound]} in {call.of} %}}{text}{{% endfor %}}"
+        return begin + text, body.variables - given
+
+    def _snippet(self, name: str, inside: tuple[str, ...]) -> Snippet:
+        if name in inside:
+            way = " → ".join((*inside[inside.index(name) :], name))
+            raise TemplateError("template_syntax", f"the snippet '{name}' contains itself: {way}")
+        if len(inside) == MAX_DEPTH:
+            raise TemplateError("template_limit", f"more than {MAX_DEPTH} snippets in one another")
+        snippet = self.library.get(name)
+        if snippet is None:
+            raise TemplateError("template_syntax", f"there is no snippet '{name}'")
+        self.versions[name] = snippet.version
+        return snippet
+
+    def _count(self, plain: str) -> None:
+        self.size += len(plain)
+        self.markups += len(find_markups(plain))
+        if self.size > MAX_DEPTH * MAX_SOURCE_BYTES or self.markups > MAX_DEPTH * MAX_MARKUPS:
+            raise TemplateError("template_limit", "too large with its snippets")
+
+
+def _assignments(call: Render, body: _Body, new_names: Mapping[str, str]) -> Iterator[str]:
+    """Tags that give the snippet its values.
+
+    A name that the snippet makes may be the caller's variable until then: `{% assign label = label | default: 'Pay' %}`.
+    """
+    for name in sorted(body.names.made - call.names):
+        if name in body.variables:
+            yield f"{{% assign {new_names[name]} = {name} %}}"
+        elif name not in body.names.always:
+            yield f"{{% assign {new_names[name]} = {name} | default: nil, allow_false: true %}}"
+    if call.bound and not call.each:
+        yield f"{{% assign {new_names[call.bound]} = {call.of} %}}"
+    for name, value in call.values:
+        yield f"{{% assign {new_names[name]} = {value} %}}"
+
+
+def check_snippet(snippet: Snippet, library: Library) -> None:
+    """Whether it can be used, as far as it alone shows. Raises TemplateError."""
+    check_lines(snippet.content)
+    blocks = read(without_dashes(snippet.content)).blocks.values()
+    if not any(block.required for block in blocks):  # which only a template with this layout fills
+        expand({"content": f"{{% render '{snippet.name}' %}}"}, {**library, snippet.name: snippet})
