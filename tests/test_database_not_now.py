@@ -64,6 +64,7 @@ BODIES: Mapping[str, object] = {
     "POST /internal/exports": {"user_id": NOBODY},
     "POST /internal/ledger/erase": {"ids": [NOBODY]},
     "POST /api/v1/suppressions": {"emails": ["{fresh}@example.com"]},
+    "POST /api/v1/suppressions/import": {"email": "{fresh}@example.com"},
     "POST /internal/suppressions": {"emails": ["{fresh}@example.com"]},
 }
 ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE, "attachments": EMAIL_SERVICE}
@@ -151,6 +152,7 @@ class Running:
             "application_id": NOBODY,
             "external_id": "customer-17",
             "fingerprint": "0" * 64,
+            "provider": "postmark",
             "key_id": NOBODY,
             "token_id": NOBODY,
         }

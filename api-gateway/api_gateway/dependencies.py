@@ -41,6 +41,7 @@ class GatewayServices:
     exporter: Exporter
     limits: CallerLimits
     strangers: RateLimiter
+    webhooks: RateLimiter
     metrics: GatewayMetrics
     proofs: FairSemaphore
     large_bodies: FairSemaphore

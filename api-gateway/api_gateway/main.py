@@ -8,7 +8,16 @@ from redis.asyncio import Redis
 
 from api_gateway.dependencies import GatewayServices
 from api_gateway.repositories.audit import TRAIL
-from api_gateway.routers import audit, internal, notifications, operations, proxy, submitting, suppressions
+from api_gateway.routers import (
+    audit,
+    internal,
+    notifications,
+    operations,
+    proxy,
+    submitting,
+    suppressions,
+    webhooks,
+)
 from api_gateway.routers.proxy import Forwarder
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
 from api_gateway.services import housekeeping
@@ -134,6 +143,7 @@ class Gateway:
         urls = {
             USER_SERVICE: self.settings.user_service_url,
             TEMPLATE_SERVICE: self.settings.template_service_url,
+            EMAIL_SERVICE: self.settings.email_service_url,
         }
         to = {service: Forwarder(url, self.runtime.breaker(f"proxy:{service}")) for service, url in urls.items()}
         for forwarder in to.values():
@@ -199,6 +209,13 @@ class Gateway:
                 name="address",
                 processes=self.settings.processes,
             ),
+            webhooks=RateLimiter(
+                self.runtime.redis,
+                limit=self.settings.webhook_limit_per_minute,
+                period_seconds=60,
+                name="webhooks",
+                processes=self.settings.processes,
+            ),
             metrics=self.metrics,
             proofs=FairSemaphore(PROOFS, waiting=PROOFS_WAITING),
             large_bodies=FairSemaphore(self.settings.large_bodies_at_once, waiting=LARGE_BODIES_WAITING),
@@ -233,6 +250,6 @@ def create_app(
         larger_bodies={submitting.router.prefix: settings.max_attachment_body_bytes},
     )
     gateway.install(app)
-    for each in (submitting, notifications, operations, audit, suppressions, internal, proxy):
+    for each in (submitting, notifications, operations, audit, suppressions, internal, webhooks, proxy):
         app.include_router(each.router)
     return app

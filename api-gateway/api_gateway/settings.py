@@ -79,6 +79,12 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
         description="Requests per minute from one IP address that are forwarded to another service without valid credentials",
         gt=0,
     )
+    webhook_limit_per_minute: int = Field(
+        default=6_000,
+        description="Webhooks of e-mail providers that are taken from one IP address per minute. A provider sends up to two "
+        "for each mail, from a few addresses, and repeats refused ones later",
+        gt=0,
+    )
     recipient_limit_per_hour: int | None = Field(
         default=None,
         description="Notifications that one person may receive per hour, not counting urgent ones; unset: no limit",

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from secrets import token_urlsafe
 from typing import Any
 
 from fakeredis import FakeAsyncRedis
@@ -77,16 +78,18 @@ async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]
         embedded = Embedded(postgres, redis, MemoryBroker(TOPOLOGY))
         await _prepare_databases(embedded)
         gateway_url = f"http://localhost:{ports.gateway}"
+        password = token_urlsafe(24)
         simulated = SimulatorOptions(
             data=data / "simulators",
             smtp_port=ports.smtp,
             http_port=ports.inbox,
             gateway_url=gateway_url,
             login=Login(ADMIN_EMAIL, ADMIN_PASSWORD),
+            webhook_url=f"http://postmark:{password}@{HOST}:{ports.gateway}/api/v1/webhooks/postmark",
         )
         simulators = await stack.enter_async_context(running_simulators(simulated))
         await _prepare_admin(embedded.database("user-service"), secrets.secret_key)
-        for app, port in _apps(embedded, ports, secrets, simulators):
+        for app, port in _apps(embedded, ports, secrets, simulators, webhook_password=password):
             listener = stack.enter_context(socket.create_server((HOST, port)))
             await stack.enter_async_context(serving(app, listener))
         yield RunningStack(ports, simulators, gateway_url, f"http://localhost:{ports.inbox}")
@@ -109,7 +112,7 @@ async def _prepare_admin(url: str, secret_key: str) -> None:
 
 
 def _apps(
-    embedded: Embedded, ports: Ports, secrets: Secrets, simulators: RunningSimulators
+    embedded: Embedded, ports: Ports, secrets: Secrets, simulators: RunningSimulators, *, webhook_password: str
 ) -> list[tuple[FastAPI, int]]:
     """The services in the order of their start: services that others depend on come first."""
     common: dict[str, Any] = {
@@ -139,6 +142,7 @@ def _apps(
         smtp_host=HOST,
         smtp_port=simulators.smtp_port,
         public_url=f"http://localhost:{ports.gateway}",
+        postmark_webhook_password=webhook_password,
         **common,
     )
     push = PushSettings(

@@ -4,7 +4,7 @@ import binascii
 import re
 import struct
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from email.utils import formatdate
 
 from chassis.security import Sender
@@ -140,6 +140,7 @@ class MessageBuilder:
     """Builds the messages of one sender. `clock` returns seconds since the epoch, for the Date header.
 
     `unsubscribe_url` makes the one-click link of a mail that is not transactional (RFC 8058); None: mails have none.
+    `id_headers` are names of further headers with the notification's id.
     """
 
     def __init__(
@@ -148,12 +149,14 @@ class MessageBuilder:
         name: str,
         *,
         unsubscribe_url: Callable[[Unsubscription], str] | None = None,
+        id_headers: Sequence[str] = (),
         clock: Callable[[], float] = time.time,
     ) -> None:
         self.sender, self._name = sender, name
         self._from = addressed("From", name, sender)
         self._domain = sender.domain
         self._unsubscribe_url = unsubscribe_url
+        self._id_headers = id_headers
         self._clock = clock
         self._date = (-1, b"")
 
@@ -201,7 +204,8 @@ class MessageBuilder:
 
     def _ids(self, context: DeliveryContext) -> bytes:
         identity = str(context.notification_id)
-        return f"Message-ID: <{identity}@{self._domain}>\r\nX-Notification-ID: {identity}\r\n".encode()
+        further = "".join(f"{name}: {identity}\r\n" for name in self._id_headers)
+        return f"Message-ID: <{identity}@{self._domain}>\r\nX-Notification-ID: {identity}\r\n{further}".encode()
 
     def _date_line(self) -> bytes:
         """The Date header, created once a second: `formatdate` alone would cost a third of the message."""

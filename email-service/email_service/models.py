@@ -1,4 +1,4 @@
-"""The suppression list, bounces, and the ledger's tables (libs/delivery) in the same metadata."""
+"""The suppression list, bounces, providers' events, and the ledger's tables (libs/delivery) in the same metadata."""
 
 from datetime import datetime
 from uuid import UUID
@@ -55,4 +55,33 @@ class EmailSoftBounce(Base):
     last_at: Mapped[datetime] = mapped_column(DateTime(timezone=True))
 
 
+class EmailConfirmation(Base):
+    """A delivery that its provider has confirmed, until the gateway is told: after the delivery's end."""
+
+    __tablename__ = "email_confirmations"
+    __table_args__ = (Index("ix_email_confirmations_created_at", "created_at"),)
+
+    notification_id: Mapped[UUID] = mapped_column(Uuid, primary_key=True)
+    recipient: Mapped[str] = mapped_column(Text, primary_key=True)
+    replay: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
+class EmailWebhookEvent(Base):
+    """An event of a provider that was read, or a token that was used. `digest`: of the body that a token was used for."""
+
+    __tablename__ = "email_webhook_events"
+    __table_args__ = (Index("ix_email_webhook_events_created_at", "created_at"),)
+
+    id: Mapped[str] = mapped_column(Text, primary_key=True)
+    digest: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())
+
+
 LEDGER = ledger_tables(Base.metadata, "email")
+# Ids that providers gave. Without an id of theirs a delivery has our Message-ID, which nobody searches for.
+Index(
+    "ix_email_deliveries_provider_message_id",
+    LEDGER.deliveries.c.provider_message_id,
+    postgresql_where=text("provider_message_id NOT LIKE '<%'"),
+)

@@ -14,8 +14,8 @@ from chassis.server_urls import ServiceUrl
 from chassis.settings import DatabaseUrl
 from contracts.addresses import parse_sender
 from contracts.services import EMAIL_SERVICE
-from email_service.mail_settings import MailSettings
 from email_service.senders.smtp.provider import ProviderName, SmtpProvider, TlsMode, a_host
+from email_service.webhook_settings import WebhookSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
 
@@ -31,7 +31,7 @@ def _parsed(given: object) -> object:
         raise ValueError("is no JSON") from None
 
 
-class EmailSettings(MailSettings):
+class EmailSettings(WebhookSettings):
     """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = EMAIL_SERVICE

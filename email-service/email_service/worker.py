@@ -15,22 +15,25 @@ from delivery.runtime import WorkerRuntime
 from delivery.throttle import DomainThrottle
 from delivery.worker import Worker
 from email_service.attachments import AttachmentStore, ByteBudget
+from email_service.bounces.recording import BounceRecorder
 from email_service.bounces.setup import receive_bounces
 from email_service.channel import EmailChannel
 from email_service.dkim.signing import DkimSigner
 from email_service.mails import MailWriter
 from email_service.mime import MessageBuilder
-from email_service.routers import bounces, suppressions
+from email_service.routers import bounces, suppressions, webhooks
 from email_service.senders.smtp.connector import SmtpConnector, SmtpProbe
 from email_service.senders.smtp.pool import SmtpPool
 from email_service.senders.smtp.sender import SmtpSender
 from email_service.settings import EmailSettings
 from email_service.suppression import SuppressionList
+from email_service.webhooks.setup import receive_webhooks
 
 DESCRIPTION = ServiceDescription(
     name=EMAIL_SERVICE,
     title="E-mail worker",
     summary="Delivers e-mail over SMTP.",
+    tags=({"name": "webhooks", "description": "What e-mail providers report"},),
 )
 
 
@@ -61,7 +64,9 @@ def create_app(
     sender = parse_sender(settings.from_email)
     signer = DkimSigner(settings.signing_keys, default_domain=sender.domain)
     writer = MailWriter(
-        MessageBuilder(sender, settings.from_name, unsubscribe_url=settings.unsubscribe_url),
+        MessageBuilder(
+            sender, settings.from_name, unsubscribe_url=settings.unsubscribe_url, id_headers=settings.id_headers
+        ),
         signer,
         settings.return_path,
     )
@@ -72,9 +77,11 @@ def create_app(
     worker = Worker(channel, runtime, providers=Providers(providers), throttle=_throttle(settings, runtime))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed
-    app.state.bounces = receive_bounces(settings, runtime)
-    app.include_router(suppressions.router)
-    app.include_router(bounces.router)
+    recorder = BounceRecorder(runtime.keys, runtime.registry)
+    app.state.bounces = receive_bounces(settings, runtime, recorder)
+    app.state.webhooks = receive_webhooks(settings, runtime, recorder)
+    for each in (suppressions, bounces, webhooks):
+        app.include_router(each.router)
     return app
 
 

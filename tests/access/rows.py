@@ -257,6 +257,7 @@ GATEWAY = (
     of_admins().row("GET /api/v1/audit"),
     of_admins().row("GET /api/v1/suppressions"),
     of_admins().row("POST /api/v1/suppressions", {"emails": ["{unique}@example.com"]}),
+    of_admins(422).row("POST /api/v1/suppressions/import", {}),
     of_admins(404).row("GET /api/v1/suppressions/{fingerprint}"),
     of_admins(404).row("DELETE /api/v1/suppressions/{fingerprint}"),
     of_admins().row("POST /api/v1/bounces", {}),
@@ -273,12 +274,15 @@ SUPPRESSIONS = (
     services_only("POST /internal/suppressions", body={"emails": ["{unique}@example.com"]}),
     services_only("POST /internal/bounces", body={}),
 )
+WEBHOOKS = (anybody("POST /api/v1/webhooks/{provider}", 404, {}),)
 ROWS: dict[str, tuple[Row, ...]] = {
     "api-gateway": (*COMMON, *GATEWAY),
     "user-service": (*COMMON, *USER_SERVICE),
     "template-service": (*COMMON, *TEMPLATE_SERVICE),
-    "email-service": (*COMMON, *LEDGER, *SUPPRESSIONS),
+    "email-service": (*COMMON, *LEDGER, *SUPPRESSIONS, *WEBHOOKS),
     "push-service": (*COMMON, *LEDGER),
 }
-FORWARDED = tuple(row.refusals if row.used_up else row for row in (*USER_SERVICE, *TEMPLATE_SERVICE) if row.is_public)
+FORWARDED = tuple(
+    row.refusals if row.used_up else row for row in (*USER_SERVICE, *TEMPLATE_SERVICE, *WEBHOOKS) if row.is_public
+)
 """Asked of the gateway, too, which forwards them. Successes that use something up are for their owner to show."""

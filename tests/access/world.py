@@ -40,6 +40,7 @@ class Things:
     fingerprint: str = "0" * 64
     erasure_id: str = str(UUID(int=0))
     attachment_id: str = str(UUID(int=0))
+    provider: str = "nobody"
 
     def filled(self, text: str) -> str:
         for name, value in {**asdict(self), "unique": f"u{uuid4().hex}"}.items():

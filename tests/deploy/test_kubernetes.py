@@ -90,7 +90,8 @@ def test_services_and_the_ingress_lead_to_ports_that_there_are() -> None:
     for service in documents("Service"):
         deployment = named("Deployment", service["metadata"]["name"])
         ports = {port["name"]: port["containerPort"] for port in container(deployment)["ports"]}
-        (port,) = service["spec"]["ports"]
+        port, *others = service["spec"]["ports"]
+        assert {other["targetPort"] for other in others} <= ports.keys()
         expected = service_of(deployment).port
         assert (port["port"], ports[port["targetPort"]], environment(deployment)["PORT"]) == (
             expected,

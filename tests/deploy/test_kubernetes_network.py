@@ -29,11 +29,13 @@ INSIDE["rabbitmq"] = Place(
     "rabbitmq", {"app.kubernetes.io/name": "rabbitmq", "app.kubernetes.io/component": "rabbitmq"}, OURS
 )
 BROKER_PORTS = (4369, 5672, 15672, 15692, 25672, 35672, 35682)
-PORTS = (*(service.port for service in SERVICES.values()), *BROKER_PORTS, 22, 80, 443, 5432, 6379)
+BOUNCES = 2525
+PORTS = (*(service.port for service in SERVICES.values()), *BROKER_PORTS, BOUNCES, 22, 80, 443, 5432, 6379)
 ROLE = "notifications.example.com/role"
 OUTSIDE = {
     "ingress": Place("ingress", {}, {ROLE: "ingress"}),
     "monitoring": Place("monitoring", {}, {ROLE: "monitoring"}),
+    "mail": Place("mail", {}, {ROLE: "mail"}),
     "keda": Place("keda", {}, {"kubernetes.io/metadata.name": "keda"}),
     "rabbitmq-system": Place("rabbitmq-system", {}, {"kubernetes.io/metadata.name": "rabbitmq-system"}),
     # A stranger who has taken the labels of our pods, in a namespace of its own.
@@ -100,6 +102,7 @@ def test_from_outside_only_what_is_for_them_can_be_reached() -> None:
     assert reached == {("monitoring", name, service.port) for name, service in SERVICES.items()} | {
         ("monitoring", "rabbitmq", 15692),
         ("ingress", "api-gateway", 8000),
+        ("mail", "email-worker", BOUNCES),
         ("keda", "rabbitmq", 5672),
         ("rabbitmq-system", "rabbitmq", 15672),
     }
@@ -108,7 +111,7 @@ def test_from_outside_only_what_is_for_them_can_be_reached() -> None:
 def test_only_the_workers_reach_the_internet_and_none_the_clouds_metadata() -> None:
     ports = (22, 25, 80, 443, 465, 587, 5432, 6379)
     reached = {(name, port) for name, pod in INSIDE.items() for port in ports if lets_through(pod, INTERNET, port)}
-    assert reached == {("push-worker", 443), *(("email-worker", port) for port in (25, 465, 587))}
+    assert reached == {("push-worker", 443), *(("email-worker", port) for port in (25, 443, 465, 587))}
     assert not any(lets_through(pod, METADATA, port) for pod in INSIDE.values() for port in ports)
 
 

@@ -17,6 +17,7 @@ from chassis.settings import ServiceSettings
 from devstack.simulators.oauth import make_service_account
 from tests.deploy.manifests import (
     CHECKSUM,
+    FOLDER,
     SERVICES,
     Document,
     SecretKey,
@@ -176,6 +177,12 @@ def _strong_values(workload: Document) -> dict[str, str]:
 def test_a_service_gets_its_own_private_key_and_no_other(workload: Document) -> None:
     deployment = workload["metadata"]["name"].removeprefix("migrate-")
     assert environment(workload)["SERVICE_PRIVATE_KEY"] == SecretKey(deployment, "SERVICE_PRIVATE_KEY")
+
+
+def test_the_bounce_port_of_the_pod_is_the_one_that_the_configuration_names() -> None:
+    (port,) = [one for one in container(named("Deployment", "email-worker"))["ports"] if one["name"] == "bounces"]
+    line = next(line for line in (FOLDER / "config.yaml").read_text().splitlines() if "BOUNCE_SMTP_PORT" in line)
+    assert f'"{port["containerPort"]}" with BOUNCE_DOMAIN' in line
 
 
 def _load(

@@ -31,6 +31,7 @@ ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 # An event has the time of its sender's clock. Our own times are those of this database: the event's time is limited to the
 # span between the row's creation and now, so that created_at <= queued_at <= sent_at <= ended_at for every sender. The time
 # of a provider's clock is kept separately, in the history.
+# A complaint follows a delivery: it adds its code, once, and the status stays.
 # A report that comes before the queued mark replaces it (ADR 20): it has the time of queueing. A retried delivery is with a
 # worker, so it was queued, even if a worker of the previous release does not report the time.
 EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, provider text,
@@ -38,7 +39,7 @@ EVENT = """id uuid, status text, code text, detail text, sealed_detail text, pro
     devices jsonb"""
 APPLY = text(f"""
 WITH g AS (
-    SELECT given.id, given.status, given.code, given.provider_message_id, given.provider, given.attempts,
+    SELECT given.id, given.status, n.status AS was, given.code, given.provider_message_id, given.provider, given.attempts,
         CASE WHEN n.recipient IS NOT NULL THEN given.detail END AS detail,  -- else who it was for is erased
         CASE WHEN n.recipient IS NOT NULL THEN given.sealed_detail END AS sealed_detail,
         CASE WHEN n.recipient IS NOT NULL THEN given.devices END AS devices,
@@ -61,7 +62,8 @@ UPDATE notifications n SET
     queued_at = CASE WHEN g.queued_at IS NOT NULL THEN least(g.queued_at, g.at, n.claimed_at, g.sent_at) END,
     claimed_at = coalesce(n.claimed_at, g.sent_at, g.at),
     sent_at = CASE WHEN g.status = 'sent' THEN g.at ELSE g.sent_at END,
-    ended_at = CASE g.status WHEN 'retrying' THEN n.ended_at WHEN 'sent' THEN NULL ELSE greatest(g.at, g.sent_at) END,
+    ended_at = CASE WHEN g.status IN ('retrying', g.was) THEN n.ended_at
+                    WHEN g.status <> 'sent' THEN greatest(g.at, g.sent_at) END,
     due_at = NULL, updated_at = now(), devices = coalesce(g.devices, n.devices),
     history = CASE WHEN g.status = 'sent' THEN n.history ELSE n.history || (jsonb_build_object(
         'status', g.status, 'at', greatest(g.at, g.sent_at), 'code', g.code, 'detail', g.detail, 'attempts', g.attempts)
@@ -74,9 +76,10 @@ UPDATE notifications n SET
 FROM g
 WHERE n.id = g.id AND g.replay >= n.replay
   AND (g.status = 'retrying' AND n.status IN ('pending', 'queued')
-       OR n.status || '>' || g.status = ANY(CAST(:allowed AS text[])))
+       OR n.status || '>' || g.status = ANY(CAST(:allowed AS text[]))
+       OR g.status = 'delivered' AND n.status = 'delivered' AND g.code = 'complained' AND n.code IS DISTINCT FROM g.code)
 RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.unmarked AND n.queued_at IS NOT NULL AS newly_queued,
-    g.status, extract(epoch FROM g.at - n.created_at) AS seconds
+    g.status, g.was = g.status AS same, extract(epoch FROM g.at - n.created_at) AS seconds
 """)  # noqa: S608 - the columns are ours
 
 
@@ -84,7 +87,8 @@ RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.unmarked AND n.q
 class Moved:
     """A notification that an event moved. `seconds`: from acceptance to the event.
 
-    `queued_at` None: not known yet. `newly_queued`: this event was the first to report it.
+    `queued_at` None: not known yet. `newly_queued`: this event was the first to report it. `same`: the status is the one that
+    it had.
     """
 
     id: UUID
@@ -93,6 +97,7 @@ class Moved:
     queued_at: datetime | None
     newly_queued: bool
     status: str
+    same: bool
     seconds: float
 
 
@@ -130,6 +135,7 @@ async def apply_events(connection: StatementExecutor, events: Sequence[StatusEve
             row.queued_at,
             row.newly_queued,
             row.status,
+            row.same,
             float(row.seconds),
         )
         for row in moved

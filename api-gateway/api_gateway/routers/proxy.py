@@ -1,4 +1,4 @@
-"""Users and templates through the gateway: requests are forwarded to the services that own them."""
+"""Users, templates and webhooks through the gateway: requests are forwarded to the services that own them."""
 
 import re
 
@@ -11,10 +11,13 @@ from chassis.errors import NotFound, PayloadTooLarge, Unavailable
 from chassis.observability.correlation import outgoing_headers
 from chassis.process.breaker import CircuitBreaker, CircuitOpen
 from chassis.settings import ServiceSettings
-from contracts.services import TEMPLATE_SERVICE, USER_SERVICE
+from contracts.services import EMAIL_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
 
 # Headers that are forwarded in each direction. All others are dropped: hop-by-hop headers, and identity headers of a client.
-PASSED_ON = ("authorization", "x-api-key", "content-type", "accept", "accept-language", "if-none-match", "if-match")
+PASSED_ON = (
+    "authorization", "x-api-key", "content-type", "accept", "accept-language", "if-none-match", "if-match",
+    "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp",
+)  # fmt: skip
 PASSED_BACK = ("content-type", "location", "retry-after", "www-authenticate", "etag", "cache-control", "allow")
 PASSED_BACK_PREFIX = "ratelimit-"
 
@@ -64,6 +67,7 @@ router = APIRouter(prefix="/api/v1", include_in_schema=False)
 OWNED = {
     USER_SERVICE: ("users", "erasures", "auth", "applications", "api-keys", "push", "unsubscribe"),
     TEMPLATE_SERVICE: ("templates", "snippets"),
+    EMAIL_SERVICE: ("webhooks",),
 }
 FORWARDED = tuple(f"/api/v1/{name}" for names in OWNED.values() for name in names)
 # Methods that a path does not have are forwarded, too: the owner answers with the allowed ones in `Allow`.
@@ -78,19 +82,32 @@ UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECAS
 
 
 async def forward(request: Request) -> Response:
-    raw_path: bytes = request.scope.get("raw_path") or request.url.path.encode()
-    if UNSAFE.search(raw_path):
+    if UNSAFE.search(_raw_path(request)):
         raise NotFound
     known = await admit(services_of(request), request)
     body = await (
-        _body(request, FORWARDED_BODY_BYTES) if known else _body(request, STRANGERS_BODY_BYTES, "Without credentials")
+        read_body(request, FORWARDED_BODY_BYTES)
+        if known
+        else read_body(request, STRANGERS_BODY_BYTES, "Without credentials")
     )
+    return await send_on(request, body)
+
+
+async def send_on(request: Request, body: bytes) -> Response:
+    """To the owner of the path. Raises NotFound, Unavailable."""
+    raw_path = _raw_path(request)
+    if UNSAFE.search(raw_path):
+        raise NotFound
     owner = request.url.path.split("/")[3]
     forwarders: dict[str, Forwarder] = request.app.state.forwarders
     return await forwarders[owner].forward(request, raw_path, body)
 
 
-async def _body(request: Request, limit: int, whose: str = "Here") -> bytes:
+def _raw_path(request: Request) -> bytes:
+    return request.scope.get("raw_path") or request.url.path.encode()
+
+
+async def read_body(request: Request, limit: int, whose: str = "Here") -> bytes:
     """Raises PayloadTooLarge as soon as more than `limit` bytes have arrived."""
     body = bytearray()
     async for part in request.stream():

@@ -7,8 +7,11 @@ from starlette.responses import Response
 
 from api_gateway.dependencies import Services, limited
 from api_gateway.errors import SuppressionNotFound
+from api_gateway.routers.suppression_files import read_addresses
 from api_gateway.schemas.suppressions import (
     BounceView,
+    ImportQuery,
+    ImportView,
     SuppressionQuery,
     SuppressionRequest,
     SuppressionsView,
@@ -48,6 +51,38 @@ async def add_suppressions(wanted: SuppressionRequest, _admin: Admin, actor: Act
     address that is on the list keeps its first reason."""
     order = SuppressionOrder(emails=tuple(wanted.emails), reason=wanted.reason)
     return answer(await services.suppressions.add(order, actor), "Suppressed")
+
+
+@router.post(
+    "/suppressions/import",
+    summary="Suppress the addresses of a file",
+    response_model=Envelope[ImportView],
+    responses={
+        **refusals(PayloadTooLarge),
+        422: {"model": ValidationRefusal, "description": "Lines that are not valid; then no address was added"},
+    },
+    openapi_extra={
+        "requestBody": {
+            "required": True,
+            "content": {
+                "text/csv": {
+                    "schema": {"type": "string"},
+                    "examples": {"two": {"value": "email,reason\r\nada@example.com,bounced\r\nbo@example.com,\r\n"}},
+                }
+            },
+        }
+    },
+)
+async def import_suppressions(
+    query: Annotated[ImportQuery, Query()], request: Request, _admin: Admin, actor: Acting, services: Services
+) -> Response:
+    """For administrators: CSV whose first line names the columns `email` and perhaps `reason` (others are ignored), or with
+    the Content-Type `application/x-ndjson` one JSON object a line, up to 100,000 rows. Lines that are not valid are named in
+    a 422, and nothing is added. After a 503 a part may have been added: send the file again."""
+    json = "json" in request.headers.get("content-type", "")
+    addresses = await read_addresses(request.stream(), json=json, reason=query.reason)
+    added = await services.suppressions.import_all(addresses.by_reason, actor)
+    return answer({"rows": addresses.rows, "added": added}, "Suppressed")
 
 
 @router.get(

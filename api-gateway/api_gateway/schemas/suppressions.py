@@ -53,6 +53,23 @@ class SuppressionsView(SuppressionsAdded):
     model_config = ConfigDict(json_schema_extra={"examples": [{"added": 1}]})
 
 
+class ImportQuery(BaseModel):
+    """`reason` is for the rows that name none."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: SuppressionReason = "manual"
+
+
+class ImportView(BaseModel):
+    """`rows`: the addresses of the file. `added`: those that were not on the list before; the others keep their reason."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"rows": 2, "added": 1}]})
+
+    rows: int
+    added: int
+
+
 class BounceView(BounceResult):
     """`hard`, `soft` and `complained` have consequences; `delayed`, `delivered`, `auto_reply`, `unrecognised`, `unmatched`
     (no notification of ours) and `unreadable` have none."""

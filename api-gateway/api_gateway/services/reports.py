@@ -103,7 +103,7 @@ class Reports:
             self._marks.reported(Round(event.notification_id, event.replay))
         if moved.newly_queued:
             self._metrics.moved(moved.notification_type, Status.QUEUED)
-        if event.status != "retrying":
+        if event.status != "retrying" and not moved.same:
             self._metrics.moved(moved.notification_type, event.status)
             if event.status == "sent":
                 self._metrics.took(moved.notification_type, moved.seconds)

@@ -1,5 +1,7 @@
 """The e-mail service's suppression list, and mails that came back, for administrators."""
 
+from collections.abc import Iterator, Mapping, Sequence
+
 from pydantic import TypeAdapter
 
 from api_gateway.errors import SuppressionNotFound
@@ -10,11 +12,13 @@ from chassis.http.client import DependencyUnavailable, ServiceClient, data_of, f
 from chassis.http.envelope import Envelope
 from chassis.postgres.database import Database
 from contracts.suppressions import (
+    MAX_SUPPRESSIONS,
     BounceResult,
     SuppressionEntry,
     SuppressionFindings,
     SuppressionOrder,
     SuppressionQuestion,
+    SuppressionReason,
     SuppressionsAdded,
 )
 
@@ -49,6 +53,18 @@ class Suppressions:
         await self._note(actor, "suppressions.added", {"reason": order.reason, "added": added.added})
         return added
 
+    async def import_all(self, by_reason: Mapping[SuppressionReason, Sequence[str]], actor: Actor) -> int:
+        """Returns how many were not on the list. What was added is noted, also if the worker fails half-way."""
+        added, asked = 0, 0
+        try:
+            for order in _orders(by_reason):
+                added += found_of(_ADDED, *await self._worker.post(PATH, order.model_dump_json().encode())).added
+                asked += len(order.emails)
+        finally:
+            if asked:
+                await self._note(actor, "suppressions.imported", {"rows": asked, "added": added})
+        return added
+
     async def remove(self, fingerprint: str, actor: Actor) -> None:
         """Raises SuppressionNotFound."""
         status, _ = await self._worker.delete(f"{PATH}/{fingerprint}")
@@ -68,3 +84,9 @@ class Suppressions:
     async def _note(self, actor: Actor, action: str, after: dict[str, object]) -> None:
         async with self._database.begin() as connection:
             await TRAIL.record(connection, actor, action, "suppressions", Change({}, after))
+
+
+def _orders(by_reason: Mapping[SuppressionReason, Sequence[str]]) -> Iterator[SuppressionOrder]:
+    for reason, emails in by_reason.items():
+        for start in range(0, len(emails), MAX_SUPPRESSIONS):
+            yield SuppressionOrder(emails=tuple(emails[start : start + MAX_SUPPRESSIONS]), reason=reason)

@@ -29,6 +29,9 @@ def _options() -> SimulatorOptions:
         "--public-url", default="", help="URL of the HTTP port for other hosts, if --host is not usable"
     )
     parser.add_argument("--gateway-url", default="http://localhost:8000", help="URL of the gateway that the page shows")
+    parser.add_argument(
+        "--webhook-url", default="", help="URL that gets the e-mail provider's events, with user name and password"
+    )
     parser.add_argument("--keep", type=int, default=10_000, help="number of stored messages of each kind")
     parser.add_argument("--no-journal", dest="journal", action="store_false", help="store messages only in memory")
     return SimulatorOptions(**vars(parser.parse_args()))

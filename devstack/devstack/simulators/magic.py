@@ -8,6 +8,7 @@ from typing import Literal
 
 from devstack.simulators import fcm_messages
 from devstack.simulators.fcm_messages import FcmError
+from devstack.simulators.webhooks import Event
 
 Fault = Literal["down", "stall"]
 Provider = Literal["smtp", "fcm", "web_push", "apns"]
@@ -79,6 +80,18 @@ class Stall:
 
 
 @dataclass(frozen=True)
+class Report:
+    """Taken, and then reported by webhook. `defers` times a message is refused before; the 250 comes `seconds` late, and with
+    `early` after the webhook was answered.
+    """
+
+    events: tuple[Event, ...]
+    defers: int = 0
+    seconds: int = 0
+    early: bool = False
+
+
+@dataclass(frozen=True)
 class RefuseToken:
     """`times` None means always. After that many refusals the token is accepted, or refused with `then`. `seconds` is the
     delay before the response.
@@ -95,7 +108,7 @@ class BreakOff:
     times: int
 
 
-EmailMagic = RefuseRecipient | RefuseFirst | RefuseEveryOther | RefuseData | Defer | Throttle | Drop | Stall
+EmailMagic = RefuseRecipient | RefuseFirst | RefuseEveryOther | RefuseData | Defer | Throttle | Drop | Stall | Report
 PushMagic = RefuseToken | BreakOff | Stall
 
 EMAIL_TABLE: Mapping[str, str] = {
@@ -108,6 +121,13 @@ EMAIL_TABLE: Mapping[str, str] = {
     "busy@": "452 4.3.1 to every other RCPT of such an address",
     "drop@": "taken, but the connection dies before the 250, once for each Message-ID",
     "stall-N@": "taken, and the 250 comes N seconds late",
+    "delivered@": "taken, and a webhook says that it was delivered",
+    "bounced@": "taken, and a webhook says that there is no such mailbox: a hard bounce",
+    "full@": "taken, and a webhook says that the mailbox is full: a soft bounce",
+    "complaint@": "taken, delivered, and a webhook says that it was reported as spam",
+    "deferred@": "451 to the final dot, once for each Message-ID; then taken, and delivered by webhook",
+    "slow@": "taken, the 250 comes 3 seconds late, and a webhook says that it was delivered",
+    "early@": "taken, and the webhook comes before the 250",
 }
 PUSH_TABLE: Mapping[str, str] = {
     "unregistered…": "404 UNREGISTERED",
@@ -123,7 +143,9 @@ PUSH_TABLE: Mapping[str, str] = {
 }
 
 _LOCAL_PART = re.compile(
-    r"(bounce|reject-data|throttle|busy|drop|(?:defer|stall|throttle|account)-(\d{1,3}))(?:\+.*)?", re.IGNORECASE
+    r"(bounced?|reject-data|throttle|busy|drop|delivered|full|complaint|deferred|slow|early|"
+    r"(?:defer|stall|throttle|account)-(\d{1,3}))(?:\+.*)?",
+    re.IGNORECASE,
 )
 _TOKEN = re.compile(
     r"unregistered|invalid-token|sender-mismatch|"
@@ -155,6 +177,13 @@ def _email_rule(word: str, number: int) -> EmailMagic | None:
         "busy": RefuseEveryOther("452 4.3.1 Insufficient system storage"),
         "drop": Drop(),
         "stall": Stall(number),
+        "delivered": Report(("delivered",)),
+        "bounced": Report(("hard",)),
+        "full": Report(("soft",)),
+        "complaint": Report(("delivered", "complained")),
+        "deferred": Report(("delivered",), defers=1),
+        "slow": Report(("delivered",), seconds=3),
+        "early": Report(("delivered",), early=True),
     }
     return rules.get(word)
 

@@ -55,7 +55,8 @@ class SimulatorOptions:
     """`data` is the folder for the service account and, with `journal`, for the messages. Port 0 uses a free port.
 
     `public_url` is the address for senders if `host` is not usable (a container's 0.0.0.0). `gateway_url` is the gateway's
-    address on the pages, `login` who sends on the demo page.
+    address on the pages, `login` who sends on the demo page, `webhook_url` where the e-mail provider's events go, with a user
+    name and a password in it.
     """
 
     data: Path
@@ -65,6 +66,7 @@ class SimulatorOptions:
     apns_port: int = 0
     public_url: str = ""
     gateway_url: str = "http://localhost:8000"
+    webhook_url: str = ""
     keep: int = 10_000
     journal: bool = True
     login: Login | None = None
@@ -89,7 +91,9 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
     """Running on entry, with the real ports. On exit connections are dropped and the journal is closed."""
     inbox = Inbox(options.data / "messages.jsonl" if options.journal else None, keep=options.keep)
     faults = Faults()
-    smtp = SmtpSimulator(inbox, faults=faults, host=options.host, port=options.smtp_port)
+    smtp = SmtpSimulator(
+        inbox, faults=faults, host=options.host, port=options.smtp_port, webhook_url=options.webhook_url
+    )
     try:
         # Bound before anything is built, because the service account contains the port.
         with socket.create_server((options.host, options.http_port)) as listener:

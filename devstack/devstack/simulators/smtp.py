@@ -13,6 +13,7 @@ from aiosmtpd.smtp import SMTP
 from devstack.simulators.magic import Faults
 from devstack.simulators.smtp_handler import CLOSING, SmtpHandler
 from devstack.simulators.store import Inbox
+from devstack.simulators.webhooks import Webhooks
 
 SIZE_LIMIT = 10 * 1024 * 1024
 _LINE_LIMIT = (
@@ -75,7 +76,7 @@ _IDLE_SECONDS = 1800  # longer than any stall in a test; the clock runs while a 
 
 
 class SmtpSimulator:
-    """`port` 0 uses a free port; `port` has its number after `start()`."""
+    """`port` 0 uses a free port; `port` has its number after `start()`. `webhook_url`: where the provider's events go."""
 
     def __init__(
         self,
@@ -85,12 +86,14 @@ class SmtpSimulator:
         host: str = "127.0.0.1",
         port: int = 0,
         handler: SmtpHandler | None = None,
+        webhook_url: str = "",
     ) -> None:
         self.faults = faults or Faults()
         self.port = port
         self._host = host
         self._inbox = inbox
-        self._handler = handler or SmtpHandler(inbox, self.faults)
+        self._webhooks = Webhooks(webhook_url)
+        self._handler = handler or SmtpHandler(inbox, self.faults, self._webhooks)
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
 
@@ -105,6 +108,7 @@ class SmtpSimulator:
             return
         self._server.close()
         await asyncio.gather(*(connection.drop() for connection in list(self._connections)))
+        await self._webhooks.close()
         await self._server.wait_closed()
         self._server = None
 

@@ -16,18 +16,21 @@ from devstack.simulators.magic import (
     RefuseEveryOther,
     RefuseFirst,
     RefuseRecipient,
+    Report,
     Stall,
     Throttle,
     email_magic,
 )
 from devstack.simulators.store import Inbox
+from devstack.simulators.webhooks import Taken, Webhooks
 
 CLOSING = "421 4.3.2 Service not available, closing transmission channel"
 
 
 class SmtpHandler:
-    def __init__(self, inbox: Inbox, faults: Faults) -> None:
+    def __init__(self, inbox: Inbox, faults: Faults, webhooks: Webhooks) -> None:
         self._inbox = inbox
+        self._webhooks = webhooks
         self._faults = faults
         self._attempts: Counter[tuple[str, str]] = Counter()
         self._named: Counter[str] = Counter()
@@ -70,14 +73,27 @@ class SmtpHandler:
                 return self._refused(reply)
             case Defer(times) if attempt <= times:
                 return self._refused("451 4.3.0 Try again later")
+            case Report(defers=times) if attempt <= times:
+                return self._refused("451 4.3.0 Try again later")
         self._take(envelope, content)
         match magic:
             case Drop() if attempt == 1:
                 await hang_up(server)
             case Stall(seconds):
                 await asyncio.sleep(seconds)
+            case Report():
+                return await self._report(magic, Taken(envelope.rcpt_tos[0], content))
         await self._faults.stalled("smtp")
         return "250 2.0.0 OK: taken"
+
+    async def _report(self, rule: Report, mail: Taken) -> str:
+        if rule.early:
+            await self._webhooks.send(rule.events, mail)
+        await asyncio.sleep(rule.seconds)
+        await self._faults.stalled("smtp")
+        if not rule.early:
+            self._webhooks.send_later(rule.events, mail)
+        return f"250 2.0.0 OK: queued as {mail.id}"
 
     def _is_among_the_first(self, address: str, times: int | None) -> bool:
         self._named[address] += 1

@@ -93,7 +93,7 @@ async def test_stall_has_the_message_before_it_answers(mail, inbox):
 
 @pytest.mark.parametrize(
     "address",
-    ["ada@example.com", "bounced@example.com", "my.drop@example.com", "defer@example.com", "stall-@x.example"],
+    ["ada@example.com", "bouncing@example.com", "my.drop@example.com", "defer@example.com", "stall-@x.example"],
 )
 def test_other_recipients_are_ordinary(address):
     assert email_magic(address) is None

@@ -42,7 +42,8 @@ class UnreadableReport(Exception):
 class Report:
     """`status`: the enhanced code (`5.1.1`), or empty. `addresses`: whom it may be about, the most certain ones first.
     `named`: those of them that the report itself says it is about. `return_paths` and `message_ids` may lead to the
-    notification; anybody may have written them."""
+    notification; anybody may have written them. `provider_ids`: the mail's ids at its provider. `dead`: whether the address
+    is, as its provider says; None: the status decides."""
 
     kind: Kind
     status: str = ""
@@ -50,6 +51,14 @@ class Report:
     return_paths: tuple[str, ...] = ()
     message_ids: tuple[UUID, ...] = ()
     named: tuple[str, ...] = ()
+    provider_ids: tuple[str, ...] = ()
+    dead: bool | None = None
+
+
+def status_in(text: str) -> str:
+    """The first enhanced code in a server's words; empty if there is none."""
+    found = _STATUS.search(text)
+    return found[1] if found else ""
 
 
 def read_report(raw: bytes) -> Report:
@@ -111,11 +120,11 @@ def _delivery_status(part: Message) -> tuple[Kind, str, list[str]]:
                 for address in _ADDRESS.findall(_field(block, name).partition(";")[2])
             ]
             found.setdefault(action, (_status_of(block), addresses))
-    for action in ("failed", "delayed"):
+    for action in ("failed", "delayed", "delivered"):
         if action in found:
             return action, *found[action]  # type: ignore[return-value]
-    if found.keys() & {"delivered", "relayed", "expanded"}:
-        return "delivered", *next(iter(found.values()))
+    if found.keys() & {"relayed", "expanded"}:  # to a server that will not report: it is on its way
+        return "delayed", *next(iter(found.values()))
     return "unrecognised", "", []
 
 

@@ -1,18 +1,23 @@
-"""Tells the gateway about bounces. They wait in the database until the broker has confirmed their events."""
+"""Tells the gateway about bounces, and about deliveries that providers have confirmed. Both wait in the database until the
+broker has confirmed their events."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 from chassis.broker import Broker
 from chassis.postgres.database import Database
 from contracts.messages import StatusEvent
 from delivery.reporting import publication
-from email_service.bounces.processing import SOFT_DAYS
+from email_service.bounces.recording import SOFT_DAYS
 from email_service.repositories import bounces as repository
+from email_service.repositories import webhooks
 from email_service.repositories.bounces import Unreported
+from email_service.repositories.webhooks import Confirmed
 
 REPORT_SECONDS, CLEAN_SECONDS = 1.0, 3_600.0
 MAX_BOUNCES = 100  # in a message
 KEPT_DAYS = 30  # mail servers repeat for five days at most
+REMEMBERED_SECONDS = 2 * 86_400.0  # longer than any request of a provider is taken (webhooks/events.py)
 
 
 class BounceReporter:
@@ -23,22 +28,39 @@ class BounceReporter:
         self._broker = broker
 
     async def run_once(self) -> int:
+        return await self._tell_bounces() + await self._tell_confirmed()
+
+    async def _tell_bounces(self) -> int:
         async with self._database.begin() as connection:
             waiting = await repository.unreported(connection, largest=MAX_BOUNCES)
-            if not waiting:
-                return 0
-            for failure in await self._broker.publish_many([publication([_event(one) for one in waiting])]):
-                if failure is not None:
-                    raise failure
-            await repository.reported(connection, waiting)
+            if waiting:
+                await self._tell([_bounced(one) for one in waiting])
+                await repository.reported(connection, waiting)
         return len(waiting)
 
-    async def clean(self) -> int:
+    async def _tell_confirmed(self) -> int:
         async with self._database.begin() as connection:
-            return await repository.remove(connection, days=KEPT_DAYS, soft_days=SOFT_DAYS, largest=MAX_BOUNCES * 50)
+            waiting = await webhooks.confirmed(connection, largest=MAX_BOUNCES)
+            if waiting:
+                await self._tell([_delivered(one) for one in waiting])
+                await webhooks.told(connection, waiting)
+        return len(waiting)
+
+    async def _tell(self, events: Sequence[StatusEvent]) -> None:
+        for failure in await self._broker.publish_many([publication(events)]):
+            if failure is not None:
+                raise failure
+
+    async def clean(self) -> int:
+        largest = MAX_BOUNCES * 50
+        async with self._database.begin() as connection:
+            removed = await repository.remove(connection, days=KEPT_DAYS, soft_days=SOFT_DAYS, largest=largest)
+            return removed + await webhooks.remove(
+                connection, remembered_seconds=REMEMBERED_SECONDS, days=KEPT_DAYS, largest=largest
+            )
 
 
-def _event(bounce: Unreported) -> StatusEvent:
+def _bounced(bounce: Unreported) -> StatusEvent:
     """A complaint proves that the mail was delivered."""
     failed = bounce.kind == "failed"
     return StatusEvent(
@@ -51,4 +73,20 @@ def _event(bounce: Unreported) -> StatusEvent:
         sent_at=bounce.sent_at,
         at=datetime.now(UTC),
         provider_timestamp=bounce.created_at,
+    )
+
+
+def _delivered(delivery: Confirmed) -> StatusEvent:
+    """It may overtake the event `sent`, so it has what that one says."""
+    return StatusEvent(
+        notification_id=delivery.notification_id,
+        notification_type="email",
+        status="delivered",
+        provider_message_id=delivery.provider_message_id,
+        provider=delivery.provider,
+        attempts=delivery.attempts,
+        replay=delivery.replay,
+        sent_at=delivery.sent_at,
+        at=datetime.now(UTC),
+        provider_timestamp=delivery.created_at,
     )

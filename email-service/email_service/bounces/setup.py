@@ -4,14 +4,15 @@ from chassis.process.periodic import PeriodicTask
 from delivery.runtime import WorkerRuntime
 from email_service.bounces.listener import BounceListener
 from email_service.bounces.processing import BounceProcessor
+from email_service.bounces.recording import BounceRecorder
 from email_service.bounces.reporting import CLEAN_SECONDS, REPORT_SECONDS, BounceReporter
 from email_service.settings import EmailSettings
 
 
-def receive_bounces(settings: EmailSettings, runtime: WorkerRuntime) -> BounceProcessor:
+def receive_bounces(settings: EmailSettings, runtime: WorkerRuntime, recorder: BounceRecorder) -> BounceProcessor:
     """Adds the tasks that report bounces, and the listener if there is a port for it."""
     return_path = settings.return_path
-    processor = BounceProcessor(runtime.database, runtime.keys, runtime.registry, return_path)
+    processor = BounceProcessor(runtime.database, recorder, return_path)
     reporter = BounceReporter(runtime.database, runtime.broker)
     runtime.repeat(
         PeriodicTask("bounces", reporter.run_once, REPORT_SECONDS),

@@ -16,6 +16,11 @@ SELECT 1 FROM email_deliveries d
 WHERE d.notification_id = :notification_id AND left(d.recipient, length(:recipient)) = :recipient LIMIT 1
 """)
 
+IS_OF_ANOTHER = text("""
+SELECT 1 FROM email_deliveries d
+WHERE d.notification_id = :notification_id AND left(d.recipient, length(:recipient)) <> :recipient LIMIT 1
+""")
+
 ADD = text("""
 WITH known AS (
     SELECT d.notification_id, d.recipient, d.replay FROM email_deliveries d WHERE d.notification_id = :notification_id
@@ -99,6 +104,12 @@ async def is_delivery(connection: AsyncConnection, notification_id: UUID, recipi
     """Whether the notification names an address whose fingerprint begins with `recipient`."""
     parameters = {"notification_id": notification_id, "recipient": recipient}
     return (await connection.execute(IS_DELIVERY, parameters)).first() is not None
+
+
+async def is_of_another(connection: AsyncConnection, notification_id: UUID, recipient: str) -> bool:
+    """Whether the ledger knows the notification, with an address whose fingerprint does not begin with `recipient`."""
+    parameters = {"notification_id": notification_id, "recipient": recipient}
+    return (await connection.execute(IS_OF_ANOTHER, parameters)).first() is not None
 
 
 async def add(connection: AsyncConnection, bounce: Bounce) -> Written:

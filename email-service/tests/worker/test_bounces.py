@@ -19,7 +19,8 @@ from contracts.messages import StatusEvent
 from contracts.recipients import EmailRecipient
 from contracts.services import API_GATEWAY, EMAIL_SERVICE
 from email_service.bounces.listener import MAX_CONNECTIONS, BounceListener
-from email_service.bounces.processing import SOFT_BOUNCES, BounceProcessor
+from email_service.bounces.processing import BounceProcessor
+from email_service.bounces.recording import SOFT_BOUNCES, BounceRecorder
 from email_service.bounces.return_path import ReturnPath
 from email_service.suppression import fingerprint
 from testkit.eventually import eventually
@@ -236,7 +237,8 @@ PATH = ReturnPath("bounces.example.org", b"a key of the service")
 async def listener() -> AsyncIterator[BounceListener]:
     """Its database is down."""
     database = Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
-    made = BounceListener(BounceProcessor(database, DataKeys(), new_registry(), PATH), PATH, host="127.0.0.1", port=0)
+    processor = BounceProcessor(database, BounceRecorder(DataKeys(), new_registry()), PATH)
+    made = BounceListener(processor, PATH, host="127.0.0.1", port=0)
     await made.start()
     yield made
     await made.close()

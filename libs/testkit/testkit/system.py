@@ -32,6 +32,7 @@ MODULES = {
     "api-gateway": "api_gateway",
 }
 SECRET_KEY = uuid4().hex * 2
+WEBHOOK_PASSWORD = uuid4().hex
 SERVICE_KEYS = {service: ServiceKey(service, token_urlsafe(32)) for service in MODULES}
 PUBLIC_KEYS = ",".join(f"{service}:{key.public}" for service, key in SERVICE_KEYS.items())
 MEMORY = ("--keep", "500000", "--no-journal")  # every message is stored, so that it can be counted
@@ -148,7 +149,8 @@ class System:
     def _start_simulators(self) -> None:
         log = self.folder / "simulators.log"
         ports = ["--smtp-port", "0", "--http-port", "0", "--apns-port", "0"]
-        options = [*ports, "--data", str(self.folder / "simulators"), *MEMORY]
+        webhook = f"http://postmark:{WEBHOOK_PASSWORD}@127.0.0.1:{self.ports['api-gateway']}/api/v1/webhooks/postmark"
+        options = [*ports, "--data", str(self.folder / "simulators"), "--webhook-url", webhook, *MEMORY]
         command = [sys.executable, "-m", "devstack.simulators", *options]
         self.processes["simulators"] = ServerProcess(command, log)
         wait_until(lambda: log.exists() and "base_url" in log.read_text(), 30, "the simulators")
@@ -172,6 +174,7 @@ class System:
             "EMAIL_SERVICE_URL": f"http://127.0.0.1:{self.ports['email-service']}",
             "PUSH_SERVICE_URL": f"http://127.0.0.1:{self.ports['push-service']}",
             "PUBLIC_URL": f"http://127.0.0.1:{self.ports['api-gateway']}",
+            "POSTMARK_WEBHOOK_PASSWORD": WEBHOOK_PASSWORD,
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.simulators.get("smtp_port", 1)),
             "FCM_BASE_URL": str(self.simulators.get("base_url", "http://127.0.0.1:1")),

@@ -1,0 +1,178 @@
+"""Lists of addresses that are uploaded: CSV (RFC 4180) or JSON lines, read as they arrive."""
+
+import codecs
+import csv
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from dataclasses import dataclass, field
+from typing import get_args
+
+import orjson
+
+from chassis.errors import Unprocessable
+from chassis.process.yielding import give_way
+from contracts.addresses import InvalidAddress, parse_mailbox
+from contracts.suppressions import SuppressionReason
+
+MAX_ROWS = 100_000  # in one file: about 15 MB in memory
+MAX_RECORD = 10_000  # characters
+MAX_PROBLEMS = 100  # in one answer
+ROWS_AT_A_TIME = 200  # about a millisecond
+REASONS: tuple[SuppressionReason, ...] = get_args(SuppressionReason)
+HEAD = "The first line names the columns: `email`, and perhaps `reason`"
+
+
+@dataclass(slots=True)
+class AddressList:
+    """Addresses by the reason why they get no mail."""
+
+    by_reason: dict[SuppressionReason, list[str]] = field(default_factory=dict)
+    rows: int = 0
+
+    def add(self, email: str, reason: SuppressionReason) -> None:
+        self.by_reason.setdefault(reason, []).append(email)
+        self.rows += 1
+
+
+class _Refused(Exception):
+    """What is wrong with one record; it never quotes an address."""
+
+
+class _RestUnread(_Refused):
+    """Nothing after this record is read."""
+
+
+Reader = Callable[[str], tuple[str, str] | None]
+"""A record's address and reason; None for the line with the names of the columns."""
+
+
+async def read_addresses(pieces: AsyncIterable[bytes], *, json: bool, reason: SuppressionReason) -> AddressList:
+    """`reason` is for the rows that name none. Raises Unprocessable with the lines that are not valid: then none is used."""
+    found, problems = AddressList(), list[dict[str, str]]()
+    read: Reader = _json_record if json else _CsvReader()
+    number = 0
+    async for line, record in _records(pieces, whole=not json):
+        number += 1
+        if number % ROWS_AT_A_TIME == 0:
+            await give_way()
+        try:
+            _take(record, read, found, reason)
+        except _Refused as refused:
+            problems.append({"field": f"line {line}", "message": str(refused)})
+            if len(problems) >= MAX_PROBLEMS or isinstance(refused, _RestUnread):
+                break
+    if not problems and not found.rows:
+        problems.append({"field": "body", "message": "has no addresses"})
+    if problems:
+        raise Unprocessable(data={"errors": problems})
+    return found
+
+
+def _take(record: "str | _Refused", read: Reader, found: AddressList, default: SuppressionReason) -> None:
+    """Raises _Refused."""
+    if isinstance(record, _Refused):
+        raise record
+    if (row := read(record)) is None:
+        return
+    found.add(_address(row[0]), _reason(row[1], default))
+    if found.rows > MAX_ROWS:
+        raise _RestUnread(f"A file has at most {MAX_ROWS:,} rows")
+
+
+async def _records(pieces: AsyncIterable[bytes], *, whole: bool) -> AsyncIterator[tuple[int, "str | _Refused"]]:
+    """Each record with the number of its first line. `whole`: a line end inside quotes does not end it. What cannot be split
+    into records is the last one."""
+    splitter = _Splitter(whole=whole)
+    try:
+        async for piece in pieces:
+            for one in splitter.feed(piece):
+                yield one
+        for one in splitter.feed(b"", last=True):
+            yield one
+    except _Refused as refused:
+        yield splitter.line, refused
+    except UnicodeDecodeError:
+        yield splitter.line, _Refused("is not UTF-8")
+
+
+class _Splitter:
+    """A record has an even number of quotes: in a quoted field each quote is doubled (RFC 4180, 2.7)."""
+
+    def __init__(self, *, whole: bool) -> None:
+        self.line = 1
+        self._whole = whole
+        self._decoder = codecs.getincrementaldecoder("utf-8-sig")()
+        self._rest = ""
+
+    def feed(self, piece: bytes, *, last: bool = False) -> Iterator[tuple[int, str]]:
+        """Raises _Refused, UnicodeDecodeError."""
+        *lines, self._rest = (self._rest + self._decoder.decode(piece, final=last)).split("\n")
+        if last:
+            lines, self._rest = [*lines, self._rest], ""
+        record: list[str] = []
+        for line in lines:
+            record.append(line)
+            if self._whole and sum(part.count('"') for part in record) % 2:
+                if sum(map(len, record)) > MAX_RECORD:
+                    break
+                continue
+            yield from self._record(record)
+            record = []
+        self._rest = "\n".join([*record, self._rest])
+        if len(self._rest) > MAX_RECORD or (last and record):
+            raise _Refused("A quote is not closed, or the line is too long")
+
+    def _record(self, lines: list[str]) -> Iterator[tuple[int, str]]:
+        text = "\n".join(lines).removesuffix("\r")
+        if len(text) > MAX_RECORD:
+            raise _Refused("The line is too long")
+        if text.strip():
+            yield self.line, text
+        self.line += len(lines)
+
+
+class _CsvReader:
+    def __init__(self) -> None:
+        self._columns: list[str] = []
+
+    def __call__(self, record: str) -> tuple[str, str] | None:
+        try:
+            values = next(csv.reader([record], strict=True))
+        except (csv.Error, StopIteration) as error:
+            raise _Refused("is no row of CSV") from error
+        if not self._columns:
+            self._columns = [value.strip().lower() for value in values]
+            if "email" not in self._columns:
+                raise _RestUnread(HEAD)
+            return None
+        if len(values) != len(self._columns):
+            raise _Refused(f"has {len(values)} columns in place of {len(self._columns)}")
+        row = dict(zip(self._columns, values, strict=True))
+        return row["email"], row.get("reason", "")
+
+
+def _json_record(record: str) -> tuple[str, str]:
+    try:
+        row = orjson.loads(record)
+    except orjson.JSONDecodeError:
+        row = None
+    if not isinstance(row, dict) or not isinstance(row.get("email"), str):
+        raise _Refused('is no JSON object with an `email`, such as {"email": "ada@example.com", "reason": "bounced"}')
+    reason = row.get("reason") or ""
+    return row["email"], reason if isinstance(reason, str) else "?"
+
+
+def _address(text: str) -> str:
+    try:
+        return parse_mailbox(text).shown
+    except InvalidAddress as error:
+        raise _Refused(str(error)) from None
+
+
+def _reason(text: str, default: SuppressionReason) -> SuppressionReason:
+    name = text.strip().lower()
+    if not name:
+        return default
+    for reason in REASONS:
+        if name == reason:
+            return reason
+    raise _Refused(f"The reason is one of {', '.join(REASONS)}, or empty")

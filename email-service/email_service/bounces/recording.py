@@ -1,0 +1,97 @@
+"""What follows from a report about a mail, whoever sent it: the notification has bounced or has arrived, and its address may
+get no mail any more."""
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+import structlog
+from prometheus_client import CollectorRegistry, Counter
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from chassis.security.data_keys import DataKeys
+from email_service.bounces.reading import Report
+from email_service.bounces.return_path import BounceToken
+from email_service.repositories import bounces as repository
+from email_service.repositories import suppressions, webhooks
+from email_service.repositories.bounces import Bounce, Written
+from email_service.repositories.suppressions import DeadAddress
+from email_service.suppression import fingerprint, masked
+
+log = structlog.get_logger()
+
+# The address does not exist, takes no mail, or belongs to somebody else (RFC 3463; 7.17 and 18: RFC 7293). Everything else,
+# such as a full mailbox or a filter, may pass.
+_DEAD = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1|4\.4|7\.1[78])")
+SOFT_BOUNCES = 5  # in a row, after which an address counts as dead
+SOFT_DAYS = 14  # after a bounce; a later one begins to count again
+
+Recorded = Literal["hard", "soft", "complained", "delivered"]
+Result = Literal[
+    "hard", "soft", "complained", "delayed", "delivered", "auto_reply", "unrecognised", "unmatched", "unreadable"
+]
+RESULTS: tuple[Result, ...] = Result.__args__  # type: ignore[attr-defined]
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """The notification that a report is about. `address`: whose address it is, if the report names it.
+
+    `token` None: the report is about a copy, so only the address counts.
+    """
+
+    token: BounceToken | None
+    address: str | None
+
+
+class BounceRecorder:
+    """`record` writes in the caller's transaction; `count` comes after its commit."""
+
+    def __init__(self, keys: DataKeys, registry: CollectorRegistry) -> None:
+        self._keys = keys
+        self._counter = Counter(
+            "bounces_total", "Mails that came back, by what they said", ["result"], registry=registry
+        )
+        for result in RESULTS:
+            self._counter.labels(result)
+
+    async def record(self, connection: AsyncConnection, report: Report, match: Match) -> Recorded:
+        result = _result_of(report)
+        identity = None if match.token is None else match.token.notification_id
+        if result == "delivered":
+            if identity is not None:
+                await webhooks.confirm(connection, identity)
+            if match.address is not None:
+                await repository.forget_soft(connection, fingerprint(match.address))
+            return result
+        written = Written(is_known=False, is_new=True)
+        if identity is not None:
+            written = await repository.add(connection, Bounce(identity, report.kind, report.status))
+        dead = result != "soft"
+        if result == "soft" and written.is_new and match.address is not None:
+            number = await repository.count_soft(connection, fingerprint(match.address), days=SOFT_DAYS)
+            dead = number >= SOFT_BOUNCES
+        if dead and match.address is not None:
+            reason = "complained" if result == "complained" else "bounced"
+            origin = "complaint" if result == "complained" else "bounce"
+            entry = DeadAddress(fingerprint(match.address), masked(match.address), reason, origin)
+            await suppressions.add(connection, [entry], keys=self._keys)
+        log.info(
+            "bounce.recorded",
+            notification_id=None if identity is None else str(identity),
+            result=result,
+            status=report.status,
+            suppressed=dead and match.address is not None,
+            known=written.is_known,
+        )
+        return result
+
+    def count(self, result: Result) -> None:
+        self._counter.labels(result).inc()
+
+
+def _result_of(report: Report) -> Recorded:
+    if report.kind == "failed":
+        dead = _DEAD.fullmatch(report.status) is not None if report.dead is None else report.dead
+        return "hard" if dead else "soft"
+    return "complained" if report.kind == "complained" else "delivered"

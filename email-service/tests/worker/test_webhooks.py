@@ -1,0 +1,257 @@
+"""Webhooks of providers at a running worker: each event counts once, whenever it comes, and only for what it is about."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from uuid import UUID, uuid4
+
+import httpx2
+import pytest
+from pydantic import SecretStr
+from sqlalchemy import text
+
+from chassis.postgres.database import Database
+from contracts.messages import StatusEvent
+from contracts.recipients import EmailRecipient
+from email_service.repositories import webhooks as repository
+from email_service.suppression import fingerprint
+from testkit.eventually import eventually
+from testkit.provider_webhooks import MailgunAccount, Posted, PostmarkServer, SendGridAccount
+
+ADA = "ada@example.com"
+POSTMARK, MAILGUN, SENDGRID = PostmarkServer(), MailgunAccount(), SendGridAccount()
+CONFIGURED = {
+    "postmark_webhook_password": SecretStr(POSTMARK.password),
+    "mailgun_webhook_signing_key": SecretStr(MAILGUN.key),
+    "sendgrid_webhook_public_key": SENDGRID.shown_key,
+    "bounce_domain": "bounces.example.org",
+}
+
+
+@dataclass
+class Told:
+    """A worker whose providers have webhooks, and the mails that it has sent."""
+
+    world: object
+    app: object
+    http: httpx2.AsyncClient
+    inbox: object
+    lookups: object
+    message: object
+
+    async def send(self, address: str = ADA) -> UUID:
+        before = self.inbox.emails.total
+        user = self.lookups.add_user(address)
+        sent = self.message(user, recipient=EmailRecipient(name="Ada", email=address))
+        await self.world.publish(sent)
+        await eventually(
+            lambda: self.inbox.emails.total > before and "sent" in self.world.statuses(sent.notification_id)
+        )
+        return sent.notification_id
+
+    async def post(self, provider: str, posted: Posted) -> httpx2.Response:
+        return await self.http.post(f"/api/v1/webhooks/{provider}", content=posted.body, headers=posted.headers)
+
+    async def posts(self, event: Mapping[str, object]) -> None:
+        """By Postmark, in the form of this file."""
+        answer = await self.post("postmark", POSTMARK.posts(event))
+        assert answer.json()["data"] == {"events": 1}, answer.text
+
+    async def event(self, notification_id: UUID, status: str) -> StatusEvent:
+        await eventually(lambda: status in self.world.statuses(notification_id))
+        return self.world.last(notification_id)
+
+    async def reason(self, address: str = ADA) -> tuple[str, str] | None:
+        found = await self.app.state.suppressions.get(fingerprint(address))
+        return None if found is None else (found.reason, found.origin)
+
+    def counted(self, result: str, provider: str = "postmark") -> float:
+        labels = {"provider": provider, "result": result}
+        return self.app.state.metrics.get_sample_value("webhook_events_total", labels)
+
+
+def delivery(notification_id: UUID | None, address: str = ADA, **others: object) -> dict[str, object]:
+    metadata = {} if notification_id is None else {"notification-id": str(notification_id)}
+    return {"RecordType": "Delivery", "MessageID": str(uuid4()), "Recipient": address, "Metadata": metadata, **others}
+
+
+def bounce(notification_id: UUID | None, address: str = ADA, kind: str = "HardBounce") -> dict[str, object]:
+    common = delivery(notification_id, address, RecordType="Bounce", Type=kind, ID=uuid4().int >> 80, Email=address)
+    return {**common, "Details": "smtp;550 5.1.1 no such user"}
+
+
+@pytest.fixture
+async def told(world, message, lookups, inbox) -> AsyncIterator[Told]:
+    async with world.worker(**CONFIGURED) as app, world.http(app) as http:
+        yield Told(world, app, http, inbox, lookups, message)
+
+
+async def test_a_confirmed_delivery_is_told_after_it_was_sent_with_what_the_report_of_that_says(told):
+    identity = await told.send("delivered@example.com")
+    await told.posts(delivery(identity, "delivered@example.com"))
+    event = await told.event(identity, "delivered")
+    sent = next(one for one in told.world.events if one.notification_id == identity and one.status == "sent")
+    assert (event.code, event.attempts, event.provider) == (None, 1, "smtp")
+    assert event.provider_message_id == sent.provider_message_id
+    assert event.sent_at is not None
+    assert told.counted("delivered") == 1
+
+
+async def test_a_hard_bounce_fails_the_notification_and_suppresses_the_address(told):
+    identity = await told.send()
+    await told.posts(bounce(identity))
+    event = await told.event(identity, "failed")
+    assert (event.code, event.detail) == ("bounced", "5.1.1")
+    assert await told.reason() == ("bounced", "bounce")
+    assert told.app.state.metrics.get_sample_value("bounces_total", {"result": "hard"}) == 1
+
+
+async def test_a_complaint_suppresses_the_address(told):
+    identity = await told.send()
+    await told.posts(bounce(identity, kind="SpamComplaint"))
+    assert (await told.event(identity, "delivered")).code == "complained"
+    assert await told.reason() == ("complained", "complaint")
+
+
+async def test_a_soft_bounce_fails_the_notification_alone(told):
+    identity = await told.send()
+    await told.posts(bounce(identity, kind="SoftBounce"))
+    assert (await told.event(identity, "failed")).code == "bounced"
+    assert await told.reason() is None
+
+
+async def test_each_provider_finds_the_notification(told):
+    by_message_id, by_return_path = await told.send(), await told.send("bo@example.com")
+    event = {
+        "event": "bounce",
+        "type": "bounce",
+        "email": ADA,
+        "sg_event_id": "a",
+        "smtp-id": f"<{by_message_id}@x.org>",
+    }
+    assert (await told.post("sendgrid", SENDGRID.posts(event))).status_code == 200
+    path = next(told.inbox.emails.newest_first()).envelope_from
+    failed = {"event": "failed", "severity": "permanent", "reason": "bounce", "recipient": "bo@example.com"}
+    posted = MAILGUN.posts({**failed, "id": "m", "timestamp": 1.5, "envelope": {"sender": path}})
+    assert (await told.post("mailgun", posted)).status_code == 200
+    for identity, address in ((by_message_id, ADA), (by_return_path, "bo@example.com")):
+        assert (await told.event(identity, "failed")).code == "bounced"
+        assert await told.reason(address) == ("bounced", "bounce")
+
+
+async def test_the_provider_s_own_id_leads_to_the_notification_when_nothing_else_does(told):
+    identity = await told.send("delivered@example.com")
+    provider_id = told.world.last(identity).provider_message_id
+    assert UUID(provider_id)
+    await told.posts(delivery(None, "delivered@example.com", MessageID=provider_id))
+    await told.event(identity, "delivered")
+    await told.posts(delivery(None, MessageID=f"<{identity}@example.org>"))
+    assert told.counted("unmatched") == 1
+
+
+async def test_a_repeated_event_changes_nothing_even_after_the_address_was_allowed_again(told):
+    identity = await told.send()
+    event = bounce(identity)
+    await asyncio.gather(*(told.posts(event) for _ in range(5)))
+    await told.event(identity, "failed")
+    await told.app.state.suppressions.remove(fingerprint(ADA))
+    await told.posts(event)
+    assert await told.reason() is None
+    assert (told.counted("hard"), told.counted("repeated")) == (1, 5)
+    other = await told.send("bo@example.com")
+    await told.posts(delivery(other, "bo@example.com"))
+    await told.event(other, "delivered")
+    assert told.world.statuses(identity).count("failed") == 1
+
+
+async def test_an_event_that_comes_before_the_result_is_told_after_it(told):
+    identity, other = await told.send(), await told.send("bo@example.com")
+    database = Database(told.world.settings.database_url)
+    change = text("UPDATE email_deliveries SET state = :state WHERE notification_id = :id")
+    async with database.begin() as connection:
+        await connection.execute(change, {"state": "sending", "id": identity})
+    await told.posts(delivery(identity))
+    await told.posts(delivery(other, "bo@example.com"))
+    await told.event(other, "delivered")
+    assert "delivered" not in told.world.statuses(identity)
+    async with database.begin() as connection:
+        await connection.execute(change, {"state": "sent", "id": identity})
+    await told.event(identity, "delivered")
+    await database.close()
+
+
+async def test_of_a_notification_of_long_ago_only_the_address_is_suppressed(told):
+    forgotten = uuid4()
+    await told.posts(bounce(forgotten))
+    await told.posts(delivery(forgotten))
+    assert await told.reason() == ("bounced", "bounce")
+    identity = await told.send("bo@example.com")
+    await told.posts(delivery(identity, "bo@example.com"))
+    await told.event(identity, "delivered")
+    assert told.world.statuses(forgotten) == []
+
+
+async def test_a_return_path_of_another_address_suppresses_nobody(told):
+    await told.send()
+    path = next(told.inbox.emails.newest_first()).envelope_from
+    failed = {"event": "failed", "severity": "permanent", "reason": "bounce", "recipient": "victim@example.com"}
+    posted = MAILGUN.posts({**failed, "id": "m", "timestamp": 1.5, "envelope": {"sender": path}})
+    assert (await told.post("mailgun", posted)).status_code == 200
+    assert await told.reason("victim@example.com") is None
+
+
+async def test_a_token_of_mailgun_s_is_good_for_one_body(told):
+    identity, token = await told.send(), "a" * 50
+    good = MAILGUN.posts({"event": "delivered", "id": "m", "recipient": ADA}, token=token)
+    assert [(await told.post("mailgun", good)).status_code for _ in range(2)] == [200, 200]
+    forged = MAILGUN.posts({"event": "complained", "id": "n", "recipient": ADA, "message": {"headers": {
+        "message-id": f"{identity}@example.org"}}}, token=token)  # fmt: skip
+    refused = await told.post("mailgun", forged)
+    assert (refused.status_code, refused.json()["error"]) == (403, "signature_refused")
+    assert await told.reason() is None
+    assert [told.counted(result, "mailgun") for result in ("unmatched", "repeated", "refused")] == [1, 1, 1]
+
+
+async def test_what_is_not_the_provider_s_changes_nothing(told):
+    identity = await told.send()
+    forged = {"RecordType": "SpamComplaint", "Email": ADA, "Metadata": {"notification-id": str(identity)}}
+    refused = await told.post("postmark", PostmarkServer().posts(forged))
+    assert (refused.status_code, refused.json()["error"]) == (401, "login_refused")
+    assert refused.headers["www-authenticate"].startswith("Basic")
+    assert (await told.post("sendgrid", Posted(b"[]", {}))).status_code == 403
+    assert (await told.post("mailgun", Posted(b"{}", {}))).status_code == 403
+    for unknown in ("ses", "nobody", "%00"):
+        assert (await told.post(unknown, POSTMARK.posts(forged))).status_code == 404
+    unreadable = await told.post("postmark", Posted(b"[", POSTMARK.posts({}).headers))
+    assert (unreadable.status_code, unreadable.json()["data"]["errors"][0]["field"]) == (422, "body")
+    assert await told.reason() is None
+    assert [told.counted(result) for result in ("refused", "unreadable", "complained")] == [1, 1, 0]
+
+
+async def test_what_says_nothing_about_a_delivery_is_counted_alone(told):
+    for event in ({"RecordType": "Open"}, {"RecordType": "Bounce", "Type": "Transient"}, {}):
+        await told.posts(event)
+    assert told.counted("ignored") == 3
+
+
+async def test_mails_carry_the_header_that_postmark_echoes_only_where_it_is_configured(
+    told, world, message, lookups, inbox
+):
+    identity = await told.send()
+    assert ("X-PM-Metadata-notification-id", str(identity)) in next(inbox.emails.newest_first()).headers
+    async with world.worker() as app, world.http(app) as http:
+        other = Told(world, app, http, inbox, lookups, message)
+        answer = await other.post("postmark", POSTMARK.posts(delivery(identity)))
+        assert answer.status_code == 404
+
+
+async def test_events_are_forgotten_when_every_request_about_them_is_too_old(world):
+    database = Database(world.settings.database_url)
+    async with world.worker(), database.begin() as connection:
+        assert await repository.remember(connection, "old") == "new"
+        assert await repository.remember(connection, "old") == "repeated"
+        assert await repository.remember(connection, "old", "another body") == "other"
+        assert await repository.remove(connection, remembered_seconds=60, days=1, largest=10) == 0
+        await connection.execute(text("UPDATE email_webhook_events SET created_at = now() - interval '2 minutes'"))
+        assert await repository.remove(connection, remembered_seconds=60, days=1, largest=10) == 1
+    await database.close()
