@@ -28,6 +28,7 @@ class BounceReporter:
         self._broker = broker
 
     async def run_once(self) -> int:
+        """Bounces first: a mail that was confirmed and came back at once has come back."""
         return await self._tell_bounces() + await self._tell_confirmed()
 
     async def _tell_bounces(self) -> int:
