@@ -45,6 +45,13 @@ class PushSettings(WorkerSettings, WebPushSettings):
     fcm_timeout_seconds: float = Field(
         default=15.0, description="Seconds to wait for FCM's answer; Google asks for at least ten", gt=0
     )
+    fcm_per_second: float | None = Field(
+        default=None,
+        description="Notifications that one worker process sends over FCM in a second at most; unset: as many as it can. "
+        "Divide the project's quota (by default 600,000 calls a minute) by the number of processes; a notification to "
+        "several devices makes a call for each",
+        gt=0,
+    )
 
     vapid_private_key: SecretStr | None = Field(
         default=None,

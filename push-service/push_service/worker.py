@@ -1,6 +1,7 @@
 """The push service's composition root."""
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 
 import structlog
 from fastapi import FastAPI
@@ -48,10 +49,13 @@ def create_app(
     """The worker as an ASGI app. Its lifespan runs the worker. Tests and the embedded stack pass `redis` and `broker`."""
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
-    providers = {name: Provider(runtime.provider_breaker(name)) for name in PROVIDERS}
+    per_second = {FCM: settings.fcm_per_second}
+    providers = {name: Provider(runtime.provider_breaker(name), per_second=per_second.get(name)) for name in PROVIDERS}
     senders = create_senders(settings)
-    if settings.service_account is not None or not settings.production:  # in production another provider is enough
-        runtime.depend_on(FCM, lambda: _check(senders[FCM], providers[FCM].breaker))
+    for name, sender in senders.items():
+        expected = name == FCM and not settings.production  # in production another provider is enough
+        if expected or not isinstance(sender, Unconfigured):
+            runtime.depend_on(name, partial(_check, sender, providers[name].breaker))
     worker = Worker(PushChannel(senders, runtime.users), runtime, providers=Providers(list(providers.values())))
     return create_worker_app(DESCRIPTION, runtime, worker, close_channel=lambda: _close(senders.values()))
 

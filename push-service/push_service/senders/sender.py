@@ -25,7 +25,8 @@ class Sender(Protocol):
 class Unconfigured:
     """Replaces a provider without an account: its devices wait, without spending attempts, until `variable` is set.
 
-    Devices of other providers pass, so the breaker does not count it.
+    Nothing was called, so the breaker does not count it: while the breakers of all providers that were used are open, the
+    worker takes no messages at all, also none for other providers.
     """
 
     def __init__(self, variable: str) -> None:

@@ -10,7 +10,17 @@ async def test_a_worker_that_has_all_it_needs_is_healthy(working):
     health = await working.health()
     assert health["status"] == "healthy"
     states = {name: found["status"] for name, found in health["data"]["dependencies"].items()}
-    needed = ["database", "rabbitmq", "data_keys", "redis", "user-service", "template-service", "fcm"]
+    needed = [
+        "database",
+        "rabbitmq",
+        "data_keys",
+        "redis",
+        "user-service",
+        "template-service",
+        "fcm",
+        "web_push",
+        "apns",
+    ]
     assert states == dict.fromkeys(needed, "up")
 
 

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from contracts.recipients import PushToken
 from devstack.simulators.oauth import write_service_account
 from devstack.simulators.run import SimulatorOptions, running_simulators
 
@@ -96,6 +97,26 @@ async def test_browsers_wait_for_a_vapid_key_and_phones_do_not(world, simulators
     async with world.running(**phones, **world.web_push()):
         for message in waiting:
             assert (await world.told(message, "sent")).attempts == 1
+
+
+async def test_a_key_that_apple_refuses_stops_calls_to_apple_and_keeps_no_phone_of_fcm_waiting(
+    world, simulators, until
+):
+    phones = {"fcm_base_url": simulators.base_url, "fcm_service_account_file": Path(simulators.service_account)}
+    apple = PushToken(provider="apns", token="ab" * 32)
+    async with world.running(**phones, **world.apns() | {"apns_key_id": "ANOTHERKEY"}, breaker_open_seconds=5):
+        await world.told(await world.notify(world.user("a-phones-token")), "sent")
+        waiting = [await world.notify(world.user(apple)) for _ in range(15)]
+        await until(lambda: world.metric("circuit_breaker_state", name="apns") == OPEN)
+        states = (await world.health())["data"]["dependencies"]
+        assert (states["apns"]["status"], states["fcm"]["status"]) == ("down", "up")
+        assert (await world.told(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
+        refused = simulators.inbox.pushes.refused
+    async with world.running(**phones, **world.apns()):
+        for message in waiting:
+            assert (await world.told(message, "sent")).attempts == 1
+    assert simulators.inbox.pushes.refused == refused < 15 * 3
+    assert list(world.dead_letters) == []
 
 
 async def test_a_push_service_that_is_away_opens_no_breaker(world, simulators):

@@ -63,12 +63,12 @@ def _rejected(answer: ApnsAnswer) -> Outcome:
 
 
 def _credentials(answer: ApnsAnswer) -> Outcome:
-    return AccountRefused("credentials_refused", answer.detail, others_pass=True)
+    return AccountRefused("credentials_refused", answer.detail)
 
 
 def _misconfigured(answer: ApnsAnswer) -> Outcome:
-    """The topic or the URL: an operator has to correct it. Devices of other providers are not affected."""
-    return AccountRefused("provider_refused", answer.detail, others_pass=True)
+    """The topic or the URL: an operator has to correct it."""
+    return AccountRefused("provider_refused", answer.detail)
 
 
 def _later(answer: ApnsAnswer) -> Outcome:

@@ -5,7 +5,6 @@ import pytest
 from delivery.outcomes import AccountRefused, Ambiguous, Defect, Permanent, RetryLater, Sent
 
 DEAD = {"dead_recipient": True}
-OTHERS = {"others_pass": True}
 ROWS = {
     "abcd": Sent("00000000-0000-0000-0000-000000000001"),
     "e410001": Permanent("invalid_token", "HTTP 410 Unregistered", **DEAD),
@@ -13,15 +12,15 @@ ROWS = {
     "e400001": Permanent("invalid_token", "HTTP 400 BadDeviceToken", **DEAD),
     "e400101": Permanent("invalid_token", "HTTP 400 DeviceTokenNotForTopic", **DEAD),
     "e400201": Permanent("rejected", "HTTP 400 BadCollapseId"),
-    "e400301": AccountRefused("provider_refused", "HTTP 400 TopicDisallowed", **OTHERS),
+    "e400301": AccountRefused("provider_refused", "HTTP 400 TopicDisallowed"),
     "e400401": RetryLater("provider_unavailable", "HTTP 400 IdleTimeout"),
-    "e400501": AccountRefused("provider_refused", "HTTP 400 BadTopic", **OTHERS),
-    "e400601": AccountRefused("provider_refused", "HTTP 400 MissingTopic", **OTHERS),
+    "e400501": AccountRefused("provider_refused", "HTTP 400 BadTopic"),
+    "e400601": AccountRefused("provider_refused", "HTTP 400 MissingTopic"),
     "e403001": Sent("00000000-0000-0000-0000-000000000001"),  # with another token
-    "e403002": AccountRefused("credentials_refused", "HTTP 403 ExpiredProviderToken", **OTHERS),
-    "e403101": AccountRefused("credentials_refused", "HTTP 403 InvalidProviderToken", **OTHERS),
-    "e404001": AccountRefused("provider_refused", "HTTP 404 BadPath", **OTHERS),
-    "e405001": AccountRefused("provider_refused", "HTTP 405 MethodNotAllowed", **OTHERS),
+    "e403002": AccountRefused("credentials_refused", "HTTP 403 ExpiredProviderToken"),
+    "e403101": AccountRefused("credentials_refused", "HTTP 403 InvalidProviderToken"),
+    "e404001": AccountRefused("provider_refused", "HTTP 404 BadPath"),
+    "e405001": AccountRefused("provider_refused", "HTTP 405 MethodNotAllowed"),
     "e408001": RetryLater("provider_unavailable", "HTTP 408"),
     "e413001": Permanent("payload_too_large", "HTTP 413 PayloadTooLarge"),
     "e418001": Defect("unexpected_answer", "HTTP 418"),
@@ -31,7 +30,7 @@ ROWS = {
     "e502001": Ambiguous("no_answer", "HTTP 502"),
     "e503001": RetryLater("provider_unavailable", "HTTP 503 ServiceUnavailable"),
     "e503101": RetryLater("provider_unavailable", "HTTP 503 Shutdown"),
-    "e307001": AccountRefused("provider_refused", "HTTP 307", **OTHERS),
+    "e307001": AccountRefused("provider_refused", "HTTP 307"),
     "e200001": Ambiguous("unreadable_answer", "HTTP 200"),
 }
 

@@ -80,8 +80,8 @@ async def test_what_is_no_device_token_is_not_sent(sender, attempts_of, token: s
         ({"apns_topic": "com.example.other"}, "provider_refused", "HTTP 400 BadTopic"),
     ],
 )
-async def test_our_account_is_nobodys_failure(send, make_sender, changes, code, detail) -> None:
-    assert await send(by=make_sender(**changes)) == AccountRefused(code, detail, others_pass=True)
+async def test_our_account_is_no_notifications_failure(send, make_sender, changes, code, detail) -> None:
+    assert await send(by=make_sender(**changes)) == AccountRefused(code, detail)
 
 
 async def test_an_expired_token_is_replaced_within_the_attempt(send, sender, simulators) -> None:
