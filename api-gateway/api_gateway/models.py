@@ -44,9 +44,9 @@ class Notification(Base):
     `given_variables` and `given_metadata` hold the original text. `variables` and `metadata` hold the same for gateways of
     the previous release, which know no other columns, and are read if an older gateway wrote the row (ADR 16).
 
-    While personal values are encrypted, `given_variables`, `given_metadata`, `recipient`, `sender` and `email_options` are
-    JSON strings and not objects, `variables` and `metadata` are empty objects, and `sealed_detail` replaces `detail`
-    (ADR 26).
+    While personal values are encrypted, `given_variables`, `given_metadata`, `recipient`, `sender`, `email_options` and
+    `overrides` are JSON strings and not objects, `variables` and `metadata` are empty objects, and `sealed_detail` replaces
+    `detail` (ADR 26).
     """
 
     __tablename__ = "notifications"
@@ -70,6 +70,7 @@ class Notification(Base):
     given_recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what `to` of a request said
     sender: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the application's own sender of an e-mail
     email_options: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # copies, Reply-To, attachments without content
+    overrides: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what the caller changed in the message
 
     status: Mapped[str] = mapped_column(String(16))
     code: Mapped[str | None] = mapped_column(Text)

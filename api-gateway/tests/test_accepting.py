@@ -159,8 +159,9 @@ def test_every_field_but_the_request_id_tells_requests_apart() -> None:
     asked = {"notification_type": "email", "user_id": str(UUID(int=1)), "template_code": "t"}
     bodies = [asked, *({**asked, field: value} for field, value in CHANGED.items())]
     bodies += [{**asked, "user_id": None, "to": {"email": f"{name}@example.com"}} for name in ("ada", "eve")]
+    bodies += [{**asked, "notification_type": "push", "overrides": {"push": {"badge": badge}}} for badge in (0, 1)]
     assert len({body_hash(NotificationRequest.model_validate(body)) for body in bodies}) == len(bodies)
-    assert NotificationRequest.model_fields.keys() == CHANGED.keys() | {"request_id", "to"}
+    assert NotificationRequest.model_fields.keys() == CHANGED.keys() | {"request_id", "to", "overrides"}
     again = NotificationRequest.model_validate({**asked, "request_id": "r"})
     assert body_hash(again) == body_hash(NotificationRequest.model_validate(asked))
 
@@ -174,7 +175,9 @@ def test_a_bodys_hash_is_that_of_its_json_whatever_the_order_of_its_keys() -> No
         "expires_at": (tomorrow + timedelta(days=1)).replace(microsecond=0).isoformat(),
     }  # fmt: skip
     request = NotificationRequest.model_validate(asked)
-    as_json = request.model_dump(mode="json", exclude={"request_id", "delivery_guarantee", "template_version", "to"})
+    as_json = request.model_dump(
+        mode="json", exclude={"request_id", "delivery_guarantee", "template_version", "to", "overrides"}
+    )
     assert body_hash(request) == sha256(orjson.dumps(as_json, option=orjson.OPT_SORT_KEYS)).hexdigest()
     turned = NotificationRequest.model_validate({**asked, "variables": {"a": "ü", "b": [1, {"c": None, "d": 2.5}]}})
     assert body_hash(turned) == body_hash(request)

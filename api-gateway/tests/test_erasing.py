@@ -1,6 +1,7 @@
 """A user who is gone: what the gateway has of them goes, what it counts and proves stays. And what it hands out before."""
 
 import base64
+import json
 import os
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -51,7 +52,8 @@ async def _is_gone(gateway) -> bool:
 async def _of_every_kind(gateway, peers, user) -> dict[str, str]:
     """Sent, failed, scheduled, with a worker, and not looked up yet."""
     sent = await _accepted(gateway, user, request_id="r-1")
-    failed = await _accepted(gateway, user, notification_type="push")
+    overrides = {"push": {"data": {"order": SECRET}}}
+    failed = await _accepted(gateway, user, notification_type="push", overrides=overrides)
     flying = await _accepted(gateway, user)
     for one in (sent, failed, flying):
         await gateway.until(one, "queued")
@@ -191,7 +193,8 @@ async def test_more_than_one_page_is_erased(start, peers, monkeypatch) -> None:
 async def test_what_was_sent_to_somebody_is_handed_out_as_it_came(start, peers, keys) -> None:
     gateway = await start(data_encryption_keys=keys)
     user, application = peers.add_user(name=SECRET, email=f"{SECRET}@example.com"), uuid4()
-    ids = [await _accepted(gateway, user) for _ in range(3)]
+    push = {"notification_type": "push", "overrides": {"push": {"data": {"order": SECRET}}}}
+    ids = [await _accepted(gateway, user), await _accepted(gateway, user, **push), await _accepted(gateway, user)]
     await _accepted(gateway, peers.add_user())
     await gateway.until(ids[0], "queued")
     await gateway.report(ids[0], "failed", code="bounced", detail=f"no {SECRET}", attempts=1)
@@ -203,6 +206,8 @@ async def test_what_was_sent_to_somebody_is_handed_out_as_it_came(start, peers, 
     assert f'"{SECRET}@example.com"' in first["recipient"]
     assert (first["status"], first["code"], first["detail"]) == ("failed", "bounced", f"no {SECRET}")
     assert "metadata" not in first, "is the sender's"
+    overrides = [one["overrides"] for one in page["notifications"]]
+    assert [text and json.loads(text) for text in overrides] == [None, push["overrides"]]
     rest = await _ask(gateway, "exports", user_id=str(user.id), after=ids[1])
     assert ([one["notification_id"] for one in rest["notifications"]], rest["more"]) == (ids[2:], False)
     nothing = await _ask(gateway, "exports", user_id=str(user.id), application_id=str(application))

@@ -1,6 +1,7 @@
 """Push for the delivery engine: one target for each device. The user service is informed of dead devices."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 from uuid import UUID
 
@@ -45,7 +46,9 @@ class PushChannel:
         return list(found.values())
 
     def render(self, template: CompiledTemplate, message: NotificationMessage) -> RenderedPush:
-        return template.render_push(message.variables)
+        rendered = template.render_push(message.variables)
+        push = message.overrides and message.overrides.push
+        return replace(rendered, image=push.image) if push and push.image else rendered
 
     async def complete(self, content: RenderedPush, message: NotificationMessage) -> Completed[RenderedPush]:  # noqa: ARG002
         """A push message refers to nothing else."""
@@ -87,4 +90,5 @@ class PushChannel:
 
 
 def _key(device: PushToken) -> str:
-    return device_fingerprint(device.provider, device.token)
+    kind = device.provider if device.kind == "token" else f"{device.provider} {device.kind}"
+    return device_fingerprint(kind, device.token)

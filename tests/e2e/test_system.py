@@ -185,6 +185,20 @@ def test_an_address_that_the_system_does_not_know_gets_mail_until_it_bounces(sys
     ]
 
 
+def test_a_push_has_what_its_caller_gave_it_and_a_topic_is_one_push(system: System) -> None:
+    device, topic = f"device-{uuid4().hex}", uuid4().hex
+    push = {"data": {"order_id": "A-1"}, "badge": 3, "image": "https://example.com/i.png", "collapse_key": "A-1"}
+    for to in ({"push_tokens": [device]}, {"topic": topic}):
+        body = {"notification_type": "push", "to": to, "template_code": "welcome", "overrides": {"push": push},
+                "variables": {"name": "Ada", "link": "https://example.com/x"}}  # fmt: skip
+        sent = system.call("POST", "/notifications", body, status=202)["notification_id"]
+        assert system.follow(sent)["status"] == "sent"
+        received = [one for one in system.messages("push") if one["recipient"] in {device, f"/topics/{topic}"}]
+        [shown] = [found for one in received if (found := system.message(one["id"]))["data"]["notification_id"] == sent]
+        assert (shown["title"], shown["badge"], shown["image"]) == ("Hi Ada", 3, "https://example.com/i.png")
+        assert shown["data"]["order_id"] == "A-1"
+
+
 def test_a_new_password_comes_by_mail_also_to_who_wants_none(system: System) -> None:
     email = f"{uuid4().hex}@example.com"
     person = {"name": "Ada", "email": email, "password": "correct horse", "preferences": {"email": False}}

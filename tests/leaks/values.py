@@ -27,7 +27,7 @@ FIELDS = frozenset({
     "email", "new_email", "password", "current_password", "new_password", "push_token", "token", "access_token",
     "refresh_token", "key", "secret", "endpoint", "p256dh", "auth", "subject", "title", "body", "html", "text",
 })  # fmt: skip
-CONTAINERS = frozenset({"variables", "metadata", "recovery_codes"})
+CONTAINERS = frozenset({"variables", "metadata", "overrides", "recovery_codes"})
 MIN_LENGTH = 8  # what is shorter is part of other words
 
 

@@ -13,6 +13,7 @@ from api_gateway.repositories.personal import (
     EMAIL_OPTIONS,
     GIVEN_RECIPIENT,
     METADATA,
+    OVERRIDES,
     RECIPIENT,
     SENDER,
     VARIABLES,
@@ -60,6 +61,7 @@ class NewNotification:
     expires_at: datetime | None
     delivery_guarantee: DeliveryGuarantee
     disposition: Disposition
+    overrides: dict[str, Any] | None = None
 
 
 class Receipt(NamedTuple):
@@ -87,7 +89,7 @@ WITH given AS (
         notification_type text, user_id uuid, template_code text, template_version int, language text, variables json,
         metadata json, priority smallint, recipient jsonb, given_recipient jsonb, sender jsonb, email_options jsonb,
         status text, code text, send_at timestamptz,
-        expires_at timestamptz, delivery_guarantee text, disposition text)
+        expires_at timestamptz, delivery_guarantee text, disposition text, overrides jsonb)
 ), keys AS (
     INSERT INTO idempotency_keys (caller, key, notification_id, body_hash, status)
     SELECT caller, request_id, id, body_hash, status FROM given ORDER BY caller, request_id
@@ -102,13 +104,13 @@ WITH given AS (
     INSERT INTO notifications (
         id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, given_variables, given_metadata, variables, metadata, priority, recipient,
-        given_recipient, sender, email_options, status, code, created_at, send_at, expires_at, delivery_guarantee,
-        due_at, leased_by, ended_at)
+        given_recipient, sender, email_options, overrides, status, code, created_at, send_at, expires_at,
+        delivery_guarantee, due_at, leased_by, ended_at)
     SELECT id, caller, request_id, correlation_id, trace_context, notification_type, user_id, template_code,
         template_version, language, variables, metadata,
         CASE json_typeof(variables) WHEN 'object' THEN CAST(variables AS jsonb) ELSE '{}' END,
         CASE json_typeof(metadata) WHEN 'object' THEN CAST(metadata AS jsonb) ELSE '{}' END, priority,
-        recipient, given_recipient, sender, email_options, status, code, created_at, send_at, expires_at,
+        recipient, given_recipient, sender, email_options, overrides, status, code, created_at, send_at, expires_at,
         delivery_guarantee,
         CASE disposition WHEN 'leased' THEN now() + make_interval(secs => :lease)
                          WHEN 'scheduled' THEN send_at WHEN 'deferred' THEN now() WHEN 'due' THEN now() END,
@@ -149,6 +151,7 @@ def _sealed(row: NewNotification, keys: DataKeys) -> dict[str, object]:
         "given_recipient": write_document(keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
         "sender": write_document(keys, SENDER, row.id, row.sender),
         "email_options": write_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
+        "overrides": write_document(keys, OVERRIDES, row.id, row.overrides),
         "body_hash": keys.seal(BODY_HASH, name, row.body_hash),
     }
 

@@ -15,6 +15,7 @@ from api_gateway.repositories.personal import (
     GIVEN_METADATA,
     GIVEN_VARIABLES,
     METADATA,
+    OVERRIDES,
     RECIPIENT,
     SENDER,
     VARIABLES,
@@ -32,7 +33,7 @@ from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 COLUMNS = f"""n.id, n.caller, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id,
     n.template_code, n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient,
-    n.given_recipient, n.sender, n.email_options, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
+    n.given_recipient, n.sender, n.email_options, n.overrides, n.created_at, n.expires_at, n.delivery_guarantee, n.replay"""
 # A statement that writes the outcome of a round changes that round only: a person may have begun a new one meanwhile.
 ROUNDS = """(SELECT * FROM unnest(CAST(:ids AS uuid[]), CAST(:replays AS int[]), CAST(:times AS timestamptz[]))
     AS r(id, replay, at) WHERE num_nonnulls(id) = 1)"""  # see chassis.postgres.autocommit
@@ -100,6 +101,7 @@ class DueRow:
     given_recipient: EmailRecipient | PushRecipient | None
     sender: dict[str, Any] | None
     email_options: dict[str, Any] | None
+    overrides: dict[str, Any] | None
     created_at: datetime
     expires_at: datetime | None
     delivery_guarantee: DeliveryGuarantee
@@ -247,10 +249,11 @@ def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
             "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
             "sender": read_document(keys, SENDER, row.id, row.sender),
             "email_options": read_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
+            "overrides": read_document(keys, OVERRIDES, row.id, row.overrides),
         }
     except ValueUnreadable:
         nothing = JsonObject.empty()
-        unread = dict.fromkeys(("recipient", "given_recipient", "sender", "email_options"))
+        unread = dict.fromkeys(("recipient", "given_recipient", "sender", "email_options", "overrides"))
         return {**unread, "variables": nothing, "metadata": nothing, "unreadable": True}
 
 

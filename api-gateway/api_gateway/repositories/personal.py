@@ -30,7 +30,15 @@ GIVEN_RECIPIENT = "notifications.given_recipient"
 SENDER = "notifications.sender"
 EMAIL_OPTIONS = "notifications.email_options"
 ATTACHMENT = "attachments.content"
+OVERRIDES = "notifications.overrides"
 DETAIL = "notifications.detail"
+DOCUMENTS = {
+    "recipient": RECIPIENT,
+    "given_recipient": GIVEN_RECIPIENT,
+    "sender": SENDER,
+    "email_options": EMAIL_OPTIONS,
+    "overrides": OVERRIDES,
+}
 BODY_HASH = "idempotency_keys.body_hash"  # sealed too: a short value can be found by trying all, if the rest is known
 
 Document = dict[str, Any]
@@ -49,7 +57,7 @@ def rewrite_object(keys: DataKeys, column: str, row: UUID, stored: str) -> str:
 
 
 def write_document(keys: DataKeys, column: str, row: UUID, value: object) -> object:
-    """For `recipient`, `given_recipient`, `sender` and `email_options`, whose format is ours."""
+    """For `recipient`, `given_recipient`, `sender`, `email_options` and `overrides`, whose format is ours."""
     return keys.seal(column, row, to_json_text(value)) if keys.seals and value is not None else value
 
 
@@ -113,12 +121,12 @@ def _fields(text: FreeText) -> dict[str, str | None]:
 
 PAGE = text(f"""
 SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.given_recipient, n.sender, n.email_options,
-    n.detail, n.sealed_detail, n.history
+    n.overrides, n.detail, n.sealed_detail, n.history
 FROM notifications n WHERE n.id > :id ORDER BY n.id LIMIT :largest
 """)  # noqa: S608 - the columns are ours
 
 COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, given_recipient jsonb, sender jsonb,
-    email_options jsonb, detail text, sealed_detail text, history jsonb"""
+    email_options jsonb, overrides jsonb, detail text, sealed_detail text, history jsonb"""
 WRITE = text(f"""
 WITH given AS {records("rows", COLUMNS, key="id")},
 unchanged AS (
@@ -129,7 +137,7 @@ UPDATE notifications n SET given_variables = g.variables, given_metadata = g.met
     variables = CASE json_typeof(g.variables) WHEN 'object' THEN CAST(g.variables AS jsonb) ELSE '{{}}' END,
     metadata = CASE json_typeof(g.metadata) WHEN 'object' THEN CAST(g.metadata AS jsonb) ELSE '{{}}' END,
     recipient = g.recipient, given_recipient = g.given_recipient, sender = g.sender, email_options = g.email_options,
-    detail = g.detail, sealed_detail = g.sealed_detail, history = g.history
+    overrides = g.overrides, detail = g.detail, sealed_detail = g.sealed_detail, history = g.history
 FROM given g JOIN unchanged USING (id) WHERE n.id = g.id
 RETURNING n.id
 """)  # noqa: S608 - as above
@@ -153,26 +161,11 @@ RETURNING k.key
 
 def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
     detail, sealed_detail = keys.rewrite_free(DETAIL, row.id, FreeText(row.detail, row.sealed_detail))
-    before = {
-        name: getattr(row, name)
-        for name in (
-            "variables",
-            "metadata",
-            "recipient",
-            "given_recipient",
-            "sender",
-            "email_options",
-            "detail",
-            "history",
-        )
-    }
+    before = {name: getattr(row, name) for name in ("variables", "metadata", *DOCUMENTS, "detail", "history")}
     after: dict[str, object] = {
         "variables": rewrite_object(keys, VARIABLES, row.id, row.variables),
         "metadata": rewrite_object(keys, METADATA, row.id, row.metadata),
-        "recipient": rewrite_document(keys, RECIPIENT, row.id, row.recipient),
-        "given_recipient": rewrite_document(keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
-        "sender": rewrite_document(keys, SENDER, row.id, row.sender),
-        "email_options": rewrite_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
+        **{name: rewrite_document(keys, column, row.id, getattr(row, name)) for name, column in DOCUMENTS.items()},
         "detail": detail,
         "sealed_detail": sealed_detail,
         "history": rewrite_history(keys, row.id, row.history),

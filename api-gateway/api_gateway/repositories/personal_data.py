@@ -29,7 +29,8 @@ WITH page AS (
     DELETE FROM attachments a USING page p WHERE a.notification_id = p.id
 ), erased AS (
     UPDATE notifications n SET variables = '{{}}', metadata = '{{}}', given_variables = '{{}}', given_metadata = '{{}}',
-        recipient = NULL, given_recipient = NULL, email_options = NULL, detail = NULL, sealed_detail = NULL, devices = NULL,
+        recipient = NULL, given_recipient = NULL, email_options = NULL, overrides = NULL, detail = NULL,
+        sealed_detail = NULL, devices = NULL,
         history = coalesce((SELECT jsonb_agg(step - 'detail' - 'sealed_detail' ORDER BY place)
                             FROM jsonb_array_elements(n.history) WITH ORDINALITY AS h(step, place)
                             WHERE step -> 'device' IS NULL), '[]'),
@@ -51,7 +52,7 @@ WHERE user_id = :user_id AND (status = 'failed' OR history @> '[{"status": "fail
 
 EXPORT = text(f"""
 SELECT n.id, n.caller, n.notification_type, n.template_code, n.language, n.status, n.code, n.detail, n.sealed_detail,
-    {GIVEN_VARIABLES}, n.recipient, n.created_at, n.queued_at, n.sent_at, n.ended_at
+    {GIVEN_VARIABLES}, n.recipient, n.overrides, n.created_at, n.queued_at, n.sent_at, n.ended_at
 FROM notifications n
 WHERE n.user_id = :user_id AND n.id > :after
   AND (CAST(:callers AS text[]) IS NULL OR n.caller = ANY(CAST(:callers AS text[])))
@@ -77,6 +78,7 @@ class ExportRow:
     sealed_detail: str | None
     variables: str
     recipient: dict[str, Any] | str | None
+    overrides: dict[str, Any] | str | None
     created_at: datetime
     queued_at: datetime | None
     sent_at: datetime | None

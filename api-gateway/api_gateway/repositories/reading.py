@@ -22,6 +22,7 @@ HIDDEN = {
     "given_metadata",
     "recipient",
     "given_recipient",
+    "overrides",
     "due_at",
     "leased_by",
 }

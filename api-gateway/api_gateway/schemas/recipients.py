@@ -3,8 +3,9 @@
 from typing import Annotated, Any
 from uuid import UUID, uuid5
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
 
+from api_gateway.schemas.topics import MAX_CONDITION, TOPIC, checked_condition
 from chassis.security import application_of
 from contracts.addresses import Email, address_key
 from contracts.device_tokens import FcmToken
@@ -63,16 +64,56 @@ class DevicesTo(BaseModel):
         return " ".join(sorted(set(self.push_tokens)))
 
 
-To = EmailTo | DevicesTo
+class TopicTo(BaseModel):
+    """Every device that has subscribed to an FCM topic. It is one delivery."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"topic": "news"}]})
+
+    topic: Annotated[str, Field(pattern=f"^{TOPIC}$")]
+
+    @property
+    def recipient(self) -> PushRecipient:
+        return PushRecipient(name="", push_tokens=(PushToken(token=self.topic, kind="topic"),))
+
+    @property
+    def key(self) -> str:
+        return f" topic {self.topic}"  # no list of tokens begins with a space
+
+
+class ConditionTo(BaseModel):
+    """Every device whose FCM topics fulfil a condition. It is one delivery."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"condition": "'news' in topics && !('muted' in topics)"}]},
+    )
+
+    condition: Annotated[
+        str,
+        Field(min_length=1, max_length=MAX_CONDITION, description="Up to five topics, with &&, ||, ! and parentheses"),
+        AfterValidator(checked_condition),
+    ]
+
+    @property
+    def recipient(self) -> PushRecipient:
+        return PushRecipient(name="", push_tokens=(PushToken(token=self.condition, kind="condition"),))
+
+    @property
+    def key(self) -> str:
+        return f" condition {self.condition}"
+
+
+To = EmailTo | DevicesTo | TopicTo | ConditionTo
+_BY_FIELD: dict[str, type[BaseModel]] = {"push_tokens": DevicesTo, "topic": TopicTo, "condition": ConditionTo}
 
 
 def by_kind(value: Any) -> Any:
     """Validates by the fields that were given, so that errors name them. Pydantic would add the union's member."""
     if isinstance(value, dict):
-        return (DevicesTo if "push_tokens" in value else EmailTo).model_validate(value)
-    if isinstance(value, EmailTo | DevicesTo):
+        return next((kind for name, kind in _BY_FIELD.items() if name in value), EmailTo).model_validate(value)
+    if isinstance(value, To):
         return value
-    raise ValueError("is an object with email, or with push_tokens")
+    raise ValueError("is an object with email, push_tokens, topic or condition")
 
 
 def person_of(to: To, caller: str) -> UUID:

@@ -9,7 +9,9 @@ from pydantic.config import JsonDict
 from pydantic_core import PydanticKnownError
 
 from api_gateway.schemas.email_options import EmailOptions
-from api_gateway.schemas.recipients import EmailTo, To, by_kind
+from api_gateway.schemas.overrides import EXAMPLE as OVERRIDES_EXAMPLE
+from api_gateway.schemas.overrides import NotificationOverrides
+from api_gateway.schemas.recipients import ConditionTo, EmailTo, To, TopicTo, by_kind
 from chassis.fields import ONLY_NUMBERS, Instant, Text
 from chassis.json_values import JsonObject
 from contracts.fields import Language
@@ -29,17 +31,25 @@ EXAMPLE: JsonDict = {
     "priority": 5,
     "metadata": {"campaign": "welcome"},
 }
+PUSH_EXAMPLE: JsonDict = {
+    "notification_type": "push",
+    "user_id": "123e4567-e89b-12d3-a456-426614174000",
+    "template_code": "order_sent",
+    "variables": {"order": "A-1"},
+    "overrides": OVERRIDES_EXAMPLE,
+}
 
 
 class NotificationRequest(BaseModel):
     """One notification to accept. Unknown fields are ignored."""
 
-    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [EXAMPLE]})
+    model_config = ConfigDict(extra="ignore", json_schema_extra={"examples": [EXAMPLE, PUSH_EXAMPLE]})
 
     notification_type: Channel
     to: Annotated[To, BeforeValidator(by_kind)] | None = Field(
         default=None,
-        description="In place of `user_id`: an address or devices that the system need not know. No preferences apply",
+        description="In place of `user_id`: an address, devices, or an FCM topic or condition, which the system need not "
+        "know. No preferences apply",
     )
     user_id: UUID | None = Field(default=None, validate_default=True, description="Required without `to`")
     template_code: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
@@ -62,6 +72,9 @@ class NotificationRequest(BaseModel):
         description="What to do when the provider may have accepted the message and its answer was lost: send again with the "
         "same Message-ID (at_least_once), or end as `unknown` (at_most_once)",
     )
+    overrides: NotificationOverrides | None = Field(
+        default=None, description="Changes of this notification's message, by channel"
+    )
 
     email: EmailOptions | None = Field(
         default=None, description="Copies, a Reply-To and attachments of an e-mail; attachments not in a batch"
@@ -83,6 +96,16 @@ class NotificationRequest(BaseModel):
         if to is not None and channel is not None and (channel == "email") != isinstance(to, EmailTo):
             raise ValueError(f"has no {'email' if channel == 'email' else 'push_tokens'}, and this goes by {channel}")
         return to
+
+    @field_validator("overrides")
+    @classmethod
+    def _can_be_used(
+        cls, overrides: NotificationOverrides | None, info: ValidationInfo
+    ) -> NotificationOverrides | None:
+        channel = info.data.get("notification_type")
+        if overrides is not None and channel is not None:
+            overrides.check_for(channel, topic=isinstance(info.data.get("to"), TopicTo | ConditionTo))
+        return overrides
 
     @field_validator("user_id")
     @classmethod

@@ -245,6 +245,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
         expires_at=request.expires_at,
         delivery_guarantee=request.delivery_guarantee,
         disposition=disposition,
+        overrides=None if request.overrides is None else request.overrides.as_json,
     )
 
 
@@ -306,6 +307,8 @@ def body_hash(request: NotificationRequest) -> str:
         asked["template_version"] = request.template_version
     if request.email is not None:
         asked["email"] = request.email.fingerprint
+    if request.overrides is not None and (overrides := request.overrides.as_json) is not None:
+        asked["overrides"] = overrides
     try:
         written = orjson.dumps(asked, option=HASHED)
     except orjson.JSONEncodeError:  # whole numbers of more than 64 bits

@@ -227,6 +227,8 @@ def outbox_message(
     }
     if row.email_options is not None:
         body["email"] = row.email_options
+    if row.overrides is not None:
+        body["overrides"] = row.overrides
     publication = Publication(
         routing_key=routing_key_of(row.notification_type, row.priority),
         body=to_json(body),

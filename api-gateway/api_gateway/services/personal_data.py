@@ -170,6 +170,7 @@ class Exporter:
 def _told(row: ExportRow, keys: DataKeys) -> ExportedNotification:
     variables = personal.read_object(keys, personal.VARIABLES, row.id, row.variables)
     recipient = personal.read_document(keys, personal.RECIPIENT, row.id, row.recipient)
+    overrides = personal.read_document(keys, personal.OVERRIDES, row.id, row.overrides)
     return ExportedNotification(
         notification_id=row.id,
         notification_type=row.notification_type,
@@ -180,6 +181,7 @@ def _told(row: ExportRow, keys: DataKeys) -> ExportedNotification:
         detail=personal.read_detail(keys, row.id, row.detail, row.sealed_detail),
         variables=None if is_system_caller(row.caller) else variables.text,
         recipient=None if recipient is None else to_json_text(recipient),
+        overrides=None if overrides is None else to_json_text(overrides),
         created_at=row.created_at,
         queued_at=row.queued_at,
         sent_at=row.sent_at,

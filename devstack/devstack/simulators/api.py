@@ -49,6 +49,7 @@ class PushDetail(PushSummary):
     body: str
     image: str
     link: str
+    badge: int | None
     data: dict[str, str]
     raw: str
 

@@ -10,7 +10,8 @@ from starlette.routing import Route
 
 from devstack.simulators import fcm_messages
 from devstack.simulators.broken_off import BrokenOff
-from devstack.simulators.fcm_messages import FcmRefusal, PushMessage, read_message
+from devstack.simulators.fcm_messages import FcmRefusal, read_message
+from devstack.simulators.fcm_schema import PushMessage
 from devstack.simulators.magic import BreakOff, Faults, RefuseToken, Stall, push_magic
 from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, InvalidGrant, IssuedTokens, ServiceAccount, check_assertion
 from devstack.simulators.store import Inbox
@@ -47,13 +48,13 @@ class FcmSimulator:
         try:
             self._admit(request, project)
             message = read_message(await request.body())
-            await self._misbehave(message.token)
+            await self._misbehave(message.recipient)
         except FcmRefusal as refusal:
             self._inbox.pushes.refused += 1
             return refusal.error.response()
         name = self._take(message, request)
-        await self._delay_answer(message.token)
-        if self._breaks_off(message.token):
+        await self._delay_answer(message.recipient)
+        if self._breaks_off(message.recipient):
             return BrokenOff()
         return JSONResponse({"name": f"projects/{project}/messages/{name}"})
 
@@ -79,8 +80,8 @@ class FcmSimulator:
 
     def _take(self, message: PushMessage, request: Request) -> str:
         push = self._inbox.take_push(
-            token=message.token,
-            raw=message.model_dump_json(exclude_unset=True),
+            token=message.recipient,
+            raw=message.model_dump_json(exclude_unset=True, by_alias=True),
             correlation_id=request.headers.get("x-correlation-id", ""),
             request_id=request.headers.get("x-request-id", ""),
         )

@@ -1,14 +1,15 @@
-"""FCM's messages and error responses, as documented for HTTP v1.
+"""FCM's error responses, as documented for HTTP v1.
 
 The HTTP status and `status` are Google's canonical ones. FCM's own code is in `details`.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, ValidationError
+from pydantic import ValidationError
 from starlette.responses import JSONResponse
+
+from devstack.simulators.fcm_schema import PushMessage, SendRequest
 
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
@@ -60,7 +61,7 @@ UNAVAILABLE = FcmError(503, "UNAVAILABLE", "The service is currently unavailable
 INVALID_TOKEN = FcmError(
     400, "INVALID_ARGUMENT", "The registration token is not a valid FCM registration token", "INVALID_ARGUMENT"
 )
-TOO_BIG = FcmError(400, "INVALID_ARGUMENT", "Message payload is larger than 4096 bytes.", "INVALID_ARGUMENT")
+TOO_BIG = FcmError(400, "INVALID_ARGUMENT", "Message payload is too big.", "INVALID_ARGUMENT")
 
 
 def invalid_argument(violations: Sequence[tuple[str, str]]) -> FcmError:
@@ -68,71 +69,6 @@ def invalid_argument(violations: Sequence[tuple[str, str]]) -> FcmError:
     return FcmError(
         400, "INVALID_ARGUMENT", "Request contains an invalid argument.", "INVALID_ARGUMENT", violations=violations
     )
-
-
-PAYLOAD_LIMIT = 4096
-_RESERVED = ("from", "message_type")
-_RESERVED_PREFIXES = ("google.", "gcm.notification.")
-
-
-def _not_reserved(key: str) -> str:
-    if key in _RESERVED or key.startswith(_RESERVED_PREFIXES):
-        raise ValueError(f"Invalid data payload key: {key}")
-    return key
-
-
-class Notification(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    title: str = ""
-    body: str = ""
-    image: str = ""
-
-
-MAX_TTL_SECONDS = 28 * 24 * 3600
-
-
-def _at_most_four_weeks(ttl: str) -> str:
-    if float(ttl.rstrip("s")) > MAX_TTL_SECONDS:
-        raise ValueError("must not exceed 4 weeks")
-    return ttl
-
-
-class Android(BaseModel):
-    """`ttl` is a duration in the JSON form of protocol buffers."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    ttl: Annotated[str, Field(pattern=r"^\d+(\.\d{1,9})?s$"), AfterValidator(_at_most_four_weeks)] = "0s"
-
-
-class WithHeaders(BaseModel):
-    """The parts for Apple and for browsers: headers must be strings."""
-
-    model_config = ConfigDict(extra="allow", strict=True)
-
-    headers: dict[str, str] = Field(default_factory=dict)
-
-
-class PushMessage(BaseModel):
-    """One target per request; the values of `data` are strings. Most of the platform parts are not validated."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    token: Annotated[str, Field(min_length=1)]
-    notification: Notification = Notification()
-    data: dict[Annotated[str, AfterValidator(_not_reserved)], str] = Field(default_factory=dict)
-    name: str = ""
-    android: Android | None = None
-    webpush: WithHeaders | None = None
-    apns: WithHeaders | None = None
-    fcm_options: JsonValue = None
-
-
-class SendRequest(BaseModel):
-    model_config = ConfigDict(extra="forbid", strict=True)
-
-    message: PushMessage
 
 
 def read_message(body: bytes) -> PushMessage:
@@ -143,13 +79,6 @@ def read_message(body: bytes) -> PushMessage:
         problems = error.errors(include_url=False, include_input=False)
         violations = [(".".join(map(str, each["loc"])), each["msg"]) for each in problems]
         raise FcmRefusal(invalid_argument(violations)) from None
-    if _payload_size(message) > PAYLOAD_LIMIT:
+    if message.payload_size > message.payload_limit:
         raise FcmRefusal(TOO_BIG)
     return message
-
-
-def _payload_size(message: PushMessage) -> int:
-    """Keys and values, in bytes."""
-    shown = message.notification
-    pairs = [("title", shown.title), ("body", shown.body), ("image", shown.image), *message.data.items()]
-    return sum(len(key.encode()) + len(value.encode()) for key, value in pairs if value)

@@ -162,6 +162,17 @@ class ReceivedPush:
         return self._text("image") if self.provider == "apns" else self._shown("image")
 
     @property
+    def badge(self) -> int | None:
+        """The number on the app's icon. FCM has one for Android and one for Apple."""
+        paths = (
+            ("aps", "badge"),
+            ("app_badge",),
+            ("apns", "payload", "aps", "badge"),
+            ("android", "notification", "notification_count"),
+        )
+        return next((found for path in paths if isinstance(found := self._at(*path), int)), None)
+
+    @property
     def link(self) -> str:
         """The address that a tap opens: a browser's `navigate`, FCM's web link, else `link` or `url` of the data."""
         named = self._text("notification", "navigate") or self._text("webpush", "fcm_options", "link")

@@ -52,12 +52,33 @@ async def test_another_project_is_403(sender):
     [
         (push(data={"count": 3}), "message.data.count"),
         (push(token=""), "message.token"),
-        ({"message": {"notification": {"title": "Hi"}}}, "message.token"),
-        ({"message": {"topic": "news"}}, "message.token"),
-        (push(condition="'a' in topics"), "message.condition"),
+        ({"message": {"notification": {"title": "Hi"}}}, "message"),
+        (push(topic="news"), "message"),
+        (push(condition="'a' in topics"), "message"),
+        ({"message": {"topic": "/topics/news"}}, "message.topic"),
+        ({"message": {"condition": "'a' in topics &&"}}, "message.condition"),
+        ({"message": {"condition": "'a' in topics + 'b' in topics"}}, "message.condition"),
+        ({"message": {"condition": " || ".join(["'a' in topics"] * 6)}}, "message.condition"),
         (push(notification={"title": "Hi", "subtitle": "x"}), "message.notification.subtitle"),
         (push(data={"from": "x"}), "message.data.from"),
         (push(data={"google.x": "x"}), "message.data.google.x"),
+        (push(data={"gcm.x": "x"}), "message.data.gcm.x"),
+        (push(android={"channel_id": "x"}), "message.android.channel_id"),
+        (push(android={"priority": "URGENT"}), "message.android.priority"),
+        (push(android={"data": {"k": 1}}), "message.android.data.k"),
+        (push(android={"notification": {"badge": 1}}), "message.android.notification.badge"),
+        (
+            push(android={"notification": {"notification_count": "1"}}),
+            "message.android.notification.notification_count",
+        ),
+        (push(android={"notification": {"color": "red"}}), "message.android.notification.color"),
+        (push(android={"notification": {"visibility": "secret"}}), "message.android.notification.visibility"),
+        (push(apns={"aps": {}}), "message.apns.aps"),
+        (push(apns={"payload": {"aps": {"badge": "1"}}}), "message.apns.payload.aps.badge"),
+        (push(apns={"payload": {"aps": {"content-available": "1"}}}), "message.apns.payload.aps.content-available"),
+        (push(webpush={"link": "https://a.example/"}), "message.webpush.link"),
+        (push(webpush={"fcm_options": {"link": "http://a.example/"}}), "message.webpush.fcm_options.link"),
+        (push(fcm_options={"analytics_label": "a label"}), "message.fcm_options.analytics_label"),
         ([], ""),
     ],
 )
@@ -68,6 +89,19 @@ async def test_a_payload_against_the_schema_is_400_and_names_the_field(sender, i
     violations = next(detail for detail in error["details"] if "fieldViolations" in detail)["fieldViolations"]
     assert any(violation["field"].startswith(field) for violation in violations)
     assert inbox.pushes.total == 0
+
+
+@pytest.mark.parametrize(
+    ("target", "recipient"),
+    [
+        ({"topic": "news"}, "/topics/news"),
+        ({"condition": "'a' in topics && !('b' in topics)"}, "'a' in topics && !('b' in topics)"),
+    ],
+)
+async def test_a_topic_and_a_condition_have_half_the_size(sender, inbox, target, recipient):
+    assert (await sender.post(SEND, json={"message": target | {"data": {"k": "x" * 2047}}})).status_code == 200
+    assert (await sender.post(SEND, json={"message": target | {"data": {"k": "x" * 2048}}})).status_code == 400
+    assert [push.token for push in inbox.pushes] == [recipient]
 
 
 async def test_a_body_that_is_no_json_is_400(sender):

@@ -85,6 +85,18 @@ def test_a_push_shows_its_parts():
     assert (push.link, push.key) == ("https://example.com/web", "n1")
 
 
+@pytest.mark.parametrize(
+    ("provider", "message"),
+    [
+        ("fcm", {"apns": {"payload": {"aps": {"badge": 0}}}, "android": {"notification": {"notification_count": 0}}}),
+        ("apns", {"headers": {}, "message": {"aps": {"badge": 0}}}),
+        ("web_push", {"headers": {}, "message": {"app_badge": 0}}),
+    ],
+)
+def test_a_badge_is_found_at_every_provider(provider, message):
+    assert ReceivedPush(1, NOW, "t", json.dumps(message), provider=provider).badge == 0
+
+
 def test_a_push_without_parts_is_empty_not_broken():
     push = ReceivedPush(1, NOW, "t", '{"token": "t", "webpush": [1]}', "c", "r")
-    assert (push.title, push.link, push.data, push.key) == ("", "", {}, "r")
+    assert (push.title, push.link, push.data, push.key, push.badge) == ("", "", {}, "r", None)

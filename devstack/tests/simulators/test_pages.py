@@ -80,10 +80,14 @@ async def test_a_mail_with_no_html_opens_as_text(http, inbox):
 
 
 async def test_a_push_is_shown_with_its_picture_and_link(http, inbox):
-    raw = '{"notification": {"title": "T", "body": "B", "image": "https://example.com/i.png"}, "data": {"link": "https://e.x/"}}'
+    raw = (
+        '{"notification": {"title": "T", "body": "B", "image": "https://example.com/i.png"}, '
+        '"data": {"link": "https://e.x/", "order_id": "A-1"}, "apns": {"payload": {"aps": {"badge": 3}}}}'
+    )
     push = inbox.take_push(token="t", raw=raw)
     page = (await http.get(f"/pushes/{push.id}")).text
-    for part in ("<strong>T</strong>", "<p>B</p>", 'src="https://example.com/i.png"', 'href="https://e.x/"'):
+    shown = ("<strong>T</strong>", "<p>B</p>", 'src="https://example.com/i.png"', 'href="https://e.x/"')
+    for part in (*shown, '<span class="badge">3</span>', "<dt>order_id</dt><dd>A-1</dd>"):
         assert part in page
 
 

@@ -50,8 +50,8 @@ class ExportedNotification(Contract):
     """The gateway's data about a notification, as far as it concerns its recipient. The sender's own references are left
     out.
 
-    `variables` and `recipient` are texts of JSON objects. `variables` is None for the system's own mails, which grant
-    access to accounts. `recipient` is None if it was never looked up.
+    `variables`, `recipient` and `overrides` are texts of JSON objects. `variables` is None for the system's own mails, which
+    grant access to accounts. `recipient` is None if it was never looked up.
     """
 
     notification_id: UUID
@@ -63,6 +63,7 @@ class ExportedNotification(Contract):
     detail: str | None
     variables: str | None
     recipient: str | None
+    overrides: str | None = None
     created_at: datetime
     queued_at: datetime | None
     sent_at: datetime | None

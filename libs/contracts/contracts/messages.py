@@ -9,6 +9,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, ValidationError
 from chassis.fields import cleaned
 from chassis.security import Sender
 from contracts.emails import EmailOptions
+from contracts.overrides import Overrides
 from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipient
 
 MESSAGE_VERSION: Literal[1] = 1
@@ -42,7 +43,8 @@ class NotificationMessage(Contract):
     is when the gateway published it, by the clock of the gateway's database; gateways of the previous release omit it.
     `test`: it was sent with a test key, and its outcome is simulated. `fixed_recipient`: it goes only to this recipient,
     whatever the user has now. `sender`: the application's sender of its e-mails at the time of acceptance. `email`: copies,
-    a Reply-To and attachments, if the caller asked for any.
+    a Reply-To and attachments, if the caller asked for any. `overrides`: what the caller changed in the message; workers of
+    the previous release ignore it.
     """
 
     version: Literal[1] = 1
@@ -65,6 +67,7 @@ class NotificationMessage(Contract):
     fixed_recipient: bool = False
     sender: Sender | None = None
     email: EmailOptions | None = None
+    overrides: Overrides | None = None
 
 
 # Text from outside. Characters that a database cannot store are removed wherever an event is created or read.

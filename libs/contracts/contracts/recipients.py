@@ -31,15 +31,19 @@ class WebPushKeys(Contract):
 
 PushProvider = Literal["fcm", "web_push", "apns"]
 PROVIDERS: tuple[PushProvider, ...] = ("fcm", "web_push", "apns")
+PushTokenKind = Literal["token", "topic", "condition"]
 
 
 class PushToken(Contract):
     """One device. `token` is the registration token (`fcm`), the subscription's endpoint (`web_push`), or the device token in
     hex (`apns`).
+
+    FCM's topics and conditions, which stand for many devices, have another `kind`, and their text as the token.
     """
 
     provider: PushProvider = "fcm"
     token: str
+    kind: PushTokenKind = "token"
     keys: WebPushKeys | None = None
 
 

@@ -426,6 +426,7 @@ class Attempt(Generic[Address, Content]):
             message.expires_at,
             message.sender,
             unsubscribing,
+            message.overrides,
         )
         session: Session[Address, Content] = SimulatedSession() if line is None else line.session
         began = time.perf_counter()

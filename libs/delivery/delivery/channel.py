@@ -8,6 +8,7 @@ from uuid import UUID
 
 from chassis.security import Sender
 from contracts.messages import NotificationMessage
+from contracts.overrides import Overrides
 from contracts.recipients import Channel as ChannelName
 from contracts.recipients import EmailRecipient, PushRecipient
 from contracts.unsubscribing import Unsubscription
@@ -38,7 +39,8 @@ class Target(Generic[Address]):
 class DeliveryContext:
     """The data that goes with the content: the same on every attempt, so that a provider can recognise a repeat.
 
-    Only e-mail uses `sender`, and `unsubscribing`: the user and the purpose that its links unsubscribe from.
+    Only e-mail uses `sender`, and `unsubscribing`: the user and the purpose that its links unsubscribe from. `overrides`:
+    what the caller changed in the message.
     """
 
     notification_id: UUID
@@ -47,6 +49,7 @@ class DeliveryContext:
     expires_at: datetime | None = None
     sender: Sender | None = None
     unsubscribing: Unsubscription | None = None
+    overrides: Overrides | None = None
 
 
 class NotReady(Exception):

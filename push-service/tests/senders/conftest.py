@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 
+from contracts.overrides import Overrides, PushOverrides
 from contracts.recipients import PushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Outcome
@@ -157,14 +158,16 @@ def attempts_of_() -> Callable[[FcmSender], Send]:
 
 
 def attempts_of(sender: FcmSender) -> Send:
-    """`await send()`: one attempt, with other content, token or device, correlation id, priority or expiry if given."""
+    """`await send()`: one attempt, with other content, token or device, correlation id, priority, expiry or push overrides if
+    given."""
 
     async def attempt(
         *, title="Hello", body="There", image="", link="", token="device-1", correlation_id="story-1", priority=5,
-        expires_at=None, device=None,
+        expires_at=None, device=None, push=None,
     ) -> Outcome:  # fmt: skip
         content = RenderedPush(title=title, body=body, image=image, link=link)
-        context = DeliveryContext(NOTIFICATION, correlation_id, priority, expires_at)
+        overrides = None if push is None else Overrides(push=PushOverrides.model_validate(push))
+        context = DeliveryContext(NOTIFICATION, correlation_id, priority, expires_at, overrides=overrides)
         return await sender.send(content, device or PushToken(token=token), context)
 
     return attempt

@@ -7,6 +7,7 @@ from uuid import UUID
 
 import pytest
 
+from contracts.recipients import PushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Expired, Permanent, ProviderDown, Sent
 from push_service.senders.fcm.message import fcm_message
@@ -125,7 +126,9 @@ NOW = 1_800_000_000.25
 )
 def test_a_lifespan_is_whole_seconds_and_not_longer_than_what_is_left(left, ttl, expiration):
     context = DeliveryContext(UUID(NOTIFICATION), "story-1", 5, datetime.fromtimestamp(NOW + left, UTC))
-    body = fcm_message(RenderedPush(title="Hi", body="", image="", link=""), "t", context, now=NOW).request_body
+    body = fcm_message(
+        RenderedPush(title="Hi", body="", image="", link=""), PushToken(token="t"), context, now=NOW
+    ).request_body
     message = json.loads(body)["message"]
     assert message["android"]["ttl"] == f"{ttl}s"
     assert message["webpush"]["headers"] == {"TTL": ttl}

@@ -109,6 +109,7 @@ class ExportedNotificationView(BaseModel):
     detail: str | None
     variables: dict[str, Any] | None
     recipient: dict[str, Any] | None
+    overrides: dict[str, Any] | None = None
     created_at: datetime
     queued_at: datetime | None
     sent_at: datetime | None
@@ -144,6 +145,7 @@ class ExportView(BaseModel):
                     "detail": None,
                     "variables": {"name": "John"},
                     "recipient": {"name": "John Doe", "email": "john@example.com"},
+                    "overrides": None,
                     "created_at": "2026-01-01T12:00:00Z",
                     "queued_at": "2026-01-01T12:00:00Z",
                     "sent_at": "2026-01-01T12:00:01Z",
@@ -164,7 +166,7 @@ class ExportView(BaseModel):
 
 
 def export_content(export: Export) -> dict[str, object]:
-    """The content of an `ExportView`. Variables and recipients are copied as JSON text, so that every digit is kept."""
+    """The content of an `ExportView`. Variables, recipients and overrides are copied as JSON text: every digit is kept."""
     told = export.page.notifications
     return {
         "user": UserView.of(export.user),
@@ -178,5 +180,5 @@ def export_content(export: Export) -> dict[str, object]:
 
 
 def _as_it_came(one: ExportedNotification) -> dict[str, object]:
-    texts = {name: getattr(one, name) for name in ("variables", "recipient")}
+    texts = {name: getattr(one, name) for name in ("variables", "recipient", "overrides")}
     return one.model_dump() | {name: text and orjson.Fragment(text) for name, text in texts.items()}

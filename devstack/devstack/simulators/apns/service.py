@@ -12,6 +12,8 @@ from devstack.simulators.magic import Faults
 from devstack.simulators.store import Inbox
 
 MAX_PAYLOAD = 4096
+# By push type. A background notification with the priority 10 is an error.
+PRIORITIES = {"alert": {"1", "5", "10"}, "background": {"1", "5"}}
 _PATH = re.compile(r"/3/device/((?:[0-9a-f]{2}){32,100})")
 
 
@@ -88,8 +90,8 @@ def _bad_header(headers: Mapping[str, str]) -> str:
         return "MissingTopic"
     checks = {
         "BadTopic": headers["apns-topic"] == TOPIC,
-        "InvalidPushType": headers.get("apns-push-type") == "alert",
-        "BadPriority": headers.get("apns-priority", "10") in {"1", "5", "10"},
+        "InvalidPushType": headers.get("apns-push-type") in PRIORITIES,
+        "BadPriority": headers.get("apns-priority", "10") in PRIORITIES.get(headers.get("apns-push-type", ""), ()),
         "BadExpirationDate": headers.get("apns-expiration", "0").isdigit(),
         "BadCollapseId": len(headers.get("apns-collapse-id", "").encode()) <= 64,
     }

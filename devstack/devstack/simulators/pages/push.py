@@ -8,7 +8,7 @@ from devstack.simulators.pages.layout import Html, joined, markup, web_address
 _PUSH = """<a class="back" href="/?kind=push">All push messages</a>
 <div class="{device}">
 <div class="notification">
-<div class="app"><span class="dot"></span>{app}<time datetime="{at}">{clock}</time></div>
+<div class="app"><span class="dot"></span>{app}{badge}<time datetime="{at}">{clock}</time></div>
 <div class="shown"><div><strong>{title}</strong><p>{body}</p></div>{image}</div>
 </div>
 {tap}
@@ -40,8 +40,9 @@ def render_push(push: ReceivedPush) -> Html:
         at=push.received_at.isoformat(),
         clock=f"{push.received_at:%H:%M}",
         time=f"{push.received_at:%Y-%m-%d %H:%M:%S}",
-        title=push.title or "(no title)",
+        title=push.title or ("(nothing is shown)" if not push.body else "(no title)"),
         body=push.body,
+        badge=_badge(push.badge),
         image=_image(push.image),
         tap=_tap(push.link),
         token=push.token,
@@ -54,6 +55,10 @@ def render_push(push: ReceivedPush) -> Html:
 
 def _image(address: str) -> Html:
     return markup(_IMAGE, src=address) if web_address(address) else Html("")
+
+
+def _badge(number: int | None) -> Html:
+    return Html("") if number is None else markup('<span class="badge">{number}</span>', number=number)
 
 
 def _tap(link: str) -> Html:

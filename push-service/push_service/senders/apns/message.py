@@ -10,6 +10,16 @@ import orjson
 
 from contracts.topology import URGENT
 from delivery.channel import DeliveryContext
+from push_service.senders.overrides import (
+    APPLE_BACKGROUND,
+    NOTHING,
+    aps_of,
+    collapse_key,
+    is_background,
+    lifetime,
+    push_overrides,
+    with_data,
+)
 from templating import RenderedPush
 
 MAX_PAYLOAD = 4096  # bytes
@@ -17,31 +27,32 @@ MAX_PAYLOAD = 4096  # bytes
 
 def apns_payload(content: RenderedPush, context: DeliveryContext) -> bytes:
     """With an image the app's notification extension is called, which can fetch it."""
-    alert = {name: text for name, text in (("title", content.title), ("body", content.body)) if text}
-    aps: dict[str, object] = {"alert": alert}
-    if content.image:
-        aps["mutable-content"] = 1
+    push = push_overrides(context) or NOTHING
     own = {
         "notification_id": str(context.notification_id),
         "correlation_id": context.correlation_id,
         "link": content.link,
-        "image": content.image,
+        "image": "" if push.content_available else content.image,
     }
-    return orjson.dumps({"aps": aps, **{name: text for name, text in own.items() if text}})
+    own = {name: text for name, text in own.items() if text}
+    return orjson.dumps({"aps": aps_of(push, content), **with_data(push, own)})
 
 
 def apns_headers(context: DeliveryContext, *, topic: str, token: str, now: float) -> Sequence[tuple[str, str]]:
-    """`now` is Unix time. An expiration of 0 means: at once or never. The notification's id is the collapse id, so a second
-    copy replaces the first one on the device.
+    """`now` is Unix time. An expiration of 0 means: at once or never. The notification's id, or the caller's `collapse_key`,
+    is the collapse id: a second copy replaces the first one on the device.
     """
+    kind = {"apns-push-type": "alert", "apns-priority": "10" if context.priority >= URGENT else "5"}
+    if is_background(push_overrides(context)):
+        kind = APPLE_BACKGROUND
     headers = [
         ("authorization", f"bearer {token}"),
         ("apns-topic", topic),
-        ("apns-push-type", "alert"),
-        ("apns-priority", "10" if context.priority >= URGENT else "5"),
-        ("apns-collapse-id", str(context.notification_id)),
+        *kind.items(),
+        ("apns-collapse-id", collapse_key(context)),
     ]
-    if context.expires_at is not None:
-        left = int(context.expires_at.timestamp() - now)
+    seconds = lifetime(context, now=now)
+    if seconds is not None:
+        left = int(seconds)
         headers.append(("apns-expiration", str(int(now) + left if left > 0 else 0)))
     return headers

@@ -1,4 +1,4 @@
-"""Sends over FCM HTTP v1: `POST /v1/projects/{project}/messages:send`, one device per call."""
+"""Sends over FCM HTTP v1: `POST /v1/projects/{project}/messages:send`, one device, topic or condition per call."""
 
 import re
 import time
@@ -10,7 +10,7 @@ from delivery.channel import DeliveryContext
 from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown
 from push_service.senders.fcm.answers import FcmAnswer, outcome_of
 from push_service.senders.fcm.google_auth import NoAccessToken
-from push_service.senders.fcm.message import MAX_PAYLOAD, fcm_message
+from push_service.senders.fcm.message import fcm_message
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
 from templating import RenderedPush
 
@@ -51,8 +51,8 @@ class FcmSender:
         now = time.time()  # after fetching the access token, which may have taken seconds
         if context.expires_at is not None and context.expires_at.timestamp() <= now:
             return Expired(), access
-        message = fcm_message(content, device.token, context, now=now)
-        if message.payload_bytes > MAX_PAYLOAD:
+        message = fcm_message(content, device, context, now=now)
+        if message.payload_bytes > message.max_payload_bytes:
             return Permanent("payload_too_large", f"{message.payload_bytes} bytes"), access
         headers = {"Authorization": f"Bearer {access}", "Content-Type": "application/json"}
         if _HEADER_SAFE.fullmatch(context.correlation_id):

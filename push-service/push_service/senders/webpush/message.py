@@ -4,7 +4,6 @@ Safari shows it without a service worker. In other browsers the page's service w
 """
 
 from collections.abc import Mapping
-from uuid import UUID
 
 import http_ece
 import orjson
@@ -14,6 +13,14 @@ from contracts.recipients import WebPushKeys
 from contracts.topology import URGENT
 from contracts.web_push import decoded
 from delivery.channel import DeliveryContext
+from push_service.senders.overrides import (
+    collapse_key,
+    lifetime,
+    push_overrides,
+    web_notification_of,
+    web_topic,
+    with_data,
+)
 from templating import RenderedPush
 
 WEB_PUSH = 8030  # marks a declarative message: the RFC's number
@@ -27,18 +34,24 @@ _WEB = ("https://", "http://")
 def web_push_message(content: RenderedPush, context: DeliveryContext) -> bytes:
     """The JSON. `navigate` is required, so without a web address a click opens the site's first page.
 
-    The notification's id is its tag: a second copy replaces the first one on the screen.
+    The notification's id, or the caller's `collapse_key`, is its tag: a second copy replaces the first one on the screen.
     """
     notification_id = str(context.notification_id)
     optional = {"body": content.body, "image": content.image}
-    notification = {
+    push = push_overrides(context)
+    notification: dict[str, object] = {
         "title": content.title,
         **{name: text for name, text in optional.items() if text},
         "navigate": content.link if content.link.startswith(_WEB) else "/",
-        "tag": notification_id,
-        "data": {"notification_id": notification_id, "correlation_id": context.correlation_id},
+        "tag": collapse_key(context),
+        "data": with_data(push, {"notification_id": notification_id, "correlation_id": context.correlation_id}),
     }
-    return orjson.dumps({"web_push": WEB_PUSH, "notification": notification})
+    message: dict[str, object] = {"web_push": WEB_PUSH, "notification": notification}
+    if push is not None:
+        notification |= web_notification_of(push)
+        if push.badge is not None:
+            message["app_badge"] = push.badge
+    return orjson.dumps(message)
 
 
 def encrypted(plaintext: bytes, keys: WebPushKeys) -> bytes:
@@ -58,18 +71,16 @@ def headers_for(context: DeliveryContext, *, now: float) -> Mapping[str, str]:
 
     A message with the same topic replaces one that the push service still stores.
     """
-    ttl = MAX_TTL_SECONDS
-    if context.expires_at is not None:
-        ttl = max(0, min(int(context.expires_at.timestamp() - now), MAX_TTL_SECONDS))
+    ttl, push, seconds = MAX_TTL_SECONDS, push_overrides(context), lifetime(context, now=now)
+    if seconds is not None:
+        ttl = max(0, min(int(seconds), MAX_TTL_SECONDS))
+    urgency = "high" if context.priority >= URGENT else "normal"
+    if push is not None and push.web_push is not None and push.web_push.urgency is not None:
+        urgency = push.web_push.urgency
     return {
         "Content-Encoding": "aes128gcm",
         "Content-Type": "application/octet-stream",
         "TTL": str(ttl),
-        "Urgency": "high" if context.priority >= URGENT else "normal",
-        "Topic": topic(context.notification_id),
+        "Urgency": urgency,
+        "Topic": web_topic(context),
     }
-
-
-def topic(notification_id: UUID) -> str:
-    """At most 32 characters of the URL-safe base64 alphabet (RFC 8030, 5.4): exactly the digits of a UUID."""
-    return notification_id.hex

@@ -5,8 +5,9 @@ import time
 from contracts.recipients import PushToken, WebPushKeys
 from contracts.web_push import PushServices
 from delivery.channel import DeliveryContext
-from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, RetryLater
+from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, RetryLater, Suppressed
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
+from push_service.senders.overrides import is_background, push_overrides
 from push_service.senders.webpush.answers import WebPushAnswer, outcome_of
 from push_service.senders.webpush.message import MAX_PLAINTEXT, encrypted, headers_for, web_push_message
 from push_service.senders.webpush.vapid import Vapid
@@ -27,6 +28,8 @@ class WebPushSender:
         now = time.time()
         if context.expires_at is not None and context.expires_at.timestamp() <= now:
             return Expired()
+        if is_background(push_overrides(context)):  # browsers let a site show nothing only a few times
+            return Suppressed("background_unsupported")
         message = web_push_message(content, context)
         if len(message) > MAX_PLAINTEXT:
             return Permanent("payload_too_large", f"{len(message)} bytes")
