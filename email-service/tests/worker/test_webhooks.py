@@ -11,6 +11,7 @@ from pydantic import SecretStr
 from sqlalchemy import text
 
 from chassis.postgres.database import Database
+from contracts.emails import EmailOptions
 from contracts.messages import StatusEvent
 from contracts.recipients import EmailRecipient
 from email_service.repositories import webhooks as repository
@@ -39,10 +40,10 @@ class Told:
     lookups: object
     message: object
 
-    async def send(self, address: str = ADA) -> UUID:
+    async def send(self, address: str = ADA, **others: object) -> UUID:
         before = self.inbox.emails.total
         user = self.lookups.add_user(address)
-        sent = self.message(user, recipient=EmailRecipient(name="Ada", email=address))
+        sent = self.message(user, recipient=EmailRecipient(name="Ada", email=address), **others)
         await self.world.publish(sent)
         await eventually(
             lambda: self.inbox.emails.total > before and "sent" in self.world.statuses(sent.notification_id)
@@ -104,6 +105,17 @@ async def test_a_hard_bounce_fails_the_notification_and_suppresses_the_address(t
     assert (event.code, event.detail) == ("bounced", "5.1.1")
     assert await told.reason() == ("bounced", "bounce")
     assert told.app.state.metrics.get_sample_value("bounces_total", {"result": "hard"}) == 1
+
+
+async def test_a_copy_that_bounces_is_suppressed_and_the_recipient_has_the_mail(told):
+    copy = "bo@example.com"
+    identity = await told.send(email=EmailOptions(cc=(copy,)))
+    await told.posts(bounce(identity, copy))
+    assert await told.reason(copy) == ("bounced", "bounce")
+    await told.posts(delivery(identity))
+    await told.event(identity, "delivered")
+    assert "failed" not in told.world.statuses(identity)
+    assert await told.reason() is None
 
 
 async def test_a_complaint_suppresses_the_address(told):
