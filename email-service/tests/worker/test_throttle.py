@@ -155,6 +155,19 @@ async def test_what_is_held_back_is_told_once_and_has_no_attempt(world, mails, r
     assert {event.attempts for event in world.events if event.code == "domain_throttled"} <= {0, 1, 2}
 
 
+async def test_what_calls_no_provider_does_not_wait_for_a_domain(world, mails, relay, message, lookups):
+    slow, test = mails(SLOW, 10), message(lookups.add_user(f"test@{SLOW}"), test=True)
+    gone = message(lookups.add_user(f"gone@{SLOW}", wants_email=False))
+    relay.refusing[SLOW] = TOO_MANY
+    async with world.worker(smtp_port=relay.port, down_retry_seconds=600) as app:
+        await world.publish(*slow)
+        await eventually(lambda: app.state.metrics.get_sample_value("throttled_domains") == 1)
+        await eventually(lambda: len(relay.asked) >= 3)
+        await world.publish(test, gone)
+        await eventually(lambda: world.statuses(test.notification_id) == ["sent"])
+        await eventually(lambda: world.statuses(gone.notification_id) == ["suppressed"])
+
+
 async def test_of_those_that_wait_for_a_domain_the_urgent_ones_go_first(world, mails, relay, inbox):
     relay.gates[SLOW] = asyncio.Event()
     first, usual, urgent = mails(SLOW, 1), mails(SLOW, 4, priority=3), mails(SLOW, 3, priority=9)
