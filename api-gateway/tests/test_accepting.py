@@ -152,6 +152,7 @@ CHANGED: dict[str, object] = {
     "expires_at": (datetime.now(UTC) + timedelta(days=1)).isoformat(),
     "delivery_guarantee": "at_most_once",
     "template_version": 2,
+    "email": {"cc": ["ada@example.com"]},
 }
 
 

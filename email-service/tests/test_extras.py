@@ -115,10 +115,12 @@ def test_the_parameters_of_a_type_are_kept():
     )
 
 
-@pytest.mark.parametrize("text", ["=_mixed_of_one_notification", "\r\n--=_related_of_one_notification--\r\n"])
-def test_a_text_cannot_end_a_part(text):
-    message = parsed(written(text=text, enclosures=(LOGO, enclosure(PDF, "a.pdf"))))
-    assert message.get_body(("plain",)).get_content().split() == text.split()
+@pytest.mark.parametrize("name", ["mixed", "part", "related"])
+@pytest.mark.parametrize("end", ["", "--"])
+def test_a_text_cannot_end_a_part(name, end):
+    text = f"a\n--=_{name}_of_one_notification{end}\nb"
+    message = parsed(written(text, text, enclosures=(LOGO, enclosure(PDF, "a.pdf"))))
+    assert [message.get_body((kind,)).get_content().split() for kind in ("plain", "html")] == [text.split()] * 2
     assert len(list(message.iter_attachments())) == 1
 
 
