@@ -194,8 +194,8 @@ async def test_the_same_registration_again_is_the_same_subscription(running: Run
         assert (await firefox.next())["status"] == 400
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"messageType": "launch"}', '{"messageType": "ack"}'])
-async def test_what_is_not_understood_ends_the_connection(running: RunningSimulators, text: str) -> None:
+@pytest.mark.parametrize("text", ["{", b"{}", "[]", '{"messageType": "launch"}', '{"messageType": "ack"}'])
+async def test_what_is_not_understood_ends_the_connection(running: RunningSimulators, text: str | bytes) -> None:
     async with browser(running) as firefox:
         await firefox.hello()
         await firefox._socket.send(text)
@@ -222,7 +222,7 @@ async def test_a_connection_outlives_the_deadlines_of_http(running: RunningSimul
 
 def test_only_so_many_messages_wait() -> None:
     mailbox = Mailbox()
-    subscription = mailbox.subscribe("agent", "channel", None, prefix="firefox-")
+    subscription = mailbox.subscribe("agent", "channel", None)
     for number in range(MAX_WAITING + 1):
         mailbox.put(subscription, str(number), ttl=60, topic=None)
     assert [message.data for message in mailbox.waiting(subscription)] == [str(n) for n in range(1, MAX_WAITING + 1)]
@@ -231,7 +231,7 @@ def test_only_so_many_messages_wait() -> None:
 def test_a_message_waits_as_long_as_its_ttl() -> None:
     now = [0.0]
     mailbox = Mailbox(clock=lambda: now[0])
-    subscription = mailbox.subscribe("agent", "channel", None, prefix="firefox-")
+    subscription = mailbox.subscribe("agent", "channel", None)
     mailbox.put(subscription, "data", ttl=10, topic=None)
     mailbox.put(subscription, "data", ttl=10**30, topic=None)
     now[0] = 9.9

@@ -51,6 +51,7 @@ async def test_a_message_is_decrypted_and_shown_as_a_browser_would(http, vapid, 
     [
         ({"TTL": ""}, 400),
         ({"TTL": "soon"}, 400),
+        ({"TTL": "9" * 5000}, 400),
         ({"Content-Encoding": "aesgcm"}, 400),
         ({"Urgency": "now"}, 400),
         ({"Topic": "x" * 33}, 400),

@@ -18,15 +18,8 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from devstack.simulators.web_push.mailbox import Mailbox, Message, Subscription
 
 SUBPROTOCOL = "push-notification"
-PREFIX = "firefox-"
-_NAME = re.compile(rf"{PREFIX}[0-9a-f]{{32}}")
 _CHANNEL = re.compile(r"[0-9a-fA-F-]{36}")
 _NOT_UNDERSTOOD = 1003  # RFC 6455, 7.4.1
-
-
-def is_of_a_connected_browser(name: str) -> bool:
-    """Whether the last part of an endpoint was given to a real browser, now or earlier."""
-    return _NAME.fullmatch(name) is not None
 
 
 class Autopush:
@@ -55,8 +48,8 @@ class Autopush:
         await socket.accept(SUBPROTOCOL if SUBPROTOCOL in offered else None)
         agent = ""
         try:
-            while True:
-                message = _read(await socket.receive_text())
+            while (received := await socket.receive())["type"] == "websocket.receive":
+                message = _read(received.get("text") or "")
                 if message.get("messageType") == "hello" and not agent:
                     agent = await self._hello(socket, message)
                 elif message == {}:
@@ -64,7 +57,7 @@ class Autopush:
                 elif not agent or not await self._answer(socket, agent, message):
                     await socket.close(_NOT_UNDERSTOOD)
                     return
-        except WebSocketDisconnect:
+        except WebSocketDisconnect:  # while something was sent
             return
         finally:
             if self._connected.get(agent) is socket:
@@ -103,7 +96,7 @@ class Autopush:
         if _CHANNEL.fullmatch(channel) is None or not isinstance(key, str | None):
             return {**answer, "status": 400}
         bare = key.rstrip("=") if key else None  # Firefox pads it
-        subscription = self._mailbox.subscribe(agent, channel, bare, prefix=PREFIX)
+        subscription = self._mailbox.subscribe(agent, channel, bare)
         return {**answer, "status": 200, "pushEndpoint": f"{self._endpoint}/{subscription.name}"}
 
     def _acknowledge(self, agent: str, updates: list[Any]) -> None:

@@ -1,5 +1,6 @@
 """Subscriptions of connected browsers, and the messages that these browsers have not acknowledged yet."""
 
+import re
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +10,12 @@ from pydantic import BaseModel
 
 MAX_TTL = 30 * 24 * 3600  # in seconds; a push service may shorten what the sender asked for (RFC 8030, 5.2)
 MAX_WAITING = 100  # messages of one subscription; the oldest one is dropped
+_NAME = re.compile(r"firefox-[0-9a-f]{32}")
+
+
+def is_of_a_connected_browser(name: str) -> bool:
+    """Whether the last part of an endpoint was given to a real browser, now or earlier."""
+    return _NAME.fullmatch(name) is not None
 
 
 class Message(BaseModel):
@@ -49,12 +56,12 @@ class Mailbox:
     def of_agent(self, agent: str) -> list[Subscription]:
         return [one for one in self._by_name.values() if one.agent == agent]
 
-    def subscribe(self, agent: str, channel: str, key: str | None, *, prefix: str) -> Subscription:
+    def subscribe(self, agent: str, channel: str, key: str | None) -> Subscription:
         """The same one again if the browser repeats its request."""
         for known in self.of_agent(agent):
             if (known.channel, known.key) == (channel, key):
                 return known
-        made = Subscription(name=f"{prefix}{uuid4().hex}", agent=agent, channel=channel, key=key)
+        made = Subscription(name=f"firefox-{uuid4().hex}", agent=agent, channel=channel, key=key)
         self._by_name[made.name] = made
         self._write()
         return made

@@ -13,15 +13,16 @@ from starlette.routing import BaseRoute, Route
 from devstack.simulators.broken_off import BrokenOff
 from devstack.simulators.magic import BreakOff, Faults, Stall
 from devstack.simulators.store import Inbox
-from devstack.simulators.web_push.autopush import Autopush, is_of_a_connected_browser
+from devstack.simulators.web_push.autopush import Autopush
 from devstack.simulators.web_push.browsers import Browser, Undecryptable
 from devstack.simulators.web_push.magic import GONE, GOOGLE, MOZILLA, Accept, Refuse, web_push_magic
-from devstack.simulators.web_push.mailbox import Mailbox
+from devstack.simulators.web_push.mailbox import Mailbox, is_of_a_connected_browser
 from devstack.simulators.web_push.vapid import BadVapid, NoVapid, check_vapid
 
 PATH = "/web-push"
 MAX_BODY = 4096
 URGENCIES = ("very-low", "low", "normal", "high")
+_TTL = re.compile(r"[0-9]{1,20}")
 _TOPIC = re.compile(r"[A-Za-z0-9_-]{1,32}")
 
 
@@ -129,7 +130,7 @@ class WebPushSimulator:
 
 
 def _problem(headers: Mapping[str, str]) -> str:
-    if not headers.get("ttl", "").isdecimal():
+    if _TTL.fullmatch(headers.get("ttl", "")) is None:
         return "TTL is missing or is no number"
     if headers.get("content-encoding") != "aes128gcm":
         return "Content-Encoding must be aes128gcm"
