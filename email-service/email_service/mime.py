@@ -131,6 +131,7 @@ def _character_end(raw: bytes, end: int) -> int:
 # give the guarantees of a tree: no header value ends a line or adds a header, and no body ends a part.
 
 _FIXED = b"MIME-Version: 1.0\r\nAuto-Submitted: auto-generated\r\n"  # RFC 3834: asks for no automatic answers
+_BULK = b"Precedence: bulk\r\n"  # RFC 2076, 3.9: vacation programs that do not read Auto-Submitted read this
 _ALTERNATIVE = b'Content-Type: multipart/alternative; boundary="' + BOUNDARY + b'"\r\n\r\n--' + BOUNDARY + b"\r\n"
 _NEXT_PART = b"\r\n--" + BOUNDARY + b"\r\n"
 _LAST_PART_ENDS = b"\r\n--" + BOUNDARY + b"--\r\n"
@@ -197,10 +198,14 @@ class MessageBuilder:
         return addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
 
     def _unsubscribing(self, context: DeliveryContext) -> bytes:
-        if context.unsubscribing is None or self._unsubscribe_url is None:
+        if context.unsubscribing is None:
             return b""
+        if self._unsubscribe_url is None:
+            return _BULK
         link = self._unsubscribe_url(context.unsubscribing)
-        return f"List-Unsubscribe:\r\n <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode()
+        return (
+            f"List-Unsubscribe:\r\n <{link}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode() + _BULK
+        )
 
     def _ids(self, context: DeliveryContext) -> bytes:
         identity = str(context.notification_id)

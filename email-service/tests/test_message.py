@@ -66,6 +66,7 @@ def test_only_a_mail_with_a_purpose_has_a_link_to_unsubscribe() -> None:
     message = parsed(raw)
     assert message["List-Unsubscribe"].strip() == f"<{long}/newsletter>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
+    assert message["Precedence"] == "bulk"
     assert max(map(len, raw.split(b"\r\n"))) <= 998
     for one, context in ((builder, CONTEXT), (BUILDER, replace(CONTEXT, unsubscribing=wanted))):
         assert parsed(one.write(mail, "Ada", ADA, context))["List-Unsubscribe"] is None

@@ -4,9 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from chassis.security import Sender
 from contracts.recipients import Channel
 from templating import RenderedEmail, RenderedPush, TemplateSource
 from templating.compiler import EMAIL_PARTS, PUSH_PARTS
+
+NO_SENDER = Sender()
+"""The application's and the deployment's sender count."""
 
 Parts = Mapping[str, str]
 """The parts that were given, by their name in `TemplateSource`, and the `preheader`; "" removes a part."""
@@ -29,6 +33,7 @@ class Draft:
     preheader: str = ""
     purpose: str = ""
     """What users can unsubscribe from; "" means that the template is transactional."""
+    sender: Sender = NO_SENDER
     names: Names = field(default_factory=dict, compare=False)
 
     @property
@@ -51,6 +56,7 @@ class Change:
     link_schemes: tuple[str, ...] | None = None
     inline_css: bool | None = None
     purpose: str | None = None
+    sender: Sender | None = None
     language: str | None = None
     name: str | None = None
     description: str | None = None
@@ -72,10 +78,19 @@ class NewTemplate:
     link_schemes: tuple[str, ...] = ()
     inline_css: bool = True
     purpose: str = ""
+    sender: Sender = NO_SENDER
 
     @property
     def draft(self) -> Draft:
-        change = Change(self.parts, self.channels, self.channels_name, self.link_schemes, self.inline_css, self.purpose)
+        change = Change(
+            self.parts,
+            self.channels,
+            self.channels_name,
+            self.link_schemes,
+            self.inline_css,
+            self.purpose,
+            self.sender,
+        )
         return revised(Draft(), change, self.name)
 
 
@@ -97,7 +112,9 @@ def revised(draft: Draft, change: Change, name: str) -> Draft:
         names["subject"] = "name"
     inline_css = draft.inline_css if change.inline_css is None else change.inline_css
     purpose = draft.purpose if change.purpose is None else change.purpose
-    return Draft(source, channels, inline_css, preheader, purpose, names | {"channels": change.channels_name})
+    sender = draft.sender if change.sender is None else change.sender
+    names["channels"] = change.channels_name
+    return Draft(source, channels, inline_css, preheader, purpose, sender, names)
 
 
 def _names_for(channels: Channels, parts: Parts, source: TemplateSource) -> dict[str, str]:

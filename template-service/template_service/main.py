@@ -52,7 +52,8 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
     )
     users = runtime.client(USER_SERVICE, settings.user_service_url)
     reader = TemplateReader(database)
-    writer = TemplateWriter(database, Invalidator(TEMPLATE_CACHE, runtime.redis).forget)
+    forget = Invalidator(TEMPLATE_CACHE, runtime.redis).forget
+    writer = TemplateWriter(database, forget, sender_domains=settings.sender_domains)
     runtime.repeat(
         PeriodicTask("complete_versions", partial(complete_versions, database), COMPLETE_SECONDS),
         PeriodicTask("system_templates", partial(ensure_system_templates, reader, writer), SYSTEM_TEMPLATES_SECONDS),

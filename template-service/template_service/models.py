@@ -84,6 +84,7 @@ class TemplateVersion(Base):
     snippets: Mapped[dict[str, int]] = mapped_column(JSONB, server_default="{}")
     preheader: Mapped[str] = mapped_column(Text, server_default="")
     purpose: Mapped[str] = mapped_column(Text, server_default="")
+    sender: Mapped[dict[str, str | None] | None] = mapped_column(JSONB(none_as_null=True))
     inline_css: Mapped[bool] = mapped_column(server_default="false")
     warnings: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     link_schemes: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")

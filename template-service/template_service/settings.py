@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr
 from chassis.security.service_keys import development_key
 from chassis.server_urls import RedisUrl, ServiceUrl
 from chassis.settings import DatabaseUrl, TokenSettings
+from contracts.senders import SenderDomains
 from contracts.services import TEMPLATE_SERVICE, PeerSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
@@ -28,6 +29,10 @@ class TemplateSettings(PeerSettings, TokenSettings):
     user_service_url: ServiceUrl = Field(
         default="http://localhost:8001",
         description="URL of the user service, which signs access tokens and owns the API keys",
+    )
+    sender_domains: SenderDomains = Field(
+        default=(),
+        description="Domains whose addresses templates may send e-mail from: the list of the user service. Empty: none",
     )
     render_limit_per_minute: int = Field(
         default=600, description="Templates that one caller may save or preview per minute", gt=0

@@ -84,6 +84,22 @@ def test_an_application_sends_in_its_own_name_and_to_its_contacts_alone(system: 
     assert "Reply-To: <help@example.com>" in source
 
 
+def test_a_template_with_a_layout_is_mailed_in_the_templates_own_name(system: System, user: str) -> None:
+    footer, base = f"footer-{uuid4().hex}", f"base-{uuid4().hex}"
+    layout = f"<html><body>{{% block content %}}{{% endblock %}}{{% render '{footer}', shop: 'Orders' %}}</body></html>"
+    system.call("POST", "/snippets", {"name": footer, "content": "<p>The {{ shop }} team</p>"})
+    system.call("POST", "/snippets", {"name": base, "content": layout})
+    sender = {"from_name": "Billing", "from_email": "bills@orders.example"}
+    content = f"{{% layout '{base}' %}}<p>Dear {{{{ name }}}}</p>"
+    system.call("POST", "/templates", {"code": base, "name": "Bill", "content": content, "sender": sender})
+    sent = system.send("email", user, template_code=base)
+    assert system.follow(sent)["status"] == "sent"
+    mail = next(one for one in system.messages("email") if one["message_id"].startswith(f"<{sent}"))
+    source = system.message(mail["id"])["source"]
+    assert "From: Billing <bills@orders.example>" in source
+    assert "<html><body><p>Dear Ada</p><p>The Orders team</p></body></html>" in source
+
+
 def test_a_bounce_fails_once_and_is_a_dead_letter_that_can_be_tried_again(system: System) -> None:
     person = {"name": "Bo", "email": f"bounce+{uuid4().hex}@example.com", "password": uuid4().hex}
     bouncing = str(system.call("POST", "/users/", person)["id"])

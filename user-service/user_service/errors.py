@@ -74,12 +74,6 @@ class ApplicationGone(Forbidden):
     message = "The key's application no longer exists"
 
 
-class SenderDomainNotAllowed(Unprocessable):
-    code = "sender_domain_not_allowed"
-    message = "The domain of this sender is not in SENDER_DOMAINS"
-    field = "sender.from_email"
-
-
 class InvalidMailedToken(Unprocessable):
     code, message = "invalid_token", "The token is invalid or has expired; request a new mail"
     field = "token"

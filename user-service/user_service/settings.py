@@ -1,26 +1,18 @@
 """The user service's settings, and the path of its migrations."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, ClassVar
 
-from pydantic import AfterValidator, BeforeValidator, Field, SecretStr
-from pydantic_settings import NoDecode
+from pydantic import AfterValidator, Field, SecretStr
 
-from chassis.fields import listed
 from chassis.security.service_keys import development_key
 from chassis.server_urls import RedisUrl, ServiceUrl
 from chassis.settings import DatabaseUrl, TokenSettings
-from contracts.addresses import parse_mailbox
+from contracts.senders import SenderDomains
 from contracts.services import USER_SERVICE, PeerSettings
 from contracts.web_push import WebPushSettings, public_key
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
-
-
-def _on_the_wire(domains: Sequence[str]) -> tuple[str, ...]:
-    """The domains in the form in which they are compared. Raises InvalidAddress."""
-    return tuple(parse_mailbox(f"noreply@{domain}").domain for domain in domains)
 
 
 class UserSettings(PeerSettings, TokenSettings, WebPushSettings):
@@ -70,7 +62,7 @@ class UserSettings(PeerSettings, TokenSettings, WebPushSettings):
         "browsers. Unset: there is no Web Push",
     )
 
-    sender_domains: Annotated[tuple[str, ...], NoDecode, BeforeValidator(listed), AfterValidator(_on_the_wire)] = Field(
+    sender_domains: SenderDomains = Field(
         default=(),
         description="Domains whose addresses applications may send e-mail from. Empty: all e-mail is sent from FROM_EMAIL",
     )

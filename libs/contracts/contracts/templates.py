@@ -6,6 +6,7 @@ from pydantic import Field, TypeAdapter
 
 from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
+from chassis.security import Sender
 from contracts.messages import TemplateRef
 from contracts.recipients import Channel, Contract
 
@@ -20,7 +21,7 @@ class TemplateInfo(Contract):
 
     `required` are the dotted names of the variables that rendering all of its channels needs, `required_by_channel` those
     of each channel. Template services of the previous release omit the latter. `purpose`: users can unsubscribe from its
-    e-mails; None: it is transactional.
+    e-mails; None: it is transactional. `sender`: that of its e-mails, only with the parts.
     """
 
     code: str
@@ -31,6 +32,7 @@ class TemplateInfo(Contract):
     serves_email: bool
     serves_push: bool
     purpose: str | None = None
+    sender: Sender | None = None
     subject: str = ""
     html: str = ""
     text: str = ""

@@ -16,8 +16,10 @@ from chassis.errors import Unavailable
 from chassis.http.client import DependencyUnavailable
 from chassis.observability.tracing import OFF, UNTRACED, Tracing, failed, span
 from chassis.process.breaker import CircuitOpen
+from chassis.security import Sender
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
+from contracts.senders import sender_for
 from contracts.unsubscribing import Unsubscription
 from delivery.admission import Admission
 from delivery.channel import (
@@ -107,10 +109,11 @@ Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
 
 @dataclass(frozen=True, slots=True)
 class Rendered(Generic[Content]):
-    """The content for all targets, and its template's purpose."""
+    """The content for all targets, and its template's purpose and sender."""
 
     content: Content
     purpose: str | None
+    sender: Sender | None
 
 
 class Attempts(Generic[Address, Content]):
@@ -157,7 +160,7 @@ class Attempts(Generic[Address, Content]):
             template = await self._templates.get(message.template)
             if isinstance(recipient, EmailRecipient) and template.purpose in recipient.unsubscribed:
                 return Suppressed("unsubscribed")
-            return Rendered(self.channel.render(template.compiled, message), template.purpose)
+            return Rendered(self.channel.render(template.compiled, message), template.purpose, template.sender)
         except TemplateGone:
             return Permanent("template_gone")
         except TemplateError as error:
@@ -424,7 +427,7 @@ class Attempt(Generic[Address, Content]):
             message.correlation_id,
             message.priority,
             message.expires_at,
-            message.sender,
+            sender_for(rendered.sender, message.sender),
             unsubscribing,
             message.overrides,
         )

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from chassis.http.client import DependencyUnavailable, ServiceClient
 from chassis.process.batcher import Batcher
 from chassis.process.single_flight import SingleFlight
+from chassis.security import Sender
 from contracts.messages import TemplateRef
 from contracts.templates import MAX_WHOLE_TEMPLATES, TemplateInfo, TemplateQuestion, find_templates
 from templating import CompiledTemplate, TemplateSource, compile_template
@@ -21,10 +22,11 @@ LOADS_AT_ONCE = 4  # so one request that hangs does not delay other templates
 
 
 class StoredTemplate(NamedTuple):
-    """`purpose`: users can unsubscribe from its e-mails; None: it is transactional."""
+    """`purpose`: users can unsubscribe from its e-mails; None: it is transactional. `sender`: that of its e-mails."""
 
     compiled: CompiledTemplate
     purpose: str | None
+    sender: Sender | None = None
 
 
 class TemplateGone(Exception):
@@ -52,7 +54,7 @@ class TemplateStore:
     async def _fetch(self, ref: TemplateRef) -> StoredTemplate:
         # In a thread: a template that uses every limit takes a second and a half to compile.
         info = _info(await self._loads.submit(ref))
-        stored = StoredTemplate(await asyncio.to_thread(compile_template, _source(info)), info.purpose)
+        stored = StoredTemplate(await asyncio.to_thread(compile_template, _source(info)), info.purpose, info.sender)
         self._compiled[ref] = stored
         if len(self._compiled) > MAX_TEMPLATES:
             self._compiled.popitem(last=False)

@@ -4,8 +4,9 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Literal
 
+from chassis.security import Sender
 from contracts.recipients import Channel
-from template_service.drafts import Draft
+from template_service.drafts import NO_SENDER, Draft
 from templating import TemplateSource
 
 ContentFormat = Literal["html", "mjml"]
@@ -61,13 +62,15 @@ class ActiveVersions:
 class Authored:
     """What the author wrote and chose, where it differs from what is rendered. `warnings` are those of the compilation.
 
-    `parts` are those besides the content that use snippets. `snippets` are the versions that were put in, by name.
+    `sender` is that of its e-mails. `parts` are those besides the content that use snippets. `snippets` are the
+    versions that were put in, by name.
     """
 
     content: str
     preheader: str
     inline_css: bool
     warnings: tuple[str, ...]
+    sender: Sender = NO_SENDER
     parts: dict[str, str] = field(default_factory=dict)
     snippets: dict[str, int] = field(default_factory=dict)
     content_format: ContentFormat = "html"
@@ -120,4 +123,6 @@ class TemplateView:
         summary, authored = version.summary, version.authored
         written: dict[str, Any] = {"html": authored.content, **authored.parts}
         source = replace(version.source, **written)
-        return Draft(source, summary.channels, authored.inline_css, authored.preheader, summary.purpose)
+        return Draft(
+            source, summary.channels, authored.inline_css, authored.preheader, summary.purpose, authored.sender
+        )

@@ -8,9 +8,11 @@ from sqlalchemy import ColumnElement, Select, and_, func, or_, select, tuple_, u
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from chassis.security import Sender
 from contracts.messages import TemplateRef
 from contracts.recipients import Channel
 from template_service.authoring.mjml import is_mjml
+from template_service.drafts import NO_SENDER
 from template_service.models import Template, TemplateLanguage, TemplateVersion
 from template_service.repositories.records import (
     ActiveVersions,
@@ -60,6 +62,7 @@ _AUTHORED = (
     TemplateVersion.preheader,
     TemplateVersion.inline_css,
     TemplateVersion.warnings,
+    TemplateVersion.sender,
     TemplateVersion.written,
     TemplateVersion.snippets,
     TemplateVersion.content_format,
@@ -100,6 +103,7 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             preheader=authored.preheader,
             inline_css=authored.inline_css,
             warnings=list(authored.warnings),
+            sender=asdict(authored.sender) if authored.sender != NO_SENDER else None,
             written=authored.parts,
             snippets=authored.snippets,
             content_format=authored.content_format,
@@ -199,12 +203,13 @@ def _record(row: Sequence[Any]) -> VersionRecord:
 
 
 def _authored(source: TemplateSource, columns: Sequence[Any]) -> Authored:
-    content, preheader, inline_css, warnings, written, snippets, content_format = columns
+    content, preheader, inline_css, warnings, sender, written, snippets, content_format = columns
     if content is None:
         content = source.html
     if content_format is None:
         content_format = "mjml" if is_mjml(content) else "html"
-    return Authored(content, preheader, inline_css, tuple(warnings), written, snippets, content_format)
+    sent_as = Sender(**sender or {})
+    return Authored(content, preheader, inline_css, tuple(warnings), sent_as, written, snippets, content_format)
 
 
 def _source(parts: Sequence[Any]) -> TemplateSource:

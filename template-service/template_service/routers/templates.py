@@ -9,6 +9,7 @@ from chassis.audit import Acting
 from chassis.errors import TooManyRequests
 from chassis.http.envelope import Envelope, Meta, Page, answer
 from chassis.http.openapi.document import refusals
+from contracts.senders import SenderDomainNotAllowed
 from template_service.dependencies import (
     Author,
     Reader,
@@ -25,7 +26,7 @@ from template_service.schemas.fields import LanguageQuery, TemplatesQuery, Versi
 from template_service.schemas.requests import CreateTemplate, PatchTemplate, ReplaceTemplate
 
 router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
-CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, TooManyRequests)
+CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, SenderDomainNotAllowed, TooManyRequests)
 
 
 @router.post(
@@ -34,7 +35,7 @@ CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, 
     status_code=201,
     summary="Create a template, or add a language to one",
     response_model=Envelope[TemplateAnswer],
-    responses=refusals(TemplateExists, InvalidTemplate, TooManyRequests),
+    responses=refusals(TemplateExists, InvalidTemplate, SenderDomainNotAllowed, TooManyRequests),
     dependencies=[may_write, renders],
 )
 async def create(body: CreateTemplate, author: Author, actor: Acting, writer: Writer) -> Response:

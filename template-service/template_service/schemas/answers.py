@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from contracts.recipients import Channel
 from template_service.drafts import Preview
 from template_service.repositories.records import ContentFormat, TemplateRecord, TemplateView, VersionSummary
+from template_service.schemas.fields import TemplateSender
 from templating import RenderedEmail, RenderedPush
 
 _ABOUT: dict[str, JsonValue] = {
@@ -33,6 +34,7 @@ _PARTS: dict[str, JsonValue] = {
     "content_format": "html",
     "inline_css": True,
     "purpose": None,
+    "sender": None,
     "warnings": [],
     "snippets": {"base": 3, "footer": 1},
 }
@@ -92,6 +94,7 @@ class TemplateAnswer(TemplateSummary):
     content_format: ContentFormat
     inline_css: bool
     purpose: str | None = Field(description="What users can unsubscribe from; null: the template is transactional")
+    sender: TemplateSender | None = Field(description="Null: the application's, else the deployment's")
     warnings: list[str]
     snippets: dict[str, int]
 
@@ -118,6 +121,7 @@ class TemplateAnswer(TemplateSummary):
             content_format=authored.content_format,
             inline_css=authored.inline_css,
             purpose=summary.purpose or None,
+            sender=TemplateSender.of(authored.sender),
             warnings=list(authored.warnings),
             snippets=authored.snippets,
         )

@@ -1,6 +1,7 @@
 """Field types of requests, with their limits."""
 
 import re
+from dataclasses import asdict
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
@@ -8,8 +9,11 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from chassis.fields import Text
 from chassis.http.paging import PageQuery
 from chassis.json_values import problems_in, written
-from contracts.fields import Language
+from chassis.security import Sender
+from contracts.fields import Language, Name
 from contracts.recipients import CHANNELS, Channel
+from contracts.senders import SenderEmail
+from template_service.drafts import NO_SENDER
 from template_service.repositories.templates import Filter
 from templating.urls import app_scheme
 
@@ -84,6 +88,31 @@ ChannelNames = Annotated[
 LinkSchemes = Annotated[
     list[Annotated[str, AfterValidator(app_scheme)]], Field(max_length=10, examples=[["myapp"]]), AfterValidator(sorted)
 ]
+
+
+class TemplateSender(BaseModel):
+    """The sender of the template's e-mails. A field that is null is the application's, else the deployment's."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [{"from_name": "Billing", "from_email": "billing@example.com", "reply_to": None}]
+        }
+    )
+
+    from_name: Name | None = None
+    from_email: SenderEmail | None = Field(
+        default=None, description="Must be in one of the deployment's SENDER_DOMAINS"
+    )
+    reply_to: SenderEmail | None = None
+
+    @property
+    def sender(self) -> Sender:
+        return Sender(self.from_name, self.from_email, self.reply_to)
+
+    @staticmethod
+    def of(sender: Sender) -> "TemplateSender | None":
+        """None if all fields are null."""
+        return None if sender == NO_SENDER else TemplateSender.model_construct(**asdict(sender))
 
 
 class TemplatesQuery(PageQuery):

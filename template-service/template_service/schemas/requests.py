@@ -7,16 +7,18 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field, JsonValue, mode
 
 from chassis.errors import field_error
 from chassis.fields import ONLY_NUMBERS, Text, TrueOrFalse
+from chassis.security import Sender
 from contracts.fields import Language, Name
 from contracts.recipients import Channel
 from contracts.unsubscribing import Purpose
-from template_service.drafts import Change, NewTemplate, Parts
+from template_service.drafts import NO_SENDER, Change, NewTemplate, Parts
 from template_service.schemas.fields import (
     ChannelNames,
     Code,
     Description,
     LinkSchemes,
     Part,
+    TemplateSender,
     Variables,
     VersionNumber,
 )
@@ -130,6 +132,17 @@ class ChannelsBody(PartsBody):
         "link (RFC 8058). Null: they are transactional and carry none",
     )
 
+    sender: TemplateSender | None = Field(
+        default=None, description="The sender of the e-mails. Null: the application's, else the deployment's"
+    )
+
+    @property
+    def sent_sender(self) -> Sender | None:
+        """None if it was not sent. Null removes it."""
+        if "sender" not in self.model_fields_set:
+            return None
+        return NO_SENDER if self.sender is None else self.sender.sender
+
     @property
     def sent_purpose(self) -> str | None:
         """None if it was not sent. Null removes it."""
@@ -175,6 +188,7 @@ class CreateTemplate(ChannelsBody):
             self.sent_link_schemes or (),
             inline_css=self.inline_css is not False,
             purpose=self.purpose or "",
+            sender=self.sent_sender or NO_SENDER,
         )
 
 
@@ -203,6 +217,7 @@ class PatchTemplate(ChannelsBody):
             self.sent_link_schemes,
             self.inline_css,
             self.sent_purpose,
+            self.sent_sender,
             language=self.language or language,
             name=self.name,
             description=self.description,

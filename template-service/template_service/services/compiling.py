@@ -71,6 +71,7 @@ async def checked(draft: Draft, library: Library) -> NewVersion:
             draft.preheader,
             draft.inline_css,
             done.warnings,
+            draft.sender,
             parts={name: getattr(draft.source, name) for name in _changed(draft.source, done.source)},
             snippets=done.snippets,
             content_format=done.content_format,

@@ -6,6 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from contracts.fields import choose_language
 from contracts.templates import TemplateInfo
+from template_service.drafts import NO_SENDER
 from template_service.errors import LanguageNotFound, TemplateNotFound, VersionNotFound
 from template_service.repositories import templates, versions
 from template_service.repositories.records import TemplateRecord, TemplateView, VersionRecord, VersionSummary
@@ -27,7 +28,9 @@ def outline_of(code: str, summary: VersionSummary) -> TemplateInfo:
 
 def info_of(code: str, version: VersionRecord) -> TemplateInfo:
     """With the parts, for a worker to compile."""
-    return outline_of(code, version.summary).model_copy(update=asdict(version.source))
+    sender = version.authored.sender
+    found = {**asdict(version.source), "sender": sender if sender != NO_SENDER else None}
+    return outline_of(code, version.summary).model_copy(update=found)
 
 
 async def load(connection: AsyncConnection, code: str) -> TemplateRecord:

@@ -1,6 +1,6 @@
 """Changes templates. Every change of content is a new version; an existing version is never changed."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
 from dataclasses import replace
 
 import structlog
@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.audit import Actor, changed
 from chassis.errors import field_error
 from chassis.postgres.database import Database
+from contracts.senders import check_domain
 from template_service.drafts import Change, NewTemplate, revised
 from template_service.errors import TemplateExists
 from template_service.repositories import templates, versions
@@ -27,12 +28,19 @@ class TemplateWriter:
     Calls `changed(code)` after each commit, to update the caches.
     """
 
-    def __init__(self, database: Database, changed: Callable[[str], Awaitable[object]]) -> None:
+    def __init__(
+        self, database: Database, changed: Callable[[str], Awaitable[object]], *, sender_domains: Collection[str] = ()
+    ) -> None:
+        """`sender_domains`: the domains whose addresses templates may send from."""
         self._database = database
         self._changed = changed
+        self._sender_domains = sender_domains
 
     async def create(self, new: NewTemplate, actor: Actor) -> TemplateView:
-        """Creates a template, adds a language to one, or restores an archived one. Raises TemplateExists, InvalidTemplate."""
+        """Creates a template, adds a language to one, or restores an archived one. Raises TemplateExists,
+        InvalidTemplate, SenderDomainNotAllowed.
+        """
+        check_domain(new.sender.from_email, self._sender_domains)
         async with self._database.begin() as connection:
             library = await library_of(connection, new.draft)
         content = await checked(new.draft, library)
@@ -55,8 +63,10 @@ class TemplateWriter:
     async def change(self, code: str, change: Change, actor: Actor) -> TemplateView:
         """Makes and activates a new version if the content differs. A changed name or description alone makes no version.
 
-        Raises TemplateNotFound, LanguageNotFound, InvalidTemplate.
+        Raises TemplateNotFound, LanguageNotFound, InvalidTemplate, SenderDomainNotAllowed.
         """
+        if change.sender is not None:
+            check_domain(change.sender.from_email, self._sender_domains)
         async with self._database.begin() as connection:
             template = await load_for_change(connection, code)
             language = language_in_use(template, change.language)

@@ -11,8 +11,9 @@ from chassis.http.envelope import Envelope, Meta, Page, answer
 from chassis.http.openapi.document import refusals
 from chassis.http.paging import PageQuery
 from chassis.security import Admin, require_admin
+from contracts.senders import SenderDomainNotAllowed
 from user_service.dependencies import Services
-from user_service.errors import ApplicationNotFound, SenderDomainNotAllowed
+from user_service.errors import ApplicationNotFound
 from user_service.schemas.applications import ApplicationChange, ApplicationView, NewApplication
 
 router = APIRouter(prefix="/api/v1/applications", tags=["applications"])

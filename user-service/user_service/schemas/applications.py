@@ -4,14 +4,14 @@ from datetime import datetime
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import AfterValidator, BaseModel, Field
+from pydantic import BaseModel, Field
 from pydantic.config import JsonDict
 
 from chassis.fields import ONLY_NUMBERS, TrueOrFalse
 from chassis.security import Sender
-from contracts.addresses import Email, parse_mailbox
 from contracts.fields import Name
 from contracts.recipients import Channel
+from contracts.senders import SenderEmail
 from user_service.repositories.applications import StoredApplication
 from user_service.schemas.fields import shown
 
@@ -29,15 +29,6 @@ APPLICATION = {
     "created_at": "2026-01-01T12:00:00Z",
     "updated_at": "2026-01-01T12:00:00Z",
 }
-
-
-def _in_ascii(email: str) -> str:
-    if parse_mailbox(email).needs_utf8:
-        raise ValueError("must be ASCII before the @: else every mail server on the way would have to support SMTPUTF8")
-    return email
-
-
-SenderEmail = Annotated[Email, AfterValidator(_in_ascii)]
 
 
 class ApplicationSender(BaseModel):

@@ -10,8 +10,8 @@ from uuid_utils.compat import uuid7
 from chassis.audit import Actor, AuditTrail, changed
 from chassis.postgres.database import Database
 from chassis.security import Identity
-from contracts.addresses import parse_mailbox
-from user_service.errors import ApplicationNotFound, SenderDomainNotAllowed
+from contracts.senders import check_domain
+from user_service.errors import ApplicationNotFound
 from user_service.repositories import api_keys, applications
 from user_service.repositories.applications import ApplicationChanges, StoredApplication
 from user_service.repositories.audit import application_fields
@@ -95,10 +95,8 @@ class Applications:
         log.info("application.removed", application_id=str(application_id))
 
     def _check(self, sender: ApplicationSender | None) -> None:
-        if sender is None or sender.from_email is None:
-            return
-        if parse_mailbox(sender.from_email).domain not in self._sender_domains:
-            raise SenderDomainNotAllowed
+        if sender is not None:
+            check_domain(sender.from_email, self._sender_domains)
 
 
 def _target(application_id: UUID) -> str:
