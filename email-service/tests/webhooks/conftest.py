@@ -48,7 +48,7 @@ class Amazon(AbstractResolver):
 
     async def answer(self, request: web.Request) -> web.Response:
         self.asked.append(f"{request.host}{request.path_qs}")
-        headers = {"Location": "https://169.254.169.254/"} if self.status in (301, 302) else {}
+        headers = {"Location": "/elsewhere"} if self.status in (301, 302) else {}
         return web.Response(body=self.pages.get(request.path, b""), status=self.status, headers=headers)
 
 
