@@ -13,7 +13,7 @@ from template_service.authoring.liquid_places import LIQUID_BLOCKS
 from template_service.authoring.snippet_tags import SNIPPET_TAGS, read_block, read_layout, syntax_error
 from template_service.authoring.whitespace import without_dashes
 from templating.markup import Markup, find_markups, without_comments
-from templating.source import MAX_SOURCE_BYTES, TemplateError
+from templating.source import MAX_NESTING, MAX_SOURCE_BYTES, TemplateError
 
 MAX_LAYOUTS = 5
 CONTENT = "content"
@@ -117,6 +117,8 @@ class _Writer:
     def _block(self, name: str) -> Iterator[str]:
         if name in self.open_blocks:
             raise TemplateError("template_syntax", f"the block '{name}' contains itself")
+        if len(self.open_blocks) == MAX_NESTING:
+            raise TemplateError("template_limit", f"more than {MAX_NESTING} blocks in one another")
         block, *above = (document.blocks[name] for document in self.documents if name in document.blocks)
         if block.required:
             raise TemplateError("template_syntax", f"the block '{name}' of the layout must be filled")

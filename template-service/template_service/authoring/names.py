@@ -35,6 +35,7 @@ from templating.metered import all_nodes
 from templating.requirements import needs_of
 from templating.source import TemplateError
 
+_NAME = re.compile(r"\w[\w-]*\??")
 _TAG = re.compile(r"\s*(#|\w*)")
 _NO_EXPRESSION = frozenset({"#", "comment", "doc", "raw"})
 _IN_PATHS = frozenset({TOKEN_WORD, TOKEN_IDENTSTRING, TOKEN_IDENTINDEX, TOKEN_RBRACKET})
@@ -87,8 +88,8 @@ def _made(node: Node) -> set[str]:
 def renamed(source: str, to: Mapping[str, str]) -> str:
     """The source with other names. Raises TemplateError for a name that cannot be told from a keyword."""
     for name in to:
-        if [token.kind for token in tokenize(name, Token(TOKEN_EXPRESSION, name, 0, name))] != [TOKEN_WORD]:
-            raise TemplateError("template_syntax", f"'{name}' is a word of Liquid: a snippet cannot make a name of it")
+        if not _NAME.fullmatch(name) or next(_tokens(name)).kind != TOKEN_WORD:
+            raise TemplateError("template_syntax", f"'{name}' cannot be a name in a snippet")
     pieces: list[str] = []
     position = 0
     for markup in find_markups(source):
@@ -115,10 +116,14 @@ def _expressions(markup: Markup) -> Iterator[tuple[int, str, str]]:
         offset += len(line) + 1
 
 
+def _tokens(expression: str) -> Iterator[Token]:
+    return tokenize(expression, Token(TOKEN_EXPRESSION, expression, 0, expression))
+
+
 def _places(expression: str, tag: str, names: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:
     """Where these names are, with the length of what stands there."""
     try:
-        tokens = list(tokenize(expression, Token(TOKEN_EXPRESSION, expression, 0, expression)))
+        tokens = list(_tokens(expression))
     except LiquidSyntaxError:  # a comment among the lines of a `liquid` tag: anything else was refused before
         return
     for index, token in enumerate(tokens):

@@ -142,7 +142,7 @@ class _Expansion:
         given = call.names | ({"forloop"} if call.each else set())
         try:
             body = self._expanded(snippet.content, (*inside, snippet.name), given)
-            new_names = {name: f"{name}{self.mark}{number}" for name in sorted(call.names | body.names.made)}
+            new_names = {name: self._new_name(name, number) for name in call.names | body.names.made}
             text = renamed(body.text, new_names)
         except TemplateError as error:
             raise TemplateError(error.code, f"snippet '{snippet.name}': {error.message}", error.field) from error
@@ -150,6 +150,10 @@ class _Expansion:
         if call.each:
             text = f"{{% for {new_names[call.bound]} in {call.of} %}}{text}{{% endfor %}}"
         return begin + text, body.variables - given
+
+    def _new_name(self, name: str, number: int) -> str:
+        """No other source has it. Only arguments may end in a question mark."""
+        return f"{name.replace('?', f'{self.mark}q')}{self.mark}{number}"
 
     def _snippet(self, name: str, inside: tuple[str, ...]) -> Snippet:
         if name in inside:
