@@ -1,119 +1,49 @@
-"""One attempt to deliver: preparing it, calling the provider, and the span around the call.
-
-The provider call is the only call that leaves the system, so no trace header goes with it.
-"""
+"""One attempt to deliver: preparing it, calling the provider, and the outcome of the call."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import dataclass, replace
-from typing import Any, Generic, Self
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Generic, Self
 
 import structlog
-from opentelemetry.trace import Span, SpanKind
 
-from chassis.errors import Unavailable
-from chassis.http.client import DependencyUnavailable
-from chassis.observability.tracing import OFF, UNTRACED, Tracing, failed, span
+from chassis.observability.tracing import OFF, Tracing
 from chassis.process.breaker import CircuitOpen
-from chassis.security import Sender
 from contracts.messages import NotificationMessage
-from contracts.recipients import Channel, EmailRecipient, PushRecipient
+from contracts.recipients import EmailRecipient, PushRecipient
 from contracts.senders import sender_for
 from contracts.unsubscribing import Unsubscription
 from delivery.admission import Admission
+from delivery.calls import SimulatedSession, sending, tell
 from delivery.channel import (
     Address,
-    AttachmentGone,
     Content,
     DeliveryChannel,
     DeliveryContext,
-    NotReady,
     Session,
     Target,
 )
+from delivery.contents import Contents, Rendered
 from delivery.ledger import Claimed
+from delivery.lines import Line, Lines
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import (
     Ambiguous,
-    Defect,
     Expired,
     HeldBack,
     Outcome,
     Permanent,
     ProviderDown,
-    RetryLater,
-    Sent,
     Suppressed,
     Unknown,
     in_doubt,
 )
-from delivery.providers import ProviderPermit
-from delivery.template_store import TemplateGone, TemplateStore
+from delivery.template_store import TemplateStore
 from delivery.throttle import DomainThrottle, Place
-from templating import TemplateError
-
-
-def sending(
-    tracing: Tracing, channel: Channel, context: DeliveryContext, *, attempt: int
-) -> AbstractContextManager[Span]:
-    """Span `send email` or `send push`: attempt number `attempt` at one recipient, whom the span does not name."""
-    if tracing.tracer is None:
-        return UNTRACED
-    attributes: dict[str, str | int] = {
-        "messaging.message.id": str(context.notification_id),
-        "notification.type": channel,
-        "notification.attempt": attempt,
-    }
-    return span(tracing.tracer, f"send {channel}", SpanKind.CLIENT, attributes)
-
-
-def tell(begun: Span, outcome: Outcome) -> None:
-    """Writes the outcome, and its code when it is an error; never the provider's text, which may contain an address."""
-    if not begun.is_recording():
-        return
-    begun.set_attribute("notification.outcome", type(outcome).__name__)
-    if isinstance(outcome, RetryLater | Permanent | Ambiguous | ProviderDown):
-        failed(begun, outcome.code)
-
-
-# Outcomes for notifications of test keys: the whole path runs, but no provider is called.
-#
-# One of these words anywhere in the recipient's address or device token chooses the outcome.
-
-OUTCOMES: dict[str, Outcome] = {
-    "simulate-bounce": Permanent("simulated_bounce"),
-    "simulate-temporary": RetryLater("simulated_temporary"),
-    "simulate-no-answer": Ambiguous("simulated_no_answer"),
-}
-
-
-class SimulatedSession:
-    """Accepts everything, except for the recipients in `OUTCOMES`. It never reports an address or a device as dead."""
-
-    async def send(self, content: object, target: Target[Any], context: DeliveryContext) -> Outcome:  # noqa: ARG002 - a session's
-        address = target.address if isinstance(target.address, str) else target.address.token
-        for word, outcome in OUTCOMES.items():
-            if word in address.lower():
-                return outcome
-        return Sent(f"simulated-{context.notification_id}")
-
-    def close(self) -> None:
-        """Does nothing: there is no connection to return."""
-
 
 log = structlog.get_logger()
 
 Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
-
-
-@dataclass(frozen=True, slots=True)
-class Rendered(Generic[Content]):
-    """The content for all targets, and its template's purpose and sender."""
-
-    content: Content
-    purpose: str | None
-    sender: Sender | None
 
 
 class Attempts(Generic[Address, Content]):
@@ -142,7 +72,7 @@ class Attempts(Generic[Address, Content]):
         self.lease_seconds = lease_seconds
         self.throttle = throttle
         self.clock = clock
-        self._templates = templates
+        self.contents = Contents(channel, templates)
 
     def of(
         self,
@@ -152,48 +82,6 @@ class Attempts(Generic[Address, Content]):
     ) -> "Attempt[Address, Content]":
         """Used as `async with attempts.of(…) as attempt:`. If it is suppressed nothing is sent, so nothing is prepared."""
         return Attempt(self, message, targets, recipient)
-
-    async def render(
-        self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient
-    ) -> Rendered[Content] | Permanent | Defect | ProviderDown | Suppressed:
-        try:
-            template = await self._templates.get(message.template)
-            if isinstance(recipient, EmailRecipient) and template.purpose in recipient.unsubscribed:
-                return Suppressed("unsubscribed")
-            return Rendered(self.channel.render(template.compiled, message), template.purpose, template.sender)
-        except TemplateGone:
-            return Permanent("template_gone")
-        except TemplateError as error:
-            return Permanent("render_failed", error.message)
-        except DependencyUnavailable as error:
-            return ProviderDown("template_unavailable", error.message)
-        except Exception:  # a defect in rendering: it must cost attempts, or the message would be retried for ever
-            log.exception("delivery.rendering_failed")
-            return Defect("rendering_failed")
-
-
-@dataclass(frozen=True, slots=True)
-class _Line(Generic[Address, Content]):
-    """A provider that is ready for the calls of one notification."""
-
-    permit: ProviderPermit
-    session: Session[Address, Content]
-
-    @property
-    def provider(self) -> str:
-        return self.permit.provider.name
-
-    def close(self) -> None:
-        self.session.close()
-        self.permit.release()
-
-
-@dataclass(frozen=True, slots=True)
-class _Ready(Generic[Address, Content]):
-    """Everything that the calls need: the content, and a provider for each choice of them. A test has no provider."""
-
-    rendered: Rendered[Content]
-    lines: Mapping[frozenset[str], _Line[Address, Content]]
 
 
 _NOTHING_YET = ProviderDown("not_prepared")
@@ -221,8 +109,8 @@ class Attempt(Generic[Address, Content]):
         self._turn = attempts.admission.of(message.priority)
         self._recipient = recipient
         self._place: Place | None = None
-        self._prepared: _Ready[Address, Content] | Outcome = _NOTHING_YET
-        self._lines: list[_Line[Address, Content]] = []
+        self._prepared: Rendered[Content] | Outcome = _NOTHING_YET
+        self._lines = Lines(attempts.channel, attempts.admission.providers, attempts.metrics)
         self._release: Callable[[], None] | None = None
         self._ready_at = 0.0
         self._calls = 0
@@ -256,93 +144,39 @@ class Attempt(Generic[Address, Content]):
         self._place = entered
         return None
 
-    async def _prepare(self) -> _Ready[Address, Content] | Outcome:
+    async def _prepare(self) -> Rendered[Content] | Outcome:
+        """The content, once a provider is ready for each choice of them. A test has no provider."""
         if isinstance(self._recipient, Suppressed):
             return self._recipient
-        rendered = await self._attempts.render(self._message, self._recipient)
-        if isinstance(rendered, Rendered) and self._message.email is not None and not self._message.test:
-            rendered = await self._completed(rendered)
+        rendered = await self._attempts.contents.of(self._message, self._recipient)
         if not isinstance(rendered, Rendered):
             return rendered
-        if self._message.test:
-            return _Ready(rendered, {})
+        self._release = rendered.release
         choices = {self._attempts.channel.providers_for(target) for target in self._targets if target is not None}
-        if not choices:
-            return _Ready(rendered, {})
+        if self._message.test or not choices:
+            return rendered
         try:
             permits = await self._turn.slot(choices)
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
-        return await self._connected(rendered, permits)
-
-    async def _completed(self, rendered: Rendered[Content]) -> Rendered[Content] | Permanent | ProviderDown | Defect:
-        """With copies and attachments. A service that is down costs no attempt."""
-        try:
-            whole = await self._attempts.channel.complete(rendered.content, self._message)
-        except AttachmentGone:
-            return Permanent("attachment_gone")
-        except Unavailable as error:
-            return ProviderDown("attachment_unavailable", error.message)
-        except Exception:  # a defect, as in `render`
-            log.exception("delivery.completing_failed")
-            return Defect("completing_failed")
-        self._release = whole.release
-        return replace(rendered, content=whole.content)
-
-    async def _connected(
-        self, rendered: Rendered[Content], permits: Mapping[frozenset[str], ProviderPermit]
-    ) -> _Ready[Address, Content] | Outcome:
-        """Opens a session for each permit. The outcome of the last one counts if none can be opened."""
         if self._place is not None and (held_back := self._place.recalled()):
             for permit in permits.values():
                 permit.release()
             self._turn.sent()
             return held_back
-        lines: dict[frozenset[str], _Line[Address, Content]] = {}
-        failure: ProviderDown | None = None
-        for names, permit in permits.items():
-            line = await self._line(names, permit)
-            if isinstance(line, _Line):
-                lines[names] = line
-            else:
-                failure = line
-        return _Ready(rendered, lines) if lines or failure is None else failure
-
-    async def _line(self, names: frozenset[str], permit: ProviderPermit) -> _Line[Address, Content] | ProviderDown:
-        """A session with the permit's provider, or with another one of `names` if that one cannot be reached."""
-        tried: set[str] = set()
-        while True:
-            try:
-                session = await self._attempts.channel.open_session(permit.provider.name)
-            except NotReady as error:
-                self._attempts.metrics.answered(permit.provider.name, error.outcome)
-                permit.report(error.outcome)
-                permit.release()
-                tried.add(permit.provider.name)
-                try:
-                    permit = self._attempts.admission.providers.take(names - tried)
-                except CircuitOpen:
-                    return error.outcome
-            except BaseException:
-                permit.release()
-                raise
-            else:
-                line = _Line(permit, session)
-                self._lines.append(line)
-                return line
+        return await self._lines.open(permits) or rendered
 
     def provider_for(self, target: Target[Address] | None) -> str | None:
         """The provider that is ready to be called for the target; None: none will be called."""
-        if target is None or not isinstance(self._prepared, _Ready) or not self._prepared.lines:
+        if target is None or not isinstance(self._prepared, Rendered):
             return None
-        line = self._prepared.lines.get(self._attempts.channel.providers_for(target))
-        return None if line is None else line.provider
+        return self._lines.provider_for(target)
 
     def claimed(self, number: int) -> None:
         """The ledger has answered: this worker has claimed `number` deliveries of the notification and will make them."""
         self._turn.claimed()
         self._calls = number
-        if isinstance(self._prepared, _Ready) and self._stood_still():
+        if isinstance(self._prepared, Rendered) and self._stood_still():
             self._prepared = ProviderDown("lease_ran_out")
 
     async def make(self, claimed: Claimed, target: Target[Address] | None, *, gone: Unsent) -> Outcome:
@@ -363,12 +197,12 @@ class Attempt(Generic[Address, Content]):
         if claimed.unreadable:  # its first recipient cannot be read now: until then it goes to no other recipient
             return ProviderDown("contact_unreadable")
         prepared = self._or_why_not(claimed, target, gone)
-        if target is not None and isinstance(prepared, _Ready):
+        if target is not None and isinstance(prepared, Rendered):
             if self._message.test:
-                return await self._call(prepared.rendered, None, claimed, target)
-            line = await self._line_for(prepared, claimed, target)
-            return await self._call(prepared.rendered, line, claimed, target) if isinstance(line, _Line) else line
-        unsent = gone if isinstance(prepared, _Ready) else prepared
+                return await self._call(prepared, None, claimed, target)
+            line = await self._lines.get(claimed, target)
+            return await self._call(prepared, line, claimed, target) if isinstance(line, Line) else line
+        unsent = gone if isinstance(prepared, Rendered) else prepared
         if claimed.doubtful and isinstance(unsent, Suppressed | Expired | Permanent):
             return in_doubt(unsent)
         return unsent
@@ -379,7 +213,7 @@ class Attempt(Generic[Address, Content]):
 
     def _or_why_not(
         self, claimed: Claimed, target: Target[Address] | None, gone: Unsent
-    ) -> _Ready[Address, Content] | Outcome:
+    ) -> Rendered[Content] | Outcome:
         if isinstance(self._prepared, Suppressed):
             return self._prepared
         if target is None:
@@ -392,28 +226,10 @@ class Attempt(Generic[Address, Content]):
         """Whether this process stood still so long that it may count as dead by now."""
         return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds
 
-    async def _line_for(
-        self, ready: _Ready[Address, Content], claimed: Claimed, target: Target[Address]
-    ) -> _Line[Address, Content] | ProviderDown | Unknown:
-        """After an attempt in doubt only the provider of that attempt may be called: it may have the message."""
-        providers, names = self._attempts.admission.providers, self._attempts.channel.providers_for(target)
-        line = ready.lines.get(names)
-        first = claimed.provider if claimed.doubtful else None
-        if first is not None and (line is None or line.provider != first):
-            if first not in providers.names:
-                return Unknown("provider_removed", first)
-            names, line = frozenset((first,)), None
-        if line is not None:
-            return line
-        try:
-            return await self._line(names, providers.take(names))
-        except CircuitOpen as error:
-            return ProviderDown("provider_resting", after_seconds=error.retry_after)
-
     async def _call(
         self,
         rendered: Rendered[Content],
-        line: _Line[Address, Content] | None,
+        line: Line[Address, Content] | None,
         claimed: Claimed,
         target: Target[Address],
     ) -> Outcome:
@@ -446,18 +262,13 @@ class Attempt(Generic[Address, Content]):
         line.permit.report(outcome)
         if self._place is not None:
             self._place.report(outcome)
-        if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._others_work(line, target):
+        if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._lines.others_work(line, target):
             return replace(outcome, elsewhere=True)
         return outcome
 
-    def _others_work(self, line: _Line[Address, Content], target: Target[Address]) -> bool:
-        others = self._attempts.channel.providers_for(target) - {line.provider}
-        return bool(others) and not self._attempts.admission.providers.resting(others)
-
     def _leave(self) -> None:
         """Returns the place, the slot, the permits and unused connections, as soon as the last call has ended."""
-        while self._lines:
-            self._lines.pop().close()
+        self._lines.close()
         if self._release is not None:
             self._release()
             self._release = None

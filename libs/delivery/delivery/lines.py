@@ -1,0 +1,108 @@
+"""The providers that are ready for the calls of one notification, each with a permit and an open session."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Generic
+
+from chassis.process.breaker import CircuitOpen
+from delivery.channel import Address, Content, DeliveryChannel, NotReady, Session, Target
+from delivery.ledger import Claimed
+from delivery.metrics import DeliveryMetrics
+from delivery.outcomes import ProviderDown, Unknown
+from delivery.providers import ProviderPermit, Providers
+
+
+@dataclass(frozen=True, slots=True)
+class Line(Generic[Address, Content]):
+    """A provider that is ready."""
+
+    permit: ProviderPermit
+    session: Session[Address, Content]
+
+    @property
+    def provider(self) -> str:
+        return self.permit.provider.name
+
+    def close(self) -> None:
+        self.session.close()
+        self.permit.release()
+
+
+class Lines(Generic[Address, Content]):
+    """Of one notification. Each choice of providers (`providers_for` of a target) has at most one line."""
+
+    __slots__ = ("_channel", "_metrics", "_opened", "_providers", "_ready")
+
+    def __init__(
+        self, channel: DeliveryChannel[Address, Content], providers: Providers, metrics: DeliveryMetrics
+    ) -> None:
+        self._channel = channel
+        self._providers = providers
+        self._metrics = metrics
+        self._ready: dict[frozenset[str], Line[Address, Content]] = {}
+        self._opened: list[Line[Address, Content]] = []
+
+    async def open(self, permits: Mapping[frozenset[str], ProviderPermit]) -> ProviderDown | None:
+        """Opens a session for each permit. Returns the last outcome if none can be opened."""
+        failure: ProviderDown | None = None
+        for names, permit in permits.items():
+            line = await self._open(names, permit)
+            if isinstance(line, Line):
+                self._ready[names] = line
+            else:
+                failure = line
+        return None if self._ready else failure
+
+    def provider_for(self, target: Target[Address]) -> str | None:
+        """The provider that is ready to be called for the target."""
+        line = self._ready.get(self._channel.providers_for(target)) if self._ready else None
+        return None if line is None else line.provider
+
+    async def get(self, claimed: Claimed, target: Target[Address]) -> Line[Address, Content] | ProviderDown | Unknown:
+        """After an attempt in doubt only the provider of that attempt may be called: it may have the message."""
+        names = self._channel.providers_for(target)
+        line = self._ready.get(names)
+        first = claimed.provider if claimed.doubtful else None
+        if first is not None and (line is None or line.provider != first):
+            if first not in self._providers.names:
+                return Unknown("provider_removed", first)
+            names, line = frozenset((first,)), None
+        if line is not None:
+            return line
+        try:
+            return await self._open(names, self._providers.take(names))
+        except CircuitOpen as error:
+            return ProviderDown("provider_resting", after_seconds=error.retry_after)
+
+    def others_work(self, line: Line[Address, Content], target: Target[Address]) -> bool:
+        """Whether another provider than the line's may take the target's message now."""
+        others = self._channel.providers_for(target) - {line.provider}
+        return bool(others) and not self._providers.resting(others)
+
+    def close(self) -> None:
+        """Returns the permits and unused connections."""
+        while self._opened:
+            self._opened.pop().close()
+
+    async def _open(self, names: frozenset[str], permit: ProviderPermit) -> Line[Address, Content] | ProviderDown:
+        """A session with the permit's provider, or with another one of `names` if that one cannot be reached."""
+        tried: set[str] = set()
+        while True:
+            try:
+                session = await self._channel.open_session(permit.provider.name)
+            except NotReady as error:
+                self._metrics.answered(permit.provider.name, error.outcome)
+                permit.report(error.outcome)
+                permit.release()
+                tried.add(permit.provider.name)
+                try:
+                    permit = self._providers.take(names - tried)
+                except CircuitOpen:
+                    return error.outcome
+            except BaseException:
+                permit.release()
+                raise
+            else:
+                line = Line(permit, session)
+                self._opened.append(line)
+                return line
