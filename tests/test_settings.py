@@ -197,6 +197,9 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
         "hunter2", "example.com:s1", "hunter2:s1:/etc/hostname", "example.com:s1:/nowhere/hunter2.pem", "example.com:s1:/",
         "example.com:s1:/etc/hostname", "example.com:s1:MIhunter2", "example.com:s1:-----BEGIN PRIVATE KEY-----hunter2",
     ),
+    "SES_TOPIC_ARNS": ("hunter2", "arn:aws:sqs:eu-west-1:123456789012:hunter2", "arn:aws:sns:hunter2.example:123456789012:x"),
+    "SENDGRID_WEBHOOK_PUBLIC_KEY": ("hunter2", "aHVudGVyMg=="),
+    "POSTMARK_WEBHOOK_PASSWORD": ("hunter2",),
     "SENDER_DOMAINS": ("hunter2", "example.com, hunter2", "a@hunter2.example", "*.hunter2.example"),
     "EMAIL_PROVIDERS": (
         "hunter2", '["hunter2"]', '{"hunter2 x": {"host": "a.example"}}', '{"one": {"host": "smtp://hunter2"}}',
@@ -227,6 +230,7 @@ def test_every_text_that_means_something_is_tried_above() -> None:
         "HOST",
         "SMTP_USER",
         "SMTP_PASSWORD",
+        "MAILGUN_WEBHOOK_SIGNING_KEY",
         "SECRET_KEY",
         "METRICS_TOKEN",
         "FCM_API_KEY",
