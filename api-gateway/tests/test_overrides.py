@@ -16,42 +16,11 @@ from chassis.server.reencrypting import reencrypt
 from contracts import overrides as sent
 from contracts.messages import NotificationMessage
 from testkit.dumping import dump
+from testkit.push_options import EVERYTHING
 
 SECRET = f"geheim-{uuid4().hex}"
 OLD, NEW = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("old", "new"))
-PUSH = {
-    "data": {"order_id": SECRET},
-    "image": "https://img.example/a.png",
-    "sound": "ding.caf",
-    "badge": 3,
-    "collapse_key": "order-A-1",
-    "ttl_seconds": 600,
-    "analytics_label": "orders~1",
-    "android": {
-        "channel_id": "orders",
-        "click_action": "OPEN",
-        "icon": "bag",
-        "color": "#a1B2c3",
-        "visibility": "secret",
-    },
-    "apns": {
-        "subtitle": "Sub",
-        "category": "ORDER",
-        "thread_id": "orders",
-        "interruption_level": "time-sensitive",
-        "relevance_score": 0.5,
-        "mutable_content": True,
-    },
-    "web_push": {
-        "actions": [
-            {"action": "open", "title": "Open", "navigate": "https://a.example/1", "icon": "https://a.example/o.png"}
-        ],
-        "icon": "https://a.example/i.png",
-        "require_interaction": True,
-        "silent": False,
-        "urgency": "low",
-    },
-}
+PUSH = EVERYTHING | {"data": {"order_id": SECRET}, "image": "https://img.example/a.png"}
 ITEM = {
     "notification_type": "push",
     "to": {"push_tokens": ["device-1"]},
