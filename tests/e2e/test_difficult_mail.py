@@ -4,6 +4,7 @@ import email
 import json
 import os
 import subprocess
+from base64 import b64decode, b64encode
 from email.message import EmailMessage
 from email.policy import default
 from html import unescape
@@ -24,6 +25,7 @@ QUOTES = 'He said: "it\'s 5 < 6 & 7 > 2" \\ {{ braces }} {% tag %}'
 LINES = "first\nsecond\r\nthird\n\n.\n..fifth\nFrom the sixth"
 LONG = "".join(f"{number:04d} " for number in range(600))  # 3,000 characters
 SUBJECT = "\N{PARTY POPPER}\N{WOMAN}\u200d\N{PERSONAL COMPUTER}\N{VARIATION SELECTOR-16} {{ quotes }} {{ lines }}"
+FILE = ('\N{PAPERCLIP} \u05d7\u05e9\u05d1\u05d5\u05df "n\u00ba 1".pdf', bytes(range(256)) * 20 + b"\r\n.\r\n")
 TEXT = "{{ name }}|{{ quotes }}|{{ lines }}|{{ long }}|end"
 TEMPLATE = {
     "name": "Difficult", "language": "en", "subject": SUBJECT,
@@ -38,7 +40,9 @@ def received(started_lab: Lab, name: str) -> str:
     person = {"name": name, "email": address, "password": uuid4().hex}
     user = str(system.call("POST", "/users/", person)["id"])
     given = {"name": name, "quotes": QUOTES, "lines": LINES, "long": LONG}
-    sent = system.send("email", user, template_code=code, variables=given)
+    filename, content = FILE
+    file = {"filename": filename, "content_type": "application/pdf", "content": b64encode(content).decode()}
+    sent = system.send("email", user, template_code=code, variables=given, email={"attachments": [file]})
     assert system.follow(sent)["status"] == "sent"
     return mail_of(system, address)
 
@@ -76,6 +80,9 @@ def test_every_value_arrives_and_the_signature_verifies(started_lab: Lab, name: 
     for value in (name, QUOTES, LONG):
         assert value in unescape(html.get_content())
         assert value in unescape(theirs["html"])
+    [attached] = [(part.get_filename(), part.get_content()) for part in ours.iter_attachments()]
+    [parsed] = [(one["filename"], b64decode(one["content"])) for one in theirs["attachments"]]
+    assert attached == parsed == FILE
     assert max(map(len, source.splitlines())) <= 998
     records = {key.record_name: key.record for key in DkimKeys.parse(started_lab.dkim_keys).all}
     assert verdicts(source.encode(), records) == [True]
