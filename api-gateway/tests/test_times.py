@@ -213,6 +213,6 @@ def _new() -> NewNotification:
         id=uuid4(), caller="c", request_id=str(uuid4()), body_hash="h", correlation_id="s", trace_context=None,
         notification_type="email", user_id=uuid4(), template_code="t", template_version=1, language="en",
         variables=JsonObject.empty(), metadata=JsonObject.empty(), priority=5, recipient={}, given_recipient=None,
-        sender=None, status="pending",
+        sender=None, email_options=None, overrides=None, status="pending",
         code=None, send_at=None, expires_at=None, delivery_guarantee="at_least_once", disposition="leased",
     )  # fmt: skip

@@ -51,6 +51,7 @@ class PushSettings(WorkerSettings, WebPushSettings):
         "Divide the project's quota (by default 600,000 calls a minute) by the number of processes; a notification to "
         "several devices makes a call for each",
         gt=0,
+        allow_inf_nan=False,
     )
 
     vapid_private_key: SecretStr | None = Field(

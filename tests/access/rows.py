@@ -159,7 +159,7 @@ USER_SERVICE = (
     of_one_s_own("users:write").row(f"PUT {USER}/preferences", BOTH),
     of_one_s_own("users:write").row(f"PATCH {USER}/preferences", BOTH),
     of_one_s_own("users:read").row(f"GET {USER}/push-tokens"),
-    of_one_s_own("users:read").row(f"GET {USER}/push-tokens/removed"),
+    of_one_s_own("users:read").row(f"GET {USER}/removed-push-tokens"),
     of_one_s_own("users:write", 201).row(f"POST {USER}/push-tokens", {"push_token": "{unique}"}),
     of_one_s_own("users:write").row(f"PUT {USER}/push-token", {"push_token": "{unique}"}, used_up=True),
     of_one_s_own("users:write").row(f"DELETE {USER}/push-tokens", {"token": "{push_token}"}, used_up=True),

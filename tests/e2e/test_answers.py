@@ -54,7 +54,7 @@ def test_users_and_their_devices(call: Call) -> None:
     call(200, "GET", f"/users/{user}/push-tokens")
     call(200, "DELETE", f"/users/{user}/push-tokens/{token['id']}")
     call(404, "DELETE", f"/users/{user}/push-tokens/{token['id']}")
-    call(200, "GET", f"/users/{user}/push-tokens/removed")
+    call(200, "GET", f"/users/{user}/removed-push-tokens")
     call(200, "DELETE", f"/users/{user}")
 
 

@@ -40,14 +40,14 @@ def test_two_devices_get_it_and_the_dead_one_is_removed_and_all_three_are_told(s
     wait_until(lambda: len(system.call("GET", f"/users/{user}/push-tokens")) == 2, 10, "the removal")
     devices = {one["id"] for one in system.call("GET", f"/users/{user}/push-tokens")}
     assert devices == {phone["id"], browser["id"]}
-    removed = {one["id"]: one for one in system.call("GET", f"/users/{user}/push-tokens/removed")}
+    removed = {one["id"]: one for one in system.call("GET", f"/users/{user}/removed-push-tokens")}
     assert removed[dead["id"]]["removed_because"] == "unregistered"
     assert removed[dead["id"]]["fingerprint"] == device_fingerprint("fcm", dead_token)
     assert dead_token not in str(removed)
 
     again = _registered(system, user, dead_token)
     assert again["id"] == dead["id"], "an app that is installed again registers its device again"
-    assert dead["id"] not in {one["id"] for one in system.call("GET", f"/users/{user}/push-tokens/removed")}
+    assert dead["id"] not in {one["id"] for one in system.call("GET", f"/users/{user}/removed-push-tokens")}
 
 
 def test_a_device_that_is_tried_again_joins_the_others_in_the_answer(system: System, user: str) -> None:

@@ -21,7 +21,7 @@ async def _devices(user) -> list[dict]:
 
 
 async def _removed(user) -> list[dict]:
-    return (await user.call("GET", f"{user.path}/push-tokens/removed")).json()["data"]
+    return (await user.call("GET", f"{user.path}/removed-push-tokens")).json()["data"]
 
 
 async def _reasons(user) -> dict[str, str]:
@@ -192,7 +192,7 @@ async def test_removals_are_bounded_in_number_and_in_time(world) -> None:
 async def test_nobody_else_sees_them(world) -> None:
     user, other, admin = await world.user(push_token="phone"), await world.user(), await world.admin()
     await user.call("DELETE", f"{user.path}/push-tokens?token=phone")
-    path = f"{user.path}/push-tokens/removed"
+    path = f"{user.path}/removed-push-tokens"
     assert (await other.call("GET", path)).status_code == 404
     assert len((await admin.call("GET", path)).json()["data"]) == 1
 

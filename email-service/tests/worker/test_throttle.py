@@ -14,6 +14,7 @@ from contracts.topology import queues_of
 from devstack.simulators.magic import Faults
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.smtp_handler import SmtpHandler
+from devstack.simulators.webhooks import Webhooks
 from testkit.eventually import eventually, time_passes
 
 SLOW, FAST = "slow.example.com", "fast.example.com"
@@ -33,7 +34,7 @@ class Domains(SmtpHandler):
     seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        super().__init__(self.inbox, Faults())
+        super().__init__(self.inbox, Faults(), Webhooks())
 
     async def handle_RCPT(self, server, session, envelope, address, options):  # noqa: N802 - aiosmtpd's names
         domain = _domain(address)

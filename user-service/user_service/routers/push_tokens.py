@@ -38,7 +38,7 @@ async def list_push_tokens(user: ReadableUser, services: Services) -> Response:
 
 
 @router.get(
-    "/push-tokens/removed",
+    "/removed-push-tokens",
     response_model=Envelope[list[RemovedDeviceView]],
     summary="List removed devices",
     responses=REFUSALS,
