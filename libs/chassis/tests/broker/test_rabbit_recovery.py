@@ -177,28 +177,18 @@ async def test_a_publishing_connection_that_does_not_answer_is_replaced(rabbit, 
     assert "broker.disconnected" in {event["event"] for event in events}
 
 
-async def test_a_consuming_connection_that_does_not_answer_is_replaced(rabbit, proxy, inbox, work, message, eventually):
-    timing = Timing(rpc=0.5, publish=3600, watchdog=0.1, longest_backoff=0.2)
-    async with rabbit(url=proxy.url, timing=timing) as broker:
-        box = inbox("ack")
-        await broker.consume(work, box, prefetch=10)
-        proxy.silence()
-
-        async def noticed():
-            return not broker.connected
-
-        await eventually(noticed)
-        await proxy.cut()
-        await proxy.open()
-        await eventually.confirmed(broker, message(b"after"))
-        assert (await box.next()).body == b"after"
-
-
-async def test_a_half_open_connection_is_noticed_by_its_heartbeat_and_everything_comes_back(
-    rabbit, proxy, inbox, work, message, eventually
+@pytest.mark.parametrize(
+    ("heartbeat", "timing"),
+    [
+        pytest.param("", Timing(rpc=0.5, publish=3600, watchdog=0.1, longest_backoff=0.2), id="watchdog"),
+        pytest.param("?heartbeat=1", Timing(rpc=60, publish=60, watchdog=0.1, longest_backoff=0.2), id="heartbeat"),
+    ],
+)
+async def test_a_consuming_connection_that_does_not_answer_is_replaced(
+    rabbit, proxy, inbox, work, message, *, eventually, heartbeat, timing
 ):
-    patient = Timing(rpc=60, publish=60, watchdog=0.1, longest_backoff=0.2)
-    async with rabbit(url=f"{proxy.url}?heartbeat=1", timing=patient) as broker:
+    """Noticed by our own question, or by the connection's heartbeat."""
+    async with rabbit(url=f"{proxy.url}{heartbeat}", timing=timing) as broker:
         box = inbox("ack")
         await broker.consume(work, box, prefetch=10)
         proxy.silence()
