@@ -49,7 +49,7 @@ def _decoded(given: object) -> object:
     try:
         content = binascii.a2b_base64(given, strict_mode=True)
     except (binascii.Error, ValueError):
-        raise ValueError("is no base64; it has no line ends, and ends with its padding") from None
+        raise ValueError("must be base64 without line ends, with its padding") from None
     if not content:
         raise ValueError("is empty")
     return content
@@ -57,7 +57,7 @@ def _decoded(given: object) -> object:
 
 def _safe_name(name: str) -> str:
     if set(name) & set("/\\") or name in {".", ".."} or any(mark in name for mark in (*_OVERRIDES, "=?")):
-        raise ValueError("is the name of a file, without a path")
+        raise ValueError("must be the name of a file, without a path")
     if len(name.encode()) > MAX_FILENAME:
         raise ValueError(f"has more than {MAX_FILENAME} bytes in UTF-8")
     return unicodedata.normalize("NFC", name)
