@@ -1,10 +1,11 @@
 """Several processes of tests are as strict as one."""
 
 import tomllib
+from pathlib import Path
 
 import pytest
 
-from tests.side_by_side import NOTHING_COLLECTED, PARTS, ROOT, run, with_redis_of_its_own, worst
+from tests.side_by_side import NOTHING_COLLECTED, PARTS, ROOT, broken, run, with_redis_of_its_own, worst
 
 
 @pytest.mark.parametrize(
@@ -38,3 +39,17 @@ def test_none_empties_another_s_redis() -> None:
 def test_a_path_is_run_alone(capfd: pytest.CaptureFixture[str]) -> None:
     assert run([f"{__file__}::test_whatever_fails_in_any_fails_the_run", "-q", "-p", "no:cacheprovider"]) == 0
     assert "8 passed" in capfd.readouterr().out
+
+
+def test_what_failed_is_named_at_the_end_of_the_log(tmp_path: Path) -> None:
+    report = tmp_path / "report.xml"
+    failed = (
+        """<testcase classname="tests.test_one" name="bad"><failure message="ValueError: no&#10;more"/></testcase>"""
+    )
+    broke = """<testcase classname="tests.test_one" name="test_open"><error message="failed on setup"/></testcase>"""
+    passed = """<testcase classname="tests.test_one" name="test_good"/>"""
+    report.write_text(f"<testsuites><testsuite>{passed}{failed}{broke}</testsuite></testsuites>")
+    assert broken(report) == [
+        "FAILURE tests.test_one::bad: ValueError: no more",
+        "ERROR tests.test_one::test_open: failed on setup",
+    ]
