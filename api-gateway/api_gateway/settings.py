@@ -58,7 +58,7 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
     max_attachment_body_bytes: int = Field(
         default=10_485_760,
         description="Largest body of one notification with attachments, in base64; 7 MiB of them fit into the default. Needs "
-        "a Content-Length. At most MAX_BODY_BYTES: no larger bodies than others",
+        "a Content-Length. A value up to MAX_BODY_BYTES allows no larger bodies than others",
         gt=0,
         le=16_777_216,
     )

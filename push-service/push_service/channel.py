@@ -72,7 +72,7 @@ class PushChannel:
         self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome, *, age_seconds: float
     ) -> None:
         match outcome:
-            case Permanent(dead_recipient=True) if not message.fixed_recipient:  # else they are no user's
+            case Permanent(dead_recipient=True) if not message.fixed_recipient:  # its devices belong to no user
                 await self._remove(message.user_id, DeadPushToken(token=target.address.token, age_seconds=age_seconds))
 
     async def _remove(self, user_id: UUID, dead: DeadPushToken) -> None:

@@ -80,7 +80,7 @@ class Receipt(NamedTuple):
 # json_to_recordset parses the group once on the server: 0.013 ms per row in groups of 200, against 0.15 ms one by one.
 # `json` keeps an object's original text. The jsonb columns are for gateways of the previous release (ADR 16), which cannot
 # read sealed values.
-# PostgreSQL runs such parts last to first: `counted`, whose rows every group needs, locks them only at the end.
+# PostgreSQL runs these parts from last to first: the totals that every group needs (`counted`) are locked last.
 # Keys are inserted in sorted order, so that two gateways with overlapping groups wait for each other and do not deadlock.
 ACCEPT = text("""
 WITH given AS (

@@ -159,7 +159,7 @@ FROM published WHERE n.id = published.id
 RETURNING n.notification_type, published.first
 """)  # noqa: S608 - as above
 
-# An expired lease allows no conclusion: a relay, perhaps of this process, may have taken and published the row since.
+# An expired lease proves nothing: a relay, perhaps of this process, may have taken and published the row since.
 RELEASE = text(f"""
 UPDATE notifications n SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
 FROM {ROUNDS} AS given WHERE n.id = given.id AND n.replay = given.replay AND n.status = 'pending' AND n.leased_by = :owner

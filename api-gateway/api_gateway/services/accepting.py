@@ -108,7 +108,7 @@ class Acceptor:
     async def _limited(
         self, resolved: Sequence[tuple[NotificationRequest, Resolution]], origin: Origin, now: datetime
     ) -> dict[int, RecipientLimited | None]:
-        """Counts each request against its recipient's limit. Returns by place the refusal, or None if the limit had room.
+        """Counts each request against its recipient's limit. Returns by index its refusal, or None if it may pass.
 
         Urgent requests, tests, and requests that are refused or suppressed anyway are not counted.
         """

@@ -100,7 +100,7 @@ class QueuedMarks:
 # `offer` never waits and never fails: a notification that cannot be published stays in the database, where a relay finds it.
 
 MAX_GROUP = 250
-PAUSE_SECONDS = 0.015  # between two groups: a worker takes, claims and records messages together that are sent together
+PAUSE_SECONDS = 0.015  # between two groups: messages that are published together are claimed and recorded together
 SOON_SECONDS = 1.0
 
 

@@ -91,7 +91,7 @@ class Relay:
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[RelayDecision]:
-        """An expired row ends here only if no worker can have it; otherwise the worker's ledger knows if it was sent."""
+        """A row expires here only if it was never published. Otherwise the ledger is asked."""
         open_rows = [row for row in rows if row.recipient is None and not row.expired and not row.unreadable]
         unsent = {row.id for row in rows if not row.handed_over or (row.recipient is None and not row.unreadable)}
         found: dict[UUID, RelayDecision] = {

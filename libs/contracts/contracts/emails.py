@@ -30,7 +30,7 @@ class AttachmentRef(Contract):
 
 
 class EmailOptions(Contract):
-    """`reply_to` goes before that of the application's sender. No address occurs twice."""
+    """`reply_to` overrides that of the application's sender. No address occurs twice."""
 
     cc: tuple[str, ...] = ()
     bcc: tuple[str, ...] = ()

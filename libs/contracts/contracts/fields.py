@@ -71,4 +71,4 @@ Language = Annotated[
     Field(examples=["en", "pt-BR"], description="BCP 47; `pt_BR` is taken for `pt-BR`"),
     AfterValidator(canonical_language),
 ]
-"""A field or parameter that takes a language tag, and gives it as it is written by convention."""
+"""A language tag, in its conventional form."""

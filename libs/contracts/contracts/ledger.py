@@ -15,7 +15,7 @@ class LedgerTotals(Contract):
 
     Ids are ordered by time, so two of them limit a period. `sent` counts notifications that were sent to at least one
     recipient, `deliveries` counts rows by state. `fingerprint` is the sum of PostgreSQL's `uuid_hash_extended(id, 0)` over
-    the ids of the sent notifications, as decimal text. Two sets with equal fingerprints are the same.
+    the ids of the sent notifications, as decimal text. Sets with equal fingerprints are taken as equal.
     """
 
     sent: int

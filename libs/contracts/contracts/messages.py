@@ -99,8 +99,8 @@ class StatusEvent(Contract):
     `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's text
     without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `provider` is the provider that
     was called last. `at` is when the worker learned of it, `provider_timestamp` the provider's own time of it. `queued_at`
-    is copied from the message. `sent_at`: when the provider took it, in events about what happened afterwards; they may
-    overtake the event `sent`. `devices`: the devices that have ended, if a push notification goes to several; a device that
+    is copied from the message. `sent_at`: when the provider took it; only in later events (delivered, bounced), which may
+    arrive before `sent`. `devices`: the devices that have ended, if a push notification goes to several; a device that
     ends after the notification is in a later event with the same status.
     """
 

@@ -16,7 +16,7 @@ from chassis.process.breaker import CircuitOpen
 from contracts.topology import URGENT
 from delivery.providers import ProviderPermit, Providers
 
-URGENT_SECONDS = 0.5  # so long after the last urgent message the bound on other messages ends
+URGENT_SECONDS = 0.5  # the bound on other messages ends so long after the last urgent one
 # After this wait the delivery goes back to the ledger: the broker gives up on messages that are held for 30 minutes.
 MAX_WAIT_SECONDS = 60.0
 

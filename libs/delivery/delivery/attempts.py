@@ -61,7 +61,7 @@ class Attempts(Generic[Address, Content]):
         tracing: Tracing = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`lease_seconds`: for this long no other worker takes over a delivery that the ledger says we are sending.
+        """`lease_seconds`: for so long no other worker takes over a delivery that we are sending.
 
         `throttle`: for targets with a domain; None: no domain is throttled.
         """
@@ -80,7 +80,7 @@ class Attempts(Generic[Address, Content]):
         targets: Sequence[Target[Address] | None],
         recipient: EmailRecipient | PushRecipient | Suppressed,
     ) -> "Attempt[Address, Content]":
-        """Used as `async with attempts.of(…) as attempt:`. If it is suppressed nothing is sent, so nothing is prepared."""
+        """Used as `async with attempts.of(…) as attempt:`. Nothing is prepared for a suppressed recipient."""
         return Attempt(self, message, targets, recipient)
 
 
@@ -145,7 +145,7 @@ class Attempt(Generic[Address, Content]):
         return None
 
     async def _prepare(self) -> Rendered[Content] | Outcome:
-        """The content, once a provider is ready for each choice of them. A test has no provider."""
+        """Renders the content, then waits for a provider for each set of possible ones. Tests call none."""
         if isinstance(self._recipient, Suppressed):
             return self._recipient
         rendered = await self._attempts.contents.of(self._message, self._recipient)
@@ -194,7 +194,7 @@ class Attempt(Generic[Address, Content]):
     async def _made(self, claimed: Claimed, target: Target[Address] | None, gone: Unsent) -> Outcome:
         if claimed.doubtful and self._once:
             return Unknown("worker_lost")
-        if claimed.unreadable:  # its first recipient cannot be read now: until then it goes to no other recipient
+        if claimed.unreadable:  # the first attempt's recipient cannot be decrypted now: wait, and use no other
             return ProviderDown("contact_unreadable")
         prepared = self._or_why_not(claimed, target, gone)
         if target is not None and isinstance(prepared, Rendered):
@@ -223,7 +223,7 @@ class Attempt(Generic[Address, Content]):
         return Suppressed("address_suppressed") if claimed.suppressed else self._prepared
 
     def _stood_still(self) -> bool:
-        """Whether this process stood still so long that it may count as dead by now."""
+        """Whether this process was suspended for so long that others may count it as dead."""
         return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds
 
     async def _call(

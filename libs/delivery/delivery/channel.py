@@ -24,8 +24,8 @@ Content_contra = TypeVar("Content_contra", contravariant=True)
 class Target(Generic[Address]):
     """One recipient of a notification. `key` identifies the address in the ledger without revealing it.
 
-    `fingerprint` identifies it in the channel's suppression list, if the channel has one. `domain`: whose server takes the
-    message, in a form that is the same for all spellings; None: that is known of no recipient of the channel, or not of this.
+    `fingerprint` identifies it in the channel's suppression list, if the channel has one. `domain`: the recipient's mail
+    domain in its normal form; None if the channel has none, or if the address is not valid.
     """
 
     key: str

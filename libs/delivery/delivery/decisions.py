@@ -28,8 +28,8 @@ from delivery.outcomes import (
 LAST_TRY_SECONDS = 5.0
 # The longest pause after our account was refused: a repaired account is noticed within this time.
 MAX_ACCOUNT_SECONDS = 300.0
-# The longest pauses of a delivery that is held back, while its domain refuses messages and while there are only many: shorter
-# ones send more of them through the queue for nothing, longer ones use a domain that takes mail again later.
+# The longest pauses of a delivery that is held back: while its domain refuses mail, and while it only gets much. Shorter
+# ones are useless trips through the queue; longer ones use a recovered domain later.
 MAX_REFUSING_SECONDS, MAX_BUSY_SECONDS = 300.0, 60.0
 
 
@@ -109,7 +109,7 @@ class RetryPolicy:
         return TryAgain(pause if expires_at is None else self._before(expires_at, now, pause, wish))
 
     def is_used_up(self, faults: int) -> bool:
-        """Whether no attempt is left after so many faults. Only dead workers lead here: `decide` gives up one earlier."""
+        """Whether no attempt is left after so many faults. True only after workers died: `decide` gives up one earlier."""
         return faults > self.max_retries
 
     @property

@@ -15,7 +15,7 @@ class DomainLimit:
     domain. Then one message at a time probes it: each probe that is refused doubles the pause, from `first_pause` seconds up
     to MAX_PAUSE_SECONDS.
 
-    `most` is the upper bound while nothing is refused (`math.inf`: none), `recovered` the limit at which it holds again.
+    `most` is the limit of a healthy domain (`math.inf`: none); one whose limit has grown to `recovered` is healthy again.
     `now` and `began` (when the message got its place) are readings of one clock in seconds.
     """
 
@@ -38,8 +38,8 @@ class DomainLimit:
         self._most = self._limit = most
         self._recovered = recovered
         self._first_pause = first_pause
-        self._pauses = 0  # since the domain last took a message
-        self._refused: set[str] = set()  # since then, or since the last pause
+        self._pauses = 0  # since the last accepted message
+        self._refused: set[str] = set()  # recipients, since the last accepted message or pause
         self._refused_at = self._cut_at = self._paused_at = self._paused_until = -math.inf
 
     def at_once(self, now: float) -> float:

@@ -121,14 +121,14 @@ class Engine(Generic[Address, Content]):
         await delivery.reject()
 
     def _note_consumed(self, message: NotificationMessage, delivery: Delivery) -> None:
-        """Notes that everything that the ledger published before this message has left the queue: queues are first in, first
-        out per priority."""
+        """Notes that every retry of this priority that the ledger published before this one has left the queue: a queue is
+        first in, first out within a priority."""
         handed_over = instant_of(delivery.headers.get(REQUEUED_HEADER))
         if handed_over is not None:
             self._watermarks.consumed(self._channel.name, message.priority, handed_over)
 
     async def _deliver_once(self, message: NotificationMessage, raw: str) -> Delivered:
-        """Handles one copy of a message at a time in this process: the ledger only distinguishes processes.
+        """Handles one copy of a message at a time in this process: the ledger tells processes apart, not tasks.
 
         A handler is cancelled only when this process stops. Then the message stays in `_delivering`: the provider may have
         it, and another worker takes it over once this worker counts as dead.
@@ -205,7 +205,7 @@ class Engine(Generic[Address, Content]):
         target = destination.target
         if claimed.doubtful:
             target = self._first_target(destination, claimed, message)
-            claimed.suppressed &= target == destination.target  # the suppression list was checked for today's target
+            claimed.suppressed &= target == destination.target  # the claim checked the list for the address of now
         gone: Unsent = Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
         if claimed.doubtful and self._policy.is_used_up(claimed.faults):
             target, gone = None, Unknown("exhausted", "worker_lost")
@@ -235,7 +235,7 @@ class Engine(Generic[Address, Content]):
         return Delivered(latest, device_results(states))
 
     async def _report(self, message: NotificationMessage, verdict: Verdict) -> None:
-        """Repeats the report after a lost connection: another worker may have acknowledged the copy that would repeat it."""
+        """Repeats the report if the connection is lost. Nobody else may: the other copies may be acknowledged."""
         deadline = asyncio.get_running_loop().time() + REPORT_SECONDS
         while True:
             try:

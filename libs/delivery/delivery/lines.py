@@ -29,7 +29,7 @@ class Line(Generic[Address, Content]):
 
 
 class Lines(Generic[Address, Content]):
-    """Of one notification. Each choice of providers (`providers_for` of a target) has at most one line."""
+    """The ready providers of one notification: at most one for each set of possible ones (`providers_for` of a target)."""
 
     __slots__ = ("_channel", "_metrics", "_opened", "_providers", "_ready")
 

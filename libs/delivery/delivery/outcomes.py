@@ -26,9 +26,9 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """No provider was called: as many messages as may go to the recipient's domain now are on their way.
+    """Nothing was sent: the recipient's domain may get no further message now.
 
-    `refusing`: the domain refused messages lately; otherwise there are only many. `after_seconds`: it gets none for so long.
+    `refusing`: it refused some lately; False: only our own limit is reached. `after_seconds`: it gets none for so long.
     `urgent`: the pauses of this one do not grow.
     """
 

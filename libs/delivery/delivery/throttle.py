@@ -24,11 +24,14 @@ MAX_DOMAINS = 1_000  # remembered at once; those that were used last
 WAIT_SECONDS = (
     10.0  # then the delivery goes back to the ledger, and other domains' messages get its place in the prefetch
 )
-LEAST_WAITING = 8  # of a domain, however low its limit is: the next one goes as soon as its turn comes
+LEAST_WAITING = 8  # messages that may wait for one domain, even at its lowest limit
 
 
 class _Domain:
-    """`waiting` is sorted: the highest priority first, and among equals the first that came. True answers with a place."""
+    """`waiting` is sorted: the highest priority first, and among equals the first that came.
+
+    A future's result is True if it was given a place.
+    """
 
     __slots__ = ("limit", "timer", "waiting")
 

@@ -25,8 +25,8 @@ class Sender(Protocol):
 class Unconfigured:
     """Replaces a provider without an account: its devices wait, without spending attempts, until `variable` is set.
 
-    Nothing was called, so the breaker does not count it: while the breakers of all providers that were used are open, the
-    worker takes no messages at all, also none for other providers.
+    The breaker must not count this: if the breakers of all providers in use were open, the worker would take no messages,
+    for the others neither.
     """
 
     def __init__(self, variable: str) -> None:

@@ -26,7 +26,7 @@ class Phase(Enum):
 
 @dataclass(frozen=True, slots=True)
 class SmtpEnvelope:
-    """One message for one recipient: the envelope's two addresses and the bytes between DATA and the final dot.
+    """One message for one recipient: the envelope's addresses and the bytes between DATA and the final dot.
 
     `copies`: addresses that get the message too, if the server takes it for the recipient.
     """

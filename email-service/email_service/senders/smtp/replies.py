@@ -170,14 +170,14 @@ RULES: tuple[Rule, ...] = tuple(
         # Not now. When a code and its enhanced code disagree, the milder one counts.
         (LATER, r"421|432|454", "", _later("throttled")),
         (LATER, r"5\d\d (4\.2\.2|5\.2\.2)$", "", _later("mailbox_full")),  # a full mailbox gets emptied
-        (RCPT, r"552 (-|5\.5\.3)$", "", _later("mailbox_full")),  # or "too many recipients": there is only one
+        (RCPT, r"552 (-|5\.5\.3)$", "", _later("mailbox_full")),  # or "too many recipients": the recipient is the first
         (ANY, r"4|\d+ 4\.", "", _later("deferred")),
         (LATER, r"5\d\d 5\.7\.(15|28)$", "", _later("throttled")),
         (LATER, r"5\d\d 5\.(3\.1|5\.3)$", "", _later("deferred")),
         (LATER, VAGUE, FULL, _later("mailbox_full")),
         (LATER, VAGUE, PATIENCE, _later("deferred")),
         # Never.
-        (MAIL, r"5", "", _account("sender_refused")),  # FROM_EMAIL is all that MAIL says
+        (MAIL, r"5", "", _account("sender_refused")),  # MAIL says only our own address
         # Without an enhanced code "550" may also be our own fault, so it is no reason to suppress an address.
         (RCPT, r"(521|55[013]) (-|5\.[01]\.)", "", _never("bounced")),
         (MESSAGE, r"(552|523) (-|5\.[0235]\.)", "", _never("too_large")),

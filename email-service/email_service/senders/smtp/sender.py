@@ -1,4 +1,7 @@
-"""Sends one message to one recipient over SMTP. It raises nothing: every error of the server or the network is an outcome."""
+"""Sends one message to its recipient, and its copies, over SMTP.
+
+It raises nothing: every error of the server or the network is an outcome.
+"""
 
 import asyncio
 import re
@@ -82,8 +85,8 @@ class SmtpSender:
             self.pool.give_back(connection)
 
     def _outcome_of_loss(self, loss: Lost) -> Outcome:
-        """Before the final dot nothing was sent. If the server took another mail a moment ago, this mail is to blame and
-        spends an attempt. Otherwise the server is down.
+        """Before the final dot nothing was sent. A server that took another mail a moment ago works, so this mail spends
+        an attempt. Otherwise the server is down.
         """
         detail = f"lost at {loss.phase.name}"
         if loss.phase is Phase.DOT:

@@ -15,7 +15,7 @@ from chassis.redis.client import OptionalRedis, RedisUnavailable
 
 # The arithmetic of a rate limit: the generic cell rate algorithm (GCRA), in whole microseconds.
 #
-# Each caller has one number: the time at which its whole usage is paid back. The unit is the whole microsecond because the
+# For each caller one time is stored: when its used quota is free again. The unit is the whole microsecond because the
 # Redis script counts in doubles. Doubles are exact up to 2^53; fractions of a second at today's date are not exact.
 
 

@@ -47,7 +47,7 @@ def _random(length: int) -> str:
 
 
 def hash_api_key(key: str) -> str:
-    """SHA-256 in hex. A slow password hash is not needed: 256 random bits cannot be guessed."""
+    """SHA-256 in hex. A slow password hash is not needed: 190 random bits cannot be guessed."""
     return hashlib.sha256(key.encode()).hexdigest()
 
 

@@ -35,9 +35,9 @@ class Claimed:
 
     Of the attempts, `faults` failed on our side or are in doubt; all other attempts were refused for now, the first one at
     `refused_since`. `doubtful`: an earlier attempt may have been accepted by the provider. Then the delivery goes to the
-    recipient of that attempt: `contact`, or the recipient in the message when `contact` is None, and over `provider`, which
-    otherwise is the claim's. `unreadable`: the contact
-    is encrypted with a key that is missing. `suppressed`: the address in the claim is on the suppression list.
+    recipient of that attempt: `contact`, or the recipient in the message when `contact` is None, and with `provider`;
+    without doubt, `provider` is the one that the claim named. `unreadable`: the contact is encrypted with a key that is
+    missing. `suppressed`: the address in the claim is on the suppression list.
     """
 
     attempts: int
@@ -83,7 +83,7 @@ class NotOwned:
 
 @dataclass(frozen=True, slots=True)
 class NotADelivery:
-    """An added device of a notification that a worker has begun without it: nothing is sent to it."""
+    """A device that its user added after a worker had begun this notification: nothing is sent to it."""
 
 
 ClaimResult = Claimed | AlreadyFinished | NotOwned | NotADelivery
@@ -105,7 +105,7 @@ class DeliveryRecord:
     `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or held back because
     its domain refuses others.
     `provider` answered, or may have taken it (the claim has stored it). `reported_before`: an earlier deferral of this
-    delivery was reported to the gateway (not stored either).
+    delivery was reported to the gateway. This record writes neither of the two.
     """
 
     notification_id: UUID

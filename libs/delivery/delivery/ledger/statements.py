@@ -133,7 +133,7 @@ FROM lost WHERE d.notification_id = lost.notification_id AND d.recipient = lost.
 """
 
 # A worker without a heartbeat for `:silence` counts as dead. Its deliveries in state `sending` may have been sent: they are
-# counted as ambiguous and spend an attempt, so that a message that kills each of its workers comes to an end. After the
+# counted as ambiguous and spend an attempt, so that a message that kills every worker ends after MAX_RETRIES. After the
 # database stood still, or a table was locked, all heartbeats look old. So a worker may judge others only after `:silence`
 # seconds of regular heartbeats of its own. A time in the future comes from a clock that jumped, and is ignored. The
 # statement uses clock_timestamp(), not now(): it may have waited for a lock.
@@ -211,7 +211,7 @@ SELECT (SELECT count(*) FROM gone) AS removed,
 
 # For deleted users it deletes the providers' texts, in every state. Waiting retries become due now: a worker takes such a
 # delivery, finds no user, and ends it the usual way, which also deletes its message. A suppressed address stays on the
-# suppression list, but its masked form is erased: a delivery's key is the first half of its fingerprint.
+# suppression list, but its masked form is erased; it is found by the delivery's key, the first half of its fingerprint.
 ERASE = f"""
 WITH theirs AS (
     SELECT d.notification_id, d.recipient FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
