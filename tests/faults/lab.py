@@ -39,6 +39,7 @@ QUICK = {
     "DRAIN_SECONDS": "8",
     "RATE_LIMIT_PER_MINUTE": "1000000",
     "STRANGER_LIMIT_PER_MINUTE": "1000000",
+    "ACCESS_TOKEN_EXPIRE_MINUTES": "1440",  # one login for a run that may take hours
 }
 TEMPLATE = {
     "code": "welcome", "name": "Welcome", "language": "en", "subject": "Hello {{ name }}",

@@ -18,7 +18,6 @@ CONFIG = Path(__file__).with_name("schemathesis.toml")
 MANY = "1000000"
 SETTINGS = {
     **QUICK,
-    "ACCESS_TOKEN_EXPIRE_MINUTES": "1440",
     "LOGIN_FAILURES": MANY,
     "LOGIN_ACCOUNT_ATTEMPTS": MANY,
     "LOGIN_CLIENT_ATTEMPTS": MANY,

@@ -16,10 +16,12 @@ from testkit.eventually import pause
 from testkit.servers.process import require_servers
 from testkit.system import MODULES
 from tests.chaos.load import Clients
-from tests.faults.lab import Lab
+from tests.faults.lab import QUICK, Lab
 from tests.soak.memory import Trend, resident, trends
 
-SETTINGS = {"RATE_LIMIT_PER_MINUTE": "1000000", "STRANGER_LIMIT_PER_MINUTE": "1000000"}
+SETTINGS = {
+    name: QUICK[name] for name in ("RATE_LIMIT_PER_MINUTE", "STRANGER_LIMIT_PER_MINUTE", "ACCESS_TOKEN_EXPIRE_MINUTES")
+}
 EVERY_SECONDS = 5.0
 USERS = 200
 MAX_GROWTH = 0.05  # of what a process held early in the run; below that is the allocator's breathing
