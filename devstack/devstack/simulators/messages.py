@@ -170,7 +170,7 @@ class ReceivedPush:
             ("apns", "payload", "aps", "badge"),
             ("android", "notification", "notification_count"),
         )
-        return next((found for path in paths if isinstance(found := self._at(*path), int)), None)
+        return next((found for path in paths if isinstance(found := self.at(*path), int)), None)
 
     @property
     def link(self) -> str:
@@ -180,17 +180,23 @@ class ReceivedPush:
 
     @cached_property
     def data(self) -> dict[str, str]:
-        found = self._at(*_DATA_AT[self.provider])
+        found = self.at(*_DATA_AT[self.provider])
         return (
             {str(key): str(value) for key, value in found.items() if key != "aps"} if isinstance(found, Mapping) else {}
         )
+
+    @cached_property
+    def headers(self) -> Mapping[str, str]:
+        """Those that say how it is delivered. Over FCM the message has them itself."""
+        return {} if self.provider == "fcm" else json.loads(self.raw)["headers"]
 
     @cached_property
     def _message(self) -> object:
         whole = json.loads(self.raw)
         return whole if self.provider == "fcm" else whole["message"]
 
-    def _at(self, *path: str) -> object:
+    def at(self, *path: str) -> object:
+        """The field of the message at that place; None if there is none."""
         found = self._message
         for step in path:
             found = found.get(step) if isinstance(found, Mapping) else None
@@ -200,7 +206,7 @@ class ReceivedPush:
         return self._text(*(("aps", "alert") if self.provider == "apns" else ("notification",)), name)
 
     def _text(self, *path: str) -> str:
-        found = self._at(*path)
+        found = self.at(*path)
         return found if isinstance(found, str) else ""
 
 

@@ -10,12 +10,13 @@ from devstack.simulators.pages.email import FRAME_POLICY, View, render_email
 from devstack.simulators.pages.layout import Kind, Page, render
 from devstack.simulators.pages.listing import Listing, render_listing, render_welcome
 from devstack.simulators.pages.push import render_push
+from devstack.simulators.shown import Device
 from devstack.simulators.store import Inbox
 
-# Everything comes from this server, except a message's pictures.
+# Everything comes from this server.
 _PAGE_POLICY = (
     "default-src 'none'; style-src 'self'; script-src 'self'; connect-src 'self'; frame-src 'self'; "
-    "img-src data: http: https:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+    "img-src data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 )
 
 
@@ -41,12 +42,13 @@ def page_router(inbox: Inbox, gateway_url: str) -> APIRouter:
         return HTMLResponse(_email(inbox, message_id).html, headers=_headers(FRAME_POLICY))
 
     @router.get("/pushes/{message_id}")
-    async def read_push(message_id: int) -> HTMLResponse:
+    async def read_push(message_id: int, device: Device | None = None) -> HTMLResponse:
         push = inbox.pushes.get(message_id)
         if push is None:
             raise HTTPException(404, "No such message")
         listing = render_listing(Listing("push", selected=push.id), inbox)
-        return _page(Page(push.title or "Push message", "push", listing, render_push(push), "reading"), inbox)
+        reading = render_push(push, device)
+        return _page(Page(push.title or "Push message", "push", listing, reading, "reading"), inbox)
 
     return router
 

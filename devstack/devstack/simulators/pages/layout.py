@@ -42,6 +42,7 @@ _PAGE = """<!doctype html>
 <title>{title}</title>
 <link rel="icon" href="data:,">
 <link rel="stylesheet" href="/static/inbox.css">
+<link rel="stylesheet" href="/static/devices.css">
 <script src="/static/inbox.js" defer></script>
 </head>
 <body class="{view}">

@@ -65,8 +65,8 @@ _LIST = """<form class="search" method="get" action="/">
 
 _ROW = """<a class="row" href="{href}"{current}>
 <span class="who">{who}</span><time datetime="{at}">{time}</time>
-<span class="what">{what}</span>
-<span class="from">{sender}</span>
+<span class="what" dir="auto">{what}</span>
+<span class="from" dir="auto">{sender}</span>
 </a>"""
 
 _NOTHING = '<p class="nothing">{text}</p>'
@@ -108,9 +108,10 @@ def render_listing(listing: Listing, inbox: Inbox) -> Html:
 
 def _row(message: Received, listing: Listing) -> Html:
     if isinstance(message, ReceivedEmail):
-        href, what, sender = f"/emails/{message.id}", message.subject, message.from_header or message.envelope_from
+        href, what = f"/emails/{message.id}", message.subject or "(no subject)"
+        sender = message.from_header or message.envelope_from
     else:
-        href, what, sender = f"/pushes/{message.id}", message.title, message.body
+        href, what, sender = f"/pushes/{message.id}", message.title or "(no title)", message.body
     return markup(
         _ROW,
         href=href,
@@ -118,7 +119,7 @@ def _row(message: Received, listing: Listing) -> Html:
         who=message.recipient,
         at=message.received_at.isoformat(),
         time=f"{message.received_at:%H:%M:%S}",
-        what=what or "(no subject)",
+        what=what,
         sender=sender,
     )
 

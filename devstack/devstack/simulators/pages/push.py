@@ -1,19 +1,18 @@
-"""One push message as a phone or a browser would show it, and its data."""
+"""One push message as a phone or a browser shows it, how it was sent, and its data."""
 
 import json
+from collections.abc import Iterable
 
 from devstack.simulators.messages import ReceivedPush
-from devstack.simulators.pages.layout import Html, joined, markup, web_address
+from devstack.simulators.pages.device import link_to, render_device
+from devstack.simulators.pages.layout import Html, joined, markup
+from devstack.simulators.shown import DEVICES, Device, shown_on
 
 _PUSH = """<a class="back" href="/?kind=push">All push messages</a>
-<div class="{device}">
-<div class="notification">
-<div class="app"><span class="dot"></span>{app}{badge}<time datetime="{at}">{clock}</time></div>
-<div class="shown"><div><strong>{title}</strong><p>{body}</p></div>{image}</div>
-</div>
+{tabs}{screen}
 {tap}
-</div>
 <dl class="facts">
+{settings}
 <dt>Sent over</dt><dd>{provider}</dd>
 <dt>Token</dt><dd>{token}</dd>
 <dt>Received</dt><dd><time datetime="{at}" class="full">{time} UTC</time></dd>
@@ -21,31 +20,32 @@ _PUSH = """<a class="back" href="/?kind=push">All push messages</a>
 <dt>Request ID</dt><dd>{request_id}</dd>
 </dl>
 {data}
-<h2>Source</h2>
-<pre>{source}</pre>"""
+<details><summary>Source</summary>
+<pre>{source}</pre></details>"""
 
-_IMAGE = '<img src="{src}" alt="" referrerpolicy="no-referrer">'
-_TAP = '<p class="tap">A tap opens <a href="{href}" target="_blank" rel="noopener noreferrer">{href}</a></p>'
-_TAP_TEXT = '<p class="tap">A tap opens {link}</p>'
+_TAP = '<p class="tap">A tap opens {link}</p>'
 _PROVIDERS = {"fcm": "FCM", "web_push": "Web Push", "apns": "APNs"}
-_DATA = '<h2>Data</h2><dl class="facts">{rows}</dl>'
+_DATA = '<details><summary>Data: {fields}</summary><dl class="facts">{rows}</dl></details>'
+_TABS = '<nav class="views" aria-label="Device">{tabs}</nav>'
+_TAB = '<a href="/pushes/{id}?device={device}"{marked}>{label}</a>'
+_LABELS: dict[Device, str] = {"android": "Android", "ios": "iPhone", "browser": "Browser"}
 
 
-def render_push(push: ReceivedPush) -> Html:
+def render_push(push: ReceivedPush, device: Device | None) -> Html:
+    """On that device; on the provider's first one if it is another's."""
+    devices = DEVICES[push.provider]
+    seen = device if device in devices else devices[0]
+    shown = shown_on(seen, push)
     return markup(
         _PUSH,
-        device="browser" if push.provider == "web_push" else "phone",
-        app="Browser" if push.provider == "web_push" else "App",
+        tabs=_tabs(push, devices, seen),
+        screen=render_device(seen, shown, push.received_at),
+        tap=markup(_TAP, link=link_to(push.link)) if push.link and not shown.is_background else "",
+        settings=_rows(shown.settings),
         provider=_PROVIDERS[push.provider],
-        at=push.received_at.isoformat(),
-        clock=f"{push.received_at:%H:%M}",
-        time=f"{push.received_at:%Y-%m-%d %H:%M:%S}",
-        title=push.title or ("(nothing is shown)" if not push.body else "(no title)"),
-        body=push.body,
-        badge=_badge(push.badge),
-        image=_image(push.image),
-        tap=_tap(push.link),
         token=push.token,
+        at=push.received_at.isoformat(),
+        time=f"{push.received_at:%Y-%m-%d %H:%M:%S}",
         correlation_id=push.correlation_id or "none",
         request_id=push.request_id or "none",
         data=_data(push.data),
@@ -53,22 +53,23 @@ def render_push(push: ReceivedPush) -> Html:
     )
 
 
-def _image(address: str) -> Html:
-    return markup(_IMAGE, src=address) if web_address(address) else Html("")
-
-
-def _badge(number: int | None) -> Html:
-    return Html("") if number is None else markup('<span class="badge">{number}</span>', number=number)
-
-
-def _tap(link: str) -> Html:
-    if not link:
+def _tabs(push: ReceivedPush, devices: tuple[Device, ...], seen: Device) -> Html:
+    if len(devices) == 1:
         return Html("")
-    return markup(_TAP, href=link) if web_address(link) else markup(_TAP_TEXT, link=link)
+    return markup(_TABS, tabs=joined(_tab(push, device, seen) for device in devices))
+
+
+def _tab(push: ReceivedPush, device: Device, seen: Device) -> Html:
+    marked = Html(' aria-current="page"') if device == seen else ""
+    return markup(_TAB, id=push.id, device=device, marked=marked, label=_LABELS[device])
 
 
 def _data(data: dict[str, str]) -> Html:
     if not data:
         return Html("")
-    rows = joined(markup("<dt>{name}</dt><dd>{value}</dd>", name=name, value=value) for name, value in data.items())
-    return markup(_DATA, rows=rows)
+    fields = "1 field" if len(data) == 1 else f"{len(data)} fields"
+    return markup(_DATA, fields=fields, rows=_rows(data.items()))
+
+
+def _rows(pairs: Iterable[tuple[str, str]]) -> Html:
+    return joined(markup("<dt>{name}</dt><dd>{value}</dd>", name=name, value=value) for name, value in pairs)

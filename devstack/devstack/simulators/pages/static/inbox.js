@@ -1,9 +1,12 @@
 // Times in the reader's zone, and the list refreshed in place when something arrived. The message being read stays.
+const MINUTES = { hour: "2-digit", minute: "2-digit", hour12: false };
 const localise = () =>
   document.querySelectorAll("time[datetime]:not([title])").forEach((time) => {
     const at = new Date(time.dateTime);
     time.title = at.toString();
-    time.textContent = time.className === "full" ? at.toLocaleString() : at.toLocaleTimeString();
+    if (time.className === "full") time.textContent = at.toLocaleString();
+    else if (time.className === "clock") time.textContent = at.toLocaleTimeString([], MINUTES);
+    else time.textContent = at.toLocaleTimeString();
   });
 
 const newest = async () => {
