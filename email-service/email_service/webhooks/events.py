@@ -29,10 +29,28 @@ KINDS: Mapping[Outcome, Kind] = {
 Parsed = TypeVar("Parsed")
 
 
+Refusal = Literal["refused", "outdated", "reused"]
+
+
 class SignatureRefused(Forbidden):
-    """Nothing was read but the signature, and nothing was changed."""
+    """Nothing was read but the signature, and nothing was changed. `counted_as` is for operators: callers do not learn what
+    exactly is wrong.
+    """
 
     code, message = "signature_refused", "The signature is missing, wrong, too old, or was used before"
+    counted_as: Refusal = "refused"
+
+
+class SignatureOutdated(SignatureRefused):
+    """Signed too long ago, or in the future."""
+
+    counted_as = "outdated"
+
+
+class SignatureReused(SignatureRefused):
+    """The signature came with another body before."""
+
+    counted_as = "reused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,9 +62,9 @@ class WebhookRequest:
     now: float
 
     def check_age(self, signed_at: float) -> None:
-        """Raises SignatureRefused if the request was signed too long ago, or in the future."""
+        """Raises SignatureOutdated if the request was signed too long ago, or in the future."""
         if not -MAX_AHEAD_SECONDS <= self.now - signed_at <= MAX_AGE_SECONDS:
-            raise SignatureRefused
+            raise SignatureOutdated
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, get_args
 
 import structlog
 from prometheus_client import Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from chassis.errors import Forbidden, NotFound, Unauthorized, Unprocessable
+from chassis.errors import NotFound, Unauthorized, Unprocessable
 from chassis.server.runtime import Runtime
 from email_service.bounces.processing import OfACopy, by_return_path
 from email_service.bounces.reading import Report
@@ -17,12 +17,16 @@ from email_service.bounces.return_path import RECIPIENT_DIGITS, BounceToken, Ret
 from email_service.repositories import bounces
 from email_service.repositories import webhooks as repository
 from email_service.suppression import fingerprint
-from email_service.webhooks.events import ProviderEvent, SignatureRefused, Webhook, WebhookRequest
+from email_service.webhooks.events import ProviderEvent, SignatureRefused, SignatureReused, Webhook, WebhookRequest
 
 log = structlog.get_logger()
 
-Result = Literal["hard", "soft", "complained", "delivered", "ignored", "repeated", "unmatched", "refused", "unreadable"]
-RESULTS: tuple[Result, ...] = Result.__args__  # type: ignore[attr-defined]
+Result = Literal[
+    "hard", "soft", "complained", "delivered", "ignored", "repeated", "unmatched",
+    "refused", "outdated", "reused", "unreadable", "unconfigured",
+]  # fmt: skip
+RESULTS: tuple[Result, ...] = get_args(Result)
+PROVIDERS = ("ses", "sendgrid", "mailgun", "postmark")
 
 
 class WebhookReceiver:
@@ -46,20 +50,25 @@ class WebhookReceiver:
             ["provider", "result"],
             registry=runtime.registry,
         )
-        for provider in webhooks:
-            for result in RESULTS:
+        for provider in PROVIDERS:
+            for result in RESULTS if provider in webhooks else ("unconfigured",):
                 self._counter.labels(provider, result)
 
     async def receive(self, provider: str, request: WebhookRequest) -> int:
         """The number of events. Raises NotFound, SignatureRefused, Unauthorized, Unprocessable, Unavailable."""
         webhook = self._webhooks.get(provider)
         if webhook is None:
+            if provider in PROVIDERS:  # other names are strangers' guesses
+                self._refused(provider, "unconfigured")
             raise NotFound
         try:
             events = await webhook.read(request)
             for event in events:
                 self._counter.labels(provider, await self._take(provider, event)).inc()
-        except (Forbidden, Unauthorized):
+        except SignatureRefused as error:
+            self._refused(provider, error.counted_as)
+            raise
+        except Unauthorized:
             self._refused(provider, "refused")
             raise
         except Unprocessable:
@@ -114,12 +123,12 @@ class WebhookReceiver:
 
 
 async def _is_new(connection: AsyncConnection, provider: str, event: ProviderEvent) -> bool:
-    """Raises SignatureRefused if the event's signature came with another body before."""
+    """Raises SignatureReused if the event's signature came with another body before."""
     token = event.token
     if token is not None:
         known = await repository.remember(connection, _key(provider, "token", token.token), token.digest)
         if known == "other":
-            raise SignatureRefused
+            raise SignatureReused
         if known == "repeated":
             return False
     return await repository.remember(connection, _key(provider, "event", event.id)) == "new"

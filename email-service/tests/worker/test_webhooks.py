@@ -1,6 +1,7 @@
 """Webhooks of providers at a running worker: each event counts once, whenever it comes, and only for what it is about."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
@@ -221,7 +222,9 @@ async def test_a_token_of_mailgun_s_is_good_for_one_body(told):
     refused = await told.post("mailgun", forged)
     assert (refused.status_code, refused.json()["error"]) == (403, "signature_refused")
     assert await told.reason() is None
-    assert [told.counted(result, "mailgun") for result in ("unmatched", "repeated", "refused")] == [1, 1, 1]
+    assert [told.counted(result, "mailgun") for result in ("unmatched", "repeated", "reused", "refused")] == [
+        1, 1, 1, 0,
+    ]  # fmt: skip
 
 
 async def test_what_is_not_the_provider_s_changes_nothing(told):
@@ -238,6 +241,15 @@ async def test_what_is_not_the_provider_s_changes_nothing(told):
     assert (unreadable.status_code, unreadable.json()["data"]["errors"][0]["field"]) == (422, "body")
     assert await told.reason() is None
     assert [told.counted(result) for result in ("refused", "unreadable", "complained")] == [1, 1, 0]
+    assert (told.counted("refused", "sendgrid"), told.counted("refused", "mailgun")) == (1, 1)
+    assert (told.counted("unconfigured", "ses"), told.counted("unconfigured", "nobody")) == (1, None)
+
+
+async def test_a_request_that_was_signed_long_ago_is_counted_as_outdated(told):
+    old = MAILGUN.posts({"event": "delivered", "id": "m", "recipient": ADA}, at=time.time() - 26 * 3_600)
+    refused = await told.post("mailgun", old)
+    assert (refused.status_code, refused.json()["error"]) == (403, "signature_refused")
+    assert [told.counted(result, "mailgun") for result in ("outdated", "refused")] == [1, 0]
 
 
 async def test_what_says_nothing_about_a_delivery_is_counted_alone(told):
