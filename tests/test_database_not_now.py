@@ -89,6 +89,7 @@ INTERNAL = {
         "POST /internal/ledger/erase",
         "GET /internal/suppressions?limit=20&offset=0",
         "POST /internal/suppressions",
+        "GET /internal/suppression-export?limit=20",
         f"GET {SUPPRESSION}",
         f"DELETE {SUPPRESSION}",
     ],

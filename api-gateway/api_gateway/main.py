@@ -15,6 +15,7 @@ from api_gateway.routers import (
     operations,
     proxy,
     submitting,
+    suppression_export,
     suppressions,
     webhooks,
 )
@@ -250,6 +251,8 @@ def create_app(
         larger_bodies={submitting.router.prefix: settings.max_attachment_body_bytes},
     )
     gateway.install(app)
-    for each in (submitting, notifications, operations, audit, suppressions, internal, webhooks, proxy):
+    for each in (
+        submitting, notifications, operations, audit, suppression_export, suppressions, internal, webhooks, proxy,
+    ):  # fmt: skip
         app.include_router(each.router)
     return app

@@ -38,6 +38,9 @@ from contracts.messages import StatusEvent, StatusEvents
 from contracts.recipients import Preferences, PushToken
 from contracts.suppressions import (
     BounceResult,
+    SuppressionEntry,
+    SuppressionExportPage,
+    SuppressionExportQuestion,
     SuppressionFindings,
     SuppressionOrder,
     SuppressionQuestion,
@@ -62,6 +65,9 @@ class Peers:
     templates: dict[str, ActiveTemplate] = field(default_factory=dict)
     versions: dict[tuple[str, str, int], TemplateInfo] = field(default_factory=dict)
     api_keys: dict[str, ApiKeyInfo] = field(default_factory=dict)
+    suppressed: list[SuppressionEntry] = field(default_factory=list)
+    ordered: list[SuppressionOrder] = field(default_factory=list)
+    exports: int | None = None  # pages, after which there are none
     down: bool = False
     asked: list[str] = field(default_factory=list)
     ledgers: dict[str, LedgerTotals] = field(default_factory=dict)
@@ -141,7 +147,7 @@ class Peers:
             return self._found(f"{channel} ledger erase", LedgerErasure(deliveries=len(order.ids), open=0))
 
     def _add_suppressions(self, app: FastAPI) -> None:
-        """The list is empty, and stays so."""
+        """The list is empty, and stays so. What is exported is `suppressed`, in the order of the fingerprints."""
         path = "/email/internal/suppressions"
 
         @app.get(path)
@@ -150,7 +156,16 @@ class Peers:
 
         @app.post(path)
         async def suppress(order: SuppressionOrder) -> Response:
-            return self._found("suppress", SuppressionsAdded(added=len(order.emails)))
+            self.ordered.append(order)
+            return self._found("suppress", SuppressionsAdded(added=len(order.emails) + len(order.exported)))
+
+        @app.get("/email/internal/suppression-export")
+        async def export(question: Annotated[SuppressionExportQuestion, Query()]) -> Response:
+            following = [one for one in self.suppressed if one.fingerprint > question.after]
+            wanted = [one for one in following if question.reason in {None, one.reason}]
+            if self.asked.count("export") == self.exports:
+                return refusal(Unavailable())
+            return self._found("export", SuppressionExportPage(entries=tuple(wanted[: question.limit])))
 
         @app.api_route(path + "/{fingerprint}", methods=["GET", "DELETE"])
         async def suppression(fingerprint: str) -> Response:

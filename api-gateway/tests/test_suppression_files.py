@@ -44,6 +44,28 @@ async def test_json_lines_are_read_too():
     assert await read(content, json=True) == {"bounced": ["ada@example.com"], "manual": ["bo@example.com"]}
 
 
+@pytest.mark.parametrize("json", [False, True])
+async def test_an_exported_list_has_fingerprints_in_place_of_addresses(json):
+    csv = f"fingerprint,masked,reason,origin\n{'a' * 64},a***@example.com,bounced,api\n{'b' * 64},,,\n"
+    lines = f'{{"fingerprint": "{"a" * 64}", "masked": "a***@example.com", "reason": "bounced"}}\n'
+    lines += f'{{"fingerprint": "{"b" * 64}"}}'
+    found = await read_addresses(pieces((lines if json else csv).encode(), 7), json=json, reason="manual")
+    assert {reason: [(one.fingerprint, one.masked) for one in given] for reason, given in found.exported.items()} == {
+        "bounced": [("a" * 64, "a***@example.com")],
+        "manual": [("b" * 64, "***")],
+    }
+    assert (found.by_reason, found.rows) == ({}, 2)
+
+
+@pytest.mark.parametrize(
+    ("fingerprint", "masked"), [("ada@example.com", ""), ("A" * 64, ""), ("a" * 64, "ada@example.com"), ("a" * 65, "")]
+)
+async def test_a_fingerprint_that_is_none_is_refused_and_an_address_in_the_clear_is_not_stored(fingerprint, masked):
+    problems = await refusals(f"fingerprint,masked\n{fingerprint},{masked}\n".encode())
+    assert problems.keys() == {"line 2"}
+    assert "ada" not in str(problems)
+
+
 async def test_internationalised_addresses_are_stored_as_everywhere():
     assert await read("email\nada@xn--bcher-kva.example\nlövö@example.com\n".encode()) == {
         "manual": ["ada@bücher.example", "lövö@example.com"]

@@ -50,6 +50,11 @@ class SuppressionList:
         async with self._database.begin() as connection:
             return await repository.page(connection, reason, limit=limit, offset=offset, keys=self._keys)
 
+    async def after(self, fingerprint: str, reason: str | None, *, limit: int) -> list[Suppression]:
+        """The entries whose fingerprints follow this one, in their order."""
+        async with self._database.begin() as connection:
+            return await repository.after(connection, fingerprint, reason, limit=limit, keys=self._keys)
+
     async def get(self, fingerprint: str) -> Suppression | None:
         async with self._database.begin() as connection:
             return await repository.get(connection, fingerprint, keys=self._keys)

@@ -21,7 +21,7 @@ from email_service.channel import EmailChannel
 from email_service.dkim.signing import DkimSigner
 from email_service.mails import MailWriter
 from email_service.mime import MessageBuilder
-from email_service.routers import bounces, suppressions, webhooks
+from email_service.routers import bounces, suppression_export, suppressions, webhooks
 from email_service.senders.smtp.connector import SmtpConnector, SmtpProbe
 from email_service.senders.smtp.pool import SmtpPool
 from email_service.senders.smtp.sender import SmtpSender
@@ -80,7 +80,7 @@ def create_app(
     recorder = BounceRecorder(runtime.keys, runtime.registry)
     app.state.bounces = receive_bounces(settings, runtime, recorder)
     app.state.webhooks = receive_webhooks(settings, runtime, recorder)
-    for each in (suppressions, bounces, webhooks):
+    for each in (suppressions, suppression_export, bounces, webhooks):
         app.include_router(each.router)
     return app
 

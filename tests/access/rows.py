@@ -258,6 +258,7 @@ GATEWAY = (
     of_admins().row("GET /api/v1/suppressions"),
     of_admins().row("POST /api/v1/suppressions", {"emails": ["{unique}@example.com"]}),
     of_admins(422).row("POST /api/v1/suppressions/import", {}),
+    of_admins().row("GET /api/v1/suppressions/export"),
     of_admins(404).row("GET /api/v1/suppressions/{fingerprint}"),
     of_admins(404).row("DELETE /api/v1/suppressions/{fingerprint}"),
     of_admins().row("POST /api/v1/bounces", {}),
@@ -272,6 +273,7 @@ SUPPRESSIONS = (
     services_only("DELETE /internal/suppressions/{fingerprint}", 404),
     services_only("GET /internal/suppressions", query="limit=20&offset=0"),
     services_only("POST /internal/suppressions", body={"emails": ["{unique}@example.com"]}),
+    services_only("GET /internal/suppression-export", query="limit=20"),
     services_only("POST /internal/bounces", body={}),
 )
 WEBHOOKS = (anybody("POST /api/v1/webhooks/{provider}", 404, {}),)

@@ -53,6 +53,12 @@ class Document:
             return
         where, status = f"{method.upper()} {path}", str(answer.status_code)
         assert status in operation["responses"], f"{where} answered {status}, which is not documented: {answer.text}"
+        documented = operation["responses"][status]["content"]
+        if JSON not in documented:  # a file
+            assert answer.headers["content-type"].partition(";")[0] in documented, (
+                f"{where} answered another kind of file"
+            )
+            return
         content = json.loads(answer.content)
         problems = self.problems(content, "paths", path, method, "responses", status, "content", JSON, "schema")
         assert problems == [], f"{where} answered {answer.text}, which is not as documented: {problems}"

@@ -26,6 +26,10 @@ VERBS = {
 }  # fmt: skip
 
 
+FILES = {"/api/v1/suppressions/export"}  # answered
+FILES_TAKEN = {"/api/v1/bounces", "/api/v1/suppressions/import"}
+
+
 @cache
 def document_of(service: str) -> Document:
     return Document(apps()[service].openapi())
@@ -61,6 +65,8 @@ def test_every_answer_is_typed_and_in_the_envelope(service: str) -> None:
     document = document_of(service)
     for path, method, operation in operations(service):
         for status, response in operation["responses"].items():
+            if status == "200" and path in FILES:
+                continue
             schema = response["content"][JSON]["schema"]
             for one in schema.get("anyOf", [schema]):
                 fields = resolved(document, one).get("properties", {})
@@ -146,7 +152,7 @@ def test_every_body_and_every_answer_has_examples_and_they_are_valid(service: st
             if part is None:
                 continue
             [(kind, content)] = part["content"].items()
-            assert kind == JSON or path in {"/api/v1/bounces", "/api/v1/suppressions/import"}, (method, path, where)
+            assert kind == JSON or path in {*FILES, *FILES_TAKEN}, (method, path, where)
             examples = content["examples"]
             assert examples, (method, path, where)
             location = ("paths", path, method, *where.split(), "content", kind, "schema")

@@ -1,24 +1,27 @@
-"""Lists of addresses that are uploaded: CSV (RFC 4180) or JSON lines, read as they arrive."""
+"""Lists of addresses that are uploaded: CSV (RFC 4180) or JSON lines, read as they arrive. An exported list has fingerprints
+in place of addresses.
+"""
 
 import codecs
 import csv
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import get_args
 
 import orjson
+from pydantic import ValidationError
 
 from chassis.errors import Unprocessable
 from chassis.process.yielding import give_way
 from contracts.addresses import InvalidAddress, parse_mailbox
-from contracts.suppressions import SuppressionReason
+from contracts.suppressions import ExportedAddress, SuppressionReason
 
 MAX_ROWS = 100_000  # in one file: about 15 MB in memory
 MAX_RECORD = 10_000  # characters
 MAX_PROBLEMS = 100  # in one answer
 ROWS_AT_A_TIME = 200  # about a millisecond
 REASONS: tuple[SuppressionReason, ...] = get_args(SuppressionReason)
-HEAD = "The first line names the columns: `email`, and perhaps `reason`"
+HEAD = "The first line names the columns: `email` (or `fingerprint`, as exported), and perhaps `reason`"
 
 
 @dataclass(slots=True)
@@ -26,10 +29,14 @@ class AddressList:
     """Addresses by the reason why they get no mail."""
 
     by_reason: dict[SuppressionReason, list[str]] = field(default_factory=dict)
+    exported: dict[SuppressionReason, list[ExportedAddress]] = field(default_factory=dict)
     rows: int = 0
 
-    def add(self, email: str, reason: SuppressionReason) -> None:
-        self.by_reason.setdefault(reason, []).append(email)
+    def add(self, address: str | ExportedAddress, reason: SuppressionReason) -> None:
+        if isinstance(address, str):
+            self.by_reason.setdefault(reason, []).append(address)
+        else:
+            self.exported.setdefault(reason, []).append(address)
         self.rows += 1
 
 
@@ -41,8 +48,9 @@ class _RestUnread(_Refused):
     """Nothing after this record is read."""
 
 
-Reader = Callable[[str], tuple[str, str] | None]
-"""A record's address and reason; None for the line with the names of the columns."""
+Row = Mapping[str, str]
+Reader = Callable[[str], Row | None]
+"""A record's columns, `email` or `fingerprint` among them; None for the line with the names of the columns."""
 
 
 async def read_addresses(pieces: AsyncIterable[bytes], *, json: bool, reason: SuppressionReason) -> AddressList:
@@ -73,7 +81,8 @@ def _take(record: "str | _Refused", read: Reader, found: AddressList, default: S
         raise record
     if (row := read(record)) is None:
         return
-    found.add(_address(row[0]), _reason(row[1], default))
+    address = _address(row["email"]) if "email" in row else _exported(row)
+    found.add(address, _reason(row.get("reason", ""), default))
     if found.rows > MAX_ROWS:
         raise _RestUnread(f"A file has at most {MAX_ROWS:,} rows")
 
@@ -134,31 +143,31 @@ class _CsvReader:
     def __init__(self) -> None:
         self._columns: list[str] = []
 
-    def __call__(self, record: str) -> tuple[str, str] | None:
+    def __call__(self, record: str) -> Row | None:
         try:
             values = next(csv.reader([record], strict=True))
         except (csv.Error, StopIteration) as error:
             raise _Refused("is no row of CSV") from error
         if not self._columns:
             self._columns = [value.strip().lower() for value in values]
-            if "email" not in self._columns:
+            if not {"email", "fingerprint"} & set(self._columns):
                 raise _RestUnread(HEAD)
             return None
         if len(values) != len(self._columns):
             raise _Refused(f"has {len(values)} columns in place of {len(self._columns)}")
-        row = dict(zip(self._columns, values, strict=True))
-        return row["email"], row.get("reason", "")
+        return dict(zip(self._columns, values, strict=True))
 
 
-def _json_record(record: str) -> tuple[str, str]:
+def _json_record(record: str) -> Row:
     try:
         row = orjson.loads(record)
     except orjson.JSONDecodeError:
         row = None
-    if not isinstance(row, dict) or not isinstance(row.get("email"), str):
+    key = "fingerprint" if isinstance(row, dict) and "email" not in row else "email"
+    if not isinstance(row, dict) or not isinstance(row.get(key), str):
         raise _Refused('is no JSON object with an `email`, such as {"email": "ada@example.com", "reason": "bounced"}')
-    reason = row.get("reason") or ""
-    return row["email"], reason if isinstance(reason, str) else "?"
+    others = {name: row.get(name) or "" for name in ("reason", "masked")}
+    return {key: row[key], **{name: text if isinstance(text, str) else "?" for name, text in others.items()}}
 
 
 def _address(text: str) -> str:
@@ -166,6 +175,14 @@ def _address(text: str) -> str:
         return parse_mailbox(text).shown
     except InvalidAddress as error:
         raise _Refused(str(error)) from None
+
+
+def _exported(row: Row) -> ExportedAddress:
+    fields = {name: row[name].strip() for name in ("fingerprint", "masked") if row.get(name, "").strip()}
+    try:
+        return ExportedAddress.model_validate(fields)
+    except ValidationError:
+        raise _Refused("has no fingerprint of 64 hexadecimal digits, or what is masked is no masked address") from None
 
 
 def _reason(text: str, default: SuppressionReason) -> SuppressionReason:

@@ -77,11 +77,12 @@ async def import_suppressions(
     query: Annotated[ImportQuery, Query()], request: Request, _admin: Admin, actor: Acting, services: Services
 ) -> Response:
     """For administrators: CSV whose first line names the columns `email` and perhaps `reason` (others are ignored), or with
-    the Content-Type `application/x-ndjson` one JSON object a line, up to 100,000 rows. Lines that are not valid are named in
-    a 422, and nothing is added. After a 503 a part may have been added: send the file again."""
+    the Content-Type `application/x-ndjson` one JSON object a line, up to 100,000 rows. An exported file has `fingerprint` and
+    `masked` in place of `email`. Lines that are not valid are named in a 422, and nothing is added. After a 503 a part may
+    have been added: send the file again."""
     json = "json" in request.headers.get("content-type", "")
     addresses = await read_addresses(request.stream(), json=json, reason=query.reason)
-    added = await services.suppressions.import_all(addresses.by_reason, actor)
+    added = await services.suppressions.import_all(addresses.by_reason, addresses.exported, actor)
     return answer({"rows": addresses.rows, "added": added}, "Suppressed")
 
 

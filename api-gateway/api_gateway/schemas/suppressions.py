@@ -61,6 +61,14 @@ class ImportQuery(BaseModel):
     reason: SuppressionReason = "manual"
 
 
+class ExportQuery(BaseModel):
+    """`reason`: only addresses that are suppressed for it."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    reason: SuppressionReason | None = None
+
+
 class ImportView(BaseModel):
     """`rows`: the addresses of the file. `added`: those that were not on the list before; the others keep their reason."""
 

@@ -1,6 +1,7 @@
 """The e-mail service's suppression list, and mails that came back, for administrators."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 from pydantic import TypeAdapter
 
@@ -12,9 +13,13 @@ from chassis.http.client import DependencyUnavailable, ServiceClient, data_of, f
 from chassis.http.envelope import Envelope
 from chassis.postgres.database import Database
 from contracts.suppressions import (
+    MAX_EXPORTED,
     MAX_SUPPRESSIONS,
     BounceResult,
+    ExportedAddress,
     SuppressionEntry,
+    SuppressionExportPage,
+    SuppressionExportQuestion,
     SuppressionFindings,
     SuppressionOrder,
     SuppressionQuestion,
@@ -22,11 +27,14 @@ from contracts.suppressions import (
     SuppressionsAdded,
 )
 
-PATH, BOUNCES = "/internal/suppressions", "/internal/bounces"
+PATH, EXPORT, BOUNCES = "/internal/suppressions", "/internal/suppression-export", "/internal/bounces"
 _ENTRY = TypeAdapter(Envelope[SuppressionEntry])
 _FINDINGS = TypeAdapter(Envelope[SuppressionFindings])
+_EXPORTED = TypeAdapter(Envelope[SuppressionExportPage])
 _ADDED = TypeAdapter(Envelope[SuppressionsAdded])
 _RESULT = TypeAdapter(Envelope[BounceResult])
+Item = TypeVar("Item")
+ByReason = Mapping[SuppressionReason, Sequence[Item]]
 
 
 class Suppressions:
@@ -37,8 +45,7 @@ class Suppressions:
         self._worker = worker
 
     async def page(self, question: SuppressionQuestion) -> SuppressionFindings:
-        parameters = {name: str(value) for name, value in question if value is not None}
-        return found_of(_FINDINGS, *await self._worker.get(PATH, parameters))
+        return found_of(_FINDINGS, *await self._worker.get(PATH, _parameters(question)))
 
     async def get(self, fingerprint: str) -> SuppressionEntry:
         """Raises SuppressionNotFound."""
@@ -53,17 +60,40 @@ class Suppressions:
         await self._note(actor, "suppressions.added", {"reason": order.reason, "added": added.added})
         return added
 
-    async def import_all(self, by_reason: Mapping[SuppressionReason, Sequence[str]], actor: Actor) -> int:
+    async def import_all(self, by_reason: ByReason[str], exported: ByReason[ExportedAddress], actor: Actor) -> int:
         """Returns how many were not on the list. What was added is noted, also if the worker fails half-way."""
         added, asked = 0, 0
         try:
-            for order in _orders(by_reason):
+            for order in _orders(by_reason, exported):
                 added += found_of(_ADDED, *await self._worker.post(PATH, order.model_dump_json().encode())).added
-                asked += len(order.emails)
+                asked += len(order.emails) + len(order.exported)
         finally:
             if asked:
                 await self._note(actor, "suppressions.imported", {"rows": asked, "added": added})
         return added
+
+    async def export(
+        self, reason: SuppressionReason | None, actor: Actor
+    ) -> AsyncIterator[tuple[SuppressionEntry, ...]]:
+        """The whole list in pages, by fingerprint. Noted as soon as the first page is there. The pages raise
+        DependencyUnavailable, too.
+        """
+        question = SuppressionExportQuestion(reason=reason, limit=MAX_EXPORTED)
+        first = await self._exported(question)
+        await self._note(actor, "suppressions.exported", {"reason": reason})
+        return self._pages(question, first)
+
+    async def _pages(
+        self, question: SuppressionExportQuestion, page: tuple[SuppressionEntry, ...]
+    ) -> AsyncIterator[tuple[SuppressionEntry, ...]]:
+        yield page
+        while len(page) == question.limit:
+            question = question.model_copy(update={"after": page[-1].fingerprint})
+            page = await self._exported(question)
+            yield page
+
+    async def _exported(self, question: SuppressionExportQuestion) -> tuple[SuppressionEntry, ...]:
+        return found_of(_EXPORTED, *await self._worker.get(EXPORT, _parameters(question))).entries
 
     async def remove(self, fingerprint: str, actor: Actor) -> None:
         """Raises SuppressionNotFound."""
@@ -86,7 +116,19 @@ class Suppressions:
             await TRAIL.record(connection, actor, action, "suppressions", Change({}, after))
 
 
-def _orders(by_reason: Mapping[SuppressionReason, Sequence[str]]) -> Iterator[SuppressionOrder]:
+def _parameters(question: SuppressionQuestion | SuppressionExportQuestion) -> dict[str, str]:
+    return {name: str(value) for name, value in question if value is not None}
+
+
+def _orders(by_reason: ByReason[str], exported: ByReason[ExportedAddress]) -> Iterator[SuppressionOrder]:
     for reason, emails in by_reason.items():
-        for start in range(0, len(emails), MAX_SUPPRESSIONS):
-            yield SuppressionOrder(emails=tuple(emails[start : start + MAX_SUPPRESSIONS]), reason=reason)
+        for some in _parts(emails):
+            yield SuppressionOrder(emails=some, reason=reason)
+    for reason, addresses in exported.items():
+        for many in _parts(addresses):
+            yield SuppressionOrder(exported=many, reason=reason)
+
+
+def _parts(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:
+    for start in range(0, len(items), MAX_SUPPRESSIONS):
+        yield tuple(items[start : start + MAX_SUPPRESSIONS])

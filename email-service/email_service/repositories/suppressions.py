@@ -91,6 +91,16 @@ async def page(
     return [_read(row, keys) for row in rows], total or 0
 
 
+async def after(
+    connection: AsyncConnection, fingerprint: str, reason: str | None, *, limit: int, keys: DataKeys
+) -> list[Suppression]:
+    """The entries whose fingerprints follow this one, in their order. Raises ValueUnreadable."""
+    wanted = true() if reason is None else EmailSuppression.reason == reason
+    following = COLUMNS.where(EmailSuppression.fingerprint > fingerprint, wanted)
+    rows = await connection.execute(following.order_by(EmailSuppression.fingerprint).limit(limit))
+    return [_read(row, keys) for row in rows]
+
+
 async def remove(connection: AsyncConnection, fingerprint: str) -> bool:
     """Returns whether it was on the list."""
     removed = await connection.execute(delete(EmailSuppression).where(EmailSuppression.fingerprint == fingerprint))

@@ -31,11 +31,10 @@ async def list_suppressions(question: Annotated[SuppressionQuestion, Query()], r
 @router.post("")
 async def add_suppressions(order: SuppressionOrder, request: Request) -> Response:
     """`contracts.suppressions.SuppressionsAdded`."""
-    dead = {
-        fingerprint(email): DeadAddress(fingerprint(email), masked(email), order.reason, "api")
-        for email in order.emails
-    }
-    return answer({"added": await _list_of(request).add_all(list(dead.values()))})
+    wanted = {fingerprint(email): masked(email) for email in order.emails}
+    wanted |= {one.fingerprint: one.masked for one in order.exported}
+    dead = [DeadAddress(one, shown, order.reason, "api") for one, shown in wanted.items()]
+    return answer({"added": await _list_of(request).add_all(dead)})
 
 
 @router.get("/{fingerprint}")

@@ -24,7 +24,11 @@ async def test_addresses_are_added_once_listed_newest_first_and_get_no_mail(worl
             ("a***@example.com", "api"),
             ("b***@example.com", "api"),
         }
-        for wrong in ({"emails": []}, {"emails": ["nobody"]}, {"emails": ["a@example.com"] * 1_001}, {}):
+        exported = {"fingerprint": fingerprint("di@example.com"), "masked": "d***@example.com"}
+        assert (await http.post(path, json={"exported": [exported]})).json()["data"] == {"added": 1}
+        assert (await http.get(f"{path}/{exported['fingerprint']}")).json()["data"]["masked"] == "d***@example.com"
+        both = {"emails": ["di@example.com"], "exported": [exported]}
+        for wrong in ({"emails": []}, {"emails": ["nobody"]}, {"emails": ["a@example.com"] * 1_001}, {}, both):
             assert (await http.post(path, json=wrong)).status_code == 422
         sent = message(lookups.add_user("ada@example.com"))
         await world.publish(sent)

@@ -1,14 +1,17 @@
 """Requests of the gateway about the e-mail service's suppression list, and about mails that came back."""
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from contracts.addresses import Email
 from contracts.recipients import Contract
 
 MAX_SUPPRESSIONS = 1_000  # in one request
+MAX_EXPORTED = 1_000  # in one page: about 200 kB
+FINGERPRINT = r"^[0-9a-f]{64}$"  # SHA-256 of the address in lower case
+MASKED = r"^[^\s@]?\*{3}(@[^\s@]{1,255})?$"  # a***@example.com
 
 SuppressionReason = Literal["bounced", "complained", "manual"]
 
@@ -36,11 +39,43 @@ class SuppressionFindings(Contract):
     total: int
 
 
-class SuppressionOrder(Contract):
-    """Body of `POST /internal/suppressions`."""
+class SuppressionExportQuestion(Contract):
+    """Query of `GET /internal/suppression-export`: the entries whose fingerprints follow `after`, in their order. So no page
+    costs more than the first, and what is added or removed meanwhile shifts nothing.
+    """
 
-    emails: tuple[Email, ...] = Field(min_length=1, max_length=MAX_SUPPRESSIONS)
+    reason: str | None = Field(default=None, max_length=50)
+    after: str = Field(default="", pattern=r"^([0-9a-f]{64})?$")
+    limit: int = Field(ge=1, le=MAX_EXPORTED)
+
+
+class SuppressionExportPage(Contract):
+    """Fewer than `limit` entries: the last page."""
+
+    entries: tuple[SuppressionEntry, ...]
+
+
+class ExportedAddress(Contract):
+    """An address as an export has it. `masked` only shows people which one it may be."""
+
+    fingerprint: str = Field(pattern=FINGERPRINT)
+    masked: str = Field(default="***", pattern=MASKED)
+
+
+class SuppressionOrder(Contract):
+    """Body of `POST /internal/suppressions`: `emails` or `exported`. Workers of earlier releases refuse an order without
+    `emails`.
+    """
+
+    emails: tuple[Email, ...] = Field(default=(), max_length=MAX_SUPPRESSIONS)
+    exported: tuple[ExportedAddress, ...] = Field(default=(), max_length=MAX_SUPPRESSIONS)
     reason: SuppressionReason = "manual"
+
+    @model_validator(mode="after")
+    def _has_one_kind(self) -> Self:
+        if bool(self.emails) is bool(self.exported):
+            raise ValueError("Either emails or exported")
+        return self
 
 
 class SuppressionsAdded(Contract):
