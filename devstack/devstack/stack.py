@@ -127,6 +127,7 @@ def _apps(
         database_url=embedded.database("user-service"),
         port=ports.users,
         api_gateway_url=f"http://{HOST}:{ports.gateway}",
+        push_service_url=f"http://{HOST}:{ports.push}",
         vapid_public_key=simulators.vapid_public_key,
         web_push_simulator_url=simulators.base_url,
         **common,

@@ -11,7 +11,7 @@ from chassis.broker import Broker
 from chassis.http.app import ServiceDescription
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres.database import Database
-from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen
+from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen
 from contracts.recipients import PROVIDERS, PushProvider
 from contracts.services import PUSH_SERVICE
 from delivery.app import create_worker_app
@@ -19,11 +19,13 @@ from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 from push_service.channel import PushChannel
+from push_service.routers import push_tokens
 from push_service.senders.apns.http2 import Http2Client
 from push_service.senders.apns.sender import ApnsSender
 from push_service.senders.apns.token import ProviderToken
-from push_service.senders.fcm.google_auth import google_access_token
+from push_service.senders.fcm.google_auth import ServiceAccount, google_access_token
 from push_service.senders.fcm.sender import FcmSender
+from push_service.senders.fcm.validation import DRY_RUN_CONNECTIONS, DRY_RUN_SECONDS, TokenValidator
 from push_service.senders.http_client import HttpClient, system_authorities
 from push_service.senders.public_addresses import PublicResolver
 from push_service.senders.sender import Sender, Unconfigured
@@ -57,7 +59,12 @@ def create_app(
         if expected or not isinstance(sender, Unconfigured):
             runtime.depend_on(name, partial(_check, sender, providers[name].breaker))
     worker = Worker(PushChannel(senders, runtime.users), runtime, providers=Providers(list(providers.values())))
-    return create_worker_app(DESCRIPTION, runtime, worker, close_channel=lambda: _close(senders.values()))
+    validator = create_token_validator(settings)
+    runtime.close_with(validator.close)
+    app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=lambda: _close(senders.values()))
+    app.state.token_validator = validator
+    app.include_router(push_tokens.router)
+    return app
 
 
 def create_senders(settings: PushSettings) -> Mapping[PushProvider, Sender]:
@@ -81,6 +88,21 @@ def create_fcm_sender(settings: PushSettings) -> Sender:
         log.warning("fcm.not_configured", hint="set FCM_SERVICE_ACCOUNT_FILE; until then push notifications wait")
         return Unconfigured("FCM_SERVICE_ACCOUNT_FILE")
     http = HttpClient(timeout_seconds=settings.fcm_timeout_seconds, connections=settings.worker_concurrency)
+    return _fcm_sender(settings, account, http)
+
+
+def create_token_validator(settings: PushSettings) -> TokenValidator:
+    """For the configured service account. Without an account, one that has no answers."""
+    # Not a monitored one: alerts take every breaker of a worker for one that holds notifications back.
+    breaker = CircuitBreaker("fcm_validation", policy=BreakerPolicy(open_seconds=settings.breaker_open_seconds))
+    account = settings.service_account
+    if account is None:
+        return TokenValidator(None, breaker)
+    http = HttpClient(timeout_seconds=DRY_RUN_SECONDS, connections=DRY_RUN_CONNECTIONS)
+    return TokenValidator(_fcm_sender(settings, account, http), breaker)
+
+
+def _fcm_sender(settings: PushSettings, account: ServiceAccount, http: HttpClient) -> FcmSender:
     send_url = f"{settings.fcm_base_url}/v1/projects/{account.project_id}/messages:send"
     return FcmSender(http, google_access_token(account, http), send_url=send_url)
 

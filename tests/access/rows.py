@@ -268,6 +268,7 @@ LEDGER = (
     services_only("POST /internal/ledger/find", body={"ids": ["{notification_id}"]}),
     services_only("POST /internal/ledger/erase", body={"ids": ["{erasure_id}"]}),
 )
+PUSH_TOKENS = (services_only("POST /internal/push-tokens/validate", body={"token": "{unique}"}, by=("user-service",)),)
 SUPPRESSIONS = (
     services_only("GET /internal/suppressions/{fingerprint}", 404),
     services_only("DELETE /internal/suppressions/{fingerprint}", 404),
@@ -282,7 +283,7 @@ ROWS: dict[str, tuple[Row, ...]] = {
     "user-service": (*COMMON, *USER_SERVICE),
     "template-service": (*COMMON, *TEMPLATE_SERVICE),
     "email-service": (*COMMON, *LEDGER, *SUPPRESSIONS, *WEBHOOKS),
-    "push-service": (*COMMON, *LEDGER),
+    "push-service": (*COMMON, *LEDGER, *PUSH_TOKENS),
 }
 FORWARDED = tuple(
     row.refusals if row.used_up else row for row in (*USER_SERVICE, *TEMPLATE_SERVICE, *WEBHOOKS) if row.is_public

@@ -64,6 +64,7 @@ def test_inside_exactly_those_talk_who_have_to() -> None:
         ("api-gateway", "push-worker", 8004),
         ("api-gateway", "rabbitmq", 5672),
         ("user-service", "api-gateway", 8000),
+        ("user-service", "push-worker", 8004),
         ("template-service", "user-service", 8001),
         ("email-worker", "api-gateway", 8000),
         ("email-worker", "user-service", 8001),

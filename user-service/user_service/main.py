@@ -19,7 +19,7 @@ from chassis.process.periodic import PeriodicTask
 from chassis.security import RevokedTokens, ServiceCallers, TokenVerifier
 from chassis.server.runtime import Runtime
 from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.services import API_GATEWAY, USER_SERVICE
+from contracts.services import API_GATEWAY, PUSH_SERVICE, USER_SERVICE
 from user_service.dependencies import UserServices
 from user_service.derived_keys import cipher, derived_key
 from user_service.repositories.audit import audit_trail
@@ -54,6 +54,7 @@ from user_service.services.sessions import AccessTokens, Sessions
 from user_service.services.sign_ups import Greeting, SignUps
 from user_service.services.signing_keys import SharedKey, SigningKeys, StoredKeys
 from user_service.services.throttle import LoginThrottle, MailThrottle, PasswordGate
+from user_service.services.token_validation import TokenValidation
 from user_service.services.totp import SecondFactors
 from user_service.services.user_changes import UserChanger
 from user_service.services.users import Contacts, Users
@@ -105,6 +106,7 @@ class Foundations:
     refused: RefusedAttempts
     mint: TokenMint
     gateway: ServiceClient
+    push_workers: ServiceClient | None
     revoked: RevokedTokens
 
 
@@ -130,6 +132,8 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     )
     runtime.depend_on("database", runtime.database.ping, essential=True)
     runtime.depend_on("redis", runtime.redis.ping)
+    if base.push_workers is not None:
+        runtime.depend_on(PUSH_SERVICE, base.push_workers.ping)
     app = runtime.create_app(DESCRIPTION, settings)
     app.state.services = services
     app.state.authenticator = CheckedAuthenticator(services.verifier, services.api_keys, base.revoked, services.users)
@@ -154,6 +158,7 @@ def _foundations(settings: UserSettings, runtime: Runtime) -> Foundations:
         refused=RefusedAttempts(runtime.database, audit),
         mint=TokenMint(derived_key(secret, "user-service mailed tokens")),
         gateway=runtime.client(API_GATEWAY, settings.api_gateway_url),
+        push_workers=runtime.client(PUSH_SERVICE, settings.push_service_url) if settings.validate_push_tokens else None,
         revoked=RevokedTokens(runtime.redis),
     )
 
@@ -179,7 +184,8 @@ def _services(base: Foundations) -> UserServices:
     tokens = MailedTokens(database, base.mint)
     contacts = Contacts(database, redis)
     addresses = Addresses(database, tokens, mails, gate, sessions, contacts, audit)
-    devices = PushTokens(database, contacts, audit, services=settings.push_services)
+    validation = None if base.push_workers is None else TokenValidation(base.push_workers)
+    devices = PushTokens(database, contacts, audit, services=settings.push_services, validation=validation)
     api_keys_service = ApiKeys(database, redis, audit)
     return UserServices(
         settings=settings,

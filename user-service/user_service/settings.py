@@ -62,6 +62,16 @@ class UserSettings(PeerSettings, TokenSettings, WebPushSettings):
         "browsers. Unset: there is no Web Push",
     )
 
+    validate_push_tokens: bool = Field(
+        default=False,
+        description="Whether FCM is asked about a registration token before a new device gets it. A token that FCM refuses "
+        "is a 422; without an answer within seconds the device is registered",
+    )
+    push_service_url: ServiceUrl = Field(
+        default="http://localhost:8004",
+        description="Base URL of any push worker. The user service asks it about registration tokens",
+    )
+
     sender_domains: SenderDomains = Field(
         default=(),
         description="Domains whose addresses applications may send e-mail from. Empty: all e-mail is sent from FROM_EMAIL",

@@ -10,7 +10,7 @@ from starlette.routing import Route
 
 from devstack.simulators import fcm_messages
 from devstack.simulators.broken_off import BrokenOff
-from devstack.simulators.fcm_messages import FcmRefusal, read_message
+from devstack.simulators.fcm_messages import FcmRefusal, read_request
 from devstack.simulators.fcm_schema import PushMessage
 from devstack.simulators.magic import BreakOff, Faults, RefuseToken, Stall, push_magic
 from devstack.simulators.oauth import GRANT_TYPE, LIFETIME, InvalidGrant, IssuedTokens, ServiceAccount, check_assertion
@@ -47,12 +47,14 @@ class FcmSimulator:
         project = request.path_params["project"]
         try:
             self._admit(request, project)
-            message = read_message(await request.body())
+            given = read_request(await request.body())
+            message = given.message
             await self._misbehave(message.recipient)
         except FcmRefusal as refusal:
             self._inbox.pushes.refused += 1
             return refusal.error.response()
-        name = self._take(message, request)
+        # The real answer to a dry run names no message, either.
+        name = "fake_message_id" if given.validate_only else self._take(message, request)
         await self._delay_answer(message.recipient)
         if self._breaks_off(message.recipient):
             return BrokenOff()

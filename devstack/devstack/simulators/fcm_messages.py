@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 from starlette.responses import JSONResponse
 
-from devstack.simulators.fcm_schema import PushMessage, SendRequest
+from devstack.simulators.fcm_schema import SendRequest
 
 _FCM_ERROR = "type.googleapis.com/google.firebase.fcm.v1.FcmError"
 _BAD_REQUEST = "type.googleapis.com/google.rpc.BadRequest"
@@ -71,14 +71,14 @@ def invalid_argument(violations: Sequence[tuple[str, str]]) -> FcmError:
     )
 
 
-def read_message(body: bytes) -> PushMessage:
-    """The request's message. Raises FcmRefusal 400."""
+def read_request(body: bytes) -> SendRequest:
+    """Raises FcmRefusal 400."""
     try:
-        message = SendRequest.model_validate_json(body).message
+        request = SendRequest.model_validate_json(body)
     except ValidationError as error:
         problems = error.errors(include_url=False, include_input=False)
         violations = [(".".join(map(str, each["loc"])), each["msg"]) for each in problems]
         raise FcmRefusal(invalid_argument(violations)) from None
-    if message.payload_size > message.payload_limit:
+    if request.message.payload_size > request.message.payload_limit:
         raise FcmRefusal(TOO_BIG)
-    return message
+    return request

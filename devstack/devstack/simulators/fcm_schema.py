@@ -193,3 +193,4 @@ class PushMessage(_Part):
 
 class SendRequest(_Part):
     message: PushMessage
+    validate_only: bool = False

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, func, select, true
+from sqlalchemy import ColumnElement, exists, func, select, true
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
@@ -58,6 +58,11 @@ async def of_user(connection: AsyncConnection, user_id: UUID) -> Sequence[Stored
     """Oldest first."""
     query = select(*_COLUMNS).where(TOKENS.c.user_id == user_id).order_by(TOKENS.c.created_at, TOKENS.c.id)
     return [StoredPushToken(*row) for row in await connection.execute(query)]
+
+
+async def is_registered(connection: AsyncConnection, token: str) -> bool:
+    """Whether anybody has a device with that token."""
+    return (await connection.execute(select(exists().where(TOKENS.c.token == token)))).scalar_one()
 
 
 async def count(connection: AsyncConnection, user_id: UUID) -> int:

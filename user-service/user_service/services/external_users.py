@@ -70,7 +70,7 @@ class ExternalUsers:
         self, caller: Identity, external_id: str | None, given: ContactRequest | SignUp, actor: Actor, *, only_new: bool
     ) -> tuple[StoredUser, bool]:
         application_id = _application_of(caller, "users:write")
-        device = None if given.push_token is None else self._push_tokens.device(given.push_token)
+        device = None if given.push_token is None else await self._push_tokens.device(given.push_token)
         contacts = [_new(given, external_id)]
         registration = None
         async with self._database.begin() as connection:

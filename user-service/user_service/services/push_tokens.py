@@ -21,6 +21,7 @@ from user_service.repositories.audit import user_fields, user_target
 from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.repositories.removed_devices import RemovalReason, StoredRemoval
 from user_service.schemas.push_tokens import Given, PushTokenAddition, PushTokenReplacement, device_of
+from user_service.services.token_validation import TokenValidation
 from user_service.services.users import Contacts, locked, stored
 
 log = structlog.get_logger()
@@ -46,13 +47,38 @@ class Registration:
 
 
 class PushTokens:
-    def __init__(self, database: Database, contacts: Contacts, audit: AuditTrail, *, services: PushServices) -> None:
+    def __init__(
+        self,
+        database: Database,
+        contacts: Contacts,
+        audit: AuditTrail,
+        *,
+        services: PushServices,
+        validation: TokenValidation | None = None,
+    ) -> None:
+        """`validation` None: nobody is asked about new tokens."""
         self._database = database
         self._contacts = contacts
         self._audit = audit
         self._services = services
+        self._validation = validation
 
-    def device(self, given: Given, *, field: str = "push_token") -> Device:
+    async def device(self, given: Given, *, field: str = "push_token") -> Device:
+        """The device to register. Raises what `_device` raises, and a 422 about `field` if FCM refuses a new device's token.
+
+        Call it before a transaction begins: FCM may take seconds. Devices that somebody has are not asked about: apps
+        register at every start.
+        """
+        device = self._device(given, field=field)
+        if self._validation is not None and device.provider == "fcm" and not await self._is_registered(device):
+            await self._validation.check(device.token, field=field)
+        return device
+
+    async def _is_registered(self, device: Device) -> bool:
+        async with self._database.begin() as connection:
+            return await push_tokens.is_registered(connection, device.token)
+
+    def _device(self, given: Given, *, field: str) -> Device:
         """Raises a 422 about `field` for an endpoint that is not on a known push service."""
         device = device_of(given)
         if device.provider != "web_push":
@@ -72,7 +98,7 @@ class PushTokens:
 
     async def add(self, user_id: UUID, given: PushTokenAddition, actor: Actor) -> Registration:
         """Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
-        device = self.device(given.push_token, field=given.name)
+        device = await self.device(given.push_token, field=given.name)
         async with self._database.begin() as connection:
             await _lock(connection, user_id)
             registration = await _put(connection, user_id, device)
@@ -83,7 +109,7 @@ class PushTokens:
 
     async def replace(self, user_id: UUID, given: PushTokenReplacement, actor: Actor) -> None:
         """See `replace_within`. Raises UserNotFound, TooManyPushTokens, and what `device` raises."""
-        device = None if given.push_token is None else self.device(given.push_token, field=given.name)
+        device = None if given.push_token is None else await self.device(given.push_token, field=given.name)
         async with self._database.begin() as connection:
             before = await locked(connection, user_id)
             registration = await self.replace_within(connection, user_id, device, actor)

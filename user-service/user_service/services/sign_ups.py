@@ -54,7 +54,7 @@ class SignUps:
         Raises EmailTaken, HashingBusy, and a 422 for a push endpoint that is not allowed. Beyond the limit of mails per
         client address, the user is created without a mail and may ask for one later.
         """
-        device = None if given.push_token is None else self._push_tokens.device(given.push_token)
+        device = None if given.push_token is None else await self._push_tokens.device(given.push_token)
         await self._refuse_taken(given.email)
         new = new_user(given, await self._passwords.hash(password.get_secret_value()))
         registration = None

@@ -57,7 +57,7 @@ class UserChanger:
 
         Raises CurrentPasswordWrong, EmailTaken, TooManyMails, UserNotFound, and the errors of push tokens.
         """
-        device = None if given.push_token is None else self._push_tokens.device(given.push_token)
+        device = None if given.push_token is None else await self._push_tokens.device(given.push_token)
         # Only an administrator who is logged in may set another user's password. A key made with a stolen token cannot.
         unproved = caller.kind != "user" or not caller.is_admin or is_self(caller, user.id)
         if unproved and _touches_credentials(user, given):

@@ -2,6 +2,10 @@
 
 import re
 import time
+from collections.abc import Awaitable, Callable
+from functools import partial
+
+import orjson
 
 from chassis.observability.correlation import CORRELATION_HEADER
 from contracts.recipients import PushToken
@@ -26,15 +30,12 @@ class FcmSender:
         self.send_url = send_url
 
     async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:
-        try:
-            first, access = await self._attempt(content, device, context)
-            if not isinstance(first, FcmAnswer) or not first.expired_access:
-                return _outcome(first)
-            self._token.forget(access)  # expired early; FCM did not take the message
-            second, _ = await self._attempt(content, device, context)
-        except NoAccessToken as error:
-            return error.outcome
-        return _outcome(second)
+        return await self._authorized(partial(self._attempt, content, device, context))
+
+    async def dry_run(self, token: str) -> Outcome:
+        """What would become of a message to the device with this token. FCM delivers nothing."""
+        body = orjson.dumps({"validate_only": True, "message": {"token": token}})
+        return await self._authorized(lambda access: self._post(body, _headers(access)))
 
     async def check(self) -> None:
         return
@@ -43,21 +44,34 @@ class FcmSender:
         await self._token.close()
         await self._http.close()
 
+    async def _authorized(self, attempt: Callable[[str], Awaitable[FcmAnswer | Outcome]]) -> Outcome:
+        """The outcome of `attempt` with an access token; with another one if the first has expired early: FCM did nothing
+        then.
+        """
+        try:
+            access = await self._token.get()
+            first = await attempt(access)
+            if not isinstance(first, FcmAnswer) or not first.expired_access:
+                return _outcome(first)
+            self._token.forget(access)
+            return _outcome(await attempt(await self._token.get()))
+        except NoAccessToken as error:
+            return error.outcome
+
     async def _attempt(
-        self, content: RenderedPush, device: PushToken, context: DeliveryContext
-    ) -> tuple[FcmAnswer | Outcome, str]:
-        """FCM's response or the reason why there is none, and the access token that was used. Raises NoAccessToken."""
-        access = await self._token.get()
+        self, content: RenderedPush, device: PushToken, context: DeliveryContext, access: str
+    ) -> FcmAnswer | Outcome:
+        """FCM's response, or the reason why there is none."""
         now = time.time()  # after fetching the access token, which may have taken seconds
         if context.expires_at is not None and context.expires_at.timestamp() <= now:
-            return Expired(), access
+            return Expired()
         message = fcm_message(content, device, context, now=now)
         if message.payload_bytes > message.max_payload_bytes:
-            return Permanent("payload_too_large", f"{message.payload_bytes} bytes"), access
-        headers = {"Authorization": f"Bearer {access}", "Content-Type": "application/json"}
+            return Permanent("payload_too_large", f"{message.payload_bytes} bytes")
+        headers = _headers(access)
         if _HEADER_SAFE.fullmatch(context.correlation_id):
             headers[CORRELATION_HEADER] = context.correlation_id
-        return await self._post(message.request_body, headers), access
+        return await self._post(message.request_body, headers)
 
     async def _post(self, body: bytes, headers: dict[str, str]) -> FcmAnswer | Ambiguous | ProviderDown:
         try:
@@ -66,6 +80,10 @@ class FcmSender:
             return Ambiguous("no_answer", lost.reason)
         except NotSent as failure:
             return ProviderDown("unreachable", failure.reason)
+
+
+def _headers(access: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {access}", "Content-Type": "application/json"}
 
 
 def _outcome(answer: FcmAnswer | Outcome) -> Outcome:
