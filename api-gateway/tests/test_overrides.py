@@ -253,6 +253,7 @@ def test_the_gateway_accepts_what_workers_read() -> None:
         accepted.PushOptions: sent.PushOverrides,
         accepted.AndroidOptions: sent.AndroidOverrides,
         accepted.ApnsOptions: sent.ApnsOverrides,
+        accepted.LiveActivityOptions: sent.LiveActivityOverrides,
         accepted.WebPushOptions: sent.WebPushOverrides,
         accepted.WebPushActionOption: sent.WebPushAction,
     }

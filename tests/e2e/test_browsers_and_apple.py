@@ -49,3 +49,19 @@ def test_an_iphone_shows_it_and_one_without_the_app_is_forgotten(system: System,
     wait_until(
         lambda: [one["token"] for one in system.call("GET", f"/users/{user}/push-tokens")] == devices, 10, "removal"
     )
+
+
+def test_a_live_activity_is_updated_by_its_token(system: System) -> None:
+    token = uuid4().hex.ljust(160, "a")
+    update = {"event": "update", "content_state": {"stops": 2}}
+    body = {
+        "notification_type": "push",
+        "to": {"push_tokens": [{"provider": "apns", "token": token}]},
+        "template_code": "welcome",
+        "variables": {"name": "Ada", "link": "https://example.com/x"},
+        "overrides": {"push": {"apns": {"live_activity": update}}},
+    }
+    sent = system.call("POST", "/notifications", body, status=202)["notification_id"]
+    assert system.follow(sent)["status"] == "sent"
+    [shown] = [message for message in system.messages("push") if message["recipient"] == token]
+    assert '"apns-push-type": "liveactivity"' in system.message(shown["id"])["raw"]

@@ -1,10 +1,12 @@
 """What a caller may change in one notification's message, by channel."""
 
+from datetime import datetime
 from typing import Annotated, Any, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from pydantic.config import JsonDict
 
+from api_gateway.schemas.live_activities import LiveActivityOptions
 from chassis.fields import ONLY_NUMBERS, Text, TrueOrFalse, unkeepable
 from contracts.fields import one_line
 from contracts.overrides import InterruptionLevel, Urgency, Visibility
@@ -43,6 +45,13 @@ HttpsUrl = Annotated[
 Data = Annotated[dict[str, Text], AfterValidator(_keys_arrive)]
 
 
+def _leave_out(name: str, chosen: object | None, others: dict[str, object]) -> None:
+    """Raises ValueError if `chosen` is given and one of `others`, too."""
+    given = ", ".join(sorted(other for other, value in others.items() if value is not None))
+    if chosen is not None and given:
+        raise ValueError(f"goes without these if it has {name}: {given}")
+
+
 class _Options(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
@@ -70,6 +79,15 @@ class ApnsOptions(_Options):
     mutable_content: TrueOrFalse | None = Field(
         default=None, description="Calls the app's notification service extension; an image does so anyway"
     )
+    live_activity: LiveActivityOptions | None = Field(
+        default=None, description="Updates or ends a Live Activity in place of a notification; over APNs only"
+    )
+
+    @model_validator(mode="after")
+    def _live_activity_is_alone(self) -> Self:
+        others = self.model_fields_set - {"live_activity"}
+        _leave_out("live_activity", self.live_activity, {name: getattr(self, name) for name in others})
+        return self
 
 
 class WebPushActionOption(_Options):
@@ -131,6 +149,18 @@ class PushOptions(_Options):
             raise ValueError(f"a background message (content_available) shows nothing: leave out {', '.join(shown)}")
         return self
 
+    @model_validator(mode="after")
+    def _live_activity_takes_little(self) -> Self:
+        activity = self.live_activity
+        useful = {"apns", "collapse_key", "ttl_seconds", *(("sound",) if activity and activity.alert else ())}
+        others = sorted(self.model_fields_set - useful)
+        _leave_out("apns.live_activity", activity, {name: getattr(self, name) for name in others})
+        return self
+
+    @property
+    def live_activity(self) -> LiveActivityOptions | None:
+        return None if self.apns is None else self.apns.live_activity
+
 
 EXAMPLE: JsonDict = {
     "push": {
@@ -166,8 +196,23 @@ class NotificationOverrides(_Options):
                 f"{whole} bytes that providers take, and title and text need some of them"
             )
 
+    def check_recipient(self, *, is_apple: bool) -> None:
+        """Raises ValueError unless it can be the recipient of the options. `is_apple`: it has tokens of APNs only."""
+        if self.push is not None and self.push.live_activity is not None and not is_apple:
+            raise ValueError(
+                'has a Live Activity, so `to` needs its push_tokens, each {"provider": "apns", "token": …}'
+            )
+
     @property
     def as_json(self) -> dict[str, Any] | None:
-        """What was given, for a row or a message; None: nothing."""
+        """What was given; None: nothing."""
         given = self.model_dump(mode="json", exclude_none=True)
         return given if any(given.values()) else None
+
+    def as_kept(self, at: datetime) -> dict[str, Any] | None:
+        """Like `as_json`, for a row or a message. `at`: when the notification may be sent, the order of updates."""
+        given = self.as_json
+        if given is not None and self.push is not None and self.push.live_activity is not None:
+            activity = given["push"]["apns"]["live_activity"]
+            activity.setdefault("timestamp", at.isoformat())
+        return given

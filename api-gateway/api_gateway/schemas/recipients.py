@@ -1,14 +1,24 @@
 """Recipients that a caller gives itself, in place of a user."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID, uuid5
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    TypeAdapter,
+    ValidatorFunctionWrapHandler,
+    WrapValidator,
+)
 
 from api_gateway.schemas.topics import MAX_CONDITION, TOPIC, checked_condition
 from chassis.security import application_of
 from contracts.addresses import Email, address_key
-from contracts.device_tokens import FcmToken
+from contracts.device_tokens import ApnsToken, FcmToken
 from contracts.fields import MAX_NAME, one_line
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken
 
@@ -45,23 +55,73 @@ class EmailTo(BaseModel):
         return address_key(self.email)
 
 
+APPLE_TOKEN = "9c4b5ff4f4f2e6ae1d2e4c4d0f5e0e8b8a1c3b7d6e5f4a3b2c1d0e9f8a7b6c5d"  # noqa: S105 - an example
+
+
+class AppleToken(BaseModel):
+    """A token of APNs, in hex: a device's, or a Live Activity's."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    provider: Literal["apns"]
+    token: ApnsToken
+
+
+_FCM = TypeAdapter(FcmToken)
+
+
+def _token_by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> str | AppleToken:
+    """Validates by the value's type, so that errors name the field that was sent."""
+    match value:
+        case str():
+            return _FCM.validate_python(value)
+        case AppleToken():
+            return value
+        case dict():
+            return AppleToken.model_validate(value)
+        case _:
+            raise ValueError("must be an FCM registration token, or APNs' provider and token")
+
+
+GivenToken = Annotated[FcmToken | AppleToken, WrapValidator(_token_by_kind)]
+
+
 class DevicesTo(BaseModel):
-    """Devices by their FCM registration tokens."""
+    """Devices by their FCM registration tokens, or by tokens of APNs."""
 
     model_config = ConfigDict(
-        extra="forbid", json_schema_extra={"examples": [{"push_tokens": ["fcm-registration-token"], "name": "Ada"}]}
+        extra="forbid",
+        json_schema_extra={
+            "examples": [
+                {"push_tokens": ["fcm-registration-token"], "name": "Ada"},
+                {"push_tokens": [{"provider": "apns", "token": APPLE_TOKEN}]},
+            ]
+        },
     )
 
-    push_tokens: list[FcmToken] = Field(min_length=1, max_length=MAX_DEVICES)
+    push_tokens: list[GivenToken] = Field(min_length=1, max_length=MAX_DEVICES)
     name: OptionalName = ""
 
     @property
     def recipient(self) -> PushRecipient:
-        return PushRecipient(name=self.name, push_tokens=tuple(PushToken(token=token) for token in self.push_tokens))
+        return PushRecipient(name=self.name, push_tokens=tuple(_device(token) for token in self.push_tokens))
 
     @property
     def key(self) -> str:
-        return " ".join(sorted(set(self.push_tokens)))
+        return " ".join(sorted({_name(token) for token in self.push_tokens}))
+
+    @property
+    def is_apple(self) -> bool:
+        return all(isinstance(token, AppleToken) for token in self.push_tokens)
+
+
+def _device(token: str | AppleToken) -> PushToken:
+    return PushToken(provider="apns", token=token.token) if isinstance(token, AppleToken) else PushToken(token=token)
+
+
+def _name(token: str | AppleToken) -> str:
+    """No FCM token has a slash."""
+    return f"apns/{token.token}" if isinstance(token, AppleToken) else token
 
 
 class TopicTo(BaseModel):

@@ -11,7 +11,7 @@ from pydantic_core import PydanticKnownError
 from api_gateway.schemas.email_options import EmailOptions
 from api_gateway.schemas.overrides import EXAMPLE as OVERRIDES_EXAMPLE
 from api_gateway.schemas.overrides import NotificationOverrides
-from api_gateway.schemas.recipients import ConditionTo, EmailTo, To, TopicTo, by_kind
+from api_gateway.schemas.recipients import ConditionTo, DevicesTo, EmailTo, To, TopicTo, by_kind
 from chassis.fields import ONLY_NUMBERS, Instant, Text
 from chassis.json_values import JsonObject
 from contracts.fields import Language
@@ -105,6 +105,8 @@ class NotificationRequest(BaseModel):
         channel = info.data.get("notification_type")
         if overrides is not None and channel is not None:
             overrides.check_for(channel, topic=isinstance(info.data.get("to"), TopicTo | ConditionTo))
+            if "to" in info.data:  # else its own error says why
+                overrides.check_recipient(is_apple=isinstance(info.data["to"], DevicesTo) and info.data["to"].is_apple)
         return overrides
 
     @field_validator("user_id")

@@ -245,7 +245,9 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
         expires_at=request.expires_at,
         delivery_guarantee=request.delivery_guarantee,
         disposition=disposition,
-        overrides=None if request.overrides is None else request.overrides.as_json,
+        overrides=None
+        if request.overrides is None
+        else request.overrides.as_kept(request.send_at or datetime.now(UTC)),
     )
 
 

@@ -3,11 +3,14 @@
 Workers read it leniently, so that a newer gateway may send more. Absent fields are None, and the provider's default applies.
 """
 
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import AwareDatetime
 
 from contracts.recipients import Contract
 
 InterruptionLevel = Literal["passive", "active", "time-sensitive", "critical"]
+LiveActivityEvent = Literal["update", "end"]
 Urgency = Literal["very-low", "low", "normal", "high"]
 Visibility = Literal["private", "public", "secret"]
 
@@ -22,6 +25,22 @@ class AndroidOverrides(Contract):
     visibility: str | None = None
 
 
+class LiveActivityOverrides(Contract):
+    """An update of a Live Activity, or its end, to tokens of APNs that the caller gave. Apple's other fields are absent.
+
+    `timestamp` orders the updates: a device ignores one that is older than what it shows. `alert`: the device shows the
+    template's title and text, too.
+    """
+
+    event: str
+    timestamp: AwareDatetime
+    content_state: dict[str, Any] | None = None
+    stale_date: AwareDatetime | None = None
+    dismissal_date: AwareDatetime | None = None
+    relevance_score: float | None = None
+    alert: bool | None = None
+
+
 class ApnsOverrides(Contract):
     """Apple's payload keys, with underscores. They count for Apple devices over APNs and over FCM."""
 
@@ -31,6 +50,7 @@ class ApnsOverrides(Contract):
     interruption_level: str | None = None
     relevance_score: float | None = None
     mutable_content: bool | None = None
+    live_activity: LiveActivityOverrides | None = None
 
 
 class WebPushAction(Contract):

@@ -55,11 +55,11 @@ def aps_of(push: PushOverrides, content: RenderedPush) -> Json:
     apns = push.apns
     alert = {"title": content.title, "subtitle": apns.subtitle if apns else None, "body": content.body}
     aps: Json = {"alert": {name: text for name, text in alert.items() if text}}
-    aps |= _given({"badge": push.badge, "sound": push.sound})
+    aps |= given({"badge": push.badge, "sound": push.sound})
     if content.image or (apns is not None and apns.mutable_content):
         aps["mutable-content"] = 1
     if apns is not None:
-        aps |= _given(
+        aps |= given(
             {
                 "category": apns.category,
                 "thread-id": apns.thread_id,
@@ -76,11 +76,12 @@ def web_notification_of(push: PushOverrides) -> Json:
     if web is None:
         return {}
     actions = [action.model_dump(exclude_none=True) for action in web.actions]
-    options = _given({"icon": web.icon, "requireInteraction": web.require_interaction, "silent": web.silent})
+    options = given({"icon": web.icon, "requireInteraction": web.require_interaction, "silent": web.silent})
     return {**options, "actions": actions} if actions else options
 
 
-def _given(fields: Mapping[str, object]) -> Json:
+def given(fields: Mapping[str, object]) -> Json:
+    """The fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 

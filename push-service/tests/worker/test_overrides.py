@@ -65,3 +65,18 @@ async def test_messages_over_fcm_are_spread_over_time(world, simulators):
             await world.told(message, "sent")
     _, first, *_, last = [push.received_at for push in simulators.inbox.pushes]
     assert (last - first).total_seconds() >= 0.4  # five intervals of 0.1 s
+
+
+async def test_a_live_activity_that_has_ended_takes_no_device_from_anybody(working, simulators):
+    user = working.user(PushToken(provider="apns", token="ab" * 32))
+    update = {"event": "update", "timestamp": "2026-01-01T12:00:00Z", "content_state": {"stops": 2}}
+    living, ended = (PushToken(provider="apns", token=begin.ljust(160, "a")) for begin in ("abcd", "e410000"))
+    for token, status in ((living, "sent"), (ended, "failed")):
+        to = PushRecipient(name="", push_tokens=(token,))
+        changes = overrides(apns={"live_activity": update})
+        message = await working.notify(user, recipient=to, fixed_recipient=True, overrides=changes)
+        await working.told(message, status)
+    assert (await working.told(message, "failed")).code == "invalid_token"
+    assert working.services.removed == []
+    [shown] = simulators.inbox.pushes
+    assert json.loads(shown.raw)["message"]["aps"]["content-state"] == {"stops": 2}

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from devstack.simulators.apns.live_activity import IGNORED, is_update
 from devstack.simulators.apns.magic import Break, Late, Refuse, apns_magic
 from devstack.simulators.apns.team import TOPIC, Team
 from devstack.simulators.magic import Faults
@@ -13,7 +14,9 @@ from devstack.simulators.store import Inbox
 
 MAX_PAYLOAD = 4096
 # By push type. A background notification with the priority 10 is an error.
-PRIORITIES = {"alert": {"1", "5", "10"}, "background": {"1", "5"}}
+PRIORITIES = {"alert": {"1", "5", "10"}, "background": {"1", "5"}, "liveactivity": {"1", "5", "10"}}
+LIVE_ACTIVITY_TOPIC = f"{TOPIC}.push-type.liveactivity"
+DEVICE_DIGITS = 64  # the tokens of Live Activities are longer, as Apple's are
 _PATH = re.compile(r"/3/device/((?:[0-9a-f]{2}){32,100})")
 
 
@@ -62,7 +65,7 @@ class ApnsSimulator:
             return Refuse(403, reason)
         if reason := _bad_header(headers):
             return Refuse(400, reason)
-        return _bad_payload(body)
+        return _bad_payload(body, live_activity=headers["apns-push-type"] == "liveactivity")
 
     def _refused(self, refusal: Refuse) -> Answer:
         self._inbox.pushes.refused += 1
@@ -88,21 +91,26 @@ def _bad_request(headers: Mapping[str, str]) -> Refuse | None:
 def _bad_header(headers: Mapping[str, str]) -> str:
     if "apns-topic" not in headers:
         return "MissingTopic"
+    live_activity = headers.get("apns-push-type") == "liveactivity"
+    to_live_activity = len(headers[":path"].rpartition("/")[2]) > DEVICE_DIGITS
     checks = {
-        "BadTopic": headers["apns-topic"] == TOPIC,
+        "BadTopic": headers["apns-topic"] == (LIVE_ACTIVITY_TOPIC if live_activity else TOPIC),
         "InvalidPushType": headers.get("apns-push-type") in PRIORITIES,
         "BadPriority": headers.get("apns-priority", "10") in PRIORITIES.get(headers.get("apns-push-type", ""), ()),
         "BadExpirationDate": headers.get("apns-expiration", "0").isdigit(),
         "BadCollapseId": len(headers.get("apns-collapse-id", "").encode()) <= 64,
+        "DeviceTokenNotForTopic": live_activity == to_live_activity,
     }
     return next((reason for reason, good in checks.items() if not good), "")
 
 
-def _bad_payload(body: bytes) -> Refuse | None:
+def _bad_payload(body: bytes, *, live_activity: bool) -> Refuse | None:
     if len(body) > MAX_PAYLOAD:
         return Refuse(413, "PayloadTooLarge")
     try:
         found = json.loads(body)
     except ValueError:
         found = None
-    return None if isinstance(found, dict) and isinstance(found.get("aps"), dict) else Refuse(400, "PayloadEmpty")
+    if not isinstance(found, dict) or not isinstance(found.get("aps"), dict):
+        return Refuse(400, "PayloadEmpty")
+    return Refuse(400, IGNORED) if live_activity and not is_update(found["aps"]) else None
