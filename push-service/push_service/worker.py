@@ -9,6 +9,7 @@ from redis.asyncio import Redis
 
 from chassis.broker import Broker
 from chassis.http.app import ServiceDescription
+from chassis.http.public_addresses import PublicResolver
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres.database import Database
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker, CircuitOpen
@@ -27,7 +28,6 @@ from push_service.senders.fcm.google_auth import ServiceAccount, google_access_t
 from push_service.senders.fcm.sender import FcmSender
 from push_service.senders.fcm.validation import DRY_RUN_CONNECTIONS, DRY_RUN_SECONDS, TokenValidator
 from push_service.senders.http_client import HttpClient, system_authorities
-from push_service.senders.public_addresses import PublicResolver
 from push_service.senders.sender import Sender, Unconfigured
 from push_service.senders.webpush.sender import WebPushSender
 from push_service.senders.webpush.vapid import Vapid

@@ -57,8 +57,8 @@ class Works:
 
 
 @asynccontextmanager
-async def works(places: int, waiting: int = 10) -> AsyncIterator[Works]:
-    made = Works(FairSemaphore(places, waiting=waiting))
+async def works(places: int, waiting: int = 10, each: int = 1) -> AsyncIterator[Works]:
+    made = Works(FairSemaphore(places, waiting=waiting, each=each))
     yield made
     await made.cancel_all()
 
@@ -77,6 +77,16 @@ async def test_callers_go_in_turn() -> None:
         for name in ("a1", "a2", "b1", "c1", "a3"):
             await work.end(name)
         assert work.begun == ["a1", "a2", "b1", "c1", "a3", "b2"], "a2 was first in its row, b1 came before a3"
+
+
+async def test_a_caller_may_have_several_places_and_no_more() -> None:
+    async with works(3, each=2) as work:
+        await work.submit("a1", "a2", "a3", "b1", "b2")
+        assert work.begun == ["a1", "a2", "b1"]
+        await work.end("a1")
+        assert work.begun == ["a1", "a2", "b1", "a3"], "a waited first"
+        await work.end("a2")
+        assert work.begun == ["a1", "a2", "b1", "a3", "b2"]
 
 
 async def test_a_caller_who_has_too_much_waiting_is_refused_and_others_are_not() -> None:

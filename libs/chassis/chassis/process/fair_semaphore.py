@@ -1,7 +1,7 @@
 """Fair turns for heavy work: a caller with much work delays itself, not other callers."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -9,16 +9,17 @@ from chassis.errors import TooManyRequests
 
 
 class FairSemaphore:
-    """At most `places` pieces of work run at a time, at most one per caller. Waiting callers take turns, one piece each.
+    """At most `places` pieces of work run at a time, at most `each` per caller. Waiting callers take turns, one piece each.
 
-    So a piece of work waits for at most one piece of each other caller, however many pieces they have. At most `waiting`
+    So a piece of work waits for at most `each` pieces of each other caller, however many pieces they have. At most `waiting`
     pieces of one caller may wait; more are refused.
     """
 
-    def __init__(self, places: int, *, waiting: int) -> None:
+    def __init__(self, places: int, *, waiting: int, each: int = 1) -> None:
         self._free = places
+        self._each = each
         self._waiting_each = waiting
-        self._inside: set[str] = set()
+        self._inside: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # in the order of their turns
 
     @asynccontextmanager
@@ -31,7 +32,7 @@ class FairSemaphore:
             self._leave(caller)
 
     async def _enter(self, caller: str) -> None:
-        if self._free and caller not in self._inside:
+        if self._free and self._inside[caller] < self._each:
             self._admit(caller)
             return
         waiting = sum(not turn.done() for turn in self._waiting.get(caller, ()))
@@ -48,12 +49,12 @@ class FairSemaphore:
 
     def _admit(self, caller: str) -> None:
         self._free -= 1
-        self._inside.add(caller)
+        self._inside[caller] += 1
 
     def _leave(self, caller: str) -> None:
         self._free += 1
-        self._inside.discard(caller)
-        for following in [one for one in self._waiting if one not in self._inside]:
+        self._inside -= Counter([caller])  # which also forgets callers without a piece
+        for following in [one for one in self._waiting if self._inside[one] < self._each]:
             turn = self._next_of(following)
             if turn is not None:
                 self._admit(following)

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from chassis.http.public_addresses import PublicResolver
 from contracts.recipients import PushToken, WebPushKeys
 from contracts.web_push import PushServices
 from delivery.outcomes import AccountRefused, Ambiguous, Expired, Permanent, RetryLater, Sent
 from push_service.senders.es256 import SigningKey
 from push_service.senders.http_client import HttpClient
-from push_service.senders.public_addresses import NotPublic, PublicResolver, is_public
 from push_service.senders.webpush.message import MAX_PLAINTEXT
 from push_service.senders.webpush.sender import WebPushSender
 from push_service.senders.webpush.vapid import LIFETIME_SECONDS, MAX_AUDIENCES, RENEW_SECONDS, Vapid
@@ -120,31 +120,6 @@ async def test_a_name_that_leads_into_a_private_network_is_not_connected_to(
     device = (await subscribe("a")).model_copy(update={"token": "https://db5p.notify.windows.com/w/?token=x"})
     outcome = await attempts_of(to_everywhere)(device=device)
     assert outcome == RetryLater("unreachable", "ClientConnectorDNSError")  # refused before connecting
-
-
-@pytest.mark.parametrize(
-    "address",
-    [
-        "127.0.0.1", "10.0.0.1", "169.254.169.254", "::1", "fe80::1%eth0", "::ffff:127.0.0.1", "64:ff9b::7f00:1",
-        "2002:7f00:1::", "224.0.0.1",
-    ],
-)  # fmt: skip
-def test_a_private_address_is_known_in_every_form(address: str) -> None:
-    assert not is_public(address)
-
-
-@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "64:ff9b::808:808"])
-def test_a_public_address_is_one(address: str) -> None:
-    assert is_public(address)
-
-
-async def test_one_private_address_among_public_ones_is_enough(monkeypatch) -> None:
-    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (host, 443)) for host in ("8.8.8.8", "10.0.0.1")]
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
-    resolver = PublicResolver()
-    with pytest.raises(NotPublic):
-        await resolver.resolve("push.example", 443)
-    await resolver.close()
 
 
 async def test_a_push_service_that_is_away_is_waited_for_and_no_others_wait(simulators, sender, attempts_of, subscribe):
