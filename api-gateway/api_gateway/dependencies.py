@@ -6,10 +6,10 @@ from typing import Annotated
 from fastapi import Depends, Request
 
 from api_gateway.errors import BatchExceedsRateLimit
-from api_gateway.services.accepting import Acceptor
 from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
+from api_gateway.services.fetching import FetchingAcceptor
 from api_gateway.services.limits import CallerLimits
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.personal_data import Eraser, Exporter
@@ -29,7 +29,7 @@ from chassis.security import Identity, authenticate, identity_of
 class GatewayServices:
     """The gateway's services in one object."""
 
-    acceptor: Acceptor
+    acceptor: FetchingAcceptor
     attachments: Attachments
     system_mails: SystemMails
     reader: Reader

@@ -24,6 +24,15 @@ class AttachmentNotFound(NotFound):
     code, message = ATTACHMENT_NOT_FOUND, "There is no attachment by that id"
 
 
+class AttachmentUnreachable(Unprocessable):
+    code, message = "attachment_unreachable", "An attachment could not be fetched from its URL"
+    field = "email.attachments.0.url"
+
+    @classmethod
+    def at(cls, place: int, reason: str) -> "AttachmentUnreachable":
+        return cls(data={"errors": [{"field": f"email.attachments.{place}.url", "message": reason}]})
+
+
 class SuppressionNotFound(NotFound):
     code, message = "suppression_not_found", "There is no address with that fingerprint on the suppression list"
 

@@ -27,6 +27,7 @@ from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.directory import Directory, fetched_or_known
+from api_gateway.services.fetching import AttachmentFetcher, FetchingAcceptor
 from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.limits import CallerLimits, RecipientLimit
 from api_gateway.services.lost import LostMessageDetector, StalledDeliveryDetector
@@ -47,6 +48,8 @@ from chassis.broker.tracing import traced
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.http.app import ServiceDescription
 from chassis.http.client import ServiceClient
+from chassis.http.fetching import UrlFetcher
+from chassis.http.name_lookups import ThreadPoolResolver
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres import retention
 from chassis.postgres.database import Database
@@ -183,7 +186,9 @@ class Gateway:
         """Sets the objects that the routers need, and this root itself."""
         app.state.gateway = self
         app.state.services = GatewayServices(
-            acceptor=Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()),
+            acceptor=FetchingAcceptor(
+                Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()), self._fetcher()
+            ),
             attachments=Attachments(self.database, self.keys),
             system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
@@ -233,6 +238,16 @@ class Gateway:
             shared_secret=self.settings.shared_secret,
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
+
+    def _fetcher(self) -> AttachmentFetcher:
+        """With threads of its own for look-ups, twice as many as fetches: a look-up may outlive its fetch."""
+        allowed, at_once = self.settings.attachment_urls, self.settings.attachment_fetches_at_once
+        if allowed == "off":
+            return AttachmentFetcher(None, at_once=at_once)
+        resolver = ThreadPoolResolver(2 * at_once)
+        self.runtime.close_with(resolver.close)
+        fetcher = UrlFetcher.of_public(resolver) if allowed == "public" else UrlFetcher.of_any(resolver)
+        return AttachmentFetcher(fetcher, at_once=at_once)
 
     def _recipient_limit(self) -> RecipientLimit | None:
         limit = self.settings.recipient_limit_per_hour

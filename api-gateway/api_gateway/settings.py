@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, field_validator
+from pydantic import BeforeValidator, Field, SecretStr, ValidationInfo, field_validator
 from pydantic_settings import NoDecode
 
 from chassis.fields import listed
@@ -66,6 +66,18 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
         default=4,
         description="Single notifications of more than 1 MiB that a process reads at once, one of each caller; further ones "
         "wait. Each may take about five times MAX_ATTACHMENT_BODY_BYTES of memory",
+        gt=0,
+        le=100,
+    )
+    attachment_urls: Literal["off", "public", "any"] = Field(
+        default="off",
+        description="Attachments by URL: `off`: refused; `public`: fetched through https from public addresses alone; `any`: "
+        "also through http and from private addresses, for development: callers read what the gateway can reach",
+    )
+    attachment_fetches_at_once: int = Field(
+        default=4,
+        description="Notifications whose attachments a process fetches at once, half of them of one caller; further ones "
+        "wait. Each may take 30 MB of memory",
         gt=0,
         le=100,
     )
@@ -148,6 +160,13 @@ class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
         "one. A larger value shows a problem later",
         gt=0,
     )
+
+    @field_validator("attachment_urls")
+    @classmethod
+    def _is_for_development(cls, value: str, info: ValidationInfo) -> str:
+        if value == "any" and info.data.get("environment") == "production":
+            raise ValueError("must be off or public in production")
+        return value
 
     @field_validator("cors_origins")
     @classmethod

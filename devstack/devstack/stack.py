@@ -6,7 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from secrets import token_urlsafe
-from typing import Any
+from typing import Any, Literal
 
 from fakeredis import FakeAsyncRedis
 from fastapi import FastAPI
@@ -58,6 +58,12 @@ class Embedded:
 
     def database(self, service: str) -> str:
         return self.postgres.url(service.replace("-", "_"))
+
+
+class EmbeddedGatewaySettings(GatewaySettings):
+    """Attachments by URL as in production: nothing of this machine can be read with them unless ATTACHMENT_URLS is `any`."""
+
+    attachment_urls: Literal["off", "public", "any"] = "public"
 
 
 @asynccontextmanager
@@ -161,7 +167,7 @@ def _apps(
         web_push_simulator_url=simulators.base_url,
         **common,
     )
-    gateway = GatewaySettings(
+    gateway = EmbeddedGatewaySettings(
         database_url=embedded.database("api-gateway"),
         port=ports.gateway,
         email_service_url=f"http://{HOST}:{ports.email}",

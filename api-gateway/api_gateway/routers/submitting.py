@@ -9,7 +9,13 @@ from fastapi import Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import GatewayServices, allow_sending, enforce_rate_limit, services_of
-from api_gateway.errors import BatchRejected, IdempotencyKeyReused, RecipientLimited, UserNotFound
+from api_gateway.errors import (
+    AttachmentUnreachable,
+    BatchRejected,
+    IdempotencyKeyReused,
+    RecipientLimited,
+    UserNotFound,
+)
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
 from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
@@ -73,7 +79,7 @@ REPLAYED = {
     response_model=Envelope[Accepted],
     responses={
         202: REPLAYED,
-        **refusals(*CANNOT_BE_SENT, IdempotencyKeyReused, TooManyRequests, RecipientLimited),
+        **refusals(*CANNOT_BE_SENT, IdempotencyKeyReused, AttachmentUnreachable, TooManyRequests, RecipientLimited),
     },
     openapi_extra=_body("NotificationRequest", IDEMPOTENCY_KEY),
 )
@@ -94,11 +100,15 @@ async def create_notification(request: Request) -> Response:
 
 
 async def _large_notification(services: GatewayServices, request: Request) -> NotificationRequest:
-    """Parsed in a thread: base64 of 7 MB takes 50 ms. Raises PayloadTooLarge if it has no attachments."""
+    """Parsed in a thread: base64 of 7 MB takes 50 ms. Raises PayloadTooLarge if it has no attachments, or names URLs: while
+    these are fetched, the body would take the place of other large ones.
+    """
     raw = await body_of(request)
     asked = await asyncio.to_thread(parse_notification, raw, header_of(request.scope, b"idempotency-key"))
     if len(raw) > services.max_body_bytes and (asked.email is None or not asked.email.attachments):
         raise PayloadTooLarge(f"Without attachments a request body has at most {services.max_body_bytes} bytes")
+    if asked.names_urls:
+        raise PayloadTooLarge(f"With attachments by url a request body has at most {LARGE_BODY_BYTES} bytes")
     return asked
 
 
@@ -173,8 +183,10 @@ def _permitted(item: bytes, identity: Identity) -> NotificationRequest | Service
     asked = refusal_of(item)
     if isinstance(asked, ServiceError):
         return asked
-    if asked.email is not None and asked.email.attachments:
-        return field_error("email.attachments", "A batch carries no attachments; send this notification by itself")
+    if asked.email is not None and any(one.content is not None for one in asked.email.attachments):
+        return field_error(
+            "email.attachments", "A batch takes attachments by url only; send this notification by itself"
+        )
     try:
         may_send(identity, asked)
     except ServiceError as refused:
@@ -208,8 +220,8 @@ def may_send(identity: Identity, asked: NotificationRequest) -> None:
             raise Forbidden("Only applications send to addresses and devices of their own")
         if not identity.is_admin and str(asked.user_id) != identity.user_id:
             raise UserNotFound
-        if asked.copies and not identity.is_admin:
-            raise Forbidden("Only applications send copies")
+        if (asked.copies or asked.names_urls) and not identity.is_admin:
+            raise Forbidden("Only applications send copies, and attachments by url")
         return
     if identity.channels is not None and asked.notification_type not in identity.channels:
         raise Forbidden(f"This application does not send by {asked.notification_type}")

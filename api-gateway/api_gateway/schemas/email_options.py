@@ -14,16 +14,19 @@ from pydantic import (
     ConfigDict,
     Field,
     StringConstraints,
+    ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
 
+from chassis.http.fetching import read_url
 from contracts.addresses import Email, address_key, parse_mailbox
 from contracts.emails import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_COPIES, Disposition
 from contracts.fields import one_line
 
 MAX_FILENAME = 255  # octets, as file systems have it
+MAX_URL = 2_048
 _WORD = r"[A-Za-z0-9!#$&^_.+-]+"
 _PARAMETER = rf'; ?{_WORD}=(?:{_WORD}|"[A-Za-z0-9 !#-\[\]^_.+/:=@-]*")'
 _CONTENT_TYPE = rf"^{_WORD}/{_WORD}(?:{_PARAMETER}){{0,5}}$"
@@ -53,6 +56,11 @@ def _decoded(given: object) -> object:
     if not content:
         raise ValueError("is empty")
     return content
+
+
+def _fetchable(text: str) -> str:
+    read_url(text)
+    return text
 
 
 def _safe_name(name: str) -> str:
@@ -88,30 +96,69 @@ ContentType = Annotated[str, StringConstraints(max_length=200, pattern=_CONTENT_
 Content = Annotated[
     bytes, BeforeValidator(_decoded), WithJsonSchema({"type": "string", "contentEncoding": "base64", "minLength": 4})
 ]
+AttachmentUrl = Annotated[
+    str,
+    StringConstraints(max_length=MAX_URL),
+    AfterValidator(_fetchable),
+    WithJsonSchema({"type": "string", "format": "uri", "maxLength": MAX_URL, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
+]
 ContentId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9.!#$&*+=_~@-]+$")]
 
 PDF: dict[str, Any] = {"filename": "invoice.pdf", "content_type": "application/pdf", "content": "JVBERi0xLjcK"}
 LOGO: dict[str, Any] = {
     "filename": "logo.png", "content_type": "image/png", "content": "iVBORw0KGgo=", "content_id": "logo"
 }  # fmt: skip
+REPORT: dict[str, Any] = {
+    "filename": "report.pdf", "content_type": "application/pdf", "url": "https://files.example.com/report.pdf?signature=x"
+}  # fmt: skip
 
 
 class Attachment(BaseModel):
-    """A file. With `content_id` the HTML part shows it: `<img src="cid:logo">`."""
+    """A file: its `content`, or the `url` to fetch it from when the notification is accepted.
 
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PDF, LOGO]})
+    With `content_id` the HTML part shows it: `<img src="cid:logo">`.
+    """
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [PDF, LOGO, REPORT]})
 
     filename: Filename
     content_type: ContentType
-    content: Content = Field(repr=False, description="The file in base64, without line ends")
+    content: Content | None = Field(default=None, repr=False, description="The file in base64, without line ends")
+    url: AttachmentUrl | None = Field(
+        default=None,
+        repr=False,
+        validate_default=True,
+        description="In place of `content`: fetched once, at once, through https from a public address, if the operator "
+        "allows it (ATTACHMENT_URLS)",
+    )
     content_id: ContentId | None = Field(default=None, description="Name for `cid:` in the HTML part")
     disposition: Disposition | None = Field(
         default=None, description="Null: `inline` with a `content_id`, otherwise `attachment`"
     )
 
+    @field_validator("url")
+    @classmethod
+    def _is_given_one_way(cls, url: str | None, info: ValidationInfo) -> str | None:
+        if "content" in info.data and (info.data["content"] is None) == (url is None):
+            raise ValueError("give either content or url")
+        return url
+
+    @property
+    def data(self) -> bytes:
+        """The content, which must have been given or fetched."""
+        if self.content is None:
+            raise ValueError("the attachment was not fetched")
+        return self.content
+
     @cached_property
     def sha256(self) -> str:
-        return hashlib.sha256(self.content).hexdigest()
+        return hashlib.sha256(self.data).hexdigest()
+
+    @property
+    def fingerprint(self) -> dict[str, object]:
+        """A repeat is recognised before its URL is fetched, so the URL counts, and not what is found there."""
+        given = self.model_dump(exclude={"content"}, exclude_none=True)
+        return given if self.url is not None else {**given, "sha256": self.sha256}
 
     @property
     def shown(self) -> Disposition:
@@ -140,7 +187,7 @@ class EmailOptions(BaseModel):
     @field_validator("attachments")
     @classmethod
     def _fit_into_a_mail(cls, attachments: list[Attachment]) -> list[Attachment]:
-        if sum(len(one.content) for one in attachments) > MAX_ATTACHMENT_BYTES:
+        if sum(len(one.content or b"") for one in attachments) > MAX_ATTACHMENT_BYTES:
             raise ValueError(f"have more than {MAX_ATTACHMENT_BYTES} bytes in all")
         names = [one.content_id for one in attachments if one.content_id is not None]
         if len(set(names)) < len(names):
@@ -161,10 +208,12 @@ class EmailOptions(BaseModel):
     @property
     def fingerprint(self) -> dict[str, object]:
         """What makes two requests equal: of a file its hash. A field that was added later counts only if it is used."""
-        files = [
-            {**one.model_dump(exclude={"content"}, exclude_none=True), "sha256": one.sha256} for one in self.attachments
-        ]
+        files = [one.fingerprint for one in self.attachments]
         return {"cc": self.cc, "bcc": self.bcc, "reply_to": self.reply_to, "attachments": files}
+
+    @property
+    def names_urls(self) -> bool:
+        return any(one.url is not None for one in self.attachments)
 
     @property
     def is_empty(self) -> bool:

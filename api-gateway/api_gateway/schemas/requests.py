@@ -77,13 +77,19 @@ class NotificationRequest(BaseModel):
     )
 
     email: EmailOptions | None = Field(
-        default=None, description="Copies, a Reply-To and attachments of an e-mail; attachments not in a batch"
+        default=None,
+        description="Copies, a Reply-To and attachments of an e-mail; in a batch, attachments by `url` only",
     )
 
     @property
     def copies(self) -> list[str]:
         """The addresses that get a copy."""
         return [] if self.email is None else self.email.copies
+
+    @property
+    def names_urls(self) -> bool:
+        """Whether an attachment is to be fetched."""
+        return self.email is not None and self.email.names_urls
 
     @property
     def given_recipient(self) -> EmailRecipient | PushRecipient | None:

@@ -79,6 +79,15 @@ class Acceptor:
         with urgent_work(len(requests), urgent=urgent):
             return await self._accept_all(requests, origin, urgent=urgent)
 
+    async def foresee(self, request: NotificationRequest, origin: Origin) -> Receipt | ServiceError | None:
+        """What is known before attachments are fetched: the first receipt of a repeat, the reason of a refusal, or None."""
+        if request.request_id is not None:
+            earlier = await self._store.first_answers(origin.caller, [request.request_id])
+            if (receipt := earlier.get(request.request_id)) is not None:
+                return _same_body(receipt, body_hash(request))
+        [found] = await resolve([request], self._directory, [origin.caller], urgent=request.priority >= URGENT)
+        return _untimely(request, datetime.now(UTC)) or _refusal(found)
+
     async def _accept_all(
         self, requests: Sequence[NotificationRequest], origin: Origin, *, urgent: bool
     ) -> list[Receipt | ServiceError]:

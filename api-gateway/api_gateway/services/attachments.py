@@ -27,7 +27,7 @@ def options_of(asked: EmailOptions) -> emails.EmailOptions:
                 id=uuid7(),
                 filename=one.filename,
                 content_type=one.content_type,
-                size=len(one.content),
+                size=len(one.data),
                 sha256=one.sha256,
                 disposition=one.shown,
                 content_id=one.content_id,
@@ -43,7 +43,7 @@ def contents_of(request: NotificationRequest, row: NewNotification) -> Sequence[
         return ()
     named = row.email_options["attachments"]
     return [
-        NewAttachment(UUID(ref["id"]), row.id, one.content)
+        NewAttachment(UUID(ref["id"]), row.id, one.data)
         for ref, one in zip(named, request.email.attachments, strict=True)
     ]
 

@@ -168,6 +168,7 @@ class System:
             "RABBITMQ_URL": self.rabbit.url,
             "USER_SERVICE_URL": f"http://127.0.0.1:{self.ports['user-service']}",
             "API_GATEWAY_URL": f"http://127.0.0.1:{self.ports['api-gateway']}",
+            "ATTACHMENT_URLS": "any",  # tests serve the files themselves
             "SENDER_DOMAINS": "orders.example",
             "VERIFY_EMAILS": "false",  # tests count the mails to the users that they create
             "TEMPLATE_SERVICE_URL": f"http://127.0.0.1:{self.ports['template-service']}",
