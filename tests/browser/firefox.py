@@ -100,12 +100,9 @@ class Firefox:
     def click(self, selector: str) -> None:
         self("WebDriver:ElementClick", id=self._element(selector))
 
-    def press(self, selector: str, key: str) -> None:
-        self("WebDriver:ElementSendKeys", id=self._element(selector), text=key)
-
     def fill(self, selector: str, text: str) -> None:
         self("WebDriver:ElementClear", id=self._element(selector))
-        self.press(selector, text)
+        self("WebDriver:ElementSendKeys", id=self._element(selector), text=text)
 
     def wait_for_text(self, selector: str, text: str, seconds: float = 60) -> str:
         """The element's text, once it contains `text`."""

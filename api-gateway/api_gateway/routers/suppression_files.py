@@ -16,7 +16,7 @@ from chassis.process.yielding import give_way
 from contracts.addresses import InvalidAddress, parse_mailbox
 from contracts.suppressions import ExportedAddress, SuppressionReason
 
-MAX_ROWS = 100_000  # in one file: about 15 MB in memory
+MAX_ROWS = 100_000  # in one file: about 15 MB in memory, of an exported list 70
 MAX_RECORD = 10_000  # characters
 MAX_PROBLEMS = 100  # in one answer
 ROWS_AT_A_TIME = 200  # about a millisecond
