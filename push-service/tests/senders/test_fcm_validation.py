@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from chassis.process.breaker import BreakerPolicy, CircuitBreaker
+from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from contracts.push_tokens import INVALID_TOKEN, SENDER_MISMATCH, UNKNOWN, VALID
 from delivery.outcomes import Sent
 from push_service.senders.fcm.validation import TokenValidator
@@ -25,8 +25,7 @@ async def at_simulator(simulators) -> AsyncIterator[TokenValidator]:
 
 @pytest.fixture
 def scripted(sender) -> TokenValidator:
-    breaker = CircuitBreaker("fcm_validation", policy=BreakerPolicy(minimum_calls=2, open_seconds=60))
-    return TokenValidator(sender, breaker, seconds=0.2)
+    return TokenValidator(sender, CircuitBreaker("fcm_validation"), seconds=10)
 
 
 @pytest.mark.parametrize(
@@ -59,13 +58,17 @@ async def test_an_expired_access_token_is_replaced(scripted, fcm) -> None:
     assert [one.headers["authorization"] for one in fcm.sends.requests] == ["Bearer access-1", "Bearer access-2"]
 
 
-async def test_a_silent_fcm_is_not_waited_for_and_then_not_asked(scripted, sender, fcm) -> None:
+async def test_a_silent_fcm_is_not_waited_for_and_then_not_asked(sender, fcm) -> None:
+    breaker = CircuitBreaker("fcm_validation", policy=BreakerPolicy(minimum_calls=2, open_seconds=60))
+    impatient = TokenValidator(sender, breaker, seconds=0.2)
     await sender.dry_run("device-1")  # with an access token
     for _ in range(2):
         fcm.sends.says_nothing()
-        assert await scripted.verdict("device-1") == UNKNOWN
-    assert await scripted.verdict("device-1") == UNKNOWN
-    assert len(fcm.sends.requests) == 3
+        assert await impatient.verdict("device-1") == UNKNOWN
+    assert breaker.state is BreakerState.OPEN
+    asked = len(fcm.sends.requests)
+    assert await impatient.verdict("device-1") == UNKNOWN
+    assert len(fcm.sends.requests) == asked
 
 
 async def test_a_broken_answer_says_nothing(scripted, fcm) -> None:
