@@ -6,13 +6,13 @@ VENV := .venv
 RUN := $(VENV)/bin
 UV = $(shell command -v uv || echo .tools/bin/uv)
 TYPED := -p chassis -p contracts -p templating -p delivery \
-	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p testkit -p bench
+	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p testkit -p bench -p notifications
 
 .PHONY: help
 help: ## This list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
-$(VENV)/.ready: uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard libs/*/pyproject.toml */pyproject.toml)
+$(VENV)/.ready: uv.lock pyproject.toml scripts/bootstrap.sh $(wildcard libs/*/pyproject.toml */pyproject.toml clients/*/pyproject.toml)
 	@VENV=$(VENV) PYTHON=$(PYTHON) scripts/bootstrap.sh
 
 .PHONY: up

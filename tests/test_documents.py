@@ -39,7 +39,8 @@ DECLARED_IN = (
     ".github/workflows/deploy.yml",
     "libs/chassis/chassis/observability/tracing/spans.py",
 )
-OTHERS_VARIABLES = {"ADMIN_PASSWORD", "SSL_CERT_FILE"}  # of a command; of OpenSSL
+# Of a command; of OpenSSL; of the SDK.
+OTHERS_VARIABLES = {"ADMIN_PASSWORD", "SSL_CERT_FILE", "NOTIFICATIONS_URL", "NOTIFICATIONS_API_KEY"}
 BRIEFS_VARIABLES = {
     "DB_NAME",
     "DB_USER",

@@ -1,0 +1,43 @@
+"""What all calls of a client have in common: the address, who calls, and how patient the client is."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import version
+
+from notifications.retrying import RetryPolicy
+
+API = "/api/v1"
+URL_VARIABLE, KEY_VARIABLE = "NOTIFICATIONS_URL", "NOTIFICATIONS_API_KEY"
+
+
+@dataclass(slots=True)
+class Connection:
+    """`login` and `refresh` change the tokens; the rest stays."""
+
+    base_url: str
+    timeout: float
+    retries: RetryPolicy
+    api_key: str | None = field(default=None, repr=False)
+    access_token: str | None = field(default=None, repr=False)
+    refresh_token: str | None = field(default=None, repr=False)
+    agent: str = field(default_factory=lambda: f"notifications-python/{version('notification-sdk')}")
+
+    def headers(self) -> Mapping[str, str]:
+        """An access token comes before an API key."""
+        headers = {"Accept": "application/json", "User-Agent": self.agent}
+        if self.access_token:
+            return {**headers, "Authorization": f"Bearer {self.access_token}"}
+        return {**headers, "X-API-Key": self.api_key} if self.api_key else headers
+
+
+def connect(
+    base_url: str | None, api_key: str | None, access_token: str | None, *, timeout: float, retries: RetryPolicy
+) -> Connection:
+    """Missing values come from the environment. Raises ValueError if there is no usable address."""
+    address = (base_url or os.environ.get(URL_VARIABLE, "")).strip().rstrip("/")
+    if not address.startswith(("http://", "https://")):
+        raise ValueError(f"base_url (or {URL_VARIABLE}) must be the gateway's address, like https://notify.example.com")
+    if api_key is None and access_token is None:
+        api_key = os.environ.get(KEY_VARIABLE)
+    return Connection(address.removesuffix(API), timeout, retries, api_key, access_token)

@@ -1,0 +1,51 @@
+"""Templates and snippets. The parts are Liquid sources."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Required, TypedDict
+
+from notifications.requests.access import SenderFields
+from notifications.requests.notifications import Channel
+
+
+class TemplateParts(TypedDict, total=False):
+    """E-mail: subject, preheader, content (HTML or MJML), text. Push: title, body, image, link."""
+
+    subject: str | None
+    preheader: str | None
+    content: str | None
+    text: str | None
+    title: str | None
+    body: str | None
+    image: str | None
+    link: str | None
+    link_schemes: Sequence[str] | None
+    inline_css: bool | None
+
+
+class UnsavedTemplate(TemplateParts, total=False):
+    """`channel`: render for that one only."""
+
+    name: str
+    channel: Channel | None
+    variables: Mapping[str, Any]
+
+
+class _Saved(TemplateParts, total=False):
+    channels: Sequence[Channel] | None
+    purpose: str | None
+    sender: SenderFields | None
+
+
+class NewTemplate(_Saved, total=False):
+    """A template, or a further language of one that exists. Default language: `en`."""
+
+    code: Required[str]
+    name: Required[str]
+    description: str
+    language: str
+
+
+class TemplateChange(_Saved, total=False):
+    name: str | None
+    description: str | None
+    default_language: str | None

@@ -1,0 +1,1 @@
+"""The methods, by what they are about."""
