@@ -61,8 +61,8 @@ class Call(Generic[T]):
     method: Method
     segments: tuple[str, ...]
     read: Reader[T]
-    query: Mapping[str, Any] = field(default_factory=dict)
-    body: Any = None
+    query: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    body: Any = field(default=None, repr=False)  # errors' reports show no one's values
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool | None = None
     request_id: str | None = None

@@ -9,6 +9,7 @@ import pytest
 
 from clients.python.tests.miniature import QUICK, Call, Gateway, envelope
 from notifications import Notifications, UnexpectedAnswer, WaitTimedOut, attachment
+from notifications.answers.base import Nothing
 from testkit.faulty_http import Reply
 
 SECRET = "nk_live_" + "x" * 30
@@ -92,10 +93,10 @@ def test_a_login_is_used_until_the_logout(gateway: Gateway, client: Notification
         client.refresh()
 
 
-def test_no_secret_is_shown() -> None:
-    client = Notifications("http://127.0.0.1:9", api_key=SECRET, retries=QUICK)
-    assert SECRET not in repr(client) + repr(vars(client)) + repr(client._transport.connection)
-    client.close()
+def test_no_secret_and_no_value_is_shown() -> None:
+    with Notifications("http://127.0.0.1:9", api_key=SECRET, retries=QUICK) as client:
+        call = client._call("GET", ("users",), Nothing(), query={"email": SECRET}, body={"email": SECRET})
+        assert SECRET not in repr(client) + repr(vars(client)) + repr(call)
 
 
 def test_waiting_ends_with_the_status_that_was_seen_last(gateway: Gateway, client: Notifications) -> None:
