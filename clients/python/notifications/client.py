@@ -17,8 +17,8 @@ class Notifications(Root[SyncTransport]):
     """A client that blocks. Several threads may share one; close it, or use it in a `with`.
 
     `base_url` is the gateway's address (default: `NOTIFICATIONS_URL`), `api_key` defaults to `NOTIFICATIONS_API_KEY`.
-    `access_token` or `login` are for people. `timeout` is for one attempt, in seconds. `http_client` brings its own
-    proxies, certificates and connections, and is closed by whoever made it.
+    `access_token` or `login` are for people. `timeout` is how many seconds an attempt waits for the server. `http_client`
+    brings its own proxies, certificates and connections, and is closed by whoever made it.
     """
 
     def __init__(

@@ -5,9 +5,10 @@ import tomllib
 from datetime import UTC, datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 
-from clients.python.tests.miniature import QUICK, Call, Gateway, envelope
+from clients.python.tests.miniature import QUICK, Call, Gateway, envelope, refusal
 from notifications import Notifications, UnexpectedAnswer, WaitTimedOut, attachment
 from notifications.answers.base import Nothing
 from testkit.faulty_http import Reply
@@ -30,10 +31,31 @@ def test_the_environment_fills_in_what_is_not_given(monkeypatch: pytest.MonkeyPa
     assert gateway.asked[1].headers["Authorization"] == "Bearer t"
 
 
-@pytest.mark.parametrize("url", ["", "notify.example.com", "ftp://notify.example.com"])
+@pytest.mark.parametrize("url", ["", "notify.example.com", "ftp://notify.example.com", "https://", "http://a:port"])
 def test_an_address_that_is_none_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="NOTIFICATIONS_URL"):
         Notifications(url, api_key="k")
+
+
+def test_a_key_from_a_file_works_and_one_that_is_none_is_not_shown(gateway: Gateway) -> None:
+    with httpx2.Client(trust_env=False) as http:
+        Notifications(gateway.url, api_key=f"{SECRET}\n", http_client=http).api_keys.revoke("k-1")
+    assert gateway.asked[0].headers["X-API-Key"] == SECRET
+    with pytest.raises(ValueError, match="characters that none has") as raised:
+        Notifications(gateway.url, access_token=f"{SECRET}\r\nX-Other: 1")
+    assert SECRET not in str(raised.value)
+
+
+async def test_health_is_an_answer_also_when_it_is_bad(gateway: Gateway, call: Call) -> None:
+    state = {"service": "api-gateway", "uptime_seconds": 1.5, "dependencies": {}}
+    gateway.reply = Reply(200, envelope(state, status="degraded"))
+    assert (await call("health")).status == "degraded"
+    gateway.fail([refusal(503, "unhealthy", state)])
+    assert (await call("health")).status == "unhealthy"
+    assert len(gateway.asked) == 1
+    gateway.reply = Reply(200, envelope([]))
+    with pytest.raises(UnexpectedAnswer):
+        await call("health")
 
 
 def test_the_user_agent_has_the_version(gateway: Gateway, client: Notifications) -> None:

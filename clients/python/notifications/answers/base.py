@@ -47,7 +47,8 @@ def _adapter(kind: Any) -> TypeAdapter[Any]:
     return TypeAdapter(kind)
 
 
-def _read(kind: Any, value: object, answer: Answer) -> Any:
+def read_as(kind: Any, value: object, answer: Answer) -> Any:
+    """Raises UnexpectedAnswer if the value is none of that kind."""
     try:
         return _adapter(kind).validate_python(value)
     except ValidationError as wrong:
@@ -62,7 +63,7 @@ class Data(Generic[T]):
         self.kind = kind
 
     def __call__(self, answer: Answer) -> T:
-        value: T = _read(self.kind, answer.envelope.get("data"), answer)
+        value: T = read_as(self.kind, answer.envelope.get("data"), answer)
         return value
 
 
@@ -74,7 +75,7 @@ class PageOf(Generic[T]):
 
     def __call__(self, answer: Answer) -> Page[T]:
         page = {"items": answer.envelope.get("data"), "meta": answer.envelope.get("meta")}
-        value: Page[T] = _read(Page[self.kind], page, answer)  # type: ignore[name-defined]
+        value: Page[T] = read_as(Page[self.kind], page, answer)  # type: ignore[name-defined]
         return value
 
 

@@ -3,9 +3,9 @@
 import hashlib
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
-from notifications.answers.base import Data, Nothing, PageOf
+from notifications.answers.base import Data, Nothing, PageOf, read_as
 from notifications.answers.operations import (
     AuditEvent,
     Health,
@@ -76,7 +76,10 @@ class Operations(Resource[Transport]):
 
 
 def _health_of(answer: Answer) -> Health:
-    return Health.model_validate({"status": answer.envelope.get("status"), **answer.envelope["data"]})
+    """The status is beside the data."""
+    state = read_as(dict[str, Any], answer.envelope.get("data"), answer)
+    health: Health = read_as(Health, {**state, "status": answer.envelope.get("status")}, answer)
+    return health
 
 
 class Suppressions(Resource[Transport]):
