@@ -1,23 +1,30 @@
-"""The Python SDK on the running system: retries, every kind of answer, the documents' examples, a fresh installation."""
+"""The Python SDK on the running system: retries, and every kind of answer."""
 
 import asyncio
-import os
-import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from uuid import uuid4
 
 import httpx2
 import pytest
 
-from notifications import AsyncNotifications, FieldProblem, InvalidRequest, Notifications, RequestIdReused, RetryPolicy
+from notifications import (
+    FINAL_STATUSES,
+    AsyncNotifications,
+    AuthenticationFailed,
+    FieldProblem,
+    InvalidRequest,
+    NotCancellable,
+    Notifications,
+    NotRetryable,
+    PermissionDenied,
+    RequestIdReused,
+    RetryPolicy,
+)
+from notifications.requests.notifications import EmailTo
 from testkit.faulty_http import Asked, Fault, FaultyServer, Reply
-from testkit.system import ADMIN, ROOT, System
+from testkit.system import ADMIN, System
 from tests.leaks.watch import WATCH
-from tests.test_documents import FENCE
 
 QUICK = RetryPolicy(first_pause=0.05)
 SCOPES = ["notifications:read", "notifications:write", "users:read", "users:write", "templates:read", "templates:write"]
@@ -149,6 +156,48 @@ def test_cancelling_and_the_lists_of_an_application(client: Notifications) -> No
     assert client.replay(notification_type="push").replayed == 0
 
 
+def test_dead_letters_are_listed_and_tried_again(system: System, http: httpx2.Client, admin: Notifications) -> None:
+    """With a test key: an address that says so bounces."""
+    application = admin.applications.create(name=f"sdk {uuid4()}")
+    key = admin.api_keys.create(name="sdk", application_id=application.id, scopes=SCOPES, test=True).key
+    client = Notifications(system.gateway, api_key=key, http_client=http)
+    to: EmailTo = {"email": f"simulate-bounce-{uuid4().hex}@example.com"}
+    sent = client.send(notification_type="email", to=to, template_code="welcome", variables=VALUES)
+    assert client.wait_until_final(sent.notification_id, until=FINAL_STATUSES).status == "failed"
+    assert [one.notification_id for one in client.failed(notification_type="email")] == [sent.notification_id]
+    assert client.retry(sent.notification_id, template_version=1).replays == 1
+    assert client.wait_until_final(sent.notification_id, until=FINAL_STATUSES).error == "simulated_bounce"
+    assert client.replay(notification_ids=[sent.notification_id]).replayed == 1
+    client.wait_until_final(sent.notification_id, until=FINAL_STATUSES)
+    done = client.send(
+        notification_type="email", to={"email": "a@example.com"}, template_code="welcome", variables=VALUES
+    )
+    client.wait_until_final(done.notification_id)
+    with pytest.raises(NotRetryable):
+        client.retry(done.notification_id)
+    with pytest.raises(NotCancellable):
+        client.cancel(done.notification_id)
+
+
+def test_an_account_and_its_sessions(system: System, http: httpx2.Client, admin: Notifications) -> None:
+    email, password = f"{uuid4().hex}@example.com", uuid4().hex
+    user = admin.users.create(name="Ada", email=email, password=password, push_token=f"device-{uuid4().hex}")
+    own = Notifications(system.gateway, access_token="", http_client=http)
+    own.login(email, password)
+    assert own.me().id == user.id
+    assert [one.provider for one in own.users.replace_devices(user.id, f"device-{uuid4().hex}")] == ["fcm"]
+    assert own.users.replace(user.id, name="Ada", email=email, language="de").language == "de"
+    with pytest.raises(PermissionDenied):
+        own.send(notification_type="email", user_id=user.id, template_code="welcome", variables=VALUES)
+    own.users.end_session(user.id, own.users.sessions(user.id)[0].id)
+    with pytest.raises(AuthenticationFailed):
+        own.me()
+    assert admin.users.disable(user.id).disabled
+    assert not admin.users.enable(user.id).disabled
+    admin.users.end_sessions(user.id)
+    assert admin.users.delete(user.id).user_id == user.id
+
+
 def test_people_devices_and_everything_about_them(client: Notifications) -> None:
     contacts = [
         {"external_id": f"{n}-{uuid4()}", "name": "Ada", "email": f"{uuid4().hex}@example.com"} for n in range(3)
@@ -189,6 +238,9 @@ def test_templates_and_snippets(client: Notifications, admin: Notifications) -> 
     assert [(one.code, one.outdated) for one in admin.snippets.templates(snippet)] == [(code, True)]
     assert client.templates.refresh(code).snippets == {snippet: 2}
     assert len([*admin.snippets.versions(snippet)]) == 2
+    assert admin.snippets.get(snippet, version=1).content == "<p>Footer</p>"
+    assert [one.latest_version for one in admin.snippets.list(search=snippet)] == [2]
+    assert client.templates.get(code, version=1).subject == "One"
     unsaved = client.templates.render_unsaved(subject="S", content="<p>x</p>").email
     assert unsaved is not None
     assert unsaved.subject == "S"
@@ -212,6 +264,8 @@ def test_running_the_system(admin: Notifications, client: Notifications) -> None
     assert admin.api_keys.rotate(key.id).key != key.key
     admin.api_keys.revoke(key.id)
     assert [one.application_id for one in admin.api_keys.list(application_id=application.id)][:1] == [application.id]
+    assert admin.applications.get(application.id).channels == ["push"]
+    assert application.id in [one.id for one in admin.applications.list()]
     admin.applications.delete(application.id)
     events = [event.action for event in admin.audit(target=f"application:{application.id}", page_size=1)]
     assert "application.created" in events or admin.audit(action="application.created").page().items
@@ -220,47 +274,3 @@ def test_running_the_system(admin: Notifications, client: Notifications) -> None
     sessions = admin.users.sessions(admin.me().id)
     assert [one.current for one in sessions].count(True) == 1
     admin.logout()
-
-
-def examples(document: str) -> str:
-    return "\n".join(body for kind, body in FENCE.findall((ROOT / document).read_text()) if kind == "python")
-
-
-def run(python: Path, code: str, system: System, key: str) -> str:
-    env = {
-        "PATH": os.environ["PATH"],
-        "NOTIFICATIONS_URL": system.gateway,
-        "NOTIFICATIONS_API_KEY": key,
-        "NO_PROXY": "*",
-    }
-    command = [python, "-W", "error", "-c", code]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False, timeout=120)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-def test_the_examples_of_the_guide_run_as_printed(system: System, key: str) -> None:
-    said = run(Path(sys.executable), examples("docs/how-to/python-sdk.md"), system, key)
-    assert "3 accepted, 0 rejected" in said
-    assert re.search(r"^missing_variables \['variables\.", said, re.MULTILINE)
-    assert re.search(r"^sent None$", said, re.MULTILINE)
-    assert "404 template_not_found" in said
-    assert "['Grace Hopper', 'Grace Hopper']" in said
-
-
-def test_it_is_installed_by_itself_and_the_readme_s_example_runs(system: System, key: str, tmp_path: Path) -> None:
-    """With pip, into an empty environment."""
-    subprocess.run([sys.executable, "-m", "venv", tmp_path / "venv"], check=True)
-    python = tmp_path / "venv" / "bin" / "python"
-    quiet = ["--quiet", "--disable-pip-version-check"]
-    done = subprocess.run(
-        [python, "-m", "pip", "install", *quiet, ROOT / "clients" / "python"],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    listed = subprocess.run(
-        [python, "-m", "pip", "list", "--format=freeze"], capture_output=True, text=True, check=True
-    )
-    names = {line.partition("==")[0].lower() for line in listed.stdout.split()}
-    assert not any(name.startswith(("notification-c", "fastapi", "api-gateway")) for name in names), names
-    assert run(python, examples("clients/python/README.md"), system, key) == "sent\n"
