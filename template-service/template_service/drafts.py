@@ -47,7 +47,8 @@ class Change:
     """The fields to change. A field that is None stays. A part that is not named stays, too, unless `replaces` is set: then
     it is removed.
 
-    `language` is the language whose parts change; None means the template's default language.
+    `language` is the language whose parts change; None means the template's default language. Without `activate`, a new
+    version waits until it is activated.
     """
 
     parts: Parts
@@ -62,6 +63,7 @@ class Change:
     description: str | None = None
     default_language: str | None = None
     replaces: bool = False
+    activate: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,28 @@ async def test_activating_rolls_back_and_forward(admin) -> None:
     assert await numbers(admin) == [2, 1]
 
 
+@pytest.mark.parametrize("method", ["patch", "put"])
+async def test_a_draft_is_a_version_that_waits_until_it_is_activated(admin, welcome, method) -> None:
+    change = {**welcome, "text": "second", "activate": False}
+    saved = (await getattr(admin, method)(WELCOME, json=change)).json()["data"]
+    assert (saved["version"], saved["active_version"], saved["text"]) == (2, 1, "second")
+    assert (await admin.get(WELCOME)).json()["data"]["text"] == ""
+    listed = (await admin.get(f"{WELCOME}/versions")).json()["data"]
+    assert [(version["version"], version["active"]) for version in listed] == [(2, False), (1, True)]
+    assert (await admin.post(f"{WELCOME}/versions/2/activate")).json()["data"]["text"] == "second"
+
+
+async def test_a_draft_like_the_active_version_makes_none(admin, welcome) -> None:
+    saved = (await admin.put(WELCOME, json={**welcome, "activate": False})).json()["data"]
+    assert (saved["version"], await numbers(admin)) == (1, [1])
+
+
+async def test_a_change_after_a_draft_starts_from_the_active_version(admin) -> None:
+    await admin.patch(WELCOME, json={"text": "draft", "activate": False})
+    saved = (await admin.patch(WELCOME, json={"preheader": "soon"})).json()["data"]
+    assert (saved["version"], saved["active_version"], saved["text"], saved["preheader"]) == (3, 3, "", "soon")
+
+
 async def test_a_change_after_a_roll_back_takes_the_next_number(admin) -> None:
     await admin.patch(WELCOME, json={"text": "second"})
     await admin.post(f"{WELCOME}/versions/1/activate")

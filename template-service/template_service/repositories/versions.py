@@ -69,8 +69,11 @@ _AUTHORED = (
 )
 
 
-async def add(connection: AsyncConnection, template: int, language: str, new: NewVersion) -> int:
-    """Stores the next version of that language, makes it the active one, and returns its number.
+async def add(
+    connection: AsyncConnection, template: int, language: str, new: NewVersion, *, activate: bool = True
+) -> int:
+    """Stores the next version of that language, makes it the active one if `activate`, and returns its number. A language's
+    first version is always active.
 
     The number is counted up in the language's row, whose lock keeps two writers from taking the same one.
     """
@@ -81,7 +84,7 @@ async def add(connection: AsyncConnection, template: int, language: str, new: Ne
             index_elements=[TemplateLanguage.template_id, TemplateLanguage.language],
             set_={
                 "latest_version": TemplateLanguage.latest_version + 1,
-                "active_version": TemplateLanguage.latest_version + 1,
+                **({"active_version": TemplateLanguage.latest_version + 1} if activate else {}),
             },
         )
         .returning(TemplateLanguage.latest_version)

@@ -80,7 +80,9 @@ async def read(code: TemplateCode, query: Annotated[VersionQuery, Query()], read
 async def replace(
     code: TemplateCode, body: ReplaceTemplate, query: Annotated[LanguageQuery, Query()], actor: Acting, writer: Writer
 ) -> Response:
-    """Makes a new version of one language and activates it, unless the content is unchanged."""
+    """Makes a new version of one language and activates it, unless the content is unchanged. With `activate` false it is a
+    draft.
+    """
     view = await writer.change(code, body.change(query.language), actor)
     return answer(TemplateAnswer.of_view(view), "Template updated")
 

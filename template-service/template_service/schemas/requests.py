@@ -207,6 +207,10 @@ class PatchTemplate(ChannelsBody):
     default_language: Language | None = Field(
         default=None, description="The language for readers of languages that the template does not have"
     )
+    activate: TrueOrFalse = Field(
+        default=True,
+        description="False: a new version is a draft. It is not sent until `POST …/versions/{version}/activate`",
+    )
 
     def change(self, language: str | None) -> Change:
         """`language` is the query's; it is used if the body has none."""
@@ -222,6 +226,7 @@ class PatchTemplate(ChannelsBody):
             name=self.name,
             description=self.description,
             default_language=self.default_language,
+            activate=self.activate,
         )
 
 

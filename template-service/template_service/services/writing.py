@@ -61,7 +61,8 @@ class TemplateWriter:
         return await self._announce("template.created", saved)
 
     async def change(self, code: str, change: Change, actor: Actor) -> TemplateView:
-        """Makes and activates a new version if the content differs. A changed name or description alone makes no version.
+        """Makes a new version if the content differs from that of the active one, and activates it unless it is to be a
+        draft. A changed name or description alone makes no version.
 
         Raises TemplateNotFound, LanguageNotFound, InvalidTemplate, SenderDomainNotAllowed.
         """
@@ -139,7 +140,8 @@ async def _add_if_different(
     draft = revised(active.draft, change, change.name or template.name)
     if draft == active.draft:
         return active.version.summary.version
-    return await _add(connection, template, language, await checked(draft, await library_of(connection, draft)))
+    new = await checked(draft, await library_of(connection, draft))
+    return await _add(connection, template, language, new, activate=change.activate)
 
 
 async def _add_if_outdated(connection: AsyncConnection, template: TemplateRecord, language: str) -> int:
@@ -151,8 +153,10 @@ async def _add_if_outdated(connection: AsyncConnection, template: TemplateRecord
     return await _add(connection, template, language, new)
 
 
-async def _add(connection: AsyncConnection, template: TemplateRecord, language: str, new: NewVersion) -> int:
-    number = await versions.add(connection, template.id, language, new)
+async def _add(
+    connection: AsyncConnection, template: TemplateRecord, language: str, new: NewVersion, *, activate: bool = True
+) -> int:
+    number = await versions.add(connection, template.id, language, new, activate=activate)
     await templates.touch(connection, template.id)
     return number
 
