@@ -56,6 +56,13 @@ OPTIONS = {
     "make bench": ["bench"],
     "python -m user_service create-admin": ["user_service", "create-admin"],
     "python -m devstack.simulators": ["devstack.simulators"],
+    "notify login ": ["notifications.cli", "login"],
+    "notify send ": ["notifications.cli", "send"],
+    "notify list ": ["notifications.cli", "list"],
+    "notify send-csv ": ["notifications.cli", "send-csv"],
+    "notify import ": ["notifications.cli", "import"],
+    "notify templates push ": ["notifications.cli", "templates", "push"],
+    "notify templates preview ": ["notifications.cli", "templates", "preview"],
 }
 
 

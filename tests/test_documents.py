@@ -39,8 +39,10 @@ DECLARED_IN = (
     ".github/workflows/deploy.yml",
     "libs/chassis/chassis/observability/tracing/spans.py",
 )
-# Of a command; of OpenSSL; of the SDK.
-OTHERS_VARIABLES = {"ADMIN_PASSWORD", "SSL_CERT_FILE", "NOTIFICATIONS_URL", "NOTIFICATIONS_API_KEY"}
+# Of a command; of OpenSSL; of the SDK; of desktops.
+OTHERS_VARIABLES = {
+    "ADMIN_PASSWORD", "SSL_CERT_FILE", "NOTIFICATIONS_URL", "NOTIFICATIONS_API_KEY", "XDG_CONFIG_HOME",
+}  # fmt: skip
 BRIEFS_VARIABLES = {
     "DB_NAME",
     "DB_USER",

@@ -46,6 +46,9 @@ class NewTemplate(_Saved, total=False):
 
 
 class TemplateChange(_Saved, total=False):
+    """Without `activate` a new version is a draft: it is not sent until it is activated."""
+
     name: str | None
     description: str | None
     default_language: str | None
+    activate: bool

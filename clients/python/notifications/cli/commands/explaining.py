@@ -1,0 +1,121 @@
+"""`explain`: would a user get a template now, on which channel and where, and if not, why."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Annotated, Any, get_args
+
+import typer
+
+from notifications import InvalidRequest, NotFound, Notifications, PermissionDenied
+from notifications.cli import output
+from notifications.cli.connecting import connect, user_id
+from notifications.cli.exits import ExitCode
+from notifications.cli.options import AsJson, ChannelName, Language, ProfileName, Variables, VariablesFile
+from notifications.cli.variables import variables
+
+
+@dataclass(slots=True)
+class Verdict:
+    """`because` is why it would not be sent; `notes` are what could not be checked, or is worth knowing."""
+
+    channel: str
+    to: list[str] = field(default_factory=list)
+    because: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+    @property
+    def sends(self) -> bool:
+        return not self.because
+
+
+def explain(
+    user: Annotated[str, typer.Argument(help="A user's id, or a contact's external id.")],
+    template: Annotated[str, typer.Argument(help="The template's code.")],
+    channel: Annotated[ChannelName | None, typer.Option(help="Default: both.")] = None,
+    language: Language = None,
+    var: Variables = None,
+    vars_file: VariablesFile = None,
+    as_json: AsJson = False,
+    profile: ProfileName = None,
+) -> None:
+    """Say whether a notification would be sent now, to what, and why not. Nothing is sent.
+
+    Ends with 1 if no channel would send it.
+    """
+    given = variables(var or [], vars_file) if var or vars_file else None
+    with connect(profile) as client:
+        person = client.users.get(user_id(client, user))
+        shown = client.templates.get(template, language=language or person.language)
+        verdicts = [
+            _verdict(client, person, shown, name, given) for name in get_args(ChannelName) if channel in {None, name}
+        ]
+    if as_json:
+        about = {"template": template, "language": shown.language, "version": shown.version, "user_id": person.id}
+        output.show_json({**about, "channels": [{**asdict(one), "sends": one.sends} for one in verdicts]})
+    else:
+        output.line(f"{template} in {shown.language}, version {shown.version}")
+        for verdict in verdicts:
+            _print(verdict)
+    if not any(verdict.sends for verdict in verdicts):
+        raise typer.Exit(ExitCode.BAD_OUTCOME)
+
+
+def _verdict(
+    client: Notifications, person: Any, template: Any, channel: ChannelName, given: Mapping[str, Any] | None
+) -> Verdict:
+    verdict = Verdict(channel)
+    if channel not in template.channels:
+        verdict.because.append(f"the template has no content for {channel}")
+    elif given is not None:
+        verdict.because += _render(client, template, channel, given)
+    elif template.variables:
+        verdict.notes.append(f"needs the variables {', '.join(template.variables)}")
+    if not getattr(person.preferences, channel):
+        verdict.because.append(f"the user does not want {channel} (opted_out)")
+    if channel == "email":
+        _check_address(client, person, template, verdict)
+    else:
+        devices = client.users.devices(person.id)
+        verdict.to = [f"{device.provider} {device.fingerprint}" for device in devices]
+        verdict.because += [] if devices else ["the user has no device (no_push_token)"]
+    return verdict
+
+
+def _render(client: Notifications, template: Any, channel: ChannelName, given: Mapping[str, Any]) -> list[str]:
+    try:
+        client.templates.render(
+            template.code, variables=given, language=template.language, version=template.version, channel=channel
+        )
+    except InvalidRequest as refused:
+        return [f"{refused.code}: {problem.field.removeprefix('variables.')}" for problem in refused.problems] or [
+            f"{refused.code}: {refused.message}"
+        ]
+    return []
+
+
+def _check_address(client: Notifications, person: Any, template: Any, verdict: Verdict) -> None:
+    verdict.to = [person.email]
+    if template.purpose and template.purpose in person.preferences.unsubscribed:
+        verdict.because.append(f"the user has unsubscribed from {template.purpose} (unsubscribed)")
+    try:
+        found = client.suppressions.get(person.email)
+    except NotFound:
+        return
+    except PermissionDenied:
+        verdict.notes.append("the suppression list was not checked: only administrators may read it")
+        return
+    verdict.because.append(f"the address is suppressed: {found.reason}")
+
+
+def _print(verdict: Verdict) -> None:
+    to = ", ".join(verdict.to)
+    if verdict.sends:
+        output.line(output.in_style(f"{verdict.channel}: would be sent to {to}", "green"))
+    else:
+        output.line(output.in_style(f"{verdict.channel}: would not be sent: {'; '.join(verdict.because)}", "red"))
+    for note in verdict.notes:
+        output.line(f"  {note}")
+
+
+def add_to(app: typer.Typer) -> None:
+    app.command()(explain)

@@ -1,0 +1,1 @@
+"""Files that commands read and write: CSV, the journal of a run, the rows that were refused, templates."""

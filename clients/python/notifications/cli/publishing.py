@@ -1,0 +1,99 @@
+"""What differs between templates in files and on the server, and how the server gets what the files say."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from notifications import NotFound, Notifications
+from notifications.cli.files.template_files import TemplateText, of_server
+
+Kind = Literal["new template", "new language", "changed", "description", "draft", "unchanged"]
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """`draft` is the number of the newest version, when it is as the file says and is not active."""
+
+    kind: Kind
+    local: TemplateText
+    remote: TemplateText | None = None
+    draft: int | None = None
+
+    @property
+    def matters(self) -> bool:
+        return self.kind != "unchanged"
+
+
+def changes(client: Notifications, local: Sequence[TemplateText]) -> list[Change]:
+    """One for each language of a template in the files."""
+    found: dict[str, Any] = {}
+    for code in {each.code for each in local}:
+        try:
+            found[code] = client.templates.get(code)
+        except NotFound:
+            found[code] = None
+    return [_change(client, each, found[each.code]) for each in local]
+
+
+def _change(client: Notifications, local: TemplateText, template: Any) -> Change:
+    if template is None:
+        return Change("new template" if local.is_default else "new language", local)
+    if local.language not in template.languages:
+        return Change("new language", local)
+    active = client.templates.get(local.code, language=local.language)
+    remote = of_server(active)
+    if local.parts != remote.parts:
+        draft = _draft(client, local, active.version)
+        return Change("draft" if draft else "changed", local, remote, draft)
+    if local.is_default and local.about != remote.about:
+        return Change("description", local, remote)
+    return Change("unchanged", local, remote)
+
+
+def _draft(client: Notifications, local: TemplateText, active: int) -> int | None:
+    """The newest version, if it is later than the active one and as the file says."""
+    newest = next(iter(client.templates.versions(local.code, language=local.language)), None)
+    if newest is None or newest.version <= active:
+        return None
+    saved = of_server(client.templates.get(local.code, language=local.language, version=newest.version))
+    return int(newest.version) if saved.parts == local.parts else None
+
+
+class CannotBeADraft(Exception):
+    """What is new is active at once."""
+
+
+def apply(client: Notifications, change: Change, *, draft: bool) -> int:
+    """Saves it. Returns the version's number. Raises CannotBeADraft, and what the SDK raises."""
+    code, language, parts = change.local.code, change.local.language, _fields(change.local)
+    match change.kind:
+        case "new template" | "new language" if draft:
+            raise CannotBeADraft
+        case "new template" | "new language":
+            about: dict[str, Any] = {**change.local.about} or {"name": code}
+            saved = client.templates.create(code=code, language=language, **about, **parts)
+        case "draft" if change.draft is not None:
+            if draft:
+                return change.draft
+            saved = client.templates.activate(code, change.draft, language=language)
+        case "changed":
+            saved = client.templates.replace(code, language=language, **parts, activate=not draft)
+        case _:
+            saved = client.templates.get(code, language=language)
+    if change.local.is_default and change.remote and not draft:
+        _describe(client, change)
+    return int(saved.version)
+
+
+def _describe(client: Notifications, change: Change) -> None:
+    """Name, description and default language have no versions."""
+    remote, local = change.remote, change.local
+    if remote is None or remote.about != local.about:
+        about: dict[str, Any] = {**local.about, "default_language": local.language}
+        client.templates.update(local.code, language=local.language, **about)
+
+
+def _fields(local: TemplateText) -> dict[str, Any]:
+    """All of them, so that what the file does not have is removed."""
+    given = {name: value for name, value in local.parts.items() if value not in ("", [], {})}
+    return {"channels": None, "purpose": None, "sender": None, "link_schemes": None, **given}

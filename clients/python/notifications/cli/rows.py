@@ -1,0 +1,155 @@
+"""Rows of a CSV, delivered in batches: each once, the bad ones set aside, and resumable at any moment."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from pydantic_core import to_json
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from notifications import InvalidRequest, RateLimited
+from notifications.cli import output
+from notifications.cli.files.csv_file import CsvFile, Row
+from notifications.cli.files.errors_file import ErrorsFile
+from notifications.cli.files.journal import Journal, row_id
+
+MAX_BATCH = 500
+MAX_BATCH_BYTES = 1_000_000  # the gateway takes 4 MiB
+MAX_WAIT_SECONDS = 300.0
+
+
+class RowProblem(Exception):
+    """The row cannot be delivered; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    row: Row
+    id: str
+    body: dict[str, Any]
+
+
+@dataclass(slots=True)
+class Tally:
+    """`already`: rows that were accepted in an earlier run."""
+
+    rows: int = 0
+    accepted: int = 0
+    already: int = 0
+    refused: int = 0
+
+    def __str__(self) -> str:
+        parts = [f"{self.accepted:,} accepted"]
+        parts += [f"{self.already:,} accepted before"] if self.already else []
+        parts += [f"{self.refused:,} refused"] if self.refused else []
+        return f"{self.rows:,} rows: {', '.join(parts)}"
+
+    def as_json(self) -> dict[str, int]:
+        return asdict(self)
+
+
+Prepare = Callable[[Row], dict[str, Any]]
+"""The body of a row. Raises RowProblem."""
+
+Deliver = Callable[[Sequence[Item]], Sequence[str | None]]
+"""Delivers items; for each the reason why it was refused, or None. Raises InvalidRequest if that is not known, as when the
+batch is too large: it is tried again in halves.
+"""
+
+
+@dataclass(slots=True)
+class Run:
+    journal: Journal
+    errors: ErrorsFile
+    prepare: Prepare
+    deliver: Deliver
+    tally: Tally = field(default_factory=Tally)
+
+    def all(self, file: CsvFile, advance: Callable[[int], object]) -> None:
+        """Every row of the file that is not done yet. `advance` is told how many rows are finished."""
+        for batch in _batches(self._items(file.rows(), advance)):
+            self._deliver(batch)
+            advance(len(batch))
+
+    def _items(self, rows: Iterator[Row], advance: Callable[[int], object]) -> Iterator[Item]:
+        equal: Counter[str] = Counter()
+        for row in rows:
+            self.tally.rows += 1
+            try:
+                item = self._item(row, equal)
+            except RowProblem as problem:
+                self._refuse(row, str(problem))
+                advance(1)
+                continue
+            if item.id in self.journal.done:
+                self.tally.already += 1
+                advance(1)
+            else:
+                yield item
+
+    def _item(self, row: Row, equal: Counter[str]) -> Item:
+        if row.problem:
+            raise RowProblem(row.problem)
+        body = self.prepare(row)
+        first = row_id(self.journal.run, body, 0)
+        equal[first] += 1
+        return Item(row, row_id(self.journal.run, body, equal[first] - 1), body)
+
+    def _deliver(self, batch: Sequence[Item]) -> None:
+        for item, reason in zip(batch, self._delivered(batch), strict=True):
+            if reason is not None:
+                self._refuse(item.row, reason)
+
+    def _delivered(self, batch: Sequence[Item]) -> list[str | None]:
+        """What was accepted is in the journal when this returns."""
+        try:
+            reasons = list(_patiently(self.deliver, batch))
+        except InvalidRequest as refused:
+            if len(batch) == 1:
+                return [str(refused)]
+            half = len(batch) // 2
+            return self._delivered(batch[:half]) + self._delivered(batch[half:])
+        accepted = [item.id for item, reason in zip(batch, reasons, strict=True) if reason is None]
+        self.journal.record(accepted)
+        self.tally.accepted += len(accepted)
+        return reasons
+
+    def _refuse(self, row: Row, reason: str) -> None:
+        self.tally.refused += 1
+        self.errors.write(row, reason)
+
+
+def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
+    batch: list[Item] = []
+    size = 0
+    for item in items:
+        length = len(to_json(item.body)) + 100
+        if batch and (len(batch) >= MAX_BATCH or size + length > MAX_BATCH_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(item)
+        size += length
+    if batch:
+        yield batch
+
+
+def _patiently(deliver: Deliver, batch: Sequence[Item]) -> Sequence[str | None]:
+    """Waits as long as the server asks for."""
+    while True:
+        try:
+            return deliver(batch)
+        except RateLimited as limited:
+            seconds = min(limited.retry_after or 10.0, MAX_WAIT_SECONDS)
+            output.note(f"The rate limit is reached; going on in {seconds:.0f} s")
+            time.sleep(seconds)
+
+
+def progress() -> Progress:
+    """On stderr; without a terminal it shows nothing."""
+    screen = output.messages()
+    return Progress(
+        TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
+        console=screen, disable=not screen.is_terminal,
+    )  # fmt: skip

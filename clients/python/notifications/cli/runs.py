@@ -1,0 +1,81 @@
+"""Carries out a plan for a CSV: journal, errors file, progress, and how it ends."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from notifications import NotificationsError
+from notifications.cli import output
+from notifications.cli.exits import ExitCode
+from notifications.cli.files.csv_file import CsvFile
+from notifications.cli.files.errors_file import ErrorsFile
+from notifications.cli.files.journal import Journal
+from notifications.cli.rows import Deliver, Prepare, Run, progress
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """`system` is where the rows go, `options` are what has to be the same when a run goes on. `repeatable`: a run that is
+    complete may be repeated as a whole, as an import may; else its rows count as done for ever.
+    """
+
+    file: CsvFile
+    rows: int
+    system: str
+    run: str
+    options: Mapping[str, Any]
+    prepare: Prepare
+    deliver: Deliver
+    repeatable: bool
+
+    @property
+    def journal(self) -> Path:
+        return self.file.path.with_name(f"{self.file.path.name}.notify-{'import' if self.repeatable else 'journal'}")
+
+
+def count_rows(file: CsvFile) -> int:
+    """Reads the whole file once, so that what is no CSV is known before the first row is sent."""
+    return sum(1 for _ in file.rows())
+
+
+def carry_out(plan: Plan, *, as_json: bool) -> None:
+    """Raises Exit if not every row was accepted."""
+    journal = Journal(plan.journal, plan.run, plan.system, plan.options)
+    with journal, ErrorsFile(plan.file) as errors:
+        run = Run(journal, errors, plan.prepare, plan.deliver)
+        try:
+            with progress() as bars:
+                bar = bars.add_task(plan.file.path.name, total=plan.rows)
+                run.all(plan.file, lambda rows: bars.advance(bar, rows))
+        except KeyboardInterrupt:
+            output.note(f"Interrupted. {_so_far(run)}")
+            raise typer.Exit(ExitCode.INTERRUPTED) from None
+        except NotificationsError:
+            output.note(f"Stopped. {_so_far(run)}")
+            raise
+        journal.finish()
+        if plan.repeatable:
+            journal.remove()
+    _summarise(run, as_json=as_json)
+    if run.tally.refused:
+        raise typer.Exit(ExitCode.BAD_OUTCOME)
+
+
+def _so_far(run: Run) -> str:
+    done = run.tally.accepted + run.tally.already
+    return f"{done:,} rows are accepted. Run the same command again to go on: none is sent twice"
+
+
+def _summarise(run: Run, *, as_json: bool) -> None:
+    errors = str(run.errors.path) if run.tally.refused else None
+    if as_json:
+        output.show_json({**run.tally.as_json(), "errors_file": errors})
+        return
+    output.line(run.tally)
+    if errors:
+        output.note(f"The refused rows, each with its reason, are in {errors}")
+    if run.tally.already and not run.tally.accepted and not run.tally.refused:
+        output.note("All rows were accepted before. To send them once more, name another run: --run NAME")
