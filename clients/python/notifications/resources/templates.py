@@ -52,7 +52,7 @@ class Templates(Resource[Transport]):
 
     @endpoint
     def update(self, code: str, *, language: str | None = None, **change: Unpack[TemplateChange]) -> Call[Template]:
-        """Changed parts make a new version, which is active at once. None removes a part."""
+        """Changed parts make a new version, which is active at once unless `activate` is False. None removes a part."""
         return self._call("PATCH", ("templates", code), Data(Template), query={"language": language}, body=change)
 
     @endpoint

@@ -57,7 +57,6 @@ class Journal:
         if ids:
             self._begin()
             self._append({"done": ids})
-            self.done.update(ids)
 
     def finish(self) -> None:
         if self._begun:
