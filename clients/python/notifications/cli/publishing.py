@@ -1,7 +1,7 @@
 """What differs between templates in files and on the server, and how the server gets what the files say."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from notifications import NotFound, Notifications
@@ -42,12 +42,21 @@ def _change(client: Notifications, local: TemplateText, template: Any) -> Change
         return Change("new language", local)
     active = client.templates.get(local.code, language=local.language)
     remote = of_server(active)
+    local = _with_channels(local, remote)
     if local.parts != remote.parts:
         draft = _draft(client, local, active.version)
         return Change("draft" if draft else "changed", local, remote, draft)
     if local.is_default and local.about != remote.about:
         return Change("description", local, remote)
     return Change("unchanged", local, remote)
+
+
+def _with_channels(local: TemplateText, remote: TemplateText) -> TemplateText:
+    """A file without channels means all that the parts serve; push serves an e-mail's text. The server names them."""
+    served = ["email", "push"] if local.parts["content"] or local.parts["text"] else ["push"]
+    if local.parts["channels"] or served != remote.parts["channels"]:
+        return local
+    return replace(local, parts={**local.parts, "channels": served})
 
 
 def _draft(client: Notifications, local: TemplateText, active: int) -> int | None:
