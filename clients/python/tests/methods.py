@@ -21,6 +21,7 @@ LEFT_OUT = {
     "report_push_status": "for providers",
     "report_provider_events": "for providers",
     "report_bounce": "for mail servers",
+    "export_suppressions": "a file, for a download",
     "confirm_address": "for the page that a mail links to",
     "take_back_address": "for the page that a mail links to",
     "verify_email": "for the page that a mail links to",
@@ -47,7 +48,9 @@ PUSH = {
     "image": "https://example.com/i.png", "sound": "default", "ttl_seconds": 60,
     "android": {"channel_id": "c", "click_action": "a", "color": "#aabbcc", "icon": "i", "visibility": "private"},
     "apns": {"category": "c", "interruption_level": "active", "mutable_content": True, "relevance_score": 0.5,
-             "subtitle": "s", "thread_id": "t"},
+             "subtitle": "s", "thread_id": "t",
+             "live_activity": {"event": "update", "content_state": {"a": 1}, "alert": True, "dismissal_date": NOW,
+                               "relevance_score": 0.5, "stale_date": NOW, "timestamp": NOW}},
     "web_push": {"icon": "i", "require_interaction": True, "silent": False, "urgency": "high",
                  "actions": [{"action": "a", "title": "t", "icon": "i", "navigate": "https://example.com"}]},
 }  # fmt: skip
@@ -56,7 +59,8 @@ MAIL = {
     "variables": {"name": "N"}, "metadata": {"k": 1}, "request_id": "r-1", "priority": 5, "send_at": NOW, "expires_at": NOW,
     "language": "en", "template_version": 1, "delivery_guarantee": "at_most_once", "overrides": {"push": PUSH},
     "email": {"cc": ["a@example.com"], "bcc": ["b@example.com"], "reply_to": "c@example.com",
-              "attachments": [{**sdk.attachment("a.txt", b"text"), "content_id": "a", "disposition": "inline"}]},
+              "attachments": [{**sdk.attachment("a.txt", b"text"), "content_id": "a", "disposition": "inline",
+                               "url": "https://example.com/a.txt"}]},
 }  # fmt: skip
 FILTERS = {"user_id": ID, "status": "failed", "notification_type": "email", "template_code": "w", "request_id": "r",
            "created_after": NOW, "created_before": NOW}  # fmt: skip

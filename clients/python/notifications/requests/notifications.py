@@ -14,10 +14,17 @@ class EmailTo(TypedDict, total=False):
     name: str
 
 
-class DevicesTo(TypedDict, total=False):
-    """FCM tokens in place of a user."""
+class AppleToken(TypedDict):
+    """A device's, or a Live Activity's."""
 
-    push_tokens: Required[Sequence[str]]
+    provider: Literal["apns"]
+    token: str
+
+
+class DevicesTo(TypedDict, total=False):
+    """Devices in place of a user: tokens of FCM, and of APNs."""
+
+    push_tokens: Required[Sequence[str | AppleToken]]
     name: str
 
 
@@ -34,11 +41,12 @@ class ConditionTo(TypedDict):
 
 
 class Attachment(TypedDict, total=False):
-    """`content` is base64: `notifications.attachment` makes one of bytes."""
+    """`content` is base64: `notifications.attachment` makes one of bytes. Or a `url`, fetched when it is accepted."""
 
     filename: Required[str]
-    content: Required[str]
     content_type: Required[str]
+    content: str | None
+    url: str | None
     content_id: str | None
     disposition: Literal["attachment", "inline"] | None
 
@@ -58,9 +66,20 @@ class AndroidOptions(TypedDict, total=False):
     visibility: Literal["private", "public", "secret"] | None
 
 
+class LiveActivityOptions(TypedDict, total=False):
+    event: Required[Literal["update", "end"]]
+    content_state: Mapping[str, Any] | None
+    alert: bool | None
+    dismissal_date: datetime | str | None
+    relevance_score: float | None
+    stale_date: datetime | str | None
+    timestamp: datetime | str | None
+
+
 class ApnsOptions(TypedDict, total=False):
     category: str | None
     interruption_level: Literal["passive", "active", "time-sensitive", "critical"] | None
+    live_activity: LiveActivityOptions | None
     mutable_content: bool | None
     relevance_score: float | None
     subtitle: str | None
