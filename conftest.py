@@ -7,6 +7,7 @@ name real servers (`make test` starts them), and a missing one is an error.
 
 import asyncio
 import os
+import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -38,6 +39,26 @@ structlog.configure(
         structlog.processors.KeyValueRenderer(),
     ]
 )
+
+
+OWN_FOLDER = pytest.StashKey[Path]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_configure(config: pytest.Config) -> None:
+    """Each run has a folder of its own for `tmp_path`. The one that pytest's runs share is closed to other users, of whom
+    PostgreSQL's is one, whenever another run begins.
+    """
+    if config.option.basetemp is None:
+        config.stash[OWN_FOLDER] = Path(tempfile.mkdtemp(prefix="pytest-"))
+        config.option.basetemp = config.stash[OWN_FOLDER] / "tmp"
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
+    """What failed can be looked at."""
+    if exitstatus == pytest.ExitCode.OK and OWN_FOLDER in session.config.stash:
+        shutil.rmtree(session.config.stash[OWN_FOLDER], ignore_errors=True)
 
 
 def real_server(variable: str) -> str | None:
