@@ -6,7 +6,7 @@ VENV := .venv
 RUN := $(VENV)/bin
 UV = $(shell command -v uv || echo .tools/bin/uv)
 TYPED := -p chassis -p contracts -p templating -p delivery \
-	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p devstack -p testkit -p bench -p notifications
+	-p api_gateway -p user_service -p template_service -p email_service -p push_service -p console -p devstack -p testkit -p bench -p notifications
 
 .PHONY: help
 help: ## This list

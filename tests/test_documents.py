@@ -12,6 +12,7 @@ from opentelemetry.sdk import environment_variables
 from api_gateway.models import Base as GatewayTables
 from api_gateway.settings import GatewaySettings
 from chassis.settings import ServiceSettings
+from console.settings import ConsoleSettings
 from contracts.status import Status, may_follow
 from email_service.models import Base as EmailTables
 from email_service.settings import EmailSettings
@@ -29,6 +30,7 @@ SETTINGS: Mapping[str, type[ServiceSettings]] = {
     "template-service": TemplateSettings,
     "email-service": EmailSettings,
     "push-service": PushSettings,
+    "console": ConsoleSettings,
 }
 # Where variables that are no settings of ours come from: compose, uvicorn, tests' servers, the workflow, tracing.
 DECLARED_IN = (

@@ -22,7 +22,7 @@ from tests.leaks.watch import WATCH
 
 ROOT = Path(__file__).parent.parent
 ADDRESS = re.compile(r"http://localhost:\d+[\w/.-]*")
-PORTS = ("8000", "8001", "8002", "8003", "8004", "1025", "8025")
+PORTS = ("8000", "8001", "8002", "8003", "8004", "1025", "8025", "8080")
 
 
 def _free_offset() -> int:

@@ -78,7 +78,7 @@ async def _cancelled() -> None:
 
 
 async def _up(data: Path, ports: Ports) -> None:
-    print("Starting PostgreSQL, the broker and five services ...", flush=True)
+    print("Starting PostgreSQL, the broker and the services ...", flush=True)
     async with running_stack(data, ports) as stack:
         for notification in await send_welcome(stack.gateway_url):
             print(told(notification))
@@ -105,6 +105,7 @@ The system is up. Ctrl-C stops it.
   User service      http://localhost:{ports.users}/docs
   Template service  http://localhost:{ports.templates}/docs
   Workers           http://localhost:{ports.email}/health   http://localhost:{ports.push}/health
+  Console           {stack.console_url}   (what became of every notification; the two above are there)
   Inbox             {stack.inbox_url}   (every e-mail and push that was delivered)
   Web Push demo     {stack.inbox_url}/demo/   (a notification in your own Firefox)
 

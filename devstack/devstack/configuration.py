@@ -13,6 +13,7 @@ from pydantic_core import PydanticUndefined
 
 from api_gateway.settings import GatewaySettings
 from chassis.settings import ServiceSettings
+from console.settings import ConsoleSettings
 from contracts.services import PeerSettings
 from delivery.settings import WorkerSettings
 from email_service.settings import EmailSettings
@@ -29,6 +30,7 @@ SECTIONS: Sequence[tuple[str, type[ServiceSettings], Sequence[type[ServiceSettin
     ("template-service", TemplateSettings, (PeerSettings,)),
     ("email-service", EmailSettings, (WorkerSettings,)),
     ("push-service", PushSettings, (WorkerSettings,)),
+    ("console", ConsoleSettings, (PeerSettings,)),
 )
 HEAD = """# Configuration
 

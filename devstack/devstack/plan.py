@@ -27,6 +27,7 @@ class Ports:
     push: int = 8004
     smtp: int = 1025
     inbox: int = 8025
+    console: int = 8080
 
     @classmethod
     def moved_by(cls, offset: int) -> "Ports":
@@ -71,3 +72,7 @@ class Secrets:
             file.touch(mode=0o600)
             file.write_text(json.dumps({"secret_key": secrets.token_urlsafe(48)}))
         return cls(json.loads(file.read_text())["secret_key"])
+
+    @property
+    def console_secret_key(self) -> str:
+        return f"console-{self.secret_key}"

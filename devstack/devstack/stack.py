@@ -1,4 +1,4 @@
-"""The five services and the provider simulators, running on embedded parts in this process."""
+"""The services, the console and the provider simulators, running on embedded parts in this process."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -10,9 +10,11 @@ from typing import Any, Literal
 
 from fakeredis import FakeAsyncRedis
 from fastapi import FastAPI
+from pydantic import SecretStr
 from redis.asyncio import Redis
 
 import api_gateway.main
+import console.main
 import email_service.worker
 import push_service.worker
 import template_service.main
@@ -22,6 +24,7 @@ from chassis.broker import MemoryBroker
 from chassis.observability.metrics import new_registry
 from chassis.postgres.database import Database
 from chassis.postgres.migrations import migrate
+from console.settings import ConsoleSettings
 from contracts.topology import TOPOLOGY
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Secrets
 from devstack.postgres import EmbeddedPostgres, sole_use, start_postgres
@@ -46,6 +49,7 @@ class RunningStack:
     simulators: RunningSimulators
     gateway_url: str
     inbox_url: str
+    console_url: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +102,9 @@ async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]
         for app, port in _apps(embedded, ports, secrets, simulators, webhook_password=password):
             listener = stack.enter_context(socket.create_server((HOST, port)))
             await stack.enter_async_context(serving(app, listener))
-        yield RunningStack(ports, simulators, gateway_url, f"http://localhost:{ports.inbox}")
+        yield RunningStack(
+            ports, simulators, gateway_url, f"http://localhost:{ports.inbox}", f"http://localhost:{ports.console}"
+        )
 
 
 async def _prepare_databases(embedded: Embedded) -> None:
@@ -177,10 +183,19 @@ def _apps(
         **common,
         **keys,
     )
+    pages = ConsoleSettings(
+        _env_file=None,
+        host=HOST,
+        port=ports.console,
+        api_gateway_url=f"http://{HOST}:{ports.gateway}",
+        public_url=f"http://localhost:{ports.gateway}",
+        console_secret_key=SecretStr(secrets.console_secret_key),
+    )
     return [
         (user_service.main.create_app(users, redis=redis), ports.users),
         (template_service.main.create_app(templates, redis=redis), ports.templates),
         (email_service.worker.create_app(email, redis=redis, broker=broker), ports.email),
         (push_service.worker.create_app(push, redis=redis, broker=broker), ports.push),
         (api_gateway.main.create_app(gateway, redis=redis, broker=broker), ports.gateway),
+        (console.main.create_app(pages), ports.console),
     ]

@@ -8,6 +8,7 @@ import yaml
 
 from api_gateway.settings import GatewaySettings
 from chassis.settings import ServiceSettings
+from console.settings import ConsoleSettings
 from email_service.settings import EmailSettings
 from push_service.settings import PushSettings
 from template_service.settings import TemplateSettings
@@ -21,7 +22,9 @@ SETTINGS: dict[str, type[ServiceSettings]] = {
     "email-worker": EmailSettings,
     "push-worker": PushSettings,
 }
-FOLDERS = {name: name.replace("-worker", "-service") for name in SETTINGS}
+# Those with a database, and the console, which has none.
+EVERY: dict[str, type[ServiceSettings]] = {**SETTINGS, "console": ConsoleSettings}
+FOLDERS = {name: name.replace("-worker", "-service") for name in EVERY}
 # Read by the OpenTelemetry SDK, not by a settings class.
 READ_BY_LIBRARIES = {
     "OTEL_EXPORTER_OTLP_ENDPOINT",
@@ -32,7 +35,7 @@ READ_BY_LIBRARIES = {
 
 def variables(service: str) -> set[str]:
     """The environment variables that the service's settings class reads."""
-    return {name.upper() for name in SETTINGS[service].model_fields}
+    return {name.upper() for name in EVERY[service].model_fields}
 
 
 @cache

@@ -16,6 +16,7 @@ import yaml
 
 from api_gateway.settings import GatewaySettings
 from chassis.settings import ServiceSettings
+from console.settings import ConsoleSettings
 from email_service.settings import EmailSettings
 from push_service.settings import PushSettings
 from template_service.settings import TemplateSettings
@@ -43,7 +44,9 @@ SERVICES = {
     "template-service": Service("template-service", "template_service", TemplateSettings, 8002),
     "email-worker": Service("email-service", "email_service", EmailSettings, 8003),
     "push-worker": Service("push-service", "push_service", PushSettings, 8004),
+    "console": Service("console", "console", ConsoleSettings, 8080),
 }
+STORING = SERVICES.keys() - {"console"}  # those with a database, and so with migrations
 # Made in the cluster by others: secret → keys.
 FOREIGN_SECRETS = {"rabbitmq-default-user": {"connection_string", "username", "password", "host", "port"}}
 

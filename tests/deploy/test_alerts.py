@@ -19,7 +19,7 @@ from devstack.openapi import apps
 from testkit.eventually import eventually
 from testkit.servers.process import free_port, require
 from testkit.servers.rabbitmq import RabbitServer
-from tests.deploy.compose import SETTINGS, production
+from tests.deploy.compose import EVERY, production
 from tests.deploy.manifests import container, documents, example_secrets, pod_labels
 from tests.deploy.metric_names import OWN, PROMETHEUS, RABBITMQ, ROOT, labels_of, recorded, rules, scraped
 from tests.deploy.promql import Query
@@ -138,11 +138,11 @@ def test_prometheus_presents_the_token_that_the_services_metrics_want() -> None:
     """To ours and to nobody else. Prometheus reads it from a file, which its container writes from the same variable."""
     services = production()
     presented = {job["job_name"]: job["authorization"] for job in _jobs() if "authorization" in job}
-    assert set(presented) == set(SETTINGS)
+    assert set(presented) == set(EVERY)
     assert {file["credentials_file"] for file in presented.values()} == {"/tmp/metrics-token"}
     prometheus = services["prometheus"]
     assert prometheus["entrypoint"][:2] == ["/bin/sh", "-c"]
-    assert {services[name]["environment"]["METRICS_TOKEN"] for name in (*SETTINGS, "prometheus")} == {
+    assert {services[name]["environment"]["METRICS_TOKEN"] for name in (*EVERY, "prometheus")} == {
         "${METRICS_TOKEN:?run make env}"
     }
 
@@ -184,7 +184,7 @@ def test_prometheus_in_a_cluster_finds_the_pods_and_has_their_token() -> None:
     for deployment in documents("Deployment"):
         assert deployment["spec"]["template"]["metadata"]["annotations"]["prometheus.io/scrape"] == mark["regex"]
         assert [one["name"] for one in container(deployment)["ports"]].count(port["regex"]) == 1
-    assert {pod_labels(deployment)["app.kubernetes.io/name"] for deployment in documents("Deployment")} == set(SETTINGS)
+    assert {pod_labels(deployment)["app.kubernetes.io/name"] for deployment in documents("Deployment")} == set(EVERY)
 
 
 async def test_rabbitmq_exposes_what_is_asked_of_it(tmp_path: Path) -> None:

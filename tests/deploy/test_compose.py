@@ -9,10 +9,11 @@ import pytest
 import yaml
 
 from tests.deploy import production as production_file
-from tests.deploy.compose import FOLDERS, ROOT, SETTINGS, base, production, services
+from tests.deploy.compose import EVERY, FOLDERS, ROOT, SETTINGS, base, production, services
 
 FILES = ("docker-compose.yml", "docker-compose.override.yml", "docker-compose.prod.yml")
 OURS = sorted(SETTINGS)
+ALL = sorted(EVERY)
 
 
 @pytest.mark.parametrize("name", FILES)
@@ -42,8 +43,10 @@ def test_postgresql_writes_no_values_of_rows_into_its_log() -> None:
     assert "log_error_verbosity=terse" in production()["postgres"]["command"]
 
 
-def test_only_the_gateway_is_published() -> None:
-    assert {name for name, service in production().items() if "ports" in service} == {"api-gateway"}
+def test_only_the_gateway_is_published_and_the_console_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in production().items() if "ports" in service}
+    assert published.keys() == {"api-gateway", "console"}
+    assert all(port.startswith("127.0.0.1:") for port in published["console"])
 
 
 def test_development_publishes_on_loopback_only() -> None:
@@ -88,23 +91,23 @@ def test_a_service_starts_after_its_migration_and_its_healthy_servers(service: s
     assert migration["command"] == ["python", "-m", FOLDERS[service].replace("-", "_"), "migrate"]
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", ALL)
 def test_a_container_of_ours_has_no_rights_it_does_not_need(service: str) -> None:
-    for body in (base()[service], base()[f"{service}-migrate"]):
+    for body in (base()[name] for name in (service, f"{service}-migrate") if name in base()):
         assert body["read_only"] is True
         assert body["cap_drop"] == ["ALL"]
         assert body["security_opt"] == ["no-new-privileges:true"]
-        assert "ports" not in body or service == "api-gateway"
+        assert "ports" not in body or service in {"api-gateway", "console"}
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", ALL)
 def test_a_worker_is_given_time_to_drain(service: str) -> None:
     grace = int(base()[service]["stop_grace_period"].removesuffix("s"))
-    drain = SETTINGS[service].model_fields.get("drain_seconds")
+    drain = EVERY[service].model_fields.get("drain_seconds")
     assert grace > (drain.default if drain else 0) + 20  # what uvicorn gives requests in flight
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", ALL)
 def test_production_limits_restarts_and_rotates(service: str) -> None:
     body = production()[service]
     assert body["restart"] == "always"
@@ -114,23 +117,23 @@ def test_production_limits_restarts_and_rotates(service: str) -> None:
     assert body["environment"]["ENVIRONMENT"] == "production"
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", ALL)
 def test_an_image_holds_the_libraries_its_service_depends_on_and_no_others(service: str) -> None:
     text = (ROOT / FOLDERS[service] / "Dockerfile").read_text()
     assert set(re.findall(r"^COPY libs/(\w+) libs/\1$", text, re.MULTILINE)) == libraries(FOLDERS[service])
 
 
 def libraries(folder: str) -> set[str]:
-    """The project's own libraries that a package depends on, directly or not."""
+    """The project's own libraries in libs/ that a package depends on, directly or not."""
     declared = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]["dependencies"]
-    direct = {match[1] for name in declared if (match := re.match(r"notification-(\w+)", name))}
+    direct = {match[1] for name in declared if (match := re.match(r"notification-(?!sdk)(\w+)", name))}
     return direct.union(*(libraries(f"libs/{name}") for name in direct))
 
 
-@pytest.mark.parametrize("service", OURS)
+@pytest.mark.parametrize("service", ALL)
 def test_an_image_runs_unprivileged_says_how_it_is_and_gets_signals(service: str) -> None:
     text = (ROOT / FOLDERS[service] / "Dockerfile").read_text()
-    port = SETTINGS[service].model_fields["port"].default
+    port = EVERY[service].model_fields["port"].default
     last_stage = text[text.rindex("\nFROM ") :]
     assert "\nUSER 10001:10001\n" in last_stage
     assert f'CMD ["python", "-m", "chassis.probe", "{port}"]' in last_stage

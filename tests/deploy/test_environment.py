@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from tests.deploy.compose import FOLDERS, READ_BY_LIBRARIES, ROOT, SETTINGS, production, variables
+from tests.deploy.compose import EVERY, FOLDERS, READ_BY_LIBRARIES, ROOT, production, variables
 
-OURS = sorted(SETTINGS)
+OURS = sorted(EVERY)
 # What docker-compose itself needs: for its own servers, for the names of images, and one for each service.
 READ_BY_COMPOSE = {
     "POSTGRES_PASSWORD",
@@ -27,6 +27,7 @@ READ_BY_COMPOSE = {
     "PUSH_SERVICE_RABBITMQ_PASSWORD",
     "GRAFANA_PASSWORD",
     "GATEWAY_PORT",
+    "CONSOLE_PORT",
     "IMAGE_PREFIX",
     "IMAGE_TAG",
 }
@@ -55,7 +56,7 @@ def test_the_defaults_that_the_example_shows_are_the_defaults() -> None:
     shown = re.findall(r"^# ([A-Z][A-Z0-9_]*)=(.+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
     checked = 0
     for name, value in shown:
-        for kind in SETTINGS.values():
+        for kind in EVERY.values():
             field = kind.model_fields.get(name.lower())
             if field is not None:
                 checked += 1
@@ -78,4 +79,4 @@ def test_every_setting_that_a_service_offers_is_used_by_it(service: str) -> None
         if "tests" not in file.relative_to(folder).parts  # the clone itself may be below a folder of that name
     )
     read = set(re.findall(r"\.([a-z_]+)", code))
-    assert set(SETTINGS[service].model_fields) - read == set()
+    assert set(EVERY[service].model_fields) - read == set()

@@ -65,6 +65,7 @@ def test_inside_exactly_those_talk_who_have_to() -> None:
         ("api-gateway", "rabbitmq", 5672),
         ("user-service", "api-gateway", 8000),
         ("user-service", "push-worker", 8004),
+        ("console", "api-gateway", 8000),
         ("template-service", "user-service", 8001),
         ("email-worker", "api-gateway", 8000),
         ("email-worker", "user-service", 8001),
@@ -103,6 +104,7 @@ def test_from_outside_only_what_is_for_them_can_be_reached() -> None:
     assert reached == {("monitoring", name, service.port) for name, service in SERVICES.items()} | {
         ("monitoring", "rabbitmq", 15692),
         ("ingress", "api-gateway", 8000),
+        ("ingress", "console", 8080),
         ("mail", "email-worker", BOUNCES),
         ("keda", "rabbitmq", 5672),
         ("rabbitmq-system", "rabbitmq", 15672),

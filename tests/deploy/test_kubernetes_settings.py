@@ -36,7 +36,7 @@ from tests.deploy.manifests import (
 # Read by others than the settings: the OpenTelemetry SDK, OpenSSL.
 READ_BY_OTHERS = {"SSL_CERT_FILE"}
 TRACING = "OTEL_"
-KEYS = {"SECRET_KEY", "SERVICE_PRIVATE_KEY", "SERVICE_PUBLIC_KEYS", "METRICS_TOKEN"}
+KEYS = {"SECRET_KEY", "SERVICE_PRIVATE_KEY", "SERVICE_PUBLIC_KEYS", "METRICS_TOKEN", "CONSOLE_SECRET_KEY"}
 GATEWAY_POD, CLIENT = "10.1.2.3", "203.0.113.7"
 
 
@@ -86,7 +86,7 @@ def test_the_placeholders_of_the_example_are_refused(
 ) -> None:
     given = environment(deployment)
     placeholders = {name: value for name, value in given.items() if isinstance(value, SecretKey) and name in KEYS}
-    assert "SERVICE_PRIVATE_KEY" in placeholders
+    assert placeholders.keys() & {"SERVICE_PRIVATE_KEY", "CONSOLE_SECRET_KEY"}
     values = _strong_values(deployment)
     values |= {name: example_secrets()[value.secret][value.key] for name, value in placeholders.items()}
     with pytest.raises(ValidationError) as refused:
@@ -129,7 +129,7 @@ def test_pods_restart_when_their_settings_change(deployment: Document) -> None:
     assert annotations[CHECKSUM] == config_checksum(deployment), "run python -m tests.deploy.manifests"
 
 
-@pytest.mark.parametrize("name", ["api-gateway", "user-service", "template-service"])
+@pytest.mark.parametrize("name", ["api-gateway", "user-service", "template-service", "console"])
 async def test_a_client_is_known_by_its_own_address_behind_the_proxies(name: str) -> None:
     """Without it all clients share one limit of logins: each would have the address of the gateway's pod."""
     trusted = str(environment(named("Deployment", name))["FORWARDED_ALLOW_IPS"])
@@ -176,6 +176,9 @@ def _strong_values(workload: Document) -> dict[str, str]:
 @pytest.mark.parametrize("workload", workloads(), ids=identity)
 def test_a_service_gets_its_own_private_key_and_no_other(workload: Document) -> None:
     deployment = workload["metadata"]["name"].removeprefix("migrate-")
+    if deployment == "console":
+        assert "SERVICE_PRIVATE_KEY" not in environment(workload), "it is a client like any other"
+        return
     assert environment(workload)["SERVICE_PRIVATE_KEY"] == SecretKey(deployment, "SERVICE_PRIVATE_KEY")
 
 

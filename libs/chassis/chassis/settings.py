@@ -43,7 +43,7 @@ def signing_secret(value: SecretStr) -> str:
 
 
 class ServiceSettings(BaseSettings):
-    """The settings of all five services. Each service's own settings extend it.
+    """The settings of all services. Each service's own settings extend it.
 
     Raises pydantic's ValidationError, which names the variable and never its value.
     """
@@ -72,11 +72,7 @@ class ServiceSettings(BaseSettings):
         default=8000,
         ge=0,
         le=65_535,
-        description="The port that the HTTP side listens on; 8000 to 8004, from the gateway to push",
-    )
-    database_url: DatabaseUrl = Field(
-        default="postgresql+asyncpg://postgres:postgres@localhost:5432/notifications",
-        description="The service's own database: `postgresql+asyncpg://user:password@host/database`",
+        description="The port that the HTTP side listens on; 8000 to 8004, from the gateway to push; the console 8080",
     )
     max_body_bytes: int = Field(
         default=1_048_576,
@@ -176,7 +172,16 @@ class ServiceSettings(BaseSettings):
         return self
 
 
-class DataKeySettings(ServiceSettings):
+class DatabaseSettings(ServiceSettings):
+    """The settings of services that have a database."""
+
+    database_url: DatabaseUrl = Field(
+        default="postgresql+asyncpg://postgres:postgres@localhost:5432/notifications",
+        description="The service's own database: `postgresql+asyncpg://user:password@host/database`",
+    )
+
+
+class DataKeySettings(DatabaseSettings):
     """The settings of services that store personal values."""
 
     data_encryption_keys: DataKeysText = Field(

@@ -19,7 +19,7 @@ from chassis.http.fast_routes import FastRouter, body_of
 from chassis.http.health import Dependency
 from chassis.http.middleware import put_headers
 from chassis.observability.metrics import new_registry
-from chassis.settings import ServiceSettings
+from chassis.settings import DatabaseSettings, ServiceSettings
 from testkit.eventually import stays, time_passes
 
 TOKEN = "a-token-for-metrics"
@@ -324,7 +324,7 @@ def test_meta_counts_pages(total: int, page: int, pages: int, more: bool, less: 
     assert (meta.total_pages, meta.has_next, meta.has_previous) == (pages, more, less)
 
 
-class _Settings(ServiceSettings):
+class _Settings(DatabaseSettings):
     secret_key: SecretStr = SecretStr("development-only-secret-key-of-more-than-32-bytes")
     smtp_password: SecretStr = SecretStr("short")
 
@@ -346,7 +346,7 @@ def test_production_refuses_weak_keys_by_name_and_not_by_value(secret: str) -> N
 
 @pytest.mark.parametrize("scheme", ["postgres", "postgresql", "postgresql+asyncpg"])
 def test_a_database_address_means_the_driver_we_have(scheme: str) -> None:
-    settings = ServiceSettings(_env_file=None, database_url=f"{scheme}://u:p@h/d")
+    settings = DatabaseSettings(_env_file=None, database_url=f"{scheme}://u:p@h/d")
     assert settings.database_url == "postgresql+asyncpg://u:p@h/d"
 
 

@@ -6,7 +6,7 @@ from pydantic import BeforeValidator, Field, SecretStr, model_validator
 from pydantic_settings import NoDecode
 
 from chassis.security.service_keys import ServiceKey, development_key, parse_public_keys
-from chassis.settings import ServiceSettings
+from chassis.settings import DatabaseSettings
 
 # The services' names in their tokens: the issuer and the audience.
 API_GATEWAY: Final = "api-gateway"
@@ -26,7 +26,7 @@ def _development_public_keys() -> dict[str, str]:
     return {development_key(service).public: service for service in SERVICES}
 
 
-class PeerSettings(ServiceSettings):
+class PeerSettings(DatabaseSettings):
     """`service` is the service's name; each service's own settings set it and need its SERVICE_PRIVATE_KEY."""
 
     service: ClassVar[str]

@@ -19,13 +19,14 @@ from chassis.observability.logs import configure_logs
 from chassis.observability.tracing import Tracing, tracing_from_environment
 from chassis.server.processes import NOT_STARTED, Membership, listen, run_processes
 from chassis.server.reencrypting import PersonalTable, reencrypt_database
-from chassis.settings import DataKeySettings, ServiceSettings, load_settings
+from chassis.settings import DatabaseSettings, DataKeySettings, ServiceSettings, load_settings
 
 log = structlog.get_logger()
 
 NEW_OBJECTS = 200_000  # new objects between two collections; 20,000 caused pauses of 20 to 70 ms under load
 
 Settings = TypeVar("Settings", bound=ServiceSettings)
+StoringSettings = TypeVar("StoringSettings", bound=DatabaseSettings)
 Settings_contra = TypeVar("Settings_contra", bound=ServiceSettings, contravariant=True)
 
 
@@ -165,8 +166,8 @@ def migrate_database(url: str, folder: Path) -> None:
 
 def run_service(
     arguments: Sequence[str],
-    kind: type[Settings],
-    create_app: AppFactory[Settings],
+    kind: type[StoringSettings],
+    create_app: AppFactory[StoringSettings],
     *,
     service: str,
     migrations: Path,

@@ -1,0 +1,1 @@
+"""A web client of the gateway's public API, for people: it owns nothing and speaks to nothing else."""

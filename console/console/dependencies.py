@@ -1,0 +1,136 @@
+"""Typed dependencies of the routers: who visits, and a form that this visitor's page has sent."""
+
+import time
+from dataclasses import dataclass
+from hmac import compare_digest
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Path
+from starlette.datastructures import FormData
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from chassis.http.middleware import put_headers
+from console.errors import LoginNeeded, NotAnId, NotForYou, StaleForm
+from console.gateway import Gateway
+from console.pages import Pages
+from console.services.finding import as_id
+from console.sessions import Person, Session, SessionCookie
+from notifications import AsyncNotifications
+
+SAME_SITE = frozenset({"same-origin", "none"})  # `none`: typed into the address bar
+
+
+@dataclass(frozen=True, slots=True)
+class Console:
+    """What routers get from the composition root. `shown_url` is the gateway's address in commands for people."""
+
+    pages: Pages
+    cookie: SessionCookie
+    gateway: Gateway
+    shown_url: str
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """Somebody who is logged in, and the API with their rights."""
+
+    request: Request
+    console: Console
+    session: Session
+    person: Person
+    api: AsyncNotifications
+
+    def page(self, name: str, section: str, **values: Any) -> Response:
+        return self.console.pages.render(self.request, name, session=self.session, section=section, **values)
+
+
+def console_of(request: Request) -> Console:
+    console: Console = request.app.state.console
+    return console
+
+
+def session_of(request: Request) -> Session:
+    """The request's session, read once."""
+    if not hasattr(request.state, "session"):
+        request.state.session = console_of(request).cookie.read(request)
+    session: Session = request.state.session
+    return session
+
+
+def keep(request: Request, session: Session) -> None:
+    """The answer to this request sets the cookie."""
+    request.state.session = session
+    carrier = Response()
+    console_of(request).cookie.write(carrier, session)
+    put_headers(request.scope, {"Set-Cookie": carrier.headers["set-cookie"]})
+
+
+async def fresh_session(request: Request) -> Session:
+    """The request's session, whose tokens are renewed if they are about to expire. Raises AuthenticationFailed."""
+    session = session_of(request)
+    opened = request.headers.get("sec-fetch-dest", "document") == "document"
+    if session.tokens and time.time() >= (session.tokens.renew_at if opened else session.tokens.expires_at):
+        session = session.model_copy(update={"tokens": await console_of(request).gateway.renew(session.tokens)})
+        keep(request, session)
+    return session
+
+
+async def _visitor(request: Request) -> Visitor:
+    """Raises LoginNeeded."""
+    console, session = console_of(request), await fresh_session(request)
+    if session.person is None:
+        raise LoginNeeded
+    return Visitor(request, console, session, session.person, console.gateway.api(session))
+
+
+async def checked_form(request: Request) -> FormData:
+    """The form, if a page of this session sent it. Raises StaleForm."""
+    form = await request.form(max_files=0, max_fields=50)
+    given, csrf = form.get("csrf"), session_of(request).csrf
+    foreign = request.headers.get("sec-fetch-site", "none") not in SAME_SITE
+    if foreign or not isinstance(given, str) or not compare_digest(given.encode(), csrf.encode()):
+        raise StaleForm
+    return form
+
+
+async def _id(thing_id: Annotated[str, Path()]) -> str:
+    """Raises NotAnId without a call of the API."""
+    if (found := as_id(thing_id)) is None:
+        raise NotAnId
+    return found
+
+
+class Section:
+    """Only for those whose navigation shows the section: an address alone opens nothing."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    async def __call__(self, visitor: Annotated[Visitor, Depends(_visitor)]) -> Visitor:
+        if not visitor.person.may(self._name):
+            raise NotForYou
+        return visitor
+
+
+def text_of(form: FormData, name: str, *, longest: int = 400) -> str:
+    value = form.get(name, "")
+    return value.strip()[:longest] if isinstance(value, str) else ""
+
+
+def safe_path(address: str) -> str:
+    """A page of this console, or the start: never another host's page."""
+    parts = urlsplit(address)
+    ours = address.startswith("/") and not address.startswith(("//", "/\\")) and not parts.scheme and not parts.netloc
+    return address if ours and address.isprintable() and len(address) < 1_000 else "/"
+
+
+def go_to(address: str) -> Response:
+    """After a form: the browser gets the page anew, and reloading it does nothing twice."""
+    return RedirectResponse(address, status_code=303)
+
+
+CheckedForm = Annotated[FormData, Depends(checked_form)]
+AnyVisitor = Annotated[Visitor, Depends(_visitor)]
+ThingId = Annotated[str, Depends(_id)]

@@ -1,0 +1,129 @@
+"""Notifications: find them, see what became of one, cancel it, try it again."""
+
+from dataclasses import dataclass
+from typing import Annotated, get_args
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query
+from pydantic import ValidationError
+from starlette.requests import Request
+from starlette.responses import Response
+
+from console.dependencies import CheckedForm, Section, ThingId, Visitor, go_to
+from console.services.commands import lookup
+from console.services.finding import TIMES, Found, Wanted, find
+from console.services.timeline import steps_of
+from console.services.verdict import verdict_on
+from console.services.words import CHANNELS
+from notifications import NotificationDetail, Status
+
+router = APIRouter()
+Reading = Annotated[Visitor, Depends(Section("notifications"))]
+UNDER_WAY = frozenset({"pending", "queued"})
+RETRYABLE = frozenset({"failed", "unknown"})
+FOLLOWED = 300  # times that a page asks again: ten minutes, then it rests
+
+
+@dataclass(frozen=True, slots=True)
+class Empty:
+    title: str
+    text: str
+    link: str = ""
+    link_text: str = ""
+
+
+@router.get("/")
+async def start(_visitor: Reading) -> Response:
+    return go_to("/notifications")
+
+
+@router.get("/notifications")
+async def search(request: Request, visitor: Reading) -> Response:
+    wanted = _wanted(request)
+    found = await find(visitor.api, wanted, may_see_users=visitor.person.may("users"))
+    if found.notification_id:
+        return go_to(f"/notifications/{found.notification_id}")
+    return visitor.page(
+        "notifications",
+        "notifications",
+        title="Notifications",
+        wanted=wanted,
+        statuses=get_args(Status),
+        channels=list(CHANNELS),
+        times=TIMES,
+        found_user=found.user,
+        rows=found.rows,
+        older=_link(wanted, before=found.next_cursor) if found.next_cursor else "",
+        newest=_link(wanted, before=None),
+        empty=_empty(wanted, found),
+    )
+
+
+@router.get("/notifications/{thing_id}")
+async def one(visitor: Reading, thing_id: ThingId) -> Response:
+    n = await visitor.api.get(thing_id)
+    may = visitor.person.may("act")
+    return visitor.page(
+        "notification",
+        "notifications",
+        title=f"{n.template_code}, {n.status}",
+        **_live(n),
+        may_cancel=may and n.status == "pending",
+        may_retry=may and n.status in RETRYABLE,
+        curl=lookup(visitor.console.shown_url, n.notification_id, by_key=visitor.person.role == "key"),
+    )
+
+
+@router.get("/notifications/{thing_id}/live")
+async def live(visitor: Reading, thing_id: ThingId, round: Annotated[int, Query(ge=0, le=FOLLOWED)] = 0) -> Response:  # noqa: A002
+    """The part of the page that follows the notification. When it has ended, the whole page loads anew, with its buttons."""
+    n = await visitor.api.get(thing_id)
+    if n.status not in UNDER_WAY:
+        return Response(status_code=204, headers={"HX-Refresh": "true"})
+    return visitor.page("live", "notifications", **_live(n, round + 1))
+
+
+@router.post("/notifications/{thing_id}/cancel")
+async def cancel(visitor: Reading, thing_id: ThingId, _form: CheckedForm) -> Response:
+    await visitor.api.cancel(thing_id)
+    return go_to(f"/notifications/{thing_id}?done=cancelled")
+
+
+@router.post("/notifications/{thing_id}/retry")
+async def retry(visitor: Reading, thing_id: ThingId, _form: CheckedForm) -> Response:
+    await visitor.api.retry(thing_id)
+    return go_to(f"/notifications/{thing_id}?done=retried")
+
+
+def _wanted(request: Request) -> Wanted:
+    """What the address asks for. A value that no form offers counts as not given."""
+    given = dict(request.query_params)
+    while True:
+        try:
+            return Wanted.model_validate(given)
+        except ValidationError as wrong:
+            for problem in wrong.errors():
+                given.pop(str(problem["loc"][0]), None)
+
+
+def _link(wanted: Wanted, **changes: str | None) -> str:
+    return f"/notifications?{urlencode(wanted.query(**changes))}"
+
+
+def _live(n: NotificationDetail, round_: int = 0) -> dict[str, object]:
+    follows = n.status in UNDER_WAY and round_ < FOLLOWED
+    return {"n": n, "said": verdict_on(n), "steps": steps_of(n), "live": follows, "round": round_}
+
+
+def _empty(wanted: Wanted, found: Found) -> Empty:
+    if found.problem:
+        return Empty("Nothing found", found.problem, "/notifications", "Clear the search")
+    if wanted.q or wanted.status or wanted.channel or wanted.template:
+        if wanted.since == "any" or (wanted.q and not wanted.since):
+            return Empty("Nothing found", "No notification fits all of this.", "/notifications", "Clear the search")
+        text = "No notification of this time fits. Older ones may."
+        return Empty("Nothing found", text, _link(wanted, since="any", before=None), "Look at any time")
+    if wanted.since == "any":
+        return Empty("No notifications yet", "As soon as an application sends one, it is here.")
+    text = "Nothing was accepted in this time."
+    return Empty("Quiet so far", text, _link(wanted, since="any", before=None), "Look at any time")

@@ -1,0 +1,76 @@
+"""Templates: the list, and one of them as it looks."""
+
+from collections.abc import Mapping
+from typing import Annotated
+from urllib.parse import urlencode
+
+from fastapi import APIRouter, Depends, Query
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from console.dependencies import Section, Visitor
+from console.errors import NotATemplate
+from console.headers import PREVIEW_POLICY
+from console.services.previews import example_values, given_values, is_code, nested
+from notifications import InvalidRequest, Preview, Template
+
+router = APIRouter()
+Reading = Annotated[Visitor, Depends(Section("templates"))]
+Language = Annotated[str, Query(max_length=35, pattern=r"^[A-Za-z0-9\-]*$")]
+PAGE = 50
+
+
+@router.get("/templates")
+async def listed(
+    visitor: Reading,
+    q: Annotated[str, Query(max_length=100)] = "",
+    page: Annotated[int, Query(ge=1, le=1_000)] = 1,
+) -> Response:
+    found = await visitor.api.templates.list(search=q.strip() or None, page_size=PAGE, page=page).page()
+    return visitor.page(
+        "templates", "templates", title="Templates", q=q.strip(), rows=found.items, page=page, more=found.meta.has_next
+    )
+
+
+@router.get("/templates/{code}")
+async def one(request: Request, visitor: Reading, code: str, language: Language = "") -> Response:
+    template, values = await _template(request, visitor, code, language)
+    preview, problem = await _preview(visitor, template, values)
+    query = urlencode({"language": template.language, **{f"v.{name}": value for name, value in values.items()}})
+    return visitor.page(
+        "template",
+        "templates",
+        title=template.name,
+        t=template,
+        values=values,
+        preview=preview,
+        problem=problem,
+        query=query,
+    )
+
+
+@router.get("/templates/{code}/email")
+async def email(request: Request, visitor: Reading, code: str, language: Language = "") -> Response:
+    """The mail itself, for the page's frame: sandboxed there and by its own header, so nothing in it runs."""
+    template, values = await _template(request, visitor, code, language)
+    preview, problem = await _preview(visitor, template, values)
+    html = preview.email.html if preview and preview.email else ""
+    headers = {"Content-Security-Policy": PREVIEW_POLICY}
+    return HTMLResponse(html if not problem else "", headers=headers)
+
+
+async def _template(request: Request, visitor: Visitor, code: str, language: str) -> tuple[Template, Mapping[str, str]]:
+    if not is_code(code):
+        raise NotATemplate
+    template = await visitor.api.templates.get(code, language=language or None)
+    return template, {**example_values(template.variables), **given_values(request.query_params, template.variables)}
+
+
+async def _preview(visitor: Visitor, template: Template, values: Mapping[str, str]) -> tuple[Preview | None, str]:
+    try:
+        preview = await visitor.api.templates.render(
+            template.code, variables=nested(values), language=template.language, version=template.version
+        )
+    except InvalidRequest as refused:
+        return None, f"It cannot be shown with these values: {refused.message}"
+    return preview, ""

@@ -1,0 +1,61 @@
+"""Users: find one, see the devices, the preferences and what was sent."""
+
+import asyncio
+from typing import Annotated
+
+from fastapi import APIRouter, Depends, Query
+from starlette.responses import Response
+
+from console.dependencies import Section, ThingId, Visitor, go_to
+from console.services.finding import Kind, as_id, kind_of
+from notifications import InvalidRequest, NotFound, User
+
+router = APIRouter()
+Reading = Annotated[Visitor, Depends(Section("users"))]
+SHOWN = 10  # of the user's notifications; the list has all
+
+
+@router.get("/users")
+async def search(visitor: Reading, q: Annotated[str, Query(max_length=320)] = "") -> Response:
+    people = await _people(visitor, q.strip())
+    if len(people) == 1:
+        return go_to(f"/users/{people[0].id}")
+    return visitor.page("users", "users", title="Users", q=q.strip(), people=people)
+
+
+@router.get("/users/{thing_id}")
+async def one(visitor: Reading, thing_id: ThingId) -> Response:
+    """The id of somebody who was notified by address alone is no user's: then the notifications are all there is."""
+    api = visitor.api
+    try:
+        user = await api.users.get(thing_id)
+    except NotFound:
+        if not visitor.person.may("notifications"):
+            raise
+        return go_to(f"/notifications?q={thing_id}")
+    devices, gone, sent = await asyncio.gather(
+        api.users.devices(thing_id), api.users.removed_devices(thing_id), _sent(visitor, thing_id)
+    )
+    return visitor.page("user", "users", title=user.name, user=user, devices=devices, gone=gone, rows=sent)
+
+
+async def _sent(visitor: Visitor, user_id: str) -> object:
+    if not visitor.person.may("notifications"):
+        return []
+    return (await visitor.api.list(user_id=user_id, page_size=SHOWN).page()).items
+
+
+async def _people(visitor: Visitor, q: str) -> list[User]:
+    """Who has exactly this address or id. Several applications may have a contact with the same address."""
+    try:
+        match kind_of(q):
+            case Kind.NOTHING:
+                return []
+            case Kind.ADDRESS:
+                return (await visitor.api.users.list(email=q, page_size=100).page()).items
+            case Kind.ID:
+                return [await visitor.api.users.get(str(as_id(q)))]
+            case Kind.NAME:
+                return [await visitor.api.contacts.get(q)]
+    except (NotFound, InvalidRequest):
+        return []

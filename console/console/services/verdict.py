@@ -1,0 +1,77 @@
+"""“Did she get the mail?”: the answer in a sentence, what it rests on, and what to do."""
+
+from dataclasses import dataclass
+
+from console.services.advice import advice_on
+from console.services.words import tone
+from notifications import NotificationDetail
+
+TAKER = {"email": "mail server", "push": "push service"}
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    headline: str
+    text: str = ""
+    todo: str = ""
+    tone: str = "idle"
+
+
+def verdict_on(n: NotificationDetail) -> Verdict:
+    made = _of_status(n)
+    return Verdict(made.headline, made.text, made.todo, tone(n.status))
+
+
+def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a table of statuses
+    reason = advice_on(n.error)
+    match n.status:
+        case "delivered":
+            return Verdict("Yes. The provider has confirmed the delivery.")
+        case "sent" if n.test:
+            return Verdict("It was sent with a test key, so no provider got it.")
+        case "sent":
+            return Verdict(*_taken(n))
+        case "failed":
+            return Verdict("No. It failed.", reason.meaning, reason.todo)
+        case "suppressed":
+            return Verdict("No. It was held back on purpose.", reason.meaning, reason.todo)
+        case "cancelled":
+            return Verdict("No. It was cancelled before it was sent.")
+        case "expired":
+            todo = "The caller sends a new one if it is still wanted."
+            return Verdict("No. Its time ran out before it could be sent.", todo=todo)
+        case "unknown":
+            return Verdict(
+                "Nobody knows. The provider may have taken it, and did not answer.",
+                "It is not sent again by itself, because a second copy would be worse.",
+                "Ask the provider's log for the notification id. If it is not there, try again.",
+            )
+    return Verdict(*_waiting(n))
+
+
+def _taken(n: NotificationDetail) -> tuple[str, str, str]:
+    by = f" ({n.provider})" if n.provider else ""
+    taker = TAKER.get(n.notification_type, "provider")
+    return (
+        f"The {taker}{by} has it.",
+        "Whether it was seen is not known: most providers report only what comes back.",
+        ""
+        if n.notification_type == "push"
+        else "If it is not in the inbox, look in the spam folder and in the mail server's log.",
+    )
+
+
+def _waiting(n: NotificationDetail) -> tuple[str, str, str]:
+    tries = [step for step in n.timeline if step.status == "retrying"]
+    if tries:
+        last = tries[-1]
+        return "Not yet. It is tried again by itself.", advice_on(last.code).meaning if last.code else "", ""
+    if n.send_at and n.status == "pending":
+        return "Not yet. It waits for its time.", "", ""
+    if n.status == "pending":
+        return (
+            "Not yet. It waits for the queue, or for a service that is down.",
+            "",
+            "If it stays so, look at the gateway's /health.",
+        )
+    return "Not yet. It is in the queue.", "", "If it stays so, look at the worker's /health: a provider may be down."

@@ -1,0 +1,92 @@
+"""Failed notifications in groups, and trying a group again."""
+
+from uuid import uuid4
+
+import pytest
+
+from console.services.advice import ADVICE, OTHERWISE, advice_on
+from testkit.eventually import wait_until
+from tests.visiting import Browser, System
+
+
+@pytest.fixture(scope="module")
+def bounced(system: System) -> tuple[str, list[str]]:
+    """A template, and two notifications of it that came back."""
+    template = system.template()
+    user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
+    first = system.send(user["id"], template)
+    assert first["error"] == "bounced", first
+    other = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
+    return template, [first["notification_id"], system.send(other["id"], template)["notification_id"]]
+
+
+@pytest.fixture(scope="module")
+def unrendered(system: System) -> tuple[str, list[str]]:
+    """A template whose newest version cannot be rendered with the values that were given."""
+    template = system.template(content="<p>{{ name }} {{ 1 | divided_by: zero }}</p>")
+    made = [system.send(system.user()["id"], template, variables={"name": "G", "zero": 0}) for _ in range(2)]
+    assert {one["error"] for one in made} == {"render_failed"}
+    return template, [one["notification_id"] for one in made]
+
+
+async def test_failures_are_grouped_and_each_group_says_what_to_do(
+    admin: Browser, bounced: tuple[str, list[str]], unrendered: tuple[str, list[str]]
+) -> None:
+    page = (await admin.open("/failed")).text
+    for reason in ("bounced", "render_failed"):
+        assert ADVICE[reason].todo.split(".")[0] in page
+    for template, _ in (bounced, unrendered):
+        assert template in page
+    assert f"reason=render_failed&amp;channel=email&amp;template={unrendered[0]}" in page
+    assert "reason=bounced" not in page, "another try to a dead address only does harm"
+
+
+async def test_a_group_is_tried_again_after_a_page_that_asks(
+    admin: Browser, system: System, unrendered: tuple[str, list[str]]
+) -> None:
+    template, ids = unrendered
+    page = f"/failed/replay?reason=render_failed&channel=email&template={template}"
+    text = (await admin.open(page)).text
+    assert "<strong>2</strong> notifications" in text
+    fixed = {"subject": "Hi {{ name }}", "content": "<p>{{ name }}</p>"}
+    system.call("PUT", f"/templates/{template}", {"name": "Parcel", **fixed})
+    group = {"reason": "render_failed", "channel": "email", "template": template}
+    done = await admin.submit(page, "/failed/replay", how_many="all", **group)
+    assert done.headers["location"] == "/failed?replayed=2"
+    assert "2 will be tried again." in (await admin.open(done.headers["location"])).text
+    for one in ids:
+        wait_until(lambda one=one: system.detail(one)["status"] == "sent", 60, "the second try")
+    assert "None of them is left" in (await admin.open(page)).text
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"reason": "<b>"}, {"reason": ""}, {"channel": "fax"}, {"template": "a b"}, {"template": "x" * 101}],
+)
+async def test_a_group_that_no_page_offers_is_refused(admin: Browser, changed: dict[str, str]) -> None:
+    group = {"reason": "exhausted", "channel": "email", "template": "", **changed}
+    refused = await admin.submit("/notifications", "/failed/replay", how_many="all", **group)
+    assert refused.status_code == 422
+    asked = await admin.http.get("/failed/replay", params=group)
+    assert asked.status_code == 422
+
+
+async def test_a_channel_without_failures_says_so(admin: Browser) -> None:
+    page = (await admin.open("/failed?channel=push")).text
+    assert "by push" in page
+
+
+async def test_a_key_may_replay_only_with_its_scope(visitor: Browser, system: System) -> None:
+    await visitor.submit("/login", "/login/key", key=system.key("notifications:read"))
+    group = {"reason": "exhausted", "channel": "email", "template": "", "how_many": "few"}
+    refused = await visitor.submit("/notifications", "/failed/replay", **group)
+    assert refused.status_code == 403
+    assert "scopes" in refused.text
+
+
+def test_every_advice_is_whole() -> None:
+    for advice in (*ADVICE.values(), OTHERWISE):
+        assert advice.meaning.endswith(".")
+        assert advice.todo.endswith(".")
+    assert advice_on("something_new") is OTHERWISE
+    assert advice_on(None) is OTHERWISE

@@ -1,0 +1,168 @@
+"""Finding notifications, and the page of one."""
+
+from datetime import UTC, datetime, timedelta
+from uuid import uuid4
+
+import pytest
+
+from testkit.eventually import wait_until
+from tests.visiting import Browser, System
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture(scope="module")
+def sent(system: System) -> dict[str, str]:
+    user = system.user("Grace Hopper")
+    made = system.send(user["id"], system.template(), metadata={"order": SCRIPT})
+    return {"id": made["notification_id"], "request": made["request_id"], "user": user["id"], "email": user["email"]}
+
+
+@pytest.mark.parametrize("by", ["email", "user", "request"])
+async def test_it_is_found_by_address_user_and_request_id(admin: Browser, sent: dict[str, str], by: str) -> None:
+    page = (await admin.open(f"/notifications?q={sent[by]}")).text
+    assert f'href="/notifications/{sent["id"]}"' in page
+
+
+async def test_a_notification_id_leads_straight_to_it(admin: Browser, sent: dict[str, str]) -> None:
+    led = await admin.open(f"/notifications?q={sent['id'].upper()}")
+    assert led.headers["location"] == f"/notifications/{sent['id']}"
+
+
+async def test_a_contact_is_found_by_the_applications_own_id(visitor: Browser, system: System) -> None:
+    key, own = system.key("users:read", "users:write", "notifications:read"), f"crm-{uuid4().hex[:8]}"
+    headers = {"X-API-Key": key, "Authorization": ""}
+    body = {"name": "Cora Contact", "email": f"{uuid4().hex}@example.com"}
+    assert system.http.put(f"/users/external/{own}", json=body, headers=headers).is_success
+    await visitor.submit("/login", "/login/key", key=key)
+    assert "Cora Contact" in (await visitor.open(f"/notifications?q={own}")).text
+    person = await visitor.open(f"/users?q={own}")
+    assert "Cora Contact" in (await visitor.open(person.headers["location"])).text
+
+
+async def test_nobody_and_nothing_are_said_with_what_to_do(admin: Browser) -> None:
+    assert "No user has this e-mail address" in (await admin.open("/notifications?q=nobody@example.com")).text
+    assert "Clear the search" in (await admin.open(f"/notifications?q={uuid4()}")).text
+    quiet = (await admin.open("/notifications?status=cancelled&template=none")).text
+    assert "Look at any time" in quiet
+    assert "since=any" in quiet
+
+
+async def test_filters_narrow_and_pages_follow(admin: Browser, system: System) -> None:
+    user, template = system.user(), system.template()
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    for _ in range(51):
+        system.send(user["id"], template, send_at=later)
+    first = (await admin.open(f"/notifications?template={template}&status=pending&channel=email")).text
+    assert first.count('data-label="Template"') == 50
+    older = first.split('rel="next"')[0].split('href="')[-1].split('"')[0].replace("&amp;", "&")
+    second = (await admin.open(older)).text
+    assert second.count('data-label="Template"') == 1
+    assert "Newest" in second
+    assert "Nothing found" in (await admin.open(f"/notifications?template={template}&status=sent")).text
+
+
+async def test_what_no_form_offers_counts_as_not_given(admin: Browser) -> None:
+    page = await admin.open("/notifications?status=lost&channel=fax&since=1y&before=x&q=" + "y" * 400)
+    assert page.status_code == 200
+
+
+async def test_the_page_answers_whether_it_arrived_and_shows_every_step(admin: Browser, sent: dict[str, str]) -> None:
+    page = (await admin.open(f"/notifications/{sent['id']}")).text
+    assert "The mail server (smtp) has it." in page
+    assert all(title in page for title in ("Accepted", "Handed to the queue", "The provider took it"))
+    assert sent["request"] in page
+    assert "curl -s http" in page
+    assert "Try again</button>" not in page
+
+
+async def test_values_of_callers_are_text(admin: Browser, system: System, sent: dict[str, str]) -> None:
+    user = system.user(SCRIPT)
+    for path in (f"/notifications/{sent['id']}", f"/users/{user['id']}", f"/notifications?q={user['email']}"):
+        page = (await admin.open(path)).text
+        assert "&lt;script&gt;alert(1)" in page
+        assert SCRIPT not in page
+    for path in (f"/notifications?q={SCRIPT}", f"/users?q={SCRIPT}", f"/templates?q={SCRIPT}"):
+        page = await admin.open(path)
+        assert page.status_code == 200
+        assert SCRIPT not in page.text
+
+
+@pytest.mark.parametrize("name", ["x", "%2e%2e", "..%2fusers", "1", "'--"])
+@pytest.mark.parametrize("path", ["/notifications/{}", "/users/{}", "/notifications/{}/live"])
+async def test_an_id_that_is_none_is_not_found(admin: Browser, path: str, name: str) -> None:
+    page = await admin.open(path.format(name))
+    assert page.status_code == 404
+    assert "<h1>" in page.text
+
+
+async def test_a_page_that_does_not_exist_says_so(admin: Browser) -> None:
+    page = await admin.open("/no-such-page")
+    assert page.status_code == 404
+    assert "There is no such page" in page.text
+    gone = await admin.open(f"/notifications/{uuid4()}")
+    assert gone.status_code == 404
+    assert "Correlation id" in gone.text
+    assert gone.headers["x-correlation-id"] in gone.text
+
+
+async def test_a_scheduled_one_is_cancelled(admin: Browser, system: System) -> None:
+    later = (datetime.now(UTC) + timedelta(days=1)).isoformat()
+    made = system.send(system.user()["id"], system.template(), send_at=later)["notification_id"]
+    page = f"/notifications/{made}"
+    text = (await admin.open(page)).text
+    assert "It waits for its time" in text
+    assert f'hx-get="{page}/live?round=0"' in text
+    part = await admin.open(f"{page}/live?round=3", **{"hx-request": "true"})
+    assert "round=4" in part.text
+    assert "<html" not in part.text
+    assert "hx-get" not in (await admin.open(f"{page}/live?round=299")).text.replace("round=300", "")
+    done = await admin.submit(page, f"{page}/cancel")
+    assert done.headers["location"] == f"{page}?done=cancelled"
+    assert "It is cancelled." in (await admin.open(done.headers["location"])).text
+    again = await admin.submit("/notifications", f"{page}/retry")
+    assert again.status_code == 409
+    assert "Not possible any more" in again.text
+    rest = await admin.open(f"{page}/live")
+    assert rest.headers["hx-refresh"] == "true"
+
+
+async def test_a_retry_is_followed_to_its_end(admin: Browser, system: System) -> None:
+    user = system.user(email=f"bounce+{uuid4().hex[:8]}@example.com")
+    failed = system.send(user["id"], system.template())
+    assert failed["status"] == "failed"
+    page = f"/notifications/{failed['notification_id']}"
+    text = (await admin.open(page)).text
+    assert "No. It failed." in text
+    assert failed["error_detail"][:12] in text
+    done = await admin.submit(page, f"{page}/retry")
+    assert done.headers["location"] == f"{page}?done=retried"
+    wait_until(lambda: system.detail(failed["notification_id"])["replays"] == 1, 30, "the retry")
+    assert "Tried again by hand" in (await admin.open(page)).text
+
+
+async def test_a_push_shows_each_device_and_the_users_page_names_them(admin: Browser, system: System) -> None:
+    user = system.user()
+    for token in (f"fine-{uuid4().hex}", f"gone-{uuid4().hex}"):
+        system.call("POST", f"/users/{user['id']}/push-tokens", {"push_token": token})
+    made = system.send(user["id"], system.template(title="Hi {{ name }}", body="x"), notification_type="push")[
+        "notification_id"
+    ]
+    device = system.call("GET", f"/users/{user['id']}/push-tokens")[0]
+    page = (await admin.open(f"/users/{user['id']}")).text
+    assert device["fingerprint"][:8] in page
+    assert device["token"] not in page, "who has a device's token can be written to by others"
+    assert "FCM" in page
+    assert made in page
+
+
+async def test_a_recipient_who_is_no_user_leads_to_what_was_sent(admin: Browser, system: System) -> None:
+    body = {
+        "notification_type": "email", "to": {"email": f"{uuid4().hex}@example.com"}, "template_code": system.template(),
+        "variables": {"name": "Grace"}, "request_id": uuid4().hex,
+    }  # fmt: skip
+    made = system.call("POST", "/notifications", body)["notification_id"]
+    recipient = system.detail(made)["user_id"]
+    led = await admin.open(f"/users/{recipient}")
+    assert led.headers["location"] == f"/notifications?q={recipient}"
+    assert made in (await admin.open(led.headers["location"])).text

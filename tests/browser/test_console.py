@@ -1,0 +1,199 @@
+"""The console in a real Firefox: find, explain, try again, replay; and whether everybody can use it."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx2
+import pytest
+
+from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD
+from testkit.eventually import wait_until
+from tests.browser.firefox import Firefox, program
+from tests.browser.judges import axe
+from tests.test_readme import Stack
+
+AXE = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(found.violations.map((one) => "
+AXE += "[one.impact, one.id, one.nodes.map((node) => node.html)])), (error) => done([[String(error)]]));"
+WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth;"
+THEME = "layout.css.prefers-color-scheme.content-override"
+SIZES = {"phone": (375, 812), "tablet": (768, 1024), "desktop": (1440, 900)}
+
+
+class Console:
+    """The pages as an administrator sees them, and the gateway's API beside them."""
+
+    def __init__(self, stack: Stack, firefox: Firefox) -> None:
+        self.firefox, self._stack = firefox, stack
+        self.http = httpx2.Client(base_url=stack.moved("http://localhost:8000/api/v1"), trust_env=False, timeout=20)
+        login = self.call("POST", "/auth/login", {"email": ADMIN_EMAIL, "password": ADMIN_PASSWORD})
+        self.http.headers["Authorization"] = f"Bearer {login['access_token']}"
+
+    def call(self, method: str, path: str, body: object = None) -> Any:
+        answer = self.http.request(method, path, json=body)
+        assert answer.is_success, answer.text
+        return answer.json()["data"]
+
+    def open(self, path: str) -> None:
+        self.firefox.open(self._stack.moved(f"http://localhost:8080{path}"))
+
+    def run(self, script: str) -> Any:
+        return self.firefox("WebDriver:ExecuteScript", script=script, args=[])
+
+    def path(self) -> str:
+        address = str(self.firefox("WebDriver:GetCurrentURL"))
+        return "/" + address.split("/", 3)[3]
+
+    def log_in(self) -> None:
+        self.open("/login")
+        if self.path().startswith("/login"):
+            self.firefox.fill("#email", ADMIN_EMAIL)
+            self.firefox.fill("#password", ADMIN_PASSWORD)
+            self.firefox.click("form[action='/login'] button")
+            self.firefox.wait_for_text("h1", "Notifications")
+
+    def send(self, email: str, template: str = "welcome_email") -> str:
+        """The id of a notification, once it has ended."""
+        person = {"name": "Grace Hopper", "email": email, "password": uuid4().hex}
+        user = self.call("POST", "/users", person)["id"]
+        body = {
+            "notification_type": "email", "user_id": user, "template_code": template,
+            "variables": {"name": "Grace", "link": "https://example.com", "zero": 0}, "request_id": uuid4().hex,
+        }  # fmt: skip
+        made = str(self.call("POST", "/notifications", body)["notification_id"])
+        wait_until(lambda: self.status(made) in {"sent", "failed"}, 60, "its end")
+        return made
+
+    def status(self, notification_id: str) -> str:
+        return str(self.call("GET", f"/notifications/{notification_id}")["status"])
+
+    def close(self) -> None:
+        self.http.close()
+
+
+@pytest.fixture(scope="module")
+def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
+    program()  # before anything is started
+    folder: Path = tmp_path_factory.mktemp("browser")
+    stack = Stack(folder)
+    stack.start()
+    firefox = None
+    try:
+        firefox = Firefox(folder, {})
+        firefox.connect()
+        shown = Console(stack, firefox)
+        shown.log_in()
+        yield shown
+        shown.close()
+    finally:
+        if firefox:
+            firefox.close()
+        stack.process.stop()
+
+
+def test_the_two_notifications_of_make_up_are_the_first_things_to_see(console: Console) -> None:
+    console.open("/")
+    rows = console.run(ROWS)
+    assert {("sent", "welcome_email", "e-mail"), ("sent", "welcome_email", "push")} <= {tuple(row) for row in rows}
+
+
+ROWS = """return [...document.querySelectorAll("tbody tr")].map((row) => [...row.children].slice(0, 3).map(
+  (cell) => cell.textContent.trim()));"""
+
+
+def test_somebody_is_found_by_address_and_the_failure_explained_and_tried_again(console: Console) -> None:
+    email = f"bounce+{uuid4().hex[:8]}@example.com"
+    failed = console.send(email)
+    console.open("/notifications")
+    console.firefox.fill("#q", email)
+    console.firefox.click(".find button")
+    console.firefox.wait_for_text("main", "Grace Hopper")
+    console.firefox.click("tbody th a")
+    said = console.firefox.wait_for_text("#live", "No. It failed.")
+    assert "The mail came back" in said
+    assert "550" in console.firefox.text(".timeline")
+    console.firefox.click(f"form[action='/notifications/{failed}/retry'] button")
+    console.firefox.wait_for_text("main", "It is tried again.")
+    console.firefox.wait_for_text(".timeline", "Tried again by hand")
+
+
+def test_a_page_follows_a_notification_to_its_end_by_itself(console: Console) -> None:
+    user = console.call("GET", "/users?email=john@example.com")[0]["id"]
+    body = {
+        "notification_type": "email", "user_id": user, "template_code": "welcome_email", "send_at": soon(console),
+        "variables": {"name": "John", "link": "https://example.com"}, "request_id": uuid4().hex,
+    }  # fmt: skip
+    made = console.call("POST", "/notifications", body)["notification_id"]
+    console.open(f"/notifications/{made}")
+    console.firefox.wait_for_text("#live", "It waits for its time")
+    console.firefox.wait_for_text("#live", "has it.")
+
+
+def soon(console: Console) -> str:
+    """Four seconds from now."""
+    return str(console.run("return new Date(Date.now() + 4000).toISOString();"))
+
+
+def test_a_group_of_failures_is_replayed(console: Console) -> None:
+    template = {
+        "code": f"t_{uuid4().hex[:8]}",
+        "name": "Parcel",
+        "subject": "Hi",
+        "content": "{{ 1 | divided_by: zero }}",
+    }
+    console.call("POST", "/templates", template)
+    failed = console.send(f"{uuid4().hex}@example.com", template["code"])
+    console.call("PUT", f"/templates/{template['code']}", {"name": "Parcel", "subject": "Hi", "content": "<p>Hi</p>"})
+    console.open("/failed")
+    console.firefox.wait_for_text("main", "render failed")
+    console.firefox.click(f"a[href*='template={template['code']}'][href*='replay']")
+    console.firefox.wait_for_text("h1", "Try again?")
+    console.firefox.click("form[action='/failed/replay'] button")
+    console.firefox.wait_for_text("main", "One will be tried again.")
+    wait_until(lambda: console.status(failed) == "sent", 60, "the second try")
+
+
+def test_times_are_in_the_readers_zone_and_say_so(console: Console) -> None:
+    console.open("/notifications")
+    zone = console.run("return Intl.DateTimeFormat().resolvedOptions().timeZone;")
+    assert console.firefox.text(".zone") == f"Times are in {zone.replace('_', ' ')}"
+
+
+def pages(console: Console) -> dict[str, str]:
+    newest = console.call("GET", "/notifications?limit=1")[0]
+    push = console.call("GET", "/notifications?limit=1&notification_type=push")[0]
+    return {
+        "notifications": "/notifications",
+        "nothing": "/notifications?q=nobody@example.com",
+        "notification": f"/notifications/{newest['notification_id']}",
+        "push": f"/notifications/{push['notification_id']}",
+        "users": "/users",
+        "user": f"/users/{push['user_id']}",
+        "failed": "/failed",
+        "replay": "/failed/replay?reason=bounced&channel=email",
+        "templates": "/templates",
+        "template": "/templates/welcome_email",
+        "missing": "/no-such-page",
+    }
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_every_page_can_be_used_by_everybody_at_every_width(console: Console, theme: str) -> None:
+    """By the rules of axe-core, in both themes; and nothing is wider than the screen."""
+    console.send(f"bounce+{uuid4().hex[:8]}@example.com")
+    script, problems = axe(), []
+    override = {"light": 1, "dark": 0}[theme]
+    console.firefox.inside("Services.prefs.setIntPref(arguments[0], arguments[1]);", THEME, override)
+    for size, (width, height) in SIZES.items():
+        console.firefox("WebDriver:SetWindowRect", width=width, height=height)
+        for name, path in pages(console).items():
+            console.open(path)
+            wider = console.run(WIDER)
+            problems += [f"{name} {size}: {wider} px too wide"] if wider > 0 else []
+            if size != "tablet":
+                console.run(script)
+                found = console.firefox("WebDriver:ExecuteAsyncScript", script=AXE, args=[])
+                problems += [f"{name} {size} {theme}: {json.dumps(one)}" for one in found]
+    assert problems == []
