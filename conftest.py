@@ -19,6 +19,7 @@ import structlog
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
+import console  # noqa: F401 - before pytest sees its folder, which has the same name and is no package
 from chassis.observability.correlation import add_ids
 from chassis.postgres import database
 from chassis.postgres.migrations import migrate

@@ -130,9 +130,10 @@ def page_of(request: Request, trouble: Trouble) -> Response:
 
 async def _log_in(request: Request, error: Exception) -> Response:
     """To the login, and back to this page. A page that only refreshes a part of itself loads anew."""
-    keep(request, Session())
     back = _path(request) if request.method == "GET" else ""
     ended = isinstance(error, LoginNeeded) and error.ended
+    if ended:
+        keep(request, Session())
     query = {
         name: value for name, value in (("next", back), ("done", "ended" if ended else "")) if value not in {"", "/"}
     }
