@@ -49,7 +49,7 @@ def create_app(
 
     app = create_service_app(
         DESCRIPTION,
-        settings,
+        settings.model_copy(update={"docs_enabled": False}),  # there is no API to show, and `/` is a page
         registry=new_registry(),
         # Not essential: without the gateway the console still says so, in a page.
         dependencies=[Dependency("api-gateway", gateway.ping)],

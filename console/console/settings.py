@@ -15,7 +15,6 @@ class ConsoleSettings(ServiceSettings):
     """Each field is read from the environment variable of the same name in capitals."""
 
     port: int = Field(default=8080, ge=0, le=65_535)
-    docs_enabled: bool = False
     api_gateway_url: ServiceUrl = Field(
         default="http://localhost:8000", description="Base URL of the gateway, the only service that the console asks"
     )

@@ -11,13 +11,15 @@ import pytest
 
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD
 from testkit.eventually import wait_until
-from tests.browser.firefox import Firefox, program
+from tests.browser.firefox import Firefox, Refused, program
 from tests.browser.judges import axe
 from tests.test_readme import Stack
 
 AXE = "const done = arguments[arguments.length - 1]; axe.run().then((found) => done(found.violations.map((one) => "
 AXE += "[one.impact, one.id, one.nodes.map((node) => node.html)])), (error) => done([[String(error)]]));"
 WIDER = "return document.documentElement.scrollWidth - document.documentElement.clientWidth;"
+NARROW = """const shown = Services.wm.getMostRecentWindow("navigator:browser").gBrowser.selectedBrowser;
+shown.style.minWidth = shown.style.maxWidth = `${arguments[0]}px`;"""  # a window is at least 450 wide
 THEME = "layout.css.prefers-color-scheme.content-override"
 SIZES = {"phone": (375, 812), "tablet": (768, 1024), "desktop": (1440, 900)}
 
@@ -39,6 +41,20 @@ class Console:
     def open(self, path: str) -> None:
         self.firefox.open(self._stack.moved(f"http://localhost:8080{path}"))
 
+    def wait_for_text(self, selector: str, text: str) -> str:
+        """The element's text, once it contains `text`, also while a page is on its way."""
+        seen = [""]
+
+        def is_there() -> bool:
+            try:
+                seen[0] = self.firefox.text(selector)
+            except Refused:
+                return False
+            return text in seen[0]
+
+        wait_until(is_there, 60, f"{text!r} in {selector}")
+        return seen[0]
+
     def run(self, script: str) -> Any:
         return self.firefox("WebDriver:ExecuteScript", script=script, args=[])
 
@@ -52,7 +68,7 @@ class Console:
             self.firefox.fill("#email", ADMIN_EMAIL)
             self.firefox.fill("#password", ADMIN_PASSWORD)
             self.firefox.click("form[action='/login'] button")
-            self.firefox.wait_for_text("h1", "Notifications")
+            self.wait_for_text("h1", "Notifications")
 
     def send(self, email: str, template: str = "welcome_email") -> str:
         """The id of a notification, once it has ended."""
@@ -109,14 +125,14 @@ def test_somebody_is_found_by_address_and_the_failure_explained_and_tried_again(
     console.open("/notifications")
     console.firefox.fill("#q", email)
     console.firefox.click(".find button")
-    console.firefox.wait_for_text("main", "Grace Hopper")
-    console.firefox.click("tbody th a")
-    said = console.firefox.wait_for_text("#live", "No. It failed.")
+    console.wait_for_text("main", "Grace Hopper")
+    console.firefox.click(f"a[href='/notifications/{failed}']")
+    said = console.wait_for_text("#live", "No. It failed.")
     assert "The mail came back" in said
     assert "550" in console.firefox.text(".timeline")
     console.firefox.click(f"form[action='/notifications/{failed}/retry'] button")
-    console.firefox.wait_for_text("main", "It is tried again.")
-    console.firefox.wait_for_text(".timeline", "Tried again by hand")
+    console.wait_for_text("main", "It is tried again.")
+    console.wait_for_text(".timeline", "Tried again by hand")
 
 
 def test_a_page_follows_a_notification_to_its_end_by_itself(console: Console) -> None:
@@ -127,8 +143,8 @@ def test_a_page_follows_a_notification_to_its_end_by_itself(console: Console) ->
     }  # fmt: skip
     made = console.call("POST", "/notifications", body)["notification_id"]
     console.open(f"/notifications/{made}")
-    console.firefox.wait_for_text("#live", "It waits for its time")
-    console.firefox.wait_for_text("#live", "has it.")
+    console.wait_for_text("#live", "It waits for its time")
+    console.wait_for_text("#live", "has it.")
 
 
 def soon(console: Console) -> str:
@@ -147,11 +163,11 @@ def test_a_group_of_failures_is_replayed(console: Console) -> None:
     failed = console.send(f"{uuid4().hex}@example.com", template["code"])
     console.call("PUT", f"/templates/{template['code']}", {"name": "Parcel", "subject": "Hi", "content": "<p>Hi</p>"})
     console.open("/failed")
-    console.firefox.wait_for_text("main", "render failed")
+    console.wait_for_text("main", "render failed")
     console.firefox.click(f"a[href*='template={template['code']}'][href*='replay']")
-    console.firefox.wait_for_text("h1", "Try again?")
+    console.wait_for_text("h1", "Try again?")
     console.firefox.click("form[action='/failed/replay'] button")
-    console.firefox.wait_for_text("main", "One will be tried again.")
+    console.wait_for_text("main", "One will be tried again.")
     wait_until(lambda: console.status(failed) == "sent", 60, "the second try")
 
 
@@ -187,9 +203,11 @@ def test_every_page_can_be_used_by_everybody_at_every_width(console: Console, th
     override = {"light": 1, "dark": 0}[theme]
     console.firefox.inside("Services.prefs.setIntPref(arguments[0], arguments[1]);", THEME, override)
     for size, (width, height) in SIZES.items():
-        console.firefox("WebDriver:SetWindowRect", width=width, height=height)
+        console.firefox("WebDriver:SetWindowRect", width=max(width, 600), height=height)
+        console.firefox.inside(NARROW, width)
         for name, path in pages(console).items():
             console.open(path)
+            assert console.run("return window.innerWidth;") <= width
             wider = console.run(WIDER)
             problems += [f"{name} {size}: {wider} px too wide"] if wider > 0 else []
             if size != "tablet":

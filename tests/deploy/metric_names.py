@@ -13,6 +13,8 @@ from fastapi import FastAPI
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
+from console.main import create_app
+from console.settings import ConsoleSettings
 from contracts.recipients import CHANNELS
 from contracts.status import Status
 from contracts.topology import TOPOLOGY
@@ -59,7 +61,7 @@ def real_apps() -> Mapping[str, FastAPI]:
     """Built, not started. Each has answered one request: its middleware makes its metrics then."""
 
     async def ask() -> dict[str, FastAPI]:
-        built = apps()
+        built = {**apps(), "console": create_app(ConsoleSettings(_env_file=None))}
         for app in built.values():
             transport = httpx2.ASGITransport(app=app)
             async with httpx2.AsyncClient(transport=transport, base_url="http://service") as http:

@@ -40,7 +40,7 @@ def test_every_secret_is_fresh_strong_and_private(checkout: Path, tmp_path_facto
         for name, value in written.items()
         if re.search(r"(_PASSWORD|PRIVATE_KEY|SECRET_KEY|TOKEN)$", name) and value
     ]
-    assert len(secrets) == 19
+    assert len(secrets) == 20
     assert len(set(secrets)) == len(secrets)
     assert all(re.fullmatch(r"[\w-]{43}", secret) for secret in secrets)  # 32 bytes, and safe in a URL
     assert stat.S_IMODE((checkout / ".env").stat().st_mode) == 0o600

@@ -156,7 +156,7 @@ def test_an_image_is_named_for_its_contents_when_it_is_new_and_for_the_commit_al
 
 def test_what_this_workflow_did_not_sign_is_not_deployed(repository: Path, tools: Path) -> None:
     (tools / "docker.says").write_text("imagetools\tsha256:aa\n")
-    (tools / "gh.says").write_text("notification-push-service@sha256:aa\t!\n")
+    (tools / "gh.says").write_text("notification-console@sha256:aa\t!\n")
     assert run(NAME, repository, {**SETTINGS, "TAG": head(repository)}, tools).returncode != 0
     asked = [call for call in calls(tools) if call.startswith("gh ")]
     assert len(asked) == len(FOLDERS), "it is the last one that is refused"

@@ -13,7 +13,7 @@ from tests.deploy.manifests import ROOT, SERVICES, Document, documents
 from tests.deploy.network import matches
 from tests.deploy.workflows import FOLDER, jobs, script, scripts, steps, workflow, workflow_names
 
-SHARED = "libs pyproject.toml uv.lock .dockerignore"
+SHARED = "libs clients pyproject.toml uv.lock .dockerignore"
 PINNED = re.compile(r"[\w.-]+/[\w./-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
 FOLDERS = sorted(service.folder for service in SERVICES.values())
 

@@ -44,7 +44,4 @@
 
   localize(document);
   document.addEventListener("htmx:after:swap", () => localize(document));
-  new MutationObserver((changes) => {
-    if (changes.some((change) => change.addedNodes.length)) localize(document);
-  }).observe(document.getElementById("main"), { childList: true, subtree: true });
 })();
