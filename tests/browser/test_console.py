@@ -163,7 +163,7 @@ def test_a_group_of_failures_is_replayed(console: Console) -> None:
     failed = console.send(f"{uuid4().hex}@example.com", template["code"])
     console.call("PUT", f"/templates/{template['code']}", {"name": "Parcel", "subject": "Hi", "content": "<p>Hi</p>"})
     console.open("/failed")
-    console.wait_for_text("main", "render failed")
+    console.wait_for_text("main", "Render failed")
     console.firefox.click(f"a[href*='template={template['code']}'][href*='replay']")
     console.wait_for_text("h1", "Try again?")
     console.firefox.click("form[action='/failed/replay'] button")
