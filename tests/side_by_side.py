@@ -16,7 +16,7 @@ from xml.etree import ElementTree as ET
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     ("libs", "api-gateway", "devstack"),
-    ("user-service", "template-service", "email-service", "push-service", "clients"),
+    ("user-service", "template-service", "email-service", "push-service", "clients", "console"),
     ("tests",),  # what crosses services
 )
 NOTHING_COLLECTED = 5  # pytest's exit status
