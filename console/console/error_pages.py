@@ -17,7 +17,7 @@ from console.errors import LoginNeeded
 from console.sessions import Session
 from notifications import ApiError, AuthenticationFailed, ConnectionFailed, FieldProblem, NotificationsError
 
-FOR_PROGRAMS = ("/health", "/api/v1/health", "/metrics", "/openapi.json", "/docs", "/redoc")
+FOR_PROGRAMS = ("/health", "/api/v1/health", "/metrics")
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +113,9 @@ async def _answer(request: Request, error: Exception) -> Response:
 
 
 def page_of(request: Request, trouble: Trouble) -> Response:
+    """A part of a page that refreshes itself stays as it is, and asks again later."""
+    if "hx-request" in request.headers:
+        return Response(status_code=trouble.status, headers={"HX-Reswap": "none"})
     again = _path(request) if trouble.again and request.method == "GET" else ""
     return console_of(request).pages.render(
         request,

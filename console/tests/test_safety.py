@@ -106,6 +106,10 @@ async def test_without_the_gateway_the_page_says_so_and_the_console_stays_ready(
     assert (await down.open("/health/readiness")).status_code == 200
     health = (await down.open("/health")).json()
     assert (health["status"], health["data"]["dependencies"]["api-gateway"]["status"]) == ("degraded", "down")
+    part = await down.open(f"/notifications/{uuid4()}/live", **{"hx-request": "true"})
+    assert (part.status_code, part.headers["hx-reswap"], part.text) == (503, "none", ""), (
+        "the page stays, and asks again"
+    )
     down.http.cookies.clear()
     assert (await down.submit("/login", "/login", email="a@example.com", password="x")).status_code == 503
 

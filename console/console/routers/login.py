@@ -27,8 +27,8 @@ from console.sessions import Half, Person, Session
 from notifications import ApiError, AsyncNotifications, AuthenticationFailed, NotificationsError, PermissionDenied
 
 router = APIRouter()
-EVERYTHING = frozenset({*(entry.name for entry in SECTIONS), "act"})
-ACT = "act"
+ACT = "act"  # to cancel, to try again
+EVERYTHING = frozenset({*(entry.name for entry in SECTIONS), ACT})
 CODE_SECONDS = 300.0
 KEY = re.compile(r"[!-~]{1,200}")  # what can be in a header
 REFUSED = "The address or the password is wrong."

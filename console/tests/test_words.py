@@ -1,0 +1,85 @@
+"""What pages say, without HTTP."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from console.services.finding import Kind, Wanted, kind_of
+from console.services.timeline import WHOLE, steps_of
+from console.services.verdict import verdict_on
+from console.services.words import size, span, tone, utc
+from contracts.status import Status
+from notifications import NotificationDetail, TimelineEntry
+
+NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def entry(status: str, after: float) -> TimelineEntry:
+    at = NOON + timedelta(seconds=after)
+    return TimelineEntry.model_construct(
+        status=status, at=at, attempts=None, code=None, detail=None, provider=None, provider_timestamp=None
+    )
+
+
+def detail(status: str, *timeline: TimelineEntry, error: str | None = None) -> NotificationDetail:
+    return NotificationDetail.model_construct(
+        status=status, timeline=list(timeline), error=error, test=False, provider="smtp", notification_type="email",
+        send_at=None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("status", list(Status))
+def test_every_status_has_an_answer_and_a_colour(status: Status) -> None:
+    said = verdict_on(detail(status))
+    assert said.headline.endswith(".")
+    assert said.tone == tone(status)
+    assert (said.tone == "bad") is (status is Status.FAILED)
+
+
+def test_a_notification_that_is_tried_again_says_so() -> None:
+    assert "tried again by itself" in verdict_on(detail("queued", entry("accepted", 0), entry("retrying", 1))).headline
+
+
+def test_the_picture_fills_its_width_in_order() -> None:
+    steps = steps_of(
+        detail("sent", entry("accepted", 0), entry("queued", 0.004), entry("sent", 1), entry("delivered", 4))
+    )
+    assert [step.after for step in steps] == ["", "+4 ms", "+1.0 s", "+4.0 s"]
+    assert all(0 <= step.left < step.left + step.width <= WHOLE for step in steps)
+    assert steps[-1].left + steps[-1].width == WHOLE
+    assert [step.left for step in steps] == sorted(step.left for step in steps)
+
+
+def test_steps_of_one_moment_are_still_seen() -> None:
+    assert all(step.width > 0 for step in steps_of(detail("sent", entry("accepted", 0), entry("sent", 0))))
+    assert steps_of(detail("pending")) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("", Kind.NOTHING),
+        ("ada@example.com", Kind.ADDRESS),
+        ("01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d", Kind.ID),
+        ("order-7", Kind.NAME),
+        ("a@b c", Kind.NAME),
+    ],
+)
+def test_what_was_typed_is_recognised(text: str, kind: Kind) -> None:
+    assert kind_of(text) is kind
+
+
+def test_only_a_search_by_name_looks_at_any_time() -> None:
+    assert Wanted().created_after(NOON) == NOON - timedelta(days=1)
+    assert Wanted(template="x", since="7d").created_after(NOON) == NOON - timedelta(days=7)
+    assert Wanted(q="ada@example.com").created_after(NOON) is None
+    assert Wanted(q="ada@example.com", since="30d").created_after(NOON) == NOON - timedelta(days=30)
+    assert Wanted(since="any").created_after(NOON) is None
+
+
+def test_numbers_for_people() -> None:
+    assert [span(one) for one in (0.0004, 0.25, 1.25, 42, 600, 36_000, 400_000)] == [
+        "0 ms", "250 ms", "1.2 s", "42 s", "10 min", "10 h", "5 days",
+    ]  # fmt: skip
+    assert [size(one) for one in (0, 1023, 2048, 3 * 1024 * 1024)] == ["0 B", "1023 B", "2 KiB", "3 MiB"]
+    assert utc(datetime(2026, 1, 5, 9, 30, tzinfo=UTC)) == "05 Jan 2026 09:30:00"
