@@ -63,11 +63,12 @@ BODIES: Mapping[str, object] = {
     "POST /internal/users/{user_id}/push-tokens/remove": {"token": "gone"},
     "POST /internal/exports": {"user_id": NOBODY},
     "POST /internal/ledger/erase": {"ids": [NOBODY]},
+    "POST /api/v1/holds": {"template_code": "{fresh}", "reason": "{fresh}"},
     "POST /api/v1/suppressions": {"emails": ["{fresh}@example.com"]},
     "POST /api/v1/suppressions/import": {"email": "{fresh}@example.com"},
     "POST /internal/suppressions": {"emails": ["{fresh}@example.com"]},
 }
-ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE, "attachments": EMAIL_SERVICE}
+ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE, "attachments": EMAIL_SERVICE, "holds": PUSH_SERVICE}
 # What services ask each other; these are not in the public documents.
 LEDGER = f"GET /internal/ledger?first={NOBODY}&last={NOBODY}"
 SUPPRESSION = f"/internal/suppressions/{'0' * 64}"
@@ -78,7 +79,7 @@ INTERNAL = {
         "POST /internal/api-keys/find",
         "POST /internal/users/{user_id}/push-tokens/remove",
     ],
-    "api-gateway": ["POST /internal/exports", f"GET /internal/attachments/{NOBODY}"],
+    "api-gateway": ["POST /internal/exports", "GET /internal/holds", f"GET /internal/attachments/{NOBODY}"],
     "template-service": [
         "GET /internal/templates/{code}",
         "GET /internal/templates/{code}/active",
@@ -156,6 +157,7 @@ class Running:
             "provider": "postmark",
             "key_id": NOBODY,
             "token_id": NOBODY,
+            "hold_id": NOBODY,
         }
         for name, value in known.items():
             path, body = path.replace(f"{{{name}}}", value), body.replace(f"{{{name}}}", value)

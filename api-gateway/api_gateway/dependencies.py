@@ -10,6 +10,8 @@ from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.fetching import FetchingAcceptor
+from api_gateway.services.holding import KnownHolds
+from api_gateway.services.holds import HoldService
 from api_gateway.services.limits import CallerLimits
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.personal_data import Eraser, Exporter
@@ -35,6 +37,8 @@ class GatewayServices:
     reader: Reader
     reconciler: Reconciler
     commands: Commands
+    holds: HoldService
+    known_holds: KnownHolds
     audit: AuditReader
     suppressions: Suppressions
     eraser: Eraser

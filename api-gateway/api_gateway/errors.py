@@ -37,6 +37,23 @@ class SuppressionNotFound(NotFound):
     code, message = "suppression_not_found", "There is no address with that fingerprint on the suppression list"
 
 
+class HoldNotFound(NotFound):
+    code, message = "hold_not_found", "There is no hold by that id"
+
+
+class HoldEnded(Conflict):
+    code, message = "hold_ended", "The hold has ended in another way"
+
+
+class TooManyHolds(Conflict):
+    code, message = "too_many_holds", "The application has too many holds; hold it as a whole, or end some"
+
+
+class HoldWithoutTemplate(Unprocessable):
+    code, message = "hold_without_template", "Only a hold of a template can be released with a version of it"
+    field = "template_version"
+
+
 class IdempotencyKeyReused(Unprocessable):
     code, message = "idempotency_key_reused", "This request_id was used before with another body"
     field = "request_id"

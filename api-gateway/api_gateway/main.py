@@ -10,6 +10,7 @@ from api_gateway.dependencies import GatewayServices
 from api_gateway.repositories.audit import TRAIL
 from api_gateway.routers import (
     audit,
+    holds,
     internal,
     notifications,
     operations,
@@ -21,13 +22,15 @@ from api_gateway.routers import (
 )
 from api_gateway.routers.proxy import Forwarder
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
-from api_gateway.services import housekeeping
+from api_gateway.services import holding, housekeeping
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.directory import Directory, fetched_or_known
 from api_gateway.services.fetching import AttachmentFetcher, FetchingAcceptor
+from api_gateway.services.holding import HoldReleaser, KnownHolds
+from api_gateway.services.holds import HoldService
 from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.limits import CallerLimits, RecipientLimit
 from api_gateway.services.lost import LostMessageDetector, StalledDeliveryDetector
@@ -75,6 +78,7 @@ DESCRIPTION = ServiceDescription(
     tags=(
         {"name": "notifications", "description": "Send, follow, cancel, retry"},
         {"name": "dead letters", "description": "What failed for good, and how to try it again"},
+        {"name": "holds", "description": "Notifications that wait until somebody releases or cancels them"},
         {"name": "status", "description": "Callbacks of providers and workers"},
         {"name": "suppressions", "description": "Addresses that get no mail, and mails that came back"},
         {"name": "operations", "description": "The proof that nothing was lost, and who did what"},
@@ -118,11 +122,18 @@ class Gateway:
             self.database, self.keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
         )
         self.marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
-        self.outbox = Outbox(self.broker, self.store, self.marks)
+        self.known_holds = KnownHolds(self.database)
+        self.releaser = HoldReleaser(self.database, self.metrics)
+        self.outbox = Outbox(self.broker, self.store, self.marks, self.known_holds)
         watermarks = ConsumedWatermarks()
         self.reports = Reports(self.broker, self.store, self.metrics, watermarks, self.marks)
         self.relay = Relay(
-            self.directory, self.store, self.outbox, self.metrics, retry_seconds=settings.deferred_retry_seconds
+            self.directory,
+            self.store,
+            self.outbox,
+            self.metrics,
+            self.known_holds,
+            retry_seconds=settings.deferred_retry_seconds,
         )
         self.lost = LostMessageDetector(
             self.broker, self.database, self.metrics, watermarks, grace_seconds=settings.lost_grace_seconds
@@ -157,6 +168,7 @@ class Gateway:
     def _run(self) -> None:
         """Starts the background work and stops it in order: new work first, then work in progress, then connections."""
         runtime, settings = self.runtime, self.settings
+        runtime.start_with(self.known_holds.start)
         runtime.start_with(self.broker.start)
         runtime.start_with(self.reports.start)
         for part in (self.broker, self.store, self.outbox, self.reports, self.eraser):  # closed in reverse
@@ -165,10 +177,14 @@ class Gateway:
         keep = self.housekeeping
         runtime.repeat(
             PeriodicTask("relay", self.relay.run_once, every),
+            PeriodicTask("holds", self.known_holds.refresh, holding.EVERY_SECONDS),
+            PeriodicTask("releases", self.releaser.run_once, holding.EVERY_SECONDS),
             PeriodicTask("lost", self.lost.run_once, 2 * every),
             PeriodicTask("stalled", self.stalled.run_once, self.stalled.every_seconds),
             PeriodicTask("fold", keep.fold, retention.EVERY_SECONDS),
             PeriodicTask("retention", keep.remove_old, retention.EVERY_SECONDS),
+            PeriodicTask("old_holds", keep.forget_holds, housekeeping.IDENTITIES_EVERY_SECONDS),
+            PeriodicTask("held", self.watch.count_held, readings),
             PeriodicTask("unused_keys", keep.forget_unused_keys, housekeeping.IDENTITIES_EVERY_SECONDS),
             PeriodicTask("proof", self.watch.prove, readings),
             PeriodicTask("ledgers", self.watch.compare_ledgers, readings),
@@ -201,6 +217,8 @@ class Gateway:
                 reports=self.reports,
                 metrics=self.metrics,
             ),
+            holds=HoldService(self.database, self.keys, directory=self.directory, known=self.known_holds),
+            known_holds=self.known_holds,
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
             suppressions=Suppressions(self.database, self.workers["email"]),
             eraser=self.eraser,
@@ -267,7 +285,7 @@ def create_app(
     )
     gateway.install(app)
     for each in (
-        submitting, notifications, operations, audit, suppression_export, suppressions, internal, webhooks, proxy,
+        submitting, notifications, operations, holds, audit, suppression_export, suppressions, internal, webhooks, proxy,
     ):  # fmt: skip
         app.include_router(each.router)
     return app

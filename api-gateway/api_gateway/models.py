@@ -94,6 +94,8 @@ class Notification(Base):
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
     devices: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # those that have ended, if it has several
+    held_by: Mapped[UUID | None]  # the hold because of which a pending row waits (see repositories/holding.py)
+    held_at: Mapped[datetime | None] = mapped_column(Instant)  # when it was held last
 
     __table_args__ = (
         # For the relay: due rows, highest priority first (see repositories/outbox.py).
@@ -105,6 +107,15 @@ class Notification(Base):
             "priority",
             "queued_at",
             postgresql_where=text("status = 'queued'"),
+        ),
+        # For holds: what is held, highest priority first.
+        Index(
+            "ix_notifications_held",
+            "held_by",
+            text("priority DESC"),
+            "id",
+            postgresql_include=["notification_type"],
+            postgresql_where=text("held_by IS NOT NULL AND status = 'pending'"),
         ),
         # For the list's filters. Ids are time-ordered (UUID version 7), so each index also gives "newest first".
         Index("ix_notifications_user_id_id", "user_id", "id"),
@@ -188,6 +199,43 @@ class StatusChange(Base):
     channel: Mapped[str] = mapped_column(String(16))
     status: Mapped[str] = mapped_column(String(16))
     change: Mapped[int] = mapped_column(BigInteger)
+
+
+class Hold(Base):
+    """Notifications that match every column that is not NULL wait while the hold stands. `test`: of the application's test
+    keys, or of its live keys. `outcome`: `released` or `cancelled`. `renewed`: they were released with recipient and template
+    looked up again, with `template_version` or the active version.
+    """
+
+    __tablename__ = "holds"
+
+    id: Mapped[UUID] = mapped_column(primary_key=True)
+    template_code: Mapped[str | None] = mapped_column(Text)
+    application_id: Mapped[UUID | None]
+    test: Mapped[bool | None]
+    notification_type: Mapped[str | None] = mapped_column(String(16))
+    reason: Mapped[str] = mapped_column(Text)
+    created_by: Mapped[str] = mapped_column(Text)
+    created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
+    ended_by: Mapped[str | None] = mapped_column(Text)
+    ended_at: Mapped[datetime | None] = mapped_column(Instant, index=True)
+    outcome: Mapped[str | None] = mapped_column(String(16))
+    renewed: Mapped[bool] = mapped_column(server_default=text("false"))
+    template_version: Mapped[int | None] = mapped_column(Integer)
+
+    __table_args__ = (
+        # One hold of each target stands at a time.
+        Index(
+            "ix_holds_standing",
+            "template_code",
+            "application_id",
+            "test",
+            "notification_type",
+            unique=True,
+            postgresql_where=text("ended_at IS NULL"),
+            postgresql_nulls_not_distinct=True,
+        ),
+    )
 
 
 class KnownIdentity(Base):

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api_gateway.repositories import accepting, housekeeping, identities, outbox, progress, reading
+from api_gateway.repositories import accepting, holding, holds, housekeeping, identities, outbox, progress, reading
+from api_gateway.repositories.holding import EndedHold, ToHold
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter, Visibility
@@ -86,11 +87,25 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
     await outbox.release(connection, leased, owner="p", lease_seconds=30, delay_seconds=1)
     await outbox.set_resolved(connection, [found], keys=DataKeys())
     await progress.apply_events(connection, [sent], keys=DataKeys())
+    await holding.hold(connection, [ToHold(one, NO_ID) for one in leased], owner="p", lease_seconds=30)
+    await holding.hand_back(connection, [sent.model_copy(update={"status": "held", "hold_id": NO_ID})])
     await accepting.find_keys(connection, [("c", str(number)) for number in range(20)], keys=DataKeys())
+
+
+async def _holds(connection: AsyncConnection) -> None:
+    ended = EndedHold(NO_ID, cancelled=False, renewed=True, template_version=None)
+    await holding.ended(connection)
+    await holding.release(connection, ended, largest=500)
+    await holding.cancel(connection, ended, largest=500)
+    await holding.counts(connection)
+    await holding.counts(connection, [NO_ID])
+    await progress.held_candidates(connection, NO_ID, template_version=None, largest=1_000, keys=DataKeys())
+    await holds.forget(connection)
 
 
 async def _hot_path(connection: AsyncConnection) -> None:
     await _rows_by_key(connection)
+    await _holds(connection)
     await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200, keys=DataKeys())
     await outbox.finish(
         connection, [{"id": str(IDS[0]), "replay": 0, "status": "failed", "code": "c"}], keys=DataKeys()
@@ -131,6 +146,7 @@ LISTS = {
     "before": ListFilter(created_before=NOW - timedelta(hours=27)),
     "dead letters of a channel": ListFilter(status="failed", notification_type="push"),
     "user and status": ListFilter(user_id=USER, status="failed"),
+    "held": ListFilter(held_by=NO_ID),
     "cursor": ListFilter(cursor=first_id_of(NOW - timedelta(hours=2))),
 }
 

@@ -161,6 +161,7 @@ def _apps(
     push = PushSettings(
         database_url=embedded.database("push-service"),
         port=ports.push,
+        api_gateway_url=f"http://{HOST}:{ports.gateway}",
         fcm_base_url=simulators.base_url,
         fcm_service_account_file=simulators.service_account,
         vapid_private_key_file=simulators.vapid_key,

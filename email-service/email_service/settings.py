@@ -10,7 +10,6 @@ from pydantic import AfterValidator, BeforeValidator, Field, SecretStr, field_va
 from pydantic_settings import NoDecode
 
 from chassis.security.service_keys import development_key
-from chassis.server_urls import ServiceUrl
 from chassis.settings import DatabaseUrl
 from contracts.addresses import parse_sender
 from contracts.services import EMAIL_SERVICE
@@ -40,9 +39,6 @@ class EmailSettings(WebhookSettings):
     port: int = Field(default=8003, ge=0, le=65_535)
     database_url: DatabaseUrl = "postgresql+asyncpg://postgres:postgres@localhost:5432/email_service"
 
-    api_gateway_url: ServiceUrl = Field(
-        default="http://localhost:8000", description="Base URL of the gateway. The worker fetches attachments from it"
-    )
     attachment_memory_bytes: int = Field(
         default=33_554_432,
         gt=0,

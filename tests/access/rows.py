@@ -254,6 +254,11 @@ GATEWAY = (
         "POST /api/v1/failed/replay", {"notification_ids": ["{notification_id}"]}
     ),
     of_applications("notifications:read").row("GET /api/v1/reconcile"),
+    services_only("GET /internal/holds", by=("email-service", "push-service")),
+    of_applications("notifications:write", 201).row("POST /api/v1/holds", {"template_code": "{unique}", "reason": "x"}),
+    of_applications("notifications:read").row("GET /api/v1/holds"),
+    of_applications("notifications:write", 404).row("DELETE /api/v1/holds/{hold_id}"),
+    of_applications("notifications:write", 404).row("POST /api/v1/holds/{hold_id}/cancel"),
     of_admins().row("GET /api/v1/audit"),
     of_admins().row("GET /api/v1/suppressions"),
     of_admins().row("POST /api/v1/suppressions", {"emails": ["{unique}@example.com"]}),

@@ -39,6 +39,7 @@ class Things:
     version: str = "1"
     fingerprint: str = "0" * 64
     erasure_id: str = str(UUID(int=0))
+    hold_id: str = str(UUID(int=0))
     attachment_id: str = str(UUID(int=0))
     provider: str = "nobody"
 

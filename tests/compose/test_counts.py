@@ -17,7 +17,7 @@ def answer(*, asked_at: datetime, sent: int = 7, ledger: bool = True) -> dict:
         deliveries={"sent": sent},
     )  # fmt: skip
     totals = ChannelTotals(
-        accepted=7, by_status={Status.SENT: sent}, unaccounted=7 - sent, ledger=check if ledger else None
+        accepted=7, by_status={Status.SENT: sent}, unaccounted=7 - sent, held=0, ledger=check if ledger else None
     )
     return Reconciliation(accepted=7, unaccounted=7 - sent, channels={"email": totals}).model_dump(mode="json")
 

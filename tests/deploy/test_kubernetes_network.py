@@ -71,6 +71,7 @@ def test_inside_exactly_those_talk_who_have_to() -> None:
         ("email-worker", "user-service", 8001),
         ("email-worker", "template-service", 8002),
         ("email-worker", "rabbitmq", 5672),
+        ("push-worker", "api-gateway", 8000),
         ("push-worker", "user-service", 8001),
         ("push-worker", "template-service", 8002),
         ("push-worker", "rabbitmq", 5672),

@@ -105,7 +105,8 @@ async def remove(connection: AsyncConnection, step: Step) -> Removal:
 # Pending: the relay's index finds the rows that are due now or within the window (a lease or a pause between two look-ups may
 # postpone `due_at`, but must not change the age). Rows with a `send_at` beyond the window are never read, so a million
 # scheduled rows cost nothing. The first 1,000 of each priority are enough to find the oldest row, or one about as old.
-# A replayed row waits since its replay, which is the last entry of its history.
+# A held row waits because it is meant to, and is due when it expires. A replayed or released row waits since then, which is
+# the last entry of its history.
 OLDEST_PENDING = text("""
 SELECT channel.name AS channel, max(extract(epoch FROM now() - greatest(
         due.created_at, due.send_at, CAST(due.history -> -1 ->> 'at' AS timestamptz)))) AS seconds
@@ -114,7 +115,7 @@ CROSS JOIN generate_series(1, 10) AS level(priority)
 CROSS JOIN LATERAL (
     SELECT created_at, send_at, history FROM notifications
     WHERE priority = level.priority AND due_at <= now() + make_interval(secs => :window) AND status = 'pending'
-      AND notification_type = channel.name AND (send_at IS NULL OR send_at <= now())
+      AND notification_type = channel.name AND (send_at IS NULL OR send_at <= now()) AND held_by IS NULL
     ORDER BY due_at LIMIT 1000
 ) AS due
 GROUP BY channel.name

@@ -144,11 +144,11 @@ RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.hand
 
 # Marks are written a moment late (ADR 20). Usually the report came first and there is nothing to write; these rows are
 # neither locked nor changed. A row with a later status and no `queued_at` was changed by a callback, or by a worker or
-# gateway of the previous release; its `queued_at` is filled in.
+# gateway of the previous release; its `queued_at` is filled in. A row that was held since has no such message any more.
 MARK_QUEUED = text(f"""
 WITH published AS (
     SELECT id, given.at, n.queued_at IS NULL AS first FROM {ROUNDS} AS given JOIN notifications n USING (id, replay)
-    WHERE n.due_at IS NOT NULL OR n.queued_at IS NULL
+    WHERE (n.due_at IS NOT NULL OR n.queued_at IS NULL) AND (n.held_at IS NULL OR given.at >= n.held_at)
     ORDER BY id FOR UPDATE OF n
 )
 UPDATE notifications n SET

@@ -3,9 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import text
+from sqlalchemy import Row, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories import devices
@@ -173,7 +174,7 @@ REPLAY = text(f"""
 WITH chosen AS (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE)
 UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, sealed_detail = NULL, attempts = 0,
     replay = n.replay + 1, recipient = NULL, template_version = CAST(:version AS int),
-    due_at = now(), leased_by = NULL, queued_at = NULL, claimed_at = NULL, sent_at = NULL, ended_at = NULL,
+    due_at = now(), leased_by = NULL, held_by = NULL, queued_at = NULL, claimed_at = NULL, sent_at = NULL, ended_at = NULL,
     updated_at = now(), devices = NULL,
     history = n.history || {TIMES} || CASE WHEN n.history -> -1 ->> 'status' IS DISTINCT FROM n.status THEN {END}
         ELSE '[]' END || coalesce(n.devices, '[]') || jsonb_build_object('status', 'replayed', 'at', now())
@@ -237,16 +238,33 @@ async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> li
 
 async def candidates(connection: AsyncConnection, wanted: ReplayFilter, *, keys: DataKeys) -> list[ReplayCandidate]:
     """The notifications that `replay_failed` would retry. Raises ValueUnreadable."""
-    return [
-        ReplayCandidate(
-            **{
-                **row._mapping,  # noqa: SLF001 - a public name
-                "variables": read_object(keys, VARIABLES, row.id, row.variables),
-                "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
-            }
-        )
-        for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))
-    ]
+    return [_candidate(row, keys) for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))]
+
+
+HELD_CANDIDATES = text(f"""
+SELECT n.id, n.caller, n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version,
+    n.language, {GIVEN_VARIABLES}, n.given_recipient
+FROM notifications n WHERE n.held_by = :hold AND n.status = 'pending' ORDER BY n.priority DESC, n.id LIMIT :largest
+""")  # noqa: S608 - the columns are ours
+
+
+async def held_candidates(
+    connection: AsyncConnection, hold_id: UUID, *, template_version: int | None, largest: int, keys: DataKeys
+) -> list[ReplayCandidate]:
+    """Some notifications of a hold, highest priority first, as they would be resolved after its release. Raises
+    ValueUnreadable."""
+    parameters = {"hold": hold_id, "version": template_version, "largest": largest}
+    return [_candidate(row, keys) for row in await connection.execute(HELD_CANDIDATES, parameters)]
+
+
+def _candidate(row: Row[Any], keys: DataKeys) -> ReplayCandidate:
+    return ReplayCandidate(
+        **{
+            **row._mapping,  # noqa: SLF001 - a public name
+            "variables": read_object(keys, VARIABLES, row.id, row.variables),
+            "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
+        }
+    )
 
 
 def _replay_parameters(wanted: ReplayFilter) -> dict[str, object]:

@@ -25,6 +25,7 @@ HIDDEN = {
     "overrides",
     "due_at",
     "leased_by",
+    "held_at",
 }
 # The original text; rows of a gateway of the previous release have it in jsonb only (ADR 16).
 METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
@@ -71,6 +72,7 @@ class StoredNotification:
     updated_at: datetime
     history: list[dict[str, Any]]
     devices: list[dict[str, Any]] | None
+    held_by: UUID | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,7 @@ class ListFilter:
     notification_type: str | None = None
     template_code: str | None = None
     request_id: str | None = None
+    held_by: UUID | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     cursor: UUID | None = None
@@ -142,6 +145,8 @@ def _conditions(wanted: ListFilter) -> list[ColumnElement[bool]]:
         TABLE.c.request_id: wanted.request_id,
     }
     conditions = [column == value for column, value in equal.items() if value is not None]
+    if wanted.held_by is not None:
+        conditions += [TABLE.c.held_by == wanted.held_by, TABLE.c.status == Status.PENDING]
     # An id is created shortly before its row: ids find the range by the primary key, and the row's own time decides.
     if wanted.created_after is not None:
         conditions += [

@@ -10,12 +10,13 @@ from api_gateway.dependencies import Services
 from chassis.http.envelope import answer
 from chassis.security import calling_service
 from contracts.erasing import ErasureOrder, ExportQuestion
-from contracts.services import EMAIL_SERVICE, USER_SERVICE
+from contracts.services import EMAIL_SERVICE, PUSH_SERVICE, USER_SERVICE
 from contracts.system_mails import SystemMail
 
 router = APIRouter(prefix="/internal", include_in_schema=False)
 by_users = calling_service(USER_SERVICE)
 by_email = calling_service(EMAIL_SERVICE)
+by_workers = calling_service(EMAIL_SERVICE, PUSH_SERVICE)
 
 
 @router.post("/notifications")
@@ -39,6 +40,12 @@ async def erase(order: ErasureOrder, services: Services) -> Response:
 async def export(question: ExportQuestion, services: Services) -> Response:
     """`contracts.erasing.ExportFindings`."""
     return answer(await services.exporter.page(question))
+
+
+@router.get("/holds", dependencies=[Depends(by_workers)])
+async def holds(services: Services) -> Response:
+    """`contracts.holds.HoldRules`, for the workers."""
+    return answer(await services.known_holds.rules())
 
 
 @router.get("/attachments/{attachment_id}", dependencies=[Depends(by_email)])

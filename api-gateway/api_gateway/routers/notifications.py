@@ -35,6 +35,7 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
         notification_type=query.notification_type,
         template_code=query.template_code,
         request_id=query.request_id,
+        held_by=query.held_by,
         created_after=query.created_after,
         created_before=query.created_before,
         cursor=query.cursor,

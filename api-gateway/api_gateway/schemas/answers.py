@@ -48,6 +48,7 @@ NOTIFICATION: JsonDict = {
     "metadata": {"campaign": "welcome"},
     "attachments": [],
     "status": "sent",
+    "held_by": None,
     "error": None,
     "error_detail": None,
     "provider": "smtp",
@@ -185,6 +186,7 @@ class NotificationView(BaseModel):
     attachments: list[AttachmentView] = Field(description="Of an e-mail; the content is not shown")
     test: bool = Field(description="Sent with a test key: no provider receives it, and its outcome is simulated")
     status: Status
+    held_by: UUID | None = Field(description="The hold because of which a pending notification waits")
     error: str | None = Field(description="Stable code of the reason, for failed, suppressed, expired and unknown")
     error_detail: str | None
     provider: str | None = Field(description="Name of the provider that was called last; null until one was called")
@@ -232,6 +234,7 @@ class ChannelTotals(BaseModel):
     accepted: int
     by_status: dict[Status, int]
     unaccounted: int
+    held: int = Field(description="Of the pending ones, those that wait because of a hold")
     ledger: LedgerCheck | None = Field(default=None, description="Null while no worker of the channel answers")
 
 

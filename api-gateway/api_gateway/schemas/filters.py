@@ -29,6 +29,7 @@ class ListQuery(CursorQuery):
     notification_type: Channel | None = None
     template_code: Text | None = Name
     request_id: Text | None = Name
+    held_by: UUID | None = Field(default=None, description="Those that wait because of this hold")
     created_after: InstantOrDate | None = Field(
         default=None, description="From this time on; a date means its start, in UTC"
     )

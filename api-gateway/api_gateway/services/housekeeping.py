@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from api_gateway.repositories import housekeeping, identities
+from api_gateway.repositories import holds, housekeeping, identities
 from chassis.postgres.database import Database
 from chassis.postgres.retention import Removal, Retention, Step
 
@@ -41,4 +41,9 @@ class Housekeeping:
             forgotten = await identities.forget_unconfirmed(connection, datetime.now(UTC) - self._kept)
         if forgotten:
             log.info("retention.removed", known_keys=forgotten)
+        return 0
+
+    async def forget_holds(self) -> int:
+        async with self._database.begin() as connection:
+            await holds.forget(connection)
         return 0

@@ -3,6 +3,7 @@
 Series with known labels are created here with the value 0: Prometheus sees no increase in a series that starts at 1.
 """
 
+import math
 from collections import Counter as Tally
 from collections.abc import Iterable, Mapping
 from itertools import product
@@ -11,7 +12,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from chassis.observability.metrics import Reading
 from contracts.metrics import NotificationMetrics
-from contracts.recipients import CHANNELS
+from contracts.recipients import CHANNELS, Channel
 from contracts.status import Status
 
 
@@ -58,7 +59,8 @@ class GatewayMetrics:
 
 
 class ReadingMetrics:
-    """Figures that a gateway reads from the database at intervals. `reading` is `unaccounted`, `ledgers` or `oldest`.
+    """Figures that a gateway reads from the database at intervals. `reading` is `unaccounted`, `ledgers`, `held`
+    or `oldest`.
 
     If a reading fails, its figures are removed, so that no figure is older than its timestamp.
     """
@@ -86,7 +88,16 @@ class ReadingMetrics:
             ["type"],
             registry=registry,
         )
-        for reading in ("unaccounted", "ledgers", "oldest"):
+        self._held = Reading(
+            "notifications_held", "Notifications that wait because of a hold", ["type"], registry=registry
+        )
+        self._holds_oldest = Gauge(
+            "holds_oldest_seconds",
+            "Seconds that the oldest hold has stood; 0 if none stands",
+            registry=registry,
+            multiprocess_mode="livemostrecent",
+        )
+        for reading in ("unaccounted", "ledgers", "oldest", "held"):
             self._succeeded.labels(reading).set(0)
 
     def unaccounted(self, by_channel: Mapping[str, int]) -> None:
@@ -105,6 +116,16 @@ class ReadingMetrics:
         for channel, number in by_channel.items():
             self._unfounded.labels(channel).set(number)
         self._succeeded.labels("ledgers").set_to_current_time()
+
+    def held(self, by_channel: Mapping[Channel, int], oldest_seconds: float) -> None:
+        for channel, number in by_channel.items():
+            self._held.labels(channel).set(number)
+        self._holds_oldest.set(oldest_seconds)
+        self._succeeded.labels("held").set_to_current_time()
+
+    def held_unknown(self) -> None:
+        self._held.clear()
+        self._holds_oldest.set(math.nan)
 
     def unfounded_unknown(self) -> None:
         self._unfounded.clear()

@@ -6,11 +6,14 @@ import time
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
+from uuid import UUID
 
 import structlog
 
 from api_gateway.repositories.accepting import NewNotification
+from api_gateway.repositories.holding import ToHold
 from api_gateway.repositories.outbox import DueRow, Lease, LeasedRound, QueuedMark, Round
+from api_gateway.services.holding import KnownHolds
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Publication, PublishFailed
@@ -119,10 +122,11 @@ class OutboxMessage(NamedTuple):
 class Outbox:
     """One publisher per process. Urgent messages form groups of their own."""
 
-    def __init__(self, broker: Broker, store: Store, marks: QueuedMarks) -> None:
+    def __init__(self, broker: Broker, store: Store, marks: QueuedMarks, holds: KnownHolds) -> None:
         self._broker = broker
         self._store = store
         self._marks = marks
+        self._holds = holds
         self._group: Batcher[tuple[NewNotification, Lease], None] = Batcher(
             self._send, max_size=MAX_GROUP, pause_seconds=PAUSE_SECONDS
         )
@@ -148,14 +152,26 @@ class Outbox:
     async def _send(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> list[None]:
         """A row that fails is left to the relay, when its lease ends. A group is either all urgent or not urgent at all."""
         urgent = accepted[0][0].priority >= URGENT
+        held = self._held(accepted) if self._holds.any_stands else {}
+        free = [one for one in accepted if one[0].id not in held] if held else accepted
         try:
             with urgent_work(len(accepted), urgent=urgent):
-                await self.publish(await map_yielding(_message, accepted))
+                if free:
+                    await self.publish(await map_yielding(_message, free))
+                if held:
+                    await self._store.hold(list(held.values()))
         except DatabaseUnavailable:
             log.warning("outbox.release_deferred", messages=len(accepted))
         except Exception:
             log.exception("outbox.sending_failed", messages=len(accepted))
         return [None] * len(accepted)
+
+    def _held(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> dict[UUID, ToHold]:
+        """The rows that a hold stands for, which are not published."""
+        found = ((row, lease, self._holds.of(row)) for row, lease in accepted)
+        return {
+            row.id: ToHold(LeasedRound(Round(row.id), lease.at), hold) for row, lease, hold in found if hold is not None
+        }
 
     async def publish(self, messages: Sequence[OutboxMessage]) -> int:
         """Returns how many were confirmed; their marks follow. Unconfirmed messages stay in the outbox."""
@@ -224,6 +240,7 @@ def outbox_message(
         "test": is_test_caller(row.caller),
         "fixed_recipient": row.given_recipient is not None or is_system_caller(row.caller),
         "sender": row.sender,
+        "caller": row.caller,
     }
     if row.email_options is not None:
         body["email"] = row.email_options

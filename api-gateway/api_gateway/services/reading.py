@@ -106,7 +106,8 @@ def _as_id(name: str) -> UUID | None:
 
 
 # The order of steps with the same time; final statuses come last.
-_AT_ONCE = {status: place for place, status in enumerate(("accepted", "replayed", "queued", "retrying", "sent"))}
+_STEPS = ("accepted", "replayed", "queued", "held", "released", "retrying", "sent")
+_AT_ONCE = {status: place for place, status in enumerate(_STEPS)}
 
 
 def device_outcomes(row: StoredNotification) -> list[DeviceOutcome]:
@@ -153,6 +154,7 @@ def _fields(row: StoredNotification, identity: Identity, keys: DataKeys) -> dict
         "error": row.code,
         "error_detail": _detail(row, keys),
         "replays": row.replay,
+        "held_by": row.held_by if row.status == Status.PENDING else None,
         "attachments": _attachments(row, keys),
         **{name: getattr(row, name) for name in _SAME},
     }

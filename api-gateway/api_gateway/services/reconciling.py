@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from api_gateway.repositories import housekeeping
+from api_gateway.repositories import holding, holds, housekeeping
 from api_gateway.schemas.answers import ChannelTotals, LedgerCheck, Reconciliation
 from api_gateway.services.metrics import ReadingMetrics
 from chassis.http.client import DependencyUnavailable, ServiceClient, data_of
@@ -48,7 +48,8 @@ class Reconciler:
         async with self._database.snapshot() as connection:
             accepted = await housekeeping.accepted(connection)
             rows = await (housekeeping.recounted if recount else housekeeping.counted)(connection)
-        return {channel: _totals(channel, accepted.get(channel, 0), rows) for channel in CHANNELS}
+            held = held_by_channel(await holding.counts(connection))
+        return {channel: _totals(channel, accepted.get(channel, 0), rows, held[channel]) for channel in CHANNELS}
 
     async def check(self, channel: Channel, since: datetime) -> LedgerCheck | None:
         """None: no worker of the channel answers, or its database is down.
@@ -79,16 +80,22 @@ class Reconciler:
         return found
 
 
-def _totals(channel: Channel, accepted: int, rows: Mapping[tuple[str, str], Any]) -> ChannelTotals:
+def held_by_channel(counts: Mapping[UUID, Mapping[Channel, int]]) -> dict[Channel, int]:
+    """How many are held on each channel, by whatever hold."""
+    return {channel: sum(one.get(channel, 0) for one in counts.values()) for channel in CHANNELS}
+
+
+def _totals(channel: Channel, accepted: int, rows: Mapping[tuple[str, str], Any], held: int) -> ChannelTotals:
     by_status = {status: rows.get((channel, status), 0) for status in Status}
-    return ChannelTotals(accepted=accepted, by_status=by_status, unaccounted=accepted - sum(by_status.values()))
+    unaccounted = accepted - sum(by_status.values())
+    return ChannelTotals(accepted=accepted, by_status=by_status, unaccounted=unaccounted, held=held)
 
 
 COMPARED = timedelta(hours=24)  # of the ledgers; found by an index. Without a bound it would compare the whole history
 
 
 class FigureWatcher:
-    """Three readings, each with a loop of its own: if counting everything takes too long, the ages are still current.
+    """Four readings, each with a loop of its own: if counting everything takes too long, the ages are still current.
 
     A reading that fails removes its figures before it raises. `window_seconds`: see `repositories.housekeeping.oldest`.
     """
@@ -119,6 +126,17 @@ class FigureWatcher:
             self._metrics.unfounded_unknown()
             raise
         self._metrics.unfounded({channel: check.unfounded for channel, check in checks.items() if check is not None})
+        return 0
+
+    async def count_held(self) -> int:
+        try:
+            async with self._database.begin() as connection:
+                counts = await holding.counts(connection)
+                age = await holds.oldest_seconds(connection)
+        except Exception:
+            self._metrics.held_unknown()
+            raise
+        self._metrics.held(held_by_channel(counts), age)
         return 0
 
     async def find_oldest(self) -> int:

@@ -11,8 +11,10 @@ from uuid import UUID
 import structlog
 
 from api_gateway.repositories import outbox as outbox_rows
+from api_gateway.repositories.holding import ToHold
 from api_gateway.repositories.outbox import DueRow, LeasedRound, Round
 from api_gateway.services.directory import Directory
+from api_gateway.services.holding import KnownHolds
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.outbox import Outbox, OutboxMessage, outbox_message
 from api_gateway.services.resolving import Resolution, Resolved, resolve
@@ -51,15 +53,23 @@ class Unreadable:
     leased: LeasedRound | None
 
 
-RelayDecision = DueRow | Ended | Reschedule | Unreadable
+RelayDecision = DueRow | Ended | Reschedule | Unreadable | ToHold
 
 
 class Relay:
     """`run_once` processes one group and returns how many rows it took."""
 
     def __init__(
-        self, directory: Directory, store: Store, outbox: Outbox, metrics: GatewayMetrics, *, retry_seconds: float
+        self,
+        directory: Directory,
+        store: Store,
+        outbox: Outbox,
+        metrics: GatewayMetrics,
+        holds: KnownHolds,
+        *,
+        retry_seconds: float,
     ) -> None:
+        self._holds = holds
         self._directory = directory
         self._store = store
         self._outbox = outbox
@@ -91,18 +101,31 @@ class Relay:
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[RelayDecision]:
-        """A row expires here only if it was never published. Otherwise the ledger is asked."""
-        open_rows = [row for row in rows if row.recipient is None and not row.expired and not row.unreadable]
+        """A row expires here only if it was never published. Otherwise the ledger is asked. Likewise a row is held here
+        only if it was never published. Otherwise a worker gives it back.
+        """
         unsent = {row.id for row in rows if not row.handed_over or (row.recipient is None and not row.unreadable)}
+        held = self._held([row for row in rows if row.id in unsent and not row.expired])
+        open_rows = [
+            row
+            for row in rows
+            if row.recipient is None and not row.expired and not row.unreadable and row.id not in held
+        ]
         found: dict[UUID, RelayDecision] = {
             row.id: _decision(row, resolution) for row, resolution in await self._resolved(open_rows)
         }
         for row in rows:
             if row.expired and row.id in unsent:
                 found[row.id] = Ended(row.round, Status.EXPIRED, "expired")
+            elif row.id in held:
+                found[row.id] = held[row.id]
             elif row.unreadable:
                 found[row.id] = Unreadable(None if row.handed_over else row.leased)
         return [found.get(row.id, row) for row in rows]
+
+    def _held(self, rows: Sequence[DueRow]) -> dict[UUID, ToHold]:
+        found = ((row, self._holds.of(row)) for row in rows)
+        return {row.id: ToHold(row.leased, hold) for row, hold in found if hold is not None}
 
     async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Resolution]]:
         """A retried row uses the template that is active now, not one from this process's memory, seconds old."""
@@ -128,6 +151,9 @@ class Relay:
                 await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved], keys=keys)
             finished = await outbox_rows.finish(connection, [_ending(end) for end in ended], keys=keys) if ended else []
         self._metrics.moved_all((row.notification_type, row.status) for row in finished)
+        held = [decision for decision in decisions if isinstance(decision, ToHold)]
+        if held:
+            await self._store.hold(held)
         if later:
             await self._store.release(later, delay_seconds=self._retry_seconds)
         if unread:

@@ -4,11 +4,13 @@ from collections.abc import Awaitable, Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from api_gateway.repositories import accepting, attachments, outbox, progress
+from api_gateway.repositories import accepting, attachments, holding, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
 from api_gateway.repositories.attachments import NewAttachment
+from api_gateway.repositories.holding import ToHold
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark
 from api_gateway.repositories.progress import Moved
+from chassis.postgres.autocommit import StatementExecutor
 from chassis.postgres.database import Database
 from chassis.process.batcher import Batcher, rounds
 from chassis.security.data_keys import DataKeys
@@ -83,6 +85,11 @@ class Store:
                 delay_seconds=delay_seconds,
             )
 
+    async def hold(self, rows: Sequence[ToHold]) -> int:
+        """Holds rows that were certainly not published in their lease. Returns how many."""
+        async with self.database.autocommit() as connection:
+            return await holding.hold(connection, rows, owner=self.process, lease_seconds=self.lease_seconds)
+
     async def close(self) -> None:
         await self._accepts.close()
         await self._queued.close()
@@ -107,11 +114,20 @@ class Store:
         moves: list[Moved | None] = [None] * len(events)
         async with self.database.autocommit() as connection:
             for places in rounds(events, key=lambda event: event.notification_id):
-                moved = await progress.apply_events(connection, [events[place] for place in places], keys=self.keys)
+                moved = await self._apply(connection, [events[place] for place in places])
                 by_id = {move.id: move for move in moved}
                 for place in places:
                     moves[place] = by_id.get(events[place].notification_id)
         return _split(moves, groups)
+
+    async def _apply(self, connection: StatementExecutor, events: Sequence[StatusEvent]) -> list[Moved]:
+        """At most one event of a notification."""
+        back = [event for event in events if event.status == "held"]
+        if not back:
+            return await progress.apply_events(connection, events, keys=self.keys)
+        told = [event for event in events if event.status != "held"]
+        moved = await progress.apply_events(connection, told, keys=self.keys) if told else []
+        return [*moved, *await holding.hand_back(connection, back)]
 
 
 def _split(results: Iterable[Result], groups: Sequence[Sequence[object]]) -> list[list[Result]]:

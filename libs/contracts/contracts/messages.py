@@ -44,7 +44,8 @@ class NotificationMessage(Contract):
     `test`: it was sent with a test key, and its outcome is simulated. `fixed_recipient`: it goes only to this recipient,
     whatever the user has now. `sender`: the application's sender of its e-mails at the time of acceptance. `email`: copies,
     a Reply-To and attachments, if the caller asked for any. `overrides`: what the caller changed in the message; workers of
-    the previous release ignore it.
+    the previous release ignore it. `caller`: who sent it (`Identity.caller`), for holds; gateways of the previous release
+    omit it.
     """
 
     version: Literal[1] = 1
@@ -68,11 +69,12 @@ class NotificationMessage(Contract):
     sender: Sender | None = None
     email: EmailOptions | None = None
     overrides: Overrides | None = None
+    caller: str | None = None
 
 
 # Text from outside. Characters that a database cannot store are removed wherever an event is created or read.
 ForeignText = Annotated[str, AfterValidator(cleaned)]
-EventStatus = Literal["retrying", "sent", "delivered", "failed", "suppressed", "expired", "unknown"]
+EventStatus = Literal["retrying", "held", "sent", "delivered", "failed", "suppressed", "expired", "unknown"]
 
 
 MAX_DEVICE_RESULTS = 20  # in a report: a user has no more devices
@@ -94,7 +96,8 @@ class DeviceResult(Contract):
 
 
 class StatusEvent(Contract):
-    """Worker → gateway: a new status of a notification. `retrying` reports a failed attempt that will be repeated.
+    """Worker → gateway: a new status of a notification. `retrying` reports a failed attempt that will be repeated; `held`
+    gives a message back that nothing was attempted for, because of the hold `hold_id`.
 
     `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's text
     without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `provider` is the provider that
@@ -120,6 +123,7 @@ class StatusEvent(Contract):
     at: datetime
     provider_timestamp: datetime | None = None
     devices: tuple[DeviceResult, ...] | None = None
+    hold_id: UUID | None = None
 
 
 class StatusEvents(Contract):

@@ -24,6 +24,7 @@ from delivery.channel import (
     Target,
 )
 from delivery.contents import Contents, Rendered
+from delivery.holds import KnownHolds
 from delivery.ledger import Claimed
 from delivery.lines import Line, Lines
 from delivery.metrics import DeliveryMetrics
@@ -43,6 +44,8 @@ from delivery.throttle import DomainThrottle, Place
 
 log = structlog.get_logger()
 
+# Deliveries of held notifications go through the queue for nothing; a longer pause sends them later after the hold.
+HELD_SECONDS = 240.0
 Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
 
 
@@ -57,11 +60,14 @@ class Attempts(Generic[Address, Content]):
         admission: Admission,
         metrics: DeliveryMetrics,
         lease_seconds: float,
+        holds: KnownHolds = KnownHolds(),
         throttle: DomainThrottle | None = None,
         tracing: Tracing = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """`lease_seconds`: for so long no other worker takes over a delivery that we are sending.
+
+        `holds`: a delivery that was attempted before waits in the ledger while its notification is held.
 
         `throttle`: for targets with a domain; None: no domain is throttled.
         """
@@ -70,6 +76,7 @@ class Attempts(Generic[Address, Content]):
         self.tracing = tracing
         self.metrics = metrics
         self.lease_seconds = lease_seconds
+        self.holds = holds
         self.throttle = throttle
         self.clock = clock
         self.contents = Contents(channel, templates)
@@ -176,8 +183,11 @@ class Attempt(Generic[Address, Content]):
         """The ledger has answered: this worker has claimed `number` deliveries of the notification and will make them."""
         self._turn.claimed()
         self._calls = number
-        if isinstance(self._prepared, Rendered) and self._stood_still():
-            self._prepared = ProviderDown("lease_ran_out")
+        if isinstance(self._prepared, Rendered):
+            if self._stood_still():
+                self._prepared = ProviderDown("lease_ran_out")
+            elif self._attempts.holds.standing(self._message):
+                self._prepared = HeldBack("held", after_seconds=HELD_SECONDS, refusing=False)
 
     async def make(self, claimed: Claimed, target: Target[Address] | None, *, gone: Unsent) -> Outcome:
         """Makes one delivery. `gone` is its outcome when there is no target."""

@@ -5,6 +5,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypedDict
+from uuid import UUID
 
 from chassis.fields import cleaned
 from contracts.messages import DeviceResult, EventStatus
@@ -259,7 +260,7 @@ def _reached_provider(outcome: Outcome) -> bool:
 class Verdict:
     """The status of a whole notification. `news` is False when the gateway has it already.
 
-    `devices`: the devices that have ended, if it has several and has ended itself.
+    `devices`: the devices that have ended, if it has several and has ended itself. `hold_id`: why it is `held`.
     """
 
     status: EventStatus
@@ -270,6 +271,7 @@ class Verdict:
     provider: str | None = None
     news: bool = True
     devices: tuple[DeviceResult, ...] | None = None
+    hold_id: UUID | None = None
 
 
 Result = DeliveryRecord | AlreadyFinished | NotOwned

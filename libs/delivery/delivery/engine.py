@@ -25,6 +25,7 @@ from delivery.attempts import Attempt, Attempts, Unsent
 from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.decisions import Result, RetryPolicy, Verdict, record_of, verdict_of
 from delivery.devices import device_results
+from delivery.holds import KnownHolds
 from delivery.ledger import (
     AlreadyFinished,
     Claim,
@@ -59,6 +60,9 @@ class Delivered:
     devices: tuple[DeviceResult, ...] | None = None
 
 
+HANDED_BACK = Delivered([NotOwned()])  # the gateway has it: nothing else is reported
+
+
 class Engine(Generic[Address, Content]):
     """Delivers one channel's messages. `handle` is the broker's handler: when it raises, the message is redelivered."""
 
@@ -73,6 +77,7 @@ class Engine(Generic[Address, Content]):
         policy: RetryPolicy,
         metrics: DeliveryMetrics,
         watermarks: ConsumedWatermarks,
+        holds: KnownHolds = KnownHolds(),
     ) -> None:
         self._channel = channel
         self._ledger = ledger
@@ -82,6 +87,7 @@ class Engine(Generic[Address, Content]):
         self._policy = policy
         self._metrics = metrics
         self._watermarks = watermarks
+        self._holds = holds
         self._delivering: set[UUID] = set()
 
     async def handle(self, delivery: Delivery) -> None:
@@ -145,11 +151,15 @@ class Engine(Generic[Address, Content]):
         return delivered
 
     async def _deliver(self, message: NotificationMessage, raw: str) -> Delivered:
+        if await self._hand_back(message):
+            return HANDED_BACK
         recipient = await self._recipients.of(message)
         current = None if isinstance(recipient, Suppressed) or recipient == message.recipient else recipient
         wanted = self._destinations(message, current)
         contact = None if current is None else current.model_dump_json()
         async with self._attempts.of(message, [one.target for one in wanted], recipient) as attempt:
+            if await self._hand_back(message):  # it may have waited here for long
+                return HANDED_BACK
             claims = await self._ledger.claim(
                 [_claim(message, raw, one, contact, attempt.provider_for(one.target)) for one in wanted]
             )
@@ -164,6 +174,18 @@ class Engine(Generic[Address, Content]):
                 )
             )
         return await self._with_other_recipients(message, results)
+
+    async def _hand_back(self, message: NotificationMessage) -> bool:
+        """Gives a held message back to the gateway, where it waits.
+
+        A round that the ledger has begun stays here: only the ledger knows what was attempted (`Attempt.claimed`).
+        """
+        hold = self._holds.of(message)
+        if hold is None or await self._ledger.has(message.notification_id, message.replay):
+            return False
+        await self._report(message, Verdict("held", 0, hold_id=hold))
+        log.info("delivery.handed_back", hold_id=str(hold))
+        return True
 
     def _destinations(
         self, message: NotificationMessage, current: EmailRecipient | PushRecipient | None

@@ -48,6 +48,7 @@ class Reporter:
                 queued_at=message.queued_at,
                 at=datetime.now(UTC),
                 devices=verdict.devices,
+                hold_id=verdict.hold_id,
             )
         )
 

@@ -10,8 +10,9 @@ from chassis.process.breaker import BreakerPolicy, CircuitBreaker
 from chassis.security.data_keys import data_keys
 from chassis.server.runtime import Runtime
 from contracts.recipients import Channel
-from contracts.services import TEMPLATE_SERVICE, USER_SERVICE
+from contracts.services import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, worker_topology
+from delivery.holds import REST_SECONDS, KnownHolds
 from delivery.settings import WorkerSettings
 
 
@@ -35,6 +36,14 @@ class WorkerRuntime(Runtime):
         self.keys = data_keys(settings.data_encryption_keys, self.registry)
         self.users = self.client(USER_SERVICE, settings.user_service_url)
         self.templates = self.client(TEMPLATE_SERVICE, settings.template_service_url)
+        self.holds = KnownHolds(
+            self.client(
+                API_GATEWAY,
+                settings.api_gateway_url,
+                traced=False,
+                breaker=self.breaker(f"{API_GATEWAY}:holds", BreakerPolicy(open_seconds=REST_SECONDS)),
+            )
+        )
         own = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel), name=settings.service)
         self.broker = traced(own, TOPOLOGY, tracing)
         self.close_with(self.broker.close)

@@ -25,6 +25,12 @@ class WorkerSettings(PeerSettings, DataKeySettings):
         default="http://localhost:8002", description="Base URL of the template service"
     )
 
+    api_gateway_url: ServiceUrl = Field(
+        default="http://localhost:8000",
+        description="Base URL of the gateway. Workers ask it which notifications are held; the e-mail worker fetches "
+        "attachments from it",
+    )
+
     worker_prefetch_count: int = Field(
         default=150,
         description="Messages that a worker takes from each queue ahead of processing them. The broker no longer orders "

@@ -12,6 +12,7 @@ from chassis.errors import Unavailable
 from chassis.postgres import retention
 from chassis.process.periodic import PeriodicTask, running
 from contracts.topology import queues_of
+from delivery import holds
 from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.channel import DeliveryChannel
@@ -70,6 +71,7 @@ class Worker:
                 tracing=runtime.tracing,
                 metrics=self._metrics,
                 lease_seconds=settings.silence_seconds / 2,
+                holds=runtime.holds,
                 throttle=throttle,
             ),
             reporter=self._reporter,
@@ -82,6 +84,7 @@ class Worker:
             ),
             metrics=self._metrics,
             watermarks=watermarks,
+            holds=runtime.holds,
         )
         self._sweep = Sweep(
             channel.name,
@@ -98,6 +101,7 @@ class Worker:
     async def running(self) -> AsyncIterator[None]:
         """On exit: takes no new messages, lets the sends in flight end and be recorded, then leaves the ledger."""
         settings = self._runtime.settings
+        await self._runtime.holds.refresh()  # before the first message is taken
         await self._runtime.broker.start()
         prefetch = settings.worker_prefetch_count
         consumers = [
@@ -109,6 +113,7 @@ class Worker:
             PeriodicTask("release", self._sweep.release, settings.heartbeat_seconds),
             PeriodicTask("lost", self._sweep.find_lost, LOST_SECONDS),
             PeriodicTask("retention", self._retention.run_once, retention.EVERY_SECONDS),
+            PeriodicTask("holds", self._runtime.holds.refresh, holds.EVERY_SECONDS),
             PeriodicTask("gate", lambda: self._gate(consumers), GATE_SECONDS),
         )
         try:

@@ -13,8 +13,10 @@ from sqlalchemy import text
 
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import DependencyUnavailable
+from chassis.http.envelope import answer
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from contracts.emails import EmailOptions
+from contracts.holds import HoldRule, HoldRules
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.admission import Admission
@@ -22,6 +24,7 @@ from delivery.attempts import Attempts
 from delivery.channel import AttachmentGone, Completed, NotReady, Target
 from delivery.decisions import RetryPolicy, Verdict
 from delivery.engine import Engine
+from delivery.holds import KnownHolds
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
@@ -118,6 +121,19 @@ class Told:
         self.unreadable.append((notification_id, replay))
 
 
+class Gateway:
+    """Answers which notifications are held. `rules` None: it is down."""
+
+    def __init__(self) -> None:
+        self.rules: tuple[HoldRule, ...] | None = ()
+
+    async def get(self, path: str) -> tuple[int, bytes]:
+        assert path == "/internal/holds"
+        if self.rules is None:
+            raise DependencyUnavailable("it is down")
+        return 200, bytes(answer(HoldRules(holds=self.rules)).body)
+
+
 class AsWritten:
     """A recipient resolver without newer data than the message."""
 
@@ -164,6 +180,27 @@ async def ledger(database) -> Ledger:
 
 
 @pytest.fixture
+def gateway() -> Gateway:
+    return Gateway()
+
+
+@pytest.fixture
+def holds(gateway: Gateway) -> KnownHolds:
+    return KnownHolds(gateway)
+
+
+@pytest.fixture
+def hold(gateway: Gateway, holds: KnownHolds):
+    """These holds are in force from now on, as the worker knows; None: the gateway is down."""
+
+    async def change(*rules: HoldRule | None) -> None:
+        gateway.rules = None if None in rules else rules
+        await holds.refresh()
+
+    return change
+
+
+@pytest.fixture
 def recipients() -> AsWritten:
     return AsWritten()
 
@@ -174,13 +211,20 @@ def metrics(registry: CollectorRegistry, channel: HeldChannel) -> DeliveryMetric
 
 
 @pytest.fixture
-def attempts(channel: HeldChannel, admission: Admission, metrics: DeliveryMetrics) -> Attempts:
-    return Attempts(channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=60)
+def attempts(channel: HeldChannel, admission: Admission, metrics: DeliveryMetrics, holds: KnownHolds) -> Attempts:
+    return Attempts(
+        channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=60, holds=holds
+    )
 
 
 @pytest.fixture
 def engine(
-    channel: HeldChannel, ledger, recipients, attempts: Attempts, told: Told, metrics: DeliveryMetrics
+    channel: HeldChannel,
+    ledger,
+    recipients,
+    attempts: Attempts,
+    told: Told,
+    metrics: DeliveryMetrics,
 ) -> Engine:
     return Engine(
         channel,
@@ -191,6 +235,7 @@ def engine(
         policy=RetryPolicy(),
         metrics=metrics,
         watermarks=ConsumedWatermarks(),
+        holds=attempts.holds,
     )
 
 
@@ -700,3 +745,84 @@ async def test_without_what_it_refers_to_nothing_is_sent(engine, channel, told, 
     assert (verdict.status, verdict.code, verdict.attempts) == told_as
     assert channel.sends == 0
     assert breaker.state is BreakerState.CLOSED
+
+
+HOLD = HoldRule(id=UUID(int=7), template_code="t")
+
+
+async def _known_to(ledger: Ledger, body: bytes) -> list[str]:
+    """The states of its deliveries."""
+    name = NotificationMessage.model_validate_json(body).notification_id
+    return [type(one).__name__ for one in (await ledger.states([name])).get(name, {}).values()]
+
+
+async def test_a_held_message_goes_back_to_the_gateway_and_the_ledger_does_not_know_it(
+    engine, channel, told, hold, ledger
+) -> None:
+    await hold(HOLD)
+    body = _message()
+    copy = Copy(body)
+    await engine.handle(copy)
+    assert (copy.answer, channel.sends) == ("ack", 0)
+    assert [(verdict.status, verdict.hold_id) for verdict in told.verdicts] == [("held", HOLD.id)]
+    assert await _known_to(ledger, body) == []
+
+
+async def test_a_message_that_waits_for_its_slot_goes_back_when_it_is_held_meanwhile(
+    engine, channel, told, hold, admission
+) -> None:
+    channel.gate.set()
+    async with AsyncExitStack() as busy:
+        for _ in range(10):
+            turn = await busy.enter_async_context(admission.of(9))
+            await turn.slot([frozenset({"provider"})])
+            turn.claimed()
+        task = asyncio.create_task(engine.handle(Copy(_message())))
+        await eventually(lambda: admission.sending.waiting, 10)
+        await hold(HOLD)
+    await asyncio.wait_for(task, 10)
+    assert (channel.sends, channel.held, channel.open) == (0, 0, 0)
+    assert [verdict.status for verdict in told.verdicts] == ["held"]
+
+
+async def test_what_was_attempted_before_waits_in_the_ledger_while_it_is_held(
+    engine, channel, told, hold, database
+) -> None:
+    channel.gate.set()
+    channel.outcome = RetryLater("busy", after_seconds=0.0)
+    body = _message()
+    await engine.handle(Copy(body))
+    await hold(HOLD)
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE email_deliveries SET state = 'requeued'"))
+    copy = Copy(body)
+    await engine.handle(copy)
+    assert (copy.answer, channel.sends) == ("ack", 1)
+    assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("retrying", "busy"), ("retrying", "held")]
+    async with database.begin() as connection:
+        [row] = (await connection.execute(text("SELECT state, attempts, code FROM email_deliveries"))).all()
+    assert tuple(row) == ("retry", 1, "held")  # no attempt was spent
+    await hold()
+    async with database.begin() as connection:
+        await connection.execute(text("UPDATE email_deliveries SET state = 'requeued'"))
+    channel.outcome = Sent("p-1")
+    await engine.handle(Copy(body))
+    assert (channel.sends, told.verdicts[-1].status) == (2, "sent")
+
+
+async def test_an_order_of_an_ended_hold_is_for_messages_that_were_published_before(
+    engine, channel, told, hold
+) -> None:
+    channel.gate.set()
+    ended_at = datetime.now(UTC)
+    await hold(HOLD.model_copy(update={"ended_at": ended_at}))
+    await engine.handle(Copy(_message(queued_at=ended_at - timedelta(seconds=1))))
+    await engine.handle(Copy(_message(queued_at=ended_at + timedelta(seconds=1))))
+    assert [verdict.status for verdict in told.verdicts] == ["held", "sent"]
+
+
+async def test_while_the_gateway_does_not_answer_the_last_holds_count(engine, told, hold) -> None:
+    await hold(HOLD)
+    await hold(None)
+    await engine.handle(Copy(_message()))
+    assert [verdict.status for verdict in told.verdicts] == ["held"]

@@ -46,9 +46,12 @@ class Runtime:
         """A breaker that reports its state as a metric from the start."""
         return monitored_breaker(name, self.registry, policy)
 
-    def client(self, service: str, url: str, *, traced: bool = True) -> ServiceClient:
+    def client(
+        self, service: str, url: str, *, traced: bool = True, breaker: CircuitBreaker | None = None
+    ) -> ServiceClient:
         """A client of another service, with its own breaker. Periodic look-ups are not `traced`."""
-        client = ServiceClient(url, service, self._tokens, self.breaker(service), self.tracing if traced else OFF)
+        breaker = breaker or self.breaker(service)
+        client = ServiceClient(url, service, self._tokens, breaker, self.tracing if traced else OFF)
         self.close_with(client.close)
         return client
 

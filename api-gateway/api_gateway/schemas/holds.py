@@ -1,0 +1,101 @@
+"""Bodies, queries and answers of holds."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic.config import JsonDict
+
+from chassis.fields import Text
+from chassis.http.paging import PageQuery
+from contracts.recipients import Channel
+
+HOLD: JsonDict = {
+    "hold_id": "01997a5c-3f6e-7c1a-9b1e-0d1f2a3b4c5d",
+    "template_code": "welcome_email",
+    "application_id": None,
+    "test": None,
+    "notification_type": None,
+    "reason": "wrong price in the mail",
+    "status": "standing",
+    "held": 1204,
+    "held_by_channel": {"email": 1204},
+    "created_by": "user:123e4567-e89b-12d3-a456-426614174000",
+    "created_at": "2026-01-01T12:00:00Z",
+    "ended_by": None,
+    "ended_at": None,
+    "template_version": None,
+    "active_version": False,
+}
+TemplateCode = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
+
+
+class HoldRequest(BaseModel):
+    """What to hold: the notifications that match every field that is given, at least one."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"template_code": "welcome_email", "reason": "wrong price in the mail"}]},
+    )
+
+    template_code: TemplateCode | None = Field(default=None, description="Of this template, in every version")
+    application_id: UUID | None = Field(
+        default=None, description="Of this application; a key that is not an administrator's always holds its own"
+    )
+    notification_type: Channel | None = Field(default=None, description="On this channel")
+    reason: Text = Field(min_length=1, max_length=500, description="For people: why, and who knows more")
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Self:
+        if self.template_code is None and self.application_id is None and self.notification_type is None:
+            raise ValueError("give a template_code, an application_id or a notification_type")
+        return self
+
+
+class HoldQuery(PageQuery):
+    page: int = Field(default=1, ge=1, le=10_000)
+    standing: bool | None = Field(default=None, description="Only those that stand, or only those that have ended")
+
+
+class ReleaseQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    template_version: int | None = Field(
+        default=None,
+        ge=1,
+        le=2**31 - 1,
+        description="Send this version in place of the version that each was accepted with",
+    )
+    active_version: bool = Field(default=False, description="Send the version that is active then")
+
+    @model_validator(mode="after")
+    def _is_one_version(self) -> Self:
+        if self.active_version and self.template_version is not None:
+            raise ValueError("give a template_version or active_version")
+        return self
+
+
+class HoldView(BaseModel):
+    """A hold. `test`: it is for the application's test keys, or for its live keys; null: for both.
+
+    `releasing` and `cancelling`: it has ended, and `held` notifications are left to be released or cancelled.
+    """
+
+    model_config = ConfigDict(json_schema_extra={"examples": [HOLD]})
+
+    hold_id: UUID
+    template_code: str | None
+    application_id: UUID | None
+    test: bool | None
+    notification_type: Channel | None
+    reason: str
+    status: Literal["standing", "releasing", "released", "cancelling", "cancelled"]
+    held: int = Field(description="Notifications that wait now because of this hold")
+    held_by_channel: dict[Channel, int]
+    created_by: str
+    created_at: datetime
+    ended_by: str | None
+    ended_at: datetime | None
+    template_version: int | None = Field(description="Released with this version; null: with none that was named")
+    active_version: bool = Field(description="Released with the version that was active then")

@@ -1,0 +1,96 @@
+"""What is held: the holds that this process knows, and the work that follows when one ends."""
+
+from typing import Protocol
+from uuid import UUID
+
+import structlog
+
+from api_gateway.repositories import holding, holds
+from api_gateway.repositories.holding import EndedHold
+from api_gateway.services.metrics import GatewayMetrics
+from chassis.errors import Unavailable
+from chassis.postgres.database import Database
+from contracts.holds import HoldRules, Holds
+from contracts.status import Status
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 0.5
+# Rows of a hold that a process releases or cancels in one turn. About as many as a relay publishes meanwhile: other due rows
+# do not wait behind all that was held.
+PIECE = 500
+
+
+class Holdable(Protocol):
+    """A notification that is about to be published."""
+
+    @property
+    def caller(self) -> str: ...
+
+    @property
+    def notification_type(self) -> str: ...
+
+    @property
+    def template_code(self) -> str: ...
+
+
+class KnownHolds:
+    """The holds as of the last look, at most EVERY_SECONDS old while the database answers."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._holds = Holds()
+
+    @property
+    def any_stands(self) -> bool:
+        return bool(self._holds)
+
+    def of(self, row: Holdable) -> UUID | None:
+        """The hold that stands for this notification."""
+        return self._holds.standing(row.caller, row.notification_type, row.template_code)
+
+    async def start(self) -> None:
+        """Without a database nothing is accepted or published, and the holds are read when it is back."""
+        try:
+            await self.refresh()
+        except Unavailable:
+            log.warning("holds.unknown")
+
+    async def refresh(self) -> int:
+        self._holds = Holds((await self.rules()).holds)
+        return 0
+
+    async def rules(self) -> HoldRules:
+        """For the workers."""
+        async with self._database.begin() as connection:
+            return HoldRules(holds=tuple(await holds.rules(connection)))
+
+
+class HoldReleaser:
+    """Releases or cancels the rows of holds that have ended, in pieces. Every gateway runs one; a piece is one transaction.
+
+    It goes by the rows: whoever held a row, and whichever process died, a row whose hold has ended is found.
+    """
+
+    def __init__(self, database: Database, metrics: GatewayMetrics) -> None:
+        self._database = database
+        self._metrics = metrics
+
+    async def run_once(self) -> int:
+        async with self._database.begin() as connection:
+            found = await holding.ended(connection)
+        for one in found:
+            number = await (self._cancel if one.cancelled else self._release)(one)
+            if number:
+                log.info("holds.ended", hold_id=str(one.id), cancelled=one.cancelled, notifications=number)
+        return 0  # the next piece after a pause, see PIECE
+
+    async def _release(self, one: EndedHold) -> int:
+        async with self._database.begin() as connection:
+            return await holding.release(connection, one, largest=PIECE)
+
+    async def _cancel(self, one: EndedHold) -> int:
+        async with self._database.begin() as connection:
+            channels = await holding.cancel(connection, one, largest=PIECE)
+        self._metrics.moved_all((channel, Status.CANCELLED) for channel in channels)
+        return len(channels)

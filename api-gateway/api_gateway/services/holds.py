@@ -1,0 +1,179 @@
+"""Holds: place, list, release, cancel."""
+
+from collections.abc import Sequence
+from typing import Literal
+from uuid import UUID
+
+from api_gateway.errors import HoldEnded, HoldNotFound, HoldWithoutTemplate, TemplateVersionNotFound, TooManyHolds
+from api_gateway.repositories import holding, holds, progress
+from api_gateway.repositories.audit import TRAIL
+from api_gateway.repositories.holds import Ending, HoldFilter, HoldTarget, Renewal, StoredHold
+from api_gateway.schemas.holds import HoldRequest, HoldView
+from api_gateway.services.directory import Directory
+from api_gateway.services.holding import KnownHolds
+from api_gateway.services.resolving import resolve
+from chassis.audit import Actor, Change
+from chassis.errors import Forbidden
+from chassis.http.envelope import Meta
+from chassis.postgres.database import Database
+from chassis.security import Identity
+from chassis.security.data_keys import DataKeys
+from contracts.recipients import Channel
+
+MAX_IN_FORCE = 100  # of an application: every process knows them all
+LOOKED_AT = 1_000  # held notifications whose template version is looked up before a release
+
+
+class HoldService:
+    """Administrators may hold everything. An application's key may hold, see and end what is its own."""
+
+    def __init__(self, database: Database, keys: DataKeys, *, directory: Directory, known: KnownHolds) -> None:
+        self._database = database
+        self._keys = keys
+        self._directory = directory
+        self._known = known
+
+    async def place(self, request: HoldRequest, identity: Identity, actor: Actor) -> tuple[HoldView, bool]:
+        """The hold, and whether it is new: a hold of the same target that stands is returned as it is.
+
+        Raises Forbidden, TooManyHolds.
+        """
+        target = _target(request, identity)
+        async with self._database.begin() as connection:
+            stored, new = await holds.place(connection, target, reason=request.reason, by=identity.caller)
+            if new:
+                if not identity.is_admin and await holds.in_force(connection, identity.caller) > MAX_IN_FORCE:
+                    raise TooManyHolds
+                change = Change({}, {**_named(stored), "reason": stored.reason})
+                await TRAIL.record(connection, actor, "hold.placed", _name(stored.id), change)
+        await self._known.refresh()
+        return await self._view(stored), new
+
+    async def page(
+        self, identity: Identity, *, standing: bool | None, limit: int, page: int
+    ) -> tuple[Sequence[HoldView], Meta]:
+        """Newest first. An application sees the holds on itself, whoever placed them."""
+        wanted = HoldFilter(standing=standing)
+        if not identity.is_admin:
+            wanted = HoldFilter(_application(identity), identity.test, standing)
+        async with self._database.begin() as connection:
+            rows, total = await holds.page(connection, wanted, limit=limit, offset=(page - 1) * limit)
+            counts = await holding.counts(connection, [row.id for row in rows])
+        return [_view(row, counts.get(row.id, {})) for row in rows], Meta.of(total, limit=limit, page=page)
+
+    async def end(
+        self,
+        hold_id: UUID,
+        outcome: holds.Outcome,
+        identity: Identity,
+        actor: Actor,
+        *,
+        renewal: Renewal | None = None,
+    ) -> HoldView:
+        """Ends a hold; ending it again in the same way changes nothing.
+
+        Raises HoldNotFound; Forbidden, if another caller placed it; HoldEnded, if it ended in another way;
+        HoldWithoutTemplate and TemplateVersionNotFound.
+        """
+        if renewal is not None:
+            async with self._database.begin() as connection:
+                standing = _owned(await holds.find(connection, hold_id), identity)
+            await self._check_version(standing, renewal)
+        async with self._database.begin() as connection:
+            stored = _owned(await holds.find(connection, hold_id, lock=True), identity)
+            if stored.ended_at is None:
+                stored = await holds.end(connection, hold_id, Ending(outcome, identity.caller, renewal))
+                told = {} if renewal is None else {"template_version": renewal.template_version or "active"}
+                await TRAIL.record(connection, actor, f"hold.{outcome}", _name(hold_id), Change(_named(stored), told))
+            elif (stored.outcome, stored.renewal) != (outcome, renewal):
+                raise HoldEnded
+        await self._known.refresh()
+        return await self._view(stored)
+
+    async def _check_version(self, hold: StoredHold, renewal: Renewal) -> None:
+        """Raises HoldWithoutTemplate, and TemplateVersionNotFound if one of the first held notifications has no such version.
+        Any other error ends a notification visibly after the release."""
+        if hold.template_code is None:
+            raise HoldWithoutTemplate
+        async with self._database.begin() as connection:
+            held = await progress.held_candidates(
+                connection, hold.id, template_version=renewal.template_version, largest=LOOKED_AT, keys=self._keys
+            )
+        for resolution in await resolve(held, self._directory, [one.caller for one in held], fresh=True):
+            if isinstance(resolution, TemplateVersionNotFound):
+                raise resolution
+
+    async def _view(self, stored: StoredHold) -> HoldView:
+        async with self._database.begin() as connection:
+            counts = await holding.counts(connection, [stored.id])
+        return _view(stored, counts.get(stored.id, {}))
+
+
+def _owned(stored: StoredHold | None, identity: Identity) -> StoredHold:
+    """The hold, if the caller may end it."""
+    if stored is None:
+        raise HoldNotFound
+    if not identity.is_admin:
+        if stored.application_id != _application(identity) or stored.test not in {None, identity.test}:
+            raise HoldNotFound
+        if stored.created_by != identity.caller:
+            raise Forbidden("Only whoever placed a hold, or an administrator, can end it")
+    return stored
+
+
+def _application(identity: Identity) -> UUID:
+    if identity.application_id is None:
+        raise Forbidden("People hold nothing; administrators and applications do")
+    return UUID(identity.application_id)
+
+
+def _target(request: HoldRequest, identity: Identity) -> HoldTarget:
+    """Raises Forbidden for another application than the key's own."""
+    application_id, test = request.application_id, None
+    if not identity.is_admin:
+        own, test = _application(identity), identity.test
+        if application_id not in {None, own}:
+            raise Forbidden("An application can hold its own notifications only")
+        application_id = own
+    return HoldTarget(request.template_code, application_id, test, request.notification_type)
+
+
+def _view(stored: StoredHold, held: dict[Channel, int]) -> HoldView:
+    left = sum(held.values())
+    return HoldView(
+        hold_id=stored.id,
+        **_named(stored),
+        reason=stored.reason,
+        status=_status(stored, left),
+        held=left,
+        held_by_channel=held,
+        created_by=stored.created_by,
+        created_at=stored.created_at,
+        ended_by=stored.ended_by,
+        ended_at=stored.ended_at,
+        template_version=stored.template_version,
+        active_version=stored.renewed and stored.template_version is None,
+    )
+
+
+def _status(stored: StoredHold, left: int) -> Literal["standing", "releasing", "released", "cancelling", "cancelled"]:
+    match stored.outcome:
+        case None:
+            return "standing"
+        case "released":
+            return "releasing" if left else "released"
+        case "cancelled":
+            return "cancelling" if left else "cancelled"
+
+
+def _named(stored: StoredHold) -> dict[str, object]:
+    return {
+        "template_code": stored.template_code,
+        "application_id": stored.application_id,
+        "test": stored.test,
+        "notification_type": stored.notification_type,
+    }
+
+
+def _name(hold_id: UUID) -> str:
+    return f"hold:{hold_id}"

@@ -1,0 +1,81 @@
+"""Which notifications are held: what gateways tell workers, and how a notification's hold is found."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime
+from itertools import product
+from uuid import UUID
+
+from pydantic import AwareDatetime
+
+from contracts.recipients import Channel, Contract
+
+_Key = tuple[str | None, str | None, str | None]
+
+
+class HoldRule(Contract):
+    """A hold, for the notifications that match every field that is not None.
+
+    `callers`: the names of the held application's keys (`Identity.caller`). `ended_at` None: it stands. Otherwise it ended
+    with an order (cancel, or another template version), which is also for the messages that were published before.
+    """
+
+    id: UUID
+    template_code: str | None = None
+    callers: tuple[str, ...] | None = None
+    notification_type: Channel | None = None
+    ended_at: AwareDatetime | None = None
+
+
+class HoldRules(Contract):
+    """The gateway's answer to `GET /internal/holds`, oldest first."""
+
+    holds: tuple[HoldRule, ...] = ()
+
+
+class Holds:
+    """Finds the hold of a notification with at most seven look-ups, however many holds there are."""
+
+    def __init__(self, rules: Iterable[HoldRule] = ()) -> None:
+        self._standing: dict[_Key, UUID] = {}
+        self._ended: dict[_Key, list[tuple[datetime, UUID]]] = {}
+        for rule in rules:
+            for key in _keys_of(rule):
+                if rule.ended_at is None:
+                    self._standing.setdefault(key, rule.id)
+                else:
+                    self._ended.setdefault(key, []).append((rule.ended_at, rule.id))
+
+    def __bool__(self) -> bool:
+        return bool(self._standing or self._ended)
+
+    def standing(self, caller: str | None, channel: str, template_code: str) -> UUID | None:
+        """The hold that stands for such a notification."""
+        if not self._standing:
+            return None
+        found = (self._standing.get(key) for key in _fitting(caller, channel, template_code))
+        return next((hold for hold in found if hold is not None), None)
+
+    def ordered(
+        self, caller: str | None, channel: str, template_code: str, *, published_at: datetime | None
+    ) -> UUID | None:
+        """The first hold that ended after the message was published, and whose order is for the message."""
+        if not self._ended or published_at is None:
+            return None
+        after = [
+            (ended_at, hold)
+            for key in _fitting(caller, channel, template_code)
+            for ended_at, hold in self._ended.get(key, ())
+            if ended_at >= published_at
+        ]
+        return min(after)[1] if after else None
+
+
+def _keys_of(rule: HoldRule) -> Iterator[_Key]:
+    for caller in rule.callers or (None,):
+        yield rule.template_code, caller, rule.notification_type
+
+
+def _fitting(caller: str | None, channel: str, template_code: str) -> Iterator[_Key]:
+    """The keys of the holds that are for such a notification: each part may be left open, but not all of them."""
+    callers = (None,) if caller is None else (caller, None)
+    return (key for key in product((template_code, None), callers, (channel, None)) if any(key))

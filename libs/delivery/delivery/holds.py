@@ -1,0 +1,57 @@
+"""The holds that this worker knows: the gateway's list, asked for twice a second."""
+
+from uuid import UUID
+
+import structlog
+from pydantic import TypeAdapter
+
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient, found_of
+from chassis.http.envelope import Envelope
+from contracts.holds import HoldRules, Holds
+from contracts.messages import NotificationMessage
+
+log = structlog.get_logger()
+
+EVERY_SECONDS = 0.5
+REST_SECONDS = (
+    1.0  # of the breaker: a gateway that is up again is asked at once, because a hold must be known in a second
+)
+_RULES = TypeAdapter(Envelope[HoldRules])
+
+
+class KnownHolds:
+    """`gateway`: the client of the gateway; None: nothing is ever held. While it does not answer, the last list counts."""
+
+    def __init__(self, gateway: ServiceClient | None = None) -> None:
+        self._gateway = gateway
+        self._rules = HoldRules()
+        self._holds = Holds()
+        self._unknown = False
+
+    async def refresh(self) -> int:
+        if self._gateway is None:
+            return 0
+        try:
+            rules = found_of(_RULES, *await self._gateway.get("/internal/holds"))
+        except DependencyUnavailable:
+            if not self._unknown:
+                log.warning("holds.unknown")
+            self._unknown = True
+            return 0
+        self._unknown = False
+        if rules != self._rules:
+            log.info("holds.changed", holds=len(rules.holds))
+            self._rules, self._holds = rules, Holds(rules.holds)
+        return 0
+
+    def standing(self, message: NotificationMessage) -> UUID | None:
+        """The hold that stands for this message."""
+        return self._holds.standing(message.caller, message.notification_type, message.template.code)
+
+    def of(self, message: NotificationMessage) -> UUID | None:
+        """The hold because of which the message goes back to the gateway: one that stands, or one that ended with an order
+        after the message was published."""
+        return self.standing(message) or self._holds.ordered(
+            message.caller, message.notification_type, message.template.code, published_at=message.queued_at
+        )

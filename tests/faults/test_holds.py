@@ -1,0 +1,61 @@
+"""Processes killed while notifications are held, given back, released and cancelled (faults 47 and 48)."""
+
+from collections.abc import Iterable
+
+import pytest
+
+from tests.faults.lab import WHOLE, Lab
+
+MANY = 5_000 if WHOLE else 1_200  # more than one piece of a release
+
+
+def _hold(lab: Lab) -> str:
+    asked = {"template_code": "welcome", "notification_type": "email", "reason": "a fault"}
+    return str(lab.system.call("POST", "/holds", asked, status=201)["hold_id"])
+
+
+def _held(lab: Lab, ids: Iterable[str]) -> int:
+    held = "held_by IS NOT NULL AND status = 'pending' AND id = ANY($1::uuid[])"
+    counted = f"SELECT count(*) AS held FROM notifications WHERE {held}"
+    return int(lab.sql("api-gateway", counted, list(ids))[0]["held"])
+
+
+@pytest.mark.parametrize("end", ["release", "cancel"])
+def test_47_gateway_killed_while_it_holds_and_while_it_ends_the_hold(lab: Lab, end: str) -> None:
+    hold = _hold(lab)
+    ids = lab.batch(lab.user(), MANY)
+    lab.kill("api-gateway")
+    lab.start_again("api-gateway")
+    lab.until(lambda: _held(lab, ids) == MANY, "all are held")
+    assert not any(lab.copies()[one] for one in ids)
+    method, path = ("DELETE", f"/holds/{hold}") if end == "release" else ("POST", f"/holds/{hold}/cancel")
+    lab.system.call(method, path)
+    lab.until(lambda: _held(lab, ids) < MANY, "the first piece")
+    lab.kill("api-gateway")
+    assert _held(lab, ids) > 0
+    lab.start_again("api-gateway")
+    undelivered = () if end == "release" else ids
+    lab.prove(47, f"gateway killed while it holds, and at the {end}", ids, undelivered=undelivered)
+    copies = lab.copies()
+    assert {copies[one] for one in ids} == {1 if end == "release" else 0}
+
+
+@pytest.mark.parametrize("end", ["release", "cancel"])
+def test_48_worker_killed_while_it_gives_back_what_is_held(lab: Lab, end: str) -> None:
+    lab.kill("email-service")
+    ids = lab.batch(lab.user(), MANY)
+    lab.until_all(ids, {"queued"})
+    hold = _hold(lab)
+    lab.system.start_service("email-service")
+    lab.until(lambda: _held(lab, ids) > 0, "the first are given back")
+    lab.kill("email-service")
+    if end == "cancel":  # what still waits in the queue, too
+        lab.system.call("POST", f"/holds/{hold}/cancel")
+    lab.start_again("email-service")
+    if end == "release":
+        lab.until(lambda: _held(lab, ids) == MANY, "all are held")
+        lab.system.call("DELETE", f"/holds/{hold}")
+    undelivered = () if end == "release" else ids
+    lab.prove(48, f"worker killed while it gives back what is held, then {end}", ids, undelivered=undelivered)
+    copies = lab.copies()
+    assert {copies[one] for one in ids} == {1 if end == "release" else 0}
