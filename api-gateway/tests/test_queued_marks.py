@@ -64,7 +64,8 @@ def _database(gateway) -> Database:
 
 def _relay(gateway) -> Relay:
     metrics = GatewayMetrics(CollectorRegistry())
-    return Relay(gateway.root.directory, gateway.root.store, gateway.root.outbox, metrics, retry_seconds=5)
+    root = gateway.root
+    return Relay(root.directory, root.store, root.outbox, metrics, root.known_holds, retry_seconds=5)
 
 
 async def _version(database: Database, name: UUID) -> tuple[object, ...]:
