@@ -8,6 +8,7 @@
 
 from notifications.answers.access import ApiKey, Application, NewApiKey, Sender, Tokens
 from notifications.answers.base import Meta, Page
+from notifications.answers.holds import Hold
 from notifications.answers.login import Login
 from notifications.answers.notifications import (
     FINAL_STATUSES,
@@ -126,6 +127,7 @@ __all__ = [
     "Export",
     "FieldProblem",
     "Health",
+    "Hold",
     "InvalidRequest",
     "LedgerCheck",
     "Login",

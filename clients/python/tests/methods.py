@@ -63,7 +63,7 @@ MAIL = {
                                "url": "https://example.com/a.txt"}]},
 }  # fmt: skip
 FILTERS = {"user_id": ID, "status": "failed", "notification_type": "email", "template_code": "w", "request_id": "r",
-           "created_after": NOW, "created_before": NOW}  # fmt: skip
+           "held_by": ID, "created_after": NOW, "created_before": NOW}  # fmt: skip
 AUDIT = {"actor": "a", "action": "b", "target": "t", "service": "api-gateway", "since": NOW, "until": NOW, **CURSOR}
 REPLAY = {"notification_ids": [ID], "notification_type": "email", "error": "bounced", "template_version": 1, "limit": 5}
 
@@ -154,6 +154,12 @@ METHODS: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     ),
     "api_keys.rotate": ("rotate_api_key", [ID], {"overlap_seconds": 60}),
     "api_keys.revoke": ("revoke_api_key", [ID], {}),
+    "holds.list": ("list_holds", [], {"standing": True, **PAGED}),
+    "holds.add": (
+        "add_hold", ["wrong price"], {"template_code": "w", "application_id": ID, "notification_type": "email"},
+    ),
+    "holds.release": ("remove_hold", [ID], {"template_version": 2, "active_version": False}),
+    "holds.cancel": ("cancel_hold", [ID], {}),
     "suppressions.list": ("list_suppressions", [], {"reason": "manual", **PAGED}),
     "suppressions.get": ("get_suppression", ["a@example.com"], {}),
     "suppressions.add": ("add_suppressions", [["a@example.com"]], {"reason": "bounced"}),

@@ -74,6 +74,7 @@ class Notification(AnswerModel):
     status: str
     error: str | None
     error_detail: str | None
+    held_by: str | None = None
     priority: int
     delivery_guarantee: str
     attempts: int

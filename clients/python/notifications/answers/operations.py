@@ -19,6 +19,7 @@ class ChannelTotals(AnswerModel):
     accepted: int
     by_status: dict[str, int]
     unaccounted: int
+    held: int = 0
     ledger: LedgerCheck | None
 
 

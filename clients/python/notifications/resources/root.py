@@ -2,6 +2,7 @@
 
 from notifications.endpoints import Transport
 from notifications.resources.access import ApiKeys, Applications
+from notifications.resources.holds import Holds
 from notifications.resources.operations import Operations, Suppressions
 from notifications.resources.people import Contacts, Users
 from notifications.resources.sending import Sending
@@ -19,3 +20,4 @@ class Root(Sending[Transport], Sessions[Transport], Operations[Transport]):
         self.applications = Applications(transport)
         self.api_keys = ApiKeys(transport)
         self.suppressions = Suppressions(transport)
+        self.holds = Holds(transport)
