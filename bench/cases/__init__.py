@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from bench.cases.accept_batch import AcceptBatch
 from bench.cases.accept_single import AcceptSingle
 from bench.cases.broadcast import broadcast_like
+from bench.cases.console_pages import console_pages
 from bench.cases.edge import edge
 from bench.cases.end_to_end import EndToEnd
 from bench.cases.gateway_processes import gateway_processes
@@ -38,6 +39,7 @@ CASES: Mapping[str, Callable[[Run], Result]] = {
     "growth": growth,
     "memory": memory_and_start,
     "edge": edge,
+    "console_pages": console_pages,
 }
 # Cases that put load on the bare endpoint, or need its rate.
 WITH_WRK = frozenset(
