@@ -11,6 +11,8 @@ from uuid import uuid4
 from testkit.system import System
 
 COMMAND = [sys.executable, "-m", "notifications.cli"]
+# A run of tests in the background ignores Ctrl-C, and its children would, too.
+AT_A_TERMINAL = ("env", "--default-signal=INT")
 SCOPES = ["notifications:read", "notifications:write", "templates:read", "templates:write", "users:read", "users:write"]
 
 
@@ -31,7 +33,7 @@ class NotifyCommand:
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         return subprocess.Popen(
-            [*COMMAND, *arguments], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
+            [*AT_A_TERMINAL, *COMMAND, *arguments], cwd=self.folder, env=self.env, stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
         )  # fmt: skip
 

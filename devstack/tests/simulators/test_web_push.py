@@ -42,7 +42,13 @@ async def test_a_message_is_decrypted_and_shown_as_a_browser_would(http, vapid, 
         "web_push", "a-browser", "T", "B", "https://a.example/",
     )  # fmt: skip
     page = (await http.get(f"/pushes/{shown.id}")).text
-    for part in ('class="browser"', "Web Push", "<strong>T</strong>", 'href="https://a.example/"', "a-topic"):
+    for part in (
+        'class="screen browser"',
+        "Web Push",
+        '<strong class="title" dir="auto">T</strong>',
+        'href="https://a.example/"',
+        "a-topic",
+    ):
         assert part in page
 
 
