@@ -68,7 +68,7 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/suppressions/import": {"email": "{fresh}@example.com"},
     "POST /internal/suppressions": {"emails": ["{fresh}@example.com"]},
 }
-ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE, "attachments": EMAIL_SERVICE, "holds": PUSH_SERVICE}
+ASKED_BY = {"remove": PUSH_SERVICE, "exports": USER_SERVICE, "attachments": EMAIL_SERVICE}
 # What services ask each other; these are not in the public documents.
 LEDGER = f"GET /internal/ledger?first={NOBODY}&last={NOBODY}"
 SUPPRESSION = f"/internal/suppressions/{'0' * 64}"
@@ -79,7 +79,7 @@ INTERNAL = {
         "POST /internal/api-keys/find",
         "POST /internal/users/{user_id}/push-tokens/remove",
     ],
-    "api-gateway": ["POST /internal/exports", "GET /internal/holds", f"GET /internal/attachments/{NOBODY}"],
+    "api-gateway": ["POST /internal/exports", f"GET /internal/attachments/{NOBODY}"],
     "template-service": [
         "GET /internal/templates/{code}",
         "GET /internal/templates/{code}/active",

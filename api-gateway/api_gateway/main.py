@@ -123,7 +123,7 @@ class Gateway:
         )
         self.marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
         self.known_holds = KnownHolds(self.database)
-        self.releaser = HoldReleaser(self.database, self.metrics)
+        self.releaser = HoldReleaser(self.database, self.metrics, self.known_holds)
         self.outbox = Outbox(self.broker, self.store, self.marks, self.known_holds)
         watermarks = ConsumedWatermarks()
         self.reports = Reports(self.broker, self.store, self.metrics, watermarks, self.marks)

@@ -208,7 +208,7 @@ async def test_a_cancelled_hold_cancels_what_a_worker_gives_back_later(gateway) 
     message = NotificationMessage.model_validate_json((await gateway.published())[0])
     hold = await _hold(gateway)
     await _cancel(gateway, hold)
-    rules: HoldRules = await gateway.root.known_holds.rules()
+    rules: HoldRules = gateway.root.known_holds.rules
     assert [(str(one.id), one.ended_at is None) for one in rules.holds] == [(hold["hold_id"], False)]
     await gateway.report(name, "held", queued_at=message.queued_at, hold_id=UUID(hold["hold_id"]))
     assert (await gateway.until(name, "cancelled"))["error"] == "hold_cancelled"

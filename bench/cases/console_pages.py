@@ -2,7 +2,8 @@
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 
 import httpx2
 
@@ -40,7 +41,8 @@ def console_pages(run: Run) -> Result:
     )
 
 
-def _logged_in(lab: Lab) -> httpx2.Client:
+@contextmanager
+def _logged_in(lab: Lab) -> Iterator[httpx2.Client]:
     port = quiet_port()
     settings = {
         "PORT": str(port),
@@ -55,7 +57,8 @@ def _logged_in(lab: Lab) -> httpx2.Client:
     page = browser.post("/login", data={"csrf": token, **ADMIN})
     if page.url.path == "/login":
         raise RuntimeError(f"nobody is logged in to the console: {page.status_code}")
-    return browser
+    yield browser
+    browser.close()
 
 
 def _pages(lab: Lab) -> Mapping[str, Callable[[], str]]:

@@ -139,9 +139,12 @@ async def hand_back(connection: StatementExecutor, events: Sequence[StatusEvent]
     ]
 
 
-async def ended(connection: AsyncConnection) -> list[EndedHold]:
+async def ended(connection: StatementExecutor) -> list[EndedHold]:
     """The holds that have ended while rows are held by them."""
-    return [EndedHold(**row) for row in (await connection.execute(ENDED)).mappings()]
+    return [
+        EndedHold(row.id, cancelled=row.cancelled, renewed=row.renewed, template_version=row.template_version)
+        for row in await connection.execute(ENDED, {})
+    ]
 
 
 async def release(connection: AsyncConnection, by: EndedHold, *, largest: int) -> int:

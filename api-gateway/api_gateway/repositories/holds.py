@@ -6,12 +6,13 @@ from datetime import datetime, timedelta
 from typing import Literal, cast
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Table, and_, delete, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Table, delete, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 from uuid_utils.compat import uuid7
 
 from api_gateway.models import Hold, Notification
+from chassis.postgres.autocommit import StatementExecutor
 from chassis.security import callers_of_application
 from contracts.holds import HoldRule
 from contracts.recipients import Channel
@@ -72,31 +73,33 @@ class Ending:
     renewal: Renewal | None = None
 
 
-_ORDERED = and_(TABLE.c.ended_at > func.now() - ORDERS, or_(TABLE.c.outcome == "cancelled", TABLE.c.renewed))
-IN_FORCE = or_(TABLE.c.ended_at.is_(None), _ORDERED)
+_IN_FORCE = f"""(ended_at IS NULL
+    OR (ended_at > now() - interval '{ORDERS.days} days' AND (outcome = 'cancelled' OR renewed)))"""
+IN_FORCE = text(_IN_FORCE)
+RULES = text(f"""
+SELECT id, template_code, application_id, test, notification_type, ended_at FROM holds WHERE {_IN_FORCE} ORDER BY id
+""")  # noqa: S608 - a constant of ours
 
 
-async def rules(connection: AsyncConnection) -> list[HoldRule]:
+async def rules(connection: StatementExecutor) -> list[HoldRule]:
     """What processes have to know, oldest first: the holds that stand, and those that ended with an order."""
-    query = select(TABLE).where(IN_FORCE).order_by(TABLE.c.id)
-    found = [StoredHold(**row) for row in (await connection.execute(query)).mappings()]
     return [
         HoldRule(
-            id=one.id,
-            template_code=one.template_code,
-            callers=_callers(one),
-            notification_type=one.notification_type,
-            ended_at=one.ended_at,
+            id=row.id,
+            template_code=row.template_code,
+            callers=_callers(row.application_id, row.test),
+            notification_type=row.notification_type,
+            ended_at=row.ended_at,
         )
-        for one in found
+        for row in await connection.execute(RULES, {})
     ]
 
 
-def _callers(one: StoredHold) -> tuple[str, ...] | None:
-    if one.application_id is None:
+def _callers(application_id: UUID | None, for_tests: bool | None) -> tuple[str, ...] | None:
+    if application_id is None:
         return None
-    live, test = callers_of_application(one.application_id)
-    return (live, test) if one.test is None else (test if one.test else live,)
+    live, test = callers_of_application(application_id)
+    return (live, test) if for_tests is None else (test if for_tests else live,)
 
 
 async def place(connection: AsyncConnection, target: HoldTarget, *, reason: str, by: str) -> tuple[StoredHold, bool]:

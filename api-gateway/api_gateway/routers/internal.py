@@ -45,7 +45,7 @@ async def export(question: ExportQuestion, services: Services) -> Response:
 @router.get("/holds", dependencies=[Depends(by_workers)])
 async def holds(services: Services) -> Response:
     """`contracts.holds.HoldRules`, for the workers."""
-    return answer(await services.known_holds.rules())
+    return answer(services.known_holds.rules)
 
 
 @router.get("/attachments/{attachment_id}", dependencies=[Depends(by_email)])
