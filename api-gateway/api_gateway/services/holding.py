@@ -59,7 +59,7 @@ class KnownHolds:
             log.warning("holds.unknown")
 
     async def refresh(self) -> int:
-        async with self._database.autocommit() as connection:
+        async with self._database.begin() as connection:
             rules = HoldRules(holds=tuple(await holds.rules(connection)))
         if rules != self._rules:
             self._rules, self._holds = rules, Holds(rules.holds)
@@ -90,7 +90,7 @@ class HoldReleaser:
         if self._left_out and not self._known.any_stands:
             self._left_out -= 1
             return 0
-        async with self._database.autocommit() as connection:
+        async with self._database.begin() as connection:
             found = await holding.ended(connection)
         self._left_out = 0 if found or self._known.any_stands else LEFT_OUT
         for one in found:
