@@ -6,6 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from api_gateway.services.holding import KnownHolds
+from chassis.errors import Unavailable
 from chassis.security import hash_api_key, new_api_key
 from contracts.callers import ApiKeyInfo
 from contracts.holds import HoldRules
@@ -228,6 +230,20 @@ async def test_a_report_of_another_copy_still_counts_while_it_is_held(gateway) -
     await _release(gateway, hold)
     await stays(lambda: _depths(gateway), 0.3, holds=lambda depths: depths == [0, 0])
     assert (await gateway.detail(name))["status"] == "sent"
+
+
+async def test_a_gateway_that_has_not_read_the_holds_does_not_tell_workers_that_there_are_none(gateway) -> None:
+    known = KnownHolds(gateway.root.database)
+    with pytest.raises(Unavailable):
+        assert known.rules is None
+    await known.refresh()
+    assert known.rules == HoldRules()
+
+
+async def test_an_ended_hold_is_not_looked_up_before_publishing(gateway) -> None:
+    await _cancel(gateway, await _hold(gateway))
+    known = gateway.root.known_holds
+    assert (known.any_stands, known.any_in_force) == (False, True)
 
 
 async def test_another_gateway_knows_the_hold_within_a_second(start) -> None:

@@ -1,12 +1,13 @@
 """Bodies, queries and answers of holds."""
 
 from datetime import datetime
-from typing import Annotated, Literal, Self
+from typing import Literal, Self
 from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.config import JsonDict
 
+from api_gateway.schemas.requests import TemplateCode
 from chassis.fields import Text
 from chassis.http.paging import PageQuery
 from contracts.recipients import Channel
@@ -28,7 +29,6 @@ HOLD: JsonDict = {
     "template_version": None,
     "active_version": False,
 }
-TemplateCode = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
 
 
 class HoldRequest(BaseModel):

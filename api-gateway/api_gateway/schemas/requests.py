@@ -20,6 +20,7 @@ from contracts.recipients import Channel, EmailRecipient, PushRecipient
 
 RequestId = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
 
+TemplateCode = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")]
 TemplateVersion = Annotated[int, Field(ge=1, le=2**31 - 1), ONLY_NUMBERS]
 
 EXAMPLE: JsonDict = {
@@ -52,7 +53,7 @@ class NotificationRequest(BaseModel):
         "know. No preferences apply",
     )
     user_id: UUID | None = Field(default=None, validate_default=True, description="Required without `to`")
-    template_code: str = Field(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.\-]*$")
+    template_code: TemplateCode
     template_version: TemplateVersion | None = Field(
         default=None, description="Exactly this version, in the chosen language; null: the active version"
     )

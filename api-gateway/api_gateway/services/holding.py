@@ -45,6 +45,11 @@ class KnownHolds:
 
     @property
     def any_stands(self) -> bool:
+        return self._holds.any_stands
+
+    @property
+    def any_in_force(self) -> bool:
+        """Whether one stands, or has ended with an order that workers still carry out."""
         return bool(self._holds)
 
     def of(self, row: Holdable) -> UUID | None:
@@ -86,13 +91,13 @@ class HoldReleaser:
         self._left_out = 0
 
     async def run_once(self) -> int:
-        """Looks each time while a hold is known or rows were left, otherwise only now and then: it costs the most at rest."""
-        if self._left_out and not self._known.any_stands:
+        """Looks at every turn while a hold is in force or rows were left, otherwise at every tenth."""
+        if self._left_out and not self._known.any_in_force:
             self._left_out -= 1
             return 0
         async with self._database.begin() as connection:
             found = await holding.ended(connection)
-        self._left_out = 0 if found or self._known.any_stands else LEFT_OUT
+        self._left_out = 0 if found or self._known.any_in_force else LEFT_OUT
         for one in found:
             number = await (self._cancel if one.cancelled else self._release)(one)
             if number:

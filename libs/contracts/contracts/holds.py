@@ -48,6 +48,10 @@ class Holds:
     def __bool__(self) -> bool:
         return bool(self._standing or self._ended)
 
+    @property
+    def any_stands(self) -> bool:
+        return bool(self._standing)
+
     def standing(self, caller: str | None, channel: str, template_code: str) -> UUID | None:
         """The hold that stands for such a notification."""
         if not self._standing:

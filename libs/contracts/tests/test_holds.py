@@ -34,6 +34,7 @@ def test_a_hold_is_for_what_matches_every_field(rule: dict[str, object], held: s
 
 def test_without_holds_nothing_is_held() -> None:
     assert not Holds()
+    assert not Holds().any_stands
     assert Holds().standing(KEY, "email", "welcome") is None
     assert Holds().ordered(KEY, "email", "welcome", published_at=NOW) is None
 
