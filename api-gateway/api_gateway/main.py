@@ -169,6 +169,7 @@ class Gateway:
         """Starts the background work and stops it in order: new work first, then work in progress, then connections."""
         runtime, settings = self.runtime, self.settings
         runtime.start_with(self.known_holds.start)
+        runtime.stop_with(self.known_holds.stop_waiting)
         runtime.start_with(self.broker.start)
         runtime.start_with(self.reports.start)
         for part in (self.broker, self.store, self.outbox, self.reports, self.eraser):  # closed in reverse

@@ -1,5 +1,6 @@
 """Holds: what matches waits, nothing is lost, and whoever placed a hold releases or cancels what waits."""
 
+import asyncio
 import json
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -210,7 +211,7 @@ async def test_a_cancelled_hold_cancels_what_a_worker_gives_back_later(gateway) 
     message = NotificationMessage.model_validate_json((await gateway.published())[0])
     hold = await _hold(gateway)
     await _cancel(gateway, hold)
-    rules: HoldRules = gateway.root.known_holds.rules
+    rules: HoldRules = await gateway.root.known_holds.other_than("")
     assert [(str(one.id), one.ended_at is None) for one in rules.holds] == [(hold["hold_id"], False)]
     await gateway.report(name, "held", queued_at=message.queued_at, hold_id=UUID(hold["hold_id"]))
     assert (await gateway.until(name, "cancelled"))["error"] == "hold_cancelled"
@@ -235,9 +236,31 @@ async def test_a_report_of_another_copy_still_counts_while_it_is_held(gateway) -
 async def test_a_gateway_that_has_not_read_the_holds_does_not_tell_workers_that_there_are_none(gateway) -> None:
     known = KnownHolds(gateway.root.database)
     with pytest.raises(Unavailable):
-        assert known.rules is None
+        await known.other_than("")
     await known.refresh()
-    assert known.rules == HoldRules()
+    assert await known.other_than("") == HoldRules()
+
+
+async def test_a_worker_that_knows_the_list_waits_for_another_one(gateway) -> None:
+    known = gateway.root.known_holds
+    before = await known.other_than("")
+    waiting = asyncio.create_task(known.other_than(before.digest))
+    await stays(waiting.done, 0.1, holds=lambda done: not done)
+    hold = await _hold(gateway)
+    async with asyncio.timeout(0.5):
+        assert [str(rule.id) for rule in (await waiting).holds] == [hold["hold_id"]]
+        await known.other_than(before.digest)
+
+
+async def test_a_gateway_that_stops_answers_the_workers_that_wait(gateway) -> None:
+    known = gateway.root.known_holds
+    list_ = await known.other_than("")
+    waiting = asyncio.create_task(known.other_than(list_.digest))
+    await stays(waiting.done, 0.1, holds=lambda done: not done)
+    for stop in gateway.app.state.stops:
+        stop()
+    async with asyncio.timeout(0.5):
+        assert await waiting == await known.other_than(list_.digest) == list_
 
 
 async def test_an_ended_hold_is_not_looked_up_before_publishing(gateway) -> None:

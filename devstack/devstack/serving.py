@@ -10,6 +10,7 @@ import uvicorn
 from fastapi import FastAPI
 
 from chassis.http.bounded import BoundedProtocol
+from chassis.server.stopping import AnnouncingServer
 
 
 @asynccontextmanager
@@ -59,7 +60,7 @@ class _UpgradingProtocol(BoundedProtocol):
         self._in_time()
 
 
-class _QuietServer(uvicorn.Server):
+class _QuietServer(AnnouncingServer):
     """Leaves the signals to the owner of the event loop, and reports when it accepts requests."""
 
     def __init__(self, config: uvicorn.Config) -> None:

@@ -43,9 +43,9 @@ async def export(question: ExportQuestion, services: Services) -> Response:
 
 
 @router.get("/holds", dependencies=[Depends(by_workers)])
-async def holds(services: Services) -> Response:
+async def holds(services: Services, known: str = "") -> Response:
     """`contracts.holds.HoldRules`, for the workers."""
-    return answer(services.known_holds.rules)
+    return answer(await services.known_holds.other_than(known))
 
 
 @router.get("/attachments/{attachment_id}", dependencies=[Depends(by_email)])

@@ -1,5 +1,7 @@
 """What is held: the holds that this process knows, and the work that follows when one ends."""
 
+import asyncio
+import contextlib
 from typing import Protocol
 from uuid import UUID
 
@@ -10,7 +12,7 @@ from api_gateway.repositories.holding import EndedHold
 from api_gateway.services.metrics import GatewayMetrics
 from chassis.errors import Unavailable
 from chassis.postgres.database import Database
-from contracts.holds import HoldRules, Holds
+from contracts.holds import MAX_WAIT_SECONDS, HoldRules, Holds
 from contracts.status import Status
 
 log = structlog.get_logger()
@@ -42,6 +44,9 @@ class KnownHolds:
         self._database = database
         self._rules: HoldRules | None = None
         self._holds = Holds()
+        self._digest = ""
+        self._changed = asyncio.Event()
+        self._stopping = False
 
     @property
     def any_stands(self) -> bool:
@@ -67,15 +72,31 @@ class KnownHolds:
         async with self._database.begin() as connection:
             rules = HoldRules(holds=tuple(await holds.rules(connection)))
         if rules != self._rules:
-            self._rules, self._holds = rules, Holds(rules.holds)
+            self._rules, self._holds, self._digest = rules, Holds(rules.holds), rules.digest
+            self._wake()
         return 0
 
-    @property
-    def rules(self) -> HoldRules:
-        """For the workers. Raises Unavailable before the first look: they must not take it for an empty list."""
+    async def other_than(self, known: str) -> HoldRules:
+        """For a worker: the list, as soon as its digest is not `known`; at the latest after MAX_WAIT_SECONDS.
+
+        Raises Unavailable before the first look: workers must not take it for an empty list.
+        """
+        if self._digest == known and not self._stopping:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(MAX_WAIT_SECONDS):
+                    await self._changed.wait()
         if self._rules is None:
             raise Unavailable
         return self._rules
+
+    def stop_waiting(self) -> None:
+        """Answers the workers that wait: a server that stops first ends its requests."""
+        self._stopping = True
+        self._wake()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = asyncio.Event()
 
 
 class HoldReleaser:

@@ -1,5 +1,6 @@
 """Which notifications are held: what gateways tell workers, and how a notification's hold is found."""
 
+import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
 from itertools import product
@@ -9,6 +10,7 @@ from pydantic import AwareDatetime
 
 from contracts.recipients import Channel, Contract
 
+MAX_WAIT_SECONDS = 2.0  # below the time-outs of `chassis.http.client`
 _Key = tuple[str | None, str | None, str | None]
 
 
@@ -27,9 +29,16 @@ class HoldRule(Contract):
 
 
 class HoldRules(Contract):
-    """The gateway's answer to `GET /internal/holds`, oldest first."""
+    """The gateway's answer to `GET /internal/holds?known=DIGEST`, oldest first.
+
+    It comes when the list is not the one with this digest (any more), at the latest after MAX_WAIT_SECONDS.
+    """
 
     holds: tuple[HoldRule, ...] = ()
+
+    @property
+    def digest(self) -> str:
+        return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 
 
 class Holds:

@@ -1,4 +1,4 @@
-"""The holds that this worker knows: the gateway's list, asked for twice a second."""
+"""The holds that this worker knows. The gateway answers when its list has changed."""
 
 from uuid import UUID
 
@@ -13,7 +13,7 @@ from contracts.messages import NotificationMessage
 
 log = structlog.get_logger()
 
-EVERY_SECONDS = 0.5
+PAUSE_SECONDS = 0.5  # between an answer and the next question
 REST_SECONDS = (
     1.0  # of the breaker: a gateway that is up again is asked at once, because a hold must be known in a second
 )
@@ -27,19 +27,21 @@ class KnownHolds:
         self._gateway = gateway
         self._rules = HoldRules()
         self._holds = Holds()
+        self._known = ""  # the digest of the last answer
         self._unknown = False
 
     async def refresh(self) -> int:
+        """At once after the start and after an outage. Otherwise when the list changes, or after MAX_WAIT_SECONDS."""
         if self._gateway is None:
             return 0
         try:
-            rules = found_of(_RULES, *await self._gateway.get("/internal/holds"))
+            rules = found_of(_RULES, *await self._gateway.get("/internal/holds", {"known": self._known}))
         except DependencyUnavailable:
             if not self._unknown:
                 log.warning("holds.unknown")
-            self._unknown = True
+            self._known, self._unknown = "", True
             return 0
-        self._unknown = False
+        self._known, self._unknown = rules.digest, False
         if rules != self._rules:
             log.info("holds.changed", holds=len(rules.holds))
             self._rules, self._holds = rules, Holds(rules.holds)

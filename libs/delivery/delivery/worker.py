@@ -113,7 +113,7 @@ class Worker:
             PeriodicTask("release", self._sweep.release, settings.heartbeat_seconds),
             PeriodicTask("lost", self._sweep.find_lost, LOST_SECONDS),
             PeriodicTask("retention", self._retention.run_once, retention.EVERY_SECONDS),
-            PeriodicTask("holds", self._runtime.holds.refresh, holds.EVERY_SECONDS),
+            PeriodicTask("holds", self._runtime.holds.refresh, holds.PAUSE_SECONDS),
             PeriodicTask("gate", lambda: self._gate(consumers), GATE_SECONDS),
         )
         try:

@@ -126,9 +126,11 @@ class Gateway:
 
     def __init__(self) -> None:
         self.rules: tuple[HoldRule, ...] | None = ()
+        self.known: list[str] = []
 
-    async def get(self, path: str) -> tuple[int, bytes]:
+    async def get(self, path: str, params: Mapping[str, str]) -> tuple[int, bytes]:
         assert path == "/internal/holds"
+        self.known.append(params["known"])
         if self.rules is None:
             raise DependencyUnavailable("it is down")
         return 200, bytes(answer(HoldRules(holds=self.rules)).body)
@@ -826,3 +828,12 @@ async def test_while_the_gateway_does_not_answer_the_last_holds_count(engine, to
     await hold(None)
     await engine.handle(Copy(_message()))
     assert [verdict.status for verdict in told.verdicts] == ["held"]
+
+
+async def test_the_gateway_is_asked_for_another_list_than_the_one_that_is_known(gateway, holds, hold) -> None:
+    await hold()
+    await hold(None)
+    await hold(HOLD)
+    await hold()
+    none, one = HoldRules().digest, HoldRules(holds=(HOLD,)).digest
+    assert gateway.known == ["", none, "", one]

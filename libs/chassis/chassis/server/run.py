@@ -19,6 +19,7 @@ from chassis.observability.logs import configure_logs
 from chassis.observability.tracing import Tracing, tracing_from_environment
 from chassis.server.processes import NOT_STARTED, Membership, listen, run_processes
 from chassis.server.reencrypting import PersonalTable, reencrypt_database
+from chassis.server.stopping import AnnouncingServer
 from chassis.settings import DatabaseSettings, DataKeySettings, ServiceSettings, load_settings
 
 log = structlog.get_logger()
@@ -120,7 +121,7 @@ def _leave_start_up_alone() -> None:
     gc.set_threshold(NEW_OBJECTS, 20, 20)
 
 
-class _Server(uvicorn.Server):
+class _Server(AnnouncingServer):
     """Exits with status 0 when it is told to stop. uvicorn itself raises the signal again after its shutdown.
 
     As one of several processes it reports to its parent when it serves, and stops when the parent is gone.

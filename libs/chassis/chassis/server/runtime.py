@@ -36,6 +36,7 @@ class Runtime:
         self.dependencies: list[Dependency] = []
         self._tokens = ServiceTokens(service_key)
         self._starts: list[Callable[[], Awaitable[None]]] = []
+        self._stops: list[Callable[[], None]] = []
         self._closes: list[Callable[[], Awaitable[None]]] = [database.close]
         self._contexts: list[Callable[[], AbstractAsyncContextManager[None]]] = []
         self._tasks: list[PeriodicTask] = []
@@ -63,6 +64,10 @@ class Runtime:
         """Called in order at the start of the service, before the periodic tasks."""
         self._starts.append(start)
 
+    def stop_with(self, stop: Callable[[], None]) -> None:
+        """Called when the server begins to stop, while requests are still in flight: it answers those that wait."""
+        self._stops.append(stop)
+
     def run_inside(self, context: Callable[[], AbstractAsyncContextManager[None]]) -> None:
         """Entered after the starts, left before anything is closed."""
         self._contexts.append(context)
@@ -84,7 +89,7 @@ class Runtime:
         larger_bodies: Mapping[str, int] = NO_LARGER_BODIES,
     ) -> ServiceApp:
         """The app whose lifespan is this runtime's. See `chassis.http.app.create_service_app`."""
-        return create_service_app(
+        app = create_service_app(
             description,
             settings,
             registry=self.registry,
@@ -94,6 +99,8 @@ class Runtime:
             cors_origins=cors_origins,
             larger_bodies=larger_bodies,
         )
+        app.state.stops = self._stops
+        return app
 
     @asynccontextmanager
     async def lifespan(self, _app: FastAPI) -> AsyncIterator[None]:
