@@ -7,6 +7,7 @@ from functools import partial
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from chassis.http.tls import tls_context
 from chassis.observability.correlation import outgoing_headers
 from chassis.process.single_flight import SingleFlight
 from chassis.process.ttl_memory import TtlMemory
@@ -46,7 +47,11 @@ class Gateway:
     def __init__(self, url: str, *, transport: httpx2.AsyncBaseTransport | None = None) -> None:
         self._url = url
         self._http = httpx2.AsyncClient(
-            trust_env=False, event_hooks={"request": [_name]}, transport=transport, timeout=TIMEOUT_SECONDS
+            trust_env=False,
+            verify=tls_context(url),
+            event_hooks={"request": [_name]},
+            transport=transport,
+            timeout=TIMEOUT_SECONDS,
         )
         self._renewing: SingleFlight[str, Tokens] = SingleFlight()
         self._renewed: TtlMemory[str, Tokens] = TtlMemory(10_000, REMEMBERED_SECONDS)

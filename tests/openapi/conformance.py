@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx2
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from jsonschema import Draft202012Validator, FormatChecker
 from referencing import Registry, Resource
 from referencing.jsonschema import DRAFT202012
@@ -67,6 +68,20 @@ class Document:
             assert prose == [], f"{where} speaks of its models: {prose}"
 
 
+_documents: dict[tuple[object, ...], Document] = {}
+
+
+def _document_of(app: FastAPI) -> Document:
+    """Made once for all apps of the same routes. Tests start a service hundreds of times, and its document takes a second."""
+    routes = (
+        app.title,
+        *(one.endpoint for one in iter_route_contexts(app.router.routes) if one.methods and one.include_in_schema),
+    )
+    if routes not in _documents:
+        _documents[routes] = Document(app.openapi())
+    return _documents[routes]
+
+
 class Conformance:
     """For the clients of tests, as an event hook for responses: every answer is as the document of `app` says.
 
@@ -76,7 +91,6 @@ class Conformance:
     def __init__(self, app: FastAPI, *, elsewhere: tuple[str, ...] = ()) -> None:
         self._app = app
         self._elsewhere = elsewhere
-        self._document: Document | None = None
 
     async def __call__(self, answer: httpx2.Response) -> None:
         await answer.aread()
@@ -87,8 +101,7 @@ class Conformance:
         if answer.status_code == 405:
             assert answer.headers["Allow"] == allow_of(self._app, path)
         else:
-            self._document = self._document or Document(self._app.openapi())
-            self._document.check(answer)
+            _document_of(self._app).check(answer)
 
 
 def _closed(document: Json) -> Json:
