@@ -7,10 +7,10 @@ from functools import partial
 import httpx2
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from chassis.http.tls import tls_context
 from chassis.observability.correlation import outgoing_headers
 from chassis.process.single_flight import SingleFlight
 from chassis.process.ttl_memory import TtlMemory
+from chassis.tls import context_for
 from console.sessions import Session, Tokens
 from notifications import AsyncNotifications, RetryPolicy
 from notifications import Tokens as GivenTokens
@@ -48,7 +48,7 @@ class Gateway:
         self._url = url
         self._http = httpx2.AsyncClient(
             trust_env=False,
-            verify=tls_context(url),
+            verify=context_for(url),
             event_hooks={"request": [_name]},
             transport=transport,
             timeout=TIMEOUT_SECONDS,

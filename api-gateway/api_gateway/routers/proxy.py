@@ -8,10 +8,10 @@ from starlette.responses import Response
 
 from api_gateway.dependencies import admit, services_of
 from chassis.errors import NotFound, PayloadTooLarge, Unavailable
-from chassis.http.tls import tls_context
 from chassis.observability.correlation import outgoing_headers
 from chassis.process.breaker import CircuitBreaker, CircuitOpen
 from chassis.settings import ServiceSettings
+from chassis.tls import context_for
 from contracts.services import EMAIL_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
 
 # Headers that are forwarded in each direction. All others are dropped: hop-by-hop headers, and identity headers of a client.
@@ -30,7 +30,7 @@ class Forwarder:
         self._breaker = breaker
         self._origin = httpx2.URL(base_url)
         self._http = http or httpx2.AsyncClient(
-            timeout=httpx2.Timeout(15.0, connect=1.0), verify=tls_context(base_url), trust_env=False
+            timeout=httpx2.Timeout(15.0, connect=1.0), verify=context_for(base_url), trust_env=False
         )
 
     async def forward(self, request: Request, raw_path: bytes, body: bytes) -> Response:

@@ -7,6 +7,7 @@ import aiosmtplib
 import structlog
 
 from chassis.process.breaker import BreakerState, CircuitBreaker
+from chassis.tls import system_trust
 from contracts.addresses import parse_sender
 from delivery.outcomes import AccountRefused, ProviderDown
 from email_service.senders.smtp.connection import SmtpConnection, Timeouts
@@ -30,7 +31,7 @@ class SmtpConnector:
         self._provider = provider
         self._settings = settings
         self._token = None if provider.oauth is None else oauth_token(provider.oauth)
-        self._tls_context = tls_context or ssl.create_default_context()
+        self._tls_context = tls_context or system_trust()
         self._ehlo_name = settings.smtp_ehlo_name or parse_sender(settings.from_email).domain
 
     async def close(self) -> None:
