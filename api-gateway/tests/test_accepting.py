@@ -395,7 +395,7 @@ async def test_a_batch_that_can_never_fit_is_told_so_and_another_how_long_to_wai
     assert (never.status_code, never.json()["error"]) == (422, "batch_exceeds_rate_limit")
     assert ("100" in never.json()["message"], "Retry-After" in never.headers) == (True, False)
     assert (await send(100)).json()["error"] == "batch_rejected", (
-        "it took nothing of the limit, and the whole limit fits"
+        "the refused batch used nothing of the limit, and a batch of exactly the limit fits"
     )
     later = await send(3)
     assert (later.status_code, later.json()["error"]) == (429, "rate_limited")

@@ -33,7 +33,7 @@ async def _report(gateway, notification_id: str, status: str, *devices: DeviceRe
     await gateway.report(notification_id, status, notification_type="push", devices=devices, **fields)
 
 
-async def _told(gateway, notification_id: str, number: int) -> dict:
+async def _reported_devices(gateway, notification_id: str, number: int) -> dict:
     """The notification, once so many of its devices are known."""
     return await eventually(
         lambda: gateway.detail(notification_id), 10, until=lambda detail: len(detail.get("devices", ())) == number
@@ -44,7 +44,7 @@ async def _all_is_read(gateway) -> None:
     """A report that comes later has been applied."""
     other = await _queued(gateway, request_id=uuid4().hex)
     await _report(gateway, other, "sent", _result(PHONE))
-    await _told(gateway, other, 1)
+    await _reported_devices(gateway, other, 1)
 
 
 async def test_each_device_is_in_the_answer_and_in_the_timeline(gateway) -> None:
@@ -75,9 +75,9 @@ async def test_a_device_that_ends_after_the_notification_is_added_and_an_older_r
     notification_id = await _queued(gateway)
     phone, browser = _result(PHONE), _result(BROWSER, "failed", "exhausted")
     await _report(gateway, notification_id, "sent", phone)
-    await _told(gateway, notification_id, 1)
+    await _reported_devices(gateway, notification_id, 1)
     await _report(gateway, notification_id, "sent", phone, browser)
-    whole = await _told(gateway, notification_id, 2)
+    whole = await _reported_devices(gateway, notification_id, 2)
     await _report(gateway, notification_id, "sent", phone)
     await _all_is_read(gateway)
     assert await gateway.detail(notification_id) == whole
@@ -88,7 +88,7 @@ async def test_a_retry_begins_anew_and_the_timeline_keeps_the_earlier_round(gate
     notification_id = await _queued(gateway)
     both = [_result(PHONE, "failed", "rejected"), _result(BROWSER, "failed", "rejected")]
     await _report(gateway, notification_id, "failed", *both, code="rejected")
-    await _told(gateway, notification_id, 2)
+    await _reported_devices(gateway, notification_id, 2)
     answered = await gateway.http.post(f"/api/v1/notifications/{notification_id}/retry", headers=gateway.token())
     assert answered.status_code == 202
     await gateway.until(notification_id, "queued")
@@ -98,8 +98,8 @@ async def test_a_retry_begins_anew_and_the_timeline_keeps_the_earlier_round(gate
     await _all_is_read(gateway)
     detail = await gateway.detail(notification_id)
     assert [(one["device"], one["status"]) for one in detail["devices"]] == [(PHONE, "sent")]
-    told = [(step["device"], step["status"]) for step in detail["timeline"] if "device" in step]
-    assert sorted(told) == sorted([(PHONE, "failed"), (BROWSER, "failed"), (PHONE, "sent")])
+    reported = [(step["device"], step["status"]) for step in detail["timeline"] if "device" in step]
+    assert sorted(reported) == sorted([(PHONE, "failed"), (BROWSER, "failed"), (PHONE, "sent")])
 
 
 async def test_the_devices_times_are_within_the_notifications_own(gateway) -> None:
@@ -131,7 +131,7 @@ async def test_of_an_erased_person_no_device_is_known(gateway, late: bool) -> No
     notification_id = await _queued(gateway)
     phone, browser = _result(PHONE), _result(BROWSER)
     await _report(gateway, notification_id, "sent", phone)
-    await _told(gateway, notification_id, 1)
+    await _reported_devices(gateway, notification_id, 1)
     detail = await gateway.detail(notification_id)
     await gateway.change(f"UPDATE notifications SET history = jsonb_build_array(jsonb_build_object('device', '{PHONE}',"
                          " 'status', 'failed', 'at', now()))")  # fmt: skip

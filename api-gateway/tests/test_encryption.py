@@ -219,9 +219,9 @@ async def test_the_senders_name_is_encrypted_too_and_goes_along_under_every_key(
 async def test_a_value_that_was_put_into_another_row_is_refused(start, peers) -> None:
     gateway, user = await start(data_encryption_keys=OLD, relay_interval_seconds=1_000), _user(peers)
     one, other = await _accepted(gateway, user), await _accepted(gateway, user)
-    moved = "UPDATE notifications n SET {0} = o.{1} FROM notifications o WHERE n.id = '{2}' AND o.id = '{3}'"
+    copied = "UPDATE notifications n SET {0} = o.{1} FROM notifications o WHERE n.id = '{2}' AND o.id = '{3}'"
     for columns in (("given_metadata", "given_variables", one, one), ("given_metadata", "given_metadata", one, other)):
-        await gateway.change(moved.format(*columns))
+        await gateway.change(copied.format(*columns))
         refused = await gateway.http.get(f"/api/v1/notifications/{one}", headers=gateway.token())
         assert (refused.status_code, refused.json()["error"]) == (503, "value_unreadable")
     assert (await gateway.detail(other))["metadata"] == GIVEN["metadata"]
@@ -269,7 +269,7 @@ async def test_what_changes_while_the_command_has_it_is_not_overwritten(start, p
     await gateway.until(name, "queued")
     database, table = Database(gateway.settings.database_url), PERSONAL[0]
     async with database.begin() as connection:
-        [row] = (await connection.execute(table.page, {**table.start, "largest": 10})).all()
+        [row] = (await connection.execute(table.page, {**table.start, "limit": 10})).all()
     await gateway.report(name, "failed", code="bounced", detail=SECRET)
     await gateway.until(name, "failed")
     stale = [{"id": row.id, "version": row.version, **table.rewrite(row, keys)}]

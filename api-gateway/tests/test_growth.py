@@ -9,7 +9,17 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from api_gateway.repositories import accepting, holding, holds, housekeeping, identities, outbox, progress, reading
+from api_gateway.repositories import (
+    accepting,
+    holding,
+    holds,
+    housekeeping,
+    identities,
+    lost,
+    outbox,
+    progress,
+    reading,
+)
 from api_gateway.repositories.holding import EndedHold, ToHold
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
@@ -95,25 +105,25 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
 async def _holds(connection: AsyncConnection) -> None:
     ended = EndedHold(NO_ID, cancelled=False, renewed=True, template_version=None)
     await holding.ended(connection)
-    await holding.release(connection, ended, largest=500)
-    await holding.cancel(connection, ended, largest=500)
+    await holding.release(connection, ended, limit=500)
+    await holding.cancel(connection, ended, limit=500)
     await holding.counts(connection)
     await holding.counts(connection, [NO_ID])
-    await progress.held_candidates(connection, NO_ID, template_version=None, largest=1_000, keys=DataKeys())
+    await progress.held_candidates(connection, NO_ID, template_version=None, limit=1_000, keys=DataKeys())
     await holds.forget(connection)
 
 
 async def _hot_path(connection: AsyncConnection) -> None:
     await _rows_by_key(connection)
     await _holds(connection)
-    await outbox.take_due(connection, owner="p", lease_seconds=30, largest=200, keys=DataKeys())
+    await outbox.take_due(connection, owner="p", lease_seconds=30, limit=200, keys=DataKeys())
     await outbox.finish(
         connection, [{"id": str(IDS[0]), "replay": 0, "status": "failed", "code": "c"}], keys=DataKeys()
     )
-    await outbox.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, largest=100)
-    page = await outbox.silent(connection, "email", after=None, silence_seconds=-1, largest=10)
-    await outbox.silent(connection, "email", after=page[-1], silence_seconds=15, largest=100)
-    await outbox.make_due(connection, IDS)
+    await lost.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, limit=100)
+    page = await lost.find_stalled(connection, "email", after=None, silence_seconds=-1, limit=10)
+    await lost.find_stalled(connection, "email", after=page[-1], silence_seconds=15, limit=100)
+    await lost.make_due(connection, IDS)
     await progress.cancel(connection, IDS[0])
     await progress.replay_failed(connection, ReplayFilter(ids=IDS))
     await progress.replay_failed(connection, ReplayFilter(channel="email", code="exhausted"))
@@ -133,14 +143,14 @@ async def _hot_path(connection: AsyncConnection) -> None:
 LISTS = {
     "all": ListFilter(),
     "application": ListFilter(caller="c"),
-    "application that sent nothing": ListFilter(caller="nobody's"),
+    "application that sent nothing": ListFilter(caller="none"),
     "application and status": ListFilter(caller="c", status="failed"),
     "user": ListFilter(user_id=USER),
     "status": ListFilter(status="sent"),
     "rare status": ListFilter(status="unknown"),
     "channel": ListFilter(notification_type="push"),
     "template": ListFilter(template_code="t7"),
-    "unknown template": ListFilter(template_code="nobody's"),
+    "unknown template": ListFilter(template_code="none"),
     "request": ListFilter(request_id="77"),
     "after": ListFilter(created_after=NOW - timedelta(hours=1)),
     "before": ListFilter(created_before=NOW - timedelta(hours=27)),

@@ -285,11 +285,11 @@ async def test_what_a_dead_gateway_accepted_is_held_by_another(start) -> None:
     hold = await _hold(dead)
     living = await start()
 
-    async def settled() -> str | None:
+    async def held_or_queued() -> str | None:
         return (await living.detail(name))["held_by"] or (await living.detail(name))["queued_at"]
 
     # The dead one may have published it, so it goes to a worker, which gives it back.
-    await eventually(settled, 10)
+    await eventually(held_or_queued, 10)
     [body] = await living.published()
     message = NotificationMessage.model_validate_json(body)
     await living.report(name, "held", queued_at=message.queued_at, hold_id=UUID(hold["hold_id"]))

@@ -80,12 +80,12 @@ async def test_what_an_emptied_queue_lost_is_published_again(start, priority, ot
     for one in (priority, other):
         accepted = (await gateway.send(user_id=str(user.id), priority=one)).json()["data"]
         await gateway.until(accepted["notification_id"], "queued")
-    emptied, standing = queue_of("email", priority), queue_of("email", other)
+    emptied, full = queue_of("email", priority), queue_of("email", other)
 
     async def ready() -> list[int]:
-        return [(await gateway.broker.depth(queue)).ready for queue in (emptied, standing)]
+        return [(await gateway.broker.depth(queue)).ready for queue in (emptied, full)]
 
-    # A message that stands in the queue is not published again, however long.
+    # A message that is still in the queue is never published again.
     await stays(ready, 1, holds=lambda found: found == [1, 1])
     taken = asyncio.Event()
 
@@ -97,7 +97,7 @@ async def test_what_an_emptied_queue_lost_is_published_again(start, priority, ot
     await asyncio.wait_for(taken.wait(), 5)
     await consumer.close()
     await eventually(lambda: gateway.broker.depth(emptied), 5, until=lambda found: found.ready == 1)
-    assert (await gateway.broker.depth(standing)).ready == 1
+    assert (await gateway.broker.depth(full)).ready == 1
 
 
 class BrokerThatIsSlowWithTheRest(MemoryBroker):
@@ -176,7 +176,7 @@ async def test_a_defect_while_publishing_stops_nothing_after_it(start) -> None:
 
 
 class Sieve:
-    """Consumes email.queue as a worker does, reports each as sent, and loses the messages it is told to lose."""
+    """Consumes email.queue as a worker does, reports each as sent, and loses the messages that the test names."""
 
     def __init__(self, gateway, lost: set[str], *, until: str | None = None) -> None:
         self._gateway, self._lost, self._until = gateway, lost, until
@@ -306,7 +306,7 @@ async def test_what_may_be_with_a_worker_when_it_expires_is_for_the_ledger_to_sa
 
 
 class SlowBroker(MemoryBroker):
-    """Takes nothing until it is told to."""
+    """Publishes nothing until the test allows it."""
 
     def __init__(self) -> None:
         super().__init__(TOPOLOGY)
@@ -338,7 +338,7 @@ async def test_what_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_t
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     answers = [await gateway.send(user_id=str(user.id)) for _ in range(10)]
-    assert not gateway.root.outbox.has_room(1)
+    assert not gateway.root.outbox.has_capacity(1)
     broker.takes.set()
     for answered in answers:
         await gateway.until(answered.json()["data"]["notification_id"], "queued")

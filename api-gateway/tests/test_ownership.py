@@ -1,4 +1,4 @@
-"""An application sees, cancels, retries and reports on what it sent itself, with whichever of its keys; nobody else's."""
+"""An application sees, cancels, retries and reports on its own notifications only, with any of its keys."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4
@@ -95,8 +95,11 @@ async def test_a_callback_says_only_the_status_and_touches_nothing_that_was_not_
     await gateway.until(name, "queued")
     body = {"notification_id": name, "status": "delivered"}
     for _ in range(2):
-        told = await gateway.http.post("/api/v1/email/status", json=body, headers=ours)
-        assert (told.status_code, told.json()["data"]) == (200, {"notification_id": name, "status": "delivered"})
+        answered = await gateway.http.post("/api/v1/email/status", json=body, headers=ours)
+        assert (answered.status_code, answered.json()["data"]) == (
+            200,
+            {"notification_id": name, "status": "delivered"},
+        )
 
 
 async def test_no_application_sends_in_the_words_of_the_system_itself(gateway) -> None:

@@ -141,11 +141,11 @@ async def test_an_unreadable_report_goes_to_the_dead_letters_and_harms_no_neighb
 
 async def test_an_unreadable_event_harms_no_neighbour_in_its_message(gateway) -> None:
     first, second = await _accepted(gateway), await _accepted(gateway)
-    told = [
+    events = [
         StatusEvent(notification_id=UUID(name), notification_type="email", status="sent", at=datetime.now(UTC))
         for name in (first, second)
     ]
-    stranger = _message(*told).replace(b'"status":"sent"', b'"status":"teleported"', 1)
+    stranger = _message(*events).replace(b'"status":"sent"', b'"status":"teleported"', 1)
     await gateway.broker.publish_many([Publication(STATUS_KEY, stranger, message_id="x")])
     await gateway.until(second, "sent")
     assert (await gateway.detail(first))["status"] != "sent"
@@ -155,11 +155,11 @@ async def test_an_unreadable_event_harms_no_neighbour_in_its_message(gateway) ->
 async def test_events_of_one_notification_in_one_message_count_in_their_order(gateway) -> None:
     name = await _accepted(gateway)
     await gateway.until(name, "queued")
-    told = [
+    events = [
         StatusEvent(notification_id=UUID(name), notification_type="email", status=status, at=datetime.now(UTC))
         for status in ("retrying", "sent", "delivered")
     ]
-    await gateway.broker.publish_many([Publication(STATUS_KEY, _message(*told), message_id="x")])
+    await gateway.broker.publish_many([Publication(STATUS_KEY, _message(*events), message_id="x")])
     detail = await gateway.until(name, "delivered")
     assert [step["status"] for step in detail["timeline"]][2:] == ["retrying", "sent", "delivered"]
 

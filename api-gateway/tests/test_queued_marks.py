@@ -50,8 +50,8 @@ def _counted(gateway, status: str) -> float:
     return gateway.app.state.metrics.get_sample_value("notifications_total", {"type": "email", "status": status})
 
 
-def _at(told: str) -> datetime:
-    return datetime.fromisoformat(told)
+def _at(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def _steps(detail: dict) -> list[str]:
@@ -114,8 +114,8 @@ async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_noth
         queued_at=message.queued_at,
     )  # fmt: skip
     async with database.begin() as connection:  # the other gateway
-        [moved] = await progress.apply_events(connection, [event], keys=DataKeys())
-    assert (moved.queued_at, moved.newly_queued) == (message.queued_at, True)
+        [applied] = await progress.apply_events(connection, [event], keys=DataKeys())
+    assert (applied.queued_at, applied.newly_queued) == (message.queued_at, True)
     before = await _version(database, message.notification_id)
     assert len(_marks(publishing).waiting) == 1
     await _marks(publishing).close()
@@ -230,7 +230,7 @@ async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
 
 async def test_a_copy_that_a_relay_publishes_is_not_counted_again(start) -> None:
     gateway = await start(lost_grace_seconds=0.3)
-    message = await _published(gateway)  # and lost: nobody reports on it
+    message = await _published(gateway)  # and lost: no worker reports it
     again = NotificationMessage.model_validate_json((await gateway.published())[0])
     assert again.notification_id == message.notification_id
     assert again.queued_at > message.queued_at

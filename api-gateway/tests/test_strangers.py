@@ -1,4 +1,4 @@
-"""How much somebody may ask for whom nobody knows, and what that costs others: nothing."""
+"""The limit on requests without valid credentials; they cost other callers nothing."""
 
 import asyncio
 from uuid import uuid4

@@ -16,7 +16,7 @@ from chassis.postgres.database import Database, DatabaseUnavailable
 from testkit.eventually import eventually
 
 WINDOW_SECONDS = 35.0
-NOBODY = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
+NO_DATABASE = "postgresql+asyncpg://nobody@127.0.0.1:1/nothing"
 
 # Ages and waits are in seconds; NULL where a row has no such time.
 ROWS = text("""
@@ -107,7 +107,7 @@ async def test_a_reading_that_fails_leaves_no_old_figure_and_its_time_stands_sti
         watch.prove if reading == "unaccounted" else watch.find_oldest
         for watch in (
             FigureWatcher(Reconciler(there, {}), there, metrics, window_seconds=WINDOW_SECONDS)
-            for there in (database, Database(NOBODY, connect_seconds=0.2))
+            for there in (database, Database(NO_DATABASE, connect_seconds=0.2))
         )
     )
     assert registry.get_sample_value("reading_last_success_timestamp_seconds", {"reading": reading}) == 0

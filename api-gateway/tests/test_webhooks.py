@@ -15,10 +15,12 @@ PROOF = {
 
 async def test_it_is_passed_on_with_its_proof_and_needs_no_login(gateway) -> None:
     for path in (PATH, f"{PATH}/"):
-        passed = (await gateway.http.post(path, content=b"[]", headers={**PROOF, "x-forwarded-user": "admin"})).json()
-        assert passed["data"]["path"].rstrip("/").endswith(PATH)
-        assert PROOF.items() <= passed["data"]["headers"].items()
-        assert "x-forwarded-user" not in passed["data"]["headers"]
+        forwarded = (
+            await gateway.http.post(path, content=b"[]", headers={**PROOF, "x-forwarded-user": "admin"})
+        ).json()
+        assert forwarded["data"]["path"].rstrip("/").endswith(PATH)
+        assert PROOF.items() <= forwarded["data"]["headers"].items()
+        assert "x-forwarded-user" not in forwarded["data"]["headers"]
 
 
 async def test_a_group_of_events_may_be_larger_than_a_stranger_s_body_but_is_bounded(gateway) -> None:

@@ -14,7 +14,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories.outbox import LeasedRound
-from api_gateway.repositories.progress import Moved
+from api_gateway.repositories.progress import AppliedEvent
 from chassis.json_values import to_json_text
 from chassis.postgres.autocommit import StatementExecutor, records
 from contracts.messages import StatusEvent
@@ -66,7 +66,7 @@ WHERE hold.held_by IS NOT NULL AND (h.id IS NULL OR h.ended_at IS NOT NULL)
 _PIECE = """
 WITH piece AS (
     SELECT id FROM notifications WHERE held_by = :hold AND status = 'pending'
-    ORDER BY priority DESC, id LIMIT :largest FOR UPDATE SKIP LOCKED
+    ORDER BY priority DESC, id LIMIT :limit FOR UPDATE SKIP LOCKED
 )"""
 RELEASE = text(f"""{_PIECE}
 UPDATE notifications n SET held_by = NULL, due_at = now(), updated_at = now(),
@@ -116,7 +116,7 @@ async def hold(connection: StatementExecutor, rows: Sequence[ToHold], *, owner: 
     return len(list(await connection.execute(HOLD, parameters)))
 
 
-async def hand_back(connection: StatementExecutor, events: Sequence[StatusEvent]) -> list[Moved]:
+async def hand_back(connection: StatementExecutor, events: Sequence[StatusEvent]) -> list[AppliedEvent]:
     """Holds the rows of messages that workers gave back. Late and repeated events change nothing."""
     given = [
         {"id": event.notification_id, "replay": event.replay, "hold": event.hold_id, "queued_at": event.queued_at}
@@ -125,7 +125,7 @@ async def hand_back(connection: StatementExecutor, events: Sequence[StatusEvent]
     ]
     found = await connection.execute(HAND_BACK, {"rows": to_json_text(given)})
     return [
-        Moved(
+        AppliedEvent(
             row.id,
             row.notification_type,
             row.priority,
@@ -147,15 +147,15 @@ async def ended(connection: StatementExecutor) -> list[EndedHold]:
     ]
 
 
-async def release(connection: AsyncConnection, by: EndedHold, *, largest: int) -> int:
+async def release(connection: AsyncConnection, by: EndedHold, *, limit: int) -> int:
     """Makes some rows due, highest priority first. Returns how many."""
-    parameters = {"hold": by.id, "renewed": by.renewed, "version": by.template_version, "largest": largest}
+    parameters = {"hold": by.id, "renewed": by.renewed, "version": by.template_version, "limit": limit}
     return (await connection.execute(RELEASE, parameters)).rowcount
 
 
-async def cancel(connection: AsyncConnection, by: EndedHold, *, largest: int) -> list[str]:
+async def cancel(connection: AsyncConnection, by: EndedHold, *, limit: int) -> list[str]:
     """Cancels some rows. Returns their channels."""
-    rows = await connection.execute(CANCEL, {"hold": by.id, "largest": largest})
+    rows = await connection.execute(CANCEL, {"hold": by.id, "limit": limit})
     return [row.notification_type for row in rows]
 
 

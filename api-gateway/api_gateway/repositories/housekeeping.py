@@ -75,10 +75,10 @@ async def sent_between(connection: AsyncConnection, channel: str, first: UUID, l
 # milliseconds: rows that are skipped are not read again in every turn. Keys are deleted with their notifications, by their
 # own primary key. Deleted rows are subtracted from the accepted total, or they would look lost.
 REMOVE = text("""
-WITH stretch AS (
-    SELECT id, status, updated_at FROM notifications WHERE id > :after AND id < :bound ORDER BY id LIMIT :largest
+WITH page AS (
+    SELECT id, status, updated_at FROM notifications WHERE id > :after AND id < :bound ORDER BY id LIMIT :limit
 ), old AS (
-    SELECT n.id, n.caller, n.request_id FROM notifications n JOIN stretch USING (id)
+    SELECT n.id, n.caller, n.request_id FROM notifications n JOIN page USING (id)
     WHERE n.status NOT IN ('pending', 'queued') AND n.updated_at < :ended_before
     ORDER BY id FOR UPDATE OF n SKIP LOCKED
 ), gone AS (
@@ -91,14 +91,14 @@ WITH stretch AS (
     ON CONFLICT (channel, writer) DO UPDATE SET accepted = accepted_totals.accepted + excluded.accepted
 )
 SELECT (SELECT count(*) FROM gone) AS removed,
-       (SELECT CASE WHEN count(*) = :largest THEN max(id::text) END FROM stretch) AS reached
+       (SELECT CASE WHEN count(*) = :limit THEN max(id::text) END FROM page) AS reached
 """)
 
 
 async def remove(connection: AsyncConnection, step: Step) -> Removal:
     """Reads a range of old notifications, and deletes those that ended long enough ago."""
     parameters = {"after": step.after, "bound": first_id_of(step.ended_before), "ended_before": step.ended_before}
-    row = (await connection.execute(REMOVE, {**parameters, "largest": step.limit})).one()
+    row = (await connection.execute(REMOVE, {**parameters, "limit": step.limit})).one()
     return Removal(row.removed, None if row.reached is None else UUID(row.reached))
 
 

@@ -1,9 +1,9 @@
-"""The notifications table as an outbox: due rows, published rows, and rows that the broker may have lost."""
+"""The notifications table as an outbox: due rows and published rows. Rows that the broker may have lost: `lost.py`."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -26,7 +26,7 @@ from api_gateway.repositories.personal import (
     write_document,
 )
 from chassis.json_values import JsonObject, to_json_text
-from chassis.postgres.autocommit import StatementExecutor, ids, records
+from chassis.postgres.autocommit import StatementExecutor, records
 from chassis.security.data_keys import DataKeys, ValueUnreadable
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
@@ -133,9 +133,9 @@ WITH due AS (
     CROSS JOIN LATERAL (
         SELECT id, status = 'queued' OR leased_by IS NOT NULL AS handed_over FROM notifications
         WHERE priority = level.priority AND due_at <= now() AND status IN ('pending', 'queued')
-        ORDER BY due_at LIMIT :largest FOR UPDATE SKIP LOCKED
+        ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ) AS picked
-    LIMIT :largest
+    LIMIT :limit
 )
 UPDATE notifications AS n SET due_at = now() + make_interval(secs => :lease), leased_by = :owner, updated_at = now()
 FROM due WHERE n.id = due.id
@@ -180,57 +180,12 @@ WHERE n.id = r.id AND n.replay = r.replay AND n.status IN ('pending', 'queued')
 RETURNING n.notification_type, n.status
 """)  # noqa: S608 - as above
 
-# One priority at a time, in the order in which a queue delivers its messages. For each priority the start of an index range
-# is read, so rows of other priorities that rightly wait behind are not read.
-REDRIVE_LOST = text("""
-WITH lost AS (
-    SELECT picked.id
-    FROM json_to_recordset(CAST(:levels AS json)) AS level(priority smallint, passed_at timestamptz)
-    CROSS JOIN LATERAL (
-        SELECT id FROM notifications
-        WHERE status = 'queued' AND notification_type = :channel AND priority = level.priority
-          AND queued_at < least(level.passed_at, now()) - make_interval(secs => :grace)
-          AND claimed_at IS NULL AND due_at IS NULL
-        ORDER BY queued_at LIMIT :largest FOR UPDATE SKIP LOCKED
-    ) AS picked
-    LIMIT :largest
-)
-UPDATE notifications n SET due_at = now() FROM lost WHERE n.id = lost.id
-""")
-
-# Rows that were handed over and have no report since: one page, starting after the last row of the previous page.
-SILENT = text("""
-SELECT id, priority, queued_at, claimed_at IS NOT NULL AS begun FROM notifications
-WHERE status = 'queued' AND notification_type = :channel AND due_at IS NULL
-  AND queued_at < now() - make_interval(secs => :silence) AND updated_at < now() - make_interval(secs => :silence)
-  AND (priority, queued_at, id) > (:priority, CAST(:queued_at AS timestamptz), CAST(:id AS uuid))
-ORDER BY priority, queued_at, id LIMIT :largest
-""")
-
-MAKE_DUE = text(f"""
-WITH asked AS (
-    SELECT n.id FROM {ids("ids")} AS given JOIN notifications n USING (id)
-    WHERE n.status = 'queued' AND n.due_at IS NULL ORDER BY id FOR UPDATE OF n SKIP LOCKED
-)
-UPDATE notifications n SET due_at = now() FROM asked WHERE n.id = asked.id
-""")  # noqa: S608 - as above
-
-
-@dataclass(frozen=True, slots=True)
-class SilentRow:
-    """A notification that was handed over a while ago. `begun`: a worker has reported an attempt since then."""
-
-    id: UUID
-    priority: int
-    queued_at: datetime
-    begun: bool
-
 
 async def take_due(
-    connection: AsyncConnection, *, owner: str, lease_seconds: float, largest: int, keys: DataKeys
+    connection: AsyncConnection, *, owner: str, lease_seconds: float, limit: int, keys: DataKeys
 ) -> list[DueRow]:
-    """Takes up to `largest` due rows, highest priority first, and leases them to `owner`."""
-    rows = await connection.execute(TAKE_DUE, {"owner": owner, "lease": lease_seconds, "largest": largest})
+    """Takes up to `limit` due rows, highest priority first, and leases them to `owner`."""
+    rows = await connection.execute(TAKE_DUE, {"owner": owner, "lease": lease_seconds, "limit": limit})
     taken = [_due_row(row, keys) for row in rows]
     return sorted(taken, key=lambda row: (-row.priority, row.created_at))
 
@@ -304,41 +259,3 @@ async def finish(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *,
 
 def _in_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return sorted(rows, key=lambda row: str(row["id"]))
-
-
-async def redrive_lost(
-    connection: AsyncConnection,
-    channel: str,
-    passed: Mapping[int, datetime | None],
-    *,
-    grace_seconds: float,
-    largest: int,
-) -> int:
-    """Makes published rows due again that no worker claimed although the queue has moved past them. Returns how many.
-
-    `passed`: priority → publication time of the newest consumed message of that priority; None: every message of that
-    priority was consumed.
-    """
-    levels = [{"priority": priority, "passed_at": at} for priority, at in passed.items()]
-    parameters = {"channel": channel, "levels": to_json_text(levels), "grace": grace_seconds, "largest": largest}
-    return (await connection.execute(REDRIVE_LOST, parameters)).rowcount
-
-
-async def silent(
-    connection: AsyncConnection, channel: str, *, after: SilentRow | None, silence_seconds: float, largest: int
-) -> list[SilentRow]:
-    """Rows that were handed over and have been silent for that long: by priority, oldest first, from `after` on."""
-    parameters = {
-        "channel": channel,
-        "silence": silence_seconds,
-        "priority": 0 if after is None else after.priority,
-        "queued_at": datetime.fromtimestamp(0, UTC) if after is None else after.queued_at,
-        "id": UUID(int=0) if after is None else after.id,
-        "largest": largest,
-    }
-    return [SilentRow(**row._mapping) for row in await connection.execute(SILENT, parameters)]  # noqa: SLF001 - as above
-
-
-async def make_due(connection: AsyncConnection, notification_ids: Sequence[UUID]) -> int:
-    """Makes the queued ones of these due again. Returns how many."""
-    return (await connection.execute(MAKE_DUE, {"ids": list(notification_ids)})).rowcount

@@ -122,7 +122,7 @@ def _fields(text: FreeText) -> dict[str, str | None]:
 PAGE = text(f"""
 SELECT n.id, n.{VERSION}, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.recipient, n.given_recipient, n.sender, n.email_options,
     n.overrides, n.detail, n.sealed_detail, n.history
-FROM notifications n WHERE n.id > :id ORDER BY n.id LIMIT :largest
+FROM notifications n WHERE n.id > :id ORDER BY n.id LIMIT :limit
 """)  # noqa: S608 - the columns are ours
 
 COLUMNS = """id uuid, version text, variables json, metadata json, recipient jsonb, given_recipient jsonb, sender jsonb,
@@ -144,7 +144,7 @@ RETURNING n.id
 
 PAGE_OF_KEYS = text(f"""
 SELECT k.caller, k.key, k.{VERSION}, k.notification_id, k.body_hash FROM idempotency_keys k
-WHERE (k.caller, k.key) > (:caller, :key) ORDER BY k.caller, k.key LIMIT :largest
+WHERE (k.caller, k.key) > (:caller, :key) ORDER BY k.caller, k.key LIMIT :limit
 """)  # noqa: S608 - as above
 
 WRITE_KEYS = text(f"""
@@ -182,7 +182,7 @@ def _key(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
 
 
 PAGE_OF_ATTACHMENTS = text(f"""
-SELECT id, {VERSION}, content, key FROM attachments WHERE id > :id ORDER BY id LIMIT :largest
+SELECT id, {VERSION}, content, key FROM attachments WHERE id > :id ORDER BY id LIMIT :limit
 """)  # noqa: S608 - the column is ours
 
 WRITE_ATTACHMENTS = text(f"""

@@ -21,7 +21,7 @@ from contracts.status import Status
 ERASE = text(f"""
 WITH page AS (
     SELECT id, caller, request_id, {KEPT_BACK} AS waits FROM notifications
-    WHERE user_id = :user_id AND id > :after ORDER BY id LIMIT :largest FOR UPDATE
+    WHERE user_id = :user_id AND id > :after ORDER BY id LIMIT :limit FOR UPDATE
 ), keys AS (
     UPDATE idempotency_keys k SET body_hash = '' FROM page p
     WHERE k.caller = p.caller AND k.key = p.request_id AND k.notification_id = p.id AND k.body_hash <> ''
@@ -56,7 +56,7 @@ SELECT n.id, n.caller, n.notification_type, n.template_code, n.language, n.statu
 FROM notifications n
 WHERE n.user_id = :user_id AND n.id > :after
   AND (CAST(:callers AS text[]) IS NULL OR n.caller = ANY(CAST(:callers AS text[])))
-ORDER BY n.id LIMIT :largest
+ORDER BY n.id LIMIT :limit
 """)  # noqa: S608 - the columns are ours
 
 ONE_AT_A_TIME = text("SELECT pg_try_advisory_xact_lock(hashtextextended('erasing from failed.queue', 0))")
@@ -95,9 +95,9 @@ class ErasedRow:
     open: bool
 
 
-async def erase(connection: AsyncConnection, user_id: UUID, *, after: UUID, largest: int) -> list[ErasedRow]:
-    """Erases the next `largest` notifications of the user after that id."""
-    rows = await connection.execute(ERASE, {"user_id": user_id, "after": after, "largest": largest})
+async def erase(connection: AsyncConnection, user_id: UUID, *, after: UUID, limit: int) -> list[ErasedRow]:
+    """Erases the next `limit` notifications of the user after that id."""
+    rows = await connection.execute(ERASE, {"user_id": user_id, "after": after, "limit": limit})
     return [ErasedRow(row.id, row.notification_type, row.waits, row.open) for row in rows]
 
 
@@ -112,13 +112,13 @@ async def has_the_turn(connection: AsyncConnection) -> bool:
 
 
 async def sent_to(
-    connection: AsyncConnection, user_id: UUID, *, callers: Sequence[str] | None, after: UUID | None, largest: int
+    connection: AsyncConnection, user_id: UUID, *, callers: Sequence[str] | None, after: UUID | None, limit: int
 ) -> Sequence[ExportRow]:
     """Oldest first; `callers` None: from every caller."""
     parameters = {
         "user_id": user_id,
         "callers": None if callers is None else list(callers),
         "after": after or FIRST_ID,
-        "largest": largest,
+        "limit": limit,
     }
     return [ExportRow(**row) for row in (await connection.execute(EXPORT, parameters)).mappings()]

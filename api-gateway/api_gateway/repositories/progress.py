@@ -85,8 +85,8 @@ RETURNING n.id, n.notification_type, n.priority, n.queued_at, g.unmarked AND n.q
 
 
 @dataclass(frozen=True, slots=True)
-class Moved:
-    """A notification that an event moved. `seconds`: from acceptance to the event.
+class AppliedEvent:
+    """A change that an event made to a notification. `seconds`: from acceptance to the event.
 
     `queued_at` None: not known yet. `newly_queued`: this event was the first to report it. `same`: the status is the one that
     it had.
@@ -102,7 +102,9 @@ class Moved:
     seconds: float
 
 
-async def apply_events(connection: StatementExecutor, events: Sequence[StatusEvent], *, keys: DataKeys) -> list[Moved]:
+async def apply_events(
+    connection: StatementExecutor, events: Sequence[StatusEvent], *, keys: DataKeys
+) -> list[AppliedEvent]:
     """Applies at most one event per notification; late, repeated and unknown events change nothing, except that a late one
     may know more devices.
     """
@@ -124,12 +126,12 @@ async def apply_events(connection: StatementExecutor, events: Sequence[StatusEve
         }
         for event in events
     ]
-    moved = list(await connection.execute(APPLY, {"rows": to_json_text(rows), "allowed": ALLOWED}))
-    if len(moved) < len(events):
-        done = {row.id for row in moved}
+    applied = list(await connection.execute(APPLY, {"rows": to_json_text(rows), "allowed": ALLOWED}))
+    if len(applied) < len(events):
+        done = {row.id for row in applied}
         await devices.complete(connection, [event for event in events if event.notification_id not in done])
     return [
-        Moved(
+        AppliedEvent(
             row.id,
             row.notification_type,
             row.priority,
@@ -139,7 +141,7 @@ async def apply_events(connection: StatementExecutor, events: Sequence[StatusEve
             row.same,
             float(row.seconds),
         )
-        for row in moved
+        for row in applied
     ]
 
 
@@ -159,7 +161,7 @@ REPLAYABLE = f"""caller NOT LIKE '{SYSTEM_CALLER}%'
     AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
     AND (CAST(:code AS text) IS NULL OR code = :code)
     AND (CAST(:caller AS text) IS NULL OR caller = :caller)
-    ORDER BY id LIMIT :largest"""
+    ORDER BY id LIMIT :limit"""
 
 # The times of the round from the row's own columns, to be kept in its history: the next round overwrites the columns.
 TIMES = """(SELECT coalesce(jsonb_agg(jsonb_build_object('status', status, 'at', at)), '[]')
@@ -201,7 +203,7 @@ class ReplayFilter:
     channel: str | None = None
     code: str | None = None
     template_version: int | None = None
-    largest: int = 1_000
+    limit: int = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,16 +246,16 @@ async def candidates(connection: AsyncConnection, wanted: ReplayFilter, *, keys:
 HELD_CANDIDATES = text(f"""
 SELECT n.id, n.caller, n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version,
     n.language, {GIVEN_VARIABLES}, n.given_recipient
-FROM notifications n WHERE n.held_by = :hold AND n.status = 'pending' ORDER BY n.priority DESC, n.id LIMIT :largest
+FROM notifications n WHERE n.held_by = :hold AND n.status = 'pending' ORDER BY n.priority DESC, n.id LIMIT :limit
 """)  # noqa: S608 - the columns are ours
 
 
 async def held_candidates(
-    connection: AsyncConnection, hold_id: UUID, *, template_version: int | None, largest: int, keys: DataKeys
+    connection: AsyncConnection, hold_id: UUID, *, template_version: int | None, limit: int, keys: DataKeys
 ) -> list[ReplayCandidate]:
     """Some notifications of a hold, highest priority first, as they would be resolved after its release. Raises
     ValueUnreadable."""
-    parameters = {"hold": hold_id, "version": template_version, "largest": largest}
+    parameters = {"hold": hold_id, "version": template_version, "limit": limit}
     return [_candidate(row, keys) for row in await connection.execute(HELD_CANDIDATES, parameters)]
 
 
@@ -274,5 +276,5 @@ def _replay_parameters(wanted: ReplayFilter) -> dict[str, object]:
         "channel": wanted.channel,
         "code": wanted.code,
         "version": wanted.template_version,
-        "largest": wanted.largest,
+        "limit": wanted.limit,
     }

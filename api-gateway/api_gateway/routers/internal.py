@@ -26,7 +26,7 @@ async def accept_system_mail(
     """202 means that the mail is durable, as for callers. Only the user service may send in the system's name."""
     receipt = await services.system_mails.accept(service, mail)
     if receipt.fresh:
-        services.metrics.moved("email", receipt.status)
+        services.metrics.count_transition("email", receipt.status)
     return answer({"notification_id": receipt.notification_id}, status=202)
 
 

@@ -87,7 +87,7 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting,
             channel=wanted.notification_type,
             code=wanted.error,
             template_version=wanted.template_version,
-            largest=wanted.limit,
+            limit=wanted.limit,
         ),
         actor,
     )

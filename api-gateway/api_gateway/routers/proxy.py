@@ -15,12 +15,12 @@ from chassis.tls import context_for
 from contracts.services import EMAIL_SERVICE, TEMPLATE_SERVICE, USER_SERVICE
 
 # Headers that are forwarded in each direction. All others are dropped: hop-by-hop headers, and identity headers of a client.
-PASSED_ON = (
+FORWARDED_HEADERS = (
     "authorization", "x-api-key", "content-type", "accept", "accept-language", "if-none-match", "if-match",
     "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp",
 )  # fmt: skip
-PASSED_BACK = ("content-type", "location", "retry-after", "www-authenticate", "etag", "cache-control", "allow")
-PASSED_BACK_PREFIX = "ratelimit-"
+RETURNED_HEADERS = ("content-type", "location", "retry-after", "www-authenticate", "etag", "cache-control", "allow")
+RETURNED_PREFIX = "ratelimit-"
 
 
 class Forwarder:
@@ -40,8 +40,8 @@ class Forwarder:
                 answer = await self._http.request(request.method, url, headers=_headers(request), content=body)
         except (CircuitOpen, httpx2.HTTPError) as error:
             raise Unavailable("The service behind this is not available right now; try again") from error
-        passed = {name: value for name, value in answer.headers.items() if _passes_back(name)}
-        return Response(answer.content, status_code=answer.status_code, headers=passed)
+        returned = {name: value for name, value in answer.headers.items() if _is_returned(name)}
+        return Response(answer.content, status_code=answer.status_code, headers=returned)
 
     async def close(self) -> None:
         await self._http.aclose()
@@ -53,13 +53,13 @@ def _query(request: Request) -> bytes:
 
 
 def _headers(request: Request) -> dict[str, str]:
-    passed = {name: request.headers[name] for name in PASSED_ON if name in request.headers}
+    forwarded = {name: request.headers[name] for name in FORWARDED_HEADERS if name in request.headers}
     client = request.client.host if request.client else ""
-    return {**passed, **outgoing_headers(), "X-Forwarded-For": client}
+    return {**forwarded, **outgoing_headers(), "X-Forwarded-For": client}
 
 
-def _passes_back(name: str) -> bool:
-    return name in PASSED_BACK or name.startswith(PASSED_BACK_PREFIX)
+def _is_returned(name: str) -> bool:
+    return name in RETURNED_HEADERS or name.startswith(RETURNED_PREFIX)
 
 
 router = APIRouter(prefix="/api/v1", include_in_schema=False)

@@ -20,7 +20,7 @@ from api_gateway.repositories.accepting import Receipt
 from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
 from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
 from api_gateway.schemas.requests import NotificationRequest
-from api_gateway.services.accepting import Origin
+from api_gateway.services.accepting import RequestContext
 from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.errors import Forbidden, PayloadTooLarge, ServiceError, TooManyRequests, field_error
 from chassis.http.envelope import Envelope, ValidationRefusal, answer
@@ -118,13 +118,13 @@ async def _accept(
     may_send(identity, asked)
     if asked.copies:
         await enforce_rate_limit(services, request, identity, len(asked.copies))
-    receipt = await services.acceptor.accept(asked, _origin(identity))
+    receipt = await services.acceptor.accept(asked, _context(identity))
     if receipt.fresh:
-        services.metrics.moved(asked.notification_type, receipt.status)
+        services.metrics.count_transition(asked.notification_type, receipt.status)
         if identity.test:
-            services.metrics.tested([asked.notification_type])
+            services.metrics.count_test_notifications([asked.notification_type])
         return answer(_data(receipt), QUEUED, status=202)
-    services.metrics.replayed(1)
+    services.metrics.count_replays(1)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
 
 
@@ -151,12 +151,12 @@ async def create_batch(request: Request) -> Response:
     allow_sending(services, identity)
     items = parse_batch(await body_of(request))
     await enforce_rate_limit(services, request, identity, len(items))
-    origin = _origin(identity)
+    context = _context(identity)
     asked = await map_yielding(partial(_permitted, identity=identity), items)
     good = [one for one in asked if isinstance(one, NotificationRequest)]
     if copies := sum(len(one.copies) for one in good):
         await enforce_rate_limit(services, request, identity, copies)
-    accepted = await services.acceptor.accept_all(good, origin)
+    accepted = await services.acceptor.accept_all(good, context)
     _count(services, identity, good, accepted)
     answers = iter(accepted)
     outcomes = [one if isinstance(one, ServiceError) else next(answers) for one in asked]
@@ -174,8 +174,8 @@ async def create_batch(request: Request) -> Response:
     return answer(data, message, status=202)
 
 
-def _origin(identity: Identity) -> Origin:
-    return Origin(identity.caller, correlation_id(), trace_context(), identity.sender)
+def _context(identity: Identity) -> RequestContext:
+    return RequestContext(identity.caller, correlation_id(), trace_context(), identity.sender)
 
 
 def _permitted(item: bytes, identity: Identity) -> NotificationRequest | ServiceError:
@@ -202,10 +202,10 @@ def _count(
 ) -> None:
     pairs = [(one, receipt) for one, receipt in zip(asked, outcomes, strict=True) if isinstance(receipt, Receipt)]
     fresh = [(one.notification_type, receipt.status) for one, receipt in pairs if receipt.fresh]
-    services.metrics.moved_all(fresh)
-    services.metrics.replayed(len(pairs) - len(fresh))
+    services.metrics.count_transitions(fresh)
+    services.metrics.count_replays(len(pairs) - len(fresh))
     if identity.test:
-        services.metrics.tested(channel for channel, _ in fresh)
+        services.metrics.count_test_notifications(channel for channel, _ in fresh)
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:

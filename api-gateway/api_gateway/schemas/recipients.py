@@ -176,6 +176,6 @@ def by_kind(value: Any) -> Any:
     raise ValueError("is an object with email, push_tokens, topic or condition")
 
 
-def person_of(to: To, caller: str) -> UUID:
-    """The id that stands for such a recipient in place of a user's: the same each time that its application sends to it."""
+def recipient_id(to: To, caller: str) -> UUID:
+    """The id that takes the place of a user id. An application gets the same id each time that it sends to this recipient."""
     return uuid5(RECIPIENTS, f"{application_of(caller) or caller} {to.key}")

@@ -18,7 +18,7 @@ from uuid_utils.compat import uuid7
 from api_gateway.errors import IdempotencyKeyReused, RecipientLimited
 from api_gateway.repositories.accepting import Disposition, NewNotification, Receipt
 from api_gateway.repositories.attachments import NewAttachment
-from api_gateway.schemas.recipients import EmailTo, person_of
+from api_gateway.schemas.recipients import EmailTo, recipient_id
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.attachments import contents_of, options_of
 from api_gateway.services.directory import Directory
@@ -39,8 +39,8 @@ MAX_SCHEDULE = timedelta(days=366)
 HASHED = orjson.OPT_SORT_KEYS | orjson.OPT_UTC_Z
 
 
-class Origin(NamedTuple):
-    """The caller (`Identity.caller`), the correlation id, the trace, and the sender of mails (`Identity.sender`)."""
+class RequestContext(NamedTuple):
+    """Who asks (`Identity.caller`), the correlation id, the trace, and the sender of mails (`Identity.sender`)."""
 
     caller: str
     correlation_id: str
@@ -59,14 +59,16 @@ class Acceptor:
         self._outbox = outbox
         self._recipients = recipients
 
-    async def accept(self, request: NotificationRequest, origin: Origin) -> Receipt:
+    async def accept(self, request: NotificationRequest, context: RequestContext) -> Receipt:
         """Accepts one notification; raises the reason of a refusal. See `accept_all`."""
-        [outcome] = await self.accept_all([request], origin)
+        [outcome] = await self.accept_all([request], context)
         if isinstance(outcome, ServiceError):
             raise outcome
         return outcome
 
-    async def accept_all(self, requests: Sequence[NotificationRequest], origin: Origin) -> list[Receipt | ServiceError]:
+    async def accept_all(
+        self, requests: Sequence[NotificationRequest], context: RequestContext
+    ) -> list[Receipt | ServiceError]:
         """Returns for each request its receipt, which is durable by then, or the reason why it was refused.
 
         The same `request_id` and body get the first receipt again; another body gets IdempotencyKeyReused. A request that is
@@ -77,51 +79,56 @@ class Acceptor:
         """
         urgent = all(request.priority >= URGENT for request in requests)
         with urgent_work(len(requests), urgent=urgent):
-            return await self._accept_all(requests, origin, urgent=urgent)
+            return await self._accept_all(requests, context, urgent=urgent)
 
-    async def foresee(self, request: NotificationRequest, origin: Origin) -> Receipt | ServiceError | None:
+    async def foresee(self, request: NotificationRequest, context: RequestContext) -> Receipt | ServiceError | None:
         """What is known before attachments are fetched: the first receipt of a repeat, the reason of a refusal, or None."""
         if request.request_id is not None:
-            earlier = await self._store.first_answers(origin.caller, [request.request_id])
+            earlier = await self._store.first_answers(context.caller, [request.request_id])
             if (receipt := earlier.get(request.request_id)) is not None:
                 return _same_body(receipt, body_hash(request))
-        [found] = await resolve([request], self._directory, [origin.caller], urgent=request.priority >= URGENT)
+        [found] = await resolve([request], self._directory, [context.caller], urgent=request.priority >= URGENT)
         return _untimely(request, datetime.now(UTC)) or _refusal(found)
 
     async def _accept_all(
-        self, requests: Sequence[NotificationRequest], origin: Origin, *, urgent: bool
+        self, requests: Sequence[NotificationRequest], context: RequestContext, *, urgent: bool
     ) -> list[Receipt | ServiceError]:
-        resolutions = await resolve(requests, self._directory, [origin.caller] * len(requests), urgent=urgent)
-        decisions = await self._decide([*zip(requests, resolutions, strict=True)], origin)
-        receipts = await self._write([one for one in decisions if isinstance(one, _Draft)], urgent=urgent)
-        earlier = await self._earlier_receipts([one for one in decisions if isinstance(one, _Refused)], origin)
+        resolutions = await resolve(requests, self._directory, [context.caller] * len(requests), urgent=urgent)
+        decisions = await self._decide([*zip(requests, resolutions, strict=True)], context)
+        receipts = await self._write([one for one in decisions if isinstance(one, _Insert)], urgent=urgent)
+        earlier = await self._earlier_receipts([one for one in decisions if isinstance(one, _Refused)], context)
         return [_answer(decision, receipts, earlier) for decision in decisions]
 
     async def _decide(
-        self, resolved: Sequence[tuple[NotificationRequest, Resolution]], origin: Origin
-    ) -> list["_Draft | _Refused"]:
+        self, resolved: Sequence[tuple[NotificationRequest, Resolution]], context: RequestContext
+    ) -> list["_Insert | _Refused"]:
         """A row to write for each request, or the reason why it gets none."""
         now = datetime.now(UTC)
-        limited = await self._limited(resolved, origin, now)
+        recipients = [_recipient_ids(request, context) for request, _ in resolved]
+        limited = {} if is_test_caller(context.caller) else await self._limited(resolved, recipients, now)
 
-        def decide(place: int) -> _Draft | _Refused:
+        def decide(place: int) -> _Insert | _Refused:
             request, resolution = resolved[place]
             refusal = _untimely(request, now) or _refusal(resolution) or limited.get(place)
             if refusal is not None:
                 return _Refused(request, refusal)
-            row = draft(request, origin, resolution, leased=self._outbox.has_room(request.priority))
-            return _Draft(row, _people(request, origin) if place in limited else (), contents_of(request, row))
+            leased = self._outbox.has_capacity(request.priority)
+            row = new_notification(request, context, resolution, user_id=recipients[place][0], leased=leased)
+            return _Insert(row, recipients[place] if place in limited else (), contents_of(request, row))
 
         return await map_yielding(decide, range(len(resolved)))
 
     async def _limited(
-        self, resolved: Sequence[tuple[NotificationRequest, Resolution]], origin: Origin, now: datetime
+        self,
+        resolved: Sequence[tuple[NotificationRequest, Resolution]],
+        recipients: Sequence[Sequence[UUID]],
+        now: datetime,
     ) -> dict[int, RecipientLimited | None]:
-        """Counts each request against its recipient's limit. Returns by index its refusal, or None if it may pass.
+        """Counts each request against the limits of its recipients. Returns by index the refusal, or None.
 
-        Urgent requests, tests, and requests that are refused or suppressed anyway are not counted.
+        Urgent requests, and requests that are refused or suppressed anyway, are not counted.
         """
-        if self._recipients is None or is_test_caller(origin.caller):
+        if self._recipients is None:
             return {}
         places = [
             place
@@ -130,49 +137,48 @@ class Acceptor:
             and isinstance(resolution, Resolved | DependencyUnavailable)
             and not _untimely(request, now)
         ]
-        people = [_people(resolved[place][0], origin) for place in places]
-        checked = await self._recipients.check_all(people) if people else []
+        checked = await self._recipients.check_all([recipients[place] for place in places]) if places else []
         return dict(zip(places, checked, strict=True))
 
-    async def _write(self, drafts: Sequence["_Draft"], *, urgent: bool) -> dict[UUID, Receipt]:
+    async def _write(self, inserts: Sequence["_Insert"], *, urgent: bool) -> dict[UUID, Receipt]:
         """Commits the rows and offers to the outbox the rows to be sent now. Returns the receipt of each row.
 
         Repeats are given back to the recipients' limits; so are all rows when the commit fails.
         """
-        if not drafts:
+        if not inserts:
             return {}
         try:
-            receipts = await self._commit(drafts, urgent=urgent)
+            receipts = await self._commit(inserts, urgent=urgent)
         except BaseException:
-            await self._give_back(drafts)
+            await self._give_back(inserts)
             raise
-        written = [*zip(drafts, receipts, strict=True)]
-        for draft, receipt in written:
-            if draft.row.disposition == "leased" and receipt.fresh:
-                self._outbox.offer(draft.row, receipt.created_at)
-        await self._give_back([draft for draft, receipt in written if not receipt.fresh])
-        return {draft.row.id: receipt for draft, receipt in written}
+        written = [*zip(inserts, receipts, strict=True)]
+        for insert, receipt in written:
+            if insert.row.disposition == "leased" and receipt.fresh:
+                self._outbox.offer(insert.row, receipt.created_at)
+        await self._give_back([insert for insert, receipt in written if not receipt.fresh])
+        return {insert.row.id: receipt for insert, receipt in written}
 
-    async def _commit(self, drafts: Sequence["_Draft"], *, urgent: bool) -> list[Receipt]:
+    async def _commit(self, inserts: Sequence["_Insert"], *, urgent: bool) -> list[Receipt]:
         """A row with attachments gets a transaction of its own, so that no other row waits for their bytes."""
-        if any(draft.attachments for draft in drafts):
-            return [await self._store.accept_with(draft.row, draft.attachments) for draft in drafts]
-        return await self._store.accept([draft.row for draft in drafts], urgent=urgent)
+        if any(insert.attachments for insert in inserts):
+            return [await self._store.accept_with(insert.row, insert.attachments) for insert in inserts]
+        return await self._store.accept([insert.row for insert in inserts], urgent=urgent)
 
-    async def _give_back(self, drafts: Sequence["_Draft"]) -> None:
-        people = [person for draft in drafts for person in draft.counted]
-        if self._recipients is not None and people:
-            await self._recipients.give_back(people)
+    async def _give_back(self, inserts: Sequence["_Insert"]) -> None:
+        counted = [recipient for insert in inserts for recipient in insert.counted]
+        if self._recipients is not None and counted:
+            await self._recipients.give_back(counted)
 
-    async def _earlier_receipts(self, refused: Sequence["_Refused"], origin: Origin) -> dict[str, Receipt]:
+    async def _earlier_receipts(self, refused: Sequence["_Refused"], context: RequestContext) -> dict[str, Receipt]:
         """By `request_id`. A repeat gets its first answer even if its time has passed or the user or template is gone."""
         ids = [one.request.request_id for one in refused if one.request.request_id is not None]
-        return await self._store.first_answers(origin.caller, ids) if ids else {}
+        return await self._store.first_answers(context.caller, ids) if ids else {}
 
 
 @dataclass(frozen=True, slots=True)
-class _Draft:
-    """A row to write. `counted`: whose limits it was counted against."""
+class _Insert:
+    """A row to write. `counted`: the recipients whose limits it was counted against."""
 
     row: NewNotification
     counted: Sequence[UUID]
@@ -186,10 +192,10 @@ class _Refused:
 
 
 def _answer(
-    decision: _Draft | _Refused, receipts: Mapping[UUID, Receipt], earlier: Mapping[str, Receipt]
+    decision: _Insert | _Refused, receipts: Mapping[UUID, Receipt], earlier: Mapping[str, Receipt]
 ) -> Receipt | ServiceError:
     match decision:
-        case _Draft(row):
+        case _Insert(row):
             return _same_body(receipts[row.id], row.body_hash)
         case _Refused(request, reason):
             receipt = earlier.get(request.request_id or "")
@@ -219,7 +225,9 @@ def _untimely(request: NotificationRequest, now: datetime) -> ServiceError | Non
     return None
 
 
-def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, leased: bool) -> NewNotification:
+def new_notification(
+    request: NotificationRequest, context: RequestContext, found: Resolution, *, user_id: UUID, leased: bool
+) -> NewNotification:
     """The row of a request with the result of its look-ups; DependencyUnavailable: they could not be made.
 
     `leased`: this process publishes the row if it can be published now; otherwise a relay does.
@@ -231,13 +239,13 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
     kept = resolved if disposition in {"leased", "due"} else None
     return NewNotification(
         id=notification_id,
-        caller=origin.caller,
+        caller=context.caller,
         request_id=request.request_id or str(notification_id),
         body_hash=body_hash(request),
-        correlation_id=origin.correlation_id,
-        trace_context=origin.trace_context,
+        correlation_id=context.correlation_id,
+        trace_context=context.trace_context,
         notification_type=request.notification_type,
-        user_id=_person(request, origin),
+        user_id=user_id,
         template_code=request.template_code,
         template_version=kept.template.version if kept else request.template_version,
         language=kept.template.language if kept else request.language,
@@ -246,7 +254,7 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
         priority=request.priority,
         recipient=kept.recipient.as_json if kept else None,
         given_recipient=None if request.to is None else request.to.recipient.as_json,
-        sender=origin.sender if request.notification_type == "email" else None,
+        sender=context.sender if request.notification_type == "email" else None,
         email_options=None if request.email is None else options_of(request.email).as_json,
         status=status,
         code=code,
@@ -260,22 +268,14 @@ def draft(request: NotificationRequest, origin: Origin, found: Resolution, *, le
     )
 
 
-def _person(request: NotificationRequest, origin: Origin) -> UUID:
-    """The user's id, or the one that stands for the recipient in `to`."""
+def _recipient_ids(request: NotificationRequest, context: RequestContext) -> tuple[UUID, ...]:
+    """The recipient first, then the recipients of copies: the id of the user, or the one that `to` gets."""
+    copies = [recipient_id(EmailTo(email=address), context.caller) for address in request.copies]
     if request.to is not None:
-        return person_of(request.to, origin.caller)
+        return (recipient_id(request.to, context.caller), *copies)
     if request.user_id is None:
         raise ValueError("a request has a user or a recipient")
-    return request.user_id
-
-
-def _people(request: NotificationRequest, origin: Origin) -> tuple[UUID, ...]:
-    """Whoever gets it: the recipient, and the recipients of copies, each as if it were in `to`."""
-    person = _person(request, origin)
-    if request.email is None:
-        return (person,)
-    others = (person_of(EmailTo(email=address), origin.caller) for address in request.copies)
-    return (person, *others)
+    return (request.user_id, *copies)
 
 
 def _beginning(

@@ -63,7 +63,7 @@ class Commands:
             if channel is None:
                 raise NotCancellable
             await TRAIL.record(connection, actor, "notification.cancelled", _target(notification_id))
-        self._metrics.moved(channel, Status.CANCELLED)
+        self._metrics.count_transition(channel, Status.CANCELLED)
         return await self._reader.detail(notification_id, identity)
 
     async def retry(
@@ -99,7 +99,7 @@ class Commands:
         async with self._database.begin() as connection:
             replayed = len(await progress.replay_failed(connection, wanted))
             if replayed:
-                change = Change({}, {**_told(wanted), "replayed": replayed})
+                change = Change({}, {**_given_filters(wanted), "replayed": replayed})
                 await TRAIL.record(connection, actor, "notifications.replayed", "notifications", change)
         return replayed
 
@@ -143,7 +143,7 @@ def _target(notification_id: UUID) -> str:
     return f"notification:{notification_id}"
 
 
-def _told(wanted: ReplayFilter) -> dict[str, object]:
+def _given_filters(wanted: ReplayFilter) -> dict[str, object]:
     """The filters as they were given. Named notifications are only counted: the timeline of each shows its replay."""
     filters = {
         "caller": wanted.caller,

@@ -130,10 +130,10 @@ async def _look_up(
 ) -> dict[Key, Value | ServiceError]:
     """Any exception that is not a ServiceError is a defect and is raised."""
     found = await (cache.refresh_many if fresh else cache.get_many)(keys, urgent=urgent)
-    told: dict[Key, Value | ServiceError] = {}
+    results: dict[Key, Value | ServiceError] = {}
     for name, key in keys.items():
         outcome = found[name]
         if isinstance(outcome, Exception) and not isinstance(outcome, ServiceError):
             raise outcome
-        told[key] = unknown() if outcome is None else outcome
-    return told
+        results[key] = unknown() if outcome is None else outcome
+    return results

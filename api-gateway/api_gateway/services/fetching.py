@@ -13,7 +13,7 @@ from api_gateway.errors import AttachmentUnreachable
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.schemas.email_options import Attachment
 from api_gateway.schemas.requests import NotificationRequest
-from api_gateway.services.accepting import Acceptor, Origin
+from api_gateway.services.accepting import Acceptor, RequestContext
 from chassis.errors import ServiceError, TooManyRequests
 from chassis.http.fetching import NotFetched, UrlFetcher
 from chassis.process.fair_semaphore import FairSemaphore
@@ -87,36 +87,38 @@ class FetchingAcceptor:
         self._acceptor = acceptor
         self._fetcher = fetcher
 
-    async def accept(self, request: NotificationRequest, origin: Origin) -> Receipt:
+    async def accept(self, request: NotificationRequest, context: RequestContext) -> Receipt:
         """See `Acceptor.accept`. A repeat is answered, and what cannot be sent is refused, without fetching anything.
 
         Raises AttachmentUnreachable, TooManyRequests too.
         """
         if not request.names_urls:
-            return await self._acceptor.accept(request, origin)
-        match await self._acceptor.foresee(request, origin):
+            return await self._acceptor.accept(request, context)
+        match await self._acceptor.foresee(request, context):
             case ServiceError() as refusal:
                 raise refusal
             case Receipt() as earlier:
                 return earlier
-        async with self._fetcher.turn(origin.caller):
-            return await self._acceptor.accept(await self._fetcher.complete(request), origin)
+        async with self._fetcher.turn(context.caller):
+            return await self._acceptor.accept(await self._fetcher.complete(request), context)
 
-    async def accept_all(self, requests: Sequence[NotificationRequest], origin: Origin) -> list[Receipt | ServiceError]:
+    async def accept_all(
+        self, requests: Sequence[NotificationRequest], context: RequestContext
+    ) -> list[Receipt | ServiceError]:
         """See `Acceptor.accept_all`. Requests without URLs are written first, as one group; each of the others by itself.
 
         Those whose turn does not come in BATCH_SECONDS get TooManyRequests. The same batch again goes on with them.
         """
         fetched = [place for place, request in enumerate(requests) if request.names_urls]
-        plain = await self._acceptor.accept_all([one for one in requests if not one.names_urls], origin)
+        plain = await self._acceptor.accept_all([one for one in requests if not one.names_urls], context)
         if not fetched:
             return plain
-        outcomes = dict(zip(fetched, await self._accept_each([requests[one] for one in fetched], origin), strict=True))
+        outcomes = dict(zip(fetched, await self._accept_each([requests[one] for one in fetched], context), strict=True))
         rest = iter(plain)
         return [outcomes[place] if place in outcomes else next(rest) for place in range(len(requests))]
 
     async def _accept_each(
-        self, requests: Sequence[NotificationRequest], origin: Origin
+        self, requests: Sequence[NotificationRequest], context: RequestContext
     ) -> list[Receipt | ServiceError]:
         last_start = asyncio.get_running_loop().time() + BATCH_SECONDS
         own_turns = asyncio.Semaphore(self._fetcher.each)
@@ -126,7 +128,7 @@ class FetchingAcceptor:
                 if asyncio.get_running_loop().time() > last_start:
                     return TooManyRequests("Too many attachments to fetch at once; send it again", headers=LATER)
                 try:
-                    return await self.accept(request, origin)
+                    return await self.accept(request, context)
                 except ServiceError as refused:
                     return refused
 

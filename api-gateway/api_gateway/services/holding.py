@@ -127,10 +127,10 @@ class HoldReleaser:
 
     async def _release(self, one: EndedHold) -> int:
         async with self._database.begin() as connection:
-            return await holding.release(connection, one, largest=PIECE)
+            return await holding.release(connection, one, limit=PIECE)
 
     async def _cancel(self, one: EndedHold) -> int:
         async with self._database.begin() as connection:
-            channels = await holding.cancel(connection, one, largest=PIECE)
-        self._metrics.moved_all((channel, Status.CANCELLED) for channel in channels)
+            channels = await holding.cancel(connection, one, limit=PIECE)
+        self._metrics.count_transitions((channel, Status.CANCELLED) for channel in channels)
         return len(channels)

@@ -77,14 +77,14 @@ class HoldService:
         """
         if renewal is not None:
             async with self._database.begin() as connection:
-                standing = _owned(await holds.find(connection, hold_id), identity)
-            await self._check_version(standing, renewal)
+                found = _owned(await holds.find(connection, hold_id), identity)
+            await self._check_version(found, renewal)
         async with self._database.begin() as connection:
             stored = _owned(await holds.find(connection, hold_id, lock=True), identity)
             if stored.ended_at is None:
                 stored = await holds.end(connection, hold_id, Ending(outcome, identity.caller, renewal))
-                told = {} if renewal is None else {"template_version": renewal.template_version or "active"}
-                await TRAIL.record(connection, actor, f"hold.{outcome}", _name(hold_id), Change(_named(stored), told))
+                after = {} if renewal is None else {"template_version": renewal.template_version or "active"}
+                await TRAIL.record(connection, actor, f"hold.{outcome}", _name(hold_id), Change(_named(stored), after))
             elif (stored.outcome, stored.renewal) != (outcome, renewal):
                 raise HoldEnded
         await self._known.refresh()
@@ -97,7 +97,7 @@ class HoldService:
             raise HoldWithoutTemplate
         async with self._database.begin() as connection:
             held = await progress.held_candidates(
-                connection, hold.id, template_version=renewal.template_version, largest=LOOKED_AT, keys=self._keys
+                connection, hold.id, template_version=renewal.template_version, limit=LOOKED_AT, keys=self._keys
             )
         for resolution in await resolve(held, self._directory, [one.caller for one in held], fresh=True):
             if isinstance(resolution, TemplateVersionNotFound):

@@ -8,8 +8,8 @@ from uuid import UUID
 import structlog
 from pydantic import TypeAdapter
 
-from api_gateway.repositories import outbox
-from api_gateway.repositories.outbox import SilentRow
+from api_gateway.repositories import lost
+from api_gateway.repositories.lost import StalledRow
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.reports import Reports
 from chassis.broker import Broker
@@ -65,16 +65,16 @@ class LostMessageDetector:
             await self._metrics.queues.look(self._broker, queue)
         return redriven
 
-    async def _redrive(self, channel: str, passed: Mapping[int, datetime | None]) -> int:
-        if not passed:
+    async def _redrive(self, channel: str, watermarks: Mapping[int, datetime | None]) -> int:
+        if not watermarks:
             return 0
         async with self._database.begin() as connection:
-            number = await outbox.redrive_lost(
-                connection, channel, passed, grace_seconds=self._grace_seconds, largest=MAX_GROUP
+            number = await lost.redrive_lost(
+                connection, channel, watermarks, grace_seconds=self._grace_seconds, limit=MAX_GROUP
             )
         if number:
             log.warning("outbox.redriven", channel=channel, notifications=number)
-            self._metrics.redriven(number)
+            self._metrics.count_redriven(number)
         return number
 
 
@@ -103,7 +103,7 @@ class StalledDeliveryDetector:
         self._metrics = metrics
         self._workers = workers
         self._silence_seconds = silence_seconds
-        self._reached: dict[Channel, SilentRow | None] = dict.fromkeys(workers)
+        self._reached: dict[Channel, StalledRow | None] = dict.fromkeys(workers)
 
     @property
     def every_seconds(self) -> float:
@@ -117,12 +117,12 @@ class StalledDeliveryDetector:
 
     async def _ask(self, channel: Channel) -> None:
         async with self._database.begin() as connection:
-            rows = await outbox.silent(
+            rows = await lost.find_stalled(
                 connection,
                 channel,
                 after=self._reached[channel],
                 silence_seconds=self._silence_seconds,
-                largest=MAX_LEDGER_QUESTION,
+                limit=MAX_LEDGER_QUESTION,
             )
         self._reached[channel] = rows[-1] if len(rows) == MAX_LEDGER_QUESTION else None
         if not rows:
@@ -131,9 +131,9 @@ class StalledDeliveryDetector:
             found = await self._find(channel, [row.id for row in rows])
         except DependencyUnavailable:
             return
-        moved = [one for one in await self._reports.apply(found.ended) if one is not None]
-        if moved:
-            log.warning("delivery.reports_recovered", channel=channel, notifications=len(moved))
+        applied = [one for one in await self._reports.apply(found.ended) if one is not None]
+        if applied:
+            log.warning("delivery.reports_recovered", channel=channel, notifications=len(applied))
         known = {event.notification_id for event in found.ended} | set(found.open)
         await self._publish_again(channel, [row.id for row in rows if row.begun and row.id not in known])
 
@@ -142,9 +142,9 @@ class StalledDeliveryDetector:
         if not forgotten:
             return
         async with self._database.begin() as connection:
-            number = await outbox.make_due(connection, forgotten)
+            number = await lost.make_due(connection, forgotten)
         log.warning("outbox.asked_again", channel=channel, notifications=number)
-        self._metrics.redriven(number)
+        self._metrics.count_redriven(number)
 
     async def _find(self, channel: Channel, ids: Sequence[UUID]) -> LedgerFindings:
         body = LedgerQuestion(ids=tuple(ids)).model_dump_json().encode()

@@ -22,7 +22,7 @@ class GatewayMetrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         promised = NotificationMetrics(registry, counted="Notifications that reached a status")
         self._seconds, self.queues = promised.seconds, promised.queues
-        self._of: dict[tuple[str, str], Counter] = {
+        self._transitions: dict[tuple[str, str], Counter] = {
             (channel, status): promised.total.labels(channel, status) for channel, status in product(CHANNELS, Status)
         }
         self._tests = Counter(
@@ -37,24 +37,24 @@ class GatewayMetrics:
             "outbox_redriven_total", "Notifications published again because the broker lost them", registry=registry
         )
 
-    def moved(self, channel: str, status: str, times: int = 1) -> None:
-        self._of[channel, status].inc(times)
+    def count_transition(self, channel: str, status: str, times: int = 1) -> None:
+        self._transitions[channel, status].inc(times)
 
-    def tested(self, channels: Iterable[str]) -> None:
+    def count_test_notifications(self, channels: Iterable[str]) -> None:
         for channel, times in Tally(channels).items():
             self._tests.labels(channel).inc(times)
 
-    def moved_all(self, pairs: Iterable[tuple[str, str]]) -> None:
+    def count_transitions(self, pairs: Iterable[tuple[str, str]]) -> None:
         for (channel, status), times in Tally(pairs).items():
-            self.moved(channel, status, times)
+            self.count_transition(channel, status, times)
 
-    def took(self, channel: str, seconds: float) -> None:
+    def observe_seconds(self, channel: str, seconds: float) -> None:
         self._seconds.labels(channel).observe(seconds)
 
-    def replayed(self, times: int) -> None:
+    def count_replays(self, times: int) -> None:
         self._replays.inc(times)
 
-    def redriven(self, times: int) -> None:
+    def count_redriven(self, times: int) -> None:
         self._redriven.inc(times)
 
 

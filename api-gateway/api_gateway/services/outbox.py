@@ -87,7 +87,7 @@ class QueuedMarks:
         except Exception:  # a stopping gateway still has connections to close; the leases run out
             log.exception("outbox.marking_failed", messages=len(marks))
         else:
-            self._metrics.moved_all((channel, Status.QUEUED) for channel in queued)
+            self._metrics.count_transitions((channel, Status.QUEUED) for channel in queued)
 
     def _put_off(self, marks: Sequence[QueuedMark]) -> None:
         """Keeps the marks until the database is up again, as many as fit; otherwise all would be published again."""
@@ -131,7 +131,7 @@ class Outbox:
             self._send, max_size=MAX_GROUP, pause_seconds=PAUSE_SECONDS
         )
 
-    def has_room(self, priority: int) -> bool:
+    def has_capacity(self, priority: int) -> bool:
         """Whether an offered row is published soon. If not, it should not be leased: then any relay publishes it at once."""
         return self._group.waiting(urgent=priority >= URGENT) < MAX_WAITING
 

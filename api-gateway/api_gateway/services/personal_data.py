@@ -87,8 +87,8 @@ class Eraser:
 
     async def _erase_page(self, user_id: UUID, after: UUID) -> Sequence[ErasedRow]:
         async with self._database.begin() as connection:
-            rows = await personal_data.erase(connection, user_id, after=after, largest=MAX_LEDGER_QUESTION)
-        self._metrics.moved_all((row.notification_type, "cancelled") for row in rows if row.cancelled)
+            rows = await personal_data.erase(connection, user_id, after=after, limit=MAX_LEDGER_QUESTION)
+        self._metrics.count_transitions((row.notification_type, "cancelled") for row in rows if row.cancelled)
         return rows
 
     async def _erase_deliveries(self, rows: Sequence[ErasedRow]) -> int:
@@ -161,13 +161,13 @@ class Exporter:
         callers = None if question.application_id is None else callers_of_application(question.application_id)
         async with self._database.begin() as connection:
             rows = await personal_data.sent_to(
-                connection, question.user_id, callers=callers, after=question.after, largest=question.limit + 1
+                connection, question.user_id, callers=callers, after=question.after, limit=question.limit + 1
             )
-        told = tuple(_told(row, self._keys) for row in rows[: question.limit])
-        return ExportFindings(notifications=told, more=len(rows) > question.limit)
+        notifications = tuple(_exported(row, self._keys) for row in rows[: question.limit])
+        return ExportFindings(notifications=notifications, more=len(rows) > question.limit)
 
 
-def _told(row: ExportRow, keys: DataKeys) -> ExportedNotification:
+def _exported(row: ExportRow, keys: DataKeys) -> ExportedNotification:
     variables = personal.read_object(keys, personal.VARIABLES, row.id, row.variables)
     recipient = personal.read_document(keys, personal.RECIPIENT, row.id, row.recipient)
     overrides = personal.read_document(keys, personal.OVERRIDES, row.id, row.overrides)

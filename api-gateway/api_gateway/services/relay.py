@@ -96,7 +96,7 @@ class Relay:
                 connection,
                 owner=self._store.process,
                 lease_seconds=self._store.lease_seconds,
-                largest=MAX_GROUP,
+                limit=MAX_GROUP,
                 keys=self._store.keys,
             )
 
@@ -150,7 +150,7 @@ class Relay:
             if resolved:
                 await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved], keys=keys)
             finished = await outbox_rows.finish(connection, [_ending(end) for end in ended], keys=keys) if ended else []
-        self._metrics.moved_all((row.notification_type, row.status) for row in finished)
+        self._metrics.count_transitions((row.notification_type, row.status) for row in finished)
         held = [decision for decision in decisions if isinstance(decision, ToHold)]
         if held:
             await self._store.hold(held)

@@ -7,7 +7,7 @@ import structlog
 from pydantic import ValidationError
 
 from api_gateway.repositories.outbox import Round
-from api_gateway.repositories.progress import Moved
+from api_gateway.repositories.progress import AppliedEvent
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.outbox import QueuedMarks
 from api_gateway.services.store import Store
@@ -56,16 +56,16 @@ class Reports:
             events, unread = read_events(delivery.body)
         except ValidationError:
             events, unread = [], 1
-        for moved in await self._apply_what_can_be(events):
-            if moved is not None and moved.queued_at is not None:  # otherwise its queued mark will report it
-                self._watermarks.consumed(moved.notification_type, moved.priority, moved.queued_at)
+        for applied in await self._apply_what_can_be(events):
+            if applied is not None and applied.queued_at is not None:  # otherwise its queued mark will report it
+                self._watermarks.consumed(applied.notification_type, applied.priority, applied.queued_at)
         if unread:
             log.warning("status.unreadable", message_id=delivery.message_id, events=unread)
             await delivery.reject()
         else:
             await delivery.ack()
 
-    async def _apply_what_can_be(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
+    async def _apply_what_can_be(self, events: Sequence[StatusEvent]) -> list[AppliedEvent | None]:
         """One event that the database rejects must not block the events next to it or behind it."""
         try:
             return await self.apply(events)
@@ -73,9 +73,9 @@ class Reports:
             raise
         except Exception:
             log.exception("status.group_failed", events=len(events))
-        return [moved for event in events for moved in await self._apply_or_put_aside(event)]
+        return [applied for event in events for applied in await self._apply_or_put_aside(event)]
 
-    async def _apply_or_put_aside(self, event: StatusEvent) -> list[Moved | None]:
+    async def _apply_or_put_aside(self, event: StatusEvent) -> list[AppliedEvent | None]:
         for _ in range(TRIES):
             try:
                 return await self.apply([event])
@@ -90,30 +90,30 @@ class Reports:
                 raise failure
         return []
 
-    async def apply(self, events: Sequence[StatusEvent]) -> list[Moved | None]:
-        """Returns for each event the notification that it moved, or None. Counts and logs each outcome once."""
-        moves = await self._store.apply(events) if events else []
-        await map_yielding(lambda pair: self._tell(*pair), [*zip(events, moves, strict=True)])
-        return moves
+    async def apply(self, events: Sequence[StatusEvent]) -> list[AppliedEvent | None]:
+        """Returns for each event the change that it made, or None. Counts and logs each outcome once."""
+        applied_events = await self._store.apply(events) if events else []
+        await map_yielding(lambda pair: self._tell(*pair), [*zip(events, applied_events, strict=True)])
+        return applied_events
 
-    def _tell(self, event: StatusEvent, moved: Moved | None) -> None:
-        if moved is None:
+    def _tell(self, event: StatusEvent, applied: AppliedEvent | None) -> None:
+        if applied is None:
             return
-        if moved.queued_at is not None:
+        if applied.queued_at is not None:
             self._marks.reported(Round(event.notification_id, event.replay))
-        if moved.newly_queued:
-            self._metrics.moved(moved.notification_type, Status.QUEUED)
-        if event.status != "retrying" and not moved.same:
-            self._metrics.moved(moved.notification_type, event.status)
+        if applied.newly_queued:
+            self._metrics.count_transition(applied.notification_type, Status.QUEUED)
+        if event.status != "retrying" and not applied.same:
+            self._metrics.count_transition(applied.notification_type, event.status)
             if event.status == "sent":
-                self._metrics.took(moved.notification_type, moved.seconds)
+                self._metrics.observe_seconds(applied.notification_type, applied.seconds)
         log.info(
             "notification.reported",
             status=event.status,
             notification_id=str(event.notification_id),
             correlation_id=event.correlation_id,
-            type=moved.notification_type,
+            type=applied.notification_type,
             code=event.code,
             attempts=event.attempts,
-            seconds=round(moved.seconds, 3),
+            seconds=round(applied.seconds, 3),
         )

@@ -9,7 +9,7 @@ from api_gateway.repositories.accepting import NewNotification, Receipt
 from api_gateway.repositories.attachments import NewAttachment
 from api_gateway.repositories.holding import ToHold
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark
-from api_gateway.repositories.progress import Moved
+from api_gateway.repositories.progress import AppliedEvent
 from chassis.postgres.autocommit import StatementExecutor
 from chassis.postgres.database import Database
 from chassis.process.batcher import Batcher, rounds
@@ -38,7 +38,7 @@ class Store:
         self._queued: Batcher[Sequence[QueuedMark], list[str]] = Batcher(
             self._write_queued, size=len, pause_seconds=MARK_SECONDS
         )
-        self._events: Batcher[Sequence[StatusEvent], list[Moved | None]] = Batcher(
+        self._events: Batcher[Sequence[StatusEvent], list[AppliedEvent | None]] = Batcher(
             self._write_events, size=len, pause_seconds=FOLLOW_SECONDS
         )
 
@@ -60,8 +60,8 @@ class Store:
                 await attachments.remove(connection, row.id)
         return receipt
 
-    def apply(self, events: Sequence[StatusEvent]) -> Awaitable[list[Moved | None]]:
-        """What each event moved; None: the event changed nothing."""
+    def apply(self, events: Sequence[StatusEvent]) -> Awaitable[list[AppliedEvent | None]]:
+        """What each event changed; None: the event changed nothing."""
         return self._events.submit(events)
 
     async def first_answers(self, caller: str, request_ids: Sequence[str]) -> dict[str, Receipt]:
@@ -108,26 +108,26 @@ class Store:
             channels = await outbox.mark_queued(connection, [one for group in groups for one in group])
         return _split(channels, groups)
 
-    async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[Moved | None]]:
+    async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[AppliedEvent | None]]:
         """In rounds: an UPDATE changes a row once, so two events of one notification are applied one after the other."""
         events = [event for group in groups for event in group]
-        moves: list[Moved | None] = [None] * len(events)
+        results: list[AppliedEvent | None] = [None] * len(events)
         async with self.database.autocommit() as connection:
             for places in rounds(events, key=lambda event: event.notification_id):
-                moved = await self._apply(connection, [events[place] for place in places])
-                by_id = {move.id: move for move in moved}
+                applied = await self._apply(connection, [events[place] for place in places])
+                by_id = {one.id: one for one in applied}
                 for place in places:
-                    moves[place] = by_id.get(events[place].notification_id)
-        return _split(moves, groups)
+                    results[place] = by_id.get(events[place].notification_id)
+        return _split(results, groups)
 
-    async def _apply(self, connection: StatementExecutor, events: Sequence[StatusEvent]) -> list[Moved]:
+    async def _apply(self, connection: StatementExecutor, events: Sequence[StatusEvent]) -> list[AppliedEvent]:
         """At most one event of a notification."""
         back = [event for event in events if event.status == "held"]
         if not back:
             return await progress.apply_events(connection, events, keys=self.keys)
-        told = [event for event in events if event.status != "held"]
-        moved = await progress.apply_events(connection, told, keys=self.keys) if told else []
-        return [*moved, *await holding.hand_back(connection, back)]
+        reports = [event for event in events if event.status != "held"]
+        applied = await progress.apply_events(connection, reports, keys=self.keys) if reports else []
+        return [*applied, *await holding.hand_back(connection, back)]
 
 
 def _split(results: Iterable[Result], groups: Sequence[Sequence[object]]) -> list[list[Result]]:

@@ -2,7 +2,7 @@
 
 from api_gateway.repositories.accepting import Receipt
 from api_gateway.schemas.requests import NotificationRequest
-from api_gateway.services.accepting import Origin, draft
+from api_gateway.services.accepting import RequestContext, new_notification
 from api_gateway.services.directory import Directory
 from api_gateway.services.outbox import Outbox
 from api_gateway.services.resolving import Resolved, check_fit, choose_template
@@ -41,9 +41,10 @@ class SystemMails:
             raise active
         template = choose_template(active, mail.language)
         check_fit(template, request)
-        origin = Origin(f"{SYSTEM_CALLER}{service}", correlation_id(), trace_context())
-        leased = self._outbox.has_room(request.priority)
-        row = draft(request, origin, Resolved(mail.recipient, template), leased=leased)
+        context = RequestContext(f"{SYSTEM_CALLER}{service}", correlation_id(), trace_context())
+        leased = self._outbox.has_capacity(request.priority)
+        resolution = Resolved(mail.recipient, template)
+        row = new_notification(request, context, resolution, user_id=mail.user_id, leased=leased)
         [receipt] = await self._store.accept([row], urgent=True)
         if leased and receipt.fresh:
             self._outbox.offer(row, receipt.created_at)

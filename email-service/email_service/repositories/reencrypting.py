@@ -13,7 +13,7 @@ from email_service.repositories.suppressions import MASKED
 
 PAGE = text(f"""
 SELECT s.fingerprint, s.{VERSION}, s.masked FROM email_suppressions s
-WHERE s.fingerprint > :fingerprint ORDER BY s.fingerprint LIMIT :largest
+WHERE s.fingerprint > :fingerprint ORDER BY s.fingerprint LIMIT :limit
 """)  # noqa: S608 - constants of ours
 
 WRITE = text(f"""

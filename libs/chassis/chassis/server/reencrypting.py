@@ -30,7 +30,7 @@ VERSION = "xmin::text AS version"  # of a row: changes with each update
 class PersonalTable:
     """A table with encrypted columns. `start` maps the key columns to values below the first key.
 
-    `page` takes the key columns of the last row, and `:largest`. It returns the key columns, `version` and the personal
+    `page` takes the key columns of the last row, and `:limit`. It returns the key columns, `version` and the personal
     columns, in this order. `rewrite` returns a row's personal columns as they are written now, or None if they are current.
     It raises ValueUnreadable. `write` takes `:rows`, each with the key, `version` and those columns. It returns the
     changed rows: rows that still have that version and are not locked. `group`: the rows of a page.
@@ -74,7 +74,7 @@ async def reencrypt(database: Database, table: PersonalTable, keys: DataKeys) ->
 
 async def _page(database: Database, table: PersonalTable, after: Mapping[str, Any]) -> Sequence[Any]:
     async with database.begin() as connection:
-        return (await connection.execute(table.page, {**after, "largest": table.group})).all()
+        return (await connection.execute(table.page, {**after, "limit": table.group})).all()
 
 
 async def _write(database: Database, table: PersonalTable, changes: Sequence[Mapping[str, object]]) -> int:

@@ -76,7 +76,7 @@ def _name(notification_id: UUID, recipient: str) -> str:
 PAGE = f"""
 SELECT d.notification_id, d.recipient, d.{VERSION}, d.message, d.contact, d.detail, d.sealed_detail FROM {{deliveries}} d
 WHERE (d.notification_id, d.recipient) > (:notification_id, :recipient)
-ORDER BY d.notification_id, d.recipient LIMIT :largest
+ORDER BY d.notification_id, d.recipient LIMIT :limit
 """  # noqa: S608 - constants of ours
 
 COLUMNS = f"{statements.DELIVERY}, version text, message text, contact text, detail text, sealed_detail text"

@@ -52,12 +52,12 @@ _header = struct.Struct(">HxxQH").pack  # class, length of the body, flags of th
 
 
 class Frames:
-    """Builds frames for one channel and one exchange. Each body frame holds at most `largest` bytes."""
+    """Builds frames for one channel and one exchange. Each body frame holds at most `max_size` bytes."""
 
-    def __init__(self, channel: int, exchange: str, *, largest: int) -> None:
+    def __init__(self, channel: int, exchange: str, *, max_size: int) -> None:
         self._channel = channel
         self._exchange = exchange
-        self._largest = largest
+        self._max_size = max_size
         self._methods: dict[str, bytes] = {}
 
     def of(self, publication: Publication) -> bytes:
@@ -66,8 +66,8 @@ class Frames:
         parts = [
             self._method(publication.routing_key), _start(_HEADER, self._channel, len(header)), header, _END,
         ]  # fmt: skip
-        for first in range(0, len(publication.body), self._largest):
-            body = publication.body[first : first + self._largest]
+        for first in range(0, len(publication.body), self._max_size):
+            body = publication.body[first : first + self._max_size]
             parts += (_start(_BODY, self._channel, len(body)), body, _END)
         return b"".join(parts)
 
@@ -112,7 +112,7 @@ class ConfirmingChannel:
     def __init__(self, channel: Channel, exchange: str) -> None:
         self._channel = channel
         self._exchange = exchange
-        self._frames = Frames(channel.number, exchange, largest=channel.max_content_size)
+        self._frames = Frames(channel.number, exchange, max_size=channel.max_content_size)
         self.discarded = False
 
     @classmethod
