@@ -216,7 +216,7 @@ def operations(service: str) -> list[str]:
 
 def _free_ports() -> Ports:
     while True:
-        ports = Ports.moved_by(random.randrange(1_000, 23_000))
+        ports = Ports.with_offset(random.randrange(1_000, 23_000))
         with contextlib.suppress(OSError), contextlib.ExitStack() as stack:
             for port in ports.named().values():
                 stack.enter_context(socket.create_server(("127.0.0.1", port)))

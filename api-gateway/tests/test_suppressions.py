@@ -1,4 +1,4 @@
-"""The suppression list through the gateway: for administrators alone, audited, and a 503 while the e-mail service does not answer."""
+"""The suppression list through the gateway: for administrators only, audited, and 503 while the e-mail service is down."""
 
 PATH, GONE = "/api/v1/suppressions", f"/api/v1/suppressions/{'0' * 64}"
 

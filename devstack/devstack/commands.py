@@ -13,7 +13,7 @@ import typer
 from chassis.observability.logs import configure_logs
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, Ports, StackError
 from devstack.stack import ROOT, RunningStack, running_stack
-from devstack.timeline import send_welcome, told
+from devstack.timeline import send_welcome, summary_of
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 Offset = Annotated[int, typer.Option(help="Added to every port", min=-1_000, max=50_000)]
@@ -25,7 +25,7 @@ INTERRUPTED = 130  # the exit status that shells use for a command that Ctrl-C e
 def up(port_offset: Offset = 0, data: Annotated[Path, typer.Option(help="Folder for the data")] = DATA) -> None:
     """Runs until Ctrl-C. The data survives a restart."""
     _log_to(data)
-    _run(_up(data, Ports.moved_by(port_offset)))
+    _run(_up(data, Ports.with_offset(port_offset)))
 
 
 @app.command()
@@ -33,7 +33,7 @@ def demo(port_offset: Offset = 40_000) -> None:
     """Sends one e-mail and one push, prints their timelines and stops. Uses other ports and another data folder than `up`."""
     with tempfile.TemporaryDirectory(prefix="demo-") as folder:
         _log_to(Path(folder))
-        _run(_demo(Path(folder), Ports.moved_by(port_offset)))
+        _run(_demo(Path(folder), Ports.with_offset(port_offset)))
 
 
 def _log_to(folder: Path) -> None:
@@ -81,7 +81,7 @@ async def _up(data: Path, ports: Ports) -> None:
     print("Starting PostgreSQL, the broker and the services ...", flush=True)
     async with running_stack(data, ports) as stack:
         for notification in await send_welcome(stack.gateway_url):
-            print(told(notification))
+            print(summary_of(notification))
         print(_welcome(stack, data), flush=True)
         await _cancelled()
         print("\nStopping ...", flush=True)
@@ -91,7 +91,7 @@ async def _up(data: Path, ports: Ports) -> None:
 async def _demo(data: Path, ports: Ports) -> None:
     async with running_stack(data, ports) as stack:
         for notification in await send_welcome(stack.gateway_url):
-            print(told(notification))
+            print(summary_of(notification))
         inbox = stack.simulators.inbox
         print(f"At the providers: {inbox.emails.total} e-mail, {inbox.pushes.total} push. The system works.")
 

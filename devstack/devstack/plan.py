@@ -18,7 +18,7 @@ class StackError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Ports:
-    """The documented ports, all moved by the same offset."""
+    """The documented ports, all shifted by the same offset."""
 
     gateway: int = 8000
     users: int = 8001
@@ -30,7 +30,7 @@ class Ports:
     console: int = 8080
 
     @classmethod
-    def moved_by(cls, offset: int) -> "Ports":
+    def with_offset(cls, offset: int) -> "Ports":
         base = cls()
         return cls(*(getattr(base, name) + offset for name in cls.__slots__))
 

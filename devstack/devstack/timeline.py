@@ -70,7 +70,7 @@ async def _send(client: GatewayClient, channel: str, user_id: str) -> Any:
     return notification
 
 
-def told(notification: Any) -> str:
+def summary_of(notification: Any) -> str:
     """One line: `email 0199…: accepted 12:00:00.001 → queued +4 ms → sent +23 ms`."""
     steps = notification["timeline"]
     began = datetime.fromisoformat(steps[0]["at"])

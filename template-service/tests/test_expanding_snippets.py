@@ -157,8 +157,8 @@ def test_values_are_escaped_and_markup_stays_markup() -> None:
 
 
 REFUSED = {
-    "{% render 'nobody' %}": "there is no snippet 'nobody'",
-    "{% layout 'nobody' %}x": "there is no snippet 'nobody'",
+    "{% render 'unknown' %}": "there is no snippet 'unknown'",
+    "{% layout 'unknown' %}x": "there is no snippet 'unknown'",
     "{% render name %}": "in quotes",
     "{% render 'a' %}": "the snippet 'a' contains itself: a → b → a",
     "{% layout 'self' %}x": "'self' is its own layout",

@@ -1,4 +1,4 @@
-"""What the gateway and the workers are told, in the words of the contract."""
+"""What the gateway and the workers get, in the form of the contract."""
 
 import pytest
 
@@ -70,9 +70,9 @@ async def test_internal_routes_are_not_in_the_public_description(admin) -> None:
 async def test_each_channel_says_what_it_alone_needs(admin, service, welcome) -> None:
     pushed = {**welcome, "title": "Hello {{ name }}", "body": "Open the app"}
     await admin.put(f"{TEMPLATES}/welcome_email", json=pushed)
-    told = (await service.get(INTERNAL)).json()["data"]
+    newest = (await service.get(INTERNAL)).json()["data"]
     active = (await service.get(f"{INTERNAL}/active")).json()["data"]["languages"]["en"]
-    for info in (told, active):
+    for info in (newest, active):
         assert info["required"] == ["link", "name"], "for gateway of the previous release"
         assert info["required_by_channel"] == {"email": ["link", "name"], "push": ["name"]}
 
@@ -129,11 +129,11 @@ async def test_what_cannot_be_a_template_is_none(service, question) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "most"),
+    ("name", "limit"),
     [("active", MAX_TEMPLATE_QUESTION), ("outlines", MAX_TEMPLATE_QUESTION), ("whole", MAX_WHOLE_TEMPLATES)],
 )
-async def test_a_question_has_its_limit(service, name, most) -> None:
+async def test_a_question_has_its_limit(service, name, limit) -> None:
     one = "welcome_email" if name == "active" else ref("en", 1)
-    found = await service.post(FIND, json={name: [one] * most})
+    found = await service.post(FIND, json={name: [one] * limit})
     assert (found.status_code, len(found.json()["data"][name])) == (200, 1)
-    assert (await service.post(FIND, json={name: [one] * (most + 1)})).status_code == 422
+    assert (await service.post(FIND, json={name: [one] * (limit + 1)})).status_code == 422

@@ -42,12 +42,12 @@ async def test_a_starting_service_finds_out_what_each_channel_of_an_older_versio
     app = create_app(settings, redis=redis)
     client = client_with(service_token(), app)
 
-    async def told() -> dict[str, list[str]]:
+    async def required_by_channel() -> dict[str, list[str]]:
         answer = await client.get("/internal/templates/old/active")
         return answer.json()["data"]["languages"]["en"]["required_by_channel"]
 
     async with app.router.lifespan_context(app):
-        assert await eventually(told, 10, until=bool) == needed
+        assert await eventually(required_by_channel, 10, until=bool) == needed
 
 
 async def _save(database_url: str, code: str, values: str) -> None:

@@ -67,7 +67,7 @@ async def test_unknown_versions_and_names_are_404(author) -> None:
     ("content", "problem"),
     [
         ("{% if x %}", "expected tag endif"),
-        ("{% render 'nobody' %}", "there is no snippet 'nobody'"),
+        ("{% render 'unknown' %}", "there is no snippet 'unknown'"),
         ("{% render 'own' %}", "the snippet 'own' contains itself"),
         ("{% layout 'own' %}x", "the snippet 'own' contains itself"),
         ("{% include 'footer' %}", "the tag 'include' is not available"),
@@ -141,18 +141,18 @@ async def test_a_template_with_an_archived_snippet_is_sent_as_before_and_cannot_
 @pytest.mark.parametrize(
     ("parts", "field"),
     [
-        ({"content": "<p>{% render 'nobody' %}</p>"}, "content"),
-        ({"content": "x", "subject": "{% render 'nobody' %}"}, "subject"),
-        ({"content": "x", "text": "{% layout 'nobody' %}"}, "text"),
-        ({"title": "x", "body": "{% render 'nobody' %}"}, "body"),
-        ({"content": "<p>x</p>", "preheader": "{% render 'nobody' %}"}, "preheader"),
+        ({"content": "<p>{% render 'unknown' %}</p>"}, "content"),
+        ({"content": "x", "subject": "{% render 'unknown' %}"}, "subject"),
+        ({"content": "x", "text": "{% layout 'unknown' %}"}, "text"),
+        ({"title": "x", "body": "{% render 'unknown' %}"}, "body"),
+        ({"content": "<p>x</p>", "preheader": "{% render 'unknown' %}"}, "preheader"),
     ],
 )
 async def test_an_unknown_snippet_is_named_with_the_field(admin, parts: dict[str, str], field: str) -> None:
     answer = await admin.post(TEMPLATES, json={"code": "paid", "name": "Paid", **parts})
     assert answer.status_code == 422
     (problem,) = answer.json()["data"]["errors"]
-    assert (problem["field"], problem["message"]) == (field, "there is no snippet 'nobody'")
+    assert (problem["field"], problem["message"]) == (field, "there is no snippet 'unknown'")
 
 
 async def test_every_part_may_use_snippets(author) -> None:

@@ -20,7 +20,7 @@ async def numbers(client, query: str = "") -> list[int]:
 async def test_put_replaces_every_part(admin) -> None:
     data = (await admin.put(WELCOME, json={"text": "Hi {{ first_name }}"})).json()["data"]
     assert (data["version"], data["content"], data["text"]) == (2, "", "Hi {{ first_name }}")
-    assert data["subject"] == "Welcome"  # none was given: the name stands in
+    assert data["subject"] == "Welcome"  # none was given: the name is used
     assert data["variables"] == ["first_name"]
     assert data["description"] == "Sent to new users"
 

@@ -53,7 +53,7 @@ async def test_a_new_user_confirms_the_address_and_needs_not(world, gateway) -> 
     assert (await user.call("GET")).json()["data"]["email_verified"] is False
     token = await _token(gateway, user.email, "verify_email")
     [mail] = gateway.sent_to(user.email)
-    assert "prize" not in mail.model_dump_json(), "a stranger's words reach nobody whose address they gave"
+    assert "prize" not in mail.model_dump_json(), "a stranger's text is not mailed to the address that they gave"
     assert (await _post(world, "verify-email", token=token)).status_code == 200
     assert (await user.call("GET")).json()["data"]["email_verified"] is True
     assert (await _post(world, "verify-email", token=token)).json()["error"] == "invalid_token"

@@ -143,8 +143,8 @@ async def test_people_have_no_contacts(world) -> None:
         assert (await caller.call("POST", USERS, json=ADA)).status_code == 403
     for person in (admin, user):
         assert (await person.call("GET", _path("c-1"))).status_code == 403
-    nobody = await world.http.post(USERS, json=ADA)
-    assert (nobody.status_code, nobody.json()["data"]["errors"][0]["field"]) == (422, "password")
+    without_key = await world.http.post(USERS, json=ADA)
+    assert (without_key.status_code, without_key.json()["data"]["errors"][0]["field"]) == (422, "password")
     both = await world.http.post(USERS, json={**ADA, "password": "a long password", "external_id": "c"})
     assert (both.status_code, both.json()["data"]["errors"][0]["field"]) == (422, "external_id")
 

@@ -19,8 +19,8 @@ async def world(make_world, gateway):
     return await make_world(api_gateway_url=gateway.url)
 
 
-def _settled(world) -> None:
-    """Every look is late enough."""
+def _skip_quiet_period(world) -> None:
+    """Erasures look for open deliveries at once."""
     world.app.state.services.erasures.quiet_period = timedelta(0)
 
 
@@ -47,7 +47,7 @@ async def _due_now(world) -> None:
 async def test_the_receipt_counts_what_there_was_and_is_complete_when_the_gateway_has_nothing_open(
     world, gateway
 ) -> None:
-    _settled(world)
+    _skip_quiet_period(world)
     admin, person = await world.admin(), await world.user(name="Zoe Marked", push_token="device-marked")
     gateway.progress = ErasureProgress(finished=True, open=1, notifications=3, deliveries=4, failed_messages=2)
     deleted = (await person.call("DELETE")).json()["data"]
@@ -113,7 +113,7 @@ async def test_it_goes_on_when_the_gateway_is_back_and_after_a_restart(make_worl
     gateway.progress = None
     back = await make_world(api_gateway_url=gateway.url, database_url=away.settings.database_url)
     for world in (away, back):
-        _settled(world)
+        _skip_quiet_period(world)
     await _due_now(back)
 
     async def asked() -> bool:
@@ -126,7 +126,7 @@ async def test_it_goes_on_when_the_gateway_is_back_and_after_a_restart(make_worl
 
 
 async def test_what_is_not_finished_counts_for_nothing_yet(world, gateway) -> None:
-    _settled(world)
+    _skip_quiet_period(world)
     admin, person = await world.admin(), await world.user()
     gateway.progress = ErasureProgress(finished=False)
     deleted = (await person.call("DELETE")).json()["data"]
@@ -152,5 +152,7 @@ async def test_a_receipt_is_for_administrators_and_for_the_application_whose_con
     assert (foreign.status_code, foreign.json()) == (404, missing.json())
     person = await world.user()
     own = (await (await world.user()).call("DELETE")).json()["data"]
-    assert (await other.call("GET", f"/api/v1/erasures/{own['id']}")).status_code == 404, "nobody's contact"
+    assert (await other.call("GET", f"/api/v1/erasures/{own['id']}")).status_code == 404, (
+        "a contact of another application"
+    )
     assert (await person.call("GET", path)).status_code == 403

@@ -1,4 +1,4 @@
-"""Everything about a person, for them to have: and for nobody else."""
+"""The export of everything about a person, for that person only."""
 
 from datetime import UTC, datetime
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Every operation of the user service withstands whatever is sent to it: as an administrator, as nobody, as a service."""
+"""Every operation withstands hostile input: of an administrator, of a client without credentials, and of a service."""
 
 from contracts.services import PUSH_SERVICE
 from testkit.hostile import Operation, operations_of, withstand

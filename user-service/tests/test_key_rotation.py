@@ -1,4 +1,4 @@
-"""Keys that access tokens are signed with: made anew by command, with nobody locked out."""
+"""A command makes a new signing key for access tokens; no user is locked out."""
 
 import base64
 import json
@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.postgres.database import DatabaseUnavailable
-from user_service.repositories.signing_keys import MOST
+from user_service.repositories.signing_keys import MAX_KEYS
 from user_service.services.signing_keys import OtherSecret, StoredKeys, TooSoon
 
 
@@ -31,7 +31,7 @@ async def _age(world, interval: str, where: str = "true") -> None:
 
 @pytest.fixture
 def keys(world):
-    """A minute passes whenever somebody looks at the clock: nobody has looked for newer ones lately."""
+    """A minute passes with each look at the clock, so the keys are always due to be read again."""
     stored = world.app.state.services.signing_keys
     stored.clock = stored.source.clock = count(time.monotonic(), 60).__next__
     return stored
@@ -67,8 +67,8 @@ async def test_keys_are_made_one_after_the_other_and_never_so_many_that_one_in_u
         except TooSoon:
             break
         made += 1
-    assert made == MOST
-    assert len(await _published(world)) == MOST
+    assert made == MAX_KEYS
+    assert len(await _published(world)) == MAX_KEYS
     for token in (person.token, (await world.log_in(person.email))["access_token"]):
         me = await world.http.get("/api/v1/auth/me", headers={"Authorization": f"Bearer {token}"})
         assert me.status_code == 200

@@ -82,7 +82,7 @@ OTHER_KEYS = {
 
 
 async def _devices(world, user) -> list[dict]:
-    """What a worker is told of the user's devices."""
+    """The devices of the user that a worker gets."""
     contact = await world.http.get(f"/internal/users/{user.id}", headers=world.service_headers())
     return contact.json()["data"]["push_tokens"]
 

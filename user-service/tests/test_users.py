@@ -159,9 +159,9 @@ async def test_another_users_resources_look_like_missing_ones(world) -> None:
         ("PUT", "/push-token", {"push_token": None}),
     ):
         theirs = await mine.call(method, other.path + path, json=body)
-        nobodys = await mine.call(method, missing + path, json=body)
-        assert (theirs.status_code, theirs.content) == (404, nobodys.content), f"{method} {path}"
-        assert nobodys.status_code == 404
+        unknown = await mine.call(method, missing + path, json=body)
+        assert (theirs.status_code, theirs.content) == (404, unknown.content), f"{method} {path}"
+        assert unknown.status_code == 404
     assert (await other.call("GET")).json()["data"]["name"] == "Ada"
 
 

@@ -70,7 +70,7 @@ def create_admin(
     The password is read from standard input or ADMIN_PASSWORD, or asked for. It is never shown.
     """
     settings = load_settings(UserSettings)
-    with _told():
+    with _plain_errors():
         person = Person(email, name, _password(from_stdin=password_stdin))
         admin = asyncio.run(_ensure(settings, person, promote=promote))
     typer.echo(MESSAGES[admin.outcome].format(email=email, user_id=admin.user_id))
@@ -80,7 +80,7 @@ def create_admin(
 def clear_totp(email: Annotated[str, typer.Option()]) -> None:
     """Removes the second factor of an administrator who has lost the device and the recovery codes."""
     settings = load_settings(UserSettings)
-    with _told():
+    with _plain_errors():
         removed = asyncio.run(_clear_totp(settings, email))
     if not removed:
         typer.echo("There is no user with this address and a second factor", err=True)
@@ -105,7 +105,7 @@ def rotate_keys() -> None:
     if settings.shared_secret is not None:
         typer.echo("With ALGORITHM=HS256 the key is SECRET_KEY; set a new one", err=True)
         raise typer.Exit(1)
-    with _told():
+    with _plain_errors():
         kid = asyncio.run(_rotate(settings))
     typer.echo(f"Made the key {kid}; it is used for signing in eleven minutes, when every reader can know it.")
 
@@ -119,7 +119,7 @@ async def _rotate(settings: UserSettings) -> str:
 
 
 @contextlib.contextmanager
-def _told() -> Iterator[None]:
+def _plain_errors() -> Iterator[None]:
     """Turns an expected error into one line and an exit status."""
     try:
         yield

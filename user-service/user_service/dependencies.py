@@ -12,7 +12,7 @@ from chassis.raw_headers import header_of
 from chassis.security import Caller, Claims, TokenVerifier, authenticate
 from chassis.security.credentials import bearer_of
 from user_service.repositories.users import StoredUser
-from user_service.services.access import check_contact, check_reach, check_write
+from user_service.services.access import check_access, check_contact, check_write
 from user_service.services.addresses import Addresses
 from user_service.services.api_keys import ApiKeys
 from user_service.services.applications import Applications
@@ -78,7 +78,7 @@ def shows_credential(request: Request) -> bool:
 
 async def readable_user(user_id: UUID, caller: Caller, services: Services) -> StoredUser:
     """The user in the path, whom the caller may read."""
-    check_reach(caller, user_id, "users:read")
+    check_access(caller, user_id, "users:read")
     user = await services.users.find(user_id)
     check_contact(caller, user)
     return user
@@ -86,7 +86,7 @@ async def readable_user(user_id: UUID, caller: Caller, services: Services) -> St
 
 async def writable_user(user_id: UUID, caller: Caller, services: Services) -> StoredUser:
     """The user in the path, whom the caller may change."""
-    check_reach(caller, user_id, "users:write")
+    check_access(caller, user_id, "users:write")
     user = await services.users.find(user_id)
     check_contact(caller, user)
     check_write(caller, user)

@@ -53,7 +53,7 @@ from user_service.services.push_tokens import PushTokens
 from user_service.services.sessions import AccessTokens, Sessions
 from user_service.services.sign_ups import Greeting, SignUps
 from user_service.services.signing_keys import SharedKey, SigningKeys, StoredKeys
-from user_service.services.throttle import LoginThrottle, MailThrottle, PasswordGate
+from user_service.services.throttle import LoginThrottle, MailThrottle, ThrottledPasswords
 from user_service.services.token_validation import TokenValidation
 from user_service.services.totp import SecondFactors
 from user_service.services.user_changes import UserChanger
@@ -96,8 +96,8 @@ ROUTERS = (
 
 
 @dataclass(frozen=True, slots=True)
-class Foundations:
-    """The dependencies of the services."""
+class Infrastructure:
+    """The parts that the services share."""
 
     settings: UserSettings
     runtime: Runtime
@@ -119,7 +119,7 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
         service_key=settings.service_key,
         tracing=tracing,
     )
-    base = _foundations(settings, runtime)
+    base = _infrastructure(settings, runtime)
     services = _services(base)
     mails = AccountMails(runtime.database, base.gateway, base.mint, runtime.registry, page=settings.account_url)
     runtime.close_with(partial(asyncio.to_thread, base.passwords.close))
@@ -147,10 +147,10 @@ def create_app(settings: UserSettings, *, redis: Redis | None = None, tracing: T
     return app
 
 
-def _foundations(settings: UserSettings, runtime: Runtime) -> Foundations:
+def _infrastructure(settings: UserSettings, runtime: Runtime) -> Infrastructure:
     secret = settings.secret_key.get_secret_value()
     audit = audit_trail(secret)
-    return Foundations(
+    return Infrastructure(
         settings=settings,
         runtime=runtime,
         passwords=Passwords(runtime.registry, workers=settings.password_workers, waiting=settings.password_queue),
@@ -163,7 +163,7 @@ def _foundations(settings: UserSettings, runtime: Runtime) -> Foundations:
     )
 
 
-def _services(base: Foundations) -> UserServices:
+def _services(base: Infrastructure) -> UserServices:
     settings, database, redis, audit = base.settings, base.runtime.database, base.runtime.redis, base.audit
     keys = _signing_keys(settings, database)
     access = AccessTokens(keys, seconds=settings.access_token_expire_minutes * 60)
@@ -173,17 +173,17 @@ def _services(base: Foundations) -> UserServices:
         base.revoked,
         audit,
         lifetime=timedelta(days=settings.refresh_token_expire_days),
-        longest=timedelta(days=settings.session_max_days),
+        max_lifetime=timedelta(days=settings.session_max_days),
         admins_need_totp=settings.admins_need_totp,
     )
     throttle = LoginThrottle(redis, settings)
-    gate = PasswordGate(database, base.passwords, throttle)
+    passwords = ThrottledPasswords(database, base.passwords, throttle)
     sealed = cipher(settings.secret_key.get_secret_value(), "user-service second factors")
-    factors = SecondFactors(database, sealed, gate, throttle, sessions, audit)
+    factors = SecondFactors(database, sealed, passwords, throttle, sessions, audit)
     mails = MailThrottle(redis, settings)
     tokens = MailedTokens(database, base.mint)
     contacts = Contacts(database, redis)
-    addresses = Addresses(database, tokens, mails, gate, sessions, contacts, audit)
+    addresses = Addresses(database, tokens, mails, passwords, sessions, contacts, audit)
     validation = None if base.push_workers is None else TokenValidation(base.push_workers)
     devices = PushTokens(database, contacts, audit, services=settings.push_services, validation=validation)
     api_keys_service = ApiKeys(database, redis, audit)
@@ -193,14 +193,14 @@ def _services(base: Foundations) -> UserServices:
         sign_ups=SignUps(
             database, base.passwords, devices, audit, Greeting(tokens, mails) if settings.verify_emails else None
         ),
-        changer=UserChanger(database, gate, sessions, devices, contacts, addresses, audit),
+        changer=UserChanger(database, passwords, sessions, devices, contacts, addresses, audit),
         push_tokens=devices,
         contacts=contacts,
-        logins=Logins(database, gate, factors, sessions, audit, base.refused, base.runtime.registry),
+        logins=Logins(database, passwords, factors, sessions, audit, base.refused, base.runtime.registry),
         erasures=Erasures(database, base.gateway, audit, base.runtime.registry),
         exports=Exports(database, base.gateway, audit),
         second_factors=factors,
-        password_resets=PasswordResets(database, tokens, mails, gate, sessions, contacts, audit),
+        password_resets=PasswordResets(database, tokens, mails, passwords, sessions, contacts, audit),
         addresses=addresses,
         sessions=sessions,
         external_users=ExternalUsers(database, contacts, devices, audit),

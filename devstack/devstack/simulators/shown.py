@@ -136,7 +136,7 @@ def _in_a_browser(push: ReceivedPush) -> Shown:
             ("Tag", own.get("tag")),
             ("Stays until it is clicked", own.get("requireInteraction")),
             ("Silent", own.get("silent")),
-            ("Buttons without room", ", ".join(button.title for button in buttons[MAX_BUTTONS:])),
+            ("Buttons that do not fit", ", ".join(button.title for button in buttons[MAX_BUTTONS:])),
             ("Urgency", headers.get("urgency")),
             ("Topic", headers.get("topic")),
             ("Time to live", _seconds(headers.get("ttl"))),

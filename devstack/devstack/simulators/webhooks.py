@@ -35,7 +35,7 @@ class Taken:
 
 
 class Webhooks:
-    """`url` has the user name and the password in it, as at Postmark. Empty: nobody is told."""
+    """`url` has the user name and the password in it, as at Postmark. Empty: no webhook is called."""
 
     def __init__(self, url: str = "") -> None:
         self._url = url

@@ -114,7 +114,7 @@ async def test_a_message_is_sent_again_until_it_is_acknowledged_also_after_a_res
         async with browser(running) as firefox:
             agent = await firefox.hello()
             endpoint = await firefox.register(str(uuid4()))
-        assert (await push(running, endpoint)).status_code == 201  # nobody is there
+        assert (await push(running, endpoint)).status_code == 201  # no browser is connected
         async with browser(running) as firefox:
             assert await firefox.hello(agent) == agent
             first = await firefox.next()

@@ -1,4 +1,4 @@
-"""The simulators as end-to-end tests run them: a process of its own, told to end by a signal."""
+"""The simulators as end-to-end tests run them: a process of its own that a signal ends."""
 
 import asyncio
 import json

@@ -113,7 +113,7 @@ def test_a_browser_shows_as_many_buttons_as_there_is_room_for(take):
         "Icon": "https://example.com/icon.png",
         "Tag": "w",
         "Stays until it is clicked": "yes",
-        "Buttons without room": "Three",
+        "Buttons that do not fit": "Three",
         "Urgency": "high",
         "Time to live": "60 s",
     }

@@ -64,7 +64,7 @@ async def mail(receiver: Receiver) -> AsyncIterator[aiosmtplib.SMTP]:
 
 
 @pytest.mark.parametrize(
-    ("word", "told"),
+    ("word", "reported"),
     [
         ("delivered", [("Delivery", None)]),
         ("bounced", [("Bounce", "HardBounce")]),
@@ -72,11 +72,11 @@ async def mail(receiver: Receiver) -> AsyncIterator[aiosmtplib.SMTP]:
         ("complaint", [("Delivery", None), ("SpamComplaint", "SpamComplaint")]),
     ],
 )
-async def test_each_recipient_is_reported_as_its_name_says(mail, receiver, word, told):
+async def test_each_recipient_is_reported_as_its_name_says(mail, receiver, word, reported):
     address = f"{word}+tag@example.com"
     _, answer = await mail.sendmail("a@example.com", [address], MESSAGE)
-    await eventually(lambda: len(receiver.events) == len(told))
-    assert [(event["RecordType"], event.get("Type")) for event in receiver.events] == told
+    await eventually(lambda: len(receiver.events) == len(reported))
+    assert [(event["RecordType"], event.get("Type")) for event in receiver.events] == reported
     for event in receiver.events:
         assert event["Metadata"] == {"notification-id": "0197"}
         assert event.get("Email", event.get("Recipient")) == address

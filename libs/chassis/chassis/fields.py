@@ -72,13 +72,13 @@ def _with_time(value: object) -> object:
     return f"{value}T00:00:00Z" if isinstance(value, str) and _DATE.fullmatch(value) else _with_offset(value)
 
 
-def _told_as(expected: str) -> Callable[[object, ValidatorFunctionWrapHandler], datetime]:
+def _described_as(expected: str) -> Callable[[object, ValidatorFunctionWrapHandler], datetime]:
     """Reports the expected form, instead of pydantic's detailed parser message.
 
     A number is refused, also as text: pydantic would guess whether it counts seconds or milliseconds.
     """
 
-    def told(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
+    def read(value: object, parse: ValidatorFunctionWrapHandler) -> datetime:
         if not isinstance(value, datetime) and not (isinstance(value, str) and _DATE.match(value)):
             raise ValueError(expected)
         try:
@@ -87,7 +87,7 @@ def _told_as(expected: str) -> Callable[[object, ValidatorFunctionWrapHandler], 
             raise ValueError(expected) from None
         return moment
 
-    return told
+    return read
 
 
 def _bounded(moment: datetime) -> datetime:
@@ -116,11 +116,11 @@ Text = Annotated[str, AfterValidator(storable)]
 ONLY_NUMBERS = BeforeValidator(_number)
 TrueOrFalse = Annotated[bool, Strict()]
 Instant = Annotated[
-    AwareDatetime, WrapValidator(_told_as(WRITTEN)), BeforeValidator(_with_offset), AfterValidator(_bounded)
+    AwareDatetime, WrapValidator(_described_as(WRITTEN)), BeforeValidator(_with_offset), AfterValidator(_bounded)
 ]
 InstantOrDate = Annotated[
     AwareDatetime,
-    WrapValidator(_told_as(f"{WRITTEN}, or a date")),
+    WrapValidator(_described_as(f"{WRITTEN}, or a date")),
     BeforeValidator(_with_time),
     AfterValidator(_bounded),
 ]

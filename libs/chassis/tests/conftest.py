@@ -1,4 +1,4 @@
-"""Clocks that stand still, and Redis in three states of health."""
+"""Clocks that do not move by themselves, and Redis in three states of health."""
 
 import asyncio
 import os
@@ -23,7 +23,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def name() -> str:
-    """A prefix nobody else uses, so that a server can be shared."""
+    """A prefix of its own, so that a server can be shared."""
     return f"test-{uuid.uuid4().hex}"
 
 

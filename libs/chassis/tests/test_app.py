@@ -227,10 +227,10 @@ async def test_nobody_on_the_way_keeps_an_answer_that_does_not_say_so(http) -> N
 
 
 async def test_who_came_over_tls_is_told_to_come_so_again_and_nobody_else_is() -> None:
-    for base_url, told in (("https://things", ["max-age=31536000"]), ("http://things", [])):
+    for base_url, header in (("https://things", ["max-age=31536000"]), ("http://things", [])):
         async with client_of(ServiceSettings(_env_file=None), base_url) as http:
             for path in ("/health/live", "/nothing"):
-                assert (await http.get(path)).headers.get_list("Strict-Transport-Security") == told
+                assert (await http.get(path)).headers.get_list("Strict-Transport-Security") == header
 
 
 async def test_a_body_that_says_its_length_and_comes_in_chunks_is_cut_off_all_the_same(http) -> None:
@@ -243,18 +243,18 @@ async def test_a_body_that_says_its_length_and_comes_in_chunks_is_cut_off_all_th
 
 
 async def test_of_a_client_that_hangs_up_no_body_is_taken(http) -> None:
-    told: list[str] = []
+    sent: list[str] = []
 
     async def receive() -> Message:
         return {"type": "http.disconnect"}
 
     async def send(message: Message) -> None:
-        told.append(message["type"])
+        sent.append(message["type"])
 
     scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
     with pytest.raises(ClientDisconnect):
         await body_of(Request(scope, receive, send))
-    assert told == []
+    assert sent == []
 
 
 async def test_ids_are_taken_or_made_and_returned_and_unclean_ones_are_replaced(http) -> None:

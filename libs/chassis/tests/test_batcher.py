@@ -22,11 +22,11 @@ def recorded() -> tuple[list[list[int]], Callable[[Sequence[int]], Awaitable[lis
 
 async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
     groups: list[list[int]] = []
-    gate = asyncio.Event()
+    released = asyncio.Event()
 
     async def flush(items):
         groups.append(list(items))
-        await gate.wait()
+        await released.wait()
         return [item * 2 for item in items]
 
     group: Batcher[int, int] = Batcher(flush)
@@ -34,7 +34,7 @@ async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
     await other_tasks(2)
     others = [asyncio.ensure_future(group.submit(item)) for item in range(2, 6)]
     await other_tasks()
-    gate.set()
+    released.set()
     assert await asyncio.gather(first, *others) == [2, 4, 6, 8, 10]
     assert groups == [[1], [2, 3, 4, 5]]
 
@@ -109,10 +109,10 @@ async def test_a_group_is_full_by_the_size_of_its_items() -> None:
 
 
 async def test_closing_waits_for_what_is_express_too() -> None:
-    gate, done = asyncio.Event(), []
+    released, done = asyncio.Event(), []
 
     async def flush(items):
-        await gate.wait()
+        await released.wait()
         done.extend(items)
         return list(items)
 
@@ -121,7 +121,7 @@ async def test_closing_waits_for_what_is_express_too() -> None:
     await other_tasks()
     closing = asyncio.create_task(group.close())
     await other_tasks()
-    gate.set()
+    released.set()
     await closing
     assert done == [1]
     await task
@@ -188,17 +188,17 @@ async def test_what_is_offered_gathers_too_and_nobody_waits_for_it() -> None:
 
 
 async def test_a_cancelled_submit_does_not_disturb_its_neighbours() -> None:
-    gate = asyncio.Event()
+    released = asyncio.Event()
 
     async def flush(items):
-        await gate.wait()
+        await released.wait()
         return list(items)
 
     group: Batcher[int, int] = Batcher(flush)
     tasks = [asyncio.ensure_future(group.submit(item)) for item in range(3)]
     await other_tasks()
     tasks[1].cancel()
-    gate.set()
+    released.set()
     results = await asyncio.gather(*tasks, return_exceptions=True)
     assert (results[0], results[2]) == (0, 2)
     assert isinstance(results[1], asyncio.CancelledError)
@@ -242,11 +242,11 @@ async def test_a_group_is_bounded_by_the_size_of_its_items_and_takes_one_that_is
 
 async def test_some_groups_are_under_way_side_by_side_and_the_rest_gathers() -> None:
     groups: list[list[int]] = []
-    gate = asyncio.Event()
+    released = asyncio.Event()
 
     async def flush(items):
         groups.append(list(items))
-        await gate.wait()
+        await released.wait()
         return list(items)
 
     group: Batcher[int, int] = Batcher(flush, at_once=2)
@@ -257,7 +257,7 @@ async def test_some_groups_are_under_way_side_by_side_and_the_rest_gathers() -> 
             await eventually(lambda: len(groups) == len(submitted))
         submitted += [group.submit(item) for item in (3, 4, 5)]
         await stays(lambda: groups, 0.01, holds=lambda found: found == [[1], [2]])
-        gate.set()
+        released.set()
         assert await asyncio.gather(*submitted) == [1, 2, 3, 4, 5]
     assert groups == [[1], [2], [3, 4, 5]]
     await group.close()

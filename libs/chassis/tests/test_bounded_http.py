@@ -107,10 +107,10 @@ async def connection(port: int) -> AsyncIterator[Connection]:
 async def refused(made: Connection) -> tuple[int, str]:
     """Status and code of a refusal, which is in the envelope and the last thing that is said."""
     status, body = await made.answer()
-    told = orjson.loads(body)
-    assert (told["success"], told["data"], told["meta"]) == (False, None, None)
+    envelope = orjson.loads(body)
+    assert (envelope["success"], envelope["data"], envelope["meta"]) == (False, None, None)
     assert await made.rest() == b""
-    return status, told["error"]
+    return status, envelope["error"]
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def writer(redis, name):
 
 
 async def get_stored(cache, *keys):
-    """What `get_many` gives, once Redis has it too: whoever asks is told before."""
+    """What `get_many` gives, once Redis has it too: callers get the answer earlier."""
     found = await cache.get_many(keys)
     await cache.at_owner.drained()
     return found
@@ -220,11 +220,11 @@ async def test_an_owner_that_hangs_holds_up_neither_what_redis_has_nor_the_next_
 
 
 async def test_the_owner_is_asked_in_the_context_of_one_of_those_who_wait(name, redis):
-    whose, seen, gate = contextvars.ContextVar("whose", default=""), {}, asyncio.Event()
+    whose, seen, released = contextvars.ContextVar("whose", default=""), {}, asyncio.Event()
 
     async def load_many(keys):
         seen.update(dict.fromkeys(keys, whose.get()))
-        await gate.wait()
+        await released.wait()
         return {}
 
     async def asks(key):
@@ -235,7 +235,7 @@ async def test_the_owner_is_asked_in_the_context_of_one_of_those_who_wait(name, 
     asking = [asyncio.create_task(asks(str(number))) for number in range(2 * LOADS_AT_ONCE)]
     async with asyncio.timeout(5):
         await eventually(lambda: len(seen) == LOADS_AT_ONCE)
-        gate.set()
+        released.set()
         await asyncio.gather(*asking)
     assert seen == {key: key for key in seen}
     assert len(seen) == 2 * LOADS_AT_ONCE

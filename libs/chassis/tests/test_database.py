@@ -159,10 +159,10 @@ def test_a_server_that_does_not_let_us_in_is_down(sqlstate: str) -> None:
     assert is_unavailable(type("_Refused", (Exception,), {"sqlstate": sqlstate})())
 
 
-@pytest.mark.parametrize("told", [asyncpg.InterfaceError, asyncpg.InternalClientError])
-def test_a_connection_that_the_driver_cannot_use_any_more_is_down(told: type[Exception]) -> None:
+@pytest.mark.parametrize("error", [asyncpg.InterfaceError, asyncpg.InternalClientError])
+def test_a_connection_that_the_driver_cannot_use_any_more_is_down(error: type[Exception]) -> None:
     """The second: the server's goodbye was read before a statement, its hanging up not yet."""
-    assert is_unavailable(told("cannot switch to state 12; another operation (2) is in progress"))
+    assert is_unavailable(error("cannot switch to state 12; another operation (2) is in progress"))
 
 
 def test_migrating_a_database_that_is_not_there_ends_with_one_clear_line(

@@ -12,7 +12,7 @@ from testkit.eventually import other_tasks
 
 
 class Works:
-    """Pieces of work that end when they are told to, in the order in which they began."""
+    """Pieces of work that end when the test ends them, in the order in which they began."""
 
     def __init__(self, semaphore: FairSemaphore) -> None:
         self._semaphore = semaphore
@@ -25,12 +25,12 @@ class Works:
         for name in names:
             self._ends[name] = asyncio.Event()
             self._tasks[name] = asyncio.create_task(self._work(name))
-        await self._settled()
+        await self._other_tasks_ran()
 
     async def end(self, name: str) -> None:
         self._ends[name].set()
         await self._tasks[name]
-        await self._settled()
+        await self._other_tasks_ran()
 
     async def cancel(self, name: str) -> None:
         self._tasks[name].cancel()
@@ -51,8 +51,8 @@ class Works:
             self.begun.append(name)
             await self._ends[name].wait()
 
-    async def _settled(self) -> None:
-        """A task that was let in runs in a later turn of the loop."""
+    async def _other_tasks_ran(self) -> None:
+        """A task that was admitted runs in a later turn of the loop."""
         await other_tasks(5)
 
 

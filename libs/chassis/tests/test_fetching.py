@@ -270,5 +270,5 @@ async def test_a_slow_name_server_holds_up_no_other_look_up(files) -> None:
         await asyncio.gather(*stuck, return_exceptions=True)
         answered.set()
     fetched = await fetcher.fetch(f"http://localhost:{files.port}/a.pdf", max_bytes=len(PDF))
-    assert fetched.content == PDF, "a look-up that nobody waits for any more is dropped"
+    assert fetched.content == PDF, "a look-up without a waiting caller is dropped"
     await resolver.close()

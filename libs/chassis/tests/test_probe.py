@@ -46,5 +46,5 @@ async def test_the_probe_says_what_readiness_says(dependency: Dependency, ready:
 
 async def test_a_service_that_is_not_there_is_not_ready() -> None:
     with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))  # bound, and nobody listens
+        taken.bind(("127.0.0.1", 0))  # bound, without a listener
         assert not await asyncio.to_thread(is_ready, taken.getsockname()[1])

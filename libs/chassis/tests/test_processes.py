@@ -176,7 +176,7 @@ def test_connections_that_nobody_has_accepted_survive_the_death_of_their_process
 
 
 def _waiting(port: int) -> int:
-    """Connections in the port's sockets that nobody has accepted."""
+    """Connections in the port's sockets that no process has accepted."""
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     return sum(int(row[4].split(":")[1], 16) for row in rows if row[1].endswith(f":{port:04X}") and row[3] == "0A")
 

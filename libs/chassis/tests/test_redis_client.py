@@ -9,7 +9,7 @@ from testkit.eventually import other_tasks
 
 
 class Refusing:
-    """Counts commands; fails while told to."""
+    """Counts commands; fails while the test says so."""
 
     def __init__(self):
         self.commands = 0

@@ -11,17 +11,17 @@ from testkit.eventually import other_tasks
 
 
 class _Recorder(asyncio.Transport):
-    """What a transport was told."""
+    """What was written to a transport."""
 
     def __init__(self) -> None:
         super().__init__({"peername": ("client", 1)})
-        self.told: list[bytes | str] = []
+        self.written: list[bytes | str] = []
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.told.append(bytes(data))
+        self.written.append(bytes(data))
 
     def close(self) -> None:
-        self.told.append("closed")
+        self.written.append("closed")
 
 
 @pytest.fixture
@@ -34,12 +34,12 @@ async def test_what_is_written_in_a_turn_leaves_in_one_piece(gathering) -> None:
     transport, recorder = gathering
     transport.write(b"head ")
     transport.writelines([b"bo", b"dy"])
-    assert recorder.told == []
+    assert recorder.written == []
     await other_tasks()
-    assert recorder.told == [b"head body"]
+    assert recorder.written == [b"head body"]
     transport.write(b"next")
     await other_tasks()
-    assert recorder.told == [b"head body", b"next"]
+    assert recorder.written == [b"head body", b"next"]
     assert transport.get_extra_info("peername") == ("client", 1)
 
 
@@ -47,9 +47,9 @@ async def test_what_is_large_does_not_gather(gathering) -> None:
     transport, recorder = gathering
     transport.write(b"head ")
     transport.write(b"x" * MAX_BYTES)
-    assert recorder.told == [b"head " + b"x" * MAX_BYTES]
+    assert recorder.written == [b"head " + b"x" * MAX_BYTES]
     await other_tasks()
-    assert len(recorder.told) == 1
+    assert len(recorder.written) == 1
 
 
 async def test_a_transport_that_is_closed_has_written_all_before(gathering) -> None:
@@ -57,7 +57,7 @@ async def test_a_transport_that_is_closed_has_written_all_before(gathering) -> N
     transport.write(b"bye")
     transport.close()
     await other_tasks()
-    assert recorder.told == [b"bye", "closed"]
+    assert recorder.written == [b"bye", "closed"]
 
 
 async def _app(scope, receive, send) -> None:

@@ -178,9 +178,9 @@ def test_every_code_of_the_table_is_one_that_postgresql_has() -> None:
     assert [code for code in NOT_NOW if not any(one.startswith(code) for one in known)] == []
 
 
-@pytest.mark.parametrize("told", [asyncpg.TargetServerAttributeNotMatched, asyncpg.InvalidCachedStatementError])
-def test_no_writable_server_and_a_table_that_was_just_migrated_are_not_now(told: type[Exception]) -> None:
-    assert is_unavailable(told("none of the hosts match the target attribute requirement"))
+@pytest.mark.parametrize("error", [asyncpg.TargetServerAttributeNotMatched, asyncpg.InvalidCachedStatementError])
+def test_no_writable_server_and_a_table_that_was_just_migrated_are_not_now(error: type[Exception]) -> None:
+    assert is_unavailable(error("none of the hosts match the target attribute requirement"))
 
 
 async def run(database: Database, way: Callable, *statements: str) -> None:
@@ -189,8 +189,8 @@ async def run(database: Database, way: Callable, *statements: str) -> None:
             await connection.execute(text(statement))
 
 
-@pytest.mark.parametrize("told", [asyncpg.ClientConfigurationError, asyncpg.UnsupportedServerFeatureError])
+@pytest.mark.parametrize("error", [asyncpg.ClientConfigurationError, asyncpg.UnsupportedServerFeatureError])
 def test_an_address_or_a_feature_that_can_never_work_is_a_defect_though_the_driver_calls_it_like_a_closed_connection(
-    told: type[Exception],
+    error: type[Exception],
 ) -> None:
-    assert not is_unavailable(told("no such parameter"))
+    assert not is_unavailable(error("no such parameter"))

@@ -1,7 +1,7 @@
 """Puts a source into its layout: `{% layout 'base' %}`, whose `{% block name %}`s it fills.
 
 As in python-liquid and LiquidJS: a block that is not filled keeps its content, `{{ block.super }}` is the layout's own, and a
-layout may have a layout. What stands outside of blocks fills the block `content`.
+layout may have a layout. The text outside of blocks fills the block `content`.
 """
 
 import re
@@ -50,7 +50,7 @@ class Document:
 
     @property
     def outside(self) -> str:
-        """What stands outside of blocks; "" if it is only comments."""
+        """The text outside of blocks; "" if it is only comments."""
         text = "".join(piece for piece in self.pieces if isinstance(piece, str)).strip()
         return "" if _is_comment(text) else text
 

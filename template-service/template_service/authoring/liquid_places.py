@@ -50,7 +50,7 @@ def masked(source: str, found: list[Place]) -> str:
 
 @dataclass(slots=True)
 class Placeholders:
-    """Words that stand for markups. `prefix` is a word that the source does not contain."""
+    """Words that replace markups. `prefix` is a word that the source does not contain."""
 
     prefix: str
     texts: list[str] = field(default_factory=list)

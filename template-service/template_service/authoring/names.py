@@ -86,7 +86,7 @@ def _made(node: Node) -> set[str]:
 
 
 def renamed(source: str, to: Mapping[str, str]) -> str:
-    """The source with other names. Raises TemplateError for a name that cannot be told from a keyword."""
+    """The source with other names. Raises TemplateError for a name that looks like a keyword."""
     for name in to:
         if not _NAME.fullmatch(name) or next(_tokens(name)).kind != TOKEN_WORD:
             raise TemplateError("template_syntax", f"'{name}' cannot be a name in a snippet")
@@ -121,7 +121,7 @@ def _tokens(expression: str) -> Iterator[Token]:
 
 
 def _places(expression: str, tag: str, names: Mapping[str, str]) -> Iterator[tuple[int, int, str]]:
-    """Where these names are, with the length of what stands there."""
+    """Where these names are, with the length of the text there."""
     try:
         tokens = list(_tokens(expression))
     except LiquidSyntaxError:  # a comment among the lines of a `liquid` tag: anything else was refused before

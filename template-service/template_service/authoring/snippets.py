@@ -133,7 +133,7 @@ class _Expansion:
         return _Body(plain, names, variables_of(plain))
 
     def _rendered(self, call: Render, inside: tuple[str, ...]) -> tuple[str, frozenset[str]]:
-        """What stands in place of the tag, and the caller's variables that the snippet uses itself."""
+        """The text that replaces the tag, and the caller's variables that the snippet uses itself."""
         snippet = self._snippet(call.snippet, inside)
         self.renders += 1
         if self.renders > MAX_RENDERS:

@@ -87,7 +87,7 @@ async def hold(connection: AsyncConnection, user_id: UUID, token: str | None = N
 
 
 async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
-    """Adds a device that nobody had when it was held. A device that the user had before gets its id back.
+    """Adds a device that no user had when its token was locked. A device that the user had before gets its id back.
 
     Raises Overtaken.
     """

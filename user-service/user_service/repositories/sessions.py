@@ -81,16 +81,16 @@ async def rotate(
     old_secret_hash: str,
     state: SessionState,
     *,
-    longest: timedelta,
+    max_lifetime: timedelta,
     role: ColumnElement[Role],
 ) -> tuple[UUID, Role] | None:
-    """The session's user and their `role`. None, without any change, if the session has ended, is older than `longest`, or
-    if the secret is not its newest one.
+    """The session's user and their `role`. None, without any change, if the session has ended, is older than
+    `max_lifetime`, or if the secret is not its newest one.
     """
     statement = (
         SESSIONS.update()
         .where(SESSIONS.c.id == state.id, SESSIONS.c.secret_hash == old_secret_hash)
-        .where(SESSIONS.c.expires_at > func.now(), SESSIONS.c.created_at > func.now() - longest)
+        .where(SESSIONS.c.expires_at > func.now(), SESSIONS.c.created_at > func.now() - max_lifetime)
         .where(USERS.c.id == SESSIONS.c.user_id, USERS.c.disabled_at.is_(None))
         .values(_changing(state))
         .returning(USERS.c.id, role.label("role"))

@@ -13,7 +13,7 @@ KEYS = table_of(SigningKeyRow)
 LOCK = 7_405_134  # arbitrary, but different from the migrations' lock
 OLD = timedelta(hours=25)  # an access token lives for at most one day
 KNOWN_AFTER = timedelta(minutes=11)  # services fetch the key set every ten minutes; others may cache it for five
-MOST = 32
+MAX_KEYS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ async def newest_first(connection: AsyncConnection) -> Sequence[StoredSigningKey
         select(keys.c.kid, keys.c.public_jwk, keys.c.private_encrypted, keys.c.known)
         .where(or_(keys.c.replaced_at.is_(None), keys.c.replaced_at > func.now() - OLD))
         .order_by(keys.c.created_at.desc())
-        .limit(MOST)
+        .limit(MAX_KEYS)
     )
     return [StoredSigningKey(*row) for row in await connection.execute(query)]
 

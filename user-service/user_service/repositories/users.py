@@ -149,8 +149,8 @@ def _conditions(wanted: UserFilter) -> list[ColumnElement[bool]]:
     if wanted.role is not None:
         conditions.append(USERS.c.role == wanted.role)
     if wanted.seen_by is not None:
-        nobodys = USERS.c.application_id.is_(None) & USERS.c.email_key.is_not(None)
-        conditions.append(or_(nobodys, USERS.c.application_id == wanted.seen_by))
+        unowned = USERS.c.application_id.is_(None) & USERS.c.email_key.is_not(None)
+        conditions.append(or_(unowned, USERS.c.application_id == wanted.seen_by))
     return conditions
 
 

@@ -167,15 +167,15 @@ class ExportView(BaseModel):
 
 def export_content(export: Export) -> dict[str, object]:
     """The content of an `ExportView`. Variables, recipients and overrides are copied as JSON text: every digit is kept."""
-    told = export.page.notifications
+    notifications = export.page.notifications
     return {
         "user": UserView.of(export.user),
         "devices": [PushTokenView.of(device) for device in export.devices],
         "removed_devices": [RemovedDeviceView.of(device) for device in export.removed_devices],
         "sessions": export.sessions,
         "applications": [ApplicationView.of(application) for application in export.applications],
-        "notifications": [_as_it_came(one) for one in told],
-        "next_cursor": told[-1].notification_id if export.page.more else None,
+        "notifications": [_as_it_came(one) for one in notifications],
+        "next_cursor": notifications[-1].notification_id if export.page.more else None,
     }
 
 

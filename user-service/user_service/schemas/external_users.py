@@ -12,7 +12,7 @@ from user_service.schemas.fields import ExternalId, shown
 from user_service.schemas.push_tokens import GivenPushToken
 from user_service.schemas.users import ID, PreferencesChange
 
-MOST = 1_000
+MAX_CONTACTS = 1_000
 
 
 class ContactRequest(BaseModel):
@@ -53,7 +53,7 @@ class BulkRequest(BaseModel):
         {"contacts": [{"external_id": "customer-17", "name": "Ada Lovelace", "email": "ada@example.com"}]}
     )
 
-    contacts: Annotated[list[BulkContact], Field(min_length=1, max_length=MOST), AfterValidator(_each_once)]
+    contacts: Annotated[list[BulkContact], Field(min_length=1, max_length=MAX_CONTACTS), AfterValidator(_each_once)]
 
 
 class WrittenContactView(BaseModel):

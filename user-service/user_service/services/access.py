@@ -13,7 +13,7 @@ def is_self(caller: Identity, user_id: UUID) -> bool:
     return caller.kind == "user" and caller.user_id == str(user_id)
 
 
-def check_reach(caller: Identity, user_id: UUID, scope: str) -> None:
+def check_access(caller: Identity, user_id: UUID, scope: str) -> None:
     """Raises UserNotFound for users, who have access only to themselves, and Forbidden for a key without `scope`."""
     if is_self(caller, user_id) or caller.allows(scope):
         return

@@ -26,7 +26,7 @@ from user_service.repositories import mailed_tokens, users
 from user_service.repositories.mailed_tokens import DueMail, NewToken, Purpose, SpentToken
 from user_service.repositories.users import StoredUser
 from user_service.services.sessions import Sessions
-from user_service.services.throttle import MailThrottle, PasswordGate
+from user_service.services.throttle import MailThrottle, ThrottledPasswords
 from user_service.services.users import Contacts
 
 # A mailed token proves that its holder reads the mail of an address. It works for one purpose, once, until it expires.
@@ -100,7 +100,7 @@ class MailedActions:
     database: Database
     tokens: MailedTokens
     throttle: MailThrottle
-    gate: PasswordGate
+    passwords: ThrottledPasswords
     sessions: Sessions
     contacts: Contacts
     audit: AuditTrail

@@ -87,7 +87,7 @@ class Addresses(MailedActions):
         Raises InvalidMailedToken, HashingBusy, and EmailTaken if another user has the address.
         """
         await self.tokens.check(token, "take_back_address")
-        password_hash = await self.gate.hash(password)
+        password_hash = await self.passwords.hash(password)
         async with self.database.begin() as connection:
             spent = await self.tokens.spend(connection, token, "take_back_address")
             before = await _found(connection, spent.user_id)

@@ -17,7 +17,7 @@ from user_service.repositories.audit import mailbox, user_target
 from user_service.repositories.credentials import Credentials
 from user_service.repositories.users import StoredUser
 from user_service.services.sessions import Sessions, TokenPair
-from user_service.services.throttle import PasswordGate
+from user_service.services.throttle import ThrottledPasswords
 from user_service.services.totp import SecondFactors
 
 
@@ -31,7 +31,7 @@ class Logins:
     def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
         self,
         database: Database,
-        gate: PasswordGate,
+        passwords: ThrottledPasswords,
         factors: SecondFactors,
         sessions: Sessions,
         audit: AuditTrail,
@@ -39,7 +39,7 @@ class Logins:
         registry: CollectorRegistry,
     ) -> None:
         self._database = database
-        self._gate = gate
+        self._passwords = passwords
         self._factors = factors
         self._sessions = sessions
         self._audit = audit
@@ -49,7 +49,7 @@ class Logins:
     async def log_in(self, email: str, password: SecretStr, totp: str | None, stranger: Actor) -> Login:
         """Raises WrongCredentials, TotpRequired, TooManyLogins, HashingBusy."""
         try:
-            verified, current_hash = await self._gate.check_login(email, password, client=stranger.address or "")
+            verified, current_hash = await self._passwords.check_login(email, password, client=stranger.address or "")
             await self._factors.admit(verified.user_id, totp)
             login = await self._open(verified, current_hash, stranger)
         except WrongCredentials:

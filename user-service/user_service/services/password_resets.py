@@ -31,7 +31,7 @@ class PasswordResets(MailedActions):
         already an account with the contact's address.
         """
         await self.tokens.check(token, "password_reset")
-        password_hash = await self.gate.hash(password)
+        password_hash = await self.passwords.hash(password)
         async with self.database.begin() as connection:
             spent = await self.tokens.spend(connection, token, "password_reset")
             await users.change(connection, spent.user_id, {"password_hash": password_hash})

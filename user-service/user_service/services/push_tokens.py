@@ -26,7 +26,7 @@ from user_service.services.users import Contacts, locked, stored
 
 log = structlog.get_logger()
 
-MOST = 20
+MAX_DEVICES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class PushTokens:
         services: PushServices,
         validation: TokenValidation | None = None,
     ) -> None:
-        """`validation` None: nobody is asked about new tokens."""
+        """`validation` None: new tokens are not validated."""
         self._database = database
         self._contacts = contacts
         self._audit = audit
@@ -215,7 +215,7 @@ async def _put(connection: AsyncConnection, user_id: UUID, device: Device, *, al
     owner, stored = await _registered(connection, user_id, device)
     if alone:
         await push_tokens.remove_fcm(connection, user_id, but=device.token, because="replaced")
-    if await push_tokens.count(connection, user_id) > MOST:
+    if await push_tokens.count(connection, user_id) > MAX_DEVICES:
         raise TooManyPushTokens
     return Registration(user_id, stored, owner)
 

@@ -100,10 +100,10 @@ class Sessions:
         audit: AuditTrail,
         *,
         lifetime: timedelta,
-        longest: timedelta,
+        max_lifetime: timedelta,
         admins_need_totp: bool = False,
     ) -> None:
-        """A session lasts for `lifetime` after its last refresh, and at most for `longest` after its login. With
+        """A session lasts for `lifetime` after its last refresh, and at most for `max_lifetime` after its login. With
         `admins_need_totp`, an administrator without a second factor gets the tokens of an ordinary user.
         """
         self._database = database
@@ -111,7 +111,7 @@ class Sessions:
         self._revoked = revoked
         self._audit = audit
         self._lifetime = lifetime
-        self._longest = longest
+        self._max_lifetime = max_lifetime
         self._acting_role = acting_role(admins_need_totp=admins_need_totp)
 
     async def prepare(self) -> None:
@@ -135,7 +135,7 @@ class Sessions:
         await self.prepare()
         async with self._database.begin() as connection:
             owner = await sessions.rotate(
-                connection, secret_hash, step.state, longest=self._longest, role=self._acting_role
+                connection, secret_hash, step.state, max_lifetime=self._max_lifetime, role=self._acting_role
             )
             ended = [] if owner else await sessions.end(connection, session_id)
             for one in ended:

@@ -111,7 +111,7 @@ class StoredKeys:
         async with self._database.begin() as connection:
             await signing_keys.lock(connection)
             stored = await signing_keys.newest_first(connection)
-            if (stored and not stored[0].known) or len(stored) >= signing_keys.MOST:
+            if (stored and not stored[0].known) or len(stored) >= signing_keys.MAX_KEYS:
                 raise TooSoon
             if stored and self._opened(stored[0]) is None:
                 raise OtherSecret

@@ -96,7 +96,9 @@ async def _count(limiter: RateLimiter, caller: str, refusal: type[TooManyRequest
         raise refusal(headers=decision.headers())
 
 
-class PasswordGate:
+class ThrottledPasswords:
+    """Hashes and checks passwords. Each check counts against the limits of LoginThrottle."""
+
     def __init__(self, database: Database, passwords: Passwords, throttle: LoginThrottle) -> None:
         self._database = database
         self._passwords = passwords

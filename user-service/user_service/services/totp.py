@@ -24,7 +24,7 @@ from user_service.repositories.audit import user_target
 from user_service.repositories.credentials import StoredTotp
 from user_service.repositories.users import StoredUser
 from user_service.services.sessions import Sessions
-from user_service.services.throttle import LoginThrottle, PasswordGate
+from user_service.services.throttle import LoginThrottle, ThrottledPasswords
 
 log = structlog.get_logger()
 ISSUER = "Notifications"
@@ -47,14 +47,14 @@ class SecondFactors:
         self,
         database: Database,
         cipher: Fernet,
-        gate: PasswordGate,
+        passwords: ThrottledPasswords,
         throttle: LoginThrottle,
         sessions: Sessions,
         audit: AuditTrail,
     ) -> None:
         self._database = database
         self._cipher = cipher
-        self._gate = gate
+        self._passwords = passwords
         self._throttle = throttle
         self._sessions = sessions
         self._audit = audit
@@ -67,7 +67,7 @@ class SecondFactors:
         """
         if user.role != "admin":
             raise Forbidden("Second factors are for administrators")
-        await self._gate.check_user(user.id, password)
+        await self._passwords.check_user(user.id, password)
         secret = pyotp.random_base32()
         async with self._database.begin() as connection:
             if not await credentials.begin(connection, user.id, self._cipher.encrypt(secret.encode()).decode()):
@@ -110,7 +110,7 @@ class SecondFactors:
     async def remove_own(self, user_id: UUID, password: SecretStr | None, code: str | None, actor: Actor) -> None:
         """Raises TotpNotSetUp, CurrentPasswordWrong, CurrentTotpWrong, TooManyLogins."""
         stored = await self._stored(user_id)
-        await self._gate.check_user(user_id, password)
+        await self._passwords.check_user(user_id, password)
         if code is None or not await self._proved(stored, code):
             raise CurrentTotpWrong
         async with self._database.begin() as connection:

@@ -23,7 +23,7 @@ from user_service.services.account_mails import ENDED_BY_PASSWORD
 from user_service.services.addresses import Addresses, address_columns
 from user_service.services.push_tokens import PushTokens, Registration
 from user_service.services.sessions import Sessions
-from user_service.services.throttle import PasswordGate
+from user_service.services.throttle import ThrottledPasswords
 from user_service.services.users import Contacts, locked, preference_columns, stored
 
 log = structlog.get_logger()
@@ -36,7 +36,7 @@ class UserChanger:
     def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
         self,
         database: Database,
-        gate: PasswordGate,
+        passwords: ThrottledPasswords,
         sessions: Sessions,
         push_tokens: PushTokens,
         contacts: Contacts,
@@ -44,7 +44,7 @@ class UserChanger:
         audit: AuditTrail,
     ) -> None:
         self._database = database
-        self._gate = gate
+        self._passwords = passwords
         self._sessions = sessions
         self._push_tokens = push_tokens
         self._contacts = contacts
@@ -61,13 +61,13 @@ class UserChanger:
         # Only an administrator who is logged in may set another user's password. A key made with a stolen token cannot.
         unproved = caller.kind != "user" or not caller.is_admin or is_self(caller, user.id)
         if unproved and _touches_credentials(user, given):
-            await self._gate.check_user(user.id, given.current_password)
+            await self._passwords.check_user(user.id, given.current_password)
         move = _move(caller, user, given)
         if move == "confirmed" and given.email is not None:
             await self._addresses.allow_move(given.email, client=actor.address or "")
         changes = _columns(given, move)
         if given.password is not None:
-            changes["password_hash"] = await self._gate.hash(given.password)
+            changes["password_hash"] = await self._passwords.hash(given.password)
         written = await self._write(user, given, _Writing(changes, move, device), actor)
         await self._sessions.revoke(written.ended)
         await self._contacts.changed(user.id)

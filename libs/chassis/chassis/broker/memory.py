@@ -65,7 +65,7 @@ class MemoryQueue:
         heapq.heappush(self._ready, (stored.place, stored))
 
     def pump(self) -> None:
-        """Hands ready messages to consumers with room, in turn, until there is no message or no room."""
+        """Gives ready messages to the free consumers in turn, until no message or no free consumer is left."""
         while self._ready and (taker := self._next_free()):
             taker.take(heapq.heappop(self._ready)[1])
 

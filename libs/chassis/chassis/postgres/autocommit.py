@@ -50,12 +50,12 @@ class AutocommitConnection:
 
 
 class AutocommitPool:
-    """At most `most` connections, opened on demand. A connection is not used again after any error."""
+    """At most `max_size` connections, opened on demand. A connection is not used again after any error."""
 
-    def __init__(self, url: str, *, most: int, connect_seconds: float) -> None:
+    def __init__(self, url: str, *, max_size: int, connect_seconds: float) -> None:
         _, self._options = _DIALECT.create_connect_args(make_url(url))  # type: ignore[no-untyped-call]
         self._connect_seconds = connect_seconds
-        self._places = asyncio.Semaphore(most)
+        self._places = asyncio.Semaphore(max_size)
         self._idle: list[Connection] = []
 
     @asynccontextmanager

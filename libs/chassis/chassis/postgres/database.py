@@ -46,11 +46,11 @@ class Database:
             connect_args={"timeout": connect_seconds, "command_timeout": STATEMENT_SECONDS},
         )
         event.listen(self._engine.sync_engine, "checkout", _not_closed)
-        self._autocommit = AutocommitPool(url, most=pool_size, connect_seconds=connect_seconds)
+        self._autocommit = AutocommitPool(url, max_size=pool_size, connect_seconds=connect_seconds)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        async with _told(), self._engine.begin() as connection:
+        async with _translated_errors(), self._engine.begin() as connection:
             try:
                 yield connection
             except DBAPIError as error:
@@ -64,7 +64,7 @@ class Database:
 
         For the hot path, where a group is one statement. See `chassis.postgres.autocommit`.
         """
-        async with _told(), self._autocommit.take() as connection:
+        async with _translated_errors(), self._autocommit.take() as connection:
             yield connection
 
     @asynccontextmanager
@@ -98,8 +98,8 @@ def _not_closed(connection: Any, _record: object, _proxy: object) -> None:
 
 
 @asynccontextmanager
-async def _told() -> AsyncIterator[None]:
-    """Turns all driver errors for a server that is down or busy into DatabaseUnavailable."""
+async def _translated_errors() -> AsyncIterator[None]:
+    """Translates the driver errors of a server that is down or busy into DatabaseUnavailable."""
     try:
         yield
     except (OSError, TimeoutError, PoolTimeout) as error:
@@ -135,7 +135,7 @@ NOT_NOW = {
     "3D": "no such database: while it is made or moved",
     "40000": "rolled back",
     "40001": "serialization failure, or a standby's conflict with recovery",
-    "40003": "nobody knows whether the statement completed",
+    "40003": "it is not known whether the statement completed",
     "40P01": "deadlock",
     "53": "insufficient resources: disk full, out of memory, too many connections",
     "55000": "the database takes no connections",

@@ -136,10 +136,10 @@ class _Queue(Generic[Item, Result]):
 
     def _take(self) -> "list[_Waiting[Item, Result]]":
         """The next group: up to `max_size`, and always at least one item, however large it is."""
-        taken, room = [], self._max_size
-        while self._waiting and room > 0:
+        taken, remaining = [], self._max_size
+        while self._waiting and remaining > 0:
             taken.append(self._waiting.popleft())
-            room -= self._size(taken[-1][0])
+            remaining -= self._size(taken[-1][0])
         self._calls = len(taken)
         return taken
 

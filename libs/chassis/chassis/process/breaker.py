@@ -123,12 +123,12 @@ PROBES_BUSY_SECONDS = 1.0  # the `retry_after` while all probes run: their end i
 class Permit:
     """One allowed call. Report its outcome: an unreported probe keeps its place. A second report does nothing."""
 
-    __slots__ = ("_breaker", "_era", "_settled")
+    __slots__ = ("_breaker", "_era", "_finished")
 
     def __init__(self, breaker: "CircuitBreaker", era: int) -> None:
         self._breaker = breaker
         self._era = era
-        self._settled = False
+        self._finished = False
 
     def success(self) -> None:
         if self._finish():
@@ -144,7 +144,7 @@ class Permit:
             self._breaker._released(self._era)  # noqa: SLF001
 
     def _finish(self) -> bool:
-        first, self._settled = not self._settled, True
+        first, self._finished = not self._finished, True
         return first
 
 

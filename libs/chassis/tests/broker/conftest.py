@@ -95,7 +95,7 @@ async def broker(running: Callable[[], "asynccontextmanager[Broker]"]) -> AsyncI
 
 
 class Inbox:
-    """A handler that keeps what it gets, and settles nothing but what it is told to: ``Inbox("ack")``."""
+    """A handler that keeps what it gets, and settles it only as the test says: ``Inbox("ack")``."""
 
     def __init__(self, verb: str | None = None) -> None:
         self.verb = verb

@@ -266,7 +266,7 @@ async def test_a_lost_binding_is_reported_and_restored(rabbit, server, topology,
 
 
 async def test_a_lost_binding_is_restored_without_anybody_publishing(rabbit, server, topology, eventually):
-    """Dead letters that no queue is bound for would be dropped by the server, and nobody would be told."""
+    """Dead letters that no queue is bound for would be dropped by the server without any sign."""
     failed = topology.queues[1].name
     async with rabbit() as broker:
         await (await server.get_queue(failed)).unbind(topology.exchange, "failed")

@@ -20,10 +20,10 @@ async def test_a_queue_with_other_arguments_is_named_in_the_log_and_in_the_healt
     await server.declare_queue(work, durable=True)
     async with rabbit(connect=False) as broker:
 
-        async def told():
+        async def conflict_logged():
             return any(event["event"] == "broker.topology_conflict" and event.get("queue") == work for event in events)
 
-        await eventually(told)
+        await eventually(conflict_logged)
         assert not broker.connected
 
         async def explained():
@@ -38,10 +38,10 @@ async def test_an_exchange_of_another_type_is_named_in_the_log(rabbit, server, t
     await server.declare_exchange(topology.exchange, "fanout", durable=True)
     async with rabbit(connect=False):
 
-        async def told():
+        async def conflict_logged():
             return any(event.get("exchange") == topology.exchange for event in events)
 
-        await eventually(told)
+        await eventually(conflict_logged)
 
 
 async def test_quorum_queues_carry_messages_too(rabbit, inbox, work, topology, message):

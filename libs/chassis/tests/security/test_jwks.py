@@ -10,7 +10,7 @@ from testkit.eventually import other_tasks
 
 
 class Owner:
-    """Publishes keys; counts fetches; fails while told to."""
+    """Publishes keys; counts fetches; fails while the test says so."""
 
     def __init__(self, *keys):
         self.entries = [public_jwk(key) for key in keys]

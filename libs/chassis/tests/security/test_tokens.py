@@ -128,7 +128,7 @@ async def test_a_remembered_token_is_not_accepted_past_its_expiry(verifier, issu
 
 
 class Withdrawing:
-    """Counts lookups, and stops giving its key when told to."""
+    """Counts lookups, and stops giving its key when the test says so."""
 
     def __init__(self, secret):
         self.inner, self.lookups, self.withdrawn = SharedSecret(secret), 0, False

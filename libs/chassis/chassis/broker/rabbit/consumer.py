@@ -20,7 +20,7 @@ from chassis.broker.rabbit.timeouts import Timing, within
 
 
 class StallDetector:
-    """A consumer is stalled if it has room and its queue has messages, but it receives none for ``patience`` seconds."""
+    """A consumer is stalled if it could take a message that is ready, but receives none for ``patience`` seconds."""
 
     def __init__(self, patience: float) -> None:
         self._patience = patience
@@ -28,7 +28,7 @@ class StallDetector:
         self._idle_since: float | None = None
 
     def stalled(self, *, received: int, waiting: bool, now: float) -> bool:
-        """``received``: the number so far. ``waiting``: messages are ready, and there is room. ``now``: in seconds."""
+        """``received``: the number so far. ``waiting``: the consumer could take a ready message. ``now``: in seconds."""
         if received != self._received or not waiting:
             self._received = received
             self._idle_since = None

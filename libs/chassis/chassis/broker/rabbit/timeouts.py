@@ -59,10 +59,10 @@ class Timing:
     longest_backoff: float = 10.0
 
 
-def reconnect_delay(failures: int, longest: float) -> float:
+def reconnect_delay(failures: int, max_delay: float) -> float:
     """Seconds before the next connection attempt: doubles with consecutive failures; half of it is random.
 
     Only half is random: after a broker's restart the services reconnect spread out, and none reconnects in rapid succession.
     """
-    ceiling = min(longest, FIRST_BACKOFF * 2 ** min(failures, 16))
+    ceiling = min(max_delay, FIRST_BACKOFF * 2 ** min(failures, 16))
     return random.uniform(ceiling / 2, ceiling)  # noqa: S311 - spreads load, guards nothing

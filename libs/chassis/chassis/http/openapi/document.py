@@ -127,8 +127,8 @@ def _schemas_of(document: Json, part: Callable[[Json], Any]) -> Json:
 def _tell_default(field: Json) -> None:
     default = field.pop("default", None)
     if default is not None:
-        told = [field["description"]] if "description" in field else []
-        field["description"] = ". ".join([*told, f"Default: `{json.dumps(default)}`"])
+        parts = [field["description"]] if "description" in field else []
+        field["description"] = ". ".join([*parts, f"Default: `{json.dumps(default)}`"])
 
 
 def _call_by_title(document: Json) -> None:
@@ -165,9 +165,9 @@ def _declare(declared: Json, implied: dict[int | str, Json]) -> None:
     """Adds responses. If the route declares a status itself, adds only examples to it."""
     for status, response in implied.items():
         own = declared.setdefault(str(status), response)
-        told, added = own.setdefault("content", response["content"])[JSON], response["content"][JSON]
-        if told["schema"] == added["schema"]:
-            told["examples"] = {**told.get("examples", {}), **added["examples"]}
+        declared_json, added = own.setdefault("content", response["content"])[JSON], response["content"][JSON]
+        if declared_json["schema"] == added["schema"]:
+            declared_json["examples"] = {**declared_json.get("examples", {}), **added["examples"]}
 
 
 def _show_examples(document: Json, schemas: Json) -> None:
