@@ -225,7 +225,7 @@ class Gateway:
             eraser=self.eraser,
             exporter=Exporter(self.database, self.keys),
             limits=CallerLimits(
-                self.runtime.redis, everybody=self.settings.rate_limit_per_minute, processes=self.settings.processes
+                self.runtime.redis, default=self.settings.rate_limit_per_minute, processes=self.settings.processes
             ),
             strangers=RateLimiter(
                 self.runtime.redis,

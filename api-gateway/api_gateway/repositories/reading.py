@@ -31,7 +31,7 @@ HIDDEN = {
 METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
 SHOWN = [METADATA, *(column for column in TABLE.c if column.name not in HIDDEN)]
 # A list's total is counted up to this number; counting further would read the whole table for a page that nobody opens.
-COUNTED_AT_MOST = 10_000
+MAX_COUNTED = 10_000
 LAG = timedelta(hours=1)  # upper bound of the difference between a process's clock (in the id) and the database's clock
 
 
@@ -122,16 +122,16 @@ async def page(
 
 
 async def count(connection: AsyncConnection, wanted: ListFilter) -> int:
-    """How many match the filter (without the cursor), counted up to `COUNTED_AT_MOST`."""
+    """How many match the filter (without the cursor), counted up to `MAX_COUNTED`."""
     # Ordered as an index: otherwise the planner may start at the beginning of the table and read all of it.
-    some = select(TABLE.c.id).where(*_conditions(wanted)).order_by(TABLE.c.id.desc()).limit(COUNTED_AT_MOST).subquery()
+    some = select(TABLE.c.id).where(*_conditions(wanted)).order_by(TABLE.c.id.desc()).limit(MAX_COUNTED).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
 
 
 async def count_before(connection: AsyncConnection, wanted: ListFilter) -> int:
-    """How many of them come before the page after the cursor, counted up to `COUNTED_AT_MOST`."""
+    """How many of them come before the page after the cursor, counted up to `MAX_COUNTED`."""
     before = [*_conditions(wanted), TABLE.c.id >= wanted.cursor]
-    some = select(TABLE.c.id).where(*before).order_by(TABLE.c.id).limit(COUNTED_AT_MOST).subquery()
+    some = select(TABLE.c.id).where(*before).order_by(TABLE.c.id).limit(MAX_COUNTED).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
 
 

@@ -1,4 +1,7 @@
-"""The limits on a caller's requests per minute and on a person's notifications per hour."""
+"""The limits on a caller's requests per minute and on a person's notifications per hour.
+
+Where the value of each limit comes from: docs/explanation/rate-limits.md.
+"""
 
 import time
 from collections.abc import Callable, Sequence
@@ -14,16 +17,16 @@ MINUTE = 60
 
 
 class CallerLimits:
-    """One limiter for each limit."""
+    """One limiter for each value. `default` applies to callers whose application has no limit of its own."""
 
-    def __init__(self, redis: Redis, *, everybody: int, processes: int) -> None:
+    def __init__(self, redis: Redis, *, default: int, processes: int) -> None:
         self._redis = redis
-        self._everybody = everybody
+        self._default = default
         self._processes = processes
         self._limiters: dict[int, RateLimiter] = {}
 
     def of(self, identity: Identity) -> RateLimiter:
-        limit = identity.rate_limit or self._everybody
+        limit = identity.rate_limit or self._default
         limiter = self._limiters.get(limit)
         if limiter is None:
             limiter = self._limiters[limit] = RateLimiter(
@@ -54,7 +57,7 @@ class RecipientLimit:
         )
 
     async def check(self, people: Sequence[UUID]) -> list[RecipientLimited | None]:
-        """Counts one notification for each person. Returns for each the refusal, or None if the limit had room."""
+        """Counts one notification for each person. Returns for each the refusal, or None if the limit allowed it."""
         names = [str(person) for person in people]
         here = [self._here is not None and self._here.check(name).allowed for name in names]
         waiting = [None if enough else self._beyond.check(name) for name, enough in zip(names, here, strict=True)]

@@ -93,10 +93,10 @@ class Reports:
     async def apply(self, events: Sequence[StatusEvent]) -> list[AppliedEvent | None]:
         """Returns for each event the change that it made, or None. Counts and logs each outcome once."""
         applied_events = await self._store.apply(events) if events else []
-        await map_yielding(lambda pair: self._tell(*pair), [*zip(events, applied_events, strict=True)])
+        await map_yielding(lambda pair: self._record_outcome(*pair), [*zip(events, applied_events, strict=True)])
         return applied_events
 
-    def _tell(self, event: StatusEvent, applied: AppliedEvent | None) -> None:
+    def _record_outcome(self, event: StatusEvent, applied: AppliedEvent | None) -> None:
         if applied is None:
             return
         if applied.queued_at is not None:

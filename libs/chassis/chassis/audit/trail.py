@@ -23,7 +23,7 @@ from chassis.process.periodic import PeriodicTask
 
 log = structlog.get_logger()
 
-COUNTED_AT_MOST = 10_000
+MAX_COUNTED = 10_000
 FINGERPRINT_CHARACTERS = 16
 MAX_GROUP = 1_000
 SWEEP_SECONDS = 600.0
@@ -140,7 +140,7 @@ class AuditTrail:
 
 
 async def _count(connection: AsyncConnection, ids: Select[UUID]) -> int:
-    some = ids.limit(COUNTED_AT_MOST).subquery()
+    some = ids.limit(MAX_COUNTED).subquery()
     return (await connection.execute(select(func.count()).select_from(some))).scalar_one()
 
 

@@ -51,7 +51,7 @@ def require(scope: str) -> Callable[[Request, Identity], Awaitable[Identity]]:
 
     async def allowed(request: Request, identity: Caller) -> Identity:
         if not identity.allows(scope):
-            await _tell(request, identity)
+            await _report_refusal(request, identity)
             raise Forbidden
         return identity
 
@@ -61,12 +61,12 @@ def require(scope: str) -> Callable[[Request, Identity], Awaitable[Identity]]:
 async def require_admin(request: Request, identity: Caller) -> Identity:
     """Returns the caller. Raises Forbidden if the caller is not an administrator."""
     if not identity.is_admin:
-        await _tell(request, identity)
+        await _report_refusal(request, identity)
         raise Forbidden
     return identity
 
 
-async def _tell(request: Request, identity: Identity) -> None:
+async def _report_refusal(request: Request, identity: Identity) -> None:
     on_forbidden: OnForbidden | None = getattr(request.app.state, "on_forbidden", None)
     if on_forbidden is not None:
         await on_forbidden(request, identity)

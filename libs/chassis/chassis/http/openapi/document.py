@@ -78,7 +78,7 @@ def complete(document: Json, bodies: Iterable[type[BaseModel]] = ()) -> None:
         _declare(operation["responses"], refusals(*_implied(operation)))
     _require_all_of_answers(document)
     _show_examples(document, schemas)
-    _tell_defaults_of_bodies(document)
+    _describe_defaults_of_bodies(document)
     document["components"] = used_components(document["paths"], document["components"])
     _call_by_title(document)
 
@@ -110,11 +110,11 @@ def _require_all_of_answers(document: Json) -> None:
             answered[name]["required"] = [field for field in fields if not fields[field].pop(MAY_BE_ABSENT, False)]
 
 
-def _tell_defaults_of_bodies(document: Json) -> None:
+def _describe_defaults_of_bodies(document: Json) -> None:
     """Writes defaults of bodies into the description: type generators treat a property with `default` as required."""
     for schema in _schemas_of(document, lambda operation: operation.get("requestBody")).values():
         for name in schema.get("properties", {}).keys() - schema.get("required", ()):
-            _tell_default(schema["properties"][name])
+            _describe_default(schema["properties"][name])
 
 
 def _schemas_of(document: Json, part: Callable[[Json], Any]) -> Json:
@@ -124,7 +124,7 @@ def _schemas_of(document: Json, part: Callable[[Json], Any]) -> Json:
     return found
 
 
-def _tell_default(field: Json) -> None:
+def _describe_default(field: Json) -> None:
     default = field.pop("default", None)
     if default is not None:
         parts = [field["description"]] if "description" in field else []
