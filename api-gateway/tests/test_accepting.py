@@ -275,7 +275,7 @@ async def test_a_language_may_be_written_in_every_usual_way(gateway, language: s
     assert (await gateway.detail(accepted.json()["data"]["notification_id"]))["language"] == "pt-BR"
 
 
-async def test_who_opted_out_or_has_no_device_is_suppressed_with_the_reason(gateway) -> None:
+async def test_a_user_who_opted_out_or_has_no_device_is_suppressed_with_the_reason(gateway) -> None:
     quiet = gateway.peers.add_user(preferences=Preferences(email=False))
     bare = gateway.peers.add_user(push_tokens=())
     gateway.peers.add_template()
@@ -355,7 +355,7 @@ async def test_people_send_nothing(gateway) -> None:
     assert (listed.status_code, listed.json()["data"]) == (200, [])
 
 
-async def test_users_who_may_send_do_so_to_themselves_and_to_nobody_else(start) -> None:
+async def test_users_who_may_send_can_send_only_to_themselves(start) -> None:
     gateway = await start(users_may_send=True)
     me, other = gateway.peers.add_user(), gateway.peers.add_user()
     gateway.peers.add_template()
@@ -383,7 +383,7 @@ async def test_a_batch_of_which_nothing_was_accepted_is_no_success(gateway) -> N
         assert (some.json()["data"]["accepted"], some.json()["data"]["replayed"]) == (accepted, replayed)
 
 
-async def test_a_batch_that_can_never_fit_is_told_so_and_another_how_long_to_wait(start) -> None:
+async def test_a_batch_above_the_limit_is_422_and_any_other_gets_retry_after(start) -> None:
     gateway = await start(rate_limit_per_minute=100)
     item = {"notification_type": "email", "user_id": str(uuid4()), "template_code": "welcome"}
     me = gateway.token(UUID(int=1))
@@ -402,7 +402,7 @@ async def test_a_batch_that_can_never_fit_is_told_so_and_another_how_long_to_wai
     assert 0 < int(later.headers["Retry-After"]) <= 3
 
 
-async def test_a_device_that_was_registered_a_moment_ago_is_reached(gateway) -> None:
+async def test_a_device_that_was_registered_a_moment_ago_gets_the_notification(gateway) -> None:
     user = gateway.peers.add_user(push_tokens=())
     gateway.peers.add_template()
     push = {"user_id": str(user.id), "notification_type": "push"}

@@ -19,7 +19,7 @@ async def test_a_batch_of_which_nothing_was_accepted_is_no_success(gateway) -> N
     assert body["data"]["rejected"] == 2
 
 
-async def test_a_key_that_may_send_nothing_is_told_so_before_the_batch_is_looked_at(gateway) -> None:
+async def test_a_key_that_may_not_send_is_refused_before_its_batch_is_parsed(gateway) -> None:
     key = new_api_key()
     gateway.peers.api_keys[hash_api_key(key)] = ApiKeyInfo(id=uuid4(), user_id=uuid4(), scopes=("notifications:read",))
     answered = await gateway.http.post(BATCH, json={"notifications": [{}]}, headers={"X-API-Key": key})
@@ -47,7 +47,7 @@ async def test_every_422_names_fields(gateway) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/v1/users", "/api/v1/users/1/preferences", "/api/v1/templates/render"])
-async def test_the_methods_of_a_forwarded_path_are_told_by_its_owner(gateway, path: str) -> None:
+async def test_the_owner_of_a_forwarded_path_names_its_methods(gateway, path: str) -> None:
     """The stand-in has GET and POST, and FastAPI's own 405."""
     for method in ("OPTIONS", "TRACE", "DELETE"):
         answered = await gateway.http.request(method, path, headers=gateway.token())

@@ -201,7 +201,7 @@ async def test_a_file_comes_one_way_and_a_url_is_one(gateway, given) -> None:
     assert "secret" not in refused.text
 
 
-async def test_people_make_nobody_fetch_anything(start, files) -> None:
+async def test_people_cannot_make_the_gateway_fetch_urls(start, files) -> None:
     gateway = await start(attachment_urls="any", users_may_send=True)
     user = gateway.peers.add_user()
     headers = gateway.token(user.id, role="user")

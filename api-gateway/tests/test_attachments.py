@@ -92,7 +92,7 @@ async def test_a_picture_of_the_html_part_is_inline(gateway) -> None:
     assert (logo.disposition, logo.content_id, pdf.disposition) == ("inline", "logo@1", "attachment")
 
 
-async def test_what_asks_for_nothing_is_as_if_it_were_not_there(gateway) -> None:
+async def test_an_empty_object_counts_as_absent(gateway) -> None:
     user = gateway.peers.add_user()
     for nothing in (None, {}, {"cc": None, "attachments": []}):
         answered = await gateway.send(user_id=str(user.id), email=nothing, request_id="same")
@@ -166,7 +166,7 @@ async def test_a_repeat_gets_the_first_answer_and_is_stored_once(gateway) -> Non
     assert await rows(gateway) == 1
 
 
-async def test_of_many_at_once_with_one_request_id_one_is_stored(gateway) -> None:
+async def test_many_simultaneous_requests_with_one_request_id_store_one_row(gateway) -> None:
     user = str(gateway.peers.add_user().id)
     sent = [gateway.send(user_id=user, request_id="r", email=options()) for _ in range(8)]
     answers = await asyncio.gather(*sent)

@@ -127,7 +127,7 @@ async def test_a_gateway_reads_reports_of_older_and_newer_workers(gateway) -> No
 
 
 @pytest.mark.parametrize("late", [False, True], ids=["before", "after"])
-async def test_of_an_erased_person_no_device_is_known(gateway, late: bool) -> None:
+async def test_an_erased_person_has_no_known_devices(gateway, late: bool) -> None:
     notification_id = await _queued(gateway)
     phone, browser = _result(PHONE), _result(BROWSER)
     await _report(gateway, notification_id, "sent", phone)

@@ -85,7 +85,7 @@ async def _reencrypt(gateway, keys: str) -> tuple[int, str]:
     return process.returncode or 0, output.decode()
 
 
-async def test_nothing_personal_stands_in_the_database_at_any_moment(start, peers) -> None:
+async def test_the_database_never_holds_plain_personal_values(start, peers) -> None:
     gateway, user = await start(data_encryption_keys=OLD), _user(peers)
     name = await _accepted(gateway, user)
     assert await _says_nothing(gateway)

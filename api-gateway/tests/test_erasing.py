@@ -136,14 +136,14 @@ async def test_their_messages_are_taken_out_of_failed_queue_and_the_others_keep_
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["failed_messages"] == 0
 
 
-async def test_who_has_failed_nothing_costs_no_walk_through_failed_queue(start, peers) -> None:
+async def test_erasing_a_user_without_failures_does_not_read_failed_queue(start, peers) -> None:
     gateway, user = await start(), peers.add_user()
     await gateway.until(await _accepted(gateway, user), "queued")
     await _bury(gateway, f'{{"user_id": "{user.id}"}}'.encode())  # not by us
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["failed_messages"] == 0
 
 
-async def test_a_walk_that_somebody_else_is_on_is_waited_for(start, peers) -> None:
+async def test_an_erasure_waits_while_another_process_reads_failed_queue(start, peers) -> None:
     gateway, user = await start(), peers.add_user()
     failed = await _accepted(gateway, user)
     await gateway.report(failed, "failed", code="bounced", attempts=1)
@@ -154,7 +154,7 @@ async def test_a_walk_that_somebody_else_is_on_is_waited_for(start, peers) -> No
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["finished"] is True
 
 
-async def test_what_takes_long_goes_on_and_is_told_when_it_is_asked_for_again(start, peers, monkeypatch) -> None:
+async def test_a_slow_erasure_continues_and_the_next_request_gets_its_result(start, peers, monkeypatch) -> None:
     monkeypatch.setattr(personal_data, "ANSWER_SECONDS", 0.0)
     gateway, user = await start(), peers.add_user()
     await _accepted(gateway, user)
@@ -190,7 +190,7 @@ async def test_more_than_one_page_is_erased(start, peers, monkeypatch) -> None:
 
 
 @pytest.mark.parametrize("keys", [None, KEYS])
-async def test_what_was_sent_to_somebody_is_handed_out_as_it_came(start, peers, keys) -> None:
+async def test_an_export_has_the_values_exactly_as_they_were_sent(start, peers, keys) -> None:
     gateway = await start(data_encryption_keys=keys)
     user, application = peers.add_user(name=SECRET, email=f"{SECRET}@example.com"), uuid4()
     push = {"notification_type": "push", "overrides": {"push": {"data": {"order": SECRET}}}}

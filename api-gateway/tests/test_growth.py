@@ -253,7 +253,7 @@ async def test_a_gateway_removes_what_is_older_than_it_has_to_keep(database: Dat
         assert {status for _, status in await housekeeping.recounted(connection)} <= {"pending", "queued"}
 
 
-async def test_what_is_known_of_a_key_that_nobody_uses_is_forgotten_with_the_rest(database: Database) -> None:
+async def test_stored_answers_about_unused_keys_are_deleted(database: Database) -> None:
     async with database.begin() as connection:
         for key, days in (("used", 5), ("unused", 15)):
             await identities.remember(connection, key, "{}")

@@ -353,7 +353,7 @@ async def test_held_ones_are_not_late_and_are_counted(gateway) -> None:
     assert proof.json()["data"]["unaccounted"] == 0
 
 
-async def test_an_application_holds_its_own_and_nobody_elses(gateway) -> None:
+async def test_an_application_holds_only_its_own_notifications(gateway) -> None:
     ours, theirs = uuid4(), uuid4()
     key, test_key, other = _key(gateway, ours), _key(gateway, ours, test=True), _key(gateway, theirs)
     hold = await _hold(gateway, headers=key, template_code="welcome")

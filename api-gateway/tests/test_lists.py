@@ -62,7 +62,7 @@ async def test_a_cursor_between_two_pages_hides_nothing(gateway) -> None:
     assert (before_all["meta"]["has_previous"], before_all["meta"]["page"]) == (False, 1)
 
 
-async def test_beyond_what_is_counted_a_next_page_is_still_told(gateway) -> None:
+async def test_has_next_is_exact_beyond_the_counted_total(gateway) -> None:
     await _fill(gateway, 10_101)
     last_counted = await _page(gateway, "notifications", limit=100, page=100)
     assert (last_counted["meta"]["has_next"], len(last_counted["data"])) == (True, 100)
@@ -107,5 +107,5 @@ async def test_one_is_not_called_several(gateway) -> None:
     assert (await _page(gateway, "failed"))["message"] == "1 dead letter"
 
 
-async def test_who_may_not_read_hears_nothing_of_parameters(gateway) -> None:
+async def test_without_credentials_the_answer_is_401_whatever_the_parameters(gateway) -> None:
     assert (await gateway.http.get("/api/v1/notifications", params={"type": "x"})).status_code == 401

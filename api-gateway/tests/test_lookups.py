@@ -65,7 +65,7 @@ async def test_single_requests_share_a_question(start) -> None:
 
 
 @pytest.mark.parametrize("status", [404, 405])
-async def test_services_that_are_older_than_the_questions_call_nobody_unknown(start, served, status) -> None:
+async def test_an_older_service_without_the_bulk_route_makes_no_user_unknown(start, served, status) -> None:
     old = FastAPI()
 
     @old.get("/internal/users/{user_id}")

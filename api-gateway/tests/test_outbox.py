@@ -297,7 +297,7 @@ async def test_pages_of_the_silent_go_through_all_of_them(start, monkeypatch) ->
         await gateway.until(name, "sent")
 
 
-async def test_what_may_be_with_a_worker_when_it_expires_is_for_the_ledger_to_say(start) -> None:
+async def test_the_ledger_decides_about_an_expired_row_that_a_worker_may_have(start) -> None:
     gateway = await start(lost_grace_seconds=60, report_silence_seconds=60)
     name = await _queued(gateway)
     await gateway.change("UPDATE notifications SET expires_at = now() - interval '1 s', due_at = now()")

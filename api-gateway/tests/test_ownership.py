@@ -165,7 +165,7 @@ async def test_what_a_test_key_sends_is_its_applications_apart_from_the_rest(gat
     assert (await gateway.http.get(f"/api/v1/notifications/{ids['live']}", headers=keys["test"])).status_code == 404
 
 
-async def test_a_test_spends_nobodys_hour_and_is_counted_apart(start) -> None:
+async def test_test_notifications_use_no_recipient_limit_and_are_counted_separately(start) -> None:
     gateway = await start(recipient_limit_per_hour=12)
     gateway.peers.add_template()
     headers, user = _key(gateway, uuid4(), test=True), gateway.peers.add_user()
@@ -197,7 +197,7 @@ def _item(user, **changes: object) -> dict[str, object]:
     } | changes
 
 
-async def test_anothers_contact_is_told_as_an_unknown_user(gateway) -> None:
+async def test_another_applications_contact_is_answered_like_an_unknown_user(gateway) -> None:
     gateway.peers.add_template()
     application = uuid4()
     ours, test, theirs = _key(gateway, application), _key(gateway, application, test=True), _key(gateway, uuid4())

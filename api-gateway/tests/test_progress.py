@@ -202,7 +202,7 @@ async def test_a_dead_letter_is_listed_and_tried_again_with_a_fresh_budget(gatew
     assert (await gateway.until(notification_id, "sent"))["error"] is None
 
 
-async def test_what_may_have_arrived_is_sent_again_by_name_only(gateway) -> None:
+async def test_unknown_notifications_are_replayed_only_by_id(gateway) -> None:
     notification_id = await _accepted(gateway, delivery_guarantee="at_most_once")
     assert (await gateway.until(notification_id, "queued"))["delivery_guarantee"] == "at_most_once"
     await _report(gateway, notification_id, "unknown", code="no_answer", attempts=1)
@@ -254,7 +254,7 @@ async def test_another_users_notification_looks_like_a_missing_one(gateway) -> N
     assert cancelled.content == missing.content
 
 
-async def test_who_receives_sees_no_metadata_and_cancels_nothing(gateway) -> None:
+async def test_a_recipient_sees_no_metadata_and_cannot_cancel(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()

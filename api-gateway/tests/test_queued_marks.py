@@ -143,7 +143,7 @@ async def test_a_report_that_it_is_tried_again_makes_it_queued(start, says_when:
 
 
 @pytest.mark.parametrize("by", ["a worker of the previous release", "a callback"])
-async def test_what_was_moved_by_who_does_not_say_when_it_was_queued_is_marked_all_the_same(start, by: str) -> None:
+async def test_a_row_that_changed_without_its_queued_time_still_gets_its_mark(start, by: str) -> None:
     gateway = await start(queued_mark_seconds=0.4)
     message = await _published(gateway)
     name = str(message.notification_id)
@@ -164,7 +164,7 @@ async def test_what_was_moved_by_who_does_not_say_when_it_was_queued_is_marked_a
     assert (_counted(gateway, "queued"), _counted(gateway, "delivered")) == (1, 1)
 
 
-async def test_nobody_cancels_what_waits_for_its_mark(start) -> None:
+async def test_a_notification_that_waits_for_its_mark_cannot_be_cancelled(start) -> None:
     gateway = await start(queued_mark_seconds=NEVER)
     message = await _published(gateway)
     refused = await gateway.http.delete(f"/api/v1/notifications/{message.notification_id}", headers=gateway.token())

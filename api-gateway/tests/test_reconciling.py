@@ -61,13 +61,13 @@ async def test_ledgers_that_agree_leave_nothing_unfounded(gateway, sent) -> None
     assert check["deliveries"] == {"sent": 3}
 
 
-async def test_what_the_ledger_has_and_the_gateway_has_not_heard_is_unreported(gateway, sent) -> None:
+async def test_a_sent_delivery_without_a_report_is_unreported(gateway, sent) -> None:
     gateway.peers.ledgers["email"] = await _ledger(gateway, [*sent, UUID(int=7)])
     check = (await _proof(gateway))["email"]["ledger"]
     assert (check["unreported"], check["unfounded"]) == (1, 0)
 
 
-async def test_what_no_ledger_has_is_unfounded(gateway, sent) -> None:
+async def test_a_sent_notification_without_a_delivery_is_unfounded(gateway, sent) -> None:
     gateway.peers.ledgers["email"] = await _ledger(gateway, sent[:1])
     check = (await _proof(gateway))["email"]["ledger"]
     assert (check["unreported"], check["unfounded"]) == (0, 2)
@@ -78,7 +78,7 @@ async def test_as_many_but_other_notifications_are_unfounded(gateway, sent) -> N
     assert (await _proof(gateway))["email"]["ledger"]["unfounded"] == 1
 
 
-async def test_a_channel_without_a_worker_has_no_ledger_and_the_rest_is_told(gateway, sent) -> None:
+async def test_a_channel_without_a_worker_has_no_ledger_figures_and_the_others_have(gateway, sent) -> None:
     gateway.peers.ledgers["email"] = await _ledger(gateway, sent)
     channels = await _proof(gateway)
     assert channels["push"]["ledger"] is None
@@ -101,7 +101,7 @@ async def test_hours_that_make_no_sense_are_refused(gateway, hours) -> None:
     assert answered.status_code == 422
 
 
-async def test_the_metric_follows_and_is_gone_while_nobody_answers(start, peers) -> None:
+async def test_the_metric_is_removed_while_no_worker_answers(start, peers) -> None:
     peers.ledgers["email"] = LedgerTotals(sent=0, fingerprint="1", deliveries={})  # as many, but not the same
     gateway = await start(reconcile_interval_seconds=0.05)
 
@@ -114,7 +114,7 @@ async def test_the_metric_follows_and_is_gone_while_nobody_answers(start, peers)
     await eventually(lambda: shown("email") is None, 10)
 
 
-async def test_who_asks_for_the_proof_again_and_again_waits_for_himself_only(gateway) -> None:
+async def test_repeated_requests_for_the_proof_delay_only_their_caller(gateway) -> None:
     """A proof may read every row, with a connection of the pool's: one at a time for each caller, a few may wait."""
     eager = UUID(int=1)
     async with gateway.app.state.services.proofs.hold(f"user:{eager}"):

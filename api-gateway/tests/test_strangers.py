@@ -12,7 +12,7 @@ from contracts.callers import ApiKeyInfo
 LOGIN = "/api/v1/auth/login"
 
 
-async def test_what_is_passed_on_without_credentials_counts_for_the_address(start) -> None:
+async def test_a_forwarded_request_without_credentials_counts_for_its_address(start) -> None:
     gateway = await start(stranger_limit_per_minute=5)
     statuses = [(await gateway.http.post(LOGIN, json={})).status_code for _ in range(7)]
     assert statuses[5:] == [429, 429]
@@ -25,7 +25,7 @@ async def test_what_is_passed_on_without_credentials_counts_for_the_address(star
     assert known.status_code != 429
 
 
-async def test_what_is_passed_on_counts_for_its_caller_like_anything_else(start) -> None:
+async def test_a_forwarded_request_counts_for_its_caller(start) -> None:
     gateway = await start(rate_limit_per_minute=4)
     mine = gateway.token(uuid4())
     assert (await gateway.http.get("/api/v1/notifications", headers=mine)).status_code == 200
@@ -48,7 +48,7 @@ async def test_invented_keys_are_asked_about_so_often_and_a_good_one_is_served_m
     assert (await gateway.http.get(path, headers=headers)).status_code == 200
 
 
-async def test_a_good_key_that_nobody_remembers_yet_costs_an_address_nothing(start, monkeypatch) -> None:
+async def test_the_first_request_of_a_valid_key_does_not_count_for_the_address(start, monkeypatch) -> None:
     """However many of its requests come before the first look-up has been answered."""
     monkeypatch.setattr("contracts.callers.UNKNOWN_KEYS_PER_MINUTE", 5)
     gateway = await start()
@@ -71,7 +71,7 @@ async def test_no_answer_is_taken_for_another_kind_of_page_and_pages_load_nothin
     assert ("frame-ancestors 'none'" in policy) is path.endswith("/docs")
 
 
-async def test_a_stranger_sends_no_large_body_and_somebody_whom_we_know_does(gateway) -> None:
+async def test_only_known_callers_may_forward_large_bodies(gateway) -> None:
     """Else a few hundred of them fill the process: each may take a minute over what MAX_BODY_BYTES allows."""
 
     async def parts():

@@ -66,7 +66,7 @@ async def test_what_was_exported_can_be_imported(gateway) -> None:
     assert taken == {(one.fingerprint, one.masked, one.reason) for one in gateway.peers.suppressed}
 
 
-async def test_nobody_else_exports_and_while_no_worker_answers_it_is_a_503_that_is_not_noted(gateway) -> None:
+async def test_only_administrators_export_and_a_503_is_no_audit_event(gateway) -> None:
     assert (await gateway.http.get(PATH, headers=gateway.token(role="user"))).status_code == 403
     assert (await gateway.http.get(PATH)).status_code == 401
     gateway.peers.down = True

@@ -125,7 +125,7 @@ async def test_an_administrator_uploads_a_file_and_it_is_noted_once(gateway) -> 
     assert [event["after"] for event in events["data"]] == [{"rows": 2_500, "added": 2_500}]
 
 
-async def test_of_a_file_with_a_bad_line_nothing_is_added(gateway) -> None:
+async def test_a_file_with_a_bad_line_adds_nothing(gateway) -> None:
     admin = {**gateway.token(), "content-type": "text/csv"}
     content = b"email\r\n" + b"a@example.com\r\n" * 2_500 + b"nobody\r\n"
     refused = await gateway.http.post(PATH, content=content, headers=admin)
@@ -135,7 +135,7 @@ async def test_of_a_file_with_a_bad_line_nothing_is_added(gateway) -> None:
     assert wrong.json()["data"]["errors"][0]["field"] == "reason"
 
 
-async def test_nobody_else_uploads_and_a_file_that_is_too_large_is_a_413(gateway) -> None:
+async def test_only_administrators_upload_and_a_large_file_is_a_413(gateway) -> None:
     assert (await gateway.http.post(PATH, content=b"email\n", headers=gateway.token(role="user"))).status_code == 403
     assert (await gateway.http.post(PATH, content=b"email\n")).status_code == 401
 

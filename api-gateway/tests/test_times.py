@@ -107,7 +107,7 @@ async def test_a_list_is_narrowed_by_dates_and_by_times(gateway, query: str, lis
     assert [one["notification_id"] for one in answered.json()["data"]] == ([notification_id] if listed else [])
 
 
-async def test_a_repeat_is_answered_as_the_first_time_when_its_time_has_passed(gateway) -> None:
+async def test_a_repeat_gets_its_first_answer_after_expires_at(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     soon = datetime.now(UTC) + timedelta(seconds=0.7)
@@ -127,7 +127,7 @@ async def test_a_repeat_is_answered_as_the_first_time_when_its_time_has_passed(g
     assert late.json()["data"]["results"][1]["data"]["errors"][0]["field"] == "expires_at"
 
 
-async def test_what_is_new_must_lie_ahead_and_within_a_year(gateway) -> None:
+async def test_times_of_new_requests_must_be_in_the_future_and_within_a_year(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     now = datetime.now(UTC)
@@ -157,7 +157,7 @@ async def database(databases):
     await database.close()
 
 
-async def test_in_whatever_order_and_with_whatever_times_reports_come_ours_stand_in_order(database) -> None:
+async def test_our_times_are_ordered_for_any_order_and_times_of_reports(database) -> None:
     @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
     @given(steps)
     @example([("sent", datetime(2000, 1, 1, tzinfo=UTC), None, None), ("delivered", None, LATER, None)])

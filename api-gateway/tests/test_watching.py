@@ -100,7 +100,7 @@ async def test_what_was_accepted_and_has_no_row_is_unaccounted(watch, registry, 
 
 
 @pytest.mark.parametrize("reading", ["unaccounted", "oldest"])
-async def test_a_reading_that_fails_leaves_no_old_figure_and_its_time_stands_still(registry, database, reading) -> None:
+async def test_a_failed_reading_removes_its_figures_and_keeps_its_last_timestamp(registry, database, reading) -> None:
     metrics = ReadingMetrics(registry)
     name = f"notifications_{reading}" + ("_seconds" if reading == "oldest" else "")
     read, broken = (

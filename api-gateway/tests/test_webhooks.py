@@ -13,7 +13,7 @@ PROOF = {
 }
 
 
-async def test_it_is_passed_on_with_its_proof_and_needs_no_login(gateway) -> None:
+async def test_a_webhook_is_forwarded_with_its_signature_and_without_a_login(gateway) -> None:
     for path in (PATH, f"{PATH}/"):
         forwarded = (
             await gateway.http.post(path, content=b"[]", headers={**PROOF, "x-forwarded-user": "admin"})

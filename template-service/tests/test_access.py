@@ -28,7 +28,7 @@ def body(welcome) -> dict[str, object]:
 
 
 @pytest.mark.parametrize(("method", "path"), READS + WRITES)
-async def test_nobody_gets_in_without_credentials(client_with, method, path) -> None:
+async def test_every_route_needs_credentials(client_with, method, path) -> None:
     answer = await client_with().request(method, f"{TEMPLATES}{path}", json={})
     assert (answer.status_code, answer.json()["error"]) == (401, "unauthorized")
     assert answer.headers["WWW-Authenticate"] == "Bearer"

@@ -20,7 +20,7 @@ def heavy(client_with, access_token):
 HEAVY = "user:00000000-0000-4000-8000-000000000001"
 
 
-async def test_a_caller_at_full_tilt_makes_nobody_else_wait(app, heavy, admin) -> None:
+async def test_a_busy_caller_does_not_delay_other_callers(app, heavy, admin) -> None:
     """Counted, not timed: the other's previews are answered while not one of the heavy caller's has begun."""
     turns: FairSemaphore = app.state.render_turns
     async with turns.hold(HEAVY):
@@ -49,7 +49,7 @@ async def narrow_app(settings, redis):
         yield made
 
 
-async def test_beyond_its_budget_a_caller_is_refused_and_told_how_long(narrow_app, client_with, access_token) -> None:
+async def test_a_caller_above_its_budget_gets_429_with_retry_after(narrow_app, client_with, access_token) -> None:
     mine, another = (client_with(access_token(role="admin"), served=narrow_app) for _ in range(2))
     body = {"code": "a", "name": "A", **PREVIEW}
     assert (await mine.post(TEMPLATES, json={key: body[key] for key in ("code", "name", "content")})).status_code == 201

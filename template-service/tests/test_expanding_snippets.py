@@ -122,7 +122,7 @@ def test_each_of_these_snippets_can_be_saved(name: str) -> None:
     check_snippet(library()[name], library())
 
 
-def test_what_stands_outside_of_blocks_is_the_content() -> None:
+def test_text_outside_of_blocks_is_the_content() -> None:
     assert rendered("{% layout 'base' %}\n{% # a note %}\nDear {{ name }}\n").startswith("<Head of Ada|")
     assert "|Dear Ada|" in rendered("{% comment %}first{% endcomment %}{% layout 'base' %}\n\nDear {{ name }}\n")
     mixed = "{% layout 'base' %} {% block head %}H{% endblock %} Dear {{ name }} "

@@ -116,7 +116,7 @@ async def test_a_new_address_of_ones_own_takes_effect_when_it_is_confirmed(world
     assert (await world.try_login(user.email)).status_code == 401
 
 
-async def test_who_reads_the_old_address_takes_it_back_with_a_new_password(world, gateway) -> None:
+async def test_the_reader_of_the_old_address_takes_it_back_with_a_new_password(world, gateway) -> None:
     user = await _verified(world, gateway)
     await _move(user, "thief@example.com")
     await _post(world, "confirm-address", token=await _token(gateway, "thief@example.com", "confirm_address"))
@@ -148,7 +148,7 @@ async def test_the_thiefs_token_does_not_take_the_owners_away(world, gateway) ->
     assert (await world.try_login(user.email, "a third horse")).status_code == 200
 
 
-async def test_an_old_address_that_was_never_confirmed_may_be_a_strangers_and_is_told_nothing(world, gateway) -> None:
+async def test_an_old_address_that_was_never_confirmed_gets_no_mail(world, gateway) -> None:
     user = await world.user()
     await _move(user, "new@example.com")
     await _post(world, "confirm-address", token=await _token(gateway, "new@example.com", "confirm_address"))
@@ -181,7 +181,7 @@ async def test_the_last_new_address_counts_and_a_new_password_ends_it(world, gat
     assert (await world.log_in(user.email, NEW))["user"]["pending_email"] is None
 
 
-async def test_of_two_who_confirm_one_address_the_first_gets_it(world, gateway) -> None:
+async def test_the_first_user_who_confirms_an_address_gets_it(world, gateway) -> None:
     one, two = await world.user(), await world.user()
     for user in (one, two):
         assert (await _move(user, "new@example.com")).status_code == 200
@@ -191,7 +191,7 @@ async def test_of_two_who_confirm_one_address_the_first_gets_it(world, gateway) 
     assert sorted(answer.status_code for answer in answers) == [200, 409]
 
 
-async def test_an_administrator_changes_an_address_at_once_and_the_old_one_is_told(world, gateway) -> None:
+async def test_an_administrator_changes_an_address_at_once_and_the_old_one_gets_a_mail(world, gateway) -> None:
     user, admin = await _verified(world, gateway), await world.admin()
     changed = (await admin.call("PATCH", user.path, json={"email": "new@example.com"})).json()
     assert (changed["data"]["email"], changed["data"]["email_verified"]) == ("new@example.com", False)

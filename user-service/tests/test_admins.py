@@ -45,9 +45,7 @@ async def test_several_processes_that_make_it_at_once_make_one(world, maker) -> 
     assert len({admin.user_id for admin in made}) == 1
 
 
-async def test_who_signed_up_first_is_no_administrator_unless_that_is_said_and_then_with_the_new_password(
-    world, maker
-) -> None:
+async def test_an_earlier_sign_up_is_promoted_only_on_request_and_gets_the_new_password(world, maker) -> None:
     """Whoever knew the operator's address may have been anybody."""
     attacker = await world.user(email=EMAIL)
     given = {"email": EMAIL.upper(), "name": "Other", "password": PASSWORD}

@@ -388,7 +388,7 @@ async def test_signing_keys_are_recorded(world) -> None:
     assert (rotated.actor, rotated.target) == ("command", f"signing_key:{kid}")
 
 
-async def test_two_who_are_recorded_at_once_stand_in_the_order_of_their_ids(world) -> None:
+async def test_simultaneous_events_are_listed_in_the_order_of_their_ids(world) -> None:
     async def write(number: int) -> None:
         async with world.database.begin() as connection:
             await world.audit.record(connection, Actor("command"), "test.done", f"test:{number}", Change({}, {}))

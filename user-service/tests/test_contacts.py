@@ -149,7 +149,7 @@ async def test_people_have_no_contacts(world) -> None:
     assert (both.status_code, both.json()["data"]["errors"][0]["field"]) == (422, "external_id")
 
 
-async def test_a_contact_cannot_sign_in_and_holds_up_nobody_who_signs_up(world) -> None:
+async def test_a_contact_cannot_log_in_and_does_not_block_a_sign_up(world) -> None:
     key = await world.api_key(*SCOPES)
     contact = await _put(key)
     for password in ("a long password", ""):
@@ -181,7 +181,7 @@ async def test_a_deleted_applications_contacts_stay_for_administrators(world) ->
     assert (await key.owner.call("GET", f"{USERS}/{contact['id']}")).json()["data"]["external_id"] == "c-1"
 
 
-async def test_a_key_without_an_application_is_told_so(world) -> None:
+async def test_a_key_without_an_application_gets_a_clear_error(world) -> None:
     key = await world.api_key(*SCOPES)
     async with world.database.begin() as connection:
         await connection.execute(text("UPDATE api_keys SET application_id = NULL"))
@@ -189,7 +189,7 @@ async def test_a_key_without_an_application_is_told_so(world) -> None:
     assert (answer.status_code, answer.json()["message"]) == (403, "The key's application no longer exists")
 
 
-async def test_a_contact_is_reached_like_everybody(world) -> None:
+async def test_a_contact_is_found_like_any_user(world) -> None:
     key = await world.api_key(*SCOPES)
     contact = await _put(key, push_token="t")
     found = await world.app.state.services.contacts.find(UUID(contact["id"]))

@@ -74,7 +74,7 @@ async def test_keys_are_made_one_after_the_other_and_never_so_many_that_one_in_u
         assert me.status_code == 200
 
 
-async def test_who_has_another_secret_makes_no_key(world, keys) -> None:
+async def test_a_process_with_another_secret_makes_no_key(world, keys) -> None:
     await _age(world, "12 minutes")
     with pytest.raises(OtherSecret):
         await StoredKeys(world.database, "another secret than the service's own").rotate()

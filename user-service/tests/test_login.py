@@ -55,7 +55,7 @@ async def test_a_body_above_the_limit_is_refused(world) -> None:
     assert (await world.try_login("ada@example.com", "p" * 2_000_000)).status_code == 413
 
 
-async def test_an_unknown_user_and_a_wrong_password_are_told_apart_by_nothing(world) -> None:
+async def test_an_unknown_user_and_a_wrong_password_get_the_same_answer(world) -> None:
     user = await world.sign_up()
     seen = []
     for email in (user["email"], "nobody@example.com"):
@@ -222,7 +222,7 @@ async def test_a_used_refresh_token_ends_its_session_and_no_other(world) -> None
     assert other_refresh.status_code == 200
 
 
-async def test_of_simultaneous_refreshes_with_one_token_at_most_one_succeeds(world) -> None:
+async def test_simultaneous_refreshes_with_one_token_succeed_at_most_once(world) -> None:
     user = await world.user()
     body = {"refresh_token": user.refresh_token}
     answers = await asyncio.gather(*(world.http.post("/api/v1/auth/refresh", json=body) for _ in range(5)))

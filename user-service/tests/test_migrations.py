@@ -38,7 +38,7 @@ async def test_checks_are_the_same_as_in_the_models(databases) -> None:
     assert await _look(await databases(ALEMBIC), _constraints) == named
 
 
-async def test_of_several_users_of_a_device_the_last_one_keeps_it(databases) -> None:
+async def test_a_device_belongs_to_the_user_who_registered_it_last(databases) -> None:
     """As a database of the previous release holds them."""
     url = await databases(ALEMBIC)
     await _alembic(url, command.downgrade, "0001")

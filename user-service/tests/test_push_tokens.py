@@ -153,7 +153,7 @@ async def test_a_device_that_moved_is_another_one_and_its_users_newest(world) ->
     assert await _tokens(two) == ["of-two", "shared"]
 
 
-async def test_who_has_a_device_already_moves_nothing(world) -> None:
+async def test_registering_an_own_device_again_changes_nothing(world) -> None:
     user = await world.user(push_token="mine")
     with capture_logs() as logs:
         for method, path, body in _registrations("mine"):

@@ -99,7 +99,7 @@ async def test_a_dead_device_is_listed_without_its_token(world) -> None:
     assert "dead-phone-of-ada" not in await dump(world.settings.database_url)
 
 
-async def test_who_removed_a_device_is_told(world) -> None:
+async def test_a_removed_device_shows_who_removed_it(world) -> None:
     user, admin, key = await world.user(), await world.admin(), await world.api_key("users:write")
     path = f"{user.path}/push-tokens"
     for token in ("of-user", "of-admin", "of-key"):
@@ -117,7 +117,7 @@ async def test_who_removed_a_device_is_told(world) -> None:
     }
 
 
-async def test_replaced_fcm_tokens_are_told_from_cleared_ones(world) -> None:
+async def test_replaced_fcm_tokens_differ_from_cleared_ones(world) -> None:
     user = await world.user(push_token="first")
     for token in ("second", "second", None):
         answer = await user.call("PUT", f"{user.path}/push-token", json={"push_token": token})

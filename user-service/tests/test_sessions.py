@@ -84,7 +84,7 @@ async def test_sessions_are_listed_and_ended_one_by_one(world) -> None:
     assert (again.status_code, again.json()["error"]) == (404, "session_not_found")
 
 
-async def test_nobody_sees_or_ends_anothers_sessions(world) -> None:
+async def test_users_cannot_see_or_end_sessions_of_others(world) -> None:
     person, other, admin = await world.user(), await world.user(), await world.admin()
     [session] = (await person.call("GET", f"{person.path}/sessions")).json()["data"]
     for method, path in (
@@ -171,7 +171,7 @@ async def test_an_administrators_own_password_and_address_need_the_password_too(
     assert (await admin.call("PATCH", json={"password": NEW, "current_password": PASSWORD})).status_code == 200
 
 
-async def test_a_strangers_guesses_lock_nobody_out_and_many_addresses_are_bounded(make_world) -> None:
+async def test_a_strangers_guesses_lock_no_user_out_and_many_addresses_are_bounded(make_world) -> None:
     world = await make_world(login_failures=3, login_account_attempts=8)
     user = await world.sign_up()
     body = {"email": user["email"], "password": "wrong password"}
@@ -194,7 +194,7 @@ async def test_a_password_that_is_short_or_guessed_first_is_refused(world, passw
     assert password not in refused.text
 
 
-async def test_sign_ups_keep_nobody_from_logging_in(make_world) -> None:
+async def test_sign_ups_do_not_block_logins(make_world) -> None:
     world = await make_world(password_workers=1, password_queue=30)
     user = await world.sign_up()
     flood = [

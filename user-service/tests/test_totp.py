@@ -61,7 +61,7 @@ async def test_a_login_then_takes_the_password_and_a_code(world) -> None:
     assert (await _login(world, admin, codes.now())).json()["error"] == "invalid_totp", "a code works once"
 
 
-async def test_of_two_logins_with_one_code_one_succeeds(world) -> None:
+async def test_two_logins_with_one_code_succeed_once(world) -> None:
     admin = await world.admin()
     codes, _ = await _enable(world, admin)
     code = codes.now()
@@ -69,7 +69,7 @@ async def test_of_two_logins_with_one_code_one_succeeds(world) -> None:
     assert sorted(answer.status_code for answer in answers) == [200, 401, 401]
 
 
-async def test_a_recovery_code_stands_for_one_code(world) -> None:
+async def test_a_recovery_code_replaces_one_code(world) -> None:
     admin = await world.admin()
     _, recovery = await _enable(world, admin)
     typed = recovery[0].upper().replace("-", " ")

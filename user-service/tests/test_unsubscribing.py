@@ -62,7 +62,7 @@ async def test_only_the_email_service_makes_links(world) -> None:
     assert await unsubscribed(user) == []
 
 
-async def test_a_user_who_is_gone_is_told_the_same(world) -> None:
+async def test_a_deleted_user_gets_the_same_answer(world) -> None:
     user = await world.user()
     await user.call("DELETE", user.path)
     assert (await world.http.post(link(UUID(user.id)))).status_code == 200

@@ -49,7 +49,7 @@ async def test_an_address_is_taken_however_it_is_written(world, first: str, seco
     assert (await world.try_login(second)).status_code == 200
 
 
-async def test_of_simultaneous_sign_ups_with_one_address_one_succeeds(world) -> None:
+async def test_simultaneous_sign_ups_with_one_address_succeed_once(world) -> None:
     answers = await asyncio.gather(*(world.http.post("/api/v1/users", json=BRIEF) for _ in range(5)))
     assert sorted(answer.status_code for answer in answers) == [201, 409, 409, 409, 409]
 
@@ -258,7 +258,7 @@ async def test_a_preference_is_true_or_false(world, value: object) -> None:
         assert (answer.status_code, answer.json()["data"]["errors"][0]["field"].rpartition(".")[2]) == (422, "push")
 
 
-async def test_a_taken_address_cannot_be_moved_to(world) -> None:
+async def test_a_user_cannot_change_to_a_taken_address(world) -> None:
     user, other, admin = await world.user(), await world.user(), await world.admin()
     body = {"email": other.email.upper(), "current_password": "correct horse"}
     assert (await user.call("PATCH", json=body)).json()["error"] == "email_taken"

@@ -25,7 +25,7 @@ async def test_a_taken_push_is_in_the_inbox_with_its_ids(sender, inbox):
 
 
 @pytest.mark.parametrize("authorization", ["", "Bearer", "Bearer made-up", "Basic abc", "key=legacy"])
-async def test_nobody_sends_without_a_token_that_was_issued(http, inbox, authorization):
+async def test_sending_needs_a_token_that_was_issued(http, inbox, authorization):
     answer = await http.post(SEND, json=push(), headers={"Authorization": authorization})
     assert (answer.status_code, answer.json()["error"]["status"]) == (401, "UNAUTHENTICATED")
     assert inbox.pushes.total == 0

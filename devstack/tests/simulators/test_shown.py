@@ -105,7 +105,7 @@ def test_over_fcm_an_iphone_and_a_browser_show_their_parts(take):
     assert dict(browser.settings) == {"Tag": "w", "Urgency": "high"}
 
 
-def test_a_browser_shows_as_many_buttons_as_there_is_room_for(take):
+def test_a_browser_shows_as_many_buttons_as_fit(take):
     shown = shown_on("browser", take(WEB_PUSH, "web_push"))
     assert shown.buttons == (Button("One", "https://example.com/one"), Button("Two"))
     assert len(shown.buttons) == MAX_BUTTONS

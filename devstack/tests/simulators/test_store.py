@@ -82,7 +82,7 @@ def test_clearing_forgets_messages_but_never_reuses_their_ids(tmp_path):
 
 
 @pytest.mark.parametrize("keep", [1, 100])  # with and without a rewriting
-def test_nobody_else_may_read_the_file(tmp_path, keep):
+def test_only_its_owner_may_read_the_file(tmp_path, keep):
     path = tmp_path / "inbox.jsonl"
     inbox = Inbox(path, keep=keep)
     for number in range(9):

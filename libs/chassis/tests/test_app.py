@@ -179,7 +179,7 @@ async def test_a_defect_is_answered_with_its_ids_and_counted(http) -> None:
 
 
 @pytest.mark.parametrize(("name", "event"), [("ada@example.com", "http.refused"), ("broken", "http.unforeseen_error")])
-async def test_a_line_names_the_route_and_not_what_stands_in_its_path(http, name: str, event: str) -> None:
+async def test_a_log_line_names_the_route_and_not_the_path(http, name: str, event: str) -> None:
     with capture_logs() as lines:
         await http.get(f"/api/v1/things/{name}")
     [line] = [one for one in lines if one["event"] == event]
@@ -211,7 +211,7 @@ async def test_the_documentation_can_be_turned_off(path: str) -> None:
             assert (await http.get(path)).status_code in statuses
 
 
-async def test_nobody_on_the_way_keeps_an_answer_that_does_not_say_so(http) -> None:
+async def test_answers_are_not_cacheable_unless_they_say_so(http) -> None:
     for method, path in (
         ("GET", "/api/v1/things/a"), ("POST", "/api/fast"), ("GET", "/api/v1/things/missing"), ("GET", "/nothing"),
         ("GET", "/api/v1/things/broken"), ("POST", "/api/v1/things"), ("GET", "/health"), ("HEAD", "/api/v1/things/a"),
@@ -226,7 +226,7 @@ async def test_nobody_on_the_way_keeps_an_answer_that_does_not_say_so(http) -> N
     assert again.status_code == 304
 
 
-async def test_who_came_over_tls_is_told_to_come_so_again_and_nobody_else_is() -> None:
+async def test_only_requests_over_tls_get_strict_transport_security() -> None:
     for base_url, header in (("https://things", ["max-age=31536000"]), ("http://things", [])):
         async with client_of(ServiceSettings(_env_file=None), base_url) as http:
             for path in ("/health/live", "/nothing"):
@@ -242,7 +242,7 @@ async def test_a_body_that_says_its_length_and_comes_in_chunks_is_cut_off_all_th
     assert (await http.post("/api/fast", content=chunks(), headers=headers)).status_code == 413
 
 
-async def test_of_a_client_that_hangs_up_no_body_is_taken(http) -> None:
+async def test_the_body_of_a_client_that_hung_up_is_not_used(http) -> None:
     sent: list[str] = []
 
     async def receive() -> Message:
@@ -351,7 +351,7 @@ def test_a_database_address_means_the_driver_we_have(scheme: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/fast", "/api/fast/"])
-async def test_a_straight_route_is_like_any_other_but_for_its_cost(http: httpx2.AsyncClient, path: str) -> None:
+async def test_a_fast_route_answers_like_any_other_route(http: httpx2.AsyncClient, path: str) -> None:
     taken = await http.post(path, content=b"12345", headers={"X-Correlation-ID": "correlation"})
     assert (taken.status_code, taken.json()["data"], taken.headers["X-Correlation-ID"]) == (
         202,

@@ -20,7 +20,7 @@ def recorded() -> tuple[list[list[int]], Callable[[Sequence[int]], Awaitable[lis
     return groups, flush
 
 
-async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
+async def test_items_queued_during_a_flush_share_the_next_one() -> None:
     groups: list[list[int]] = []
     released = asyncio.Event()
 
@@ -39,7 +39,7 @@ async def test_what_gathers_during_a_flush_shares_the_next_one() -> None:
     assert groups == [[1], [2, 3, 4, 5]]
 
 
-async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() -> None:
+async def test_urgent_items_form_groups_of_their_own_without_a_pause() -> None:
     groups: list[list[int]] = []
     gates = {1: asyncio.Event(), 7: asyncio.Event()}
 
@@ -61,7 +61,7 @@ async def test_what_is_express_goes_together_and_does_not_wait_for_the_others() 
     assert await asyncio.gather(*others) == [1, 2]
 
 
-async def test_what_comes_often_gathers_and_what_comes_seldom_goes_at_once() -> None:
+async def test_frequent_items_are_batched_and_isolated_ones_flushed_immediately() -> None:
     groups, flush = recorded()
     group: Batcher[int, int] = Batcher(flush, max_size=10, pause_seconds=0.2)
     loop = asyncio.get_running_loop()
@@ -165,7 +165,7 @@ async def test_a_failed_flush_fails_its_group_only() -> None:
     assert await group.submit(7) == 7
 
 
-async def test_what_is_offered_gathers_too_and_nobody_waits_for_it() -> None:
+async def test_offered_items_are_batched_without_a_waiting_caller() -> None:
     groups: list[list[int]] = []
 
     async def flush(items):
@@ -263,7 +263,7 @@ async def test_some_groups_are_under_way_side_by_side_and_the_rest_gathers() -> 
     await group.close()
 
 
-async def test_what_one_run_took_during_a_pause_is_not_missed_by_another() -> None:
+async def test_a_run_ignores_items_that_another_run_took_during_its_pause() -> None:
     groups, flush = recorded()
     group: Batcher[int, int] = Batcher(flush, at_once=3, pause_seconds=0.02)
     await group.submit(0)

@@ -145,7 +145,7 @@ async def test_what_is_within_the_bounds_is_answered_and_the_connection_kept(ser
     assert len(seen.paths) == 20
 
 
-async def test_trailers_are_bounded_and_nobody_sees_them(serve, seen) -> None:
+async def test_trailers_are_bounded_and_dropped(serve, seen) -> None:
     chunked = HEAD + b"Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"
     async with serve(Bounds(head_bytes=1_000)) as port:
         async with connection(port) as made:
@@ -184,7 +184,7 @@ async def test_half_a_head_is_408_in_time_and_a_byte_now_and_then_does_not_help(
     assert seen.paths == []
 
 
-async def test_half_a_body_is_408_and_the_app_is_told(serve, seen) -> None:
+async def test_half_a_body_is_408_and_a_disconnect_for_the_app(serve, seen) -> None:
     async with serve(Bounds(body_seconds=0.3)) as port, connection(port) as made:
         await made.write(HEAD + b"Content-Length: 50\r\n\r\nhello")
         assert await refused(made) == (408, "request_timeout")
@@ -192,7 +192,7 @@ async def test_half_a_body_is_408_and_the_app_is_told(serve, seen) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"\r\n"])
-async def test_who_says_nothing_is_hung_up_on_without_a_word(serve, said: bytes) -> None:
+async def test_a_silent_connection_is_closed_without_an_answer(serve, said: bytes) -> None:
     async with serve(Bounds(head_seconds=0.3)) as port, connection(port) as made:
         await made.write(said)
         assert await made.rest() == b""
@@ -283,7 +283,7 @@ async def test_nothing_is_left_of_a_connection(serve, seen) -> None:
         await eventually(lambda: seen.protocol.by_address == {}, 5)
 
 
-async def test_who_does_not_take_the_answer_is_cut_off(serve, seen) -> None:
+async def test_a_client_that_does_not_read_its_answer_is_cut_off(serve, seen) -> None:
     seen.size = 50_000_000
     async with serve(Bounds(unread_seconds=0.3, of_one_address=5)) as port, connection(port) as made:
         await made.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
@@ -307,7 +307,7 @@ async def test_a_request_that_cannot_be_read_does_not_answer_the_one_before(serv
         assert b"400" not in await made.rest()
 
 
-async def test_who_waits_to_be_told_to_go_on_is_refused_quietly(serve, caplog) -> None:
+async def test_a_client_that_waits_for_100_continue_gets_only_the_refusal(serve, caplog) -> None:
     async with serve(Bounds()) as port, connection(port) as made:
         head = b"POST / HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nTransfer-Encoding: chunked\r\n\r\n"
         await made.write(head + b"nonsense\r\n")

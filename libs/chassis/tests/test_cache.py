@@ -95,7 +95,7 @@ async def test_another_process_finds_the_value_in_redis(new_cache, owner):
     assert owner.loads == 1
 
 
-async def test_nobody_waits_until_redis_has_it_too(new_cache, owner):
+async def test_callers_do_not_wait_until_redis_has_the_value(new_cache, owner):
     class Slow(fakeredis.FakeAsyncRedis):
         async def evalsha(self, *arguments):
             await asyncio.Event().wait()
@@ -241,7 +241,7 @@ async def test_the_owner_is_asked_in_the_context_of_one_of_those_who_wait(name, 
     assert len(seen) == 2 * LOADS_AT_ONCE
 
 
-async def test_what_is_express_goes_past_a_group_that_hangs(new_cache, owner):
+async def test_urgent_items_do_not_wait_for_a_hanging_group(new_cache, owner):
     cache = new_cache(max_size=1)
     owner.go_on.clear()
     waiting = [asyncio.create_task(cache.get(str(number))) for number in range(LOADS_AT_ONCE + 1)]
@@ -407,7 +407,7 @@ async def test_a_slow_redis_delays_one_call_only(new_cache, slow_redis, silent_s
     assert silent_server.connections == 1
 
 
-async def test_nobody_waits_for_ever_when_something_breaks_that_nobody_foresaw(new_cache):
+async def test_an_unexpected_error_ends_every_waiting_look_up(new_cache):
     class Broken(fakeredis.FakeAsyncRedis):
         async def mget(self, keys, *more):
             raise RuntimeError("a defect")

@@ -32,7 +32,7 @@ def test_two_processes_never_number_their_values_under_one_key() -> None:
     assert bodies[0][16:24] == bodies[1][16:24]
 
 
-def test_a_value_that_was_moved_or_changed_does_not_open() -> None:
+def test_a_value_that_was_copied_elsewhere_or_changed_does_not_open() -> None:
     keys = DataKeys.parse(OLD)
     sealed = keys.seal("t.c", 1, "value")
     body = base64.b64decode(sealed.split(":")[2])

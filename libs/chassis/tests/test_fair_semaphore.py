@@ -100,7 +100,7 @@ async def test_a_caller_who_has_too_much_waiting_is_refused_and_others_are_not()
         assert work.begun == ["a1", "a2", "b1"]
 
 
-async def test_who_gives_up_waiting_leaves_no_place_behind() -> None:
+async def test_a_cancelled_waiter_keeps_no_place() -> None:
     async with works(1, waiting=1) as work:
         await work.submit("a1", "a2", "b1")
         await work.cancel("a2")
@@ -111,7 +111,7 @@ async def test_who_gives_up_waiting_leaves_no_place_behind() -> None:
         assert work.begun == ["a1", "a3", "b1", "c1"]
 
 
-async def test_who_gives_up_just_when_his_turn_has_come_passes_the_place_on() -> None:
+async def test_a_waiter_cancelled_at_its_turn_gives_the_place_to_the_next() -> None:
     semaphore = FairSemaphore(1, waiting=1)
     begun: list[str] = []
 
@@ -127,7 +127,7 @@ async def test_who_gives_up_just_when_his_turn_has_come_passes_the_place_on() ->
     assert begun == ["c"]
 
 
-async def test_who_has_given_up_and_not_gone_yet_is_passed_over() -> None:
+async def test_a_cancelled_waiter_that_still_runs_gets_no_place() -> None:
     semaphore = FairSemaphore(1, waiting=1)
     begun: list[str] = []
 

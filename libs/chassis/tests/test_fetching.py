@@ -111,7 +111,7 @@ async def test_what_is_no_whole_file_is_refused(files, fetch, answer, reason) ->
         (Answer(b"HTTP/1.1 200 OK\r\nX-Filler: ", endless=b"x" * 4_000), "is not answered"),
     ],
 )
-async def test_what_never_ends_is_left_early(files, fetch, answer, reason) -> None:
+async def test_an_endless_file_is_not_read_to_its_end(files, fetch, answer, reason) -> None:
     files.answers["/x"] = answer
     assert await reason_of(fetch("/x")) == reason
     await eventually(lambda: files.open == 0)

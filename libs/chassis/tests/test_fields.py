@@ -91,7 +91,7 @@ def test_a_time_without_sense_is_refused(written: object) -> None:
 
 
 @given(st.datetimes(timezones=st.timezones() | st.just(UTC)), st.sampled_from([0, 0.5, 7, 14.98, -12, -23.98]))
-def test_whatever_is_taken_can_be_moved_a_year_and_written_in_any_zone(moment: datetime, hours: float) -> None:
+def test_an_accepted_time_can_be_shifted_by_a_year_and_written_in_any_zone(moment: datetime, hours: float) -> None:
     sign, minutes = "-" if hours < 0 else "+", round(abs(hours) * 60)
     written = f"{moment.replace(tzinfo=None).isoformat()}{sign}{minutes // 60:02}:{minutes % 60:02}"
     try:
@@ -110,7 +110,7 @@ def test_a_date_is_its_first_moment() -> None:
 
 
 @pytest.mark.parametrize("written", ["2026-12-01", "2026-12-01T09", "tomorrow", "", [], True])
-def test_who_writes_no_time_is_told_how_one_is_written(written: object) -> None:
+def test_an_invalid_time_is_refused_with_the_expected_form(written: object) -> None:
     with pytest.raises(ValidationError) as caught:
         INSTANT.validate_python(written)
     (problem,) = caught.value.errors()
@@ -167,7 +167,7 @@ class Odd(BaseModel):
     five: Annotated[SecretStr, Field(max_length=1)]
 
 
-def test_a_problem_is_told_without_words_about_the_model() -> None:
+def test_a_problem_is_described_without_names_of_the_model() -> None:
     with pytest.raises(ValidationError) as caught:
         Odd.model_validate({"one": 1, "two": 2, "three": 3, "four": "4", "five": "55"})
     assert [plain_message(problem["msg"]) for problem in caught.value.errors()] == [

@@ -66,7 +66,7 @@ async def things() -> AsyncIterator[str]:
 
 
 @pytest.mark.parametrize("ahead", [-600, 0, 600])
-async def test_a_clock_that_is_off_keeps_nobody_out(things: str, ahead: float) -> None:
+async def test_a_clock_that_is_off_does_not_block_calls(things: str, ahead: float) -> None:
     tokens = ServiceTokens(ME, clock=lambda: time.time() + ahead)
     client = ServiceClient(things, "things", tokens, CircuitBreaker("things"))
     assert [await client.post("/things", b"four") for _ in range(2)] == [(200, b"4")] * 2
@@ -87,7 +87,7 @@ async def test_a_redirect_is_an_answer_that_is_not_followed(things: str) -> None
     await client.close()
 
 
-async def test_a_service_that_hangs_keeps_nobody_from_asking_it_again() -> None:
+async def test_a_hanging_call_does_not_block_the_next_call() -> None:
     """No call waits for a place: each is made, and is a failure for the breaker to count."""
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=200))
     async with holding_server() as holding:

@@ -79,7 +79,7 @@ def test_nor_in_what_is_written_for_people() -> None:
         assert SAID not in said
 
 
-def test_what_is_wrong_with_our_code_is_said() -> None:
+def test_defects_of_our_code_are_logged_in_full() -> None:
     with _logged() as stream:
         try:
             _ = object().no_such_thing

@@ -122,7 +122,7 @@ def test_a_wrong_setting_is_one_line(served) -> None:
 
 
 @pytest.mark.parametrize("how", [signal.SIGTERM, signal.SIGINT])
-def test_told_to_stop_all_finish_what_they_were_asked_and_end_with_0(served, tmp_path: Path, how) -> None:
+def test_at_a_stop_all_processes_finish_their_requests_and_exit_with_0(served, tmp_path: Path, how) -> None:
     service = served()
     service.answering()
     answers: list[int] = []
@@ -159,7 +159,7 @@ def test_a_process_that_is_killed_is_replaced_and_no_counter_goes_backwards(serv
     assert [(line["ended"], line["status"]) for line in ended] == [(first, -signal.SIGKILL)]
 
 
-def test_connections_that_nobody_has_accepted_survive_the_death_of_their_process(served) -> None:
+def test_connections_not_yet_accepted_survive_the_death_of_their_process(served) -> None:
     service = served()
     first, _ = service.answering()
     os.kill(first, signal.SIGSTOP)  # from now on it accepts nothing
@@ -191,7 +191,7 @@ def test_a_gauge_ends_with_its_process(served) -> None:
     wait_until(lambda: service.metric("worst") == 1, 5, "the gauge without the dead one's")
 
 
-def test_what_the_last_one_saw_is_shown_and_not_what_nobody_sees(served) -> None:
+def test_a_gauge_shows_the_last_observed_value_and_no_removed_one(served) -> None:
     service = served()
     first, second = service.answering()
     service.ask(first, "/see?value=7")

@@ -15,7 +15,7 @@ def test_the_headers_are_whole_numbers_rounded_up():
     }
 
 
-def test_an_allowed_request_is_not_told_to_come_back():
+def test_an_allowed_request_has_no_retry_after():
     decision = RateDecision(allowed=True, limit=10, remaining=9, reset_after=6.0, retry_after=0.0)
     assert "Retry-After" not in decision.headers()
     assert decision.headers()["RateLimit-Reset"] == "6"
@@ -27,7 +27,7 @@ def test_impossible_limits_are_refused(limit, period):
         Quota(limit, period)
 
 
-def test_a_clock_that_jumped_back_locks_nobody_out_for_longer_than_a_period():
+def test_a_clock_that_jumped_back_locks_no_caller_out_for_longer_than_a_period():
     quota = Quota(10, 60)
     _, decision = quota.spend(paid_at=10**15, now=1_000_000, cost=1)
     assert decision.retry_after <= 60
@@ -69,7 +69,7 @@ def test_a_fresh_caller_has_exactly_the_limit(limit, period):
     cost=st.integers(1, 5_000),
     pause=st.integers(0, 10**9),
 )
-def test_waiting_as_long_as_is_told_is_enough_for_whatever_fits_at_all(limit, period, used, cost, pause):
+def test_waiting_for_retry_after_is_enough_for_any_cost_within_the_limit(limit, period, used, cost, pause):
     quota, now = Quota(limit, period), 1_800_000_000_000_000
     paid_at, _ = quota.spend(0, now, max(1, min(used, limit)))
     now += pause

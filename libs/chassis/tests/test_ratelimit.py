@@ -87,7 +87,7 @@ async def test_the_key_leaves_redis_when_all_is_paid_back(redis, name, limiter):
     assert 0 < await redis.pttl(f"ratelimit:{name}:user:1") <= 12_000
 
 
-async def test_a_clock_that_jumped_back_locks_nobody_out_for_longer_than_a_period(redis, name, limiter):
+async def test_a_clock_that_jumped_back_locks_no_caller_out_for_longer_than_a_period(redis, name, limiter):
     far_ahead = int((time.time() + 86_400) * 1e6)
     await redis.set(f"ratelimit:{name}:user:1", far_ahead, ex=60)
     assert (await limiter.check("user:1")).retry_after <= 60

@@ -1,7 +1,7 @@
 from chassis.process.breaker import BUCKETS, SlidingWindow
 
 
-def test_what_left_the_window_is_forgotten():
+def test_calls_older_than_the_window_do_not_count():
     window = SlidingWindow(10)
     window.record(100.0, failures=1)
     window.record(105.0, failures=0)

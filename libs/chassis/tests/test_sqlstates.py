@@ -151,7 +151,7 @@ async def test_a_read_only_database_is_a_503_and_is_written_to_again_when_it_no_
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_of_two_transactions_in_a_deadlock_one_is_a_503(database, way) -> None:
+async def test_a_deadlock_makes_one_of_two_transactions_a_503(database, way) -> None:
     both = asyncio.Barrier(2)
     write = text("UPDATE notes SET note = '' WHERE id = :id")
 

@@ -446,7 +446,7 @@ serve(ServiceSettings, create_app, "thing-service")
 """
 
 
-def test_a_service_that_is_told_to_stop_sends_its_last_spans(collector, tmp_path, unused_tcp_port) -> None:
+def test_a_stopping_service_sends_its_last_spans(collector, tmp_path, unused_tcp_port) -> None:
     url, received = collector
     own = {"PORT": str(unused_tcp_port), "HOST": "127.0.0.1", "OTEL_EXPORTER_OTLP_ENDPOINT": url}
     patient = {"OTEL_BSP_SCHEDULE_DELAY": "600000"}  # nothing is sent before the end

@@ -100,7 +100,7 @@ async def test_urgent_work_on_many_items_does_not_wait_for_itself(monkeypatch) -
         assert len(await asyncio.wait_for(map_yielding(str, range(MANY)), 10)) == MANY
 
 
-async def test_who_stops_waiting_leaves_nothing_behind_and_urgent_work_that_fails_ends(monkeypatch) -> None:
+async def test_cancelled_waiters_and_failed_urgent_work_leave_nothing_behind(monkeypatch) -> None:
     monkeypatch.setattr(yielding, "MAX_PAUSE_SECONDS", 30.0)
     monkeypatch.setattr(yielding, "MAX_URGENT_SECONDS", 30.0)
 

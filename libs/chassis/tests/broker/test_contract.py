@@ -95,7 +95,7 @@ async def test_the_same_id_twice_in_one_call_is_published_twice(broker, work, me
     assert (await broker.depth(work)).ready == 3
 
 
-async def test_of_two_with_the_same_id_the_right_one_is_returned(broker, message):
+async def test_a_returned_message_is_found_among_two_with_the_same_id(broker, message):
     pair = [message(routing_key="nobody", message_id="same"), message(message_id="same")]
     outcomes = await broker.publish_many(pair)
     assert isinstance(outcomes[0], Unroutable)

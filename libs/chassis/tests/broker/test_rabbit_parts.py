@@ -63,7 +63,7 @@ async def test_an_id_that_stays_in_flight_is_not_waited_for_for_ever():
     assert await in_flight.claim({0: "a"}, now + 0.01) == []
 
 
-async def test_a_cancellation_that_nobody_asked_for_becomes_an_error():
+async def test_a_cancellation_by_the_library_becomes_an_error():
     """The client library rejects what waits on a dead connection with ``CancelledError``."""
     answer = asyncio.get_running_loop().create_future()
     answer.set_exception(asyncio.CancelledError())

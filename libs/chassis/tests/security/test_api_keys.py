@@ -90,7 +90,7 @@ async def test_a_revoked_key_stops_working_when_its_owner_forgets_it(process, ow
     assert await process().find(key) is None
 
 
-async def test_who_can_write_redis_becomes_nobody(process, owner, key, redis):
+async def test_an_identity_that_was_written_into_redis_by_others_is_ignored(process, owner, key, redis):
     admin = identity_json(Identity("api_key", "k1", "42", "admin", frozenset({"admin"})))
     name = f"{api_key_cache(KEY.service)}:{hash_api_key(key)}"
     elsewhere = f"{api_key_cache('template-service')}:{hash_api_key(key)}"
@@ -133,13 +133,13 @@ async def test_an_owner_that_cannot_be_asked_is_not_a_wrong_key(process, owner, 
     assert await keys.find(key) == IDENTITY
 
 
-async def test_an_answer_nobody_understands_is_the_owners_fault(process, owner, key):
+async def test_an_unreadable_answer_of_the_owner_is_unavailable(process, owner, key):
     owner.known[hash_api_key(key)] = b'{"kind":"robot"}'
     with pytest.raises(Unavailable):
         await process().find(key)
 
 
-async def test_an_error_of_the_service_is_passed_on(process, owner, key):
+async def test_an_error_of_the_service_is_raised_unchanged(process, owner, key):
     owner.failure = NotFound()
     with pytest.raises(NotFound):
         await process().find(key)

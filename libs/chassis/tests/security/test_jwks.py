@@ -86,7 +86,7 @@ async def test_the_keys_we_have_stay_in_use_while_the_owner_is_down(jwks, owner,
     assert owner.fetches == 11
 
 
-async def test_a_refresh_for_age_delays_nobody(jwks, owner, key, clock):
+async def test_a_refresh_because_of_age_delays_no_caller(jwks, owner, key, clock):
     await jwks.find(key.kid, "ES256")
     owner.answer.clear()
     clock.advance(MAX_AGE_SECONDS)

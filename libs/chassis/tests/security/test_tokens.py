@@ -182,7 +182,7 @@ def altered(draw, token: str) -> str:
 
 @settings(max_examples=400, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
 @given(data=st.data())
-def test_a_token_that_was_altered_or_wrapped_is_nobody_s(verifier, issuer, data):
+def test_an_altered_or_wrapped_token_is_refused(verifier, issuer, data):
     good = issuer.token()
     token = data.draw(
         altered(good) | st.text(max_size=40) | st.binary(max_size=40).map(lambda raw: raw.decode("latin-1"))
