@@ -67,7 +67,7 @@ class Notification(Base):
     given_metadata: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     priority: Mapped[int] = mapped_column(SmallInteger)
     recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
-    given_recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what `to` of a request said
+    given_recipient: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # `to` of the request
     sender: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # the application's own sender of an e-mail
     email_options: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # copies, Reply-To, attachments without content
     overrides: Mapped[dict[str, Any] | None] = mapped_column(JSONB)  # what the caller changed in the message

@@ -59,7 +59,7 @@ SECRET = "a-secret-key-for-the-tests-of-the-gateway"
 
 @dataclass
 class Peers:
-    """What the user and template services know. `down` makes both answer 503."""
+    """The data of the user and template services. `down` makes both answer 503."""
 
     users: dict[UUID, UserContact] = field(default_factory=dict)
     templates: dict[str, ActiveTemplate] = field(default_factory=dict)
@@ -216,7 +216,7 @@ class Running:
 
     @property
     def root(self) -> Gateway:
-        """The composition root, for what no request can show or bring about."""
+        """The composition root, for what requests cannot show or cause."""
         return self.app.state.gateway
 
     def token(self, user_id: UUID | None = None, role: str = "admin") -> dict[str, str]:
@@ -228,7 +228,7 @@ class Running:
         return await self.http.post("/api/v1/notifications/", json=body, headers=headers)
 
     async def send_batch(self, **changes: object) -> httpx2.Response:
-        """Of more items than are worked on in one turn of the event loop."""
+        """A batch with more items than one turn of the event loop processes."""
         body = {"notification_type": "email", "template_code": "welcome", "variables": {"name": "Ada"}, **changes}
         items = [body] * (AT_A_TIME + 1)
         return await self.http.post(
@@ -251,7 +251,7 @@ class Running:
         await self.root.directory.users([user.id], fresh=True)
 
     async def change(self, statement: str) -> None:
-        """In the gateway's database, past the gateway."""
+        """Changes the gateway's database directly."""
         database = Database(self.settings.database_url)
         async with database.begin() as connection:
             await connection.execute(text(statement))
@@ -276,7 +276,7 @@ class Running:
         return bodies
 
     async def report(self, notification_id: str, status: str, **fields: object) -> None:
-        """A worker's word."""
+        """Publishes a worker's report."""
         event = StatusEvent(
             **{"notification_id": UUID(notification_id), "notification_type": "email", "status": status}
             | {"at": datetime.now(UTC)}
@@ -287,7 +287,7 @@ class Running:
         assert await self.broker.publish_many([publication]) == [None]
 
     async def callback(self, name: str, status: str, **fields: object) -> httpx2.Response:
-        """A provider's word."""
+        """Sends a provider's callback."""
         body = {"notification_id": name, "status": status, **fields}
         return await self.http.post("/api/v1/email/status/", json=body, headers=self.token())
 
@@ -315,7 +315,7 @@ def access_token(user_id: UUID, role: str) -> str:
 
 @contextlib.asynccontextmanager
 async def _first_turn_of_the_relay() -> AsyncIterator[None]:
-    """Of the gateway started here, it is over: a relay that then pauses for long takes nothing that the test accepts."""
+    """Waits until the relay's first run is over: if it then pauses for long, it takes nothing that the test accepts."""
     turned, run_once = asyncio.Event(), Relay.run_once
 
     async def noted(relay: Relay) -> int:

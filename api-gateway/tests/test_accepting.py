@@ -21,7 +21,7 @@ from testkit.eventually import eventually, stays
 
 
 async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
-    """Neither for its look-ups nor for its commit: beside somebody's batches these take a while."""
+    """Neither for its look-ups nor for its commit, which take longer beside another caller's batches."""
     user, stranger = gateway.peers.add_user(), gateway.peers.add_user()
     gateway.peers.add_template()
     await gateway.send(user_id=str(user.id), request_id="first")
@@ -63,7 +63,7 @@ async def _waiting_for_a_lock(gateway) -> int:
 
 
 async def test_the_totals_that_every_group_needs_are_locked_only_when_its_rows_are_written(gateway) -> None:
-    """Else what is urgent waits for the whole of somebody's batch."""
+    """Otherwise urgent notifications wait for the whole of another caller's batch."""
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     await gateway.send(user_id=str(user.id))

@@ -1,4 +1,4 @@
-"""Files of an e-mail: taken whole or refused, kept outside of the notification's row, given to the worker that sends them."""
+"""Files of an e-mail: accepted whole or refused, stored outside of the notification's row, given to its worker."""
 
 import asyncio
 import base64
@@ -270,7 +270,7 @@ async def test_only_a_notification_with_files_may_be_large(start) -> None:
 
 
 async def test_large_bodies_are_read_a_few_at_a_time(start) -> None:
-    """The others wait with their bodies unread; a small notification does not wait."""
+    """Further large requests wait with their bodies unread; a small notification does not wait."""
     gateway = await start(large_bodies_at_once=2)
     user = str(gateway.peers.add_user().id)
     reading: list[int] = []

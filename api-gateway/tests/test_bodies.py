@@ -1,4 +1,4 @@
-"""Whatever a client sends is a clear 4xx in the envelope, never a 5xx."""
+"""Any invalid body gets a clear 4xx in the envelope, never a 5xx."""
 
 import json
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""Which pages' scripts may read the gateway's answers."""
+"""Only scripts of allowed origins may read the gateway's answers."""
 
 import pytest
 from pydantic import ValidationError

@@ -1,4 +1,4 @@
-"""With DATA_ENCRYPTION_KEYS the database says nothing of people, and everything goes on as without."""
+"""With DATA_ENCRYPTION_KEYS the database holds no plain personal values, and everything works as without."""
 
 import asyncio
 import base64
@@ -46,7 +46,7 @@ async def _accepted(gateway, user: str, **changes: object) -> str:
 
 
 async def _message_of(gateway, notification_id: str) -> bytes:
-    """The queue's next one about it. With a moment's lease one before it may be published a second time."""
+    """The next message of this notification. With a very short lease an earlier one may have been published twice."""
     while True:
         for body in await gateway.published():
             if NotificationMessage.model_validate_json(body).notification_id == UUID(notification_id):
@@ -228,7 +228,7 @@ async def test_a_value_that_was_put_into_another_row_is_refused(start, peers) ->
 
 
 async def test_the_command_encrypts_rotates_and_goes_back_while_gateways_run(start, peers) -> None:
-    """And what was accepted before, under another key or none, is read, published and tried again all the while."""
+    """Meanwhile notifications that were accepted under another key, or without one, are read, published and retried."""
     user = _user(peers)
     plain = await start(relay_interval_seconds=1_000)
     waiting = await _accepted(plain, user, request_id="r-1", send_at=(datetime.now(UTC) + timedelta(1)).isoformat())

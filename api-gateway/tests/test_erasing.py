@@ -1,4 +1,4 @@
-"""A user who is gone: what the gateway has of them goes, what it counts and proves stays. And what it hands out before."""
+"""Erasing a deleted user: personal values go, counts and the proof stay. Exporting a user's notifications before that."""
 
 import base64
 import json

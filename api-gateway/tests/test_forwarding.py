@@ -1,4 +1,4 @@
-"""What is passed on to another service."""
+"""Requests that are forwarded to another service."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
 
 
 async def spoken(url: str, target: str, **headers: str) -> tuple[int, bytes]:
-    """Status and body for a target as it is written: a client of HTTP would put it right first."""
+    """Status and body for a request target exactly as written: an HTTP client would normalise it first."""
     address = httpx2.URL(url)
     reader, writer = await asyncio.open_connection(address.host, address.port)
     lines = [f"GET {target} HTTP/1.1", "Host: x", "Connection: close", *(f"{one}: {headers[one]}" for one in headers)]

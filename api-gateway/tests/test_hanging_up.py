@@ -1,4 +1,4 @@
-"""A client that closes its connection in mid-body is no defect of ours: no error in the log, no 5xx in the metrics."""
+"""A client that closes its connection in mid-body causes no error in the log and no 5xx in the metrics."""
 
 from urllib.parse import urlsplit
 

@@ -1,4 +1,4 @@
-"""Holds: what matches waits, nothing is lost, and whoever placed a hold releases or cancels what waits."""
+"""Holds: matching notifications wait, none is lost, and the caller who placed a hold releases or cancels them."""
 
 import asyncio
 import json
@@ -144,7 +144,7 @@ async def test_what_is_held_can_be_cancelled_one_by_one_and_all_at_once(gateway)
     for name in names[1:]:
         detail = await gateway.until(name, "cancelled")
         assert detail["error"] == "hold_cancelled"
-    assert (await gateway.detail(later))["status"] == "pending"  # its time has not come: nothing held it
+    assert (await gateway.detail(later))["status"] == "pending"  # its time has not come, so it was not held
     assert [one["status"] for one in await _listed(gateway, standing=False)] == ["cancelled"]
     await gateway.until(await _sent(gateway), "queued")
 
@@ -288,7 +288,7 @@ async def test_what_a_dead_gateway_accepted_is_held_by_another(start) -> None:
     async def held_or_queued() -> str | None:
         return (await living.detail(name))["held_by"] or (await living.detail(name))["queued_at"]
 
-    # The dead one may have published it, so it goes to a worker, which gives it back.
+    # The dead gateway may have published it, so it goes to a worker, which gives it back.
     await eventually(held_or_queued, 10)
     [body] = await living.published()
     message = NotificationMessage.model_validate_json(body)

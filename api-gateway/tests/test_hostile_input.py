@@ -1,4 +1,4 @@
-"""Every operation of the gateway withstands whatever is sent to it."""
+"""Every operation of the gateway withstands hostile input."""
 
 from api_gateway.routers.proxy import FORWARDED
 from testkit.hostile import operations_of, withstand
@@ -8,7 +8,7 @@ async def test_no_operation_answers_5xx(gateway) -> None:
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     accepted = (await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]
-    operations = [  # what is forwarded is tried where it is answered
+    operations = [  # forwarded operations are tested in the services that answer them
         one for one in operations_of(gateway.app) if not one.path.startswith(FORWARDED)
     ]
     assert len(operations) > 10

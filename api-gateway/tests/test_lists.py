@@ -1,4 +1,4 @@
-"""`meta` says what is true: which page this is, and whether there is another."""
+"""`meta` is exact: which page this is, and whether there is a next one."""
 
 from datetime import UTC, datetime
 from uuid import UUID

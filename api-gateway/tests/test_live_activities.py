@@ -1,4 +1,4 @@
-"""Updates of Apple's Live Activities: to whom they may go, what is refused, and that the rest reaches the worker."""
+"""Updates of Apple's Live Activities: allowed recipients, refusals, and that every other field reaches the worker."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -1,4 +1,4 @@
-"""Users and templates are asked for in groups, and what a service does not say is not made up."""
+"""Users and templates are looked up in groups, and missing answers are not guessed."""
 
 import asyncio
 from uuid import UUID, uuid4

@@ -1,4 +1,4 @@
-"""The outbox: what was accepted is published, whatever was away in between."""
+"""The outbox: every accepted notification is published, whichever dependency was down in between."""
 
 import asyncio
 from collections.abc import Sequence
@@ -101,7 +101,7 @@ async def test_what_an_emptied_queue_lost_is_published_again(start, priority, ot
 
 
 class BrokerThatIsSlowWithTheRest(MemoryBroker):
-    """Publishes what is of priority 10; the others wait for `open`."""
+    """Publishes messages of priority 10; all others wait for `open`."""
 
     def __init__(self) -> None:
         super().__init__(TOPOLOGY)
@@ -202,7 +202,7 @@ class Sieve:
 
 @pytest.mark.parametrize("marked", [True, False])
 async def test_what_later_messages_of_its_priority_overtook_is_lost_and_published_again(start, marked: bool) -> None:
-    """Also when their reports came before their queued-marks, which then never come."""
+    """Also if their reports came before their queued-marks, which are then never written."""
     gateway = await start(lost_grace_seconds=0.3, queued_mark_seconds=0.05 if marked else 1)
     user = gateway.peers.add_user()
     gateway.peers.add_template()
@@ -222,9 +222,11 @@ async def test_what_later_messages_of_its_priority_overtook_is_lost_and_publishe
     sieve = Sieve(gateway, {lost}, until=later)
     consumer = await gateway.broker.consume("email.queue", sieve.take, prefetch=1)
     await sieve.reached.wait()
-    await consumer.pause()  # before the search finds it: what it publishes again is not to be taken yet
+    await (
+        consumer.pause()
+    )  # before the search finds it, because a message that it publishes again must not be consumed yet
     await gateway.until(later, "sent")
-    await accepted(priority=1)  # the queue is not empty from here on: it is the overtaking that tells
+    await accepted(priority=1)  # the queue is not empty from here on, so only the watermark proves the loss
     await eventually(lambda: gateway.detail(lost), 10, until=lambda found: found["queued_at"] != published_at)
     assert (await gateway.broker.depth("email.queue")).ready >= 2
     await consumer.resume()
@@ -318,7 +320,7 @@ class SlowBroker(MemoryBroker):
 
 
 async def test_what_is_urgent_is_published_at_once_however_much_waits(start, monkeypatch) -> None:
-    """It has a bound of its own: beside somebody's broadcast a relay would come to it, but later."""
+    """It has a limit of its own: beside another caller's broadcast a relay would publish it later."""
     monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()))
     user = gateway.peers.add_user()
@@ -332,7 +334,7 @@ async def test_what_is_urgent_is_published_at_once_however_much_waits(start, mon
 
 
 async def test_what_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_the_rest(start, monkeypatch) -> None:
-    """At once: it has no lease that would have to end first."""
+    """At once, because it has no lease that must end first."""
     monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()), lease_seconds=60)
     user = gateway.peers.add_user()

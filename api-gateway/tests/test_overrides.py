@@ -1,4 +1,4 @@
-"""What a caller changes in one notification's push message: what is refused, and that the rest reaches the worker."""
+"""A caller's changes of one notification's push message: refusals, and that every other field reaches the worker."""
 
 import base64
 import os
@@ -247,7 +247,7 @@ async def test_a_topic_is_no_recipient_of_an_email_and_no_persons_business(gatew
 
 
 def test_the_gateway_accepts_what_workers_read() -> None:
-    """Field by field: a field in one of the two only would be lost on the way."""
+    """Field by field: a field that only one of the two knows would be lost."""
     pairs = {
         accepted.NotificationOverrides: sent.Overrides,
         accepted.PushOptions: sent.PushOverrides,

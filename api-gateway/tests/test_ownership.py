@@ -243,7 +243,7 @@ async def test_anothers_contact_is_found_out_when_the_user_service_is_back(gatew
         _key(gateway, application),
         _key(gateway, uuid4()),
     )
-    for headers in (ours, theirs):  # known from now on, so that they may send while their owner is away
+    for headers in (ours, theirs):  # known from now on, so that they may send while the user service is down
         await gateway.http.get("/api/v1/notifications", headers=headers)
     gateway.peers.down = True
     accepted = [await gateway.send(user_id=str(contact.id), headers=headers) for headers in (ours, theirs)]
@@ -253,7 +253,7 @@ async def test_anothers_contact_is_found_out_when_the_user_service_is_back(gatew
     detail = await gateway.until(other, "failed")
     assert detail["error"] == "user_not_found"
     await gateway.until(mine, "queued")
-    for headers in (theirs, gateway.token()):  # whoever asks for it, it would go as that application's
+    for headers in (theirs, gateway.token()):  # for any caller it would be sent as that application's
         again = await gateway.http.post(f"/api/v1/notifications/{other}/retry", headers=headers)
         assert (again.status_code, again.json()["error"]) == (404, "user_not_found")
     replayed = await gateway.http.post(

@@ -99,7 +99,7 @@ async def test_a_worker_that_was_faster_than_the_mark_does_not_turn_the_story_ro
 
 @pytest.mark.parametrize("mark_first", [True, False])
 async def test_nor_does_a_refusal_that_was_faster_than_the_mark(gateway, mark_first: bool) -> None:
-    """A worker's refusal happened before the mark was written, which is written before or after the refusal is heard of."""
+    """A worker refused before the mark was written. The refusal's report may be applied before or after the mark."""
     notification_id = await _accepted(gateway)
     marked = datetime.fromisoformat((await gateway.until(notification_id, "queued"))["queued_at"])
     if not mark_first:
@@ -311,7 +311,7 @@ async def test_a_bounce_fails_what_was_sent_and_the_books_still_count_it_as_sent
 
 
 async def test_a_bounce_that_overtakes_the_report_says_itself_when_the_mail_was_sent(gateway) -> None:
-    """Otherwise the workers' ledger would have sent a mail that the gateway does not call sent, for ever."""
+    """Otherwise the ledger would have a sent mail that the gateway never shows as sent."""
     notification_id = await _accepted(gateway)
     queued = await gateway.until(notification_id, "queued")
     sent_at = datetime.fromisoformat(queued["created_at"]) + timedelta(milliseconds=1)

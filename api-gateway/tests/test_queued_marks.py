@@ -1,4 +1,4 @@
-"""The queued-mark waits a moment (ADR 20): most rows need none by then, and nothing that anybody relies on changes."""
+"""The queued-mark waits a moment (ADR 20): most rows then need none, and callers see no difference."""
 
 import time
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ NEVER = 1_000.0  # half a lease at most, which is longer than a test
 
 
 async def _published(gateway, **changes) -> NotificationMessage:
-    """Accepted, and with the broker: the message as a worker has it."""
+    """Accepts and publishes a notification. Returns the message as a worker gets it."""
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     accepted = await gateway.send(user_id=str(user.id), **changes)
@@ -37,7 +37,7 @@ async def _published(gateway, **changes) -> NotificationMessage:
 
 
 async def _report(gateway, message: NotificationMessage, status: str, **fields: object) -> None:
-    """As a worker says it: with what the message said."""
+    """Reports as a worker does: with the message's own values."""
     said = {"queued_at": message.queued_at, "replay": message.replay}
     await gateway.report(str(message.notification_id), status, **said | fields)
 
@@ -69,7 +69,7 @@ def _relay(gateway) -> Relay:
 
 
 async def _version(database: Database, name: UUID) -> tuple[object, ...]:
-    """Changes with whatever writes or locks the row."""
+    """Changes whenever a statement writes or locks the row."""
     async with database.begin() as connection:
         row = await connection.execute(
             text("SELECT ctid::text, xmin::text, xmax::text FROM notifications WHERE id = :id"), {"id": name}
@@ -125,7 +125,7 @@ async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_noth
 
 @pytest.mark.parametrize("says_when", [True, False])
 async def test_a_report_that_it_is_tried_again_makes_it_queued(start, says_when: bool) -> None:
-    """Also from a worker of the previous release. It may be the last report: the row must be found when it is silent."""
+    """Also from a worker of the previous release. It may be the last report, so the search must find the row."""
     gateway = await start(queued_mark_seconds=NEVER, report_silence_seconds=0.5)
     message = await _published(gateway)
     name = str(message.notification_id)
@@ -182,7 +182,7 @@ async def test_the_mark_does_not_wait_until_a_relay_takes_the_row(start) -> None
 
 
 async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellable(start) -> None:
-    """A relay that has taken it and cannot publish gives it back, but not as one that no worker can have."""
+    """A relay that took it and cannot publish gives it back, but does not mark it as certainly unpublished."""
     dead = await start(queued_mark_seconds=NEVER, lease_seconds=1, relay_interval_seconds=1_000)
     _marks(dead).confirmed = lambda *_, **__: None  # it dies between the confirm and the mark
     broker = BrokerThatMayBeAway()
@@ -208,7 +208,7 @@ async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellabl
 
 
 async def test_a_lease_that_ran_out_gives_nothing_back(start) -> None:
-    """What waited in memory past its lease, and finds no broker then: a relay, of this process too, has published it."""
+    """It waited in memory past its lease, and the broker is down then. A relay, perhaps of this process, has published it."""
     broker = BrokerThatMayBeAway()
     gateway = await start(broker=broker, queued_mark_seconds=NEVER, lease_seconds=1.5, relay_interval_seconds=1_000)
     outbox = gateway.root.outbox
@@ -245,7 +245,7 @@ async def test_a_copy_that_a_relay_publishes_is_not_counted_again(start) -> None
 
 @pytest.fixture
 async def marks(start):
-    """`await marks(NEVER)`: those of a second process, with a notification that this one published, and what they count."""
+    """`await marks(NEVER)`: the marks of a second process, a notification that it published, and its metrics."""
     gateway = await start(queued_mark_seconds=NEVER)
 
     async def make(moment_seconds: float) -> tuple[QueuedMarks, QueuedMark, CollectorRegistry]:
@@ -330,7 +330,7 @@ def _put_off(events: list) -> Callable[[], Awaitable[bool]]:
 
 
 async def test_the_time_that_a_message_states_is_the_databases(start) -> None:
-    """Whatever the clock of this host says: the lease began at a time of the database's, and since then it is measured."""
+    """Independent of this host's clock: the lease began at the database's time, and its age is measured monotonically."""
     at = datetime(2001, 2, 3, tzinfo=UTC)
     assert timedelta(seconds=5) <= Lease(at, time.monotonic() - 5).now() - at < timedelta(seconds=6)
     gateway = await start(queued_mark_seconds=NEVER)

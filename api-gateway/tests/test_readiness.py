@@ -1,4 +1,4 @@
-"""A gateway that cannot accept asks for no requests."""
+"""A gateway that cannot accept is not ready."""
 
 import asyncpg
 

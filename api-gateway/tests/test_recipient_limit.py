@@ -1,4 +1,4 @@
-"""One person is sent so much in an hour, whoever sends it, and however."""
+"""The limit of notifications that one person gets per hour, over all callers and routes."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta

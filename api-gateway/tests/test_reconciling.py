@@ -1,4 +1,4 @@
-"""The workers' word against the gateway's, of what was sent."""
+"""The gateway's record of sent notifications, compared with the workers' ledgers."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -13,13 +13,13 @@ from contracts.ledger import LedgerTotals
 from contracts.messages import first_id_of
 from testkit.eventually import eventually
 
-# What PostgreSQL's own sum over the ids is, in a database that has nothing to do with the gateway's code.
+# PostgreSQL's own sum over the ids, computed without the gateway's code.
 FINGERPRINT = text("SELECT sum(uuid_hash_extended(id, 0)::numeric)::text FROM unnest(CAST(:ids AS uuid[])) id")
 
 
 @pytest.fixture
 async def sent(gateway) -> list[UUID]:
-    """Three e-mails that the gateway calls sent, and one that it does not."""
+    """Three e-mails that are sent by the gateway's record, and one that is not."""
     user = gateway.peers.add_user()
     gateway.peers.add_template()
     ids = [UUID((await gateway.send(user_id=str(user.id))).json()["data"]["notification_id"]) for _ in range(4)]

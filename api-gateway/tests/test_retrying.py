@@ -1,4 +1,4 @@
-"""What failed can be sent after its template was mended, in a round of its own that nothing late disturbs."""
+"""A failed notification can be retried after its template was repaired. Late events of the old round do not change it."""
 
 import asyncio
 import json
@@ -72,7 +72,7 @@ async def test_a_version_may_be_named(gateway) -> None:
 
 
 async def test_the_timeline_keeps_every_round(gateway) -> None:
-    """One that a worker ended, one that was sent and came back, one that the gateway ended itself."""
+    """Three failed notifications: ended by a worker, bounced after sending, ended by the gateway."""
     notification_id = await _failed(gateway)
     await eventually(lambda: gateway.detail(notification_id), 10, until=lambda found: found["queued_at"] is not None)
     assert (await _retry(gateway, notification_id)).status_code == 202
@@ -203,7 +203,7 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     """The queued-mark of a message waits a moment; by then a worker may have failed it and a person have begun anew."""
     notification_id = await _failed(gateway)
     await gateway.mend(version=4)
-    gateway.peers.down = True  # the fresh round waits: nothing may call it queued, or ended, or looked up
+    gateway.peers.down = True  # the new round waits: no late write may mark it as queued, ended or resolved
     assert (await _retry(gateway, notification_id)).status_code == 202
     store = gateway.root.store
     late = UUID(notification_id)

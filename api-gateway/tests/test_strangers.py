@@ -49,7 +49,7 @@ async def test_invented_keys_are_asked_about_so_often_and_a_good_one_is_served_m
 
 
 async def test_the_first_request_of_a_valid_key_does_not_count_for_the_address(start, monkeypatch) -> None:
-    """However many of its requests come before the first look-up has been answered."""
+    """Also if many of its requests arrive before the first look-up is answered."""
     monkeypatch.setattr("contracts.callers.UNKNOWN_KEYS_PER_MINUTE", 5)
     gateway = await start()
     for _ in range(3):
@@ -72,7 +72,7 @@ async def test_no_answer_is_taken_for_another_kind_of_page_and_pages_load_nothin
 
 
 async def test_only_known_callers_may_forward_large_bodies(gateway) -> None:
-    """Else a few hundred of them fill the process: each may take a minute over what MAX_BODY_BYTES allows."""
+    """Otherwise a few hundred strangers fill the process's memory: each may hold a body of MAX_BODY_BYTES for a minute."""
 
     async def parts():
         for _ in range(10):
@@ -88,7 +88,7 @@ async def test_only_known_callers_may_forward_large_bodies(gateway) -> None:
 
 
 async def test_a_body_that_no_service_accepts_is_refused_before_it_is_forwarded(gateway) -> None:
-    """The service would answer before it has read the body, and close: the answer could be lost, and count as a failure."""
+    """The service would answer before it has read the body, and close. The answer could be lost and count as a failure."""
     path, known = "/api/v1/users", gateway.token()
     refused = await gateway.http.post(path, content=b"x" * (FORWARDED_BODY_BYTES + 1), headers=known)
     assert (refused.status_code, refused.json()["error"]) == (413, "payload_too_large")

@@ -1,4 +1,4 @@
-"""The suppression list as a file: whole, in pages of the worker's, masked, noted, and what the import takes."""
+"""The suppression list as a file: complete, read in pages, masked, audited, and accepted by the import."""
 
 import csv
 from datetime import UTC, datetime

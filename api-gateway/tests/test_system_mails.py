@@ -1,4 +1,4 @@
-"""The system's own mails: from the user service alone, to the address that it names, whatever the user wants or has."""
+"""The system's own mails: only from the user service, to the address that it names, whatever the user's preferences."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
@@ -63,7 +63,7 @@ async def test_what_cannot_be_sent_now_is_left_with_the_user_service(gateway) ->
 
 
 async def test_a_failed_one_is_not_tried_again_by_hand(gateway) -> None:
-    """It would be looked up again, and go to the address that the user has by then."""
+    """A retry would look the user up again and mail the user's current address."""
     gateway.peers.add_template()
     person = gateway.peers.add_user()
     made = (await _post(gateway, person.id)).json()["data"]["notification_id"]

@@ -1,4 +1,4 @@
-"""Times that a caller or a provider states never rewrite ours, and never make a fault of ours."""
+"""Times of a caller or a provider never change our times and never cause a 5xx."""
 
 import asyncio
 from datetime import UTC, datetime, timedelta
@@ -93,7 +93,7 @@ async def test_a_senseless_time_is_refused_by_name(gateway, moment: object) -> N
         ("created_after=2026-01-01", True),
         ("created_before=2026-01-01", False),
         ("created_after=2099-12-31", False),
-        ("created_after=2026-01-01T10:00:00+02:00", True),  # the plus is a blank to whoever reads the query
+        ("created_after=2026-01-01T10:00:00+02:00", True),  # a query string decodes the plus to a blank
         ("created_before=2026-01-01T10:00:00+02:00", False),
         ("created_after=2026-01-01T10:00:00%2B02:00", True),
         ("created_after=2026-01-01%2010:00", True),

@@ -1,4 +1,4 @@
-"""Variables and metadata are the caller's: they come back, and reach a worker, exactly as they were given."""
+"""Variables and metadata are returned, and reach a worker, exactly as they were given."""
 
 # ruff: noqa: UP031 - the texts are full of braces
 
@@ -12,7 +12,7 @@ from sqlalchemy import text
 from contracts.messages import NotificationMessage
 
 HUGE = 12345678901234567890123
-# What JSONB would reorder and rewrite, and orjson would round; the text is what some program writes.
+# Values that JSONB would reorder and rewrite, and orjson would round, as some programs write them.
 WRITTEN = (
     '{"Subtotal": 1.10, "Tax": 1e2,\n "o": {"zz": [1, {"b": 1, "aa": 2}], "b": -0.0}, "n": %d, "a": "\\u00e9 \\/"}'
     % HUGE
@@ -190,7 +190,7 @@ async def test_a_fault_in_values_is_listed_beside_the_others(gateway) -> None:
 
 
 async def test_what_a_gateway_of_the_release_before_wrote_is_sent(gateway) -> None:
-    """It knows the jsonb columns only; a row of ours that it relays has its values there too."""
+    """It knows only the jsonb columns, so our rows have their values there too."""
     user_id = await _ready(gateway)
     at = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     ours = (await _post(gateway, _body(user_id, send_at=at))).json()["data"]["notification_id"]

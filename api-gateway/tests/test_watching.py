@@ -1,4 +1,4 @@
-"""The figures that alerts look at: true, fresh or not there."""
+"""The figures of alerts are correct and fresh, or missing."""
 
 import json
 from datetime import UTC, datetime
@@ -131,7 +131,7 @@ async def test_nothing_that_waits_is_zero_seconds_old(database) -> None:
 
 
 async def test_the_oldest_pending_is_as_old_as_the_first_moment_it_could_go(database) -> None:
-    await _insert(database, age=300.0, due_in=5.0)  # looked up in vain just now, and put off
+    await _insert(database, age=300.0, due_in=5.0)  # its look-up just failed and is repeated later
     await _insert(database, age=200.0, due_in=-1.0, priority=1)
     await _insert(database, channel="push", age=5000.0, send_in=-30.0, due_in=-30.0)  # was sent to be sent later
     ages = await _oldest(database)
@@ -171,7 +171,7 @@ async def test_the_oldest_queued_is_as_old_as_its_publishing(database) -> None:
 
 
 async def test_what_a_worker_has_begun_may_wait_for_a_day(database) -> None:
-    """Its provider says "not now", for hours perhaps: that is no backlog."""
+    """Its provider answers "not now", perhaps for hours. That is no backlog."""
     await _insert(database, status="queued", age=9_000.0, queued=9_000.0, begun=9_000.0)
     await _insert(database, status="queued", age=900.0, queued=70.0)
     assert (await _oldest(database))["email", "queued"] == pytest.approx(70, abs=20)

@@ -1,4 +1,4 @@
-"""Webhooks of e-mail providers at the gateway: passed on with their proof, without a caller, within a limit of their own."""
+"""Webhooks of e-mail providers: forwarded with their signature, without a caller, under a limit of their own."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Who may do what. The user service is down in all of these: tokens are enough."""
+"""The rights of each kind of caller. The user service is down in these tests: tokens are enough."""
 
 import pytest
 

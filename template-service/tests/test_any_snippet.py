@@ -1,4 +1,4 @@
-"""No source, however broken, does anything but be put together or be refused with a reason."""
+"""Every source, however broken, is either assembled or refused with a reason."""
 
 import contextlib
 

@@ -1,4 +1,4 @@
-"""Whoever changes what is sent is in the audit trail, in the transaction of the change."""
+"""Every change of a template is in the audit trail, in the transaction of the change."""
 
 from uuid import UUID, uuid4
 

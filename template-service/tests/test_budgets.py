@@ -1,4 +1,4 @@
-"""Saving and previewing take a core: each caller has a budget, and others do not wait for who has much."""
+"""Saving and previewing use a core: each caller has a budget, and a busy caller does not delay other callers."""
 
 import asyncio
 
@@ -13,7 +13,7 @@ PREVIEW = {"content": "Hello {{ name }}", "variables": {"name": "Ada"}}
 
 @pytest.fixture
 def heavy(client_with, access_token):
-    """A caller of whom one piece of work is under way, and does not end."""
+    """A caller with one running piece of work that does not end."""
     return client_with(access_token(role="admin", sub="00000000-0000-4000-8000-000000000001"))
 
 
@@ -21,7 +21,7 @@ HEAVY = "user:00000000-0000-4000-8000-000000000001"
 
 
 async def test_a_busy_caller_does_not_delay_other_callers(app, heavy, admin) -> None:
-    """Counted, not timed: the other's previews are answered while not one of the heavy caller's has begun."""
+    """Counted, not timed: the other caller's previews are answered before any further one of the busy caller begins."""
     turns: FairSemaphore = app.state.render_turns
     async with turns.hold(HEAVY):
         previews = [

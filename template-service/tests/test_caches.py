@@ -1,4 +1,4 @@
-"""A write takes the gateway's copy away; Redis being down never fails it."""
+"""A write invalidates the gateway's cached copy, and succeeds while Redis is down."""
 
 from collections.abc import Sequence
 

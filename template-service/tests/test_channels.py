@@ -1,4 +1,4 @@
-"""What a template is for is honoured or refused, under every name that callers have for it."""
+"""A template's channels are applied or refused, under every name of the field."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""POST /templates: what is saved, under which names, and what is refused."""
+"""POST /templates: saved fields, their alternative names, and refusals."""
 
 import pytest
 

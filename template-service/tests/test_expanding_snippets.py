@@ -1,4 +1,4 @@
-"""What a template with snippets becomes when it is saved renders to what python-liquid makes of the same sources."""
+"""A saved template with snippets renders to the same as the original sources in python-liquid."""
 
 import pytest
 from liquid import DictLoader, Environment

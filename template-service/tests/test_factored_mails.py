@@ -1,4 +1,4 @@
-"""Mails whose header, footer and buttons are taken out into a layout and snippets are, byte for byte, what they were."""
+"""Mails whose header, footer and buttons are moved into a layout and snippets stay the same, byte for byte."""
 
 import pytest
 

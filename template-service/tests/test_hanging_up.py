@@ -1,4 +1,4 @@
-"""A client that closes its connection in mid-body is no defect of ours."""
+"""A client that closes its connection in mid-body causes no error."""
 
 import socket
 from urllib.parse import urlsplit

@@ -1,4 +1,4 @@
-"""Every operation of the template service withstands whatever is sent to it, from outside and from other services."""
+"""Every operation of the template service withstands hostile input from clients and from other services."""
 
 from testkit.hostile import Operation, operations_of, withstand
 

@@ -1,4 +1,4 @@
-"""CSS inlined when a version is saved: what is copied into style attributes, what stays, and what never changes."""
+"""CSS is inlined when a version is saved: rules that are copied into style attributes, rules that stay, unchanged text."""
 
 import re
 from collections.abc import Iterator
@@ -93,7 +93,7 @@ def test_an_element_gets_what_the_cascade_gives_it(rules, body, inlined) -> None
     ],
 )
 def test_what_applies_only_sometimes_is_not_overridden(rules) -> None:
-    """A style attribute would beat these rules where style sheets are read."""
+    """A style attribute would override these rules in clients that read style sheets."""
     assert styled(rules, "<p>x") == "<p>x"
 
 

@@ -1,4 +1,4 @@
-"""What an older release saved can be pushed, and is asked for what a channel needs, although that release did not say so."""
+"""Versions of an older release, which recorded no channels, can be pushed and report the variables of each channel."""
 
 import pytest
 

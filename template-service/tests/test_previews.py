@@ -1,4 +1,4 @@
-"""Previews: the renderer that delivers, with its bounds."""
+"""Previews use the renderer of deliveries, with its limits."""
 
 import json
 

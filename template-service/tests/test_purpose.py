@@ -1,4 +1,4 @@
-"""What a template's e-mails are for."""
+"""The purpose of a template's e-mails."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Snippets over HTTP: their versions, and the templates that have them in them."""
+"""Snippets over HTTP: their versions, and the templates that contain them."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The templates of the system's own mails are there, and stay as they were changed."""
+"""The templates of the system's own mails exist, and changes of them are kept."""
 
 import pytest
 

@@ -59,7 +59,7 @@ def users(settings) -> Users:
 
 @pytest.fixture
 def settings(settings, unused_tcp_port):
-    """The service is started before the user service, in each of these tests."""
+    """In each of these tests the service starts before the user service."""
     return settings.model_copy(update={"algorithm": "ES256", "user_service_url": f"http://127.0.0.1:{unused_tcp_port}"})
 
 

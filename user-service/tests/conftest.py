@@ -134,7 +134,7 @@ class Key:
 
 @dataclass
 class Gateway:
-    """Takes mails, each once, and shows them. `refuses` is a status to refuse them with. `progress` None: no erasing now."""
+    """Accepts each mail once and shows it. `refuses`: a status to refuse mails with. `progress` None: no erasing."""
 
     url: str = ""
     mails: list[SystemMail] = field(default_factory=list)
@@ -220,7 +220,7 @@ async def world(make_world: MakeWorld) -> World:
 
 @pytest.fixture
 async def dead_redis(unused_tcp_port: int) -> AsyncIterator[Redis]:
-    """A Redis that is not there."""
+    """A Redis that is down."""
     client = connect_redis(f"redis://127.0.0.1:{unused_tcp_port}/0")
     yield client
     await client.aclose()

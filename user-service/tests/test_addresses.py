@@ -1,4 +1,4 @@
-"""Addresses: shown to be their owner's, and changed by who reads the mail of the new one."""
+"""Addresses: verified by a mailed token, and changed by the reader of the new address's mail."""
 
 import asyncio
 import operator

@@ -1,4 +1,4 @@
-"""Administrators are made from the command line, by whoever runs the system."""
+"""Administrators are created on the command line by the operator."""
 
 import asyncio
 
@@ -46,7 +46,7 @@ async def test_several_processes_that_make_it_at_once_make_one(world, maker) -> 
 
 
 async def test_an_earlier_sign_up_is_promoted_only_on_request_and_gets_the_new_password(world, maker) -> None:
-    """Whoever knew the operator's address may have been anybody."""
+    """Anybody may have signed up with the operator's address."""
     attacker = await world.user(email=EMAIL)
     given = {"email": EMAIL.upper(), "name": "Other", "password": PASSWORD}
     with pytest.raises(NotAnAdministrator):

@@ -1,4 +1,4 @@
-"""Applications: what sends. Their keys are rotated, they stay."""
+"""Applications send. Their keys are rotated; the applications stay."""
 
 import re
 from datetime import UTC, datetime, timedelta

@@ -1,4 +1,4 @@
-"""What changes something is in the audit trail, in the same transaction: who, what, to what, from where."""
+"""Every change is in the audit trail, in the same transaction: actor, action, target, address."""
 
 import asyncio
 import time
@@ -26,7 +26,7 @@ KEY = {"name": "orders", "scopes": ["notifications:write"]}
 
 @dataclass
 class Scene:
-    """An administrator, and somebody to whom things are done."""
+    """An administrator, and a user who is the target of their actions."""
 
     world: "World"  # noqa: F821 - conftest's
     admin: "Person"  # noqa: F821 - conftest's
@@ -62,7 +62,7 @@ async def trail(world, **question: object) -> list[AuditEvent]:
 
 
 async def rows(world) -> dict[str, list[str]]:
-    """Everything in every other table, but for the times that a mere look changes."""
+    """The content of every other table, except times that reading changes."""
     async with world.database.begin() as connection:
         return {
             table.name: sorted(
@@ -75,7 +75,7 @@ async def rows(world) -> dict[str, list[str]]:
 
 @pytest.fixture
 async def scene(make_world) -> Scene:
-    """Nobody is mailed: the loop that hands mails over changes rows while a test compares them."""
+    """No mails are sent: the loop that hands them over would change rows while a test compares them."""
     world = await make_world(verify_emails=False)
     return Scene(world, await world.admin(), await world.user(name=NAME, email=EMAIL, push_token=TOKEN))
 

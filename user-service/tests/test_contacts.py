@@ -1,4 +1,4 @@
-"""Contacts: users without a password, whom applications bring by their own ids."""
+"""Contacts: users without a password, added by applications under their own ids."""
 
 import asyncio
 from uuid import UUID, uuid4

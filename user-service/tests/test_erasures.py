@@ -1,4 +1,4 @@
-"""Deleting a user is the beginning of an erasure, whose receipt says when it is complete."""
+"""Deleting a user starts an erasure. Its receipt shows when it is complete."""
 
 from datetime import timedelta
 from uuid import UUID, uuid4
@@ -32,7 +32,7 @@ async def _receipt(by, erasure_id: str) -> dict:
 
 async def _completed(by, erasure_id: str) -> dict:
     async def complete() -> bool:
-        await _due_now(by.world)  # a look that failed is made again when its lease is over
+        await _due_now(by.world)  # a failed request to the gateway is repeated when its lease ends
         return (await _receipt(by, erasure_id))["completed_at"] is not None
 
     await eventually(complete)
@@ -81,7 +81,7 @@ async def test_the_receipt_counts_what_there_was_and_is_complete_when_the_gatewa
 
 
 async def test_a_look_too_early_is_not_the_last_one(world, gateway) -> None:
-    """Somebody may still accept, or write, by a copy of the user."""
+    """A cached copy of the user may still be used to accept or send."""
     admin, person = await world.admin(), await world.user()
     deleted = (await person.call("DELETE")).json()["data"]
 

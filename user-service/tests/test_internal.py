@@ -1,4 +1,4 @@
-"""What other services ask, and how they learn of changes."""
+"""The routes for other services, and how these learn of changes."""
 
 import itertools
 from uuid import uuid4

@@ -152,7 +152,7 @@ async def test_a_bcrypt_hash_is_verified_and_replaced_at_login(world) -> None:
 
 
 async def test_a_long_password_under_bcrypt_still_logs_in_but_is_not_hashed_anew(world) -> None:
-    """bcrypt saw 72 bytes only: whatever follows them now was never verified and must not become the password."""
+    """bcrypt checked only 72 bytes: further bytes were never verified and must not become part of the password."""
     user = await world.sign_up()
     await _use_bcrypt(world, user["id"], "p" * 100)
     assert (await world.try_login(user["email"], "p" * 100)).status_code == 200

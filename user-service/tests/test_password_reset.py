@@ -64,7 +64,7 @@ async def _claims(world, user):
 
 
 async def test_a_known_and_an_unknown_address_get_the_same_answer(world, gateway) -> None:
-    """The request does the same work: what differs happens when the mail is handed over."""
+    """The request does the same work for both; the difference is made when the mail is handed over."""
     user = await world.sign_up()
     counted = []
     answers = []
@@ -200,7 +200,7 @@ async def test_a_gateway_that_is_down_or_whose_answer_is_lost_costs_no_mail_and_
 
 
 async def _due_now(world, gateway, *, asked: int) -> None:
-    """The lease of a mail that is in the hands of another process ends now."""
+    """Ends the lease of a mail that another process has taken."""
 
     async def asked_so_often() -> bool:
         if gateway.asked < asked:

@@ -88,7 +88,7 @@ async def _devices(world, user) -> list[dict]:
 
 
 def _registrations(token: object) -> list[tuple[str, str, dict]]:
-    """Every way in which somebody who is there registers a device: method, path, body."""
+    """Every way in which an existing user registers a device: method, path, body."""
     whole = {"name": "Ada", "email": f"{uuid4().hex}@example.com", "current_password": PASSWORD}
     return [
         ("POST", "/push-tokens", {"push_token": token}),
@@ -210,7 +210,7 @@ async def test_people_who_swap_their_phones_at_the_same_time_do_not_block_each_o
 
 
 async def test_devices_are_held_in_the_order_of_their_tokens(world) -> None:
-    """In any other order two who want the same two would wait for each other. Stored the other way round."""
+    """In any other order two requests for the same two devices would deadlock. They are stored in the opposite order."""
     user = await world.user()
     for token in ("b", "a"):
         await user.call("POST", f"{user.path}/push-tokens", json={"push_token": token})
@@ -222,7 +222,7 @@ async def test_devices_are_held_in_the_order_of_their_tokens(world) -> None:
             await push_tokens.hold(connection, UUID(user.id))
 
     async def waits() -> bool:
-        """In a transaction of its own: a transaction sees the activity of its first look only."""
+        """In a transaction of its own: a transaction sees only the activity of its first query."""
         async with world.database.begin() as connection:
             return bool((await connection.execute(waiting)).scalar_one())
 
@@ -311,7 +311,7 @@ async def test_no_other_endpoint_is_stored(world) -> None:
 
 
 async def _statuses(user, subscription: dict) -> list[int]:
-    """What every way to store a subscription answers."""
+    """The answer of every way to store a subscription."""
     given = {"push_token": subscription}
     sign_up = {"name": "x", "email": "x@example.com", "password": "correct horse", **given}
     ways = (

@@ -1,4 +1,4 @@
-"""The devices that a user no longer has: why and since when, without their tokens, for a bounded time."""
+"""Removed devices: the reason and time, without their tokens, for a limited time."""
 
 import asyncio
 from datetime import datetime

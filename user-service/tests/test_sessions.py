@@ -1,4 +1,4 @@
-"""Sessions: what ends one ends everything that it gave out."""
+"""Ending a session ends all tokens that it issued."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""New FCM tokens are shown to FCM, by way of a push worker, before anybody has them."""
+"""New FCM tokens are checked with FCM, through a push worker, before they are registered."""
 
 import asyncio
 import socket
@@ -28,7 +28,7 @@ BROWSER = {
 
 @dataclass
 class PushWorker:
-    """Knows the verdict of each token; `valid` of the others. `status` is answered in place of a verdict."""
+    """Knows the validity of each token; all other tokens are valid. `status` is answered instead."""
 
     url: str = ""
     verdicts: dict[str, str] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Second factors: asked for at every login, each code once, and a way back for who has lost the device."""
+"""Second factors: required at every login, each code works once, and recovery codes for a lost device."""
 
 import asyncio
 import time
@@ -20,7 +20,7 @@ async def _begin(admin, password: str = PASSWORD):
 
 
 async def _enable(world, admin) -> tuple[pyotp.TOTP, list[str]]:
-    """On, and no code of it used."""
+    """A confirmed secret of which no code was used."""
     codes = pyotp.TOTP((await _begin(admin)).json()["data"]["secret"])
     confirmed = await admin.call("POST", f"{admin.path}/totp/confirm", json={"code": codes.now()})
     assert confirmed.status_code == 200, confirmed.text
@@ -29,7 +29,7 @@ async def _enable(world, admin) -> tuple[pyotp.TOTP, list[str]]:
 
 
 async def _later(world) -> None:
-    """As if what was used had been so minutes ago."""
+    """Makes used codes look as if they were used minutes ago."""
     async with world.database.begin() as connection:
         await connection.execute(text("UPDATE user_totp SET last_step = last_step - 10"))
 

@@ -20,7 +20,7 @@ class NewAttachment:
 
 
 async def add(connection: AsyncConnection, new: Sequence[NewAttachment], *, keys: DataKeys) -> None:
-    """One after the other: together they would be in memory once more."""
+    """One after the other, so that they are not all copied in memory at once."""
     for one in new:
         stored = keys.write_bytes(ATTACHMENT, one.id, one.content)
         await connection.execute(

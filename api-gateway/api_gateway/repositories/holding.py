@@ -2,7 +2,7 @@
 
 A held row is `pending`, `held_by` its hold, and no process may have published it: `leased_by` is NULL. `due_at` is its
 `expires_at`, so a relay ends it in time. `held_at` stays after the release: marks and reports about
-copies that were published before it are about nothing any more.
+copies that were published before it are ignored.
 """
 
 from collections.abc import Sequence

@@ -82,7 +82,7 @@ SELECT id, template_code, application_id, test, notification_type, ended_at FROM
 
 
 async def rules(connection: StatementExecutor) -> list[HoldRule]:
-    """What processes have to know, oldest first: the holds that stand, and those that ended with an order."""
+    """The holds that every process has to know, oldest first: standing ones, and those that ended with an order."""
     return [
         HoldRule(
             id=row.id,
@@ -118,7 +118,7 @@ async def place(connection: AsyncConnection, target: HoldTarget, *, reason: str,
 
 
 async def in_force(connection: AsyncConnection, by: str) -> int:
-    """How many of a caller's holds every process has to know."""
+    """How many holds of a caller every process has to know."""
     query = select(func.count()).select_from(TABLE).where(TABLE.c.created_by == by, IN_FORCE)
     return (await connection.execute(query)).scalar_one()
 

@@ -105,7 +105,7 @@ async def remove(connection: AsyncConnection, step: Step) -> Removal:
 # Pending: the relay's index finds the rows that are due now or within the window (a lease or a pause between two look-ups may
 # postpone `due_at`, but must not change the age). Rows with a `send_at` beyond the window are never read, so a million
 # scheduled rows cost nothing. The first 1,000 of each priority are enough to find the oldest row, or one about as old.
-# A held row waits because it is meant to, and is due when it expires. A replayed or released row waits since then, which is
+# A held row waits on purpose, and is due when it expires. A replayed or released row waits since then, which is
 # the last entry of its history.
 OLDEST_PENDING = text("""
 SELECT channel.name AS channel, max(extract(epoch FROM now() - greatest(

@@ -30,7 +30,7 @@ HIDDEN = {
 # The original text; rows of a gateway of the previous release have it in jsonb only (ADR 16).
 METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
 SHOWN = [METADATA, *(column for column in TABLE.c if column.name not in HIDDEN)]
-# A list's total is counted up to this number; counting further would read the whole table for a page that nobody opens.
+# A list's total is counted up to this number; counting further would read the whole table.
 MAX_COUNTED = 10_000
 LAG = timedelta(hours=1)  # upper bound of the difference between a process's clock (in the id) and the database's clock
 

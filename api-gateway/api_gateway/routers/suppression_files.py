@@ -45,7 +45,7 @@ class _Refused(Exception):
 
 
 class _RestUnread(_Refused):
-    """Nothing after this record is read."""
+    """Stops the reading at this record."""
 
 
 Row = Mapping[str, str]

@@ -1,4 +1,4 @@
-"""The attachments of e-mails: what a message says of them, and their contents for the worker that sends it."""
+"""The attachments of e-mails: their description in the message, and their contents for the worker that sends it."""
 
 from collections.abc import Sequence
 from uuid import UUID

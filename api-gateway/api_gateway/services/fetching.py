@@ -1,6 +1,6 @@
-"""Accepts notifications whose attachments are given by URL: fetches these first, while nothing else waits.
+"""Accepts notifications whose attachments are given by URL: fetches them before the accepting commit.
 
-What is fetched is stored as if it had been sent, in the commit that accepts the notification.
+Fetched files are stored like attached ones, in the commit that accepts the notification.
 """
 
 import asyncio
@@ -88,7 +88,7 @@ class FetchingAcceptor:
         self._fetcher = fetcher
 
     async def accept(self, request: NotificationRequest, context: RequestContext) -> Receipt:
-        """See `Acceptor.accept`. A repeat is answered, and what cannot be sent is refused, without fetching anything.
+        """See `Acceptor.accept`. Repeats are answered, and requests that cannot be sent are refused, without fetching.
 
         Raises AttachmentUnreachable, TooManyRequests too.
         """
@@ -105,9 +105,9 @@ class FetchingAcceptor:
     async def accept_all(
         self, requests: Sequence[NotificationRequest], context: RequestContext
     ) -> list[Receipt | ServiceError]:
-        """See `Acceptor.accept_all`. Requests without URLs are written first, as one group; each of the others by itself.
+        """See `Acceptor.accept_all`. Requests without URLs are written first, as one group; each request with URLs by itself.
 
-        Those whose turn does not come in BATCH_SECONDS get TooManyRequests. The same batch again goes on with them.
+        Requests whose turn does not come in BATCH_SECONDS get TooManyRequests. The same batch again continues with them.
         """
         fetched = [place for place, request in enumerate(requests) if request.names_urls]
         plain = await self._acceptor.accept_all([one for one in requests if not one.names_urls], context)

@@ -1,4 +1,4 @@
-"""What is held: the holds that this process knows, and the work that follows when one ends."""
+"""The holds that this process knows, and the release of their notifications when a hold ends."""
 
 import asyncio
 import contextlib
@@ -54,7 +54,7 @@ class KnownHolds:
 
     @property
     def any_in_force(self) -> bool:
-        """Whether one stands, or has ended with an order that workers still carry out."""
+        """Whether there is a standing hold, or an ended one whose order workers still carry out."""
         return bool(self._holds)
 
     def of(self, row: Holdable) -> UUID | None:
@@ -90,7 +90,7 @@ class KnownHolds:
         return self._rules
 
     def stop_waiting(self) -> None:
-        """Answers the workers that wait: a server that stops first ends its requests."""
+        """Answers the waiting workers: a stopping server waits for its requests."""
         self._stopping = True
         self._wake()
 
@@ -102,7 +102,7 @@ class KnownHolds:
 class HoldReleaser:
     """Releases or cancels the rows of holds that have ended, in pieces. Every gateway runs one; a piece is one transaction.
 
-    It goes by the rows: whoever held a row, and whichever process died, a row whose hold has ended is found.
+    It looks for held rows, not for holds that this process ended: so no row is left, whichever process died.
     """
 
     def __init__(self, database: Database, metrics: GatewayMetrics, known: KnownHolds) -> None:

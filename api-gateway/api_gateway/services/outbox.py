@@ -84,7 +84,7 @@ class QueuedMarks:
             queued = await self._store.mark_queued(marks)
         except DatabaseUnavailable:
             self._put_off(marks)
-        except Exception:  # a stopping gateway still has connections to close; the leases run out
+        except Exception:  # not raised: a stopping gateway must still close its connections; the leases run out
             log.exception("outbox.marking_failed", messages=len(marks))
         else:
             self._metrics.count_transitions((channel, Status.QUEUED) for channel in queued)
@@ -167,7 +167,7 @@ class Outbox:
         return [None] * len(accepted)
 
     def _held(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> dict[UUID, ToHold]:
-        """The rows that a hold stands for, which are not published."""
+        """The rows that match a standing hold. They are not published."""
         found = ((row, lease, self._holds.of(row)) for row, lease in accepted)
         return {
             row.id: ToHold(LeasedRound(Round(row.id), lease.at), hold) for row, lease, hold in found if hold is not None

@@ -37,9 +37,7 @@ log = structlog.get_logger()
 
 ANSWER_SECONDS = 2.0  # after this the answer says that the erasure is in progress; the client waits for three seconds
 WALK_SECONDS = 120.0
-IN_HAND = (
-    2_000  # per consumer, before the next one starts: the answers to other broker requests come behind the messages
-)
+IN_HAND = 2_000  # per consumer, before the next one starts: answers to other broker requests arrive after the messages
 _ERASED = TypeAdapter(Envelope[LedgerErasure])
 
 

@@ -81,7 +81,7 @@ class Reconciler:
 
 
 def held_by_channel(counts: Mapping[UUID, Mapping[Channel, int]]) -> dict[Channel, int]:
-    """How many are held on each channel, by whatever hold."""
+    """How many notifications are held on each channel, over all holds."""
     return {channel: sum(one.get(channel, 0) for one in counts.values()) for channel in CHANNELS}
 
 

@@ -61,7 +61,7 @@ class Suppressions:
         return added
 
     async def import_all(self, by_reason: ByReason[str], exported: ByReason[ExportedAddress], actor: Actor) -> int:
-        """Returns how many were not on the list. What was added is noted, also if the worker fails half-way."""
+        """Returns how many were not on the list. Audits what was added, also if the worker fails half-way."""
         added, asked = 0, 0
         try:
             for order in _orders(by_reason, exported):
@@ -75,7 +75,7 @@ class Suppressions:
     async def export(
         self, reason: SuppressionReason | None, actor: Actor
     ) -> AsyncIterator[tuple[SuppressionEntry, ...]]:
-        """The whole list in pages, by fingerprint. Noted as soon as the first page is there. The pages raise
+        """The whole list in pages, by fingerprint. Audited as soon as the first page is there. The pages raise
         DependencyUnavailable, too.
         """
         question = SuppressionExportQuestion(reason=reason, limit=MAX_EXPORTED)

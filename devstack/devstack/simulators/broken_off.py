@@ -1,4 +1,4 @@
-"""A response that dies in the middle."""
+"""A response that ends in the middle."""
 
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send

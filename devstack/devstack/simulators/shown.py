@@ -1,4 +1,4 @@
-"""What a device shows of a push message, and what it obeys without showing it. Images are named and never fetched.
+"""How a device shows a push message, and the settings that it applies. Images are named and never fetched.
 
 Sources: developer.apple.com/documentation/usernotifications/generating-a-remote-notification,
 firebase.google.com/docs/reference/fcm/rest/v1/projects.messages, notifications.spec.whatwg.org

@@ -100,7 +100,7 @@ class SmtpHandler:
         return times is None or self._named[address] <= times
 
     def _count_attempt(self, magic: EmailMagic | None, recipient: str, content: bytes) -> int:
-        if magic is None:  # nothing uses it, and it would be stored for every message
+        if magic is None:  # unused, but it would be stored for every message
             return 1
         key = (recipient, messages.message_id(content))
         self._attempts[key] += 1

@@ -1,4 +1,4 @@
-"""The push service as Firefox talks to it (tests/browser does it with a real one), and what happens while Firefox is away."""
+"""The push service as Firefox talks to it (tests/browser does it with a real one), also while Firefox is not connected."""
 
 import time
 from base64 import urlsafe_b64decode

@@ -43,7 +43,7 @@ async def test_it_serves_ends_with_0_and_remembers(tmp_path, end):
         account = read(ready["service_account"])
         assert account["token_uri"] == f"{ready['base_url']}/token"
         assert str(ready["http_port"]) in ready["base_url"]
-        # Left open: a connection that is held must not keep the process alive.
+        # Left open: an open connection must not keep the process alive.
     client.close()
     async with simulators(tmp_path, end) as ready, httpx2.AsyncClient(base_url=ready["base_url"]) as http:
         assert (await http.get("/api/messages?kind=email")).json()["messages"][0]["subject"] == "Hi"

@@ -45,7 +45,7 @@ async def redis(request: pytest.FixtureRequest) -> AsyncIterator[Redis]:
 
 @pytest.fixture
 async def server_redis() -> AsyncIterator[Redis]:
-    """A real server only: for what is the client's and not the commands'."""
+    """A real server only: for tests of the client, not of the commands."""
     client = connect_redis(_server_url())
     yield client
     await close_when_quiet(client)
@@ -62,7 +62,7 @@ async def patient_redis(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]
 
 @pytest.fixture
 async def dead_redis(unused_tcp_port: int) -> AsyncIterator[Redis]:
-    """Nobody listens there."""
+    """A port without a listener."""
     client = connect_redis(f"redis://127.0.0.1:{unused_tcp_port}")
     yield client
     await close_when_quiet(client)

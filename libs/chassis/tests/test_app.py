@@ -1,4 +1,4 @@
-"""What every service's HTTP side has in common."""
+"""The HTTP behaviour that all services share."""
 
 import contextlib
 from collections.abc import AsyncIterator
@@ -71,12 +71,12 @@ def add_fast_route(app: ServiceApp) -> None:
 
 @contextlib.asynccontextmanager
 async def unchanged(_app: FastAPI) -> AsyncIterator[None]:
-    """A lifespan of nothing."""
+    """An empty lifespan."""
     yield
 
 
 def client_of(settings: ServiceSettings, base_url: str = "http://things") -> httpx2.AsyncClient:
-    """Of an app with nothing but what every service has."""
+    """A client of an app without routes of its own."""
     about = ServiceDescription("things", "Things", "About things")
     app = create_service_app(about, settings, registry=new_registry(), dependencies=[], lifespan=unchanged)
     return httpx2.AsyncClient(transport=httpx2.ASGITransport(app=app), base_url=base_url)

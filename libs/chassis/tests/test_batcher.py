@@ -1,4 +1,4 @@
-"""Group commit: what gathers while a flush is in flight goes into the next one, and nothing is left waiting."""
+"""Group commit: items that arrive during a flush go into the next one, and no item is left waiting."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
@@ -10,7 +10,7 @@ from testkit.eventually import eventually, other_tasks, stays, time_passes
 
 
 def recorded() -> tuple[list[list[int]], Callable[[Sequence[int]], Awaitable[list[int]]]]:
-    """The groups, and a flush that notes them and gives back what it got."""
+    """A list of groups, and a flush that records each group in it and returns its items."""
     groups: list[list[int]] = []
 
     async def flush(items: Sequence[int]) -> list[int]:
@@ -128,7 +128,7 @@ async def test_closing_waits_for_what_is_express_too() -> None:
 
 
 async def test_an_item_that_comes_right_when_a_flush_ends_is_not_forgotten() -> None:
-    """Each next item is submitted in the very step in which the one before is answered."""
+    """Each item is submitted in the same step in which the previous one is answered."""
 
     async def flush(items):
         return list(items)

@@ -1,4 +1,4 @@
-"""What one connection may hold, and for how long."""
+"""The limits of one connection: memory and time."""
 
 import asyncio
 import contextlib
@@ -105,7 +105,7 @@ async def connection(port: int) -> AsyncIterator[Connection]:
 
 
 async def refused(made: Connection) -> tuple[int, str]:
-    """Status and code of a refusal, which is in the envelope and the last thing that is said."""
+    """Status and code of a refusal. It is in the envelope, and the connection is closed after it."""
     status, body = await made.answer()
     envelope = orjson.loads(body)
     assert (envelope["success"], envelope["data"], envelope["meta"]) == (False, None, None)
@@ -327,7 +327,7 @@ async def test_a_slow_answer_does_not_make_the_next_request_late(serve, seen) ->
 
 @pytest.mark.parametrize("first", [True, False])
 async def test_a_request_that_came_in_time_is_answered_however_busy_the_loop_was(serve, first: bool) -> None:
-    """The time of an idle connection passes while the loop does something long, and the request comes during that."""
+    """The idle time ends while the loop is busy, and a request arrives during that time."""
     request = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
     async with serve(Bounds(head_seconds=1)) as port, connection(port) as made:
         if not first:

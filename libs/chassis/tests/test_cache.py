@@ -22,7 +22,7 @@ TEXTS = {ANN: b'{"name":"Ann"}', BOB: b'{"name":"Bob"}'}
 
 
 class Owner:
-    """Loads what it holds, the same for every key but those of `others`; can be held up in a load, after it has read."""
+    """Loads the same value for every key except those of `others`. A load can be paused after it has read."""
 
     def __init__(self, value=ANN):
         self.value = value
@@ -340,7 +340,7 @@ async def test_an_overtaken_load_is_not_written_even_if_no_tombstone_could_be(ne
     server.connected = False
     assert not await Invalidator(name, redis).forget("1")
     owner.value = BOB
-    again = asyncio.create_task(cache.refresh("1"))  # finds Redis down, and leaves the key alone
+    again = asyncio.create_task(cache.refresh("1"))  # finds Redis down, and does not change the key
     owner.read.clear()
     await asyncio.wait_for(owner.read.wait(), 5)
     server.connected = True
@@ -358,7 +358,7 @@ async def test_a_load_that_outlived_any_tombstone_is_not_written(new_cache, owne
     await owner.read.wait()
     owner.value = BOB
     await writer.forget("1")
-    await redis.delete(reader.redis_key("1"))  # what Redis does when the tombstone's time is over
+    await redis.delete(reader.redis_key("1"))  # as Redis does when the tombstone expires
     clock.advance(MAX_STORED_LOAD_SECONDS)
     owner.go_on.set()
     assert await reading == ANN

@@ -1,4 +1,4 @@
-"""What is sealed opens in its place, with its key, and nowhere else; keys that are none are refused by name."""
+"""A sealed value opens only in its own place and with its own key. Invalid keys are refused by name."""
 
 import base64
 import os
@@ -26,7 +26,7 @@ def test_a_value_opens_in_its_place_and_is_another_text_each_time() -> None:
 
 
 def test_two_processes_never_number_their_values_under_one_key() -> None:
-    """One nonce twice under one key gives two values away."""
+    """Using one nonce twice under one key reveals both values."""
     bodies = [base64.b64decode(DataKeys.parse(OLD).seal("t.c", 1, "x").split(":")[2]) for _ in range(2)]
     assert bodies[0][:16] != bodies[1][:16]
     assert bodies[0][16:24] == bodies[1][16:24]

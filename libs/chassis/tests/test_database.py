@@ -1,4 +1,4 @@
-"""The database wrapper: one clear error when the server is away."""
+"""The database wrapper: one clear error while the server is down."""
 
 import asyncio
 from contextlib import suppress
@@ -105,7 +105,7 @@ async def test_a_connection_that_died_at_rest_is_replaced(databases, way, other)
         [mine] = await connection.execute(text("SELECT pg_backend_pid() AS pid"))
     async with other(database) as connection:
         await connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": mine.pid})
-    await time_passes(0.2)  # the pool has heard of it
+    await time_passes(0.2)  # the pool has noticed it
     async with way(database) as connection:
         [row] = await connection.execute(text("SELECT 42 AS answer"))
     assert row.answer == 42
@@ -161,7 +161,7 @@ def test_a_server_that_does_not_let_us_in_is_down(sqlstate: str) -> None:
 
 @pytest.mark.parametrize("error", [asyncpg.InterfaceError, asyncpg.InternalClientError])
 def test_a_connection_that_the_driver_cannot_use_any_more_is_down(error: type[Exception]) -> None:
-    """The second: the server's goodbye was read before a statement, its hanging up not yet."""
+    """The second: the server's closing message was read before a statement, the end of the connection was not."""
     assert is_unavailable(error("cannot switch to state 12; another operation (2) is in progress"))
 
 

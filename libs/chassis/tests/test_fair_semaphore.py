@@ -1,4 +1,4 @@
-"""Heavy work in turns."""
+"""Callers with heavy work take turns."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -138,6 +138,6 @@ async def test_a_cancelled_waiter_that_still_runs_gets_no_place() -> None:
     async with semaphore.hold("a"):
         waiting = [asyncio.create_task(work(name)) for name in "bc"]
         await other_tasks()
-        waiting[0].cancel()  # a's place is free before b hears of it
+        waiting[0].cancel()  # a's place is free before b is notified
     await asyncio.gather(*waiting, return_exceptions=True)
     assert begun == ["c"]

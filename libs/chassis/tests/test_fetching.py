@@ -1,4 +1,4 @@
-"""Files from URLs that strangers name: the bytes that were served, or a reason; never more than was allowed."""
+"""Files from URLs of strangers: the served bytes, or a reason, and never more than the limit."""
 
 import asyncio
 import socket
@@ -149,11 +149,11 @@ def test_what_is_no_url_is_said_without_it(text: str) -> None:
     assert "secret" not in str(raised.value)
 
 
-# Public addresses alone. 127.0.0.2 stands for a public address, so that no test leaves this machine.
+# Public addresses alone. 127.0.0.2 takes the place of a public address, so that no test leaves this machine.
 
 
 class Names:
-    """A name server: `answers` are what it says, one a question; the last one stays."""
+    """A name server that gives one of `answers` per query, and then repeats the last one."""
 
     def __init__(self, *answers: list[str]) -> None:
         self.answers = list(answers)

@@ -1,4 +1,4 @@
-"""Times that callers state are within bounds and ours to compute with; texts can be kept."""
+"""Times of callers are within a range that is safe to compute with; texts can be stored."""
 
 from datetime import UTC, datetime
 from typing import Annotated
@@ -56,13 +56,13 @@ def test_one_moment_has_many_spellings(written: object) -> None:
         "1132-01-01T00:00:00Z",
         "1999-12-31T23:59:59.999999Z",
         "2100-01-01T00:00:00Z",
-        "2026-11-26T10:00:60Z",  # a leap second: PostgreSQL and Python know none
+        "2026-11-26T10:00:60Z",  # a leap second, which PostgreSQL and Python do not support
         "2026-11-26T24:00:00Z",
         "2026-11-26T10:00:00+24:00",
         "2026-11-26T10:00:00+01:00:30",
         "2026-02-30T10:00:00Z",
         "2026-11-26T10",
-        "2026-11-26",  # when does a day begin? Only a filter can say
+        "2026-11-26",  # a date alone; only filters accept it
         "26.11.2026",
         "tomorrow",
         "",

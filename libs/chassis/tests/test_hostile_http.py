@@ -1,4 +1,4 @@
-"""Whatever bytes come: an answer below 500 or a closed connection, in time; others are served; nothing is smuggled.
+"""Any bytes get an answer below 500 or a closed connection, in time. Other clients are served. Nothing is smuggled.
 
 Streams are made of requests with something wrong here and there (in head, length, chunks, trailers, line ends), pipelined,
 cut anywhere, sent in pieces; some have no end. h11, another parser, says what a proxy in front may have read in them.
@@ -37,7 +37,7 @@ BOUNDS = Bounds(
 )
 PATIENCE_SECONDS = 5.0  # for a busy machine; no stream takes more than a few of the time-outs
 STREAMS, AT_ONCE = 800, 25
-MEGABYTES = 16  # what all of it may leave behind
+MEGABYTES = 16  # how much memory all streams may leave behind
 GOOD = b"GET /good HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
 
 METHODS = [b"GET", b"POST", b"PUT", b"DELETE", b"PATCH", b"OPTIONS"]
@@ -173,7 +173,7 @@ def streams(draw: st.DrawFn) -> Stream:
 
 
 def streams_made(number: int) -> list[Stream]:
-    """The same in every run."""
+    """Yields the same streams in every run."""
     made: list[Stream] = []
 
     unhurried = settings(deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck))
@@ -188,7 +188,7 @@ def streams_made(number: int) -> list[Stream]:
 
 
 class App:
-    """Says in its answer what it has read: the method, the target, and the length of the body."""
+    """Answers with what it has read: the method, the target, and the length of the body."""
 
     def __init__(self) -> None:
         self.seen: dict[int, list[bytes]] = defaultdict(list)
@@ -290,7 +290,7 @@ async def test_whatever_bytes_come_are_answered_below_500_or_hung_up_on_in_time(
     async with serving(app, http=bounded(BOUNDS), lifespan="off", interface="asgi3", timeout_keep_alive=SECONDS) as url:
         port = urlsplit(url).port or 0
         for together in batched(made, AT_ONCE):
-            app.seen.clear()  # a port comes again: what its last connection said is not this one's
+            app.seen.clear()  # ports are reused: data of the port's last connection is not this one's
             good = talk(port, Stream((GOOD,), b"", "wait"))
             async with asyncio.timeout(PATIENCE_SECONDS):
                 *said, (_, answered) = await asyncio.gather(*(talk(port, stream) for stream in together), good)

@@ -1,4 +1,4 @@
-"""What another service's answer means to us."""
+"""How the client maps answers of another service."""
 
 import asyncio
 import time
@@ -47,7 +47,7 @@ def test_a_service_that_is_older_than_a_question_about_many_has_said_nothing(sta
 
 @pytest.fixture
 async def things() -> AsyncIterator[str]:
-    """A service that lets other services in, and answers POSTs with their body's length."""
+    """A service for service tokens only that answers a POST with the length of its body."""
     app = FastAPI()
     install_error_handlers(app)
     callers = ServiceCallers({ME.public: ME.service}, "things")
@@ -88,7 +88,7 @@ async def test_a_redirect_is_an_answer_that_is_not_followed(things: str) -> None
 
 
 async def test_a_hanging_call_does_not_block_the_next_call() -> None:
-    """No call waits for a place: each is made, and is a failure for the breaker to count."""
+    """No call waits for another one: each is made and counted by the breaker as a failure."""
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=200))
     async with holding_server() as holding:
         client = ServiceClient(holding.url, "slow", ServiceTokens(ME), breaker)

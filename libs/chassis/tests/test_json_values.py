@@ -1,4 +1,4 @@
-"""What is kept is exactly what came, and what cannot be kept exactly is named."""
+"""Values are kept exactly as received, or refused with their path."""
 
 import json
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""OPTIONS, `Allow` and HEAD tell the truth of every path."""
+"""OPTIONS, `Allow` and HEAD are correct for every path."""
 
 import contextlib
 from collections.abc import AsyncIterator

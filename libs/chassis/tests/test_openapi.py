@@ -1,4 +1,4 @@
-"""What the chassis adds to FastAPI's document, and how two documents become one."""
+"""The completion of FastAPI's document, and the merge of two documents."""
 
 import copy
 

@@ -56,7 +56,7 @@ class Served:
         return found & self.children()
 
     def ask(self, pid: int, path: str) -> None:
-        """Calls until this process is the one that answers; the others do nothing."""
+        """Calls until this process answers; other processes do nothing."""
         wait_until(
             lambda: self.call(f"{path}{'&' if '?' in path else '?'}only={pid}") == pid, 20, f"an answer of {pid}"
         )

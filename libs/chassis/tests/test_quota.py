@@ -39,7 +39,7 @@ def test_a_clock_that_jumped_back_locks_no_caller_out_for_longer_than_a_period()
     steps=st.lists(st.tuples(st.integers(0, 10_000_000), st.integers(1, 5)), max_size=300),
 )
 def test_no_window_ever_gives_more_than_twice_the_limit(limit, period, steps):
-    """A full burst, and what is paid back during the period: that is the most a caller can get in one period."""
+    """A caller gets at most a full burst and the units that are paid back during the period."""
     quota, paid_at, now, spent = Quota(limit, period), 0, 10**15, []
     for step, cost in steps:
         now += step

@@ -1,4 +1,4 @@
-"""Only who knows the secret makes a value, under one name, for a while."""
+"""Only the holder of the secret can seal a value; it is valid for one name and a limited time."""
 
 import pytest
 

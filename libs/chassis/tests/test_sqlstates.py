@@ -1,4 +1,4 @@
-"""What PostgreSQL says when it cannot do something now is a 503; what it can never do is a defect. On a real server."""
+"""PostgreSQL's errors that mean "not now" become a 503; errors that mean "never" are defects. On a real server."""
 
 import asyncio
 import inspect
@@ -14,7 +14,7 @@ from testkit.eventually import eventually
 
 WAYS = [Database.begin, Database.autocommit]
 WRITE = "UPDATE notes SET note = 'x'"
-# What the server is made to say, by PL/pgSQL's RAISE.
+# Errors that PL/pgSQL's RAISE makes the server report.
 TOLD_NOW = [
     "08006", "08P01", "25006", "25P03", "28P01", "3D000", "40001", "40P01", "53100", "53200", "53300", "53400", "55000",
     "55006", "55P03", "57014", "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030", "58P01", "72000",
@@ -44,7 +44,7 @@ async def url(databases) -> str:
 
 @pytest.fixture
 async def operator(url: str) -> AsyncIterator[asyncpg.Connection]:
-    """Somebody else's connection, on which nothing that is asked of the database holds."""
+    """Another client's connection, without the settings of the database under test."""
     connection = await asyncpg.connect(
         url.replace("+asyncpg", ""), server_settings={"default_transaction_read_only": "off", "statement_timeout": "0"}
     )

@@ -1,4 +1,4 @@
-"""A request that waits does not hold up the server's stop."""
+"""A waiting request does not delay the server's stop."""
 
 import asyncio
 import socket

@@ -1,4 +1,4 @@
-"""Tracing: nothing when off; when on, one span for each thing done, in its place, and nothing secret in it."""
+"""Tracing: no cost when off; when on, one span per operation, with the right parent and without secrets."""
 
 import asyncio
 import contextlib
@@ -52,7 +52,7 @@ TOPOLOGY = Topology("things", (QueueSpec("thing.queue", "thing"),))
 
 
 class Spans:
-    """A tracing whose spans stay here."""
+    """Tracing that keeps its spans in memory."""
 
     def __init__(self) -> None:
         self._kept = InMemorySpanExporter()
@@ -361,7 +361,7 @@ def test_a_protocol_that_is_not_spoken_ends_the_process(capsys) -> None:
 
 
 class Collector(BaseHTTPRequestHandler):
-    """Takes what an OTLP collector takes."""
+    """An OTLP collector that stores what it receives."""
 
     received: list[tuple[str, bytes]]
 

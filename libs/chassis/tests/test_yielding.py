@@ -1,4 +1,4 @@
-"""Others get their turns while many items are worked on, and urgent work goes first."""
+"""Other tasks run while many items are processed, and urgent work goes first."""
 
 import asyncio
 from collections.abc import AsyncIterator

@@ -1,4 +1,4 @@
-"""Brokers for tests of what publishes."""
+"""Brokers for tests of publishers."""
 
 from chassis.broker import MemoryBroker
 from contracts.topology import TOPOLOGY

@@ -1,4 +1,4 @@
-"""Keys for signing mails as operators make them, and a verifier that asks no DNS but its own."""
+"""Keys for signing mails as operators make them, and a verifier with DNS records of its own."""
 
 import base64
 from collections.abc import Callable, Mapping
@@ -31,7 +31,7 @@ def inline(key: PrivateKeyTypes) -> str:
 
 
 def verdicts(message: bytes, records: Mapping[str, str]) -> list[bool]:
-    """What dkimpy makes of each signature of the message, from the top, with these TXT records in the DNS."""
+    """dkimpy's result for each signature of the message, from the top, with these TXT records in the DNS."""
 
     def look_up(name: bytes, timeout: int = 5) -> bytes | None:  # noqa: ARG001 - dkimpy's signature
         found = records.get(name.decode().rstrip("."))

@@ -1,4 +1,4 @@
-"""All content of a database, as a dump would show it: for tests of what must not be stored."""
+"""All content of a database, as a dump would show it: for tests that some values are never stored."""
 
 import asyncpg
 

@@ -1,4 +1,4 @@
-"""Waits for what another task, process or server brings about. Only this module sleeps in tests.
+"""Waits for effects of another task, process or server. Only this module sleeps in tests.
 
 `tests/test_waiting.py` holds the tests to that.
 """
@@ -88,7 +88,7 @@ async def other_tasks(turns: int = 1) -> None:
 
 
 async def time_passes(seconds: float) -> None:
-    """For what takes real time and shows no condition to wait for: something ages, a server answers late."""
+    """For effects that take real time and have no condition to wait for: something ages, a server answers late."""
     await asyncio.sleep(seconds)
 
 

@@ -25,7 +25,7 @@ class Reply:
     headers: Mapping[str, str] = field(default_factory=lambda: {"Content-Type": "application/json"})
 
 
-# `late`: the request is served, and the answer is kept back until the client hangs up. `reset`: it is served, and the
+# `late`: the request is served, and the answer is delayed until the client hangs up. `reset`: it is served, and the
 # connection is reset. A Reply: it is not served. None: all is well.
 Fault = Literal["late", "reset"] | Reply | None
 
@@ -100,4 +100,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(reply.body)
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - its name there
-        """Says nothing."""
+        """Logs nothing."""

@@ -1,4 +1,4 @@
-"""Mails that come back, as mail servers and mailbox providers write them."""
+"""Bounces and complaints, as mail servers and mailbox providers write them."""
 
 from uuid import UUID
 

@@ -17,7 +17,7 @@ FAULTY_SOURCE = 3
 def _mjml(source: str) -> str:
     import mjml  # noqa: PLC0415 - only one of the compilers is loaded
 
-    # Without a loader every include fails. The web fonts are those of MJML itself.
+    # There is no loader, so every include fails. The web fonts are those of MJML itself.
     return mjml.mjml2html(source)
 
 

@@ -74,7 +74,7 @@ def inline(html: str, css: str | None = None) -> Inlined:
 
 
 def _linked(tags: Iterable[StartTag]) -> list[str]:
-    """The addresses of style sheets that no mail client could find."""
+    """The addresses of style sheets that mail clients cannot load."""
     links = (tag.element for tag in tags if tag.element.tag == "link")
     hrefs = (one.attr("href") or "" for one in links if "stylesheet" in (one.attr("rel") or "").lower())
     return [href for href in hrefs if not href.startswith(("https:", "http:"))]

@@ -1,4 +1,4 @@
-"""Snippets, their versions, and the templates that have them in them."""
+"""Snippets, their versions, and the templates that contain them."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -110,7 +110,7 @@ async def versions(connection: AsyncConnection, snippet: int, *, limit: int, off
 
 
 async def uses(connection: AsyncConnection, snippet: SnippetRecord, *, limit: int, offset: int) -> list[SnippetUse]:
-    """The active versions of templates that have the snippet in them: outdated ones first."""
+    """The active versions of templates that contain the snippet: outdated ones first."""
     used = cast(TemplateVersion.snippets[snippet.name].astext, Integer)
     statement = (
         select(Template.code, TemplateVersion.language, TemplateVersion.version, used.label("used"))

@@ -49,7 +49,7 @@ async def compiled(draft: Draft, library: Library) -> Compiled:
 
 
 async def compiled_source(source: TemplateSource) -> CompiledTemplate:
-    """What was saved before, as it is rendered. Raises InvalidTemplate."""
+    """A stored version in the form that is rendered. Raises InvalidTemplate."""
     try:
         return await asyncio.to_thread(_checked_links, source)
     except TemplateError as error:
@@ -124,7 +124,7 @@ def _without_snippets(draft: Draft) -> Compiled:
     except TemplateError:
         if done.html == written or is_mjml(written):
             raise
-        # Either the source has the same error, or only what its style sheet became in style attributes has it.
+        # Either the source has the same error, or only the style attributes that its style sheet became.
         return _rendered(draft, Inlined(written, (*done.warnings, NOT_INLINED)))
 
 

@@ -23,7 +23,7 @@ MAX_SNIPPETS = 50  # in one template, also those that others name
 
 
 async def library_for(connection: AsyncConnection, sources: Iterable[str]) -> Library:
-    """All snippets that these sources name, and those that they name. Unknown ones are left out. Raises InvalidTemplate."""
+    """The snippets that these sources name, directly or through snippets. Omits unknown ones. Raises InvalidTemplate."""
     found: dict[str, Snippet] = {}
     wanted = await asyncio.to_thread(_named, tuple(sources))
     while missing := wanted - found.keys():
@@ -38,7 +38,7 @@ async def library_for(connection: AsyncConnection, sources: Iterable[str]) -> Li
 
 
 def _named(sources: tuple[str, ...]) -> frozenset[str]:
-    """Of sources that can be read. The errors of others are found when they are compiled."""
+    """Reads only valid sources. Errors of other sources are found when they are compiled."""
     names: set[str] = set()
     for source in sources:
         try:

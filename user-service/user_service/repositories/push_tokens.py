@@ -70,7 +70,7 @@ async def count(connection: AsyncConnection, user_id: UUID) -> int:
 
 
 class Overtaken(Exception):
-    """Another request has just added the device. Release what `hold` has locked, and hold again."""
+    """Another request has just added the device. Release the locks of `hold` and call it again."""
 
 
 async def hold(connection: AsyncConnection, user_id: UUID, token: str | None = None) -> UUID | None:

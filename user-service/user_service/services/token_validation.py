@@ -1,6 +1,6 @@
 """Asks a push worker whether FCM knows a registration token. Only the push service has an account at FCM.
 
-A registration never fails for want of an answer: the first notification shows what the token is worth.
+Without an answer the token is registered: the first notification shows whether it works.
 """
 
 import structlog

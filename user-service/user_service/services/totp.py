@@ -31,7 +31,7 @@ ISSUER = "Notifications"
 RECOVERY_CODES = 10
 RECOVERY_BYTES = 10
 CODE_DIGITS = 6
-SKEW_STEPS = (0, -1, 1)  # accept also the previous and the next code: clocks differ, and typing takes time
+SKEW_STEPS = (0, -1, 1)  # the previous and the next code are accepted too: clocks differ, and typing takes time
 
 
 @dataclass(frozen=True, slots=True)

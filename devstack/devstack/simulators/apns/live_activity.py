@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, ValidationError
 
-# APNs passes on what the device then ignores without a word. A simulator has to say it, so this reason is not Apple's.
+# APNs forwards fields that the device then ignores silently. A simulator must report them, so this reason is not Apple's.
 IGNORED = "IgnoredByTheDevice"
 
 

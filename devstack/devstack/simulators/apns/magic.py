@@ -77,7 +77,7 @@ _TOKEN = re.compile(r"([ef]\d{4})(\d\d)")
 
 
 def apns_magic(token: str) -> tuple[Refuse | Break | Late | None, int | None]:
-    """What is to happen, and how many times; None: always. NN is 00 for always."""
+    """The fault, and how many times it occurs; None: always. NN is 00 for always."""
     found = _TOKEN.match(token)
     if found is None:
         return None, None

@@ -36,7 +36,7 @@ class _Connection(asyncio.Protocol):
         self._last: int | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        self.transport = cast("asyncio.Transport", transport)  # uvloop's transport is no subclass of it
         self._open_ones.add(self)
         self._h2.update_settings({SettingCodes.MAX_CONCURRENT_STREAMS: MAX_STREAMS})
         self._h2.initiate_connection()

@@ -1,4 +1,4 @@
-"""APNs: what it answers to one request, and what it shows."""
+"""APNs: its answer to one request, and what the inbox shows."""
 
 import json
 import re

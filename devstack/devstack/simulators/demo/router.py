@@ -1,4 +1,4 @@
-"""The page's files, and what the page has to know of the stack that it runs in."""
+"""The page's files, and the values of the stack that the page needs."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ _FILES = {"": "index.html", "demo.js": "demo.js", "demo.css": "demo.css", "worke
 
 @dataclass(frozen=True)
 class Login:
-    """Of somebody who may read users and send to them."""
+    """The login of a user who may read users and send to them."""
 
     email: str
     password: str

@@ -1,4 +1,4 @@
-"""A device's screen with one notification, which opens as there: `<details>` needs no script and knows the keyboard."""
+"""A device's screen with one notification, which opens as there: `<details>` needs no script, and works with the keyboard."""
 
 from datetime import datetime
 
@@ -58,7 +58,7 @@ def render_device(device: Device, shown: Shown, at: datetime) -> Html:
 
 
 def link_to(address: str, text: str = "") -> Html:
-    """A link that tells its target nothing of this page; plain text if it is no web address."""
+    """A link without a referrer; plain text if it is no web address."""
     if not web_address(address):
         return markup("{text}", text=text or address)
     return markup(_LINK, href=address, text=text or address)

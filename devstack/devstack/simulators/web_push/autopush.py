@@ -32,7 +32,7 @@ class Autopush:
         self.route = WebSocketRoute(path, self._serve)
 
     def find(self, name: str) -> Subscription | None:
-        """None if the browser has unsubscribed, or never was here."""
+        """None if the browser has unsubscribed, or never subscribed here."""
         return self._mailbox.find(name)
 
     async def deliver(self, subscription: Subscription, body: bytes, *, ttl: int, topic: str | None) -> None:
@@ -100,7 +100,7 @@ class Autopush:
         return {**answer, "status": 200, "pushEndpoint": f"{self._endpoint}/{subscription.name}"}
 
     def _acknowledge(self, agent: str, updates: list[Any]) -> None:
-        """Also what the browser could not decrypt (code 101) or show (102): it would not do better the next time."""
+        """Also if the browser could not decrypt the message (code 101) or show it (102): sending it again would not help."""
         for update in updates:
             match update:
                 case {"channelID": str(channel), "version": str(version)}:
@@ -108,7 +108,7 @@ class Autopush:
 
 
 def _read(text: str) -> Mapping[str, Any]:
-    """What is no JSON object is a message of no type."""
+    """Input that is no JSON object counts as a message without a type."""
     try:
         message = orjson.loads(text)
     except orjson.JSONDecodeError:

@@ -1,4 +1,4 @@
-"""The push service: shows what a simulated browser would, and passes on what is for a real one."""
+"""The push service: shows messages of simulated browsers, and forwards messages of real ones."""
 
 import asyncio
 import re

@@ -1,4 +1,4 @@
-"""The key that the simulated push service knows its one application server by, and the check of a request's signature."""
+"""The key of the one application server that the simulated push service accepts, and the check of a request's signature."""
 
 import os
 import re

@@ -1,4 +1,4 @@
-"""Fetches a file from a URL that a stranger named: whole or not at all, in bounded memory, following nothing."""
+"""Fetches a file from a URL of a stranger: whole or not at all, in bounded memory, without following redirects."""
 
 import re
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from yarl import URL
 from chassis.http.client import plain_session
 from chassis.http.public_addresses import NotPublic, public_connector
 
-# Chunks of a byte each take the event loop's time from everything else: seven million of them, half a minute.
+# Tiny chunks use up the event loop's time: seven million chunks of one byte take half a minute.
 MAX_PIECES, FEWEST_BYTES = 8_000, 512
 TIMEOUT = ClientTimeout(total=None, sock_connect=3.0, sock_read=5.0)  # the whole time is the caller's to bound
 NO_ANSWER = (ClientError, HttpProcessingError, OSError, ValueError)  # ValueError: a host name that cannot be one
@@ -29,7 +29,7 @@ _UNUSABLE = "is no URL that can be fetched"
 
 
 class NotFetched(Exception):
-    """`reason` completes a sentence about the URL, and contains nothing of it: "was answered with 404"."""
+    """`reason` completes a sentence about the URL, without quoting it: "was answered with 404"."""
 
     def __init__(self, reason: str) -> None:
         self.reason = reason
@@ -118,7 +118,7 @@ def _check(answer: ClientResponse, max_bytes: int) -> None:
         raise NotFetched("was answered with compressed data")
     coding = answer.headers.get("Transfer-Encoding")
     if (answer.content_length is None) if coding is None else (coding.lower() != "chunked"):
-        raise NotFetched("was answered without a length")  # whether it is whole could not be known
+        raise NotFetched("was answered without a length")  # it is not known whether the file is complete
     if (answer.content_length or 0) > max_bytes:
         raise NotFetched("is too large")
 

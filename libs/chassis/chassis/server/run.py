@@ -122,7 +122,7 @@ def _leave_start_up_alone() -> None:
 
 
 class _Server(AnnouncingServer):
-    """Exits with status 0 when it is told to stop. uvicorn itself raises the signal again after its shutdown.
+    """Exits with status 0 after SIGTERM or SIGINT. uvicorn itself raises the signal again after its shutdown.
 
     As one of several processes it reports to its parent when it serves, and stops when the parent is gone.
     """

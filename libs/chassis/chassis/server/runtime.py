@@ -65,7 +65,7 @@ class Runtime:
         self._starts.append(start)
 
     def stop_with(self, stop: Callable[[], None]) -> None:
-        """Called when the server begins to stop, while requests are still in flight: it answers those that wait."""
+        """Called when the server begins to stop, while requests are in flight, so that it can answer waiting ones."""
         self._stops.append(stop)
 
     def run_inside(self, context: Callable[[], AbstractAsyncContextManager[None]]) -> None:

@@ -1,4 +1,4 @@
-"""How a server tells its app that it stops."""
+"""Notifies the app when its server begins to stop."""
 
 import socket
 

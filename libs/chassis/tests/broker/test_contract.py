@@ -1,4 +1,4 @@
-"""What a service may rely on, whichever broker is behind it."""
+"""The contract that both brokers keep."""
 
 import asyncio
 

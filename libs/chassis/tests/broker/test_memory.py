@@ -1,4 +1,4 @@
-"""What is particular to the in-process broker: several services of one process hold the same object."""
+"""The in-process broker only: several services of one process share one object."""
 
 from chassis.broker import BrokerUnavailable
 

@@ -1,4 +1,4 @@
-"""The frames of a message, read back by the library that others read them with."""
+"""The frames of a message, read back by the library that clients use."""
 
 import struct
 

@@ -1,4 +1,4 @@
-"""What has come over the socket is in hand at once, however busy the event loop is."""
+"""Messages that have arrived in the socket are taken at once, also while the event loop is busy."""
 
 import asyncio
 
@@ -9,14 +9,14 @@ FEW_TURNS = 10
 
 
 async def test_what_came_while_the_loop_was_busy_is_handed_out_in_a_few_turns(rabbit, topology, message):
-    """In bits of three for each turn, what is urgent would wait behind the rest of the prefetch."""
+    """With three messages per turn, an urgent message would wait behind the rest of the prefetch."""
     began: list[bytes] = []
     first = asyncio.Event()
 
     async def handle(delivery):
         began.append(delivery.body)
         if len(began) == 1:
-            pause(0.5)  # a busy loop: meanwhile all the others are in the socket
+            pause(0.5)  # a busy loop: meanwhile all other messages arrive in the socket
             first.set()
         await other_tasks()
         await delivery.ack()

@@ -108,7 +108,7 @@ async def test_patience_ends():
 
 
 class ChannelAtWork:
-    """As much of a channel as settling needs, its write queue full until somebody takes from it."""
+    """The part of a channel that settling needs. Its write queue is full until the test takes from it."""
 
     def __init__(self, *, is_closed: bool = False) -> None:
         self.is_closed = is_closed

@@ -1,4 +1,4 @@
-"""RabbitMQ goes away, or takes something away, and everything comes back by itself."""
+"""RabbitMQ stops, or loses a queue or connection, and everything recovers by itself."""
 
 import asyncio
 from contextlib import suppress
@@ -187,7 +187,7 @@ async def test_a_publishing_connection_that_does_not_answer_is_replaced(rabbit, 
 async def test_a_consuming_connection_that_does_not_answer_is_replaced(
     rabbit, proxy, inbox, work, message, *, eventually, heartbeat, timing
 ):
-    """Noticed by our own question, or by the connection's heartbeat."""
+    """Detected by our own check, or by the connection's heartbeat."""
     async with rabbit(url=f"{proxy.url}{heartbeat}", timing=timing) as broker:
         box = inbox("ack")
         await broker.consume(work, box, prefetch=10)
@@ -259,7 +259,7 @@ async def test_a_lost_binding_is_reported_and_restored(rabbit, server, topology,
             await queue.unbind(topology.exchange, "work")
             return isinstance((await broker.publish_many([message()]))[0], Unroutable)
 
-        for _ in range(3):  # once could be luck: the watchdog also looks when the connections come up
+        for _ in range(3):  # once is not enough: the watchdog also checks when the connections come up
             await eventually(returned)
             await eventually.confirmed(broker, message())
     assert "broker.returned" in {event["event"] for event in events}

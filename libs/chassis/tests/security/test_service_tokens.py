@@ -27,7 +27,7 @@ def callers(wall_clock):
 
 @pytest.fixture
 def signed(issuer):
-    """A token of whatever claims."""
+    """A token with any claims."""
 
     def make(key=GATEWAY, **changes):
         usual = {"aud": "user-service", "iss": key.service, "sub": key.service, "exp": int(issuer.clock()) + 300}
@@ -73,7 +73,7 @@ def test_a_key_that_is_not_known_is_refused(callers, wall_clock):
 
 
 def test_a_key_is_changed_without_a_moment_in_which_it_is_refused(wall_clock):
-    """Both known, then the new one used, then the old one forgotten."""
+    """First both keys are accepted, then the new one signs, then the old one is removed."""
     new = ServiceKey("api-gateway", token_urlsafe(32))
     by_old, by_new = (ServiceTokens(key, clock=wall_clock).issue("user-service") for key in (GATEWAY, new))
     overlapping = callers_who_know(wall_clock, GATEWAY, new)
@@ -102,7 +102,7 @@ def test_a_users_token_on_an_internal_route_is_refused(callers, secret, issuer):
 
 @pytest.mark.parametrize("kid", ["shared", "api-gateway"])
 def test_a_shared_secret_signs_for_no_service(callers, issuer, kid):
-    """As all services had it in the previous release; the public key as a secret is no better."""
+    """A shared secret, as in the previous release, is refused; so is the public key used as a secret."""
     claims = issuer.claims(aud="user-service", iss="api-gateway", sub="api-gateway", exp=int(issuer.clock()) + 300)
     for alg, name in (("HS256", kid), ("EdDSA", kid), ("HS256", GATEWAY.public), ("EdDSA", GATEWAY.public)):
         refused(callers, issuer.token({"alg": alg, "typ": "service+jwt", "kid": name}, claims, GATEWAY.public))

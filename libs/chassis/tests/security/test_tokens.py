@@ -1,4 +1,4 @@
-"""Abuse case 4 in full: whatever is wrong with a token, the answer is Unauthorized."""
+"""Every invalid token is answered with Unauthorized."""
 
 import asyncio
 import contextlib
@@ -46,7 +46,7 @@ async def test_alg_none(verifier, issuer):
 
 
 async def test_a_public_key_as_hmac_secret(issuer, wall_clock):
-    """The classic: the public key is known to all, so an HMAC with it must not count as a signature."""
+    """The public key is public, so an HMAC with it must not count as a signature."""
     key = generate_es256_key()
 
     async def fetch():

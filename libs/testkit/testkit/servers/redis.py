@@ -39,6 +39,6 @@ class RedisServer:
             self._process.stop(how=signal.SIGKILL)
 
     def signal(self, number: signal.Signals) -> None:
-        """SIGSTOP: the kernel accepts connections, but nobody responds. SIGCONT continues it."""
+        """SIGSTOP: the kernel accepts connections, but Redis does not respond. SIGCONT continues it."""
         if self._process and self._process.process.poll() is None:
             self._process.process.send_signal(number)
