@@ -21,7 +21,7 @@ from api_gateway.repositories import (
     reading,
 )
 from api_gateway.repositories.holding import EndedHold, ToHold
-from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
+from api_gateway.repositories.outbox import Ended, LeasedRound, QueuedMark, ResolvedRow, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter, Visibility
 from api_gateway.services.housekeeping import Housekeeping
@@ -30,6 +30,7 @@ from chassis.postgres.database import Database
 from chassis.postgres.retention import Step
 from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent, first_id_of
+from contracts.status import Status
 from testkit.plans import read_whole, recorded
 
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
@@ -89,7 +90,7 @@ IDS = [_id(second) for second in range(20)]
 
 
 async def _rows_by_key(connection: AsyncConnection) -> None:
-    found = {"id": str(IDS[0]), "replay": 0, "recipient": {}, "template_version": 1, "language": "en"}
+    found = ResolvedRow(Round(IDS[0]), {}, 1, "en")
     sent = StatusEvent(notification_id=IDS[0], notification_type="email", status="sent", at=NOW)
     rounds = [Round(one) for one in IDS]
     await outbox.mark_queued(connection, [QueuedMark(one, NOW) for one in rounds])
@@ -117,9 +118,7 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await _rows_by_key(connection)
     await _holds(connection)
     await outbox.take_due(connection, owner="p", lease_seconds=30, limit=200, keys=DataKeys())
-    await outbox.finish(
-        connection, [{"id": str(IDS[0]), "replay": 0, "status": "failed", "code": "c"}], keys=DataKeys()
-    )
+    await outbox.finish(connection, [Ended(Round(IDS[0]), Status.FAILED, "c")], keys=DataKeys())
     await lost.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, limit=100)
     page = await lost.find_stalled(connection, "email", after=None, silence_seconds=-1, limit=10)
     await lost.find_stalled(connection, "email", after=page[-1], silence_seconds=15, limit=100)

@@ -9,8 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from api_gateway.repositories import outbox
-from api_gateway.repositories.outbox import LeasedRound, QueuedMark, Round
+from api_gateway.repositories.outbox import Ended, LeasedRound, QueuedMark, ResolvedRow, Round
 from contracts.messages import NotificationMessage
+from contracts.status import Status
 from testkit.eventually import eventually, stays
 
 
@@ -210,11 +211,9 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     await store.mark_queued([QueuedMark(Round(late, 0), datetime.now(UTC))])
     await store.release([LeasedRound(Round(late, 0), datetime.now(UTC))], delay_seconds=1_000)
     async with store.database.begin() as connection:
-        old = {"id": late, "replay": 0}
-        await outbox.set_resolved(
-            connection, [{**old, "recipient": {}, "template_version": 3, "language": "en"}], keys=store.keys
-        )
-        assert await outbox.finish(connection, [{**old, "status": "expired", "code": "expired"}], keys=store.keys) == []
+        await outbox.set_resolved(connection, [ResolvedRow(Round(late, 0), {}, 3, "en")], keys=store.keys)
+        ended = [Ended(Round(late, 0), Status.EXPIRED, "expired")]
+        assert await outbox.finish(connection, ended, keys=store.keys) == []
     await gateway.report(notification_id, "failed", code="late", replay=0)
     detail = await gateway.detail(notification_id)
     assert (detail["status"], detail["queued_at"], detail["template_version"]) == ("pending", None, None)

@@ -10,13 +10,14 @@ from hypothesis import strategies as st
 
 from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification
-from api_gateway.repositories.outbox import QueuedMark, Round
+from api_gateway.repositories.outbox import Ended, QueuedMark, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.settings import ALEMBIC
 from chassis.json_values import JsonObject
 from chassis.postgres.database import Database
 from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent
+from contracts.status import Status
 from testkit.eventually import eventually
 
 FAR = [
@@ -184,11 +185,8 @@ async def _walk(database: Database, taken) -> None:
                 case "again":
                     await progress.replay_failed(connection, ReplayFilter(ids=[new.id]))
                 case "finished":
-                    await outbox.finish(
-                        connection,
-                        [{"id": new.id, "replay": replay, "status": "expired", "code": "x"}],
-                        keys=DataKeys(),
-                    )
+                    ended = [Ended(Round(new.id, replay), Status.EXPIRED, "x")]
+                    await outbox.finish(connection, ended, keys=DataKeys())
                 case _:
                     event = StatusEvent(
                         notification_id=new.id, notification_type="email", status=step, replay=replay,

@@ -30,6 +30,7 @@ from chassis.postgres.autocommit import StatementExecutor, records
 from chassis.security.data_keys import DataKeys, ValueUnreadable
 from contracts.messages import DeliveryGuarantee
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
+from contracts.status import Status
 
 COLUMNS = f"""n.id, n.caller, n.request_id, n.correlation_id, n.trace_context, n.notification_type, n.user_id,
     n.template_code, n.template_version, n.language, {GIVEN_VARIABLES}, {GIVEN_METADATA}, n.priority, n.recipient,
@@ -123,6 +124,26 @@ class DueRow:
     @property
     def leased(self) -> LeasedRound:
         return LeasedRound(self.round, self.leased_at)
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedRow:
+    """The recipient and template that were found for a round."""
+
+    round: Round
+    recipient: dict[str, Any] | None
+    template_version: int | None
+    language: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """A round that will not be published."""
+
+    round: Round
+    status: Status
+    code: str
+    detail: str | None = None
 
 
 # Goes through the priorities from 10 down and stops at the limit. Each step reads the start of one index range, so neither
@@ -232,7 +253,7 @@ async def release(
 
 def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[str, Any]:
     """The parameters of the statements: each round with its time."""
-    ordered = sorted(rounds, key=lambda one: one.round.id.bytes)  # rows are locked in one order everywhere
+    ordered = sorted(rounds, key=_lock_order)
     return {
         "ids": [one.id for one, _ in ordered],
         "replays": [one.replay for one, _ in ordered],
@@ -240,22 +261,33 @@ def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[st
     }
 
 
-async def set_resolved(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, keys: DataKeys) -> None:
-    """Writes recipients and template versions that were found later.
-
-    Keys: id, replay, recipient, template_version, language.
-    """
+async def set_resolved(connection: AsyncConnection, rows: Sequence[ResolvedRow], *, keys: DataKeys) -> None:
+    """Writes recipients and template versions that were found later."""
     given = [
-        {**row, "recipient": write_document(keys, RECIPIENT, row["id"], row["recipient"])} for row in _in_order(rows)
+        {
+            **_key(row),
+            "recipient": write_document(keys, RECIPIENT, row.round.id, row.recipient),
+            "template_version": row.template_version,
+            "language": row.language,
+        }
+        for row in sorted(rows, key=_lock_order)
     ]
     await connection.execute(SET_RESOLVED, {"rows": to_json_text(given)})
 
 
-async def finish(connection: AsyncConnection, rows: Sequence[dict[str, Any]], *, keys: DataKeys) -> list[Row[Any]]:
-    """Ends notifications that will not be published. Keys: id, replay, status, code, detail."""
-    given = [{**row, **write_detail(keys, row["id"], row.get("detail"))} for row in _in_order(rows)]
+async def finish(connection: AsyncConnection, rows: Sequence[Ended], *, keys: DataKeys) -> list[Row[Any]]:
+    """Ends notifications that will not be published. Returns the channel and status of each one that it ended."""
+    given = [
+        {**_key(row), "status": row.status, "code": row.code, **write_detail(keys, row.round.id, row.detail)}
+        for row in sorted(rows, key=_lock_order)
+    ]
     return list(await connection.execute(FINISH, {"rows": to_json_text(given)}))
 
 
-def _in_order(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(rows, key=lambda row: str(row["id"]))
+def _key(row: ResolvedRow | Ended) -> dict[str, object]:
+    return {"id": row.round.id, "replay": row.round.replay}
+
+
+def _lock_order(row: QueuedMark | LeasedRound | ResolvedRow | Ended) -> bytes:
+    """Rows are locked in one order everywhere."""
+    return row.round.id.bytes

@@ -12,7 +12,7 @@ import structlog
 
 from api_gateway.repositories import outbox as outbox_rows
 from api_gateway.repositories.holding import ToHold
-from api_gateway.repositories.outbox import DueRow, LeasedRound, Round
+from api_gateway.repositories.outbox import DueRow, Ended, LeasedRound, ResolvedRow
 from api_gateway.services.directory import Directory
 from api_gateway.services.holding import KnownHolds
 from api_gateway.services.metrics import GatewayMetrics
@@ -27,16 +27,6 @@ from contracts.users import Unreachable
 log = structlog.get_logger()
 
 MAX_GROUP = 200
-
-
-@dataclass(frozen=True, slots=True)
-class Ended:
-    """A due row that will not be published."""
-
-    round: Round
-    status: Status
-    code: str
-    detail: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,8 +138,8 @@ class Relay:
         keys = self._store.keys
         async with self._store.database.begin() as connection:
             if resolved:
-                await outbox_rows.set_resolved(connection, [_resolution(row) for row in resolved], keys=keys)
-            finished = await outbox_rows.finish(connection, [_ending(end) for end in ended], keys=keys) if ended else []
+                await outbox_rows.set_resolved(connection, [_resolved_row(row) for row in resolved], keys=keys)
+            finished = await outbox_rows.finish(connection, ended, keys=keys) if ended else []
         self._metrics.count_transitions((row.notification_type, row.status) for row in finished)
         held = [decision for decision in decisions if isinstance(decision, ToHold)]
         if held:
@@ -181,21 +171,5 @@ def _message(row: DueRow) -> OutboxMessage:
     return outbox_message(row, row.lease, created_at=row.created_at, replay=row.replay, handed_over=row.handed_over)
 
 
-def _resolution(row: DueRow) -> dict[str, object]:
-    return {
-        "id": row.id,
-        "replay": row.replay,
-        "recipient": row.recipient,
-        "template_version": row.template_version,
-        "language": row.language,
-    }
-
-
-def _ending(end: Ended) -> dict[str, object]:
-    return {
-        "id": end.round.id,
-        "replay": end.round.replay,
-        "status": end.status,
-        "code": end.code,
-        "detail": end.detail,
-    }
+def _resolved_row(row: DueRow) -> ResolvedRow:
+    return ResolvedRow(row.round, row.recipient, row.template_version, row.language)
