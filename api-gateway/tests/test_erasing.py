@@ -40,7 +40,7 @@ async def _accepted(gateway, user, **changes: object) -> str:
     return answered.json()["data"]["notification_id"]
 
 
-async def _bury(gateway, *bodies: bytes) -> None:
+async def _dead_letter(gateway, *bodies: bytes) -> None:
     messages = [Publication(FAILED_KEY, body, str(uuid4())) for body in bodies]
     assert await gateway.broker.publish_many(messages) == [None] * len(bodies)
 
@@ -129,7 +129,7 @@ async def test_their_messages_are_taken_out_of_failed_queue_and_the_others_keep_
     await gateway.until(failed, "failed")
     theirs = (await gateway.published())[0]
     others = [f'{{"user_id": "{other.id}", "place": {place}}}'.encode() for place in range(3)]
-    await _bury(gateway, others[0], theirs, b"no JSON", others[1], theirs, b"[]", others[2])
+    await _dead_letter(gateway, others[0], theirs, b"no JSON", others[1], theirs, b"[]", others[2])
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["failed_messages"] == 2
     assert (await gateway.broker.depth(FAILED_QUEUE)).ready == 5
     assert await gateway.published(FAILED_QUEUE, 5) == [others[0], b"no JSON", others[1], b"[]", others[2]]
@@ -139,7 +139,7 @@ async def test_their_messages_are_taken_out_of_failed_queue_and_the_others_keep_
 async def test_erasing_a_user_without_failures_does_not_read_failed_queue(start, peers) -> None:
     gateway, user = await start(), peers.add_user()
     await gateway.until(await _accepted(gateway, user), "queued")
-    await _bury(gateway, f'{{"user_id": "{user.id}"}}'.encode())  # not by us
+    await _dead_letter(gateway, f'{{"user_id": "{user.id}"}}'.encode())  # not by us
     assert (await _ask(gateway, "erasures", user_id=str(user.id)))["failed_messages"] == 0
 
 

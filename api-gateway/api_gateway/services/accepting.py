@@ -81,7 +81,9 @@ class Acceptor:
         with urgent_work(len(requests), urgent=urgent):
             return await self._accept_all(requests, context, urgent=urgent)
 
-    async def foresee(self, request: NotificationRequest, context: RequestContext) -> Receipt | ServiceError | None:
+    async def known_outcome(
+        self, request: NotificationRequest, context: RequestContext
+    ) -> Receipt | ServiceError | None:
         """What is known before attachments are fetched: the first receipt of a repeat, the reason of a refusal, or None."""
         if request.request_id is not None:
             earlier = await self._store.first_answers(context.caller, [request.request_id])

@@ -94,7 +94,7 @@ class FetchingAcceptor:
         """
         if not request.names_urls:
             return await self._acceptor.accept(request, context)
-        match await self._acceptor.foresee(request, context):
+        match await self._acceptor.known_outcome(request, context):
             case ServiceError() as refusal:
                 raise refusal
             case Receipt() as earlier:

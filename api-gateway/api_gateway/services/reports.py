@@ -56,7 +56,7 @@ class Reports:
             events, unread = read_events(delivery.body)
         except ValidationError:
             events, unread = [], 1
-        for applied in await self._apply_what_can_be(events):
+        for applied in await self._apply_group(events):
             if applied is not None and applied.queued_at is not None:  # otherwise its queued mark will report it
                 self._watermarks.consumed(applied.notification_type, applied.priority, applied.queued_at)
         if unread:
@@ -65,7 +65,7 @@ class Reports:
         else:
             await delivery.ack()
 
-    async def _apply_what_can_be(self, events: Sequence[StatusEvent]) -> list[AppliedEvent | None]:
+    async def _apply_group(self, events: Sequence[StatusEvent]) -> list[AppliedEvent | None]:
         """One event that the database rejects must not block the events next to it or behind it."""
         try:
             return await self.apply(events)
@@ -73,9 +73,9 @@ class Reports:
             raise
         except Exception:
             log.exception("status.group_failed", events=len(events))
-        return [applied for event in events for applied in await self._apply_or_put_aside(event)]
+        return [applied for event in events for applied in await self._apply_or_dead_letter(event)]
 
-    async def _apply_or_put_aside(self, event: StatusEvent) -> list[AppliedEvent | None]:
+    async def _apply_or_dead_letter(self, event: StatusEvent) -> list[AppliedEvent | None]:
         for _ in range(TRIES):
             try:
                 return await self.apply([event])
@@ -84,8 +84,8 @@ class Reports:
             except Exception:
                 log.exception("status.event_failed", notification_id=str(event.notification_id))
         body = StatusEvents(events=(event,)).model_dump_json(exclude_none=True).encode()
-        aside = Publication(routing_key=FAILED_KEY, body=body, message_id=str(uuid4()))
-        for failure in await self._broker.publish_many([aside]):
+        dead_letter = Publication(routing_key=FAILED_KEY, body=body, message_id=str(uuid4()))
+        for failure in await self._broker.publish_many([dead_letter]):
             if failure is not None:  # then the whole message is delivered again
                 raise failure
         return []

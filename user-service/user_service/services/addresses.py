@@ -60,7 +60,7 @@ class Addresses(MailedActions):
         await mailed_tokens.void(connection, user_id, ["confirm_address"])
         await self.tokens.mail(connection, "confirm_address", address, user_id=user_id)
 
-    async def tell_old(self, connection: AsyncConnection, user: StoredUser, purpose: Purpose) -> None:
+    async def mail_old_address(self, connection: AsyncConnection, user: StoredUser, purpose: Purpose) -> None:
         """Mails the change to the old address in `user`, if it was verified. Earlier tokens of the user become invalid."""
         await mailed_tokens.void(connection, user.id, ENDED_BY_ADDRESS)
         if user.email_verified_at is not None:
@@ -72,7 +72,7 @@ class Addresses(MailedActions):
             spent = await self.tokens.spend(connection, token, "confirm_address")
             before = await _found(connection, spent.user_id)
             await _move(connection, spent)
-            await self.tell_old(connection, before, "take_back_address")
+            await self.mail_old_address(connection, before, "take_back_address")
             after = await _found(connection, before.id)
             change = changed(user_fields(before), user_fields(after))
             await self._record(connection, stranger, spent, "user.address_changed", change)

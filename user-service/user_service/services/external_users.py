@@ -87,7 +87,7 @@ class ExternalUsers:
             action = "user.created" if one.created else change_action(change)
             await self._audit.record(connection, actor, action, user_target(one.id), change)
         await self._contacts.changed(one.id)
-        await self._push_tokens.tell(registration, actor)
+        await self._push_tokens.after_registration(registration, actor)
         log.info("contact.written", application_id=str(application_id), user_id=str(one.id), created=one.created)
         return user, one.created
 

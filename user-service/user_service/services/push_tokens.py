@@ -104,7 +104,7 @@ class PushTokens:
             registration = await _put(connection, user_id, device)
             await self._record(connection, actor, registration)
         await self._contacts.changed(user_id)
-        await self.tell(registration, actor)
+        await self.after_registration(registration, actor)
         return registration
 
     async def replace(self, user_id: UUID, given: PushTokenReplacement, actor: Actor) -> None:
@@ -116,14 +116,14 @@ class PushTokens:
             change = changed(user_fields(before), user_fields(await stored(connection, user_id)))
             await self._audit.record(connection, actor, "user.changed", user_target(user_id), change)
         await self._contacts.changed(user_id)
-        await self.tell(registration, actor)
+        await self.after_registration(registration, actor)
 
     async def replace_within(
         self, connection: AsyncConnection, user_id: UUID, device: Device | None, actor: Actor
     ) -> Registration | None:
         """An FCM token replaces all of the user's FCM tokens. None removes them. Any other device is added.
 
-        Pass the result to `tell` after the commit. The caller records the change of the user's FCM token in the audit trail.
+        Pass the result to `after_registration` after the commit. The caller audits the change of the user's FCM token.
         """
         await _lock(connection, user_id)
         if device is None:
@@ -134,7 +134,7 @@ class PushTokens:
         await self._record(connection, actor, registration)
         return registration
 
-    async def tell(self, registration: Registration | None, actor: Actor) -> None:
+    async def after_registration(self, registration: Registration | None, actor: Actor) -> None:
         """Removes cached copies of the earlier owner, and logs who moved the device. Call it after the commit."""
         if registration is None or (earlier := registration.moved_from) is None:
             return

@@ -69,7 +69,7 @@ class SignUps:
             user = await stored(connection, new.id)
             change = changed({}, user_fields(user))
             await self._audit.record(connection, actor, "user.created", user_target(new.id), change)
-        await self._push_tokens.tell(registration, actor)
+        await self._push_tokens.after_registration(registration, actor)
         log.info("user.signed_up", user_id=str(new.id))
         return user
 

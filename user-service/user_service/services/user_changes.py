@@ -71,7 +71,7 @@ class UserChanger:
         written = await self._write(user, given, _Writing(changes, move, device), actor)
         await self._sessions.revoke(written.ended)
         await self._contacts.changed(user.id)
-        await self._push_tokens.tell(written.registration, actor)
+        await self._push_tokens.after_registration(written.registration, actor)
         return written.user
 
     async def _write(self, user: StoredUser, given: UserChange, writing: "_Writing", actor: Actor) -> "_Written":
@@ -100,7 +100,7 @@ class UserChanger:
             case "confirmed" if given.email is not None:
                 await self._addresses.ask_to_confirm(connection, user.id, given.email)
             case "at_once":
-                await self._addresses.tell_old(connection, user, "address_notice")
+                await self._addresses.mail_old_address(connection, user, "address_notice")
 
 
 @dataclass(frozen=True, slots=True)

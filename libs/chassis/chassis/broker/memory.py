@@ -76,7 +76,7 @@ class MemoryQueue:
                 return self._takers[-1]
         return None
 
-    def bury(self, stored: Stored) -> None:
+    def dead_letter(self, stored: Stored) -> None:
         """Dead-letters a rejected message, with RabbitMQ's headers. Drops it if the queue has no dead-letter key."""
         key = self.spec.dead_letter_routing_key
         if key is None:
@@ -146,7 +146,7 @@ class MemoryDelivery:
 
     async def reject(self) -> None:
         if self._settle(self):
-            self._queue.bury(self.stored)
+            self._queue.dead_letter(self.stored)
             self._queue.pump()
 
     async def requeue(self) -> None:

@@ -81,17 +81,17 @@ def _renderers(form: Literal["json", "console"], *, text: bool = False) -> list[
 def _without_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
     """Keeps an exception's type and location, but not its message. Does the same for asyncio's own events."""
     if isinstance(event.get("exception"), list):
-        event["exception"] = [_wordless(stack) for stack in event["exception"]]
+        event["exception"] = [_without_message(stack) for stack in event["exception"]]
     if "exception" in event and isinstance(event.get("event"), str):
         event["event"] = event["event"].partition("\n")[0]
     return event
 
 
-def _wordless(stack: dict[str, Any]) -> dict[str, Any]:
+def _without_message(stack: dict[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in stack.items() if name not in {"exc_value", "exc_notes", "syntax_error"}}
     if stack["exc_type"] in WORDS_OF_CODE:
         kept["exc_value"] = stack["exc_value"]
-    return {**kept, "exceptions": [[_wordless(one) for one in inner] for inner in stack.get("exceptions", [])]}
+    return {**kept, "exceptions": [[_without_message(one) for one in inner] for inner in stack.get("exceptions", [])]}
 
 
 def _drawn(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

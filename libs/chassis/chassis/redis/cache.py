@@ -65,13 +65,13 @@ class Invalidator:
         if not names:
             return True
         try:
-            await self._redis.ask_even_if_down(lambda redis: _bury(redis, names))
+            await self._redis.ask_even_if_down(lambda redis: _write_tombstones(redis, names))
         except RedisUnavailable:
             return False
         return True
 
 
-async def _bury(redis: Redis, names: Sequence[str]) -> None:
+async def _write_tombstones(redis: Redis, names: Sequence[str]) -> None:
     commands = redis.pipeline(transaction=False)
     for name in names:
         commands.set(name, TOMBSTONE, ex=TOMBSTONE_SECONDS)

@@ -43,14 +43,14 @@ class RevokedTokens:
         if not lasting:
             return True
 
-        async def tell(redis: Redis) -> None:
+        async def store(redis: Redis) -> None:
             pipeline = redis.pipeline(transaction=False)
             for name, seconds in lasting.items():
                 pipeline.set(_key(name), b"1", ex=seconds)
             await pipeline.execute()
 
         try:
-            await self._redis.ask_even_if_down(tell)
+            await self._redis.ask_even_if_down(store)
         except RedisUnavailable:
             return False
         return True
