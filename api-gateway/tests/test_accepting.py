@@ -20,7 +20,7 @@ from contracts.recipients import Preferences, PushToken
 from testkit.eventually import eventually, stays
 
 
-async def test_what_is_urgent_waits_for_no_group_of_others(gateway) -> None:
+async def test_an_urgent_notification_waits_for_no_group_of_others(gateway) -> None:
     """Neither for its look-ups nor for its commit, which take longer beside another caller's batches."""
     user, stranger = gateway.peers.add_user(), gateway.peers.add_user()
     gateway.peers.add_template()

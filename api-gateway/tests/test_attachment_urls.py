@@ -145,7 +145,7 @@ async def test_a_large_body_does_not_hold_its_place_while_files_are_fetched(gate
     assert (refused.status_code, refused.json()["error"], files.asked) == (413, "payload_too_large", [])
 
 
-async def test_what_cannot_be_sent_anyway_is_not_fetched(gateway, files) -> None:
+async def test_files_of_a_refused_notification_are_not_fetched(gateway, files) -> None:
     email = attached(files, "/a.pdf")
     assert (await gateway.send(user_id=str(UUID(int=9)), email=email)).json()["error"] == "user_not_found"
     user = ada(gateway)

@@ -261,7 +261,7 @@ async def test_the_command_encrypts_rotates_and_goes_back_while_gateways_run(sta
     assert _is_whole((await last.published())[0])
 
 
-async def test_what_changes_while_the_command_has_it_is_not_overwritten(start, peers) -> None:
+async def test_a_row_that_changes_while_the_command_runs_is_not_overwritten(start, peers) -> None:
     """A gateway may write a row between the command's reading and its writing."""
     gateway, user, keys = await start(relay_interval_seconds=1_000), _user(peers), DataKeys.parse(OLD)
     name = await _accepted(gateway, user)

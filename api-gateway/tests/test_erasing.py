@@ -102,7 +102,7 @@ async def test_nothing_of_them_is_in_the_database_and_the_counts_stay(start, pee
     assert [line for line in hashes if '"",' not in line] == [], "a short value could be guessed"
 
 
-async def test_what_is_still_open_ends_by_its_report_and_a_providers_words_about_it_are_not_kept(start, peers) -> None:
+async def test_an_open_notification_ends_by_its_report_and_the_providers_text_is_not_stored(start, peers) -> None:
     gateway, user = await start(), peers.add_user(name=SECRET)
     flying, sent = await _accepted(gateway, user), await _accepted(gateway, user)
     for one in (flying, sent):

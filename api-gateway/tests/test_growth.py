@@ -182,7 +182,7 @@ async def test_what_touches_rows_by_key_goes_by_the_index_while_the_table_is_you
             assert not await read_whole(connection, [statement]) & {"notifications", "idempotency_keys"}, statement[0]
 
 
-async def test_what_reads_a_table_whole_is_seen(large: Database) -> None:
+async def test_the_check_finds_statements_that_scan_a_table(large: Database) -> None:
     async with large.begin() as connection:
         with recorded(connection) as statements:
             await housekeeping.recounted(connection)
@@ -207,7 +207,7 @@ async def test_running_totals_are_what_counting_finds(database: Database) -> Non
         assert (await connection.execute(text("SELECT count(*) FROM status_changes"))).scalar_one() == 0
 
 
-async def test_what_ended_and_is_old_is_removed_with_its_key_and_still_accounted_for(database: Database) -> None:
+async def test_an_old_ended_notification_is_removed_with_its_key_and_stays_accounted_for(database: Database) -> None:
     await _fill(database, 3_000)  # of 50 minutes
     async with database.begin() as connection:
         step = Step(NO_ID, NOW - timedelta(seconds=1_000), 10_000)
@@ -226,7 +226,7 @@ async def test_what_ended_and_is_old_is_removed_with_its_key_and_still_accounted
     assert sum(accepted.values()) == sum(counted.values()) == len(left)
 
 
-async def test_what_was_accepted_long_ago_is_kept_by_the_time_of_its_end(database: Database) -> None:
+async def test_retention_counts_from_the_end_of_a_notification(database: Database) -> None:
     """It was scheduled for later than RETENTION_DAYS: its key still has to answer repeats."""
     await _fill(database, 100)
     async with database.begin() as connection:

@@ -30,7 +30,7 @@ async def test_accepted_while_the_broker_is_down_it_is_published_when_it_is_back
     assert [(await broker.depth(queue)).ready for queue in queues_of("email")] == [6, 14]
 
 
-async def test_what_a_dead_process_accepted_is_published_by_another_when_its_lease_ends(start) -> None:
+async def test_a_dead_processs_notification_is_published_by_another_when_its_lease_ends(start) -> None:
     dead = await start(broker=(mute := BrokerThatMayBeAway()), lease_seconds=0.5, relay_interval_seconds=1_000)
     user = dead.peers.add_user()
     dead.peers.add_template()
@@ -113,7 +113,7 @@ class BrokerThatIsSlowWithTheRest(MemoryBroker):
         return await super().publish_many(publications)
 
 
-async def test_what_is_urgent_is_published_while_the_rest_still_waits(start) -> None:
+async def test_an_urgent_notification_is_published_while_others_wait(start) -> None:
     broker = BrokerThatIsSlowWithTheRest()
     gateway = await start(broker=broker)
     user = gateway.peers.add_user()
@@ -201,7 +201,9 @@ class Sieve:
 
 
 @pytest.mark.parametrize("marked", [True, False])
-async def test_what_later_messages_of_its_priority_overtook_is_lost_and_published_again(start, marked: bool) -> None:
+async def test_a_message_overtaken_by_later_ones_of_its_priority_is_lost_and_published_again(
+    start, marked: bool
+) -> None:
     """Also if their reports came before their queued-marks, which are then never written."""
     gateway = await start(lost_grace_seconds=0.3, queued_mark_seconds=0.05 if marked else 1)
     user = gateway.peers.add_user()
@@ -275,7 +277,7 @@ async def test_a_report_that_was_lost_is_had_from_the_ledger_in_seconds(start) -
 
 
 @pytest.mark.parametrize("answer", ["unknown", "still under way", "no answer"])
-async def test_what_the_ledger_cannot_end_is_left_where_it_is(start, answer: str) -> None:
+async def test_an_event_that_cannot_end_a_notification_changes_nothing(start, answer: str) -> None:
     gateway = await start(report_silence_seconds=0.3, lost_grace_seconds=60)
     name = await _queued(gateway)
     if answer == "still under way":
@@ -319,7 +321,7 @@ class SlowBroker(MemoryBroker):
         return await super().publish_many(publications)
 
 
-async def test_what_is_urgent_is_published_at_once_however_much_waits(start, monkeypatch) -> None:
+async def test_an_urgent_notification_is_published_at_once_beside_any_backlog(start, monkeypatch) -> None:
     """It has a limit of its own: beside another caller's broadcast a relay would publish it later."""
     monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()))
@@ -333,7 +335,9 @@ async def test_what_is_urgent_is_published_at_once_however_much_waits(start, mon
     assert (await broker.depth("email.urgent.queue")).ready == 1
 
 
-async def test_what_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_the_rest(start, monkeypatch) -> None:
+async def test_the_group_that_waits_for_a_slow_broker_is_bounded_and_the_relay_publishes_the_rest(
+    start, monkeypatch
+) -> None:
     """At once, because it has no lease that must end first."""
     monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 3)
     gateway = await start(broker=(broker := SlowBroker()), lease_seconds=60)

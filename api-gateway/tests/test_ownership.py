@@ -111,7 +111,7 @@ async def test_no_application_sends_in_the_words_of_the_system_itself(gateway) -
     assert (await gateway.send(**body)).status_code == 202
 
 
-async def test_what_is_urgent_takes_a_scope_of_its_own(gateway) -> None:
+async def test_urgent_priority_needs_a_scope(gateway) -> None:
     gateway.peers.add_template()
     plain, urgent = (_key(gateway, uuid4(), scopes) for scopes in (("notifications:write",), SCOPES))
     user = gateway.peers.add_user()
@@ -152,7 +152,7 @@ async def test_an_application_has_its_own_rate_limit(start) -> None:
     assert (await gateway.http.get(path, headers=_key(gateway, uuid4()))).headers["RateLimit-Limit"] == "100"
 
 
-async def test_what_a_test_key_sends_is_its_applications_apart_from_the_rest(gateway) -> None:
+async def test_test_and_live_notifications_of_an_application_are_kept_separate(gateway) -> None:
     gateway.peers.add_template()
     application = uuid4()
     keys = {mode: _key(gateway, application, test=mode == "test") for mode in ("live", "test")}

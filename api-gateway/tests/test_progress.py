@@ -67,7 +67,7 @@ async def test_an_event_that_cannot_be_applied_is_put_aside_and_its_neighbours_a
     await gateway.until(first, "sent")
 
 
-async def test_what_a_provider_said_is_kept_without_what_no_database_takes(gateway) -> None:
+async def test_a_providers_text_is_stored_without_characters_that_postgresql_refuses(gateway) -> None:
     notification_id = await _accepted(gateway)
     event = StatusEvent(
         notification_id=UUID(notification_id), notification_type="email", status="failed", at=datetime.now(UTC)
@@ -164,7 +164,7 @@ async def test_events_of_one_notification_in_one_message_count_in_their_order(ga
     assert [step["status"] for step in detail["timeline"]][2:] == ["retrying", "sent", "delivered"]
 
 
-async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gateway) -> None:
+async def test_only_a_notification_that_was_not_handed_over_can_be_cancelled(gateway) -> None:
     scheduled = await _accepted(gateway, send_at=(datetime.now(UTC) + timedelta(days=30)).isoformat())
     for _ in range(2):
         answered = await gateway.http.delete(f"/api/v1/notifications/{scheduled}", headers=gateway.token())
@@ -175,7 +175,7 @@ async def test_what_waits_can_be_cancelled_and_what_was_handed_over_cannot(gatew
     assert (refused.status_code, refused.json()["error"]) == (409, "not_cancellable")
 
 
-async def test_what_may_be_on_its_way_to_the_broker_cannot_be_cancelled(gateway) -> None:
+async def test_a_notification_that_may_be_on_its_way_to_the_broker_cannot_be_cancelled(gateway) -> None:
     gateway.root.outbox.offer = lambda *_: None  # accepted, and still being published
     leased = await _accepted(gateway)
     refused = await gateway.http.delete(f"/api/v1/notifications/{leased}", headers=gateway.token())

@@ -50,7 +50,7 @@ async def test_items_of_a_batch_count_one_by_one(start) -> None:
     assert outcomes == [None] * 12 + ["recipient_limited"] * 3 + [None]
 
 
-async def test_what_is_not_sent_does_not_count(start) -> None:
+async def test_refused_notifications_do_not_count(start) -> None:
     gateway = await start(recipient_limit_per_hour=5)
     person = gateway.peers.add_user()
     gateway.peers.add_template()
@@ -86,7 +86,7 @@ async def test_a_narrow_limit_is_one_for_all_processes() -> None:
 
 
 @pytest.mark.parametrize("limit", [6, WIDE])
-async def test_what_is_given_back_can_be_sent(limit: int) -> None:
+async def test_units_that_were_given_back_can_be_used_again(limit: int) -> None:
     limited, person = RecipientLimit(FakeAsyncRedis(), limit=limit), uuid4()
     checked = await limited.check([person] * (limit + 1))
     assert [refusal is None for refusal in checked] == [True] * limit + [False]

@@ -134,7 +134,7 @@ async def test_a_version_that_is_not_there_is_refused(gateway, body: object, sta
     assert (await gateway.detail(notification_id))["status"] == "failed"
 
 
-async def test_what_would_fail_again_for_want_of_a_variable_is_refused_by_its_name(gateway) -> None:
+async def test_a_retry_without_a_required_variable_is_refused_with_its_name(gateway) -> None:
     notification_id = await _failed(gateway)
     await gateway.mend(version=4, required=("name", "order.id"))
     refused = await _retry(gateway, notification_id)

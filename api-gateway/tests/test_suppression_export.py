@@ -56,7 +56,7 @@ async def test_an_export_is_noted_and_can_be_of_one_reason(gateway) -> None:
         assert (await gateway.http.get(PATH, params=wrong, headers=admin)).status_code == 422
 
 
-async def test_what_was_exported_can_be_imported(gateway) -> None:
+async def test_an_exported_list_can_be_imported(gateway) -> None:
     gateway.peers.suppressed = entries(MAX_EXPORTED + 5)
     admin = gateway.token()
     exported = (await gateway.http.get(PATH, headers=admin)).content

@@ -53,7 +53,7 @@ async def test_only_the_user_service_sends_them(gateway) -> None:
         assert (await gateway.http.post(PATH, json={}, headers=headers)).status_code == 401
 
 
-async def test_what_cannot_be_sent_now_is_left_with_the_user_service(gateway) -> None:
+async def test_a_mail_that_cannot_be_sent_now_is_refused(gateway) -> None:
     person = gateway.peers.add_user()
     assert (await _post(gateway, person.id)).status_code == 404  # there is no template
     gateway.peers.add_template("other")
@@ -74,7 +74,7 @@ async def test_a_failed_one_is_not_tried_again_by_hand(gateway) -> None:
     assert (retry.status_code, retry.json()["error"]) == (409, "not_retryable")
 
 
-async def test_what_callers_send_is_looked_up_when_it_is_sent(gateway) -> None:
+async def test_notifications_of_callers_have_no_fixed_recipient(gateway) -> None:
     gateway.peers.add_template()
     await gateway.send(user_id=str(gateway.peers.add_user().id))
     [body] = await gateway.published()

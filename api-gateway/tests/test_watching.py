@@ -89,7 +89,7 @@ async def test_queues_are_not_shown_while_they_cannot_be_seen(start) -> None:
     await eventually(lambda: consumers() is None, 10)
 
 
-async def test_what_was_accepted_and_has_no_row_is_unaccounted(watch, registry, database) -> None:
+async def test_an_accepted_notification_without_a_row_is_unaccounted(watch, registry, database) -> None:
     async with database.begin() as connection:
         await connection.execute(text("INSERT INTO accepted_totals VALUES ('email', 'w', 3), ('push', 'w', 1)"))
     await _insert(database, times=2)
@@ -139,7 +139,7 @@ async def test_the_oldest_pending_is_as_old_as_the_first_moment_it_could_go(data
     assert ages["push", "pending"] == pytest.approx(30, abs=20)
 
 
-async def test_what_waits_for_its_time_is_not_old(database) -> None:
+async def test_scheduled_rows_do_not_count_as_old(database) -> None:
     await _insert(database, age=9000.0, send_in=3600.0, due_in=3600.0)
     await _insert(database, age=9000.0, send_in=10.0, due_in=10.0)  # within the window
     assert (await _oldest(database))["email", "pending"] == 0

@@ -24,7 +24,7 @@ from testkit.eventually import eventually
 from tests.openapi.conformance import Conformance
 
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"
-NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
+UNREACHABLE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 TABLES = tuple(reversed(Base.metadata.sorted_tables))
 
 
@@ -61,7 +61,7 @@ def settings(database_url: str) -> TemplateSettings:
         database_url=database_url,
         algorithm="HS256",
         secret_key=SECRET_KEY,
-        user_service_url=NOBODY,
+        user_service_url=UNREACHABLE,
     )
 
 

@@ -122,7 +122,7 @@ async def test_many_templates_are_found_as_each_of_them_is(admin, service, welco
         {},
     ],
 )
-async def test_what_cannot_be_a_template_is_none(service, question) -> None:
+async def test_invalid_template_names_are_unknown(service, question) -> None:
     answered = await service.post(FIND, json=question)
     assert answered.status_code == 200, answered.text
     assert answered.json()["data"] == {"active": {}, "outlines": {}, "whole": {}}

@@ -31,7 +31,7 @@ from user_service.settings import UserSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
 PASSWORD = "correct horse"
-NOBODY = "http://127.0.0.1:9"  # the discard port: nothing listens there
+UNREACHABLE = "http://127.0.0.1:9"  # the discard port: nothing listens there
 
 
 def running_client(app: FastAPI, *, address: str = "192.0.2.1") -> AsyncClient:
@@ -204,7 +204,7 @@ async def make_world(databases, redis: Redis) -> AsyncIterator[MakeWorld]:
 
         async def make(*, redis: Redis = redis, **settings: object) -> World:
             chosen = {"database_url": settings.pop("database_url", None) or await databases(ALEMBIC), **settings}
-            options = UserSettings(_env_file=None, **{"api_gateway_url": NOBODY, **chosen})
+            options = UserSettings(_env_file=None, **{"api_gateway_url": UNREACHABLE, **chosen})
             app = create_app(options, redis=redis)
             await stack.enter_async_context(app.router.lifespan_context(app))
             http = await stack.enter_async_context(running_client(app))

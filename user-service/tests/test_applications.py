@@ -97,7 +97,7 @@ async def test_keys_of_one_application_are_one_caller_and_bring_its_bounds(world
     assert (missing.status_code, missing.json()["error"]) == (404, "application_not_found")
 
 
-async def test_what_changes_in_an_application_takes_its_keys_copies_away(world, redis) -> None:
+async def test_changing_an_application_invalidates_cached_copies_of_its_keys(world, redis) -> None:
     admin = await world.admin()
     made = await _made(admin)
     key = (await _key(admin, application_id=made["id"]))["key"]

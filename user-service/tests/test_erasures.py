@@ -125,7 +125,7 @@ async def test_it_goes_on_when_the_gateway_is_back_and_after_a_restart(make_worl
     await _completed(admin, deleted["id"])
 
 
-async def test_what_is_not_finished_counts_for_nothing_yet(world, gateway) -> None:
+async def test_counts_of_an_unfinished_erasure_are_not_recorded(world, gateway) -> None:
     _skip_quiet_period(world)
     admin, person = await world.admin(), await world.user()
     gateway.progress = ErasureProgress(finished=False)

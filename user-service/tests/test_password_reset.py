@@ -81,7 +81,7 @@ async def test_a_known_and_an_unknown_address_get_the_same_answer(world, gateway
     assert await _rows(world) == 1, "of the unknown address nothing is left"
 
 
-async def test_what_is_written_at_a_request_is_the_same_for_both(make_world) -> None:
+async def test_a_request_writes_the_same_for_a_known_and_an_unknown_address(make_world) -> None:
     world = await make_world(verify_emails=False)  # the gateway is down, so the rows stay
     user = await world.sign_up()
     await _change(world, "DELETE FROM mailed_tokens")

@@ -50,7 +50,7 @@ async def test_a_user_may_subscribe_again_and_other_changes_leave_it(world) -> N
 
 
 @pytest.mark.parametrize("path", ["x", "A" * 120, "A" * 250])
-async def test_what_is_no_link_is_a_page_that_says_so(world, path) -> None:
+async def test_an_invalid_link_gets_a_page_with_the_reason(world, path) -> None:
     for method in ("GET", "POST"):
         page = await world.http.request(method, f"/api/v1/unsubscribe/{path}")
         assert (page.status_code, "not valid" in page.text) == (404, True)

@@ -195,7 +195,7 @@ async def test_the_same_registration_again_is_the_same_subscription(running: Run
 
 
 @pytest.mark.parametrize("text", ["{", b"{}", "[]", '{"messageType": "launch"}', '{"messageType": "ack"}'])
-async def test_what_is_not_understood_ends_the_connection(running: RunningSimulators, text: str | bytes) -> None:
+async def test_an_unknown_message_ends_the_connection(running: RunningSimulators, text: str | bytes) -> None:
     async with browser(running) as firefox:
         await firefox.hello()
         await firefox._socket.send(text)

@@ -284,9 +284,7 @@ async def test_health_is_healthy_degraded_or_unhealthy(http, essential: Switch, 
     assert (await http.get("/health/live")).status_code == 200
 
 
-async def test_what_is_up_is_believed_for_a_second_and_what_is_down_is_asked_again_soon(
-    http, essential: Switch
-) -> None:
+async def test_a_good_result_is_reused_for_a_second_and_a_bad_one_for_less(http, essential: Switch) -> None:
     assert (await http.get("/health/readiness")).status_code == 200
     essential.up = False
     await stays(lambda: http.get("/health/readiness"), 0.2, holds=lambda answer: answer.status_code == 200)

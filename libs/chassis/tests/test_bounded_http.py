@@ -137,7 +137,7 @@ async def test_a_url_counts_too(serve) -> None:
         assert await refused(made) == (431, "headers_too_large")
 
 
-async def test_what_is_within_the_bounds_is_answered_and_the_connection_kept(serve, seen) -> None:
+async def test_a_request_within_the_bounds_is_answered_and_the_connection_kept(serve, seen) -> None:
     async with serve(Bounds(head_bytes=1_000, head_fields=5)) as port, connection(port) as made:
         for _ in range(20):  # bounds are of a request
             await made.write(HEAD + b"X-A: " + b"a" * 700 + b"\r\nContent-Length: 5\r\n\r\nhello")

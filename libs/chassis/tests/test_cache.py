@@ -115,7 +115,7 @@ async def test_memory_forgets_after_seconds_and_redis_after_minutes(new_cache, o
     assert owner.loads == 2
 
 
-async def test_what_is_asked_for_together_is_one_question_to_redis_and_one_to_the_owner(new_cache, owner, redis):
+async def test_keys_looked_up_together_cost_one_call_to_redis_and_one_to_the_owner(new_cache, owner, redis):
     keys = [str(number) for number in range(1_000)]
     assert await get_stored(new_cache(), *keys) == dict.fromkeys(keys, ANN)
     assert owner.groups == [keys]
@@ -252,7 +252,7 @@ async def test_urgent_items_do_not_wait_for_a_hanging_group(new_cache, owner):
     assert set(await asyncio.gather(urgent, *waiting)) == {ANN}
 
 
-async def test_what_the_owner_changed_is_seen_past_the_memory(new_cache, owner, writer):
+async def test_a_refresh_skips_process_memory(new_cache, owner, writer):
     cache = new_cache()
     await cache.get_many(["1", "2"])
     owner.value = BOB

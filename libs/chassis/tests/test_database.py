@@ -61,9 +61,7 @@ async def test_a_database_that_cannot_be_written_is_unavailable_to_who_must_writ
 
 
 @pytest.mark.parametrize(("way", "kept"), [(Database.begin, 0), (Database.autocommit, 1)])
-async def test_what_was_written_before_a_failure_is_kept_only_where_each_statement_commits(
-    databases, way, kept
-) -> None:
+async def test_writes_before_a_failure_are_kept_only_in_autocommit(databases, way, kept) -> None:
     database = Database(await databases(None), pool_size=1)
     async with database.begin() as connection:
         await connection.execute(text("CREATE TABLE notes (note text)"))

@@ -316,7 +316,7 @@ CHUNKED = b"POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     "start", [b"", b"GET / HTTP/1.1\r\n", b"GET / HTTP/1.1\r\nX-A: ", CHUNKED + b"5;", CHUNKED + b"0\r\n"]
 )
 @pytest.mark.parametrize("endless", [b"a", b"X-A: b\r\n", b";a=b"])
-async def test_what_has_no_end_is_ended_by_its_size(start: bytes, endless: bytes) -> None:
+async def test_endless_streams_are_ended_by_their_size(start: bytes, endless: bytes) -> None:
     bounds = Bounds(body_seconds=60, head_seconds=60, goodbye_seconds=SECONDS)
     async with serving(App(), http=bounded(bounds), lifespan="off", interface="asgi3") as url:
         port = urlsplit(url).port or 0

@@ -22,7 +22,7 @@ def test_a_service_may_have_several_keys() -> None:
 
 
 @pytest.mark.parametrize("text", ["one", OLD.public, f"one={OLD.public}", f"One:{OLD.public}", f":{OLD.public}"])
-def test_what_is_no_pair_is_refused_and_not_quoted(text: str) -> None:
+def test_an_invalid_pair_is_refused_and_not_quoted(text: str) -> None:
     with pytest.raises(ValueError, match="service:key") as refused:
         parse_public_keys(text)
     assert text not in str(refused.value)
@@ -31,7 +31,7 @@ def test_what_is_no_pair_is_refused_and_not_quoted(text: str) -> None:
 @pytest.mark.parametrize(
     "key", ["", "hunter2", "A" * 42, "A" * 44, "A" * 42 + "B", "A" * 42 + "/", "A" * 42 + "=", "A" * 42 + "\0"]
 )
-def test_what_is_no_key_is_refused_and_not_quoted(key: str) -> None:
+def test_an_invalid_key_is_refused_and_not_quoted(key: str) -> None:
     with pytest.raises(ValueError, match=r"is no Ed25519 key: 32 bytes in base64url, 43 characters$"):
         ServiceKey("one", key)
     with pytest.raises(ValueError, match=r"is no Ed25519 key: 32 bytes in base64url, 43 characters$"):

@@ -30,7 +30,7 @@ async def gathering() -> tuple[GatheringTransport, _Recorder]:
     return GatheringTransport(recorder, asyncio.get_running_loop().call_soon), recorder
 
 
-async def test_what_is_written_in_a_turn_leaves_in_one_piece(gathering) -> None:
+async def test_writes_of_one_turn_are_joined(gathering) -> None:
     transport, recorder = gathering
     transport.write(b"head ")
     transport.writelines([b"bo", b"dy"])
@@ -43,7 +43,7 @@ async def test_what_is_written_in_a_turn_leaves_in_one_piece(gathering) -> None:
     assert transport.get_extra_info("peername") == ("client", 1)
 
 
-async def test_what_is_large_does_not_gather(gathering) -> None:
+async def test_large_data_is_written_at_once(gathering) -> None:
     transport, recorder = gathering
     transport.write(b"head ")
     transport.write(b"x" * MAX_BYTES)

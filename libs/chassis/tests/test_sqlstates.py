@@ -15,11 +15,11 @@ from testkit.eventually import eventually
 WAYS = [Database.begin, Database.autocommit]
 WRITE = "UPDATE notes SET note = 'x'"
 # Errors that PL/pgSQL's RAISE makes the server report.
-TOLD_NOW = [
+NOT_NOW_CODES = [
     "08006", "08P01", "25006", "25P03", "28P01", "3D000", "40001", "40P01", "53100", "53200", "53300", "53400", "55000",
     "55006", "55P03", "57014", "57P01", "57P02", "57P03", "57P04", "57P05", "58000", "58030", "58P01", "72000",
 ]  # fmt: skip
-TOLD_DEFECT = [
+DEFECT_CODES = [
     "0A000",
     "22001",
     "22P05",
@@ -74,8 +74,8 @@ RAISE = "DO $$ BEGIN RAISE EXCEPTION USING ERRCODE = '{}'; END $$"
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_what_the_server_cannot_do_now_is_a_503_and_the_next_statement_works(database, way) -> None:
-    for code in TOLD_NOW:
+async def test_an_error_that_means_not_now_is_a_503_and_the_next_statement_works(database, way) -> None:
+    for code in NOT_NOW_CODES:
         with pytest.raises(DatabaseUnavailable) as refused:
             await run(database, way, RAISE.format(code))
         assert refused.value.status == 503
@@ -85,8 +85,8 @@ async def test_what_the_server_cannot_do_now_is_a_503_and_the_next_statement_wor
 
 
 @pytest.mark.parametrize("way", WAYS)
-async def test_what_it_can_never_do_stays_a_defect(database, way) -> None:
-    for code in TOLD_DEFECT:
+async def test_errors_that_mean_never_stay_defects(database, way) -> None:
+    for code in DEFECT_CODES:
         with pytest.raises((DBAPIError, asyncpg.PostgresError)) as raised:
             await run(database, way, RAISE.format(code))
         assert sqlstate_of(raised.value) == code

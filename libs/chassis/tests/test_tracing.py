@@ -160,7 +160,7 @@ async def test_a_malformed_traceparent_begins_a_new_trace(spans, given: str) -> 
     assert server.parent is None
 
 
-async def test_what_the_client_did_not_sample_makes_no_span_and_says_so_further_on(spans) -> None:
+async def test_an_unsampled_request_makes_no_span_and_forwards_that(spans) -> None:
     async with _client(_app(spans.tracing)) as http:
         answered = await http.get("/api/v1/things/a", headers={TRACEPARENT: UNSAMPLED})
     assert spans.all() == []
@@ -266,7 +266,7 @@ async def test_an_unsampled_message_has_no_span_and_keeps_its_header(spans) -> N
     assert taken.contexts[0].endswith("-00")
 
 
-async def test_what_was_not_published_is_an_error(spans) -> None:
+async def test_a_failed_publication_marks_its_span_as_an_error(spans) -> None:
     broker = traced(MemoryBroker(TOPOLOGY), TOPOLOGY, spans.tracing)
     [outcome] = await broker.publish_many([Publication("thing", b"", "m-1", headers={TRACEPARENT: SAMPLED})])
     assert outcome is not None

@@ -38,7 +38,7 @@ async def test_every_item_is_worked_on_in_order_and_others_have_turns_before_eac
         assert len(taken) == turns
 
 
-async def test_what_the_work_raises_is_raised() -> None:
+async def test_an_exception_of_the_work_is_raised() -> None:
     with pytest.raises(ZeroDivisionError):
         await map_yielding(lambda item: 1 // item, [1, 0])
     with pytest.raises(ZeroDivisionError):

@@ -8,7 +8,7 @@ MESSAGES = 120
 FEW_TURNS = 10
 
 
-async def test_what_came_while_the_loop_was_busy_is_handed_out_in_a_few_turns(rabbit, topology, message):
+async def test_messages_that_arrived_while_the_loop_was_busy_are_delivered_in_a_few_turns(rabbit, topology, message):
     """With three messages per turn, an urgent message would wait behind the rest of the prefetch."""
     began: list[bytes] = []
     first = asyncio.Event()

@@ -64,7 +64,7 @@ async def test_without_redis_tokens_are_good_but_for_what_this_process_revoked(d
     assert await revoked.is_revoked("a")
 
 
-async def test_what_was_seen_revoked_stays_so_when_redis_goes_away(process, redis, name, clock):
+async def test_a_known_revocation_stays_in_force_without_its_entry_in_redis(process, redis, name, clock):
     revoked = process()
     await redis.set(f"revoked:{name}", b"1", ex=60)
     assert await revoked.is_revoked(name)
