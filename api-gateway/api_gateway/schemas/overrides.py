@@ -14,7 +14,7 @@ from contracts.overrides import InterruptionLevel, Urgency, Visibility
 MAX_TTL_SECONDS = 28 * 24 * 3600  # FCM and push services refuse more
 # The data alone must fit beside the notification's id, which every message has. Titles and texts are known to workers only.
 MAX_DATA_BYTES = 4_096 - len("notification_id") - 36
-MAX_TOPIC_DATA_BYTES = MAX_DATA_BYTES - 2_048  # messages to topics may have half of it
+MAX_TOPIC_DATA_BYTES = MAX_DATA_BYTES - 2_048  # messages to topics may have half the size
 # Keys that the FCM SDKs keep from the app, keys of ours, and Apple's own.
 RESERVED = frozenset(
     {"from", "message_type", "collapse_key", "notification_id", "correlation_id", "link", "image", "aps"}

@@ -1,4 +1,4 @@
-"""Looks host names up in threads of its own, so that a slow name server delays no other look-up."""
+"""Looks host names up in threads of its own, so that a slow name server delays nothing else."""
 
 import asyncio
 import socket
