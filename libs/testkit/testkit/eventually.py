@@ -49,9 +49,9 @@ async def stays(
     holds: Callable[[Value], object] = bool,
     every: float = 0.02,
 ) -> None:
-    """`holds` is true of every value of `condition`, now and for so many seconds. `condition` may return an awaitable.
+    """Checks that `holds` is true for every value of `condition`, for so many seconds. `condition` may return an awaitable.
 
-    Raises AssertionError with the first value of which it is not.
+    Raises AssertionError with the first value for which it is false.
     """
     began = time.monotonic()
     while True:

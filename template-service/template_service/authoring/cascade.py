@@ -8,7 +8,7 @@ _OWN_NAMES = re.compile(r"(?:^|;)\s*([\w-]+)\s*:")
 
 
 def cascade(rules: list[Rule], own: str, overriding: dict[str, None]) -> tuple[list[Declaration], list[Declaration]]:
-    """Those that come before the element's own style, and the important ones, which override it."""
+    """The declarations before the element's own style, and the important ones after it, which override it."""
     own_names = set() if "{%" in own else {name.lower() for name in _OWN_NAMES.findall(value_of(own))}
     ordered = sorted(rules, key=lambda rule: rule.order)
     sometimes = [

@@ -1,4 +1,4 @@
-"""Compiles MJML to HTML. Its Liquid goes through the compiler as words, and comes back where those words are."""
+"""Compiles MJML to HTML. The compiler sees placeholder words in place of Liquid; they are replaced afterwards."""
 
 import re
 from collections.abc import Iterator

@@ -1,7 +1,7 @@
 """Puts snippets into the sources that name them, when a version is saved: what is stored and sent is plain Liquid.
 
 `{% render 'button', label: 'Pay' %}` becomes `{% assign label__1 = 'Pay' %}` and the snippet's source, in which `label` is
-`label__1`. So a snippet sees the caller's variables and what it is given, and nothing that it makes is seen outside.
+`label__1`. So a snippet sees the caller's variables and its arguments, and its own variables are not visible outside.
 """
 
 from collections.abc import Iterator, Mapping
@@ -66,7 +66,7 @@ def check_lines(source: str) -> None:
 
 
 def _without_snippet_tags(source: str) -> str:
-    """With blanks in their place."""
+    """The source with blanks in place of snippet tags."""
     pieces: list[str] = []
     position = 0
     for markup in find_markups(source, SNIPPET_TAGS):
@@ -95,7 +95,7 @@ class _Body:
 
 @dataclass(slots=True)
 class _Expansion:
-    """One part's. The limits bound the work, however often snippets name each other."""
+    """Expands one part. The limits bound the work, however often snippets name each other."""
 
     library: Library
     mark: str
@@ -152,7 +152,7 @@ class _Expansion:
         return begin + text, body.variables - given
 
     def _new_name(self, name: str, number: int) -> str:
-        """No other source has it. Only arguments may end in a question mark."""
+        """A name that no source uses. Only arguments may end in a question mark."""
         return f"{name.replace('?', f'{self.mark}q')}{self.mark}{number}"
 
     def _snippet(self, name: str, inside: tuple[str, ...]) -> Snippet:
@@ -191,7 +191,7 @@ def _assignments(call: Render, body: _Body, new_names: Mapping[str, str]) -> Ite
 
 
 def check_snippet(snippet: Snippet, library: Library) -> None:
-    """Whether it can be used, as far as it alone shows. Raises TemplateError."""
+    """Checks everything that can be checked without a template that uses it. Raises TemplateError."""
     check_lines(snippet.content)
     blocks = read(without_dashes(snippet.content)).blocks.values()
     if not any(block.required for block in blocks):  # which only a template with this layout fills

@@ -1,6 +1,6 @@
 """Whitespace control (`{%-`, `-}}`), carried out when a version is saved.
 
-In a source that is put together from several, a dash at the edge of one must not trim whitespace in the next.
+When sources are joined, a dash at the edge of one must not trim whitespace in the next.
 """
 
 from template_service.authoring.snippet_tags import SNIPPET_TAGS

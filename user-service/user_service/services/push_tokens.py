@@ -66,7 +66,7 @@ class PushTokens:
     async def device(self, given: Given, *, field: str = "push_token") -> Device:
         """The device to register. Raises what `_device` raises, and a 422 about `field` if FCM refuses a new device's token.
 
-        Call it before a transaction begins: FCM may take seconds. Devices that somebody has are not asked about: apps
+        Call it before a transaction begins: FCM may take seconds. FCM is not asked about devices that a user has: apps
         register at every start.
         """
         device = self._device(given, field=field)

@@ -97,7 +97,7 @@ class StoredKeys:
                 self._loaded_at = self.clock()
             elif self.clock() - self._loaded_at >= LOOK_SECONDS:
                 self._loaded_at = self.clock()
-                with contextlib.suppress(Unavailable):  # then the key in memory is used further
+                with contextlib.suppress(Unavailable):  # then the key in memory stays in use
                     self._current = await self._load() or self._current
             return self._current
 
