@@ -28,15 +28,15 @@ class Enclosure(NamedTuple):
 
 
 class ByteBudget:
-    """At most `largest` bytes at a time; more only for one holder alone. First come, first served."""
+    """At most `limit` bytes at a time; more only for one holder alone. First come, first served."""
 
-    def __init__(self, largest: int) -> None:
-        self._largest = self._free = largest
+    def __init__(self, limit: int) -> None:
+        self._limit = self._free = limit
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size: int) -> int:
         """Returns what has to be given back."""
-        size = min(size, self._largest)
+        size = min(size, self._limit)
         if not self._waiting and size <= self._free:
             self._free -= size
             return size

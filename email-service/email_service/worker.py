@@ -97,7 +97,7 @@ def _throttle(settings: EmailSettings, runtime: WorkerRuntime) -> DomainThrottle
     return DomainThrottle(
         runtime.registry,
         concurrency=settings.worker_concurrency,
-        room=settings.worker_prefetch_count // 2,  # the other half is for other domains
+        max_waiting=settings.worker_prefetch_count // 2,  # the other half is for other domains
         first_pause=settings.down_retry_seconds,
-        most=settings.email_domain_connections,
+        max_in_flight=settings.email_domain_connections,
     )

@@ -14,7 +14,7 @@ from contracts.fields import choose_language
 from contracts.messages import TemplateRef
 from contracts.recipients import Channel, EmailRecipient, PushRecipient
 from contracts.templates import ActiveTemplate, TemplateInfo
-from contracts.users import Unreachable, UserContact, reach
+from contracts.users import Unreachable, UserContact, resolve_recipient
 
 
 class ResolutionInput(Protocol):
@@ -178,7 +178,7 @@ def _resolution(
         return refused
     if not isinstance(found.person, UserContact):
         return Resolved(found.person, template)
-    recipient = reach(found.person, wanted.notification_type, template.purpose)
+    recipient = resolve_recipient(found.person, wanted.notification_type, template.purpose)
     return recipient if isinstance(recipient, Unreachable) else Resolved(recipient, template)
 
 

@@ -33,7 +33,7 @@ class BounceReporter:
 
     async def _tell_bounces(self) -> int:
         async with self._database.begin() as connection:
-            waiting = await repository.unreported(connection, largest=MAX_BOUNCES)
+            waiting = await repository.unreported(connection, limit=MAX_BOUNCES)
             if waiting:
                 await self._tell([_bounced(one) for one in waiting])
                 await repository.reported(connection, waiting)
@@ -41,7 +41,7 @@ class BounceReporter:
 
     async def _tell_confirmed(self) -> int:
         async with self._database.begin() as connection:
-            waiting = await webhooks.confirmed(connection, largest=MAX_BOUNCES)
+            waiting = await webhooks.confirmed(connection, limit=MAX_BOUNCES)
             if waiting:
                 await self._tell([_delivered(one) for one in waiting])
                 await webhooks.told(connection, waiting)
@@ -53,11 +53,11 @@ class BounceReporter:
                 raise failure
 
     async def clean(self) -> int:
-        largest = MAX_BOUNCES * 50
+        limit = MAX_BOUNCES * 50
         async with self._database.begin() as connection:
-            removed = await repository.remove(connection, days=KEPT_DAYS, soft_days=SOFT_DAYS, largest=largest)
+            removed = await repository.remove(connection, days=KEPT_DAYS, soft_days=SOFT_DAYS, limit=limit)
             return removed + await webhooks.remove(
-                connection, remembered_seconds=REMEMBERED_SECONDS, days=KEPT_DAYS, largest=largest
+                connection, remembered_seconds=REMEMBERED_SECONDS, days=KEPT_DAYS, limit=limit
             )
 
 

@@ -48,7 +48,7 @@ SELECT b.notification_id, b.recipient, b.replay, b.kind, b.status, b.created_at,
     CASE WHEN d.state = 'sent' THEN d.updated_at END AS sent_at
 FROM email_bounces b JOIN email_deliveries d USING (notification_id, recipient)
 WHERE b.reported_at IS NULL AND d.state IN {FINAL}
-ORDER BY b.created_at LIMIT :largest FOR UPDATE OF b SKIP LOCKED
+ORDER BY b.created_at LIMIT :limit FOR UPDATE OF b SKIP LOCKED
 """)  # noqa: S608 - a constant of ours
 
 REPORTED = text("""
@@ -60,7 +60,7 @@ WHERE b.notification_id = given.id AND b.recipient = given.recipient AND b.repla
 
 REMOVE = text("""
 WITH old AS (
-    SELECT ctid FROM email_bounces WHERE created_at < now() - make_interval(days => :days) LIMIT :largest
+    SELECT ctid FROM email_bounces WHERE created_at < now() - make_interval(days => :days) LIMIT :limit
 ), gone AS (
     DELETE FROM email_bounces WHERE ctid IN (SELECT ctid FROM old) RETURNING 1
 ), forgotten AS (
@@ -133,9 +133,9 @@ async def forget_soft(connection: AsyncConnection, fingerprint: str) -> None:
     await connection.execute(FORGET_SOFT, {"fingerprint": fingerprint})
 
 
-async def unreported(connection: AsyncConnection, *, largest: int) -> list[Unreported]:
+async def unreported(connection: AsyncConnection, *, limit: int) -> list[Unreported]:
     """Locks bounces that the gateway was not told of, whose deliveries have ended."""
-    return [Unreported(*row) for row in await connection.execute(UNREPORTED, {"largest": largest})]
+    return [Unreported(*row) for row in await connection.execute(UNREPORTED, {"limit": limit})]
 
 
 async def reported(connection: AsyncConnection, bounces: Sequence[Unreported]) -> None:
@@ -148,7 +148,7 @@ async def reported(connection: AsyncConnection, bounces: Sequence[Unreported]) -
     await connection.execute(REPORTED, parameters)
 
 
-async def remove(connection: AsyncConnection, *, days: int, soft_days: int, largest: int) -> int:
+async def remove(connection: AsyncConnection, *, days: int, soft_days: int, limit: int) -> int:
     """Deletes bounces older than `days`, and counts of soft bounces older than `soft_days`. Returns how many."""
-    parameters = {"days": days, "soft_days": soft_days, "largest": largest}
+    parameters = {"days": days, "soft_days": soft_days, "limit": limit}
     return int(await connection.scalar(REMOVE, parameters) or 0)

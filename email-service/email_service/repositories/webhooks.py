@@ -35,7 +35,7 @@ SELECT c.notification_id, c.recipient, c.replay, c.created_at, d.attempts, d.pro
     CASE WHEN d.state = 'sent' THEN d.updated_at END AS sent_at
 FROM email_confirmations c JOIN email_deliveries d USING (notification_id, recipient)
 WHERE d.state IN {FINAL}
-ORDER BY c.created_at LIMIT :largest FOR UPDATE OF c SKIP LOCKED
+ORDER BY c.created_at LIMIT :limit FOR UPDATE OF c SKIP LOCKED
 """)  # noqa: S608 - a constant of ours
 
 TOLD = text("""
@@ -46,7 +46,7 @@ WHERE c.notification_id = given.id AND c.recipient = given.recipient AND c.repla
 
 REMOVE = text("""
 WITH old AS (
-    SELECT ctid FROM email_webhook_events WHERE created_at < now() - make_interval(secs => :remembered_seconds) LIMIT :largest
+    SELECT ctid FROM email_webhook_events WHERE created_at < now() - make_interval(secs => :remembered_seconds) LIMIT :limit
 ), gone AS (
     DELETE FROM email_webhook_events WHERE ctid IN (SELECT ctid FROM old) RETURNING 1
 ), unknown AS (
@@ -89,9 +89,9 @@ async def confirm(connection: AsyncConnection, notification_id: UUID) -> bool:
     return (await connection.execute(CONFIRM, {"notification_id": notification_id})).first() is not None
 
 
-async def confirmed(connection: AsyncConnection, *, largest: int) -> list[Confirmed]:
+async def confirmed(connection: AsyncConnection, *, limit: int) -> list[Confirmed]:
     """Locks confirmed deliveries that have ended."""
-    return [Confirmed(*row) for row in await connection.execute(CONFIRMED, {"largest": largest})]
+    return [Confirmed(*row) for row in await connection.execute(CONFIRMED, {"limit": limit})]
 
 
 async def told(connection: AsyncConnection, deliveries: Sequence[Confirmed]) -> None:
@@ -103,7 +103,7 @@ async def told(connection: AsyncConnection, deliveries: Sequence[Confirmed]) -> 
     await connection.execute(TOLD, parameters)
 
 
-async def remove(connection: AsyncConnection, *, remembered_seconds: float, days: int, largest: int) -> int:
+async def remove(connection: AsyncConnection, *, remembered_seconds: float, days: int, limit: int) -> int:
     """Deletes remembered events and confirmations that are older than that. Returns how many."""
-    parameters = {"remembered_seconds": remembered_seconds, "days": days, "largest": largest}
+    parameters = {"remembered_seconds": remembered_seconds, "days": days, "limit": limit}
     return int(await connection.scalar(REMOVE, parameters) or 0)

@@ -275,7 +275,7 @@ async def test_events_are_forgotten_when_every_request_about_them_is_too_old(wor
         assert await repository.remember(connection, "old") == "new"
         assert await repository.remember(connection, "old") == "repeated"
         assert await repository.remember(connection, "old", "another body") == "other"
-        assert await repository.remove(connection, remembered_seconds=60, days=1, largest=10) == 0
+        assert await repository.remove(connection, remembered_seconds=60, days=1, limit=10) == 0
         await connection.execute(text("UPDATE email_webhook_events SET created_at = now() - interval '2 minutes'"))
-        assert await repository.remove(connection, remembered_seconds=60, days=1, largest=10) == 1
+        assert await repository.remove(connection, remembered_seconds=60, days=1, limit=10) == 1
     await database.close()

@@ -88,7 +88,7 @@ class Unreachable:
     code: str
 
 
-def reach(
+def resolve_recipient(
     user: UserContact, channel: Channel, purpose: str | None = None
 ) -> EmailRecipient | PushRecipient | Unreachable:
     """`purpose`: that of the template, as far as it is known."""

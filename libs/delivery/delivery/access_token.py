@@ -21,7 +21,7 @@ class Grant(BaseModel):
 
 
 class AccessToken:
-    """One access token, shared by all attempts in progress. One of them renews it.
+    """One access token, shared by all attempts in progress. Only one of them renews it at a time.
 
     `fetch` asks for a new one, and raises NotReady. A token is renewed `renew_seconds` before it expires, or after half of
     its time when that is shorter. `clock` is monotonic.
@@ -48,7 +48,7 @@ class AccessToken:
         return await self._renewal.run(None, self._renew)
 
     def forget(self, token: str) -> None:
-        """The provider refused `token`: the next `get` fetches another one, unless another attempt has done so already."""
+        """The provider refused `token`: the next `get` fetches a new one, unless another attempt has done so already."""
         if token == self._token:
             self._renew_at = self._expires_at = float("-inf")
 

@@ -1,6 +1,6 @@
-"""When a worker may work on a message, and when it may send: urgent messages first, and a bounded number at once.
+"""When a worker may prepare a message, and when it may send it: urgent messages first, and a limited number at once.
 
-A message that waits here is not claimed. The broker still owns it, and gives it to another worker when this one dies.
+A message that waits here is not claimed. The broker still owns it, and redelivers it if this worker dies.
 """
 
 import asyncio
@@ -16,59 +16,59 @@ from chassis.process.breaker import CircuitOpen
 from contracts.topology import URGENT
 from delivery.providers import ProviderPermit, Providers
 
-URGENT_SECONDS = 0.5  # the bound on other messages ends so long after the last urgent one
-# After this wait the delivery goes back to the ledger: the broker gives up on messages that are held for 30 minutes.
+URGENT_SECONDS = 0.5  # other messages are limited for so long after the last urgent one
+# After this wait the delivery goes back to the ledger: the broker closes a channel that holds a message for 30 minutes.
 MAX_WAIT_SECONDS = 60.0
 
 
 class PrioritySemaphore:
     """A semaphore that gives its slots to the highest waiting priority, and among equals to the first that arrived.
 
-    Without it a worker's own queue would undo the broker's order: unimportant messages that were taken early would go before
-    important ones. `slots` may be changed: a smaller number counts from the next `acquire` on, a larger one from the next
+    Without it a worker would undo the broker's order: unimportant messages that were prefetched early would be sent before
+    important ones. `slots` may be changed: a smaller number takes effect at the next `acquire`, a larger one at the next
     `release`.
     """
 
     def __init__(self, slots: float) -> None:
         self.slots = slots
-        self._taken = 0
+        self._used = 0
         self._arrivals = count()
         self.waiting: list[tuple[int, int, asyncio.Future[None]]] = []
 
     async def acquire(self, priority: int) -> None:
         """Waits for a slot, which the caller has to release."""
-        if self._taken < self.slots:
-            self._taken += 1
+        if self._used < self.slots:
+            self._used += 1
             return
-        turn = asyncio.get_running_loop().create_future()
-        heappush(self.waiting, (-priority, next(self._arrivals), turn))
+        waiter = asyncio.get_running_loop().create_future()
+        heappush(self.waiting, (-priority, next(self._arrivals), waiter))
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            if not turn.cancelled():  # the slot was given in the same moment
+            if not waiter.cancelled():  # the slot was given at the same moment
                 self.release()
             raise
 
     def acquire_at_once(self) -> None:
-        """Takes a slot without waiting, beyond `slots` if need be. It has to be released too; until then it counts."""
-        self._taken += 1
+        """Takes a slot without waiting, even if all are in use. The caller has to release it too."""
+        self._used += 1
 
     def release(self) -> None:
-        self._taken -= 1
-        while self.waiting and self._taken < self.slots:
-            _, _, turn = heappop(self.waiting)
-            if not turn.done():
-                self._taken += 1
-                turn.set_result(None)
+        self._used -= 1
+        while self.waiting and self._used < self.slots:
+            _, _, waiter = heappop(self.waiting)
+            if not waiter.done():
+                self._used += 1
+                waiter.set_result(None)
 
 
 class Admission:
-    """`async with admission.of(priority) as turn:` begins the work on a message; see `Turn`.
+    """`async with admission.of(priority) as admitted:` begins the work on a message; see `AdmittedMessage`.
 
-    It has two bounds. Rendering and claiming: while urgent messages arrive, at most `beside_urgent` other messages are
-    prepared at once. Every step of an urgent message competes for the process and a processor, so it is sent sooner when
-    less other work runs. An urgent message never waits for this bound. Sending: at most `concurrency` messages at once, the
-    highest priority first, while a provider may be called.
+    It has two limits. Preparing (rendering and claiming): while urgent messages arrive, at most `beside_urgent` other
+    messages are prepared at once. Urgent messages then compete with less work for the CPU, so they are sent sooner. An
+    urgent message never waits for this limit. Sending: at most `concurrency` messages at once, the highest priority first,
+    while a provider may be called.
     """
 
     def __init__(
@@ -86,8 +86,8 @@ class Admission:
         self._clock = clock
         self._urgent_until = -math.inf
 
-    def of(self, priority: int) -> "Turn":
-        return Turn(self, priority)
+    def of(self, priority: int) -> "AdmittedMessage":
+        return AdmittedMessage(self, priority)
 
     async def enter(self, priority: int) -> None:
         if priority >= URGENT:
@@ -105,8 +105,8 @@ class Admission:
         self._preparing.slots = self._beside_urgent if self._clock() < self._urgent_until else math.inf
 
 
-class Turn:
-    """One message, from its preparation to the end of its last call. The end of the block releases everything it holds."""
+class AdmittedMessage:
+    """One message, from its preparation to the end of its last call. The end of the block releases what it holds."""
 
     __slots__ = ("_admission", "_preparing", "_priority", "_sending")
 
@@ -127,9 +127,9 @@ class Turn:
     async def slot(self, choices: Collection[frozenset[str]]) -> dict[frozenset[str], ProviderPermit]:
         """Waits for a slot among the sends in flight, and for a provider that may be called.
 
-        Each of `choices` names the providers that can take one of the message's targets. Returns a permit for each choice
-        that has a provider now, which is at least one; the caller releases them. Raises CircuitOpen after MAX_WAIT_SECONDS,
-        or at once when other providers work: then this message must not hold up their messages.
+        Each of `choices` names the providers that can deliver to one of the message's targets. Returns a permit for each
+        choice that has a provider now, which is at least one; the caller releases them. Raises CircuitOpen after
+        MAX_WAIT_SECONDS, or at once when other providers work: then this message must not delay their messages.
         """
         providers = self._admission.providers
         deadline = asyncio.get_running_loop().time() + MAX_WAIT_SECONDS
@@ -137,11 +137,11 @@ class Turn:
             await self._admission.sending.acquire(self._priority)
             self._sending = True
             try:
-                return _taken(providers, choices)
+                return _permits_of(providers, choices)
             except CircuitOpen:
                 self.sent()
                 names = frozenset[str]().union(*choices)
-                others_work = providers.resting(names) and not providers.resting(providers.called)
+                others_work = providers.all_blocked(names) and not providers.all_blocked(providers.called)
                 if others_work or asyncio.get_running_loop().time() > deadline:
                     raise
             with contextlib.suppress(TimeoutError):
@@ -149,7 +149,7 @@ class Turn:
                     await providers.wait_ready(names)
 
     def claimed(self) -> None:
-        """The preparation is over; another message may begin its preparation."""
+        """The preparation has ended; another message may begin its preparation."""
         if self._preparing:
             self._preparing = False
             self._admission.leave()
@@ -161,7 +161,7 @@ class Turn:
             self._admission.sending.release()
 
 
-def _taken(providers: Providers, choices: Collection[frozenset[str]]) -> dict[frozenset[str], ProviderPermit]:
+def _permits_of(providers: Providers, choices: Collection[frozenset[str]]) -> dict[frozenset[str], ProviderPermit]:
     """Raises CircuitOpen if no choice has a provider now."""
     if len(choices) == 1:  # the usual case
         (names,) = choices

@@ -14,15 +14,15 @@ from contracts.ledger import LedgerErasureOrder, LedgerFindings, LedgerQuestion
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY
-from delivery.decisions import verdict_of
+from delivery.decisions import report_of
 from delivery.devices import device_results
 from delivery.ledger import AlreadyFinished, Ledger, NotOwned
 from delivery.runtime import WorkerRuntime
 from delivery.worker import Worker
 
-# The worker's ledger routes: totals, which prove that nothing was lost; the ends of single notifications, whose report may
+# The worker's ledger routes: totals, which prove that nothing was lost; the final status of notifications whose report may
 # have been lost; and the erasure of deleted users. Only the gateway's tokens may call them. All workers of a channel share
-# one ledger, so each worker can answer for all.
+# one ledger, so each worker can answer for all of them.
 
 router = APIRouter(
     prefix="/internal/ledger", include_in_schema=False, dependencies=[Depends(calling_service(API_GATEWAY))]
@@ -62,22 +62,22 @@ def _end(
 ) -> StatusEvent | None:
     """The event that was reported, or should have been, when the last of its deliveries ended."""
     rows = states.values()
-    verdict = verdict_of(rows, device_results(states))
-    if verdict is None or verdict.status == "retrying":
+    report = report_of(rows, device_results(states))
+    if report is None or report.status == "retrying":
         return None
     closed = [row for row in rows if isinstance(row, AlreadyFinished)]
     return StatusEvent(
         notification_id=notification_id,
         notification_type=channel,
-        status=verdict.status,
-        code=verdict.code,
-        detail=verdict.detail,
-        provider_message_id=verdict.provider_message_id,
-        provider=verdict.provider,
-        attempts=verdict.attempts,
+        status=report.status,
+        code=report.code,
+        detail=report.detail,
+        provider_message_id=report.provider_message_id,
+        provider=report.provider,
+        attempts=report.attempts,
         replay=max(row.replay for row in closed),
         at=max((row.ended_at for row in closed if row.ended_at is not None), default=datetime.now(UTC)),
-        devices=verdict.devices,
+        devices=report.devices,
     )
 
 

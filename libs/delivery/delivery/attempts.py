@@ -14,7 +14,7 @@ from contracts.recipients import EmailRecipient, PushRecipient
 from contracts.senders import sender_for
 from contracts.unsubscribing import Unsubscription
 from delivery.admission import Admission
-from delivery.calls import SimulatedSession, sending, tell
+from delivery.calls import SimulatedSession, record_outcome, sending
 from delivery.channel import (
     Address,
     Content,
@@ -26,7 +26,6 @@ from delivery.channel import (
 from delivery.contents import Contents, Rendered
 from delivery.holds import KnownHolds
 from delivery.ledger import Claimed
-from delivery.lines import Line, Lines
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import (
     Ambiguous,
@@ -39,12 +38,13 @@ from delivery.outcomes import (
     Unknown,
     in_doubt,
 )
+from delivery.ready_providers import ReadyProvider, ReadyProviders
 from delivery.template_store import TemplateStore
-from delivery.throttle import DomainThrottle, Place
+from delivery.throttle import DomainPermit, DomainThrottle
 
 log = structlog.get_logger()
 
-# Deliveries of held notifications go through the queue for nothing; a longer pause sends them later after the hold.
+# A delivery of a held notification returns to the queue this often. A longer pause sends it later after the hold.
 HELD_SECONDS = 240.0
 Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
 
@@ -65,11 +65,10 @@ class Attempts(Generic[Address, Content]):
         tracing: Tracing = OFF,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`lease_seconds`: for so long no other worker takes over a delivery that we are sending.
+        """`lease_seconds`: no other worker takes over a delivery for so long after its claim.
 
-        `holds`: a delivery that was attempted before waits in the ledger while its notification is held.
-
-        `throttle`: for targets with a domain; None: no domain is throttled.
+        `holds`: a delivery that was attempted before waits in the ledger while its notification is held. `throttle`: for
+        targets with a domain; None: no domain is throttled.
         """
         self.channel = channel
         self.admission = admission
@@ -87,7 +86,7 @@ class Attempts(Generic[Address, Content]):
         targets: Sequence[Target[Address] | None],
         recipient: EmailRecipient | PushRecipient | Suppressed,
     ) -> "Attempt[Address, Content]":
-        """Used as `async with attempts.of(…) as attempt:`. Nothing is prepared for a suppressed recipient."""
+        """Use it as `async with attempts.of(…) as attempt:`. Nothing is prepared for a suppressed recipient."""
         return Attempt(self, message, targets, recipient)
 
 
@@ -95,12 +94,11 @@ _NOTHING_YET = ProviderDown("not_prepared")
 
 
 class Attempt(Generic[Address, Content]):
-    """On entry, either everything for the call is ready (a place at the recipient's domain, the content, a slot, the
+    """On entry, either everything for the call is ready (a permit for the recipient's domain, the content, a slot, the
     provider's connection), or the outcome is decided and nothing will be sent.
 
-    So the claim is made right before the provider is called: a delivery
-    that waits for a slot is not claimed, and a delivery in state `sending` is with the provider. Call `claimed` after the
-    claim, then `make` for each delivery that was claimed.
+    So the claim is made right before the provider is called: a delivery that waits for a slot is not claimed, and a delivery
+    in state `sending` is with the provider. Call `claimed` after the claim, then `make` for each claimed delivery.
     """
 
     def __init__(
@@ -113,19 +111,19 @@ class Attempt(Generic[Address, Content]):
         self._attempts = attempts
         self._message = message
         self._targets = targets
-        self._turn = attempts.admission.of(message.priority)
+        self._admitted = attempts.admission.of(message.priority)
         self._recipient = recipient
-        self._place: Place | None = None
+        self._domain_permit: DomainPermit | None = None
         self._prepared: Rendered[Content] | Outcome = _NOTHING_YET
-        self._lines = Lines(attempts.channel, attempts.admission.providers, attempts.metrics)
-        self._release: Callable[[], None] | None = None
+        self._ready = ReadyProviders(attempts.channel, attempts.admission.providers, attempts.metrics)
+        self._free_content: Callable[[], None] | None = None
         self._ready_at = 0.0
         self._calls = 0
 
     async def __aenter__(self) -> Self:
         try:
             held_back = await self._wait_for_domain()
-            await self._turn.__aenter__()
+            await self._admitted.__aenter__()
             self._prepared = held_back or await self._prepare()
         except BaseException:
             await self.__aexit__()
@@ -134,85 +132,85 @@ class Attempt(Generic[Address, Content]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._leave()
-        await self._turn.__aexit__()
+        self._release_all()
+        await self._admitted.__aexit__()
 
     async def _wait_for_domain(self) -> HeldBack | None:
-        """Comes first: a message that waits here holds nothing that another one needs."""
+        """The first step: a message that waits here holds nothing that another message needs."""
         throttle = self._attempts.throttle
         target = next((one for one in self._targets if one is not None and one.domain is not None), None)
         if throttle is None or target is None or target.domain is None:
             return None
         if self._message.test or isinstance(self._recipient, Suppressed):
             return None
-        entered = await throttle.enter(target.domain, target.key, self._message.priority)
-        if isinstance(entered, HeldBack):
-            return entered
-        self._place = entered
+        acquired = await throttle.acquire(target.domain, target.key, self._message.priority)
+        if isinstance(acquired, HeldBack):
+            return acquired
+        self._domain_permit = acquired
         return None
 
     async def _prepare(self) -> Rendered[Content] | Outcome:
-        """Renders the content, then waits for a provider for each set of possible ones. Tests call none."""
+        """Renders the content, then waits for a provider for each target. Messages of test keys call no provider."""
         if isinstance(self._recipient, Suppressed):
             return self._recipient
         rendered = await self._attempts.contents.of(self._message, self._recipient)
         if not isinstance(rendered, Rendered):
             return rendered
-        self._release = rendered.release
+        self._free_content = rendered.release
         choices = {self._attempts.channel.providers_for(target) for target in self._targets if target is not None}
         if self._message.test or not choices:
             return rendered
         try:
-            permits = await self._turn.slot(choices)
+            permits = await self._admitted.slot(choices)
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
-        if self._place is not None and (held_back := self._place.recalled()):
+        if self._domain_permit is not None and (held_back := self._domain_permit.revoked()):
             for permit in permits.values():
                 permit.release()
-            self._turn.sent()
+            self._admitted.sent()
             return held_back
-        return await self._lines.open(permits) or rendered
+        return await self._ready.open(permits) or rendered
 
     def provider_for(self, target: Target[Address] | None) -> str | None:
         """The provider that is ready to be called for the target; None: none will be called."""
         if target is None or not isinstance(self._prepared, Rendered):
             return None
-        return self._lines.provider_for(target)
+        return self._ready.provider_for(target)
 
     def claimed(self, number: int) -> None:
-        """The ledger has answered: this worker has claimed `number` deliveries of the notification and will make them."""
-        self._turn.claimed()
+        """The ledger has answered: this worker claimed `number` deliveries of the notification, and attempts them next."""
+        self._admitted.claimed()
         self._calls = number
         if isinstance(self._prepared, Rendered):
-            if self._stood_still():
+            if self._was_suspended():
                 self._prepared = ProviderDown("lease_ran_out")
             elif self._attempts.holds.standing(self._message):
                 self._prepared = HeldBack("held", after_seconds=HELD_SECONDS, refusing=False)
 
-    async def make(self, claimed: Claimed, target: Target[Address] | None, *, gone: Unsent) -> Outcome:
-        """Makes one delivery. `gone` is its outcome when there is no target."""
+    async def make(self, claimed: Claimed, target: Target[Address] | None, *, no_target: Unsent) -> Outcome:
+        """Attempts one delivery. `no_target` is its outcome if there is no target."""
         try:
-            outcome = await self._made(claimed, target, gone)
+            outcome = await self._outcome_of(claimed, target, no_target)
         finally:
             self._calls -= 1
             if not self._calls:
-                self._leave()
+                self._release_all()
         if isinstance(outcome, Ambiguous) and self._once:
             return Unknown(outcome.code, outcome.detail, attempted=True)
         return outcome
 
-    async def _made(self, claimed: Claimed, target: Target[Address] | None, gone: Unsent) -> Outcome:
+    async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent) -> Outcome:
         if claimed.doubtful and self._once:
             return Unknown("worker_lost")
-        if claimed.unreadable:  # the first attempt's recipient cannot be decrypted now: wait, and use no other
+        if claimed.unreadable:  # the first attempt's recipient cannot be decrypted now; no other recipient may be used
             return ProviderDown("contact_unreadable")
-        prepared = self._or_why_not(claimed, target, gone)
+        prepared = self._content_or_outcome(claimed, target, no_target)
         if target is not None and isinstance(prepared, Rendered):
             if self._message.test:
                 return await self._call(prepared, None, claimed, target)
-            line = await self._lines.get(claimed, target)
-            return await self._call(prepared, line, claimed, target) if isinstance(line, Line) else line
-        unsent = gone if isinstance(prepared, Rendered) else prepared
+            ready = await self._ready.get(claimed, target)
+            return await self._call(prepared, ready, claimed, target) if isinstance(ready, ReadyProvider) else ready
+        unsent = no_target if isinstance(prepared, Rendered) else prepared
         if claimed.doubtful and isinstance(unsent, Suppressed | Expired | Permanent):
             return in_doubt(unsent)
         return unsent
@@ -221,29 +219,29 @@ class Attempt(Generic[Address, Content]):
     def _once(self) -> bool:
         return self._message.delivery_guarantee == "at_most_once"
 
-    def _or_why_not(
-        self, claimed: Claimed, target: Target[Address] | None, gone: Unsent
+    def _content_or_outcome(
+        self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent
     ) -> Rendered[Content] | Outcome:
         if isinstance(self._prepared, Suppressed):
             return self._prepared
         if target is None:
-            return gone
+            return no_target
         if claimed.expired:
             return Expired()
         return Suppressed("address_suppressed") if claimed.suppressed else self._prepared
 
-    def _stood_still(self) -> bool:
-        """Whether this process was suspended for so long that others may count it as dead."""
+    def _was_suspended(self) -> bool:
+        """Whether this process was suspended for so long that other workers may count it as dead."""
         return self._attempts.clock() - self._ready_at > self._attempts.lease_seconds
 
     async def _call(
         self,
         rendered: Rendered[Content],
-        line: Line[Address, Content] | None,
+        ready: ReadyProvider[Address, Content] | None,
         claimed: Claimed,
         target: Target[Address],
     ) -> Outcome:
-        """Calls the provider of `line`; None: simulates it."""
+        """Calls the provider; `ready` is None for test keys: then the call is simulated."""
         message, attempts = self._message, self._attempts
         unsubscribing = None
         if rendered.purpose is not None and not message.fixed_recipient:
@@ -257,7 +255,7 @@ class Attempt(Generic[Address, Content]):
             unsubscribing,
             message.overrides,
         )
-        session: Session[Address, Content] = SimulatedSession() if line is None else line.session
+        session: Session[Address, Content] = SimulatedSession() if ready is None else ready.session
         began = time.perf_counter()
         with sending(attempts.tracing, attempts.channel.name, context, attempt=claimed.attempts + 1) as span:
             try:
@@ -265,23 +263,23 @@ class Attempt(Generic[Address, Content]):
             except Exception:  # a defect in a sender: otherwise the row would say `sending` until this process ends
                 log.exception("delivery.sender_failed")
                 outcome = Ambiguous("sender_failed")
-            tell(span, outcome)
-        if line is None:
+            record_outcome(span, outcome)
+        if ready is None:
             return outcome
-        attempts.metrics.answered(line.provider, outcome, time.perf_counter() - began)
-        line.permit.report(outcome)
-        if self._place is not None:
-            self._place.report(outcome)
-        if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._lines.others_work(line, target):
+        attempts.metrics.answered(ready.provider, outcome, time.perf_counter() - began)
+        ready.permit.report(outcome)
+        if self._domain_permit is not None:
+            self._domain_permit.report(outcome)
+        if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._ready.others_work(ready, target):
             return replace(outcome, elsewhere=True)
         return outcome
 
-    def _leave(self) -> None:
-        """Returns the place, the slot, the permits and unused connections, as soon as the last call has ended."""
-        self._lines.close()
-        if self._release is not None:
-            self._release()
-            self._release = None
-        self._turn.sent()
-        if self._place is not None:
-            self._place.leave()
+    def _release_all(self) -> None:
+        """Releases the permits, the slot and unused connections, as soon as the last call has ended."""
+        self._ready.close()
+        if self._free_content is not None:
+            self._free_content()
+            self._free_content = None
+        self._admitted.sent()
+        if self._domain_permit is not None:
+            self._domain_permit.release()

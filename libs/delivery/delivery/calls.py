@@ -1,4 +1,4 @@
-"""The call of a provider: the span around it, and the session that takes its place for notifications of test keys.
+"""The call of a provider: its span, and the simulated session for notifications of test keys.
 
 The provider call is the only call that leaves the system, so no trace header goes with it.
 """
@@ -28,8 +28,8 @@ def sending(
     return span(tracing.tracer, f"send {channel}", SpanKind.CLIENT, attributes)
 
 
-def tell(begun: Span, outcome: Outcome) -> None:
-    """Writes the outcome, and its code when it is an error; never the provider's text, which may contain an address."""
+def record_outcome(begun: Span, outcome: Outcome) -> None:
+    """Sets the outcome on the span, and the code of an error; never the provider's text, which may contain an address."""
     if not begun.is_recording():
         return
     begun.set_attribute("notification.outcome", type(outcome).__name__)
@@ -37,9 +37,8 @@ def tell(begun: Span, outcome: Outcome) -> None:
         failed(begun, outcome.code)
 
 
-# Outcomes for notifications of test keys: the whole path runs, but no provider is called.
-#
-# One of these words anywhere in the recipient's address or device token chooses the outcome.
+# Outcomes for notifications of test keys: every step runs, but no provider is called. One of these words in the recipient's
+# address or device token chooses the outcome.
 
 OUTCOMES: dict[str, Outcome] = {
     "simulate-bounce": Permanent("simulated_bounce"),

@@ -1,4 +1,4 @@
-"""The parts that a channel adds to the engine."""
+"""The interface between the engine and a channel."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -37,9 +37,9 @@ class Target(Generic[Address]):
 
 @dataclass(frozen=True, slots=True)
 class DeliveryContext:
-    """The data that goes with the content: the same on every attempt, so that a provider can recognise a repeat.
+    """The data that goes with the content. It is the same in every attempt, so that a provider can recognise a repetition.
 
-    Only e-mail uses `sender`, and `unsubscribing`: the user and the purpose that its links unsubscribe from. `overrides`:
+    Only e-mail uses `sender` and `unsubscribing` (the user and the purpose that its links unsubscribe from). `overrides`:
     what the caller changed in the message.
     """
 
@@ -61,12 +61,12 @@ class NotReady(Exception):
 
 
 class AttachmentGone(Exception):
-    """The gateway has an attachment no more: the notification can never be sent as it was asked for."""
+    """The gateway has deleted an attachment: the notification can never be sent as requested."""
 
 
 @dataclass(frozen=True, slots=True)
 class Completed(Generic[Content]):
-    """Content with everything that its message refers to. `release` frees the memory that it takes; called once."""
+    """Content with everything that its message refers to. `release` frees its memory; it is called once."""
 
     content: Content
     release: Callable[[], None]
@@ -101,7 +101,7 @@ class DeliveryChannel(Protocol[Address, Content]):
     async def complete(self, content: Content, message: NotificationMessage) -> Completed[Content]:
         """Adds what `message.email` asks for; called only if it asks for something.
 
-        Raises AttachmentGone, or Unavailable while it cannot be had.
+        Raises AttachmentGone, or Unavailable while the content cannot be fetched.
         """
 
     def providers_for(self, target: Target[Address]) -> frozenset[str]:

@@ -1,4 +1,4 @@
-"""The content of a notification's messages: rendered from its template, and completed with what the caller asked for."""
+"""The content of a notification's messages: rendered from its template, then completed with copies and attachments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rendered(Generic[Content]):
-    """The content for all targets, and its template's purpose and sender. `release` gives its memory back, if it has much."""
+    """The content for all targets, and its template's purpose and sender. `release` frees the memory of attachments."""
 
     content: Content
     purpose: str | None
@@ -33,7 +33,7 @@ NotRendered = Permanent | Defect | ProviderDown | Suppressed
 
 
 class Contents(Generic[Address, Content]):
-    """Every error becomes an outcome. A defect must cost attempts, or the message would be retried for ever."""
+    """Every error becomes an outcome. A defect has to spend attempts: otherwise the message would be retried for ever."""
 
     def __init__(self, channel: DeliveryChannel[Address, Content], templates: TemplateStore) -> None:
         self._channel = channel
@@ -68,9 +68,9 @@ class Contents(Generic[Address, Content]):
     async def _completed(
         self, rendered: Rendered[Content], message: NotificationMessage
     ) -> Rendered[Content] | NotRendered:
-        """With copies and attachments. A service that is down costs no attempt."""
+        """Adds copies and attachments. While a service is down, no attempt is spent."""
         try:
-            whole = await self._channel.complete(rendered.content, message)
+            completed = await self._channel.complete(rendered.content, message)
         except AttachmentGone:
             return Permanent("attachment_gone")
         except Unavailable as error:
@@ -78,4 +78,4 @@ class Contents(Generic[Address, Content]):
         except Exception:
             log.exception("delivery.completing_failed")
             return Defect("completing_failed")
-        return replace(rendered, content=whole.content, release=whole.release)
+        return replace(rendered, content=completed.content, release=completed.release)

@@ -1,4 +1,4 @@
-"""Pure decisions: when to try again, what an outcome means for the ledger, and the status of a whole notification."""
+"""Pure decisions: when to retry, what an outcome means for the ledger, and what to report of a notification."""
 
 import random
 from collections.abc import Collection
@@ -25,18 +25,18 @@ from delivery.outcomes import (
     Unknown,
 )
 
-# A retry that would come after `expires_at` is made this long before `expires_at` instead: it has to pass the queue first.
+# A retry that would come after `expires_at` is made this many seconds before it instead: the queue takes some time.
 LAST_TRY_SECONDS = 5.0
-# The longest pause after our account was refused: a repaired account is noticed within this time.
+# Upper bound of the pause after our account was refused: a repaired account is noticed within this time.
 MAX_ACCOUNT_SECONDS = 300.0
-# The longest pauses of a delivery that is held back: while its domain refuses mail, and while it only gets much. Shorter
-# ones are useless trips through the queue; longer ones use a recovered domain later.
+# Upper bounds of the pause of a delivery that is held back: while its domain refuses mail, and while only our own limit is
+# reached. Shorter pauses mean more useless trips through the queue; longer ones use a recovered domain later.
 MAX_REFUSING_SECONDS, MAX_BUSY_SECONDS = 300.0, 60.0
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """What a delivery had used up before the outcome that is being decided.
+    """What a delivery had used up before the current outcome.
 
     `refusals`: how often the provider answered "not now", the first time at `refused_since`, which may also be when it was
     first held back. `faults`: attempts that failed on our side or are in doubt. `deferrals`: how often the provider was down,
@@ -91,26 +91,26 @@ class RetryPolicy:
         self, outcome: Unfinished, spent: Spent, *, now: datetime, expires_at: datetime | None = None
     ) -> TryAgain | GiveUp:
         match outcome:
-            case RetryLater(after_seconds=wish) | HeldBack(after_seconds=wish, refusing=True):
+            case RetryLater(after_seconds=minimum) | HeldBack(after_seconds=minimum, refusing=True):
                 since = spent.refused_since or now
                 left = self.window_seconds - (now - since).total_seconds()
                 if left < self._shortest:
                     return GiveUp()
-                pause = _floored(min(self._refused(outcome, spent), left), wish)
+                pause = _floored(min(self._refused_pause(outcome, spent), left), minimum)
             case Defect() | Ambiguous():
                 if spent.faults >= self.max_retries:
                     return GiveUp()
-                wish, pause = None, self._pause(spent.faults)
+                minimum, pause = None, self._pause(spent.faults)
             case ProviderDown(elsewhere=True):
-                wish, pause = None, _jittered(_doubled(self.base_seconds, spent.deferrals, 2 * self.down_seconds))
-            case AccountRefused(after_seconds=wish) | HeldBack(after_seconds=wish):
-                pause = _floored(self._growing(outcome, spent), wish)
-            case ProviderDown(after_seconds=wish):
-                pause = _floored(_jittered(2 * self.down_seconds), wish)
-        return TryAgain(pause if expires_at is None else self._before(expires_at, now, pause, wish))
+                minimum, pause = None, _jittered(_doubled(self.base_seconds, spent.deferrals, 2 * self.down_seconds))
+            case AccountRefused(after_seconds=minimum) | HeldBack(after_seconds=minimum):
+                pause = _floored(self._growing_pause(outcome, spent), minimum)
+            case ProviderDown(after_seconds=minimum):
+                pause = _floored(_jittered(2 * self.down_seconds), minimum)
+        return TryAgain(pause if expires_at is None else self._before(expires_at, now, pause, minimum))
 
     def is_used_up(self, faults: int) -> bool:
-        """Whether no attempt is left after so many faults. True only after workers died: `decide` gives up one earlier."""
+        """Whether no attempt is left after so many faults. Only dead workers can lead to it: `decide` gives up earlier."""
         return faults > self.max_retries
 
     @property
@@ -120,17 +120,17 @@ class RetryPolicy:
     def _pause(self, earlier: int) -> float:
         return _jittered(_doubled(self.base_seconds, earlier, self.longest_seconds))
 
-    def _refused(self, outcome: RetryLater | HeldBack, spent: Spent) -> float:
-        return self._growing(outcome, spent) if isinstance(outcome, HeldBack) else self._pause(spent.refusals)
+    def _refused_pause(self, outcome: RetryLater | HeldBack, spent: Spent) -> float:
+        return self._growing_pause(outcome, spent) if isinstance(outcome, HeldBack) else self._pause(spent.refusals)
 
-    def _growing(self, outcome: AccountRefused | HeldBack, spent: Spent) -> float:
-        times, longest = spent.deferrals, MAX_ACCOUNT_SECONDS
+    def _growing_pause(self, outcome: AccountRefused | HeldBack, spent: Spent) -> float:
+        times, maximum = spent.deferrals, MAX_ACCOUNT_SECONDS
         if isinstance(outcome, HeldBack):
             times = 0 if outcome.urgent else times
-            longest = MAX_REFUSING_SECONDS if outcome.refusing else MAX_BUSY_SECONDS
-        return _jittered(_doubled(2 * self.down_seconds, times, max(longest, self.down_seconds)))
+            maximum = MAX_REFUSING_SECONDS if outcome.refusing else MAX_BUSY_SECONDS
+        return _jittered(_doubled(2 * self.down_seconds, times, max(maximum, self.down_seconds)))
 
-    def _before(self, expires_at: datetime, now: datetime, pause: float, wish: float | None) -> float:
+    def _before(self, expires_at: datetime, now: datetime, pause: float, minimum: float | None) -> float:
         """The seconds to wait: `pause` if it fits; otherwise until shortly before `expires_at`, for one last attempt;
         otherwise until `expires_at`, where the delivery expires.
         """
@@ -138,27 +138,27 @@ class RetryPolicy:
         last = left - LAST_TRY_SECONDS
         if pause <= last:
             return pause
-        if last >= max(self._shortest, wish or 0.0):
+        if last >= max(self._shortest, minimum or 0.0):
             return last
         return min(pause, left)
 
 
-def _doubled(first: float, times: int, longest: float) -> float:
-    return min(longest, first * 2.0 ** min(times, 64))
+def _doubled(first: float, times: int, maximum: float) -> float:
+    return min(maximum, first * 2.0 ** min(times, 64))
 
 
 def _jittered(ceiling: float) -> float:
-    """Between half of `ceiling` and all of it: a thousand deliveries do not return together, and none without a pause."""
+    """Between half of `ceiling` and all of it, so that a thousand deliveries do not return at the same moment."""
     return ceiling * (0.5 + random.random() / 2)  # noqa: S311 - jitter, nothing to guess
 
 
-def _floored(pause: float, wish: float | None) -> float:
-    """Never before the time that the provider named; up to a fifth later, because it names the same time to many."""
-    return pause if wish is None else max(pause, wish * (1 + random.random() / 5))  # noqa: S311
+def _floored(pause: float, minimum: float | None) -> float:
+    """Not before the time that the provider named. Up to a fifth later, because many deliveries are given the same time."""
+    return pause if minimum is None else max(pause, minimum * (1 + random.random() / 5))  # noqa: S311
 
 
 class _Fields(TypedDict, total=False):
-    """The fields of a record that follow from an outcome."""
+    """The fields of a record that an outcome determines."""
 
     attempts: int
     provider: str | None
@@ -188,15 +188,15 @@ def record_of(
         fields = _unfinished(outcome, before, policy, now=now, expires_at=expires_at)
     else:
         fields = _ended(outcome)
-    attempts = before.attempts + int(_reached_provider(outcome))
-    whole: _Fields = {
+    attempts = before.attempts + int(_called_provider(outcome))
+    common: _Fields = {
         "attempts": attempts,
         "faults": before.faults,
-        "provider": before.provider if _reached_provider(outcome) else None,
+        "provider": before.provider if _called_provider(outcome) else None,
         "reported_before": before.deferrals > 0,
         **fields,
     }
-    return DeliveryRecord(key.notification_id, key.recipient, replay=key.replay, **whole)
+    return DeliveryRecord(key.notification_id, key.recipient, replay=key.replay, **common)
 
 
 def _unfinished(
@@ -208,7 +208,7 @@ def _unfinished(
         case TryAgain(seconds):
             code, detail = cleaned(outcome.code), cleaned(outcome.detail)
             return {**counted, "state": "retry", "code": code, "detail": detail, "delay": seconds}
-        case GiveUp():  # an earlier attempt may have arrived, then "failed" would be a guess
+        case GiveUp():  # an earlier attempt may have arrived; then "failed" would be a guess
             end = "unknown" if isinstance(outcome, Ambiguous) or before.doubtful else "failed"
             return {
                 **counted,
@@ -245,8 +245,8 @@ def _ended(outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> _Field
             return {"state": "unknown", "code": cleaned(code), "detail": cleaned(detail), "doubt": int(attempted)}
 
 
-def _reached_provider(outcome: Outcome) -> bool:
-    """Whether the outcome costs an attempt: only if the provider answered, or may have."""
+def _called_provider(outcome: Outcome) -> bool:
+    """Whether the provider answered, or may have accepted the message. Only then the outcome spends an attempt."""
     match outcome:
         case Suppressed() | Expired() | ProviderDown() | HeldBack():
             return False
@@ -257,10 +257,11 @@ def _reached_provider(outcome: Outcome) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """The status of a whole notification. `news` is False when the gateway has it already.
+class DeliveryReport:
+    """What a worker reports of a notification. `is_new`: False if the gateway has this status already.
 
-    `devices`: the devices that have ended, if it has several and has ended itself. `hold_id`: why it is `held`.
+    `devices`: the devices that have ended, if there are several and the notification has ended. `hold_id`: the hold because
+    of which it is `held`.
     """
 
     status: EventStatus
@@ -269,13 +270,13 @@ class Verdict:
     detail: str | None = None
     provider_message_id: str | None = None
     provider: str | None = None
-    news: bool = True
+    is_new: bool = True
     devices: tuple[DeviceResult, ...] | None = None
     hold_id: UUID | None = None
 
 
 Result = DeliveryRecord | AlreadyFinished | NotOwned
-# One device that got the notification is enough for `sent`. While one may still get it, the notification has not ended.
+# The notification is `sent` if one device got it. It has not ended while one device may still get it.
 _END: dict[str, EventStatus] = {
     "sent": "sent",
     "failed": "failed",
@@ -286,16 +287,18 @@ _END: dict[str, EventStatus] = {
 BEST_FIRST = ("sent", "retry", "unknown", "failed", "suppressed", "expired")
 
 
-def verdict_of(results: Collection[Result], devices: tuple[DeviceResult, ...] | None = None) -> Verdict | None:
-    """None: other workers own all deliveries, and will report."""
-    told = [result for result in results if not isinstance(result, NotOwned)]
-    if not told:
+def report_of(results: Collection[Result], devices: tuple[DeviceResult, ...] | None = None) -> DeliveryReport | None:
+    """The report for these deliveries. None: other workers own all of them, and will report."""
+    known = [result for result in results if not isinstance(result, NotOwned)]
+    if not known:
         return None
-    best = min(told, key=lambda result: BEST_FIRST.index(result.state))
-    attempts = max(result.attempts for result in told)
-    if best.state == "retry" or (best.state != "sent" and len(told) < len(results)):
-        return Verdict("retrying", attempts, best.code, best.detail, provider=best.provider, news=_is_news(best))
-    return Verdict(
+    best = min(known, key=lambda result: BEST_FIRST.index(result.state))
+    attempts = max(result.attempts for result in known)
+    if best.state == "retry" or (best.state != "sent" and len(known) < len(results)):
+        return DeliveryReport(
+            "retrying", attempts, best.code, best.detail, provider=best.provider, is_new=_is_new(best)
+        )
+    return DeliveryReport(
         _END[best.state],
         attempts,
         best.code,
@@ -306,6 +309,6 @@ def verdict_of(results: Collection[Result], devices: tuple[DeviceResult, ...] | 
     )
 
 
-def _is_news(result: DeliveryRecord | AlreadyFinished) -> bool:
-    """While a provider is down for hours, a delivery is deferred many times; only the first is reported to the gateway."""
+def _is_new(result: DeliveryRecord | AlreadyFinished) -> bool:
+    """While a provider is down for hours, a delivery is deferred many times. Only the first deferral is reported."""
     return not (isinstance(result, DeliveryRecord) and result.deferred and result.reported_before)

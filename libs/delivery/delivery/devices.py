@@ -1,4 +1,4 @@
-"""What became of each device of a notification that has several: the report tells it."""
+"""The result on each device of a notification that goes to several, for the report."""
 
 from collections.abc import Mapping
 

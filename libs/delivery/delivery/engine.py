@@ -1,7 +1,8 @@
 """The engine: what happens to a message from the queue until it is acknowledged.
 
 Read `handle`, then `_deliver`, then `attempts.py`. The order of the steps makes sure that nothing is lost: the ledger says
-`sending` right before the provider is called, and it has the result before the message is acknowledged.
+`sending` right before the provider is called, and it has the result before the message is acknowledged. What happens when a
+worker dies in between: docs/explanation/failures.md, "A worker dies after its claim".
 """
 
 import asyncio
@@ -10,9 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Generic
 from uuid import UUID
 
-import orjson
 import structlog
-from pydantic import TypeAdapter, ValidationError
 
 from chassis.broker import Delivery, PublishFailed
 from chassis.broker.watermarks import ConsumedWatermarks
@@ -20,12 +19,12 @@ from chassis.errors import Unavailable
 from chassis.observability.correlation import bind_correlation
 from chassis.observability.tracing import trace_context
 from contracts.messages import DeviceResult, NotificationMessage
-from contracts.recipients import EmailRecipient, PushRecipient
 from delivery.attempts import Attempt, Attempts, Unsent
-from delivery.channel import Address, Content, DeliveryChannel, Target
-from delivery.decisions import Result, RetryPolicy, Verdict, record_of, verdict_of
+from delivery.channel import Address, Content, DeliveryChannel
+from delivery.decisions import DeliveryReport, Result, RetryPolicy, record_of, report_of
 from delivery.devices import device_results
 from delivery.holds import KnownHolds
+from delivery.incoming import read_message, refuse
 from delivery.ledger import (
     AlreadyFinished,
     Claim,
@@ -39,17 +38,14 @@ from delivery.ledger import (
 )
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Outcome, Permanent, Suppressed, Unknown
-from delivery.recipients import Destination, RecipientResolver, destinations
+from delivery.recipients import NO_RECIPIENT, Destination, RecipientResolver, destinations_of, target_in_doubt
 from delivery.reporting import Reporter
 from delivery.sweeping import REQUEUED_HEADER, instant_of
 
 log = structlog.get_logger()
 
-NO_RECIPIENT = "nobody"  # the ledger's key for a notification whose message has no recipient of this channel
 LEDGER_PAUSE_SECONDS = 0.5
-REPORT_SECONDS = 60.0  # then the message goes back to the queue, and the worker that takes it reports
-_RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
-MAX_REPLAYS = 2**31
+REPORT_SECONDS = 60.0  # then the message goes back to the queue, and the next worker reports
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +56,7 @@ class Delivered:
     devices: tuple[DeviceResult, ...] | None = None
 
 
-HANDED_BACK = Delivered([NotOwned()])  # the gateway has it: nothing else is reported
+HANDED_BACK = Delivered([NotOwned()])  # the gateway has the notification: nothing else is reported
 
 
 class Engine(Generic[Address, Content]):
@@ -91,53 +87,33 @@ class Engine(Generic[Address, Content]):
         self._delivering: set[UUID] = set()
 
     async def handle(self, delivery: Delivery) -> None:
-        message = self._read(delivery)
+        message = read_message(delivery, self._channel.name)
         if message is None:
-            await self._refuse(delivery)
+            await refuse(delivery, self._channel.name, ledger=self._ledger, reporter=self._reporter)
             return
         bind_correlation(message.correlation_id, notification_id=str(message.notification_id))
         self._note_consumed(message, delivery)
         delivered = await self._deliver_once(message, delivery.body.decode())
-        verdict = verdict_of(delivered.results, delivered.devices)
-        if verdict is not None and verdict.news:
-            await self._report(message, verdict)
-        await self._acknowledge(delivery, delivered.results, verdict)
+        report = report_of(delivered.results, delivered.devices)
+        if report is not None and report.is_new:
+            await self._report(message, report)
+        await self._acknowledge(delivery, delivered.results, report)
 
     def is_delivering(self, notification_id: UUID) -> bool:
         """Whether this worker is working on it now."""
         return notification_id in self._delivering
 
-    def _read(self, delivery: Delivery) -> NotificationMessage | None:
-        try:
-            message = NotificationMessage.model_validate_json(delivery.body)
-        except ValidationError as error:
-            log.warning("delivery.unreadable", message_id=delivery.message_id, problems=error.error_count())
-            return None
-        return message if message.notification_type == self._channel.name else None
-
-    async def _refuse(self, delivery: Delivery) -> None:
-        """Moves the message to failed.queue, byte for byte, and reports its notification as failed.
-
-        Without the report the gateway would publish the notification again and again. A notification that is in the ledger
-        is not reported: a worker that could read it is working on it, or has sent it.
-        """
-        notification_id, replay = _uuid(delivery.message_id), _replay(delivery.body)
-        if notification_id is not None and not await self._ledger.has(notification_id, replay):
-            await self._reporter.report_unreadable(notification_id, self._channel.name, replay=replay)
-        await delivery.reject()
-
     def _note_consumed(self, message: NotificationMessage, delivery: Delivery) -> None:
-        """Notes that every retry of this priority that the ledger published before this one has left the queue: a queue is
-        first in, first out within a priority."""
+        """Notes that the queue has delivered every earlier retry of this priority: it is first in, first out per priority."""
         handed_over = instant_of(delivery.headers.get(REQUEUED_HEADER))
         if handed_over is not None:
             self._watermarks.consumed(self._channel.name, message.priority, handed_over)
 
     async def _deliver_once(self, message: NotificationMessage, raw: str) -> Delivered:
-        """Handles one copy of a message at a time in this process: the ledger tells processes apart, not tasks.
+        """Handles one copy of a message at a time in this process: the ledger distinguishes processes, not tasks.
 
         A handler is cancelled only when this process stops. Then the message stays in `_delivering`: the provider may have
-        it, and another worker takes it over once this worker counts as dead.
+        it, and another worker takes the delivery over once this worker counts as dead.
         """
         if message.notification_id in self._delivering:
             return Delivered([NotOwned()])
@@ -155,10 +131,10 @@ class Engine(Generic[Address, Content]):
             return HANDED_BACK
         recipient = await self._recipients.of(message)
         current = None if isinstance(recipient, Suppressed) or recipient == message.recipient else recipient
-        wanted = self._destinations(message, current)
+        wanted = destinations_of(self._channel, message, current)
         contact = None if current is None else current.model_dump_json()
         async with self._attempts.of(message, [one.target for one in wanted], recipient) as attempt:
-            if await self._hand_back(message):  # it may have waited here for long
+            if await self._hand_back(message):  # the attempt may have waited long for its slot
                 return HANDED_BACK
             claims = await self._ledger.claim(
                 [_claim(message, raw, one, contact, attempt.provider_for(one.target)) for one in wanted]
@@ -176,30 +152,16 @@ class Engine(Generic[Address, Content]):
         return await self._with_other_recipients(message, results)
 
     async def _hand_back(self, message: NotificationMessage) -> bool:
-        """Gives a held message back to the gateway, where it waits.
+        """Gives a held message back to the gateway, where it waits. Returns whether it did.
 
-        A round that the ledger has begun stays here: only the ledger knows what was attempted (`Attempt.claimed`).
+        A round that the ledger knows stays here: only the ledger knows what was attempted (`Attempt.claimed`).
         """
         hold = self._holds.of(message)
         if hold is None or await self._ledger.has(message.notification_id, message.replay):
             return False
-        await self._report(message, Verdict("held", 0, hold_id=hold))
+        await self._report(message, DeliveryReport("held", 0, hold_id=hold))
         log.info("delivery.handed_back", hold_id=str(hold))
         return True
-
-    def _destinations(
-        self, message: NotificationMessage, current: EmailRecipient | PushRecipient | None
-    ) -> Sequence[Destination[Address]]:
-        """Never empty: a notification without a result would be lost (a push message with an e-mail recipient, say).
-
-        `current`: the recipient when it is another one than in the message.
-        """
-        accepted = self._channel.targets(message.recipient)
-        if not accepted:
-            return [Destination(NO_RECIPIENT, None)]
-        if current is None:
-            return [Destination(target.key, target) for target in accepted]
-        return destinations(accepted, self._channel.targets(current))
 
     async def _deliver_to(
         self,
@@ -226,12 +188,14 @@ class Engine(Generic[Address, Content]):
     ) -> Result:
         target = destination.target
         if claimed.doubtful:
-            target = self._first_target(destination, claimed, message)
-            claimed.suppressed &= target == destination.target  # the claim checked the list for the address of now
-        gone: Unsent = Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
+            target = target_in_doubt(self._channel, message, destination.key, claimed.contact)
+            claimed.suppressed &= target == destination.target  # the claim checked the current address
+        no_target: Unsent = (
+            Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
+        )
         if claimed.doubtful and self._policy.is_used_up(claimed.faults):
-            target, gone = None, Unknown("exhausted", "worker_lost")
-        outcome = await attempt.make(claimed, target, gone=gone)
+            target, no_target = None, Unknown("exhausted", "worker_lost")
+        outcome = await attempt.make(claimed, target, no_target=no_target)
         key = DeliveryKey(message.notification_id, destination.key, message.replay)
         record = record_of(key, outcome, claimed, self._policy, now=claimed.now(), expires_at=message.expires_at)
         if not await self._record(record):
@@ -241,14 +205,6 @@ class Engine(Generic[Address, Content]):
         self._log(message, record, outcome)
         return record
 
-    def _first_target(
-        self, destination: Destination[Address], claimed: Claimed, message: NotificationMessage
-    ) -> Target[Address] | None:
-        """The target of the attempt in doubt. It may already have the message, so nothing else is tried."""
-        first = message.recipient if claimed.contact is None else _RECIPIENT.validate_json(claimed.contact)
-        known = destinations(self._channel.targets(message.recipient), self._channel.targets(first))
-        return next((one.target for one in known if one.key == destination.key), None)
-
     async def _with_other_recipients(self, message: NotificationMessage, results: Sequence[Result]) -> Delivered:
         """The results of all recipients, from the ledger: the worker that records the last one reports the notification."""
         states = (await self._ledger.states([message.notification_id])).get(message.notification_id, {})
@@ -256,12 +212,12 @@ class Engine(Generic[Address, Content]):
         latest = [_latest(mine.get(recipient), state) for recipient, state in states.items()]
         return Delivered(latest, device_results(states))
 
-    async def _report(self, message: NotificationMessage, verdict: Verdict) -> None:
-        """Repeats the report if the connection is lost. Nobody else may: the other copies may be acknowledged."""
+    async def _report(self, message: NotificationMessage, report: DeliveryReport) -> None:
+        """Repeats the report if the connection is lost. No other worker would: all other copies may be acknowledged."""
         deadline = asyncio.get_running_loop().time() + REPORT_SECONDS
         while True:
             try:
-                await self._reporter.report(message, verdict)
+                await self._reporter.report(message, report)
             except PublishFailed:
                 if asyncio.get_running_loop().time() > deadline:
                     raise
@@ -292,10 +248,10 @@ class Engine(Generic[Address, Content]):
             retry_in=round(row.delay, 1) or None,
         )
 
-    async def _acknowledge(self, delivery: Delivery, results: Sequence[Result], verdict: Verdict | None) -> None:
+    async def _acknowledge(self, delivery: Delivery, results: Sequence[Result], report: DeliveryReport | None) -> None:
         """Rejects a message whose delivery failed for good in this round: the broker moves it to failed.queue, once."""
         now_failed = any(isinstance(result, DeliveryRecord) for result in results) or delivery.redelivered
-        if verdict is not None and verdict.status == "failed" and now_failed:
+        if report is not None and report.status == "failed" and now_failed:
             await delivery.reject()
         else:
             await delivery.ack()
@@ -326,19 +282,3 @@ def _claim(
 def _latest(mine: DeliveryRecord | None, state: AlreadyFinished | NotOwned) -> Result:
     """Another worker may already have finished the retry that this worker recorded."""
     return state if mine is None or (mine.state == "retry" and isinstance(state, AlreadyFinished)) else mine
-
-
-def _uuid(text: str) -> UUID | None:
-    try:
-        return UUID(text)
-    except ValueError:
-        return None
-
-
-def _replay(body: bytes) -> int:
-    """The round of an otherwise unreadable message: the failure of an older round does not count."""
-    try:
-        replay = orjson.loads(body)["replay"]
-    except (ValueError, KeyError, TypeError):
-        return 0
-    return replay if isinstance(replay, int) and 0 <= replay < MAX_REPLAYS else 0

@@ -1,4 +1,4 @@
-"""The holds that this worker knows. The gateway answers when its list has changed."""
+"""The holds that this worker knows. The gateway answers when its list changes."""
 
 from uuid import UUID
 
@@ -14,14 +14,12 @@ from contracts.messages import NotificationMessage
 log = structlog.get_logger()
 
 PAUSE_SECONDS = 0.5  # between an answer and the next question
-REST_SECONDS = (
-    1.0  # of the breaker: a gateway that is up again is asked at once, because a hold must be known in a second
-)
+BREAKER_SECONDS = 1.0  # a gateway that is up again is asked within a second: holds must become known quickly
 _RULES = TypeAdapter(Envelope[HoldRules])
 
 
 class KnownHolds:
-    """`gateway`: the client of the gateway; None: nothing is ever held. While it does not answer, the last list counts."""
+    """`gateway`: the client of the gateway; None: nothing is ever held. While the gateway is down, the last list counts."""
 
     def __init__(self, gateway: ServiceClient | None = None) -> None:
         self._gateway = gateway
@@ -31,7 +29,7 @@ class KnownHolds:
         self._unknown = False
 
     async def refresh(self) -> int:
-        """At once after the start and after an outage. Otherwise when the list changes, or after MAX_WAIT_SECONDS."""
+        """Fetches the list. The gateway answers when the list changes or after MAX_WAIT_SECONDS; the first time at once."""
         if self._gateway is None:
             return 0
         try:
@@ -48,11 +46,11 @@ class KnownHolds:
         return 0
 
     def standing(self, message: NotificationMessage) -> UUID | None:
-        """The hold that stands for this message."""
+        """The standing hold of this message: one that has not ended."""
         return self._holds.standing(message.caller, message.notification_type, message.template.code)
 
     def of(self, message: NotificationMessage) -> UUID | None:
-        """The hold because of which the message goes back to the gateway: one that stands, or one that ended with an order
+        """The hold because of which the message goes back to the gateway: a standing one, or one that ended with an order
         after the message was published."""
         return self.standing(message) or self._holds.ordered(
             message.caller, message.notification_type, message.template.code, published_at=message.queued_at

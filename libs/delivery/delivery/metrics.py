@@ -17,7 +17,7 @@ ANSWERS = ("taken", "refused", "deferred", "in_doubt", "down", "other")
 
 
 def answer_of(outcome: Outcome) -> str:
-    """What the provider made of a message: it took it, refused it for good or for now, or there is no answer."""
+    """The label of a provider's answer: accepted, refused for good or for now, or no answer."""
     match outcome:
         case Sent():
             return "taken"
@@ -41,10 +41,10 @@ class _ProviderSeries:
 
 
 class DeliveryMetrics:
-    """`notifications_total{type,status}` counts a worker's attempts by the state they ended in.
+    """`notifications_total{type,status}` counts a worker's attempts by the state in which they ended.
 
-    A worker has one channel and knows its providers, so every series is created here, at 0. Counting needs no look-up by
-    label, and Prometheus sees the first increase (it sees none in a series that appears with a 1).
+    A worker has one channel and knows its providers, so every series is created here, at 0. So counting needs no look-up by
+    label, and Prometheus sees the first increase (it sees no increase in a series that begins with 1).
     """
 
     def __init__(self, registry: CollectorRegistry, channel: Channel, providers: Collection[str]) -> None:
@@ -99,7 +99,7 @@ class DeliveryMetrics:
             self._ambiguous.inc(times)
 
     def answered(self, provider: str, outcome: Outcome, seconds: float | None = None) -> None:
-        """`seconds`: how long the call took; None: there was none, because the provider could not be reached."""
+        """`seconds`: the duration of the call. None: there was no call, because the provider was unreachable."""
         series = self._providers[provider]
         series.answers[answer_of(outcome)].inc()
         if isinstance(outcome, AccountRefused):

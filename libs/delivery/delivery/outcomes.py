@@ -1,4 +1,4 @@
-"""The outcome of one attempt to deliver to one recipient. Senders use a table to turn a provider's answers into these."""
+"""The outcome of one attempt to deliver to one recipient. Senders map a provider's answers to outcomes with a table."""
 
 from dataclasses import dataclass
 
@@ -12,10 +12,10 @@ class Sent:
 
 @dataclass(frozen=True, slots=True)
 class RetryLater:
-    """The provider or the recipient's side answered "not now": it did not accept the notification, but may within hours.
+    """A temporary refusal: the provider or the recipient's server did not accept the notification, but may do so later.
 
-    `after_seconds`: the pause that the provider named, if any. `of_domain`: the recipient's domain gets too much mail now,
-    so its other messages should wait too.
+    `after_seconds`: the pause that the provider named, if any. `of_domain`: the recipient's domain refuses further mail for
+    now, so other messages to it should wait too.
     """
 
     code: str
@@ -28,8 +28,8 @@ class RetryLater:
 class HeldBack:
     """Nothing was sent: the recipient's domain may get no further message now.
 
-    `refusing`: it refused some lately; False: only our own limit is reached. `after_seconds`: it gets none for so long.
-    `urgent`: the pauses of this one do not grow.
+    `refusing`: the domain refused messages lately; False: only our own limit is reached. `after_seconds`: the
+    domain is paused for so long. `urgent`: the pauses of an urgent notification do not grow.
     """
 
     code: str
@@ -41,10 +41,7 @@ class HeldBack:
 
 @dataclass(frozen=True, slots=True)
 class Defect:
-    """The notification was neither accepted nor refused: our side failed, or the dialogue went wrong.
-
-    A few more attempts show which.
-    """
+    """Neither accepted nor refused: an error on our side or in the protocol. The delivery is retried a few times."""
 
     code: str
     detail: str = ""
@@ -61,7 +58,7 @@ class Permanent:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """The provider may have accepted it: the connection ended before the answer."""
+    """The provider may have accepted it: there was no answer."""
 
     code: str
     detail: str = ""
@@ -81,7 +78,7 @@ class Unknown:
 
 @dataclass(frozen=True, slots=True)
 class ProviderDown:
-    """The provider does not work at all: the message is not the cause, and no attempt is spent.
+    """The provider does not work. The message is not the cause, so no attempt is spent.
 
     `elsewhere`: another provider of the channel can take the message now.
     """
@@ -94,7 +91,7 @@ class ProviderDown:
 
 @dataclass(frozen=True, slots=True)
 class AccountRefused(ProviderDown):
-    """The provider works but refuses our account: login, quota, sender, a suspension. An operator has to repair it.
+    """The provider works but refuses our account: login, quota, sender, a suspension. An operator has to fix it.
 
     `others_pass`: it affects only some recipients or senders, so the breaker does not count it as a failure.
     """
@@ -104,7 +101,7 @@ class AccountRefused(ProviderDown):
 
 @dataclass(frozen=True, slots=True)
 class Suppressed:
-    """It must not be sent: the user opted out, or the address is known to be dead."""
+    """It must not be sent: the user opted out, or the address is known not to exist."""
 
     code: str
 
@@ -118,5 +115,5 @@ Outcome = Sent | RetryLater | HeldBack | Defect | Permanent | Ambiguous | Unknow
 
 
 def in_doubt(outcome: Suppressed | Expired | Permanent) -> Unknown:
-    """Replaces an outcome "not sent" where an earlier attempt may have arrived: "not sent" would be a guess."""
+    """Replaces "not sent" after an attempt in doubt: the earlier attempt may have arrived."""
     return Unknown("expired" if isinstance(outcome, Expired) else outcome.code)

@@ -1,4 +1,4 @@
-"""The providers of a channel: which of them may be called now, and which one takes the next message."""
+"""The providers of a channel: which of them may be called now, and which one gets the next message."""
 
 import asyncio
 import contextlib
@@ -9,15 +9,15 @@ from collections.abc import Callable, Collection, Sequence
 from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen, Permit
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater
 
-# The share of messages that a provider gets falls with each one that it did not take, and recovers with each that it took.
+# A provider's share of the messages falls with each message that it did not accept, and recovers with each accepted one.
 AFTER_FAILURE, AFTER_SUCCESS, LOWEST = 0.8, 0.05, 0.05
 
 
 class Provider:
     """One provider with its own circuit breaker and, if given, its own limits.
 
-    Providers of the lowest `order` go first; among them each gets a share by its `weight`. `per_second` and `connections`
-    are the most messages a second and the most calls at once of this process. `clock` is in seconds.
+    Providers of the lowest `order` are used first; among them each gets a share by its `weight`. `per_second` limits the
+    messages a second of this process, `connections` its simultaneous calls. `clock` is in seconds.
     """
 
     def __init__(
@@ -49,7 +49,7 @@ class Provider:
         return self._weight * self._health
 
     @property
-    def resting(self) -> bool:
+    def is_blocked(self) -> bool:
         """Whether the breaker refuses calls now."""
         return self.breaker.retry_after > 0
 
@@ -83,17 +83,17 @@ class Provider:
             self._ended = asyncio.Event()
 
     def failed(self) -> None:
-        """The provider did not take a message."""
+        """The provider did not accept a message."""
         self._health = max(LOWEST, self._health * AFTER_FAILURE)
 
     def worked(self) -> None:
-        """The provider answered as it should."""
+        """The provider answered as expected."""
         self._health = min(1.0, self._health + AFTER_SUCCESS)
 
     async def wait_ready(self) -> None:
         """Returns when a call would be permitted. Another waiter may be faster, so `take` can still raise."""
         while wait := self.retry_after:
-            if self.resting:
+            if self.is_blocked:
                 await self.breaker.wait_ready()
             else:
                 with contextlib.suppress(TimeoutError):
@@ -112,7 +112,7 @@ class ProviderPermit:
         self._released = False
 
     def report(self, outcome: Outcome) -> None:
-        """A provider that refuses one message, or asks to wait, counts as working for the breaker, but loses share."""
+        """For the breaker, a provider that refuses one message, or asks to wait, works. Asking to wait lowers its share."""
         match outcome:
             case AccountRefused(others_pass=True):
                 self._permit.success()
@@ -158,9 +158,9 @@ class Providers:
         best = [one for one in ready if one.order == first]
         return random.choices(best, [one.share for one in best])[0].take()  # noqa: S311 - a share of the load
 
-    def resting(self, names: Collection[str]) -> bool:
+    def all_blocked(self, names: Collection[str]) -> bool:
         """Whether the breakers of all these providers refuse calls now."""
-        return all(one.resting for one in self._of(names))
+        return all(one.is_blocked for one in self._of(names))
 
     async def wait_ready(self, names: Collection[str]) -> None:
         """Returns when one of them may be called. Another waiter may be faster."""

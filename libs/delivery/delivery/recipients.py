@@ -1,23 +1,27 @@
-"""The current recipients of a notification: the user may have changed them, or opted out, since it was accepted."""
+"""The current recipients of a notification: since it was accepted, the user may have changed them or opted out."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Generic
 
+from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
 from chassis.http.client import DependencyUnavailable, ServiceClient
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
 from contracts.topology import URGENT
-from contracts.users import Unreachable, UserContact, reach, user_cache
-from delivery.channel import Address, Target
+from contracts.users import Unreachable, UserContact, resolve_recipient, user_cache
+from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.outcomes import Suppressed
 
 # Which deliveries a notification has, and where each of them goes now.
 #
 # The message names the recipients that the user had when it was accepted. Every copy of the message names the same ones, and
 # the ledger uses their keys. So a delivery keeps its key when the user has changed the address since.
+
+NO_RECIPIENT = "nobody"  # the ledger's key for a notification whose message has no recipient of this channel
+_RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +46,35 @@ def destinations(accepted: Sequence[Target[Address]], current: Sequence[Target[A
     return [*found, *(Destination(target.key, target, added=True) for target in added)]
 
 
+def destinations_of(
+    channel: DeliveryChannel[Address, Content],
+    message: NotificationMessage,
+    current: EmailRecipient | PushRecipient | None,
+) -> Sequence[Destination[Address]]:
+    """Never empty: a notification without a result would be lost (a push message with an e-mail recipient, say).
+
+    `current`: the current recipient, if it differs from the one in the message.
+    """
+    accepted = channel.targets(message.recipient)
+    if not accepted:
+        return [Destination(NO_RECIPIENT, None)]
+    if current is None:
+        return [Destination(target.key, target) for target in accepted]
+    return destinations(accepted, channel.targets(current))
+
+
+def target_in_doubt(
+    channel: DeliveryChannel[Address, Content], message: NotificationMessage, key: str, contact: str | None
+) -> Target[Address] | None:
+    """The target of an attempt in doubt: it may have the message already, so no other target is tried.
+
+    `key`: the delivery's key. `contact`: the recipient of that attempt (JSON), if it differs from the one in the message.
+    """
+    first = message.recipient if contact is None else _RECIPIENT.validate_json(contact)
+    known = destinations(channel.targets(message.recipient), channel.targets(first))
+    return next((one.target for one in known if one.key == key), None)
+
+
 MEMORY_SECONDS = 2.0
 
 
@@ -59,15 +92,15 @@ class RecipientResolver:
             return message.recipient
         key, urgent = str(message.user_id), message.priority >= URGENT
         try:
-            reached = _reached(await self._users.get(key, urgent=urgent), message)
-            if isinstance(reached, Unreachable):  # the user may have opted in again a moment ago
-                reached = _reached(await self._users.refresh(key, urgent=urgent), message)
+            current = _recipient_of(await self._users.get(key, urgent=urgent), message)
+            if isinstance(current, Unreachable):  # the user may have opted in again a moment ago
+                current = _recipient_of(await self._users.refresh(key, urgent=urgent), message)
         except DependencyUnavailable:
             return message.recipient
-        return Suppressed(reached.code) if isinstance(reached, Unreachable) else reached
+        return Suppressed(current.code) if isinstance(current, Unreachable) else current
 
 
-def _reached(
+def _recipient_of(
     user: UserContact | None, message: NotificationMessage
 ) -> EmailRecipient | PushRecipient | Unreachable | Suppressed:
-    return Suppressed("user_gone") if user is None else reach(user, message.notification_type)
+    return Suppressed("user_gone") if user is None else resolve_recipient(user, message.notification_type)

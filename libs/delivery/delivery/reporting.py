@@ -1,4 +1,4 @@
-"""Status events to the gateway: events of the same moment share one message, which is published with confirms."""
+"""Status events to the gateway. Events of the same moment share one message, which is published with confirms."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -11,15 +11,15 @@ from chassis.process.batcher import Batcher
 from contracts.messages import NotificationMessage, StatusEvent, StatusEvents
 from contracts.recipients import Channel
 from contracts.topology import STATUS_KEY
-from delivery.decisions import Verdict
+from delivery.decisions import DeliveryReport
 
 MAX_EVENTS = 100  # in a message
 PAUSE_SECONDS = 0.05  # between two messages
 
 
 @dataclass(frozen=True, slots=True)
-class _News:
-    """An event, and the trace that it belongs to: None when there is no trace, or when it is not recorded."""
+class _TracedEvent:
+    """An event and its trace context; None if there is no trace, or if it is not recorded."""
 
     event: StatusEvent
     trace_context: str | None
@@ -30,31 +30,31 @@ class Reporter:
 
     def __init__(self, broker: Broker) -> None:
         self._broker = broker
-        self._group: Batcher[_News, None] = Batcher(self._publish, pause_seconds=PAUSE_SECONDS)
+        self._group: Batcher[_TracedEvent, None] = Batcher(self._publish, pause_seconds=PAUSE_SECONDS)
 
-    async def report(self, message: NotificationMessage, verdict: Verdict) -> None:
-        await self._tell(
+    async def report(self, message: NotificationMessage, report: DeliveryReport) -> None:
+        await self._submit(
             StatusEvent(
                 notification_id=message.notification_id,
                 notification_type=message.notification_type,
                 correlation_id=message.correlation_id,
-                status=verdict.status,
-                code=verdict.code,
-                detail=verdict.detail,
-                provider_message_id=verdict.provider_message_id,
-                provider=verdict.provider,
-                attempts=verdict.attempts,
+                status=report.status,
+                code=report.code,
+                detail=report.detail,
+                provider_message_id=report.provider_message_id,
+                provider=report.provider,
+                attempts=report.attempts,
                 replay=message.replay,
                 queued_at=message.queued_at,
                 at=datetime.now(UTC),
-                devices=verdict.devices,
-                hold_id=verdict.hold_id,
+                devices=report.devices,
+                hold_id=report.hold_id,
             )
         )
 
     async def report_unreadable(self, notification_id: UUID, channel: Channel, *, replay: int) -> None:
         """Reports a message that this version of the worker cannot read."""
-        await self._tell(
+        await self._submit(
             StatusEvent(
                 notification_id=notification_id,
                 notification_type=channel,
@@ -65,26 +65,26 @@ class Reporter:
             )
         )
 
-    async def _tell(self, event: StatusEvent) -> None:
-        await self._group.submit(_News(event, recorded_context()))
+    async def _submit(self, event: StatusEvent) -> None:
+        await self._group.submit(_TracedEvent(event, recorded_context()))
 
     async def close(self) -> None:
         await self._group.close()
 
-    async def _publish(self, news: Sequence[_News]) -> list[None]:
-        """One failure fails the whole group: its messages are redelivered, are found in the ledger, and report again."""
-        for failure in await self._broker.publish_many(list(_publications(news))):
+    async def _publish(self, events: Sequence[_TracedEvent]) -> list[None]:
+        """One failure fails the whole group: its messages are redelivered, found in the ledger, and reported again."""
+        for failure in await self._broker.publish_many(list(_publications(events))):
             if failure is not None:
                 raise failure
-        return [None] * len(news)
+        return [None] * len(events)
 
 
-def _publications(news: Sequence[_News]) -> Iterator[Publication]:
-    """A traced event has a message of its own, whose headers carry the trace."""
-    plain = [one.event for one in news if one.trace_context is None]
-    for start in range(0, len(plain), MAX_EVENTS):
-        yield publication(plain[start : start + MAX_EVENTS])
-    for one in news:
+def _publications(events: Sequence[_TracedEvent]) -> Iterator[Publication]:
+    """A traced event has its own message, whose headers carry the trace context."""
+    untraced = [one.event for one in events if one.trace_context is None]
+    for start in range(0, len(untraced), MAX_EVENTS):
+        yield publication(untraced[start : start + MAX_EVENTS])
+    for one in events:
         if one.trace_context is not None:
             yield publication([one.event], one.trace_context)
 

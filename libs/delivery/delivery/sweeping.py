@@ -18,9 +18,8 @@ from delivery.metrics import DeliveryMetrics
 log = structlog.get_logger()
 
 MAX_GROUP = 500
-REQUEUED_HEADER = (
-    "requeued"  # a message that a sweep published; the value is when it was taken from the ledger (ISO 8601)
-)
+# The header of a message that a sweep published: when the message was taken from the ledger (ISO 8601).
+REQUEUED_HEADER = "requeued"
 # A message that the broker has not confirmed within this time is published again: this worker died, or the broker was down.
 PUBLISH_LEASE_SECONDS = 15.0
 
@@ -28,8 +27,8 @@ PUBLISH_LEASE_SECONDS = 15.0
 class Sweep:
     """Every worker runs one. A worker without a heartbeat for `silence_seconds` counts as dead.
 
-    `is_delivering` says whether this worker is working on a notification. `watermarks` and the empty queues show which
-    messages cannot be in the queues any more.
+    `is_delivering` returns whether this worker is working on a notification. `watermarks` and empty queues prove which
+    messages are no longer in the queues.
     """
 
     def __init__(  # noqa: PLR0913 - the composition root hands every part in
@@ -63,7 +62,7 @@ class Sweep:
         if not self._broker.connected:
             return 0
         taken = await self._ledger.take_due(
-            lease_seconds=PUBLISH_LEASE_SECONDS, silence_seconds=self._silence_seconds, largest=MAX_GROUP
+            lease_seconds=PUBLISH_LEASE_SECONDS, silence_seconds=self._silence_seconds, limit=MAX_GROUP
         )
         self._metrics.doubted(sum(item.doubts for item in taken))
         if taken:
@@ -77,22 +76,24 @@ class Sweep:
     async def release(self) -> int:
         """Releases deliveries that this worker owns but does not work on: the answer to their claim was lost."""
         owned = await self._ledger.owned(silence_seconds=self._silence_seconds)
-        strays = [one for one in owned if not self._delivering(one.notification_id)]
-        if strays:
-            log.warning("ledger.released", deliveries=await self._ledger.release(strays))
+        abandoned = [one for one in owned if not self._delivering(one.notification_id)]
+        if abandoned:
+            log.warning("ledger.released", deliveries=await self._ledger.release(abandoned))
         return 0
 
     async def find_lost(self) -> int:
-        """Looks at the queues, for the metrics and to find messages that were handed over to them but are not there now."""
+        """Reads the queues' sizes, for the metrics and to find messages that were handed over and are no longer there."""
         empty = [
             queue
             for queue in queues_of(self._channel)
             if self._empty.look(queue, await self._metrics.queues.look(self._broker, queue))
         ]
-        gone = dict.fromkeys(each for each in PRIORITIES if queue_of(self._channel, each) in empty)
-        passed = {**self._watermarks.of(self._channel), **gone}
-        if passed:
-            number = await self._ledger.redrive_lost(passed, grace_seconds=self._lost_grace_seconds, largest=MAX_GROUP)
+        drained = dict.fromkeys(each for each in PRIORITIES if queue_of(self._channel, each) in empty)
+        watermarks = {**self._watermarks.of(self._channel), **drained}
+        if watermarks:
+            number = await self._ledger.redrive_lost(
+                watermarks, grace_seconds=self._lost_grace_seconds, limit=MAX_GROUP
+            )
             if number:
                 log.warning("ledger.redriven", deliveries=number)
         return 0

@@ -1,4 +1,4 @@
-"""Templates by reference, fetched in groups and compiled once: a version never changes."""
+"""Templates by reference, fetched in groups and compiled once, because a version never changes."""
 
 import asyncio
 from collections import OrderedDict
@@ -18,7 +18,7 @@ from templating import CompiledTemplate, TemplateSource, compile_template
 MAX_TEMPLATES = 1_000
 _Found = dict[str, Any] | None
 
-LOADS_AT_ONCE = 4  # so one request that hangs does not delay other templates
+LOADS_AT_ONCE = 4  # so that one slow request does not delay other templates
 
 
 class StoredTemplate(NamedTuple):

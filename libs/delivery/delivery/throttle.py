@@ -1,4 +1,4 @@
-"""Each recipients' domain gets as many messages at once as it takes; the messages beyond that wait here, or in the ledger.
+"""Limits the messages that are sent to a recipients' domain at once. Further messages wait here, or in the ledger.
 
 A message that waits here has no slot, no connection and no claim. The broker still owns it.
 """
@@ -20,18 +20,14 @@ from delivery.outcomes import HeldBack, Outcome, RetryLater, Sent
 
 log = structlog.get_logger()
 
-MAX_DOMAINS = 1_000  # remembered at once; those that were used last
-WAIT_SECONDS = (
-    10.0  # then the delivery goes back to the ledger, and other domains' messages get its place in the prefetch
-)
-LEAST_WAITING = 8  # messages that may wait for one domain, even at its lowest limit
+MAX_DOMAINS = 1_000  # domains in memory: the most recently used ones
+# After this wait the delivery goes back to the ledger, so that the worker can prefetch a message for another domain.
+WAIT_SECONDS = 10.0
+MIN_WAITING_PER_DOMAIN = 8  # messages that may wait for one domain, even at its lowest limit
 
 
 class _Domain:
-    """`waiting` is sorted: the highest priority first, and among equals the first that came.
-
-    A future's result is True if it was given a place.
-    """
+    """`waiting` is sorted by priority, highest first, then by arrival. A future's result is True if it got a permit."""
 
     __slots__ = ("limit", "timer", "waiting")
 
@@ -42,10 +38,10 @@ class _Domain:
 
 
 class DomainThrottle:
-    """`enter` a domain before a message is prepared.
+    """`acquire` a permit for the domain before a message is prepared.
 
-    `most` is the upper bound for a domain that refuses nothing (None: no bound), `concurrency` the calls in flight of the
-    process, `room` the messages that may wait here at once, over all domains. `first_pause` and `clock` are in seconds.
+    `max_in_flight`: the limit of a domain that refuses nothing (None: no limit). `concurrency`: the calls in flight of the
+    process. `max_waiting`: how many messages may wait here at once, for all domains. `first_pause` and `clock`: in seconds.
     """
 
     def __init__(
@@ -53,17 +49,17 @@ class DomainThrottle:
         registry: CollectorRegistry,
         *,
         concurrency: int,
-        room: int,
+        max_waiting: int,
         first_pause: float,
-        most: int | None = None,
+        max_in_flight: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._most = math.inf if most is None else most
-        self._recovered = concurrency if most is None else min(concurrency, most)
-        self._room = room
+        self._max_in_flight = math.inf if max_in_flight is None else max_in_flight
+        self._recovered = concurrency if max_in_flight is None else min(concurrency, max_in_flight)
+        self._max_waiting = max_waiting
         self._first_pause = first_pause
         self.clock = clock
-        self._domains: OrderedDict[str, _Domain] = OrderedDict()  # the one that was used last is at the end
+        self._domains: OrderedDict[str, _Domain] = OrderedDict()  # the most recently used one is the last
         self._arrivals = count()
         self._waiting = 0
         self._held = Counter(
@@ -86,29 +82,29 @@ class DomainThrottle:
         now = self.clock()
         return sum(one.limit.is_throttled(now) for one in self._domains.values())
 
-    async def enter(self, name: str, who: str, priority: int) -> "Place | HeldBack":
-        """Waits for a place on the way to the domain `name`. `who` identifies the recipient.
+    async def acquire(self, name: str, recipient: str, priority: int) -> "DomainPermit | HeldBack":
+        """Waits for a permit to send to the domain `name`. `recipient` is the recipient's key.
 
-        HeldBack: the domain is paused for longer, or too many messages wait already. Then the ledger keeps the delivery.
+        HeldBack: the domain is paused for too long, or too many messages wait already. Then the ledger keeps the delivery.
         """
         domain = self._domain(name)
         now = self.clock()
         if domain.waiting or not domain.limit.is_free(now):
-            may_wait = domain.limit.pause_left(now) <= WAIT_SECONDS and self._has_room(domain, priority, now)
-            if not may_wait or not await self._turn(name, domain, priority):
+            may_wait = domain.limit.pause_left(now) <= WAIT_SECONDS and self._may_wait(domain, priority, now)
+            if not may_wait or not await self._wait(name, domain, priority):
                 return self.hold_back(domain, priority)
         else:
             domain.limit.in_flight += 1
-        return Place(self, name, domain, who, priority, began=self.clock())
+        return DomainPermit(self, name, domain, recipient, priority, began=self.clock())
 
     def serve(self, name: str, domain: _Domain) -> None:
-        """Gives free places to those who wait, and sends all back when the domain is paused for longer than they may wait."""
+        """Gives free permits to the waiting messages. During a long pause, all waiting messages go back to the ledger."""
         now = self.clock()
         while domain.waiting and domain.limit.is_free(now):
-            turn = domain.waiting.pop(0)[2]
-            if not turn.done():
+            waiter = domain.waiting.pop(0)[2]
+            if not waiter.done():
                 domain.limit.in_flight += 1
-                turn.set_result(True)
+                waiter.set_result(True)
         pause = domain.limit.pause_left(now)
         if pause > WAIT_SECONDS:
             while domain.waiting:
@@ -124,34 +120,34 @@ class DomainThrottle:
             return HeldBack("domain_busy", refusing=False, urgent=urgent)
         return HeldBack("domain_throttled", after_seconds=domain.limit.pause_left(now) or None, urgent=urgent)
 
-    async def _turn(self, name: str, domain: _Domain, priority: int) -> bool:
+    async def _wait(self, name: str, domain: _Domain, priority: int) -> bool:
         loop = asyncio.get_running_loop()
-        turn: asyncio.Future[bool] = loop.create_future()
-        place = (-priority, next(self._arrivals), turn)
-        insort(domain.waiting, place)
+        waiter: asyncio.Future[bool] = loop.create_future()
+        entry = (-priority, next(self._arrivals), waiter)
+        insort(domain.waiting, entry)
         self._waiting += 1
-        deadline = loop.call_later(WAIT_SECONDS, _refuse, turn)
+        deadline = loop.call_later(WAIT_SECONDS, _refuse, waiter)
         self.serve(name, domain)  # sets the timer if the domain is paused
-        has_place = False
+        permitted = False
         try:
-            has_place = await turn
+            permitted = await waiter
         except asyncio.CancelledError:
-            if not turn.cancelled():  # it was answered in the same moment
-                domain.limit.in_flight -= turn.result()
+            if not waiter.cancelled():  # the future was resolved at the same moment
+                domain.limit.in_flight -= waiter.result()
             raise
         finally:
             deadline.cancel()
             self._waiting -= 1
-            if not has_place:
-                if place in domain.waiting:
-                    domain.waiting.remove(place)
+            if not permitted:
+                if entry in domain.waiting:
+                    domain.waiting.remove(entry)
                 self.serve(name, domain)
-        return has_place
+        return permitted
 
-    def _has_room(self, domain: _Domain, priority: int, now: float) -> bool:
-        """A message of a higher priority takes the room of the domain's least important one."""
-        most = LEAST_WAITING + 2 * domain.limit.at_once(now)
-        if self._waiting < self._room and len(domain.waiting) < most:
+    def _may_wait(self, domain: _Domain, priority: int, now: float) -> bool:
+        """When the limit is reached, a message of a higher priority replaces the domain's least important one."""
+        limit = MIN_WAITING_PER_DOMAIN + 2 * domain.limit.at_once(now)
+        if self._waiting < self._max_waiting and len(domain.waiting) < limit:
             return True
         if domain.waiting and -domain.waiting[-1][0] < priority:
             _refuse(domain.waiting.pop()[2])
@@ -161,7 +157,9 @@ class DomainThrottle:
     def _domain(self, name: str) -> _Domain:
         domain = self._domains.get(name)
         if domain is None:
-            limit = DomainLimit(most=self._most, recovered=self._recovered, first_pause=self._first_pause)
+            limit = DomainLimit(
+                max_in_flight=self._max_in_flight, recovered=self._recovered, first_pause=self._first_pause
+            )
             domain = self._domains[name] = _Domain(limit)
             if len(self._domains) > MAX_DOMAINS:
                 self._forget_the_oldest()
@@ -172,7 +170,7 @@ class DomainThrottle:
     def _forget_the_oldest(self) -> None:
         """A forgotten domain is treated as healthy until it refuses a message again."""
         idle = (name for name, one in self._domains.items() if not one.limit.in_flight and not one.waiting)
-        oldest = next(idle)  # the newest domain at least, which has no message yet
+        oldest = next(idle)  # there is one: the domain that was just added has no message yet
         del self._domains[oldest]
 
     def _forget_if_healthy(self, name: str, domain: _Domain, now: float) -> None:
@@ -185,46 +183,46 @@ class DomainThrottle:
         self.serve(name, domain)
 
 
-class Place:
-    """One message on its way to a domain. `leave` when it has ended; call `report` before, if a provider was called."""
+class DomainPermit:
+    """One permitted message to a domain. Report its outcome, if a provider was called, then release it."""
 
-    __slots__ = ("_began", "_domain", "_left", "_name", "_priority", "_throttle", "_who")
+    __slots__ = ("_began", "_domain", "_name", "_priority", "_recipient", "_released", "_throttle")
 
     def __init__(
-        self, throttle: DomainThrottle, name: str, domain: _Domain, who: str, priority: int, *, began: float
+        self, throttle: DomainThrottle, name: str, domain: _Domain, recipient: str, priority: int, *, began: float
     ) -> None:
         self._throttle = throttle
         self._name = name
         self._domain = domain
-        self._who = who
+        self._recipient = recipient
         self._priority = priority
         self._began = began
-        self._left = False
+        self._released = False
 
-    def recalled(self) -> HeldBack | None:
-        """Not None: the domain was paused while the message waited for a slot, so it must not go now."""
+    def revoked(self) -> HeldBack | None:
+        """HeldBack: the domain was paused while the message waited for a slot. The message must not be sent now."""
         if not self._domain.limit.pause_left(self._throttle.clock()):
             return None
         return self._throttle.hold_back(self._domain, self._priority)
 
     def report(self, outcome: Outcome) -> None:
-        """Only a message that the domain took, or that the domain itself refused for now, says something about it."""
+        """Counts messages that the domain accepted or refused for now. Other outcomes say nothing about the domain."""
         limit, now = self._domain.limit, self._throttle.clock()
         match outcome:
             case Sent():
                 limit.accepted(began=self._began)
             case RetryLater(of_domain=True, after_seconds=asked):
-                if limit.refused(self._who, began=self._began, now=now, asked=asked):
+                if limit.refused(self._recipient, began=self._began, now=now, asked=asked):
                     log.info("domain.paused", seconds=round(limit.pause_left(now)), domains=self._throttle.throttled)
 
-    def leave(self) -> None:
-        """A second call does nothing."""
-        if not self._left:
-            self._left = True
+    def release(self) -> None:
+        """A second release does nothing."""
+        if not self._released:
+            self._released = True
             self._domain.limit.in_flight -= 1
             self._throttle.serve(self._name, self._domain)
 
 
-def _refuse(turn: asyncio.Future[bool]) -> None:
-    if not turn.done():
-        turn.set_result(False)
+def _refuse(waiter: asyncio.Future[bool]) -> None:
+    if not waiter.done():
+        waiter.set_result(False)

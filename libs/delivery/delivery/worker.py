@@ -28,7 +28,7 @@ from delivery.sweeping import Sweep, ledger_retention
 from delivery.template_store import TemplateStore
 from delivery.throttle import DomainThrottle
 
-LOST_SECONDS, GATE_SECONDS = 2.0, 0.2
+LOST_SECONDS, INTAKE_SECONDS = 2.0, 0.2
 
 
 class Worker:
@@ -99,7 +99,7 @@ class Worker:
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """On exit: takes no new messages, lets the sends in flight end and be recorded, then leaves the ledger."""
+        """On exit it takes no new messages, waits until the sends in flight are recorded, then leaves the ledger."""
         settings = self._runtime.settings
         await self._runtime.holds.refresh()  # before the first message is taken
         await self._runtime.broker.start()
@@ -114,7 +114,7 @@ class Worker:
             PeriodicTask("lost", self._sweep.find_lost, LOST_SECONDS),
             PeriodicTask("retention", self._retention.run_once, retention.EVERY_SECONDS),
             PeriodicTask("holds", self._runtime.holds.refresh, holds.PAUSE_SECONDS),
-            PeriodicTask("gate", lambda: self._gate(consumers), GATE_SECONDS),
+            PeriodicTask("intake", lambda: self._pause_intake(consumers), INTAKE_SECONDS),
         )
         try:
             async with running(tasks):
@@ -125,8 +125,8 @@ class Worker:
         finally:
             await self._leave()
 
-    async def _gate(self, consumers: Sequence[Consumer]) -> int:
-        """While all providers are down, no messages are taken: they stay in the queues, which still order by priority."""
+    async def _pause_intake(self, consumers: Sequence[Consumer]) -> int:
+        """Takes no messages while all providers are down: they stay in the queues, which keep ordering them by priority."""
         await self._providers.wait_open()
         for consumer in consumers:
             await consumer.pause()
@@ -137,5 +137,5 @@ class Worker:
 
     async def _leave(self) -> None:
         await self._reporter.close()
-        with contextlib.suppress(Unavailable):  # then the heartbeat expires by itself
+        with contextlib.suppress(Unavailable):  # the heartbeat expires by itself then
             await self.ledger.close()

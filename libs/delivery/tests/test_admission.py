@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 import pytest
 
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
-from delivery.admission import URGENT_SECONDS, Admission, PrioritySemaphore, Turn
+from delivery.admission import URGENT_SECONDS, Admission, AdmittedMessage, PrioritySemaphore
 from delivery.providers import Provider, Providers
 from testkit.eventually import other_tasks
 
@@ -23,11 +23,11 @@ async def placed(slots: PrioritySemaphore, priority: int) -> AsyncIterator[None]
         slots.release()
 
 
-class Line:
+class Queue:
     """Tasks that ask for a slot, and the order in which they got one."""
 
     def __init__(self, slots: PrioritySemaphore) -> None:
-        self._places = slots
+        self._slots = slots
         self.served: list[str] = []
         self.tasks: dict[str, asyncio.Task[None]] = {}
 
@@ -36,7 +36,7 @@ class Line:
         await other_tasks()  # until it waits
 
     async def _go(self, name: str, priority: int) -> None:
-        async with placed(self._places, priority):
+        async with placed(self._slots, priority):
             self.served.append(name)
             await other_tasks()
 
@@ -51,72 +51,72 @@ def slots() -> PrioritySemaphore:
 
 
 async def test_the_highest_priority_that_waits_goes_next_and_equals_in_the_order_they_came(slots) -> None:
-    line = Line(slots)
+    queue = Queue(slots)
     async with placed(slots, 1):
         for name, priority in (("low", 1), ("first high", 9), ("middle", 5), ("second high", 9)):
-            await line.join(name, priority)
-    assert await line.finished() == ["first high", "second high", "middle", "low"]
+            await queue.join(name, priority)
+    assert await queue.finished() == ["first high", "second high", "middle", "low"]
 
 
-async def test_no_more_than_the_places_go_at_once() -> None:
-    slots, inside, most = PrioritySemaphore(3), 0, 0
+async def test_no_more_than_the_slots_go_at_once() -> None:
+    slots, inside, highest = PrioritySemaphore(3), 0, 0
 
     async def go() -> None:
-        nonlocal inside, most
+        nonlocal inside, highest
         async with placed(slots, 5):
             inside += 1
-            most = max(most, inside)
+            highest = max(highest, inside)
             await other_tasks()
             inside -= 1
 
     await asyncio.gather(*(go() for _ in range(20)))
-    assert most == 3
+    assert highest == 3
 
 
 async def test_a_place_taken_at_once_is_one_less_for_the_others(slots) -> None:
-    line = Line(slots)
+    queue = Queue(slots)
     slots.acquire_at_once()
-    await line.join("waits", 5)
-    assert line.served == []
+    await queue.join("waits", 5)
+    assert queue.served == []
     slots.release()
-    assert await line.finished() == ["waits"]
+    assert await queue.finished() == ["waits"]
 
 
-async def test_fewer_places_let_nobody_in_until_enough_are_free_and_more_serve_all_who_wait() -> None:
+async def test_fewer_slots_let_nobody_in_until_enough_are_free_and_more_serve_all_who_wait() -> None:
     slots = PrioritySemaphore(3)
-    line = Line(slots)
+    queue = Queue(slots)
     for _ in range(3):
         await slots.acquire(5)
-    await line.join("first", 5)
-    await line.join("second", 5)
+    await queue.join("first", 5)
+    await queue.join("second", 5)
     slots.slots = 1
     slots.release()
     slots.release()
     await other_tasks()
-    assert line.served == [], "one is still at it"
+    assert queue.served == [], "one is still at it"
     slots.slots = 9
     slots.release()
-    assert await line.finished() == ["first", "second"]
+    assert await queue.finished() == ["first", "second"]
 
 
 async def test_whoever_gives_up_waiting_costs_nobody_a_place(slots) -> None:
-    line = Line(slots)
+    queue = Queue(slots)
     async with placed(slots, 1):
-        await line.join("gives up", 9)
-        await line.join("stays", 1)
-        line.tasks["gives up"].cancel()
-    assert await line.finished() == ["stays"]
+        await queue.join("gives up", 9)
+        await queue.join("stays", 1)
+        queue.tasks["gives up"].cancel()
+    assert await queue.finished() == ["stays"]
 
 
 async def test_a_turn_that_comes_with_the_cancellation_is_passed_on(slots) -> None:
-    line = Line(slots)
+    queue = Queue(slots)
     async with AsyncExitStack() as held:
         await held.enter_async_context(placed(slots, 1))
-        await line.join("too late", 9)
-        await line.join("next", 1)
+        await queue.join("too late", 9)
+        await queue.join("next", 1)
         await held.aclose()  # the turn is given here
-        line.tasks["too late"].cancel()  # before its task has run
-    assert await line.finished() == ["next"]
+        queue.tasks["too late"].cancel()  # before its task has run
+    assert await queue.finished() == ["next"]
 
 
 @pytest.fixture
@@ -130,8 +130,8 @@ async def _break(breaker: CircuitBreaker) -> None:
 
 
 @asynccontextmanager
-async def _slot(turn: Turn) -> AsyncIterator[None]:
-    [permit] = (await turn.slot([PROVIDER])).values()
+async def _slot(admitted: AdmittedMessage) -> AsyncIterator[None]:
+    [permit] = (await admitted.slot([PROVIDER])).values()
     try:
         yield
     finally:
@@ -139,7 +139,7 @@ async def _slot(turn: Turn) -> AsyncIterator[None]:
 
 
 async def _is_free(admission: Admission) -> bool:
-    async with asyncio.timeout(1), admission.of(5) as turn, _slot(turn):
+    async with asyncio.timeout(1), admission.of(5) as admitted, _slot(admitted):
         return True
 
 
@@ -147,7 +147,7 @@ async def test_a_place_comes_back_when_the_work_fails(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
 
     async def fail() -> None:
-        async with admission.of(5) as turn, _slot(turn):
+        async with admission.of(5) as admitted, _slot(admitted):
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
@@ -160,7 +160,7 @@ async def test_a_place_comes_back_from_whoever_gives_up_while_the_provider_rests
     await _break(breaker)
 
     async def wait_in_vain() -> None:
-        async with asyncio.timeout(0.05), admission.of(5) as turn, _slot(turn):
+        async with asyncio.timeout(0.05), admission.of(5) as admitted, _slot(admitted):
             pass
 
     with pytest.raises(TimeoutError):
@@ -184,12 +184,12 @@ async def test_a_message_holds_neither_bound_longer_than_it_needs(breaker) -> No
             await urgent.slot([PROVIDER])
         urgent.claimed()
         urgent.sent()
-        async with admission.of(8) as turn:
+        async with admission.of(8) as admitted:
             async with asyncio.timeout(1):
-                await turn.slot([PROVIDER])
-            turn.claimed()
-            turn.sent()
-            turn.sent()
+                await admitted.slot([PROVIDER])
+            admitted.claimed()
+            admitted.sent()
+            admitted.sent()
     async with asyncio.timeout(1), admission.of(1) as first:
         first.claimed()
         async with admission.of(1):

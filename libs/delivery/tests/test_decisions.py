@@ -6,7 +6,7 @@ from uuid import uuid4
 import pytest
 
 from chassis.process.breaker import BreakerState, CircuitBreaker
-from delivery.decisions import RetryPolicy, record_of, verdict_of
+from delivery.decisions import RetryPolicy, record_of, report_of
 from delivery.ledger import AlreadyFinished, Claimed, DeliveryKey, DeliveryRecord, NotOwned
 from delivery.outcomes import (
     AccountRefused,
@@ -112,20 +112,20 @@ CLOSED = AlreadyFinished("sent", 1, None, None, "p", 0)
     ],
 )
 def test_one_device_that_got_it_is_enough_and_one_that_may_still_get_it_is_hope(results, status: str) -> None:
-    verdict = verdict_of(results)
-    assert verdict is not None
-    assert verdict.status == status
+    report = report_of(results)
+    assert report is not None
+    assert report.status == status
 
 
 def test_what_others_have_in_hand_is_theirs_to_report() -> None:
-    assert verdict_of([NotOwned(), NotOwned()]) is None
+    assert report_of([NotOwned(), NotOwned()]) is None
 
 
 def test_the_gateway_hears_of_the_first_deferral_only() -> None:
     for reported_before in (False, True):
-        verdict = verdict_of([_result("retry", deferred=1, reported_before=reported_before)])
-        assert verdict is not None
-        assert verdict.news is not reported_before
+        report = report_of([_result("retry", deferred=1, reported_before=reported_before)])
+        assert report is not None
+        assert report.is_new is not reported_before
 
 
 @pytest.mark.parametrize(

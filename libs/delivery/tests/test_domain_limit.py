@@ -14,9 +14,9 @@ CONCURRENCY, FIRST_PAUSE = 16, 5.0
 class Sender:
     """Sends to one domain, and says how it went."""
 
-    def __init__(self, clock: Clock, *, most: float = math.inf) -> None:
+    def __init__(self, clock: Clock, *, max_in_flight: float = math.inf) -> None:
         self.clock = clock
-        self.limit = DomainLimit(most=most, recovered=CONCURRENCY, first_pause=FIRST_PAUSE)
+        self.limit = DomainLimit(max_in_flight=max_in_flight, recovered=CONCURRENCY, first_pause=FIRST_PAUSE)
         self._number = 0
 
     def begin(self, number: int = 1) -> list[float]:
@@ -181,19 +181,19 @@ def test_a_domain_without_refusals_for_long_has_recovered_however_little_was_sen
 
 
 def test_an_upper_bound_holds_from_the_start_and_after_a_recovery(clock: Clock) -> None:
-    sender = Sender(clock, most=3)
+    sender = Sender(clock, max_in_flight=3)
     sender.begin(3)
     assert not sender.limit.is_free(clock())
     sender.limit.in_flight = 0
     paused(sender)
     clock.advance(sender.pause)
-    sender.limit = DomainLimit(most=3, recovered=3, first_pause=FIRST_PAUSE)
+    sender.limit = DomainLimit(max_in_flight=3, recovered=3, first_pause=FIRST_PAUSE)
     sender.one_after_another(100)
     assert sender.at_once == 3
 
 
 def test_a_bound_of_one_is_paused_like_any_other(clock: Clock) -> None:
-    sender = Sender(clock, most=1)
+    sender = Sender(clock, max_in_flight=1)
     for _ in range(PAUSE_AFTER):
         clock.advance(1)
         sender.refused(sender.begin())

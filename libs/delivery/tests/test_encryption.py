@@ -18,7 +18,7 @@ SECRET = f"geheim-{uuid4().hex}"
 OLD, NEW = (f"{name}:{base64.b64encode(os.urandom(32)).decode()}" for name in ("old", "new"))
 MESSAGE, CONTACT = f'{{"to": "{SECRET}"}}', f'{{"email": "{SECRET}"}}'
 RETRY = {"state": "retry", "attempts": 1, "code": "deferred", "detail": f"not now, {SECRET}"}
-DUE = {"lease_seconds": 0, "silence_seconds": 15, "largest": 10}
+DUE = {"lease_seconds": 0, "silence_seconds": 15, "limit": 10}
 
 
 @pytest.fixture

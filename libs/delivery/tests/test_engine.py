@@ -22,7 +22,7 @@ from contracts.recipients import EmailRecipient
 from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.channel import AttachmentGone, Completed, NotReady, Target
-from delivery.decisions import RetryPolicy, Verdict
+from delivery.decisions import DeliveryReport, RetryPolicy
 from delivery.engine import Engine
 from delivery.holds import KnownHolds
 from delivery.ledger import Ledger, LedgerRepository
@@ -57,13 +57,13 @@ class Copy:
 
 
 class HeldChannel:
-    """Sends when `gate` opens."""
+    """Sends when `may_send` is set."""
 
     name = "email"
     suppression_list = None
 
     def __init__(self) -> None:
-        self.gate, self.sending = asyncio.Event(), asyncio.Event()
+        self.may_send, self.sending = asyncio.Event(), asyncio.Event()
         self.sends = self.open = 0
         self.recorded: list[Outcome] = []
         self.outcome: Outcome = Sent("p-1")
@@ -102,20 +102,20 @@ class HeldChannel:
         self.sends += 1
         self.contents.append(content)
         self.sending.set()
-        await self.gate.wait()
+        await self.may_send.wait()
         return self.outcome
 
     async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
         self.recorded.append(outcome)
 
 
-class Told:
+class RecordingReporter:
     def __init__(self) -> None:
-        self.verdicts: list[Verdict] = []
+        self.reports: list[DeliveryReport] = []
         self.unreadable: list[tuple[UUID, int]] = []
 
-    async def report(self, message, verdict) -> None:
-        self.verdicts.append(verdict)
+    async def report(self, message, report) -> None:
+        self.reports.append(report)
 
     async def report_unreadable(self, notification_id, channel, *, replay) -> None:
         self.unreadable.append((notification_id, replay))
@@ -154,8 +154,8 @@ def channel() -> HeldChannel:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
 
 
 @pytest.fixture
@@ -225,7 +225,7 @@ def engine(
     ledger,
     recipients,
     attempts: Attempts,
-    told: Told,
+    reporter: RecordingReporter,
     metrics: DeliveryMetrics,
 ) -> Engine:
     return Engine(
@@ -233,7 +233,7 @@ def engine(
         ledger=ledger,
         recipients=recipients,
         attempts=attempts,
-        reporter=told,
+        reporter=reporter,
         policy=RetryPolicy(),
         metrics=metrics,
         watermarks=ConsumedWatermarks(),
@@ -251,21 +251,21 @@ def _message(**changes: object) -> bytes:
     return NotificationMessage(**values).model_dump_json().encode()
 
 
-async def test_a_second_copy_in_the_same_worker_cannot_spoil_the_result_of_the_first(engine, channel, told) -> None:
+async def test_a_second_copy_in_the_same_worker_cannot_spoil_the_result_of_the_first(engine, channel, reporter) -> None:
     body = _message()
     first, second = Copy(body), Copy(body)
     tasks = [asyncio.create_task(engine.handle(copy)) for copy in (first, second)]
     await asyncio.wait_for(channel.sending.wait(), 10)
     await asyncio.wait_for(tasks[1], 10)
-    channel.gate.set()
+    channel.may_send.set()
     await asyncio.wait_for(tasks[0], 10)
     assert channel.sends == 1
     assert (first.answer, second.answer) == ("ack", "ack")
-    assert [verdict.status for verdict in told.verdicts] == ["sent"]
+    assert [report.status for report in reporter.reports] == ["sent"]
 
 
 async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine, channel, monkeypatch, ledger) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     await engine.handle(Copy(_message(priority=10)))
     claim, begun, goes_on = ledger.claim, [], asyncio.Event()
 
@@ -285,23 +285,23 @@ async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine
 
 
 async def test_after_an_urgent_one_the_next_is_claimed_while_the_provider_has_the_one_before(engine, channel) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     await engine.handle(Copy(_message(priority=10)))
-    channel.gate.clear()
+    channel.may_send.clear()
     tasks = [asyncio.create_task(engine.handle(Copy(_message(priority=1)))) for _ in range(3)]
     await eventually(lambda: channel.sends >= 4, 10)
-    channel.gate.set()
+    channel.may_send.set()
     await asyncio.gather(*tasks)
 
 
 async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engine, channel, admission) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     await engine.handle(Copy(_message(priority=10)))  # so the others are prepared one at a time
     async with AsyncExitStack() as held:
         for _ in range(10):
-            turn = await held.enter_async_context(admission.of(9))
-            await turn.slot([frozenset({"provider"})])
-            turn.claimed()
+            admitted = await held.enter_async_context(admission.of(9))
+            await admitted.slot([frozenset({"provider"})])
+            admitted.claimed()
         task = asyncio.create_task(engine.handle(Copy(_message())))
         await eventually(lambda: admission.sending.waiting, 10)
         task.cancel()
@@ -310,13 +310,13 @@ async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engi
     assert channel.sends == 2
 
 
-async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine, channel, told, ledger_of) -> None:
+async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine, channel, reporter, ledger_of) -> None:
     body = _message()
     copy = Copy(body)
     task = asyncio.create_task(engine.handle(copy))
     await asyncio.wait_for(channel.sending.wait(), 10)
-    assert (copy.answer, told.verdicts) == ("", [])
-    channel.gate.set()
+    assert (copy.answer, reporter.reports) == ("", [])
+    channel.may_send.set()
     await asyncio.wait_for(task, 10)
     message = NotificationMessage.model_validate_json(body)
     known = await ledger_of("w2").states([message.notification_id])
@@ -324,30 +324,30 @@ async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine
     assert copy.answer == "ack"
 
 
-async def test_a_redelivered_message_that_was_sent_is_told_again_and_not_sent_again(engine, channel, told) -> None:
+async def test_a_redelivered_message_that_was_sent_is_told_again_and_not_sent_again(engine, channel, reporter) -> None:
     body = _message()
-    channel.gate.set()
+    channel.may_send.set()
     await engine.handle(Copy(body))
     again = Copy(body, redelivered=True)
     await engine.handle(again)
     assert (channel.sends, again.answer) == (1, "ack")
-    assert [verdict.status for verdict in told.verdicts] == ["sent", "sent"]
+    assert [report.status for report in reporter.reports] == ["sent", "sent"]
 
 
-async def test_what_failed_for_good_is_rejected_into_the_dead_letters(engine, channel, told) -> None:
-    channel.gate.set()
+async def test_what_failed_for_good_is_rejected_into_the_dead_letters(engine, channel, reporter) -> None:
+    channel.may_send.set()
     channel.outcome = Permanent("bounced", "550 no such user")
     copy = Copy(_message())
     await engine.handle(copy)
     assert copy.answer == "reject"
-    assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("failed", "bounced")]
+    assert [(report.status, report.code) for report in reporter.reports] == [("failed", "bounced")]
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"version": 2}', _message(notification_type="push")])
-async def test_what_cannot_be_read_goes_to_the_dead_letters_untouched(engine, channel, told, body: bytes) -> None:
+async def test_what_cannot_be_read_goes_to_the_dead_letters_untouched(engine, channel, reporter, body: bytes) -> None:
     copy = Copy(body)
     await engine.handle(copy)
-    assert (copy.answer, channel.sends, told.verdicts) == ("reject", 0, [])
+    assert (copy.answer, channel.sends, reporter.reports) == ("reject", 0, [])
 
 
 @pytest.mark.parametrize(
@@ -360,15 +360,15 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_untouched(engine, ch
         (b'{"replay": 4294967296}', 0),
     ],
 )
-async def test_a_notification_of_ours_that_cannot_be_read_fails_and_is_not_lost(engine, told, body, replay) -> None:
+async def test_a_notification_of_ours_that_cannot_be_read_fails_and_is_not_lost(engine, reporter, body, replay) -> None:
     name = uuid4()
     copy = Copy(body, message_id=str(name))
     await engine.handle(copy)
-    assert (copy.answer, told.unreadable) == ("reject", [(name, replay)])
+    assert (copy.answer, reporter.unreadable) == ("reject", [(name, replay)])
 
 
-async def test_an_unreadable_copy_of_what_is_known_does_not_make_it_fail(engine, channel, told) -> None:
-    channel.gate.set()
+async def test_an_unreadable_copy_of_what_is_known_does_not_make_it_fail(engine, channel, reporter) -> None:
+    channel.may_send.set()
     body = _message()
     name = str(NotificationMessage.model_validate_json(body).notification_id)
     await engine.handle(Copy(body))
@@ -377,24 +377,26 @@ async def test_an_unreadable_copy_of_what_is_known_does_not_make_it_fail(engine,
         (Copy(b'{"replay": 1}', message_id=name), [(UUID(name), 1)]),
     ):
         await engine.handle(copy)
-        assert (copy.answer, told.unreadable) == ("reject", failed)
+        assert (copy.answer, reporter.unreadable) == ("reject", failed)
 
 
-async def test_a_result_that_the_ledger_chokes_on_is_written_without_the_providers_words(engine, channel, told) -> None:
-    channel.gate.set()
+async def test_a_result_that_the_ledger_chokes_on_is_written_without_the_providers_words(
+    engine, channel, reporter
+) -> None:
+    channel.may_send.set()
     channel.outcome = Permanent("rejected", "a\x00b")
     copy = Copy(_message())
     await asyncio.wait_for(engine.handle(copy), 10)
-    assert (copy.answer, told.verdicts[-1].status) == ("reject", "failed")
+    assert (copy.answer, reporter.reports[-1].status) == ("reject", "failed")
 
 
-async def test_a_strangers_message_is_reported_to_nobody(engine, told) -> None:
+async def test_a_strangers_message_is_reported_to_nobody(engine, reporter) -> None:
     copy = Copy(b"hello", message_id="somebody's")
     await engine.handle(copy)
-    assert (copy.answer, told.unreadable) == ("reject", [])
+    assert (copy.answer, reporter.unreadable) == ("reject", [])
 
 
-async def test_a_defect_in_a_sender_is_in_doubt_and_spends_an_attempt(engine, channel, told) -> None:
+async def test_a_defect_in_a_sender_is_in_doubt_and_spends_an_attempt(engine, channel, reporter) -> None:
     async def broken(*_: object) -> Outcome:
         raise ZeroDivisionError
 
@@ -402,7 +404,7 @@ async def test_a_defect_in_a_sender_is_in_doubt_and_spends_an_attempt(engine, ch
     copy = Copy(_message())
     await engine.handle(copy)
     assert copy.answer == "ack"
-    assert [(verdict.status, verdict.code, verdict.attempts) for verdict in told.verdicts] == [
+    assert [(report.status, report.code, report.attempts) for report in reporter.reports] == [
         ("retrying", "sender_failed", 1)
     ]
 
@@ -413,7 +415,7 @@ async def test_the_providers_time_is_measured(engine, channel, registry) -> None
     began = asyncio.get_running_loop().time()
     assert registry.get_sample_value("provider_request_seconds_count", {"type": "email", "provider": "provider"}) == 0
     await eventually(lambda: asyncio.get_running_loop().time() - began >= 0.05, 10)
-    channel.gate.set()
+    channel.may_send.set()
     await asyncio.wait_for(task, 10)
     assert registry.get_sample_value("provider_request_seconds_count", {"type": "email", "provider": "provider"}) == 1
     assert (
@@ -432,7 +434,7 @@ async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, c
 
 
 @pytest.mark.parametrize(
-    ("address", "verdict"),
+    ("address", "report"),
     [
         ("ada@example.com", ("sent", None)),
         ("ada+simulate-bounce@example.com", ("failed", "simulated_bounce")),
@@ -441,25 +443,25 @@ async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, c
     ],
 )
 async def test_what_a_test_key_sent_asks_no_provider(
-    engine, channel, told, *, registry, address, verdict, breaker
+    engine, channel, reporter, *, registry, address, report, breaker
 ) -> None:
     channel.unreachable = ProviderDown("smtp_unreachable")
     for _ in range(2):
         await engine.handle(Copy(_message(test=True, recipient=EmailRecipient(name="Ada", email=address))))
-    assert [(one.status, one.code) for one in told.verdicts] == [verdict] * 2
+    assert [(one.status, one.code) for one in reporter.reports] == [report] * 2
     assert (channel.sends, channel.recorded) == (0, [])
     assert breaker.state is BreakerState.CLOSED
     value = registry.get_sample_value
     assert value("provider_request_seconds_count", {"type": "email", "provider": "provider"}) == 0
     assert value("notifications_total", {"type": "email", "status": "sent"}) == 0
-    counted = {"failed": "failed", "retrying": "retry", "sent": "sent"}[verdict[0]]
+    counted = {"failed": "failed", "retrying": "retry", "sent": "sent"}[report[0]]
     assert value("test_notifications_total", {"type": "email", "status": counted}) == 2
 
 
-async def test_what_a_test_key_sent_at_most_once_may_end_in_doubt(engine, told) -> None:
+async def test_what_a_test_key_sent_at_most_once_may_end_in_doubt(engine, reporter) -> None:
     doubtful = EmailRecipient(name="Ada", email="simulate-no-answer@example.com")
     await engine.handle(Copy(_message(test=True, recipient=doubtful, delivery_guarantee="at_most_once")))
-    assert [(one.status, one.code) for one in told.verdicts] == [("unknown", "simulated_no_answer")]
+    assert [(one.status, one.code) for one in reporter.reports] == [("unknown", "simulated_no_answer")]
 
 
 AFTER_A_DEATH = {"at_least_once": ("sent", 1), "at_most_once": ("unknown", 0)}
@@ -477,46 +479,46 @@ def left_sending(ledger_of, claim_on, database):
         async with database.begin() as connection:
             await connection.execute(text("UPDATE email_deliveries SET updated_at = now() - interval '1 minute'"))
             await connection.execute(text("UPDATE email_workers SET steady_since = now() - interval '1 minute'"))
-        assert len(await ledger_of("w1").take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 1
+        assert len(await ledger_of("w1").take_due(lease_seconds=60, silence_seconds=15, limit=10)) == 1
 
     return leave
 
 
 @pytest.mark.parametrize("guarantee", AFTER_A_DEATH)
 async def test_what_a_dead_worker_may_have_sent_is_sent_again_or_not_as_the_notification_says(
-    engine, channel, told, left_sending, guarantee: str
+    engine, channel, reporter, left_sending, guarantee: str
 ) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     body = _message(delivery_guarantee=guarantee)
     await left_sending(body)
     copy = Copy(body)
     await engine.handle(copy)
-    assert (told.verdicts[-1].status, channel.sends) == AFTER_A_DEATH[guarantee]
+    assert (reporter.reports[-1].status, channel.sends) == AFTER_A_DEATH[guarantee]
     assert copy.answer == "ack"
 
 
 async def test_nobody_is_sent_what_may_have_gone_to_somebody_whose_address_cannot_be_read(
-    engine, channel, told, left_sending, database
+    engine, channel, reporter, left_sending, database
 ) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     body = _message()
     await left_sending(body)
     async with database.begin() as connection:
         await connection.execute(text("UPDATE email_deliveries SET contact = 'enc1:gone:AAAA'"))
     copy = Copy(body)
     await engine.handle(copy)
-    verdict = told.verdicts[-1]
-    assert (verdict.status, verdict.code, channel.sends, copy.answer) == ("retrying", "contact_unreadable", 0, "ack")
+    report = reporter.reports[-1]
+    assert (report.status, report.code, channel.sends, copy.answer) == ("retrying", "contact_unreadable", 0, "ack")
 
 
-async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, channel, told) -> None:
-    channel.gate.set()
+async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, channel, reporter) -> None:
+    channel.may_send.set()
     channel.outcome = Ambiguous("no_answer")
     body = _message(delivery_guarantee="at_most_once")
     for copy in (Copy(body), Copy(body, redelivered=True)):
         await engine.handle(copy)
         assert copy.answer == "ack"
-    assert (channel.sends, told.verdicts[-1].status, told.verdicts[-1].code) == (1, "unknown", "no_answer")
+    assert (channel.sends, reporter.reports[-1].status, reporter.reports[-1].code) == (1, "unknown", "no_answer")
 
 
 @pytest.mark.parametrize(
@@ -524,22 +526,22 @@ async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, 
     [(AccountRefused("smtp_login"), 1), (ProviderDown("unreachable"), 0), (RetryLater("greylisted"), 0)],
 )
 async def test_what_our_account_was_refused_is_counted_and_nobody_s_failure(
-    engine, channel, told, registry, outcome, counted: int
+    engine, channel, reporter, registry, outcome, counted: int
 ) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     channel.outcome = outcome
     copy = Copy(_message())
     await engine.handle(copy)
-    assert (copy.answer, [verdict.status for verdict in told.verdicts]) == ("ack", ["retrying"])
+    assert (copy.answer, [report.status for report in reporter.reports]) == ("ack", ["retrying"])
     assert (
         registry.get_sample_value("provider_account_refused_total", {"type": "email", "provider": "provider"})
         == counted
     )
 
 
-async def test_what_a_delivery_has_spent_is_remembered_by_kind(engine, channel, told, database) -> None:
+async def test_what_a_delivery_has_spent_is_remembered_by_kind(engine, channel, reporter, database) -> None:
     """A mail refused for now a dozen times, then lost once, is not in its last attempt."""
-    channel.gate.set()
+    channel.may_send.set()
     body = _message()
     outcomes: list[Outcome] = [RetryLater("greylisted")] * 8 + [Ambiguous("dropped"), RetryLater("greylisted")]
     first_refusals = set()
@@ -554,11 +556,11 @@ async def test_what_a_delivery_has_spent_is_remembered_by_kind(engine, channel, 
             first_refusals.add(row.refused_since)
             await connection.execute(text("UPDATE email_deliveries SET state = 'requeued'"))
     assert len(first_refusals - {None}) == len(first_refusals) == 1
-    assert {verdict.status for verdict in told.verdicts} == {"retrying"}
+    assert {report.status for report in reporter.reports} == {"retrying"}
 
 
-async def test_a_refusal_for_now_ends_when_the_window_is_over(engine, channel, told, database) -> None:
-    channel.gate.set()
+async def test_a_refusal_for_now_ends_when_the_window_is_over(engine, channel, reporter, database) -> None:
+    channel.may_send.set()
     channel.outcome = RetryLater("greylisted", "450 later")
     body = _message()
     await engine.handle(Copy(body))
@@ -568,33 +570,33 @@ async def test_a_refusal_for_now_ends_when_the_window_is_over(engine, channel, t
         )
     copy = Copy(body)
     await engine.handle(copy)
-    assert (copy.answer, told.verdicts[-1].status, told.verdicts[-1].code) == ("reject", "failed", "exhausted")
-    assert told.verdicts[-1].detail == "greylisted: 450 later"
+    assert (copy.answer, reporter.reports[-1].status, reporter.reports[-1].code) == ("reject", "failed", "exhausted")
+    assert reporter.reports[-1].detail == "greylisted: 450 later"
 
 
-async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, told, ledger_of, admission) -> None:
+async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, reporter, ledger_of, admission) -> None:
     """It is still the broker's: when this worker dies, another gets it at once."""
     body = _message()
     name = NotificationMessage.model_validate_json(body).notification_id
     async with AsyncExitStack() as held:
         for _ in range(10):
-            turn = await held.enter_async_context(admission.of(5))
-            await turn.slot([frozenset({"provider"})])
+            admitted = await held.enter_async_context(admission.of(5))
+            await admitted.slot([frozenset({"provider"})])
         task = asyncio.create_task(engine.handle(Copy(body)))
         await eventually(lambda: admission.sending.waiting, 10)
         assert await ledger_of("w2").states([name]) == {}
         assert channel.open == 0
-    channel.gate.set()
+    channel.may_send.set()
     await asyncio.wait_for(task, 10)
-    assert (channel.sends, [verdict.status for verdict in told.verdicts]) == (1, ["sent"])
+    assert (channel.sends, [report.status for report in reporter.reports]) == (1, ["sent"])
 
 
 @pytest.mark.parametrize(("died", "sends", "end"), [(5, 1, ("sent", None)), (6, 0, ("unknown", "exhausted"))])
 async def test_what_killed_each_of_its_workers_comes_to_an_end(
-    engine, channel, told, ledger_of, *, claim_on, database, died, sends, end
+    engine, channel, reporter, ledger_of, *, claim_on, database, died, sends, end
 ) -> None:
     """After the first attempt and five retries another one would only end another worker."""
-    channel.gate.set()
+    channel.may_send.set()
     body = _message()
     await ledger_of("dead").take(claim_on(NotificationMessage.model_validate_json(body).notification_id, "r1"))
     async with database.begin() as connection:
@@ -603,52 +605,56 @@ async def test_what_killed_each_of_its_workers_comes_to_an_end(
         )
         await connection.execute(text(died_with_it))
     await engine.handle(Copy(body))
-    assert (channel.sends, [(one.status, one.code) for one in told.verdicts]) == (sends, [end])
+    assert (channel.sends, [(one.status, one.code) for one in reporter.reports]) == (sends, [end])
 
 
-async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, told, admission) -> None:
+async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, reporter, admission) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
     async with AsyncExitStack() as held:
         for _ in range(10):
-            turn = await held.enter_async_context(admission.of(5))
-            await turn.slot([frozenset({"provider"})])
+            admitted = await held.enter_async_context(admission.of(5))
+            await admitted.slot([frozenset({"provider"})])
         task = asyncio.create_task(engine.handle(Copy(_message(expires_at=expires_at))))
         await eventually(lambda: datetime.now(UTC) > expires_at + timedelta(seconds=0.5))
     await asyncio.wait_for(task, 10)
-    assert (channel.sends, channel.open, [verdict.status for verdict in told.verdicts]) == (0, 0, ["expired"])
+    assert (channel.sends, channel.open, [report.status for report in reporter.reports]) == (0, 0, ["expired"])
 
 
-async def test_without_a_connection_it_is_put_off_and_the_breaker_hears_of_it(engine, channel, told, breaker) -> None:
+async def test_without_a_connection_it_is_put_off_and_the_breaker_hears_of_it(
+    engine, channel, reporter, breaker
+) -> None:
     channel.unreachable = ProviderDown("smtp_unreachable")
     for _ in range(2):
         copy = Copy(_message())
         await engine.handle(copy)
         assert copy.answer == "ack"
-    assert [(one.status, one.code, one.attempts) for one in told.verdicts] == [("retrying", "smtp_unreachable", 0)] * 2
+    assert [(one.status, one.code, one.attempts) for one in reporter.reports] == [
+        ("retrying", "smtp_unreachable", 0)
+    ] * 2
     assert breaker.state is BreakerState.OPEN
 
 
 async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_delivery(
-    engine, channel, told, ledger_of, claim_on, admission
+    engine, channel, reporter, ledger_of, claim_on, admission
 ) -> None:
     body = _message()
     name = NotificationMessage.model_validate_json(body).notification_id
     await ledger_of("w2").take(claim_on(name, "r1"))
     copy = Copy(body)
     await engine.handle(copy)
-    assert (copy.answer, channel.sends, channel.open, told.verdicts) == ("ack", 0, 0, [])
-    async with admission.of(5) as turn, asyncio.timeout(5):
-        await turn.slot([frozenset({"provider"})])
+    assert (copy.answer, channel.sends, channel.open, reporter.reports) == ("ack", 0, 0, [])
+    async with admission.of(5) as admitted, asyncio.timeout(5):
+        await admitted.slot([frozenset({"provider"})])
 
 
-async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, told, attempts) -> None:
+async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, reporter, attempts) -> None:
     attempts.lease_seconds = -1
     await engine.handle(Copy(_message()))
-    assert (channel.sends, [(one.status, one.code) for one in told.verdicts]) == (0, [("retrying", "lease_ran_out")])
+    assert (channel.sends, [(one.status, one.code) for one in reporter.reports]) == (0, [("retrying", "lease_ran_out")])
 
 
 async def test_a_slot_is_free_again_before_the_result_is_written(engine, channel, monkeypatch, ledger) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     record, goes_on = ledger.record, asyncio.Event()
 
     async def held(row):
@@ -687,9 +693,9 @@ async def dead_address(engine, channel, database, monkeypatch) -> str:
 
 
 async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_suppressed(
-    engine, channel, told, database, dead_address, recipients
+    engine, channel, reporter, database, dead_address, recipients
 ) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     channel.outcome = Ambiguous("no_answer")
     body = _message()
     await engine.handle(Copy(body))
@@ -702,49 +708,49 @@ async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_sup
     recipients.of = moved
     channel.outcome = Sent("p-2")
     await engine.handle(Copy(body))
-    assert (channel.sends, told.verdicts[-1].status) == (2, "sent")
+    assert (channel.sends, reporter.reports[-1].status) == (2, "sent")
 
 
-async def test_a_suppressed_address_is_not_written_to(engine, channel, told, dead_address) -> None:
+async def test_a_suppressed_address_is_not_written_to(engine, channel, reporter, dead_address) -> None:
     copy = Copy(_message(recipient=EmailRecipient(name="Ada", email=dead_address)))
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open) == ("ack", 0, 0)
-    assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("suppressed", "address_suppressed")]
+    assert [(report.status, report.code) for report in reporter.reports] == [("suppressed", "address_suppressed")]
 
 
 COPY = EmailOptions(cc=("bo@example.com",))
 
 
-async def test_what_a_message_refers_to_is_held_until_it_is_sent(engine, channel, told) -> None:
+async def test_what_a_message_refers_to_is_held_until_it_is_sent(engine, channel, reporter) -> None:
     task = asyncio.create_task(engine.handle(Copy(_message(email=COPY))))
     await asyncio.wait_for(channel.sending.wait(), 10)
     assert channel.held == 1
-    channel.gate.set()
+    channel.may_send.set()
     await asyncio.wait_for(task, 10)
     await engine.handle(Copy(_message()))
     assert (channel.held, channel.contents) == (0, ["content with more", "content"])
-    assert [verdict.status for verdict in told.verdicts] == ["sent", "sent"]
+    assert [report.status for report in reporter.reports] == ["sent", "sent"]
 
 
-async def test_it_is_let_go_when_nothing_is_sent(engine, channel, told) -> None:
+async def test_it_is_let_go_when_nothing_is_sent(engine, channel, reporter) -> None:
     channel.unreachable = ProviderDown("smtp_unavailable")
     await engine.handle(Copy(_message(email=COPY)))
-    assert (channel.held, channel.sends, told.verdicts[-1].status) == (0, 0, "retrying")
+    assert (channel.held, channel.sends, reporter.reports[-1].status) == (0, 0, "retrying")
 
 
 @pytest.mark.parametrize(
-    ("error", "told_as"),
+    ("error", "reported"),
     [
         (DependencyUnavailable("gone for lunch"), ("retrying", "attachment_unavailable", 0)),
         (AttachmentGone(), ("failed", "attachment_gone", 1)),
         (RuntimeError("a defect"), ("retrying", "completing_failed", 1)),
     ],
 )
-async def test_without_what_it_refers_to_nothing_is_sent(engine, channel, told, breaker, error, told_as) -> None:
+async def test_without_what_it_refers_to_nothing_is_sent(engine, channel, reporter, breaker, error, reported) -> None:
     channel.incomplete = error
     await engine.handle(Copy(_message(email=COPY)))
-    [verdict] = told.verdicts
-    assert (verdict.status, verdict.code, verdict.attempts) == told_as
+    [report] = reporter.reports
+    assert (report.status, report.code, report.attempts) == reported
     assert channel.sends == 0
     assert breaker.state is BreakerState.CLOSED
 
@@ -759,38 +765,38 @@ async def _known_to(ledger: Ledger, body: bytes) -> list[str]:
 
 
 async def test_a_held_message_goes_back_to_the_gateway_and_the_ledger_does_not_know_it(
-    engine, channel, told, hold, ledger
+    engine, channel, reporter, hold, ledger
 ) -> None:
     await hold(HOLD)
     body = _message()
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, channel.sends) == ("ack", 0)
-    assert [(verdict.status, verdict.hold_id) for verdict in told.verdicts] == [("held", HOLD.id)]
+    assert [(report.status, report.hold_id) for report in reporter.reports] == [("held", HOLD.id)]
     assert await _known_to(ledger, body) == []
 
 
 async def test_a_message_that_waits_for_its_slot_goes_back_when_it_is_held_meanwhile(
-    engine, channel, told, hold, admission
+    engine, channel, reporter, hold, admission
 ) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     async with AsyncExitStack() as busy:
         for _ in range(10):
-            turn = await busy.enter_async_context(admission.of(9))
-            await turn.slot([frozenset({"provider"})])
-            turn.claimed()
+            admitted = await busy.enter_async_context(admission.of(9))
+            await admitted.slot([frozenset({"provider"})])
+            admitted.claimed()
         task = asyncio.create_task(engine.handle(Copy(_message())))
         await eventually(lambda: admission.sending.waiting, 10)
         await hold(HOLD)
     await asyncio.wait_for(task, 10)
     assert (channel.sends, channel.held, channel.open) == (0, 0, 0)
-    assert [verdict.status for verdict in told.verdicts] == ["held"]
+    assert [report.status for report in reporter.reports] == ["held"]
 
 
 async def test_what_was_attempted_before_waits_in_the_ledger_while_it_is_held(
-    engine, channel, told, hold, database
+    engine, channel, reporter, hold, database
 ) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     channel.outcome = RetryLater("busy", after_seconds=0.0)
     body = _message()
     await engine.handle(Copy(body))
@@ -800,7 +806,7 @@ async def test_what_was_attempted_before_waits_in_the_ledger_while_it_is_held(
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, channel.sends) == ("ack", 1)
-    assert [(verdict.status, verdict.code) for verdict in told.verdicts] == [("retrying", "busy"), ("retrying", "held")]
+    assert [(report.status, report.code) for report in reporter.reports] == [("retrying", "busy"), ("retrying", "held")]
     async with database.begin() as connection:
         [row] = (await connection.execute(text("SELECT state, attempts, code FROM email_deliveries"))).all()
     assert tuple(row) == ("retry", 1, "held")  # no attempt was spent
@@ -809,25 +815,25 @@ async def test_what_was_attempted_before_waits_in_the_ledger_while_it_is_held(
         await connection.execute(text("UPDATE email_deliveries SET state = 'requeued'"))
     channel.outcome = Sent("p-1")
     await engine.handle(Copy(body))
-    assert (channel.sends, told.verdicts[-1].status) == (2, "sent")
+    assert (channel.sends, reporter.reports[-1].status) == (2, "sent")
 
 
 async def test_an_order_of_an_ended_hold_is_for_messages_that_were_published_before(
-    engine, channel, told, hold
+    engine, channel, reporter, hold
 ) -> None:
-    channel.gate.set()
+    channel.may_send.set()
     ended_at = datetime.now(UTC)
     await hold(HOLD.model_copy(update={"ended_at": ended_at}))
     await engine.handle(Copy(_message(queued_at=ended_at - timedelta(seconds=1))))
     await engine.handle(Copy(_message(queued_at=ended_at + timedelta(seconds=1))))
-    assert [verdict.status for verdict in told.verdicts] == ["held", "sent"]
+    assert [report.status for report in reporter.reports] == ["held", "sent"]
 
 
-async def test_while_the_gateway_does_not_answer_the_last_holds_count(engine, told, hold) -> None:
+async def test_while_the_gateway_does_not_answer_the_last_holds_count(engine, reporter, hold) -> None:
     await hold(HOLD)
     await hold(None)
     await engine.handle(Copy(_message()))
-    assert [verdict.status for verdict in told.verdicts] == ["held"]
+    assert [report.status for report in reporter.reports] == ["held"]
 
 
 async def test_the_gateway_is_asked_for_another_list_than_the_one_that_is_known(gateway, holds, hold) -> None:

@@ -61,10 +61,10 @@ async def test_nothing_reads_a_large_ledger_whole(large) -> None:
     async with large.begin() as connection:
         with recorded(connection) as statements:
             await _rows_by_key(connection)
-            await LEDGER.take_due(connection, lease_seconds=300, largest=100)
-            await LEDGER.take_orphans(connection, lease_seconds=300, silence_seconds=15, largest=100)
+            await LEDGER.take_due(connection, lease_seconds=300, limit=100)
+            await LEDGER.take_orphans(connection, lease_seconds=300, silence_seconds=15, limit=100)
             await LEDGER.release(connection, await LEDGER.owned(connection, silence_seconds=15))
-            await LEDGER.redrive_lost(connection, {5: None}, grace_seconds=60, largest=100)
+            await LEDGER.redrive_lost(connection, {5: None}, grace_seconds=60, limit=100)
             await LEDGER.states(connection, [first])
             await LEDGER.has(connection, first, 0)
             await LEDGER.totals(connection, _id(3600), _id(0))

@@ -34,7 +34,7 @@ async def test_of_many_workers_one_gets_the_claim(claim_on, ledger_of) -> None:
     ledgers = [ledger_of(f"w{number}") for number in range(5)]
     states = await asyncio.gather(*(ledger.take(claim) for ledger in ledgers for _ in range(4)))
     # The one that got it may claim again: its process knows what it has in hand.
-    owners = {place // 4 for place, standing in enumerate(states) if isinstance(standing, Claimed)}
+    owners = {place // 4 for place, result in enumerate(states) if isinstance(result, Claimed)}
     assert len(owners) == 1
 
 
@@ -72,11 +72,11 @@ async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_o
     )
     await ledger.record(retry)
     assert isinstance(await ledger.take(claim), NotOwned), "it is not due"
-    assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []
+    assert await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10) == []
     await time_passes(0.5)
-    taken = await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    taken = await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert [(one.notification_id, one.message) for one in taken] == [(claim.notification_id, claim.message)]
-    assert await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10) == []
+    assert await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10) == []
     assert await ledger.take(claim) == Claimed(attempts=1, deferrals=0, expired=False)
 
 
@@ -85,7 +85,7 @@ async def test_what_was_requeued_and_never_handed_over_is_requeued_again_after_i
     await ledger.take(claim)
     await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     for _ in range(2):
-        assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10)) == 1
+        assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, limit=10)) == 1
 
 
 @pytest.fixture
@@ -94,7 +94,7 @@ async def handed_over(claim_on, ledger_of):
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
     await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
-    assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10)) == 1
+    assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, limit=10)) == 1
     await ledger.handed_over([claim.notification_id])
     return ledger, claim
 
@@ -102,19 +102,19 @@ async def handed_over(claim_on, ledger_of):
 async def test_what_stands_in_the_queue_is_left_there_however_long(handed_over, database) -> None:
     ledger, _ = handed_over
     await _age(database, 86_400)
-    assert await ledger.take_due(lease_seconds=0, silence_seconds=15, largest=10) == []
-    passed = {5: datetime.now(UTC) - timedelta(days=2), 6: None}
-    assert await ledger.redrive_lost(passed, grace_seconds=60, largest=10) == 0, "nothing of its priority came later"
+    assert await ledger.take_due(lease_seconds=0, silence_seconds=15, limit=10) == []
+    watermarks = {5: datetime.now(UTC) - timedelta(days=2), 6: None}
+    assert await ledger.redrive_lost(watermarks, grace_seconds=60, limit=10) == 0, "nothing of its priority came later"
 
 
-@pytest.mark.parametrize("passed_at", [None, timedelta()])
-async def test_what_the_queue_has_lost_is_due_again(handed_over, database, passed_at) -> None:
+@pytest.mark.parametrize("consumed_before", [None, timedelta()])
+async def test_what_the_queue_has_lost_is_due_again(handed_over, database, consumed_before) -> None:
     ledger, claim = handed_over
     await _age(database, 61)
-    passed = {5: None if passed_at is None else datetime.now(UTC) - passed_at}
-    assert await ledger.redrive_lost(passed, grace_seconds=90, largest=10) == 0, "within the grace"
-    assert await ledger.redrive_lost(passed, grace_seconds=60, largest=10) == 1
-    (taken,) = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    watermarks = {5: None if consumed_before is None else datetime.now(UTC) - consumed_before}
+    assert await ledger.redrive_lost(watermarks, grace_seconds=90, limit=10) == 0, "within the grace"
+    assert await ledger.redrive_lost(watermarks, grace_seconds=60, limit=10) == 1
+    (taken,) = await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert taken.notification_id == claim.notification_id
 
 
@@ -149,9 +149,9 @@ async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim
     await _claimed_by_an_older_worker(database, claimed)
     await _beats(living, database)
     await _age(database, 60)
-    assert await living.take_due(lease_seconds=60, silence_seconds=15, largest=10) == [], "its heart beats"
+    assert await living.take_due(lease_seconds=60, silence_seconds=15, limit=10) == [], "its heart beats"
     await dead.close()
-    taken = await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    taken = await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert {one.notification_id for one in taken} == {claimed.notification_id, sending.notification_id}
     async with database.begin() as connection:
         counts = text("SELECT notification_id, ambiguous, attempts, faults FROM email_deliveries")
@@ -169,7 +169,7 @@ async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_n
     await _claimed_by_an_older_worker(database, claimed)
     await _age(database, 60)
     await _beats(living, database)
-    await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert await living.take(claimed) == Claimed(0, 0, expired=False, doubtful=False)
     later = replace(sending, contact='{"email": "second"}')
     assert await living.take(later) == Claimed(1, 0, expired=False, doubtful=True, contact=sending.contact, faults=1)
@@ -182,7 +182,7 @@ async def test_what_was_not_taken_goes_to_whom_the_message_is_for_now(claim_on, 
     ledger, claim = ledger_of("w1"), claim_on(contact="first")
     await ledger.take(claim)
     await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
-    await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, expired=False, contact="second")
 
 
@@ -192,7 +192,7 @@ async def test_an_answer_in_doubt_is_remembered_with_its_recipient(claim_on, led
     await ledger.record(
         DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, doubt=1, delay=0)
     )
-    await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, False, doubtful=True, contact="first")
 
 
@@ -216,7 +216,7 @@ async def test_a_worker_judges_others_only_when_its_own_heart_has_beaten_for_as_
     if change:
         async with database.begin() as connection:
             await connection.execute(text(change))
-    assert bool(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == judges
+    assert bool(await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)) == judges
 
 
 @pytest.mark.parametrize("heartbeat", ["- interval '8 s'", "+ interval '9 min'"])
@@ -246,7 +246,7 @@ async def test_times_in_the_future_do_not_keep_the_dead_alive(claim_on, ledger_o
         await connection.execute(text("UPDATE email_workers SET heartbeat_at = now() - interval '1 min'"))
         await connection.execute(text(what))
     await _beats(living, database)
-    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 1
+    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)) == 1
 
 
 async def test_what_is_ours_and_not_in_hand_is_given_back(claim_on, ledger_of, database) -> None:
@@ -259,10 +259,10 @@ async def test_what_is_ours_and_not_in_hand_is_given_back(claim_on, ledger_of, d
     owned = {one.notification_id: one for one in await ledger.owned(silence_seconds=15)}
     assert owned.keys() == {lost.notification_id, held.notification_id, claimed_again.notification_id}
     await ledger.take(claimed_again)
-    strays = [owned[lost.notification_id], owned[claimed_again.notification_id]]
-    assert await ledger.release(strays) == 1
+    abandoned = [owned[lost.notification_id], owned[claimed_again.notification_id]]
+    assert await ledger.release(abandoned) == 1
     assert await ledger_of("w2").release([owned[held.notification_id]]) == 0
-    taken = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    taken = await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert [one.notification_id for one in taken] == [lost.notification_id]
     assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False), "no doubt: its provider was not called"
 
@@ -274,7 +274,7 @@ async def test_what_the_provider_has_is_sent_whoever_has_the_delivery_by_now(cla
         await slow.take(claim)
     await _age(database, 60)
     await _beats(living, database)
-    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, largest=10)) == 2
+    assert len(await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)) == 2
     await living.take(sending)
 
     def result(claim: Claim, **changes: object) -> DeliveryRecord:
@@ -316,7 +316,7 @@ async def test_of_two_workers_one_names_the_devices(claim_on, ledger_of) -> None
         found = await asyncio.gather(
             *(ledger_of(name).claim(one) for name, one in zip(("w1", "w2"), claims, strict=True))
         )
-        kinds = sorted(tuple(type(standing).__name__ for standing in states) for states in found)
+        kinds = sorted(tuple(type(result).__name__ for result in states) for states in found)
         assert kinds == [("Claimed", "Claimed"), ("NotOwned", "NotADelivery")]
 
 
@@ -333,8 +333,8 @@ async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(cla
 
 
 async def test_expiry_is_told_by_the_databases_clock(claim_on, ledger_of) -> None:
-    standing = await ledger_of("w1").take(claim_on(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
-    assert standing == Claimed(0, 0, expired=True)
+    result = await ledger_of("w1").take(claim_on(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
+    assert result == Claimed(0, 0, expired=True)
 
 
 @pytest.fixture
@@ -394,7 +394,7 @@ async def test_of_who_is_gone_a_providers_words_go_and_what_waits_is_due_at_once
     async with database.begin() as connection:
         rows = await connection.execute(text("SELECT notification_id, detail FROM email_deliveries"))
         assert {row.notification_id for row in rows if row.detail} == {other.notification_id}
-    due = await ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10)
+    due = await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert [item.notification_id for item in due] == [waiting.notification_id]
     sent = DeliveryRecord(flying.notification_id, flying.recipient, state="sent", attempts=1)
     assert await ledger.record(sent), "who has it in hand goes on"

@@ -15,7 +15,7 @@ from contracts.recipients import EmailRecipient, PushRecipient, PushToken
 from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.channel import NotReady, Target
-from delivery.decisions import RetryPolicy, Verdict
+from delivery.decisions import DeliveryReport, RetryPolicy
 from delivery.engine import Engine
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater, Sent
@@ -31,7 +31,7 @@ def provider(name: str, **limits: float) -> Provider:
 
 
 def break_it(broken: Provider) -> None:
-    while not broken.resting:
+    while not broken.is_blocked:
         broken.breaker.allow().failure()
 
 
@@ -103,7 +103,7 @@ async def test_consuming_pauses_when_every_provider_in_use_is_down() -> None:
     other.take().release()
     pause = asyncio.create_task(providers.wait_open())
     break_it(used)
-    await eventually(lambda: used.resting)
+    await eventually(lambda: used.is_blocked)
     assert not pause.done()
     break_it(other)
     await asyncio.wait_for(pause, 5)
@@ -175,7 +175,7 @@ class Worker:
 
     def __init__(self, ledger, channel: Channel, providers: Providers, *, max_retries: int = 5) -> None:
         self.ledger, self.channel, self.providers = ledger, channel, providers
-        self.verdicts: list[Verdict] = []
+        self.reports: list[DeliveryReport] = []
         self.registry = CollectorRegistry()
         metrics = DeliveryMetrics(self.registry, "email", providers.names)
         self.engine = Engine(
@@ -205,8 +205,8 @@ class Worker:
         labels = {"type": "email", "provider": provider, "answer": answer}
         return self.registry.get_sample_value("provider_answers_total", labels)
 
-    async def report(self, message, verdict) -> None:
-        self.verdicts.append(verdict)
+    async def report(self, message, report) -> None:
+        self.reports.append(report)
 
     async def deliver(self, message: bytes) -> str:
         copy = Copy(message)
@@ -216,7 +216,7 @@ class Worker:
 
     async def again(self, message: bytes) -> str:
         """When its retry is due."""
-        await eventually(lambda: self.ledger.take_due(lease_seconds=60, silence_seconds=15, largest=10), 10)
+        await eventually(lambda: self.ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10), 10)
         return await self.deliver(message)
 
 
@@ -256,7 +256,7 @@ def message(recipient: EmailRecipient | PushRecipient | None = None, notificatio
 
 
 def ends(worker: Worker) -> list[tuple[str, str | None, str | None]]:
-    return [(one.status, one.code, one.provider) for one in worker.verdicts]
+    return [(one.status, one.code, one.provider) for one in worker.reports]
 
 
 async def test_a_provider_that_cannot_be_reached_is_passed_over_in_the_same_attempt(worker, channel) -> None:
@@ -274,7 +274,7 @@ async def test_when_none_can_be_reached_it_waits_and_spends_nothing(worker, chan
     channel.unreachable = set()
     await worker.again(mail)
     assert ends(worker) == [("retrying", "unreachable", None), ("sent", None, "a")]
-    assert worker.verdicts[-1].attempts == 1
+    assert worker.reports[-1].attempts == 1
 
 
 async def test_after_a_definite_no_another_may_take_it(worker, channel, first) -> None:
@@ -287,7 +287,7 @@ async def test_after_a_definite_no_another_may_take_it(worker, channel, first) -
     assert ends(worker)[-1] == ("sent", None, "b")
 
 
-@pytest.mark.parametrize("trouble", ["unreachable", "resting"])
+@pytest.mark.parametrize("trouble", ["unreachable", "blocked"])
 async def test_after_doubt_only_the_first_may_repeat_it(worker, channel, first, trouble) -> None:
     channel.says["a"] = [Ambiguous("no_answer")]
     mail = message()
@@ -298,7 +298,7 @@ async def test_after_doubt_only_the_first_may_repeat_it(worker, channel, first, 
         break_it(first)
     await worker.again(mail)
     assert channel.called == ["a"], "the other one would have been free"
-    assert worker.verdicts[-1].status == "retrying"
+    assert worker.reports[-1].status == "retrying"
 
 
 async def test_after_doubt_the_first_repeats_it_although_another_comes_first_now(ledger_of, channel) -> None:
@@ -323,7 +323,7 @@ async def test_what_was_in_doubt_at_a_provider_that_is_gone_ends_unknown(ledger_
     channel.providers_for = lambda target: frozenset({"b"})
     await after.again(mail)
     assert channel.called == ["a"]
-    assert [one.status for one in after.verdicts] == ["unknown"]
+    assert [one.status for one in after.reports] == ["unknown"]
 
 
 async def test_a_new_round_begins_with_any_provider(ledger_of, channel, first) -> None:

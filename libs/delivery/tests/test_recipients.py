@@ -95,18 +95,18 @@ class Owner:
         return self.devices if isinstance(self.devices, Suppressed) else _recipient(self.devices)
 
 
-class Told:
+class RecordingReporter:
     def __init__(self) -> None:
-        self.verdicts: list[tuple[str, str | None]] = []
+        self.reports: list[tuple[str, str | None]] = []
         self.devices: list[dict[str, str] | None] = []
         self.fails = 0
 
-    async def report(self, message, verdict) -> None:
+    async def report(self, message, report) -> None:
         if self.fails:
             self.fails -= 1
             raise PublishFailed("the connection is gone")
-        self.verdicts.append((verdict.status, verdict.code))
-        self.devices.append(None if verdict.devices is None else {one.device: one.status for one in verdict.devices})
+        self.reports.append((report.status, report.code))
+        self.devices.append(None if report.devices is None else {one.device: one.status for one in report.devices})
 
 
 def _recipient(devices: str) -> PushRecipient:
@@ -133,12 +133,12 @@ def owner() -> Owner:
 
 
 @pytest.fixture
-def told() -> Told:
-    return Told()
+def reporter() -> RecordingReporter:
+    return RecordingReporter()
 
 
 @pytest.fixture
-def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
+def worker(ledger_of, channel, owner, reporter) -> Callable[..., Engine]:
     """Another worker process, by name. They share the provider, the user and the ledger."""
 
     def make(name: str, *, clock: Callable[[], float] = lambda: 0.0) -> Engine:
@@ -148,7 +148,7 @@ def worker(ledger_of, channel, owner, told) -> Callable[..., Engine]:
             channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=5, clock=clock
         )
         return Engine(
-            channel, ledger=ledger_of(name), recipients=owner, attempts=attempts, reporter=told,
+            channel, ledger=ledger_of(name), recipients=owner, attempts=attempts, reporter=reporter,
             policy=RetryPolicy(base_seconds=0.001, longest_seconds=0.001), metrics=metrics, watermarks=ConsumedWatermarks(),
         )  # fmt: skip
 
@@ -166,7 +166,7 @@ def due(ledger_of):
 
     async def take() -> None:
         await eventually(
-            lambda: ledger_of("sweeper").take_due(lease_seconds=60, silence_seconds=15, largest=10),
+            lambda: ledger_of("sweeper").take_due(lease_seconds=60, silence_seconds=15, limit=10),
             10,
             until=lambda taken: len(taken) == 1,
             every=0.01,
@@ -186,7 +186,7 @@ def rows(database):
 
 
 async def test_an_address_that_changes_while_it_is_with_the_provider_gets_no_second_copy(
-    worker, channel, owner, told
+    worker, channel, owner, reporter
 ) -> None:
     body = _message("a")
     channel.holds["a"] = asyncio.Event()
@@ -198,17 +198,17 @@ async def test_an_address_that_changes_while_it_is_with_the_provider_gets_no_sec
     await first
     await worker("w2").handle(Copy(body, redelivered=True))
     assert channel.sent == ["a"]
-    assert told.verdicts == [("sent", None), ("sent", None)]
+    assert reporter.reports == [("sent", None), ("sent", None)]
 
 
-async def test_a_device_that_replaced_another_is_the_same_delivery(worker, channel, owner, told) -> None:
+async def test_a_device_that_replaced_another_is_the_same_delivery(worker, channel, owner, reporter) -> None:
     body = _message("ab")
     owner.devices = "ab"
     await worker("w1").handle(Copy(body))
     owner.devices = "cb"
     await worker("w2").handle(Copy(body))
     assert sorted(channel.sent) == ["a", "b"]
-    assert told.verdicts[-1] == ("sent", None)
+    assert reporter.reports[-1] == ("sent", None)
 
 
 async def test_a_device_added_since_it_was_begun_gets_nothing_and_one_added_before_does(worker, channel, owner) -> None:
@@ -259,7 +259,7 @@ LATER = {"opted_out": (Suppressed("opted_out"), bytes), "expired": ("a", _expire
 
 @pytest.mark.parametrize("later", LATER)
 async def test_what_was_with_the_provider_ends_as_the_provider_answered(
-    worker, channel, owner, told, rows, later: str
+    worker, channel, owner, reporter, rows, later: str
 ) -> None:
     body = _message("a")
     channel.holds["a"] = asyncio.Event()
@@ -267,17 +267,17 @@ async def test_what_was_with_the_provider_ends_as_the_provider_answered(
     await channel.until_at("a")
     owner.devices, as_read = LATER[later]
     await worker("w2").handle(Copy(as_read(body)))
-    assert told.verdicts == []
+    assert reporter.reports == []
     channel.holds["a"].set()
     await first
     await worker("w2").handle(Copy(as_read(body)))
     assert await rows() == {"a": ("sent", None)}
-    assert set(told.verdicts) == {("sent", None)}
+    assert set(reporter.reports) == {("sent", None)}
 
 
 @pytest.mark.parametrize("later", LATER)
 async def test_what_may_have_arrived_is_not_called_unsent(  # noqa: PLR0917 - fixtures
-    worker, channel, owner, told, due, rows, later: str
+    worker, channel, owner, reporter, due, rows, later: str
 ) -> None:
     body = _message("a")
     channel.says["a"] = [Ambiguous("dropped")]
@@ -285,28 +285,28 @@ async def test_what_may_have_arrived_is_not_called_unsent(  # noqa: PLR0917 - fi
     owner.devices, as_read = LATER[later]
     await due()
     await worker("w2").handle(Copy(as_read(body)))
-    assert (channel.sent, await rows(), told.verdicts[-1]) == (["a"], {"a": ("unknown", later)}, ("unknown", later))
+    assert (channel.sent, await rows(), reporter.reports[-1]) == (["a"], {"a": ("unknown", later)}, ("unknown", later))
 
 
-async def test_what_was_not_taken_is_suppressed_when_they_opt_out(worker, channel, owner, told, due, rows) -> None:
+async def test_what_was_not_taken_is_suppressed_when_they_opt_out(worker, channel, owner, reporter, due, rows) -> None:
     body = _message("a")
     channel.says["a"] = [RetryLater("busy")]
     await worker("w1").handle(Copy(body))
     owner.devices = Suppressed("opted_out")
     await due()
     await worker("w2").handle(Copy(body))
-    assert (await rows(), told.verdicts[-1]) == ({"a": ("suppressed", "opted_out")}, ("suppressed", "opted_out"))
+    assert (await rows(), reporter.reports[-1]) == ({"a": ("suppressed", "opted_out")}, ("suppressed", "opted_out"))
 
 
-async def test_a_device_that_is_gone_ends_without_a_copy(worker, channel, owner, told, rows) -> None:
+async def test_a_device_that_is_gone_ends_without_a_copy(worker, channel, owner, reporter, rows) -> None:
     owner.devices = "b"
     await worker("w1").handle(Copy(_message("ab")))
     assert (channel.sent, await rows()) == (["b"], {"a": ("suppressed", "recipient_gone"), "b": ("sent", None)})
-    assert told.verdicts == [("sent", None)]
+    assert reporter.reports == [("sent", None)]
 
 
 async def test_whoever_records_the_last_end_of_several_devices_reports_it(
-    worker, channel, owner, told, due, rows
+    worker, channel, owner, reporter, due, rows
 ) -> None:
     body = _message("ab")
     owner.devices = "ab"
@@ -317,30 +317,30 @@ async def test_whoever_records_the_last_end_of_several_devices_reports_it(
     await channel.until_at("b")
     await due()
     await worker("w2").handle(second)
-    assert ("failed", "dead") not in told.verdicts, "one device may still get it"
+    assert ("failed", "dead") not in reporter.reports, "one device may still get it"
     channel.holds["b"].set()
     await held
     assert await rows() == {"a": ("failed", "dead"), "b": ("failed", "dead")}
-    assert told.verdicts[-1] == ("failed", "dead")
+    assert reporter.reports[-1] == ("failed", "dead")
     assert sorted([first.answer, second.answer]) == ["ack", "reject"]
 
 
-async def test_a_report_is_not_lost_with_a_connection(worker, channel, told) -> None:
-    told.fails = 2
+async def test_a_report_is_not_lost_with_a_connection(worker, channel, reporter) -> None:
+    reporter.fails = 2
     copy = Copy(_message("a"))
     await asyncio.wait_for(worker("w1").handle(copy), 20)
-    assert (copy.answer, told.verdicts) == ("ack", [("sent", None)])
+    assert (copy.answer, reporter.reports) == ("ack", [("sent", None)])
 
 
-async def test_a_worker_that_stood_still_does_not_send_what_it_had_not_begun(worker, channel, rows, told) -> None:
+async def test_a_worker_that_stood_still_does_not_send_what_it_had_not_begun(worker, channel, rows, reporter) -> None:
     times = iter([0.0, 6.0])
     await worker("w1", clock=lambda: next(times)).handle(Copy(_message("a")))
     assert (channel.sent, await rows()) == ([], {"a": ("retry", "lease_ran_out")})
-    assert told.verdicts == [("retrying", "lease_ran_out")]
+    assert reporter.reports == [("retrying", "lease_ran_out")]
 
 
 async def test_what_became_of_each_device_is_reported_with_the_end_and_after_it(
-    worker, channel, owner, told, due
+    worker, channel, owner, reporter, due
 ) -> None:
     body = _message("abc")
     owner.devices = "abc"
@@ -348,20 +348,20 @@ async def test_what_became_of_each_device_is_reported_with_the_end_and_after_it(
     await worker("w1").handle(Copy(body))
     await due()
     await worker("w2").handle(Copy(body))
-    assert told.verdicts == [("sent", None), ("sent", None)]
-    assert told.devices == [{"a": "sent", "b": "failed"}, {"a": "sent", "b": "failed", "c": "sent"}]
+    assert reporter.reports == [("sent", None), ("sent", None)]
+    assert reporter.devices == [{"a": "sent", "b": "failed"}, {"a": "sent", "b": "failed", "c": "sent"}]
 
 
-async def test_until_all_devices_have_ended_a_retry_is_reported_without_them(worker, channel, owner, told) -> None:
+async def test_until_all_devices_have_ended_a_retry_is_reported_without_them(worker, channel, owner, reporter) -> None:
     owner.devices = "ab"
     channel.says |= {"a": [Permanent("invalid_token")], "b": [RetryLater("busy")]}
     await worker("w1").handle(Copy(_message("ab")))
-    assert (told.verdicts, told.devices) == ([("retrying", "busy")], [None])
+    assert (reporter.reports, reporter.devices) == ([("retrying", "busy")], [None])
 
 
-async def test_a_single_device_is_reported_without_a_list(worker, told) -> None:
+async def test_a_single_device_is_reported_without_a_list(worker, reporter) -> None:
     await worker("w1").handle(Copy(_message("a")))
-    assert (told.verdicts, told.devices) == ([("sent", None)], [None])
+    assert (reporter.reports, reporter.devices) == ([("sent", None)], [None])
 
 
 async def test_the_channel_hears_how_long_ago_the_provider_was_called(worker, channel) -> None:

@@ -1,4 +1,4 @@
-"""What a worker tells the gateway of a message."""
+"""The status events that a worker publishes."""
 
 import asyncio
 from datetime import UTC, datetime
@@ -10,7 +10,7 @@ from chassis.broker import Delivery, MemoryBroker
 from contracts.messages import NotificationMessage, StatusEvent, TemplateRef, read_events
 from contracts.recipients import EmailRecipient
 from contracts.topology import STATUS_QUEUE, TOPOLOGY
-from delivery.decisions import Verdict
+from delivery.decisions import DeliveryReport
 from delivery.reporting import Reporter
 
 AT = datetime(2026, 11, 26, 12, 0, 0, 123456, tzinfo=UTC)
@@ -39,7 +39,7 @@ async def test_a_report_says_of_which_round_it_is_and_when_that_was_queued(queue
 
     consumer = await broker.consume(STATUS_QUEUE, hear, prefetch=1)
     reporter, message = Reporter(broker), _message(queued_at)
-    await reporter.report(message, Verdict("retrying", attempts=1))
+    await reporter.report(message, DeliveryReport("retrying", attempts=1))
     event = await asyncio.wait_for(heard.get(), 10)
     assert (event.notification_id, event.replay, event.queued_at) == (message.notification_id, 2, queued_at)
     await reporter.close()

@@ -1,4 +1,4 @@
-"""Who waits for a domain, who goes first, who is sent back to the ledger; and that nothing is left of it."""
+"""The throttle of recipients' domains: which messages wait, their order, what goes back to the ledger, what is forgotten."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 
 from delivery import throttle
 from delivery.outcomes import HeldBack, Permanent, RetryLater, Sent
-from delivery.throttle import LEAST_WAITING, MAX_DOMAINS, DomainThrottle, Place
+from delivery.throttle import MAX_DOMAINS, MIN_WAITING_PER_DOMAIN, DomainPermit, DomainThrottle
 from testkit.clock import Clock
 from testkit.eventually import eventually, other_tasks
 
@@ -28,35 +28,35 @@ def clock() -> Clock:
 
 @pytest.fixture
 def domains(registry: CollectorRegistry, clock: Clock) -> DomainThrottle:
-    return DomainThrottle(registry, concurrency=4, room=40, first_pause=1.0, most=1, clock=clock)
+    return DomainThrottle(registry, concurrency=4, max_waiting=40, first_pause=1.0, max_in_flight=1, clock=clock)
 
 
 class Queue:
-    """Tasks that want to enter a domain, what they got, and in which order they got in."""
+    """Tasks that acquire a permit for a domain: their results, and the order in which they got it."""
 
     def __init__(self, domains: DomainThrottle) -> None:
         self._domains = domains
-        self.tasks: dict[str, asyncio.Task[Place | HeldBack]] = {}
+        self.tasks: dict[str, asyncio.Task[DomainPermit | HeldBack]] = {}
         self.order: list[str] = []
 
     async def join(self, name: str, priority: int = 5, domain: str = "a.example") -> None:
-        self.tasks[name] = asyncio.create_task(self._enter(name, priority, domain))
+        self.tasks[name] = asyncio.create_task(self._acquire(name, priority, domain))
         await other_tasks(3)  # until it waits
 
-    async def _enter(self, name: str, priority: int, domain: str) -> Place | HeldBack:
-        entered = await self._domains.enter(domain, name, priority)
-        if isinstance(entered, Place):
+    async def _acquire(self, name: str, priority: int, domain: str) -> DomainPermit | HeldBack:
+        acquired = await self._domains.acquire(domain, name, priority)
+        if isinstance(acquired, DomainPermit):
             self.order.append(name)
-        return entered
+        return acquired
 
-    async def all_served(self) -> list[str]:
-        """Each leaves as soon as it has a place."""
+    async def all_permitted(self) -> list[str]:
+        """Releases each permit as soon as it is given."""
         while self.tasks:
             done, _ = await asyncio.wait(self.tasks.values(), timeout=10, return_when=asyncio.FIRST_COMPLETED)
-            assert done, "somebody waits for ever"
+            assert done, "a message waits for ever"
             for name in [name for name, task in self.tasks.items() if task in done]:
-                if isinstance(entered := self.tasks.pop(name).result(), Place):
-                    entered.leave()
+                if isinstance(acquired := self.tasks.pop(name).result(), DomainPermit):
+                    acquired.release()
         return self.order
 
     def held_back(self) -> list[str]:
@@ -72,81 +72,81 @@ async def queue(domains: DomainThrottle) -> AsyncIterator[Queue]:
     await asyncio.gather(*made.tasks.values(), return_exceptions=True)
 
 
-async def entered(domains: DomainThrottle, domain: str = "a.example", who: str | None = None) -> Place:
-    place = await domains.enter(domain, who or uuid4().hex, 5)
-    assert isinstance(place, Place)
-    return place
+async def acquired(domains: DomainThrottle, domain: str = "a.example", recipient: str | None = None) -> DomainPermit:
+    permit = await domains.acquire(domain, recipient or uuid4().hex, 5)
+    assert isinstance(permit, DomainPermit)
+    return permit
 
 
 async def refused(domains: DomainThrottle, domain: str, times: int = 1) -> None:
     for _ in range(times):
-        place = await entered(domains, domain)
-        place.report(REFUSED)
-        place.leave()
+        permit = await acquired(domains, domain)
+        permit.report(REFUSED)
+        permit.release()
 
 
-async def test_the_most_important_goes_first_and_equals_in_the_order_they_came(domains, queue) -> None:
-    first = await entered(domains)
+async def test_the_highest_priority_goes_first_and_equals_in_the_order_of_arrival(domains, queue) -> None:
+    first = await acquired(domains)
     for name, priority in (("low", 1), ("urgent", 9), ("middle", 5), ("second urgent", 9)):
         await queue.join(name, priority)
     assert queue.order == []
-    first.leave()
-    assert await queue.all_served() == ["urgent", "second urgent", "middle", "low"]
+    first.release()
+    assert await queue.all_permitted() == ["urgent", "second urgent", "middle", "low"]
 
 
 async def test_another_domain_is_not_held_up(domains, queue) -> None:
-    place = await entered(domains)
+    permit = await acquired(domains)
     await queue.join("waits")
     await queue.join("passes", domain="b.example")
     assert queue.order == ["passes"]
-    place.leave()
-    assert await queue.all_served() == ["passes", "waits"]
+    permit.release()
+    assert await queue.all_permitted() == ["passes", "waits"]
 
 
-async def test_what_finds_no_room_goes_back_to_the_ledger_and_an_urgent_one_takes_the_room_of_the_least(
+async def test_when_too_many_wait_the_rest_go_back_to_the_ledger_and_an_urgent_one_replaces_the_least_important(
     domains, queue, registry
 ) -> None:
-    place = await entered(domains)
-    for number in range(LEAST_WAITING + 2):
+    permit = await acquired(domains)
+    for number in range(MIN_WAITING_PER_DOMAIN + 2):
         await queue.join(f"waits {number}", priority=5)
     await queue.join("too many", priority=5)
     assert queue.held_back() == ["too many"]
     await queue.join("urgent", priority=9)
-    assert queue.held_back() == [f"waits {LEAST_WAITING + 1}", "too many"]
+    assert queue.held_back() == [f"waits {MIN_WAITING_PER_DOMAIN + 1}", "too many"]
     assert queue.tasks["too many"].result() == HeldBack("domain_busy", refusing=False)
     assert registry.get_sample_value("deliveries_held_back_total") == 2
-    place.leave()
-    assert (await queue.all_served())[0] == "urgent"
+    permit.release()
+    assert (await queue.all_permitted())[0] == "urgent"
 
 
-async def test_the_room_is_shared_by_all_domains(registry, clock) -> None:
-    small = DomainThrottle(registry, concurrency=4, room=2, first_pause=1, most=1, clock=clock)
-    line = Queue(small)
-    places = [await entered(small, domain) for domain in ("a.example", "b.example", "c.example")]
+async def test_the_limit_of_waiting_messages_is_for_all_domains_together(registry, clock) -> None:
+    small = DomainThrottle(registry, concurrency=4, max_waiting=2, first_pause=1, max_in_flight=1, clock=clock)
+    queue = Queue(small)
+    permits = [await acquired(small, domain) for domain in ("a.example", "b.example", "c.example")]
     for name in ("a", "b", "c"):
-        await line.join(name, domain=f"{name}.example")
-    assert line.held_back() == ["c"]
-    for place in places:
-        place.leave()
-    assert sorted(await line.all_served()) == ["a", "b"]
+        await queue.join(name, domain=f"{name}.example")
+    assert queue.held_back() == ["c"]
+    for permit in permits:
+        permit.release()
+    assert sorted(await queue.all_permitted()) == ["a", "b"]
 
 
-async def test_nobody_waits_for_longer_than_a_bound(domains, queue, monkeypatch) -> None:
+async def test_no_message_waits_longer_than_the_limit(domains, queue, monkeypatch) -> None:
     monkeypatch.setattr(throttle, "WAIT_SECONDS", 0.05)
-    place = await entered(domains)
+    permit = await acquired(domains)
     await queue.join("waits")
     await eventually(queue.held_back, 10)
-    place.leave()
+    permit.release()
     await queue.join("next")
     assert queue.order == ["next"]
 
 
-async def test_a_domain_that_is_paused_for_long_holds_back_all_who_wait_and_all_who_come(domains, queue, clock) -> None:
+async def test_a_long_pause_of_a_domain_holds_back_waiting_and_new_messages(domains, queue, clock) -> None:
     await refused(domains, "a.example", 2)
-    place = await entered(domains)
+    permit = await acquired(domains)
     await queue.join("waits")
-    place.report(RetryLater("throttled", after_seconds=60, of_domain=True))
-    place.leave()
+    permit.report(RetryLater("throttled", after_seconds=60, of_domain=True))
+    permit.release()
     await queue.join("comes", priority=10)
     await other_tasks(3)
     assert queue.held_back() == ["waits", "comes"]
@@ -156,75 +156,75 @@ async def test_a_domain_that_is_paused_for_long_holds_back_all_who_wait_and_all_
     assert queue.order == ["probes"]
 
 
-async def test_what_has_a_place_and_was_not_sent_before_the_pause_is_held_back(registry, clock) -> None:
-    wide = DomainThrottle(registry, concurrency=4, room=40, first_pause=5, clock=clock)
-    places = [await entered(wide) for _ in range(5)]
-    assert [place.recalled() for place in places] == [None] * 5
-    for place in places[:3]:
-        place.report(REFUSED)
-    assert [place.recalled() for place in places[3:]] == [HeldBack("domain_throttled", after_seconds=5)] * 2
-    for place in places:
-        place.leave()
+async def test_a_permit_whose_message_was_not_sent_before_the_pause_is_revoked(registry, clock) -> None:
+    wide = DomainThrottle(registry, concurrency=4, max_waiting=40, first_pause=5, clock=clock)
+    permits = [await acquired(wide) for _ in range(5)]
+    assert [permit.revoked() for permit in permits] == [None] * 5
+    for permit in permits[:3]:
+        permit.report(REFUSED)
+    assert [permit.revoked() for permit in permits[3:]] == [HeldBack("domain_throttled", after_seconds=5)] * 2
+    for permit in permits:
+        permit.release()
 
 
-async def test_after_a_short_pause_one_of_those_who_wait_goes_and_it_is_the_most_important(registry) -> None:
-    quick = DomainThrottle(registry, concurrency=4, room=40, first_pause=0.2)
+async def test_after_a_short_pause_the_most_important_waiting_message_probes_the_domain(registry) -> None:
+    quick = DomainThrottle(registry, concurrency=4, max_waiting=40, first_pause=0.2)
     await refused(quick, "a.example", 3)
-    line = Queue(quick)
+    queue = Queue(quick)
     for name, priority in (("low", 1), ("urgent", 9)):
-        await line.join(name, priority)
-    assert line.order == []
-    await eventually(lambda: line.order, 10)
+        await queue.join(name, priority)
+    assert queue.order == []
+    await eventually(lambda: queue.order, 10)
     await other_tasks(3)
-    assert line.order == ["urgent"], "the probe is alone"
-    assert await line.all_served() == ["urgent", "low"]
+    assert queue.order == ["urgent"], "the probe is alone"
+    assert await queue.all_permitted() == ["urgent", "low"]
 
 
-async def test_only_the_domains_own_refusals_and_what_it_takes_change_its_limit(registry, clock) -> None:
-    wide = DomainThrottle(registry, concurrency=4, room=40, first_pause=1, clock=clock)
+async def test_only_refusals_by_the_domain_and_accepted_messages_change_its_limit(registry, clock) -> None:
+    wide = DomainThrottle(registry, concurrency=4, max_waiting=40, first_pause=1, clock=clock)
     for outcome in (RetryLater("mailbox_full"), Permanent("bounced"), Sent()):
         for _ in range(5):
-            place = await entered(wide)
-            place.report(outcome)
-            place.leave()
+            permit = await acquired(wide)
+            permit.report(outcome)
+            permit.release()
     assert (wide.throttled, len(wide)) == (0, 0)
     await refused(wide, "a.example")
     assert (wide.throttled, registry.get_sample_value("throttled_domains")) == (1, 1)
 
 
-async def test_whoever_is_cancelled_leaves_the_place_to_the_next(domains, queue) -> None:
-    place = await entered(domains)
+async def test_a_cancelled_message_gives_its_permit_to_the_next(domains, queue) -> None:
+    permit = await acquired(domains)
     for name in ("gives up", "too late", "stays"):
         await queue.join(name)
     queue.tasks.pop("gives up").cancel()
     await other_tasks(3)
-    place.leave()  # the place is given here
+    permit.release()  # the permit is given here
     queue.tasks.pop("too late").cancel()  # before its task has run
-    assert await queue.all_served() == ["stays"]
-    assert len(domains) == 0, "everybody has left"
+    assert await queue.all_permitted() == ["stays"]
+    assert len(domains) == 0, "every permit was released"
 
 
-async def test_leaving_twice_is_leaving_once(domains, queue) -> None:
-    first = await entered(domains)
+async def test_a_second_release_does_nothing(domains, queue) -> None:
+    first = await acquired(domains)
     await queue.join("second")
-    first.leave()
+    first.release()
     await other_tasks(3)
-    first.leave()
+    first.release()
     await queue.join("third")
     assert queue.order == ["second"]
 
 
-async def test_domains_that_are_well_are_forgotten_and_of_the_others_the_last_used_are_kept(registry, clock) -> None:
-    wide = DomainThrottle(registry, concurrency=4, room=40, first_pause=1, clock=clock)
+async def test_healthy_domains_are_forgotten_and_of_the_throttled_ones_the_last_used_are_kept(registry, clock) -> None:
+    wide = DomainThrottle(registry, concurrency=4, max_waiting=40, first_pause=1, clock=clock)
     for number in range(3 * MAX_DOMAINS):
-        place = await entered(wide, f"well-{number}.example")
-        place.report(Sent())
-        place.leave()
+        permit = await acquired(wide, f"well-{number}.example")
+        permit.report(Sent())
+        permit.release()
     assert len(wide) == 0
-    busy = await entered(wide, "busy.example")
+    busy = await acquired(wide, "busy.example")
     for number in range(3 * MAX_DOMAINS):
         await refused(wide, f"ill-{number}.example")
     assert len(wide) == MAX_DOMAINS
     busy.report(REFUSED)
     assert wide.throttled == MAX_DOMAINS, "a domain in use is not forgotten"
-    busy.leave()
+    busy.release()

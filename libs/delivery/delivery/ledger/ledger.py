@@ -40,12 +40,12 @@ class Ledger:
         """Returns after the commit, before the message is acknowledged. False: this worker no longer owned the delivery."""
         return await self._results.submit(result)
 
-    async def take_due(self, *, lease_seconds: float, silence_seconds: float, largest: int) -> list[ToRequeue]:
+    async def take_due(self, *, lease_seconds: float, silence_seconds: float, limit: int) -> list[ToRequeue]:
         """Due retries, and deliveries of workers without a heartbeat for `silence_seconds`: each message once."""
         async with self._database.begin() as connection:
-            due = await self._repository.take_due(connection, lease_seconds=lease_seconds, largest=largest)
+            due = await self._repository.take_due(connection, lease_seconds=lease_seconds, limit=limit)
             orphans = await self._repository.take_orphans(
-                connection, lease_seconds=lease_seconds, silence_seconds=silence_seconds, largest=largest
+                connection, lease_seconds=lease_seconds, silence_seconds=silence_seconds, limit=limit
             )
         return list({item.notification_id: item for item in (*due, *orphans)}.values())
 
@@ -64,10 +64,10 @@ class Ledger:
         async with self._database.autocommit() as connection:
             await self._repository.handed_over(connection, ids)
 
-    async def redrive_lost(self, passed: Mapping[int, datetime | None], *, grace_seconds: float, largest: int) -> int:
-        """Makes messages due again that the queue has moved past (see the repository). Returns how many."""
+    async def redrive_lost(self, watermarks: Mapping[int, datetime | None], *, grace_seconds: float, limit: int) -> int:
+        """Makes messages due again that the queue has lost (see the repository). Returns how many."""
         async with self._database.begin() as connection:
-            return await self._repository.redrive_lost(connection, passed, grace_seconds=grace_seconds, largest=largest)
+            return await self._repository.redrive_lost(connection, watermarks, grace_seconds=grace_seconds, limit=limit)
 
     async def states(self, notification_ids: Sequence[UUID]) -> dict[UUID, dict[str, AlreadyFinished | NotOwned]]:
         """Every delivery of these notifications, by recipient."""
@@ -100,7 +100,7 @@ class Ledger:
             await self._repository.beat(connection, silence_seconds=silence_seconds)
 
     async def close(self) -> None:
-        """Writes all waiting claims and results, and removes this worker from the list of live workers."""
+        """Writes all waiting claims and results, then removes this worker's heartbeat."""
         for group in (self._claims, self._results):
             await group.close()
         async with self._database.begin() as connection:
@@ -110,11 +110,11 @@ class Ledger:
         """Claims in rounds: a group may contain the same message twice, but a statement may touch a row only once."""
         states: dict[int, list[ClaimResult]] = {}
         async with self._database.autocommit() as connection:
-            for places in rounds(groups, key=lambda claims: claims[0].notification_id):
-                claims = [claim for place in places for claim in groups[place]]
+            for indexes in rounds(groups, key=lambda claims: claims[0].notification_id):
+                claims = [claim for index in indexes for claim in groups[index]]
                 found = iter(await self._repository.claim(connection, claims))
-                states |= {place: list(islice(found, len(groups[place]))) for place in places}
-        return [states[place] for place in range(len(groups))]
+                states |= {index: list(islice(found, len(groups[index]))) for index in indexes}
+        return [states[index] for index in range(len(groups))]
 
     async def _record_all(self, results: Sequence[DeliveryRecord]) -> list[bool]:
         async with self._database.autocommit() as connection:

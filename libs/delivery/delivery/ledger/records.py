@@ -9,10 +9,10 @@ from uuid import UUID
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
 class Claim:
-    """A request to deliver to one recipient. `recipient` is the ledger's key for it, the same in every copy of the message.
+    """A request to deliver to one recipient. `recipient` is its key in the ledger, the same in every copy of the message.
 
-    `contact` is the current recipient, as JSON, when it differs from the one in the message. `added`: a device that the user
-    did not have when the notification was accepted; it gets no delivery when a worker has begun the notification without it.
+    `contact` is the current recipient, as JSON, if it differs from the one in the message. `added`: a device that the user
+    did not have when the notification was accepted; it gets no delivery if a worker has begun the notification without it.
     `fingerprint` identifies the address in the suppression list. `provider` will be called if the delivery is claimed.
     """
 
@@ -31,7 +31,7 @@ class Claim:
 
 @dataclass(slots=True)  # not frozen: filling one in takes three times as long then, for every delivery
 class Claimed:
-    """This worker owns the delivery and makes it now; `attempts` were spent and `deferrals` made before.
+    """This worker owns the delivery and attempts it now; `attempts` were spent and `deferrals` made before.
 
     Of the attempts, `faults` failed on our side or are in doubt; all other attempts were refused for now, the first one at
     `refused_since`. `doubtful`: an earlier attempt may have been accepted by the provider. Then the delivery goes to the
@@ -64,7 +64,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True)
 class AlreadyFinished:
-    """The delivery has ended before, in `state`: nothing is sent, but the gateway may not know the outcome yet."""
+    """The delivery has ended before, in `state`. Nothing is sent, but the gateway may not know the result yet."""
 
     state: str
     attempts: int
@@ -102,10 +102,9 @@ class DeliveryRecord:
     """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
 
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
-    `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or held back because
-    its domain refuses others.
-    `provider` answered, or may have taken it (the claim has stored it). `reported_before`: an earlier deferral of this
-    delivery was reported to the gateway. This record writes neither of the two.
+    `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or held back because its domain refuses
+    messages. `provider` answered, or may have accepted it. `reported_before`: an earlier deferral of this delivery was
+    reported to the gateway. This record writes neither `provider` (the claim wrote it) nor `reported_before`.
     """
 
     notification_id: UUID
@@ -127,7 +126,7 @@ class DeliveryRecord:
 
 @dataclass(frozen=True, slots=True)
 class ToRequeue:
-    """A message that goes through the queue once more. `taken_at`: when it was taken for that, by the database's clock.
+    """A message to publish again. `taken_at`: when it was taken from the ledger, by the database's clock.
 
     `doubts`: the number of recipients that a dead worker may have sent it to.
     """
@@ -142,7 +141,7 @@ class ToRequeue:
 
 @dataclass(frozen=True, slots=True)
 class Owned:
-    """A delivery that this worker has claimed, as it stood at `updated_at`."""
+    """A delivery that this worker has claimed. `updated_at` identifies the claim."""
 
     notification_id: UUID
     recipient: str

@@ -30,7 +30,7 @@ from delivery.ledger.records import (
 )
 
 Key = tuple[UUID, str]
-GAPS = 2  # heartbeats further apart than the silence divided by this have a gap
+INTERVALS_PER_SILENCE = 2  # heartbeats further apart than `silence_seconds` divided by this are interrupted
 FINAL_STATES = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
 
 
@@ -67,14 +67,14 @@ class LedgerRepository:
         self._leave = statements.for_channel(statements.LEAVE, channel)
 
     async def claim(self, connection: StatementExecutor, claims: Sequence[Claim]) -> list[ClaimResult]:
-        """Claims all deliveries that can be claimed. Returns a result for each claim, in order. No key may occur twice.
+        """Claims every delivery that can be claimed. Returns a result for each claim, in order. No key may occur twice.
 
         Pass all claims on a notification in one call: the call that begins a notification fixes its devices.
         """
         statement = self._claim_with_added if any(claim.added for claim in claims) else self._claim
         given = [self._personal.write_claim(_fields(claim)) for claim in claims] if self._seals else claims
         rows = await connection.execute(statement, {"rows": to_json_text(given), "owner": self.owner})
-        # By place: names cost 3 µs a row. The columns after the key are the fields of Claimed, in their order.
+        # By index: names cost 3 µs a row. The columns after the key are the fields of Claimed, in their order.
         claimed = {(row[0], row[1]): Claimed(*row[2:]) for row in rows}
         for key, one in claimed.items():
             if one.contact is not None:
@@ -89,7 +89,7 @@ class LedgerRepository:
         ]
 
     def _read_contact(self, key: Key, claimed: Claimed) -> None:
-        """Decrypts the contact in place. The delivery is claimed by now: an unreadable contact must not fail the group."""
+        """Decrypts the contact. The delivery is claimed already, so an unreadable contact must not fail the group."""
         try:
             claimed.contact = self._personal.read_contact(*key, claimed.contact or "")
         except ValueUnreadable:
@@ -98,7 +98,7 @@ class LedgerRepository:
     async def _look_at(self, connection: StatementExecutor, claims: Sequence[Claim]) -> dict[Key, ClaimResult]:
         keys = [(claim.notification_id, claim.recipient) for claim in claims]
         rows = await connection.execute(self._look, {"keys": _keys(keys)})
-        return {(row.notification_id, row.recipient): self._standing(row) for row in rows}
+        return {(row.notification_id, row.recipient): self._state_of(row) for row in rows}
 
     async def states(
         self, connection: StatementExecutor, notification_ids: Sequence[UUID]
@@ -111,7 +111,7 @@ class LedgerRepository:
         found: dict[UUID, dict[str, AlreadyFinished | NotOwned]] = {}
         for row in rows:
             if row.replay == last[row.notification_id] or row.state == "sent":
-                found.setdefault(row.notification_id, {})[row.recipient] = self._standing(row)
+                found.setdefault(row.notification_id, {})[row.recipient] = self._state_of(row)
         return found
 
     async def has(self, connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
@@ -120,30 +120,30 @@ class LedgerRepository:
         return found.first() is not None
 
     async def record(self, connection: StatementExecutor, results: Sequence[DeliveryRecord]) -> set[Key]:
-        """Records results. Returns the keys that this worker still owned, or whose delivery the provider has anyway."""
+        """Records results. Returns the keys of the recorded ones: this worker still owned them, or they were sent."""
         ordered = sorted(results, key=lambda one: _order((one.notification_id, one.recipient)))
         given = [self._personal.write_result(_fields(one)) for one in ordered] if self._seals else ordered
         rows = await connection.execute(self._record, {"rows": to_json_text(given), "owner": self.owner})
         return {(row.notification_id, row.recipient) for row in rows}
 
-    async def take_due(self, connection: AsyncConnection, *, lease_seconds: float, largest: int) -> list[ToRequeue]:
+    async def take_due(self, connection: AsyncConnection, *, lease_seconds: float, limit: int) -> list[ToRequeue]:
         """Retries that are due: each message once. An unreadable message is due again when the lease runs out."""
-        rows = await connection.execute(self._take_due, {"lease": lease_seconds, "largest": largest})
+        rows = await connection.execute(self._take_due, {"lease": lease_seconds, "limit": limit})
         return self._to_requeue(rows)
 
     async def take_orphans(
-        self, connection: AsyncConnection, *, lease_seconds: float, silence_seconds: float, largest: int
+        self, connection: AsyncConnection, *, lease_seconds: float, silence_seconds: float, limit: int
     ) -> list[ToRequeue]:
         """The deliveries of dead workers: each message once.
 
-        The list is empty until this worker itself has had heartbeats without a gap for `silence_seconds`.
+        The list is empty until this worker has had heartbeats without interruption for `silence_seconds`.
         """
         parameters = {
             "lease": lease_seconds,
             "silence": silence_seconds,
-            "gap": silence_seconds / GAPS,
+            "max_interval": silence_seconds / INTERVALS_PER_SILENCE,
             "owner": self.owner,
-            "largest": largest,
+            "limit": limit,
         }
         rows = (await connection.execute(self._take_orphans, parameters)).all()
         doubts = Counter(row.notification_id for row in rows if row.doubtful)
@@ -167,17 +167,17 @@ class LedgerRepository:
     async def redrive_lost(
         self,
         connection: AsyncConnection,
-        passed: Mapping[int, datetime | None],
+        watermarks: Mapping[int, datetime | None],
         *,
         grace_seconds: float,
-        largest: int,
+        limit: int,
     ) -> int:
         """Makes messages due again that were handed over `grace_seconds` before their queue's watermark. Returns how many.
 
-        `passed`: priority → when the newest consumed message had been handed over; None: the queue was empty.
+        `watermarks`: priority → when the newest consumed message had been handed over; None: the queue was empty.
         """
-        levels = [{"priority": priority, "passed_at": at} for priority, at in passed.items()]
-        parameters = {"levels": to_json_text(levels), "grace": grace_seconds, "largest": largest}
+        marks = [{"priority": priority, "consumed_until": at} for priority, at in watermarks.items()]
+        parameters = {"watermarks": to_json_text(marks), "grace": grace_seconds, "limit": limit}
         return (await connection.execute(self._lost, parameters)).rowcount
 
     async def totals(self, connection: AsyncConnection, first: UUID, last: UUID) -> LedgerTotals:
@@ -190,7 +190,7 @@ class LedgerRepository:
     async def remove(self, connection: AsyncConnection, step: Step) -> Removal:
         """Looks at some old deliveries, and deletes each one that ended long enough ago."""
         parameters = {"after": step.after, "bound": first_id_of(step.ended_before), "ended_before": step.ended_before}
-        row = (await connection.execute(self._remove, {**parameters, "largest": step.limit})).one()
+        row = (await connection.execute(self._remove, {**parameters, "limit": step.limit})).one()
         return Removal(row.removed, None if row.reached is None else UUID(row.reached))
 
     async def erase(self, connection: AsyncConnection, notification_ids: Sequence[UUID]) -> LedgerErasure:
@@ -200,13 +200,15 @@ class LedgerRepository:
 
     async def beat(self, connection: StatementExecutor, *, silence_seconds: float) -> None:
         """Writes this worker's heartbeat."""
-        await connection.execute(self._beat, {"owner": self.owner, "gap": silence_seconds / GAPS})
+        await connection.execute(
+            self._beat, {"owner": self.owner, "max_interval": silence_seconds / INTERVALS_PER_SILENCE}
+        )
 
     async def leave(self, connection: AsyncConnection) -> None:
         """Removes the worker when it stops: deliveries that it may have left are taken over at once."""
         await connection.execute(self._leave, {"owner": self.owner})
 
-    def _standing(self, row: Any) -> AlreadyFinished | NotOwned:
+    def _state_of(self, row: Any) -> AlreadyFinished | NotOwned:
         if row.state not in FINAL_STATES:
             return NotOwned()
         detail = self._personal.read_detail(row)

@@ -26,7 +26,7 @@ _CLAIM = """
         code = CASE WHEN excluded.replay > d.replay THEN NULL ELSE d.code END,
         replay = excluded.replay, updated_at = now()
     WHERE d.state = 'requeued' AND excluded.replay >= d.replay
-       OR d.state = 'sending' AND d.owner = excluded.owner  -- we claimed it, and the answer was lost
+       OR d.state = 'sending' AND d.owner = excluded.owner  -- this worker claimed it, and the answer was lost
        OR excluded.replay > d.replay AND d.state NOT IN ('claimed', 'sending')
     RETURNING d.notification_id, d.recipient, d.attempts, d.deferrals, d.in_doubt, d.contact, d.faults, d.refused_since,
         d.provider
@@ -105,28 +105,29 @@ TAKE_DUE = """
 WITH due AS (
     SELECT notification_id, recipient FROM {deliveries}
     WHERE state IN ('retry', 'requeued') AND next_attempt_at <= now()
-    ORDER BY next_attempt_at LIMIT :largest FOR UPDATE SKIP LOCKED
+    ORDER BY next_attempt_at LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE {deliveries} d SET state = 'requeued', next_attempt_at = now() + make_interval(secs => :lease), updated_at = now()
 FROM due WHERE d.notification_id = due.notification_id AND d.recipient = due.recipient
 RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at
 """
 
-# The broker has these messages in its queue, for any length of time. LOST finds messages that are not there.
+# The broker has these messages in its queue, however long they wait there. LOST finds messages that it does not have.
 HANDED_OVER = f"""
 UPDATE {{deliveries}} d SET next_attempt_at = NULL, updated_at = now()
 FROM {ids("ids")} AS r WHERE d.notification_id = r.id AND d.state = 'requeued'
 """  # noqa: S608 - constants of ours
 
-# Messages that were handed over, and that the queue has moved past, are due again. `passed_at` NULL: the queue was empty.
+# Messages that were handed over, and that the queue must have delivered since, are due again. `consumed_until` NULL: the
+# queue was empty.
 LOST = """
 WITH lost AS (
     SELECT d.notification_id, d.recipient
-    FROM json_to_recordset(CAST(:levels AS json)) AS level(priority int, passed_at timestamptz)
-    JOIN {deliveries} d ON d.priority = level.priority
+    FROM json_to_recordset(CAST(:watermarks AS json)) AS mark(priority int, consumed_until timestamptz)
+    JOIN {deliveries} d ON d.priority = mark.priority
     WHERE d.state = 'requeued' AND d.next_attempt_at IS NULL
-      AND d.updated_at < least(level.passed_at, now()) - make_interval(secs => :grace)
-    LIMIT :largest FOR UPDATE OF d SKIP LOCKED
+      AND d.updated_at < least(mark.consumed_until, now()) - make_interval(secs => :grace)
+    LIMIT :limit FOR UPDATE OF d SKIP LOCKED
 )
 UPDATE {deliveries} d SET next_attempt_at = now()
 FROM lost WHERE d.notification_id = lost.notification_id AND d.recipient = lost.recipient
@@ -147,9 +148,9 @@ WITH orphans AS (
           AND w.heartbeat_at BETWEEN clock_timestamp() - make_interval(secs => :silence) AND clock_timestamp())
       AND EXISTS (
         SELECT 1 FROM {workers} me WHERE me.id = :owner
-          AND me.heartbeat_at BETWEEN clock_timestamp() - make_interval(secs => :gap) AND clock_timestamp()
+          AND me.heartbeat_at BETWEEN clock_timestamp() - make_interval(secs => :max_interval) AND clock_timestamp()
           AND me.steady_since <= clock_timestamp() - make_interval(secs => :silence))
-    LIMIT :largest FOR UPDATE SKIP LOCKED
+    LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE {deliveries} d SET
     ambiguous = d.ambiguous + CAST(doubtful AS int), attempts = d.attempts + CAST(doubtful AS int),
@@ -190,15 +191,15 @@ FROM (
 ) sent
 """
 
-# It follows the primary key, whose ids are time-ordered, one stretch at a time from `:after` on. A delivery that was accepted
-# long ago but ended lately (it was scheduled, or retried for long) is skipped, and not read again in every step.
+# It follows the primary key, whose ids are time-ordered, one page at a time from `:after` on. A delivery that was accepted
+# long ago and ended lately (it was scheduled, or retried for long) is skipped, and not read again in every step.
 REMOVE = """
-WITH stretch AS (
+WITH page AS (
     SELECT notification_id, recipient, state, updated_at FROM {deliveries}
     WHERE notification_id > :after AND notification_id < :bound
-    ORDER BY notification_id, recipient LIMIT :largest
+    ORDER BY notification_id, recipient LIMIT :limit
 ), old AS (
-    SELECT d.notification_id, d.recipient FROM {deliveries} d JOIN stretch USING (notification_id, recipient)
+    SELECT d.notification_id, d.recipient FROM {deliveries} d JOIN page USING (notification_id, recipient)
     WHERE d.state IN ('sent', 'failed', 'suppressed', 'expired', 'unknown') AND d.updated_at < :ended_before
     ORDER BY notification_id, recipient FOR UPDATE OF d SKIP LOCKED
 ), gone AS (
@@ -206,7 +207,7 @@ WITH stretch AS (
     RETURNING 1
 )
 SELECT (SELECT count(*) FROM gone) AS removed,
-       (SELECT CASE WHEN count(*) = :largest THEN max(notification_id::text) END FROM stretch) AS reached
+       (SELECT CASE WHEN count(*) = :limit THEN max(notification_id::text) END FROM page) AS reached
 """
 
 # For deleted users it deletes the providers' texts, in every state. Waiting retries become due now: a worker takes such a
@@ -227,7 +228,7 @@ BEAT = """
 INSERT INTO {workers} AS w (id, heartbeat_at, steady_since) VALUES (:owner, clock_timestamp(), clock_timestamp())
 ON CONFLICT (id) DO UPDATE SET heartbeat_at = clock_timestamp(),
     steady_since = CASE
-        WHEN w.heartbeat_at BETWEEN clock_timestamp() - make_interval(secs => :gap) AND clock_timestamp()
+        WHEN w.heartbeat_at BETWEEN clock_timestamp() - make_interval(secs => :max_interval) AND clock_timestamp()
         THEN w.steady_since ELSE clock_timestamp() END
 """
 

@@ -13,8 +13,8 @@ from delivery.providers import ProviderPermit, Providers
 
 
 @dataclass(frozen=True, slots=True)
-class Line(Generic[Address, Content]):
-    """A provider that is ready."""
+class ReadyProvider(Generic[Address, Content]):
+    """A provider that may be called now."""
 
     permit: ProviderPermit
     session: Session[Address, Content]
@@ -28,8 +28,8 @@ class Line(Generic[Address, Content]):
         self.permit.release()
 
 
-class Lines(Generic[Address, Content]):
-    """The ready providers of one notification: at most one for each set of possible ones (`providers_for` of a target)."""
+class ReadyProviders(Generic[Address, Content]):
+    """The ready providers of one notification: at most one for each set that `providers_for` returns for a target."""
 
     __slots__ = ("_channel", "_metrics", "_opened", "_providers", "_ready")
 
@@ -39,53 +39,57 @@ class Lines(Generic[Address, Content]):
         self._channel = channel
         self._providers = providers
         self._metrics = metrics
-        self._ready: dict[frozenset[str], Line[Address, Content]] = {}
-        self._opened: list[Line[Address, Content]] = []
+        self._ready: dict[frozenset[str], ReadyProvider[Address, Content]] = {}
+        self._opened: list[ReadyProvider[Address, Content]] = []
 
     async def open(self, permits: Mapping[frozenset[str], ProviderPermit]) -> ProviderDown | None:
         """Opens a session for each permit. Returns the last outcome if none can be opened."""
         failure: ProviderDown | None = None
         for names, permit in permits.items():
-            line = await self._open(names, permit)
-            if isinstance(line, Line):
-                self._ready[names] = line
+            ready = await self._open(names, permit)
+            if isinstance(ready, ReadyProvider):
+                self._ready[names] = ready
             else:
-                failure = line
+                failure = ready
         return None if self._ready else failure
 
     def provider_for(self, target: Target[Address]) -> str | None:
         """The provider that is ready to be called for the target."""
-        line = self._ready.get(self._channel.providers_for(target)) if self._ready else None
-        return None if line is None else line.provider
+        ready = self._ready.get(self._channel.providers_for(target)) if self._ready else None
+        return None if ready is None else ready.provider
 
-    async def get(self, claimed: Claimed, target: Target[Address]) -> Line[Address, Content] | ProviderDown | Unknown:
-        """After an attempt in doubt only the provider of that attempt may be called: it may have the message."""
+    async def get(
+        self, claimed: Claimed, target: Target[Address]
+    ) -> ReadyProvider[Address, Content] | ProviderDown | Unknown:
+        """After an attempt in doubt only the provider of that attempt may be called, because it may have the message."""
         names = self._channel.providers_for(target)
-        line = self._ready.get(names)
+        ready = self._ready.get(names)
         first = claimed.provider if claimed.doubtful else None
-        if first is not None and (line is None or line.provider != first):
+        if first is not None and (ready is None or ready.provider != first):
             if first not in self._providers.names:
                 return Unknown("provider_removed", first)
-            names, line = frozenset((first,)), None
-        if line is not None:
-            return line
+            names, ready = frozenset((first,)), None
+        if ready is not None:
+            return ready
         try:
             return await self._open(names, self._providers.take(names))
         except CircuitOpen as error:
             return ProviderDown("provider_resting", after_seconds=error.retry_after)
 
-    def others_work(self, line: Line[Address, Content], target: Target[Address]) -> bool:
-        """Whether another provider than the line's may take the target's message now."""
-        others = self._channel.providers_for(target) - {line.provider}
-        return bool(others) and not self._providers.resting(others)
+    def others_work(self, ready: ReadyProvider[Address, Content], target: Target[Address]) -> bool:
+        """Whether another provider may take the target's message now."""
+        others = self._channel.providers_for(target) - {ready.provider}
+        return bool(others) and not self._providers.all_blocked(others)
 
     def close(self) -> None:
         """Returns the permits and unused connections."""
         while self._opened:
             self._opened.pop().close()
 
-    async def _open(self, names: frozenset[str], permit: ProviderPermit) -> Line[Address, Content] | ProviderDown:
-        """A session with the permit's provider, or with another one of `names` if that one cannot be reached."""
+    async def _open(
+        self, names: frozenset[str], permit: ProviderPermit
+    ) -> ReadyProvider[Address, Content] | ProviderDown:
+        """A session with the permit's provider, or with another provider of `names` if that one is unreachable."""
         tried: set[str] = set()
         while True:
             try:
@@ -103,6 +107,6 @@ class Lines(Generic[Address, Content]):
                 permit.release()
                 raise
             else:
-                line = Line(permit, session)
-                self._opened.append(line)
-                return line
+                ready = ReadyProvider(permit, session)
+                self._opened.append(ready)
+                return ready
