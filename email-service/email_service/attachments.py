@@ -14,52 +14,52 @@ from chassis.process.single_flight import SingleFlight
 from contracts.emails import ATTACHMENT_NOT_FOUND, AttachmentRef
 from delivery.channel import AttachmentGone
 
-MAX_WAIT_SECONDS = 60.0  # then the delivery goes back to the ledger, as when no provider has a slot
-REMEMBERED_BYTES = 8 * 1024 * 1024  # so the same file of many notifications is fetched once
+MAX_WAIT_SECONDS = 60.0  # then the delivery goes back to the ledger, as without a free slot
+REMEMBERED_BYTES = 8 * 1024 * 1024  # of cached contents: a file of many notifications is fetched once
 IN_THE_LOOP_BYTES = 65_536
 LINE = 76
 
 
-class Enclosure(NamedTuple):
-    """An attachment and its content in base64, as it stands in the mail."""
+class LoadedAttachment(NamedTuple):
+    """An attachment and its content, encoded in base64 as in the mail."""
 
     ref: AttachmentRef
     body: bytes
 
 
 class ByteBudget:
-    """At most `limit` bytes at a time; more only for one holder alone. First come, first served."""
+    """At most `limit` bytes at a time, first come, first served. A larger request takes all of them."""
 
     def __init__(self, limit: int) -> None:
         self._limit = self._free = limit
         self._waiting: deque[tuple[int, asyncio.Future[None]]] = deque()
 
     async def take(self, size: int) -> int:
-        """Returns what has to be given back."""
+        """Returns the number of bytes to give back."""
         size = min(size, self._limit)
         if not self._waiting and size <= self._free:
             self._free -= size
             return size
-        turn = asyncio.get_running_loop().create_future()
-        self._waiting.append((size, turn))
+        waiter = asyncio.get_running_loop().create_future()
+        self._waiting.append((size, waiter))
         try:
-            await turn
+            await waiter
         except asyncio.CancelledError:
-            self.give_back(0 if turn.cancelled() else size)
+            self.give_back(0 if waiter.cancelled() else size)
             raise
         return size
 
     def give_back(self, size: int) -> None:
         self._free += size
         while self._waiting and (self._waiting[0][1].done() or self._waiting[0][0] <= self._free):
-            wanted, turn = self._waiting.popleft()
-            if not turn.done():
+            wanted, waiter = self._waiting.popleft()
+            if not waiter.done():
                 self._free -= wanted
-                turn.set_result(None)
+                waiter.set_result(None)
 
 
 class AttachmentStore:
-    """`gateway` has the contents. What is loaded counts against `budget` until the mail is sent."""
+    """Loads contents from `gateway`. They count against `budget` until the mail is sent."""
 
     def __init__(self, gateway: ServiceClient, *, budget: ByteBudget) -> None:
         self._gateway = gateway
@@ -69,8 +69,8 @@ class AttachmentStore:
         self._remembered_bytes = 0
 
     async def reserve(self, refs: Sequence[AttachmentRef]) -> int:
-        """Waits until there is memory for these. `release` takes the result. Raises DependencyUnavailable."""
-        if not refs:  # copies alone wait for nobody
+        """Waits until there is memory for them. Pass the result to `release`. Raises DependencyUnavailable."""
+        if not refs:  # a mail with copies only does not wait
             return 0
         try:
             async with asyncio.timeout(MAX_WAIT_SECONDS):
@@ -81,9 +81,9 @@ class AttachmentStore:
     def release(self, held: int) -> None:
         self._budget.give_back(held)
 
-    async def load(self, refs: Sequence[AttachmentRef]) -> tuple[Enclosure, ...]:
+    async def load(self, refs: Sequence[AttachmentRef]) -> tuple[LoadedAttachment, ...]:
         """Raises AttachmentGone, DependencyUnavailable."""
-        return tuple([Enclosure(ref, await self._body(ref)) for ref in refs])
+        return tuple([LoadedAttachment(ref, await self._body(ref)) for ref in refs])
 
     async def _body(self, ref: AttachmentRef) -> bytes:
         known = self._remembered.get(ref.sha256)
@@ -117,7 +117,7 @@ def in_base64(content: bytes) -> bytes:
 
 
 def _code(answer: bytes) -> object:
-    """The error of an answer. A gateway of the previous release has no such route: its 404 has another one."""
+    """The error code of an answer. A gateway of the previous release has no such route, so its 404 has another code."""
     try:
         return orjson.loads(answer)["error"]
     except (ValueError, KeyError, TypeError):

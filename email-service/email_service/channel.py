@@ -1,4 +1,4 @@
-"""E-mail, as the delivery engine sees it."""
+"""The e-mail channel of the delivery engine."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -68,13 +68,13 @@ class EmailChannel:
         )
         held = await self._attachments.reserve(wanted.attachments)
         try:
-            enclosures = await self._attachments.load(wanted.attachments)
+            attachments = await self._attachments.load(wanted.attachments)
         except BaseException:
             self._attachments.release(held)
             raise
         reply_to = None if wanted.reply_to is None else parse_mailbox(wanted.reply_to)
-        whole = ExtendedEmail(content.subject, content.html, content.text, Extras(cc, bcc, reply_to, enclosures))
-        return Completed(whole, lambda: self._attachments.release(held))
+        extended = ExtendedEmail(content.subject, content.html, content.text, Extras(cc, bcc, reply_to, attachments))
+        return Completed(extended, lambda: self._attachments.release(held))
 
     def providers_for(self, target: Target[str]) -> frozenset[str]:  # noqa: ARG002 - the same for every recipient
         return self._names
@@ -121,7 +121,7 @@ class EmailSession:
             return Permanent("invalid_address", "not one address")
         copies: tuple[str, ...] = ()
         if isinstance(content, ExtendedEmail):
-            content = content.beside(mailbox)
+            content = content.without_copy_to(mailbox)
             copies = content.extras.copies
         try:
             message = await self._writer.write(content, target.name, mailbox, context)
@@ -135,7 +135,7 @@ class EmailSession:
             return replace(
                 outcome, others_pass=True
             )  # the address of one application must not stop the mails of other applications
-        if outcome == Sent(None):  # the server named no id: a bounce will refer to our Message-ID
+        if outcome == Sent(None):  # the server returned no id: a bounce refers to our Message-ID
             return Sent(self._writer.message_id(context))
         return outcome
 

@@ -62,7 +62,7 @@ def records(settings: EmailSettings) -> Iterator[Record]:
         yield Record(settings.bounce_domain, "MX", "10 YOUR-MAIL-SERVER.", note, lambda _: True)
 
 
-def verdict(record: Record, ask: Ask) -> str:
+def check_record(record: Record, ask: Ask) -> str:
     """`ok`, or what is wrong. Raises NoResolver."""
     found = ask(record.name, record.kind)
     if record.kind == "TXT" and "v=spf1" in record.value:
@@ -78,8 +78,8 @@ def resolver(server: str | None) -> Ask:
     """Asks the DNS server of this machine, or `server` (`address` or `address:port`)."""
     asked = Resolver(configure=server is None)
     if server is not None:
-        place = urlsplit(f"//{server}")
-        asked.nameservers, asked.port = [place.hostname or ""], place.port or 53
+        address = urlsplit(f"//{server}")
+        asked.nameservers, asked.port = [address.hostname or ""], address.port or 53
 
     def ask(name: str, kind: str) -> Sequence[str]:
         try:
@@ -114,7 +114,7 @@ def _shown(record: Record, ask: Ask | None) -> str:
 
 def _state(record: Record, ask: Ask) -> str:
     try:
-        return verdict(record, ask)
+        return check_record(record, ask)
     except NoResolver as error:
         return f"unknown: the DNS does not answer ({error})"
 

@@ -1,4 +1,4 @@
-"""What a mail has beside its content: copies, a Reply-To, and attachments."""
+"""What a mail has besides its content: copies, a Reply-To, and attachments."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -7,7 +7,7 @@ from email.policy import SMTP
 
 from contracts.addresses import Mailbox
 from contracts.emails import AttachmentRef
-from email_service.attachments import Enclosure
+from email_service.attachments import LoadedAttachment
 from templating import RenderedEmail
 
 RELATED, MIXED = b"=_related_of_one_notification", b"=_mixed_of_one_notification"
@@ -18,7 +18,7 @@ class Extras:
     cc: tuple[Mailbox, ...] = ()
     bcc: tuple[Mailbox, ...] = ()
     reply_to: Mailbox | None = None
-    enclosures: tuple[Enclosure, ...] = ()
+    attachments: tuple[LoadedAttachment, ...] = ()
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -35,8 +35,8 @@ class ExtendedEmail(RenderedEmail):
 
     extras: Extras
 
-    def beside(self, recipient: Mailbox) -> "ExtendedEmail":
-        """Without a copy to the recipient itself, who would get the mail twice."""
+    def without_copy_to(self, recipient: Mailbox) -> "ExtendedEmail":
+        """Drops a copy to the recipient itself, who would get the mail twice."""
         cc, bcc = (tuple(one for one in kind if one.key != recipient.key) for kind in (self.extras.cc, self.extras.bcc))
         return replace(self, extras=replace(self.extras, cc=cc, bcc=bcc))
 
@@ -48,15 +48,15 @@ def copies_header(mailboxes: Sequence[Mailbox]) -> bytes:
     return b"Cc: " + b",\r\n ".join(f"<{mailbox.spec}>".encode() for mailbox in mailboxes) + b"\r\n"
 
 
-def with_pictures(html: bytes, enclosures: Sequence[Enclosure]) -> bytes:
+def with_pictures(html: bytes, attachments: Sequence[LoadedAttachment]) -> bytes:
     """The HTML part with the attachments that it shows by `cid:` (RFC 2387)."""
-    shown = [enclosure for enclosure in enclosures if _is_shown(enclosure.ref)]
+    shown = [attachment for attachment in attachments if _is_shown(attachment.ref)]
     return _multipart('related; type="text/html"', RELATED, [html, *map(_part, shown)]) if shown else html
 
 
-def with_attachments(body: bytes, enclosures: Sequence[Enclosure], *, has_html: bool) -> bytes:
+def with_attachments(body: bytes, attachments: Sequence[LoadedAttachment], *, has_html: bool) -> bytes:
     """The whole body of a mail: `body` and the attachments that its HTML part does not show."""
-    attached = [enclosure for enclosure in enclosures if not (has_html and _is_shown(enclosure.ref))]
+    attached = [attachment for attachment in attachments if not (has_html and _is_shown(attachment.ref))]
     return _multipart("mixed", MIXED, [body, *map(_part, attached)]) if attached else body
 
 
@@ -71,8 +71,8 @@ def _multipart(kind: str, boundary: bytes, parts: Sequence[bytes]) -> bytes:
     return b"".join((head, b'"', boundary, b'"\r\n', *(line + b"\r\n" + part for part in parts), line, b"--\r\n"))
 
 
-def _part(enclosure: Enclosure) -> bytes:
-    return _head(enclosure.ref) + enclosure.body
+def _part(attachment: LoadedAttachment) -> bytes:
+    return _head(attachment.ref) + attachment.body
 
 
 def _head(ref: AttachmentRef) -> bytes:

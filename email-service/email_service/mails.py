@@ -1,4 +1,4 @@
-"""A mail as it leaves: its bytes, the signatures over them, and the address that it comes back to."""
+"""A mail to send: its bytes, its signatures, and the address that bounces go to."""
 
 import asyncio
 
@@ -12,7 +12,7 @@ from templating import RenderedEmail
 
 
 class MailWriter:
-    """Writes and signs messages. Without `bounces`, mails come back to the sender's own address."""
+    """Writes and signs messages. Without `bounces`, bounces go to the sender's own address."""
 
     def __init__(self, builder: MessageBuilder, signer: DkimSigner, bounces: ReturnPath | None = None) -> None:
         self._builder = builder
@@ -22,17 +22,17 @@ class MailWriter:
 
     async def write(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
         """The signed message. Raises InvalidAddress for the context's `sender`."""
-        if isinstance(content, ExtendedEmail) and content.extras.enclosures:  # 7 MB take 0.1 s
-            return await asyncio.to_thread(self._whole, content, name, mailbox, context)
+        if isinstance(content, ExtendedEmail) and content.extras.attachments:  # 7 MB take 0.1 s
+            return await asyncio.to_thread(self._write_and_sign, content, name, mailbox, context)
         message = self._builder.write(content, name, mailbox, context)
         return await self._signer.signed(message, self._builder.from_domain(context))
 
-    def _whole(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
+    def _write_and_sign(self, content: RenderedEmail, name: str, mailbox: Mailbox, context: DeliveryContext) -> bytes:
         message = self._builder.write(content, name, mailbox, context)
         return self._signer.signed_here(message, self._builder.from_domain(context))
 
     def return_path(self, context: DeliveryContext, fingerprint: str | None, *, copies: bool = False) -> str:
-        """The address that the mail comes back to: the same on every attempt. `copies`: others get the mail, too."""
+        """The address for bounces, the same in every attempt. `copies`: the mail goes to further addresses, too."""
         if self._bounces is None or fingerprint is None:
             return self._builder.sender.spec
         return self._bounces.address(context.notification_id, fingerprint, copies=copies)

@@ -40,12 +40,12 @@ def _part(content_type: str, encoding: str, body: bytes) -> bytes:
 
 def _base64(raw: bytes) -> bytes:
     text = binascii.b2a_base64(raw, newline=False)
-    whole, rest = divmod(len(text), BASE64_LINE)
-    return b"\r\n".join(struct.unpack(f"{BASE64_LINE}s" * whole + f"{rest}s", text))
+    full, rest = divmod(len(text), BASE64_LINE)
+    return b"\r\n".join(struct.unpack(f"{BASE64_LINE}s" * full + f"{rest}s", text))
 
 
-MAX_HEADER_LINE = 76  # RFC 2047, section 2, for lines with encoded words; all other lines keep to it too
-MAX_WORD = 900  # a line may be 998 long, and an id in one piece can be searched for
+MAX_HEADER_LINE = 76  # RFC 2047, section 2, for lines with encoded words; all other lines follow it too
+MAX_WORD = 900  # a line may have 998 characters; an id that is not folded can be searched for
 MAX_PLAIN_NAME = 60
 _LINE_BREAKS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 # RFC 5322's atoms with single blanks between them: a display name that needs no quotes.
@@ -86,7 +86,7 @@ def _phrase(text: str, start: int) -> bytes:
 
 
 def _plain(text: str, start: int) -> bytes | None:
-    """None when the text needs encoded words: it is not ASCII, looks like an encoded word, or has no place to fold."""
+    """None if the text needs encoded words: it is not ASCII, looks like an encoded word, or cannot be folded."""
     if not text.isascii() or "=?" in text:
         return None
     return text.encode() if start + len(text) <= MAX_HEADER_LINE else _folded(text, start)
@@ -94,13 +94,13 @@ def _plain(text: str, start: int) -> bytes | None:
 
 def _folded(text: str, start: int) -> bytes | None:
     lines: list[str] = []
-    line, room = "", MAX_HEADER_LINE - start
+    line, space = "", MAX_HEADER_LINE - start
     for word in text.split(" "):
         if not word or len(word) > MAX_WORD:
             return None
-        if line and len(line) + 1 + len(word) > room:
+        if line and len(line) + 1 + len(word) > space:
             lines.append(line)
-            line, room = word, MAX_HEADER_LINE - 1
+            line, space = word, MAX_HEADER_LINE - 1
         else:
             line = f"{line} {word}" if line else word
     return "\r\n ".join([*lines, line]).encode()
@@ -112,8 +112,8 @@ def _encoded_words(text: str, start: int) -> bytes:
     words: list[bytes] = []
     position = 0
     while position < len(raw):
-        room = (MAX_HEADER_LINE - (1 if words else start) - _WORD_FRAME) // 4 * 3
-        end = _character_end(raw, position + room)
+        space = (MAX_HEADER_LINE - (1 if words else start) - _WORD_FRAME) // 4 * 3
+        end = _character_end(raw, position + space)
         words.append(b"=?utf-8?B?" + binascii.b2a_base64(raw[position:end], newline=False) + b"?=")
         position = end
     return b"\r\n ".join(words)
@@ -162,11 +162,11 @@ class MessageBuilder:
         self._date = (-1, b"")
 
     def message_id(self, context: DeliveryContext) -> str:
-        """The Message-ID: the same on every attempt, so that a copy can be recognised."""
+        """The Message-ID, the same in every attempt, so that a copy can be recognised."""
         return f"<{context.notification_id}@{self._domain}>"
 
     def from_domain(self, context: DeliveryContext) -> str:
-        """The domain of the From header, which receivers compare with the one that signed. Raises InvalidAddress."""
+        """The domain of the From header. Receivers compare it with the signing domain. Raises InvalidAddress."""
         sender = context.sender
         return self._domain if sender is None or sender.from_email is None else parse_mailbox(sender.from_email).domain
 
@@ -221,18 +221,18 @@ class MessageBuilder:
 
 
 def _reply_to(sender: Sender | None, wanted: Mailbox | None) -> bytes:
-    """The Reply-To that the notification asks for, or that of the application, or none."""
+    """The Reply-To of the notification, else of the application, else none."""
     if wanted is None and sender is not None and sender.reply_to is not None:
         wanted = parse_mailbox(sender.reply_to)
     return b"" if wanted is None else addressed("Reply-To", "", wanted)
 
 
 def _body(content: RenderedEmail) -> bytes:
-    enclosures = content.extras.enclosures if isinstance(content, ExtendedEmail) else ()
+    attachments = content.extras.attachments if isinstance(content, ExtendedEmail) else ()
     text = encoded("text/plain", content.text)
     if content.html:
-        html = with_pictures(encoded("text/html", content.html), enclosures)
+        html = with_pictures(encoded("text/html", content.html), attachments)
         body = b"".join((_ALTERNATIVE, text, _NEXT_PART, html, _LAST_PART_ENDS))
     else:
         body = text + b"\r\n"
-    return with_attachments(body, enclosures, has_html=bool(content.html))
+    return with_attachments(body, attachments, has_html=bool(content.html))

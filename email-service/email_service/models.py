@@ -56,7 +56,7 @@ class EmailSoftBounce(Base):
 
 
 class EmailConfirmation(Base):
-    """A delivery that its provider has confirmed, until the gateway is told: after the delivery's end."""
+    """A delivery that its provider has confirmed, until that is reported to the gateway, after the delivery's end."""
 
     __tablename__ = "email_confirmations"
     __table_args__ = (Index("ix_email_confirmations_created_at", "created_at"),)
@@ -79,7 +79,7 @@ class EmailWebhookEvent(Base):
 
 
 LEDGER = ledger_tables(Base.metadata, "email")
-# Ids that providers gave. Without an id of theirs a delivery has our Message-ID, which nobody searches for.
+# Ids that providers gave. A delivery without one has our Message-ID, which is never searched for.
 Index(
     "ix_email_deliveries_provider_message_id",
     LEDGER.deliveries.c.provider_message_id,

@@ -17,7 +17,7 @@ from chassis.security import Sender
 from contracts.addresses import parse_mailbox
 from contracts.emails import AttachmentRef
 from delivery.channel import DeliveryContext
-from email_service.attachments import ByteBudget, Enclosure, in_base64
+from email_service.attachments import ByteBudget, LoadedAttachment, in_base64
 from email_service.dkim.keys import DkimKeys
 from email_service.dkim.signing import DkimSigner, body_hash
 from email_service.extras import ExtendedEmail, Extras
@@ -43,7 +43,9 @@ NAMES = [
 ]
 
 
-def enclosure(content: bytes, filename: str, content_type: str = "application/pdf", **others: object) -> Enclosure:
+def attachment(
+    content: bytes, filename: str, content_type: str = "application/pdf", **others: object
+) -> LoadedAttachment:
     ref = AttachmentRef(
         id=uuid4(),
         filename=filename,
@@ -52,10 +54,10 @@ def enclosure(content: bytes, filename: str, content_type: str = "application/pd
         sha256=sha256(content).hexdigest(),
         **others,
     )
-    return Enclosure(ref, in_base64(content))
+    return LoadedAttachment(ref, in_base64(content))
 
 
-LOGO = enclosure(PNG, "logo.png", "image/png", content_id="logo@1", disposition="inline")
+LOGO = attachment(PNG, "logo.png", "image/png", content_id="logo@1", disposition="inline")
 
 
 def written(html: str = "<p>Hi</p>", text: str = "Hi", context: DeliveryContext = CONTEXT, **extras: object) -> bytes:
@@ -79,7 +81,7 @@ def shape(part: EmailMessage) -> object:
 @pytest.mark.parametrize("name", NAMES, ids=range(len(NAMES)))
 @pytest.mark.parametrize("html", ["", "<p>Hi</p>"])
 def test_a_file_comes_back_with_its_name(name, html):
-    message = parsed(written(html, enclosures=(enclosure(PDF, name),)))
+    message = parsed(written(html, attachments=(attachment(PDF, name),)))
     [file] = message.iter_attachments()
     assert (file.get_filename(), file.get_content_type()) == (name, "application/pdf")
     assert file.get_content_disposition() == "attachment"
@@ -88,7 +90,7 @@ def test_a_file_comes_back_with_its_name(name, html):
 
 
 def test_a_picture_is_beside_the_html_part_that_shows_it():
-    message = parsed(written('<img src="cid:logo@1">', enclosures=(LOGO, enclosure(PDF, "a.pdf"))))
+    message = parsed(written('<img src="cid:logo@1">', attachments=(LOGO, attachment(PDF, "a.pdf"))))
     related = {"multipart/related": ["text/html", "image/png"]}
     assert shape(message) == {
         "multipart/mixed": [{"multipart/alternative": ["text/plain", related]}, "application/pdf"]
@@ -101,13 +103,13 @@ def test_a_picture_is_beside_the_html_part_that_shows_it():
 
 def test_pictures_alone_need_no_mixed_part_and_without_html_they_are_files():
     related = {"multipart/related": ["text/html", "image/png"]}
-    assert shape(parsed(written(enclosures=(LOGO,)))) == {"multipart/alternative": ["text/plain", related]}
-    assert shape(parsed(written("", enclosures=(LOGO,)))) == {"multipart/mixed": ["text/plain", "image/png"]}
+    assert shape(parsed(written(attachments=(LOGO,)))) == {"multipart/alternative": ["text/plain", related]}
+    assert shape(parsed(written("", attachments=(LOGO,)))) == {"multipart/mixed": ["text/plain", "image/png"]}
 
 
 def test_the_parameters_of_a_type_are_kept():
-    invitation = enclosure(b"BEGIN:VCALENDAR", "i.ics", "text/calendar; method=REQUEST; charset=utf-8")
-    [file] = parsed(written(enclosures=(invitation,))).iter_attachments()
+    invitation = attachment(b"BEGIN:VCALENDAR", "i.ics", "text/calendar; method=REQUEST; charset=utf-8")
+    [file] = parsed(written(attachments=(invitation,))).iter_attachments()
     assert (file.get_content_type(), file.get_param("method"), file.get_content_charset()) == (
         "text/calendar",
         "REQUEST",
@@ -119,7 +121,7 @@ def test_the_parameters_of_a_type_are_kept():
 @pytest.mark.parametrize("end", ["", "--"])
 def test_a_text_cannot_end_a_part(name, end):
     text = f"a\n--=_{name}_of_one_notification{end}\nb"
-    message = parsed(written(text, text, enclosures=(LOGO, enclosure(PDF, "a.pdf"))))
+    message = parsed(written(text, text, attachments=(LOGO, attachment(PDF, "a.pdf"))))
     assert [message.get_body((kind,)).get_content().split() for kind in ("plain", "html")] == [text.split()] * 2
     assert len(list(message.iter_attachments())) == 1
 
@@ -129,7 +131,7 @@ def test_a_text_cannot_end_a_part(name, end):
     content=st.binary(min_size=1, max_size=400), name=st.text(st.characters(exclude_categories=["C", "Z"]), min_size=1)
 )
 def test_any_file_comes_back(content, name):
-    raw = written(enclosures=(enclosure(content, name),))
+    raw = written(attachments=(attachment(content, name),))
     [file] = email.message_from_bytes(raw, policy=policy.SMTPUTF8).iter_attachments()
     assert file.get_payload(decode=True) == content
     assert file.get_filename() == name
@@ -162,7 +164,7 @@ def test_the_notifications_reply_to_goes_before_the_applications():
 async def test_a_mail_with_files_verifies(text):
     """Also one whose body is hashed in pieces."""
     writer = MailWriter(BUILDER, DkimSigner(BOTH, default_domain=SENDER.domain))
-    extras = Extras((BO,), (), BO, (LOGO, enclosure(PDF * 20, NAMES[1])))
+    extras = Extras((BO,), (), BO, (LOGO, attachment(PDF * 20, NAMES[1])))
     raw = await writer.write(ExtendedEmail("Hi", f"<p>{text}</p>", text, extras), "Ada", ADA, CONTEXT)
     writer.close()
     assert len(raw) > 1_000_000

@@ -57,7 +57,7 @@ async def test_an_added_address_is_not_written_to_and_a_pardoned_one_again(suppr
     assert not await suppressed.remove(ADA)
 
 
-async def test_adding_again_keeps_the_first_reason_and_disturbs_nobody(suppressed):
+async def test_adding_again_keeps_the_first_reason(suppressed):
     await asyncio.gather(
         *(suppressed.add(DeadAddress(ADA, "a***@example.com", reason)) for reason in ("bounced", "complained"))
     )

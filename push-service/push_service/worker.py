@@ -93,7 +93,7 @@ def create_fcm_sender(settings: PushSettings) -> Sender:
 
 def create_token_validator(settings: PushSettings) -> TokenValidator:
     """For the configured service account. Without an account, one that has no answers."""
-    # Not a monitored one: alerts take every breaker of a worker for one that holds notifications back.
+    # Not a monitored breaker: alerts assume that an open breaker of a worker holds notifications back.
     breaker = CircuitBreaker("fcm_validation", policy=BreakerPolicy(open_seconds=settings.breaker_open_seconds))
     account = settings.service_account
     if account is None:

@@ -13,7 +13,7 @@ from push_service.senders.fcm.google_auth import ServiceAccount
 
 @pytest.fixture(scope="session")
 def account() -> ServiceAccount:
-    """An account that nobody knows: for servers that do not look."""
+    """An account that no provider knows: for servers that do not check it."""
     made = make_service_account("https://oauth2.example")
     return ServiceAccount.model_validate(asdict(made))
 

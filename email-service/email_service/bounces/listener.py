@@ -1,7 +1,7 @@
-"""Takes the mail of BOUNCE_DOMAIN, by SMTP from other servers or by LMTP from one of our own.
+"""Receives the mail of BOUNCE_DOMAIN, by SMTP from other servers or by LMTP from one of our own.
 
-It takes one recipient at a time, and only return paths of ours and the address for complaints: it relays nothing, and a
-stranger learns nothing from it.
+It accepts one recipient at a time: one of our return paths, or the address for complaints. It relays nothing, and strangers
+learn nothing from it.
 """
 
 import asyncio
@@ -42,7 +42,7 @@ class BounceListener:
         log.info("bounces.listening", port=self.port)
 
     async def close(self) -> None:
-        """A sender whose connection ends here tries again later."""
+        """Ends all connections. Their senders try again later."""
         if self._server is None:
             return
         self._server.close()
@@ -51,7 +51,7 @@ class BounceListener:
         await self._server.wait_closed()
 
     def _answer(self) -> asyncio.Protocol:
-        return _Connection(self._handler, self._open) if len(self._open) < MAX_CONNECTIONS else _TurnedAway()
+        return _Connection(self._handler, self._open) if len(self._open) < MAX_CONNECTIONS else _TooManyConnections()
 
 
 class _Handler:
@@ -117,7 +117,7 @@ class _Connection(SMTP):
             self._socket.abort()
 
 
-class _TurnedAway(asyncio.Protocol):
+class _TooManyConnections(asyncio.Protocol):
     def connection_made(self, transport: Any) -> None:
         transport.write(b"421 4.3.2 Too many connections\r\n")
         transport.close()

@@ -56,19 +56,19 @@ class BounceProcessor:
     ) -> Match | None:
         try:
             match = by_return_path(report, arrived_at, self._return_path)
-        except OfACopy:
+        except ReportAboutCopy:
             return None
         return await _by_message_id(connection, report) if match is None and trusted else match
 
 
-class OfACopy(Exception):
+class ReportAboutCopy(Exception):
     """The mail had copies, and the report is about one of them: the notification's recipient has it."""
 
 
 def by_return_path(report: Report, arrived_at: str, return_path: ReturnPath | None) -> Match | None:
     """The notification that a return path of ours names; its address only if the return path was made for it.
 
-    Raises OfACopy: a mail with copies comes back for each of them, and its headers name the recipient every time.
+    Raises ReportAboutCopy: a mail with copies comes back for each of them, and its headers name the recipient every time.
     """
     if return_path is None:
         return None
@@ -77,7 +77,7 @@ def by_return_path(report: Report, arrived_at: str, return_path: ReturnPath | No
             known = ((fingerprint(address), address) for address in _spellings(report.addresses))
             address = next((address for key, address in known if key.startswith(token.recipient)), None)
             if token.copies and address not in {*_spellings(report.named)}:
-                raise OfACopy
+                raise ReportAboutCopy
             return Match(token, address)
     return None
 

@@ -1,5 +1,5 @@
-"""Tells the gateway about bounces, and about deliveries that providers have confirmed. Both wait in the database until the
-broker has confirmed their events."""
+"""Reports bounces and confirmed deliveries to the gateway. Both stay in the database until the broker has confirmed their
+events."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -17,37 +17,37 @@ from email_service.repositories.webhooks import Confirmed
 REPORT_SECONDS, CLEAN_SECONDS = 1.0, 3_600.0
 MAX_BOUNCES = 100  # in a message
 KEPT_DAYS = 30  # mail servers repeat for five days at most
-REMEMBERED_SECONDS = 2 * 86_400.0  # longer than any request of a provider is taken (webhooks/events.py)
+REMEMBERED_SECONDS = 2 * 86_400.0  # longer than a request of a provider is accepted (webhooks/events.py)
 
 
 class BounceReporter:
-    """An event that is told twice changes nothing at the gateway. Raises DatabaseUnavailable and PublishFailed."""
+    """A repeated event changes nothing at the gateway. Raises DatabaseUnavailable and PublishFailed."""
 
     def __init__(self, database: Database, broker: Broker) -> None:
         self._database = database
         self._broker = broker
 
     async def run_once(self) -> int:
-        """Bounces first: a mail that was confirmed and came back at once has come back."""
-        return await self._tell_bounces() + await self._tell_confirmed()
+        """Bounces come first: a mail may be confirmed and then bounce at once."""
+        return await self._report_bounces() + await self._report_confirmed()
 
-    async def _tell_bounces(self) -> int:
+    async def _report_bounces(self) -> int:
         async with self._database.begin() as connection:
             waiting = await repository.unreported(connection, limit=MAX_BOUNCES)
             if waiting:
-                await self._tell([_bounced(one) for one in waiting])
+                await self._publish([_bounced(one) for one in waiting])
                 await repository.reported(connection, waiting)
         return len(waiting)
 
-    async def _tell_confirmed(self) -> int:
+    async def _report_confirmed(self) -> int:
         async with self._database.begin() as connection:
             waiting = await webhooks.confirmed(connection, limit=MAX_BOUNCES)
             if waiting:
-                await self._tell([_delivered(one) for one in waiting])
-                await webhooks.told(connection, waiting)
+                await self._publish([_delivered(one) for one in waiting])
+                await webhooks.reported(connection, waiting)
         return len(waiting)
 
-    async def _tell(self, events: Sequence[StatusEvent]) -> None:
+    async def _publish(self, events: Sequence[StatusEvent]) -> None:
         for failure in await self._broker.publish_many([publication(events)]):
             if failure is not None:
                 raise failure
@@ -78,7 +78,7 @@ def _bounced(bounce: Unreported) -> StatusEvent:
 
 
 def _delivered(delivery: Confirmed) -> StatusEvent:
-    """It may overtake the event `sent`, so it has what that one says."""
+    """It may overtake the event `sent`, so it has all of its data."""
     return StatusEvent(
         notification_id=delivery.notification_id,
         notification_type="email",

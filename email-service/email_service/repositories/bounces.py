@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 FINAL = "('sent', 'failed', 'suppressed', 'expired', 'unknown')"
 
-# The ledger's key is of the address that the message names; the mail may have gone to a newer one.
+# The ledger's key is derived from the address in the message; the mail may have gone to a newer address.
 IS_DELIVERY = text("""
 SELECT 1 FROM email_deliveries d
 WHERE d.notification_id = :notification_id AND left(d.recipient, length(:recipient)) = :recipient LIMIT 1
@@ -41,8 +41,7 @@ RETURNING bounces
 
 FORGET_SOFT = text("DELETE FROM email_soft_bounces WHERE fingerprint = :fingerprint")
 
-# A bounce can arrive before the result of its delivery is recorded: it is reported after it, or the end of the delivery would
-# be reported last.
+# A bounce can arrive before the result of its delivery is recorded. It is reported after that result, so that it counts.
 UNREPORTED = text(f"""
 SELECT b.notification_id, b.recipient, b.replay, b.kind, b.status, b.created_at,
     CASE WHEN d.state = 'sent' THEN d.updated_at END AS sent_at
@@ -89,7 +88,7 @@ class Written:
 
 @dataclass(frozen=True, slots=True)
 class Unreported:
-    """`sent_at`: when the provider took the mail, if the ledger says so."""
+    """`sent_at`: when the provider accepted the mail, if the ledger knows."""
 
     notification_id: UUID
     recipient: str
@@ -134,7 +133,7 @@ async def forget_soft(connection: AsyncConnection, fingerprint: str) -> None:
 
 
 async def unreported(connection: AsyncConnection, *, limit: int) -> list[Unreported]:
-    """Locks bounces that the gateway was not told of, whose deliveries have ended."""
+    """Locks bounces that are not yet reported, whose deliveries have ended."""
     return [Unreported(*row) for row in await connection.execute(UNREPORTED, {"limit": limit})]
 
 

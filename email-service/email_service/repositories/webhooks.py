@@ -1,4 +1,4 @@
-"""Which events of providers were read, and deliveries that a provider has confirmed until the gateway is told."""
+"""The events of providers that were read, and the confirmed deliveries that are not yet reported to the gateway."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ SELECT d.notification_id, d.recipient, d.replay FROM email_deliveries d WHERE d.
 ON CONFLICT DO NOTHING RETURNING 1
 """)
 
-# As for bounces: told after the end of the delivery.
+# As with bounces, a confirmation is reported after the end of its delivery.
 CONFIRMED = text(f"""
 SELECT c.notification_id, c.recipient, c.replay, c.created_at, d.attempts, d.provider, d.provider_message_id,
     CASE WHEN d.state = 'sent' THEN d.updated_at END AS sent_at
@@ -38,7 +38,7 @@ WHERE d.state IN {FINAL}
 ORDER BY c.created_at LIMIT :limit FOR UPDATE OF c SKIP LOCKED
 """)  # noqa: S608 - a constant of ours
 
-TOLD = text("""
+REPORTED = text("""
 DELETE FROM email_confirmations c
 USING unnest(CAST(:ids AS uuid[]), CAST(:recipients AS text[]), CAST(:replays AS int[])) AS given(id, recipient, replay)
 WHERE c.notification_id = given.id AND c.recipient = given.recipient AND c.replay = given.replay
@@ -58,7 +58,7 @@ SELECT (SELECT count(*) FROM gone) + (SELECT count(*) FROM unknown) AS removed
 
 @dataclass(frozen=True, slots=True)
 class Confirmed:
-    """A delivery that its provider has confirmed. `sent_at`: when the provider took the mail, if the ledger says so."""
+    """A delivery that its provider has confirmed. `sent_at`: when the provider accepted the mail, if the ledger knows."""
 
     notification_id: UUID
     recipient: str
@@ -94,13 +94,13 @@ async def confirmed(connection: AsyncConnection, *, limit: int) -> list[Confirme
     return [Confirmed(*row) for row in await connection.execute(CONFIRMED, {"limit": limit})]
 
 
-async def told(connection: AsyncConnection, deliveries: Sequence[Confirmed]) -> None:
+async def reported(connection: AsyncConnection, deliveries: Sequence[Confirmed]) -> None:
     parameters = {
         "ids": [one.notification_id for one in deliveries],
         "recipients": [one.recipient for one in deliveries],
         "replays": [one.replay for one in deliveries],
     }
-    await connection.execute(TOLD, parameters)
+    await connection.execute(REPORTED, parameters)
 
 
 async def remove(connection: AsyncConnection, *, remembered_seconds: float, days: int, limit: int) -> int:

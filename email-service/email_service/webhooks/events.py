@@ -93,7 +93,7 @@ class Webhook(Protocol):
         """Checks the request and reads its events. Raises SignatureRefused, Unauthorized, Unprocessable, Unavailable."""
 
 
-def found_out(  # noqa: PLR0913 - what a provider may say about one mail
+def webhook_report(  # noqa: PLR0913 - what a provider may say about one mail
     outcome: Outcome,
     address: str,
     *,

@@ -20,9 +20,9 @@ from email_service.webhooks.events import (
     SignatureRefused,
     Text,
     WebhookRequest,
-    found_out,
     parsed,
     values_of,
+    webhook_report,
 )
 
 # event, severity → outcome. A temporary failure is tried again by Mailgun; `accepted`, `opened`, `clicked`, `unsubscribed`
@@ -104,7 +104,7 @@ def _report(data: _Data) -> Report | None:
     if data.event == "failed" and data.reason in HARD_REASONS and data.status.bounce_type != "soft":
         outcome = "hard"
     own_id = values_of(data.message.headers, "message-id")
-    return found_out(
+    return webhook_report(
         outcome,
         data.recipient,
         status=data.status.enhanced_code,

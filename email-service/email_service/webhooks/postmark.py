@@ -21,9 +21,9 @@ from email_service.webhooks.events import (
     ProviderEvent,
     Text,
     WebhookRequest,
-    found_out,
     parsed,
     values_of,
+    webhook_report,
 )
 
 TAG_HEADER = "X-PM-Metadata-notification-id"  # Postmark gives a mail its own Message-ID, and echoes such headers
@@ -105,7 +105,7 @@ def _report(posted: _Posted) -> Report | None:
             outcome = None
     if outcome is None:
         return None
-    return found_out(
+    return webhook_report(
         outcome,
         posted.email or posted.recipient,
         status=status_in(posted.details),

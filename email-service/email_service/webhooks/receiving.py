@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.errors import NotFound, Unauthorized, Unprocessable
 from chassis.server.runtime import Runtime
-from email_service.bounces.processing import OfACopy, by_return_path
+from email_service.bounces.processing import ReportAboutCopy, by_return_path
 from email_service.bounces.reading import Report
 from email_service.bounces.recording import BounceRecorder, Match
 from email_service.bounces.return_path import RECIPIENT_DIGITS, BounceToken, ReturnPath
@@ -106,7 +106,7 @@ class WebhookReceiver:
         address = next(iter(report.addresses), None)
         try:
             match = by_return_path(report, "", self._return_path)
-        except OfACopy:
+        except ReportAboutCopy:
             return Match(None, address)
         if match is not None:
             return match

@@ -22,8 +22,8 @@ from email_service.webhooks.events import (
     SignatureRefused,
     Text,
     WebhookRequest,
-    found_out,
     parsed,
+    webhook_report,
 )
 
 SIGNATURE, TIMESTAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
@@ -97,7 +97,7 @@ def _report(event: _Event) -> Report | None:
         outcome = "soft"
     if event.event == "dropped" and event.reason.lower() in HARD_DROPS:
         outcome = "hard"
-    return found_out(
+    return webhook_report(
         outcome,
         event.email,
         status=event.status,

@@ -18,8 +18,8 @@ from email_service.webhooks.events import (
     ProviderEvent,
     Text,
     WebhookRequest,
-    found_out,
     parsed,
+    webhook_report,
 )
 from email_service.webhooks.sns import SnsMessage, SnsVerifier
 
@@ -119,7 +119,7 @@ def _reports(text: str) -> list[Report]:
             return [_report(mail, outcome, one.email) for one in event.complaint.recipients]
         case "Delivery":
             return [_report(mail, "delivered", one) for one in event.delivery.recipients]
-        case "Reject":  # a virus: SES took the mail, and did not send it
+        case "Reject":  # a virus: SES accepted the mail and did not send it
             return [_report(mail, "soft", one) for one in mail.destination]
     return []  # Send, DeliveryDelay (SES goes on trying), Open, Click, Subscription, Rendering Failure
 
@@ -129,7 +129,7 @@ def _status(recipient: _Recipient) -> str:
 
 
 def _report(mail: _Mail, outcome: Outcome, address: str, status: str = "") -> Report:
-    return found_out(
+    return webhook_report(
         outcome,
         address,
         status=status,

@@ -1,4 +1,4 @@
-"""A return path leads back to its notification, and nobody else can make one."""
+"""A return path identifies its notification, and only this service can make one."""
 
 from uuid import uuid4
 

@@ -50,7 +50,7 @@ class ScriptedServer:
         return [step for number, step in self.heard if number == connection]
 
     def drop_all(self) -> None:
-        """As a restart does: every connection is gone, none was told."""
+        """As a restart does: every connection is gone without a notice."""
         for writer in self._writers.values():
             writer.transport.abort()
 

@@ -8,7 +8,7 @@ COPIES = ("bo@example.com", "cy@example.com")
 TO = [f"RCPT TO:<{address}>" for address in ("ada@example.com", *COPIES)]
 
 
-async def test_everybody_gets_the_one_message(server, senders, envelope):
+async def test_recipient_and_copies_get_one_message(server, senders, envelope):
     assert await senders(server.port).send(envelope("ada@example.com", *COPIES)) == Sent("4F2A77")
     assert [line for line in server.lines if line.startswith("RCPT")] == TO
     assert len(server.messages) == 1
@@ -28,7 +28,9 @@ async def test_a_refused_copy_does_not_keep_the_mail_from_the_others(server, sen
 @pytest.mark.parametrize(
     ("reply", "outcome"), [("550 5.1.1 no such user", Permanent), ("450 4.2.0 greylisted", RetryLater)]
 )
-async def test_nobody_gets_what_the_server_does_not_take_for_the_recipient(server, senders, envelope, reply, outcome):
+async def test_no_address_gets_a_mail_that_the_server_refuses_for_the_recipient(
+    server, senders, envelope, reply, outcome
+):
     """With pipelining the server has taken the copies by then."""
     server.script["RCPT"] = [reply]
     sender = senders(server.port)

@@ -68,7 +68,7 @@ async def test_a_message_takes_two_writes_where_the_server_takes_commands_ahead(
     assert raw.pieces[1:] == [b"Subject: Hi\r\n\r\nHello\r\n.\r\n"]
 
 
-async def test_a_server_that_wants_a_message_for_nobody_gets_an_empty_one(raw, senders, envelope):
+async def test_a_server_that_wants_a_message_without_recipients_gets_an_empty_one(raw, senders, envelope):
     sender = senders(raw.port)
     raw.answers = [b"250 a\r\n550 5.1.1 unknown\r\n354 go\r\n", b"554 no recipients\r\n", b"250 reset\r\n"]
     assert isinstance(await sender.send(envelope()), Permanent)
@@ -106,7 +106,7 @@ async def test_what_comes_after_the_last_reply_is_no_reply(raw, dialogue, until)
 
 
 @pytest.mark.parametrize("nonsense", [b"what?\r\n", b"250x\r\n", b"2 50\r\n", b"250-a\r\nb\r\n", b"9" * 40_000])
-async def test_what_is_no_reply_is_told(raw, dialogue, nonsense):
+async def test_bytes_that_are_no_reply_are_reported(raw, dialogue, nonsense):
     raw.answers = [nonsense]
     dialogue.say(b"ONE")
     assert (await dialogue.reply(5)).code == 0

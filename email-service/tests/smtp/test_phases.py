@@ -1,4 +1,4 @@
-"""Wherever a connection dies, the outcome says what is known: only after the final dot can nobody know."""
+"""The outcome of a connection that dies in each phase: in doubt only after the final dot."""
 
 import pytest
 
@@ -102,7 +102,7 @@ async def test_a_server_that_serves_others_and_hangs_up_on_one_message_costs_tha
     assert await sender.send(envelope()) == RetryLater("smtp_disconnected", "lost at RCPT")
 
 
-async def test_nobody_listening_is_the_providers_trouble(senders, envelope, unused_tcp_port):
+async def test_a_closed_port_means_that_the_provider_is_down(senders, envelope, unused_tcp_port):
     assert await senders(unused_tcp_port).send(envelope()) == ProviderDown("smtp_unreachable", "SMTPConnectError")
 
 
@@ -144,7 +144,7 @@ async def test_lines_that_begin_with_a_dot_are_stuffed(server, senders, envelope
     assert server.messages == [b"Subject: Hi\r\n\r\nfirst\r\n..\r\n..second\r\n...third\r\n.\r\n"]
 
 
-async def test_one_recipient_a_transaction_and_no_options_that_nobody_needs(server, senders, envelope):
+async def test_one_recipient_a_transaction_and_no_needless_options(server, senders, envelope):
     await senders(server.port).send(envelope())
     assert server.lines == ["EHLO example.org", "MAIL FROM:<sender@example.org>", "RCPT TO:<ada@example.com>", "DATA"]
 

@@ -366,5 +366,5 @@ def test_a_hard_bounce_gives_the_address_up(reply):
         ("jürgen@bücher.example said \ud800", "<address> said ?"),
     ],
 )
-def test_what_is_kept_of_a_servers_words_names_nobody_and_can_be_stored(said, kept):
+def test_the_stored_text_of_a_server_has_no_addresses_and_is_valid_unicode(said, kept):
     assert wording(said) == kept

@@ -139,7 +139,7 @@ async def test_tls_is_used_where_it_is_offered(offering, trusting, mode):
     connection.close()
 
 
-async def test_a_certificate_that_nobody_trusts_is_refused(offering):
+async def test_an_untrusted_certificate_is_refused(offering):
     given = settings(offering.port, smtp_tls="starttls", smtp_user="us", smtp_password="right")
     assert await reason(connector_of(given)) == "smtp_tls"
     assert offering.logins == []

@@ -27,7 +27,7 @@ HARD, SOFT = ("failed", True), ("failed", False)
 
 
 @pytest.mark.parametrize(
-    ("told", "meant"),
+    ("given", "meant"),
     [
         ({**DATA, "event": "delivered"}, ("delivered", False)),
         (FAILED, HARD),
@@ -43,8 +43,8 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({}, None),
     ],
 )
-async def test_each_event_means_one_thing(request_of, told, meant):
-    [event] = await WEBHOOK.read(request_of(ACCOUNT.posts(told)))
+async def test_each_event_means_one_thing(request_of, given, meant):
+    [event] = await WEBHOOK.read(request_of(ACCOUNT.posts(given)))
     assert (None if event.report is None else (event.report.kind, event.report.dead)) == meant
 
 
@@ -57,9 +57,9 @@ async def test_a_mail_is_named_by_its_return_path_and_its_message_id(request_of)
 
 async def test_a_token_is_tied_to_its_body(request_of):
     token, at = token_hex(25), time.time()
-    told = (FAILED, FAILED, {**FAILED, "recipient": "bo@example.com"})
+    given = (FAILED, FAILED, {**FAILED, "recipient": "bo@example.com"})
     first, again, other = [
-        (await WEBHOOK.read(request_of(ACCOUNT.posts(one, at=at, token=token))))[0].token for one in told
+        (await WEBHOOK.read(request_of(ACCOUNT.posts(one, at=at, token=token))))[0].token for one in given
     ]
     assert first == again
     assert (other.token, other.digest != first.digest) == (token, True)

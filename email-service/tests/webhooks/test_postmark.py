@@ -25,7 +25,7 @@ DELIVERY = {**COMMON, "RecordType": "Delivery", "Recipient": "ada@example.com", 
 
 
 @pytest.mark.parametrize(
-    ("told", "meant"),
+    ("given", "meant"),
     [
         (DELIVERY, ("delivered", False)),
         (BOUNCE, ("failed", True)),
@@ -39,24 +39,24 @@ DELIVERY = {**COMMON, "RecordType": "Delivery", "Recipient": "ada@example.com", 
         ({}, None),
     ],
 )
-async def test_each_event_means_one_thing(request_of, told, meant):
-    [event] = await WEBHOOK.read(request_of(SERVER.posts(told)))
+async def test_each_event_means_one_thing(request_of, given, meant):
+    [event] = await WEBHOOK.read(request_of(SERVER.posts(given)))
     assert (None if event.report is None else (event.report.kind, event.report.dead)) == meant
 
 
-@pytest.mark.parametrize("told", [BOUNCE, DELIVERY])
-async def test_a_mail_is_named_by_its_metadata_and_by_postmarks_id(request_of, told):
-    [event] = await WEBHOOK.read(request_of(SERVER.posts(told)))
+@pytest.mark.parametrize("given", [BOUNCE, DELIVERY])
+async def test_a_mail_is_named_by_its_metadata_and_by_postmarks_id(request_of, given):
+    [event] = await WEBHOOK.read(request_of(SERVER.posts(given)))
     report = event.report
     assert (report.message_ids, report.addresses) == ((ID,), ("ada@example.com",))
     assert report.provider_ids == (THEIRS,)
-    assert report.status == ("5.1.1" if told is BOUNCE else "")
+    assert report.status == ("5.1.1" if given is BOUNCE else "")
 
 
 async def test_a_bounce_has_an_id_and_a_delivery_one_of_its_mail(request_of):
-    told = (BOUNCE, {**BOUNCE, "ID": 2}, DELIVERY, {**DELIVERY, "MessageID": str(uuid4())})
-    ids = [(await WEBHOOK.read(request_of(SERVER.posts(one))))[0].id for one in told]
-    assert len(set(ids)) == len(told)
+    given = (BOUNCE, {**BOUNCE, "ID": 2}, DELIVERY, {**DELIVERY, "MessageID": str(uuid4())})
+    ids = [(await WEBHOOK.read(request_of(SERVER.posts(one))))[0].id for one in given]
+    assert len(set(ids)) == len(given)
 
 
 @pytest.mark.parametrize(

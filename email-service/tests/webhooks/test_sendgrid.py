@@ -27,7 +27,7 @@ HARD, SOFT = ("failed", True), ("failed", False)
 
 
 @pytest.mark.parametrize(
-    ("told", "meant"),
+    ("given", "meant"),
     [
         ({"event": "delivered"}, ("delivered", False)),
         ({"event": "bounce", "type": "bounce", "status": "5.1.1"}, HARD),
@@ -43,8 +43,8 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({}, None),
     ],
 )
-async def test_each_event_means_one_thing(request_of, told, meant):
-    [event] = await WEBHOOK.read(request_of(ACCOUNT.posts({**EVENT, **told})))
+async def test_each_event_means_one_thing(request_of, given, meant):
+    [event] = await WEBHOOK.read(request_of(ACCOUNT.posts({**EVENT, **given})))
     assert (None if event.report is None else (event.report.kind, event.report.dead)) == meant
     assert event.id == "ZGVsaXZlcmVk"
 
@@ -56,7 +56,7 @@ async def test_a_mail_is_named_by_its_message_id_and_by_the_id_of_the_smtp_answe
     assert report.provider_ids == ("14c5d75ce93.filter0001.16648.5515E0B88.0", "14c5d75ce93")
 
 
-async def test_events_come_in_groups_and_those_without_an_id_are_told_apart(request_of):
+async def test_events_come_in_groups_and_events_without_an_id_are_distinguished(request_of):
     many = [{**EVENT, "event": "delivered", "sg_event_id": str(number)} for number in range(1_000)]
     nameless = [{"event": "delivered", "email": f"{number}@example.com"} for number in range(2)]
     assert len({event.id for event in await WEBHOOK.read(request_of(ACCOUNT.posts(*many, *nameless)))}) == 1_002
@@ -89,7 +89,7 @@ async def test_a_signed_body_of_another_form_is_a_422(request_of, body):
 
 
 @pytest.mark.parametrize("odd", [None, 5, 1.5, True, [], {"a": 1}, "x" * 100_000])
-async def test_fields_of_other_types_harm_nobody(request_of, odd):
+async def test_fields_of_other_types_do_no_harm(request_of, odd):
     fields = dict.fromkeys(("email", "smtp-id", "status", "type", "reason", "sg_message_id"), odd)
     [event] = await WEBHOOK.read(request_of(ACCOUNT.posts({**EVENT, **fields, "event": "bounce"})))
     assert event.report.message_ids == ()

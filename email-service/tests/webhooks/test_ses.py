@@ -25,7 +25,7 @@ HARD, SOFT = ("failed", True), ("failed", False)
 
 @pytest.mark.parametrize("kind", ["notificationType", "eventType"])
 @pytest.mark.parametrize(
-    ("told", "meant"),
+    ("given", "meant"),
     [
         ({"": "Delivery", "delivery": {"recipients": ["ada@example.com"]}}, ("delivered", False)),
         ({"": "Bounce", "bounce": BOUNCE}, HARD),
@@ -41,8 +41,8 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({}, None),
     ],
 )
-async def test_each_event_means_one_thing(ses, topic, request_of, kind, told, meant):
-    event = {kind if name == "" else name: value for name, value in {**told, "mail": MAIL}.items()}
+async def test_each_event_means_one_thing(ses, topic, request_of, kind, given, meant):
+    event = {kind if name == "" else name: value for name, value in {**given, "mail": MAIL}.items()}
     [read] = await ses.read(request_of(topic.posts(event)))
     assert (None if read.report is None else (read.report.kind, read.report.dead)) == meant
 

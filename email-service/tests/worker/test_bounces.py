@@ -1,4 +1,4 @@
-"""Mails that come back: the notification fails, the address is suppressed, and nobody can forge it."""
+"""Mails that come back: the notification fails, the address is suppressed, and bounces cannot be forged."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -59,7 +59,7 @@ class Bouncing:
         self.user = self.lookups.add_user("bo@example.com")
         return await self.send()
 
-    async def told(self, notification_id: UUID, status: str) -> StatusEvent:
+    async def reported(self, notification_id: UUID, status: str) -> StatusEvent:
         await eventually(lambda: status in self.world.statuses(notification_id))
         return self.world.last(notification_id)
 
@@ -86,22 +86,22 @@ async def bouncing(world, message, lookups, inbox) -> AsyncIterator[Bouncing]:
 async def test_a_hard_bounce_fails_the_notification_and_suppresses_the_address_at_once(bouncing):
     identity, path = await bouncing.send()
     assert await bouncing.processor.process(delivery_report(ADA), arrived_at=path) == "hard"
-    event = await bouncing.told(identity, "failed")
+    event = await bouncing.reported(identity, "failed")
     assert (event.code, event.detail, event.sent_at is not None) == ("bounced", "5.1.1", True)
     assert await bouncing.reason() == ("bounced", "bounce")
     late = bouncing.message(bouncing.user)
     await bouncing.world.publish(late)
-    await bouncing.told(late.notification_id, "suppressed")
+    await bouncing.reported(late.notification_id, "suppressed")
 
 
 async def test_its_repetition_changes_nothing(bouncing):
     identity, path = await bouncing.send()
     for _ in range(3):
         await bouncing.processor.process(delivery_report(ADA), arrived_at=path)
-    await bouncing.told(identity, "failed")
+    await bouncing.reported(identity, "failed")
     another, another_path = await bouncing.send_elsewhere()
     await bouncing.processor.process(delivery_report("bo@example.com"), arrived_at=another_path)
-    await bouncing.told(another, "failed")
+    await bouncing.reported(another, "failed")
     assert bouncing.world.statuses(identity).count("failed") == 1
 
 
@@ -111,7 +111,7 @@ async def test_a_complaint_proves_the_delivery_and_suppresses_the_address(bounci
         await bouncing.processor.process(complaint(ADA, path), arrived_at="complaints@bounces.example.org")
         == "complained"
     )
-    assert (await bouncing.told(identity, "delivered")).code == "complained"
+    assert (await bouncing.reported(identity, "delivered")).code == "complained"
     assert await bouncing.reason() == ("complained", "complaint")
 
 
@@ -122,7 +122,7 @@ async def test_soft_bounces_suppress_after_five_in_a_row_and_each_mail_counts_on
         identity, path = await bouncing.send()
         for _ in range(2):
             assert await bouncing.processor.process(full, arrived_at=path) == "soft"
-        await bouncing.told(identity, "failed")
+        await bouncing.reported(identity, "failed")
     assert await bouncing.reason() == ("bounced", "bounce")
 
 
@@ -162,7 +162,7 @@ async def test_a_bounce_cannot_be_forged(bouncing):
     for address in ("", "bounces@bounces.example.org", forged):
         assert await bouncing.processor.process(report, arrived_at=address) == "unmatched"
     assert await bouncing.processor.process(delivery_report("victim@example.com"), arrived_at=path) == "hard"
-    await bouncing.told(identity, "failed")
+    await bouncing.reported(identity, "failed")
     assert await bouncing.reason() is None
     assert await bouncing.reason("victim@example.com") is None
 
@@ -172,7 +172,7 @@ async def test_a_bearer_may_do_without_a_return_path_but_not_name_another_addres
     victim = delivery_report("victim@example.com", message_id=identity)
     assert await bouncing.processor.process(victim, trusted=True) == "unmatched"
     assert await bouncing.processor.process(delivery_report(ADA, message_id=identity), trusted=True) == "hard"
-    await bouncing.told(identity, "failed")
+    await bouncing.reported(identity, "failed")
     assert await bouncing.reason() == ("bounced", "bounce")
 
 
@@ -192,11 +192,11 @@ async def test_a_bounce_that_overtakes_the_result_is_reported_after_it(bouncing)
     await bouncing.processor.process(delivery_report(ADA), arrived_at=path)
     other, other_path = await bouncing.send_elsewhere()
     await bouncing.processor.process(delivery_report("bo@example.com"), arrived_at=other_path)
-    await bouncing.told(other, "failed")
+    await bouncing.reported(other, "failed")
     assert "failed" not in bouncing.world.statuses(identity)
     async with database.begin() as connection:
         await connection.execute(change, {"state": "sent", "id": identity})
-    await bouncing.told(identity, "failed")
+    await bouncing.reported(identity, "failed")
     await database.close()
 
 
@@ -214,12 +214,12 @@ async def test_the_port_takes_returned_mail_only(world, message, lookups, inbox)
             with pytest.raises(aiosmtplib.SMTPResponseException) as large:
                 await client.sendmail("", [path], b"x\r\n" * 500_000)
             assert large.value.code == 552
-        await bouncing.told(identity, "failed")
+        await bouncing.reported(identity, "failed")
         async with asyncio.timeout(5), client:
             await client.execute_command(b"LHLO", b"mx.example.org")
 
 
-async def test_the_gateway_passes_a_mail_on_and_nobody_else_may(bouncing):
+async def test_only_the_gateway_may_pass_a_mail_on(bouncing):
     identity, path = await bouncing.send()
     async with bouncing.world.http(bouncing.app) as http:
         mail = delivery_report(ADA, to=path)
@@ -227,7 +227,7 @@ async def test_the_gateway_passes_a_mail_on_and_nobody_else_may(bouncing):
         http.headers["Authorization"] = f"Bearer {ServiceTokens(development_key(API_GATEWAY)).issue(EMAIL_SERVICE)}"
         answer = await http.post("/internal/bounces", content=mail)
         assert answer.json()["data"] == {"result": "hard"}
-    await bouncing.told(identity, "failed")
+    await bouncing.reported(identity, "failed")
 
 
 PATH = ReturnPath("bounces.example.org", b"a key of the service")
@@ -252,7 +252,7 @@ async def test_the_port_says_later_while_the_database_is_down(listener):
     assert later.value.code == 451
 
 
-async def test_the_port_turns_away_who_would_be_one_too_many(listener):
+async def test_the_port_refuses_more_than_its_limit_of_connections(listener):
     open_ones = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(MAX_CONNECTIONS + 1)]
     greetings = [await reader.readline() for reader, _ in open_ones]
     assert sum(greeting.startswith(b"220") for greeting in greetings) == MAX_CONNECTIONS

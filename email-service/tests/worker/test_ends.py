@@ -26,7 +26,9 @@ async def test_a_dead_mailbox_fails_at_once_and_is_not_written_to_again(world, m
 
 
 @pytest.mark.parametrize("body", [b"{", b"{}", b"\xff\xfe", b'{"version": 2}'])
-async def test_a_poison_message_goes_to_the_failed_queue_and_harms_nobody(world, message, lookups, inbox, until, body):
+async def test_a_poison_message_goes_to_the_failed_queue_and_affects_no_other(
+    world, message, lookups, inbox, until, body
+):
     sent = message(lookups.add_user("ada@example.com"))
     async with world.worker():
         await world.broker.publish_many([Publication("email", body, "poison")])

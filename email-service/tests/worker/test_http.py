@@ -43,7 +43,7 @@ async def test_a_healthy_worker_says_so(world):
     }
 
 
-async def test_a_suppression_can_be_seen_and_pardoned_by_the_gateway_only(world, message, lookups, inbox, until):
+async def test_a_suppression_can_be_read_and_removed_by_the_gateway_only(world, message, lookups, inbox, until):
     user = lookups.add_user("bounce@example.com")
     mark = fingerprint("bounce@example.com")
     token, another = (ServiceTokens(development_key(one)).issue(EMAIL_SERVICE) for one in (API_GATEWAY, USER_SERVICE))
@@ -64,7 +64,7 @@ async def test_a_suppression_can_be_seen_and_pardoned_by_the_gateway_only(world,
         await until(lambda: inbox.emails.refused == 2)
 
 
-async def test_its_ledger_is_told_to_the_gateway_only(world, message, lookups, inbox, until):
+async def test_only_the_gateway_may_read_its_ledger(world, message, lookups, inbox, until):
     token, another = (ServiceTokens(development_key(one)).issue(EMAIL_SERVICE) for one in (API_GATEWAY, USER_SERVICE))
     everything = {"first": str(UUID(int=0)), "last": str(UUID(int=2**128 - 1))}
     async with world.worker() as app, world.http(app) as http:

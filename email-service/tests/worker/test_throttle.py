@@ -1,4 +1,4 @@
-"""A domain that takes less mail gets less, and recovers; meanwhile everybody else gets theirs, and nothing is lost."""
+"""A domain that refuses mail for now gets less, and recovers. Other domains get their mail, and nothing is lost."""
 
 import asyncio
 from collections import Counter
@@ -23,7 +23,7 @@ TOO_MANY = "451 4.7.1 Too many messages from you"
 
 @dataclass
 class Domains(SmtpHandler):
-    """A relay that passes on what the recipients' domains answer to RCPT. `gate`: what is sent waits while it is shut."""
+    """A relay that passes on what the recipients' domains answer to RCPT. `may_answer`: mails wait while it is not set."""
 
     inbox: object
     refusing: dict[str, str] = field(default_factory=dict)
@@ -143,15 +143,15 @@ async def test_a_domain_that_refuses_gets_single_probes_and_recovers_and_the_oth
     assert world.failed == []
 
 
-async def test_what_is_held_back_is_told_once_and_has_no_attempt(world, mails, relay, ledger):
+async def test_a_delivery_that_is_held_back_is_reported_once_and_spends_no_attempt(world, mails, relay, ledger):
     slow = mails(SLOW, 30)
     relay.refusing[SLOW] = TOO_MANY
     async with world.worker(smtp_port=relay.port, down_retry_seconds=0.2, worker_concurrency=3):
         await world.publish(*slow)
         await eventually(lambda: ledger.rows(slow), until=lambda rows: sum(row.deferrals for row in rows) > 90)
-        told = Counter(event.notification_id for event in world.events if event.code == "domain_throttled")
+        reports = Counter(event.notification_id for event in world.events if event.code == "domain_throttled")
         rows = [row for row in await ledger.rows(slow) if row.attempts == 0]
-    assert set(told.values()) == {1}
+    assert set(reports.values()) == {1}
     assert len(rows) > 15
     assert {event.attempts for event in world.events if event.code == "domain_throttled"} <= {0, 1, 2}
 
@@ -186,7 +186,7 @@ async def test_of_those_that_wait_for_a_domain_the_urgent_ones_go_first(world, m
     assert relay.most_at_once[SLOW] == 1
 
 
-async def test_what_waits_for_a_domain_leaves_room_in_a_small_worker_and_claims_nothing(world, mails, relay, ledger):
+async def test_messages_that_wait_for_a_domain_leave_prefetch_to_others_and_claim_nothing(world, mails, relay, ledger):
     """The prefetch is full of messages for a domain that takes one at a time, and other mail passes all the same."""
     relay.gates[SLOW] = asyncio.Event()
     slow, fast = mails(SLOW, 20), mails(FAST, 5)
@@ -225,7 +225,7 @@ async def test_a_domain_that_refuses_to_the_end_of_the_window_fails_every_messag
     assert {row.state for row in await ledger.rows(slow)} == {"failed"}
 
 
-async def test_one_persons_full_mailbox_throttles_nobody(world, mails, relay):
+async def test_one_full_mailbox_throttles_no_domain(world, mails, relay):
     full = mails(SLOW, 6)
     relay.refusing[SLOW] = "452 4.2.2 Mailbox full"
     async with world.worker(smtp_port=relay.port) as app:

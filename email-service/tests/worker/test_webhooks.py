@@ -31,7 +31,7 @@ CONFIGURED = {
 
 
 @dataclass
-class Told:
+class WebhookWorker:
     """A worker whose providers have webhooks, and the mails that it has sent."""
 
     world: object
@@ -83,58 +83,58 @@ def bounce(notification_id: UUID | None, address: str = ADA, kind: str = "HardBo
 
 
 @pytest.fixture
-async def told(world, message, lookups, inbox) -> AsyncIterator[Told]:
+async def hooked(world, message, lookups, inbox) -> AsyncIterator[WebhookWorker]:
     async with world.worker(**CONFIGURED) as app, world.http(app) as http:
-        yield Told(world, app, http, inbox, lookups, message)
+        yield WebhookWorker(world, app, http, inbox, lookups, message)
 
 
-async def test_a_confirmed_delivery_is_told_after_it_was_sent_with_what_the_report_of_that_says(told):
-    identity = await told.send("delivered@example.com")
-    await told.posts(delivery(identity, "delivered@example.com"))
-    event = await told.event(identity, "delivered")
-    sent = next(one for one in told.world.events if one.notification_id == identity and one.status == "sent")
+async def test_a_confirmed_delivery_is_reported_after_it_was_sent_with_what_the_report_of_that_says(hooked):
+    identity = await hooked.send("delivered@example.com")
+    await hooked.posts(delivery(identity, "delivered@example.com"))
+    event = await hooked.event(identity, "delivered")
+    sent = next(one for one in hooked.world.events if one.notification_id == identity and one.status == "sent")
     assert (event.code, event.attempts, event.provider) == (None, 1, "smtp")
     assert event.provider_message_id == sent.provider_message_id
     assert event.sent_at is not None
-    assert told.counted("delivered") == 1
+    assert hooked.counted("delivered") == 1
 
 
-async def test_a_hard_bounce_fails_the_notification_and_suppresses_the_address(told):
-    identity = await told.send()
-    await told.posts(bounce(identity))
-    event = await told.event(identity, "failed")
+async def test_a_hard_bounce_fails_the_notification_and_suppresses_the_address(hooked):
+    identity = await hooked.send()
+    await hooked.posts(bounce(identity))
+    event = await hooked.event(identity, "failed")
     assert (event.code, event.detail) == ("bounced", "5.1.1")
-    assert await told.reason() == ("bounced", "bounce")
-    assert told.app.state.metrics.get_sample_value("bounces_total", {"result": "hard"}) == 1
+    assert await hooked.reason() == ("bounced", "bounce")
+    assert hooked.app.state.metrics.get_sample_value("bounces_total", {"result": "hard"}) == 1
 
 
-async def test_a_copy_that_bounces_is_suppressed_and_the_recipient_has_the_mail(told):
+async def test_a_copy_that_bounces_is_suppressed_and_the_recipient_has_the_mail(hooked):
     copy = "bo@example.com"
-    identity = await told.send(email=EmailOptions(cc=(copy,)))
-    await told.posts(bounce(identity, copy))
-    assert await told.reason(copy) == ("bounced", "bounce")
-    await told.posts(delivery(identity))
-    await told.event(identity, "delivered")
-    assert "failed" not in told.world.statuses(identity)
-    assert await told.reason() is None
+    identity = await hooked.send(email=EmailOptions(cc=(copy,)))
+    await hooked.posts(bounce(identity, copy))
+    assert await hooked.reason(copy) == ("bounced", "bounce")
+    await hooked.posts(delivery(identity))
+    await hooked.event(identity, "delivered")
+    assert "failed" not in hooked.world.statuses(identity)
+    assert await hooked.reason() is None
 
 
-async def test_a_complaint_suppresses_the_address(told):
-    identity = await told.send()
-    await told.posts(bounce(identity, kind="SpamComplaint"))
-    assert (await told.event(identity, "delivered")).code == "complained"
-    assert await told.reason() == ("complained", "complaint")
+async def test_a_complaint_suppresses_the_address(hooked):
+    identity = await hooked.send()
+    await hooked.posts(bounce(identity, kind="SpamComplaint"))
+    assert (await hooked.event(identity, "delivered")).code == "complained"
+    assert await hooked.reason() == ("complained", "complaint")
 
 
-async def test_a_soft_bounce_fails_the_notification_alone(told):
-    identity = await told.send()
-    await told.posts(bounce(identity, kind="SoftBounce"))
-    assert (await told.event(identity, "failed")).code == "bounced"
-    assert await told.reason() is None
+async def test_a_soft_bounce_fails_the_notification_alone(hooked):
+    identity = await hooked.send()
+    await hooked.posts(bounce(identity, kind="SoftBounce"))
+    assert (await hooked.event(identity, "failed")).code == "bounced"
+    assert await hooked.reason() is None
 
 
-async def test_each_provider_finds_the_notification(told):
-    by_message_id, by_return_path = await told.send(), await told.send("bo@example.com")
+async def test_each_provider_finds_the_notification(hooked):
+    by_message_id, by_return_path = await hooked.send(), await hooked.send("bo@example.com")
     event = {
         "event": "bounce",
         "type": "bounce",
@@ -142,129 +142,129 @@ async def test_each_provider_finds_the_notification(told):
         "sg_event_id": "a",
         "smtp-id": f"<{by_message_id}@x.org>",
     }
-    assert (await told.post("sendgrid", SENDGRID.posts(event))).status_code == 200
-    path = next(told.inbox.emails.newest_first()).envelope_from
+    assert (await hooked.post("sendgrid", SENDGRID.posts(event))).status_code == 200
+    path = next(hooked.inbox.emails.newest_first()).envelope_from
     failed = {"event": "failed", "severity": "permanent", "reason": "bounce", "recipient": "bo@example.com"}
     posted = MAILGUN.posts({**failed, "id": "m", "timestamp": 1.5, "envelope": {"sender": path}})
-    assert (await told.post("mailgun", posted)).status_code == 200
+    assert (await hooked.post("mailgun", posted)).status_code == 200
     for identity, address in ((by_message_id, ADA), (by_return_path, "bo@example.com")):
-        assert (await told.event(identity, "failed")).code == "bounced"
-        assert await told.reason(address) == ("bounced", "bounce")
+        assert (await hooked.event(identity, "failed")).code == "bounced"
+        assert await hooked.reason(address) == ("bounced", "bounce")
 
 
-async def test_the_provider_s_own_id_leads_to_the_notification_when_nothing_else_does(told):
-    identity = await told.send("delivered@example.com")
-    provider_id = told.world.last(identity).provider_message_id
+async def test_the_provider_s_own_id_leads_to_the_notification_when_nothing_else_does(hooked):
+    identity = await hooked.send("delivered@example.com")
+    provider_id = hooked.world.last(identity).provider_message_id
     assert UUID(provider_id)
-    await told.posts(delivery(None, "delivered@example.com", MessageID=provider_id))
-    await told.event(identity, "delivered")
-    await told.posts(delivery(None, MessageID=f"<{identity}@example.org>"))
-    assert told.counted("unmatched") == 1
+    await hooked.posts(delivery(None, "delivered@example.com", MessageID=provider_id))
+    await hooked.event(identity, "delivered")
+    await hooked.posts(delivery(None, MessageID=f"<{identity}@example.org>"))
+    assert hooked.counted("unmatched") == 1
 
 
-async def test_a_repeated_event_changes_nothing_even_after_the_address_was_allowed_again(told):
-    identity = await told.send()
+async def test_a_repeated_event_changes_nothing_even_after_the_address_was_allowed_again(hooked):
+    identity = await hooked.send()
     event = bounce(identity)
-    await asyncio.gather(*(told.posts(event) for _ in range(5)))
-    await told.event(identity, "failed")
-    await told.app.state.suppressions.remove(fingerprint(ADA))
-    await told.posts(event)
-    assert await told.reason() is None
-    assert (told.counted("hard"), told.counted("repeated")) == (1, 5)
-    other = await told.send("bo@example.com")
-    await told.posts(delivery(other, "bo@example.com"))
-    await told.event(other, "delivered")
-    assert told.world.statuses(identity).count("failed") == 1
+    await asyncio.gather(*(hooked.posts(event) for _ in range(5)))
+    await hooked.event(identity, "failed")
+    await hooked.app.state.suppressions.remove(fingerprint(ADA))
+    await hooked.posts(event)
+    assert await hooked.reason() is None
+    assert (hooked.counted("hard"), hooked.counted("repeated")) == (1, 5)
+    other = await hooked.send("bo@example.com")
+    await hooked.posts(delivery(other, "bo@example.com"))
+    await hooked.event(other, "delivered")
+    assert hooked.world.statuses(identity).count("failed") == 1
 
 
-async def test_an_event_that_comes_before_the_result_is_told_after_it(told):
-    identity, other = await told.send(), await told.send("bo@example.com")
-    database = Database(told.world.settings.database_url)
+async def test_an_event_that_comes_before_the_result_is_reported_after_it(hooked):
+    identity, other = await hooked.send(), await hooked.send("bo@example.com")
+    database = Database(hooked.world.settings.database_url)
     change = text("UPDATE email_deliveries SET state = :state WHERE notification_id = :id")
     async with database.begin() as connection:
         await connection.execute(change, {"state": "sending", "id": identity})
-    await told.posts(delivery(identity))
-    await told.posts(delivery(other, "bo@example.com"))
-    await told.event(other, "delivered")
-    assert "delivered" not in told.world.statuses(identity)
+    await hooked.posts(delivery(identity))
+    await hooked.posts(delivery(other, "bo@example.com"))
+    await hooked.event(other, "delivered")
+    assert "delivered" not in hooked.world.statuses(identity)
     async with database.begin() as connection:
         await connection.execute(change, {"state": "sent", "id": identity})
-    await told.event(identity, "delivered")
+    await hooked.event(identity, "delivered")
     await database.close()
 
 
-async def test_of_a_notification_of_long_ago_only_the_address_is_suppressed(told):
+async def test_of_a_notification_of_long_ago_only_the_address_is_suppressed(hooked):
     forgotten = uuid4()
-    await told.posts(bounce(forgotten))
-    await told.posts(delivery(forgotten))
-    assert await told.reason() == ("bounced", "bounce")
-    identity = await told.send("bo@example.com")
-    await told.posts(delivery(identity, "bo@example.com"))
-    await told.event(identity, "delivered")
-    assert told.world.statuses(forgotten) == []
+    await hooked.posts(bounce(forgotten))
+    await hooked.posts(delivery(forgotten))
+    assert await hooked.reason() == ("bounced", "bounce")
+    identity = await hooked.send("bo@example.com")
+    await hooked.posts(delivery(identity, "bo@example.com"))
+    await hooked.event(identity, "delivered")
+    assert hooked.world.statuses(forgotten) == []
 
 
-async def test_a_return_path_of_another_address_suppresses_nobody(told):
-    await told.send()
-    path = next(told.inbox.emails.newest_first()).envelope_from
+async def test_a_return_path_of_another_address_suppresses_no_address(hooked):
+    await hooked.send()
+    path = next(hooked.inbox.emails.newest_first()).envelope_from
     failed = {"event": "failed", "severity": "permanent", "reason": "bounce", "recipient": "victim@example.com"}
     posted = MAILGUN.posts({**failed, "id": "m", "timestamp": 1.5, "envelope": {"sender": path}})
-    assert (await told.post("mailgun", posted)).status_code == 200
-    assert await told.reason("victim@example.com") is None
+    assert (await hooked.post("mailgun", posted)).status_code == 200
+    assert await hooked.reason("victim@example.com") is None
 
 
-async def test_a_token_of_mailgun_s_is_good_for_one_body(told):
-    identity, token = await told.send(), "a" * 50
+async def test_a_token_of_mailgun_s_is_good_for_one_body(hooked):
+    identity, token = await hooked.send(), "a" * 50
     good = MAILGUN.posts({"event": "delivered", "id": "m", "recipient": ADA}, token=token)
-    assert [(await told.post("mailgun", good)).status_code for _ in range(2)] == [200, 200]
+    assert [(await hooked.post("mailgun", good)).status_code for _ in range(2)] == [200, 200]
     forged = MAILGUN.posts({"event": "complained", "id": "n", "recipient": ADA, "message": {"headers": {
         "message-id": f"{identity}@example.org"}}}, token=token)  # fmt: skip
-    refused = await told.post("mailgun", forged)
+    refused = await hooked.post("mailgun", forged)
     assert (refused.status_code, refused.json()["error"]) == (403, "signature_refused")
-    assert await told.reason() is None
-    assert [told.counted(result, "mailgun") for result in ("unmatched", "repeated", "reused", "refused")] == [
+    assert await hooked.reason() is None
+    assert [hooked.counted(result, "mailgun") for result in ("unmatched", "repeated", "reused", "refused")] == [
         1, 1, 1, 0,
     ]  # fmt: skip
 
 
-async def test_what_is_not_the_provider_s_changes_nothing(told):
-    identity = await told.send()
+async def test_what_is_not_the_provider_s_changes_nothing(hooked):
+    identity = await hooked.send()
     forged = {"RecordType": "SpamComplaint", "Email": ADA, "Metadata": {"notification-id": str(identity)}}
-    refused = await told.post("postmark", PostmarkServer().posts(forged))
+    refused = await hooked.post("postmark", PostmarkServer().posts(forged))
     assert (refused.status_code, refused.json()["error"]) == (401, "login_refused")
     assert refused.headers["www-authenticate"].startswith("Basic")
-    assert (await told.post("sendgrid", Posted(b"[]", {}))).status_code == 403
-    assert (await told.post("mailgun", Posted(b"{}", {}))).status_code == 403
+    assert (await hooked.post("sendgrid", Posted(b"[]", {}))).status_code == 403
+    assert (await hooked.post("mailgun", Posted(b"{}", {}))).status_code == 403
     for unknown in ("ses", "nobody", "%00"):
-        assert (await told.post(unknown, POSTMARK.posts(forged))).status_code == 404
-    unreadable = await told.post("postmark", Posted(b"[", POSTMARK.posts({}).headers))
+        assert (await hooked.post(unknown, POSTMARK.posts(forged))).status_code == 404
+    unreadable = await hooked.post("postmark", Posted(b"[", POSTMARK.posts({}).headers))
     assert (unreadable.status_code, unreadable.json()["data"]["errors"][0]["field"]) == (422, "body")
-    assert await told.reason() is None
-    assert [told.counted(result) for result in ("refused", "unreadable", "complained")] == [1, 1, 0]
-    assert (told.counted("refused", "sendgrid"), told.counted("refused", "mailgun")) == (1, 1)
-    assert (told.counted("unconfigured", "ses"), told.counted("unconfigured", "nobody")) == (1, None)
+    assert await hooked.reason() is None
+    assert [hooked.counted(result) for result in ("refused", "unreadable", "complained")] == [1, 1, 0]
+    assert (hooked.counted("refused", "sendgrid"), hooked.counted("refused", "mailgun")) == (1, 1)
+    assert (hooked.counted("unconfigured", "ses"), hooked.counted("unconfigured", "nobody")) == (1, None)
 
 
-async def test_a_request_that_was_signed_long_ago_is_counted_as_outdated(told):
+async def test_a_request_that_was_signed_long_ago_is_counted_as_outdated(hooked):
     old = MAILGUN.posts({"event": "delivered", "id": "m", "recipient": ADA}, at=time.time() - 26 * 3_600)
-    refused = await told.post("mailgun", old)
+    refused = await hooked.post("mailgun", old)
     assert (refused.status_code, refused.json()["error"]) == (403, "signature_refused")
-    assert [told.counted(result, "mailgun") for result in ("outdated", "refused")] == [1, 0]
+    assert [hooked.counted(result, "mailgun") for result in ("outdated", "refused")] == [1, 0]
 
 
-async def test_what_says_nothing_about_a_delivery_is_counted_alone(told):
+async def test_what_says_nothing_about_a_delivery_is_counted_alone(hooked):
     for event in ({"RecordType": "Open"}, {"RecordType": "Bounce", "Type": "Transient"}, {}):
-        await told.posts(event)
-    assert told.counted("ignored") == 3
+        await hooked.posts(event)
+    assert hooked.counted("ignored") == 3
 
 
 async def test_mails_carry_the_header_that_postmark_echoes_only_where_it_is_configured(
-    told, world, message, lookups, inbox
+    hooked, world, message, lookups, inbox
 ):
-    identity = await told.send()
+    identity = await hooked.send()
     assert ("X-PM-Metadata-notification-id", str(identity)) in next(inbox.emails.newest_first()).headers
     async with world.worker() as app, world.http(app) as http:
-        other = Told(world, app, http, inbox, lookups, message)
+        other = WebhookWorker(world, app, http, inbox, lookups, message)
         answer = await other.post("postmark", POSTMARK.posts(delivery(identity)))
         assert answer.status_code == 404
 

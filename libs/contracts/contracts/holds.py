@@ -1,4 +1,4 @@
-"""Which notifications are held: what gateways tell workers, and how a notification's hold is found."""
+"""Holds: the list that gateways send to workers, and the look-up of a notification's hold."""
 
 import hashlib
 from collections.abc import Iterable, Iterator
@@ -17,8 +17,9 @@ _Key = tuple[str | None, str | None, str | None]
 class HoldRule(Contract):
     """A hold, for the notifications that match every field that is not None.
 
-    `callers`: the names of the held application's keys (`Identity.caller`). `ended_at` None: it stands. Otherwise it ended
-    with an order (cancel, or another template version), which is also for the messages that were published before.
+    `callers`: the names of the held application's keys (`Identity.caller`). `ended_at` None: the hold is standing.
+    Otherwise it ended with an order (cancel, or another template version), which is also for the messages that were published
+    before.
     """
 
     id: UUID
@@ -31,7 +32,7 @@ class HoldRule(Contract):
 class HoldRules(Contract):
     """The gateway's answer to `GET /internal/holds?known=DIGEST`, oldest first.
 
-    It comes when the list is not the one with this digest (any more), at the latest after MAX_WAIT_SECONDS.
+    It comes when the list differs from the one with this digest, and at the latest after MAX_WAIT_SECONDS.
     """
 
     holds: tuple[HoldRule, ...] = ()
@@ -62,7 +63,7 @@ class Holds:
         return bool(self._standing)
 
     def standing(self, caller: str | None, channel: str, template_code: str) -> UUID | None:
-        """The hold that stands for such a notification."""
+        """The standing hold of such a notification: one that has not ended."""
         if not self._standing:
             return None
         found = (self._standing.get(key) for key in _fitting(caller, channel, template_code))
@@ -71,7 +72,7 @@ class Holds:
     def ordered(
         self, caller: str | None, channel: str, template_code: str, *, published_at: datetime | None
     ) -> UUID | None:
-        """The first hold that ended after the message was published, and whose order is for the message."""
+        """The first hold whose order is for the message: one that ended after the message was published."""
         if not self._ended or published_at is None:
             return None
         after = [
@@ -89,6 +90,6 @@ def _keys_of(rule: HoldRule) -> Iterator[_Key]:
 
 
 def _fitting(caller: str | None, channel: str, template_code: str) -> Iterator[_Key]:
-    """The keys of the holds that are for such a notification: each part may be left open, but not all of them."""
+    """The keys of the holds that match such a notification: each field of a hold may be None, but not all of them."""
     callers = (None,) if caller is None else (caller, None)
     return (key for key in product((template_code, None), callers, (channel, None)) if any(key))

@@ -14,8 +14,8 @@ from contracts.recipients import Channel, Contract, EmailRecipient, PushRecipien
 
 MESSAGE_VERSION: Literal[1] = 1
 
-# What a worker does if it cannot find out whether the provider took a message: send it again with the same Message-ID, or
-# end the notification as `unknown`.
+# What a worker does if it cannot find out whether the provider accepted a message: send it again with the same Message-ID,
+# or end the notification as `unknown`.
 DeliveryGuarantee = Literal["at_least_once", "at_most_once"]
 
 
@@ -31,7 +31,7 @@ class TemplateRef(Contract):
 
     @classmethod
     def named(cls, text: str) -> "TemplateRef":
-        """The reference that this text stands for."""
+        """The inverse of `str`."""
         code, language, version = text.rsplit(":", 2)
         return cls(code=code, language=language, version=int(version))
 
@@ -102,8 +102,8 @@ class StatusEvent(Contract):
     `code` is the machine-readable reason (`bounced`, `exhausted`, `invalid_token`, ...), `detail` the provider's text
     without addresses or tokens, `attempts` the number of attempts so far in this `replay`. `provider` is the provider that
     was called last. `at` is when the worker learned of it, `provider_timestamp` the provider's own time of it. `queued_at`
-    is copied from the message. `sent_at`: when the provider took it; only in later events (delivered, bounced), which may
-    arrive before `sent`. `devices`: the devices that have ended, if a push notification goes to several; a device that
+    is copied from the message. `sent_at`: when the provider accepted it; only in later events (delivered, bounced), which
+    may arrive before `sent`. `devices`: the devices that have ended, if a push notification goes to several; a device that
     ends after the notification is in a later event with the same status.
     """
 

@@ -1,11 +1,11 @@
-"""What the user service asks a push worker about a token before it registers it."""
+"""The question of the user service to a push worker about a token, before the token is registered."""
 
 from typing import Final
 
 from contracts.recipients import Contract
 from contracts.users import PushTokenText
 
-# The verdicts. A reader takes a word that it does not know for UNKNOWN.
+# The verdicts. A reader treats an unknown one as UNKNOWN.
 VALID: Final = "valid"
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - FCM knows no device with this token
 SENDER_MISMATCH: Final = "sender_mismatch"  # the device belongs to another Firebase project

@@ -51,7 +51,7 @@ class PeerSettings(DatabaseSettings):
 
     @model_validator(mode="after")
     def _has_a_key_that_others_know(self) -> Self:
-        """A service whose key the others do not know would be refused everywhere, so it does not start."""
+        """A service whose key the other services do not know would be refused by all of them, so it does not start."""
         try:
             key = self.service_key
         except ValueError as error:

@@ -10,18 +10,18 @@ from enum import StrEnum
 class Status(StrEnum):
     PENDING = "pending"  # accepted; also while it waits for `send_at` or for a dependency
     QUEUED = "queued"  # the broker has confirmed it
-    SENT = "sent"  # the provider has taken it
+    SENT = "sent"  # the provider has accepted it
     DELIVERED = "delivered"  # the provider has confirmed the delivery
     FAILED = "failed"
     SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    UNKNOWN = "unknown"  # the provider may have taken it, and the policy is not to send it again
+    UNKNOWN = "unknown"  # the provider may have accepted it, and the policy is not to send it again
 
 
 ENDS = frozenset({Status.DELIVERED, Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED, Status.UNKNOWN})
 
-# The allowed transitions. A provider may bounce (`failed`) a message that it took, and may confirm an `unknown` one.
+# The allowed transitions. A provider may bounce (`failed`) a message that it accepted, and may confirm an `unknown` one.
 NEXT: dict[Status, frozenset[Status]] = {
     Status.PENDING: frozenset(Status) - {Status.PENDING},
     Status.QUEUED: frozenset(Status) - {Status.PENDING, Status.QUEUED},

@@ -43,8 +43,8 @@ class TemplateInfo(Contract):
     link_schemes: tuple[str, ...] = ()
 
     @property
-    def outline(self) -> "TemplateInfo":
-        """Without the parts: everything that is needed before rendering."""
+    def without_content(self) -> "TemplateInfo":
+        """What is needed before rendering: all fields but the parts and the sender."""
         return TemplateInfo(
             code=self.code,
             version=self.version,
@@ -76,7 +76,7 @@ class ActiveTemplate(Contract):
 class TemplateQuestion(Contract):
     """Body of `POST /internal/templates/find`.
 
-    `active` are codes. `outlines` and `whole` are versions, active or not, without and with their parts.
+    `active` are codes. `outlines` and `whole` are versions, active or not; the answer has the parts of `whole` only.
     """
 
     active: tuple[str, ...] = Field(default=(), max_length=MAX_TEMPLATE_QUESTION)

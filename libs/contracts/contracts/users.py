@@ -1,4 +1,4 @@
-"""Users as the services that notify them see them: contact data, preferences, and the cached look-up."""
+"""Users in the services that notify them: contact data, preferences, and the cached look-up."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -91,7 +91,7 @@ class Unreachable:
 def resolve_recipient(
     user: UserContact, channel: Channel, purpose: str | None = None
 ) -> EmailRecipient | PushRecipient | Unreachable:
-    """`purpose`: that of the template, as far as it is known."""
+    """The recipient on a channel, or why there is none. `purpose`: the template's, if it is known."""
     if not (user.preferences.email if channel == "email" else user.preferences.push):
         return Unreachable("opted_out")
     if channel == "email":

@@ -1,4 +1,4 @@
-"""Exactly one address, or none; the same for whoever stores it and whoever sends to it."""
+"""Exactly one address, or none: the same rule for storing and for sending."""
 
 from email import message_from_bytes
 from email.headerregistry import Address
@@ -194,7 +194,7 @@ def test_a_sender_is_one_address_too(text):
         parse_sender(text)
 
 
-def test_an_address_that_an_older_rule_took_still_has_its_key():
+def test_an_address_that_an_older_rule_accepted_still_has_its_key():
     assert address_key("A" * 65 + "@Example.com") == "a" * 65 + "@example.com"
 
 

@@ -12,7 +12,7 @@ from delivery.ledger import Claim, ClaimResult, Ledger, LedgerRepository, ledger
 
 
 class OneByOne(Ledger):
-    """A ledger whose claims are asked for singly, where a test has one recipient."""
+    """A ledger for tests with one recipient: `take` makes one claim."""
 
     def __init__(self, database: Database, name: str) -> None:
         super().__init__(database, LedgerRepository("email", name))

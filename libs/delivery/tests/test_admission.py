@@ -1,4 +1,4 @@
-"""Urgent first, and no more at once than is useful; whatever a message held comes back, however its turn ended."""
+"""Admission: urgent messages first, limited numbers at once, and everything is released however the work ends."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -15,7 +15,7 @@ PROVIDER = frozenset({"provider"})
 
 
 @asynccontextmanager
-async def placed(slots: PrioritySemaphore, priority: int) -> AsyncIterator[None]:
+async def slot_of(slots: PrioritySemaphore, priority: int) -> AsyncIterator[None]:
     await slots.acquire(priority)
     try:
         yield
@@ -36,7 +36,7 @@ class Queue:
         await other_tasks()  # until it waits
 
     async def _go(self, name: str, priority: int) -> None:
-        async with placed(self._slots, priority):
+        async with slot_of(self._slots, priority):
             self.served.append(name)
             await other_tasks()
 
@@ -50,9 +50,9 @@ def slots() -> PrioritySemaphore:
     return PrioritySemaphore(1)
 
 
-async def test_the_highest_priority_that_waits_goes_next_and_equals_in_the_order_they_came(slots) -> None:
+async def test_the_highest_waiting_priority_goes_next_and_equals_in_the_order_of_arrival(slots) -> None:
     queue = Queue(slots)
-    async with placed(slots, 1):
+    async with slot_of(slots, 1):
         for name, priority in (("low", 1), ("first high", 9), ("middle", 5), ("second high", 9)):
             await queue.join(name, priority)
     assert await queue.finished() == ["first high", "second high", "middle", "low"]
@@ -63,7 +63,7 @@ async def test_no_more_than_the_slots_go_at_once() -> None:
 
     async def go() -> None:
         nonlocal inside, highest
-        async with placed(slots, 5):
+        async with slot_of(slots, 5):
             inside += 1
             highest = max(highest, inside)
             await other_tasks()
@@ -73,7 +73,7 @@ async def test_no_more_than_the_slots_go_at_once() -> None:
     assert highest == 3
 
 
-async def test_a_place_taken_at_once_is_one_less_for_the_others(slots) -> None:
+async def test_a_slot_that_was_taken_without_waiting_counts(slots) -> None:
     queue = Queue(slots)
     slots.acquire_at_once()
     await queue.join("waits", 5)
@@ -82,7 +82,7 @@ async def test_a_place_taken_at_once_is_one_less_for_the_others(slots) -> None:
     assert await queue.finished() == ["waits"]
 
 
-async def test_fewer_slots_let_nobody_in_until_enough_are_free_and_more_serve_all_who_wait() -> None:
+async def test_fewer_slots_count_until_enough_are_free_and_more_slots_serve_all_waiting_tasks() -> None:
     slots = PrioritySemaphore(3)
     queue = Queue(slots)
     for _ in range(3):
@@ -93,28 +93,28 @@ async def test_fewer_slots_let_nobody_in_until_enough_are_free_and_more_serve_al
     slots.release()
     slots.release()
     await other_tasks()
-    assert queue.served == [], "one is still at it"
+    assert queue.served == [], "one slot is still in use"
     slots.slots = 9
     slots.release()
     assert await queue.finished() == ["first", "second"]
 
 
-async def test_whoever_gives_up_waiting_costs_nobody_a_place(slots) -> None:
+async def test_a_task_that_gives_up_waiting_takes_no_slot(slots) -> None:
     queue = Queue(slots)
-    async with placed(slots, 1):
+    async with slot_of(slots, 1):
         await queue.join("gives up", 9)
         await queue.join("stays", 1)
         queue.tasks["gives up"].cancel()
     assert await queue.finished() == ["stays"]
 
 
-async def test_a_turn_that_comes_with_the_cancellation_is_passed_on(slots) -> None:
+async def test_a_slot_that_is_given_together_with_a_cancellation_is_passed_on(slots) -> None:
     queue = Queue(slots)
     async with AsyncExitStack() as held:
-        await held.enter_async_context(placed(slots, 1))
+        await held.enter_async_context(slot_of(slots, 1))
         await queue.join("too late", 9)
         await queue.join("next", 1)
-        await held.aclose()  # the turn is given here
+        await held.aclose()  # the slot is given here
         queue.tasks["too late"].cancel()  # before its task has run
     assert await queue.finished() == ["next"]
 
@@ -143,7 +143,7 @@ async def _is_free(admission: Admission) -> bool:
         return True
 
 
-async def test_a_place_comes_back_when_the_work_fails(breaker) -> None:
+async def test_a_slot_comes_back_when_the_work_fails(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
 
     async def fail() -> None:
@@ -155,7 +155,7 @@ async def test_a_place_comes_back_when_the_work_fails(breaker) -> None:
     assert await _is_free(admission)
 
 
-async def test_a_place_comes_back_from_whoever_gives_up_while_the_provider_rests(breaker) -> None:
+async def test_a_slot_comes_back_from_a_task_that_gives_up_while_the_breaker_is_open(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
     await _break(breaker)
 
@@ -169,7 +169,7 @@ async def test_a_place_comes_back_from_whoever_gives_up_while_the_provider_rests
     assert await _is_free(admission)
 
 
-async def test_a_permit_that_nobody_settled_is_released(breaker) -> None:
+async def test_a_permit_without_a_reported_outcome_is_released(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=10, beside_urgent=1)
     await _break(breaker)
     await breaker.wait_ready()
@@ -177,9 +177,9 @@ async def test_a_permit_that_nobody_settled_is_released(breaker) -> None:
         assert await _is_free(admission)
 
 
-async def test_a_message_holds_neither_bound_longer_than_it_needs(breaker) -> None:
+async def test_a_message_occupies_neither_limit_longer_than_it_needs(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
-    async with admission.of(8) as urgent, admission.of(9):  # urgent ones come, so others prepare one at a time
+    async with admission.of(8) as urgent, admission.of(9):  # urgent messages come, so others are prepared one at a time
         async with asyncio.timeout(1):
             await urgent.slot([PROVIDER])
         urgent.claimed()
@@ -199,8 +199,8 @@ async def test_a_message_holds_neither_bound_longer_than_it_needs(breaker) -> No
 FEW = 2
 
 
-class Crossing:
-    """Preparations, held until `end`; `inside` are those that began."""
+class Preparations:
+    """Preparations that last until `end`; `inside` has the priorities of those that have begun."""
 
     def __init__(self) -> None:
         self.now = 0.0
@@ -216,10 +216,10 @@ class Crossing:
         await other_tasks()
 
     async def end(self, number: int = 1) -> None:
-        """The first inside end, one after the other, and let others in."""
+        """Ends the first preparations, one after the other, so that others may begin."""
         for _ in range(number):
             self._ends.pop(0).set()
-            await other_tasks(3)  # it leaves, and who follows comes in
+            await other_tasks(3)  # it leaves, and the next one is admitted
 
     async def end_all(self) -> None:
         while self._ends:
@@ -237,40 +237,40 @@ class Crossing:
             await end.wait()
 
 
-async def test_without_urgent_ones_nobody_waits() -> None:
-    crossing = Crossing()
-    await crossing.come(*[1] * 50)
-    assert len(crossing.inside) == 50
-    await crossing.end_all()
+async def test_without_urgent_messages_no_message_waits() -> None:
+    preparations = Preparations()
+    await preparations.come(*[1] * 50)
+    assert len(preparations.inside) == 50
+    await preparations.end_all()
 
 
-async def test_after_an_urgent_one_the_others_go_a_few_at_a_time_the_highest_priority_first() -> None:
-    crossing = Crossing()
-    await crossing.urgent_one()
-    await crossing.come(1, 1, 3, 7, 1)
-    assert crossing.inside == [1, 1]
-    await crossing.end()
-    assert crossing.inside == [1, 1, 7]
-    await crossing.end_all()
-    assert crossing.inside == [1, 1, 7, 3, 1]
+async def test_after_an_urgent_message_other_messages_go_a_few_at_a_time_the_highest_priority_first() -> None:
+    preparations = Preparations()
+    await preparations.urgent_one()
+    await preparations.come(1, 1, 3, 7, 1)
+    assert preparations.inside == [1, 1]
+    await preparations.end()
+    assert preparations.inside == [1, 1, 7]
+    await preparations.end_all()
+    assert preparations.inside == [1, 1, 7, 3, 1]
 
 
-async def test_an_urgent_one_waits_for_nobody_and_takes_a_place_from_the_others() -> None:
-    crossing = Crossing()
-    await crossing.come(10, *[1] * 5)
-    await crossing.come(10, 9, 8)
-    assert crossing.inside == [10, 1, 10, 9, 8], "the first took one of the two slots"
-    await crossing.end_all()
+async def test_an_urgent_message_never_waits_and_takes_a_slot_from_other_messages() -> None:
+    preparations = Preparations()
+    await preparations.come(10, *[1] * 5)
+    await preparations.come(10, 9, 8)
+    assert preparations.inside == [10, 1, 10, 9, 8], "the first one uses one of the two slots"
+    await preparations.end_all()
 
 
-async def test_when_no_urgent_one_has_come_for_a_while_all_who_wait_go_on() -> None:
-    crossing = Crossing()
-    await crossing.urgent_one()
-    await crossing.come(*[1] * 50)
-    assert len(crossing.inside) == FEW
-    crossing.now += URGENT_SECONDS
-    await crossing.end()
-    assert len(crossing.inside) == 50, "the first to leave lets all others in"
-    await crossing.come(1)
-    assert len(crossing.inside) == 51, "whoever comes now does not wait"
-    await crossing.end_all()
+async def test_when_no_urgent_message_has_come_for_a_while_all_waiting_messages_go_on() -> None:
+    preparations = Preparations()
+    await preparations.urgent_one()
+    await preparations.come(*[1] * 50)
+    assert len(preparations.inside) == FEW
+    preparations.now += URGENT_SECONDS
+    await preparations.end()
+    assert len(preparations.inside) == 50, "the first to leave admits all others"
+    await preparations.come(1)
+    assert len(preparations.inside) == 51, "a message that comes now does not wait"
+    await preparations.end_all()

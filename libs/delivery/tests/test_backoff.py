@@ -37,13 +37,13 @@ def pause(
 
 
 def pauses_until_the_end(
-    policy: RetryPolicy, outcome, *, expires_in: float | None = None, most: int = 500
+    policy: RetryPolicy, outcome, *, expires_in: float | None = None, max_pauses: int = 500
 ) -> list[float]:
     """The pauses of a delivery that meets the same outcome every time, until it is given up or has expired."""
     pauses: list[float] = []
     clock = 0.0
     end = None if expires_in is None else in_(expires_in)
-    while len(pauses) < most and (expires_in is None or clock < expires_in):
+    while len(pauses) < max_pauses and (expires_in is None or clock < expires_in):
         spent = Spent(len(pauses), NOW if pauses else None, 0, 0)
         if isinstance(outcome, Defect | Ambiguous):
             spent = Spent(faults=len(pauses))
@@ -89,7 +89,7 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
 
 
 @pytest.mark.parametrize(
-    ("outcome", "spent", "least", "most"),
+    ("outcome", "spent", "minimum", "maximum"),
     [
         (RetryLater("x"), Spent(), 1, 2),
         (RetryLater("x"), Spent(refusals=1, refused_since=NOW), 2, 4),
@@ -117,9 +117,9 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
         (HeldBack("x", refusing=False), Spent(refused_since=in_(-9 * HOURS)), 5, 10),
     ],
 )
-def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, least: float, most: float) -> None:
+def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, minimum: float, maximum: float) -> None:
     for _ in range(200):
-        assert least <= pause(outcome, spent) <= most
+        assert minimum <= pause(outcome, spent) <= maximum
 
 
 @pytest.mark.parametrize(
@@ -198,16 +198,16 @@ def test_whatever_came_before_a_retry_is_later_than_now_and_not_after_the_expiry
         case TryAgain(seconds):
             assert 0 <= seconds <= max(0.0, expires_in) + 1e-6
         case GiveUp():
-            assert not isinstance(outcome, ProviderDown), "nobody's notification fails because a provider is down"
+            assert not isinstance(outcome, ProviderDown), "no notification fails because a provider is down"
 
 
 @given(st.floats(0.1, 60), st.floats(60, 3600), st.floats(10, 40_000))
 def test_pauses_grow_and_fill_the_window(base: float, longest: float, window: float) -> None:
     policy = RetryPolicy(base_seconds=base, longest_seconds=longest, window_seconds=window)
-    pauses = pauses_until_the_end(policy, RetryLater("x"), most=5_000)
+    pauses = pauses_until_the_end(policy, RetryLater("x"), max_pauses=5_000)
     assert window - base / 2 <= sum(pauses) + 1e-3
     assert sum(pauses) <= window + 1e-3
-    ceilings = [min(longest, base * 2**place) for place in range(len(pauses))]
+    ceilings = [min(longest, base * 2**index) for index in range(len(pauses))]
     assert ceilings == sorted(ceilings)
     for found, ceiling in zip(pauses[:-1], ceilings, strict=False):  # the last one is what was left of the window
         assert ceiling / 2 <= found <= ceiling

@@ -1,4 +1,4 @@
-"""Pure decisions: what goes into the ledger, what a whole notification is said to be."""
+"""Pure decisions: records for the ledger, and reports of notifications."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
@@ -121,7 +121,7 @@ def test_what_others_have_in_hand_is_theirs_to_report() -> None:
     assert report_of([NotOwned(), NotOwned()]) is None
 
 
-def test_the_gateway_hears_of_the_first_deferral_only() -> None:
+def test_only_the_first_deferral_is_reported() -> None:
     for reported_before in (False, True):
         report = report_of([_result("retry", deferred=1, reported_before=reported_before)])
         assert report is not None
@@ -139,7 +139,7 @@ def test_the_gateway_hears_of_the_first_deferral_only() -> None:
         (Ambiguous("dropped"), BreakerState.OPEN),
     ],
 )
-def test_the_breaker_is_told_of_what_everybody_meets(outcome: Outcome, state: BreakerState) -> None:
+def test_only_failures_that_affect_all_messages_count_for_the_breaker(outcome: Outcome, state: BreakerState) -> None:
     breaker = CircuitBreaker("provider")
     for _ in range(10):
         Provider(breaker).take().report(outcome)

@@ -28,9 +28,9 @@ def test_each_delivery_keeps_its_key_and_goes_to_one_place(accepted: str, curren
     found = destinations(_targets(accepted), _targets(current))
     assert " ".join(_shown(one) for one in found) == expected
     targets = [one.target.key for one in found if one.target is not None]
-    assert len(targets) == len(set(targets)), "nobody gets it twice"
+    assert len(targets) == len(set(targets)), "no address gets it twice"
 
 
 def _shown(one: Destination[str]) -> str:
-    place = "-" if one.target is None else one.target.key
-    return f"+{place}" if one.added else f"{one.key}>{place}"
+    where = "-" if one.target is None else one.target.key
+    return f"+{where}" if one.added else f"{one.key}>{where}"

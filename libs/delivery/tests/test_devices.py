@@ -17,7 +17,7 @@ def _ended(state: str, seconds: int = 0, code: str | None = None) -> AlreadyFini
     return AlreadyFinished(state, 1, code, "what the provider said", None, 0, "fcm", NOW + timedelta(seconds=seconds))
 
 
-def test_devices_that_have_ended_are_told_in_the_order_of_their_ends() -> None:
+def test_devices_that_have_ended_are_reported_in_the_order_of_their_ends() -> None:
     found = device_results({"a": _ended("sent", 2), "b": NotOwned(), "c": _ended("failed", 1, "invalid_token")})
     assert found is not None
     assert [(one.device, one.status, one.code, one.provider) for one in found] == [
@@ -37,7 +37,7 @@ def test_the_number_of_devices_in_a_report_is_bounded() -> None:
     assert len(device_results(many) or ()) == MAX_DEVICE_RESULTS
 
 
-def test_a_gateway_that_asks_for_a_lost_report_hears_of_the_devices_too() -> None:
+def test_a_gateway_that_asks_for_a_lost_report_gets_the_devices_too() -> None:
     event = _end(UUID(int=1), "push", {"a": _ended("sent"), "b": _ended("failed", 1)})
     assert event is not None
     assert [one.device for one in event.devices or ()] == ["a", "b"]

@@ -69,13 +69,13 @@ def paused(sender: Sender) -> Sender:
     return sender
 
 
-def test_there_is_no_limit_until_something_is_refused(sender: Sender) -> None:
+def test_there_is_no_limit_until_a_message_is_refused(sender: Sender) -> None:
     assert sender.at_once == math.inf
     sender.accepted(sender.begin(1_000))
     assert not sender.limit.is_throttled(sender.clock())
 
 
-def test_a_refusal_halves_what_was_on_its_way_once_for_all_of_it(sender: Sender, clock: Clock) -> None:
+def test_a_refusal_halves_the_limit_once_for_all_messages_in_flight(sender: Sender, clock: Clock) -> None:
     together = sender.begin(40)
     clock.advance(1)
     sender.refused(together[:2])
@@ -90,7 +90,7 @@ def test_a_refusal_halves_what_was_on_its_way_once_for_all_of_it(sender: Sender,
     assert sender.at_once < 11
 
 
-def test_each_round_of_what_is_taken_adds_about_one_until_the_limit_ends(sender: Sender, clock: Clock) -> None:
+def test_each_round_of_accepted_messages_adds_about_one_until_the_limit_ends(sender: Sender, clock: Clock) -> None:
     together = sender.begin(8)
     clock.advance(1)
     sender.refused(together[:1])
@@ -117,14 +117,14 @@ def test_several_recipients_in_a_row_pause_the_domain_and_the_probe_is_alone(sen
     assert not sender.limit.is_free(clock()), "one at a time"
 
 
-def test_one_recipient_that_is_refused_again_and_again_pauses_nobody(sender: Sender, clock: Clock) -> None:
+def test_repeated_refusals_of_one_recipient_do_not_pause_the_domain(sender: Sender, clock: Clock) -> None:
     for _ in range(20):
         clock.advance(60)
         assert sender.refused(sender.begin(), to="the same") == [False]
     assert sender.at_once == 1
 
 
-def test_what_is_taken_in_between_starts_the_count_again(sender: Sender, clock: Clock) -> None:
+def test_an_accepted_message_in_between_restarts_the_count(sender: Sender, clock: Clock) -> None:
     for _ in range(20):
         clock.advance(1)
         sender.refused(sender.begin(PAUSE_AFTER - 1))
@@ -133,7 +133,7 @@ def test_what_is_taken_in_between_starts_the_count_again(sender: Sender, clock: 
     assert sender.pause == 0
 
 
-def test_each_probe_that_is_refused_doubles_the_pause_up_to_a_bound_and_one_that_is_taken_ends_it(
+def test_each_refused_probe_doubles_the_pause_up_to_a_limit_and_an_accepted_one_ends_it(
     sender: Sender, clock: Clock
 ) -> None:
     paused(sender)
@@ -151,7 +151,7 @@ def test_each_probe_that_is_refused_doubles_the_pause_up_to_a_bound_and_one_that
     assert sender.refused(sender.begin()) == [False], "no probe any more"
 
 
-def test_the_pause_that_the_domain_asks_for_is_kept_up_to_the_bound(sender: Sender, clock: Clock) -> None:
+def test_the_pause_that_the_domain_asks_for_is_kept_up_to_the_limit(sender: Sender, clock: Clock) -> None:
     paused(sender)
     for asked, expected in ((60.0, 60.0), (1.0, 4 * FIRST_PAUSE), (3_600.0, MAX_PAUSE_SECONDS)):
         clock.advance(sender.pause)
@@ -159,7 +159,7 @@ def test_the_pause_that_the_domain_asks_for_is_kept_up_to_the_bound(sender: Send
         assert sender.pause == expected
 
 
-def test_what_was_sent_before_the_pause_does_not_prolong_it(sender: Sender, clock: Clock) -> None:
+def test_messages_sent_before_the_pause_do_not_prolong_it(sender: Sender, clock: Clock) -> None:
     together = sender.begin(10)
     clock.advance(1)
     sender.refused(together[:PAUSE_AFTER])
@@ -170,7 +170,7 @@ def test_what_was_sent_before_the_pause_does_not_prolong_it(sender: Sender, cloc
     assert sender.at_once == 1
 
 
-def test_a_domain_without_refusals_for_long_has_recovered_however_little_was_sent(sender: Sender, clock: Clock) -> None:
+def test_a_domain_without_refusals_for_long_has_recovered_even_if_little_was_sent(sender: Sender, clock: Clock) -> None:
     paused(sender)
     clock.advance(HEALTHY_SECONDS)
     assert sender.limit.is_throttled(clock())
@@ -180,7 +180,7 @@ def test_a_domain_without_refusals_for_long_has_recovered_however_little_was_sen
     assert sender.refused(sender.begin()) == [False], "what was before is forgotten"
 
 
-def test_an_upper_bound_holds_from_the_start_and_after_a_recovery(clock: Clock) -> None:
+def test_an_upper_limit_holds_from_the_start_and_after_a_recovery(clock: Clock) -> None:
     sender = Sender(clock, max_in_flight=3)
     sender.begin(3)
     assert not sender.limit.is_free(clock())
@@ -192,7 +192,7 @@ def test_an_upper_bound_holds_from_the_start_and_after_a_recovery(clock: Clock) 
     assert sender.at_once == 3
 
 
-def test_a_bound_of_one_is_paused_like_any_other(clock: Clock) -> None:
+def test_a_domain_with_a_limit_of_one_is_paused_like_any_other(clock: Clock) -> None:
     sender = Sender(clock, max_in_flight=1)
     for _ in range(PAUSE_AFTER):
         clock.advance(1)

@@ -35,7 +35,7 @@ from testkit.eventually import eventually, stays
 
 @dataclass
 class Copy:
-    """A delivery of the broker's, as the engine sees one."""
+    """A message from the broker, with the interface that the engine uses."""
 
     body: bytes
     message_id: str = "m"
@@ -193,7 +193,7 @@ def holds(gateway: Gateway) -> KnownHolds:
 
 @pytest.fixture
 def hold(gateway: Gateway, holds: KnownHolds):
-    """These holds are in force from now on, as the worker knows; None: the gateway is down."""
+    """Sets the holds that the worker knows from now on; None: the gateway is down."""
 
     async def change(*rules: HoldRule | None) -> None:
         gateway.rules = None if None in rules else rules
@@ -251,7 +251,9 @@ def _message(**changes: object) -> bytes:
     return NotificationMessage(**values).model_dump_json().encode()
 
 
-async def test_a_second_copy_in_the_same_worker_cannot_spoil_the_result_of_the_first(engine, channel, reporter) -> None:
+async def test_a_second_copy_in_the_same_worker_does_not_change_the_result_of_the_first(
+    engine, channel, reporter
+) -> None:
     body = _message()
     first, second = Copy(body), Copy(body)
     tasks = [asyncio.create_task(engine.handle(copy)) for copy in (first, second)]
@@ -264,7 +266,9 @@ async def test_a_second_copy_in_the_same_worker_cannot_spoil_the_result_of_the_f
     assert [report.status for report in reporter.reports] == ["sent"]
 
 
-async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine, channel, monkeypatch, ledger) -> None:
+async def test_after_an_urgent_message_other_messages_are_claimed_a_few_at_a_time(
+    engine, channel, monkeypatch, ledger
+) -> None:
     channel.may_send.set()
     await engine.handle(Copy(_message(priority=10)))
     claim, begun, goes_on = ledger.claim, [], asyncio.Event()
@@ -284,7 +288,9 @@ async def test_after_an_urgent_one_the_others_are_claimed_a_few_at_a_time(engine
     assert [copy.answer for copy in copies] == ["ack"] * 3
 
 
-async def test_after_an_urgent_one_the_next_is_claimed_while_the_provider_has_the_one_before(engine, channel) -> None:
+async def test_after_an_urgent_message_the_next_is_claimed_while_the_provider_has_the_previous_one(
+    engine, channel
+) -> None:
     channel.may_send.set()
     await engine.handle(Copy(_message(priority=10)))
     channel.may_send.clear()
@@ -294,7 +300,7 @@ async def test_after_an_urgent_one_the_next_is_claimed_while_the_provider_has_th
     await asyncio.gather(*tasks)
 
 
-async def test_whoever_is_stopped_while_it_waits_for_its_turn_holds_nothing(engine, channel, admission) -> None:
+async def test_a_message_that_is_cancelled_while_it_waits_for_a_slot_holds_nothing(engine, channel, admission) -> None:
     channel.may_send.set()
     await engine.handle(Copy(_message(priority=10)))  # so the others are prepared one at a time
     async with AsyncExitStack() as held:
@@ -324,7 +330,9 @@ async def test_it_is_acknowledged_only_after_it_was_recorded_and_reported(engine
     assert copy.answer == "ack"
 
 
-async def test_a_redelivered_message_that_was_sent_is_told_again_and_not_sent_again(engine, channel, reporter) -> None:
+async def test_a_redelivered_message_that_was_sent_is_reported_again_and_not_sent_again(
+    engine, channel, reporter
+) -> None:
     body = _message()
     channel.may_send.set()
     await engine.handle(Copy(body))
@@ -334,7 +342,7 @@ async def test_a_redelivered_message_that_was_sent_is_told_again_and_not_sent_ag
     assert [report.status for report in reporter.reports] == ["sent", "sent"]
 
 
-async def test_what_failed_for_good_is_rejected_into_the_dead_letters(engine, channel, reporter) -> None:
+async def test_a_delivery_that_failed_for_good_is_rejected_into_the_dead_letters(engine, channel, reporter) -> None:
     channel.may_send.set()
     channel.outcome = Permanent("bounced", "550 no such user")
     copy = Copy(_message())
@@ -344,7 +352,7 @@ async def test_what_failed_for_good_is_rejected_into_the_dead_letters(engine, ch
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"[]", b'{"version": 2}', _message(notification_type="push")])
-async def test_what_cannot_be_read_goes_to_the_dead_letters_untouched(engine, channel, reporter, body: bytes) -> None:
+async def test_an_unreadable_message_goes_to_the_dead_letters_unchanged(engine, channel, reporter, body: bytes) -> None:
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, channel.sends, reporter.reports) == ("reject", 0, [])
@@ -360,14 +368,14 @@ async def test_what_cannot_be_read_goes_to_the_dead_letters_untouched(engine, ch
         (b'{"replay": 4294967296}', 0),
     ],
 )
-async def test_a_notification_of_ours_that_cannot_be_read_fails_and_is_not_lost(engine, reporter, body, replay) -> None:
+async def test_an_unreadable_notification_fails_and_is_not_lost(engine, reporter, body, replay) -> None:
     name = uuid4()
     copy = Copy(body, message_id=str(name))
     await engine.handle(copy)
     assert (copy.answer, reporter.unreadable) == ("reject", [(name, replay)])
 
 
-async def test_an_unreadable_copy_of_what_is_known_does_not_make_it_fail(engine, channel, reporter) -> None:
+async def test_an_unreadable_copy_of_a_known_notification_does_not_make_it_fail(engine, channel, reporter) -> None:
     channel.may_send.set()
     body = _message()
     name = str(NotificationMessage.model_validate_json(body).notification_id)
@@ -380,7 +388,7 @@ async def test_an_unreadable_copy_of_what_is_known_does_not_make_it_fail(engine,
         assert (copy.answer, reporter.unreadable) == ("reject", failed)
 
 
-async def test_a_result_that_the_ledger_chokes_on_is_written_without_the_providers_words(
+async def test_a_result_that_the_ledger_cannot_store_is_written_without_the_providers_text(
     engine, channel, reporter
 ) -> None:
     channel.may_send.set()
@@ -390,7 +398,7 @@ async def test_a_result_that_the_ledger_chokes_on_is_written_without_the_provide
     assert (copy.answer, reporter.reports[-1].status) == ("reject", "failed")
 
 
-async def test_a_strangers_message_is_reported_to_nobody(engine, reporter) -> None:
+async def test_a_message_without_a_notification_id_is_not_reported(engine, reporter) -> None:
     copy = Copy(b"hello", message_id="somebody's")
     await engine.handle(copy)
     assert (copy.answer, reporter.unreadable) == ("reject", [])
@@ -423,7 +431,7 @@ async def test_the_providers_time_is_measured(engine, channel, registry) -> None
     )
 
 
-async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, channel, registry) -> None:
+async def test_the_time_and_doubt_of_a_failing_sender_are_counted(engine, channel, registry) -> None:
     async def broken(*_: object) -> Outcome:
         raise ZeroDivisionError
 
@@ -442,7 +450,7 @@ async def test_a_sender_that_breaks_has_its_time_and_its_doubt_counted(engine, c
         ("simulate-no-answer@example.com", ("retrying", "simulated_no_answer")),
     ],
 )
-async def test_what_a_test_key_sent_asks_no_provider(
+async def test_a_notification_of_a_test_key_calls_no_provider(
     engine, channel, reporter, *, registry, address, report, breaker
 ) -> None:
     channel.unreachable = ProviderDown("smtp_unreachable")
@@ -458,7 +466,7 @@ async def test_what_a_test_key_sent_asks_no_provider(
     assert value("test_notifications_total", {"type": "email", "status": counted}) == 2
 
 
-async def test_what_a_test_key_sent_at_most_once_may_end_in_doubt(engine, reporter) -> None:
+async def test_a_notification_of_a_test_key_may_end_in_doubt_with_at_most_once(engine, reporter) -> None:
     doubtful = EmailRecipient(name="Ada", email="simulate-no-answer@example.com")
     await engine.handle(Copy(_message(test=True, recipient=doubtful, delivery_guarantee="at_most_once")))
     assert [(one.status, one.code) for one in reporter.reports] == [("unknown", "simulated_no_answer")]
@@ -474,7 +482,7 @@ def left_sending(ledger_of, claim_on, database):
     async def leave(body: bytes) -> None:
         message, dead = NotificationMessage.model_validate_json(body), ledger_of("dead")
         await dead.take(claim_on(message.notification_id, message=body.decode()))
-        await dead.close()  # it is on nobody's list of the living
+        await dead.close()  # so it has no heartbeat any more
         await ledger_of("w1").beat(silence_seconds=15)
         async with database.begin() as connection:
             await connection.execute(text("UPDATE email_deliveries SET updated_at = now() - interval '1 minute'"))
@@ -485,7 +493,7 @@ def left_sending(ledger_of, claim_on, database):
 
 
 @pytest.mark.parametrize("guarantee", AFTER_A_DEATH)
-async def test_what_a_dead_worker_may_have_sent_is_sent_again_or_not_as_the_notification_says(
+async def test_a_delivery_that_a_dead_worker_may_have_sent_is_sent_again_only_at_least_once(
     engine, channel, reporter, left_sending, guarantee: str
 ) -> None:
     channel.may_send.set()
@@ -497,7 +505,7 @@ async def test_what_a_dead_worker_may_have_sent_is_sent_again_or_not_as_the_noti
     assert copy.answer == "ack"
 
 
-async def test_nobody_is_sent_what_may_have_gone_to_somebody_whose_address_cannot_be_read(
+async def test_a_delivery_in_doubt_is_not_sent_while_its_first_recipient_cannot_be_decrypted(
     engine, channel, reporter, left_sending, database
 ) -> None:
     channel.may_send.set()
@@ -511,7 +519,7 @@ async def test_nobody_is_sent_what_may_have_gone_to_somebody_whose_address_canno
     assert (report.status, report.code, channel.sends, copy.answer) == ("retrying", "contact_unreadable", 0, "ack")
 
 
-async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, channel, reporter) -> None:
+async def test_a_missing_answer_is_not_followed_by_another_send_with_at_most_once(engine, channel, reporter) -> None:
     channel.may_send.set()
     channel.outcome = Ambiguous("no_answer")
     body = _message(delivery_guarantee="at_most_once")
@@ -525,7 +533,7 @@ async def test_an_answer_that_never_came_is_not_sent_again_at_most_once(engine, 
     ("outcome", "counted"),
     [(AccountRefused("smtp_login"), 1), (ProviderDown("unreachable"), 0), (RetryLater("greylisted"), 0)],
 )
-async def test_what_our_account_was_refused_is_counted_and_nobody_s_failure(
+async def test_a_refusal_of_our_account_is_counted_and_does_not_fail_the_notification(
     engine, channel, reporter, registry, outcome, counted: int
 ) -> None:
     channel.may_send.set()
@@ -539,20 +547,20 @@ async def test_what_our_account_was_refused_is_counted_and_nobody_s_failure(
     )
 
 
-async def test_what_a_delivery_has_spent_is_remembered_by_kind(engine, channel, reporter, database) -> None:
-    """A mail refused for now a dozen times, then lost once, is not in its last attempt."""
+async def test_attempts_are_counted_by_kind_of_failure(engine, channel, reporter, database) -> None:
+    """A mail that was refused for now several times, and then was in doubt once, has further attempts."""
     channel.may_send.set()
     body = _message()
     outcomes: list[Outcome] = [RetryLater("greylisted")] * 8 + [Ambiguous("dropped"), RetryLater("greylisted")]
     first_refusals = set()
-    for place, channel.outcome in enumerate(outcomes):
+    for index, channel.outcome in enumerate(outcomes):
         await engine.handle(Copy(body))
         async with database.begin() as connection:
             rows = await connection.execute(
                 text("SELECT state, attempts, faults, refused_since, created_at FROM email_deliveries")
             )
             row = rows.one()
-            assert (row.state, row.attempts, row.faults) == ("retry", place + 1, int(place >= 8))
+            assert (row.state, row.attempts, row.faults) == ("retry", index + 1, int(index >= 8))
             first_refusals.add(row.refused_since)
             await connection.execute(text("UPDATE email_deliveries SET state = 'requeued'"))
     assert len(first_refusals - {None}) == len(first_refusals) == 1
@@ -574,8 +582,8 @@ async def test_a_refusal_for_now_ends_when_the_window_is_over(engine, channel, r
     assert reporter.reports[-1].detail == "greylisted: 450 later"
 
 
-async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, reporter, ledger_of, admission) -> None:
-    """It is still the broker's: when this worker dies, another gets it at once."""
+async def test_a_message_that_waits_for_a_slot_is_not_claimed(engine, channel, reporter, ledger_of, admission) -> None:
+    """The broker still owns it: if this worker dies, another one gets it at once."""
     body = _message()
     name = NotificationMessage.model_validate_json(body).notification_id
     async with AsyncExitStack() as held:
@@ -592,10 +600,10 @@ async def test_what_waits_for_its_turn_is_not_claimed(engine, channel, reporter,
 
 
 @pytest.mark.parametrize(("died", "sends", "end"), [(5, 1, ("sent", None)), (6, 0, ("unknown", "exhausted"))])
-async def test_what_killed_each_of_its_workers_comes_to_an_end(
+async def test_a_message_that_kills_its_workers_ends(
     engine, channel, reporter, ledger_of, *, claim_on, database, died, sends, end
 ) -> None:
-    """After the first attempt and five retries another one would only end another worker."""
+    """After the first attempt and five retries, another one would only kill another worker."""
     channel.may_send.set()
     body = _message()
     await ledger_of("dead").take(claim_on(NotificationMessage.model_validate_json(body).notification_id, "r1"))
@@ -608,7 +616,9 @@ async def test_what_killed_each_of_its_workers_comes_to_an_end(
     assert (channel.sends, [(one.status, one.code) for one in reporter.reports]) == (sends, [end])
 
 
-async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, channel, reporter, admission) -> None:
+async def test_a_message_that_expires_while_it_waits_for_a_slot_is_not_sent(
+    engine, channel, reporter, admission
+) -> None:
     expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
     async with AsyncExitStack() as held:
         for _ in range(10):
@@ -620,7 +630,7 @@ async def test_what_expires_while_it_waits_for_its_turn_is_not_sent(engine, chan
     assert (channel.sends, channel.open, [report.status for report in reporter.reports]) == (0, 0, ["expired"])
 
 
-async def test_without_a_connection_it_is_put_off_and_the_breaker_hears_of_it(
+async def test_without_a_connection_the_delivery_is_deferred_and_counts_for_the_breaker(
     engine, channel, reporter, breaker
 ) -> None:
     channel.unreachable = ProviderDown("smtp_unreachable")
@@ -634,7 +644,7 @@ async def test_without_a_connection_it_is_put_off_and_the_breaker_hears_of_it(
     assert breaker.state is BreakerState.OPEN
 
 
-async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_delivery(
+async def test_an_open_connection_is_returned_when_another_worker_owns_the_delivery(
     engine, channel, reporter, ledger_of, claim_on, admission
 ) -> None:
     body = _message()
@@ -647,7 +657,7 @@ async def test_a_connection_in_hand_is_given_back_when_another_worker_has_the_de
         await admitted.slot([frozenset({"provider"})])
 
 
-async def test_a_claim_that_took_as_long_as_a_lease_is_not_sent(engine, channel, reporter, attempts) -> None:
+async def test_a_claim_that_lasted_as_long_as_a_lease_is_not_sent(engine, channel, reporter, attempts) -> None:
     attempts.lease_seconds = -1
     await engine.handle(Copy(_message()))
     assert (channel.sends, [(one.status, one.code) for one in reporter.reports]) == (0, [("retrying", "lease_ran_out")])
@@ -669,7 +679,7 @@ async def test_a_slot_is_free_again_before_the_result_is_written(engine, channel
     await asyncio.gather(*tasks)
 
 
-async def test_what_a_stopping_worker_was_sending_stays_in_its_hand_for_those_who_find_it_dead(
+async def test_a_delivery_in_flight_stays_owned_by_a_stopping_worker_until_it_counts_as_dead(
     engine, channel, ledger_of
 ) -> None:
     body = _message()
@@ -678,7 +688,7 @@ async def test_what_a_stopping_worker_was_sending_stays_in_its_hand_for_those_wh
     await asyncio.wait_for(channel.sending.wait(), 10)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert engine.is_delivering(name), "so it is not let go as if it had not been sent"
+    assert engine.is_delivering(name), "so it is not released as if it had not been sent"
     [owned] = await ledger_of("w1").owned(silence_seconds=0)
     assert owned.notification_id == name
 
@@ -692,7 +702,7 @@ async def dead_address(engine, channel, database, monkeypatch) -> str:
     return "dead@example.com"
 
 
-async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_suppressed(
+async def test_a_delivery_in_doubt_is_repeated_although_the_new_address_is_suppressed(
     engine, channel, reporter, database, dead_address, recipients
 ) -> None:
     channel.may_send.set()
@@ -711,7 +721,7 @@ async def test_what_may_have_arrived_is_repeated_although_the_new_address_is_sup
     assert (channel.sends, reporter.reports[-1].status) == (2, "sent")
 
 
-async def test_a_suppressed_address_is_not_written_to(engine, channel, reporter, dead_address) -> None:
+async def test_nothing_is_sent_to_a_suppressed_address(engine, channel, reporter, dead_address) -> None:
     copy = Copy(_message(recipient=EmailRecipient(name="Ada", email=dead_address)))
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open) == ("ack", 0, 0)
@@ -721,7 +731,7 @@ async def test_a_suppressed_address_is_not_written_to(engine, channel, reporter,
 COPY = EmailOptions(cc=("bo@example.com",))
 
 
-async def test_what_a_message_refers_to_is_held_until_it_is_sent(engine, channel, reporter) -> None:
+async def test_the_memory_of_attachments_is_held_until_the_message_is_sent(engine, channel, reporter) -> None:
     task = asyncio.create_task(engine.handle(Copy(_message(email=COPY))))
     await asyncio.wait_for(channel.sending.wait(), 10)
     assert channel.held == 1
@@ -732,7 +742,7 @@ async def test_what_a_message_refers_to_is_held_until_it_is_sent(engine, channel
     assert [report.status for report in reporter.reports] == ["sent", "sent"]
 
 
-async def test_it_is_let_go_when_nothing_is_sent(engine, channel, reporter) -> None:
+async def test_the_memory_of_attachments_is_released_when_nothing_is_sent(engine, channel, reporter) -> None:
     channel.unreachable = ProviderDown("smtp_unavailable")
     await engine.handle(Copy(_message(email=COPY)))
     assert (channel.held, channel.sends, reporter.reports[-1].status) == (0, 0, "retrying")
@@ -746,7 +756,7 @@ async def test_it_is_let_go_when_nothing_is_sent(engine, channel, reporter) -> N
         (RuntimeError("a defect"), ("retrying", "completing_failed", 1)),
     ],
 )
-async def test_without_what_it_refers_to_nothing_is_sent(engine, channel, reporter, breaker, error, reported) -> None:
+async def test_without_its_attachments_nothing_is_sent(engine, channel, reporter, breaker, error, reported) -> None:
     channel.incomplete = error
     await engine.handle(Copy(_message(email=COPY)))
     [report] = reporter.reports
@@ -793,7 +803,7 @@ async def test_a_message_that_waits_for_its_slot_goes_back_when_it_is_held_meanw
     assert [report.status for report in reporter.reports] == ["held"]
 
 
-async def test_what_was_attempted_before_waits_in_the_ledger_while_it_is_held(
+async def test_a_delivery_that_was_attempted_before_waits_in_the_ledger_while_it_is_held(
     engine, channel, reporter, hold, database
 ) -> None:
     channel.may_send.set()

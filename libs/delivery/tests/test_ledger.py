@@ -1,4 +1,4 @@
-"""The ledger: who may send, who has sent, and what nobody has in hand any more."""
+"""The ledger: claims, results, retries, and deliveries that no living worker has in hand."""
 
 import asyncio
 from dataclasses import replace
@@ -29,16 +29,16 @@ async def _age(database, seconds: float) -> None:
         await connection.execute(text(f"UPDATE email_deliveries SET updated_at = now() - interval '{seconds} s'"))
 
 
-async def test_of_many_workers_one_gets_the_claim(claim_on, ledger_of) -> None:
+async def test_one_of_many_workers_gets_the_claim(claim_on, ledger_of) -> None:
     claim = claim_on()
     ledgers = [ledger_of(f"w{number}") for number in range(5)]
     states = await asyncio.gather(*(ledger.take(claim) for ledger in ledgers for _ in range(4)))
-    # The one that got it may claim again: its process knows what it has in hand.
-    owners = {place // 4 for place, result in enumerate(states) if isinstance(result, Claimed)}
+    # The worker that got it may claim again: its process knows what it has in hand.
+    owners = {index // 4 for index, result in enumerate(states) if isinstance(result, Claimed)}
     assert len(owners) == 1
 
 
-async def test_what_is_claimed_is_called_sending_and_nobody_else_gets_it(claim_on, ledger_of, database) -> None:
+async def test_a_claimed_delivery_is_sending_and_no_other_worker_gets_it(claim_on, ledger_of, database) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     assert await ledger.take(claim) == Claimed(0, 0, expired=False)
     async with database.begin() as connection:
@@ -46,7 +46,7 @@ async def test_what_is_claimed_is_called_sending_and_nobody_else_gets_it(claim_o
     assert isinstance(await ledger_of("w2").take(claim), NotOwned)
 
 
-async def test_what_was_sent_is_closed_for_everybody(claim_on, ledger_of) -> None:
+async def test_a_sent_delivery_has_finished_for_every_worker(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
     result = DeliveryRecord(claim.notification_id, claim.recipient, state="sent", attempts=1, provider_message_id="p")
@@ -56,7 +56,7 @@ async def test_what_was_sent_is_closed_for_everybody(claim_on, ledger_of) -> Non
         assert await ledger_of(owner).take(claim) == AlreadyFinished("sent", 1, None, None, "p", 0)
 
 
-async def test_a_result_of_somebody_elses_delivery_is_not_recorded(claim_on, ledger_of) -> None:
+async def test_a_result_of_another_workers_delivery_is_not_recorded(claim_on, ledger_of) -> None:
     claim = claim_on()
     await ledger_of("w1").take(claim)
     assert not await ledger_of("w2").record(
@@ -80,7 +80,9 @@ async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_o
     assert await ledger.take(claim) == Claimed(attempts=1, deferrals=0, expired=False)
 
 
-async def test_what_was_requeued_and_never_handed_over_is_requeued_again_after_its_lease(claim_on, ledger_of) -> None:
+async def test_a_requeued_message_that_was_never_handed_over_is_requeued_again_after_its_lease(
+    claim_on, ledger_of
+) -> None:
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
     await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
@@ -90,7 +92,7 @@ async def test_what_was_requeued_and_never_handed_over_is_requeued_again_after_i
 
 @pytest.fixture
 async def handed_over(claim_on, ledger_of):
-    """A retry that stands in the broker's queue."""
+    """A retry that is in the broker's queue."""
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
     await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
@@ -99,7 +101,7 @@ async def handed_over(claim_on, ledger_of):
     return ledger, claim
 
 
-async def test_what_stands_in_the_queue_is_left_there_however_long(handed_over, database) -> None:
+async def test_a_message_in_the_queue_is_left_there_however_long_it_waits(handed_over, database) -> None:
     ledger, _ = handed_over
     await _age(database, 86_400)
     assert await ledger.take_due(lease_seconds=0, silence_seconds=15, limit=10) == []
@@ -108,7 +110,7 @@ async def test_what_stands_in_the_queue_is_left_there_however_long(handed_over, 
 
 
 @pytest.mark.parametrize("consumed_before", [None, timedelta()])
-async def test_what_the_queue_has_lost_is_due_again(handed_over, database, consumed_before) -> None:
+async def test_a_message_that_the_queue_has_lost_is_due_again(handed_over, database, consumed_before) -> None:
     ledger, claim = handed_over
     await _age(database, 61)
     watermarks = {5: None if consumed_before is None else datetime.now(UTC) - consumed_before}
@@ -119,7 +121,7 @@ async def test_what_the_queue_has_lost_is_due_again(handed_over, database, consu
 
 
 async def _steady(database, worker: str, seconds: float = 60) -> None:
-    """As if this worker's heart had beaten for so long without a gap."""
+    """As if this worker's heartbeats had been regular for so long."""
     async with database.begin() as connection:
         await connection.execute(
             text(f"UPDATE email_workers SET steady_since = now() - interval '{seconds} s' WHERE id = '{worker}'")
@@ -140,7 +142,7 @@ async def _claimed_by_an_older_worker(database, claim: Claim) -> None:
         )
 
 
-async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim_on, ledger_of, database) -> None:
+async def test_deliveries_of_a_silent_worker_are_taken_over_and_doubt_is_counted(claim_on, ledger_of, database) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
     claimed, sending = claim_on(), claim_on()
     await dead.beat(silence_seconds=15)
@@ -149,7 +151,7 @@ async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim
     await _claimed_by_an_older_worker(database, claimed)
     await _beats(living, database)
     await _age(database, 60)
-    assert await living.take_due(lease_seconds=60, silence_seconds=15, limit=10) == [], "its heart beats"
+    assert await living.take_due(lease_seconds=60, silence_seconds=15, limit=10) == [], "it has a heartbeat"
     await dead.close()
     taken = await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert {one.notification_id for one in taken} == {claimed.notification_id, sending.notification_id}
@@ -159,9 +161,7 @@ async def test_what_a_silent_worker_had_is_taken_over_and_doubt_is_counted(claim
     assert (rows[claimed.notification_id], rows[sending.notification_id]) == ((0, 0, 0), (1, 1, 1))
 
 
-async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_new_round(
-    claim_on, ledger_of, database
-) -> None:
+async def test_claims_show_what_a_dead_worker_may_have_sent_until_a_new_round(claim_on, ledger_of, database) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
     claimed, sending = claim_on(), claim_on(contact='{"email": "first"}')
     for claim in (claimed, sending):
@@ -178,7 +178,7 @@ async def test_who_takes_over_is_told_what_a_dead_worker_may_have_sent_until_a_n
     assert await living.take(again) == Claimed(0, 0, expired=False, doubtful=False, contact=again.contact)
 
 
-async def test_what_was_not_taken_goes_to_whom_the_message_is_for_now(claim_on, ledger_of) -> None:
+async def test_a_refused_delivery_is_retried_to_the_current_recipient(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on(contact="first")
     await ledger.take(claim)
     await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
@@ -196,18 +196,18 @@ async def test_an_answer_in_doubt_is_remembered_with_its_recipient(claim_on, led
     assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, False, doubtful=True, contact="first")
 
 
-JUDGES = {
-    "it has beaten without a gap": ("", True),
-    "it has only begun": ("UPDATE email_workers SET steady_since = now() - interval '14 s' WHERE id = 'living'", False),
-    "its own heart was not heard": ("UPDATE email_workers SET heartbeat_at = now() - interval '9 s'", False),
+TAKES_OVER = {
+    "its heartbeats were regular": ("", True),
+    "it has just begun": ("UPDATE email_workers SET steady_since = now() - interval '14 s' WHERE id = 'living'", False),
+    "its own last heartbeat is too old": ("UPDATE email_workers SET heartbeat_at = now() - interval '9 s'", False),
     "its clock was ahead": ("UPDATE email_workers SET heartbeat_at = now() + interval '9 min'", False),
-    "it is on no list": ("DELETE FROM email_workers WHERE id = 'living'", False),
+    "it has no heartbeat": ("DELETE FROM email_workers WHERE id = 'living'", False),
 }
 
 
-@pytest.mark.parametrize(("change", "judges"), JUDGES.values(), ids=JUDGES)
-async def test_a_worker_judges_others_only_when_its_own_heart_has_beaten_for_as_long(
-    claim_on, ledger_of, database, change: str, judges: bool
+@pytest.mark.parametrize(("change", "takes_over"), TAKES_OVER.values(), ids=TAKES_OVER)
+async def test_a_worker_takes_over_only_when_its_own_heartbeats_were_regular_for_as_long(
+    claim_on, ledger_of, database, change: str, takes_over: bool
 ) -> None:
     living = ledger_of("living")
     await ledger_of("dead").take(claim_on())
@@ -216,11 +216,11 @@ async def test_a_worker_judges_others_only_when_its_own_heart_has_beaten_for_as_
     if change:
         async with database.begin() as connection:
             await connection.execute(text(change))
-    assert bool(await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)) == judges
+    assert bool(await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)) == takes_over
 
 
 @pytest.mark.parametrize("heartbeat", ["- interval '8 s'", "+ interval '9 min'"])
-async def test_after_a_gap_or_a_jump_of_the_clock_a_workers_heart_has_only_begun(
+async def test_after_an_interruption_or_a_jump_of_the_clock_a_workers_heartbeats_begin_again(
     ledger_of, database, heartbeat
 ) -> None:
     ledger = ledger_of("w1")
@@ -228,7 +228,7 @@ async def test_after_a_gap_or_a_jump_of_the_clock_a_workers_heart_has_only_begun
     steady = text("SELECT now() - steady_since > interval '30 s' FROM email_workers")
     await ledger.beat(silence_seconds=15)
     async with database.begin() as connection:
-        assert (await connection.execute(steady)).scalar_one(), "no gap yet"
+        assert (await connection.execute(steady)).scalar_one(), "no interruption yet"
         await connection.execute(text(f"UPDATE email_workers SET heartbeat_at = now() {heartbeat}"))
     await ledger.beat(silence_seconds=15)
     async with database.begin() as connection:
@@ -237,7 +237,7 @@ async def test_after_a_gap_or_a_jump_of_the_clock_a_workers_heart_has_only_begun
 
 @pytest.mark.parametrize("what", ["UPDATE email_workers SET heartbeat_at = now() + interval '9 min' WHERE id = 'dead'",
                                   "UPDATE email_deliveries SET updated_at = now() + interval '9 min'"])  # fmt: skip
-async def test_times_in_the_future_do_not_keep_the_dead_alive(claim_on, ledger_of, database, what) -> None:
+async def test_times_in_the_future_do_not_keep_a_dead_worker_alive(claim_on, ledger_of, database, what) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
     await dead.take(claim_on())
     await dead.beat(silence_seconds=15)
@@ -249,7 +249,7 @@ async def test_times_in_the_future_do_not_keep_the_dead_alive(claim_on, ledger_o
     assert len(await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)) == 1
 
 
-async def test_what_is_ours_and_not_in_hand_is_given_back(claim_on, ledger_of, database) -> None:
+async def test_owned_deliveries_that_are_not_in_hand_are_released(claim_on, ledger_of, database) -> None:
     ledger = ledger_of("w1")
     lost, held, claimed_again = claim_on(), claim_on(), claim_on()
     for claim in (lost, held, claimed_again):
@@ -267,7 +267,7 @@ async def test_what_is_ours_and_not_in_hand_is_given_back(claim_on, ledger_of, d
     assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False), "no doubt: its provider was not called"
 
 
-async def test_what_the_provider_has_is_sent_whoever_has_the_delivery_by_now(claim_on, ledger_of, database) -> None:
+async def test_a_late_sent_is_recorded_unless_another_worker_is_sending(claim_on, ledger_of, database) -> None:
     slow, living = ledger_of("slow"), ledger_of("living")
     requeued, sending = claim_on(), claim_on()
     for claim in (requeued, sending):
@@ -298,7 +298,7 @@ async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledg
     assert await second.claim(again) == [Claimed(0, 0, expired=False)] * 3, "a new round begins with those of today"
 
 
-async def test_of_earlier_rounds_only_what_was_sent_counts(claim_on, ledger_of) -> None:
+async def test_only_the_sent_deliveries_of_earlier_rounds_count(claim_on, ledger_of) -> None:
     ledger, first = ledger_of("w1"), claim_on(recipient="a")
     other, sent = (replace(first, recipient=name) for name in ("b", "c"))
     await ledger.claim([first, other, sent])
@@ -309,7 +309,7 @@ async def test_of_earlier_rounds_only_what_was_sent_counts(claim_on, ledger_of) 
     assert {name: getattr(one, "state", None) for name, one in known.items()} == {"a": None, "c": "sent"}
 
 
-async def test_of_two_workers_one_names_the_devices(claim_on, ledger_of) -> None:
+async def test_one_of_two_workers_determines_the_devices(claim_on, ledger_of) -> None:
     for _ in range(20):
         named = claim_on(recipient="a")
         claims = [[named, replace(named, recipient=f"added by {name}", added=True)] for name in ("w1", "w2")]
@@ -332,7 +332,7 @@ async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(cla
     assert isinstance(await ledger_of("w2").take(claim), NotOwned)
 
 
-async def test_expiry_is_told_by_the_databases_clock(claim_on, ledger_of) -> None:
+async def test_expiry_is_decided_by_the_databases_clock(claim_on, ledger_of) -> None:
     result = await ledger_of("w1").take(claim_on(expires_at=datetime.now(UTC) - timedelta(seconds=1)))
     assert result == Claimed(0, 0, expired=True)
 
@@ -346,7 +346,7 @@ async def suppression_list(database) -> str:
 
 
 @pytest.mark.parametrize("added", [False, True])
-async def test_who_claims_is_told_whether_the_address_is_suppressed(
+async def test_a_claim_shows_whether_the_address_is_suppressed(
     claim_on, database, suppression_list, added: bool
 ) -> None:
     ledger = Ledger(database, LedgerRepository("email", "w1", suppression_list=suppression_list))
@@ -380,7 +380,7 @@ async def test_totals_are_of_the_ids_that_are_asked_for(claim_on, ledger_of) -> 
         assert (found.sent, found.fingerprint, found.deliveries) == (0, "0", {})
 
 
-async def test_of_who_is_gone_a_providers_words_go_and_what_waits_is_due_at_once(claim_on, ledger_of, database) -> None:
+async def test_erasing_deletes_providers_texts_and_makes_waiting_retries_due(claim_on, ledger_of, database) -> None:
     ledger, ended, waiting, flying, other = ledger_of("w1"), *(claim_on() for _ in range(4))
     for claim in (ended, waiting, flying, other):
         await ledger.take(claim)
@@ -397,5 +397,5 @@ async def test_of_who_is_gone_a_providers_words_go_and_what_waits_is_due_at_once
     due = await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert [item.notification_id for item in due] == [waiting.notification_id]
     sent = DeliveryRecord(flying.notification_id, flying.recipient, state="sent", attempts=1)
-    assert await ledger.record(sent), "who has it in hand goes on"
+    assert await ledger.record(sent), "the worker that has it in hand goes on"
     assert await ledger.erase([*ids, UUID(int=1)]) == LedgerErasure(deliveries=3, open=1)

@@ -1,4 +1,4 @@
-"""What workers ask the user and the template service: many at once, and nobody is called gone who was not asked about."""
+"""Workers' look-ups in the user and the template service: in groups, and only a user who was looked up counts as gone."""
 
 import asyncio
 import socket
@@ -129,9 +129,7 @@ async def test_a_fixed_recipient_is_whom_the_message_names_whatever_the_user_has
     assert services.asked == []
 
 
-async def test_a_user_service_that_is_older_than_the_question_makes_nobody_disappear(
-    services, client, own_redis
-) -> None:
+async def test_an_older_user_service_makes_no_user_disappear(services, client, own_redis) -> None:
     services.older = True
     assert await RecipientResolver(client, own_redis).of(services.user()) == OLD
 

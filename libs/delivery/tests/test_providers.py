@@ -1,4 +1,4 @@
-"""Which provider a message goes to, when another one takes over, and when it must not."""
+"""The choice of a provider, and when another one may take over."""
 
 import asyncio
 from collections import Counter

@@ -185,9 +185,7 @@ def rows(database):
     return read
 
 
-async def test_an_address_that_changes_while_it_is_with_the_provider_gets_no_second_copy(
-    worker, channel, owner, reporter
-) -> None:
+async def test_an_address_that_changes_during_the_call_gets_no_second_copy(worker, channel, owner, reporter) -> None:
     body = _message("a")
     channel.holds["a"] = asyncio.Event()
     first = asyncio.create_task(worker("w1").handle(Copy(body)))
@@ -305,7 +303,7 @@ async def test_a_device_that_is_gone_ends_without_a_copy(worker, channel, owner,
     assert reporter.reports == [("sent", None)]
 
 
-async def test_whoever_records_the_last_end_of_several_devices_reports_it(
+async def test_the_worker_that_records_the_last_end_of_several_devices_reports_it(
     worker, channel, owner, reporter, due, rows
 ) -> None:
     body = _message("ab")

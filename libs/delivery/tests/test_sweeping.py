@@ -17,7 +17,7 @@ from testkit.eventually import eventually
 
 
 class Broker:
-    """Confirms every message but those it was told to lose."""
+    """Confirms every message except those that it is configured to lose."""
 
     connected = True
 
@@ -99,9 +99,7 @@ async def _until_redriven(sweep: Sweep, broker: Broker, number: int) -> None:
     await eventually(redriven)
 
 
-async def test_what_stands_in_the_queue_is_not_published_again_and_what_the_queue_lost_is(
-    database, sweep, broker, due
-) -> None:
+async def test_a_message_in_the_queue_is_not_published_again_and_a_lost_one_is(database, sweep, broker, due) -> None:
     broker.ready = 2
     await sweep.run_once()
     async with database.begin() as connection:
@@ -131,7 +129,7 @@ def test_a_header_without_an_instant_says_nothing(header: object) -> None:
     assert instant_of(header) is None
 
 
-async def test_what_is_ours_and_nobody_here_is_at_is_due_at_once(
+async def test_an_owned_delivery_that_is_not_in_hand_is_due_at_once(
     database, sweep, broker, ledger_of, claim_on, is_delivering
 ) -> None:
     lost, held = claim_on(), claim_on()

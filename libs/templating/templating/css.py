@@ -1,4 +1,4 @@
-"""Values in CSS: which ones are allowed in a `style` attribute and in `<style>`, and the place of a value in it.
+"""Values in CSS: which ones are allowed in a `style` attribute and in `<style>`, and the context of a value in it.
 
 A value is a word, number, colour, font name, calculation, gradient or picture's address. Anything else becomes empty: a
 value never ends its declaration, begins another one, or calls a function that is not in the list here.
@@ -47,55 +47,55 @@ _NAMES = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class CssPlace:
-    """The place in CSS where a text ends. `inside` is "" among values, else the enclosing construct: a quote, `/*`, `url(`,
-    `url('` or `url("`. `beginning` is the beginning of an address.
+class CssState:
+    """The state of CSS at the end of a text. `inside` is "" among values, else the enclosing construct: a quote, `/*`,
+    `url(`, `url('` or `url("`. `beginning` is the beginning of an address.
     """
 
     inside: str = ""
     beginning: str = ""
 
-    def after(self, text: str) -> "CssPlace":
-        """The place after this literal text."""
-        place, position = self, 0
+    def after(self, text: str) -> "CssState":
+        """The state after this literal text."""
+        state, position = self, 0
         while position < len(text):
-            place, position = place._step(text, position)
-        return place
+            state, position = state._step(text, position)
+        return state
 
     @property
     def in_address(self) -> bool:
         return self.inside.startswith("url(")
 
-    def _step(self, text: str, position: int) -> tuple["CssPlace", int]:
+    def _step(self, text: str, position: int) -> tuple["CssState", int]:
         if not self.inside:
             found = _SPECIAL.search(text, position)
             if found is None:
                 return self, len(text)
             address_quote, string, comment = found.groups()
-            return CssPlace(string or comment or f"url({address_quote}"), found.end()
+            return CssState(string or comment or f"url({address_quote}"), found.end()
         if self.inside == "/*":
             end = text.find("*/", position)
             return (self, len(text)) if end < 0 else (AMONG_VALUES, end + 2)
         return self._step_in_text(text, position)
 
-    def _step_in_text(self, text: str, position: int) -> tuple["CssPlace", int]:
+    def _step_in_text(self, text: str, position: int) -> tuple["CssState", int]:
         closing = self.inside[-1] if self.inside != "url(" else ")"
         found = re.compile(rf"\\.|{re.escape(closing)}", re.DOTALL).search(text, position)
         end = len(text) if found is None else found.start()
-        place = self.extended(text[position:end])
+        state = self.extended(text[position:end])
         if found is None:
-            return place, len(text)
+            return state, len(text)
         if found.group() != closing:
-            return place.extended(found.group()), found.end()
+            return state.extended(found.group()), found.end()
         return AMONG_VALUES, found.end()
 
-    def extended(self, text: str) -> "CssPlace":
-        """The place after more of its address, if it is in one."""
-        room = MAX_BEGINNING - len(self.beginning)
-        return replace(self, beginning=self.beginning + text[:room]) if self.in_address and room > 0 else self
+    def extended(self, text: str) -> "CssState":
+        """The state after more of the address, if it is in an address."""
+        space = MAX_BEGINNING - len(self.beginning)
+        return replace(self, beginning=self.beginning + text[:space]) if self.in_address and space > 0 else self
 
 
-AMONG_VALUES = CssPlace()
+AMONG_VALUES = CssState()
 
 
 def safe_value(text: str) -> str:

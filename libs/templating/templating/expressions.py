@@ -101,7 +101,7 @@ def _counted(least: int, most: int) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Hole:
-    """The place of a value: after `index` literals and holes, looked up at `path`."""
+    """The position of a value: after `index` literals and holes, looked up at `path`."""
 
     index: int
     path: VariablePath

@@ -1,7 +1,7 @@
-"""Determines the place of each output in an HTML template, and therefore how its value must be escaped.
+"""Determines the context of each output in an HTML template, and therefore how its value must be escaped.
 
 This is decided once, when the template is compiled. Escaping alone does not make a value safe at the beginning of a link,
-and no escaping makes it safe in a script. Branches and loops must end in the same place of the HTML in which they began, so
+and no escaping makes it safe in a script. Branches and loops must end in the same state of the HTML in which they began, so
 that one reading of the source is valid for every way of rendering it.
 """
 
@@ -22,7 +22,7 @@ from liquid.builtin.tags.liquid_tag import LiquidNode
 from liquid.builtin.tags.tablerow_tag import TablerowNode
 from liquid.builtin.tags.unless_tag import UnlessNode
 
-from templating.css import CssPlace
+from templating.css import CssState
 from templating.html_state import HtmlState, Mode, scan, with_output
 from templating.script import UNKNOWN
 from templating.source import TemplateError
@@ -194,10 +194,10 @@ def _attribute_writer(state: HtmlState) -> Writer:
     return _url_writer(state.value, url_text, attribute_text) if name in _URL_ATTRIBUTES else attribute_text
 
 
-def _css_writer(place: CssPlace) -> Writer:
-    if place.in_address:
-        return _url_writer(place.beginning, css_url, css_url_rest)
-    return {"": css_text, "/*": nothing}.get(place.inside, css_string)
+def _css_writer(state: CssState) -> Writer:
+    if state.in_address:
+        return _url_writer(state.beginning, css_url, css_url_rest)
+    return {"": css_text, "/*": nothing}.get(state.inside, css_string)
 
 
 def _url_writer(beginning: str, start: Writer, rest: Writer) -> Writer:

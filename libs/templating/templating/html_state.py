@@ -1,4 +1,4 @@
-"""The place in an HTML document where a piece of literal text ends: in text, in a tag, or in an attribute's value.
+"""The state of an HTML document at the end of a piece of literal text: in text, in a tag, or in an attribute's value.
 
 It follows the states of the HTML tokenizer as far as they decide how an output must be escaped. It scans literal text only.
 `html_context` handles the outputs between two pieces.
@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from enum import Enum, auto
 from html import unescape
 
-from templating.css import AMONG_VALUES, CssPlace
+from templating.css import AMONG_VALUES, CssState
 from templating.script import inside_after
 from templating.source import TemplateError
 from templating.urls import MAX_BEGINNING, OUTPUT_MARK
@@ -29,8 +29,8 @@ class Mode(Enum):
 
 @dataclass(frozen=True, slots=True)
 class HtmlState:
-    """`value` is the beginning of the attribute's value. `quote` is "" for an unquoted one. `css` is the place in a style
-    attribute. `script` is the place in a script (see those modules).
+    """`value` is the beginning of the attribute's value. `quote` is "" for an unquoted one. `css` is the state in a style
+    attribute, `script` the state in a script (see those modules).
     """
 
     mode: Mode = Mode.TEXT
@@ -38,7 +38,7 @@ class HtmlState:
     attribute: str = ""
     quote: str = ""
     value: str = ""
-    css: CssPlace = AMONG_VALUES
+    css: CssState = AMONG_VALUES
     script: str = ""
 
 
@@ -72,8 +72,8 @@ def with_value(state: HtmlState, text: str) -> HtmlState:
     """The state after more of the attribute's value. Only the beginning of a value matters."""
     if state.attribute == "style":
         return replace(state, css=state.css.after(unescape(text)))
-    room = MAX_BEGINNING - len(state.value)
-    return replace(state, value=state.value + text[:room]) if room > 0 else state
+    space = MAX_BEGINNING - len(state.value)
+    return replace(state, value=state.value + text[:space]) if space > 0 else state
 
 
 def _scan_text(state: HtmlState, text: str, position: int) -> tuple[HtmlState, int]:

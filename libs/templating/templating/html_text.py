@@ -15,7 +15,7 @@ from templating.html_style import PLAIN, Style, style_of
 from templating.source import MAX_TAGS_FOR_TEXT, TemplateError
 
 # Line ends before and after. Two line ends make an empty line.
-_GAPS = {
+_LINE_ENDS = {
     **dict.fromkeys(("p", "h1", "h2", "h3", "h4", "h5", "h6", "pre", "blockquote", "dl"), 2),
     **dict.fromkeys(("figure", "hr", "listing", "xmp"), 2),
     **dict.fromkeys(("div", "section", "article", "header", "footer", "main", "nav", "aside", "address", "center"), 1),
@@ -142,10 +142,10 @@ class _Conversion:
         style = style_of(attribute) if attribute else PLAIN
         if style.hidden:
             return False
-        gap = _GAPS.get(tag, 0) or style.is_line
-        if gap:
-            self._out.end_lines(gap)
-        self._open.append((siblings, self._state, tag, gap))
+        line_ends = _LINE_ENDS.get(tag, 0) or style.is_line
+        if line_ends:
+            self._out.end_lines(line_ends)
+        self._open.append((siblings, self._state, tag, line_ends))
         if style is not PLAIN:
             self._state = self._state.inside(style)
         if tag in _SPECIAL:
@@ -158,14 +158,14 @@ class _Conversion:
         """The rest after the innermost open element. None if no element is open."""
         if not self._open:
             return None
-        siblings, state, tag, gap = self._open.pop()
+        siblings, state, tag, line_ends = self._open.pop()
         if tag in _SPECIAL:
             self._end(tag)
         if state is not self._state:
             self._state = state
             self._out.indent = state.indent
-        if gap:
-            self._out.end_lines(gap)
+        if line_ends:
+            self._out.end_lines(line_ends)
         return siblings
 
     def _write(self, text: str) -> None:

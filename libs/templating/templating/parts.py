@@ -57,7 +57,7 @@ class CompiledPart:
 
 
 def compile_html(source: str, app_schemes: Collection[str] = ()) -> CompiledPart:
-    """Compiles a part whose values are escaped, each for its place in the HTML."""
+    """Compiles a part whose values are escaped, each for its context in the HTML."""
     markups = find_markups(source)
     template = parse(source, escape_html=True)
     check_expressions(template)

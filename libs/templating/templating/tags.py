@@ -1,6 +1,6 @@
 """Liquid's tags, if they print something or if python-liquid differs from the Liquid reference (docs/adr/0014).
 
-A node that prints a value has a writer, which depends on the place in the document (`html_context.py`).
+A node that prints a value has a writer, which depends on its context in the document (`html_context.py`).
 """
 
 from io import StringIO
@@ -25,7 +25,7 @@ from templating.values import Writer, plain_text, truthy
 
 
 class WrittenOutput(OutputNode):
-    """An output whose writer depends on its place in the document."""
+    """An output whose writer depends on its context in the document."""
 
     __slots__ = ("write",)
 

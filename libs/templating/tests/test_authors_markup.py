@@ -63,7 +63,7 @@ def html(source: str, **variables: object) -> str:
         ("{{ '&lt;i&gt; <b>' | escape_once }}", "&lt;i&gt; &lt;b&gt;"),
         ("{{ lines | newline_to_br | split: '<br />' | size }}", "2"),
         ("{{ a | split: '' | join: '<br>' }}", "&lt;<br>i<br>&gt;"),
-        # What is not whole is no markup: nobody can say what a value between such pieces would be.
+        # Incomplete markup is no markup: the context of a value between such pieces is not known.
         ("{{ '<a href=' | append: a }}", "&lt;a href=&lt;i&gt;"),
         ("{{ '<' | append: a }}", "&lt;&lt;i&gt;"),
         ("{{ '<br>' | slice: 0, 2 | append: a }}", "&lt;b&lt;i&gt;"),

@@ -1,4 +1,4 @@
-"""A filter call that can never work is refused when the template is saved, and the author told which and where."""
+"""A filter call that can never work is refused when the template is saved, with its name and position."""
 
 import pytest
 

@@ -106,7 +106,7 @@ def test_a_question_in_one_part_counts_in_all_of_them():
         ("{% comment %}{% if a %}{% endif %}{% endcomment %}{{ a }}", ("a",)),
     ],
 )
-def test_what_nobody_asks_about_stays_required(source, needed):
+def test_a_variable_that_is_not_tested_stays_required(source, needed):
     template = compile_template(TemplateSource(text=source))
     assert template.missing({}) == needed
     with pytest.raises(MissingVariables):

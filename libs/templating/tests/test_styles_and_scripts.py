@@ -96,7 +96,7 @@ def test_an_unsafe_value_leaves_nothing_in_a_style(value):
         ("color:{{ '#fff' }}", "", "color:#fff"),
     ],
 )
-def test_a_value_is_written_for_its_place_in_the_style(source, value, expected):
+def test_a_value_is_written_for_its_context_in_the_style(source, value, expected):
     assert style(source, value) == expected
 
 

@@ -25,7 +25,7 @@ from chassis.http.client import plain_session
 
 
 def system_authorities() -> ssl.SSLContext:
-    """The authorities at OpenSSL's default places. SSL_CERT_FILE and SSL_CERT_DIR are used only if there are none.
+    """The authorities at OpenSSL's default paths. SSL_CERT_FILE and SSL_CERT_DIR are used only if there are none.
 
     Reads files: do not call it in a running event loop.
     """
@@ -44,9 +44,9 @@ _ENDED = select.POLLERR | select.POLLHUP | getattr(select, "POLLRDHUP", 0)  # th
 class WatchedBody(BytesPayload):
     """aiohttp holds a request's head back until the body is read, and passes both to the transport in one piece.
 
-    `written` is False while no byte of the request can have left. `found_stale` means that the kept connection was useless:
-    the server had closed it, which the event loop had not processed yet when aiohttp took the connection; or the server had
-    sent data without a request.
+    `written` is False while no byte of the request can have been sent. `found_stale`: the kept connection was useless.
+    Either the server had closed it, and the event loop had not processed that when aiohttp chose the connection; or the
+    server had sent data without a request.
     """
 
     written = False
@@ -90,7 +90,7 @@ class Failed(Exception):
 
 
 class NotSent(Failed):
-    """No byte of the request left."""
+    """No byte of the request was sent."""
 
 
 class _Stale(NotSent):

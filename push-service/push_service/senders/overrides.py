@@ -1,4 +1,4 @@
-"""A notification's push overrides in Apple's and in browsers' words. FCM passes both on, so its messages use them too.
+"""A notification's push overrides as Apple and browsers write them. FCM passes both on, so its messages use them too.
 
 Sources: developer.apple.com/documentation/usernotifications/generating-a-remote-notification, notifications.spec.whatwg.org
 """
@@ -38,7 +38,7 @@ def lifetime(context: DeliveryContext, *, now: float) -> float | None:
 
 
 def collapse_key(context: DeliveryContext) -> str:
-    """A message with the same key replaces this one. Without a key of the caller's only a second copy does."""
+    """A message with the same key replaces this one. Without a key from the caller, only a second copy does."""
     push = push_overrides(context)
     return push.collapse_key if push is not None and push.collapse_key else str(context.notification_id)
 

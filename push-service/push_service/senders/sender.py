@@ -1,4 +1,4 @@
-"""A provider as the push channel sees it."""
+"""The interface of a push provider."""
 
 from typing import Protocol
 
@@ -25,8 +25,8 @@ class Sender(Protocol):
 class Unconfigured:
     """Replaces a provider without an account: its devices wait, without spending attempts, until `variable` is set.
 
-    The breaker must not count this: if the breakers of all providers in use were open, the worker would take no messages,
-    for the others neither.
+    The breaker must not count this: if the breakers of all providers in use were open, the worker would take no messages at
+    all, not even for other providers.
     """
 
     def __init__(self, variable: str) -> None:

@@ -106,7 +106,7 @@ async def test_the_providers_own_wish_is_kept(fcm, send, status, headers, second
     assert outcome.after_seconds == seconds
 
 
-async def test_what_a_field_held_is_not_told_on(fcm, send):
+async def test_the_value_of_a_field_is_not_passed_on(fcm, send):
     fcm.sends.answers(400, refusal(400, "", "Invalid value at 'message.data[0].value', 12", ("message.data[0].value",)))
     outcome = await send()
     assert ", 12" not in outcome.detail

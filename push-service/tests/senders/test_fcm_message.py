@@ -1,4 +1,4 @@
-"""What FCM is told."""
+"""The message to FCM."""
 
 import json
 import time
@@ -159,16 +159,16 @@ IDS_BYTES = len("notification_id") + 36 + len("correlation_id") + len("story-1")
 
 @pytest.mark.parametrize("letter", ["a", "é", "€", "🎉"])
 async def test_the_largest_payload_is_sent_and_one_byte_more_is_not(fcm, send, letter):
-    room = 4096 - IDS_BYTES - len("titleHello") - len("body")
-    body = letter * (room // len(letter.encode())) + "a" * (room % len(letter.encode()))
+    space = 4096 - IDS_BYTES - len("titleHello") - len("body")
+    body = letter * (space // len(letter.encode())) + "a" * (space % len(letter.encode()))
     assert isinstance(await send(body=body), Sent)
     assert await send(body=body + "a") == Permanent("payload_too_large", "4097 bytes")
     assert len(fcm.sends.requests) == 1
 
 
 async def test_fcms_schema_takes_what_is_built_up_to_the_limit(send_to_simulator, simulators):
-    room = 4096 - IDS_BYTES - len("titleHello") - len("body")
-    assert isinstance(await send_to_simulator(body="a" * room), Sent)
+    space = 4096 - IDS_BYTES - len("titleHello") - len("body")
+    assert isinstance(await send_to_simulator(body="a" * space), Sent)
     link = "https://app.example/" + "x" * 100
     assert isinstance(await send_to_simulator(image="https://img.example/a.png", link=link, priority=10), Sent)
     newest = max(simulators.inbox.pushes, key=lambda push: push.id)

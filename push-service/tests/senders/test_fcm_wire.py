@@ -1,4 +1,4 @@
-"""What the network does to a call: certainly not sent, or nobody can know."""
+"""Failures of the network during a call: certainly not sent, or in doubt."""
 
 import asyncio
 import gzip
@@ -21,7 +21,7 @@ def closed_port() -> int:
         return free.getsockname()[1]
 
 
-async def test_a_provider_that_nobody_can_reach_is_down(sender, send):
+async def test_an_unreachable_provider_is_down(sender, send):
     sender.send_url = f"http://127.0.0.1:{closed_port()}/v1/projects/p/messages:send"
     assert await send() == ProviderDown("unreachable", "ClientConnectorError")
 
@@ -98,7 +98,7 @@ async def test_what_is_said_before_the_answer_is_not_the_answer(fcm, send):
     assert await send() == Sent("n")
 
 
-async def test_what_is_said_after_the_answer_is_nobodys(fcm, send):
+async def test_bytes_after_the_answer_belong_to_no_request(fcm, send):
     fcm.sends.says(
         b'HTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"name":"n"}HTTP/1.1 404 X\r\nContent-Length: 0\r\n\r\n'
     )
@@ -132,8 +132,8 @@ async def test_a_failure_tells_no_access_token_on(fcm, send, caplog, said):
     caplog.set_level(logging.DEBUG)
     fcm.sends.hangs_up(after=said)
     outcome = await send(token="device-9")
-    told = f"{outcome!r} {caplog.text}"
-    assert not [secret for secret in ("access-1", "device-9", "Bearer") if secret in told]
+    output = f"{outcome!r} {caplog.text}"
+    assert not [secret for secret in ("access-1", "device-9", "Bearer") if secret in output]
 
 
 def test_a_sender_is_made_where_no_event_loop_runs(account_json):

@@ -128,7 +128,7 @@ async def not_sent(http: HttpClient, url: str) -> str:
     return caught.value.reason
 
 
-async def test_where_nobody_listens_nothing_is_sent(http):
+async def test_nothing_is_sent_to_a_closed_port(http):
     with socket.create_server(("127.0.0.1", 0)) as gone:
         url = f"http://127.0.0.1:{gone.getsockname()[1]}/"
     assert await not_sent(http, url) == "ClientConnectorError"

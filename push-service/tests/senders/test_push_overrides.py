@@ -1,4 +1,4 @@
-"""What FCM is told when a caller changes a notification's message."""
+"""The message to FCM when a caller changes a notification's message."""
 
 import json
 import time
@@ -13,14 +13,14 @@ from testkit.push_options import EVERYTHING
 ID = "018f0000-0000-7000-8000-000000000001"
 
 
-async def told(fcm, send, push: dict, **given: object) -> dict:
+async def message_to_fcm(fcm, send, push: dict, **given: object) -> dict:
     assert isinstance(await send(push=push, **given), Sent)
     return json.loads(fcm.sends.requests[-1].body)["message"]
 
 
 async def test_every_field_is_on_the_wire(fcm, send):
     began = int(time.time())
-    message = await told(fcm, send, EVERYTHING, image="https://a.example/p.png", link="https://a.example/1")
+    message = await message_to_fcm(fcm, send, EVERYTHING, image="https://a.example/p.png", link="https://a.example/1")
     expiration = int(message["apns"]["headers"].pop("apns-expiration"))
     assert began + 600 <= expiration <= time.time() + 600
     assert message == {
@@ -78,19 +78,22 @@ async def test_every_field_is_on_the_wire(fcm, send):
 
 
 async def test_one_field_adds_nothing_else(fcm, send):
-    plain = await told(fcm, send, {})
-    assert plain == await told(fcm, send, {"data": {}})
-    assert await told(fcm, send, {"data": {"a": "b"}}) == {**plain, "data": {"a": "b", **plain["data"]}}
-    assert await told(fcm, send, {"analytics_label": "x"}) == {**plain, "fcm_options": {"analytics_label": "x"}}
+    plain = await message_to_fcm(fcm, send, {})
+    assert plain == await message_to_fcm(fcm, send, {"data": {}})
+    assert await message_to_fcm(fcm, send, {"data": {"a": "b"}}) == {**plain, "data": {"a": "b", **plain["data"]}}
+    assert await message_to_fcm(fcm, send, {"analytics_label": "x"}) == {
+        **plain,
+        "fcm_options": {"analytics_label": "x"},
+    }
 
 
 async def test_no_data_of_the_caller_replaces_ours(fcm, send):
-    message = await told(fcm, send, {"data": {"notification_id": "x", "correlation_id": "y"}})
+    message = await message_to_fcm(fcm, send, {"data": {"notification_id": "x", "correlation_id": "y"}})
     assert message["data"] == {"notification_id": ID, "correlation_id": "story-1"}
 
 
 async def test_no_badge_is_a_number_for_apple_and_nothing_for_android(fcm, send):
-    message = await told(fcm, send, {"badge": 0})
+    message = await message_to_fcm(fcm, send, {"badge": 0})
     assert message["apns"]["payload"]["aps"]["badge"] == 0
     assert "notification_count" not in message["android"]["notification"]
 
@@ -101,7 +104,7 @@ async def test_no_badge_is_a_number_for_apple_and_nothing_for_android(fcm, send)
 )
 async def test_the_earlier_end_counts(fcm, send, ttl_seconds, left, expected):
     expires_at = None if left is None else datetime.now(UTC) + timedelta(seconds=left + 0.9)
-    message = await told(fcm, send, {"ttl_seconds": ttl_seconds}, expires_at=expires_at)
+    message = await message_to_fcm(fcm, send, {"ttl_seconds": ttl_seconds}, expires_at=expires_at)
     assert message["android"]["ttl"] == f"{expected}s"
     assert message["webpush"]["headers"]["TTL"] == str(expected)
     assert (message["apns"]["headers"]["apns-expiration"] == "0") == (expected == 0)
@@ -109,7 +112,7 @@ async def test_the_earlier_end_counts(fcm, send, ttl_seconds, left, expected):
 
 async def test_a_background_message_shows_nothing_anywhere(fcm, send):
     push = {"content_available": True, "data": {"sync": "orders"}, "collapse_key": "sync", "ttl_seconds": 60}
-    message = await told(fcm, send, push, link="https://a.example/1", priority=9)
+    message = await message_to_fcm(fcm, send, push, link="https://a.example/1", priority=9)
     message["apns"]["headers"].pop("apns-expiration")
     assert message == {
         "token": "device-1",
@@ -129,22 +132,22 @@ async def test_a_background_message_shows_nothing_anywhere(fcm, send):
 
 
 async def test_a_collapse_key_that_is_no_web_topic_is_hashed(fcm, send):
-    message = await told(fcm, send, {"collapse_key": "order/" + "x" * 40})
+    message = await message_to_fcm(fcm, send, {"collapse_key": "order/" + "x" * 40})
     assert len(message["webpush"]["headers"]["Topic"]) == 32
     assert message["android"]["collapse_key"] == message["apns"]["headers"]["apns-collapse-id"]
 
 
 async def test_data_counts_for_the_size(fcm, send):
-    room = 4096 - len("notification_id") - 36 - len("correlation_idstory-1") - len("titleHellobodyTherek")
-    assert isinstance(await send(push={"data": {"k": "x" * room}}), Sent)
-    assert await send(push={"data": {"k": "é" + "x" * (room - 1)}}) == Permanent("payload_too_large", "4097 bytes")
+    space = 4096 - len("notification_id") - 36 - len("correlation_idstory-1") - len("titleHellobodyTherek")
+    assert isinstance(await send(push={"data": {"k": "x" * space}}), Sent)
+    assert await send(push={"data": {"k": "é" + "x" * (space - 1)}}) == Permanent("payload_too_large", "4097 bytes")
     assert len(fcm.sends.requests) == 1
 
 
 @pytest.mark.parametrize("kind", ["topic", "condition"])
-async def test_a_topic_and_a_condition_take_the_place_of_the_token(fcm, send, kind):
+async def test_a_topic_and_a_condition_replace_the_token(fcm, send, kind):
     text = {"topic": "news", "condition": "'news' in topics && !('muted' in topics)"}[kind]
-    message = await told(fcm, send, {}, device=PushToken(token=text, kind=kind))
+    message = await message_to_fcm(fcm, send, {}, device=PushToken(token=text, kind=kind))
     assert message[kind] == text
     assert "token" not in message
     assert await send(body="x" * 2_048, device=PushToken(token=text, kind=kind)) == Permanent(

@@ -1,4 +1,4 @@
-"""The whole worker: real ledger, in-process broker, FCM's simulator, and the two services it asks, told what to say."""
+"""A complete worker: real ledger, in-process broker, FCM's simulator, and stand-ins of the user and template service."""
 
 import asyncio
 import contextlib
@@ -210,8 +210,8 @@ class World:
         for event in StatusEvents.model_validate_json(body).events:
             self.events.add(event)
 
-    async def told(self, message: NotificationMessage, status: str) -> StatusEvent:
-        """The first event that says so."""
+    async def reported(self, message: NotificationMessage, status: str) -> StatusEvent:
+        """The first event with this status."""
         [event, *_] = await self.events.wait_for(
             lambda event: event.notification_id == message.notification_id and event.status == status
         )

@@ -11,7 +11,7 @@ from testkit.eventually import eventually
 
 async def test_a_notification_reaches_the_device_and_is_reported_sent(working, simulators):
     message = await working.notify(working.user("a-phones-token"), priority=9)
-    event = await working.told(message, "sent")
+    event = await working.reported(message, "sent")
     [push] = simulators.inbox.pushes
     assert (push.token, push.title, push.body) == ("a-phones-token", "Hello Ada", "Your order A-1")
     assert (push.key, push.correlation_id) == (str(message.notification_id), message.correlation_id)
@@ -28,7 +28,7 @@ async def test_a_notification_reaches_the_device_and_is_reported_sent(working, s
 
 async def test_every_device_of_a_person_gets_it(working, simulators):
     message = await working.notify(working.user("a-phones-token", "a-tablets-token"))
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     assert {push.token for push in simulators.inbox.pushes} == {"a-phones-token", "a-tablets-token"}
     assert [event.status for event in working.events] == ["sent"]
 
@@ -36,7 +36,7 @@ async def test_every_device_of_a_person_gets_it(working, simulators):
 async def test_the_same_message_twice_is_sent_once(working, simulators):
     message = working.message(working.user("a-phones-token"))
     await asyncio.gather(*(working.publish(message) for _ in range(5)))
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     await working.publish(message)
     await working.events.wait_for(count=2)  # what has ended is reported again: the first report may have been lost
     assert simulators.inbox.pushes.total == 1
@@ -45,7 +45,7 @@ async def test_the_same_message_twice_is_sent_once(working, simulators):
 
 async def test_passing_trouble_is_waited_out_in_the_ledger(working, simulators):
     message = await working.notify(working.user("unavailable-2-a"))
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     assert working.detail(message) == [
         ("retrying", "provider_unavailable", 1),
         ("retrying", "provider_unavailable", 2),
@@ -57,7 +57,7 @@ async def test_passing_trouble_is_waited_out_in_the_ledger(working, simulators):
 async def test_a_quota_is_waited_for_as_long_as_fcm_asks(working):
     began = asyncio.get_running_loop().time()
     message = await working.notify(working.user("quota-1-a"))
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     assert asyncio.get_running_loop().time() - began >= 1.0  # the simulator's Retry-After
     assert working.detail(message) == [("retrying", "rate_limited", 1), ("sent", None, 2)]
 
@@ -68,7 +68,7 @@ async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(world, 
         fcm_base_url=simulators.base_url, fcm_service_account_file=account, retry_window_seconds=0.5
     ):
         message = await world.notify(world.user("unavailable-99-a"))
-        event = await world.told(message, "failed")
+        event = await world.reported(message, "failed")
         [letter] = await world.dead_letters.wait_for()
     assert event.code == "exhausted"
     assert event.attempts > 1
@@ -79,7 +79,7 @@ async def test_an_exhausted_notification_has_failed_and_is_a_dead_letter(world, 
 async def test_a_dead_device_is_forgotten_and_the_living_one_is_served(working, simulators):
     user = working.user("unregistered-phone", "a-tablets-token")
     message = await working.notify(user)
-    event = await working.told(message, "sent")
+    event = await working.reported(message, "sent")
     assert working.services.removed == [(user, "unregistered-phone")]
     assert {one.device: (one.provider, one.status, one.code) for one in event.devices} == {
         device_fingerprint("fcm", "unregistered-phone"): ("fcm", "failed", "invalid_token"),
@@ -93,25 +93,25 @@ async def test_a_dead_device_is_forgotten_and_the_living_one_is_served(working, 
 async def test_a_person_whose_only_device_is_dead_is_not_reached(working):
     user = working.user("unregistered-phone")
     message = await working.notify(user)
-    assert (await working.told(message, "failed")).code == "invalid_token"
+    assert (await working.reported(message, "failed")).code == "invalid_token"
     await working.dead_letters.wait_for()
     assert working.services.removed == [(user, "unregistered-phone")]
 
 
-async def test_a_dead_device_that_could_not_be_forgotten_is_told_of_next_time(working, simulators):
+async def test_a_dead_device_that_could_not_be_removed_is_removed_next_time(working, simulators):
     user = working.user("unregistered-phone", "a-tablets-token")
     working.services.down = {"removals"}
-    await working.told(await working.notify(user), "sent")
+    await working.reported(await working.notify(user), "sent")
     assert working.services.removed == []
     working.services.down = set()
-    await working.told(await working.notify(user), "sent")
+    await working.reported(await working.notify(user), "sent")
     assert working.services.removed == [(user, "unregistered-phone")]
     assert simulators.inbox.pushes.total == 2
 
 
 async def test_a_browser_and_a_phone_get_it(working, simulators):
     message = await working.notify(working.user(await working.browser("a-browser"), "a-phones-token"))
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     await eventually(lambda: simulators.inbox.pushes.total == 2)
     assert {(push.provider, push.token, push.title, push.key) for push in simulators.inbox.pushes} == {
         ("web_push", "a-browser", "Hello Ada", str(message.notification_id)),
@@ -123,7 +123,7 @@ async def test_a_subscription_that_has_ended_is_forgotten(working):
     browser = await working.browser("gone-browser")
     user = working.user(browser)
     message = await working.notify(user)
-    assert (await working.told(message, "failed")).code == "invalid_token"
+    assert (await working.reported(message, "failed")).code == "invalid_token"
     assert working.services.removed == [(user, browser.token)]
 
 
@@ -131,7 +131,7 @@ async def test_an_apple_device_gets_it_and_a_dead_one_is_forgotten(working, simu
     dead, living = (PushToken(provider="apns", token=begin.ljust(64, "a")) for begin in ("e410000", "abcd"))
     user = working.user(dead, living)
     message = await working.notify(user)
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     await eventually(lambda: working.services.removed == [(user, dead.token)])
     [push] = simulators.inbox.pushes
     assert (push.provider, push.token, push.title, push.key) == (
@@ -144,20 +144,20 @@ async def test_an_apple_device_gets_it_and_a_dead_one_is_forgotten(working, simu
 
 async def test_a_push_service_that_asks_to_wait_is_waited_for(working, simulators):
     message = await working.notify(working.user(await working.browser("quota-1-browser")))
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     assert working.detail(message) == [("retrying", "rate_limited", 1), ("sent", None, 2)]
     assert simulators.inbox.pushes.total == 1
 
 
 async def test_an_opted_out_person_is_left_alone(working, simulators):
     message = await working.notify(working.user("a-phones-token", push=False))
-    assert (await working.told(message, "suppressed")).code == "opted_out"
+    assert (await working.reported(message, "suppressed")).code == "opted_out"
     assert simulators.inbox.pushes.total == 0
 
 
 async def test_a_payload_that_fcm_would_refuse_fails_at_once(working, simulators):
     message = await working.notify(working.user("a-phones-token"), variables={"name": "Ada", "order": "A" * 5000})
-    assert (await working.told(message, "failed")).code == "payload_too_large"
+    assert (await working.reported(message, "failed")).code == "payload_too_large"
     assert (simulators.inbox.pushes.total, simulators.inbox.pushes.refused) == (0, 0)
 
 
@@ -174,8 +174,8 @@ async def test_poison_goes_to_the_dead_letters_once_and_harms_no_neighbour(worki
         await working.publish_raw(body, f"poison-{number}")
     await working.publish(after)
     await working.dead_letters.wait_for(count=3)
-    await working.told(before, "sent")
-    await working.told(after, "sent")
+    await working.reported(before, "sent")
+    await working.reported(after, "sent")
     assert sorted(working.dead_letters) == sorted(poison)
 
 
@@ -183,29 +183,29 @@ async def test_a_message_without_a_device_fails_in_sight(working):
     working.services.down = {"users"}
     recipient = EmailRecipient(name="Ada", email="ada@example.com")
     message = await working.notify(working.user("a-phones-token"), recipient=recipient)
-    assert (await working.told(message, "failed")).code == "no_recipient"
+    assert (await working.reported(message, "failed")).code == "no_recipient"
     await working.dead_letters.wait_for()
 
 
 async def test_while_the_user_service_is_down_the_message_knows_the_devices(working, simulators):
     user = working.user("a-phones-token")
     working.services.down = {"users"}
-    await working.told(await working.notify(user), "sent")
+    await working.reported(await working.notify(user), "sent")
     assert [push.token for push in simulators.inbox.pushes] == ["a-phones-token"]
 
 
 async def test_while_the_template_service_is_down_notifications_wait(working, simulators):
     working.services.down = {"templates"}
     message = await working.notify(working.user("a-phones-token"))
-    assert (await working.told(message, "retrying")).attempts == 0
+    assert (await working.reported(message, "retrying")).attempts == 0
     working.services.down = set()
-    assert (await working.told(message, "sent")).attempts == 1
+    assert (await working.reported(message, "sent")).attempts == 1
     assert simulators.inbox.pushes.total == 1
 
 
 async def test_what_expires_tells_the_provider_until_when_to_keep_it(working, simulators):
     expires_at = datetime.now(UTC) + timedelta(hours=1)
-    await working.told(await working.notify(working.user("a-phones-token"), expires_at=expires_at), "sent")
+    await working.reported(await working.notify(working.user("a-phones-token"), expires_at=expires_at), "sent")
     [push] = simulators.inbox.pushes
     sent = json.loads(push.raw)
     seconds = int(sent["webpush"]["headers"]["TTL"])
@@ -216,5 +216,5 @@ async def test_what_expires_tells_the_provider_until_when_to_keep_it(working, si
 
 async def test_not_now_is_tried_again_more_often_than_our_own_faults_are(working, simulators):
     message = await working.notify(working.user("unavailable-7-a"))
-    assert (await working.told(message, "sent")).attempts == 8  # MAX_RETRIES is 3 here
+    assert (await working.reported(message, "sent")).attempts == 8  # MAX_RETRIES is 3 here
     assert simulators.inbox.pushes.total == 1

@@ -14,7 +14,7 @@ async def test_what_the_caller_changed_is_in_the_message_of_every_provider(worki
     apple = PushToken(provider="apns", token="ab" * 32)
     user = working.user("a-phones-token", await working.browser("a-browser"), apple)
     changes = overrides(data={"order_id": "A-1"}, badge=2, image="https://img.example/own.png")
-    await working.told(await working.notify(user, overrides=changes), "sent")
+    await working.reported(await working.notify(user, overrides=changes), "sent")
     assert {push.provider for push in simulators.inbox.pushes} == {"fcm", "web_push", "apns"}
     for push in simulators.inbox.pushes:
         assert (push.title, push.image, push.badge) == ("Hello Ada", "https://img.example/own.png", 2)
@@ -24,18 +24,18 @@ async def test_what_the_caller_changed_is_in_the_message_of_every_provider(worki
 async def test_a_background_message_is_suppressed_for_browsers_and_sent_to_phones(working, simulators):
     silent = overrides(content_available=True, data={"sync": "orders"})
     both = await working.notify(working.user("a-phones-token", await working.browser("a-browser")), overrides=silent)
-    await working.told(both, "sent")
+    await working.reported(both, "sent")
     [push] = simulators.inbox.pushes
     assert "notification" not in json.loads(push.raw)
     assert await working.ledger(both) == [("sent", 1, 0), ("suppressed", 0, 0)]
     browser = await working.notify(working.user(await working.browser("another")), overrides=silent)
-    assert (await working.told(browser, "suppressed")).code == "background_unsupported"
+    assert (await working.reported(browser, "suppressed")).code == "background_unsupported"
 
 
 async def test_a_topic_is_one_delivery(working, simulators):
     topic = PushRecipient(name="", push_tokens=(PushToken(token="news", kind="topic"),))
     message = await working.notify(working.user(), recipient=topic, fixed_recipient=True)
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     assert [json.loads(push.raw)["topic"] for push in simulators.inbox.pushes] == ["news"]
     assert await working.ledger(message) == [("sent", 1, 0)]
 
@@ -43,7 +43,7 @@ async def test_a_topic_is_one_delivery(working, simulators):
 async def test_what_a_test_key_sends_to_a_topic_is_simulated(working, simulators):
     topic = PushRecipient(name="", push_tokens=(PushToken(token="'a' in topics", kind="condition"),))
     message = await working.notify(working.user(), recipient=topic, fixed_recipient=True, test=True)
-    assert (await working.told(message, "sent")).provider_message_id.startswith("simulated-")
+    assert (await working.reported(message, "sent")).provider_message_id.startswith("simulated-")
     assert simulators.inbox.pushes.total == 0
 
 
@@ -51,7 +51,7 @@ async def test_a_message_of_a_newer_gateway_is_read(working, simulators):
     message = working.message(working.user("a-phones-token"))
     newer = json.loads(message.model_dump_json()) | {"overrides": {"push": {"badge": 1, "new": 1}, "sms": {"x": 1}}}
     await working.publish_raw(json.dumps(newer).encode(), str(message.notification_id))
-    await working.told(message, "sent")
+    await working.reported(message, "sent")
     assert [push.badge for push in simulators.inbox.pushes] == [1]
 
 
@@ -60,9 +60,9 @@ async def test_messages_over_fcm_are_spread_over_time(world, simulators):
         fcm_base_url=simulators.base_url, fcm_service_account_file=simulators.service_account, fcm_per_second=10
     ):
         user = world.user("a-phones-token")
-        await world.told(await world.notify(user), "sent")  # with the access token
+        await world.reported(await world.notify(user), "sent")  # with the access token
         for message in [await world.notify(user) for _ in range(6)]:
-            await world.told(message, "sent")
+            await world.reported(message, "sent")
     _, first, *_, last = [push.received_at for push in simulators.inbox.pushes]
     assert (last - first).total_seconds() >= 0.4  # five intervals of 0.1 s
 
@@ -75,8 +75,8 @@ async def test_a_live_activity_that_has_ended_takes_no_device_from_anybody(worki
         to = PushRecipient(name="", push_tokens=(token,))
         changes = overrides(apns={"live_activity": update})
         message = await working.notify(user, recipient=to, fixed_recipient=True, overrides=changes)
-        await working.told(message, status)
-    assert (await working.told(message, "failed")).code == "invalid_token"
+        await working.reported(message, status)
+    assert (await working.reported(message, "failed")).code == "invalid_token"
     assert working.services.removed == []
     [shown] = simulators.inbox.pushes
     assert json.loads(shown.raw)["message"]["aps"]["content-state"] == {"stops": 2}

@@ -28,7 +28,7 @@ async def test_while_fcm_is_down_the_breaker_opens_no_attempt_is_spent_and_all_d
         options = SimulatorOptions(data=data, smtp_port=0, http_port=free_port, journal=False)
         async with running_simulators(options) as fcm:
             for message in [*messages, late]:
-                assert (await world.told(message, "sent")).attempts == 1
+                assert (await world.reported(message, "sent")).attempts == 1
             assert fcm.inbox.pushes.total == 16
             assert len({push.key for push in fcm.inbox.pushes}) == 16
             await until(lambda: fcm_state(world) == 0)
@@ -44,22 +44,22 @@ async def test_an_account_that_google_refuses_stops_sending_and_fails_nothing(wo
     write_service_account(stranger, simulators.base_url)
     async with world.running(fcm_base_url=simulators.base_url, fcm_service_account_file=stranger):
         message = await world.notify(world.user("a-phones-token"))
-        event = await world.told(message, "retrying")
+        event = await world.reported(message, "retrying")
         assert (event.code, event.detail, event.attempts) == ("credentials_refused", "invalid_grant", 0)
     assert simulators.inbox.pushes.total == 0
     assert list(world.dead_letters) == []
 
 
-async def test_our_key_for_apple_is_nobodys_failure_and_keeps_no_other_device_waiting(working, simulators):
+async def test_our_wrong_key_for_apple_fails_no_notification_and_delays_no_other_device(working, simulators):
     """More such devices than it takes to open the breaker, and more refusals than retries."""
     apple = [await working.notify(working.user(f"third-party-6-{number}")) for number in range(12)]
     for message in apple:
-        await working.told(message, "retrying")
+        await working.reported(message, "retrying")
     android = await working.notify(working.user("a-phones-token"))
-    assert (await working.told(android, "sent")).attempts == 1
+    assert (await working.reported(android, "sent")).attempts == 1
     assert fcm_state(working) == 0
     for message in apple:
-        assert (await working.told(message, "sent")).attempts == 1
+        assert (await working.reported(message, "sent")).attempts == 1
     assert working.metric("provider_account_refused_total", type="push", provider="fcm") == 12 * 6
     assert {event.code for event in working.events if event.status == "retrying"} == {"third_party_auth"}
     assert list(working.dead_letters) == []
@@ -68,7 +68,7 @@ async def test_our_key_for_apple_is_nobodys_failure_and_keeps_no_other_device_wa
 async def test_without_an_account_notifications_wait_for_one(world, simulators):
     async with world.running():
         message = await world.notify(world.user("a-phones-token"))
-        event = await world.told(message, "retrying")
+        event = await world.reported(message, "retrying")
         assert (event.code, event.attempts) == ("not_configured", 0)
         health = await world.health()
         assert health["status"] == "degraded"
@@ -81,7 +81,7 @@ async def test_without_an_account_notifications_wait_for_one(world, simulators):
     async with world.running(
         fcm_base_url=simulators.base_url, fcm_service_account_file=Path(simulators.service_account)
     ):
-        assert (await world.told(message, "sent")).attempts == 1
+        assert (await world.reported(message, "sent")).attempts == 1
 
 
 async def test_browsers_wait_for_a_vapid_key_and_phones_do_not(world, simulators):
@@ -90,13 +90,13 @@ async def test_browsers_wait_for_a_vapid_key_and_phones_do_not(world, simulators
     async with world.running(**phones):
         waiting = [await world.notify(world.user(browser)) for _ in range(15)]
         for message in waiting:
-            event = await world.told(message, "retrying")
+            event = await world.reported(message, "retrying")
             assert (event.code, event.attempts) == ("not_configured", 0)
-        assert (await world.told(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
+        assert (await world.reported(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
         assert fcm_state(world) == 0
     async with world.running(**phones, **world.web_push()):
         for message in waiting:
-            assert (await world.told(message, "sent")).attempts == 1
+            assert (await world.reported(message, "sent")).attempts == 1
 
 
 async def test_a_key_that_apple_refuses_stops_calls_to_apple_and_keeps_no_phone_of_fcm_waiting(
@@ -105,16 +105,16 @@ async def test_a_key_that_apple_refuses_stops_calls_to_apple_and_keeps_no_phone_
     phones = {"fcm_base_url": simulators.base_url, "fcm_service_account_file": Path(simulators.service_account)}
     apple = PushToken(provider="apns", token="ab" * 32)
     async with world.running(**phones, **world.apns() | {"apns_key_id": "ANOTHERKEY"}, breaker_open_seconds=5):
-        await world.told(await world.notify(world.user("a-phones-token")), "sent")
+        await world.reported(await world.notify(world.user("a-phones-token")), "sent")
         waiting = [await world.notify(world.user(apple)) for _ in range(15)]
         await until(lambda: world.metric("circuit_breaker_state", name="apns") == OPEN)
         states = (await world.health())["data"]["dependencies"]
         assert (states["apns"]["status"], states["fcm"]["status"]) == ("down", "up")
-        assert (await world.told(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
+        assert (await world.reported(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
         refused = simulators.inbox.pushes.refused
     async with world.running(**phones, **world.apns()):
         for message in waiting:
-            assert (await world.told(message, "sent")).attempts == 1
+            assert (await world.reported(message, "sent")).attempts == 1
     assert simulators.inbox.pushes.refused == refused < 15 * 3
     assert list(world.dead_letters) == []
 
@@ -125,8 +125,8 @@ async def test_a_push_service_that_is_away_opens_no_breaker(world, simulators):
     away = browser.model_copy(update={"token": "http://127.0.0.1:9/web-push/a"})
     async with world.running(**phones, **world.web_push() | {"web_push_simulator_url": "http://127.0.0.1:9"}):
         for message in [await world.notify(world.user(away)) for _ in range(15)]:
-            assert (await world.told(message, "retrying")).code == "unreachable"
-        assert (await world.told(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
+            assert (await world.reported(message, "retrying")).code == "unreachable"
+        assert (await world.reported(await world.notify(world.user("a-phones-token")), "sent")).attempts == 1
         assert fcm_state(world) == 0
 
 
@@ -138,10 +138,10 @@ async def test_a_lost_answer_is_recorded_as_such_and_the_copy_takes_the_first_on
         fcm_timeout_seconds=0.5,
     ):
         message = await world.notify(world.user("a-phones-token"))
-        event = await world.told(message, "retrying")
+        event = await world.reported(message, "retrying")
         assert (event.code, event.attempts) == ("no_answer", 1)
         simulators.faults.fcm = None
-        await world.told(message, "sent")
+        await world.reported(message, "sent")
         [(state, attempts, ambiguous)] = await world.ledger(message)
     first, *copies = simulators.inbox.pushes
     assert state == "sent"

@@ -1,4 +1,4 @@
-"""The user service asks about tokens, and nobody else."""
+"""Only the user service may ask about tokens."""
 
 import httpx2
 import pytest
@@ -26,7 +26,7 @@ async def test_the_user_service_gets_fcms_verdict(working):
 
 
 @pytest.mark.parametrize(("by", "status"), [(None, 401), (API_GATEWAY, 403), (PUSH_SERVICE, 403)])
-async def test_nobody_else_may_ask(working, by, status):
+async def test_only_the_user_service_may_ask(working, by, status):
     assert (await asked(working, {"token": "a-phone"}, by)).status_code == status
 
 

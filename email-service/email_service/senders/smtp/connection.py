@@ -1,4 +1,4 @@
-"""One SMTP connection and its transactions, step by step, so that it is always known which step a transaction reached."""
+"""One SMTP connection and its transactions, in steps: after an error the last completed step is known."""
 
 import asyncio
 from dataclasses import dataclass
@@ -35,16 +35,15 @@ class SmtpConnection:
     def __init__(self, dialogue: Dialogue, timeouts: Timeouts) -> None:
         self.dialogue = dialogue
         self._timeouts = timeouts
-        self._open = False  # a transaction was begun and not ended by an answer to the final dot
+        self._open = False  # a transaction has begun, and the final dot is not answered
 
     @property
     def usable(self) -> bool:
         return self.dialogue.connected and self.dialogue.in_sync
 
     async def begin(self, envelope: SmtpEnvelope) -> None:
-        """Sends MAIL. Until it returns, nothing of the message was sent. A server with PIPELINING may have got the
-        recipient's address."""
-        if envelope.needs_utf8 and not self.dialogue.takes_utf8:
+        """Sends MAIL; nothing of the message. With PIPELINING the server may have got the recipient's address."""
+        if envelope.needs_utf8 and not self.dialogue.supports_utf8:
             raise Refused(Phase.RCPT, 553, "5.6.7 The server does not take SMTPUTF8")
         if self._open:
             self._say(Phase.MAIL, b"RSET")
@@ -68,8 +67,8 @@ class SmtpConnection:
     async def _finish_with_copies(self, envelope: SmtpEnvelope) -> str:
         """DATA is not sent ahead: if the recipient were refused, the copies would get an empty message.
 
-        A refused copy is left out. If the recipient is refused, nobody gets the message: the next transaction begins with
-        RSET.
+        A refused copy is left out. If the recipient is refused, no address gets the message: the next transaction begins
+        with RSET.
         """
         recipient, *copies = _recipients(envelope)
         if not self.dialogue.pipelining:
@@ -83,7 +82,7 @@ class SmtpConnection:
         return await self._transmit(envelope.message)
 
     async def _refusal_of(self, copy: bytes) -> int | None:
-        """The code with which the server refuses a copy; None: it takes it. Raises Lost."""
+        """The code with which the server refuses a copy; None: it accepts the copy. Raises Lost."""
         if not self.dialogue.pipelining:
             self._say(Phase.RCPT, copy)
         reply = await self._reply(Phase.RCPT)
@@ -97,7 +96,7 @@ class SmtpConnection:
 
     def close(self) -> None:
         if self.dialogue.in_sync:
-            self.dialogue.part()
+            self.dialogue.quit()
         else:
             self.dialogue.abort()
 
@@ -123,17 +122,17 @@ class SmtpConnection:
                 return reply.message
             case 4 | 5:
                 if reply.code != CLOSING:
-                    await self._hear_out()
+                    await self._read_remaining()
                 elif not self.dialogue.in_sync:
-                    self.dialogue.abort()  # it will not answer what was sent ahead
+                    self.dialogue.abort()  # it will not answer the commands that were sent ahead
                 raise Refused(phase, reply.code, reply.message)
             case _:
                 raise self._lost(phase, None)
 
-    async def _hear_out(self) -> None:
-        """Reads and ignores the answers to commands that were sent ahead of a refusal.
+    async def _read_remaining(self) -> None:
+        """After a refusal, reads and ignores the answers to commands that were sent ahead.
 
-        A server that still asks for the message gets an empty one, for no recipient (RFC 2920, 3.1).
+        A server that still asks for the message gets an empty one, which has no recipient (RFC 2920, 3.1).
         """
         code = 0
         try:
@@ -157,7 +156,7 @@ class SmtpConnection:
         return await self._answer(Phase.DOT)
 
     async def _write_all(self, data: bytes) -> None:
-        """Returns when the kernel has all the data, or the connection is closed. Raises TimeoutError."""
+        """Returns when the kernel has all the data, or when the connection is closed. Raises TimeoutError."""
         self.dialogue.write(data, replies=0)
         async with asyncio.timeout(self._timeouts.final_dot):
             while self.dialogue.transport.get_write_buffer_size():  # noqa: ASYNC110 - few messages are so long

@@ -1,4 +1,4 @@
-"""Connecting to a mail server, and the health check that does so."""
+"""Opening connections to a mail server, and the health check."""
 
 import asyncio
 import ssl
@@ -52,7 +52,7 @@ class SmtpConnector:
 
     async def try_connection(self) -> None:
         """Checks that the server answers, greets and accepts EHLO, without a login. Raises NoConnection."""
-        Dialogue(await self._open()).part()
+        Dialogue(await self._open()).quit()
 
     async def _open(self) -> aiosmtplib.SMTP:
         client = self._client()
@@ -123,7 +123,7 @@ def _code_of(error: Exception) -> str:
 
 
 def _no_connection(code: str, error: Exception) -> NoConnection:
-    """The log gets the whole reason; the notification gets only a part that names neither our servers nor our account."""
+    """The log gets the full reason. The notification gets a text without our servers and our account."""
     log.warning("smtp.no_connection", code=code, error=type(error).__name__, detail=wording(str(error)))
     match error:
         case aiosmtplib.SMTPResponseException(code=answered):
@@ -133,7 +133,7 @@ def _no_connection(code: str, error: Exception) -> NoConnection:
     return NoConnection(AccountRefused(code, said) if refused else ProviderDown(code, said))
 
 
-FRESH_SECONDS = 5.0  # at most one check of the provider in this time, no matter how often our health is read
+FRESH_SECONDS = 5.0  # the provider is checked at most once in this time
 
 
 class ProviderPaused(Exception):
@@ -141,27 +141,27 @@ class ProviderPaused(Exception):
 
 
 class SmtpProbe:
-    """`check` raises when mail cannot be sent now: the breaker is open, or the server does not greet us."""
+    """`check` raises if mail cannot be sent now: the breaker is open, or the server does not answer."""
 
     def __init__(self, connector: SmtpConnector, breaker: CircuitBreaker) -> None:
         self._connector = connector
         self._breaker = breaker
         self._asked_at = float("-inf")
-        self._trouble: NoConnection | None = None
+        self._failure: NoConnection | None = None
 
     async def check(self) -> None:
         if self._breaker.state is BreakerState.OPEN:
             raise ProviderPaused
         now = asyncio.get_running_loop().time()
         if now - self._asked_at >= FRESH_SECONDS:
-            self._trouble = await self._connect()
+            self._failure = await self._connect()
             self._asked_at = now
-        if self._trouble is not None:
-            raise self._trouble
+        if self._failure is not None:
+            raise self._failure
 
     async def _connect(self) -> NoConnection | None:
         try:
             await self._connector.try_connection()
-        except NoConnection as trouble:
-            return trouble
+        except NoConnection as failure:
+            return failure
         return None

@@ -12,7 +12,7 @@ import aiosmtplib
 
 from delivery.channel import NotReady
 
-CLOSING = 421  # the server's reply when it is about to hang up
+CLOSING = 421  # the reply of a server that closes the connection
 
 
 class Phase(Enum):
@@ -28,7 +28,7 @@ class Phase(Enum):
 class SmtpEnvelope:
     """One message for one recipient: the envelope's addresses and the bytes between DATA and the final dot.
 
-    `copies`: addresses that get the message too, if the server takes it for the recipient.
+    `copies`: addresses that get the message too, if the server accepts it for the recipient.
     """
 
     sender: str
@@ -74,15 +74,15 @@ _UNSAFE = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class Dialogue(asyncio.Protocol):
-    """Takes over the connection of `client`. Replies arrive in the order of the commands; an unexpected one ends it."""
+    """Takes over the connection of `client`. Replies arrive in the order of the commands; an unexpected reply closes it."""
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         self.transport = cast("asyncio.Transport", client.transport)
         self.pipelining = client.supports_extension("pipelining")
-        self.takes_utf8 = client.supports_extension("smtputf8")
+        self.supports_utf8 = client.supports_extension("smtputf8")
         self._received = bytearray()
         self._replies: deque[aiosmtplib.SMTPResponse] = deque()
-        self._owed = 0  # by the server
+        self._owed = 0  # replies that the server still has to send
         self._waiter: asyncio.Future[None] | None = None
         self.transport.set_protocol(self)
 
@@ -123,8 +123,8 @@ class Dialogue(asyncio.Protocol):
         with contextlib.suppress(AttributeError):  # Python 3.11.2: aborting a TLS transport that was closed twice
             self.transport.abort()
 
-    def part(self) -> None:
-        """Says QUIT and does not wait for the answer: nothing depends on it."""
+    def quit(self) -> None:
+        """Sends QUIT and closes. The answer does not matter."""
         if self.connected:
             self.transport.write(b"QUIT\r\n")
         self.transport.close()
@@ -139,7 +139,7 @@ class Dialogue(asyncio.Protocol):
             self._replies.append(reply)
         self._wake()
         if self._received and not self._owed:
-            # A notice that the server closes, or an error: it would be mistaken for the next reply.
+            # A notice that the server closes, or an error: it must not be taken for the next reply.
             self._received.clear()
             self.abort()
 
@@ -149,10 +149,10 @@ class Dialogue(asyncio.Protocol):
 
     def _next(self) -> aiosmtplib.SMTPResponse | None:
         """The first reply in the received bytes, of one line or several; None while it is incomplete."""
-        whole = _REPLY.match(self._received)
-        if whole is not None:
-            code, lines = int(whole[1]), whole[0].split(b"\n")[:-1]
-            del self._received[: whole.end()]
+        complete = _REPLY.match(self._received)
+        if complete is not None:
+            code, lines = int(complete[1]), complete[0].split(b"\n")[:-1]
+            del self._received[: complete.end()]
             text = b"\n".join(line[4:].strip(b" \t\r") for line in lines).decode("utf-8", "surrogateescape")
             return aiosmtplib.SMTPResponse(code, text)
         if self._may_become_one():
@@ -161,10 +161,10 @@ class Dialogue(asyncio.Protocol):
         return aiosmtplib.SMTPResponse(NO_REPLY, "")
 
     def _may_become_one(self) -> bool:
-        *whole, last = bytes(self._received).split(b"\n")
+        *lines, last = bytes(self._received).split(b"\n")
         return (
             len(self._received) <= MAX_REPLY
-            and all(line[:3].isdigit() and line[3:4] == b"-" for line in whole)
+            and all(line[:3].isdigit() and line[3:4] == b"-" for line in lines)
             and (len(last) < 4 or last[:3].isdigit())
         )
 

@@ -15,7 +15,7 @@ class _Idle:
 
 
 class SmtpPool:
-    """Keeps up to `size` idle connections, each for `idle_seconds` after its last use. The last used one is reused first.
+    """Keeps up to `size` idle connections, each for `idle_seconds` after its last use. The most recent one is reused first.
 
     The caller limits the number of connections in use at once (the engine's slots do).
     """
@@ -24,14 +24,14 @@ class SmtpPool:
         self._connect = connect
         self._size = size
         self._idle_seconds = idle_seconds
-        self._idle: deque[_Idle] = deque()  # the longest idle first
+        self._idle: deque[_Idle] = deque()  # the one that is idle for longest is the first
         self._timer: asyncio.TimerHandle | None = None
 
     def __len__(self) -> int:
         return len(self._idle)
 
     def kept(self) -> SmtpConnection | None:
-        """A connection that was used before. It may turn out to be dead: a silent hang-up is only noticed on use."""
+        """A connection that was used before. It may turn out to be dead: some failures are only noticed on use."""
         while self._idle:
             connection = self._idle.pop().connection
             if connection.usable:

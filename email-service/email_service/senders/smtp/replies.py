@@ -1,4 +1,4 @@
-"""The meaning of a mail server's replies, by a table."""
+"""A table that maps a mail server's replies to outcomes."""
 
 import re
 from collections.abc import Callable
@@ -52,7 +52,7 @@ def _down(code: str) -> Meaning:
 
 
 def _account(code: str) -> Meaning:
-    """Our account has to be repaired; the recipient does not matter."""
+    """Our account has to be fixed; the recipient does not matter."""
     return lambda detail, pause: AccountRefused(code, detail, pause)
 
 

@@ -28,7 +28,7 @@ class Reserved:
 
 
 class SmtpSender:
-    """`reserve` gets a kept connection, or a new one; `send` makes one attempt over it, or `give_back` returns it unused."""
+    """`reserve` returns a kept connection or a new one. `send` uses it for one attempt; `give_back` returns it unused."""
 
     def __init__(self, pool: SmtpPool) -> None:
         self.pool = pool
@@ -46,8 +46,8 @@ class SmtpSender:
         try:
             connection = await self._begun(envelope, reserved)
             words = await self._finished(connection, envelope)
-        except NoConnection as nowhere:
-            return nowhere.outcome
+        except NoConnection as failure:
+            return failure.outcome
         except Refused as refusal:
             return _outcome_of_refusal(refusal, envelope)
         except Lost as loss:
@@ -59,7 +59,7 @@ class SmtpSender:
         self.pool.close()
 
     async def _begun(self, envelope: SmtpEnvelope, reserved: Reserved) -> SmtpConnection:
-        """A connection on which MAIL was accepted. A dead kept connection is replaced once: nothing was sent over it."""
+        """A connection on which MAIL was accepted. A kept connection that turns out to be dead is replaced once."""
         try:
             return await self._begin(reserved.connection, envelope)
         except Lost:
@@ -85,8 +85,8 @@ class SmtpSender:
             self.pool.give_back(connection)
 
     def _outcome_of_loss(self, loss: Lost) -> Outcome:
-        """Before the final dot nothing was sent. A server that took another mail a moment ago works, so this mail spends
-        an attempt. Otherwise the server is down.
+        """Before the final dot nothing was sent. If the server accepted another mail a moment ago, it works, and this mail
+        spends an attempt. Otherwise the server is down.
         """
         detail = f"lost at {loss.phase.name}"
         if loss.phase is Phase.DOT:
@@ -98,7 +98,7 @@ class SmtpSender:
 
 
 def _outcome_of_refusal(refusal: Refused, envelope: SmtpEnvelope) -> Outcome:
-    """A refusal of a whole mail with copies may be about one of the copies, so the recipient's address is not dead."""
+    """A refusal of a mail with copies may concern one of the copies, so the recipient's address does not count as dead."""
     outcome = outcome_of(refusal)
     if isinstance(outcome, RetryLater) and comes_from_domain(refusal, envelope.recipient):
         return replace(outcome, of_domain=True)

@@ -115,21 +115,21 @@ def truncate(value: object, length: object = 50, ending: object = "...") -> str 
     """At most `length` characters, including the ending."""
     if value is None:
         return None
-    text, room, end = text_of(value), integer(length), text_of(ending)
-    if len(text) <= room:
+    text, limit, end = text_of(value), integer(length), text_of(ending)
+    if len(text) <= limit:
         return text
-    return concat((like(text, text[: max(room - len(end), 0)]), end))
+    return concat((like(text, text[: max(limit - len(end), 0)]), end))
 
 
 def truncatewords(value: object, words: object = 15, ending: object = "...") -> str | None:
     """At most `words` words, at least one."""
     if value is None:
         return None
-    text, room = text_of(value), max(integer(words), 1)
+    text, limit = text_of(value), max(integer(words), 1)
     found = _words(text)
-    if len(found) + int(text[-1:] in _BLANKS) <= room:  # in the reference, whitespace at the end begins one more word
+    if len(found) + int(text[-1:] in _BLANKS) <= limit:  # in the reference, whitespace at the end begins one more word
         return text
-    return concat((concat(found[:room], " "), text_of(ending)))
+    return concat((concat(found[:limit], " "), text_of(ending)))
 
 
 def split(value: object, separator: object) -> list[str]:

@@ -111,6 +111,6 @@ def outcome_of(answer: ApnsAnswer) -> Outcome:
 def _undocumented(answer: ApnsAnswer) -> Outcome:
     if answer.status < 400:  # this is not APNs' URL
         return _misconfigured(answer)
-    if answer.status >= 500:  # a front end lost the response; the message may have been taken
+    if answer.status >= 500:  # a front end lost the response; the message may have been accepted
         return Ambiguous("no_answer", answer.detail)
     return Defect("unexpected_answer", answer.detail)

@@ -1,7 +1,7 @@
 """HTTP/2 to one server, over one connection at a time (RFC 9113).
 
-APNs ends a connection with GOAWAY, which names the last request that it looks at. Those after it are certainly not taken and
-are sent again on the next connection; those before it are still answered. HTTP clients in general treat both as lost.
+APNs ends a connection with GOAWAY, which names the last request that it processes. Later requests are certainly not accepted
+and are sent again on the next connection; earlier ones are still answered. Most HTTP clients treat both as lost.
 """
 
 import asyncio
@@ -35,7 +35,7 @@ Headers = Sequence[tuple[str, str]]
 
 
 class Unprocessed(NotSent):
-    """The server did not look at the request: it may be sent again at once, on another connection."""
+    """The server did not process the request: it may be sent again at once, on another connection."""
 
 
 @dataclass(slots=True)
@@ -53,7 +53,9 @@ class _Stream:
 
 
 class Connection(asyncio.Protocol):
-    """Many requests at once. It is `usable` until the server or the network ends it; open requests may still be answered."""
+    """Carries many requests at once. It is `usable` until the server or the network ends it. Open requests may still be
+    answered then.
+    """
 
     def __init__(self) -> None:
         self._ended = False
@@ -62,18 +64,18 @@ class Connection(asyncio.Protocol):
         self._h2 = H2Connection(H2Configuration(client_side=True, header_encoding="utf-8"))
         self._streams: dict[int, _Stream] = {}
         self._settings = asyncio.Event()  # the server's, which limit the requests at once
-        self._changed = asyncio.Event()  # a place or a part of the window has become free
+        self._changed = asyncio.Event()  # a stream has ended, or the flow-control window has grown
         self._transport: asyncio.Transport | None = None
 
-    async def wait_for_room(self, content: bytes) -> None:
-        """Until a request with this body can be written as a whole, so that it is sent entirely or not at all."""
+    async def wait_for_capacity(self, content: bytes) -> None:
+        """Waits until a request with this body can be written at once, so that it is sent completely or not at all."""
         await self._settings.wait()
-        while not self._ended and not self._has_room_for(content):
+        while not self._ended and not self._has_capacity_for(content):
             self._changed.clear()
             await self._changed.wait()
 
     async def post(self, headers: Headers, content: bytes) -> HttpAnswer:
-        """Call it right after `wait_for_room`. Raises Unprocessed or NoAnswer."""
+        """Call it right after `wait_for_capacity`. Raises Unprocessed or NoAnswer."""
         if not self.usable:
             raise Unprocessed("ConnectionClosed")
         self._used_at = time.monotonic()
@@ -89,7 +91,7 @@ class Connection(asyncio.Protocol):
 
     @property
     def usable(self) -> bool:
-        """Whether requests may still be sent. An idle connection may have been forgotten by a router in between."""
+        """Whether requests may still be sent. A router in between may have forgotten an idle connection."""
         idle = not self._streams and time.monotonic() - self._used_at > IDLE_SECONDS
         used_up = self._h2.highest_outbound_stream_id > LAST_STREAM
         return not (self._ended or idle or used_up or self._transport is None or has_ended(self._transport))
@@ -101,7 +103,7 @@ class Connection(asyncio.Protocol):
             self._transport.close()
 
     def retire(self) -> None:
-        """No more requests; it is closed when the open ones are answered."""
+        """Accepts no more requests, and closes the connection when the open ones are answered."""
         self._end()
         self._close_when_done()
 
@@ -130,7 +132,7 @@ class Connection(asyncio.Protocol):
         return FRAME_HEAD + length
 
     def _on_frame(self, frame: bytes) -> None:
-        """h2 must not see GOAWAY: it would take no more responses."""
+        """h2 must not see GOAWAY: it would read no more responses."""
         if frame[3] == GOAWAY and len(frame) >= FRAME_HEAD + 8:
             self._go_away(last=int.from_bytes(frame[FRAME_HEAD : FRAME_HEAD + 4]) & 0x7FFFFFFF)
             return
@@ -172,7 +174,7 @@ class Connection(asyncio.Protocol):
                 refused = code == ErrorCodes.REFUSED_STREAM  # RFC 9113, 8.7: before any processing
                 stream.fail(Unprocessed("StreamRefused") if refused else NoAnswer("StreamReset"))
 
-    def _has_room_for(self, content: bytes) -> bool:
+    def _has_capacity_for(self, content: bytes) -> bool:
         return (
             self._h2.open_outbound_streams < self._h2.remote_settings.max_concurrent_streams
             and self._h2.outbound_flow_control_window >= len(content)
@@ -203,8 +205,8 @@ class Connection(asyncio.Protocol):
 class Http2Client:
     """Sends to the server at `url`: https, or plain http for a simulator. `authorities` verify its certificate.
 
-    Connecting takes at most `connect_seconds`. Waiting for a place on the connection, and then for the answer, takes at most
-    `timeout_seconds` each.
+    Connecting takes at most `connect_seconds`. Waiting until the connection can carry the request takes at most
+    `timeout_seconds`, and so does waiting for the answer.
     """
 
     def __init__(
@@ -227,12 +229,12 @@ class Http2Client:
         self._connection: Connection | None = None
 
     async def post(self, path: str, content: bytes, headers: Headers) -> HttpAnswer:
-        """Sends one request. It is repeated only if the server did not look at it. Raises NotSent or NoAnswer."""
-        whole = [*self._base, (":path", path), *headers]
+        """Sends one request. It is repeated only if the server did not process it. Raises NotSent or NoAnswer."""
+        complete = [*self._base, (":path", path), *headers]
         try:
-            return await self._try(whole, content)
+            return await self._try(complete, content)
         except Unprocessed:
-            return await self._try(whole, content)
+            return await self._try(complete, content)
 
     async def close(self) -> None:
         if self._connection is not None:
@@ -242,7 +244,7 @@ class Http2Client:
         connection = await self._connected()
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                await connection.wait_for_room(content)
+                await connection.wait_for_capacity(content)
         except TimeoutError:
             raise NotSent("TimeoutError") from None
         try:

@@ -34,7 +34,7 @@ class ApnsSender:
         first = await self._attempt(payload, device, context, token)
         if not isinstance(first, ApnsAnswer) or not first.expired_token:
             return _outcome(first)
-        self._tokens.forget(token)  # APNs did not take the message
+        self._tokens.forget(token)  # APNs did not accept the message
         return _outcome(await self._attempt(payload, device, context, self._tokens.get()))
 
     async def check(self) -> None:

@@ -108,7 +108,7 @@ def _over_quota(answer: FcmAnswer) -> Outcome:
 
 
 def _misconfigured(answer: FcmAnswer) -> Outcome:
-    """The project, the account's rights or the URL: an operator has to correct it, and no notification is at fault."""
+    """The project, the account's rights or the URL: an operator has to correct it; the notifications are not the cause."""
     return AccountRefused("provider_refused", answer.detail)
 
 
@@ -141,6 +141,6 @@ def outcome_of(answer: FcmAnswer) -> Outcome:
 def _undocumented(answer: FcmAnswer) -> Outcome:
     if answer.status < 400:  # a redirect: this is not FCM's URL
         return _misconfigured(answer)
-    if answer.status >= 500:  # 502, 504: a front end lost the backend's response; the message may have been taken
+    if answer.status >= 500:  # 502, 504: a front end lost the backend's response; the message may have been accepted
         return Ambiguous("no_answer", answer.detail)
     return Defect("unexpected_answer", answer.detail)

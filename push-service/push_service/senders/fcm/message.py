@@ -76,8 +76,8 @@ def fcm_message(content: RenderedPush, device: PushToken, context: DeliveryConte
     }
     if push is not None:
         _override(message, push, content, context)
-    largest = MAX_PAYLOAD if device.kind == "token" else MAX_TOPIC_PAYLOAD
-    return FcmMessage(orjson.dumps({"message": message}), _size(shown) + _size(data), largest)
+    max_bytes = MAX_PAYLOAD if device.kind == "token" else MAX_TOPIC_PAYLOAD
+    return FcmMessage(orjson.dumps({"message": message}), _size(shown) + _size(data), max_bytes)
 
 
 def _override(message: dict[str, Any], push: PushOverrides, content: RenderedPush, context: DeliveryContext) -> None:
@@ -105,7 +105,7 @@ def _override(message: dict[str, Any], push: PushOverrides, content: RenderedPus
 
 
 def _apple_alert(push: PushOverrides, content: RenderedPush) -> dict[str, object]:
-    """The payload takes the place of title and body, so it repeats them. It is left out if it would say nothing else."""
+    """The payload replaces title and body, so it repeats them. It is left out if it has nothing else."""
     if push.sound is None and push.badge is None and push.image is None and push.apns is None:
         return {}
     payload: dict[str, object] = {"payload": {"aps": aps_of(push, content)}}

@@ -33,7 +33,7 @@ class FcmSender:
         return await self._authorized(partial(self._attempt, content, device, context))
 
     async def dry_run(self, token: str) -> Outcome:
-        """What would become of a message to the device with this token. FCM delivers nothing."""
+        """The outcome of a message to the device with this token, without delivering it."""
         body = orjson.dumps({"validate_only": True, "message": {"token": token}})
         return await self._authorized(lambda access: self._post(body, _headers(access)))
 
@@ -45,8 +45,8 @@ class FcmSender:
         await self._http.close()
 
     async def _authorized(self, attempt: Callable[[str], Awaitable[FcmAnswer | Outcome]]) -> Outcome:
-        """The outcome of `attempt` with an access token; with another one if the first has expired early: FCM did nothing
-        then.
+        """The outcome of `attempt` with an access token. If the token has expired early, FCM did nothing, and `attempt` is
+        repeated with a new one.
         """
         try:
             access = await self._token.get()

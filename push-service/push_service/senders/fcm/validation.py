@@ -14,8 +14,8 @@ from push_service.senders.fcm.sender import FcmSender
 
 log = structlog.get_logger()
 
-DRY_RUN_SECONDS = 2.0  # for one question; somebody waits for the registration
-DRY_RUN_CONNECTIONS = 4  # besides those of the notifications, which must not wait for a place
+DRY_RUN_SECONDS = 2.0  # for one question: the registration waits for it
+DRY_RUN_CONNECTIONS = 4  # besides the connections for notifications, which must not wait for one
 
 
 class _NoVerdict(Exception):

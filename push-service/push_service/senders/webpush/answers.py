@@ -96,7 +96,7 @@ def _unavailable(answer: WebPushAnswer) -> Outcome:
 
 BY_STATUS: Mapping[int, Rule] = {
     201: _taken,
-    202: _taken,  # RFC 8030, 5.1: taken, and a receipt may follow
+    202: _taken,  # RFC 8030, 5.1: accepted, and a receipt may follow
     400: lambda answer: Permanent("rejected", answer.detail),
     401: _refused,
     403: _refused,
@@ -121,6 +121,6 @@ def outcome_of(answer: WebPushAnswer) -> Outcome:
 def _undocumented(answer: WebPushAnswer) -> Outcome:
     if answer.status < 300:  # not from a push service: something in between
         return Ambiguous("unreadable_answer", answer.detail)
-    if answer.status >= 500:  # 502, 504: a front end lost the response; the message may have been taken
+    if answer.status >= 500:  # 502, 504: a front end lost the response; the message may have been accepted
         return Ambiguous("no_answer", answer.detail)
     return Defect("unexpected_answer", answer.detail)  # a redirect, too: it is not followed

@@ -53,5 +53,5 @@ class WebPushSender:
             return outcome_of(WebPushAnswer.read(await self._http.post(endpoint, body, headers)))
         except NoAnswer as lost:
             return Ambiguous("no_answer", lost.reason)
-        except NotSent as failure:  # a user chose this host: that it cannot be reached says nothing of the others
+        except NotSent as failure:  # a user chose this host: other hosts may work
             return RetryLater("unreachable", failure.reason)

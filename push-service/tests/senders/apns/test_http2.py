@@ -1,4 +1,4 @@
-"""What happens to an HTTP/2 connection: certainly not taken, answered late, or nobody can know."""
+"""Requests over an HTTP/2 connection that ends: certainly not accepted, answered late, or in doubt."""
 
 import asyncio
 import socket
@@ -67,7 +67,7 @@ async def test_more_requests_than_streams_wait_for_a_place(send, simulators) -> 
     assert simulators.inbox.pushes.total == 300
 
 
-async def test_a_server_that_nobody_can_reach_is_down(send, make_sender) -> None:
+async def test_an_unreachable_server_is_down(send, make_sender) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         away = make_sender(apns_base_url=f"http://127.0.0.1:{free.getsockname()[1]}")

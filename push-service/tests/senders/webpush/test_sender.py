@@ -150,9 +150,7 @@ async def test_a_foreign_key_is_recognised_by_the_push_service(simulators, attem
     await sender.close()
 
 
-async def test_a_subject_that_nobody_can_write_to_is_our_configuration(
-    sender, attempts_of, simulators, subscribe
-) -> None:
+async def test_an_unusable_subject_is_an_error_of_our_configuration(sender, attempts_of, simulators, subscribe) -> None:
     named = WebPushSender(
         HttpClient(timeout_seconds=1, connections=1),
         Vapid(sender._vapid._key, "mailto:me@localhost"),
