@@ -150,7 +150,7 @@ def test_copies_have_a_header_and_blind_ones_none():
 
 def test_the_recipient_gets_no_copy():
     mail = ExtendedEmail("Hi", "", "Hi", Extras((parse_mailbox("ADA@example.org"), BO), (ADA,)))
-    assert mail.beside(ADA).extras == Extras((BO,), ())
+    assert mail.without_copy_to(ADA).extras == Extras((BO,), ())
 
 
 def test_the_notifications_reply_to_goes_before_the_applications():

@@ -1,1 +1,1 @@
-"""Bounces and complaints: mails that come back, and what follows from them."""
+"""Bounces and complaints: mails that come back, and their effects."""

@@ -1,4 +1,4 @@
-"""Mails that came back: which notification each is about. What follows from it is in `recording.py`."""
+"""Finds the notification of a mail that came back. `recording.py` records the result."""
 
 import asyncio
 from collections.abc import Iterator
@@ -62,11 +62,11 @@ class BounceProcessor:
 
 
 class ReportAboutCopy(Exception):
-    """The mail had copies, and the report is about one of them: the notification's recipient has it."""
+    """The report concerns a copy of the mail, so the notification itself was delivered."""
 
 
 def by_return_path(report: Report, arrived_at: str, return_path: ReturnPath | None) -> Match | None:
-    """The notification that a return path of ours names; its address only if the return path was made for it.
+    """The notification that one of our return paths identifies. Its address only if the return path was made for it.
 
     Raises ReportAboutCopy: a mail with copies comes back for each of them, and its headers name the recipient every time.
     """

@@ -1,7 +1,7 @@
-"""What a mail that came back says: delivery reports (RFC 3464), complaints (RFC 5965), and what older servers write.
+"""Reads mails that came back: delivery reports (RFC 3464), complaints (RFC 5965), and the formats of older servers.
 
-Anybody can send such a mail, so reading one is bounded: by its size, its lines, its parts, and the length of the headers
-whose parsing takes time in the square of their length.
+Anybody can send such a mail, so its size, its lines, its parts, and the headers whose parsing takes quadratic time are
+limited.
 """
 
 import email
@@ -40,10 +40,10 @@ class UnreadableReport(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`status`: the enhanced code (`5.1.1`), or empty. `addresses`: whom it may be about, the most certain ones first.
-    `named`: those of them that the report itself says it is about. `return_paths` and `message_ids` may lead to the
-    notification; anybody may have written them. `provider_ids`: the mail's ids at its provider. `dead`: whether the address
-    is, as its provider says; None: the status decides."""
+    """`status`: the enhanced code (`5.1.1`), or empty. `addresses`: the recipients that it may concern, the most certain ones
+    first. `named`: the recipients that the report names itself. `return_paths` and `message_ids` may identify the
+    notification, but anybody can write them. `provider_ids`: the mail's ids at its provider. `dead`: whether the provider
+    says that the address is dead; None: the status decides."""
 
     kind: Kind
     status: str = ""
@@ -56,7 +56,7 @@ class Report:
 
 
 def status_in(text: str) -> str:
-    """The first enhanced code in a server's words; empty if there is none."""
+    """The first enhanced code in a server's text; empty if there is none."""
     found = _STATUS.search(text)
     return found[1] if found else ""
 
@@ -110,7 +110,7 @@ def _complaint(part: Message) -> Kind:
 
 
 def _delivery_status(part: Message) -> tuple[Kind, str, list[str]]:
-    """A mail of ours has one recipient. Should a report name several, a failure counts more than a delay."""
+    """Our mails have one recipient. If a report names several, a failure counts more than a delay."""
     found: dict[str, tuple[str, list[str]]] = {}
     for block in islice(_blocks(part), MAX_FOUND):
         if action := _field(block, "Action").strip().lower():
@@ -123,13 +123,13 @@ def _delivery_status(part: Message) -> tuple[Kind, str, list[str]]:
     for action in ("failed", "delayed", "delivered"):
         if action in found:
             return action, *found[action]  # type: ignore[return-value]
-    if found.keys() & {"relayed", "expanded"}:  # to a server that will not report: it is on its way
+    if found.keys() & {"relayed", "expanded"}:  # passed on to a server that sends no reports: it may still arrive
         return "delayed", *next(iter(found.values()))
     return "unrecognised", "", []
 
 
 def _status_of(block: Message) -> str:
-    """The most telling code: some servers put `5.0.0` into Status, and the reason into the server's own words."""
+    """The most specific code: some servers write `5.0.0` into Status, and the real code into the diagnostic text."""
     stated = _STATUS.search(_field(block, "Status"))
     said = _STATUS.search(_field(block, "Diagnostic-Code"))
     if stated is None or (stated[1].endswith(".0.0") and said is not None):

@@ -1,5 +1,4 @@
-"""What follows from a report about a mail, whoever sent it: the notification has bounced or has arrived, and its address may
-get no mail any more."""
+"""Records reports about mails: the notification bounced or arrived, and its address may be suppressed."""
 
 import re
 from dataclasses import dataclass
@@ -20,8 +19,8 @@ from email_service.suppression import fingerprint, masked
 
 log = structlog.get_logger()
 
-# The address does not exist, takes no mail, or belongs to somebody else (RFC 3463; 7.17 and 18: RFC 7293). Everything else,
-# such as a full mailbox or a filter, may pass.
+# The address does not exist, accepts no mail, or belongs to another person (RFC 3463; 7.17 and 18: RFC 7293). Any other
+# failure, such as a full mailbox or a filter, may be temporary.
 _DEAD = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1|4\.4|7\.1[78])")
 SOFT_BOUNCES = 5  # in a row, after which an address counts as dead
 SOFT_DAYS = 14  # after a bounce; a later one begins to count again
@@ -35,9 +34,9 @@ RESULTS: tuple[Result, ...] = Result.__args__  # type: ignore[attr-defined]
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """The notification that a report is about. `address`: whose address it is, if the report names it.
+    """The notification that a report concerns. `address`: the recipient's, if the report names it.
 
-    `token` None: the report is about a copy, so only the address counts.
+    `token` None: the report concerns a copy, so only the address counts.
     """
 
     token: BounceToken | None

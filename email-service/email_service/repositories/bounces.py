@@ -1,4 +1,4 @@
-"""Bounces and complaints, and how often the mails to an address came back in a row."""
+"""Bounces and complaints, and the count of consecutive soft bounces of an address."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -80,7 +80,7 @@ class Bounce:
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """`is_known`: the ledger has the delivery. `is_new`: it had not come back before."""
+    """`is_known`: the ledger has the delivery. `is_new`: it had not bounced before."""
 
     is_known: bool
     is_new: bool

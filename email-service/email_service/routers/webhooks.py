@@ -1,4 +1,4 @@
-"""Webhooks of e-mail providers. They come through the gateway, without a user's credentials: each proves itself."""
+"""Webhooks of e-mail providers. They come through the gateway without a user's credentials: the signature proves them."""
 
 import time
 from typing import Annotated

@@ -1,1 +1,1 @@
-"""What e-mail providers report by webhooks: each provider's signature, its events, and what follows from them."""
+"""Webhooks of e-mail providers: each provider's signature, its events, and their effects."""

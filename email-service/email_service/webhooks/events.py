@@ -1,4 +1,4 @@
-"""What every provider's webhook has in common: the request, its refusals, and the events that are read from it."""
+"""The common part of all providers' webhooks: the request, its refusals, and its events."""
 
 import re
 from collections.abc import Mapping, Sequence

@@ -64,7 +64,7 @@ class _Header(Foreign):
 
 
 class _Mail(Foreign):
-    """`source` is our MAIL FROM, `id` the id in the SMTP answer. `headers` are ours, if SES is told to include them."""
+    """`source` is our MAIL FROM, `id` the id in the SMTP answer. `headers` are ours, if SES is configured to include them."""
 
     id: Text = Field(default="", alias="messageId")
     source: Text = ""

@@ -205,7 +205,7 @@ class LedgerRepository:
         )
 
     async def leave(self, connection: AsyncConnection) -> None:
-        """Removes the worker when it stops: deliveries that it may have left are taken over at once."""
+        """Removes the stopping worker. Deliveries that it left are taken over `silence_seconds` after their claim."""
         await connection.execute(self._leave, {"owner": self.owner})
 
     def _state_of(self, row: Any) -> AlreadyFinished | NotOwned:
