@@ -94,7 +94,7 @@ def test_subject_name_and_both_bodies_come_back_as_they_were(subject, name, html
 
 @slow
 @given(subject=anything, name=anything, html=anything, text=anything, correlation=anything)
-def test_nothing_that_is_put_in_adds_a_header_or_breaks_a_line(subject, name, html, text, correlation):
+def test_no_input_adds_a_header_or_breaks_a_line(subject, name, html, text, correlation):
     raw = written(subject, html, text, name, DeliveryContext(IDENTITY, correlation, 5))
     message = parsed(raw)
     expected = HEADERS if html else [*HEADERS, "Content-Transfer-Encoding"]
@@ -193,7 +193,7 @@ def test_an_applications_sender_is_shown_and_the_rest_is_as_ever():
         (Sender(from_name=""), "sender@example.org"),
     ],
 )
-def test_what_an_applications_sender_does_not_say_is_ours(sender, shown):
+def test_fields_that_an_applications_sender_leaves_open_are_ours(sender, shown):
     message = parsed(written(context=replace(CONTEXT, sender=sender)))
     assert (message["From"], message["Reply-To"]) == (shown, sender.reply_to)
 

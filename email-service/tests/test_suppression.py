@@ -66,14 +66,14 @@ async def test_adding_again_keeps_the_first_reason(suppressed):
     assert found.reason == "bounced"
 
 
-async def test_nothing_readable_is_kept_of_an_address(database, suppressed):
+async def test_an_address_is_stored_in_no_readable_form(database, suppressed):
     await suppressed.add(DEAD)
     async with database.begin() as connection:
         row = (await connection.execute(text("SELECT * FROM email_suppressions"))).one()
     assert "ada@example.com" not in str(row)
 
 
-async def test_who_is_gone_is_not_written_to_and_not_even_masked_any_more(ledger, suppressed, suppressing):
+async def test_an_erased_users_address_stays_suppressed_without_its_masked_form(ledger, suppressed, suppressing):
     bo = DeadAddress(fingerprint("bo@example.com"), "b***@example.com", "bounced")
     await suppressed.add(DEAD)
     await suppressed.add(bo)

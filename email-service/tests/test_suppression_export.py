@@ -61,7 +61,7 @@ async def test_the_last_page_costs_no_more_than_the_first(database):
     assert await looked_at("f8" + "0" * 62) < 1.5 * await looked_at("")
 
 
-async def test_what_is_added_and_removed_meanwhile_shifts_nothing(database):
+async def test_changes_during_an_export_shift_no_page(database):
     await fill(database, 100)
     suppressed = SuppressionList(database)
     everything = await exported(suppressed)

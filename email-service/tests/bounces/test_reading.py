@@ -62,7 +62,7 @@ Message-ID: <01890a5d-ac96-774b-bcce-b302099a8057@example.org>
 """
 
 
-def test_what_servers_wrote_before_there_was_a_standard_is_understood():
+def test_reports_from_before_the_standard_are_understood():
     report = read_report(QMAIL)
     assert (report.kind, report.addresses) == ("failed", ("ada@example.com",))
     assert len(report.message_ids) == 1
@@ -106,7 +106,7 @@ CHEAP = {
 
 
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
-def test_what_would_take_long_is_refused_at_once(raw):
+def test_mails_that_would_take_long_are_refused_at_once(raw):
     began = time.process_time()
     with pytest.raises(UnreadableReport):
         read_report(raw)
@@ -114,7 +114,7 @@ def test_what_would_take_long_is_refused_at_once(raw):
 
 
 @pytest.mark.parametrize("raw", CHEAP.values(), ids=CHEAP)
-def test_what_is_read_takes_a_bounded_time(raw):
+def test_reading_takes_a_limited_time(raw):
     began = time.process_time()
     with contextlib.suppress(UnreadableReport):
         assert len(read_report(raw).addresses) <= 20

@@ -16,7 +16,7 @@ ADDRESS = PATH.address(IDENTITY, ADA)
 TOKEN = BounceToken(IDENTITY, ADA[:20])
 
 
-def test_it_is_an_address_that_leads_back():
+def test_a_return_path_is_an_address_that_identifies_the_delivery():
     assert parse_mailbox(ADDRESS).spec == ADDRESS
     assert PATH.read(ADDRESS) == TOKEN
     assert PATH.address(IDENTITY, ADA) == ADDRESS

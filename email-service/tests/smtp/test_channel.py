@@ -81,7 +81,7 @@ async def test_a_server_that_names_nothing_leaves_our_own_message_id(channel, se
     )
 
 
-async def test_what_is_no_address_never_reaches_the_server(channel, server):
+async def test_an_invalid_address_never_reaches_the_server(channel, server):
     outcome = await (await channel.open_session("smtp")).send(
         CONTENT, Target("k", "Ada", "a@b.c, v@e.f"), DeliveryContext(uuid4(), "c", 5)
     )

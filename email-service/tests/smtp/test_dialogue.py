@@ -96,7 +96,7 @@ async def test_a_notice_between_commands_ends_the_connection(raw, dialogue, unti
     assert dialogue.in_sync
 
 
-async def test_what_comes_after_the_last_reply_is_no_reply(raw, dialogue, until):
+async def test_bytes_after_the_last_reply_are_no_reply(raw, dialogue, until):
     raw.answers = [b"250 a\r\n421 closing\r\n"]
     dialogue.say(b"ONE")
     assert (await dialogue.reply(5)).code == 250

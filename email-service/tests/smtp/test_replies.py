@@ -248,7 +248,7 @@ FOR_GOOD = [
 
 
 @pytest.mark.parametrize(("phases", "reply", "code"), FOR_GOOD)
-def test_what_is_refused_for_good_fails(phases, reply, code):
+def test_a_permanent_refusal_fails(phases, reply, code):
     holds(phases, reply, Permanent, code)
 
 
@@ -314,7 +314,7 @@ def test_a_reply_of_several_lines_is_read_whole():
     assert meaning(DOT, f"550 {lines}") == (AccountRefused, "client_blocked")
 
 
-def test_whom_it_is_about_decides_nothing():
+def test_addresses_in_a_reply_decide_nothing():
     reply = "550 5.7.1 <relay.access.denied@example.com> quota-exceeded@example.com: refused"
     assert meaning(RCPT, reply) == (Permanent, "rejected")
 

@@ -65,7 +65,7 @@ async def test_a_token_is_tied_to_its_body(request_of):
     assert (other.token, other.digest != first.digest) == (token, True)
 
 
-async def test_what_the_key_did_not_sign_is_refused(request_of):
+async def test_a_request_that_the_key_did_not_sign_is_refused(request_of):
     now, token = str(int(time.time())), token_hex(25)
     good = ACCOUNT.signature(now, token)
     for wrong in (

@@ -85,5 +85,5 @@ async def test_a_body_of_another_form_is_a_422(request_of, body):
         await WEBHOOK.read(request_of(Posted(body, SERVER.posts({}).headers)))
 
 
-def test_what_postmark_tries_again_is_no_bounce():
+def test_a_bounce_that_postmark_retries_is_no_bounce():
     assert BOUNCES.keys().isdisjoint({"Transient", "DnsError", "OpenRelayTest", "AutoResponder", "AddressChange"})

@@ -62,7 +62,7 @@ async def test_events_come_in_groups_and_events_without_an_id_are_distinguished(
     assert len({event.id for event in await WEBHOOK.read(request_of(ACCOUNT.posts(*many, *nameless)))}) == 1_002
 
 
-async def test_what_the_key_did_not_sign_is_refused(request_of):
+async def test_a_request_that_the_key_did_not_sign_is_refused(request_of):
     posted = ACCOUNT.posts({**EVENT, "event": "delivered"})
     headers = posted.headers
     for wrong in (

@@ -160,6 +160,6 @@ def test_a_topic_names_its_host(arn, host):
 
 
 @pytest.mark.parametrize("arn", ["", "bounces", "arn:aws:sqs:eu-west-1:123456789012:x", "arn:aws:sns:evil.com/:1:x"])
-def test_what_is_no_topic_is_refused(arn):
+def test_an_invalid_topic_is_refused(arn):
     with pytest.raises(ValueError, match="is no ARN"):
         host_of(arn)

@@ -103,9 +103,7 @@ async def test_a_test_keys_mail_fetches_nothing(world, message, lookups, inbox, 
 
 
 @pytest.mark.parametrize("complained", [False, True])
-async def test_what_comes_back_from_a_copy_says_nothing_of_the_recipient(
-    world, message, lookups, inbox, until, complained
-):
+async def test_a_bounce_of_a_copy_does_not_concern_the_recipient(world, message, lookups, inbox, until, complained):
     async with world.worker(**BOUNCES) as app:
         sent = message(lookups.add_user(ADA), email=EmailOptions(cc=(BO,)))
         await world.publish(sent)

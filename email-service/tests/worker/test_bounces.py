@@ -146,7 +146,7 @@ async def test_a_delivered_mail_ends_the_row_of_soft_bounces(bouncing):
         (b"Subject: x\n\n" + b"\n" * 100_000, "unreadable"),
     ],
 )
-async def test_what_is_no_bounce_changes_nothing_and_is_counted(bouncing, mail, result):
+async def test_a_mail_that_is_no_bounce_changes_nothing_and_is_counted(bouncing, mail, result):
     identity, path = await bouncing.send()
     assert await bouncing.processor.process(mail, arrived_at=path) == result
     assert bouncing.counted(result) == 1

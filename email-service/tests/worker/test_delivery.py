@@ -92,7 +92,7 @@ async def test_a_retry_waits_in_the_ledger_alone_and_outlives_its_worker(world, 
     assert inbox.emails.total == 1
 
 
-async def test_what_is_deferred_for_too_long_ends_as_failed_and_in_the_failed_queue(
+async def test_a_mail_that_is_deferred_for_too_long_fails_and_is_in_the_failed_queue(
     world, message, lookups, inbox, until
 ):
     sent = message(lookups.add_user("defer-99@example.com"))
@@ -151,7 +151,7 @@ async def test_a_stalled_message_does_not_hold_up_the_others(world, message, loo
     assert inbox.emails.total == 6
 
 
-async def test_what_is_deferred_until_it_expires_ends_then_and_as_expired(world, message, lookups, inbox, until):
+async def test_a_mail_that_is_deferred_until_its_expiry_ends_as_expired(world, message, lookups, inbox, until):
     sent = message(lookups.add_user("defer-99@example.com"), expires_at=datetime.now(UTC) + timedelta(seconds=3))
     async with world.worker(retry_base_seconds=2):
         await world.publish(sent)

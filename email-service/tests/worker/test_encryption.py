@@ -39,7 +39,7 @@ def secret_message(message, lookups):
     return make
 
 
-async def test_nothing_personal_stands_there_while_a_mail_waits_is_sent_or_bounces(
+async def test_no_personal_value_is_readable_while_a_mail_waits_is_sent_or_bounces(
     world, secret_message, inbox, until
 ) -> None:
     waits, bounces, url = secret_message("defer-2"), secret_message("bounce"), world.settings.database_url

@@ -56,7 +56,7 @@ async def test_a_push_recipient_in_the_email_queue_fails_and_is_seen(world, mess
         ({"expires_at": datetime.now(UTC) - timedelta(seconds=1)}, ("expired", "expired")),
     ],
 )
-async def test_what_cannot_be_sent_ends_and_says_why(world, message, lookups, until, change, end):
+async def test_a_mail_that_cannot_be_sent_ends_with_a_reason(world, message, lookups, until, change, end):
     sent = message(lookups.add_user("ada@example.com"), **change)
     async with world.worker():
         await world.publish(sent)

@@ -156,7 +156,7 @@ async def test_a_delivery_that_is_held_back_is_reported_once_and_spends_no_attem
     assert {event.attempts for event in world.events if event.code == "domain_throttled"} <= {0, 1, 2}
 
 
-async def test_what_calls_no_provider_does_not_wait_for_a_domain(world, mails, relay, message, lookups):
+async def test_a_notification_without_a_call_does_not_wait_for_a_domain(world, mails, relay, message, lookups):
     slow, test = mails(SLOW, 10), message(lookups.add_user(f"test@{SLOW}"), test=True)
     gone = message(lookups.add_user(f"gone@{SLOW}", wants_email=False))
     relay.refusing[SLOW] = TOO_MANY
@@ -169,7 +169,7 @@ async def test_what_calls_no_provider_does_not_wait_for_a_domain(world, mails, r
         await eventually(lambda: world.statuses(gone.notification_id) == ["suppressed"])
 
 
-async def test_of_those_that_wait_for_a_domain_the_urgent_ones_go_first(world, mails, relay, inbox):
+async def test_urgent_messages_that_wait_for_a_domain_go_first(world, mails, relay, inbox):
     relay.gates[SLOW] = asyncio.Event()
     first, usual, urgent = mails(SLOW, 1), mails(SLOW, 4, priority=3), mails(SLOW, 3, priority=9)
     async with world.worker(smtp_port=relay.port, email_domain_connections=1):

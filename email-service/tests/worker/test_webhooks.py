@@ -193,7 +193,7 @@ async def test_an_event_that_comes_before_the_result_is_reported_after_it(hooked
     await database.close()
 
 
-async def test_of_a_notification_of_long_ago_only_the_address_is_suppressed(hooked):
+async def test_an_event_of_a_deleted_notification_only_suppresses_the_address(hooked):
     forgotten = uuid4()
     await hooked.posts(bounce(forgotten))
     await hooked.posts(delivery(forgotten))
@@ -227,7 +227,7 @@ async def test_a_token_of_mailgun_s_is_good_for_one_body(hooked):
     ]  # fmt: skip
 
 
-async def test_what_is_not_the_provider_s_changes_nothing(hooked):
+async def test_a_request_from_another_sender_changes_nothing(hooked):
     identity = await hooked.send()
     forged = {"RecordType": "SpamComplaint", "Email": ADA, "Metadata": {"notification-id": str(identity)}}
     refused = await hooked.post("postmark", PostmarkServer().posts(forged))
@@ -252,7 +252,7 @@ async def test_a_request_that_was_signed_long_ago_is_counted_as_outdated(hooked)
     assert [hooked.counted(result, "mailgun") for result in ("outdated", "refused")] == [1, 0]
 
 
-async def test_what_says_nothing_about_a_delivery_is_counted_alone(hooked):
+async def test_an_event_that_is_not_about_a_delivery_is_only_counted(hooked):
     for event in ({"RecordType": "Open"}, {"RecordType": "Bounce", "Type": "Transient"}, {}):
         await hooked.posts(event)
     assert hooked.counted("ignored") == 3

@@ -156,7 +156,7 @@ def test_the_short_way_and_the_whole_rule_say_the_same(local, domain):
 @settings(max_examples=300)
 @given(local_parts, domains)
 @example("jürgen", "bücher.example")
-def test_what_is_stored_can_be_sent(local, domain):
+def test_a_stored_address_can_be_sent_to(local, domain):
     try:
         stored = FIELD.validate_python(f"{local}@{domain}")
     except ValidationError:
@@ -209,7 +209,7 @@ within = st.builds("{}a@b{}.cc{}".format, *[st.sampled_from(WITHIN)] * 3)
 @settings(max_examples=1_000)
 @given(within | st.lists(st.sampled_from(PIECES), max_size=6).map("".join))
 @example("a@b.cc\r\nRCPT TO:<v@e.f>")
-def test_whatever_is_taken_is_one_address_to_the_standard_library_too(text):
+def test_an_accepted_text_is_one_address_for_the_standard_library_too(text):
     try:
         spec = parse_mailbox(text).spec
     except InvalidAddress:

@@ -13,7 +13,7 @@ APPLE = "9c4b5ff4f4f2e6ae1d2e4c4d0f5e0e8b8a1c3b7d6e5f4a3b2c1d0e9f8a7b6c5d"
 @pytest.mark.parametrize(
     "token", ["fcm_token_here", f"cXkN3_aBQ-yZ:APA91b{'Hx-_7' * 28}", "a" * 63, "a" * 2048, f" {APPLE}0 \n"]
 )
-def test_what_may_be_a_registration_token_of_fcm_is_taken(token: str) -> None:
+def test_a_possible_registration_token_of_fcm_is_accepted(token: str) -> None:
     assert FCM.validate_python(token) == token.strip()
 
 
@@ -30,7 +30,7 @@ def test_what_may_be_a_registration_token_of_fcm_is_taken(token: str) -> None:
         ("", "at least 1"),
     ],
 )
-def test_what_is_no_registration_token_of_fcm_is_refused_with_the_reason(token: str, said: str) -> None:
+def test_an_impossible_registration_token_of_fcm_is_refused_with_the_reason(token: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said):
         FCM.validate_python(token)
 

@@ -50,7 +50,7 @@ def test_a_tag_is_written_by_convention(given: str, written: str) -> None:
 @pytest.mark.parametrize(
     "given", ["", "e", "english", "pt-", "pt BR", "pt-BR\x00", "pt\n", "../en", "en" + "-abcdefgh" * 7, "ру"]
 )
-def test_what_is_no_tag_is_refused(given: str) -> None:
+def test_an_invalid_tag_is_refused(given: str) -> None:
     with pytest.raises(ValueError, match="language tag"):
         canonical_language(given)
 

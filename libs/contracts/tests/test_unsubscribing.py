@@ -20,7 +20,7 @@ def test_a_link_says_who_and_what_with_any_of_the_keys() -> None:
 
 
 @pytest.mark.parametrize("bad", ["", "x", "====", "\u00e9", "A" * 107, "A" * 200, "A" * 4_000])
-def test_what_is_no_link_is_refused(bad: str) -> None:
+def test_an_invalid_link_is_refused(bad: str) -> None:
     with pytest.raises(InvalidToken):
         read_token(bad, [KEY.public])
 

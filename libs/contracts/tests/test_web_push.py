@@ -44,7 +44,7 @@ def urls(draw: st.DrawFn) -> str:
 @example("https://fcm.googleapis.com:443/x")
 @example("https://fcm.googleapis.com\\@evil.example/")
 @example("https://evil.example#@fcm.googleapis.com/")
-def test_what_is_taken_leads_to_a_known_host_for_every_reader(url: str) -> None:
+def test_an_accepted_endpoint_has_a_known_host_for_every_parser(url: str) -> None:
     if not PushServices().has(url):
         return
     parts, by_yarl, by_httpx = urlsplit(url), yarl.URL(url), httpx2.URL(url)

@@ -77,7 +77,7 @@ def test_the_settings_defaults_are_the_policys() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Defect("x"), Ambiguous("x")])
-def test_what_is_our_side_s_or_in_doubt_is_tried_a_few_times(outcome) -> None:
+def test_defects_and_attempts_in_doubt_are_retried_a_few_times(outcome) -> None:
     pauses = pauses_until_the_end(POLICY, outcome)
     assert len(pauses) == POLICY.max_retries
     assert 31 <= sum(pauses) <= 62
@@ -187,7 +187,7 @@ OUTCOMES = st.one_of(
 
 
 @given(POLICIES, OUTCOMES, SPENT, st.none() | st.floats(-100, 1e6))
-def test_whatever_came_before_a_retry_is_later_than_now_and_not_after_the_expiry(
+def test_a_retry_is_in_the_future_and_not_after_the_expiry(
     policy: RetryPolicy, outcome, spent: Spent, expires_in: float | None
 ) -> None:
     expires_at = None if expires_in is None else in_(expires_in)

@@ -54,7 +54,7 @@ def _ago(seconds: float) -> datetime:
         (Unknown("worker_lost"), {"attempts": 1}, "unknown", 1, "worker_lost"),
     ],
 )
-def test_what_an_outcome_means_for_the_ledger(outcome, before: dict, state: str, attempts: int, code) -> None:
+def test_each_outcome_has_its_record_in_the_ledger(outcome, before: dict, state: str, attempts: int, code) -> None:
     claimed = Claimed(**{"attempts": 0, "deferrals": 0, "expired": False} | before)
     row = record_of(DeliveryKey(uuid4(), "r", 0), outcome, claimed, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.attempts, row.code) == (state, attempts, code)
@@ -65,12 +65,12 @@ def test_what_an_outcome_means_for_the_ledger(outcome, before: dict, state: str,
 
 
 @pytest.mark.parametrize("refusing", [True, False])
-def test_what_is_held_back_spends_no_attempt_and_begins_the_window_if_the_domain_refuses(refusing: bool) -> None:
+def test_held_back_spends_no_attempt_and_begins_the_window_if_the_domain_refuses(refusing: bool) -> None:
     row = _record_of(HeldBack("domain_throttled", refusing=refusing))
     assert (row.state, row.attempts, row.faults, row.deferred, row.refused) == ("retry", 0, 0, 1, refusing)
 
 
-def test_what_is_held_back_to_the_end_of_the_window_has_failed() -> None:
+def test_a_delivery_that_is_held_back_until_the_end_of_the_window_fails() -> None:
     before = Claimed(0, 7, expired=False, refused_since=_ago(100))
     row = record_of(DeliveryKey(uuid4(), "r", 0), HeldBack("x"), before, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.code, row.attempts) == ("failed", "exhausted", 0)
@@ -117,7 +117,7 @@ def test_one_device_that_got_it_is_enough_and_one_that_may_still_get_it_is_hope(
     assert report.status == status
 
 
-def test_what_others_have_in_hand_is_theirs_to_report() -> None:
+def test_other_workers_report_the_deliveries_that_they_own() -> None:
     assert report_of([NotOwned(), NotOwned()]) is None
 
 

@@ -36,7 +36,7 @@ def _recorded(claim, **fields: object) -> DeliveryRecord:
     return DeliveryRecord(claim.notification_id, claim.recipient, **fields)
 
 
-async def test_nothing_personal_stands_in_the_ledger_at_any_moment(ledger_with, claim_on, dumped) -> None:
+async def test_the_ledger_never_has_a_readable_personal_value(ledger_with, claim_on, dumped) -> None:
     ledger, claim = ledger_with(OLD), claim_on(message=MESSAGE, contact=CONTACT)
     [claimed] = await ledger.claim([claim])
     assert (type(claimed), claimed.contact) == (Claimed, CONTACT)
@@ -66,7 +66,7 @@ async def test_a_message_whose_key_is_missing_stays_due_and_holds_up_no_other(le
     assert {one.notification_id: one.message for one in taken}[sealed.notification_id] == MESSAGE
 
 
-async def test_of_two_deliveries_one_that_can_be_read_brings_the_message_back(ledger_with, claim_on) -> None:
+async def test_one_readable_delivery_of_two_is_enough_to_publish_the_message_again(ledger_with, claim_on) -> None:
     first = claim_on(message=MESSAGE, recipient="a")
     second = claim_on(first.notification_id, recipient="b", message=MESSAGE)
     for keys, claim in ((OLD, first), (NEW, second)):
@@ -75,7 +75,7 @@ async def test_of_two_deliveries_one_that_can_be_read_brings_the_message_back(le
     assert [one.message for one in await ledger_with(NEW).take_due(**DUE)] == [MESSAGE]
 
 
-async def test_whom_it_may_have_gone_to_is_not_guessed_when_the_key_is_missing(ledger_with, claim_on) -> None:
+async def test_the_recipient_of_an_attempt_in_doubt_is_not_guessed_without_the_key(ledger_with, claim_on) -> None:
     claim = claim_on(message=MESSAGE, contact=CONTACT)
     await ledger_with(OLD).claim([claim])
     await ledger_with(OLD).record(_recorded(claim, **RETRY, delay=0, doubt=1))

@@ -56,7 +56,7 @@ async def _rows_by_key(connection) -> None:
     await LEDGER.handed_over(connection, [key[0] for key in KEYS])
 
 
-async def test_nothing_reads_a_large_ledger_whole(large) -> None:
+async def test_no_statement_reads_a_large_ledger_completely(large) -> None:
     first = KEYS[0][0]
     async with large.begin() as connection:
         with recorded(connection) as statements:
@@ -75,7 +75,7 @@ async def test_nothing_reads_a_large_ledger_whole(large) -> None:
             assert not await read_whole(connection, [statement]) & {"email_deliveries", "dead_addresses"}, statement[0]
 
 
-async def test_what_touches_rows_by_key_goes_by_the_index_while_the_ledger_is_young(database) -> None:
+async def test_statements_by_key_use_the_index_while_the_ledger_is_young(database) -> None:
     """A prepared statement keeps its plan until the table is analysed: by then a burst may have made it a large one."""
     await _fill(database, 300)
     async with database.begin() as connection:
@@ -103,7 +103,7 @@ async def test_ends_are_kept_a_day_longer_than_the_gateway_keeps_its_own(databas
     assert await states() == ["retry", "sending"]
 
 
-async def test_what_was_accepted_long_ago_is_kept_by_the_time_of_its_end(database, ledger_of) -> None:
+async def test_the_end_of_a_delivery_decides_how_long_it_is_kept(database, ledger_of) -> None:
     """Scheduled for later than RETENTION_DAYS, or retried for long: the ledger has to know it as long as any other."""
     await _fill(database, 6)
     async with database.begin() as connection:

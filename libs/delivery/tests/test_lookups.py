@@ -113,7 +113,7 @@ async def test_a_user_whom_the_answer_leaves_out_is_gone_and_the_others_are_not(
     assert found == [NEW, Suppressed("user_gone")]
 
 
-async def test_somebody_who_opted_in_a_moment_ago_gets_it(services, client, own_redis) -> None:
+async def test_a_user_who_opted_in_a_moment_ago_gets_the_notification(services, client, own_redis) -> None:
     recipients, quiet = RecipientResolver(client, own_redis), services.user()
     user = services.users[quiet.user_id]
     services.users[user.id] = user.model_copy(update={"preferences": Preferences(email=False)})

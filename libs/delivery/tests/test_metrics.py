@@ -94,7 +94,7 @@ def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metric
     assert registry.get_sample_value("notification_processing_seconds_count", {"type": "email"}) == 1
 
 
-async def test_what_a_dead_worker_was_sending_is_a_doubt_and_what_it_only_had_is_none(
+async def test_a_dead_workers_delivery_is_in_doubt_only_if_it_was_sending(
     registry, metrics, claim_on, ledger_of, database
 ) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")

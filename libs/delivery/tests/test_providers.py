@@ -67,7 +67,7 @@ def test_equals_share_by_weight_and_errors_shift_it() -> None:
 @pytest.mark.parametrize(
     "outcome", [ProviderDown("x"), Ambiguous("x"), RetryLater("x"), AccountRefused("x", others_pass=True)]
 )
-def test_whatever_was_not_taken_costs_share(outcome: Outcome) -> None:
+def test_a_message_that_was_not_accepted_lowers_the_share(outcome: Outcome) -> None:
     one = provider("a")
     one.take().report(outcome)
     assert one.share < 1
@@ -312,7 +312,7 @@ async def test_after_doubt_the_first_repeats_it_although_another_comes_first_now
     assert ends(after) == [("sent", None, "a")]
 
 
-async def test_what_was_in_doubt_at_a_provider_that_is_gone_ends_unknown(ledger_of, channel) -> None:
+async def test_a_delivery_in_doubt_ends_unknown_when_its_provider_was_removed(ledger_of, channel) -> None:
     before = Worker(ledger_of("w1"), channel, Providers([provider("a"), provider("b", order=2)]))
     after = Worker(ledger_of("w2"), channel, Providers([provider("b")]))
     after.channel.providers_for = lambda target: frozenset({"b"})

@@ -256,7 +256,7 @@ LATER = {"opted_out": (Suppressed("opted_out"), bytes), "expired": ("a", _expire
 
 
 @pytest.mark.parametrize("later", LATER)
-async def test_what_was_with_the_provider_ends_as_the_provider_answered(
+async def test_a_delivery_with_the_provider_ends_as_the_provider_answered(
     worker, channel, owner, reporter, rows, later: str
 ) -> None:
     body = _message("a")
@@ -274,7 +274,7 @@ async def test_what_was_with_the_provider_ends_as_the_provider_answered(
 
 
 @pytest.mark.parametrize("later", LATER)
-async def test_what_may_have_arrived_is_not_called_unsent(  # noqa: PLR0917 - fixtures
+async def test_a_delivery_in_doubt_is_not_recorded_as_unsent(  # noqa: PLR0917 - fixtures
     worker, channel, owner, reporter, due, rows, later: str
 ) -> None:
     body = _message("a")
@@ -286,7 +286,9 @@ async def test_what_may_have_arrived_is_not_called_unsent(  # noqa: PLR0917 - fi
     assert (channel.sent, await rows(), reporter.reports[-1]) == (["a"], {"a": ("unknown", later)}, ("unknown", later))
 
 
-async def test_what_was_not_taken_is_suppressed_when_they_opt_out(worker, channel, owner, reporter, due, rows) -> None:
+async def test_a_refused_delivery_is_suppressed_when_the_user_opts_out(
+    worker, channel, owner, reporter, due, rows
+) -> None:
     body = _message("a")
     channel.says["a"] = [RetryLater("busy")]
     await worker("w1").handle(Copy(body))
@@ -330,14 +332,16 @@ async def test_a_report_is_not_lost_with_a_connection(worker, channel, reporter)
     assert (copy.answer, reporter.reports) == ("ack", [("sent", None)])
 
 
-async def test_a_worker_that_stood_still_does_not_send_what_it_had_not_begun(worker, channel, rows, reporter) -> None:
+async def test_a_suspended_worker_does_not_send_deliveries_that_it_had_not_begun(
+    worker, channel, rows, reporter
+) -> None:
     times = iter([0.0, 6.0])
     await worker("w1", clock=lambda: next(times)).handle(Copy(_message("a")))
     assert (channel.sent, await rows()) == ([], {"a": ("retry", "lease_ran_out")})
     assert reporter.reports == [("retrying", "lease_ran_out")]
 
 
-async def test_what_became_of_each_device_is_reported_with_the_end_and_after_it(
+async def test_the_result_of_each_device_is_reported_with_the_end_and_after_it(
     worker, channel, owner, reporter, due
 ) -> None:
     body = _message("abc")

@@ -80,7 +80,7 @@ async def _waits(database) -> dict[UUID, float | None]:
         return {row.notification_id: row.seconds for row in await connection.execute(query)}
 
 
-async def test_what_the_broker_did_not_confirm_is_published_again_soon(database, sweep, broker, due) -> None:
+async def test_an_unconfirmed_message_is_published_again_soon(database, sweep, broker, due) -> None:
     confirmed, lost = due
     broker.loses = {str(lost)}
     assert await sweep.run_once() == 2
@@ -111,7 +111,7 @@ async def test_a_message_in_the_queue_is_not_published_again_and_a_lost_one_is(d
     await _until_redriven(sweep, broker, 4)
 
 
-async def test_what_a_later_one_of_its_priority_has_overtaken_is_published_again(
+async def test_a_message_that_a_later_one_of_its_priority_overtook_is_published_again(
     sweep, broker, watermarks, due
 ) -> None:
     broker.ready = 2  # others
@@ -144,7 +144,9 @@ async def test_an_owned_delivery_that_is_not_in_hand_is_due_at_once(
     assert len(await ledger_of("w1").owned(silence_seconds=0)) == 1
 
 
-async def test_what_was_taken_up_meanwhile_is_not_put_off(database, sweep, ledger_of, claim_on, broker, due) -> None:
+async def test_a_delivery_that_is_claimed_meanwhile_is_not_delayed(
+    database, sweep, ledger_of, claim_on, broker, due
+) -> None:
     taken = due[0]
 
     async def consumed_at_once(publications: Sequence[Publication]) -> list[None]:

@@ -41,7 +41,7 @@ async def test_a_notification_arrives_with_its_ids_link_and_image(fcm, send):
     }
 
 
-async def test_what_the_template_leaves_empty_is_not_mentioned(fcm, send):
+async def test_empty_fields_of_the_template_are_left_out(fcm, send):
     await send(title="", correlation_id="")
     message = message_of(fcm.sends.requests[0])
     assert message["notification"] == {"body": "There"}
@@ -93,7 +93,7 @@ def lifespans_of(request) -> tuple[str | None, str | None, str | None]:
     )
 
 
-async def test_what_expires_is_kept_until_then_on_every_platform(fcm, send):
+async def test_a_message_is_kept_until_its_expiry_on_every_platform(fcm, send):
     began = int(time.time())
     expires_at = datetime.fromtimestamp(began + 600, UTC)
     assert isinstance(await send(expires_at=expires_at), Sent)
@@ -105,7 +105,7 @@ async def test_what_expires_is_kept_until_then_on_every_platform(fcm, send):
     assert message_of(fcm.sends.requests[0])["apns"]["headers"]["apns-collapse-id"] == NOTIFICATION
 
 
-async def test_what_does_not_expire_is_kept_as_long_as_the_provider_likes(fcm, send):
+async def test_a_message_without_expiry_is_kept_for_the_providers_default(fcm, send):
     await send()
     assert lifespans_of(fcm.sends.requests[0]) == (None, None, None)
 
@@ -135,12 +135,12 @@ def test_a_lifespan_is_whole_seconds_and_not_longer_than_what_is_left(left, ttl,
     assert message["apns"]["headers"]["apns-expiration"] == expiration
 
 
-async def test_what_has_expired_is_not_sent(fcm, send):
+async def test_an_expired_message_is_not_sent(fcm, send):
     assert await send(expires_at=datetime.now(UTC)) == Expired()
     assert fcm.sends.requests == []
 
 
-async def test_what_expires_while_the_access_token_is_fetched_is_not_sent(fcm, send):
+async def test_a_message_that_expires_while_the_access_token_is_fetched_is_not_sent(fcm, send):
     fcm.grants.says_nothing()
     expires_at = datetime.now(UTC) + timedelta(seconds=0.3)
     assert isinstance(await send(expires_at=expires_at), ProviderDown)  # 0.5 s of silence

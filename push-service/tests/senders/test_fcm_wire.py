@@ -91,7 +91,7 @@ async def test_a_proxy_in_the_environment_is_not_used(fcm, at_script, attempts_o
     await sender.close()
 
 
-async def test_what_is_said_before_the_answer_is_not_the_answer(fcm, send):
+async def test_an_informational_response_is_not_the_answer(fcm, send):
     fcm.sends.says(
         b'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\nHTTP/1.1 200 OK\r\nContent-Length: 12\r\n\r\n{"name":"n"}'
     )

@@ -203,7 +203,7 @@ async def test_while_the_template_service_is_down_notifications_wait(working, si
     assert simulators.inbox.pushes.total == 1
 
 
-async def test_what_expires_tells_the_provider_until_when_to_keep_it(working, simulators):
+async def test_the_provider_gets_the_expiry_of_a_message(working, simulators):
     expires_at = datetime.now(UTC) + timedelta(hours=1)
     await working.reported(await working.notify(working.user("a-phones-token"), expires_at=expires_at), "sent")
     [push] = simulators.inbox.pushes

@@ -10,7 +10,7 @@ def overrides(**push: object) -> Overrides:
     return Overrides.model_validate({"push": push})
 
 
-async def test_what_the_caller_changed_is_in_the_message_of_every_provider(working, simulators):
+async def test_the_callers_overrides_are_in_the_message_of_every_provider(working, simulators):
     apple = PushToken(provider="apns", token="ab" * 32)
     user = working.user("a-phones-token", await working.browser("a-browser"), apple)
     changes = overrides(data={"order_id": "A-1"}, badge=2, image="https://img.example/own.png")
@@ -40,7 +40,7 @@ async def test_a_topic_is_one_delivery(working, simulators):
     assert await working.ledger(message) == [("sent", 1, 0)]
 
 
-async def test_what_a_test_key_sends_to_a_topic_is_simulated(working, simulators):
+async def test_a_notification_of_a_test_key_to_a_topic_is_simulated(working, simulators):
     topic = PushRecipient(name="", push_tokens=(PushToken(token="'a' in topics", kind="condition"),))
     message = await working.notify(working.user(), recipient=topic, fixed_recipient=True, test=True)
     assert (await working.reported(message, "sent")).provider_message_id.startswith("simulated-")

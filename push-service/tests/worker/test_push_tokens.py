@@ -31,5 +31,5 @@ async def test_only_the_user_service_may_ask(working, by, status):
 
 
 @pytest.mark.parametrize("body", [{}, {"token": ""}, {"token": "a b"}, {"token": "x" * 2_049}, {"token": 1}, []])
-async def test_what_is_no_token_is_refused(working, body):
+async def test_an_invalid_token_is_refused(working, body):
     assert (await asked(working, body)).status_code == 422

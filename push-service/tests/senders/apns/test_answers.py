@@ -41,7 +41,7 @@ async def test_an_answer_means(send, token: str) -> None:
 
 
 @pytest.mark.parametrize("token", [token for token in ROWS if token.startswith("e")])
-async def test_what_passes_is_taken_the_next_time(send, token: str) -> None:
+async def test_a_temporary_refusal_is_accepted_the_next_time(send, token: str) -> None:
     await send(token)
     assert isinstance(await send(token), Sent)
 

@@ -11,7 +11,7 @@ from push_service.senders.apns.http2 import IDLE_SECONDS, Connection, Http2Clien
 from push_service.senders.http_client import NoAnswer, NotSent
 
 
-async def test_what_a_going_server_did_not_look_at_is_sent_again_at_once(send, simulators) -> None:
+async def test_a_request_that_a_stopping_server_did_not_process_is_sent_again_at_once(send, simulators) -> None:
     assert isinstance(await send("f001001"), Sent)
     assert simulators.inbox.pushes.total == 1
 
@@ -21,7 +21,7 @@ async def test_a_server_that_goes_again_and_again_is_down(send, simulators) -> N
     assert simulators.inbox.pushes.total == 0
 
 
-async def test_what_a_going_server_did_look_at_is_answered(send, simulators) -> None:
+async def test_a_request_that_a_stopping_server_processes_is_answered(send, simulators) -> None:
     assert await send("f002001") == Sent("after-go-away")
     assert isinstance(await send(), Sent)
     assert simulators.inbox.pushes.total == 2

@@ -46,12 +46,12 @@ async def test_an_urgent_one_is_shown_at_once_and_kept_until_it_expires(send, si
     assert abs(int(headers["apns-expiration"]) - expires.timestamp()) <= 2
 
 
-async def test_what_has_less_than_a_second_left_is_delivered_at_once_or_never(send, simulators) -> None:
+async def test_a_message_with_less_than_a_second_left_is_delivered_at_once_or_never(send, simulators) -> None:
     await send(expires_at=datetime.now(UTC) + timedelta(seconds=0.9))
     assert shown(simulators)["headers"]["apns-expiration"] == "0"
 
 
-async def test_what_has_expired_is_not_sent(send, simulators) -> None:
+async def test_an_expired_message_is_not_sent(send, simulators) -> None:
     assert await send(expires_at=datetime.now(UTC)) == Expired()
     assert simulators.inbox.pushes.total == 0
 
@@ -67,7 +67,7 @@ async def test_the_largest_payload_passes_and_one_byte_more_is_not_sent(send, si
 
 
 @pytest.mark.parametrize("token", ["../../3/device/aa", "ab" * 31, "AB" * 32, "a" * 65, "x" * 64, "ab" * 101])
-async def test_what_is_no_device_token_is_not_sent(sender, attempts_of, token: str) -> None:
+async def test_an_invalid_device_token_is_not_sent(sender, attempts_of, token: str) -> None:
     outcome = await attempts_of(sender)(device=PushToken(provider="apns", token=token))
     assert outcome == Permanent("invalid_token", "not a device token", dead_recipient=True)
 

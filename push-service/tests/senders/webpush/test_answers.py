@@ -37,7 +37,7 @@ async def test_an_answer_means(send, name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name in ROWS if name.endswith("-1") and not name.startswith("stall")])
-async def test_what_passes_is_taken_the_next_time(send, name: str) -> None:
+async def test_a_temporary_refusal_is_accepted_the_next_time(send, name: str) -> None:
     await send(name)
     assert isinstance(await send(name), Sent)
 

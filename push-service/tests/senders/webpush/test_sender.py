@@ -62,7 +62,7 @@ async def test_an_urgent_one_wakes_the_device_and_is_kept_until_it_expires(send,
     assert 90 <= int(headers["ttl"]) <= 100
 
 
-async def test_what_has_expired_is_not_sent(send, simulators) -> None:
+async def test_an_expired_message_is_not_sent(send, simulators) -> None:
     assert await send(expires_at=datetime.now(UTC)) == Expired()
     assert simulators.inbox.pushes.total == 0
 
