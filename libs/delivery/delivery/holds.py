@@ -14,7 +14,9 @@ from contracts.messages import NotificationMessage
 log = structlog.get_logger()
 
 PAUSE_SECONDS = 0.5  # between an answer and the next question
-BREAKER_SECONDS = 1.0  # a gateway that is up again is asked within a second: holds must become known quickly
+REST_SECONDS = (
+    1.0  # of the breaker: a gateway that is up again is asked at once, because a hold must be known in a second
+)
 _RULES = TypeAdapter(Envelope[HoldRules])
 
 

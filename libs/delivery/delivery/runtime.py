@@ -12,7 +12,7 @@ from chassis.server.runtime import Runtime
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, worker_topology
-from delivery.holds import BREAKER_SECONDS, KnownHolds
+from delivery.holds import REST_SECONDS, KnownHolds
 from delivery.settings import WorkerSettings
 
 
@@ -41,7 +41,7 @@ class WorkerRuntime(Runtime):
                 API_GATEWAY,
                 settings.api_gateway_url,
                 traced=False,
-                breaker=self.breaker(f"{API_GATEWAY}:holds", BreakerPolicy(open_seconds=BREAKER_SECONDS)),
+                breaker=self.breaker(f"{API_GATEWAY}:holds", BreakerPolicy(open_seconds=REST_SECONDS)),
             )
         )
         own = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel), name=settings.service)

@@ -112,7 +112,7 @@ FROM due WHERE d.notification_id = due.notification_id AND d.recipient = due.rec
 RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at
 """
 
-# The broker has these messages in its queue, however long they wait there. LOST finds messages that it does not have.
+# The broker has these messages in its queue, for any length of time. LOST finds messages that are not there.
 HANDED_OVER = f"""
 UPDATE {{deliveries}} d SET next_attempt_at = NULL, updated_at = now()
 FROM {ids("ids")} AS r WHERE d.notification_id = r.id AND d.state = 'requeued'
