@@ -59,6 +59,8 @@ OPTIONS = {
     "notify login ": ["notifications.cli", "login"],
     "notify send ": ["notifications.cli", "send"],
     "notify list ": ["notifications.cli", "list"],
+    "notify hold ": ["notifications.cli", "hold"],
+    "notify release ": ["notifications.cli", "release"],
     "notify send-csv ": ["notifications.cli", "send-csv"],
     "notify import ": ["notifications.cli", "import"],
     "notify templates push ": ["notifications.cli", "templates", "push"],

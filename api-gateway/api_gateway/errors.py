@@ -54,6 +54,12 @@ class HoldWithoutTemplate(Unprocessable):
     field = "template_version"
 
 
+class HoldOfProvider(Unprocessable):
+    code = "hold_of_provider"
+    message = "A hold of a provider can be released, not cancelled: what waits is not its own"
+    field = "hold_id"
+
+
 class IdempotencyKeyReused(Unprocessable):
     code, message = "idempotency_key_reused", "This request_id was used before with another body"
     field = "request_id"

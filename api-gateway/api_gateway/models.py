@@ -202,9 +202,9 @@ class StatusChange(Base):
 
 
 class Hold(Base):
-    """Notifications that match every column that is not NULL wait while the hold stands. `test`: of the application's test
-    keys, or of its live keys. `outcome`: `released` or `cancelled`. `renewed`: they were released with recipient and template
-    looked up again, with `template_version` or the active version.
+    """Notifications that match every column that is not NULL wait while the hold stands; or workers do not call `provider`.
+    `test`: of the application's test keys, or of its live keys. `outcome`: `released` or `cancelled`. `renewed`: they were
+    released with recipient and template looked up again, with `template_version` or the active version.
     """
 
     __tablename__ = "holds"
@@ -214,6 +214,7 @@ class Hold(Base):
     application_id: Mapped[UUID | None]
     test: Mapped[bool | None]
     notification_type: Mapped[str | None] = mapped_column(String(16))
+    provider: Mapped[str | None] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
     created_by: Mapped[str] = mapped_column(Text)
     created_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
@@ -231,6 +232,7 @@ class Hold(Base):
             "application_id",
             "test",
             "notification_type",
+            "provider",
             unique=True,
             postgresql_where=text("ended_at IS NULL"),
             postgresql_nulls_not_distinct=True,

@@ -55,6 +55,12 @@ async def _listed(gateway, headers: dict[str, str] | None = None, **query: objec
     return answered.json()["data"]
 
 
+async def _got(gateway, hold: dict, status: int = 200, headers: dict[str, str] | None = None) -> dict:
+    answered = await gateway.http.get(f"/api/v1/holds/{hold['hold_id']}", headers=headers or gateway.token())
+    assert answered.status_code == status, answered.text
+    return answered.json()["data"]
+
+
 async def _sent(gateway, **changes: object) -> str:
     if "user_id" not in changes:
         changes["user_id"] = str(gateway.peers.add_user().id)
@@ -95,6 +101,8 @@ async def test_what_is_accepted_under_a_hold_waits_and_is_sent_after_its_release
     assert await _depths(gateway) == [0, 0]
     [listed] = await _listed(gateway, standing=True)
     assert (listed["held"], listed["held_by_channel"], listed["status"]) == (2, {"email": 2}, "standing")
+    assert listed["oldest_held_at"] == (await gateway.detail(name))["created_at"]
+    assert await _got(gateway, hold) == listed
     found = await gateway.http.get(
         "/api/v1/notifications", params={"held_by": hold["hold_id"]}, headers=gateway.token()
     )
@@ -369,6 +377,8 @@ async def test_an_application_holds_only_its_own_notifications(gateway) -> None:
         assert len(await _listed(gateway, headers)) == seen
     for headers in (test_key, other):
         assert (await _release(gateway, hold, 404, headers))["error"] == "hold_not_found"
+        await _got(gateway, hold, 404, headers)
+    assert (await _got(gateway, hold, headers=key))["hold_id"] == hold["hold_id"]
     admins = await _hold(gateway, application_id=str(ours))
     assert len(await _listed(gateway, key)) == 2
     assert (await _release(gateway, admins, 403, key))["error"] == "forbidden"
@@ -376,6 +386,31 @@ async def test_an_application_holds_only_its_own_notifications(gateway) -> None:
     assert (await _until_held(gateway, held, admins))["status"] == "pending"  # the other hold stands
     await _release(gateway, admins)
     await gateway.until(held, "queued")
+
+
+async def test_a_held_provider_is_told_to_workers_and_holds_no_notification(gateway) -> None:
+    hold, other = await _hold(gateway, provider="smtp"), await _hold(gateway, provider="fcm")
+    assert (await _hold(gateway, 200, provider="smtp"))["hold_id"] == hold["hold_id"]
+    known = gateway.root.known_holds
+    assert [rule.provider for rule in (await known.other_than("")).holds] == ["smtp", "fcm"]
+    assert not known.any_in_force
+    await gateway.until(await _sent(gateway), "queued")
+    assert (await _got(gateway, hold))["held"] == 0
+    assert (await _cancel(gateway, hold, 422))["error"] == "hold_of_provider"
+    versioned = await _release(gateway, hold, 422, template_version=2)
+    assert versioned["error"] == "hold_without_template"
+    assert (await _release(gateway, hold))["data"]["status"] == "released"
+    assert [rule.provider for rule in (await known.other_than("")).holds] == ["fcm"]
+    assert other["provider"] == "fcm"
+
+
+async def test_only_administrators_hold_providers(gateway) -> None:
+    key = _key(gateway, uuid4())
+    refused = await gateway.http.post("/api/v1/holds", json={"provider": "smtp", "reason": "x"}, headers=key)
+    assert refused.status_code == 403
+    hold = await _hold(gateway, provider="smtp")
+    assert await _listed(gateway, key) == []
+    await _got(gateway, hold, 404, key)
 
 
 async def test_whoever_may_not_hold(gateway) -> None:
@@ -389,13 +424,15 @@ async def test_whoever_may_not_hold(gateway) -> None:
     ("body", "field"),
     [
         ({"reason": "x"}, "body"),
+        ({"provider": "smtp", "notification_type": "email", "reason": "x"}, "body"),
+        ({"provider": "no such name!", "reason": "x"}, "provider"),
         ({"template_code": "welcome"}, "reason"),
         ({"template_code": "", "reason": "x"}, "template_code"),
         ({"template_code": "no such code!", "reason": "x"}, "template_code"),
         ({"notification_type": "fax", "reason": "x"}, "notification_type"),
         ({"application_id": "7", "reason": "x"}, "application_id"),
         ({"template_code": "t", "reason": "a\u0000b"}, "reason"),
-        ({"template_code": "t", "reason": "x", "provider": "smtp"}, "provider"),
+        ({"template_code": "t", "reason": "x", "colour": "red"}, "colour"),
     ],
 )
 async def test_a_bad_hold_is_refused_with_its_field(gateway, body: dict[str, object], field: str) -> None:

@@ -16,6 +16,7 @@ from console.errors import LoginNeeded, NotAnId, NotForYou, StaleForm
 from console.gateway import Gateway
 from console.pages import Pages
 from console.services.finding import as_id
+from console.services.standing import NOTHING, Standing, StandingHolds
 from console.sessions import Person, Session, SessionCookie
 from notifications import AsyncNotifications
 
@@ -30,6 +31,7 @@ class Console:
     cookie: SessionCookie
     gateway: Gateway
     shown_url: str
+    standing: StandingHolds
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +43,14 @@ class Visitor:
     session: Session
     person: Person
     api: AsyncNotifications
+    standing: Standing = NOTHING
 
     def page(self, name: str, section: str, **values: Any) -> Response:
-        return self.console.pages.render(self.request, name, session=self.session, section=section, **values)
+        shown = {"standing": self.standing, **values}
+        return self.console.pages.render(self.request, name, session=self.session, section=section, **shown)
+
+    def forget_standing(self) -> None:
+        self.console.standing.forget(_sees_as(self.session))
 
 
 def console_of(request: Request) -> Console:
@@ -82,7 +89,19 @@ async def _visitor(request: Request) -> Visitor:
     console, session = console_of(request), await fresh_session(request)
     if session.person is None:
         raise LoginNeeded
-    return Visitor(request, console, session, session.person, console.gateway.api(session))
+    api, standing = console.gateway.api(session), NOTHING
+    if request.method == "GET" and _opens_a_page(request) and session.person.may("holds"):
+        standing = await console.standing.of(_sees_as(session), api)
+    return Visitor(request, console, session, session.person, api, standing)
+
+
+def _opens_a_page(request: Request) -> bool:
+    return "hx-request" not in request.headers and request.headers.get("sec-fetch-dest", "document") == "document"
+
+
+def _sees_as(session: Session) -> str:
+    """Administrators see the same holds; the keys of an application see those on it."""
+    return session.api_key or "admin"
 
 
 async def checked_form(request: Request) -> FormData:

@@ -18,7 +18,8 @@ from console.error_pages import install_pages_for_errors
 from console.gateway import ClientAddress, Gateway
 from console.headers import PageHeaders
 from console.pages import STATIC, Pages
-from console.routers import failed, login, notifications, templates, users
+from console.routers import failed, holds, login, notifications, templates, users
+from console.services.standing import StandingHolds
 from console.sessions import SessionCookie
 from console.settings import CONSOLE, ConsoleSettings
 
@@ -40,11 +41,12 @@ def create_app(
     settings: ConsoleSettings, *, tracing: Tracing = OFF, transport: httpx2.AsyncBaseTransport | None = None
 ) -> FastAPI:
     """Nothing connects before the first request. `transport` stands for the network in tests."""
-    gateway = Gateway(settings.api_gateway_url, transport=transport)
+    gateway, standing = Gateway(settings.api_gateway_url, transport=transport), StandingHolds()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         yield
+        await standing.close()
         await gateway.close()
 
     app = create_service_app(
@@ -56,11 +58,11 @@ def create_app(
         lifespan=lifespan,
         tracing=tracing,
     )
-    app.state.console = Console(Pages(), SessionCookie(settings), gateway, settings.shown_url)
+    app.state.console = Console(Pages(), SessionCookie(settings), gateway, settings.shown_url, standing)
     app.add_middleware(PageHeaders)
     app.add_middleware(ClientAddress)
     app.mount("/static", Assets(directory=STATIC))
-    for module in (login, notifications, users, failed, templates):
+    for module in (login, notifications, users, failed, templates, holds):
         app.include_router(module.router, include_in_schema=False)
     install_pages_for_errors(app)
     return app

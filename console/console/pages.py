@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse
 
 from chassis.observability.correlation import correlation_id
 from console.headers import HEADERS
-from console.services import words
+from console.services import holds, words
+from console.services.standing import NOTHING
 from console.sessions import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -35,10 +36,14 @@ SECTIONS = (
     Entry("users", "Users"),
     Entry("failed", "Failed"),
     Entry("templates", "Templates"),
+    Entry("holds", "Holds"),
 )
 NOTICES = {
     "cancelled": "It is cancelled.",
     "retried": "It is tried again. This page follows it.",
+    "held": "It is held. What is accepted from now on waits too.",
+    "released": "It is released. What waited is sent now, highest priority first.",
+    "hold-cancelled": "The hold is cancelled, and what waited because of it.",
     "logged-out": "You are logged out.",
     "ended": "Your session has ended. Log in again; you return to the page where you were.",
 }
@@ -69,6 +74,9 @@ def _environment() -> Environment:
         words.utc,
         words.size,
         words.plain,
+        words.number,
+        holds.target,
+        holds.who,
     ):
         environment.filters[filter_.__name__] = filter_
     versioned = _versioned()
@@ -91,6 +99,7 @@ class Pages:
             "section": None,
             "title": "Console",
             "notice": notice_of(request),
+            "standing": NOTHING,
             "correlation": correlation_id(),
             **values,
         }

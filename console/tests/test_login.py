@@ -14,7 +14,16 @@ from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD
 from testkit.eventually import eventually
 from tests.visiting import Browser, System, settings
 
-PAGES = ("/", "/notifications", "/users", "/failed", "/templates", f"/notifications/{uuid4()}", f"/users/{uuid4()}")
+PAGES = (
+    "/",
+    "/notifications",
+    "/users",
+    "/failed",
+    "/templates",
+    "/holds",
+    f"/notifications/{uuid4()}",
+    f"/users/{uuid4()}",
+)
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -54,13 +63,13 @@ async def test_an_administrator_sees_every_section_and_a_user_only_notifications
     visitor: Browser, system: System
 ) -> None:
     page = (await (await visitor.log_in()).open("/notifications")).text
-    assert all(f'href="/{name}"' in page for name in ("notifications", "users", "failed", "templates"))
+    assert all(f'href="/{name}"' in page for name in ("notifications", "users", "failed", "templates", "holds"))
     email, password = f"{uuid4().hex}@example.com", uuid4().hex
     system.call("POST", "/users", {"name": "Sam", "email": email, "password": password})
     visitor.http.cookies.clear()
     page = (await (await visitor.log_in(email, password)).open("/notifications")).text
-    assert not any(f'href="/{name}"' in page for name in ("users", "failed", "templates"))
-    for path in ("/users", "/failed", "/templates", f"/users/{uuid4()}"):
+    assert not any(f'href="/{name}"' in page for name in ("users", "failed", "templates", "holds"))
+    for path in ("/users", "/failed", "/templates", "/holds", f"/users/{uuid4()}"):
         refused = await visitor.open(path)
         assert refused.status_code == 403
         assert "You may not do this" in refused.text

@@ -15,7 +15,8 @@ from console.pages import STATIC
 from tests.visiting import Browser, System, csrf_of, settings
 
 FORMS = (
-    "/login", "/login/code", "/login/key", "/logout", "/failed/replay",
+    "/login", "/login/code", "/login/key", "/logout", "/failed/replay", "/holds",
+    f"/holds/{uuid4()}/release", f"/holds/{uuid4()}/cancel",
     f"/notifications/{uuid4()}/cancel", f"/notifications/{uuid4()}/retry",
 )  # fmt: skip
 TEMPLATES = Path(STATIC).parent / "templates"
@@ -98,7 +99,14 @@ async def test_without_the_gateway_the_page_says_so_and_the_console_stays_ready(
 ) -> None:
     down = await browsers(f"http://127.0.0.1:{unused_tcp_port}")
     down.http.cookies.set("console", admin.http.cookies["console"], domain="console.test", path="/")
-    for path in ("/notifications", f"/notifications/{uuid4()}", "/users?q=a@example.com", "/failed", "/templates"):
+    for path in (
+        "/notifications",
+        f"/notifications/{uuid4()}",
+        "/users?q=a@example.com",
+        "/failed",
+        "/templates",
+        "/holds",
+    ):
         page = await down.open(path)
         assert page.status_code == 503
         assert "The gateway does not answer" in page.text

@@ -257,6 +257,7 @@ GATEWAY = (
     services_only("GET /internal/holds", by=("email-service", "push-service")),
     of_applications("notifications:write", 201).row("POST /api/v1/holds", {"template_code": "{unique}", "reason": "x"}),
     of_applications("notifications:read").row("GET /api/v1/holds"),
+    of_applications("notifications:read", 404).row("GET /api/v1/holds/{hold_id}"),
     of_applications("notifications:write", 404).row("DELETE /api/v1/holds/{hold_id}"),
     of_applications("notifications:write", 404).row("POST /api/v1/holds/{hold_id}/cancel"),
     of_admins().row("GET /api/v1/audit"),

@@ -72,15 +72,18 @@ class Console:
 
     def send(self, email: str, template: str = "welcome_email") -> str:
         """The id of a notification, once it has ended."""
+        made = self.accept(email, template)
+        wait_until(lambda: self.status(made) in {"sent", "failed"}, 60, "its end")
+        return made
+
+    def accept(self, email: str, template: str) -> str:
         person = {"name": "Grace Hopper", "email": email, "password": uuid4().hex}
         user = self.call("POST", "/users", person)["id"]
         body = {
             "notification_type": "email", "user_id": user, "template_code": template,
             "variables": {"name": "Grace", "link": "https://example.com", "zero": 0}, "request_id": uuid4().hex,
         }  # fmt: skip
-        made = str(self.call("POST", "/notifications", body)["notification_id"])
-        wait_until(lambda: self.status(made) in {"sent", "failed"}, 60, "its end")
-        return made
+        return str(self.call("POST", "/notifications", body)["notification_id"])
 
     def status(self, notification_id: str) -> str:
         return str(self.call("GET", f"/notifications/{notification_id}")["status"])
@@ -171,6 +174,32 @@ def test_a_group_of_failures_is_replayed(console: Console) -> None:
     wait_until(lambda: console.status(failed) == "sent", 60, "the second try")
 
 
+def test_a_template_is_held_from_its_page_and_what_waited_is_sent_after_the_release(console: Console) -> None:
+    code = f"t_{uuid4().hex[:8]}"
+    console.call("POST", "/templates", {"code": code, "name": "Sale", "subject": "Hi", "content": "<p>Only 9 EUR</p>"})
+    console.open(f"/templates/{code}")
+    console.firefox.click(f"a[href='/holds/new?template={code}']")
+    console.wait_for_text("h1", "Hold notifications")
+    console.firefox.fill("#reason", "wrong price")
+    console.firefox.click("form[action='/holds'] button")
+    console.wait_for_text("main", "It is held.")
+    held = console.accept(f"{uuid4().hex}@example.com", code)
+    wait_until(lambda: console.call("GET", f"/notifications/{held}")["held_by"], 60, "the hold")
+    console.wait_for_text(".hold", "1 notification waits")  # the page counts by itself
+    console.open("/users")
+    assert "wrong price" in console.wait_for_text(".banner", "1 notification waits")
+    console.open(f"/notifications/{held}")
+    console.wait_for_text("#live", "It is held because: wrong price")
+    console.firefox.click("#live a[href^='/holds#']")
+    console.wait_for_text("h1", "Holds")
+    console.firefox.click(".hold a[href$='/release']")
+    console.wait_for_text("h1", "Release?")
+    console.firefox.click("form[action$='/release'] button")
+    console.wait_for_text("main", "It is released.")
+    wait_until(lambda: console.status(held) == "sent", 60, "its release")
+    console.wait_for_text("tbody", "wrong price")  # among those that have ended, also by itself
+
+
 def test_times_are_in_the_readers_zone_and_say_so(console: Console) -> None:
     console.open("/notifications")
     zone = console.run("return Intl.DateTimeFormat().resolvedOptions().timeZone;")
@@ -192,6 +221,20 @@ def pages(console: Console) -> dict[str, str]:
         "templates": "/templates",
         "template": "/templates/welcome_email",
         "missing": "/no-such-page",
+        **pages_of_holds(console),
+    }
+
+
+def pages_of_holds(console: Console) -> dict[str, str]:
+    """While one stands: so every page has the banner."""
+    asked = {"template_code": "of_nobody", "reason": "Wrong price since the morning; ask Ada before you release it"}
+    hold = console.call("POST", "/holds", asked)["hold_id"]
+    return {
+        "holds": "/holds",
+        "hold": "/holds/new?template=welcome_email",
+        "release": f"/holds/{hold}/release",
+        "cancel": f"/holds/{hold}/cancel",
+        "held": f"/notifications?held_by={hold}",
     }
 
 

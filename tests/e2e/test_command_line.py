@@ -183,6 +183,31 @@ def test_explain_says_where_it_would_go_and_why_not(system: System, notify: Noti
     assert "the address is suppressed: manual" in admin("explain", explained["user_id"], "welcome").out
 
 
+def test_what_is_held_is_listed_explained_released_and_cancelled(notify: NotifyCommand, contact: str) -> None:
+    made = json.loads(notify("hold", "welcome", "--reason", "wrong price", "--channel", "email", "--json").ok().out)
+    explained = notify("explain", contact, "welcome", "--channel", "email")
+    assert (explained.code, "would not be sent: it is held: wrong price" in explained.out) == (1, True)
+    sent = json.loads(notify("send", "welcome", "--to", "ada@example.com", *VARS, "--json").ok().out)["notification_id"]
+    listed = ("list", "--held-by", made["hold_id"])
+    wait_until(lambda: sent in notify(*listed).ok().out, 30, "the hold")
+    [row] = [line.split("\t") for line in notify("holds").ok().out.splitlines()]
+    assert [*row[1:3], *row[4:6]] == ["standing", "1", "wrong price", made["hold_id"]]
+    assert row[3].startswith("template welcome, channel email, application ")
+    assert notify("release", made["hold_id"], "--version", "99").code == 4
+    assert notify("release", made["hold_id"], "--wait").ok().out.startswith("released ")
+    assert notify("watch", sent).ok()
+    assert notify("holds").ok().out == ""
+    odd = notify("hold", "welcme", "--reason", "x", "--json").ok()
+    assert "There is no template welcme now" in odd.err
+    hold_id = json.loads(odd.out)["hold_id"]
+    assert notify("cancel-hold", hold_id).code == 2  # nobody can be asked
+    assert notify("cancel-hold", hold_id, "--yes", "--wait").ok().out.startswith("cancelled ")
+    assert notify("release", hold_id).code == 5
+    assert hold_id in notify("holds", "--all").ok().out
+    assert notify("hold", "--reason", "x").code == 5
+    assert notify("hold", "--provider", "smtp", "--reason", "x").code in {3, 5}
+
+
 def test_doctor_checks_each_part_and_the_way_to_it(notify: NotifyCommand) -> None:
     checks = {check["what"]: check for check in json.loads(notify("doctor", "--json").ok().out)}
     assert {check["state"] for check in checks.values()} == {"ok"}, checks

@@ -1,10 +1,12 @@
-"""Processes killed while notifications are held, given back, released and cancelled (faults 47 and 48)."""
+"""Processes killed while notifications are held, given back, released and cancelled (faults 47 and 48); held providers."""
 
+import json
 from collections.abc import Iterable
 
 import pytest
 
-from tests.faults.lab import WHOLE, Lab
+from testkit.eventually import remains
+from tests.faults.lab import WHOLE, Lab, restarted_with
 
 MANY = 5_000 if WHOLE else 1_200  # more than one piece of a release
 
@@ -60,3 +62,38 @@ def test_48_worker_killed_while_it_gives_back_what_is_held(lab: Lab, end: str) -
     lab.prove(48, f"worker killed while it gives back what is held, then {end}", ids, undelivered=undelivered)
     copies = lab.copies()
     assert {copies[one] for one in ids} == {1 if end == "release" else 0}
+
+
+def test_a_held_mail_server_is_not_called_and_when_both_are_held_all_waits(lab: Lab) -> None:
+    server = {"host": "127.0.0.1", "port": int(lab.system.simulators["smtp_port"])}
+    servers = json.dumps({"first": server, "second": {**server, "order": 2}})
+
+    def hold(name: str) -> str:
+        asked = {"provider": name, "reason": "a fault"}
+        return str(lab.system.call("POST", "/holds", asked, status=201)["hold_id"])
+
+    with restarted_with(lab, "email-service", EMAIL_PROVIDERS=servers):
+        assert _providers(lab, 20) == {"first"}
+        first = hold("first")
+        lab.until(lambda: _providers(lab, 1) == {"second"}, "the worker knows the hold")
+        assert _providers(lab, 20) == {"second"}
+        lab.kill("email-service")
+        second = hold("second")
+        waiting = lab.batch(lab.user(), MANY)
+        lab.until_all(waiting, {"queued"})
+        lab.system.start_service("email-service", env={"EMAIL_PROVIDERS": servers})
+        lab.system.wait_ready("email-service")
+        remains(lambda: lab.copies().keys() & set(waiting), 2, holds=lambda sent: not sent)
+        for one in (first, second):
+            lab.system.call("DELETE", f"/holds/{one}")
+        lab.until_all(waiting, {"sent"})
+        copies = lab.copies()
+        assert {copies[one] for one in waiting} == {1}
+        lab.reconcile()
+
+
+def _providers(lab: Lab, number: int) -> set[str]:
+    """Who takes so many new mails."""
+    ids = lab.batch(lab.user(), number)
+    lab.until_all(ids, {"sent"})
+    return {str(lab.detail(one)["provider"]) for one in ids}

@@ -7,6 +7,7 @@ copies that were published before it are ignored.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import NamedTuple
 from uuid import UUID
 
@@ -87,6 +88,17 @@ WHERE {HELD} AND (CAST(:holds AS uuid[]) IS NULL OR held_by = ANY(CAST(:holds AS
 GROUP BY held_by, notification_type
 """)  # noqa: S608 - constants of ours
 
+# One look at the index for each priority, however many rows a hold has. The ids are in the order of acceptance.
+OLDEST = text("""
+SELECT hold, min(n.created_at) AS at
+FROM unnest(CAST(:holds AS uuid[])) AS hold CROSS JOIN generate_series(1, 10) AS of_priority
+CROSS JOIN LATERAL (
+    SELECT created_at FROM notifications
+    WHERE held_by = hold AND status = 'pending' AND priority = of_priority ORDER BY id LIMIT 1
+) n
+GROUP BY hold
+""")
+
 
 class ToHold(NamedTuple):
     """A row that this process has leased and not published, and the hold that stands for it."""
@@ -165,3 +177,8 @@ async def counts(connection: AsyncConnection, holds: Sequence[UUID] | None = Non
     for row in await connection.execute(COUNT, {"holds": None if holds is None else list(holds)}):
         found.setdefault(row.held_by, {})[row.notification_type] = row.number
     return found
+
+
+async def oldest(connection: StatementExecutor, holds: Sequence[UUID]) -> dict[UUID, datetime]:
+    """hold → when the oldest of its held rows was accepted."""
+    return {row.hold: row.at for row in await connection.execute(OLDEST, {"holds": list(holds)})}

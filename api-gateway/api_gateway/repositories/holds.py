@@ -22,18 +22,19 @@ Outcome = Literal["released", "cancelled"]
 # The order of an ended hold is also for messages that were published before its end, and may wait in a queue for so long.
 ORDERS = timedelta(days=7)
 KEPT = timedelta(days=30)  # ended holds; the audit events stay longer
-_SAME = ("template_code", "application_id", "test", "notification_type")
+_SAME = ("template_code", "application_id", "test", "notification_type", "provider")
 
 
 @dataclass(frozen=True, slots=True)
 class HoldTarget:
-    """What is held: the notifications that match every field that is not None. `test`: of the application's test keys, or of
-    its live keys; None: of both."""
+    """What is held: the notifications that match every field that is not None, or a provider. `test`: of the application's
+    test keys, or of its live keys; None: of both."""
 
     template_code: str | None = None
     application_id: UUID | None = None
     test: bool | None = None
     notification_type: Channel | None = None
+    provider: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +46,7 @@ class StoredHold:
     application_id: UUID | None
     test: bool | None
     notification_type: Channel | None
+    provider: str | None
     reason: str
     created_by: str
     created_at: datetime
@@ -77,7 +79,7 @@ _IN_FORCE = f"""(ended_at IS NULL
     OR (ended_at > now() - interval '{ORDERS.days} days' AND (outcome = 'cancelled' OR renewed)))"""
 IN_FORCE = text(_IN_FORCE)
 RULES = text(f"""
-SELECT id, template_code, application_id, test, notification_type, ended_at FROM holds WHERE {_IN_FORCE} ORDER BY id
+SELECT id, template_code, application_id, test, notification_type, provider, ended_at FROM holds WHERE {_IN_FORCE} ORDER BY id
 """)  # noqa: S608 - a constant of ours
 
 
@@ -89,6 +91,7 @@ async def rules(connection: StatementExecutor) -> list[HoldRule]:
             template_code=row.template_code,
             callers=_callers(row.application_id, row.test),
             notification_type=row.notification_type,
+            provider=row.provider,
             ended_at=row.ended_at,
         )
         for row in await connection.execute(RULES, {})

@@ -7,7 +7,14 @@ from fastapi import APIRouter, Query
 from starlette.responses import Response
 
 from api_gateway.dependencies import Limited, Services, allow
-from api_gateway.errors import HoldEnded, HoldNotFound, HoldWithoutTemplate, TemplateVersionNotFound, TooManyHolds
+from api_gateway.errors import (
+    HoldEnded,
+    HoldNotFound,
+    HoldOfProvider,
+    HoldWithoutTemplate,
+    TemplateVersionNotFound,
+    TooManyHolds,
+)
 from api_gateway.repositories.holds import Renewal
 from api_gateway.schemas.holds import HoldQuery, HoldRequest, HoldView, ReleaseQuery
 from chassis.audit import Acting
@@ -31,7 +38,8 @@ router = APIRouter(prefix="/api/v1/holds", tags=["holds"], responses=refusals(To
 )
 async def add_hold(wanted: HoldRequest, identity: Limited, actor: Acting, services: Services) -> Response:
     """From now on notifications that match wait as `pending`, with `held_by`; within a second also those that wait in the
-    queues. What was with a provider is not called back. Accepting goes on, and `expires_at` counts."""
+    queues. What was with a provider is not called back. Accepting goes on, and `expires_at` counts. While a `provider` is
+    held, workers do not call it: other providers take over, or what it would send waits."""
     allow(identity, "notifications:write")
     hold, new = await services.holds.place(wanted, identity, actor)
     return answer(hold, "Held" if new else "Held already", status=201 if new else 200)
@@ -43,6 +51,18 @@ async def list_holds(query: Annotated[HoldQuery, Query()], identity: Limited, se
     allow(identity, "notifications:read")
     rows, meta = await services.holds.page(identity, standing=query.standing, limit=query.limit, page=query.page)
     return answer(rows, counted(len(rows), "hold"), meta=meta)
+
+
+@router.get(
+    "/{hold_id}",
+    operation_id="get_hold",
+    summary="Get a hold",
+    response_model=Envelope[HoldView],
+    responses=refusals(HoldNotFound),
+)
+async def get_hold(hold_id: UUID, identity: Limited, services: Services) -> Response:
+    allow(identity, "notifications:read")
+    return answer(await services.holds.find(hold_id, identity), "Hold found")
 
 
 @router.delete(
@@ -70,7 +90,7 @@ async def remove_hold(
     operation_id="cancel_hold",
     summary="Cancel what is held",
     response_model=Envelope[HoldView],
-    responses=refusals(HoldNotFound, HoldEnded),
+    responses=refusals(HoldNotFound, HoldEnded, HoldOfProvider),
 )
 async def cancel_hold(hold_id: UUID, identity: Limited, actor: Acting, services: Services) -> Response:
     """Ends the hold and cancels what it holds, in pieces. Scheduled notifications whose time has not come are not held and

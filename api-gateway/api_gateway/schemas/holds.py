@@ -18,10 +18,12 @@ HOLD: JsonDict = {
     "application_id": None,
     "test": None,
     "notification_type": None,
+    "provider": None,
     "reason": "wrong price in the mail",
     "status": "standing",
     "held": 1204,
     "held_by_channel": {"email": 1204},
+    "oldest_held_at": "2026-01-01T11:59:58Z",
     "created_by": "user:123e4567-e89b-12d3-a456-426614174000",
     "created_at": "2026-01-01T12:00:00Z",
     "ended_by": None,
@@ -32,7 +34,7 @@ HOLD: JsonDict = {
 
 
 class HoldRequest(BaseModel):
-    """What to hold: the notifications that match every field that is given, at least one."""
+    """What to hold: the notifications that match every field that is given, at least one; or a provider."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -44,12 +46,21 @@ class HoldRequest(BaseModel):
         default=None, description="Of this application; a key that is not an administrator's always holds its own"
     )
     notification_type: Channel | None = Field(default=None, description="On this channel")
+    provider: str | None = Field(
+        default=None,
+        pattern=r"^[a-z][a-z0-9_]{0,31}$",
+        description="A provider by the name that notifications have as `provider`: fcm, apns, web_push, smtp, or one of "
+        "EMAIL_PROVIDERS. For administrators, and without the other fields",
+    )
     reason: Text = Field(min_length=1, max_length=500, description="For people: why, and who knows more")
 
     @model_validator(mode="after")
     def _names_something(self) -> Self:
-        if self.template_code is None and self.application_id is None and self.notification_type is None:
-            raise ValueError("give a template_code, an application_id or a notification_type")
+        about_notifications = (self.template_code, self.application_id, self.notification_type)
+        if self.provider is not None and any(about_notifications):
+            raise ValueError("a provider is held as a whole: give no other field")
+        if self.provider is None and not any(about_notifications):
+            raise ValueError("give a template_code, an application_id, a notification_type or a provider")
         return self
 
 
@@ -89,10 +100,12 @@ class HoldView(BaseModel):
     application_id: UUID | None
     test: bool | None
     notification_type: Channel | None
+    provider: str | None
     reason: str
     status: Literal["standing", "releasing", "released", "cancelling", "cancelled"]
-    held: int = Field(description="Notifications that wait now because of this hold")
+    held: int = Field(description="Notifications that wait now because of this hold; 0 for a provider")
     held_by_channel: dict[Channel, int]
+    oldest_held_at: datetime | None = Field(description="When the oldest of these was accepted")
     created_by: str
     created_at: datetime
     ended_by: str | None

@@ -1,10 +1,20 @@
 """Holds: place, list, release, cancel."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
-from api_gateway.errors import HoldEnded, HoldNotFound, HoldWithoutTemplate, TemplateVersionNotFound, TooManyHolds
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from api_gateway.errors import (
+    HoldEnded,
+    HoldNotFound,
+    HoldOfProvider,
+    HoldWithoutTemplate,
+    TemplateVersionNotFound,
+    TooManyHolds,
+)
 from api_gateway.repositories import holding, holds, progress
 from api_gateway.repositories.audit import TRAIL
 from api_gateway.repositories.holds import Ending, HoldFilter, HoldTarget, Renewal, StoredHold
@@ -58,8 +68,14 @@ class HoldService:
             wanted = HoldFilter(_application(identity), identity.test, standing)
         async with self._database.begin() as connection:
             rows, total = await holds.page(connection, wanted, limit=limit, offset=(page - 1) * limit)
-            counts = await holding.counts(connection, [row.id for row in rows])
-        return [_view(row, counts.get(row.id, {})) for row in rows], Meta.of(total, limit=limit, page=page)
+            views = await _views(connection, rows)
+        return views, Meta.of(total, limit=limit, page=page)
+
+    async def find(self, hold_id: UUID, identity: Identity) -> HoldView:
+        """Raises HoldNotFound, also for a hold that the caller may not see."""
+        async with self._database.begin() as connection:
+            stored = _seen(await holds.find(connection, hold_id), identity)
+        return await self._view(stored)
 
     async def end(
         self,
@@ -73,7 +89,7 @@ class HoldService:
         """Ends a hold; ending it again in the same way changes nothing.
 
         Raises HoldNotFound; Forbidden, if another caller placed it; HoldEnded, if it ended in another way;
-        HoldWithoutTemplate and TemplateVersionNotFound.
+        HoldWithoutTemplate and TemplateVersionNotFound; HoldOfProvider, if it should be cancelled.
         """
         if renewal is not None:
             async with self._database.begin() as connection:
@@ -81,6 +97,8 @@ class HoldService:
             await self._check_version(found, renewal)
         async with self._database.begin() as connection:
             stored = _owned(await holds.find(connection, hold_id, lock=True), identity)
+            if outcome == "cancelled" and stored.provider is not None:
+                raise HoldOfProvider
             if stored.ended_at is None:
                 stored = await holds.end(connection, hold_id, Ending(outcome, identity.caller, renewal))
                 after = {} if renewal is None else {"template_version": renewal.template_version or "active"}
@@ -105,20 +123,27 @@ class HoldService:
 
     async def _view(self, stored: StoredHold) -> HoldView:
         async with self._database.begin() as connection:
-            counts = await holding.counts(connection, [stored.id])
-        return _view(stored, counts.get(stored.id, {}))
+            [view] = await _views(connection, [stored])
+        return view
+
+
+def _seen(stored: StoredHold | None, identity: Identity) -> StoredHold:
+    """The hold, if the caller may see it."""
+    if stored is None:
+        raise HoldNotFound
+    if not identity.is_admin and (
+        stored.application_id != _application(identity) or stored.test not in {None, identity.test}
+    ):
+        raise HoldNotFound
+    return stored
 
 
 def _owned(stored: StoredHold | None, identity: Identity) -> StoredHold:
     """The hold, if the caller may end it."""
-    if stored is None:
-        raise HoldNotFound
-    if not identity.is_admin:
-        if stored.application_id != _application(identity) or stored.test not in {None, identity.test}:
-            raise HoldNotFound
-        if stored.created_by != identity.caller:
-            raise Forbidden("Only whoever placed a hold, or an administrator, can end it")
-    return stored
+    seen = _seen(stored, identity)
+    if not identity.is_admin and seen.created_by != identity.caller:
+        raise Forbidden("Only whoever placed a hold, or an administrator, can end it")
+    return seen
 
 
 def _application(identity: Identity) -> UUID:
@@ -128,17 +153,25 @@ def _application(identity: Identity) -> UUID:
 
 
 def _target(request: HoldRequest, identity: Identity) -> HoldTarget:
-    """Raises Forbidden for another application than the key's own."""
+    """Raises Forbidden for another application than the key's own, and for a provider."""
     application_id, test = request.application_id, None
     if not identity.is_admin:
+        if request.provider is not None:
+            raise Forbidden("Only administrators hold providers: they are everybody's")
         own, test = _application(identity), identity.test
         if application_id not in {None, own}:
             raise Forbidden("An application can hold its own notifications only")
         application_id = own
-    return HoldTarget(request.template_code, application_id, test, request.notification_type)
+    return HoldTarget(request.template_code, application_id, test, request.notification_type, request.provider)
 
 
-def _view(stored: StoredHold, held: dict[Channel, int]) -> HoldView:
+async def _views(connection: AsyncConnection, rows: Sequence[StoredHold]) -> list[HoldView]:
+    counts = await holding.counts(connection, [row.id for row in rows])
+    oldest = await holding.oldest(connection, list(counts)) if counts else {}
+    return [_view(row, counts.get(row.id, {}), oldest.get(row.id)) for row in rows]
+
+
+def _view(stored: StoredHold, held: dict[Channel, int], oldest: datetime | None) -> HoldView:
     left = sum(held.values())
     return HoldView(
         hold_id=stored.id,
@@ -147,6 +180,7 @@ def _view(stored: StoredHold, held: dict[Channel, int]) -> HoldView:
         status=_status(stored, left),
         held=left,
         held_by_channel=held,
+        oldest_held_at=oldest,
         created_by=stored.created_by,
         created_at=stored.created_at,
         ended_by=stored.ended_by,
@@ -172,6 +206,7 @@ def _named(stored: StoredHold) -> dict[str, object]:
         "application_id": stored.application_id,
         "test": stored.test,
         "notification_type": stored.notification_type,
+        "provider": stored.provider,
     }
 
 

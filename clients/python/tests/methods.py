@@ -155,8 +155,10 @@ METHODS: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "api_keys.rotate": ("rotate_api_key", [ID], {"overlap_seconds": 60}),
     "api_keys.revoke": ("revoke_api_key", [ID], {}),
     "holds.list": ("list_holds", [], {"standing": True, **PAGED}),
+    "holds.get": ("get_hold", [ID], {}),
     "holds.add": (
-        "add_hold", ["wrong price"], {"template_code": "w", "application_id": ID, "notification_type": "email"},
+        "add_hold", ["wrong price"], {"template_code": "w", "application_id": ID, "notification_type": "email",
+                                     "provider": "smtp"},
     ),
     "holds.release": ("remove_hold", [ID], {"template_version": 2, "active_version": False}),
     "holds.cancel": ("cancel_hold", [ID], {}),

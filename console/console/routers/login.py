@@ -166,4 +166,4 @@ async def _sections(api: AsyncNotifications) -> frozenset[str]:
         if isinstance(result, BaseException) and not isinstance(result, PermissionDenied):
             raise result
     seen = {name for name, result in zip(looks, results, strict=True) if not isinstance(result, BaseException)}
-    return frozenset(seen | ({"failed"} if "notifications" in seen else set()))
+    return frozenset(seen | ({"failed", "holds"} if "notifications" in seen else set()))

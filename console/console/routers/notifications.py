@@ -1,5 +1,6 @@
 """Notifications: find them, see what became of one, cancel it, try it again."""
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, get_args
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from console.services.finding import TIMES, Found, Wanted, find
 from console.services.timeline import steps_of
 from console.services.verdict import verdict_on
 from console.services.words import CHANNELS
-from notifications import NotificationDetail, Status
+from notifications import ApiError, Hold, NotificationDetail, Status
 
 router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("notifications"))]
@@ -53,6 +54,7 @@ async def search(request: Request, visitor: Reading) -> Response:
         times=TIMES,
         found_user=found.user,
         rows=found.rows,
+        hold=await hold_of(visitor, str(wanted.held_by) if wanted.held_by else None),
         older=_link(wanted, before=found.next_cursor) if found.next_cursor else "",
         newest=_link(wanted, before=None),
         empty=_empty(wanted, found),
@@ -62,12 +64,13 @@ async def search(request: Request, visitor: Reading) -> Response:
 @router.get("/notifications/{thing_id}")
 async def one(visitor: Reading, thing_id: ThingId) -> Response:
     n = await visitor.api.get(thing_id)
+    hold = await hold_of(visitor, n.held_by)
     may = visitor.person.may("act")
     return visitor.page(
         "notification",
         "notifications",
         title=f"{n.template_code}, {n.status}",
-        **_live(n),
+        **_live(n, hold),
         may_cancel=may and n.status == "pending",
         may_retry=may and n.status in RETRYABLE,
         curl=lookup(visitor.console.shown_url, n.notification_id, by_key=visitor.person.role == "key"),
@@ -80,7 +83,7 @@ async def live(visitor: Reading, thing_id: ThingId, round: Annotated[int, Query(
     n = await visitor.api.get(thing_id)
     if n.status not in UNDER_WAY:
         return Response(status_code=204, headers={"HX-Refresh": "true"})
-    return visitor.page("live", "notifications", **_live(n, round + 1))
+    return visitor.page("live", "notifications", **_live(n, await hold_of(visitor, n.held_by), round + 1))
 
 
 @router.post("/notifications/{thing_id}/cancel")
@@ -110,16 +113,28 @@ def _link(wanted: Wanted, **changes: str | None) -> str:
     return f"/notifications?{urlencode(wanted.query(**changes))}"
 
 
-def _live(n: NotificationDetail, round_: int = 0) -> dict[str, object]:
+def _live(n: NotificationDetail, hold: Hold | None, round_: int = 0) -> dict[str, object]:
     follows = n.status in UNDER_WAY and round_ < FOLLOWED
-    return {"n": n, "said": verdict_on(n), "steps": steps_of(n), "live": follows, "round": round_}
+    said = verdict_on(n, hold.reason if hold else "")
+    return {"n": n, "hold": hold, "said": said, "steps": steps_of(n), "live": follows, "round": round_}
+
+
+async def hold_of(visitor: Visitor, hold_id: str | None) -> Hold | None:
+    """None also if the visitor may not see the hold."""
+    if hold_id is None or not visitor.person.may("holds"):
+        return None
+    with suppress(ApiError):
+        return await visitor.api.holds.get(hold_id)
+    return None
 
 
 def _empty(wanted: Wanted, found: Found) -> Empty:
     if found.problem:
         return Empty("Nothing found", found.problem, "/notifications", "Clear the search")
+    if wanted.held_by and not (wanted.status or wanted.channel or wanted.template):
+        return Empty("Nothing waits", "The hold holds nothing now.", "/holds", "See the holds")
     if wanted.q or wanted.status or wanted.channel or wanted.template:
-        if wanted.since == "any" or (wanted.q and not wanted.since):
+        if wanted.created_after() is None:
             return Empty("Nothing found", "No notification fits all of this.", "/notifications", "Clear the search")
         text = "No notification of this time fits. Older ones may."
         return Empty("Nothing found", text, _link(wanted, since="any", before=None), "Look at any time")

@@ -16,6 +16,7 @@ class Advice:
 
 
 BAD_ADDRESS = "Nothing. Correct the address at the user; more tries to a dead address harm the sender's reputation."
+RELEASE = "Release the hold; it goes on by itself."
 ADVICE = {
     "bounced": Advice("The mail came back: the address does not exist or refuses mail for good.", BAD_ADDRESS, again=False),
     "complained": Advice("The recipient marked it as unwanted.", "Nothing. The address gets no more mail.", again=False),
@@ -68,6 +69,9 @@ ADVICE = {
     ),
     "reported_failed": Advice("The provider reported the failure later.", "Read the provider's words, or ask its log."),
     "simulated_bounce": Advice("A test key's simulated failure.", "Nothing: it is what the test asked for."),
+    "held": Advice("It is held. It was tried before, so it waits at its worker.", RELEASE, again=False),
+    "provider_held": Advice("The provider is held: workers do not call it.", RELEASE, again=False),
+    "hold_cancelled": Advice("It was held, and the hold was cancelled.", "Nothing: somebody decided it.", again=False),
     "opted_out": Advice("The user does not want this channel.", "Nothing: it is the user's decision.", again=False),
     "unsubscribed": Advice("The user has unsubscribed from such mail.", "Nothing: it is the user's decision.", again=False),
     "no_push_token": Advice("The user has no device.", "The app registers its device when it starts.", again=False),

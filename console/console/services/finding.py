@@ -61,9 +61,10 @@ class Wanted(BaseModel):
     template: Text = ""
     since: Literal["", "7d", "30d", "any"] = ""
     before: UUID | None = None
+    held_by: UUID | None = None
 
     def created_after(self, now: datetime | None = None) -> datetime | None:
-        if self.since == "any" or (self.q and not self.since):
+        if self.since == "any" or ((self.q or self.held_by) and not self.since):
             return None
         return (now or datetime.now(UTC)) - timedelta(days=DAYS[self.since])
 
@@ -142,6 +143,7 @@ async def _page(
         notification_type=wanted.channel or None,
         template_code=wanted.template or None,
         created_after=wanted.created_after(),
+        held_by=str(wanted.held_by) if wanted.held_by else None,
         cursor=str(wanted.before) if wanted.before else None,
         page_size=PAGE,
     ).page()

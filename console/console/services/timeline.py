@@ -10,6 +10,8 @@ from notifications import NotificationDetail, TimelineEntry
 TITLES = {
     "accepted": "Accepted",
     "queued": "Handed to the queue",
+    "held": "Held",
+    "released": "Released",
     "retrying": "A try failed; it is tried again",
     "replayed": "Tried again by hand",
     "sent": "The provider took it",

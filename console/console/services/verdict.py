@@ -17,9 +17,10 @@ class Verdict:
     tone: str = "idle"
 
 
-def verdict_on(n: NotificationDetail) -> Verdict:
-    made = _of_status(n)
-    return Verdict(made.headline, made.text, made.todo, tone(n.status))
+def verdict_on(n: NotificationDetail, held_because: str = "") -> Verdict:
+    """`held_because`: the reason of the hold that it waits for, if the reader may see it."""
+    made = _held(held_because) if n.held_by else _of_status(n)
+    return Verdict(made.headline, made.text, made.todo, tone("held" if n.held_by else n.status))
 
 
 def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a table of statuses
@@ -35,6 +36,8 @@ def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a tab
             return Verdict("No. It failed.", reason.meaning, reason.todo)
         case "suppressed":
             return Verdict("No. It was held back on purpose.", reason.meaning, reason.todo)
+        case "cancelled" if n.error == "hold_cancelled":
+            return Verdict("No. It was held, and the hold was cancelled.")
         case "cancelled":
             return Verdict("No. It was cancelled before it was sent.")
         case "expired":
@@ -47,6 +50,13 @@ def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a tab
                 "Ask the provider's log for the notification id. If it is not there, try again.",
             )
     return Verdict(*_waiting(n))
+
+
+def _held(because: str) -> Verdict:
+    why = f"It is held because: {because}" if because else "Somebody has held such notifications for now."
+    return Verdict(
+        "Not yet. It is held.", why, "Look at the hold: it is released or cancelled by people." if because else ""
+    )
 
 
 def _taken(n: NotificationDetail) -> tuple[str, str, str]:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 TONES = {
     "pending": "busy", "queued": "busy", "accepted": "busy", "replayed": "busy",
     "sent": "good", "delivered": "good", "wanted": "good",
+    "held": "wait", "standing": "wait", "releasing": "busy", "cancelling": "busy", "released": "good",
     "retrying": "wait", "suppressed": "wait", "expired": "wait", "unknown": "wait",
     "failed": "bad",
 }  # fmt: skip
@@ -56,6 +57,11 @@ def size(octets: int) -> str:
             return f"{octets:.0f} {unit}"
         octets //= 1024
     return f"{octets} MiB"
+
+
+def number(count: int) -> str:
+    """`1,204`."""
+    return f"{count:,}"
 
 
 def plain(value: object) -> str:

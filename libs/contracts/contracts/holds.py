@@ -15,7 +15,8 @@ _Key = tuple[str | None, str | None, str | None]
 
 
 class HoldRule(Contract):
-    """A hold, for the notifications that match every field that is not None.
+    """A hold, for the notifications that match every field that is not None; or of a `provider`, which no worker calls while
+    it stands.
 
     `callers`: the names of the held application's keys (`Identity.caller`). `ended_at` None: the hold is standing.
     Otherwise it ended with an order (cancel, or another template version), which is also for the messages that were published
@@ -26,6 +27,7 @@ class HoldRule(Contract):
     template_code: str | None = None
     callers: tuple[str, ...] | None = None
     notification_type: Channel | None = None
+    provider: str | None = None
     ended_at: AwareDatetime | None = None
 
 
@@ -43,17 +45,26 @@ class HoldRules(Contract):
 
 
 class Holds:
-    """Finds the hold of a notification with at most seven look-ups, however many holds there are."""
+    """Finds the hold of a notification with at most seven look-ups, however many holds there are.
+
+    `providers`: those that are held.
+    """
 
     def __init__(self, rules: Iterable[HoldRule] = ()) -> None:
         self._standing: dict[_Key, UUID] = {}
         self._ended: dict[_Key, list[tuple[datetime, UUID]]] = {}
+        providers: set[str] = set()
         for rule in rules:
+            if rule.provider is not None:
+                providers |= {rule.provider} if rule.ended_at is None else set()
+                continue
             for key in _keys_of(rule):
                 if rule.ended_at is None:
                     self._standing.setdefault(key, rule.id)
                 else:
                     self._ended.setdefault(key, []).append((rule.ended_at, rule.id))
+
+        self.providers = frozenset(providers)
 
     def __bool__(self) -> bool:
         return bool(self._standing or self._ended)

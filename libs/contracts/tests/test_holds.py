@@ -39,6 +39,14 @@ def test_without_holds_nothing_is_held() -> None:
     assert Holds().ordered(KEY, "email", "welcome", published_at=NOW) is None
 
 
+def test_a_held_provider_holds_no_notification() -> None:
+    rules = [HoldRule(id=FIRST, provider="smtp"), HoldRule(id=SECOND, provider="fcm", ended_at=NOW)]
+    holds = Holds(rules)
+    assert holds.providers == {"smtp"}
+    assert not holds
+    assert holds.standing(KEY, "email", "welcome") is None
+
+
 def test_the_oldest_of_equal_holds_counts() -> None:
     assert Holds(HoldRule(id=one, template_code="t") for one in (FIRST, SECOND)).standing(KEY, "email", "t") == FIRST
 

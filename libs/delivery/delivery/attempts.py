@@ -24,7 +24,7 @@ from delivery.channel import (
     Target,
 )
 from delivery.contents import Contents, Rendered
-from delivery.holds import KnownHolds
+from delivery.holds import HELD_SECONDS, KnownHolds
 from delivery.ledger import Claimed
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import (
@@ -38,14 +38,13 @@ from delivery.outcomes import (
     Unknown,
     in_doubt,
 )
+from delivery.providers import down_because
 from delivery.ready_providers import ReadyProvider, ReadyProviders
 from delivery.template_store import TemplateStore
 from delivery.throttle import DomainPermit, DomainThrottle
 
 log = structlog.get_logger()
 
-# A delivery of a held notification returns to the queue this often. A longer pause sends it later after the hold.
-HELD_SECONDS = 240.0
 Unsent = Suppressed | Permanent | Unknown  # outcomes without a call
 
 
@@ -163,7 +162,7 @@ class Attempt(Generic[Address, Content]):
         try:
             permits = await self._admitted.slot(choices)
         except CircuitOpen as error:
-            return ProviderDown("provider_resting", after_seconds=error.retry_after)
+            return down_because(error)
         if self._domain_permit is not None and (held_back := self._domain_permit.revoked()):
             for permit in permits.values():
                 permit.release()
@@ -242,6 +241,8 @@ class Attempt(Generic[Address, Content]):
         target: Target[Address],
     ) -> Outcome:
         """Calls the provider; `ready` is None for test keys: then the call is simulated."""
+        if ready is not None and ready.permit.provider.held:  # since the permit was given
+            return self._or_another(down_because(ready.permit.provider.refusal()), ready, claimed, target)
         message, attempts = self._message, self._attempts
         unsubscribing = None
         if rendered.purpose is not None and not message.fixed_recipient:
@@ -270,9 +271,19 @@ class Attempt(Generic[Address, Content]):
         ready.permit.report(outcome)
         if self._domain_permit is not None:
             self._domain_permit.report(outcome)
-        if isinstance(outcome, ProviderDown) and not claimed.doubtful and self._ready.others_work(ready, target):
-            return replace(outcome, elsewhere=True)
-        return outcome
+        return self._or_another(outcome, ready, claimed, target) if isinstance(outcome, ProviderDown) else outcome
+
+    def _or_another(
+        self,
+        outcome: ProviderDown,
+        ready: ReadyProvider[Address, Content],
+        claimed: Claimed,
+        target: Target[Address],
+    ) -> ProviderDown:
+        """If another provider may take the message, it is tried again soon."""
+        if claimed.doubtful or not self._ready.others_work(ready, target):
+            return outcome
+        return replace(outcome, elsewhere=True)
 
     def _release_all(self) -> None:
         """Releases the permits, the slot and unused connections, as soon as the last call has ended."""

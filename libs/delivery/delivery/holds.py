@@ -17,6 +17,9 @@ PAUSE_SECONDS = 0.5  # between an answer and the next question
 REST_SECONDS = (
     1.0  # of the breaker: a gateway that is up again is asked at once, because a hold must be known in a second
 )
+# The pause of a delivery that waits in the ledger because of a hold. A shorter one means more trips through the queue for
+# nothing, a longer one sends it later after the hold. What waits for a held provider is due as soon as that is released.
+HELD_SECONDS = 240.0
 _RULES = TypeAdapter(Envelope[HoldRules])
 
 
@@ -46,6 +49,11 @@ class KnownHolds:
             log.info("holds.changed", holds=len(rules.holds))
             self._rules, self._holds = rules, Holds(rules.holds)
         return 0
+
+    @property
+    def providers(self) -> frozenset[str]:
+        """The providers that are held."""
+        return self._holds.providers
 
     def standing(self, message: NotificationMessage) -> UUID | None:
         """The standing hold of this message: one that has not ended."""

@@ -4,13 +4,26 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
+from typing import Any
 
 from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen, Permit
+from delivery.holds import HELD_SECONDS
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater
 
 # A provider's share of the messages falls with each message that it did not accept, and recovers with each accepted one.
 AFTER_FAILURE, AFTER_SUCCESS, LOWEST = 0.8, 0.05, 0.05
+PROVIDER_HELD = "provider_held"  # the code of a delivery that waits for a held provider
+
+
+class ProviderHeld(CircuitOpen):
+    """A hold stands for the provider."""
+
+
+def down_because(error: CircuitOpen) -> ProviderDown:
+    """The outcome when no call was permitted."""
+    code = PROVIDER_HELD if isinstance(error, ProviderHeld) else "provider_resting"
+    return ProviderDown(code, after_seconds=error.retry_after)
 
 
 class Provider:
@@ -40,7 +53,9 @@ class Provider:
         self._connections = connections
         self._calls = 0
         self.called = False
+        self.held = False
         self._ended = asyncio.Event()
+        self._released = asyncio.Event()
         self._clock = clock
 
     @property
@@ -48,10 +63,19 @@ class Provider:
         """The weight, lowered by recent failures."""
         return self._weight * self._health
 
+    def hold(self) -> None:
+        """Permits no more calls until `release`."""
+        self.held = True
+        self._released.clear()
+
+    def release(self) -> None:
+        self.held = False
+        self._released.set()
+
     @property
     def is_blocked(self) -> bool:
-        """Whether the breaker refuses calls now."""
-        return self.breaker.retry_after > 0
+        """Whether a hold or the breaker refuses calls now."""
+        return self.held or self.breaker.retry_after > 0
 
     @property
     def is_full(self) -> bool:
@@ -61,13 +85,18 @@ class Provider:
     @property
     def retry_after(self) -> float:
         """Seconds until a call may be permitted, as far as that is known; 0: one is permitted now."""
+        if self.held:
+            return HELD_SECONDS
         pace = self._next_at - self._clock() if self._interval else 0.0
         return max(self.breaker.retry_after, pace, self._interval or 1.0 if self.is_full else 0.0)
 
+    def refusal(self) -> CircuitOpen:
+        return ProviderHeld(HELD_SECONDS) if self.held else CircuitOpen(self.retry_after)
+
     def take(self) -> "ProviderPermit":
         """Permits one call. Raises CircuitOpen."""
-        if wait := self.retry_after:
-            raise CircuitOpen(wait)
+        if self.retry_after:
+            raise self.refusal()
         permit = self.breaker.allow()
         if self._interval:
             self._next_at = max(self._clock(), self._next_at) + self._interval
@@ -93,7 +122,9 @@ class Provider:
     async def wait_ready(self) -> None:
         """Returns when a call would be permitted. Another waiter may be faster, so `take` can still raise."""
         while wait := self.retry_after:
-            if self.is_blocked:
+            if self.held:
+                await self._released.wait()
+            elif self.is_blocked:
                 await self.breaker.wait_ready()
             else:
                 with contextlib.suppress(TimeoutError):
@@ -145,6 +176,20 @@ class Providers:
     def __init__(self, providers: Sequence[Provider]) -> None:
         self._providers = {provider.name: provider for provider in providers}
         self.names = frozenset(self._providers)
+        self._changed = asyncio.Event()
+
+    def hold(self, names: Collection[str]) -> bool:
+        """Holds exactly these providers; names of others are ignored. Returns whether one was released."""
+        before = {one.name for one in self._providers.values() if one.held}
+        after = self.names.intersection(names)
+        for one in self._of(after - before):
+            one.hold()
+        for one in self._of(before - after):
+            one.release()
+        if before != after:
+            self._changed.set()
+            self._changed = asyncio.Event()
+        return bool(before - after)
 
     def take(self, names: Collection[str]) -> ProviderPermit:
         """A permit of the best provider of `names` that can be called now. Raises CircuitOpen."""
@@ -153,13 +198,14 @@ class Providers:
             return self._providers[name].take()
         ready = [one for one in self._of(names) if not one.retry_after]
         if not ready:
-            raise CircuitOpen(min((one.retry_after for one in self._of(names)), default=1.0))
+            soonest = min(self._of(names), key=lambda one: one.retry_after, default=None)
+            raise CircuitOpen(1.0) if soonest is None else soonest.refusal()
         first = min(one.order for one in ready)
         best = [one for one in ready if one.order == first]
         return random.choices(best, [one.share for one in best])[0].take()  # noqa: S311 - a share of the load
 
     def all_blocked(self, names: Collection[str]) -> bool:
-        """Whether the breakers of all these providers refuse calls now."""
+        """Whether holds or breakers of all these providers refuse calls now."""
         return all(one.is_blocked for one in self._of(names))
 
     async def wait_ready(self, names: Collection[str]) -> None:
@@ -173,13 +219,33 @@ class Providers:
 
     @property
     def called(self) -> frozenset[str]:
-        """The providers that have been called since the start; all of them while none has."""
-        return frozenset(name for name, one in self._providers.items() if one.called) or self.names
+        """The providers that have been called since the start; all of them while none has. Without those that are held,
+        unless all are.
+        """
+        free = [one for one in self._providers.values() if not one.held]
+        return frozenset(one.name for one in free if one.called) or frozenset(one.name for one in free) or self.names
 
     async def wait_open(self) -> None:
-        """Returns when the breakers of all called providers are open."""
-        while working := [one for one in self._of(self.called) if one.breaker.state is not BreakerState.OPEN]:
-            await working[0].breaker.wait_open()
+        """Returns when every called provider is held, or its breaker is open."""
+        while working := [
+            one for one in self._of(self.called) if not one.held and one.breaker.state is not BreakerState.OPEN
+        ]:
+            await self._before_change(working[0].breaker.wait_open())
+
+    async def wait_working(self) -> None:
+        """Returns when one of the called providers may be called."""
+        while not await self._before_change(self.wait_ready(self.called)):
+            pass
+
+    async def _before_change(self, wait: Coroutine[Any, Any, None]) -> bool:
+        """Waits until the end of `wait`, or until other providers are held. Returns whether `wait` has ended."""
+        ending, change = asyncio.ensure_future(wait), asyncio.ensure_future(self._changed.wait())
+        try:
+            await asyncio.wait((ending, change), return_when=asyncio.FIRST_COMPLETED)
+            return ending.done()
+        finally:
+            ending.cancel()
+            change.cancel()
 
     def _of(self, names: Collection[str]) -> list[Provider]:
         return [self._providers[name] for name in names]

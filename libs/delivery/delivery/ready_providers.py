@@ -9,7 +9,7 @@ from delivery.channel import Address, Content, DeliveryChannel, NotReady, Sessio
 from delivery.ledger import Claimed
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import ProviderDown, Unknown
-from delivery.providers import ProviderPermit, Providers
+from delivery.providers import ProviderPermit, Providers, down_because
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class ReadyProviders(Generic[Address, Content]):
         try:
             return await self._open(names, self._providers.take(names))
         except CircuitOpen as error:
-            return ProviderDown("provider_resting", after_seconds=error.retry_after)
+            return down_because(error)
 
     def others_work(self, ready: ReadyProvider[Address, Content], target: Target[Address]) -> bool:
         """Whether another provider may take the target's message now."""

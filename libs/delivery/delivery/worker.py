@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Any
 from uuid import uuid4
 
+import structlog
+
 from chassis.broker import Consumer
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
@@ -20,7 +22,7 @@ from delivery.decisions import RetryPolicy
 from delivery.engine import Engine
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
-from delivery.providers import Providers
+from delivery.providers import PROVIDER_HELD, Providers
 from delivery.recipients import RecipientResolver
 from delivery.reporting import Reporter
 from delivery.runtime import WorkerRuntime
@@ -28,7 +30,10 @@ from delivery.sweeping import Sweep, ledger_retention
 from delivery.template_store import TemplateStore
 from delivery.throttle import DomainThrottle
 
+log = structlog.get_logger()
+
 LOST_SECONDS, INTAKE_SECONDS = 2.0, 0.2
+WAKES = 2
 
 
 class Worker:
@@ -46,6 +51,7 @@ class Worker:
         self.channel = channel.name
         self._runtime = runtime
         self._providers = providers
+        self._wakes = WAKES
         self._queues = queues_of(channel.name)
         self._metrics = DeliveryMetrics(runtime.registry, channel.name, providers.names)
         owner = f"{channel.name}-{uuid4().hex[:12]}"
@@ -102,6 +108,7 @@ class Worker:
         """On exit it takes no new messages, waits until the sends in flight are recorded, then leaves the ledger."""
         settings = self._runtime.settings
         await self._runtime.holds.refresh()  # before the first message is taken
+        self._providers.hold(self._runtime.holds.providers)
         await self._runtime.broker.start()
         prefetch = settings.worker_prefetch_count
         consumers = [
@@ -113,7 +120,7 @@ class Worker:
             PeriodicTask("release", self._sweep.release, settings.heartbeat_seconds),
             PeriodicTask("lost", self._sweep.find_lost, LOST_SECONDS),
             PeriodicTask("retention", self._retention.run_once, retention.EVERY_SECONDS),
-            PeriodicTask("holds", self._runtime.holds.refresh, holds.PAUSE_SECONDS),
+            PeriodicTask("holds", self._follow_holds, holds.PAUSE_SECONDS),
             PeriodicTask("intake", lambda: self._pause_intake(consumers), INTAKE_SECONDS),
         )
         try:
@@ -126,13 +133,26 @@ class Worker:
             await self._leave()
 
     async def _pause_intake(self, consumers: Sequence[Consumer]) -> int:
-        """Takes no messages while all providers are down: they stay in the queues, which keep ordering them by priority."""
+        """Takes no messages while all providers are down or held: they stay in the queues, which keep their order."""
         await self._providers.wait_open()
         for consumer in consumers:
             await consumer.pause()
-        await self._providers.wait_ready(self._providers.called)
+        await self._providers.wait_working()
         for consumer in consumers:
             await consumer.resume()
+        return 0
+
+    async def _follow_holds(self) -> int:
+        """After a release, and after the start, the deliveries that wait for a held provider are due at once. A second time
+        for those that were recorded just then."""
+        await self._runtime.holds.refresh()
+        if self._providers.hold(self._runtime.holds.providers):
+            self._wakes = WAKES
+        if self._wakes:
+            number = await self.ledger.make_due(PROVIDER_HELD)
+            self._wakes -= 1
+            if number:
+                log.info("ledger.woken", deliveries=number)
         return 0
 
     async def _leave(self) -> None:

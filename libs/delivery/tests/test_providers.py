@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from datetime import UTC, datetime
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -19,9 +20,9 @@ from delivery.decisions import DeliveryReport, RetryPolicy
 from delivery.engine import Engine
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater, Sent
-from delivery.providers import Provider, Providers
+from delivery.providers import PROVIDER_HELD, Provider, ProviderHeld, Providers
 from delivery.template_store import StoredTemplate
-from testkit.eventually import eventually
+from testkit.eventually import eventually, stays
 
 BOTH = frozenset({"a", "b"})
 
@@ -236,7 +237,9 @@ def worker(ledger_of, channel: Channel, first: Provider) -> Worker:
     return Worker(ledger_of("w1"), channel, Providers([first, provider("b", order=2)]))
 
 
-def message(recipient: EmailRecipient | PushRecipient | None = None, notification_id: UUID | None = None) -> bytes:
+def message(
+    recipient: EmailRecipient | PushRecipient | None = None, notification_id: UUID | None = None, priority: int = 5
+) -> bytes:
     return (
         NotificationMessage(
             notification_id=notification_id or uuid4(),
@@ -247,7 +250,7 @@ def message(recipient: EmailRecipient | PushRecipient | None = None, notificatio
             template=TemplateRef(code="t", version=1, language="en"),
             variables={},
             recipient=recipient or EmailRecipient(name="Ada", email="ada@example.com"),
-            priority=5,
+            priority=priority,
             created_at=datetime.now(UTC),
         )
         .model_dump_json()
@@ -352,3 +355,103 @@ async def test_a_provider_that_is_down_holds_up_no_device_of_another(worker, cha
         await worker.deliver(message(ONE))  # it goes to the ledger, and leaves its slot to others
     assert sorted(channel.called) == ["a", "a", "b", "b", "b"]
     assert ends(worker)[-2:] == [("sent", None, "b"), ("retrying", "provider_resting", None)]
+
+
+def test_a_held_provider_gets_nothing_until_it_is_released() -> None:
+    providers = Providers([provider("a"), provider("b", order=2)])
+    assert not providers.hold({"a", "somebody else's"})
+    assert taken(providers) == {"b": 1_000}
+    assert not providers.hold({"a", "b"})
+    for names in (BOTH, {"a"}):
+        with pytest.raises(ProviderHeld):
+            providers.take(names)
+    assert providers.hold({"b"})
+    assert taken(providers) == {"a": 1_000}
+
+
+async def test_consuming_pauses_when_every_provider_is_held_and_not_while_a_fresh_one_is_free() -> None:
+    used, fresh = provider("a"), provider("b")
+    providers = Providers([used, fresh])
+    used.take().release()
+    pause = asyncio.create_task(providers.wait_open())
+    providers.hold({"a"})
+    await stays(pause.done, 0.1, holds=lambda done: not done)
+    providers.hold(BOTH)
+    await asyncio.wait_for(pause, 5)
+    goes_on = asyncio.create_task(providers.wait_working())
+    await stays(goes_on.done, 0.1, holds=lambda done: not done)
+    providers.hold({"a"})
+    await asyncio.wait_for(goes_on, 5)
+
+
+async def test_consuming_goes_on_over_a_released_provider_while_the_other_is_down() -> None:
+    held, down = provider("a"), provider("b")
+    providers = Providers([held, down])
+    for one in (held, down):
+        one.take().release()
+    providers.hold({"a"})
+    break_it(down)
+    await asyncio.wait_for(providers.wait_open(), 5)
+    goes_on = asyncio.create_task(providers.wait_working())
+    await stays(goes_on.done, 0.1, holds=lambda done: not done)
+    providers.hold(())
+    await asyncio.wait_for(goes_on, 5)
+
+
+async def test_a_message_in_hand_goes_out_as_soon_as_the_held_provider_is_released(worker, channel) -> None:
+    worker.providers.hold(BOTH)
+    delivery = asyncio.create_task(worker.deliver(message()))
+    await stays(lambda: delivery.done() or channel.called, 0.1, holds=lambda seen: not seen)
+    worker.providers.hold({"b"})
+    assert await asyncio.wait_for(delivery, 5) == "ack"
+    assert channel.called == ["a"]
+
+
+async def test_a_hold_that_comes_after_the_permit_still_counts(worker, channel) -> None:
+    opened = channel.open_session
+
+    async def hold_and_open(name):
+        worker.providers.hold({"a"})
+        return await opened(name)
+
+    channel.open_session = hold_and_open
+    mail = message()
+    await worker.deliver(mail)
+    assert channel.called == []
+    await worker.again(mail)
+    assert ends(worker) == [("retrying", "provider_held", None), ("sent", None, "b")]
+    assert worker.verdicts[-1].attempts == 1
+
+
+async def test_what_only_a_held_provider_may_send_waits_in_the_ledger_and_is_due_at_its_release(
+    worker, channel
+) -> None:
+    worker.providers.take({"b"}).release()  # another one works
+    worker.providers.hold({"a"})
+    mails = {priority: message(ONE, priority=priority) for priority in (3, 9, 5)}
+    for mail in mails.values():
+        await worker.deliver(mail)
+    assert ends(worker) == 3 * [("retrying", "provider_held", None)]
+    due = partial(worker.ledger.take_due, lease_seconds=60, silence_seconds=15, limit=1)
+    assert await due() == []
+    worker.providers.hold(())
+    assert await worker.ledger.make_due("another reason") == 0
+    assert await worker.ledger.make_due(PROVIDER_HELD) == 3
+    assert await worker.ledger.make_due(PROVIDER_HELD) == 0
+    for priority in (9, 5, 3):
+        assert [one.priority for one in await due()] == [priority]
+        await worker.deliver(mails[priority])
+    assert channel.called == ["a", "a", "a"]
+
+
+async def test_what_a_held_provider_may_have_taken_goes_to_no_other(worker, channel) -> None:
+    channel.says["a"] = [Ambiguous("no_answer")]
+    mail = message()
+    await worker.deliver(mail)
+    worker.providers.hold({"a"})
+    await worker.again(mail)
+    assert ends(worker)[-1] == ("retrying", "provider_held", None)
+    worker.providers.hold(())
+    assert await worker.ledger.make_due(PROVIDER_HELD) == 1
+    await worker.again(mail)
+    assert channel.called == ["a", "a"]

@@ -14,6 +14,7 @@ from notifications.cli.commands import (
     checking,
     explaining,
     failures,
+    holding,
     importing,
     logging_in,
     reading,
@@ -33,7 +34,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 for commands in (
-    logging_in, sending, reading, tailing, failures, explaining, importing, send_csv, templates, checking,
+    logging_in, sending, reading, tailing, failures, holding, explaining, importing, send_csv, templates, checking,
 ):  # fmt: skip
     commands.add_to(app)
 

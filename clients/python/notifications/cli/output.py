@@ -26,6 +26,7 @@ TO_COPY = {"ID", "CREATED"}  # columns that are kept in one line
 STYLES = {
     "sent": "green", "delivered": "green", "accepted": "cyan", "queued": "cyan", "pending": "yellow", "failed": "red",
     "unknown": "red", "suppressed": "magenta", "expired": "magenta", "cancelled": "dim", "up": "green", "down": "red",
+    "standing": "yellow", "releasing": "cyan", "cancelling": "cyan", "released": "green",
     "ok": "green", "problem": "red", "warning": "yellow",
 }  # fmt: skip
 

@@ -16,6 +16,10 @@ class Holds(Resource[Transport]):
         return self._listing(("holds",), PageOf(Hold), standing=standing, page_size=page_size, page=page)
 
     @endpoint
+    def get(self, hold_id: str) -> Call[Hold]:
+        return self._call("GET", ("holds", hold_id), Data(Hold))
+
+    @endpoint
     def add(
         self,
         reason: str,
@@ -23,13 +27,15 @@ class Holds(Resource[Transport]):
         template_code: str | None = None,
         application_id: str | None = None,
         notification_type: Channel | None = None,
+        provider: str | None = None,
     ) -> Call[Hold]:
-        """Holds what matches everything that is given. The same again returns the hold that stands."""
+        """Holds what matches everything that is given, or a provider. The same again returns the hold that stands."""
         body = given(
             reason=reason,
             template_code=template_code,
             application_id=application_id,
             notification_type=notification_type,
+            provider=provider,
         )
         return self._call("POST", ("holds",), Data(Hold), body=body, repeatable=True)
 
@@ -43,5 +49,5 @@ class Holds(Resource[Transport]):
 
     @endpoint
     def cancel(self, hold_id: str) -> Call[Hold]:
-        """Cancels what is held."""
+        """Cancels what is held. A hold of a provider can only be released."""
         return self._call("POST", ("holds", hold_id, "cancel"), Data(Hold))

@@ -59,6 +59,11 @@ class Ledger:
         async with self._database.begin() as connection:
             return await self._repository.release(connection, owned)
 
+    async def make_due(self, code: str) -> int:
+        """Makes the retries that wait because of `code` due now, highest priority first. Returns how many."""
+        async with self._database.begin() as connection:
+            return await self._repository.make_due(connection, code)
+
     async def handed_over(self, ids: Sequence[UUID]) -> None:
         """Marks messages that the broker confirmed: they are in its queue until a worker takes them, or they are lost."""
         async with self._database.autocommit() as connection:

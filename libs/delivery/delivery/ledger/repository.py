@@ -54,6 +54,7 @@ class LedgerRepository:
         self._has = statements.for_channel(statements.HAS, channel)
         self._record = statements.for_channel(statements.RECORD, channel)
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
+        self._make_due = statements.for_channel(statements.MAKE_DUE, channel)
         self._handed_over = statements.for_channel(statements.HANDED_OVER, channel)
         self._take_orphans = statements.for_channel(statements.TAKE_ORPHANS, channel)
         self._lost = statements.for_channel(statements.LOST, channel)
@@ -159,6 +160,10 @@ class LedgerRepository:
         ordered = sorted(owned, key=lambda one: _order((one.notification_id, one.recipient)))
         result = await connection.execute(self._release, {"rows": to_json_text(ordered), "owner": self.owner})
         return result.rowcount
+
+    async def make_due(self, connection: AsyncConnection, code: str) -> int:
+        """Makes the retries that wait because of `code` due now, highest priority first. Returns how many."""
+        return (await connection.execute(self._make_due, {"code": code})).rowcount
 
     async def handed_over(self, connection: StatementExecutor, ids: Sequence[UUID]) -> None:
         """Marks messages that the broker confirmed: they are in its queue until a worker takes them, or they are lost."""

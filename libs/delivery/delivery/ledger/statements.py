@@ -112,6 +112,16 @@ FROM due WHERE d.notification_id = due.notification_id AND d.recipient = due.rec
 RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at
 """
 
+# TAKE_DUE goes by the time: the highest priority gets the earliest.
+MAKE_DUE = """
+WITH waiting AS (
+    SELECT notification_id, recipient FROM {deliveries}
+    WHERE state = 'retry' AND code = :code AND next_attempt_at > now() FOR UPDATE SKIP LOCKED
+)
+UPDATE {deliveries} d SET next_attempt_at = now() - make_interval(secs => d.priority)
+FROM waiting WHERE d.notification_id = waiting.notification_id AND d.recipient = waiting.recipient
+"""
+
 # The broker has these messages in its queue, for any length of time. LOST finds messages that are not there.
 HANDED_OVER = f"""
 UPDATE {{deliveries}} d SET next_attempt_at = NULL, updated_at = now()

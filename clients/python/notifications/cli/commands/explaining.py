@@ -1,17 +1,19 @@
 """`explain`: would a user get a template now, on which channel and where, and if not, why."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Annotated, Any, get_args
 
 import typer
 
-from notifications import InvalidRequest, NotFound, Notifications, PermissionDenied
+from notifications import Hold, InvalidRequest, NotFound, Notifications, PermissionDenied
 from notifications.cli import output
 from notifications.cli.connecting import connect, user_id
 from notifications.cli.exits import ExitCode
 from notifications.cli.options import AsJson, ChannelName, Language, ProfileName, Variables, VariablesFile
 from notifications.cli.variables import variables
+
+PUSH_PROVIDERS = {"fcm", "apns", "web_push"}
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ def explain(
         verdicts = [
             _verdict(client, person, shown, name, given) for name in get_args(ChannelName) if channel in {None, name}
         ]
+        _check_holds(client, template, verdicts)
     if as_json:
         about = {"template": template, "language": shown.language, "version": shown.version, "user_id": person.id}
         output.show_json({**about, "channels": [{**asdict(one), "sends": one.sends} for one in verdicts]})
@@ -105,6 +108,44 @@ def _check_address(client: Notifications, person: Any, template: Any, verdict: V
         verdict.notes.append("the suppression list was not checked: only administrators may read it")
         return
     verdict.because.append(f"the address is suppressed: {found.reason}")
+
+
+def _check_holds(client: Notifications, template: str, verdicts: Sequence[Verdict]) -> None:
+    try:
+        standing = list(client.holds.list(standing=True))
+        any_may_send = any(hold.application_id for hold in standing) and _is_admin(client)
+    except PermissionDenied:
+        for verdict in verdicts:
+            verdict.notes.append("holds were not checked: this needs the scope notifications:read")
+        return
+    for verdict in verdicts:
+        for hold in standing:
+            if hold.provider:
+                _check_provider(hold, verdict)
+            elif hold.template_code in {None, template} and hold.notification_type in {None, verdict.channel}:
+                _hold(hold, verdict, any_may_send=any_may_send)
+
+
+def _check_provider(hold: Hold, verdict: Verdict) -> None:
+    of_devices = {to.partition(" ")[0] for to in verdict.to}
+    if hold.provider in of_devices or (verdict.channel == "email" and hold.provider not in PUSH_PROVIDERS):
+        verdict.notes.append(f"the provider {hold.provider} is held: {hold.reason}")
+
+
+def _hold(hold: Hold, verdict: Verdict, *, any_may_send: bool) -> None:
+    """`any_may_send`: an administrator asks, and which application would send is not known."""
+    if hold.application_id and any_may_send:
+        verdict.notes.append(f"held if application {hold.application_id} sends it: {hold.reason}")
+    else:
+        verdict.because.append(f"it is held: {hold.reason} (hold {hold.hold_id})")
+
+
+def _is_admin(client: Notifications) -> bool:
+    try:
+        client.applications.list(page_size=1).page()
+    except PermissionDenied:
+        return False
+    return True
 
 
 def _print(verdict: Verdict) -> None:

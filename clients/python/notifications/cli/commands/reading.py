@@ -25,6 +25,7 @@ def list_notifications(
     template: TemplateFilter = None,
     user: UserFilter = None,
     request_id: Annotated[str | None, typer.Option()] = None,
+    held_by: Annotated[str | None, typer.Option(metavar="ID", help="Those that wait because of this hold.")] = None,
     since: Annotated[str | None, typer.Option(help="A time, or a span: 2h is two hours ago.")] = None,
     until: Annotated[str | None, typer.Option(help="A time, or a span.")] = None,
     limit: Annotated[int, typer.Option("--limit", "-n", min=1, help="How many at most.")] = 20,
@@ -35,6 +36,7 @@ def list_notifications(
     with connect(profile) as client:
         wanted = filters(client, status, channel, template, user) | {
             "request_id": request_id,
+            "held_by": held_by,
             "created_after": instant(since, "--since"),
             "created_before": instant(until, "--until"),
         }

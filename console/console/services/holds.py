@@ -1,0 +1,76 @@
+"""What pages say about holds: what is held, by whom, and how a hold that has ended goes on."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from console.services.words import channel
+from notifications import ApiError, AsyncNotifications, Hold
+
+GOING = frozenset({"releasing", "cancelling"})
+ENDED_PAGE = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """`going`: they have ended, and what they held is released or cancelled now."""
+
+    standing: Sequence[Hold]
+    going: Sequence[Hold]
+    ended: Sequence[Hold]
+    more: bool
+
+    @property
+    def in_work(self) -> Sequence[Hold]:
+        return (*self.standing, *self.going)
+
+
+async def listed(api: AsyncNotifications, page: int) -> Listed:
+    standing, ended = await asyncio.gather(
+        api.holds.list(standing=True).page(), api.holds.list(standing=False, page_size=ENDED_PAGE, page=page).page()
+    )
+    going = [hold for hold in ended.items if hold.status in GOING]
+    done = [hold for hold in ended.items if hold.status not in GOING]
+    return Listed(standing.items, going, done, ended.meta.has_next)
+
+
+def target(hold: Hold, names: Mapping[str, str] | None = None) -> str:
+    """`template welcome_email, by e-mail`."""
+    parts = [f"template {hold.template_code}"] if hold.template_code else []
+    if hold.application_id:
+        parts.append(f"application {(names or {}).get(hold.application_id, hold.application_id[-8:])}")
+    parts += [f"by {channel(hold.notification_type)}"] if hold.notification_type else []
+    parts += [f"provider {hold.provider}"] if hold.provider else []
+    return ", ".join(parts)
+
+
+def who(caller: str | None, names: Mapping[str, str]) -> str:
+    """A caller's name for people: a user's name, or the application whose key it was."""
+    kind, _, name = (caller or "").partition(":")
+    if kind == "user":
+        return names.get(name, f"user {name[-8:]}")
+    return f"application {names.get(name, name[-8:])}{', with a test key' if kind == 'test' else ''}"
+
+
+async def names_of(api: AsyncNotifications, holds: Iterable[Hold]) -> Mapping[str, str]:
+    """id → name, of the users and applications in these holds that the visitor may see."""
+    users, applications = set[str](), set[str]()
+    for hold in holds:
+        applications |= {hold.application_id} if hold.application_id else set()
+        for caller in (hold.created_by, hold.ended_by or ""):
+            kind, _, name = caller.partition(":")
+            if name:
+                (users if kind == "user" else applications).add(name)
+    looked_up = await asyncio.gather(
+        *(_name(api, name, user=True) for name in users), *(_name(api, name, user=False) for name in applications)
+    )
+    return {name: found for name, found in zip((*users, *applications), looked_up, strict=True) if found}
+
+
+async def _name(api: AsyncNotifications, name: str, *, user: bool) -> str | None:
+    try:
+        if user:
+            return (await api.users.get(name)).name
+        return (await api.applications.get(name)).name
+    except ApiError:  # deleted, or not for this visitor
+        return None
