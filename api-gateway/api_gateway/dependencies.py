@@ -18,6 +18,7 @@ from api_gateway.services.personal_data import Eraser, Exporter
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.suppressions import Suppressions
+from api_gateway.services.system import SystemReader
 from api_gateway.services.system_mails import SystemMails
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from chassis.http.middleware import put_headers
@@ -41,6 +42,7 @@ class GatewayServices:
     known_holds: KnownHolds
     audit: AuditReader
     suppressions: Suppressions
+    system: SystemReader
     eraser: Eraser
     exporter: Exporter
     limits: CallerLimits

@@ -18,6 +18,7 @@ from api_gateway.routers import (
     submitting,
     suppression_export,
     suppressions,
+    system,
     webhooks,
 )
 from api_gateway.routers.proxy import Forwarder
@@ -43,6 +44,7 @@ from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
 from api_gateway.services.store import Store
 from api_gateway.services.suppressions import Suppressions
+from api_gateway.services.system import SystemReader
 from api_gateway.services.system_mails import SystemMails
 from api_gateway.settings import GatewaySettings
 from chassis.audit import RefusedAttempts, retention_task
@@ -222,6 +224,15 @@ class Gateway:
             known_holds=self.known_holds,
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
             suppressions=Suppressions(self.database, self.workers["email"]),
+            system=SystemReader(
+                app.state.health,
+                {
+                    USER_SERVICE: self.users,
+                    TEMPLATE_SERVICE: self.templates,
+                    EMAIL_SERVICE: self.workers["email"],
+                    PUSH_SERVICE: self.workers["push"],
+                },
+            ),
             eraser=self.eraser,
             exporter=Exporter(self.database, self.keys),
             limits=CallerLimits(
@@ -286,7 +297,8 @@ def create_app(
     )
     gateway.install(app)
     for each in (
-        submitting, notifications, operations, holds, audit, suppression_export, suppressions, internal, webhooks, proxy,
+        submitting, notifications, operations, holds, audit, suppression_export, suppressions, system, internal, webhooks,
+        proxy,
     ):  # fmt: skip
         app.include_router(each.router)
     return app

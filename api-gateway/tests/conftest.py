@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import Annotated, Any
 from uuid import UUID, uuid4
 
 import httpx2
@@ -27,7 +27,7 @@ from api_gateway.services.relay import Relay
 from api_gateway.settings import ALEMBIC, GatewaySettings
 from chassis.broker import Delivery, MemoryBroker, Publication
 from chassis.errors import NotFound, Unavailable
-from chassis.http.envelope import answer, refusal
+from chassis.http.envelope import JsonResponse, answer, refusal
 from chassis.postgres.database import Database
 from chassis.process.yielding import AT_A_TIME
 from chassis.redis.cache import TOMBSTONE
@@ -55,6 +55,11 @@ from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
 
 SECRET = "a-secret-key-for-the-tests-of-the-gateway"
+DATABASE = {"status": "up", "essential": True, "latency_ms": 0.5, "error": None}
+HEALTH = {
+    "status": "healthy",
+    "data": {"version": "1.2.3", "uptime_seconds": 7.5, "dependencies": {"database": DATABASE}},
+}
 
 
 @dataclass
@@ -68,6 +73,7 @@ class Peers:
     suppressed: list[SuppressionEntry] = field(default_factory=list)
     ordered: list[SuppressionOrder] = field(default_factory=list)
     exports: int | None = None  # pages, after which there are none
+    health: dict[str, Any] = field(default_factory=lambda: HEALTH)
     down: bool = False
     asked: list[str] = field(default_factory=list)
     ledgers: dict[str, LedgerTotals] = field(default_factory=dict)
@@ -105,6 +111,11 @@ class Peers:
         @app.get("/health/live")
         async def live() -> Response:
             return answer()
+
+        @app.get("/health")
+        @app.get("/{channel}/health")
+        async def health() -> Response:
+            return JsonResponse(self.health, status_code=503 if self.health["status"] == "unhealthy" else 200)
 
         @app.post("/internal/users/find")
         async def users(question: UserQuestion) -> Response:

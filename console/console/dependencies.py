@@ -1,6 +1,7 @@
 """Typed dependencies of the routers: who visits, and a form that this visitor's page has sent."""
 
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from hmac import compare_digest
 from typing import Annotated, Any
@@ -15,6 +16,7 @@ from chassis.http.middleware import put_headers
 from console.errors import LoginNeeded, NotAnId, NotForYou, StaleForm
 from console.gateway import Gateway
 from console.pages import Pages
+from console.services.confirming import Question
 from console.services.finding import as_id
 from console.services.standing import NOTHING, Standing, StandingHolds
 from console.sessions import Person, Session, SessionCookie
@@ -51,6 +53,11 @@ class Visitor:
 
     def forget_standing(self) -> None:
         self.console.standing.forget(_sees_as(self.session))
+
+    def ask(self, question: Question, section: str, *, problem: str = "") -> Response:
+        """The page that asks before it is done. `problem`: why it was not done yet."""
+        status = 422 if problem else 200
+        return self.page("confirm", section, title=question.title, status=status, question=question, problem=problem)
 
 
 def console_of(request: Request) -> Console:
@@ -107,11 +114,22 @@ def _sees_as(session: Session) -> str:
 async def checked_form(request: Request) -> FormData:
     """The form, if a page of this session sent it. Raises StaleForm."""
     form = await request.form(max_files=0, max_fields=50)
+    _check(request, form)
+    return form
+
+
+async def checked_upload(request: Request) -> AsyncIterator[FormData]:
+    """The same for a form with a file, which is closed with the request."""
+    async with request.form(max_files=1, max_fields=50) as form:
+        _check(request, form)
+        yield form
+
+
+def _check(request: Request, form: FormData) -> None:
     given, csrf = form.get("csrf"), session_of(request).csrf
     foreign = request.headers.get("sec-fetch-site", "none") not in SAME_SITE
     if foreign or not isinstance(given, str) or not compare_digest(given.encode(), csrf.encode()):
         raise StaleForm
-    return form
 
 
 async def _id(thing_id: Annotated[str, Path()]) -> str:
@@ -119,6 +137,14 @@ async def _id(thing_id: Annotated[str, Path()]) -> str:
     if (found := as_id(thing_id)) is None:
         raise NotAnId
     return found
+
+
+async def _key_id(key_id: Annotated[str, Path()]) -> str:
+    return await _id(key_id)
+
+
+async def _device_id(device_id: Annotated[str, Path()]) -> str:
+    return await _id(device_id)
 
 
 class Section:
@@ -133,9 +159,23 @@ class Section:
         return visitor
 
 
+class Administrator(Section):
+    """As a section, for administrators only: for what no key is offered."""
+
+    async def __call__(self, visitor: Annotated[Visitor, Depends(_visitor)]) -> Visitor:
+        if visitor.person.role != "admin":
+            raise NotForYou
+        return await super().__call__(visitor)
+
+
 def text_of(form: FormData, name: str, *, longest: int = 400) -> str:
     value = form.get(name, "")
     return value.strip()[:longest] if isinstance(value, str) else ""
+
+
+def same_text(typed: str, wanted: str) -> bool:
+    """Whether somebody confirmed with the right words. Capitals and blanks around them do not matter."""
+    return typed.strip().casefold() == wanted.strip().casefold()
 
 
 def safe_path(address: str) -> str:
@@ -151,5 +191,8 @@ def go_to(address: str) -> Response:
 
 
 CheckedForm = Annotated[FormData, Depends(checked_form)]
+CheckedUpload = Annotated[FormData, Depends(checked_upload)]
 AnyVisitor = Annotated[Visitor, Depends(_visitor)]
 ThingId = Annotated[str, Depends(_id)]
+KeyId = Annotated[str, Depends(_key_id)]
+DeviceId = Annotated[str, Depends(_device_id)]

@@ -30,5 +30,17 @@ class NotForYou(Forbidden):
     message = "This part of the console is for administrators, and for API keys with the scope for it"
 
 
+class NotASuppression(NotFound):
+    code, message = "not_a_suppression", "The address has no valid fingerprint in it"
+
+
+class KeyNotFound(NotFound):
+    code, message = "key_not_found", "The application has no such key. It may have been revoked meanwhile"
+
+
+class DeviceNotFound(NotFound):
+    code, message = "device_not_found", "The user has no such device. It may be gone meanwhile"
+
+
 class NotAGroup(Unprocessable):
     code, message = "not_a_group", "The form names no group of failed notifications. Open the list again"

@@ -1,6 +1,7 @@
 """The gateway's API, through its SDK. All visitors share the connections; each call has its visitor's credentials."""
 
 import time
+from collections.abc import Mapping
 from contextvars import ContextVar
 from functools import partial
 
@@ -12,7 +13,7 @@ from chassis.process.single_flight import SingleFlight
 from chassis.process.ttl_memory import TtlMemory
 from chassis.tls import context_for
 from console.sessions import Session, Tokens
-from notifications import AsyncNotifications, RetryPolicy
+from notifications import ApiError, AsyncNotifications, AuthenticationFailed, ConnectionFailed, RetryPolicy
 from notifications import Tokens as GivenTokens
 
 TIMEOUT_SECONDS = 10.0
@@ -69,6 +70,22 @@ class Gateway:
             http_client=self._http,
         )
 
+    async def download(self, session: Session, path: str, query: Mapping[str, str]) -> httpx2.Response:
+        """A file below `/api/v1/`, whose content is still to be read; who reads it closes it. Raises ApiError,
+        ConnectionFailed.
+        """
+        request = self._http.build_request(
+            "GET", f"{self._url}/api/v1/{path}", params=query, headers=_credentials(session)
+        )
+        try:
+            answer = await self._http.send(request, stream=True)
+            if answer.is_success:
+                return answer
+            await answer.aread()
+        except httpx2.RequestError as lost:
+            raise ConnectionFailed("the gateway did not answer") from lost
+        raise _refusal(answer)
+
     async def renew(self, tokens: Tokens) -> Tokens:
         """New tokens. A refresh token works once, so requests of one visitor at a time share the call and its result.
 
@@ -89,6 +106,22 @@ class Gateway:
     async def close(self) -> None:
         await self._renewing.close()
         await self._http.aclose()
+
+
+def _credentials(session: Session) -> Mapping[str, str]:
+    if session.tokens:
+        return {"Authorization": f"Bearer {session.tokens.access}"}
+    return {"X-API-Key": session.api_key or ""}
+
+
+def _refusal(answer: httpx2.Response) -> ApiError:
+    kind = AuthenticationFailed if answer.status_code == 401 else ApiError
+    try:
+        said = answer.json()
+        message, code = str(said["message"]), str(said["error"])
+    except (ValueError, KeyError, TypeError):
+        message, code = "The file cannot be read now.", "unexpected_answer"
+    return kind(message, status=answer.status_code, code=code, headers=answer.headers)
 
 
 def tokens_of(given: GivenTokens) -> Tokens:

@@ -18,7 +18,21 @@ from console.error_pages import install_pages_for_errors
 from console.gateway import ClientAddress, Gateway
 from console.headers import PageHeaders
 from console.pages import STATIC, Pages
-from console.routers import failed, holds, login, notifications, templates, users
+from console.routers import (
+    applications,
+    audit,
+    failed,
+    holds,
+    keys,
+    login,
+    notifications,
+    personal_data,
+    suppressions,
+    system,
+    templates,
+    user_actions,
+    users,
+)
 from console.services.standing import StandingHolds
 from console.sessions import SessionCookie
 from console.settings import CONSOLE, ConsoleSettings
@@ -57,12 +71,16 @@ def create_app(
         dependencies=[Dependency("api-gateway", gateway.ping)],
         lifespan=lifespan,
         tracing=tracing,
+        larger_bodies={suppressions.IMPORT: suppressions.MAX_IMPORT_BYTES + suppressions.FORM_BYTES},
     )
     app.state.console = Console(Pages(), SessionCookie(settings), gateway, settings.shown_url, standing)
     app.add_middleware(PageHeaders)
     app.add_middleware(ClientAddress)
     app.mount("/static", Assets(directory=STATIC))
-    for module in (login, notifications, users, failed, templates, holds):
+    for module in (
+        login, notifications, users, personal_data, user_actions, failed, templates, holds, suppressions, keys,
+        applications, audit, system,
+    ):  # fmt: skip
         app.include_router(module.router, include_in_schema=False)
     install_pages_for_errors(app)
     return app

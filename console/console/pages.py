@@ -21,10 +21,13 @@ STATIC = Path(__file__).parent / "static"
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """A section of the console. `name` is also the right that a person needs to see it."""
+    """A section of the console. `name` is also the right that a person needs to see it. Sections for `administration` are
+    in a second row, which is shown while one of them is open.
+    """
 
     name: str
     title: str
+    administration: bool = False
 
     @property
     def path(self) -> str:
@@ -37,8 +40,22 @@ SECTIONS = (
     Entry("failed", "Failed"),
     Entry("templates", "Templates"),
     Entry("holds", "Holds"),
+    Entry("suppressions", "Suppressions", administration=True),
+    Entry("applications", "Applications", administration=True),
+    Entry("audit", "Audit", administration=True),
+    Entry("system", "System", administration=True),
 )
 NOTICES = {
+    "unsuppressed": "Mail is sent to this address again.",
+    "application-created": "The application is made. It needs a key before it can send.",
+    "application-changed": "The application is changed. All services follow within seconds.",
+    "application-disabled": "The application is disabled. Its keys are refused.",
+    "application-enabled": "The application is enabled. Its keys work again.",
+    "application-deleted": "The application and its keys are deleted.",
+    "key-revoked": "The key is revoked. It is refused everywhere within seconds.",
+    "device-removed": "The device is removed.",
+    "user-disabled": "The account is disabled. Notifications still arrive.",
+    "user-enabled": "The account is enabled.",
     "cancelled": "It is cancelled.",
     "retried": "It is tried again. This page follows it.",
     "held": "It is held. What is accepted from now on waits too.",
@@ -46,6 +63,10 @@ NOTICES = {
     "hold-cancelled": "The hold is cancelled, and what waited because of it.",
     "logged-out": "You are logged out.",
     "ended": "Your session has ended. Log in again; you return to the page where you were.",
+}
+COUNTED = {
+    "replayed": ("One will be tried again.", "{} will be tried again."),
+    "suppressed": ("One address was added to the list.", "{} addresses were added to the list."),
 }
 
 
@@ -77,6 +98,7 @@ def _environment() -> Environment:
         words.number,
         holds.target,
         holds.who,
+        words.span,
     ):
         environment.filters[filter_.__name__] = filter_
     versioned = _versioned()
@@ -92,9 +114,11 @@ class Pages:
         self, request: Request, name: str, *, session: Session, status: int = 200, **values: Any
     ) -> HTMLResponse:
         person = session.person
+        allowed = [entry for entry in SECTIONS if person and person.may(entry.name)]
         shown = {
             "person": person,
-            "navigation": [entry for entry in SECTIONS if person and person.may(entry.name)],
+            "navigation": [one for one in allowed if not one.administration],
+            "administration": [one for one in allowed if one.administration],
             "csrf": session.csrf,
             "section": None,
             "title": "Console",
@@ -109,7 +133,8 @@ class Pages:
 
 def notice_of(request: Request) -> str:
     """What was done before this page, by a fixed list: an address cannot put words of its own onto a page."""
-    replayed = request.query_params.get("replayed", "")
-    if replayed.isdecimal() and len(replayed) < 6:
-        return f"{int(replayed)} will be tried again." if int(replayed) != 1 else "One will be tried again."
+    for name, (one, many) in COUNTED.items():
+        number = request.query_params.get(name, "")
+        if number.isdecimal() and len(number) < 7:
+            return one if int(number) == 1 else many.format(f"{int(number):,}")
     return NOTICES.get(request.query_params.get("done", ""), "")

@@ -55,6 +55,14 @@ class Half(Frozen):
     until: float
 
 
+class FreshKey(Frozen):
+    """A new API key that its page shows once, until this time in seconds since 1970."""
+
+    id: str
+    key: str = Field(repr=False)
+    until: float
+
+
 class Session(Frozen):
     """Nobody has logged in while `person` is None: then it carries only the login form's `csrf` token."""
 
@@ -63,6 +71,7 @@ class Session(Frozen):
     half: Half | None = None
     tokens: Tokens | None = None
     api_key: str | None = None
+    fresh_key: FreshKey | None = None
     began: float = Field(default_factory=time.time)
 
 

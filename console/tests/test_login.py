@@ -14,16 +14,12 @@ from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD
 from testkit.eventually import eventually
 from tests.visiting import Browser, System, settings
 
+ADMINISTRATION = ("suppressions", "applications", "audit", "system")
 PAGES = (
-    "/",
-    "/notifications",
-    "/users",
-    "/failed",
-    "/templates",
-    "/holds",
-    f"/notifications/{uuid4()}",
+    "/", "/notifications", "/users", "/failed", "/templates", "/holds", f"/notifications/{uuid4()}",
     f"/users/{uuid4()}",
-)
+    *(f"/{name}" for name in ADMINISTRATION), "/suppressions/export", "/applications/keys",
+)  # fmt: skip
 
 
 @pytest.mark.parametrize("path", PAGES)
@@ -64,12 +60,23 @@ async def test_an_administrator_sees_every_section_and_a_user_only_notifications
 ) -> None:
     page = (await (await visitor.log_in()).open("/notifications")).text
     assert all(f'href="/{name}"' in page for name in ("notifications", "users", "failed", "templates", "holds"))
+    assert 'href="/suppressions"' in page
+    assert 'href="/audit"' not in page, "the administration's own row is for its pages"
+    audit = (await visitor.open("/audit")).text
+    assert all(f'href="/{name}"' in audit for name in ADMINISTRATION)
     email, password = f"{uuid4().hex}@example.com", uuid4().hex
     system.call("POST", "/users", {"name": "Sam", "email": email, "password": password})
     visitor.http.cookies.clear()
     page = (await (await visitor.log_in(email, password)).open("/notifications")).text
-    assert not any(f'href="/{name}"' in page for name in ("users", "failed", "templates", "holds"))
-    for path in ("/users", "/failed", "/templates", "/holds", f"/users/{uuid4()}"):
+    assert not any(f'href="/{name}"' in page for name in ("users", "failed", "templates", "holds", *ADMINISTRATION))
+    paths = ("/users", "/failed", "/templates", "/holds", f"/users/{uuid4()}", f"/users/{uuid4()}/erase")
+    for path in (
+        *paths,
+        "/applications/keys",
+        *(f"/{name}" for name in ADMINISTRATION),
+        "/suppressions/export",
+        "/system/live",
+    ):
         refused = await visitor.open(path)
         assert refused.status_code == 403
         assert "You may not do this" in refused.text
@@ -82,6 +89,14 @@ async def test_a_key_sees_what_its_scopes_allow(visitor: Browser, system: System
     assert 'href="/failed"' in page
     assert 'href="/users"' not in page
     assert (await visitor.open("/users")).status_code == 403
+    assert (await visitor.open("/suppressions")).status_code == 403
+
+
+async def test_a_key_with_the_scope_admin_sees_the_administration(visitor: Browser, system: System) -> None:
+    await visitor.submit("/login", "/login/key", key=system.key("admin"))
+    for name in ADMINISTRATION:
+        assert (await visitor.open(f"/{name}")).status_code == 200
+    assert (await visitor.open("/suppressions/export")).headers["content-type"].startswith("text/csv")
 
 
 @pytest.mark.parametrize("key", ["nk_live_unknown", "ä", "x\ty"])

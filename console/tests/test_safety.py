@@ -18,7 +18,12 @@ FORMS = (
     "/login", "/login/code", "/login/key", "/logout", "/failed/replay", "/holds",
     f"/holds/{uuid4()}/release", f"/holds/{uuid4()}/cancel",
     f"/notifications/{uuid4()}/cancel", f"/notifications/{uuid4()}/retry",
+    "/suppressions/add", "/suppressions/import", f"/suppressions/{'0' * 64}/remove", "/applications/new",
+    *(f"/applications/{uuid4()}/{what}" for what in ("change", "disable", "enable", "delete", "keys/new")),
+    *(f"/applications/{uuid4()}/keys/{uuid4()}/{what}" for what in ("replace", "revoke")),
+    *(f"/users/{uuid4()}/{what}" for what in ("export", "erase", "disable", "enable", f"devices/{uuid4()}/remove")),
 )  # fmt: skip
+MORE = ("/suppressions", "/suppressions/export", "/applications", "/applications/keys", "/audit", "/system")
 TEMPLATES = Path(STATIC).parent / "templates"
 
 
@@ -106,6 +111,7 @@ async def test_without_the_gateway_the_page_says_so_and_the_console_stays_ready(
         "/failed",
         "/templates",
         "/holds",
+        *MORE,
     ):
         page = await down.open(path)
         assert page.status_code == 503

@@ -261,6 +261,7 @@ GATEWAY = (
     of_applications("notifications:write", 404).row("DELETE /api/v1/holds/{hold_id}"),
     of_applications("notifications:write", 404).row("POST /api/v1/holds/{hold_id}/cancel"),
     of_admins().row("GET /api/v1/audit"),
+    of_admins().row("GET /api/v1/system"),
     of_admins().row("GET /api/v1/suppressions"),
     of_admins().row("POST /api/v1/suppressions", {"emails": ["{unique}@example.com"]}),
     of_admins(422).row("POST /api/v1/suppressions/import", {}),

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -206,10 +207,60 @@ def test_times_are_in_the_readers_zone_and_say_so(console: Console) -> None:
     assert console.firefox.text(".zone") == f"Times are in {zone.replace('_', ' ')}"
 
 
+def test_a_new_key_is_copied_and_then_gone(console: Console) -> None:
+    owner = console.call("POST", "/applications", {"name": f"orders {uuid4().hex[:8]}"})["id"]
+    console.open(f"/applications/{owner}/keys/new")
+    console.firefox.fill("#name", "production")
+    console.firefox.click("form[action$='/keys/new'] button")
+    console.wait_for_text("main", "it is not shown again")
+    key = console.firefox.text(".answer pre")
+    console.firefox.click(".answer .copy")
+    console.wait_for_text(".answer .copy", "Copied")
+    assert httpx2.get(f"{console.http.base_url}notifications", headers={"X-API-Key": key}).is_success
+    console.run("location.reload();")
+    console.wait_for_text("main", "The key itself was shown once")
+    assert key not in console.firefox.text("main")
+
+
+def test_the_systems_state_is_asked_for_again_and_nothing_moves(console: Console) -> None:
+    console.open("/system")
+    before, places = console.run(CHECKED), console.run(PLACES)
+    wait_until(lambda: console.run(CHECKED) != before, 60, "another look")
+    assert console.run(PLACES) == places
+
+
+CHECKED = "return document.querySelector('#live time').dateTime;"
+PLACES = """return [...document.querySelectorAll('#live :is(.answer, th, .status), main h2')].map((one) => {
+  const { x, y, width, height } = one.getBoundingClientRect();
+  return [x, y, width, height].map(Math.round).join();
+});"""
+
+
 def pages(console: Console) -> dict[str, str]:
     newest = console.call("GET", "/notifications?limit=1")[0]
     push = console.call("GET", "/notifications?limit=1&notification_type=push")[0]
+    owner = console.call("POST", "/applications", {"name": "orders", "sender": {"from_name": "Orders"}})["id"]
+    made = {"name": "production", "application_id": owner, "scopes": ["notifications:read"]}
+    key = f"/applications/{owner}/keys/{console.call('POST', '/api-keys', made)['id']}"
+    console.call("POST", "/suppressions", {"emails": ["ada@example.com"], "reason": "complained"})
+    console.call("PATCH", f"/applications/{owner}", {"rate_limit_per_minute": 600})
     return {
+        "suppressions": "/suppressions",
+        "none": "/suppressions?q=nobody@example.com",
+        "suppression": f"/suppressions/{sha256(b'ada@example.com').hexdigest()}",
+        "suppress": "/suppressions/add",
+        "applications": "/applications",
+        "application": f"/applications/{owner}",
+        "application form": f"/applications/{owner}/change",
+        "delete": f"/applications/{owner}/delete",
+        "keys": "/applications/keys",
+        "key": key,
+        "key form": f"/applications/{owner}/keys/new",
+        "replace": f"{key}/replace",
+        "audit": "/audit",
+        "system": "/system",
+        "disable": f"/users/{push['user_id']}/disable",
+        "erase": f"/users/{push['user_id']}/erase",
         "notifications": "/notifications",
         "nothing": "/notifications?q=nobody@example.com",
         "notification": f"/notifications/{newest['notification_id']}",

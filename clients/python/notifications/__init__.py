@@ -31,9 +31,11 @@ from notifications.answers.operations import (
     Health,
     LedgerCheck,
     Reconciliation,
+    ServiceHealth,
     Suppression,
     SuppressionsAdded,
     SuppressionsImported,
+    SystemHealth,
 )
 from notifications.answers.people import (
     Device,
@@ -91,6 +93,7 @@ from notifications.requests.people import (
     WebPushSubscription,
 )
 from notifications.requests.templates import NewTemplate, TemplateChange, UnsavedTemplate
+from notifications.resources.operations import SuppressionReason
 from notifications.resources.sending import BatchInterrupted, Status
 from notifications.retrying import RetryPolicy
 
@@ -163,14 +166,17 @@ __all__ = [
     "Sender",
     "SenderFields",
     "ServerError",
+    "ServiceHealth",
     "Session",
     "Snippet",
     "SnippetSummary",
     "SnippetUse",
     "Status",
     "Suppression",
+    "SuppressionReason",
     "SuppressionsAdded",
     "SuppressionsImported",
+    "SystemHealth",
     "Template",
     "TemplateChange",
     "TemplateSummary",

@@ -81,6 +81,7 @@ METHODS: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "reconcile": ("reconcile_notifications", [], {"hours": 1, "recount": True}),
     "audit": ("list_audit_events", [], AUDIT),
     "health": ("get_api_health", [], {}),
+    "system": ("get_system", [], {}),
     "vapid_key": ("get_vapid_key", [], {}),
     "login": ("log_in", ["a@example.com", "a password"], {"totp": "123456"}),
     "refresh": ("refresh_tokens", ["token"], {}),

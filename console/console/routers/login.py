@@ -28,6 +28,7 @@ from notifications import ApiError, AsyncNotifications, AuthenticationFailed, No
 
 router = APIRouter()
 ACT = "act"  # to cancel, to try again
+ADMINISTRATION = frozenset(entry.name for entry in SECTIONS if entry.administration)
 EVERYTHING = frozenset({*(entry.name for entry in SECTIONS), ACT})
 CODE_SECONDS = 300.0
 KEY = re.compile(r"[!-~]{1,200}")  # what can be in a header
@@ -160,10 +161,12 @@ async def _sections(api: AsyncNotifications) -> frozenset[str]:
         "notifications": api.list(page_size=1).page(),
         "users": api.users.list(page_size=1).page(),
         "templates": api.templates.list(page_size=1).page(),
+        "applications": api.applications.list(page_size=1).page(),  # as all of the administration: for the scope admin
     }
     results = await asyncio.gather(*looks.values(), return_exceptions=True)
     for result in results:
         if isinstance(result, BaseException) and not isinstance(result, PermissionDenied):
             raise result
     seen = {name for name, result in zip(looks, results, strict=True) if not isinstance(result, BaseException)}
-    return frozenset(seen | ({"failed", "holds"} if "notifications" in seen else set()))
+    more = {"failed", "holds"} if "notifications" in seen else set()
+    return frozenset(seen | more | (ADMINISTRATION if "applications" in seen else set()))

@@ -1,6 +1,7 @@
 """Users: find one, see the devices, the preferences and what was sent."""
 
 import asyncio
+from dataclasses import dataclass
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
@@ -8,11 +9,28 @@ from starlette.responses import Response
 
 from console.dependencies import Section, ThingId, Visitor, go_to
 from console.services.finding import Kind, as_id, kind_of
-from notifications import InvalidRequest, NotFound, User
+from notifications import InvalidRequest, NotFound, Suppression, Unavailable, User
 
 router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("users"))]
 SHOWN = 10  # of the user's notifications; the list has all
+BECAUSE = {
+    "unregistered": "the provider said that it is gone",
+    "replaced": "the app registered it anew",
+    "moved": "another user registered it",
+    "by_user": "the user removed it",
+    "by_application": "an application removed it",
+    "by_admin": "an administrator removed it",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """Whether the user's address gets mail. `problem`: why that is not known."""
+
+    known: bool = False
+    suppressed: Suppression | None = None
+    problem: str = ""
 
 
 @router.get("/users")
@@ -33,16 +51,30 @@ async def one(visitor: Reading, thing_id: ThingId) -> Response:
         if not visitor.person.may("notifications"):
             raise
         return go_to(f"/notifications?q={thing_id}")
-    devices, gone, sent = await asyncio.gather(
-        api.users.devices(thing_id), api.users.removed_devices(thing_id), _sent(visitor, thing_id)
+    devices, gone, sent, mail = await asyncio.gather(
+        api.users.devices(thing_id), api.users.removed_devices(thing_id), _sent(visitor, thing_id), _mail(visitor, user)
     )
-    return visitor.page("user", "users", title=user.name, user=user, devices=devices, gone=gone, rows=sent)
+    return visitor.page(
+        "user", "users", title=user.name, user=user, devices=devices, gone=gone, rows=sent, mail=mail, because=BECAUSE
+    )
 
 
 async def _sent(visitor: Visitor, user_id: str) -> object:
     if not visitor.person.may("notifications"):
         return []
     return (await visitor.api.list(user_id=user_id, page_size=SHOWN).page()).items
+
+
+async def _mail(visitor: Visitor, user: User) -> Mail:
+    """Whether mail is sent to the address. Not known for those who may not see the list, or while it cannot be read."""
+    if not visitor.person.may("suppressions"):
+        return Mail()
+    try:
+        return Mail(known=True, suppressed=await visitor.api.suppressions.get(user.email))
+    except NotFound:
+        return Mail(known=True)
+    except Unavailable:
+        return Mail(problem="The e-mail service does not answer, so it is not known now.")
 
 
 async def _people(visitor: Visitor, q: str) -> list[User]:

@@ -9,6 +9,10 @@ TONES = {
     "held": "wait", "standing": "wait", "releasing": "busy", "cancelling": "busy", "released": "good",
     "retrying": "wait", "suppressed": "wait", "expired": "wait", "unknown": "wait",
     "failed": "bad",
+    "complete": "good", "under way": "busy",
+    "healthy": "good", "up": "good", "active": "good",
+    "degraded": "wait", "disabled": "wait", "expires soon": "wait", "bounced": "wait",
+    "unhealthy": "bad", "unreachable": "bad", "down": "bad", "complained": "bad",
 }  # fmt: skip
 CHANNELS = {"email": "e-mail", "push": "push"}
 PROVIDERS = {"fcm": "FCM (Android, iOS)", "apns": "APNs (Apple)", "web_push": "browser"}

@@ -57,8 +57,27 @@ class Health(AnswerModel):
 
     status: str
     service: str
+    version: str | None = None
     uptime_seconds: float
     dependencies: dict[str, DependencyState]
+
+
+class ServiceHealth(AnswerModel):
+    """`status` is healthy, degraded, unhealthy, or unreachable: then nothing else is known."""
+
+    service: str
+    status: str
+    version: str | None
+    uptime_seconds: float | None
+    latency_ms: float | None
+    dependencies: dict[str, DependencyState]
+
+
+class SystemHealth(AnswerModel):
+    """One process of each service answered."""
+
+    checked_at: datetime
+    services: list[ServiceHealth]
 
 
 class Suppression(AnswerModel):

@@ -13,6 +13,7 @@ from notifications.answers.operations import (
     Suppression,
     SuppressionsAdded,
     SuppressionsImported,
+    SystemHealth,
 )
 from notifications.answers.people import VapidKey
 from notifications.bodies import chunks
@@ -68,6 +69,11 @@ class Operations(Resource[Transport]):
             if unhealthy.code != "unhealthy":
                 raise
             return Health.model_validate({"status": "unhealthy", **unhealthy.details})
+
+    @endpoint
+    def system(self) -> Call[SystemHealth]:
+        """The state of every service. For administrators."""
+        return self._call("GET", ("system",), Data(SystemHealth))
 
     @endpoint
     def vapid_key(self) -> Call[VapidKey]:

@@ -132,7 +132,7 @@ def create_service_app(  # noqa: PLR0913 - a service consists of these parts
         telemetry=NO_TELEMETRY,
     )
     app.state.metrics = registry
-    app.state.health = HealthBoard(description.name, dependencies)
+    app.state.health = HealthBoard(description.name, dependencies, description.version)
     app.include_router(health.router)
     app.add_route("/metrics", metrics.exposition(settings.metrics_token), include_in_schema=False)
     if settings.docs_enabled:

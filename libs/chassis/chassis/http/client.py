@@ -139,6 +139,17 @@ class ServiceClient:
         async with self._opened().get(f"{self._base_url}/health/live", raise_for_status=True):
             pass
 
+    async def health(self) -> bytes:
+        """The body of the service's `/health`, also if it is unhealthy. Skips the circuit breaker, as `ping` does.
+
+        Raises DependencyUnavailable.
+        """
+        try:
+            async with self._opened().get(f"{self._base_url}/health") as answer:
+                return await answer.read()
+        except NO_ANSWER as error:
+            raise DependencyUnavailable(f"{self._audience} did not answer") from error
+
     async def close(self) -> None:
         if self._session is not None:
             await self._session.close()

@@ -58,8 +58,9 @@ class Finding:
 class HealthBoard:
     """Checks all dependencies at the same time, with a deadline, and caches the findings for a moment."""
 
-    def __init__(self, service: str, dependencies: list[Dependency]) -> None:
+    def __init__(self, service: str, dependencies: list[Dependency], version: str = "") -> None:
         self.service = service
+        self.version = version
         self._dependencies = dependencies
         self._began = time.monotonic()
         self._findings: list[Finding] = []
@@ -115,11 +116,19 @@ class ServiceState(BaseModel):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"service": "api-gateway", "uptime_seconds": 17.5, "dependencies": {"database": DATABASE}}]
+            "examples": [
+                {
+                    "service": "api-gateway",
+                    "version": "0.1.0",
+                    "uptime_seconds": 17.5,
+                    "dependencies": {"database": DATABASE},
+                }
+            ]
         }
     )
 
     service: str
+    version: str
     uptime_seconds: float
     dependencies: dict[str, DependencyState]
 
@@ -199,6 +208,7 @@ def _report(board: HealthBoard, state: Health, findings: list[Finding]) -> Respo
             "message": f"{board.service} is {state}",
             "data": {
                 "service": board.service,
+                "version": board.version,
                 "uptime_seconds": board.uptime_seconds,
                 "dependencies": {finding.name: finding.as_json() for finding in findings},
             },

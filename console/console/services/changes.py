@@ -1,0 +1,135 @@
+"""Audit events in words: who, what, to whom, and each changed value before and after."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, StringConstraints
+
+from console.services.finding import Kind, kind_of
+from console.services.words import plain
+from notifications import ApiError, AsyncNotifications, AuditEvent
+
+Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
+Service = Literal["api-gateway", "user-service", "template-service"]
+SERVICES: Sequence[str] = get_args(Service)
+PAGES = {
+    "user": "/users/{}",
+    "application": "/applications/{}",
+    "key": "/applications/{}",  # as an actor: the application whose key was used
+    "template": "/templates/{}",
+    "notification": "/notifications/{}",
+    "suppressions": "/suppressions",
+}
+ACTORS = {"command": "a command on a server", "anonymous": "a stranger", "key": "application", "service": "service"}
+FINGERPRINT = "hmac:"
+MAX_NAMES = 20  # looked up for one page
+PAGE = 50
+
+
+class Wanted(BaseModel):
+    """The form. The dates are whole days, in UTC, both included."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    who: Text = ""
+    action: Text = ""
+    target: Text = ""
+    service: Service | Literal[""] = ""
+    since: date | Literal[""] = ""
+    until: date | Literal[""] = ""
+    before: Text = ""
+
+    @property
+    def narrowed(self) -> bool:
+        return any(value != "" for name, value in self if name != "before")
+
+    @property
+    def end(self) -> str | None:
+        return str(self.until + timedelta(days=1)) if self.until != "" and self.until < date.max else None
+
+    def query(self, **changes: str | None) -> dict[str, str]:
+        given = {name: str(value) for name, value in self if value != ""}
+        return {name: value for name, value in {**given, **changes}.items() if value}
+
+
+@dataclass(frozen=True, slots=True)
+class Thing:
+    """An actor or a target: `kind` and `name` as words, the page that shows it, and the whole id."""
+
+    kind: str
+    name: str
+    page: str
+    whole: str
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """None: there was no value. A list of values counts as one."""
+
+    field: str
+    before: str | None
+    after: str | None
+
+
+def differences_of(event: AuditEvent) -> Sequence[Difference]:
+    before, after = _flat(event.before), _flat(event.after)
+    names = list(dict.fromkeys((*before, *after)))
+    return [Difference(name, before.get(name), after.get(name)) for name in names]
+
+
+def _flat(values: Mapping[str, Any]) -> dict[str, str | None]:
+    """`{"sender": {"from_name": "A"}}` → `{"sender.from_name": "A"}`."""
+    made: dict[str, str | None] = {}
+    for name, value in values.items():
+        if isinstance(value, dict) and value:
+            made |= {f"{name}.{inner}": one for inner, one in _flat(value).items()}
+        else:
+            made[name] = _shown(value)
+    return made
+
+
+def _shown(value: object) -> str | None:
+    if value is None:
+        return None
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    text = ", ".join(map(plain, value)) if isinstance(value, list) else plain(value)
+    return f"fingerprint …{text[-8:]}" if text.startswith(FINGERPRINT) else text or "(empty)"
+
+
+def thing_of(whole: str, names: Mapping[str, str]) -> Thing:
+    """`user:<id>` and the like. `names` are those that are known."""
+    kind, _, name = whole.partition(":")
+    page = PAGES[kind].format(name) if kind in PAGES and (name or kind == "suppressions") else ""
+    known = names.get(whole) or (f"…{name[-8:]}" if len(name) == 36 or name.startswith(FINGERPRINT) else name)
+    return Thing(ACTORS.get(kind, kind.replace("_", " ")), known, page, whole)
+
+
+async def names_of(api: AsyncNotifications, events: Iterable[AuditEvent]) -> Mapping[str, str]:
+    """Names of the users and applications among them. Who is gone, or cannot be looked up now, has none."""
+    wholes = dict.fromkeys(whole for event in events for whole in (event.actor, event.target))
+    asked = [whole for whole in wholes if whole.startswith(("user:", "key:", "application:"))][:MAX_NAMES]
+    found = await asyncio.gather(*(_name_of(api, whole) for whole in asked))
+    return {whole: name for whole, name in zip(asked, found, strict=True) if name}
+
+
+async def _name_of(api: AsyncNotifications, whole: str) -> str:
+    kind, _, name = whole.partition(":")
+    try:
+        return (await (api.users if kind == "user" else api.applications).get(name)).name
+    except (ApiError, ValueError):
+        return ""
+
+
+async def actor_of(api: AsyncNotifications, who: str) -> str | None:
+    """The actor that somebody typed: as the API writes it, an id of a user, or an address. None: nobody has the address."""
+    match kind_of(who):
+        case Kind.ADDRESS:
+            people = (await api.users.list(email=who, page_size=1).page()).items
+            return f"user:{people[0].id}" if people else None
+        case Kind.ID:
+            return f"user:{who.lower()}"
+    return who
