@@ -61,7 +61,7 @@ async def list_holds(query: Annotated[HoldQuery, Query()], identity: Limited, se
     responses=refusals(HoldNotFound),
 )
 async def get_hold(hold_id: UUID, identity: Limited, services: Services) -> Response:
-    """With the number of notifications that it holds now: it falls to 0 while a hold that has ended is released or cancelled."""
+    """With the number of notifications that it holds now: after its end that falls to 0."""
     allow(identity, "notifications:read")
     return answer(await services.holds.find(hold_id, identity), "Hold found")
 
