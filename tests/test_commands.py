@@ -65,6 +65,7 @@ OPTIONS = {
     "notify import ": ["notifications.cli", "import"],
     "notify templates push ": ["notifications.cli", "templates", "push"],
     "notify templates preview ": ["notifications.cli", "templates", "preview"],
+    "notify templates trial ": ["notifications.cli", "templates", "trial"],
 }
 
 

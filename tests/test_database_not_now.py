@@ -29,6 +29,7 @@ from testkit.eventually import eventually, time_passes
 
 ROOT = Path(__file__).parent.parent
 NOBODY = str(uuid4())
+WELCOME = {"code": "welcome_email", "language": "en", "version": 1}
 # Bodies that reach the database; an operation that is not here is called with an empty one.
 BODIES: Mapping[str, object] = {
     "POST /api/v1/notifications": {
@@ -55,6 +56,8 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/templates": {**TEMPLATE, "code": "{fresh}"},
     "PUT /api/v1/templates/{code}": {"name": "D", "subject": "{fresh}", "content": "<p>{fresh}</p>"},
     "PATCH /api/v1/templates/{code}": {"subject": "{fresh}"},
+    "POST /api/v1/templates/{code}/trials": {"version": 1},
+    "POST /internal/templates/trials": {"before": WELCOME, "after": WELCOME, "payloads": []},
     "POST /api/v1/snippets": {"name": "{fresh}", "content": "{fresh}"},
     "PUT /api/v1/snippets/{snippet}": {"content": "{fresh}"},
     "POST /internal/users/find": {"ids": [NOBODY]},
@@ -84,6 +87,7 @@ INTERNAL = {
         "GET /internal/templates/{code}",
         "GET /internal/templates/{code}/active",
         "POST /internal/templates/find",
+        "POST /internal/templates/trials",
     ],
     "email-service": [
         LEDGER,

@@ -20,6 +20,7 @@ from api_gateway.services.reconciling import Reconciler
 from api_gateway.services.suppressions import Suppressions
 from api_gateway.services.system import SystemReader
 from api_gateway.services.system_mails import SystemMails
+from api_gateway.services.trials import Trials
 from chassis.errors import Forbidden, TooManyRequests, Unauthorized, Unavailable
 from chassis.http.middleware import put_headers
 from chassis.process.fair_semaphore import FairSemaphore
@@ -40,6 +41,7 @@ class GatewayServices:
     commands: Commands
     holds: HoldService
     known_holds: KnownHolds
+    trials: Trials
     audit: AuditReader
     suppressions: Suppressions
     system: SystemReader
@@ -50,6 +52,7 @@ class GatewayServices:
     webhooks: RateLimiter
     metrics: GatewayMetrics
     proofs: FairSemaphore
+    trial_turns: FairSemaphore
     large_bodies: FairSemaphore
     max_body_bytes: int
     users_may_send: bool

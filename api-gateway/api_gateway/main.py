@@ -19,6 +19,7 @@ from api_gateway.routers import (
     suppression_export,
     suppressions,
     system,
+    trials,
     webhooks,
 )
 from api_gateway.routers.proxy import Forwarder
@@ -46,6 +47,7 @@ from api_gateway.services.store import Store
 from api_gateway.services.suppressions import Suppressions
 from api_gateway.services.system import SystemReader
 from api_gateway.services.system_mails import SystemMails
+from api_gateway.services.trials import Trials
 from api_gateway.settings import GatewaySettings
 from chassis.audit import RefusedAttempts, retention_task
 from chassis.broker import Broker, RabbitBroker
@@ -70,6 +72,7 @@ from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE, TEMPLAT
 from contracts.topology import TOPOLOGY
 
 PROOFS, PROOFS_WAITING = 2, 5  # reconciliations at once, each with a connection; further ones of one caller may wait
+TRIALS, TRIALS_WAITING = 2, 2  # at once, each with up to 100 notifications' variables in memory; of one caller may wait
 LARGE_BODIES_WAITING = 20  # of one caller; nothing of them is read yet
 FORWARDED = Path(__file__).parent / "forwarded.json"  # written by `make schemas`
 
@@ -222,6 +225,7 @@ class Gateway:
             ),
             holds=HoldService(self.database, self.keys, directory=self.directory, known=self.known_holds),
             known_holds=self.known_holds,
+            trials=Trials(self.database, self.keys, self.directory, self._templates_for_trials()),
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
             suppressions=Suppressions(self.database, self.workers["email"]),
             system=SystemReader(
@@ -254,6 +258,7 @@ class Gateway:
             ),
             metrics=self.metrics,
             proofs=FairSemaphore(PROOFS, waiting=PROOFS_WAITING),
+            trial_turns=FairSemaphore(TRIALS, waiting=TRIALS_WAITING),
             large_bodies=FairSemaphore(self.settings.large_bodies_at_once, waiting=LARGE_BODIES_WAITING),
             max_body_bytes=self.settings.max_body_bytes,
             users_may_send=self.settings.users_may_send,
@@ -268,6 +273,11 @@ class Gateway:
             shared_secret=self.settings.shared_secret,
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
+
+    def _templates_for_trials(self) -> ServiceClient:
+        """With a breaker of its own: heavy templates must not stop the look-ups of the accepting."""
+        breaker = self.runtime.breaker(f"trials:{TEMPLATE_SERVICE}")
+        return self.runtime.client(TEMPLATE_SERVICE, self.settings.template_service_url, breaker=breaker)
 
     def _fetcher(self) -> AttachmentFetcher:
         """With threads of its own for look-ups, twice as many as fetches: a look-up may outlive its fetch."""
@@ -297,7 +307,8 @@ def create_app(
     )
     gateway.install(app)
     for each in (
-        submitting, notifications, operations, holds, audit, suppression_export, suppressions, system, internal, webhooks,
+        submitting, notifications, operations, holds, audit, suppression_export, suppressions, system, trials, internal,
+        webhooks,
         proxy,
     ):  # fmt: skip
         app.include_router(each.router)

@@ -48,6 +48,7 @@ from contracts.suppressions import (
 )
 from contracts.templates import TEMPLATE_CACHE, ActiveTemplate, TemplateInfo, TemplateQuestion
 from contracts.topology import STATUS_KEY, TOPOLOGY
+from contracts.trials import TrialFindings, TrialPayload, TrialQuestion, TrialRendering, TrialResult
 from contracts.users import USER_CACHE, UserContact, UserQuestion
 from devstack.serving import serving
 from testkit.eventually import eventually
@@ -80,6 +81,8 @@ class Peers:
     ended: list[StatusEvent] = field(default_factory=list)
     open: set[UUID] = field(default_factory=set)
     forgotten: dict[str, set[UUID]] = field(default_factory=dict)
+    trials: list[TrialQuestion] = field(default_factory=list)
+    tried_at_once: int = 1_000
 
     def add_user(self, **changes: object) -> UserContact:
         user = UserContact(
@@ -129,6 +132,13 @@ class Peers:
             outlines = {name: self.versions[key] for name, key in keys.items() if key in self.versions}
             found = {"active": active, "outlines": outlines, "whole": {}}
             return self._found(f"templates {len(question.active) + len(keys)}", found)
+
+        @app.post("/internal/templates/trials")
+        async def trials(question: TrialQuestion) -> Response:
+            """The version that is tried also needs `link`, and greets otherwise."""
+            self.trials.append(question)
+            tried = question.payloads[: self.tried_at_once]
+            return self._found("trials", TrialFindings(results=tuple(self._tried(one) for one in tried)))
 
         @app.post("/internal/api-keys/find")
         async def api_key(request: Request) -> Response:
@@ -185,6 +195,17 @@ class Peers:
         @app.post("/email/internal/bounces")
         async def bounce(request: Request) -> Response:
             return self._found(f"bounce {len(await request.body())}", BounceResult(result="unrecognised"))
+
+    def _tried(self, payload: TrialPayload) -> TrialResult:
+        before = self._rendering(f"Hi {payload.variables['name']}")
+        if "link" not in payload.variables:
+            after = TrialRendering(error="missing_variables", message="Variables are missing: link", missing=("link",))
+            return TrialResult(before=before, after=after)
+        after = self._rendering(f"Dear {payload.variables['name']}")
+        return TrialResult(before=before, after=after, links_added=1, added=(payload.variables["link"],))
+
+    def _rendering(self, subject: str) -> TrialRendering:
+        return TrialRendering(subject=subject, subject_length=len(subject))
 
     def _findings(self, ids: set[UUID]) -> LedgerFindings:
         ended = tuple(one for one in self.ended if one.notification_id in ids)

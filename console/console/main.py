@@ -21,6 +21,7 @@ from console.pages import STATIC, Pages
 from console.routers import (
     applications,
     audit,
+    editing,
     failed,
     holds,
     keys,
@@ -32,6 +33,7 @@ from console.routers import (
     templates,
     user_actions,
     users,
+    versions,
 )
 from console.services.standing import StandingHolds
 from console.sessions import SessionCookie
@@ -78,8 +80,8 @@ def create_app(
     app.add_middleware(ClientAddress)
     app.mount("/static", Assets(directory=STATIC))
     for module in (
-        login, notifications, users, personal_data, user_actions, failed, templates, holds, suppressions, keys,
-        applications, audit, system,
+        login, notifications, users, personal_data, user_actions, failed, templates, editing, versions, holds,
+        suppressions, keys, applications, audit, system,
     ):  # fmt: skip
         app.include_router(module.router, include_in_schema=False)
     install_pages_for_errors(app)

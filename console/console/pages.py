@@ -61,6 +61,10 @@ NOTICES = {
     "held": "It is held. What is accepted from now on waits too.",
     "released": "It is released. What waited is sent now, highest priority first.",
     "hold-cancelled": "The hold is cancelled, and what waited because of it.",
+    "draft": "It is saved as a draft. Nothing that is sent changes until it is activated.",
+    "unchanged": "Nothing differs from the active version, so there is no new one.",
+    "activated": "It is activated. New notifications are sent with this version.",
+    "created": "It is created, and active.",
     "logged-out": "You are logged out.",
     "ended": "Your session has ended. Log in again; you return to the page where you were.",
 }

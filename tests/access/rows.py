@@ -204,6 +204,7 @@ USER_SERVICE = (
 TEMPLATES, TEMPLATE = "/api/v1/templates", "/api/v1/templates/{code}"
 SNIPPETS, SNIPPET = "/api/v1/snippets", "/api/v1/snippets/{snippet}"
 CONTENT = {"name": "Matrix", "content": "<p>Hello</p>"}
+REF = {"code": "{code}", "language": "en", "version": 1}
 TEMPLATE_SERVICE = (
     of_applications("templates:read").row(f"GET {TEMPLATES}"),
     of_applications("templates:write", 201).row(f"POST {TEMPLATES}", {**CONTENT, "code": "{unique}"}),
@@ -225,6 +226,7 @@ TEMPLATE_SERVICE = (
     of_applications("templates:read").row(f"GET {SNIPPET}/templates"),
     services_only("GET /internal/audit"),
     services_only("POST /internal/templates/find", body={}, by=READERS),
+    services_only("POST /internal/templates/trials", body={"before": REF, "after": REF, "payloads": []}),
     services_only("GET /internal/templates/{code}", by=READERS),
     services_only("GET /internal/templates/{code}/active", by=READERS),
 )
@@ -260,6 +262,8 @@ GATEWAY = (
     of_applications("notifications:read", 404).row("GET /api/v1/holds/{hold_id}"),
     of_applications("notifications:write", 404).row("DELETE /api/v1/holds/{hold_id}"),
     of_applications("notifications:write", 404).row("POST /api/v1/holds/{hold_id}/cancel"),
+    # Needs both scopes: `templates:read` and `notifications:read`.
+    For(403, 403, 403, 403, 200, 200, scope="templates:read").row(f"POST {TEMPLATE}/trials", {"version": 1}),
     of_admins().row("GET /api/v1/audit"),
     of_admins().row("GET /api/v1/system"),
     of_admins().row("GET /api/v1/suppressions"),

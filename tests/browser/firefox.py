@@ -100,6 +100,13 @@ class Firefox:
     def click(self, selector: str) -> None:
         self("WebDriver:ElementClick", id=self._element(selector))
 
+    def property(self, selector: str, name: str) -> Any:
+        return self("WebDriver:GetElementProperty", id=self._element(selector), name=name)
+
+    def enter(self, selector: str) -> None:
+        """Into a frame; `WebDriver:SwitchToParentFrame` leads out."""
+        self("WebDriver:SwitchToFrame", element=self._element(selector))
+
     def fill(self, selector: str, text: str) -> None:
         self("WebDriver:ElementClear", id=self._element(selector))
         self("WebDriver:ElementSendKeys", id=self._element(selector), text=text)

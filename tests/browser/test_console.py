@@ -201,6 +201,85 @@ def test_a_template_is_held_from_its_page_and_what_waited_is_sent_after_the_rele
     console.wait_for_text("tbody", "wrong price")  # among those that have ended, also by itself
 
 
+def drafted(console: Console) -> str:
+    """The code of a template of which a mail was sent, with a draft that this mail's variables do not fit."""
+    template = {
+        "code": f"t_{uuid4().hex[:8]}", "name": "Parcel", "subject": "Hi {{ name }}", "title": "Your parcel", "body": "Now",
+        "content": "<h1>Hello {{ name }}</h1>\n<p><a href='{{ link }}'>See it</a></p>",
+    }  # fmt: skip
+    console.call("POST", "/templates", template)
+    console.send(f"{uuid4().hex}@example.com", template["code"])
+    draft = {"subject": "Dear {{ first_name }}", "activate": False}
+    console.call("PATCH", f"/templates/{template['code']}", draft)
+    return str(template["code"])
+
+
+def test_a_template_is_mended_previewed_tried_and_activated(console: Console) -> None:
+    code, firefox = drafted(console), console.firefox
+    console.open(f"/templates/{code}/edit?version=2")
+    console.wait_for_text("#preview", "Examples are shown for first_name")
+    assert "Grace" in firefox.property("#f-values", "value"), "the last real send's"
+    top = console.run(TOP)
+    firefox.fill("#f-content", "<h1>Bye {{ name }</h1>")
+    console.wait_for_text("#preview", "It cannot be shown: see content")
+    assert firefox.text("#p-content")
+    firefox.fill("#f-content", "<h1>Bye {{ name }}</h1>\n<p><a href='{{ link }}/new'>See it</a></p>")
+    console.wait_for_text("#preview", "Examples are shown for first_name")
+    assert firefox.text("#p-content") == ""
+    wait_until(lambda: "Bye Grace" in in_frame(console), 30, "the mail in its frame")
+    assert console.run(TOP) == top, "nothing on the page moves"
+    firefox.click("input[name=show][value=text]")
+    console.wait_for_text(".pane.is-text", "Bye Grace")
+    firefox.click("input[name=show][value=push]")
+    console.wait_for_text(".pane.is-push", "Your parcel")
+    firefox.click(".save .main")
+    console.wait_for_text("main", "It is saved as a draft.")
+    firefox.click("a[href*='/trial?']")
+    console.wait_for_text(".answer", "would fail with version 3")
+    console.wait_for_text(".answer", "first_name is missing")
+    firefox.click("a[href*='/edit?']")
+    console.wait_for_text("h1", "Edit Parcel")
+    firefox.fill("#f-subject", "Dear {{ name }}")
+    console.wait_for_text("#preview", "Dear Grace")
+    firefox.click(".save .main")
+    console.wait_for_text("main", "It is saved as a draft.")
+    firefox.click("a[href*='/trial?']")
+    console.wait_for_text(".answer", "can be sent with version 4")
+    console.wait_for_text(".tried", "https://example.com/new")
+    firefox.click("a[href*='/activate?']")
+    console.wait_for_text("h1", "Activate version 4?")
+    firefox.click("form.ask button")
+    console.wait_for_text("main", "It is activated.")
+    assert console.call("GET", f"/templates/{code}")["subject"] == "Dear {{ name }}"
+
+
+TOP = "return document.querySelector('.mail-place').getBoundingClientRect().top + scrollY;"
+
+
+def in_frame(console: Console) -> str:
+    """What the editor's frame shows. Empty while it is loading."""
+    console.firefox.enter("iframe[name=mail]")
+    try:
+        return console.firefox.text("body")
+    except Refused:
+        return ""
+    finally:
+        console.firefox("WebDriver:SwitchToParentFrame")
+
+
+def test_typing_adds_nothing_to_the_way_back(console: Console) -> None:
+    console.open("/templates/welcome_email")
+    console.firefox.click("a[href*='/edit?']")
+    console.wait_for_text("h1", "Edit")
+    for subject in ("One", "Two"):
+        console.firefox.fill("#f-subject", subject)
+        console.wait_for_text("#preview .subject", subject)
+    console.firefox("WebDriver:Back")
+    wait_until(
+        lambda: console.path().startswith("/templates/welcome_email") and "edit" not in console.path(), 30, "back"
+    )
+
+
 def test_times_are_in_the_readers_zone_and_say_so(console: Console) -> None:
     console.open("/notifications")
     zone = console.run("return Intl.DateTimeFormat().resolvedOptions().timeZone;")
@@ -238,6 +317,7 @@ PLACES = """return [...document.querySelectorAll('#live :is(.answer, th, .status
 
 def pages(console: Console) -> dict[str, str]:
     newest = console.call("GET", "/notifications?limit=1")[0]
+    draft = f"/templates/{drafted(console)}"
     push = console.call("GET", "/notifications?limit=1&notification_type=push")[0]
     owner = console.call("POST", "/applications", {"name": "orders", "sender": {"from_name": "Orders"}})["id"]
     made = {"name": "production", "application_id": owner, "scopes": ["notifications:read"]}
@@ -272,6 +352,14 @@ def pages(console: Console) -> dict[str, str]:
         "templates": "/templates",
         "template": "/templates/welcome_email",
         "missing": "/no-such-page",
+        "draft": f"{draft}?version=2",
+        "editor": f"{draft}/edit?version=2",
+        "new template": "/new-template",
+        "new language": f"{draft}/languages",
+        "trial": f"{draft}/trial?version=2",
+        "compare": f"{draft}/compare?version=2",
+        "activate": f"{draft}/activate?version=2",
+        "test send": f"{draft}/test?version=2",
         **pages_of_holds(console),
     }
 

@@ -22,7 +22,7 @@ PUBLIC = {
 VERBS = {
     "activate", "add", "archive", "cancel", "confirm", "create", "delete", "disable", "enable", "end", "export",
     "get", "import", "list", "log", "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "request",
-    "resend", "reset", "retry", "revoke", "rotate", "set", "take", "update", "verify",
+    "resend", "reset", "retry", "revoke", "rotate", "set", "take", "try", "update", "verify",
 }  # fmt: skip
 
 

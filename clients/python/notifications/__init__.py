@@ -57,6 +57,7 @@ from notifications.answers.templates import (
     TemplateSummary,
     TemplateVersion,
 )
+from notifications.answers.trials import Trial, TrialRendering, TriedNotification
 from notifications.attachments import attachment
 from notifications.client import AsyncNotifications, Notifications
 from notifications.errors import (
@@ -184,6 +185,9 @@ __all__ = [
     "TimedOut",
     "TimelineEntry",
     "Tokens",
+    "Trial",
+    "TrialRendering",
+    "TriedNotification",
     "Unavailable",
     "UnexpectedAnswer",
     "UnsavedTemplate",

@@ -99,6 +99,11 @@ METHODS: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "templates.render": (
         "render_template", ["w"], {"variables": {"a": 1}, "language": "en", "version": 1, "channel": "push"},
     ),
+    "templates.trial": (
+        "try_template_version",
+        ["w", 2],
+        {"last": 5, "language": "en", "notification_type": "push", "show_variables": True},
+    ),
     "templates.render_unsaved": (
         "render_unsaved_template", [], {**PARTS, "name": "N", "channel": "email", "variables": {"a": 1}},
     ),

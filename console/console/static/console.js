@@ -1,4 +1,4 @@
-// Times in the viewer's own zone, buttons that copy, and nothing else: every page works without this file.
+// Times in the viewer's own zone, buttons that copy, the editor's frame: every page works without this file.
 (() => {
   "use strict";
   const zone = Intl.DateTimeFormat().resolvedOptions().timeZone || "UTC";
@@ -41,6 +41,26 @@
   document.addEventListener("change", (event) => {
     if (event.target.matches(".filters select")) event.target.form.requestSubmit();
   });
+
+  // The editor: its frame follows what is typed, and leaving the page does not lose it unasked.
+  const follow = document.querySelector("button[data-follow]");
+  if (follow) {
+    const form = follow.form;
+    let unsaved = Boolean(document.getElementById("refused")), saving = false;
+    const show = () => {
+      if (saving) return; // a form has one submission under way: this one would replace it
+      const frame = document.querySelector(`iframe[name=${follow.formTarget}]`);
+      frame.replaceWith(frame.cloneNode()); // a frame that is new adds nothing to the browser's history
+      form.requestSubmit(follow);
+    };
+    follow.hidden = true;
+    form.addEventListener("input", () => { unsaved = true; });
+    form.addEventListener("submit", ({ submitter }) => { if (submitter !== follow) [unsaved, saving] = [false, true]; });
+    addEventListener("pageshow", () => { saving = false; });
+    addEventListener("beforeunload", (event) => { if (unsaved) event.preventDefault(); });
+    document.addEventListener("htmx:after:swap", show);
+    show();
+  }
 
   localize(document);
   document.addEventListener("htmx:after:swap", () => localize(document));

@@ -242,7 +242,10 @@ def _plain(value: object) -> object:
     raise TypeError(f"{type(value).__name__} cannot be written as JSON")
 
 
+_KEPT = (JsonObject, JsonObject | None)
+
+
 @cache
 def _kept_as_text(kind: type[BaseModel]) -> set[str]:
     """Fields answered as the received text. Their values may be too large for orjson."""
-    return {name for name, field in kind.model_fields.items() if field.annotation is JsonObject}
+    return {name for name, field in kind.model_fields.items() if field.annotation in _KEPT}

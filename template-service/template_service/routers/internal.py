@@ -1,6 +1,6 @@
 """Routes for the gateway and the workers. Only their tokens are accepted."""
 
-from fastapi import APIRouter, Depends
+from fastapi import APIRouter, Depends, Request
 from starlette.responses import Response
 
 from chassis.errors import field_error
@@ -10,8 +10,11 @@ from contracts.fields import LANGUAGE_TAG, Language
 from contracts.messages import TemplateRef
 from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE
 from contracts.templates import TemplateQuestion
+from contracts.trials import TrialQuestion
 from template_service.dependencies import Reader, TemplateCode
+from template_service.errors import VersionNotFound
 from template_service.schemas.fields import CODE, MAX_VERSION, VersionNumber
+from template_service.services.trying import try_out
 from template_service.services.views import info_of
 
 router = APIRouter(
@@ -33,6 +36,14 @@ async def find(question: TemplateQuestion, reader: Reader) -> Response:
             )
         )
     )
+
+
+@router.post("/trials", dependencies=[Depends(calling_service(API_GATEWAY))])
+async def trials(question: TrialQuestion, request: Request, reader: Reader) -> Response:
+    """Returns `contracts.trials.TrialFindings`. Raises VersionNotFound."""
+    if not (_may_be(question.before) and _may_be(question.after)):
+        raise VersionNotFound
+    return answer(await try_out(question, reader, request.app.state.render_turns))
 
 
 def _may_be(ref: TemplateRef) -> bool:

@@ -8,7 +8,13 @@ from contracts.messages import TemplateRef
 from contracts.templates import ActiveTemplate, TemplateInfo, TemplateQuestion
 from template_service.errors import TemplateNotFound, VersionNotFound
 from template_service.repositories import templates, versions
-from template_service.repositories.records import ActiveVersions, TemplateRecord, TemplateView, VersionSummary
+from template_service.repositories.records import (
+    ActiveVersions,
+    TemplateRecord,
+    TemplateView,
+    VersionRecord,
+    VersionSummary,
+)
 from template_service.repositories.templates import Filter
 from template_service.services.views import closest_language, info_of, load, outline_of, view
 
@@ -67,6 +73,14 @@ class TemplateReader:
         if not found:
             raise VersionNotFound
         return found[str(ref)]
+
+    async def records(self, *refs: TemplateRef) -> list[VersionRecord]:
+        """Exactly these versions. Raises VersionNotFound."""
+        async with self._database.begin() as connection:
+            named = await versions.find_named(connection, set(refs))
+        if not named.keys() >= set(refs):
+            raise VersionNotFound
+        return [named[ref] for ref in refs]
 
     async def active(self, code: str) -> ActiveTemplate:
         """The active version of each language, without the parts. Raises TemplateNotFound."""

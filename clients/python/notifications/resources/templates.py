@@ -15,6 +15,7 @@ from notifications.answers.templates import (
     TemplateSummary,
     TemplateVersion,
 )
+from notifications.answers.trials import Trial
 from notifications.bodies import given
 from notifications.calls import Call
 from notifications.endpoints import Resource, Transport, endpoint, listing
@@ -82,6 +83,28 @@ class Templates(Resource[Transport]):
     def refresh(self, code: str, *, language: str | None = None) -> Call[Template]:
         """A new version with the latest snippets, unless it has them already."""
         return self._call("POST", ("templates", code, "refresh"), Data(Template), query={"language": language})
+
+    @endpoint
+    def trial(
+        self,
+        code: str,
+        version: int,
+        *,
+        last: int | None = None,
+        language: str | None = None,
+        notification_type: Channel | None = None,
+        show_variables: bool | None = None,
+    ) -> Call[Trial]:
+        """What a version, such as a draft, makes of the `last` notifications (20; at most 100) of the template. Nothing is
+        sent. An application tries with what it sent itself."""
+        body = given(
+            version=version,
+            last=last,
+            language=language,
+            notification_type=notification_type,
+            show_variables=show_variables,
+        )
+        return self._call("POST", ("templates", code, "trials"), Data(Trial), body=body, repeatable=True)
 
     @endpoint
     def render(

@@ -9,6 +9,7 @@ import typer
 from notifications import Notifications, NotificationsError
 from notifications.cli import output
 from notifications.cli.commands.failures import confirm
+from notifications.cli.commands.trying import trial
 from notifications.cli.connecting import connect
 from notifications.cli.exits import CommandError, ExitCode
 from notifications.cli.files.template_files import TemplateText, difference, of_server, read_all
@@ -190,7 +191,9 @@ def _unsaved(template: TemplateText) -> dict[str, Any]:
 
 
 def add_to(app: typer.Typer) -> None:
-    group = typer.Typer(help="Templates as files.", no_args_is_help=True, rich_markup_mode=None)
-    for command in (pull, push, diff, preview):
+    group = typer.Typer(
+        help="Templates as files, and trials of their versions.", no_args_is_help=True, rich_markup_mode=None
+    )
+    for command in (pull, push, diff, preview, trial):
         group.command()(command)
     app.add_typer(group, name="templates")
