@@ -17,6 +17,7 @@ from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.personal_data import Eraser, Exporter
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import Reconciler
+from api_gateway.services.statistics import Statistics
 from api_gateway.services.suppressions import Suppressions
 from api_gateway.services.system import SystemReader
 from api_gateway.services.system_mails import SystemMails
@@ -38,6 +39,7 @@ class GatewayServices:
     system_mails: SystemMails
     reader: Reader
     reconciler: Reconciler
+    statistics: Statistics
     commands: Commands
     holds: HoldService
     known_holds: KnownHolds

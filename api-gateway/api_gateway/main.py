@@ -15,6 +15,7 @@ from api_gateway.routers import (
     notifications,
     operations,
     proxy,
+    statistics,
     submitting,
     suppression_export,
     suppressions,
@@ -43,6 +44,7 @@ from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import FigureWatcher, Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
+from api_gateway.services.statistics import FOLD_EVERY_SECONDS, Statistics
 from api_gateway.services.store import Store
 from api_gateway.services.suppressions import Suppressions
 from api_gateway.services.system import SystemReader
@@ -150,12 +152,11 @@ class Gateway:
         self.housekeeping = Housekeeping(self.database, retention_days=settings.retention_days)
         self.reconciler = Reconciler(self.database, self.workers)
         self.eraser = Eraser(self.database, self.broker, self.metrics, self.workers)
+        window_seconds = settings.lease_seconds + settings.deferred_retry_seconds
         self.watch = FigureWatcher(
-            self.reconciler,
-            self.database,
-            ReadingMetrics(runtime.registry),
-            window_seconds=settings.lease_seconds + settings.deferred_retry_seconds,
+            self.reconciler, self.database, ReadingMetrics(runtime.registry), window_seconds=window_seconds
         )
+        self.statistics = Statistics(self.database, window_seconds=window_seconds)
         self._run()
 
     def _forwarders(self) -> dict[str, Forwarder]:
@@ -190,6 +191,8 @@ class Gateway:
             PeriodicTask("fold", keep.fold, retention.EVERY_SECONDS),
             PeriodicTask("retention", keep.remove_old, retention.EVERY_SECONDS),
             PeriodicTask("old_holds", keep.forget_holds, housekeeping.IDENTITIES_EVERY_SECONDS),
+            PeriodicTask("statistics", self.statistics.fold, FOLD_EVERY_SECONDS),
+            PeriodicTask("old_statistics", self.statistics.remove_old, housekeeping.IDENTITIES_EVERY_SECONDS),
             PeriodicTask("held", self.watch.count_held, readings),
             PeriodicTask("unused_keys", keep.forget_unused_keys, housekeeping.IDENTITIES_EVERY_SECONDS),
             PeriodicTask("proof", self.watch.prove, readings),
@@ -215,6 +218,7 @@ class Gateway:
             system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
             reconciler=self.reconciler,
+            statistics=self.statistics,
             commands=Commands(
                 self.database,
                 self.keys,
@@ -307,8 +311,8 @@ def create_app(
     )
     gateway.install(app)
     for each in (
-        submitting, notifications, operations, holds, audit, suppression_export, suppressions, system, trials, internal,
-        webhooks,
+        submitting, notifications, operations, statistics, holds, audit, suppression_export, suppressions, system, trials,
+        internal, webhooks,
         proxy,
     ):  # fmt: skip
         app.include_router(each.router)

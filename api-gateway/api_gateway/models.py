@@ -201,6 +201,38 @@ class StatusChange(Base):
     change: Mapped[int] = mapped_column(BigInteger)
 
 
+class Statistic(Base):
+    """A figure of the notifications that a caller had accepted from `at` on, for one step of a period: see
+    `repositories.statistics`. `caller` '': of all callers. Behind by `statistics_changes`.
+    """
+
+    __tablename__ = "statistics"
+
+    period: Mapped[str] = mapped_column(String(8), primary_key=True)
+    caller: Mapped[str] = mapped_column(Text, primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant, primary_key=True)
+    channel: Mapped[str] = mapped_column(String(16), primary_key=True)
+    figure: Mapped[str] = mapped_column(String(16), primary_key=True)
+    number: Mapped[int] = mapped_column(BigInteger)
+
+    __table_args__ = (Index("ix_statistics_period_at", "period", "at"),)
+
+
+class StatisticChange(Base):
+    """A change to those figures; a trigger on `notifications` writes it in the same transaction. `at`: the minute in which
+    the notifications were accepted.
+    """
+
+    __tablename__ = "statistics_changes"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=True), primary_key=True)
+    at: Mapped[datetime] = mapped_column(Instant)
+    caller: Mapped[str] = mapped_column(Text)
+    channel: Mapped[str] = mapped_column(String(16))
+    figure: Mapped[str] = mapped_column(String(16))
+    change: Mapped[int] = mapped_column(BigInteger)
+
+
 class Hold(Base):
     """Notifications that match every column that is not NULL wait while the hold stands; or workers do not call `provider`.
     `test`: of the application's test keys, or of its live keys. `outcome`: `released` or `cancelled`. `renewed`: they were

@@ -27,6 +27,7 @@ from console.routers import (
     keys,
     login,
     notifications,
+    overview,
     personal_data,
     suppressions,
     system,
@@ -80,8 +81,8 @@ def create_app(
     app.add_middleware(ClientAddress)
     app.mount("/static", Assets(directory=STATIC))
     for module in (
-        login, notifications, users, personal_data, user_actions, failed, templates, editing, versions, holds,
-        suppressions, keys, applications, audit, system,
+        login, overview, notifications, users, personal_data, user_actions, failed, templates, editing, versions,
+        holds, suppressions, keys, applications, audit, system,
     ):  # fmt: skip
         app.include_router(module.router, include_in_schema=False)
     install_pages_for_errors(app)

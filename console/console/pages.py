@@ -31,10 +31,11 @@ class Entry:
 
     @property
     def path(self) -> str:
-        return f"/{self.name}"
+        return "/" if self.name == "overview" else f"/{self.name}"
 
 
 SECTIONS = (
+    Entry("overview", "Overview"),
     Entry("notifications", "Notifications"),
     Entry("users", "Users"),
     Entry("failed", "Failed"),

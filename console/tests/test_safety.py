@@ -82,6 +82,7 @@ async def test_pages_are_not_kept_and_assets_are(admin: Browser) -> None:
 
 def test_what_is_not_ours_has_its_licence_beside_it() -> None:
     assert "Zero-Clause BSD" in (STATIC / "htmx.LICENSE.txt").read_text()
+    assert "MIT License" in (STATIC / "uplot.LICENSE.txt").read_text()
 
 
 async def test_in_production_the_cookie_goes_over_tls_only(browsers: Any, system: System) -> None:
@@ -107,6 +108,7 @@ async def test_without_the_gateway_the_page_says_so_and_the_console_stays_ready(
     down = await browsers(f"http://127.0.0.1:{unused_tcp_port}")
     down.http.cookies.set("console", admin.http.cookies["console"], domain="console.test", path="/")
     for path in (
+        "/",
         "/notifications",
         f"/notifications/{uuid4()}",
         "/users?q=a@example.com",

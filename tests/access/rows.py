@@ -256,6 +256,7 @@ GATEWAY = (
         "POST /api/v1/failed/replay", {"notification_ids": ["{notification_id}"]}
     ),
     of_applications("notifications:read").row("GET /api/v1/reconcile"),
+    of_applications("notifications:read").row("GET /api/v1/statistics"),
     services_only("GET /internal/holds", by=("email-service", "push-service")),
     of_applications("notifications:write", 201).row("POST /api/v1/holds", {"template_code": "{unique}", "reason": "x"}),
     of_applications("notifications:read").row("GET /api/v1/holds"),

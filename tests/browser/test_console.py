@@ -69,7 +69,7 @@ class Console:
             self.firefox.fill("#email", ADMIN_EMAIL)
             self.firefox.fill("#password", ADMIN_PASSWORD)
             self.firefox.click("form[action='/login'] button")
-            self.wait_for_text("h1", "Notifications")
+            self.wait_for_text("h1", "Overview")
 
     def send(self, email: str, template: str = "welcome_email") -> str:
         """The id of a notification, once it has ended."""
@@ -114,7 +114,7 @@ def console(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Console]:
 
 
 def test_the_two_notifications_of_make_up_are_the_first_things_to_see(console: Console) -> None:
-    console.open("/")
+    console.open("/notifications")
     rows = console.run(ROWS)
     assert {("sent", "welcome_email", "e-mail"), ("sent", "welcome_email", "push")} <= {tuple(row) for row in rows}
 
@@ -280,6 +280,54 @@ def test_typing_adds_nothing_to_the_way_back(console: Console) -> None:
     )
 
 
+DRAWN = """return [...document.querySelectorAll(".chart canvas")].map((canvas) => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  const seen = new Set();
+  for (let at = 0; at < data.length; at += 4) if (data[at + 3] > 200) seen.add(`${data[at]},${data[at + 1]},${data[at + 2]}`);
+  return [canvas.height > 100, seen.size > 2];
+});"""
+PARTS_AT = """return JSON.stringify(["h1", ".tiles", ".balance", ".charts", "#counts canvas", ".numbers"].map((name) => {
+  const { top, height } = document.querySelector(name).getBoundingClientRect();
+  return [Math.round(top), Math.round(height)];
+}));"""
+TILE = "return document.querySelector('[data-tile={}] .value').textContent;"
+LAST_ROW = "return [...document.querySelectorAll('.numbers tbody tr:first-child td')].map((cell) => cell.textContent);"
+SHIFTS = """window.shifts = 0;
+new MutationObserver(() => { window.shifts += 1; }).observe(document.getElementById("fresh"), { childList: true });"""
+
+
+def test_the_overview_draws_and_renews_itself_without_moving(console: Console) -> None:
+    console.send("grace@overview.example.com")
+    console.open("/")
+    console.wait_for_text("#balance", "None is missing.")
+    console.run(SHIFTS)
+    wait_until(lambda: console.run(DRAWN) == [[True, True]] * 2, 60, "the charts")
+    before, places = int(console.run(TILE.format("accepted")).replace(",", "")), console.run(PARTS_AT)
+    console.send("ada@overview.example.com")
+    wait_until(lambda: int(console.run(TILE.format("accepted")).replace(",", "")) > before, 60, "the new figure")
+    assert console.run("return window.shifts;") > 0, "the same page"
+    assert console.run(PARTS_AT) == places
+
+
+def test_the_figures_are_a_table_too(console: Console) -> None:
+    console.send("lin@overview.example.com")
+    console.open("/?period=day")
+    accepted, sent, *_ = console.run(LAST_ROW)
+    assert 0 < int(sent) <= int(accepted)
+    console.firefox.click(".numbers summary")
+    assert "95 % within" in console.firefox.text(".numbers thead")
+    assert console.run("return document.querySelector('.numbers time').title;").endswith("(UTC)")
+
+
+def test_charts_follow_the_theme(console: Console) -> None:
+    console.open("/")
+    for override, line in ((1, "#dfe3e9"), (0, "#2c323d")):
+        console.firefox.inside("Services.prefs.setIntPref(arguments[0], arguments[1]);", THEME, override)
+        script = "return getComputedStyle(document.documentElement).getPropertyValue('--line').trim();"
+        wait_until(lambda line=line, script=script: console.run(script) == line, 60, "the theme")
+        wait_until(lambda: console.run(DRAWN) == [[True, True]] * 2, 60, "the charts")
+
+
 def test_times_are_in_the_readers_zone_and_say_so(console: Console) -> None:
     console.open("/notifications")
     zone = console.run("return Intl.DateTimeFormat().resolvedOptions().timeZone;")
@@ -341,6 +389,7 @@ def pages(console: Console) -> dict[str, str]:
         "system": "/system",
         "disable": f"/users/{push['user_id']}/disable",
         "erase": f"/users/{push['user_id']}/erase",
+        "overview": "/",
         "notifications": "/notifications",
         "nothing": "/notifications?q=nobody@example.com",
         "notification": f"/notifications/{newest['notification_id']}",

@@ -144,6 +144,7 @@ def test_notifications(call: Call, user: str) -> None:
     call(200, "GET", "/failed")
     call(202, "POST", "/failed/replay", {"notification_ids": [str(NOBODY)]})
     call(200, "GET", "/reconcile")
+    call(200, "GET", "/statistics?period=week&notification_type=email")
     call(200, "GET", "/health")
 
 

@@ -226,6 +226,14 @@ def test_reconcile_proves_it_to_an_administrator(system: System, tmp_path: Path)
     assert json.loads(notify("reconcile", "--recount", "--json").ok().out)["unaccounted"] == 0
 
 
+def test_stats_counts_what_was_sent(system: System, notify: NotifyCommand) -> None:
+    notify("send", "welcome", "--to", "ada@example.com", *VARS).ok()
+    lines = dict(line.split("\t")[:2] for line in notify("stats", "day").ok().out.splitlines())
+    assert int(lines["accepted"]) > 0
+    assert lines["missing"] == "0"
+    assert json.loads(notify("stats", "--channel", "push", "--json").ok().out)["step_seconds"] == 60
+
+
 def test_completion_is_there_for_shells(notify: NotifyCommand) -> None:
     asked = {"_NOTIFY_COMPLETE": "complete_bash", "COMP_WORDS": "notify se", "COMP_CWORD": "1"}
     assert set(notify(env=asked).out.split()) == {"send", "send-csv"}

@@ -252,6 +252,7 @@ def test_running_the_system(admin: Notifications, client: Notifications) -> None
     assert admin.health().status == "healthy"
     assert admin.me().role == "admin"
     assert admin.reconcile().unaccounted == 0
+    assert admin.statistics(period="day").balance.difference == 0
     address = f"{uuid4().hex}@example.com"
     assert admin.suppressions.add([address, address]).added == 1
     assert admin.suppressions.get(address).reason == "manual"

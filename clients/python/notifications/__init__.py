@@ -48,6 +48,7 @@ from notifications.answers.people import (
     VapidKey,
     WrittenContact,
 )
+from notifications.answers.statistics import Balance, Latency, OldestWaiting, Statistics, StatisticsStep
 from notifications.answers.templates import (
     Preview,
     Snippet,
@@ -114,6 +115,7 @@ __all__ = [
     "AttachmentInfo",
     "AuditEvent",
     "AuthenticationFailed",
+    "Balance",
     "BatchInterrupted",
     "BatchItem",
     "BatchResult",
@@ -133,6 +135,7 @@ __all__ = [
     "Health",
     "Hold",
     "InvalidRequest",
+    "Latency",
     "LedgerCheck",
     "Login",
     "Meta",
@@ -148,6 +151,7 @@ __all__ = [
     "NotificationRequest",
     "Notifications",
     "NotificationsError",
+    "OldestWaiting",
     "Page",
     "Pages",
     "PermissionDenied",
@@ -172,6 +176,8 @@ __all__ = [
     "Snippet",
     "SnippetSummary",
     "SnippetUse",
+    "Statistics",
+    "StatisticsStep",
     "Status",
     "Suppression",
     "SuppressionReason",

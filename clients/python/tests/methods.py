@@ -79,6 +79,9 @@ METHODS: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "failed": ("list_failed_notifications", [], {"notification_type": "push", **PAGED, **CURSOR}),
     "replay": ("replay_failed_notifications", [], REPLAY),
     "reconcile": ("reconcile_notifications", [], {"hours": 1, "recount": True}),
+    "statistics": (
+        "get_statistics", [], {"period": "day", "notification_type": "email", "application_id": ID},
+    ),
     "audit": ("list_audit_events", [], AUDIT),
     "health": ("get_api_health", [], {}),
     "system": ("get_system", [], {}),

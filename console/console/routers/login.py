@@ -168,5 +168,5 @@ async def _sections(api: AsyncNotifications) -> frozenset[str]:
         if isinstance(result, BaseException) and not isinstance(result, PermissionDenied):
             raise result
     seen = {name for name, result in zip(looks, results, strict=True) if not isinstance(result, BaseException)}
-    more = {"failed", "holds"} if "notifications" in seen else set()
+    more = {"overview", "failed", "holds"} if "notifications" in seen else set()
     return frozenset(seen | more | (ADMINISTRATION if "applications" in seen else set()))

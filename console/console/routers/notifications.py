@@ -33,11 +33,6 @@ class Empty:
     link_text: str = ""
 
 
-@router.get("/")
-async def start(_visitor: Reading) -> Response:
-    return go_to("/notifications")
-
-
 @router.get("/notifications")
 async def search(request: Request, visitor: Reading) -> Response:
     wanted = _wanted(request)

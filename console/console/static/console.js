@@ -63,5 +63,5 @@
   }
 
   localize(document);
-  document.addEventListener("htmx:after:swap", () => localize(document));
+  for (const changed of ["htmx:after:swap", "overview:renewed"]) document.addEventListener(changed, () => localize(document));
 })();

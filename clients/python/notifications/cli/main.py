@@ -12,6 +12,7 @@ from notifications import ApiError, NotificationsError, ServerError
 from notifications.cli import output
 from notifications.cli.commands import (
     checking,
+    counting,
     explaining,
     failures,
     holding,
@@ -35,6 +36,7 @@ app = typer.Typer(
 )
 for commands in (
     logging_in, sending, reading, tailing, failures, holding, explaining, importing, send_csv, templates, checking,
+    counting,
 ):  # fmt: skip
     commands.add_to(app)
 

@@ -1,4 +1,4 @@
-"""Running the system: the proof, the audit trail, health, suppressed addresses."""
+"""Running the system: the proof, figures, the audit trail, health, suppressed addresses."""
 
 import hashlib
 from collections.abc import Iterable
@@ -16,11 +16,13 @@ from notifications.answers.operations import (
     SystemHealth,
 )
 from notifications.answers.people import VapidKey
+from notifications.answers.statistics import Statistics
 from notifications.bodies import chunks
 from notifications.calls import Answer, Call, Steps
 from notifications.endpoints import Resource, Transport, endpoint, listing
 from notifications.errors import Unavailable
 from notifications.paging import Listing
+from notifications.requests.notifications import Channel
 
 MAX_ADDRESSES, MAX_ADDRESS_BYTES = 1_000, 900_000
 SuppressionReason = Literal["bounced", "complained", "manual"]
@@ -32,6 +34,18 @@ class Operations(Resource[Transport]):
         """Proves that every accepted notification is accounted for. The workers' ledgers are asked about the last `hours`."""
         query = {"hours": hours, "recount": recount}
         return self._call("GET", ("reconcile",), Data(Reconciliation), query=query)
+
+    @endpoint
+    def statistics(
+        self,
+        *,
+        period: Literal["hour", "day", "week"] | None = None,
+        notification_type: Channel | None = None,
+        application_id: str | None = None,
+    ) -> Call[Statistics]:
+        """What became of the notifications of the last hour (or day, week), by the time of their acceptance."""
+        query = {"period": period, "notification_type": notification_type, "application_id": application_id}
+        return self._call("GET", ("statistics",), Data(Statistics), query=query)
 
     @listing
     def audit(
