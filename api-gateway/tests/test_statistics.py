@@ -285,7 +285,8 @@ async def test_the_figures_follow_a_notification_to_its_end_and_nothing_is_missi
 
 async def test_what_is_held_or_scheduled_is_in_work_and_not_the_oldest(gateway) -> None:
     await gateway.http.post("/api/v1/holds", json={"template_code": "welcome", "reason": "x"}, headers=gateway.token())
-    held = await _sent(gateway)
+    soon = (datetime.now(UTC) + timedelta(seconds=25)).isoformat()  # a held row is due when it expires
+    held = await _sent(gateway, expires_at=soon)
     later = (datetime.now(UTC) + timedelta(hours=1)).isoformat()
     await _sent(gateway, send_at=later)
 
