@@ -10,6 +10,7 @@ from typing import Any
 import httpx2
 import yaml
 from fastapi import FastAPI
+from fastapi.routing import iter_route_contexts
 from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
@@ -89,6 +90,7 @@ def exposed_by(app: FastAPI) -> Metrics:
 def values() -> Mapping[str, frozenset[str]]:
     """Label → the values it can have, for the labels whose values are fixed."""
     paths = {path for app in real_apps().values() for path in app.openapi()["paths"]}
+    internal = {one.path for app in real_apps().values() for one in iter_route_contexts(app.router.routes) if one.path}
     breakers = {
         sample.labels["name"]
         for app in real_apps().values()
@@ -98,7 +100,7 @@ def values() -> Mapping[str, frozenset[str]]:
     }
     return {
         "job": frozenset(scraped()),
-        "route": frozenset(paths | {"unmatched"}),
+        "route": frozenset(paths | internal | {"unmatched"}),
         "method": frozenset({"GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS", "OTHER"}),
         "name": frozenset(breakers),
         "queue": frozenset(queue.name for queue in TOPOLOGY.queues),
