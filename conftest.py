@@ -16,10 +16,12 @@ from uuid import uuid4
 import asyncpg
 import pytest
 import structlog
+from aiohttp import ClientTimeout
 from fakeredis import FakeAsyncRedis
 from redis.asyncio import Redis
 
 import console  # noqa: F401 - before pytest sees its folder, which has the same name and is no package
+from chassis.http import client as http_client
 from chassis.observability.correlation import add_ids
 from chassis.postgres import database
 from chassis.postgres.migrations import migrate
@@ -98,6 +100,10 @@ async def databases(
 ) -> AsyncIterator[Databases]:
     """Makes fresh databases: `url = await databases(alembic_folder)`, or None for an empty one. Dropped afterwards."""
     monkeypatch.setattr(database, "CONNECT_SECONDS", SLOW_MACHINE_SECONDS)
+    patient = ClientTimeout(
+        total=SLOW_MACHINE_SECONDS, sock_connect=SLOW_MACHINE_SECONDS, sock_read=http_client.TIMEOUT.sock_read
+    )
+    monkeypatch.setattr(http_client, "TIMEOUT", patient)
     made: list[str] = []
 
     async def make(folder: Path | None = None) -> str:

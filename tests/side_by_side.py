@@ -1,4 +1,4 @@
-"""`python -m tests.side_by_side [pytest's options]`: every test, in three processes at once.
+"""`python -m tests.side_by_side [pytest's options]`: every test, in four processes at once.
 
 Tests wait more than they compute: for leases, for silence, for servers. One part after the other they take twice as long.
 With a path among the options there is one process, for that alone.
@@ -17,7 +17,8 @@ ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     ("libs", "api-gateway", "devstack"),
     ("user-service", "template-service", "email-service", "push-service", "clients", "console"),
-    ("tests",),  # what crosses services
+    ("tests", "--ignore=tests/faults"),  # what crosses services
+    ("tests/faults",),
 )
 NOTHING_COLLECTED = 5  # pytest's exit status
 

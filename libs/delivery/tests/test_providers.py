@@ -420,7 +420,7 @@ async def test_a_hold_that_comes_after_the_permit_still_counts(worker, channel) 
     assert channel.called == []
     await worker.again(mail)
     assert ends(worker) == [("retrying", "provider_held", None), ("sent", None, "b")]
-    assert worker.verdicts[-1].attempts == 1
+    assert worker.reports[-1].attempts == 1
 
 
 async def test_what_only_a_held_provider_may_send_waits_in_the_ledger_and_is_due_at_its_release(
