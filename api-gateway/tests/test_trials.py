@@ -221,3 +221,10 @@ async def test_bad_input_is_refused(gateway, body: object, status: int) -> None:
 async def test_a_template_that_is_none_is_not_found(gateway, code: str) -> None:
     answered = await gateway.http.post(f"/api/v1/templates/{code}/trials", json={"version": 1}, headers=gateway.token())
     assert (answered.status_code, answered.json()["error"]) == (404, "template_not_found")
+
+
+async def test_other_methods_are_not_forwarded(gateway) -> None:
+    assert (await gateway.http.options(PATH)).headers["Allow"] == "OPTIONS, POST"
+    refused = await gateway.http.get(PATH, headers=gateway.token())
+    assert (refused.status_code, refused.json()["error"]) == (405, "method_not_allowed")
+    assert refused.headers["Allow"] == "OPTIONS, POST"

@@ -48,10 +48,18 @@
     const form = follow.form;
     let unsaved = Boolean(document.getElementById("refused")), saving = false;
     const show = () => {
-      if (saving) return; // a form has one submission under way: this one would replace it
+      if (saving) return;
       const frame = document.querySelector(`iframe[name=${follow.formTarget}]`);
       frame.replaceWith(frame.cloneNode()); // a frame that is new adds nothing to the browser's history
-      form.requestSubmit(follow);
+      // A form of its own: while one is being sent, a browser may ignore what else is done with it, such as saving.
+      const sent = document.createElement("form");
+      Object.assign(sent, { method: "post", action: follow.formAction, target: follow.formTarget, hidden: true });
+      for (const [name, value] of new FormData(form)) {
+        sent.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
+      }
+      document.body.append(sent);
+      sent.submit();
+      sent.remove();
     };
     follow.hidden = true;
     form.addEventListener("input", () => { unsaved = true; });
