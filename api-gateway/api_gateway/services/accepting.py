@@ -73,9 +73,8 @@ class Acceptor:
 
         The same `request_id` and body get the first receipt again; another body gets IdempotencyKeyReused. A request that is
         not a repeat is refused if its time has passed, if `resolve` finds an error, or with RecipientLimited. Raises
-        DatabaseUnavailable: then the outcome of every request is unknown. If all requests are urgent, they do not wait for
-        a group of other requests. A batch of a thousand forms one group. Batches pause while urgent requests
-        are being accepted.
+        DatabaseUnavailable: then the outcome of every request is unknown. If all requests are urgent, they get a commit of
+        their own. A batch of a thousand forms one group. Batches pause while urgent requests are being accepted.
         """
         urgent = all(request.priority >= URGENT for request in requests)
         with urgent_work(len(requests), urgent=urgent):
@@ -232,7 +231,7 @@ def new_notification(
 ) -> NewNotification:
     """The row of a request with the result of its look-ups; DependencyUnavailable: they could not be made.
 
-    `leased`: this process publishes the row if it can be published now; otherwise a relay does.
+    `leased`: whether this process publishes the row, if it can be published now; otherwise a relay does.
     """
     notification_id: UUID = uuid7()
     resolved = found if isinstance(found, Resolved) else None

@@ -30,7 +30,7 @@ from contracts.topology import URGENT, routing_key_of
 
 log = structlog.get_logger()
 
-MAX_WAITING = 20_000  # beyond this, marks are written at once; some 10 MB
+MAX_WAITING = 20_000  # beyond this, marks are written at once, and rows of each kind are left to a relay; some 10 MB
 
 
 class QueuedMarks:
@@ -189,8 +189,8 @@ class Outbox:
         return len(confirmed)
 
     async def _release(self, messages: Sequence[OutboxMessage]) -> None:
-        """Releases messages that were certainly not published, so that they can be cancelled. Excludes messages of which a
-        worker may have an earlier copy."""
+        """Releases messages that were certainly not published, so that they can be cancelled. Excludes messages that may
+        have been published earlier."""
         unpublished = [LeasedRound(one.mark.round, one.lease.at) for one in messages if not one.handed_over]
         if unpublished:
             await self._store.release(unpublished, delay_seconds=SOON_SECONDS)

@@ -74,8 +74,8 @@ async def resolve(
     """Returns for each item the recipient and template, or the reason why its caller (`Identity.caller`) cannot send it.
 
     The reason is UserNotFound, TemplateNotFound, TemplateVersionNotFound, MissingVariables, WrongChannel, or
-    DependencyUnavailable if it is not known now. Before an item is refused, it is looked up again, past this process's
-    memory: the device may have been registered, or the template fixed, a moment ago. `fresh`: all items bypass the memory.
+    DependencyUnavailable if it is not known now. Before an item is refused, it is looked up again without this process's
+    memory: the device may have been registered, or the template fixed, a moment ago. `fresh`: that holds for all items.
     `urgent`: the look-ups do not wait for a group of other look-ups.
     """
     asked = [*zip(wanted, callers, strict=True)]

@@ -129,7 +129,7 @@ class AdmittedMessage:
 
         Each of `choices` names the providers that can deliver to one of the message's targets. Returns a permit for each
         choice that has a provider now, which is at least one; the caller releases them. Raises CircuitOpen after
-        MAX_WAIT_SECONDS, or at once when other providers work: then this message must not delay their messages.
+        MAX_WAIT_SECONDS; at once if only this message's providers are blocked, because its slot is for other messages then.
         """
         providers = self._admission.providers
         deadline = asyncio.get_running_loop().time() + MAX_WAIT_SECONDS

@@ -66,7 +66,7 @@ class Attempts(Generic[Address, Content]):
     ) -> None:
         """`lease_seconds`: no other worker takes over a delivery for so long after its claim.
 
-        `holds`: a delivery that was attempted before waits in the ledger while its notification is held. `throttle`: for
+        `holds`: while a notification is held, its deliveries that were attempted before wait in the ledger. `throttle`: for
         targets with a domain; None: no domain is throttled.
         """
         self.channel = channel

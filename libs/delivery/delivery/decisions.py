@@ -66,7 +66,7 @@ Unfinished = RetryLater | HeldBack | Defect | Ambiguous | ProviderDown
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """A budget for each kind of fault. Every pause is twice the one before, up to its upper bound.
+    """A budget for each kind of fault. The pauses double up to an upper bound, except while a provider is down.
 
     | outcome | budget |
     |---|---|
@@ -110,7 +110,7 @@ class RetryPolicy:
         return TryAgain(pause if expires_at is None else self._before(expires_at, now, pause, minimum))
 
     def is_used_up(self, faults: int) -> bool:
-        """Whether no attempt is left after so many faults. Only dead workers can lead to it: `decide` gives up earlier."""
+        """Whether no attempt is left after so many faults. Only takeovers from dead workers lead to it."""
         return faults > self.max_retries
 
     @property

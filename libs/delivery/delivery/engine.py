@@ -112,8 +112,8 @@ class Engine(Generic[Address, Content]):
     async def _deliver_once(self, message: NotificationMessage, raw: str) -> Delivered:
         """Handles one copy of a message at a time in this process: the ledger distinguishes processes, not tasks.
 
-        A handler is cancelled only when this process stops. Then the message stays in `_delivering`: the provider may have
-        it, and another worker takes the delivery over once this worker counts as dead.
+        A handler is cancelled only when this process stops. Then the message stays in `_delivering`, so that its claim is not
+        released: the provider may have it. Another worker takes the delivery over once this worker counts as dead.
         """
         if message.notification_id in self._delivering:
             return Delivered([NotOwned()])
@@ -154,7 +154,7 @@ class Engine(Generic[Address, Content]):
     async def _hand_back(self, message: NotificationMessage) -> bool:
         """Gives a held message back to the gateway, where it waits. Returns whether it did.
 
-        A round that the ledger knows stays here: only the ledger knows what was attempted (`Attempt.claimed`).
+        If the ledger has a delivery of the round, this worker keeps it: only the ledger knows what was attempted.
         """
         hold = self._holds.of(message)
         if hold is None or await self._ledger.has(message.notification_id, message.replay):

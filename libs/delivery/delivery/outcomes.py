@@ -26,7 +26,7 @@ class RetryLater:
 
 @dataclass(frozen=True, slots=True)
 class HeldBack:
-    """Nothing was sent: the recipient's domain may get no further message now.
+    """Nothing was sent: the recipient's domain may get no further message now, or a hold is standing.
 
     `refusing`: the domain refused messages lately; False: only our own limit is reached. `after_seconds`: the
     domain is paused for so long. `urgent`: the pauses of an urgent notification do not grow.

@@ -143,7 +143,7 @@ class ProviderPermit:
         self._released = False
 
     def report(self, outcome: Outcome) -> None:
-        """For the breaker, a provider that refuses one message, or asks to wait, works. Asking to wait lowers its share."""
+        """For the breaker, refusing one message, or asking to wait, is a success. Asking to wait lowers the share."""
         match outcome:
             case AccountRefused(others_pass=True):
                 self._permit.success()
@@ -219,8 +219,8 @@ class Providers:
 
     @property
     def called(self) -> frozenset[str]:
-        """The providers that have been called since the start; all of them while none has. Without those that are held,
-        unless all are.
+        """The providers that are not held and have been called since the start. If there are none: all that are not held. If
+        all are held: all.
         """
         free = [one for one in self._providers.values() if not one.held]
         return frozenset(one.name for one in free if one.called) or frozenset(one.name for one in free) or self.names

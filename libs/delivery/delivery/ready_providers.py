@@ -29,7 +29,7 @@ class ReadyProvider(Generic[Address, Content]):
 
 
 class ReadyProviders(Generic[Address, Content]):
-    """The ready providers of one notification: at most one for each set that `providers_for` returns for a target."""
+    """The ready providers of one notification: at most one for each set of providers that can take the same targets."""
 
     __slots__ = ("_channel", "_metrics", "_opened", "_providers", "_ready")
 

@@ -28,8 +28,8 @@ _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecip
 class Destination(Generic[Address]):
     """One delivery. `target` is where it goes now; None: the user removed that device, and no other device replaced it.
 
-    `added`: a device that the message does not name. It gets the notification too, unless a worker has begun the
-    notification without it.
+    `added`: a device that the message does not name, because it was registered later. It gets the notification if it was
+    registered before the first claim of the round.
     """
 
     key: str

@@ -40,7 +40,7 @@ class WorkerSettings(PeerSettings, DataKeySettings):
     )
     worker_beside_urgent: int = Field(
         default=2,
-        description="Notifications that are not urgent and may be claimed at once while urgent ones arrive. A larger value "
+        description="Notifications that are not urgent and may be prepared at once while urgent ones arrive. A larger value "
         "delays the urgent ones",
         gt=0,
     )
@@ -66,7 +66,9 @@ class WorkerSettings(PeerSettings, DataKeySettings):
         default=1_800.0, description="Upper bound in seconds of the pause between two attempts", gt=0
     )
     down_retry_seconds: float = Field(
-        default=5.0, description="Seconds before a delivery is tried again after its provider was down", gt=0
+        default=5.0,
+        description="Seconds before a delivery is tried again after its provider was down, up to twice as many",
+        gt=0,
     )
     breaker_open_seconds: float = Field(
         default=10.0,

@@ -1,4 +1,4 @@
-"""Limits the messages that are sent to a recipients' domain at once. Further messages wait here, or in the ledger.
+"""Limits the messages in flight to one domain of recipients. Further messages wait here, or in the ledger.
 
 A message that waits here has no slot, no connection and no claim. The broker still owns it.
 """

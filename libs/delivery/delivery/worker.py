@@ -143,8 +143,8 @@ class Worker:
         return 0
 
     async def _follow_holds(self) -> int:
-        """After a release, and after the start, the deliveries that wait for a held provider are due at once. A second time
-        for those that were recorded just then."""
+        """After a release, and after the start, makes the deliveries due that wait for a held provider: twice, because some
+        may be recorded during the first time."""
         await self._runtime.holds.refresh()
         if self._providers.hold(self._runtime.holds.providers):
             self._wakes = WAKES

@@ -32,7 +32,7 @@ class Ledger:
     def claim(self, claims: Sequence[Claim]) -> Awaitable[list[ClaimResult]]:
         """Takes all claims of one notification together, so that one commit decides them.
 
-        A claimed delivery is sent next: after the commit the provider may be called.
+        After the commit the provider may be called.
         """
         return self._claims.submit(claims, urgent=claims[0].priority >= URGENT)
 

@@ -34,9 +34,9 @@ class Claimed:
     """This worker owns the delivery and attempts it now; `attempts` were spent and `deferrals` made before.
 
     Of the attempts, `faults` failed on our side or are in doubt; all other attempts were refused for now, the first one at
-    `refused_since`. `doubtful`: an earlier attempt may have been accepted by the provider. Then the delivery goes to the
-    recipient of that attempt: `contact`, or the recipient in the message when `contact` is None, and with `provider`;
-    without doubt, `provider` is the one that the claim named. `unreadable`: the contact is encrypted with a key that is
+    `refused_since`. `doubtful`: an earlier attempt may have been accepted by its provider. Then the delivery goes to
+    that attempt's recipient (`contact`; None: the message's) through that attempt's `provider`. Otherwise `provider` is the
+    one that the claim named. `unreadable`: the contact is encrypted with a key that is
     missing. `suppressed`: the address in the claim is on the suppression list.
     """
 
@@ -104,7 +104,7 @@ class DeliveryRecord:
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
     `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or held back because its domain refuses
     messages. `provider` answered, or may have accepted it. `reported_before`: an earlier deferral of this delivery was
-    reported to the gateway. This record writes neither `provider` (the claim wrote it) nor `reported_before`.
+    reported to the gateway. `provider` and `reported_before` are not stored: the claim has stored the provider.
     """
 
     notification_id: UUID

@@ -70,7 +70,7 @@ class LedgerRepository:
     async def claim(self, connection: StatementExecutor, claims: Sequence[Claim]) -> list[ClaimResult]:
         """Claims every delivery that can be claimed. Returns a result for each claim, in order. No key may occur twice.
 
-        Pass all claims on a notification in one call: the call that begins a notification fixes its devices.
+        Pass all claims on a notification in one call: the first claim of a round fixes its devices.
         """
         statement = self._claim_with_added if any(claim.added for claim in claims) else self._claim
         given = [self._personal.write_claim(_fields(claim)) for claim in claims] if self._seals else claims

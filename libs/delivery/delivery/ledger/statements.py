@@ -50,8 +50,8 @@ _BELONGS = """added AND (
         OR EXISTS (SELECT 1 FROM {deliveries} x
                    WHERE x.notification_id = given.notification_id AND x.recipient = given.recipient))"""
 
-# The same for claims with devices that were added since the notification was accepted. Such a device belongs to the
-# notification only when this statement begins the round, or when the ledger has the device already.
+# The same for claims with devices that were added since the notification was accepted. Such a device is claimed
+# only if the round has no claim yet, or if the ledger has a row of the device.
 CLAIM_WITH_ADDED = f"""
 WITH {_GIVEN}, named AS ({_CLAIM.format(which="NOT added")}
 ), begun AS (
