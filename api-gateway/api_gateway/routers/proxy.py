@@ -7,7 +7,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from api_gateway.dependencies import admit, services_of
-from chassis.errors import MethodNotAllowed, NotFound, PayloadTooLarge, Unavailable
+from chassis.errors import NotFound, PayloadTooLarge, Unavailable
 from chassis.observability.correlation import outgoing_headers
 from chassis.process.breaker import CircuitBreaker, CircuitOpen
 from chassis.settings import ServiceSettings
@@ -21,8 +21,6 @@ FORWARDED_HEADERS = (
 )  # fmt: skip
 RETURNED_HEADERS = ("content-type", "location", "retry-after", "www-authenticate", "etag", "cache-control", "allow")
 RETURNED_PREFIX = "ratelimit-"
-
-TRIALS = re.compile(r"/api/v1/templates/[^/]+/trials/?")
 
 
 class Forwarder:
@@ -85,10 +83,6 @@ UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECAS
 
 
 async def forward(request: Request) -> Response:
-    if TRIALS.fullmatch(request.url.path):  # the gateway has its POST, no service has another method
-        if request.method == "OPTIONS":
-            return Response(status_code=204, headers={"Allow": "OPTIONS, POST"})
-        raise MethodNotAllowed("OPTIONS, POST")
     if UNSAFE.search(_raw_path(request)):
         raise NotFound
     known = await admit(services_of(request), request)

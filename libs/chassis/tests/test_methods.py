@@ -52,9 +52,25 @@ async def http() -> AsyncIterator[httpx2.AsyncClient]:
 
     app.include_router(fast)
     app.include_router(things)
+    app.include_router(_forwarding())
     transport = httpx2.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx2.AsyncClient(transport=transport, base_url="http://things") as client:
         yield client
+
+
+def _forwarding() -> APIRouter:
+    """Paths of another service, except one."""
+    router = APIRouter(prefix="/forwarded")
+
+    @router.post("/{thing_id}/trials")
+    async def try_thing(thing_id: UUID) -> Response:
+        return answer({"id": thing_id})
+
+    @router.api_route("/{rest:path}", methods=["GET", "POST", "DELETE", "OPTIONS"])
+    async def forward_thing(rest: str) -> Response:
+        return answer({"forwarded": rest})
+
+    return router
 
 
 ID = UUID(int=7)
@@ -102,3 +118,12 @@ async def test_head_is_get_without_the_body(http, path: str) -> None:
     assert head.content == b""
     if path in {"/things", "/openapi.json"}:
         assert head.headers["Content-Length"] == get.headers["Content-Length"]
+
+
+async def test_a_path_with_parameters_has_precedence_over_the_rest_of_a_path(http) -> None:
+    path = f"/forwarded/{ID}/trials"
+    assert (await http.post(path)).json()["data"] == {"id": str(ID)}
+    assert (await http.options(path)).headers["Allow"] == "OPTIONS, POST"
+    refused = await http.get(path)
+    assert (refused.status_code, refused.headers["Allow"]) == (405, "OPTIONS, POST")
+    assert (await http.get(f"{path}/1")).json()["data"] == {"forwarded": f"{ID}/trials/1"}

@@ -18,7 +18,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chassis.http import health
 from chassis.http.docs import install_docs
 from chassis.http.envelope import JsonResponse
-from chassis.http.error_handlers import LiteralFirst, install_error_handlers
+from chassis.http.error_handlers import SpecificFirst, install_error_handlers
 from chassis.http.fast_routes import FastRouter, FastRoutes
 from chassis.http.health import Dependency, HealthBoard
 from chassis.http.middleware import RequestMiddleware
@@ -57,7 +57,7 @@ class ServiceApp(FastAPI):
 
     def __init__(self, middleware: Callable[[ASGIApp], ASGIApp], about: ServiceDescription, **options: Any) -> None:
         super().__init__(**options)
-        self._fast_routes = FastRoutes(LiteralFirst(super().__call__, self))
+        self._fast_routes = FastRoutes(SpecificFirst(super().__call__, self))
         self._app = middleware(self._fast_routes)
         self._about = about
         self._completed: dict[str, Any] | None = None

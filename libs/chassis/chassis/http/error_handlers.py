@@ -1,7 +1,8 @@
 """Gives every error the same form of answer; handles OPTIONS, HEAD and 405 on every path."""
 
+import re
 from collections.abc import Awaitable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from fastapi import FastAPI, Request
@@ -10,7 +11,7 @@ from fastapi.routing import RouteContext, iter_route_contexts
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.responses import Response
-from starlette.routing import Match
+from starlette.routing import Match, compile_path
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.errors import InvalidJson, MethodNotAllowed, ServiceError, Unprocessable
@@ -21,14 +22,14 @@ from chassis.observability.metrics import method_of, route_of
 # The methods of a path: for `OPTIONS`, for the `Allow` header of a 405, and for paths declared without parameters.
 #
 # As in OpenAPI, a literal path has precedence over a path with parameters, for every method: `GET /notifications/batch`
-# never means a notification called "batch".
+# never means a notification called "batch". A path with parameters has precedence over one that takes the rest of a path.
 
 
 def allow_of(app: FastAPI, path: str) -> str:
     """The value of `Allow` for a path that has a route."""
-    routes = [route for route in iter_route_contexts(app.router.routes) if route.methods]
-    literal = [route for route in routes if route.path == path]
-    methods = {method for route in literal or routes if _has(route, path) for method in route.methods or ()}
+    routes = [route for route in iter_route_contexts(app.router.routes) if route.methods and _has(route, path)]
+    first = min(map(_rank, routes), default=0)
+    methods = {method for route in routes if _rank(route) == first for method in route.methods or ()}
     return ", ".join(sorted(methods | {"OPTIONS"} | ({"HEAD"} if "GET" in methods else set())))
 
 
@@ -47,30 +48,54 @@ def _has(route: RouteContext, path: str) -> bool:
     return found is not Match.NONE
 
 
-class LiteralFirst:
-    """ASGI middleware around the framework: routes with parameters never get a request for a literal path."""
+def _rank(route: RouteContext) -> int:
+    """0: a literal path; 1: with parameters; 2: with the rest of a path."""
+    path = route.path or ""
+    return ("{" in path) + (":path}" in path)
+
+
+class _Path(NamedTuple):
+    """`route`: one of the path's routes, for metrics and spans."""
+
+    route: RouteContext
+    methods: set[str]
+
+
+class SpecificFirst:
+    """ASGI middleware around the framework: a request never gets to a route of a higher rank than the best for its path."""
 
     def __init__(self, app: ASGIApp, service: FastAPI) -> None:
         self._app = app
         self._service = service
-        self._routes: dict[str, tuple[RouteContext, set[str]]] | None = None
+        self._literal: dict[str, _Path] = {}
+        self._with_parameters: list[tuple[re.Pattern[str], _Path]] = []
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http":
-            route, methods = self._of(scope["path"])
-            if route is not None and scope["method"] not in methods:
-                scope["route"] = route  # for metrics and spans, as FastAPI does
+            path = self._of(scope["path"])
+            if path is not None and scope["method"] not in path.methods:
+                scope["route"] = path.route  # as FastAPI does
                 return not_allowed(self._service, scope["method"], scope["path"])(scope, receive, send)
         return self._app(scope, receive, send)
 
-    def _of(self, path: str) -> tuple[RouteContext | None, set[str]]:
-        """The literal route, and the path's methods. Reads the routes at the first request: all routes exist by then."""
-        if self._routes is None:
-            self._routes = {}
-            for route in iter_route_contexts(self._service.router.routes):
-                if route.path and route.methods and "{" not in route.path:
-                    self._routes.setdefault(route.path, (route, set()))[1].update(route.methods)
-        return self._routes.get(path, (None, set()))
+    def _of(self, path: str) -> _Path | None:
+        """The path that has precedence over others. Reads the routes at the first request: all routes exist by then."""
+        if not self._literal:
+            self._read()
+        found = self._literal.get(path)
+        return found or next((one for pattern, one in self._with_parameters if pattern.match(path)), None)
+
+    def _read(self) -> None:
+        """Of paths with parameters only those that a route for the rest of a path would get, too."""
+        ranks: tuple[dict[str, _Path], ...] = ({}, {}, {})
+        for route in iter_route_contexts(self._service.router.routes):
+            if route.path and route.methods:
+                ranks[_rank(route)].setdefault(route.path, _Path(route, set())).methods.update(route.methods)
+        self._literal = ranks[0]
+        rests = [compile_path(path)[0] for path in ranks[2]]
+        self._with_parameters = [
+            (compile_path(path)[0], one) for path, one in ranks[1].items() if any(rest.match(path) for rest in rests)
+        ]
 
 
 log = structlog.get_logger()
