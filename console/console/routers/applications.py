@@ -9,6 +9,7 @@ from starlette.responses import Response
 from console.dependencies import CheckedForm, Section, ThingId, Visitor, go_to, same_text, text_of
 from console.services.access import CHANNELS, ApplicationFields, state_of
 from console.services.confirming import Question
+from console.services.searching import neighbours
 from notifications import Application, FieldProblem, InvalidRequest
 
 router = APIRouter()
@@ -26,8 +27,7 @@ async def listed(visitor: Reading, page: PageNumber = 1) -> Response:
         title="Applications",
         rows=found.items,
         meta=found.meta,
-        previous=f"/applications?page={page - 1}" if page > 1 else "",
-        next=f"/applications?page={page + 1}" if found.meta.has_next else "",
+        **neighbours("/applications", page, more=found.meta.has_next),
     )
 
 
@@ -52,7 +52,6 @@ async def create(visitor: Reading, form: CheckedForm) -> Response:
 async def one(visitor: Reading, thing_id: ThingId, page: PageNumber = 1) -> Response:
     application = await visitor.api.applications.get(thing_id)
     keys = await visitor.api.api_keys.list(application_id=thing_id, page_size=PAGE, page=page).page()
-    here = f"/applications/{thing_id}"
     return visitor.page(
         "application",
         "applications",
@@ -61,8 +60,7 @@ async def one(visitor: Reading, thing_id: ThingId, page: PageNumber = 1) -> Resp
         keys=keys.items,
         meta=keys.meta,
         state_of=state_of,
-        previous=f"{here}?page={page - 1}" if page > 1 else "",
-        next=f"{here}?page={page + 1}" if keys.meta.has_next else "",
+        **neighbours(f"/applications/{thing_id}", page, more=keys.meta.has_next),
     )
 
 

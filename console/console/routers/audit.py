@@ -4,7 +4,6 @@ from typing import Annotated
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -18,7 +17,7 @@ Reading = Annotated[Visitor, Depends(Section("audit"))]
 
 @router.get("/audit")
 async def listed(request: Request, visitor: Reading) -> Response:
-    wanted = _wanted(request)
+    wanted = Wanted.of(request.query_params)
     actor = await actor_of(visitor.api, wanted.who) if wanted.who else ""
     found, problem = None, ""
     if actor is None:
@@ -43,7 +42,7 @@ async def listed(request: Request, visitor: Reading) -> Response:
         unavailable=found.meta.unavailable if found else [],
         problem=problem,
         older=_link(wanted, before=cursor) if cursor else "",
-        newest=_link(wanted, before=None),
+        newest=_link(wanted, before=None) if wanted.before else "",
     )
 
 
@@ -58,17 +57,6 @@ async def _page(visitor: Visitor, wanted: Wanted, actor: str) -> Page[AuditEvent
         page_size=PAGE,
         cursor=wanted.before or None,
     ).page()
-
-
-def _wanted(request: Request) -> Wanted:
-    """What the address asks for. A value that no form offers counts as not given."""
-    given = dict(request.query_params)
-    while True:
-        try:
-            return Wanted.model_validate(given)
-        except ValidationError as wrong:
-            for problem in wrong.errors():
-                given.pop(str(problem["loc"][0]), None)
 
 
 def _link(wanted: Wanted, **changes: str | None) -> str:

@@ -38,7 +38,7 @@ async def edit(
     visitor: Reading, code: str, language: Language = "", version: Version = None, values: ValuesFrom = "last"
 ) -> Response:
     template = await open_version(visitor, code, language, version)
-    given = await (last_values(visitor.api, template) if values == "last" else _examples(template))
+    given = await last_values(visitor.api, template) if values == "last" else example(template)
     return await _page(visitor, draft_of(template, given.text), template, values=given)
 
 
@@ -120,10 +120,11 @@ async def _page(
     rendered = await render(visitor.api, draft, base)
     what = "version" if not draft.about else "language" if base else "template"
     titles = {"version": f"Edit {base.name if base else ''}", "language": "Add a language", "template": "New template"}
-    page = visitor.page(
+    return visitor.page(
         "editor",
         "templates",
         title=titles[what],
+        status=200 if refusal is NOTHING_WRONG else 422,
         what=what,
         draft=draft,
         base=base,
@@ -133,8 +134,6 @@ async def _page(
         refused=refusal,
         values=values,
     )
-    page.status_code = 200 if refusal is NOTHING_WRONG else 422
-    return page
 
 
 async def _base(visitor: Visitor, form: FormData) -> Template | None:
@@ -153,7 +152,3 @@ def _draft(form: FormData) -> Draft:
 def _address(saved: Template, done: str) -> str:
     query = {"language": saved.language, "version": saved.version, "done": done}
     return f"/templates/{saved.code}?{urlencode(query)}"
-
-
-async def _examples(template: Template) -> Values:
-    return example(template)

@@ -12,6 +12,7 @@ from starlette.responses import Response
 from console.dependencies import CheckedForm, Section, ThingId, Visitor, go_to, text_of
 from console.services.holds import listed, names_of
 from console.services.previews import is_code
+from console.services.searching import neighbours
 from console.services.words import CHANNELS, PROVIDERS
 from notifications import ApiError, Application, Hold, InvalidRequest, NotFound
 
@@ -25,7 +26,8 @@ FIELDS = ("template", "application", "channel", "provider", "reason")
 async def all_holds(visitor: Reading, page: Annotated[int, Query(ge=1, le=1_000)] = 1) -> Response:
     found = await listed(visitor.api, page)
     names = await names_of(visitor.api, (*found.in_work, *found.ended))
-    return _page(visitor, "holds", "Holds", found=found, names=names, page=page, may_act=visitor.person.may("act"))
+    pages = neighbours("/holds", page, more=found.more)
+    return _page(visitor, "holds", "Holds", found=found, names=names, may_act=visitor.person.may("act"), **pages)
 
 
 @router.get("/holds/new")

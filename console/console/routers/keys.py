@@ -12,6 +12,7 @@ from console.dependencies import CheckedForm, KeyId, Section, ThingId, Visitor, 
 from console.errors import KeyNotFound
 from console.services.access import LIVES, MEANINGS, OVERLAPS, SCOPES, chosen, state_of
 from console.services.confirming import Question
+from console.services.searching import neighbours
 from console.sessions import FreshKey
 from notifications import ApiKey, FieldProblem, InvalidRequest, NewApiKey
 
@@ -33,8 +34,7 @@ async def listed(visitor: Reading, page: Annotated[int, Query(ge=1, le=10_000)] 
         owners=owners,
         meta=found.meta,
         state_of=state_of,
-        previous=f"/applications/keys?page={page - 1}" if page > 1 else "",
-        next=f"/applications/keys?page={page + 1}" if found.meta.has_next else "",
+        **neighbours("/applications/keys", page, more=found.meta.has_next),
     )
 
 

@@ -6,7 +6,6 @@ from typing import Annotated, get_args
 from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -35,7 +34,7 @@ class Empty:
 
 @router.get("/notifications")
 async def search(request: Request, visitor: Reading) -> Response:
-    wanted = _wanted(request)
+    wanted = Wanted.of(request.query_params)
     found = await find(visitor.api, wanted, may_see_users=visitor.person.may("users"))
     if found.notification_id:
         return go_to(f"/notifications/{found.notification_id}")
@@ -51,7 +50,7 @@ async def search(request: Request, visitor: Reading) -> Response:
         rows=found.rows,
         hold=await hold_of(visitor, str(wanted.held_by) if wanted.held_by else None),
         older=_link(wanted, before=found.next_cursor) if found.next_cursor else "",
-        newest=_link(wanted, before=None),
+        newest=_link(wanted, before=None) if wanted.before else "",
         empty=_empty(wanted, found),
     )
 
@@ -91,17 +90,6 @@ async def cancel(visitor: Reading, thing_id: ThingId, _form: CheckedForm) -> Res
 async def retry(visitor: Reading, thing_id: ThingId, _form: CheckedForm) -> Response:
     await visitor.api.retry(thing_id)
     return go_to(f"/notifications/{thing_id}?done=retried")
-
-
-def _wanted(request: Request) -> Wanted:
-    """What the address asks for. A value that no form offers counts as not given."""
-    given = dict(request.query_params)
-    while True:
-        try:
-            return Wanted.model_validate(given)
-        except ValidationError as wrong:
-            for problem in wrong.errors():
-                given.pop(str(problem["loc"][0]), None)
 
 
 def _link(wanted: Wanted, **changes: str | None) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from typing import Annotated, Literal
-from urllib.parse import urlencode
 
 from fastapi import APIRouter, Depends, Query
 from starlette.datastructures import UploadFile
@@ -11,6 +10,7 @@ from starlette.responses import Response
 from console.dependencies import CheckedForm, CheckedUpload, Section, Visitor, go_to, text_of
 from console.downloads import Download
 from console.errors import NotASuppression
+from console.services.searching import neighbours
 from console.services.suppressing import (
     MAX_TYPED,
     MEANINGS,
@@ -58,8 +58,7 @@ async def listed(
         rows=rows,
         meta=meta,
         page=page,
-        previous=_link(reason, page - 1) if page > 1 else "",
-        next=_link(reason, page + 1) if meta and meta.has_next else "",
+        **neighbours("/suppressions", page, more=bool(meta and meta.has_next), reason=reason),
         export="/suppressions/export" + (f"?reason={reason}" if reason else ""),
     )
 
@@ -170,8 +169,3 @@ def _fingerprint(name: str) -> str:
 
 def _is_json(content: bytes) -> bool:
     return content.lstrip()[:1] == b"{"
-
-
-def _link(reason: str, page: int) -> str:
-    query = {name: value for name, value in (("reason", reason), ("page", str(page))) if value}
-    return f"/suppressions?{urlencode(query)}"

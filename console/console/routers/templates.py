@@ -12,6 +12,7 @@ from console.dependencies import Visitor
 from console.headers import PREVIEW_POLICY
 from console.routers.reading_templates import Language, Reading, Version, open_version
 from console.services.previews import example_values, given_values, nested
+from console.services.searching import neighbours
 from notifications import InvalidRequest, Preview, Template
 
 router = APIRouter()
@@ -32,8 +33,7 @@ async def listed(
         title="Templates",
         q=q.strip(),
         rows=found.items,
-        page=page,
-        more=found.meta.has_next,
+        **neighbours("/templates", page, more=found.meta.has_next, q=q),
         may_write=visitor.person.may("act"),
     )
 

@@ -90,8 +90,8 @@ async def activate(
 @router.get("/templates/{code}/test")
 async def ask_test(visitor: Reading, code: str, language: Language = "", version: Version = None) -> Response:
     template = await open_version(visitor, code, language, version)
-    given = await last_values(visitor.api, template)
-    return await _test_page(visitor, template, given.text, values=given)
+    given, me = await last_values(visitor.api, template), await _me(visitor)
+    return _test_page(visitor, me, template, given.text, values=given)
 
 
 @router.post("/templates/{code}/test")
@@ -102,8 +102,8 @@ async def send_test(
     template, typed = await open_version(visitor, code, language, version), _typed(form)
     me = await _me(visitor)
     if me is None:
-        return await _test_page(
-            visitor, template, typed, refusal=Refusal(general="An API key has no address to send to.")
+        return _test_page(
+            visitor, me, template, typed, refusal=Refusal(general="An API key has no address to send to.")
         )
     push = text_of(form, "channel") == "push"
     to = {"user_id": me.id} if push else {"to": {"email": me.email, "name": me.name}}
@@ -119,26 +119,28 @@ async def send_test(
             **to,
         )
     except NotValues as wrong:
-        return await _test_page(visitor, template, typed, refusal=Refusal({"values": str(wrong)}))
+        return _test_page(visitor, me, template, typed, refusal=Refusal({"values": str(wrong)}))
     except ApiError as refused:
-        return await _test_page(visitor, template, typed, refusal=refusal_or_raise(refused))
+        return _test_page(visitor, me, template, typed, refusal=refusal_or_raise(refused))
     return go_to(f"/notifications/{sent.notification_id}")
 
 
-async def _test_page(
+def _test_page(
     visitor: Visitor,
+    me: User | None,
     template: Template,
     typed: str,
     *,
     refusal: Refusal = NOTHING_WRONG,
     values: Values | None = None,
 ) -> Response:
-    page = visitor.page(
+    return visitor.page(
         "test_send",
         "templates",
         title="Send a test",
+        status=200 if refusal is NOTHING_WRONG else 422,
         t=template,
-        me=await _me(visitor),
+        me=me,
         typed=typed,
         channels=[(name, CHANNELS[name]) for name in template.channels if name in CHANNELS],
         problems=refusal.fields,
@@ -147,8 +149,6 @@ async def _test_page(
         request_id=f"test-{uuid4().hex}",
         of=_of(template),
     )
-    page.status_code = 200 if refusal is NOTHING_WRONG else 422
-    return page
 
 
 async def _me(visitor: Visitor) -> User | None:

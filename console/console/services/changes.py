@@ -1,16 +1,17 @@
 """Audit events in words: who, what, to whom, and each changed value before and after."""
 
-import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
 from console.services.finding import Kind, kind_of
+from console.services.names import look_up
+from console.services.searching import SearchForm
 from console.services.words import plain
-from notifications import ApiError, AsyncNotifications, AuditEvent
+from notifications import AsyncNotifications, AuditEvent
 
 Text = Annotated[str, StringConstraints(strip_whitespace=True, max_length=320)]
 Service = Literal["api-gateway", "user-service", "template-service"]
@@ -29,10 +30,8 @@ MAX_NAMES = 20  # looked up for one page
 PAGE = 50
 
 
-class Wanted(BaseModel):
+class Wanted(SearchForm):
     """The form. The dates are whole days, in UTC, both included."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     who: Text = ""
     action: Text = ""
@@ -49,10 +48,6 @@ class Wanted(BaseModel):
     @property
     def end(self) -> str | None:
         return str(self.until + timedelta(days=1)) if self.until != "" and self.until < date.max else None
-
-    def query(self, **changes: str | None) -> dict[str, str]:
-        given = {name: str(value) for name, value in self if value != ""}
-        return {name: value for name, value in {**given, **changes}.items() if value}
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,17 +106,10 @@ def thing_of(whole: str, names: Mapping[str, str]) -> Thing:
 async def names_of(api: AsyncNotifications, events: Iterable[AuditEvent]) -> Mapping[str, str]:
     """Names of the users and applications among them. Who is gone, or cannot be looked up now, has none."""
     wholes = dict.fromkeys(whole for event in events for whole in (event.actor, event.target))
-    asked = [whole for whole in wholes if whole.startswith(("user:", "key:", "application:"))][:MAX_NAMES]
-    found = await asyncio.gather(*(_name_of(api, whole) for whole in asked))
-    return {whole: name for whole, name in zip(asked, found, strict=True) if name}
-
-
-async def _name_of(api: AsyncNotifications, whole: str) -> str:
-    kind, _, name = whole.partition(":")
-    try:
-        return (await (api.users if kind == "user" else api.applications).get(name)).name
-    except (ApiError, ValueError):
-        return ""
+    asked = [whole.split(":", 1) for whole in wholes if whole.startswith(("user:", "key:", "application:"))][:MAX_NAMES]
+    users = [name for kind, name in asked if kind == "user"]
+    names = await look_up(api, users=users, applications=[name for kind, name in asked if kind != "user"])
+    return {f"{kind}:{name}": names[name] for kind, name in asked if name in names}
 
 
 async def actor_of(api: AsyncNotifications, who: str) -> str | None:

@@ -9,8 +9,9 @@ from enum import Enum
 from typing import Annotated, Literal
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, StringConstraints
+from pydantic import StringConstraints
 
+from console.services.searching import SearchForm
 from notifications import (
     AsyncNotifications,
     InvalidRequest,
@@ -50,10 +51,8 @@ def as_id(text: str) -> str | None:
         return None
 
 
-class Wanted(BaseModel):
+class Wanted(SearchForm):
     """The search form. A template or a status alone is looked for in a span of time, because there may be millions."""
-
-    model_config = ConfigDict(frozen=True, extra="ignore")
 
     q: Text = ""
     status: Status | Literal[""] = ""
@@ -67,11 +66,6 @@ class Wanted(BaseModel):
         if self.since == "any" or ((self.q or self.held_by) and not self.since):
             return None
         return (now or datetime.now(UTC)) - timedelta(days=DAYS[self.since])
-
-    def query(self, **changes: str | None) -> dict[str, str]:
-        """The parameters of a link to this search, with changes."""
-        given = {name: str(value) for name, value in self if value not in {"", None}}
-        return {name: value for name, value in {**given, **changes}.items() if value}
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from console.services.names import look_up
 from console.services.words import channel
-from notifications import ApiError, AsyncNotifications, Hold
+from notifications import AsyncNotifications, Hold
 
 GOING = frozenset({"releasing", "cancelling"})
 ENDED_PAGE = 20
@@ -61,16 +62,4 @@ async def names_of(api: AsyncNotifications, holds: Iterable[Hold]) -> Mapping[st
             kind, _, name = caller.partition(":")
             if name:
                 (users if kind == "user" else applications).add(name)
-    looked_up = await asyncio.gather(
-        *(_name(api, name, user=True) for name in users), *(_name(api, name, user=False) for name in applications)
-    )
-    return {name: found for name, found in zip((*users, *applications), looked_up, strict=True) if found}
-
-
-async def _name(api: AsyncNotifications, name: str, *, user: bool) -> str | None:
-    try:
-        if user:
-            return (await api.users.get(name)).name
-        return (await api.applications.get(name)).name
-    except ApiError:  # deleted, or not for this visitor
-        return None
+    return await look_up(api, users=users, applications=applications)

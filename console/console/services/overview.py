@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from console.services.words import channel, span
+from console.services.words import channel, number, span
 from notifications import Statistics, StatisticsStep
 
 Period = Literal["hour", "day", "week"]
@@ -83,17 +83,17 @@ def _tiles(found: Statistics) -> list[Tile]:
     sent = by_status.get("sent", 0) + delivered
     queued, pending = by_status.get("queued", 0), by_status.get("pending", 0)
     return [
-        Tile(name="accepted", title="Accepted", value=_number(accepted), note=_rate(found)),
+        Tile(name="accepted", title="Accepted", value=number(accepted), note=_rate(found)),
         Tile(
             name="sent",
             title="Sent",
-            value=_number(sent),
-            note=_share(sent, accepted, f"{_number(delivered)} confirmed"),
+            value=number(sent),
+            note=_share(sent, accepted, f"{number(delivered)} confirmed"),
         ),
         Tile(
             name="failed",
             title="Failed",
-            value=_number(failed),
+            value=number(failed),
             note=_share(failed, accepted),
             tone=PROBLEM if failed else FINE,
             link="/failed",
@@ -102,14 +102,14 @@ def _tiles(found: Statistics) -> list[Tile]:
         Tile(
             name="in_work",
             title="In work",
-            value=_number(found.balance.in_work),
-            note=f"{_number(queued)} queued, {_number(pending)} pending",
+            value=number(found.balance.in_work),
+            note=f"{number(queued)} queued, {number(pending)} pending",
         ),
         _oldest(found),
         Tile(
             name="held",
             title="Held",
-            value=_number(found.held),
+            value=number(found.held),
             note="until released",
             tone=WAITING if found.held else FINE,
         ),
@@ -136,11 +136,13 @@ def _sentence(found: Statistics) -> str:
     balance = found.balance
     if not balance.accepted and not balance.difference:
         return "Nothing was accepted, and nothing is missing."
-    ended = "1 has ended" if balance.final == 1 else f"{_number(balance.final)} have ended"
-    counted = f"Of {_number(balance.accepted)} accepted, {ended} and {_number(balance.in_work)} "
+    ended = "1 has ended" if balance.final == 1 else f"{number(balance.final)} have ended"
+    counted = f"Of {number(balance.accepted)} accepted, {ended} and {number(balance.in_work)} "
     counted += "is in work" if balance.in_work == 1 else "are in work"
     if balance.difference:
-        return f"{counted}. These differ by {_number(abs(balance.difference))}, which must be 0: see GET /api/v1/reconcile."
+        return (
+            f"{counted}. These differ by {number(abs(balance.difference))}, which must be 0: see GET /api/v1/reconcile."
+        )
     return f"{counted}. None is missing."
 
 
@@ -160,15 +162,15 @@ def _rate(found: Statistics) -> str:
     return f"{a_second * 86_400:,.0f} a day"
 
 
-def _share(number: int, of: int, more: str = "") -> str:
+def _share(part: int, of: int, more: str = "") -> str:
     """`98.3 %`; never 100 while one is missing, never 0 while there is one."""
     if not of:
         return more or "–"
-    percent = 100 * number / of
+    percent = 100 * part / of
     shown = f"{percent:.1f}".removesuffix(".0")
-    if number > 0 and percent < 0.1:
+    if part > 0 and percent < 0.1:
         shown = "< 0.1"
-    elif number < of and percent > 99.9:
+    elif part < of and percent > 99.9:
         shown = "> 99.9"
     return ", ".join(filter(None, (f"{shown} %", more)))
 
@@ -176,9 +178,5 @@ def _share(number: int, of: int, more: str = "") -> str:
 def _row(step: StatisticsStep) -> Row:
     numbers = step.accepted, step.sent, step.delivered, step.failed, step.in_work
     latency = step.latency.p50, step.latency.p95
-    figures = [*map(_number, numbers), *("–" if one is None else span(one) for one in latency)]
+    figures = [*map(number, numbers), *("–" if one is None else span(one) for one in latency)]
     return Row(at=step.at, figures=figures)
-
-
-def _number(value: int) -> str:
-    return f"{value:,}"
