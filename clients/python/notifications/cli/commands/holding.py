@@ -1,6 +1,5 @@
 """`holds`, `hold`, `release` and `cancel-hold`: notifications that wait until somebody decides."""
 
-import time
 from itertools import islice
 from typing import Annotated, Any
 
@@ -11,11 +10,10 @@ from notifications.cli import output
 from notifications.cli.commands.failures import confirm
 from notifications.cli.commands.reading import ChannelFilter
 from notifications.cli.connecting import connect
-from notifications.cli.exits import CommandError, ExitCode
 from notifications.cli.options import AsJson, ProfileName, Yes
+from notifications.cli.polling import follow_until
 
 TITLES = ("CREATED", "STATUS", "HELD", "WHAT", "REASON", "ID", "BY")
-POLL_SECONDS = 0.5
 HoldId = Annotated[str, typer.Argument(metavar="ID", help="The hold's id, as `notify holds` prints it.")]
 Wait = Annotated[bool, typer.Option("--wait", help="Until nothing is left to release or cancel.")]
 Timeout = Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")]
@@ -109,14 +107,13 @@ def _warn_about(client: Notifications, template: str) -> None:
 
 
 def _followed(client: Notifications, ended: Hold, timeout: float) -> Hold:
-    deadline = time.monotonic() + timeout
-    while ended.status in {"releasing", "cancelling"}:
-        if time.monotonic() > deadline:
-            problem = f"{ended.held:,} are still to be finished after {timeout:g} s; it goes on by itself"
-            raise CommandError(problem, ExitCode.TIMED_OUT)
-        time.sleep(POLL_SECONDS)
-        ended = client.holds.get(ended.hold_id)
-    return ended
+    *_, last = follow_until(
+        lambda one: one.status not in {"releasing", "cancelling"},
+        lambda: client.holds.get(ended.hold_id),
+        timeout=timeout,
+        problem=lambda one: f"{one.held:,} are still to be finished after {timeout:g} s; it goes on by itself",
+    )
+    return last
 
 
 def _show(one: Hold, *, as_json: bool) -> None:

@@ -1,6 +1,5 @@
 """`send` and `watch`: one notification, from its acceptance to its end."""
 
-import time
 from typing import Annotated, Any
 from uuid import uuid4
 
@@ -11,9 +10,9 @@ from notifications.cli import output
 from notifications.cli.connecting import connect, user_id
 from notifications.cli.exits import CommandError, ExitCode
 from notifications.cli.options import AsJson, ChannelName, Language, ProfileName, Variables, VariablesFile, moment
+from notifications.cli.polling import follow_until
 from notifications.cli.variables import variables
 
-POLL_SECONDS = 0.5
 GOOD_ENDS = {"sent", "delivered"}
 Timeout = Annotated[float, typer.Option(min=0, help="Seconds to wait at most.")]
 
@@ -74,19 +73,17 @@ def watch(
 
 def follow(client: Notifications, notification_id: str, timeout: float, *, as_json: bool) -> None:
     """Raises Exit if it did not end well."""
-    deadline, shown = time.monotonic() + timeout, 0
-    while True:
-        notification = client.get(notification_id)
+    shown = 0
+    for notification in follow_until(
+        lambda one: one.status in SENT_OR_FINAL,
+        lambda: client.get(notification_id),
+        timeout=timeout,
+        problem=lambda one: f"{notification_id} is still {one.status} after {timeout:g} s",
+    ):
         if not as_json:
             for step in notification.timeline[shown:]:
                 output.line(step.at, output.styled(step.status), *filter(None, (step.provider, step.code, step.detail)))
             shown = len(notification.timeline)
-        if notification.status in SENT_OR_FINAL:
-            break
-        if time.monotonic() > deadline:
-            problem = f"{notification_id} is still {notification.status} after {timeout:g} s"
-            raise CommandError(problem, ExitCode.TIMED_OUT)
-        time.sleep(POLL_SECONDS)
     if as_json:
         output.show_json(notification)
     if notification.status not in GOOD_ENDS:
