@@ -44,7 +44,6 @@ class KnownHolds:
         self._database = database
         self._rules: HoldRules | None = None
         self._holds = Holds()
-        self._digest = ""
         self._changed = asyncio.Event()
         self._stopping = False
 
@@ -72,7 +71,7 @@ class KnownHolds:
         async with self._database.begin() as connection:
             rules = HoldRules(holds=tuple(await holds.rules(connection)))
         if rules != self._rules:
-            self._rules, self._holds, self._digest = rules, Holds(rules.holds), rules.digest
+            self._rules, self._holds = rules, Holds(rules.holds)
             self._wake()
         return 0
 
@@ -81,7 +80,7 @@ class KnownHolds:
 
         Raises Unavailable before the first look: workers must not take it for an empty list.
         """
-        if self._digest == known and not self._stopping:
+        if self._rules is not None and self._rules.digest == known and not self._stopping:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(MAX_WAIT_SECONDS):
                     await self._changed.wait()

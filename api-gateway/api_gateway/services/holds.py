@@ -74,8 +74,8 @@ class HoldService:
     async def find(self, hold_id: UUID, identity: Identity) -> HoldView:
         """Raises HoldNotFound, also for a hold that the caller may not see."""
         async with self._database.begin() as connection:
-            stored = _seen(await holds.find(connection, hold_id), identity)
-        return await self._view(stored)
+            [view] = await _views(connection, [_seen(await holds.find(connection, hold_id), identity)])
+        return view
 
     async def end(
         self,

@@ -3,6 +3,7 @@
 import hashlib
 from collections.abc import Iterable, Iterator
 from datetime import datetime
+from functools import cached_property
 from itertools import product
 from uuid import UUID
 
@@ -39,7 +40,7 @@ class HoldRules(Contract):
 
     holds: tuple[HoldRule, ...] = ()
 
-    @property
+    @cached_property
     def digest(self) -> str:
         return hashlib.sha256(self.model_dump_json().encode()).hexdigest()
 

@@ -53,9 +53,9 @@ class Provider:
         self._connections = connections
         self._calls = 0
         self.called = False
-        self.held = False
         self._ended = asyncio.Event()
         self._released = asyncio.Event()
+        self._released.set()
         self._clock = clock
 
     @property
@@ -63,13 +63,15 @@ class Provider:
         """The weight, lowered by recent failures."""
         return self._weight * self._health
 
+    @property
+    def held(self) -> bool:
+        return not self._released.is_set()
+
     def hold(self) -> None:
         """Permits no more calls until `release`."""
-        self.held = True
         self._released.clear()
 
     def release(self) -> None:
-        self.held = False
         self._released.set()
 
     @property
