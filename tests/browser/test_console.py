@@ -72,9 +72,12 @@ class Console:
             self.wait_for_text("h1", "Overview")
 
     def send(self, email: str, template: str = "welcome_email") -> str:
-        """The id of a notification, once it has ended."""
+        """The id of a notification, once it has ended. Raises TimeoutError with what is known of it after a minute."""
         made = self.accept(email, template)
-        wait_until(lambda: self.status(made) in {"sent", "failed"}, 60, "its end")
+        try:
+            wait_until(lambda: self.status(made) in {"sent", "failed"}, 60, "its end")
+        except TimeoutError as error:
+            raise TimeoutError(f"{error}: {self.call('GET', f'/notifications/{made}')}") from None
         return made
 
     def accept(self, email: str, template: str) -> str:
