@@ -72,10 +72,11 @@ class Console:
             self.wait_for_text("h1", "Overview")
 
     def send(self, email: str, template: str = "welcome_email") -> str:
-        """The id of a notification, once it has ended. Raises TimeoutError with what is known of it after a minute."""
+        """The id of a notification, once it has ended. Raises TimeoutError with what is known of it after three
+        minutes: a busy machine may need the retries."""
         made = self.accept(email, template)
         try:
-            wait_until(lambda: self.status(made) in {"sent", "failed"}, 60, "its end")
+            wait_until(lambda: self.status(made) in {"sent", "failed"}, 180, "its end")
         except TimeoutError as error:
             raise TimeoutError(f"{error}: {self.call('GET', f'/notifications/{made}')}") from None
         return made
@@ -429,14 +430,19 @@ def pages_of_holds(console: Console) -> dict[str, str]:
     }
 
 
-@pytest.mark.parametrize("theme", ["light", "dark"])
-def test_every_page_can_be_used_by_everybody_at_every_width(console: Console, theme: str) -> None:
-    """By the rules of axe-core, in both themes; and nothing is wider than the screen."""
+@pytest.mark.parametrize(
+    ("theme", "sizes", "judged"), [("light", ("phone", "tablet", "desktop"), "desktop"), ("dark", ("phone",), "phone")]
+)
+def test_every_page_can_be_used_by_everybody_at_every_width(
+    console: Console, theme: str, sizes: tuple[str, ...], judged: str
+) -> None:
+    """By the rules of axe-core, in both themes, once on a phone; and nothing is wider than the screen."""
     console.send(f"bounce+{uuid4().hex[:8]}@example.com")
     script, problems = axe(), []
     override = {"light": 1, "dark": 0}[theme]
     console.firefox.inside("Services.prefs.setIntPref(arguments[0], arguments[1]);", THEME, override)
-    for size, (width, height) in SIZES.items():
+    for size in sizes:
+        width, height = SIZES[size]
         console.firefox("WebDriver:SetWindowRect", width=max(width, 600), height=height)
         console.firefox.inside(NARROW, width)
         for name, path in pages(console).items():
@@ -444,7 +450,7 @@ def test_every_page_can_be_used_by_everybody_at_every_width(console: Console, th
             assert console.run("return window.innerWidth;") <= width
             wider = console.run(WIDER)
             problems += [f"{name} {size}: {wider} px too wide"] if wider > 0 else []
-            if size != "tablet":
+            if size == judged:
                 console.run(script)
                 found = console.firefox("WebDriver:ExecuteAsyncScript", script=AXE, args=[])
                 problems += [f"{name} {size} {theme}: {json.dumps(one)}" for one in found]
