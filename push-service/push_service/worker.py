@@ -125,7 +125,8 @@ def create_apns_sender(settings: PushSettings) -> Sender:
     if settings.apns_key is None:
         log.info("apns.not_configured", hint="set APNS_PRIVATE_KEY; until then notifications for Apple's devices wait")
         return Unconfigured("APNS_PRIVATE_KEY")
-    http = Http2Client(settings.apns_base_url, system_authorities(), timeout_seconds=settings.apns_timeout_seconds)
+    authorities = system_authorities("h2")
+    http = Http2Client(settings.apns_base_url, authorities, timeout_seconds=settings.apns_timeout_seconds)
     return ApnsSender(http, ProviderToken(settings.apns_key), topic=settings.apns_topic)
 
 

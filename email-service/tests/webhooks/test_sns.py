@@ -9,7 +9,7 @@ import pytest
 from chassis.errors import Unavailable, Unprocessable
 from email_service.webhooks.events import MAX_AGE_SECONDS, SignatureRefused
 from email_service.webhooks.sns import FETCHES, host_of
-from testkit.provider_webhooks import Posted, SnsTopic
+from testkit.provider_webhooks import Posted, SnsTopic, new_key
 
 EVENT = {"notificationType": "Delivery", "mail": {}, "delivery": {"recipients": ["ada@example.com"]}}
 
@@ -107,7 +107,7 @@ async def test_other_topics_other_types_and_old_messages_are_refused_unfetched(s
 
 
 async def test_a_signature_of_another_key_and_a_certificate_that_is_none_are_refused(ses, topic, amazon, request_of):
-    stranger = replace(SnsTopic(), name=topic.name)
+    stranger = replace(topic, key=new_key())
     with pytest.raises(SignatureRefused):
         await ses.read(request_of(stranger.posts(EVENT)))
     for page in (b"", b"<html>", topic.certificate(days=-1)):

@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from secrets import token_hex
 from uuid import uuid4
 
@@ -72,12 +73,19 @@ class PostmarkServer:
         return f"Basic {base64.b64encode(f'postmark:{password}'.encode()).decode()}"
 
 
+def new_key() -> rsa.RSAPrivateKey:
+    return rsa.generate_private_key(65_537, 2_048)
+
+
+_key_of_amazon = cache(new_key)  # one for all topics: it takes long to make
+
+
 @dataclass(frozen=True)
 class SnsTopic:
     """A topic of Amazon SNS, whose certificate is at `certificate_url`."""
 
     region: str = "eu-west-1"
-    key: rsa.RSAPrivateKey = field(default_factory=lambda: rsa.generate_private_key(65_537, 2_048))
+    key: rsa.RSAPrivateKey = field(default_factory=_key_of_amazon)
     name: str = field(default_factory=lambda: token_hex(16))
 
     @property

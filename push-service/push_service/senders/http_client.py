@@ -5,6 +5,7 @@ import ssl
 from asyncio import BaseTransport
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from aiohttp import (
@@ -24,17 +25,20 @@ from aiohttp.http_exceptions import HttpProcessingError
 from chassis.http.client import plain_session
 
 
-def system_authorities() -> ssl.SSLContext:
+def system_authorities(protocol: str = "http/1.1") -> ssl.SSLContext:
     """The authorities at OpenSSL's default paths. SSL_CERT_FILE and SSL_CERT_DIR are used only if there are none.
 
-    Reads files: do not call it in a running event loop.
+    Clients of one protocol share them. Reads files: do not call it in a running event loop.
     """
     built_in = ssl.get_default_verify_paths()
-    context = ssl.create_default_context(
-        cafile=built_in.openssl_cafile if Path(built_in.openssl_cafile).is_file() else None,
-        capath=built_in.openssl_capath if Path(built_in.openssl_capath).is_dir() else None,
-    )
-    context.set_alpn_protocols(["http/1.1"])
+    file, folder = built_in.openssl_cafile, built_in.openssl_capath
+    return _authorities(file if Path(file).is_file() else None, folder if Path(folder).is_dir() else None, protocol)
+
+
+@cache
+def _authorities(file: str | None, folder: str | None, protocol: str) -> ssl.SSLContext:
+    context = ssl.create_default_context(cafile=file, capath=folder)
+    context.set_alpn_protocols([protocol])
     return context
 
 

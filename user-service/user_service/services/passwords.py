@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cache
 from typing import TypeVar
 
 from passlib.context import CryptContext
@@ -19,6 +20,14 @@ from prometheus_client import CollectorRegistry, Histogram
 from user_service.errors import HashingBusy
 
 BCRYPT_BYTES = 72  # bcrypt ignores further bytes, and its library refuses them from version 5 on
+CONTEXT = CryptContext(
+    schemes=["argon2", "bcrypt"],
+    deprecated=["bcrypt"],
+    argon2__type="ID",
+    argon2__memory_cost=19_456,
+    argon2__time_cost=2,
+    argon2__parallelism=1,
+)
 Result = TypeVar("Result")
 
 
@@ -37,17 +46,9 @@ class Passwords:
     """
 
     def __init__(self, registry: CollectorRegistry, *, workers: int = 2, waiting: int = 50) -> None:
-        self._context = CryptContext(
-            schemes=["argon2", "bcrypt"],
-            deprecated=["bcrypt"],
-            argon2__type="ID",
-            argon2__memory_cost=19_456,
-            argon2__time_cost=2,
-            argon2__parallelism=1,
-        )
         self._verifying = _Threads("verify", workers, waiting)
         self._hashing = _Threads("hash", 1, waiting)
-        self._nobodys = self._hashing.submit(lambda: self._context.hash(secrets.token_urlsafe()))
+        self._nobodys = self._hashing.submit(_hash_of_nobody)
         self._seconds = Histogram(
             "password_hash_seconds", "Seconds to make or verify one password hash", ["operation"], registry=registry
         )
@@ -67,25 +68,31 @@ class Passwords:
         if stored is None:
             self._matches(password.encode(), self._nobodys.result())
             return Verification(matches=False)
-        if self._context.identify(stored) == "bcrypt" and len(password.encode()) > BCRYPT_BYTES:
+        if CONTEXT.identify(stored) == "bcrypt" and len(password.encode()) > BCRYPT_BYTES:
             # The bytes after the 72nd were never checked, so they must not become part of a new hash.
             return Verification(self._matches(password.encode()[:BCRYPT_BYTES], stored), stored)
         matches = self._matches(password.encode(), stored)
-        if matches and self._context.needs_update(stored):
+        if matches and CONTEXT.needs_update(stored):
             return Verification(matches, self._hash(password))
         return Verification(matches, stored)
 
     def _matches(self, password: bytes, stored: str) -> bool:
         with self._seconds.labels("verify").time():
-            return self._context.verify(password, stored)
+            return CONTEXT.verify(password, stored)
 
     def _hash(self, password: str) -> str:
         with self._seconds.labels("hash").time():
-            return self._context.hash(password)
+            return CONTEXT.hash(password)
 
     def close(self) -> None:
         self._verifying.close()
         self._hashing.close()
+
+
+@cache
+def _hash_of_nobody() -> str:
+    """What passwords of unknown accounts are compared with."""
+    return str(CONTEXT.hash(secrets.token_urlsafe()))
 
 
 class _Threads:

@@ -57,13 +57,15 @@ class ServiceApp(FastAPI):
 
     def __init__(self, middleware: Callable[[ASGIApp], ASGIApp], about: ServiceDescription, **options: Any) -> None:
         super().__init__(**options)
-        self._fast_routes = FastRoutes(SpecificFirst(super().__call__, self))
+        self._specific_first = SpecificFirst(super().__call__, self)
+        self._fast_routes = FastRoutes(self._specific_first)
         self._app = middleware(self._fast_routes)
         self._about = about
         self._completed: dict[str, Any] | None = None
 
     def include_router(self, router: APIRouter, *args: Any, **options: Any) -> None:
         super().include_router(router, *args, **options)
+        self._specific_first.add(router)
         if isinstance(router, FastRouter):
             self._fast_routes.add(router)
 
