@@ -6,6 +6,7 @@ from dataclasses import replace
 import structlog
 
 from chassis.errors import Unavailable
+from chassis.postgres.database import Database
 from contracts.addresses import InvalidAddress, parse_mailbox
 from contracts.emails import EmailOptions
 from contracts.messages import NotificationMessage
@@ -16,6 +17,7 @@ from email_service.attachments import AttachmentStore
 from email_service.extras import ExtendedEmail, Extras
 from email_service.mails import MailWriter
 from email_service.repositories.suppressions import DeadAddress
+from email_service.repositories.webhooks import is_confirmed
 from email_service.senders.smtp.dialogue import SmtpEnvelope
 from email_service.senders.smtp.domains import domain_of
 from email_service.senders.smtp.replies import OF_THE_SENDER
@@ -41,13 +43,15 @@ class EmailChannel:
         senders: Mapping[str, SmtpSender],
         suppressed: SuppressionList,
         attachments: AttachmentStore,
+        database: Database,
     ) -> None:
-        """`senders`: the SMTP providers by name; each of them can send every mail."""
+        """`senders`: the SMTP providers by name; each of them can send every mail. `database` has what they reported."""
         self._writer = writer
         self._senders = senders
         self._names = frozenset(senders)
         self._suppressed = suppressed
         self._attachments = attachments
+        self._database = database
 
     def targets(self, recipient: EmailRecipient | PushRecipient) -> Sequence[Target[str]]:
         """A recipient of the wrong kind has no address: its notification fails visibly instead of having no target."""
@@ -82,6 +86,10 @@ class EmailChannel:
     async def open_session(self, provider: str) -> "EmailSession":
         smtp = self._senders[provider]
         return EmailSession(self._writer, smtp, await smtp.reserve())
+
+    async def was_delivered(self, message: NotificationMessage) -> bool:
+        async with self._database.begin() as connection:
+            return await is_confirmed(connection, message.notification_id, message.replay)
 
     async def record_outcome(
         self,

@@ -76,11 +76,13 @@ def _part(attachment: LoadedAttachment) -> bytes:
 
 
 def _head(ref: AttachmentRef) -> bytes:
-    """The headers of an attachment and an empty line. The library encodes the file's name (RFC 2231)."""
+    """The headers of an attachment and an empty line. The library encodes the file's name (RFC 2231).
+
+    It would write a long Content-ID in encoded words, where no reader finds it.
+    """
     part = MIMEPart(policy=SMTP)
     part["Content-Type"] = ref.content_type
     part["Content-Transfer-Encoding"] = "base64"
     part.add_header("Content-Disposition", ref.disposition, filename=ref.filename)
-    if ref.content_id is not None:
-        part["Content-ID"] = f"<{ref.content_id}>"
-    return part.as_bytes()
+    content_id = b"" if ref.content_id is None else f"Content-ID: <{ref.content_id}>\r\n".encode()
+    return content_id + part.as_bytes()

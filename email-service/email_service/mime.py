@@ -198,9 +198,9 @@ class MessageBuilder:
         return addressed("From", self._name if sender.from_name is None else sender.from_name, mailbox)
 
     def _unsubscribing(self, context: DeliveryContext) -> bytes:
-        if context.unsubscribing is None:
+        if context.purpose is None:
             return b""
-        if self._unsubscribe_url is None:
+        if context.unsubscribing is None or self._unsubscribe_url is None:
             return _BULK
         link = self._unsubscribe_url(context.unsubscribing)
         return (

@@ -73,7 +73,9 @@ def create_app(
     attachments = AttachmentStore(
         runtime.client(API_GATEWAY, settings.api_gateway_url), budget=ByteBudget(settings.attachment_memory_bytes)
     )
-    channel = EmailChannel(writer=writer, senders=senders, suppressed=suppressed, attachments=attachments)
+    channel = EmailChannel(
+        writer=writer, senders=senders, suppressed=suppressed, attachments=attachments, database=database
+    )
     worker = Worker(channel, runtime, providers=Providers(providers), throttle=_throttle(settings, runtime))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed

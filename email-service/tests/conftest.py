@@ -44,7 +44,9 @@ class Lookups:
         self.users[user.id] = user
         return user.id
 
-    def add_template(self, code: str, *, subject: str, html: str = "", text: str = "") -> None:
+    def add_template(
+        self, code: str, *, subject: str, html: str = "", text: str = "", purpose: str | None = None
+    ) -> None:
         self.templates[code] = TemplateInfo(
             code=code,
             version=1,
@@ -54,6 +56,7 @@ class Lookups:
             subject=subject,
             html=html,
             text=text,
+            purpose=purpose,
         )
 
     def add_attachment(self, content: bytes, filename: str, content_type: str, **changes: object) -> AttachmentRef:

@@ -101,6 +101,16 @@ def test_a_picture_is_beside_the_html_part_that_shows_it():
     assert message.get_body(("html",)).get_content() == '<img src="cid:logo@1">'
 
 
+def test_the_longest_name_of_a_picture_is_written_as_the_html_part_has_it():
+    name = "a.!#$&*+=_~@-".ljust(100, "z")
+    raw = written(
+        f'<img src="cid:{name}">', attachments=(LOGO._replace(ref=LOGO.ref.model_copy(update={"content_id": name})),)
+    )
+    assert f"\r\nContent-ID: <{name}>\r\n".encode() in raw
+    [picture] = [part for part in parsed(raw).walk() if part.get_content_type() == "image/png"]
+    assert picture["Content-ID"] == f"<{name}>"
+
+
 def test_pictures_alone_need_no_mixed_part_and_without_html_they_are_files():
     related = {"multipart/related": ["text/html", "image/png"]}
     assert shape(parsed(written(attachments=(LOGO,)))) == {"multipart/alternative": ["text/plain", related]}

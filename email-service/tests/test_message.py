@@ -62,14 +62,17 @@ def test_only_a_mail_with_a_purpose_has_a_link_to_unsubscribe() -> None:
     long = "https://notify.example.com/" + "x" * 700
     builder = MessageBuilder(BUILDER.sender, "", unsubscribe_url=lambda one: f"{long}/{one.purpose}")
     mail = RenderedEmail("Hi", "", "Hi")
-    raw = builder.write(mail, "Ada", ADA, replace(CONTEXT, unsubscribing=wanted))
+    context = replace(CONTEXT, unsubscribing=wanted, purpose="newsletter")
+    raw = builder.write(mail, "Ada", ADA, context)
     message = parsed(raw)
     assert message["List-Unsubscribe"].strip() == f"<{long}/newsletter>"
     assert message["List-Unsubscribe-Post"] == "List-Unsubscribe=One-Click"
     assert message["Precedence"] == "bulk"
     assert max(map(len, raw.split(b"\r\n"))) <= 998
-    for one, context in ((builder, CONTEXT), (BUILDER, replace(CONTEXT, unsubscribing=wanted))):
-        assert parsed(one.write(mail, "Ada", ADA, context))["List-Unsubscribe"] is None
+    nobody = replace(CONTEXT, purpose="newsletter")
+    for one, about, precedence in ((builder, CONTEXT, None), (BUILDER, context, "bulk"), (builder, nobody, "bulk")):
+        message = parsed(one.write(mail, "Ada", ADA, about))
+        assert (message["List-Unsubscribe"], message["Precedence"]) == (None, precedence)
 
 
 def shown_name(raw: bytes) -> str:

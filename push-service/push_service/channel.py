@@ -68,6 +68,10 @@ class PushChannel:
         device = target.address
         return await self._senders[device.provider].send(content, device, context)
 
+    async def was_delivered(self, message: NotificationMessage) -> bool:  # noqa: ARG002
+        """No provider reports anything."""
+        return False
+
     async def record_outcome(
         self, message: NotificationMessage, target: Target[PushToken], outcome: Outcome, *, age_seconds: float
     ) -> None:

@@ -4,7 +4,6 @@ import hashlib
 from uuid import uuid4
 
 from testkit.eventually import wait_until
-from testkit.system import WEBHOOK_PASSWORD
 from tests.faults.lab import Lab
 
 
@@ -47,23 +46,6 @@ def test_a_complaint_suppresses_the_address_of_a_delivered_mail(started_lab: Lab
     url = f"{started_lab.system.gateway}/api/v1/suppressions/{fingerprint}"
     wait_until(lambda: started_lab.system.http.get(url).status_code == 200, 20, "the address is suppressed")
     assert started_lab.system.call("GET", f"/suppressions/{fingerprint}")["reason"] == "complained"
-
-
-def test_a_bounce_of_long_ago_suppresses_the_address_and_changes_nothing_else(started_lab: Lab) -> None:
-    lab = started_lab
-    user, fingerprint = person(lab, "ada")
-    sent, forgotten = lab.system.send("email", user), str(uuid4())
-    lab.until_ended([sent])
-    address = lab.system.call("GET", f"/users/{user}")["email"]
-    event = {"RecordType": "Bounce", "Type": "HardBounce", "ID": 7, "MessageID": str(uuid4()), "Email": address,
-             "Metadata": {"notification-id": forgotten}}  # fmt: skip
-    url = f"{lab.system.gateway}/api/v1/webhooks/postmark"
-    for _ in range(2):
-        answer = lab.system.http.post(url, json=event, auth=("postmark", WEBHOOK_PASSWORD))
-        assert answer.json()["data"] == {"events": 1}, answer.text
-    assert lab.system.call("GET", f"/suppressions/{fingerprint}")["origin"] == "bounce"
-    lab.system.call("GET", f"/notifications/{forgotten}", status=404)
-    assert lab.status(sent) == "sent"
 
 
 def test_who_does_not_have_the_password_changes_nothing(started_lab: Lab) -> None:

@@ -10,6 +10,7 @@ from delivery.settings import WorkerSettings
 from tests.faults.forwarder import Forwarder
 from tests.faults.lab import WHOLE, Lab, restarted_with
 
+PAUSE_SECONDS = 20  # of a breaker, where nothing may wait for it
 PROBES_A_SECOND = 2  # the breaker lets two through each BREAKER_OPEN_SECONDS
 # What is under way when the provider goes down.
 IN_FLIGHT = int(WorkerSettings.model_fields["worker_concurrency"].default)
@@ -98,7 +99,7 @@ def test_23_fcm_refuses_for_now_for_good_and_breaks_off(lab: Lab) -> None:
         notification = lab.detail(first[name])
         assert (notification["status"], notification["attempts"]) == ("sent", 3)
         assert [step["code"] for step in waits(notification)] == [code, code]
-    asked, asked_again = (datetime.fromisoformat(step["at"]) for step in waits(lab.detail(first["quota-2"])))
+    asked, asked_again = (instant(step["at"]) for step in waits(lab.detail(first["quota-2"])))
     assert (asked_again - asked).total_seconds() >= 1  # Retry-After
     assert end(lab, first["unregistered"]) == ("failed", "invalid_token", 1)
     assert lab.system.call("GET", f"/users/{users['unregistered']}/push-tokens") == []
@@ -123,14 +124,17 @@ def test_41_every_other_recipient_is_answered_with_452(lab: Lab) -> None:
 
 
 def test_44_the_first_of_two_mail_servers_dies(lab: Lab) -> None:
-    """The second one takes over, except for what the first may have taken: that waits until the first is back."""
+    """The second one takes over before a breaker's pause is over, except for what the first may have taken: that waits until
+    the first is back."""
     real = int(lab.system.simulators["smtp_port"])
     with Forwarder(real).running() as first:
         servers = {
             "first": {"host": "127.0.0.1", "port": first.port},
             "second": {"host": "127.0.0.1", "port": real, "order": 2},
         }
-        with restarted_with(lab, "email-service", EMAIL_PROVIDERS=json.dumps(servers)):
+        with restarted_with(
+            lab, "email-service", EMAIL_PROVIDERS=json.dumps(servers), BREAKER_OPEN_SECONDS=str(PAUSE_SECONDS)
+        ):
             ids = lab.batch(lab.user(), 1_000 if WHOLE else 200)
             lab.until(lambda: len(lab.copies().keys() & ids) > len(ids) // 10, "the first has some")
             first.kill()
@@ -140,6 +144,7 @@ def test_44_the_first_of_two_mail_servers_dies(lab: Lab) -> None:
             unsent = {one for one, status in lab.statuses(ids).items() if status != "sent"}
             assert unsent <= doubts.keys()
             assert providers(lab, ids) == {"first", "second"}
+            assert longest_delay(lab, ids) < PAUSE_SECONDS
             first.revive()
             lab.prove(44, "the first of two mail servers dies", ids, ambiguous=doubts)
             assert {lab.detail(one)["provider"] for one in doubts} <= {"first"}
@@ -213,8 +218,25 @@ def providers(lab: Lab, ids: list[str]) -> set[str]:
     return {lab.detail(one)["provider"] for one in ids if lab.status(one) == "sent"}
 
 
+def longest_delay(lab: Lab, ids: list[str]) -> float:
+    """Seconds from the first attempt that a mail had to wait after until it was sent, of all that were never in doubt."""
+    waited = lab.sql(
+        "email-service",
+        "SELECT notification_id::text AS id FROM email_deliveries "
+        "WHERE deferrals > 0 AND NOT in_doubt AND notification_id = ANY($1::uuid[])",
+        ids,
+    )
+    found = [lab.detail(row["id"]) for row in waited]
+    assert all(waits(one) for one in found)
+    return max(((instant(one["sent_at"]) - instant(waits(one)[0]["at"])).total_seconds() for one in found), default=0.0)
+
+
 def steps(lab: Lab, notification_id: str) -> list[str]:
     return [step["status"] for step in lab.detail(notification_id)["timeline"]]
+
+
+def instant(text: str) -> datetime:
+    return datetime.fromisoformat(text)
 
 
 def waits(notification: Any) -> list[Any]:

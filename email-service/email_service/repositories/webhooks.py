@@ -23,10 +23,19 @@ SELECT d.notification_id FROM email_deliveries d
 WHERE d.provider_message_id = ANY(CAST(:ids AS text[])) AND d.provider_message_id NOT LIKE '<%' LIMIT 1
 """)
 
+# What is in doubt and waits for its next attempt need not be sent again: it is due now, and ends as sent.
 CONFIRM = text("""
+WITH due AS (
+    UPDATE email_deliveries SET next_attempt_at = now()
+    WHERE notification_id = :notification_id AND state = 'retry' AND in_doubt
+)
 INSERT INTO email_confirmations (notification_id, recipient, replay)
 SELECT d.notification_id, d.recipient, d.replay FROM email_deliveries d WHERE d.notification_id = :notification_id
 ON CONFLICT DO NOTHING RETURNING 1
+""")
+
+IS_CONFIRMED = text("""
+SELECT 1 FROM email_confirmations WHERE notification_id = :notification_id AND replay = :replay LIMIT 1
 """)
 
 # As with bounces, a confirmation is reported after the end of its delivery.
@@ -87,6 +96,12 @@ async def by_provider_id(connection: AsyncConnection, ids: Sequence[str]) -> UUI
 async def confirm(connection: AsyncConnection, notification_id: UUID) -> bool:
     """Returns whether the ledger has the delivery, and it was not yet confirmed."""
     return (await connection.execute(CONFIRM, {"notification_id": notification_id})).first() is not None
+
+
+async def is_confirmed(connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
+    """Whether a delivery that has not ended was confirmed."""
+    parameters = {"notification_id": notification_id, "replay": replay}
+    return (await connection.execute(IS_CONFIRMED, parameters)).first() is not None
 
 
 async def confirmed(connection: AsyncConnection, *, limit: int) -> list[Confirmed]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from email.utils import parseaddr
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Protocol, TypeVar
 from uuid import UUID
@@ -10,6 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from chassis.errors import Forbidden, field_error
+from contracts.addresses import InvalidAddress, parse_mailbox
 from email_service.bounces.reading import Kind, Report
 
 # SendGrid repeats a request for 24 hours, Mailgun for 8, Postmark for about half a day, SNS for an hour. A shorter time would
@@ -104,7 +106,7 @@ def webhook_report(  # noqa: PLR0913 - what a provider may say about one mail
     provider_ids: Sequence[str] = (),
 ) -> Report:
     """A provider's outcome as a report. `notification` is our id as the provider echoes it, `message_id` our Message-ID."""
-    named = (notification, message_id)
+    named, address = (notification, message_id), _as_stored(address)
     return Report(
         kind=KINDS[outcome],
         status=status,
@@ -117,6 +119,15 @@ def webhook_report(  # noqa: PLR0913 - what a provider may say about one mail
     )
 
 
+def _as_stored(address: str) -> str:
+    """Providers write an internationalised domain in its ASCII form, users have it in the readable one. SES may write the
+    recipient's name, too."""
+    try:
+        return parse_mailbox(parseaddr(address)[1]).shown
+    except InvalidAddress:
+        return address
+
+
 def parsed(kind: TypeAdapter[Parsed], body: bytes | str) -> Parsed:
     """Raises Unprocessable, without a part of the body in it."""
     try:
@@ -126,8 +137,9 @@ def parsed(kind: TypeAdapter[Parsed], body: bytes | str) -> Parsed:
 
 
 def _text(value: object) -> str:
-    """Providers write ids as texts or as numbers; a value of another kind is not one that is used here."""
-    return str(value)[:MAX_TEXT] if isinstance(value, str | int | float) else ""
+    """Providers write ids as texts or as numbers; a value of another kind is not one that is used here. PostgreSQL takes no
+    NUL."""
+    return str(value).replace("\0", "")[:MAX_TEXT] if isinstance(value, str | int | float) else ""
 
 
 def _object(value: object) -> object:

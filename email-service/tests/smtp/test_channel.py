@@ -29,12 +29,13 @@ CONTENT = RenderedEmail("Hi", "<p>Hi</p>", "Hi")
 
 @pytest.fixture
 def channel(senders, server) -> EmailChannel:
-    nowhere = SuppressionList(Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing"))
+    nowhere = Database("postgresql+asyncpg://nobody@127.0.0.1:1/nothing")
     writer = MailWriter(MessageBuilder(SENDER, ""), DkimSigner(DkimKeys(), default_domain=SENDER.domain))
     return EmailChannel(
         writer=writer,
         senders={"smtp": SmtpSender(senders.pool(server.port))},
-        suppressed=nowhere,
+        suppressed=SuppressionList(nowhere),
+        database=nowhere,
         attachments=AttachmentStore(None, budget=ByteBudget(1)),  # no mail here has any
     )
 

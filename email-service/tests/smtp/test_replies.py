@@ -368,3 +368,13 @@ def test_a_hard_bounce_gives_the_address_up(reply):
 )
 def test_the_stored_text_of_a_server_has_no_addresses_and_is_valid_unicode(said, kept):
     assert wording(said) == kept
+
+
+@pytest.mark.parametrize(("kind", "rows"), [(AccountRefused, ACCOUNT), (RetryLater, NOT_NOW), (Permanent, FOR_GOOD)])
+async def test_each_row_means_the_same_when_a_mail_server_says_it(server, senders, envelope, kind, rows):
+    sender = senders(server.port)
+    for phases, reply, code in rows:
+        for phase in phases:
+            server.script = {phase.name: [reply] * 2}  # a kept connection that is closed by a 421 is replaced once
+            outcome = await sender.send(envelope())
+            assert (type(outcome), outcome.code) == (kind, code), (phase, reply)

@@ -3,8 +3,10 @@
 import asyncio
 import contextlib
 import datetime as dt
+import hmac
 import ipaddress
 import ssl
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from secrets import token_urlsafe
@@ -137,6 +139,27 @@ async def test_tls_is_used_where_it_is_offered(offering, trusting, mode):
     assert connection.usable
     assert offering.logins == [b"us"]
     connection.close()
+
+
+@pytest.mark.parametrize(
+    ("offered", "said"), [("LOGIN PLAIN CRAM-MD5", "CRAM-MD5"), ("LOGIN PLAIN", "PLAIN"), ("LOGIN", "LOGIN")]
+)
+async def test_the_login_is_the_best_that_the_server_offers(server, offered, said):
+    server.script["EHLO"] = [f"250-scripted\r\n250 AUTH {offered}"]
+    challenge = b64encode(b"<1@scripted>").decode()
+    answers = {
+        "CRAM-MD5": ([f"334 {challenge}", "235 ok"], "us " + hmac.new(b"right", b"<1@scripted>", "md5").hexdigest()),
+        "PLAIN": (["235 ok"], "\0us\0right"),
+        "LOGIN": (["334 UGFzc3dvcmQ6", "235 ok"], "right"),
+    }
+    replies, proof = answers[said]
+    server.script["AUTH"], rest = replies[:1], replies[1:]
+    encoded = b64encode(proof.encode()).decode()
+    server.script[encoded.upper()] = rest
+    (await connector_of(settings(server.port, smtp_user="us", smtp_password="right")).connect()).close()
+    [first] = [line for line in server.lines if line.startswith("AUTH")]
+    assert first.split()[1] == said
+    assert encoded in (first.split()[-1], *server.lines)
 
 
 async def test_an_untrusted_certificate_is_refused(offering):

@@ -32,6 +32,7 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({**DATA, "event": "delivered"}, ("delivered", False)),
         (FAILED, HARD),
         ({**FAILED, "reason": "suppress-bounce"}, HARD),
+        ({**FAILED, "reason": "suppress-complaint"}, HARD),
         ({**FAILED, "reason": "generic"}, SOFT),
         ({**FAILED, "reason": "old"}, SOFT),
         ({**FAILED, "delivery-status": {"bounce-type": "soft"}}, SOFT),

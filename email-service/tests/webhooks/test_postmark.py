@@ -29,8 +29,12 @@ DELIVERY = {**COMMON, "RecordType": "Delivery", "Recipient": "ada@example.com", 
     [
         (DELIVERY, ("delivered", False)),
         (BOUNCE, ("failed", True)),
-        ({**BOUNCE, "Type": "SoftBounce"}, ("failed", False)),
-        ({**BOUNCE, "Type": "SpamComplaint"}, ("complained", False)),
+        *[({**BOUNCE, "Type": kind}, ("failed", True)) for kind in ("BadEmailAddress", "ManuallyDeactivated")],
+        *[
+            ({**BOUNCE, "Type": kind}, ("failed", False))
+            for kind in ("SoftBounce", "Unknown", "VirusNotification", "Blocked", "DMARCPolicy", "SMTPApiError")
+        ],
+        *[({**BOUNCE, "Type": kind}, ("complained", False)) for kind in ("SpamComplaint", "SpamNotification")],
         ({**BOUNCE, "RecordType": "SpamComplaint", "Type": "SpamComplaint"}, ("complained", False)),
         ({**BOUNCE, "Type": "Transient"}, None),
         ({**BOUNCE, "Type": "AutoResponder"}, None),

@@ -33,7 +33,11 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({"event": "bounce", "type": "bounce", "status": "5.1.1"}, HARD),
         ({"event": "bounce", "status": "5.0.0"}, HARD),
         ({"event": "bounce", "type": "blocked", "status": "5.7.1"}, SOFT),
-        ({"event": "dropped", "reason": "Bounced Address"}, HARD),
+        ({"event": "bounce", "type": "expired", "status": "4.4.7"}, SOFT),
+        *[
+            ({"event": "dropped", "reason": reason}, HARD)
+            for reason in ("Bounced Address", "Invalid", "Spam Reporting Address")
+        ],
         ({"event": "dropped", "reason": "Spam Content"}, SOFT),
         ({"event": "spamreport"}, ("complained", False)),
         ({"event": "processed"}, None),

@@ -61,6 +61,13 @@ async def test_without_headers_and_status_what_there_is_counts(ses, topic, reque
     assert (event.report.message_ids, event.report.status, event.report.provider_ids) == ((), "5.1.1", (SES_ID,))
 
 
+@pytest.mark.parametrize("written", ["Ada <ada@example.com>", '"Lovelace, Ada" <ada@example.com>', "<ada@example.com>"])
+async def test_a_recipient_may_have_a_name(ses, topic, request_of, written):
+    bounce = {**BOUNCE, "bouncedRecipients": [{**ADA, "emailAddress": written}]}
+    [event] = await ses.read(request_of(topic.posts({"eventType": "Bounce", "bounce": bounce, "mail": MAIL})))
+    assert event.report.addresses == ("ada@example.com",)
+
+
 async def test_each_recipient_is_an_event_of_its_own(ses, topic, request_of):
     bounce = {**BOUNCE, "bouncedRecipients": [ADA, {**ADA, "emailAddress": "bo@example.com"}]}
     first, second = await ses.read(request_of(topic.posts({"eventType": "Bounce", "bounce": bounce, "mail": MAIL})))

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from chassis.broker import Publication
 from chassis.security import Sender
 from contracts.messages import NotificationMessage, TemplateRef
@@ -41,6 +43,20 @@ async def test_a_mail_in_an_applications_name_bounces_to_us_and_keeps_the_name_w
     assert (email.envelope_from, email.message_id) == ("sender@example.org", f"<{sent.notification_id}@example.org>")
     headers = dict(email.headers)
     assert (headers["From"], headers["Reply-To"]) == ("Orders <orders@example.com>", "<help@example.net>")
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+async def test_a_mail_with_a_purpose_is_bulk_and_only_a_users_has_a_link(world, message, lookups, inbox, until, fixed):
+    lookups.add_template("news", subject="News", html="<p>News</p>", purpose="newsletter")
+    template = TemplateRef(code="news", version=1, language="en")
+    sent = message(lookups.add_user("old@example.com"), template=template, fixed_recipient=fixed)
+    async with world.worker(public_url="https://notify.example.com"):
+        await world.publish(sent)
+        await until(lambda: world.statuses(sent.notification_id) == ["sent"])
+    [email] = inbox.emails
+    headers = dict(email.headers)
+    assert (headers["Precedence"], headers["Auto-Submitted"]) == ("bulk", "auto-generated")
+    assert ("List-Unsubscribe" in headers, "List-Unsubscribe-Post" in headers) == (not fixed, not fixed)
 
 
 async def test_an_urgent_one_is_taken_from_the_queue_where_older_gateways_put_it(world, message, lookups, until):

@@ -126,6 +126,23 @@ async def test_a_complaint_suppresses_the_address(hooked):
     assert await hooked.reason() == ("complained", "complaint")
 
 
+async def test_an_address_of_an_internationalised_domain_is_known_in_the_form_that_providers_write(hooked):
+    shown, written = "ada@b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example.com", "Ada@xn--bcher-kva.example.com"
+    identity = await hooked.send(shown)
+    await hooked.posts(bounce(identity, written))
+    assert (await hooked.event(identity, "failed")).code == "bounced"
+    assert await hooked.reason(shown) == ("bounced", "bounce")
+
+
+@pytest.mark.parametrize("field", ["Email", "MessageID", "ID", "Details", "Type", "RecordType"])
+async def test_an_event_with_a_nul_in_it_is_read(hooked, field):
+    identity = await hooked.send()
+    event = bounce(identity)
+    await hooked.posts({**event, field: f"{event[field]}\0"})
+    await hooked.posts({**event, "MessageID": "\0", "Metadata": {"notification-id": "\0"}, "Email": "\0@\0"})
+    await hooked.event(identity, "failed")
+
+
 async def test_a_soft_bounce_fails_the_notification_alone(hooked):
     identity = await hooked.send()
     await hooked.posts(bounce(identity, kind="SoftBounce"))
@@ -191,6 +208,25 @@ async def test_an_event_that_comes_before_the_result_is_reported_after_it(hooked
         await connection.execute(change, {"state": "sent", "id": identity})
     await hooked.event(identity, "delivered")
     await database.close()
+
+
+async def test_a_mail_whose_answer_was_lost_is_not_sent_again_when_its_provider_reports_it(
+    world, message, lookups, inbox
+):
+    """It ends at once, although its next attempt would be in ten minutes."""
+    async with world.worker(**CONFIGURED, retry_base_seconds=600.0) as app, world.http(app) as http:
+        worker = WebhookWorker(world, app, http, inbox, lookups, message)
+        sent = message(
+            lookups.add_user("drop@example.com"), recipient=EmailRecipient(name="Ada", email="drop@example.com")
+        )
+        await world.publish(sent)
+        identity = sent.notification_id
+        assert (await worker.event(identity, "retrying")).code == "smtp_disconnected"
+        await worker.posts(delivery(identity, "drop@example.com"))
+        event = await worker.event(identity, "delivered")
+        assert (event.provider, event.attempts, event.sent_at is not None) == ("smtp", 1, True)
+        assert world.statuses(identity) == ["retrying", "sent", "delivered"]
+        assert inbox.emails.total == 1
 
 
 async def test_an_event_of_a_deleted_notification_only_suppresses_the_address(hooked):

@@ -7,6 +7,7 @@ from typing import Generic, Self
 
 import structlog
 
+from chassis.errors import Unavailable
 from chassis.observability.tracing import OFF, Tracing
 from chassis.process.breaker import CircuitOpen
 from contracts.messages import NotificationMessage
@@ -34,6 +35,7 @@ from delivery.outcomes import (
     Outcome,
     Permanent,
     ProviderDown,
+    Sent,
     Suppressed,
     Unknown,
     in_doubt,
@@ -189,7 +191,7 @@ class Attempt(Generic[Address, Content]):
     async def make(self, claimed: Claimed, target: Target[Address] | None, *, no_target: Unsent) -> Outcome:
         """Attempts one delivery. `no_target` is its outcome if there is no target."""
         try:
-            outcome = await self._outcome_of(claimed, target, no_target)
+            outcome = await self._reported(claimed) or await self._outcome_of(claimed, target, no_target)
         finally:
             self._calls -= 1
             if not self._calls:
@@ -197,6 +199,14 @@ class Attempt(Generic[Address, Content]):
         if isinstance(outcome, Ambiguous) and self._once:
             return Unknown(outcome.code, outcome.detail, attempted=True)
         return outcome
+
+    async def _reported(self, claimed: Claimed) -> Outcome | None:
+        """Sent, if a provider has reported that an attempt in doubt arrived: it needs no other."""
+        try:
+            arrived = claimed.doubtful and await self._attempts.channel.was_delivered(self._message)
+        except Unavailable as error:
+            return ProviderDown("reports_unavailable", error.message)
+        return Sent(reported=True) if arrived else None
 
     async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent) -> Outcome:
         if claimed.doubtful and self._once:
@@ -255,6 +265,7 @@ class Attempt(Generic[Address, Content]):
             sender_for(rendered.sender, message.sender),
             unsubscribing,
             message.overrides,
+            rendered.purpose,
         )
         session: Session[Address, Content] = SimulatedSession() if ready is None else ready.session
         began = time.perf_counter()

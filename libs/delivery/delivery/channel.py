@@ -39,8 +39,9 @@ class Target(Generic[Address]):
 class DeliveryContext:
     """The data that goes with the content. It is the same in every attempt, so that a provider can recognise a repetition.
 
-    Only e-mail uses `sender` and `unsubscribing` (the user and the purpose that its links unsubscribe from). `overrides`:
-    what the caller changed in the message.
+    Only e-mail uses `sender`, `purpose` (of a template that is not transactional) and `unsubscribing` (the user and the
+    purpose that its links unsubscribe from; None if the recipient is no user). `overrides`: what the caller changed in the
+    message.
     """
 
     notification_id: UUID
@@ -50,6 +51,7 @@ class DeliveryContext:
     sender: Sender | None = None
     unsubscribing: Unsubscription | None = None
     overrides: Overrides | None = None
+    purpose: str | None = None
 
 
 class NotReady(Exception):
@@ -109,6 +111,9 @@ class DeliveryChannel(Protocol[Address, Content]):
 
     async def open_session(self, provider: str) -> Session[Address, Content]:
         """Opens a connection to the provider, where it needs one. Raises NotReady."""
+
+    async def was_delivered(self, message: NotificationMessage) -> bool:
+        """Whether a provider has reported that it arrived. Asked about deliveries in doubt only. Raises Unavailable."""
 
     async def record_outcome(
         self, message: NotificationMessage, target: Target[Address], outcome: Outcome, *, age_seconds: float

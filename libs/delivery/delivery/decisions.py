@@ -192,7 +192,7 @@ def record_of(
     common: _Fields = {
         "attempts": attempts,
         "faults": before.faults,
-        "provider": before.provider if _called_provider(outcome) else None,
+        "provider": before.provider if _called_provider(outcome) or isinstance(outcome, Sent) else None,
         "reported_before": before.deferrals > 0,
         **fields,
     }
@@ -252,6 +252,8 @@ def _called_provider(outcome: Outcome) -> bool:
             return False
         case Unknown(attempted=attempted):
             return attempted
+        case Sent(reported=reported):
+            return not reported
         case _:
             return True
 

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider accepted the notification."""
+    """The provider accepted the notification. `reported`: it said so after an attempt in doubt, and was not called again."""
 
     provider_message_id: str | None = None
+    reported: bool = False
 
 
 @dataclass(frozen=True, slots=True)

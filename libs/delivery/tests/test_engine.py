@@ -105,6 +105,9 @@ class HeldChannel:
         await self.may_send.wait()
         return self.outcome
 
+    async def was_delivered(self, message):
+        return False
+
     async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
         self.recorded.append(outcome)
 

@@ -120,6 +120,7 @@ class Channel:
         self.says: dict[str, list[Outcome]] = {}
         self.unreachable: set[str] = set()
         self.called: list[str] = []
+        self.delivered = False
         self.open = 0
 
     def targets(self, recipient):
@@ -138,6 +139,9 @@ class Channel:
             raise NotReady(ProviderDown("unreachable"))
         self.open += 1
         return Session(self, provider)
+
+    async def was_delivered(self, message):
+        return self.delivered
 
     async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
         pass
@@ -327,6 +331,21 @@ async def test_a_delivery_in_doubt_ends_unknown_when_its_provider_was_removed(le
     await after.again(mail)
     assert channel.called == ["a"]
     assert [one.status for one in after.reports] == ["unknown"]
+
+
+@pytest.mark.parametrize("guarantee", ["at_least_once", "at_most_once"])
+async def test_what_the_provider_has_reported_as_delivered_is_not_sent_again(worker, channel, first, guarantee) -> None:
+    """However the doubt arose: `at_most_once` is only in doubt here if its worker died."""
+    channel.says["a"] = [Ambiguous("no_answer")]
+    mail = message()
+    await worker.deliver(mail)
+    break_it(first)
+    channel.delivered = True
+    again = NotificationMessage.model_validate_json(mail).model_copy(update={"delivery_guarantee": guarantee})
+    await worker.again(again.model_dump_json().encode())
+    assert channel.called == ["a"]
+    assert ends(worker)[-1] == ("sent", None, "a")
+    assert worker.reports[-1].attempts == 1
 
 
 async def test_a_new_round_begins_with_any_provider(ledger_of, channel, first) -> None:
