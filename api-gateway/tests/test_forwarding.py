@@ -4,9 +4,10 @@ import asyncio
 import json
 
 import httpx2
+import pytest
 from starlette.requests import Request
 
-from api_gateway.routers.proxy import Forwarder
+from api_gateway.routers.proxy import FORWARDED_HEADERS, Forwarder
 from chassis.errors import Unavailable
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from testkit.holding import holding_server
@@ -80,3 +81,14 @@ async def test_identity_headers_and_hop_by_hop_headers_are_not_forwarded(gateway
     assert {name.lower() for name in claimed} & seen.keys() == set()
     assert seen["x-forwarded-for"] == "127.0.0.1"
     assert seen["authorization"].startswith("Bearer ")
+
+
+@pytest.mark.parametrize("name", FORWARDED_HEADERS)
+async def test_a_header_beyond_ascii_reaches_the_service_and_opens_no_breaker(gateway, name) -> None:
+    """Strangers may send it as often as they like."""
+    headers = {**gateway.token(), name: "\N{LATIN SMALL LETTER E WITH ACUTE}"}
+    given = {one.lower().encode(): value.encode("latin-1") for one, value in headers.items()}
+    for _ in range(20):
+        answer = await gateway.http.get("/api/v1/unsubscribe/x", headers=given)
+        assert answer.status_code in {200, 401}, answer.text
+    assert (await gateway.http.get("/api/v1/users/x", headers=gateway.token())).status_code == 200

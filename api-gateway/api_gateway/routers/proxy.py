@@ -52,10 +52,12 @@ def _query(request: Request) -> bytes:
     return b"?" + query if query else b""
 
 
-def _headers(request: Request) -> dict[str, str]:
-    forwarded = {name: request.headers[name] for name in FORWARDED_HEADERS if name in request.headers}
+def _headers(request: Request) -> dict[bytes, bytes]:
+    """As bytes: the HTTP client refuses texts beyond ASCII, and that would count as a failure of the service."""
     client = request.client.host if request.client else ""
-    return {**forwarded, **outgoing_headers(), "X-Forwarded-For": client}
+    forwarded = {name: request.headers[name] for name in FORWARDED_HEADERS if name in request.headers}
+    headers = {**forwarded, **outgoing_headers(), "X-Forwarded-For": client}
+    return {name.encode(): value.encode("latin-1") for name, value in headers.items()}
 
 
 def _is_returned(name: str) -> bool:

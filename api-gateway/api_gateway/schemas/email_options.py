@@ -32,6 +32,7 @@ _PARAMETER = rf'; ?{_WORD}=(?:{_WORD}|"[A-Za-z0-9 !#-\[\]^_.+/:=@-]*")'
 _CONTENT_TYPE = rf"^{_WORD}/{_WORD}(?:{_PARAMETER}){{0,5}}$"
 # Parts that contain parts: base64 is not allowed for them (RFC 2045, 6.4).
 _COMPOSITE = ("multipart/", "message/")
+_NOT_BASE64 = "must be base64 without line ends, with its padding"
 _OVERRIDES = "\u202d\u202e"  # they show `fdp.exe` as `exe.pdf`; some readers take what follows `=?` for an encoded word
 
 
@@ -47,12 +48,14 @@ def _none_as_empty(given: object) -> object:
 
 def _decoded(given: object) -> object:
     """The bytes of base64 (RFC 4648, 4). Raises ValueError, which does not contain the text."""
-    if not isinstance(given, str):
+    if given is None or isinstance(given, bytes):
         return given
+    if not isinstance(given, str):
+        raise ValueError(_NOT_BASE64)  # noqa: TRY004 - the value is wrong like any other
     try:
         content = binascii.a2b_base64(given, strict_mode=True)
     except (binascii.Error, ValueError):
-        raise ValueError("must be base64 without line ends, with its padding") from None
+        raise ValueError(_NOT_BASE64) from None
     if not content:
         raise ValueError("is empty")
     return content

@@ -77,6 +77,8 @@ def _token_by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> str | A
             return _FCM.validate_python(value)
         case AppleToken():
             return value
+        case {"endpoint": _} | {"provider": "web_push"}:
+            raise ValueError("is a Web Push subscription: register it as a user's device, and give the user_id")
         case dict():
             return AppleToken.model_validate(value)
         case _:
