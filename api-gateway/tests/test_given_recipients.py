@@ -65,6 +65,7 @@ async def test_push_goes_to_every_device(known) -> None:
         ({"to": {"push_tokens": []}, "notification_type": "push"}, "to.push_tokens"),
         ({"to": {"push_tokens": ["a b"]}, "notification_type": "push"}, "to.push_tokens.0"),
         ({"to": {"push_tokens": [{"endpoint": "https://a.example"}]}, "notification_type": "push"}, "to.push_tokens.0"),
+        ({"to": {"push_tokens": [{"provider": "fcm", "token": "x"}]}, "notification_type": "push"}, "to.push_tokens.0"),
         ({"to": DEVICES}, "to"),
         ({"notification_type": "push"}, "to"),
         ({"to": "ada@example.com"}, "to"),

@@ -353,7 +353,14 @@ async def test_what_is_wrong_is_named_as_the_caller_named_it(world) -> None:
     elsewhere = {**SUBSCRIPTION, "endpoint": REFUSED[1]}
     cut = {**SUBSCRIPTION, "keys": {**SUBSCRIPTION["keys"], "auth": "short"}}
     for name in ("push_token", "token"):
-        for given, field in ((7, name), ("", name), (elsewhere, f"{name}.endpoint"), (cut, f"{name}.keys.auth")):
+        fcm = {"provider": "fcm", "token": "t"}
+        for given, field in (
+            (7, name),
+            ("", name),
+            (fcm, name),
+            (elsewhere, f"{name}.endpoint"),
+            (cut, f"{name}.keys.auth"),
+        ):
             for method, path in (("POST", "push-tokens"), ("PUT", "push-token")):
                 answer = await user.call(method, f"{user.path}/{path}", json={name: given})
                 assert [one["field"] for one in answer.json()["data"]["errors"]] == [field], (method, given)
@@ -418,6 +425,7 @@ async def test_an_apple_device_is_registered_and_shown_to_the_workers(world, way
         {"provider": "apns"},
         {"provider": "carrier_pigeon", "token": APPLE},
         {"provider": None, **SUBSCRIPTION},
+        {"provider": "fcm", "token": "registration-token"},
     ],
 )
 async def test_what_is_no_apple_device_is_refused(world, given) -> None:

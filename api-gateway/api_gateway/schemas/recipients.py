@@ -77,6 +77,8 @@ def _token_by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> str | A
             return _FCM.validate_python(value)
         case AppleToken():
             return value
+        case {"provider": "fcm"}:
+            raise ValueError("an FCM registration token is given as text, without an object")
         case {"endpoint": _} | {"provider": "web_push"}:
             raise ValueError("is a Web Push subscription: register it as a user's device, and give the user_id")
         case dict():

@@ -72,6 +72,8 @@ def _by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> Given:
             return _TEXT.validate_python(value)
         case AppleDevice():
             return value
+        case {"provider": "fcm"}:
+            raise ValueError("an FCM registration token is given as text, without an object")
         case {"provider": _}:
             return AppleDevice.model_validate(value)
         case dict() | WebPushSubscription():
