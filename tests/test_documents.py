@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.sdk import environment_variables
+from pydantic import ValidationError
 
 from api_gateway.models import Base as GatewayTables
 from api_gateway.settings import GatewaySettings
@@ -161,6 +162,26 @@ def variables() -> frozenset[str]:
 def test_every_variable_exists(name: str) -> None:
     named = {text for span in spans(name) for text in re.findall(r"^([A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+)(?:=.*)?$", span)}
     assert named - variables() - NO_VARIABLES - BRIEFS_VARIABLES == set()
+
+
+ASSIGNED = re.compile(r"(?:^|[\s`])([A-Z][A-Z0-9_]+)=(\"[^\"]*\"|[^\s\"`]+)", re.MULTILINE)
+LEFT_TO_THE_READER = re.compile(r"…|\$|^/|:/")  # a placeholder, a shell's variable, a file
+
+
+@pytest.mark.parametrize("name", documents())
+def test_a_value_that_is_shown_for_a_setting_is_accepted(name: str) -> None:
+    for variable, value in ASSIGNED.findall((ROOT / name).read_text()):
+        for settings in SETTINGS.values():
+            if variable.lower() in settings.model_fields and not LEFT_TO_THE_READER.search(value):
+                assert accepts(settings, variable.lower(), value.strip('"')), f"{variable}={value}"
+
+
+def accepts(settings: type[ServiceSettings], field: str, value: str) -> bool:
+    try:
+        settings.model_validate({field: value})
+    except ValidationError as problems:
+        return all(one["loc"] != (field,) for one in problems.errors())
+    return True
 
 
 def diagrams() -> list[tuple[str, str]]:
