@@ -1,6 +1,6 @@
 """Which columns of a CSV say whom a row is for, and which are variables."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -41,14 +41,14 @@ def recipient_column(file: CsvFile, channel: str, chosen: str | None) -> Recipie
 
 @dataclass(frozen=True, slots=True)
 class BodyOfRow:
-    """Makes a row's notification. `common` is what all rows have, `constants` are variables of all rows."""
+    """Makes a row's notification. `common` is what all rows have, `constants` are variables of all rows. Whoever sends it
+    puts a `user_id` in the place of an `external_id`.
+    """
 
     file: CsvFile
     column: RecipientColumn
     common: Mapping[str, Any]
     constants: Mapping[str, Any]
-    user_of: Callable[[str], str]
-    """The user id of an external id. Raises RowProblem."""
 
     def __call__(self, row: Row) -> dict[str, Any]:
         value = row.values[self.column.name].strip()
@@ -74,7 +74,7 @@ class BodyOfRow:
             case "push_token":
                 return {"to": {"push_tokens": [value], **named}}
             case "external_id":
-                return {"user_id": self.user_of(value)}
+                return {"external_id": value}
             case _:
                 return {"user_id": _uuid(value)}
 

@@ -51,10 +51,10 @@ def carry_out(plan: Plan, *, as_json: bool) -> None:
                 bar = bars.add_task(plan.file.path.name, total=plan.rows)
                 run.all(plan.file, lambda rows: bars.advance(bar, rows))
         except KeyboardInterrupt:
-            output.note(f"Interrupted. {_so_far(run)}")
+            output.note(f"Interrupted. {_so_far(plan, run)}")
             raise typer.Exit(ExitCode.INTERRUPTED) from None
         except NotificationsError:
-            output.note(f"Stopped. {_so_far(run)}")
+            output.note(f"Stopped. {_so_far(plan, run)}")
             raise
         journal.finish()
         if plan.repeatable:
@@ -64,9 +64,10 @@ def carry_out(plan: Plan, *, as_json: bool) -> None:
         raise typer.Exit(ExitCode.BAD_OUTCOME)
 
 
-def _so_far(run: Run) -> str:
+def _so_far(plan: Plan, run: Run) -> str:
     done = run.tally.accepted + run.tally.already
-    return f"{done:,} rows are accepted. Run the same command again to go on: none is sent twice"
+    sent_once = "" if plan.repeatable else ": none is sent twice"
+    return f"{done:,} of {plan.rows:,} rows are accepted. Run the same command again to go on{sent_once}"
 
 
 def _summarise(run: Run, *, as_json: bool) -> None:

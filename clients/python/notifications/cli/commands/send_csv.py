@@ -1,17 +1,24 @@
 """`send-csv`: a notification for each row of a file, each once, whatever interrupts it."""
 
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, cast
 
 import typer
 
-from notifications import BatchInterrupted, InvalidRequest, NotFound, Notifications, PermissionDenied
+from notifications import (
+    BatchInterrupted,
+    InvalidRequest,
+    NotFound,
+    NotificationRequest,
+    Notifications,
+    PermissionDenied,
+)
 from notifications.cli import output, profiles
 from notifications.cli.commands.failures import confirm
 from notifications.cli.connecting import connect
+from notifications.cli.contacts import ContactIds
 from notifications.cli.exits import CommandError, ExitCode
 from notifications.cli.files.csv_file import CsvFile, open_csv
 from notifications.cli.options import AsJson, ChannelName, ProfileName, Variables, VariablesFile, Yes, moment
@@ -55,14 +62,17 @@ def send_csv(
             "template": template, "channel": channel, "to": column.name, "variables": constants,
             "priority": priority, "send_at": when.isoformat() if when else None,
         }  # fmt: skip
-        body = BodyOfRow(table, column, _common(options), constants, _user_of(client))
+        body = BodyOfRow(table, column, _common(options), constants)
         _preview(client, table, number, body)
         if dry_run:
             return
         if number:
             confirm(f"Send {number:,} notifications by {channel} with the template {template}?", yes=yes)
         system = profiles.chosen(profile).fingerprint
-        plan = Plan(table, number, system, run, options, body, lambda items: _send(client, items), repeatable=False)
+        contacts = ContactIds(client)
+        plan = Plan(
+            table, number, system, run, options, body, lambda items: _send(client, contacts, items), repeatable=False
+        )
         carry_out(plan, as_json=as_json)
 
 
@@ -74,28 +84,39 @@ def _common(options: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in common.items() if value is not None}
 
 
-def _send(client: Notifications, items: Sequence[Item]) -> list[str | None]:
+def _send(client: Notifications, contacts: ContactIds, items: Sequence[Item]) -> list[str | None]:
+    contacts.look_up(item.body["external_id"] for item in items if "external_id" in item.body)
+    bodies = [_addressed(item, contacts) for item in items]
     try:
-        answer = client.send_batch([{**item.body, "request_id": item.id} for item in items])  # type: ignore[typeddict-item]
+        answer = client.send_batch(cast("list[NotificationRequest]", [body for body in bodies if body is not None]))
     except BatchInterrupted as interrupted:
         raise interrupted.__cause__ or interrupted from None
-    return [None if result.success else _reason(result) for result in answer.results]
+    results = iter(answer.results)
+    return [
+        _unknown(item) if body is None else _refusal(next(results)) for item, body in zip(items, bodies, strict=True)
+    ]
+
+
+def _addressed(item: Item, contacts: ContactIds) -> dict[str, Any] | None:
+    """What is posted; None if it is for a contact that does not exist."""
+    body = {**item.body, "request_id": item.id}
+    if "external_id" in body:
+        body["user_id"] = contacts[body.pop("external_id")]
+        return body if body["user_id"] else None
+    return body
+
+
+def _unknown(item: Item) -> str:
+    return f"There is no contact with the external id {item.body['external_id']}"
+
+
+def _refusal(result: Any) -> str | None:
+    return None if result.success else _reason(result)
 
 
 def _reason(result: Any) -> str:
     fields = "".join(f"; {one.field}: {one.message}" for one in getattr(result.data, "errors", ()))
     return f"{result.error}: {result.message}{fields}"
-
-
-def _user_of(client: Notifications) -> Any:
-    @lru_cache(maxsize=100_000)
-    def user_of(external_id: str) -> str:
-        try:
-            return str(client.contacts.get(external_id).id)
-        except NotFound as error:
-            raise RowProblem(f"There is no contact with the external id {external_id}") from error
-
-    return user_of
 
 
 def _preview(client: Notifications, file: CsvFile, number: int, body: BodyOfRow) -> None:
