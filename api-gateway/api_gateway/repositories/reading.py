@@ -1,7 +1,7 @@
 """Reads notifications: lists, single rows and counts."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -97,6 +97,11 @@ class ListFilter:
     created_after: datetime | None = None
     created_before: datetime | None = None
     cursor: UUID | None = None
+
+    @property
+    def by_status_alone(self) -> bool:
+        """Nothing but the status and the channel, or neither, says which rows match."""
+        return replace(self, status=None, notification_type=None, cursor=None) == ListFilter()
 
 
 async def find(connection: AsyncConnection, notification_id: UUID, *, seen_by: Visibility) -> StoredNotification | None:

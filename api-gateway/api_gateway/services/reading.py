@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.ext.asyncio import AsyncConnection
+
 from api_gateway.errors import AmbiguousRequestId, NotificationNotFound
-from api_gateway.repositories import personal, reading
-from api_gateway.repositories.reading import ListFilter, StoredNotification, Visibility
+from api_gateway.repositories import housekeeping, personal, reading
+from api_gateway.repositories.reading import MAX_COUNTED, ListFilter, StoredNotification, Visibility
 from api_gateway.schemas.answers import (
     AttachmentView,
     DeviceOutcome,
@@ -65,7 +67,7 @@ class Reader:
         offset = 0 if wanted.cursor else (page - 1) * limit
         async with self._database.begin() as connection:
             rows = await reading.page(connection, wanted, limit=limit + 1, offset=offset)
-            total = await reading.count(connection, wanted)
+            total = await _total(connection, wanted)
             before = await reading.count_before(connection, wanted) if wanted.cursor else offset
         meta = page_meta([row.id for row in rows], total=total, before=before, limit=limit)
         return [NotificationView(**_fields(row, identity, self._keys)) for row in rows[:limit]], meta
@@ -84,6 +86,20 @@ class Reader:
                 raise NotificationNotFound
             case _:
                 raise AmbiguousRequestId
+
+
+async def _total(connection: AsyncConnection, wanted: ListFilter) -> int:
+    """By the running totals where they know it. Counting ten thousand rows takes longer than reading the page."""
+    if not wanted.by_status_alone:
+        return await reading.count(connection, wanted)
+    counted = await housekeeping.counted(connection)
+    found = sum(
+        number
+        for (channel, status), number in counted.items()
+        if (wanted.notification_type is None or channel == wanted.notification_type)
+        and (wanted.status is None or status == wanted.status)
+    )
+    return min(found, MAX_COUNTED)
 
 
 def page_meta(ids: Sequence[UUID], *, total: int, before: int, limit: int) -> Meta:
