@@ -27,13 +27,13 @@ def main() -> int:
     require_servers(**programs(options.cases))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that was started is stopped
     facts, started_at = (
-        {**results.machine(), "encrypted": options.encrypted},
+        {**results.machine(), "encrypted": options.encrypted, "console": options.console},
         datetime.now(UTC).isoformat(timespec="seconds"),
     )
     done: dict[str, dict[str, Any]] = {}
     with tempfile.TemporaryDirectory(prefix="bench-", ignore_cleanup_errors=True) as name:
         Path(name).chmod(0o755)  # PostgreSQL's own user needs access to its folder inside
-        lab = Lab(Path(name))
+        lab = Lab(Path(name), console=options.console)
         if options.encrypted:
             lab.system.encrypt()
         try:
@@ -53,6 +53,7 @@ def _outcome(name: str, run: Run) -> dict[str, Any]:
     _say(f"{datetime.now(UTC):%H:%M:%S} {name} …")
     try:
         found = CASES[name](run).as_json()
+        run.lab.check_console()
     except Exception as error:  # noqa: BLE001 - whatever it was stands in the file and in the exit status
         traceback.print_exc()
         found = results.failed(error)
@@ -69,6 +70,9 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, help="of each timed piece of load, instead of the case's own")
     parser.add_argument("--rows", type=_numbers, default=(), help="table sizes of the case `growth`: 10000,1000000")
     parser.add_argument("--encrypted", action="store_true", help="with DATA_ENCRYPTION_KEYS: what encrypting costs")
+    parser.add_argument(
+        "--console", action="store_true", help="while somebody has the console open: what its pages cost"
+    )
     parser.add_argument("--out", type=Path, default=LATEST, help="the file for the results")
     return parser.parse_args()
 

@@ -8,6 +8,7 @@ import redis
 
 from bench import queues
 from bench.children import Children
+from bench.console import OpenConsole
 from bench.database import Database
 from bench.fixtures import Fixtures, make_fixtures
 from bench.measure import cpu_seconds
@@ -22,9 +23,11 @@ WORKERS = ("email-service", "push-service")
 
 
 class Lab:
-    """`start`, then `fresh` before each case, and `stop` at the end, which stops everything that was started."""
+    """`start`, then `fresh` before each case, and `stop` at the end, which stops everything that was started. With
+    `console` somebody has the console open whenever the gateway runs.
+    """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, console: bool = False) -> None:
         (folder / "postgres").mkdir(parents=True)
         self.folder = folder
         self.postgres = Postgres(folder / "postgres", quiet_port())
@@ -40,6 +43,8 @@ class Lab:
         self.fixtures = Fixtures()
         self.users = self.apart = Walk(())
         self._started: list[Postgres | Redis | Rabbit] = []
+        self._console = console
+        self._open_console: OpenConsole | None = None
 
     def start(self) -> None:
         for server in (self.postgres, self.redis, self.rabbit):
@@ -67,6 +72,7 @@ class Lab:
         """
         self.users, self.apart = Walk(self.fixtures.users[: users.value]), Walk(self.fixtures.apart)
         self.gateway.close()
+        self._close_console()
         self.children.stop()
         self.system.kill_all()
         for name in self._names():
@@ -84,15 +90,18 @@ class Lab:
         self.admin.rows("CHECKPOINT")
 
     def run_services(self, services: Iterable[str] = MODULES, *, without: Iterable[str] = ()) -> None:
-        """Starts one process of each and waits until they are ready."""
+        """Starts one process of each and waits until they are ready. The console, if wanted, opens with the gateway."""
         left_out = set(without)
         wanted = [name for name in services if name not in left_out]
         for name in wanted:
             self.system.start_service(name)
         for name in wanted:
             self.system.wait_ready(name)
+        if self._console and "api-gateway" in wanted:
+            self._open_console = OpenConsole(self.children, self.system.ports["api-gateway"])
 
     def stop(self) -> None:
+        self._close_console()
         self.gateway.close()
         self.admin.close()
         self.system.kill_all()
@@ -120,6 +129,16 @@ class Lab:
 
     def reconcile(self) -> Any:
         return self.system.call("GET", "/reconcile")
+
+    def check_console(self) -> None:
+        """Raises what a page of the open console could not show: without its requests the load was another one."""
+        if self._open_console and self._open_console.failure:
+            raise RuntimeError("the open console failed") from self._open_console.failure
+
+    def _close_console(self) -> None:
+        if self._open_console:
+            self._open_console.close()
+            self._open_console = None
 
     def _names(self) -> list[str]:
         return [url.rsplit("/", 1)[1] for url in self.system.databases.values()]

@@ -25,6 +25,11 @@ async def test_it_is_found_by_address_user_and_request_id(admin: Browser, sent: 
     assert f'href="/notifications/{sent["id"]}"' in page
 
 
+async def test_its_page_names_the_recipient(admin: Browser, sent: dict[str, str]) -> None:
+    page = (await admin.open(f"/notifications/{sent['id']}")).text
+    assert f'<a href="/users/{sent["user"]}">Grace Hopper</a>, {sent["email"]}' in page
+
+
 async def test_a_notification_id_leads_straight_to_it(admin: Browser, sent: dict[str, str]) -> None:
     led = await admin.open(f"/notifications?q={sent['id'].upper()}")
     assert led.headers["location"] == f"/notifications/{sent['id']}"

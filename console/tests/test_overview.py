@@ -62,6 +62,11 @@ def test_what_waits_is_not_called_quiet_and_leads_to_it() -> None:
     assert tile.link.endswith(WAITS["notification_id"])
 
 
+def test_what_has_a_page_of_its_own_leads_there() -> None:
+    links = {tile.name: tile.link for tile in overview_of(figures(held=3)).tiles if tile.link}
+    assert links == {"failed": "/failed", "held": "/holds"}
+
+
 def test_the_table_has_only_steps_with_something_and_the_charts_have_all() -> None:
     busy = {**STEP, "at": "2026-01-01T11:02:00Z", "accepted": 1200, "sent": 1190, "latency": {"p50": 0.12, "p95": 3}}
     found = figures(1200, 1200, steps=[{**STEP, "latency": NEVER}, busy])

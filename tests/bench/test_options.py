@@ -19,11 +19,12 @@ def test_the_readme_explains_every_case_and_no_other() -> None:
 
 
 def test_options_name_cases_seconds_and_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    given = ["bench", "--quick", "--encrypted", "--cases", "growth,memory", "--rows", "10_000,20000", "--seconds", "3"]
+    switches = ["--quick", "--encrypted", "--console"]
+    given = ["bench", *switches, "--cases", "growth,memory", "--rows", "10_000,20000", "--seconds", "3"]
     monkeypatch.setattr("sys.argv", given)
     options = bench.parse()
     assert (options.cases, options.rows, options.seconds) == (["growth", "memory"], (10_000, 20_000), 3.0)
-    assert (options.quick, options.encrypted) == (True, True)
+    assert (options.quick, options.encrypted, options.console) == (True, True, True)
     assert options.out == bench.LATEST
 
 

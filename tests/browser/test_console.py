@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -11,6 +10,7 @@ import httpx2
 import pytest
 
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD
+from testkit.console_pages import Things, made, pages
 from testkit.eventually import wait_until
 from tests.browser.firefox import Firefox, Refused, program
 from tests.browser.judges import axe
@@ -367,67 +367,20 @@ PLACES = """return [...document.querySelectorAll('#live :is(.answer, th, .status
 });"""
 
 
-def pages(console: Console) -> dict[str, str]:
-    newest = console.call("GET", "/notifications?limit=1")[0]
-    draft = f"/templates/{drafted(console)}"
+def every_page(console: Console) -> dict[str, str]:
     push = console.call("GET", "/notifications?limit=1&notification_type=push")[0]
-    owner = console.call("POST", "/applications", {"name": "orders", "sender": {"from_name": "Orders"}})["id"]
-    made = {"name": "production", "application_id": owner, "scopes": ["notifications:read"]}
-    key = f"/applications/{owner}/keys/{console.call('POST', '/api-keys', made)['id']}"
-    console.call("POST", "/suppressions", {"emails": ["ada@example.com"], "reason": "complained"})
-    console.call("PATCH", f"/applications/{owner}", {"rate_limit_per_minute": 600})
-    return {
-        "suppressions": "/suppressions",
-        "none": "/suppressions?q=nobody@example.com",
-        "suppression": f"/suppressions/{sha256(b'ada@example.com').hexdigest()}",
-        "suppress": "/suppressions/add",
-        "applications": "/applications",
-        "application": f"/applications/{owner}",
-        "application form": f"/applications/{owner}/change",
-        "delete": f"/applications/{owner}/delete",
-        "keys": "/applications/keys",
-        "key": key,
-        "key form": f"/applications/{owner}/keys/new",
-        "replace": f"{key}/replace",
-        "audit": "/audit",
-        "system": "/system",
-        "disable": f"/users/{push['user_id']}/disable",
-        "erase": f"/users/{push['user_id']}/erase",
-        "overview": "/",
-        "notifications": "/notifications",
-        "nothing": "/notifications?q=nobody@example.com",
-        "notification": f"/notifications/{newest['notification_id']}",
-        "push": f"/notifications/{push['notification_id']}",
-        "users": "/users",
-        "user": f"/users/{push['user_id']}",
-        "failed": "/failed",
-        "replay": "/failed/replay?reason=bounced&channel=email",
-        "templates": "/templates",
-        "template": "/templates/welcome_email",
-        "missing": "/no-such-page",
-        "draft": f"{draft}?version=2",
-        "editor": f"{draft}/edit?version=2",
-        "new template": "/new-template",
-        "new language": f"{draft}/languages",
-        "trial": f"{draft}/trial?version=2",
-        "compare": f"{draft}/compare?version=2",
-        "activate": f"{draft}/activate?version=2",
-        "test send": f"{draft}/test?version=2",
-        **pages_of_holds(console),
-    }
-
-
-def pages_of_holds(console: Console) -> dict[str, str]:
-    """While one stands: so every page has the banner."""
-    asked = {"template_code": "of_nobody", "reason": "Wrong price since the morning; ask Ada before you release it"}
-    hold = console.call("POST", "/holds", asked)["hold_id"]
-    return {
-        "holds": "/holds",
-        "hold": "/holds/new?template=welcome_email",
-        "release": f"/holds/{hold}/release",
-        "cancel": f"/holds/{hold}/cancel",
-        "held": f"/notifications?held_by={hold}",
-    }
+    user = push["user_id"]
+    things = Things(
+        notification=console.call("GET", "/notifications?limit=1")[0]["notification_id"],
+        push=push["notification_id"],
+        user=user,
+        device=console.call("GET", f"/users/{user}/push-tokens")[0]["id"],
+        template="welcome_email",
+        draft=drafted(console),
+        **made(console.call),
+    )
+    empty = {"nothing": "/notifications?q=nobody@example.com", "none": "/suppressions?q=nobody@example.com"}
+    return {**pages(things), **empty, "missing": "/no-such-page"}
 
 
 @pytest.mark.parametrize(
@@ -445,7 +398,7 @@ def test_every_page_can_be_used_by_everybody_at_every_width(
         width, height = SIZES[size]
         console.firefox("WebDriver:SetWindowRect", width=max(width, 600), height=height)
         console.firefox.inside(NARROW, width)
-        for name, path in pages(console).items():
+        for name, path in every_page(console).items():
             console.open(path)
             assert console.run("return window.innerWidth;") <= width
             wider = console.run(WIDER)

@@ -1,5 +1,6 @@
 """Notifications: find them, see what became of one, cancel it, try it again."""
 
+import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Annotated, get_args
@@ -15,7 +16,7 @@ from console.services.finding import TIMES, Found, Wanted, find
 from console.services.timeline import steps_of
 from console.services.verdict import verdict_on
 from console.services.words import CHANNELS
-from notifications import ApiError, Hold, NotificationDetail, Status
+from notifications import ApiError, Hold, NotificationDetail, Status, User
 
 router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("notifications"))]
@@ -58,12 +59,13 @@ async def search(request: Request, visitor: Reading) -> Response:
 @router.get("/notifications/{thing_id}")
 async def one(visitor: Reading, thing_id: ThingId) -> Response:
     n = await visitor.api.get(thing_id)
-    hold = await hold_of(visitor, n.held_by)
+    hold, recipient = await asyncio.gather(hold_of(visitor, n.held_by), _recipient(visitor, n.user_id))
     may = visitor.person.may("act")
     return visitor.page(
         "notification",
         "notifications",
         title=f"{n.template_code}, {n.status}",
+        recipient=recipient,
         **_live(n, hold),
         may_cancel=may and n.status == "pending",
         may_retry=may and n.status in RETRYABLE,
@@ -108,6 +110,14 @@ async def hold_of(visitor: Visitor, hold_id: str | None) -> Hold | None:
         return None
     with suppress(ApiError):
         return await visitor.api.holds.get(hold_id)
+    return None
+
+
+async def _recipient(visitor: Visitor, user_id: str) -> User | None:
+    """None also if the visitor may not see users, and if the id stands for an address that is no user's."""
+    if visitor.person.may("users"):
+        with suppress(ApiError):
+            return await visitor.api.users.get(user_id)
     return None
 
 

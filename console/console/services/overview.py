@@ -112,6 +112,8 @@ def _tiles(found: Statistics) -> list[Tile]:
             value=number(found.held),
             note="until released",
             tone=WAITING if found.held else FINE,
+            link="/holds",
+            link_text="Holds",
         ),
     ]
 

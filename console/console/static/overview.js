@@ -80,7 +80,7 @@
     const made = new uPlot({
       width: element.clientWidth,
       height: 200,
-      padding: [8, 12, 0, 0],
+      padding: [8, 24, 0, 0], // half of the last time's width is right of the chart
       cursor: { y: false, points: { show: false }, drag: { x: false } },
       legend: { live: true },
       scales: { x: { range: (_, low, high) => [low, high + step] }, y: { range: (_, __, high) => [0, high > 0 ? high * 1.1 : 1] } },
