@@ -70,6 +70,12 @@
     show();
   }
 
+  // On a phone the row of sections is wider than the screen: the open one is in view.
+  for (const entry of document.querySelectorAll(".sections a[aria-current]")) {
+    const row = entry.parentElement;
+    row.scrollLeft = entry.offsetLeft - row.offsetLeft - (row.clientWidth - entry.offsetWidth) / 2;
+  }
+
   localize(document);
   for (const changed of ["htmx:after:swap", "overview:renewed"]) document.addEventListener(changed, () => localize(document));
 })();

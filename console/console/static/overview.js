@@ -84,7 +84,7 @@
       cursor: { y: false, points: { show: false }, drag: { x: false } },
       legend: { live: true },
       scales: { x: { range: (_, low, high) => [low, high + step] }, y: { range: (_, __, high) => [0, high > 0 ? high * 1.1 : 1] } },
-      axes: [axis({ values: times, grid: { show: false }, size: 28 }), axis({ values: (_, all) => all.map(values), incrs, size: 56 })],
+      axes: [axis({ values: times, grid: { show: false }, gap: 8, size: 32 }), axis({ values: (_, all) => all.map(values), incrs, size: 56 })],
       series: [{ label: "From", value: moment }, ...series],
     }, data, element);
     new ResizeObserver(() => made.setSize({ width: element.clientWidth, height: 200 })).observe(element);
