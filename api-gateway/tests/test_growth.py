@@ -25,6 +25,7 @@ from api_gateway.repositories.outbox import Ended, LeasedRound, QueuedMark, Reso
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter, Visibility
 from api_gateway.services.housekeeping import Housekeeping
+from api_gateway.services.reading import total_of
 from api_gateway.settings import ALEMBIC
 from chassis.postgres.database import Database
 from chassis.postgres.retention import Step
@@ -205,6 +206,16 @@ async def test_running_totals_are_what_counting_finds(database: Database) -> Non
         await Housekeeping(database, retention_days=None).fold()
     async with database.begin() as connection:
         assert (await connection.execute(text("SELECT count(*) FROM status_changes"))).scalar_one() == 0
+
+
+async def test_the_total_of_a_list_by_status_or_channel_is_what_counting_finds(database: Database) -> None:
+    await _fill(database, 1_000)
+    async with database.snapshot() as connection:
+        for wanted in LISTS.values():
+            assert await total_of(connection, wanted) == await reading.count(connection, wanted), wanted
+            if wanted.caller or wanted.user_id or wanted.template_code or wanted.request_id or wanted.held_by:
+                assert not wanted.by_status_alone
+        assert LISTS["dead letters of a channel"].by_status_alone
 
 
 async def test_an_old_ended_notification_is_removed_with_its_key_and_stays_accounted_for(database: Database) -> None:

@@ -67,7 +67,7 @@ class Reader:
         offset = 0 if wanted.cursor else (page - 1) * limit
         async with self._database.begin() as connection:
             rows = await reading.page(connection, wanted, limit=limit + 1, offset=offset)
-            total = await _total(connection, wanted)
+            total = await total_of(connection, wanted)
             before = await reading.count_before(connection, wanted) if wanted.cursor else offset
         meta = page_meta([row.id for row in rows], total=total, before=before, limit=limit)
         return [NotificationView(**_fields(row, identity, self._keys)) for row in rows[:limit]], meta
@@ -88,8 +88,10 @@ class Reader:
                 raise AmbiguousRequestId
 
 
-async def _total(connection: AsyncConnection, wanted: ListFilter) -> int:
-    """By the running totals where they know it. Counting ten thousand rows takes longer than reading the page."""
+async def total_of(connection: AsyncConnection, wanted: ListFilter) -> int:
+    """How many match, up to `MAX_COUNTED`: by the running totals where they know it, because counting ten thousand rows
+    takes longer than reading a page.
+    """
     if not wanted.by_status_alone:
         return await reading.count(connection, wanted)
     counted = await housekeeping.counted(connection)
