@@ -25,16 +25,17 @@ from api_gateway.routers import (
 )
 from api_gateway.routers.proxy import Forwarder
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
-from api_gateway.services import holding, housekeeping
+from api_gateway.services import housekeeping, known_holds
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.directory import Directory, fetched_or_known
 from api_gateway.services.fetching import AttachmentFetcher, FetchingAcceptor
-from api_gateway.services.holding import HoldReleaser, KnownHolds
+from api_gateway.services.hold_releaser import HoldReleaser
 from api_gateway.services.holds import HoldService
 from api_gateway.services.housekeeping import Housekeeping
+from api_gateway.services.known_holds import KnownHolds
 from api_gateway.services.limits import CallerLimits, RecipientLimit
 from api_gateway.services.lost import LostMessageDetector, StalledDeliveryDetector
 from api_gateway.services.metrics import GatewayMetrics, ReadingMetrics
@@ -184,8 +185,8 @@ class Gateway:
         keep = self.housekeeping
         runtime.repeat(
             PeriodicTask("relay", self.relay.run_once, every),
-            PeriodicTask("holds", self.known_holds.refresh, holding.EVERY_SECONDS),
-            PeriodicTask("releases", self.releaser.run_once, holding.EVERY_SECONDS),
+            PeriodicTask("holds", self.known_holds.refresh, known_holds.EVERY_SECONDS),
+            PeriodicTask("releases", self.releaser.run_once, known_holds.EVERY_SECONDS),
             PeriodicTask("lost", self.lost.run_once, 2 * every),
             PeriodicTask("stalled", self.stalled.run_once, self.stalled.every_seconds),
             PeriodicTask("fold", keep.fold, retention.EVERY_SECONDS),

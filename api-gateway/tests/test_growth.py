@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories import (
     accepting,
-    holding,
+    held_rows,
     holds,
     housekeeping,
     identities,
@@ -20,7 +20,7 @@ from api_gateway.repositories import (
     progress,
     reading,
 )
-from api_gateway.repositories.holding import EndedHold, ToHold
+from api_gateway.repositories.held_rows import EndedHold, ToHold
 from api_gateway.repositories.outbox import Ended, LeasedRound, QueuedMark, ResolvedRow, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter, Visibility
@@ -95,21 +95,21 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
     rounds = [Round(one) for one in IDS]
     await outbox.mark_queued(connection, [QueuedMark(one, NOW) for one in rounds])
     leased = [LeasedRound(one, NOW) for one in rounds]
-    await outbox.release(connection, leased, owner="p", lease_seconds=30, delay_seconds=1)
+    await outbox.end_leases(connection, leased, owner="p", lease_seconds=30, delay_seconds=1)
     await outbox.set_resolved(connection, [found], keys=DataKeys())
     await progress.apply_events(connection, [sent], keys=DataKeys())
-    await holding.hold(connection, [ToHold(one, NO_ID) for one in leased], owner="p", lease_seconds=30)
-    await holding.hand_back(connection, [sent.model_copy(update={"status": "held", "hold_id": NO_ID})])
-    await accepting.find_keys(connection, [("c", str(number)) for number in range(20)], keys=DataKeys())
+    await held_rows.hold(connection, [ToHold(one, NO_ID) for one in leased], owner="p", lease_seconds=30)
+    await held_rows.hand_back(connection, [sent.model_copy(update={"status": "held", "hold_id": NO_ID})])
+    await accepting.find_idempotency_keys(connection, [("c", str(number)) for number in range(20)], keys=DataKeys())
 
 
 async def _holds(connection: AsyncConnection) -> None:
     ended = EndedHold(NO_ID, cancelled=False, renewed=True, template_version=None)
-    await holding.ended(connection)
-    await holding.release(connection, ended, limit=500)
-    await holding.cancel(connection, ended, limit=500)
-    await holding.counts(connection)
-    await holding.counts(connection, [NO_ID])
+    await held_rows.ended(connection)
+    await held_rows.release(connection, ended, limit=500)
+    await held_rows.cancel(connection, ended, limit=500)
+    await held_rows.counts(connection)
+    await held_rows.counts(connection, [NO_ID])
     await progress.held_candidates(connection, NO_ID, template_version=None, limit=1_000, keys=DataKeys())
     await holds.forget(connection)
 

@@ -65,7 +65,7 @@ class NewNotification:
 
 
 class Receipt(NamedTuple):
-    """The stored answer to a request. `fresh`: this call wrote it; otherwise it has the first answer's values.
+    """The stored answer to a request. `is_new`: this call wrote it; otherwise it has the first answer's values.
 
     `body_hash` None: it is encrypted with a missing key.
     """
@@ -74,7 +74,7 @@ class Receipt(NamedTuple):
     status: str
     created_at: datetime
     body_hash: str | None
-    fresh: bool
+    is_new: bool
 
 
 # json_to_recordset parses the group once on the server: 0.013 ms per row in groups of 200, against 0.15 ms one by one.
@@ -134,10 +134,10 @@ async def accept(
     given = to_json_text([_sealed(row, keys) for row in rows] if keys.seals else rows)
     made = await connection.execute(ACCEPT, {"rows": given, "lease": lease_seconds, "writer": writer})
     created: dict[UUID, datetime] = dict(iter(made))  # `dict` would take an object with `keys()` for a mapping
-    receipts = [_fresh(row, created.get(row.id)) for row in rows]
+    receipts = [_new_receipt(row, created.get(row.id)) for row in rows]
     repeated = [row for row, receipt in zip(rows, receipts, strict=True) if receipt is None]
     used = [(row.caller, row.request_id) for row in repeated]
-    known = await find_keys(connection, used, keys=keys) if used else {}
+    known = await find_idempotency_keys(connection, used, keys=keys) if used else {}
     return [receipt or known[row.caller, row.request_id] for row, receipt in zip(rows, receipts, strict=True)]
 
 
@@ -156,11 +156,11 @@ def _sealed(row: NewNotification, keys: DataKeys) -> dict[str, object]:
     }
 
 
-def _fresh(row: NewNotification, created_at: datetime | None) -> Receipt | None:
-    return Receipt(row.id, row.status, created_at, row.body_hash, fresh=True) if created_at is not None else None
+def _new_receipt(row: NewNotification, created_at: datetime | None) -> Receipt | None:
+    return Receipt(row.id, row.status, created_at, row.body_hash, is_new=True) if created_at is not None else None
 
 
-async def find_keys(
+async def find_idempotency_keys(
     connection: StatementExecutor, used: Sequence[tuple[str, str]], *, keys: DataKeys
 ) -> dict[tuple[str, str], Receipt]:
     """(caller, request_id) → the first answer, for the keys that were used."""
@@ -168,7 +168,7 @@ async def find_keys(
     found = await connection.execute(KNOWN, {"keys": to_json_text(wanted)})
     return {
         (row.caller, row.key): Receipt(
-            row.notification_id, row.status, row.created_at, _body_hash(row, keys), fresh=False
+            row.notification_id, row.status, row.created_at, _body_hash(row, keys), is_new=False
         )
         for row in found
     }

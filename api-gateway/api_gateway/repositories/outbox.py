@@ -81,8 +81,8 @@ class Lease(NamedTuple):
 class DueRow:
     """A notification that a relay has taken: it belongs to this process until the lease runs out.
 
-    `handed_over`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a missing
-    key, and its values are not loaded.
+    `maybe_published`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a
+    missing key, and its values are not loaded.
     """
 
     id: UUID
@@ -108,7 +108,7 @@ class DueRow:
     delivery_guarantee: DeliveryGuarantee
     replay: int
     expired: bool
-    handed_over: bool
+    maybe_published: bool
     leased_at: datetime
     unreadable: bool = False
     read_at: float = field(default_factory=time.monotonic, compare=False)
@@ -150,9 +150,9 @@ class Ended:
 # a large backlog nor many future rows are sorted or scanned.
 TAKE_DUE = text(f"""
 WITH due AS (
-    SELECT picked.id, picked.handed_over FROM generate_series(10, 1, -1) AS level(priority)
+    SELECT picked.id, picked.maybe_published FROM generate_series(10, 1, -1) AS level(priority)
     CROSS JOIN LATERAL (
-        SELECT id, status = 'queued' OR leased_by IS NOT NULL AS handed_over FROM notifications
+        SELECT id, status = 'queued' OR leased_by IS NOT NULL AS maybe_published FROM notifications
         WHERE priority = level.priority AND due_at <= now() AND status IN ('pending', 'queued')
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ) AS picked
@@ -160,7 +160,7 @@ WITH due AS (
 )
 UPDATE notifications AS n SET due_at = now() + make_interval(secs => :lease), leased_by = :owner, updated_at = now()
 FROM due WHERE n.id = due.id
-RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.handed_over, now() AS leased_at
+RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.maybe_published, now() AS leased_at
 """)  # noqa: S608 - the columns are ours
 
 # Marks are written a moment late (ADR 20). Usually the report came first and there is nothing to write; these rows are
@@ -181,7 +181,7 @@ RETURNING n.notification_type, published.first
 """)  # noqa: S608 - as above
 
 # An expired lease proves nothing: a relay, perhaps of this process, may have taken and published the row since.
-RELEASE = text(f"""
+END_LEASES = text(f"""
 UPDATE notifications n SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
 FROM {ROUNDS} AS given WHERE n.id = given.id AND n.replay = given.replay AND n.status = 'pending' AND n.leased_by = :owner
   AND n.due_at = given.at + make_interval(secs => :lease)
@@ -238,7 +238,7 @@ async def mark_queued(connection: StatementExecutor, marks: Sequence[QueuedMark]
     return [row.notification_type for row in await connection.execute(MARK_QUEUED, _parameters(marks)) if row.first]
 
 
-async def release(
+async def end_leases(
     connection: StatementExecutor,
     leased: Sequence[LeasedRound],
     *,
@@ -246,9 +246,9 @@ async def release(
     lease_seconds: float,
     delay_seconds: float,
 ) -> None:
-    """Releases rows that were certainly not published in this lease: any relay may take them after `delay_seconds`."""
+    """Ends the leases of rows that were certainly not published in them: any relay may take them after `delay_seconds`."""
     parameters = {**_parameters(leased), "owner": owner, "lease": lease_seconds, "delay": delay_seconds}
-    await connection.execute(RELEASE, parameters)
+    await connection.execute(END_LEASES, parameters)
 
 
 def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[str, Any]:

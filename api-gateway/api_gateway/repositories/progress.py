@@ -145,11 +145,11 @@ async def apply_events(
     ]
 
 
-KEPT_BACK = "status = 'pending' AND leased_by IS NULL"  # certainly not handed over
+NOT_HANDED_OVER = "status = 'pending' AND leased_by IS NULL"  # certainly not handed over
 
 CANCEL = text(f"""
 UPDATE notifications SET status = 'cancelled', due_at = NULL, ended_at = now(), updated_at = now()
-WHERE id = :id AND {KEPT_BACK}
+WHERE id = :id AND {NOT_HANDED_OVER}
 RETURNING notification_type
 """)  # noqa: S608 - of constants
 
@@ -229,7 +229,7 @@ async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | No
 
 async def is_kept_back(connection: AsyncConnection, notification_id: UUID) -> bool:
     """Whether only the gateway can have the notification."""
-    query = text(f"SELECT {KEPT_BACK} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
+    query = text(f"SELECT {NOT_HANDED_OVER} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
     return bool(await connection.scalar(query, {"id": notification_id}))
 
 

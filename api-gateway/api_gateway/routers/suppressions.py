@@ -41,7 +41,7 @@ async def list_suppressions(query: Annotated[SuppressionQuery, Query()], _admin:
     found = await services.suppressions.page(
         SuppressionQuestion(reason=query.reason, limit=query.limit, offset=query.offset)
     )
-    meta = Meta.of(found.total, limit=query.limit, page=query.page)
+    meta = Meta.for_page(found.total, limit=query.limit, page=query.page)
     return answer(found.entries, counted(len(found.entries), "suppression"), meta=meta)
 
 

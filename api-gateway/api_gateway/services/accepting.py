@@ -155,9 +155,9 @@ class Acceptor:
             raise
         written = [*zip(inserts, receipts, strict=True)]
         for insert, receipt in written:
-            if insert.row.disposition == "leased" and receipt.fresh:
+            if insert.row.disposition == "leased" and receipt.is_new:
                 self._outbox.offer(insert.row, receipt.created_at)
-        await self._give_back([insert for insert, receipt in written if not receipt.fresh])
+        await self._give_back([insert for insert, receipt in written if not receipt.is_new])
         return {insert.row.id: receipt for insert, receipt in written}
 
     async def _commit(self, inserts: Sequence["_Insert"], *, urgent: bool) -> list[Receipt]:

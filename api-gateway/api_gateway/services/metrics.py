@@ -30,7 +30,7 @@ class GatewayMetrics:
         )
         for channel in CHANNELS:
             self._tests.labels(channel)
-        self._replays = Counter(
+        self._repeats = Counter(
             "idempotent_replays_total", "Requests answered with their first answer", registry=registry
         )
         self._redriven = Counter(
@@ -51,8 +51,8 @@ class GatewayMetrics:
     def observe_seconds(self, channel: str, seconds: float) -> None:
         self._seconds.labels(channel).observe(seconds)
 
-    def count_replays(self, times: int) -> None:
-        self._replays.inc(times)
+    def count_repeats(self, times: int) -> None:
+        self._repeats.inc(times)
 
     def count_redriven(self, times: int) -> None:
         self._redriven.inc(times)

@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from api_gateway.repositories import personal, personal_data
 from api_gateway.repositories.personal_data import FIRST_ID, ErasedRow, ExportRow
 from api_gateway.services.metrics import GatewayMetrics
-from chassis.broker import Broker, BrokerUnavailable, Delivery
+from chassis.broker import Broker, BrokerUnavailable, IncomingMessage
 from chassis.errors import DependencyUnavailable
 from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
@@ -123,12 +123,12 @@ async def remove_from(broker: Broker, queue: str, unwanted: Callable[[bytes], bo
     ready = (await broker.depth(queue)).ready
     seen, removed, arrived = 0, 0, asyncio.Event()
 
-    async def look(delivery: Delivery) -> None:
+    async def look(incoming: IncomingMessage) -> None:
         nonlocal seen, removed
         seen += 1
-        if unwanted(delivery.body):
+        if unwanted(incoming.body):
             removed += 1
-            await delivery.ack()
+            await incoming.ack()
         arrived.set()
 
     async with contextlib.AsyncExitStack() as stack, asyncio.timeout(WALK_SECONDS):

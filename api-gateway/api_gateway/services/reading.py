@@ -90,7 +90,7 @@ def page_meta(ids: Sequence[UUID], *, total: int, before: int, limit: int) -> Me
     """The position of a page: `ids` are its ids, plus one if there is a next page. `before` rows come before it."""
     shown, rest = ids[:limit], ids[limit:]
     number = -(-before // limit) + 1
-    meta = Meta.of(total, limit=limit, page=number)
+    meta = Meta.for_page(total, limit=limit, page=number)
     if shown:  # the shown rows exist even if counting stopped before them; a cursor may be anywhere
         meta.total = max(total, before + len(ids))
         meta.total_pages = number - (before + len(shown) - meta.total) // limit

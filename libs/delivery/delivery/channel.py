@@ -66,10 +66,10 @@ class AttachmentGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completed(Generic[Content]):
-    """Content with everything that its message refers to. `release` frees its memory; it is called once."""
+    """Content with everything that its message refers to. `free` frees its memory; it is called once."""
 
     content: Content
-    release: Callable[[], None]
+    free: Callable[[], None]
 
 
 class Session(Protocol[Address, Content_contra]):

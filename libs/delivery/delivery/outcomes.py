@@ -25,7 +25,7 @@ class RetryLater:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBack:
+class Postponed:
     """Nothing was sent: the recipient's domain may get no further message now, or a hold is standing.
 
     `refusing`: the domain refused messages lately; False: only our own limit is reached. `after_seconds`: the
@@ -111,9 +111,9 @@ class Expired:
     """The notification's `expires_at` has passed."""
 
 
-Outcome = Sent | RetryLater | HeldBack | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
+Outcome = Sent | RetryLater | Postponed | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
 
 
-def in_doubt(outcome: Suppressed | Expired | Permanent) -> Unknown:
-    """Replaces "not sent" after an attempt in doubt: the earlier attempt may have arrived."""
+def unknown_instead_of(outcome: Suppressed | Expired | Permanent) -> Unknown:
+    """Replaces "not sent" after an ambiguous attempt: the earlier attempt may have arrived."""
     return Unknown("expired" if isinstance(outcome, Expired) else outcome.code)

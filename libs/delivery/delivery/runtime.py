@@ -12,8 +12,8 @@ from chassis.server.runtime import Runtime
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, worker_topology
-from delivery.holds import REST_SECONDS, KnownHolds
 from delivery.settings import WorkerSettings
+from delivery.worker_holds import REST_SECONDS, WorkerHolds
 
 
 class WorkerRuntime(Runtime):
@@ -36,7 +36,7 @@ class WorkerRuntime(Runtime):
         self.keys = data_keys(settings.data_encryption_keys, self.registry)
         self.users = self.client(USER_SERVICE, settings.user_service_url)
         self.templates = self.client(TEMPLATE_SERVICE, settings.template_service_url)
-        self.holds = KnownHolds(
+        self.holds = WorkerHolds(
             self.client(
                 API_GATEWAY,
                 settings.api_gateway_url,

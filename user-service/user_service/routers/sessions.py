@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1/users/{user_id}/sessions", tags=["sessions"])
 async def list_sessions(user: WritableUser, request: Request, caller: Caller, services: Services) -> Response:
     """The newest login first; at most fifty."""
     current = (await user_claims(request, caller, services)).session_id if caller.kind == "user" else None
-    return answer([SessionView.of(one, current) for one in await services.sessions.of_user(user.id)])
+    return answer([SessionView.from_stored(one, current) for one in await services.sessions.of_user(user.id)])
 
 
 @router.delete(

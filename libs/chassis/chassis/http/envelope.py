@@ -48,7 +48,7 @@ class Meta(BaseModel):
     )
 
     @classmethod
-    def of(cls, total: int, *, limit: int, page: int) -> "Meta":
+    def for_page(cls, total: int, *, limit: int, page: int) -> "Meta":
         """For a list that is counted to its end."""
         pages = max(1, -(-total // limit))
         return cls(

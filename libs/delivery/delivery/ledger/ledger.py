@@ -54,20 +54,20 @@ class Ledger:
         async with self._database.begin() as connection:
             return await self._repository.owned(connection, silence_seconds=silence_seconds)
 
-    async def release(self, owned: Sequence[Owned]) -> int:
+    async def requeue_abandoned(self, abandoned: Sequence[Owned]) -> int:
         """Makes deliveries due again that this worker owns but does not work on. Returns how many."""
         async with self._database.begin() as connection:
-            return await self._repository.release(connection, owned)
+            return await self._repository.requeue_abandoned(connection, abandoned)
 
     async def make_due(self, code: str) -> int:
         """Makes the retries that wait because of `code` due now, highest priority first. Returns how many."""
         async with self._database.begin() as connection:
             return await self._repository.make_due(connection, code)
 
-    async def handed_over(self, ids: Sequence[UUID]) -> None:
+    async def mark_handed_over(self, ids: Sequence[UUID]) -> None:
         """Marks messages that the broker confirmed: they are in its queue until a worker takes them, or they are lost."""
         async with self._database.autocommit() as connection:
-            await self._repository.handed_over(connection, ids)
+            await self._repository.mark_handed_over(connection, ids)
 
     async def redrive_lost(self, watermarks: Mapping[int, datetime | None], *, grace_seconds: float, limit: int) -> int:
         """Makes messages due again that the queue has lost (see the repository). Returns how many."""
