@@ -112,7 +112,7 @@ class Gateway:
             tracing=tracing,
         )
         self.metrics = GatewayMetrics(runtime.registry)
-        self.keys = data_keys(settings.data_encryption_keys, runtime.registry)
+        self.data_keys = data_keys(settings.data_encryption_keys, runtime.registry)
         self.users = runtime.client(USER_SERVICE, settings.user_service_url)
         self.templates = runtime.client(TEMPLATE_SERVICE, settings.template_service_url)
         self.workers: dict[Channel, ServiceClient] = {
@@ -127,7 +127,7 @@ class Gateway:
         )
         self.directory = Directory(self.users, self.templates, runtime.redis)
         self.store = Store(
-            self.database, self.keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
+            self.database, self.data_keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
         )
         self.marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
         self.known_holds = KnownHolds(self.database)
@@ -149,7 +149,7 @@ class Gateway:
         self.stalled = StalledDeliveryDetector(
             self.database, self.reports, self.metrics, self.workers, silence_seconds=settings.report_silence_seconds
         )
-        self.reader = Reader(self.database, self.keys)
+        self.reader = Reader(self.database, self.data_keys)
         self.housekeeping = Housekeeping(self.database, retention_days=settings.retention_days)
         self.reconciler = Reconciler(self.database, self.workers)
         self.eraser = Eraser(self.database, self.broker, self.metrics, self.workers)
@@ -202,7 +202,7 @@ class Gateway:
             retention_task(self.database, TRAIL, retention_days=settings.audit_retention_days),
         )
         runtime.depend_on("database", self.database.ping_writable, essential=True)
-        runtime.depend_on("data_keys", self.keys.check)
+        runtime.depend_on("data_keys", self.data_keys.check)
         runtime.depend_on("redis", runtime.redis.ping)
         runtime.depend_on("rabbitmq", self.broker.ping)
         runtime.depend_on(USER_SERVICE, self.users.ping)
@@ -215,22 +215,22 @@ class Gateway:
             acceptor=FetchingAcceptor(
                 Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()), self._fetcher()
             ),
-            attachments=Attachments(self.database, self.keys),
+            attachments=Attachments(self.database, self.data_keys),
             system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
             reconciler=self.reconciler,
             statistics=self.statistics,
             commands=Commands(
                 self.database,
-                self.keys,
+                self.data_keys,
                 directory=self.directory,
                 reader=self.reader,
                 reports=self.reports,
                 metrics=self.metrics,
             ),
-            holds=HoldService(self.database, self.keys, directory=self.directory, known=self.known_holds),
+            holds=HoldService(self.database, self.data_keys, directory=self.directory, known=self.known_holds),
             known_holds=self.known_holds,
-            trials=Trials(self.database, self.keys, self.directory, self._templates_for_trials()),
+            trials=Trials(self.database, self.data_keys, self.directory, self._templates_for_trials()),
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
             suppressions=Suppressions(self.database, self.workers["email"]),
             system=SystemReader(
@@ -243,7 +243,7 @@ class Gateway:
                 },
             ),
             eraser=self.eraser,
-            exporter=Exporter(self.database, self.keys),
+            exporter=Exporter(self.database, self.data_keys),
             limits=CallerLimits(
                 self.runtime.redis, default=self.settings.rate_limit_per_minute, processes=self.settings.processes
             ),

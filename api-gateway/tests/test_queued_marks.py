@@ -114,7 +114,7 @@ async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_noth
         queued_at=message.queued_at,
     )  # fmt: skip
     async with database.begin() as connection:  # the other gateway
-        [applied] = await progress.apply_events(connection, [event], keys=DataKeys())
+        [applied] = await progress.apply_events(connection, [event], data_keys=DataKeys())
     assert (applied.queued_at, applied.newly_queued) == (message.queued_at, True)
     before = await _version(database, message.notification_id)
     assert len(_marks(publishing).waiting) == 1

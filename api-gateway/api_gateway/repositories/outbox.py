@@ -203,29 +203,29 @@ RETURNING n.notification_type, n.status
 
 
 async def take_due(
-    connection: AsyncConnection, *, owner: str, lease_seconds: float, limit: int, keys: DataKeys
+    connection: AsyncConnection, *, owner: str, lease_seconds: float, limit: int, data_keys: DataKeys
 ) -> list[DueRow]:
     """Takes up to `limit` due rows, highest priority first, and leases them to `owner`."""
     rows = await connection.execute(TAKE_DUE, {"owner": owner, "lease": lease_seconds, "limit": limit})
-    taken = [_due_row(row, keys) for row in rows]
+    taken = [_due_row(row, data_keys) for row in rows]
     return sorted(taken, key=lambda row: (-row.priority, row.created_at))
 
 
-def _due_row(row: Row[Any], keys: DataKeys) -> DueRow:
+def _due_row(row: Row[Any], data_keys: DataKeys) -> DueRow:
     fields = dict(row._mapping)  # noqa: SLF001 - `_mapping` is public in SQLAlchemy
-    return DueRow(**{**fields, **_values(row, keys)})
+    return DueRow(**{**fields, **_values(row, data_keys)})
 
 
-def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
+def _values(row: Row[Any], data_keys: DataKeys) -> dict[str, Any]:
     try:
         return {
-            "variables": read_object(keys, VARIABLES, row.id, row.variables),
-            "metadata": read_object(keys, METADATA, row.id, row.metadata),
-            "recipient": read_document(keys, RECIPIENT, row.id, row.recipient),
-            "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
-            "sender": read_document(keys, SENDER, row.id, row.sender),
-            "email_options": read_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
-            "overrides": read_document(keys, OVERRIDES, row.id, row.overrides),
+            "variables": read_object(data_keys, VARIABLES, row.id, row.variables),
+            "metadata": read_object(data_keys, METADATA, row.id, row.metadata),
+            "recipient": read_document(data_keys, RECIPIENT, row.id, row.recipient),
+            "given_recipient": read_given_recipient(data_keys, row.id, row.given_recipient),
+            "sender": read_document(data_keys, SENDER, row.id, row.sender),
+            "email_options": read_document(data_keys, EMAIL_OPTIONS, row.id, row.email_options),
+            "overrides": read_document(data_keys, OVERRIDES, row.id, row.overrides),
         }
     except ValueUnreadable:
         nothing = JsonObject.empty()
@@ -261,12 +261,12 @@ def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[st
     }
 
 
-async def set_resolved(connection: AsyncConnection, rows: Sequence[ResolvedRow], *, keys: DataKeys) -> None:
+async def set_resolved(connection: AsyncConnection, rows: Sequence[ResolvedRow], *, data_keys: DataKeys) -> None:
     """Writes recipients and template versions that were found later."""
     given = [
         {
             **_key(row),
-            "recipient": write_document(keys, RECIPIENT, row.round.id, row.recipient),
+            "recipient": write_document(data_keys, RECIPIENT, row.round.id, row.recipient),
             "template_version": row.template_version,
             "language": row.language,
         }
@@ -275,10 +275,10 @@ async def set_resolved(connection: AsyncConnection, rows: Sequence[ResolvedRow],
     await connection.execute(SET_RESOLVED, {"rows": to_json_text(given)})
 
 
-async def finish(connection: AsyncConnection, rows: Sequence[Ended], *, keys: DataKeys) -> list[Row[Any]]:
+async def finish(connection: AsyncConnection, rows: Sequence[Ended], *, data_keys: DataKeys) -> list[Row[Any]]:
     """Ends notifications that will not be published. Returns the channel and status of each one that it ended."""
     given = [
-        {**_key(row), "status": row.status, "code": row.code, **write_detail(keys, row.round.id, row.detail)}
+        {**_key(row), "status": row.status, "code": row.code, **write_detail(data_keys, row.round.id, row.detail)}
         for row in sorted(rows, key=_lock_order)
     ]
     return list(await connection.execute(FINISH, {"rows": to_json_text(given)}))

@@ -167,7 +167,7 @@ class Acceptor:
         return await self._store.accept([insert.row for insert in inserts], urgent=urgent)
 
     async def _give_back(self, inserts: Sequence["_Insert"]) -> None:
-        counted = [recipient for insert in inserts for recipient in insert.counted]
+        counted = [recipient for insert in inserts for recipient in insert.counted_recipients]
         if self._recipients is not None and counted:
             await self._recipients.give_back(counted)
 
@@ -179,10 +179,10 @@ class Acceptor:
 
 @dataclass(frozen=True, slots=True)
 class _Insert:
-    """A row to write. `counted`: the recipients whose limits it was counted against."""
+    """A row to write. `counted_recipients`: those whose limits it was counted against."""
 
     row: NewNotification
-    counted: Sequence[UUID]
+    counted_recipients: Sequence[UUID]
     attachments: Sequence[NewAttachment]
 
 

@@ -37,9 +37,9 @@ LOOKED_AT = 1_000  # held notifications whose template version is looked up befo
 class HoldService:
     """Administrators may hold everything. An application's key may hold, see and end what is its own."""
 
-    def __init__(self, database: Database, keys: DataKeys, *, directory: Directory, known: KnownHolds) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys, *, directory: Directory, known: KnownHolds) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
         self._directory = directory
         self._known = known
 
@@ -115,7 +115,11 @@ class HoldService:
             raise HoldWithoutTemplate
         async with self._database.begin() as connection:
             held = await progress.held_candidates(
-                connection, hold.id, template_version=renewal.template_version, limit=LOOKED_AT, keys=self._keys
+                connection,
+                hold.id,
+                template_version=renewal.template_version,
+                limit=LOOKED_AT,
+                data_keys=self._data_keys,
             )
         for resolution in await resolve(held, self._directory, [one.caller for one in held], fresh=True):
             if isinstance(resolution, TemplateVersionNotFound):

@@ -20,7 +20,7 @@ class GatewayMetrics:
     """`notifications_total{type,status}` counts each status that a notification reaches, once per notification."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        promised = NotificationMetrics(registry, counted="Notifications that reached a status")
+        promised = NotificationMetrics(registry, description="Notifications that reached a status")
         self._seconds, self.queues = promised.seconds, promised.queues
         self._transitions: dict[tuple[str, str], Counter] = {
             (channel, status): promised.total.labels(channel, status) for channel, status in product(CHANNELS, Status)

@@ -47,7 +47,7 @@ class Reconciler:
         """Counts accepted notifications and their statuses in one snapshot. `recount` reads every row, which is slow."""
         async with self._database.snapshot() as connection:
             accepted = await housekeeping.accepted(connection)
-            rows = await (housekeeping.recounted if recount else housekeeping.counted)(connection)
+            rows = await (housekeeping.recount if recount else housekeeping.totals)(connection)
             held = held_by_channel(await held_rows.counts(connection))
         return {channel: _totals(channel, accepted.get(channel, 0), rows, held[channel]) for channel in CHANNELS}
 

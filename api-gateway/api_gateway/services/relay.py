@@ -87,7 +87,7 @@ class Relay:
                 owner=self._store.process,
                 lease_seconds=self._store.lease_seconds,
                 limit=MAX_GROUP,
-                keys=self._store.keys,
+                data_keys=self._store.data_keys,
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[RelayDecision]:
@@ -135,11 +135,13 @@ class Relay:
             for decision in decisions
             if isinstance(decision, Unreadable) and decision.leased is not None
         ]
-        keys = self._store.keys
+        data_keys = self._store.data_keys
         async with self._store.database.begin() as connection:
             if resolved:
-                await outbox_rows.set_resolved(connection, [_resolved_row(row) for row in resolved], keys=keys)
-            finished = await outbox_rows.finish(connection, ended, keys=keys) if ended else []
+                await outbox_rows.set_resolved(
+                    connection, [_resolved_row(row) for row in resolved], data_keys=data_keys
+                )
+            finished = await outbox_rows.finish(connection, ended, data_keys=data_keys) if ended else []
         self._metrics.count_transitions((row.notification_type, row.status) for row in finished)
         held = [decision for decision in decisions if isinstance(decision, ToHold)]
         if held:

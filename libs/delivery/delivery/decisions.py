@@ -203,22 +203,22 @@ def _unfinished(
     outcome: Unfinished, before: Claimed, policy: RetryPolicy, *, now: datetime, expires_at: datetime | None
 ) -> _Fields:
     spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.deferrals)
-    counted = _counted(outcome, before)
+    counters = _counters(outcome, before)
     match policy.decide(outcome, spent, now=now, expires_at=expires_at):
         case TryAgain(seconds):
             code, detail = cleaned(outcome.code), cleaned(outcome.detail)
-            return {**counted, "state": "retry", "code": code, "detail": detail, "delay": seconds}
+            return {**counters, "state": "retry", "code": code, "detail": detail, "delay": seconds}
         case GiveUp():  # an earlier attempt may have arrived; then "failed" would be a guess
             end = "unknown" if isinstance(outcome, Ambiguous) or before.ambiguous else "failed"
             return {
-                **counted,
+                **counters,
                 "state": end,
                 "code": "exhausted",
                 "detail": cleaned(f"{outcome.code}: {outcome.detail}"),
             }
 
 
-def _counted(outcome: Unfinished, before: Claimed) -> _Fields:
+def _counters(outcome: Unfinished, before: Claimed) -> _Fields:
     match outcome:
         case ProviderDown():
             return {"deferred": 1}

@@ -23,7 +23,7 @@ from delivery.attempts import Attempts, PreparedMessage, Unsent
 from delivery.channel import Address, Content, DeliveryChannel
 from delivery.decisions import DeliveryReport, Result, RetryPolicy, record_of, report_of
 from delivery.devices import device_results
-from delivery.incoming import read_message, refuse
+from delivery.incoming import read_message, reject_unreadable
 from delivery.ledger import (
     AddedTooLate,
     AlreadyFinished,
@@ -89,7 +89,7 @@ class Engine(Generic[Address, Content]):
     async def handle(self, incoming: IncomingMessage) -> None:
         message = read_message(incoming, self._channel.name)
         if message is None:
-            await refuse(incoming, self._channel.name, ledger=self._ledger, reporter=self._reporter)
+            await reject_unreadable(incoming, self._channel.name, ledger=self._ledger, reporter=self._reporter)
             return
         bind_correlation(message.correlation_id, notification_id=str(message.notification_id))
         self._note_consumed(message, incoming)

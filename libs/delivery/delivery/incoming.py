@@ -27,7 +27,7 @@ def read_message(incoming: IncomingMessage, channel: Channel) -> NotificationMes
     return message if message.notification_type == channel else None
 
 
-async def refuse(incoming: IncomingMessage, channel: Channel, *, ledger: Ledger, reporter: Reporter) -> None:
+async def reject_unreadable(incoming: IncomingMessage, channel: Channel, *, ledger: Ledger, reporter: Reporter) -> None:
     """Moves the message to failed.queue, byte for byte, and reports its notification as failed.
 
     Without the report the gateway would publish the notification again and again. A notification that is in the ledger

@@ -48,7 +48,7 @@ class DeliveryMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, channel: Channel, providers: Collection[str]) -> None:
-        promised = NotificationMetrics(registry, counted="Delivery attempts by outcome")
+        promised = NotificationMetrics(registry, description="Delivery attempts by outcome")
         self.queues = promised.queues
         self._attempts = {state: promised.total.labels(channel, state) for state in STATES}
         self._seconds = promised.seconds.labels(channel)

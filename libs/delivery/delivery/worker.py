@@ -58,7 +58,9 @@ class Worker:
         owner = f"{channel.name}-{uuid4().hex[:12]}"
         self.ledger = Ledger(
             runtime.database,
-            LedgerRepository(channel.name, owner, suppression_list=channel.suppression_list, keys=runtime.keys),
+            LedgerRepository(
+                channel.name, owner, suppression_list=channel.suppression_list, data_keys=runtime.data_keys
+            ),
         )
         self._retention = ledger_retention(self.ledger, retention_days=settings.retention_days)
         self._reporter = Reporter(runtime.broker)

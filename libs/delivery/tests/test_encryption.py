@@ -24,7 +24,7 @@ DUE = {"lease_seconds": 0, "silence_seconds": 15, "limit": 10}
 @pytest.fixture
 def ledger_with(database: Database) -> Callable[[str], Ledger]:
     """The ledger as a worker with these keys sees it."""
-    return lambda keys, owner="w1": Ledger(database, LedgerRepository("email", owner, keys=DataKeys.parse(keys)))
+    return lambda keys, owner="w1": Ledger(database, LedgerRepository("email", owner, data_keys=DataKeys.parse(keys)))
 
 
 @pytest.fixture

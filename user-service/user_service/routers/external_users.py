@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.http.envelope import Envelope, answer, counted
+from chassis.http.envelope import Envelope, answer, pluralize
 from chassis.http.openapi.document import refusals
 from chassis.security import Caller
 from user_service.dependencies import Services
@@ -55,4 +55,4 @@ async def put_contact(
 async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, services: Services) -> Response:
     """Like single contacts, but without devices. All of them are written, or none."""
     written = await services.external_users.put_many(caller, given.contacts, actor)
-    return answer([WrittenContactView.from_written(one) for one in written], counted(len(written), "contact"))
+    return answer([WrittenContactView.from_written(one) for one in written], pluralize(len(written), "contact"))

@@ -132,7 +132,7 @@ class JsonResponse(JSONResponse):
         return to_json(content)
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """A count for `message`: `1 notification`, `2 notifications`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.postgres.database import Database
 from chassis.postgres.retention import Removal, Step
-from chassis.process.batcher import Batcher, rounds
+from chassis.process.batcher import Batcher, groups_without_repeats
 from contracts.ledger import LedgerErasure, LedgerTotals
 from contracts.topology import URGENT
 from delivery.ledger.records import AlreadyFinished, Claim, ClaimResult, DeliveryRecord, NotOwned, Owned, ToRequeue
@@ -112,10 +112,10 @@ class Ledger:
             await self._repository.leave(connection)
 
     async def _claim_all(self, groups: Sequence[Sequence[Claim]]) -> list[list[ClaimResult]]:
-        """Claims in rounds: a group may contain the same message twice, but a statement may touch a row only once."""
+        """Claims in parts: a batch may contain the same message twice, but a statement may touch a row only once."""
         states: dict[int, list[ClaimResult]] = {}
         async with self._database.autocommit() as connection:
-            for indexes in rounds(groups, key=lambda claims: claims[0].notification_id):
+            for indexes in groups_without_repeats(groups, key=lambda claims: claims[0].notification_id):
                 claims = [claim for index in indexes for claim in groups[index]]
                 found = iter(await self._repository.claim(connection, claims))
                 states |= {index: list(islice(found, len(groups[index]))) for index in indexes}

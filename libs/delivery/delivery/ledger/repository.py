@@ -37,16 +37,16 @@ FINAL_STATES = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
 class LedgerRepository:
     """The statements over one channel's tables. `owner` names this worker process.
 
-    `suppression_list`: a table of the same database that lists the `fingerprint`s to suppress. `keys` encrypt the personal
-    values of a row.
+    `suppression_list`: a table of the same database that lists the `fingerprint`s to suppress. `data_keys` encrypt the
+    personal values of a row.
     """
 
     def __init__(
-        self, channel: str, owner: str, *, suppression_list: str | None = None, keys: DataKeys = DataKeys()
+        self, channel: str, owner: str, *, suppression_list: str | None = None, data_keys: DataKeys = DataKeys()
     ) -> None:
         self.owner = owner
-        self._personal = PersonalColumns(channel, keys)
-        self._seals = keys.seals
+        self._personal = PersonalColumns(channel, data_keys)
+        self._seals = data_keys.seals
         self._claim = statements.for_channel(statements.CLAIM, channel, suppression_list)
         self._claim_with_added_later = statements.for_channel(
             statements.CLAIM_WITH_ADDED_LATER, channel, suppression_list
@@ -99,8 +99,8 @@ class LedgerRepository:
             claimed.contact, claimed.unreadable = None, True
 
     async def _look_at(self, connection: StatementExecutor, claims: Sequence[Claim]) -> dict[Key, ClaimResult]:
-        keys = [(claim.notification_id, claim.recipient) for claim in claims]
-        rows = await connection.execute(self._look, {"keys": _keys(keys)})
+        wanted = [(claim.notification_id, claim.recipient) for claim in claims]
+        rows = await connection.execute(self._look, {"keys": _as_json(wanted)})
         return {(row.notification_id, row.recipient): self._state_of(row) for row in rows}
 
     async def states(
@@ -250,5 +250,5 @@ def _order(key: Key) -> tuple[bytes, str]:
     return key[0].bytes, key[1]
 
 
-def _keys(keys: Sequence[Key]) -> str:
+def _as_json(keys: Sequence[Key]) -> str:
     return to_json_text([{"notification_id": key, "recipient": recipient} for key, recipient in keys])

@@ -68,7 +68,7 @@ class Publisher:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def publish_many(self, publications: Sequence[Publication]) -> list[Outcome]:
-        """Publishes in rounds. A message whose id is already in flight, here or in another call, waits for the next round."""
+        """Publishes in parts. A message whose id is already in flight, here or in another call, waits for the next part."""
         deadline = asyncio.get_running_loop().time() + self._seconds
         waiting = dict(enumerate(publications))
         outcomes: dict[int, Outcome] = {}
