@@ -48,7 +48,7 @@ class QueuedMarks:
         self._writes: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def confirmed(self, marks: Sequence[QueuedMark], *, by: float) -> None:
+    def note_confirmed(self, marks: Sequence[QueuedMark], *, by: float) -> None:
         """The broker has confirmed these. They are written after `moment_seconds`, at the latest at `by`
         (`time.monotonic`)."""
         self.waiting.update((mark.round, mark) for mark in marks)
@@ -185,7 +185,7 @@ class Outbox:
         confirmed = [one for one, outcome in zip(messages, outcomes, strict=True) if outcome is None]
         if confirmed:
             began = min(one.lease.read_at for one in confirmed)
-            self._marks.confirmed([one.mark for one in confirmed], by=began + self._store.lease_seconds / 2)
+            self._marks.note_confirmed([one.mark for one in confirmed], by=began + self._store.lease_seconds / 2)
         return len(confirmed)
 
     async def _end_leases(self, messages: Sequence[OutboxMessage]) -> None:

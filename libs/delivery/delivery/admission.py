@@ -106,7 +106,7 @@ class Admission:
 
 
 class AdmittedMessage:
-    """One message, from its preparation to the end of its last call. The end of the block releases what it holds."""
+    """One message, from its preparation to the end of its last call. The end of the block gives back what it has."""
 
     __slots__ = ("_admission", "_preparing", "_priority", "_sending")
 
@@ -128,7 +128,7 @@ class AdmittedMessage:
         """Waits for a slot among the sends in flight, and for a provider that may be called.
 
         Each of `choices` names the providers that can deliver to one of the message's targets. Returns a permit for each
-        choice that has a provider now, which is at least one; the caller releases them. Raises CircuitOpen after
+        choice that has a provider now, which is at least one; the caller gives them back. Raises CircuitOpen after
         MAX_WAIT_SECONDS; at once if only this message's providers are blocked, because its slot is for other messages then.
         """
         providers = self._admission.providers

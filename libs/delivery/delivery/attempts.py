@@ -131,7 +131,7 @@ class PreparedMessage(Generic[Address, Content]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._release_all()
+        self._give_all_back()
         await self._admitted.__aexit__()
 
     async def _wait_for_domain(self) -> Postponed | None:
@@ -193,7 +193,7 @@ class PreparedMessage(Generic[Address, Content]):
         finally:
             self._calls -= 1
             if not self._calls:
-                self._release_all()
+                self._give_all_back()
         if isinstance(outcome, Ambiguous) and self._once:
             return Unknown(outcome.code, outcome.detail, attempted=True)
         return outcome
@@ -285,8 +285,8 @@ class PreparedMessage(Generic[Address, Content]):
             return outcome
         return replace(outcome, elsewhere=True)
 
-    def _release_all(self) -> None:
-        """Releases the permits, the slot and unused connections, as soon as the last call has ended."""
+    def _give_all_back(self) -> None:
+        """Gives the permits, the slot and unused connections back, as soon as the last call has ended."""
         self._ready.close()
         if self._free_content is not None:
             self._free_content()

@@ -82,8 +82,8 @@ class DomainThrottle:
         now = self.clock()
         return sum(one.limit.is_throttled(now) for one in self._domains.values())
 
-    async def acquire(self, name: str, recipient: str, priority: int) -> "DomainPermit | Postponed":
-        """Waits for a permit to send to the domain `name`. `recipient` is the recipient's key.
+    async def acquire(self, name: str, recipient_key: str, priority: int) -> "DomainPermit | Postponed":
+        """Waits for a permit to send to the domain `name`. `recipient_key` is the key in the ledger.
 
         Postponed: the domain is paused for too long, or too many messages wait already. Then the ledger keeps the delivery.
         """
@@ -95,7 +95,7 @@ class DomainThrottle:
                 return self.postpone(domain, priority)
         else:
             domain.limit.in_flight += 1
-        return DomainPermit(self, name, domain, recipient, priority, began=self.clock())
+        return DomainPermit(self, name, domain, recipient_key, priority, began=self.clock())
 
     def serve(self, name: str, domain: _Domain) -> None:
         """Gives free permits to the waiting messages. During a long pause, all waiting messages go back to the ledger."""
@@ -186,15 +186,15 @@ class DomainThrottle:
 class DomainPermit:
     """One permitted message to a domain. Report its outcome, if a provider was called, then give it back."""
 
-    __slots__ = ("_began", "_domain", "_given_back", "_name", "_priority", "_recipient", "_throttle")
+    __slots__ = ("_began", "_domain", "_given_back", "_name", "_priority", "_recipient_key", "_throttle")
 
     def __init__(
-        self, throttle: DomainThrottle, name: str, domain: _Domain, recipient: str, priority: int, *, began: float
+        self, throttle: DomainThrottle, name: str, domain: _Domain, recipient_key: str, priority: int, *, began: float
     ) -> None:
         self._throttle = throttle
         self._name = name
         self._domain = domain
-        self._recipient = recipient
+        self._recipient_key = recipient_key
         self._priority = priority
         self._began = began
         self._given_back = False
@@ -210,9 +210,9 @@ class DomainPermit:
         limit, now = self._domain.limit, self._throttle.clock()
         match outcome:
             case Sent():
-                limit.accepted(began=self._began)
+                limit.note_accepted(began=self._began)
             case RetryLater(of_domain=True, after_seconds=asked):
-                if limit.refused(self._recipient, began=self._began, now=now, asked=asked):
+                if limit.note_refused(self._recipient_key, began=self._began, now=now, asked=asked):
                     log.info("domain.paused", seconds=round(limit.pause_left(now)), domains=self._throttle.throttled)
 
     def give_back(self) -> None:
