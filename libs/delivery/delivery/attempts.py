@@ -1,4 +1,4 @@
-"""One attempt to deliver: preparing it, calling the provider, and the outcome of the call."""
+"""A message is prepared once for all its targets. Then each of its deliveries is attempted: one call of a provider."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -93,7 +93,9 @@ _NOTHING_YET = ProviderDown("not_prepared")
 
 
 class PreparedMessage(Generic[Address, Content]):
-    """On entry, either everything for the call is ready (a permit for the recipient's domain, the content, a slot, the
+    """The message of one notification, for all its targets.
+
+    On entry, either everything for the calls is ready (a permit for the recipient's domain, the content, a slot, the
     provider's connection), or the outcome is decided and nothing will be sent.
 
     So the claim is made right before the provider is called: a delivery that waits for a slot is not claimed, and a delivery

@@ -179,10 +179,8 @@ async def test_a_permit_without_a_reported_outcome_is_released(breaker) -> None:
 
 async def test_a_message_occupies_neither_limit_longer_than_it_needs(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
-    async with (
-        admission.for_priority(8) as urgent,
-        admission.for_priority(9),
-    ):  # urgent messages come, so others are prepared one at a time
+    # Urgent messages come, so others are prepared one at a time.
+    async with admission.for_priority(8) as urgent, admission.for_priority(9):
         async with asyncio.timeout(1):
             await urgent.slot([PROVIDER])
         urgent.end_preparation()
