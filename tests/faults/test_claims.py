@@ -182,9 +182,8 @@ def test_34_and_35_after_a_standstill_the_living_keep_what_is_theirs(two_workers
     ids = with_the_provider(lab)
     with standstill(lab):
         pause(FROZEN_SECONDS)
-    remains(
-        lambda: lab.ambiguous(ids), 2 * SILENCE_SECONDS, holds=lambda ambiguous: ambiguous == {}
-    )  # time enough to take over
+    # Time enough to take over.
+    remains(lambda: lab.ambiguous(ids), 2 * SILENCE_SECONDS, holds=lambda ambiguous: ambiguous == {})
     lab.provider()
     lab.prove(fault, f"{what}, fifty with the provider", ids)
     assert lab.ambiguous(ids) == {}

@@ -103,8 +103,9 @@ class DeliveryRecord:
 
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
     `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or postponed because its domain refuses
-    messages. `provider` answered, or may have accepted it. `reported_before`: an earlier deferral of this delivery was
-    reported to the gateway. `provider` and `reported_before` are not stored: the claim has stored the provider.
+    messages. `ambiguous`: 1 if the attempt may or may not have been sent. `provider` answered, or may have accepted it.
+    `reported_before`: an earlier deferral of this delivery was reported to the gateway. `provider` and `reported_before` are
+    not stored: the claim has stored the provider.
     """
 
     notification_id: UUID
