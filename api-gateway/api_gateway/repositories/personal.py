@@ -176,7 +176,7 @@ def _notification(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
     return {**after, **texts}
 
 
-def _key(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
+def _idempotency_key(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
     body_hash = data_keys.rewrite(BODY_HASH, row.notification_id, row.body_hash)
     return None if body_hash == row.body_hash else {"body_hash": body_hash}
 
@@ -208,7 +208,7 @@ def _attachment(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
 
 PERSONAL = (
     PersonalTable("notifications", {"id": UUID(int=0)}, PAGE, WRITE, _notification),
-    PersonalTable("idempotency_keys", {"caller": "", "key": ""}, PAGE_OF_KEYS, WRITE_KEYS, _key),
+    PersonalTable("idempotency_keys", {"caller": "", "key": ""}, PAGE_OF_KEYS, WRITE_KEYS, _idempotency_key),
     PersonalTable(
         "attachments", {"id": UUID(int=0)}, PAGE_OF_ATTACHMENTS, WRITE_ATTACHMENTS, _attachment, ATTACHMENTS_AT_ONCE
     ),

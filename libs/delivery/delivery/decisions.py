@@ -196,7 +196,7 @@ def record_of(
         "reported_before": before.deferrals > 0,
         **fields,
     }
-    return DeliveryRecord(key.notification_id, key.recipient, replay=key.replay, **common)
+    return DeliveryRecord(key.notification_id, key.recipient_key, replay=key.replay, **common)
 
 
 def _unfinished(

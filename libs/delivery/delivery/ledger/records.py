@@ -90,10 +90,10 @@ ClaimResult = Claimed | AlreadyFinished | NotOwned | AddedTooLate
 
 
 class DeliveryKey(NamedTuple):
-    """One round of one delivery. `recipient` is the ledger's key for the recipient, `replay` the number of the round."""
+    """One round of one delivery. `recipient_key` is the ledger's key for the recipient, `replay` the number of the round."""
 
     notification_id: UUID
-    recipient: str
+    recipient_key: str
     replay: int
 
 
