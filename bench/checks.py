@@ -35,7 +35,7 @@ def balance(accepted: Iterable[str], arrived: Iterable[str]) -> Balance:
 
 def delivered(lab: Lab, ids: Iterable[str], channel: str = "email") -> Balance:
     """When all should have been: each id once with the provider, each row `sent`."""
-    counted = balance(ids, (key for key, _ in lab.providers.of(channel).arrivals()))
+    counted = balance(ids, (key for key, _ in lab.providers.for_channel(channel).arrivals()))
     return counted + Balance(max(0, lab.gateway.value(NOT_SENT) - counted.lost), 0) + unaccounted(lab)
 
 
@@ -72,6 +72,6 @@ def until_published(lab: Lab, seconds: float = 300) -> None:
 
 def until_sent(lab: Lab, number: int, channel: str = "email", seconds: float = 600) -> None:
     """The provider has `number` and no row is on its way. The sink is asked first: that costs PostgreSQL nothing."""
-    sink = lab.providers.of(channel)
+    sink = lab.providers.for_channel(channel)
     wait_until(lambda: sink.count() >= number, seconds, f"{number} with the provider")
     wait_until(lambda: not lab.gateway.value(ON_THE_WAY), seconds, "the last status")

@@ -35,7 +35,7 @@ class Lab:
         self.rabbit = Rabbit(folder / "rabbitmq", quiet_port())
         base = self.postgres.url.rsplit("/", 1)[0]
         databases = {service: f"{base}/{service.replace('-', '_')}" for service in MODULES}
-        self.system = BenchSystem.of(folder, databases, self.redis.url, self.rabbit)
+        self.system = BenchSystem.for_servers(folder, databases, self.redis.url, self.rabbit)
         self.gateway = Database(databases["api-gateway"])
         self.admin = Database(self.postgres.url)
         self.providers = Providers(folder)

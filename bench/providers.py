@@ -32,7 +32,7 @@ class Providers:
             "base_url": base_url, "service_account": str(account),
         }  # fmt: skip
 
-    def of(self, channel: str) -> Remote:
+    def for_channel(self, channel: str) -> Remote:
         return self.smtp if channel == "email" else self.fcm
 
     def reset(self) -> None:
@@ -46,5 +46,5 @@ class Providers:
     def stop(self) -> None:
         for name in ("smtp", "fcm"):
             if name in self.__dict__:
-                self.of("email" if name == "smtp" else "push").close()
+                self.for_channel("email" if name == "smtp" else "push").close()
         self._children.stop()

@@ -22,7 +22,7 @@ class BenchSystem(System):
     """The lab sets `simulators` before `start`: `smtp_port`, `base_url` and `service_account` of the sinks."""
 
     @classmethod
-    def of(cls, folder: Path, databases: dict[str, str], redis_url: str, rabbit: Rabbit) -> "BenchSystem":
+    def for_servers(cls, folder: Path, databases: dict[str, str], redis_url: str, rabbit: Rabbit) -> "BenchSystem":
         ports = {name: quiet_port() for name in MODULES}
         return cls(folder, databases, redis_url, rabbit, ports=ports, settings=dict(SETTINGS))
 

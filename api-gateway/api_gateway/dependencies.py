@@ -10,8 +10,8 @@ from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.fetching import FetchingAcceptor
-from api_gateway.services.holding import KnownHolds
 from api_gateway.services.holds import HoldService
+from api_gateway.services.known_holds import KnownHolds
 from api_gateway.services.limits import CallerLimits
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.personal_data import Eraser, Exporter
@@ -70,7 +70,7 @@ async def enforce_rate_limit(services: GatewayServices, request: Request, identi
 
     Raises TooManyRequests, or BatchExceedsRateLimit when no waiting time would be long enough.
     """
-    limiter = services.limits.of(identity)
+    limiter = services.limits.for_caller(identity)
     if cost > limiter.limit:
         raise BatchExceedsRateLimit(
             f"The rate limit never allows more than {limiter.limit} notifications at once; send smaller batches"

@@ -25,16 +25,17 @@ from api_gateway.routers import (
 )
 from api_gateway.routers.proxy import Forwarder
 from api_gateway.schemas.requests import BatchRequest, NotificationRequest
-from api_gateway.services import holding, housekeeping
+from api_gateway.services import housekeeping, known_holds
 from api_gateway.services.accepting import Acceptor
 from api_gateway.services.attachments import Attachments
 from api_gateway.services.auditing import AuditReader
 from api_gateway.services.commands import Commands
 from api_gateway.services.directory import Directory, fetched_or_known
 from api_gateway.services.fetching import AttachmentFetcher, FetchingAcceptor
-from api_gateway.services.holding import HoldReleaser, KnownHolds
+from api_gateway.services.hold_releaser import HoldReleaser
 from api_gateway.services.holds import HoldService
 from api_gateway.services.housekeeping import Housekeeping
+from api_gateway.services.known_holds import KnownHolds
 from api_gateway.services.limits import CallerLimits, RecipientLimit
 from api_gateway.services.lost import LostMessageDetector, StalledDeliveryDetector
 from api_gateway.services.metrics import GatewayMetrics, ReadingMetrics
@@ -111,7 +112,7 @@ class Gateway:
             tracing=tracing,
         )
         self.metrics = GatewayMetrics(runtime.registry)
-        self.keys = data_keys(settings.data_encryption_keys, runtime.registry)
+        self.data_keys = data_keys(settings.data_encryption_keys, runtime.registry)
         self.users = runtime.client(USER_SERVICE, settings.user_service_url)
         self.templates = runtime.client(TEMPLATE_SERVICE, settings.template_service_url)
         self.workers: dict[Channel, ServiceClient] = {
@@ -126,7 +127,7 @@ class Gateway:
         )
         self.directory = Directory(self.users, self.templates, runtime.redis)
         self.store = Store(
-            self.database, self.keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
+            self.database, self.data_keys, process=f"gateway-{uuid4().hex[:12]}", lease_seconds=settings.lease_seconds
         )
         self.marks = QueuedMarks(self.store, self.metrics, moment_seconds=settings.queued_mark_seconds)
         self.known_holds = KnownHolds(self.database)
@@ -148,7 +149,7 @@ class Gateway:
         self.stalled = StalledDeliveryDetector(
             self.database, self.reports, self.metrics, self.workers, silence_seconds=settings.report_silence_seconds
         )
-        self.reader = Reader(self.database, self.keys)
+        self.reader = Reader(self.database, self.data_keys)
         self.housekeeping = Housekeeping(self.database, retention_days=settings.retention_days)
         self.reconciler = Reconciler(self.database, self.workers)
         self.eraser = Eraser(self.database, self.broker, self.metrics, self.workers)
@@ -184,8 +185,8 @@ class Gateway:
         keep = self.housekeeping
         runtime.repeat(
             PeriodicTask("relay", self.relay.run_once, every),
-            PeriodicTask("holds", self.known_holds.refresh, holding.EVERY_SECONDS),
-            PeriodicTask("releases", self.releaser.run_once, holding.EVERY_SECONDS),
+            PeriodicTask("holds", self.known_holds.refresh, known_holds.EVERY_SECONDS),
+            PeriodicTask("releases", self.releaser.run_once, known_holds.EVERY_SECONDS),
             PeriodicTask("lost", self.lost.run_once, 2 * every),
             PeriodicTask("stalled", self.stalled.run_once, self.stalled.every_seconds),
             PeriodicTask("fold", keep.fold, retention.EVERY_SECONDS),
@@ -201,7 +202,7 @@ class Gateway:
             retention_task(self.database, TRAIL, retention_days=settings.audit_retention_days),
         )
         runtime.depend_on("database", self.database.ping_writable, essential=True)
-        runtime.depend_on("data_keys", self.keys.check)
+        runtime.depend_on("data_keys", self.data_keys.check)
         runtime.depend_on("redis", runtime.redis.ping)
         runtime.depend_on("rabbitmq", self.broker.ping)
         runtime.depend_on(USER_SERVICE, self.users.ping)
@@ -214,22 +215,22 @@ class Gateway:
             acceptor=FetchingAcceptor(
                 Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()), self._fetcher()
             ),
-            attachments=Attachments(self.database, self.keys),
+            attachments=Attachments(self.database, self.data_keys),
             system_mails=SystemMails(self.directory, self.store, self.outbox),
             reader=self.reader,
             reconciler=self.reconciler,
             statistics=self.statistics,
             commands=Commands(
                 self.database,
-                self.keys,
+                self.data_keys,
                 directory=self.directory,
                 reader=self.reader,
                 reports=self.reports,
                 metrics=self.metrics,
             ),
-            holds=HoldService(self.database, self.keys, directory=self.directory, known=self.known_holds),
+            holds=HoldService(self.database, self.data_keys, directory=self.directory, known=self.known_holds),
             known_holds=self.known_holds,
-            trials=Trials(self.database, self.keys, self.directory, self._templates_for_trials()),
+            trials=Trials(self.database, self.data_keys, self.directory, self._templates_for_trials()),
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
             suppressions=Suppressions(self.database, self.workers["email"]),
             system=SystemReader(
@@ -242,7 +243,7 @@ class Gateway:
                 },
             ),
             eraser=self.eraser,
-            exporter=Exporter(self.database, self.keys),
+            exporter=Exporter(self.database, self.data_keys),
             limits=CallerLimits(
                 self.runtime.redis, default=self.settings.rate_limit_per_minute, processes=self.settings.processes
             ),

@@ -94,7 +94,7 @@ class Notification(Base):
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())
     history: Mapped[list[dict[str, Any]]] = mapped_column(JSONB, server_default=text("'[]'::jsonb"))
     devices: Mapped[list[dict[str, Any]] | None] = mapped_column(JSONB)  # those that have ended, if it has several
-    held_by: Mapped[UUID | None]  # the hold because of which a pending row waits (see repositories/holding.py)
+    held_by: Mapped[UUID | None]  # the hold because of which a pending row waits (see repositories/held_rows.py)
     held_at: Mapped[datetime | None] = mapped_column(Instant)  # when it was held last
 
     __table_args__ = (

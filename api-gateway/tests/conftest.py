@@ -25,7 +25,7 @@ from api_gateway.main import Gateway, create_app
 from api_gateway.routers.proxy import FORWARDED
 from api_gateway.services.relay import Relay
 from api_gateway.settings import ALEMBIC, GatewaySettings
-from chassis.broker import Delivery, MemoryBroker, Publication
+from chassis.broker import IncomingMessage, MemoryBroker, Publication
 from chassis.errors import NotFound, Unavailable
 from chassis.http.envelope import JsonResponse, answer, refusal
 from chassis.postgres.database import Database
@@ -294,9 +294,9 @@ class Running:
         bodies: list[bytes] = []
         enough = asyncio.Event()
 
-        async def handle(delivery: Delivery) -> None:
-            bodies.append(delivery.body)
-            await delivery.ack()
+        async def handle(incoming: IncomingMessage) -> None:
+            bodies.append(incoming.body)
+            await incoming.ack()
             if len(bodies) >= number:
                 enough.set()
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from api_gateway.routers.proxy import FORWARDED_HEADERS, Forwarder
 from chassis.errors import Unavailable
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
-from testkit.holding import holding_server
+from testkit.unresponsive import unresponsive_server
 
 
 def _request() -> Request:
@@ -23,18 +23,18 @@ def _request() -> Request:
 
 async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=2))
-    async with holding_server() as holding:
+    async with unresponsive_server() as server:
         small_pool = httpx2.AsyncClient(
             timeout=httpx2.Timeout(30, pool=0.01), limits=httpx2.Limits(max_connections=1), trust_env=False
         )
-        forwarder = Forwarder(holding.url, breaker, small_pool)
+        forwarder = Forwarder(server.url, breaker, small_pool)
         first = asyncio.create_task(forwarder.forward(_request(), b"/", b""))
         async with asyncio.timeout(10):
             calls = (forwarder.forward(_request(), b"/", b"") for _ in range(10))
             outcomes = await asyncio.gather(*calls, return_exceptions=True)
             assert {type(outcome) for outcome in outcomes} == {Unavailable}
             assert breaker.state is BreakerState.CLOSED
-            holding.release.set()
+            server.close_all.set()
             await asyncio.wait([first])
         assert isinstance(first.exception(), Unavailable)
         await forwarder.close()

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories import (
     accepting,
-    holding,
+    held_rows,
     holds,
     housekeeping,
     identities,
@@ -20,7 +20,7 @@ from api_gateway.repositories import (
     progress,
     reading,
 )
-from api_gateway.repositories.holding import EndedHold, ToHold
+from api_gateway.repositories.held_rows import EndedHold, ToHold
 from api_gateway.repositories.outbox import Ended, LeasedRound, QueuedMark, ResolvedRow, Round
 from api_gateway.repositories.progress import ReplayFilter
 from api_gateway.repositories.reading import ListFilter, Visibility
@@ -96,30 +96,32 @@ async def _rows_by_key(connection: AsyncConnection) -> None:
     rounds = [Round(one) for one in IDS]
     await outbox.mark_queued(connection, [QueuedMark(one, NOW) for one in rounds])
     leased = [LeasedRound(one, NOW) for one in rounds]
-    await outbox.release(connection, leased, owner="p", lease_seconds=30, delay_seconds=1)
-    await outbox.set_resolved(connection, [found], keys=DataKeys())
-    await progress.apply_events(connection, [sent], keys=DataKeys())
-    await holding.hold(connection, [ToHold(one, NO_ID) for one in leased], owner="p", lease_seconds=30)
-    await holding.hand_back(connection, [sent.model_copy(update={"status": "held", "hold_id": NO_ID})])
-    await accepting.find_keys(connection, [("c", str(number)) for number in range(20)], keys=DataKeys())
+    await outbox.end_leases(connection, leased, owner="p", lease_seconds=30, delay_seconds=1)
+    await outbox.set_resolved(connection, [found], data_keys=DataKeys())
+    await progress.apply_events(connection, [sent], data_keys=DataKeys())
+    await held_rows.hold(connection, [ToHold(one, NO_ID) for one in leased], owner="p", lease_seconds=30)
+    await held_rows.hand_back(connection, [sent.model_copy(update={"status": "held", "hold_id": NO_ID})])
+    await accepting.find_idempotency_keys(
+        connection, [("c", str(number)) for number in range(20)], data_keys=DataKeys()
+    )
 
 
 async def _holds(connection: AsyncConnection) -> None:
     ended = EndedHold(NO_ID, cancelled=False, renewed=True, template_version=None)
-    await holding.ended(connection)
-    await holding.release(connection, ended, limit=500)
-    await holding.cancel(connection, ended, limit=500)
-    await holding.counts(connection)
-    await holding.counts(connection, [NO_ID])
-    await progress.held_candidates(connection, NO_ID, template_version=None, limit=1_000, keys=DataKeys())
+    await held_rows.ended(connection)
+    await held_rows.release(connection, ended, limit=500)
+    await held_rows.cancel(connection, ended, limit=500)
+    await held_rows.counts(connection)
+    await held_rows.counts(connection, [NO_ID])
+    await progress.held_candidates(connection, NO_ID, template_version=None, limit=1_000, data_keys=DataKeys())
     await holds.forget(connection)
 
 
 async def _hot_path(connection: AsyncConnection) -> None:
     await _rows_by_key(connection)
     await _holds(connection)
-    await outbox.take_due(connection, owner="p", lease_seconds=30, limit=200, keys=DataKeys())
-    await outbox.finish(connection, [Ended(Round(IDS[0]), Status.FAILED, "c")], keys=DataKeys())
+    await outbox.take_due(connection, owner="p", lease_seconds=30, limit=200, data_keys=DataKeys())
+    await outbox.finish(connection, [Ended(Round(IDS[0]), Status.FAILED, "c")], data_keys=DataKeys())
     await lost.redrive_lost(connection, "email", dict.fromkeys(range(1, 11)), grace_seconds=60, limit=100)
     page = await lost.find_stalled(connection, "email", after=None, silence_seconds=-1, limit=10)
     await lost.find_stalled(connection, "email", after=page[-1], silence_seconds=15, limit=100)
@@ -127,9 +129,9 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await progress.cancel(connection, IDS[0])
     await progress.replay_failed(connection, ReplayFilter(ids=IDS))
     await progress.replay_failed(connection, ReplayFilter(channel="email", code="exhausted"))
-    await progress.candidates(connection, ReplayFilter(channel="email", code="exhausted"), keys=DataKeys())
+    await progress.candidates(connection, ReplayFilter(channel="email", code="exhausted"), data_keys=DataKeys())
     await housekeeping.oldest(connection, window_seconds=35)
-    await housekeeping.counted(connection)
+    await housekeeping.totals(connection)
     await housekeeping.accepted(connection)
     await housekeeping.fold(connection)
     await housekeeping.sent_between(connection, "email", _id(3600), _id(0))
@@ -186,7 +188,7 @@ async def test_what_touches_rows_by_key_goes_by_the_index_while_the_table_is_you
 async def test_the_check_finds_statements_that_scan_a_table(large: Database) -> None:
     async with large.begin() as connection:
         with recorded(connection) as statements:
-            await housekeeping.recounted(connection)
+            await housekeeping.recount(connection)
             await connection.execute(text("SELECT * FROM notifications WHERE detail = :detail"), {"detail": "x"})
         assert [await read_whole(connection, [one]) for one in statements][1] == {"notifications"}
 
@@ -201,7 +203,7 @@ async def test_running_totals_are_what_counting_finds(database: Database) -> Non
         await connection.execute(text("UPDATE notifications SET detail = 'x'"))
     for _ in range(2):
         async with database.snapshot() as connection:
-            counted, recounted = await housekeeping.counted(connection), await housekeeping.recounted(connection)
+            counted, recounted = await housekeeping.totals(connection), await housekeeping.recount(connection)
         assert {key: number for key, number in counted.items() if number} == recounted
         await Housekeeping(database, retention_days=None).fold()
     async with database.begin() as connection:
@@ -227,7 +229,7 @@ async def test_an_old_ended_notification_is_removed_with_its_key_and_stays_accou
     async with database.snapshot() as connection:
         left = (await connection.execute(text("SELECT request_id::int, status FROM notifications"))).all()
         keys = {int(row.key) for row in await connection.execute(text("SELECT key FROM idempotency_keys"))}
-        accepted, counted = await housekeeping.accepted(connection), await housekeeping.counted(connection)
+        accepted, counted = await housekeeping.accepted(connection), await housekeeping.totals(connection)
     young = {number for number, _ in left if number <= 1_000}
     kept = {(number, status) for number, status in left if number > 1_000}
     assert young == set(range(1_001))
@@ -253,14 +255,14 @@ async def test_a_gateway_removes_what_is_older_than_it_has_to_keep(database: Dat
     await _fill(database, 100)  # months old by now, or yet to come: both sides of the bound are tried
     days = (datetime.now(UTC) - NOW).days
     async with database.begin() as connection:
-        before = await housekeeping.recounted(connection)
+        before = await housekeeping.recount(connection)
     await Housekeeping(database, retention_days=days + 30).remove_old()
     await Housekeeping(database, retention_days=None).remove_old()
     async with database.begin() as connection:
-        assert await housekeeping.recounted(connection) == before
+        assert await housekeeping.recount(connection) == before
     await Housekeeping(database, retention_days=days - 1).remove_old()
     async with database.begin() as connection:
-        assert {status for _, status in await housekeeping.recounted(connection)} <= {"pending", "queued"}
+        assert {status for _, status in await housekeeping.recount(connection)} <= {"pending", "queued"}
 
 
 async def test_stored_answers_about_unused_keys_are_deleted(database: Database) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from api_gateway.services.holding import KnownHolds
+from api_gateway.services.known_holds import KnownHolds
 from chassis.errors import Unavailable
 from chassis.security import hash_api_key, new_api_key
 from contracts.callers import ApiKeyInfo
@@ -305,7 +305,7 @@ async def test_what_a_dead_gateway_accepted_is_held_by_another(start) -> None:
 
 
 async def test_a_release_goes_in_pieces_highest_priority_first(start, monkeypatch) -> None:
-    monkeypatch.setattr("api_gateway.services.holding.PIECE", 2)
+    monkeypatch.setattr("api_gateway.services.hold_releaser.PIECE", 2)
     gateway = await start()
     gateway.peers.add_template()
     hold = await _hold(gateway)

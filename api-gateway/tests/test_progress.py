@@ -1,4 +1,4 @@
-"""Status events, cancelling, retrying, callbacks: the status only moves forward."""
+"""Status events, cancelling, retrying, callbacks: events only move the status forward."""
 
 from datetime import UTC, datetime, timedelta
 from uuid import UUID, uuid4

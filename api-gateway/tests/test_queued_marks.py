@@ -114,7 +114,7 @@ async def test_a_mark_that_another_gateways_report_made_unnecessary_touches_noth
         queued_at=message.queued_at,
     )  # fmt: skip
     async with database.begin() as connection:  # the other gateway
-        [applied] = await progress.apply_events(connection, [event], keys=DataKeys())
+        [applied] = await progress.apply_events(connection, [event], data_keys=DataKeys())
     assert (applied.queued_at, applied.newly_queued) == (message.queued_at, True)
     before = await _version(database, message.notification_id)
     assert len(_marks(publishing).waiting) == 1
@@ -184,7 +184,7 @@ async def test_the_mark_does_not_wait_until_a_relay_takes_the_row(start) -> None
 async def test_what_a_dead_gateway_published_and_did_not_mark_stays_uncancellable(start) -> None:
     """A relay that took it and cannot publish gives it back, but does not mark it as certainly unpublished."""
     dead = await start(queued_mark_seconds=NEVER, lease_seconds=1, relay_interval_seconds=1_000)
-    _marks(dead).confirmed = lambda *_, **__: None  # it dies between the confirm and the mark
+    _marks(dead).note_confirmed = lambda *_, **__: None  # it dies between the confirm and the mark
     broker = BrokerThatMayBeAway()
     living = await start(broker=broker, relay_interval_seconds=1_000, lease_seconds=30)
     name = str((await _published(dead)).notification_id)
@@ -265,7 +265,7 @@ def _far() -> float:
 
 async def test_a_gateway_that_stops_marks_what_waits(marks) -> None:
     queued, mark, registry = await marks(NEVER)
-    queued.confirmed([mark], by=_far())
+    queued.note_confirmed([mark], by=_far())
     await queued.close()
     assert (await marks.gateway.detail(str(mark.round.id)))["status"] == "queued"
     assert registry.get_sample_value("notifications_total", {"type": "email", "status": "queued"}) == 1
@@ -275,8 +275,8 @@ async def test_when_too_many_wait_they_are_marked_at_once(marks, monkeypatch) ->
     monkeypatch.setattr("api_gateway.services.outbox.MAX_WAITING", 1)
     queued, first, _ = await marks(NEVER)
     _, second, _ = await marks(NEVER)
-    queued.confirmed([first], by=_far())
-    queued.confirmed([second], by=_far())
+    queued.note_confirmed([first], by=_far())
+    queued.note_confirmed([second], by=_far())
     await marks.gateway.until(str(second.round.id), "queued")
     assert (await marks.gateway.detail(str(first.round.id)))["status"] == "pending"
 
@@ -286,7 +286,7 @@ async def test_a_report_of_an_earlier_round_does_not_take_the_mark_of_a_fresh_on
     async with _database(marks.gateway).begin() as connection:
         await connection.execute(text("UPDATE notifications SET replay = 1"))
     fresh = QueuedMark(Round(mark.round.id, 1), mark.queued_at)
-    queued.confirmed([fresh], by=_far())
+    queued.note_confirmed([fresh], by=_far())
     queued.reported(mark.round)
     await queued.close()
     assert (await marks.gateway.detail(str(mark.round.id)))["status"] == "queued"
@@ -301,7 +301,7 @@ async def test_while_the_database_is_down_marks_wait_for_it(marks) -> None:
         await operator.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
         await operator.execute(END_SESSIONS)
         with capture_logs() as events:
-            queued.confirmed([mark], by=_far())
+            queued.note_confirmed([mark], by=_far())
             await eventually(_put_off(events))
         assert await operator.fetchval("SELECT status FROM notifications WHERE id = $1", mark.round.id) == "pending"
         await operator.execute("SET default_transaction_read_only = off")

@@ -209,11 +209,11 @@ async def test_nothing_late_of_an_earlier_round_disturbs_a_fresh_one(gateway) ->
     store = gateway.root.store
     late = UUID(notification_id)
     await store.mark_queued([QueuedMark(Round(late, 0), datetime.now(UTC))])
-    await store.release([LeasedRound(Round(late, 0), datetime.now(UTC))], delay_seconds=1_000)
+    await store.end_leases([LeasedRound(Round(late, 0), datetime.now(UTC))], delay_seconds=1_000)
     async with store.database.begin() as connection:
-        await outbox.set_resolved(connection, [ResolvedRow(Round(late, 0), {}, 3, "en")], keys=store.keys)
+        await outbox.set_resolved(connection, [ResolvedRow(Round(late, 0), {}, 3, "en")], data_keys=store.data_keys)
         ended = [Ended(Round(late, 0), Status.EXPIRED, "expired")]
-        assert await outbox.finish(connection, ended, keys=store.keys) == []
+        assert await outbox.finish(connection, ended, data_keys=store.data_keys) == []
     await gateway.report(notification_id, "failed", code="late", replay=0)
     detail = await gateway.detail(notification_id)
     assert (detail["status"], detail["queued_at"], detail["template_version"]) == ("pending", None, None)

@@ -172,7 +172,7 @@ async def test_our_times_are_ordered_for_any_order_and_times_of_reports(database
 async def _walk(database: Database, taken) -> None:
     new = _new()
     async with database.autocommit() as connection:
-        await accepting.accept(connection, [new], writer="w", lease_seconds=30, keys=DataKeys())
+        await accepting.accept(connection, [new], writer="w", lease_seconds=30, data_keys=DataKeys())
     for step, at, queued_at, provider_timestamp in taken:
         async with database.begin() as connection:
             replay = await connection.scalar(
@@ -186,13 +186,13 @@ async def _walk(database: Database, taken) -> None:
                     await progress.replay_failed(connection, ReplayFilter(ids=[new.id]))
                 case "finished":
                     ended = [Ended(Round(new.id, replay), Status.EXPIRED, "x")]
-                    await outbox.finish(connection, ended, keys=DataKeys())
+                    await outbox.finish(connection, ended, data_keys=DataKeys())
                 case _:
                     event = StatusEvent(
                         notification_id=new.id, notification_type="email", status=step, replay=replay,
                         at=at or datetime.now(UTC), queued_at=queued_at, provider_timestamp=provider_timestamp,
                     )  # fmt: skip
-                    await progress.apply_events(connection, [event], keys=DataKeys())
+                    await progress.apply_events(connection, [event], data_keys=DataKeys())
             row = (await connection.execute(_TIMES, {"id": new.id})).one()
         times = [moment for moment in row[:4] if moment is not None]
         assert times == sorted(times), (taken, row)

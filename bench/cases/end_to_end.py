@@ -81,7 +81,7 @@ class EndToEnd:
 
 
 def _until_taken(lab: Lab, channel: str, number: int) -> None:
-    wait_until(lambda: lab.providers.of(channel).count() >= number, 600, f"{number} through the baseline")
+    wait_until(lambda: lab.providers.for_channel(channel).count() >= number, 600, f"{number} through the baseline")
 
 
 def _other_worker(channel: str) -> str:

@@ -72,7 +72,7 @@ def worker(users: ServiceClient, redis: Redis) -> LookUp:
     recipients = RecipientResolver(users, redis)
 
     async def look_up(ids: Sequence[UUID]) -> int:
-        answered = [await recipients.of(_message(key)) for key in ids]
+        answered = [await recipients.resolve(_message(key)) for key in ids]
         return sum(isinstance(one, EmailRecipient) and one != STAND_IN for one in answered)
 
     return look_up

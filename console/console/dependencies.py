@@ -98,7 +98,7 @@ async def _visitor(request: Request) -> Visitor:
         raise LoginNeeded
     api, standing = console.gateway.api(session), NOTHING
     if request.method == "GET" and _opens_a_page(request) and session.person.may("holds"):
-        standing = await console.standing.of(_sees_as(session), api)
+        standing = await console.standing.for_visitor(_sees_as(session), api)
     return Visitor(request, console, session, session.person, api, standing)
 
 

@@ -69,7 +69,7 @@ class AttachmentStore:
         self._remembered_bytes = 0
 
     async def reserve(self, refs: Sequence[AttachmentRef]) -> int:
-        """Waits until there is memory for them. Pass the result to `release`. Raises DependencyUnavailable."""
+        """Waits until there is memory for them. Pass the result to `give_back`. Raises DependencyUnavailable."""
         if not refs:  # a mail with copies only does not wait
             return 0
         try:
@@ -78,8 +78,8 @@ class AttachmentStore:
         except TimeoutError:
             raise DependencyUnavailable("the memory for attachments is in use") from None
 
-    def release(self, held: int) -> None:
-        self._budget.give_back(held)
+    def give_back(self, reserved: int) -> None:
+        self._budget.give_back(reserved)
 
     async def load(self, refs: Sequence[AttachmentRef]) -> tuple[LoadedAttachment, ...]:
         """Raises AttachmentGone, DependencyUnavailable."""

@@ -70,15 +70,15 @@ class EmailChannel:
             tuple(parse_mailbox(address) for address in kind if fingerprint(address) not in suppressed)
             for kind in (wanted.cc, wanted.bcc)
         )
-        held = await self._attachments.reserve(wanted.attachments)
+        reserved = await self._attachments.reserve(wanted.attachments)
         try:
             attachments = await self._attachments.load(wanted.attachments)
         except BaseException:
-            self._attachments.release(held)
+            self._attachments.give_back(reserved)
             raise
         reply_to = None if wanted.reply_to is None else parse_mailbox(wanted.reply_to)
         extended = ExtendedEmail(content.subject, content.html, content.text, Extras(cc, bcc, reply_to, attachments))
-        return Completed(extended, lambda: self._attachments.release(held))
+        return Completed(extended, lambda: self._attachments.give_back(reserved))
 
     def providers_for(self, target: Target[str]) -> frozenset[str]:  # noqa: ARG002 - the same for every recipient
         return self._names

@@ -24,9 +24,9 @@ def masked(address: str) -> str:
 class SuppressionList:
     """Raises DatabaseUnavailable. The ledger checks whether an address is on the list when it claims a delivery."""
 
-    def __init__(self, database: Database, keys: DataKeys = DataKeys()) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys = DataKeys()) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
         self._writes: Batcher[DeadAddress, None] = Batcher(self._write_all)
 
     async def add(self, dead: DeadAddress) -> None:
@@ -36,7 +36,7 @@ class SuppressionList:
     async def add_all(self, dead: Sequence[DeadAddress]) -> int:
         """Returns how many were not on the list."""
         async with self._database.begin() as connection:
-            return await repository.add(connection, dead, keys=self._keys)
+            return await repository.add(connection, dead, data_keys=self._data_keys)
 
     async def listed(self, fingerprints: Sequence[str]) -> frozenset[str]:
         """Those of them that are on the list."""
@@ -48,16 +48,16 @@ class SuppressionList:
     async def page(self, reason: str | None, *, limit: int, offset: int) -> tuple[list[Suppression], int]:
         """Newest first, and how many there are."""
         async with self._database.begin() as connection:
-            return await repository.page(connection, reason, limit=limit, offset=offset, keys=self._keys)
+            return await repository.page(connection, reason, limit=limit, offset=offset, data_keys=self._data_keys)
 
     async def after(self, fingerprint: str, reason: str | None, *, limit: int) -> list[Suppression]:
         """The entries whose fingerprints follow this one, in their order."""
         async with self._database.begin() as connection:
-            return await repository.after(connection, fingerprint, reason, limit=limit, keys=self._keys)
+            return await repository.after(connection, fingerprint, reason, limit=limit, data_keys=self._data_keys)
 
     async def get(self, fingerprint: str) -> Suppression | None:
         async with self._database.begin() as connection:
-            return await repository.get(connection, fingerprint, keys=self._keys)
+            return await repository.get(connection, fingerprint, data_keys=self._data_keys)
 
     async def remove(self, fingerprint: str) -> bool:
         """Returns whether it was on the list."""
@@ -69,5 +69,5 @@ class SuppressionList:
 
     async def _write_all(self, dead: Sequence[DeadAddress]) -> list[None]:
         async with self._database.begin() as connection:
-            await repository.add(connection, dead, keys=self._keys)
+            await repository.add(connection, dead, data_keys=self._data_keys)
         return [None] * len(dead)

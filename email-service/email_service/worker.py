@@ -60,7 +60,7 @@ def create_app(
                 connections=given.connections,
             )
         )
-    suppressed = SuppressionList(database, runtime.keys)
+    suppressed = SuppressionList(database, runtime.data_keys)
     sender = parse_sender(settings.from_email)
     signer = DkimSigner(settings.signing_keys, default_domain=sender.domain)
     writer = MailWriter(
@@ -79,7 +79,7 @@ def create_app(
     worker = Worker(channel, runtime, providers=Providers(providers), throttle=_throttle(settings, runtime))
     app = create_worker_app(DESCRIPTION, runtime, worker, close_channel=channel.close)
     app.state.suppressions = suppressed
-    recorder = BounceRecorder(runtime.keys, runtime.registry)
+    recorder = BounceRecorder(runtime.data_keys, runtime.registry)
     app.state.bounces = receive_bounces(settings, runtime, recorder)
     app.state.webhooks = receive_webhooks(settings, runtime, recorder)
     for each in (suppressions, suppression_export, bounces, webhooks):

@@ -18,7 +18,7 @@ PARENT = (
 
 
 def test_a_process_that_a_service_has_started_does_not_outlive_it(tmp_path: Path) -> None:
-    system = BenchSystem.of(tmp_path, {}, "", RabbitServer(tmp_path))
+    system = BenchSystem.for_servers(tmp_path, {}, "", RabbitServer(tmp_path))
     port = system.ports["api-gateway"] = quiet_port()
     service = ServerProcess([sys.executable, "-c", PARENT, str(port)], tmp_path / "log")
     system.processes["api-gateway"] = service

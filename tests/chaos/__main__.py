@@ -30,14 +30,14 @@ SELECT id::text AS id, notification_type AS type, status, code, attempts, due_at
     claimed_at IS NOT NULL AS claimed, now() - updated_at AS untouched
 FROM notifications WHERE status IN ('pending', 'queued')
 """
-IN_DOUBT = """
+AMBIGUOUS = """
 SELECT notification_id::text AS id, max(ambiguous) AS times FROM {table} WHERE ambiguous > 0 GROUP BY notification_id
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Result:
-    """`duplicated`: copies that no ledger had recorded as in doubt. `drained`: seconds after the last fault."""
+    """`duplicated`: copies that no ledger had recorded as ambiguous. `drained`: seconds after the last fault."""
 
     accepted: int
     rate: float
@@ -93,16 +93,16 @@ def _drain(lab: Lab, began: float, since: float) -> float:
 def _counted(lab: Lab, clients: Clients, seconds: float, drained: float) -> Result:
     lab.reconcile()
     copies, statuses = lab.copies(), lab.statuses(clients.accepted)
-    doubts: dict[str, int] = {}
+    ambiguous: dict[str, int] = {}
     for service, table in (("email-service", "email_deliveries"), ("push-service", "push_deliveries")):
-        doubts |= {row["id"]: row["times"] for row in lab.sql(service, IN_DOUBT.format(table=table))}
-    unexplained = [name for name in statuses if copies[name] > 1 + doubts.get(name, 0)]
+        ambiguous |= {row["id"]: row["times"] for row in lab.sql(service, AMBIGUOUS.format(table=table))}
+    unexplained = [name for name in statuses if copies[name] > 1 + ambiguous.get(name, 0)]
     return Result(
         accepted=len(clients.accepted),
         rate=len(clients.accepted) / seconds,
         lost=sum(not copies[name] or name not in statuses for name in clients.accepted),
         duplicated=len(unexplained),
-        ambiguous=sum(copies[name] > 1 for name in doubts),
+        ambiguous=sum(copies[name] > 1 for name in ambiguous),
         failed=sum(status != "sent" for status in statuses.values()) + len(clients.refused),
         unaccounted=lab.system.call("GET", "/reconcile")["unaccounted"],
         drained=drained,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from chassis.broker import Broker, Delivery, Publication
+from chassis.broker import Broker, IncomingMessage, Publication
 from chassis.broker.rabbit import RabbitBroker
 from contracts.topology import FAILED_QUEUE, STATUS_KEY, STATUS_QUEUE, TOPOLOGY, queue_of, routing_key_of
 from testkit.eventually import eventually
@@ -64,8 +64,8 @@ async def _connected(server: RabbitServer) -> RabbitBroker:
     return broker
 
 
-async def _reject(delivery: Delivery) -> None:
-    await delivery.reject()
+async def _reject(incoming: IncomingMessage) -> None:
+    await incoming.reject()
 
 
 async def _until(broker: Broker, queue: str, ready: int) -> None:

@@ -16,7 +16,7 @@ from aio_pika.abc import AbstractChannel
 from aio_pika.exceptions import AMQPError, ProbableAuthenticationError
 from aiormq.exceptions import ChannelAccessRefused
 
-from chassis.broker import Broker, Delivery, Publication, RabbitBroker, Timing, Topology
+from chassis.broker import Broker, IncomingMessage, Publication, RabbitBroker, Timing, Topology
 from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE
 from contracts.topology import (
     EXCHANGE,
@@ -119,9 +119,9 @@ async def taken(broker: Broker, queue: str) -> str:
     """The id of the queue's next message."""
     arrived: asyncio.Queue[str] = asyncio.Queue()
 
-    async def keep(delivery: Delivery) -> None:
-        await delivery.ack()
-        arrived.put_nowait(delivery.message_id)
+    async def keep(incoming: IncomingMessage) -> None:
+        await incoming.ack()
+        arrived.put_nowait(incoming.message_id)
 
     consumer = await broker.consume(queue, keep, prefetch=1)
     try:
@@ -163,8 +163,8 @@ async def test_a_service_does_its_work_with_its_own_user(
 async def test_what_a_worker_rejects_is_set_aside(brokers: dict[str, RabbitBroker]) -> None:
     """RabbitMQ moves it: the worker itself may not write there."""
 
-    async def refuse(delivery: Delivery) -> None:
-        await delivery.reject()
+    async def refuse(incoming: IncomingMessage) -> None:
+        await incoming.reject()
 
     consumer = await brokers[PUSH_SERVICE].consume("push.queue", refuse, prefetch=1)
     sent = await published(brokers[API_GATEWAY], "push")

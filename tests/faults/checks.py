@@ -33,10 +33,10 @@ def count(
 
     `ambiguous` are those that may have been taken twice, `undelivered` those that rightly never reach the provider.
     """
-    in_doubt, outside = set(ambiguous), set(undelivered)
+    allowed_twice, outside = set(ambiguous), set(undelivered)
     twice = {name for name in statuses if copies.get(name, 0) > 1}
-    extra = {name for name in twice if name not in in_doubt or copies[name] > 2}
-    missing = {name for name in statuses if not copies.get(name) and name not in outside and name not in in_doubt}
+    extra = {name for name in twice if name not in allowed_twice or copies[name] > 2}
+    missing = {name for name in statuses if not copies.get(name) and name not in outside and name not in allowed_twice}
     unended = {name for name, status in statuses.items() if status in {"pending", "queued"}}
     row = Row(
         fault,

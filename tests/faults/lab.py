@@ -251,8 +251,8 @@ class Lab:
         rows = self.sql(service, f"SELECT message FROM {table} WHERE notification_id = $1::uuid", notification_id)
         return str(rows[0]["message"]).encode()
 
-    def doubts(self, ids: Iterable[str], service: str = "email-service") -> dict[str, int]:
-        """How often the ledger could not know whether each was sent; those it was ever in doubt about."""
+    def ambiguous(self, ids: Iterable[str], service: str = "email-service") -> dict[str, int]:
+        """How often the ledger could not know whether each was sent; only those with an ambiguous attempt."""
         rows = self.sql(
             service,
             f"SELECT notification_id::text AS id, sum(ambiguous)::int AS times FROM {service.partition('-')[0]}_deliveries "

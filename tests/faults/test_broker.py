@@ -82,7 +82,7 @@ def test_38_every_connection_closed_again_and_again(lab: Lab) -> None:
 
     steadily(lambda: round_of(20), seconds=CLOSING_SECONDS, every=1.0)
     lab.until_ended(ids, seconds=120)
-    lab.prove(38, "every AMQP connection closed again and again", ids, ambiguous=lab.doubts(ids))
+    lab.prove(38, "every AMQP connection closed again and again", ids, ambiguous=lab.ambiguous(ids))
     assert not [name for name in ("email-service", "email-service-2") if "deadlock" in log_of(lab, name)]
 
 

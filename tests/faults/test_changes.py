@@ -55,11 +55,11 @@ def test_32_an_address_that_changes_while_the_mail_is_with_the_provider(lab: Lab
     assert lab.status(name) == "sent"
 
 
-def test_32_an_address_that_changes_after_a_doubt(lab: Lab) -> None:
+def test_32_an_address_that_changes_after_an_ambiguous_attempt(lab: Lab) -> None:
     user = lab.user(f"drop+{uuid4().hex}@example.com")
     with restarted_with(lab, "email-service", RETRY_BASE_SECONDS="3"):
         name = lab.system.send("email", user)
-        lab.until(lambda: lab.ledger(name) == "retry", "in doubt")
+        lab.until(lambda: lab.ledger(name) == "retry", "ambiguous")
         lab.system.call("PATCH", f"/users/{user}", {"email": f"new.{uuid4().hex}@example.com"})
         lab.prove(32, "the address changes after an answer was lost", [name], ambiguous=[name])
     recipients = {message["recipient"] for message in lab.system.messages("email") if name in message["message_id"]}

@@ -77,7 +77,7 @@ def test_29_backends_of_a_workers_database_die_at_random(three_workers: Lab) -> 
 
         steadily(shoot, LOAD_SECONDS, every=0.1)
     lab.until_ended(sending.accepted)
-    lab.prove(29, "a worker's backends die at random", sending.accepted, ambiguous=lab.doubts(sending.accepted))
+    lab.prove(29, "a worker's backends die at random", sending.accepted, ambiguous=lab.ambiguous(sending.accepted))
 
 
 def test_29_a_workers_database_has_no_connection_left(three_workers: Lab) -> None:
@@ -85,7 +85,7 @@ def test_29_a_workers_database_has_no_connection_left(three_workers: Lab) -> Non
     with Sending(lab) as sending, connections_used_up(lab):
         pause(LOAD_SECONDS)
     lab.until_ended(sending.accepted)
-    lab.prove(29, "max_connections used up", sending.accepted, ambiguous=lab.doubts(sending.accepted))
+    lab.prove(29, "max_connections used up", sending.accepted, ambiguous=lab.ambiguous(sending.accepted))
 
 
 class connections_used_up(threading.Thread):  # noqa: N801 - a context manager
@@ -140,7 +140,7 @@ def test_30_and_31_databases_that_cannot_now(two_workers: Lab, fault: int) -> No
     assert {answer.status_code for answer in sending.refusals} <= {503}
     assert all(int(answer.headers["Retry-After"]) > 0 for answer in sending.refusals)
     lab.until_ended(sending.accepted)
-    lab.prove(fault, title, sending.accepted, ambiguous=lab.doubts(sending.accepted))
+    lab.prove(fault, title, sending.accepted, ambiguous=lab.ambiguous(sending.accepted))
 
 
 def with_the_provider(lab: Lab, number: int = 50) -> list[str]:
@@ -182,10 +182,11 @@ def test_34_and_35_after_a_standstill_the_living_keep_what_is_theirs(two_workers
     ids = with_the_provider(lab)
     with standstill(lab):
         pause(FROZEN_SECONDS)
-    remains(lambda: lab.doubts(ids), 2 * SILENCE_SECONDS, holds=lambda doubts: doubts == {})  # time enough to take over
+    # Time enough to take over.
+    remains(lambda: lab.ambiguous(ids), 2 * SILENCE_SECONDS, holds=lambda ambiguous: ambiguous == {})
     lab.provider()
     lab.prove(fault, f"{what}, fifty with the provider", ids)
-    assert lab.doubts(ids) == {}
+    assert lab.ambiguous(ids) == {}
 
 
 def test_43_a_heartbeat_from_the_future_is_none(two_workers: Lab) -> None:
@@ -199,4 +200,4 @@ def test_43_a_heartbeat_from_the_future_is_none(two_workers: Lab) -> None:
     lab.provider()
     lab.until_ended(ids)
     lab.start_again("email-service")  # the one whose ledger the gateway asks for
-    lab.prove(43, "the database's clock jumped, then a worker died", ids, ambiguous=lab.doubts(ids))
+    lab.prove(43, "the database's clock jumped, then a worker died", ids, ambiguous=lab.ambiguous(ids))

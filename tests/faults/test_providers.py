@@ -140,14 +140,14 @@ def test_44_the_first_of_two_mail_servers_dies(lab: Lab) -> None:
             first.kill()
             ids += lab.batch(lab.user(), 20)
             lab.until(lambda: waiting(lab, ids) <= {"first"}, "all else was sent by the second")
-            doubts = lab.doubts(ids)
+            ambiguous = lab.ambiguous(ids)
             unsent = {one for one, status in lab.statuses(ids).items() if status != "sent"}
-            assert unsent <= doubts.keys()
+            assert unsent <= ambiguous.keys()
             assert providers(lab, ids) == {"first", "second"}
             assert longest_delay(lab, ids) < PAUSE_SECONDS
             first.revive()
-            lab.prove(44, "the first of two mail servers dies", ids, ambiguous=doubts)
-            assert {lab.detail(one)["provider"] for one in doubts} <= {"first"}
+            lab.prove(44, "the first of two mail servers dies", ids, ambiguous=ambiguous)
+            assert {lab.detail(one)["provider"] for one in ambiguous} <= {"first"}
 
 
 def test_45_the_second_of_two_mail_servers_stalls_while_the_first_is_down(lab: Lab) -> None:
@@ -164,22 +164,22 @@ def test_45_the_second_of_two_mail_servers_stalls_while_the_first_is_down(lab: L
             lab.until(lambda: len(lab.copies().keys() & ids) > len(ids) // 10, "the second has some")
             second.stall()
             ids += lab.batch(lab.user(), 2 * IN_FLIGHT)
-            lab.until(lambda: lab.doubts(ids), "some are in doubt")
+            lab.until(lambda: lab.ambiguous(ids), "some are ambiguous")
             first.revive()
             lab.until(lambda: waiting(lab, ids) <= {"second"}, "all else was sent by the first")
-            doubts = lab.doubts(ids)
-            assert {one for one, status in lab.statuses(ids).items() if status != "sent"} <= doubts.keys()
+            ambiguous = lab.ambiguous(ids)
+            assert {one for one, status in lab.statuses(ids).items() if status != "sent"} <= ambiguous.keys()
             second.kill()
             second.revive()
-            lab.prove(45, "the second of two mail servers stalls while the first is down", ids, ambiguous=doubts)
+            lab.prove(45, "the second of two mail servers stalls while the first is down", ids, ambiguous=ambiguous)
             copies = lab.copies()
             assert {copies[one] for one in ids} == {1}, "no message had passed it"
             assert providers(lab, ids) == {"first", "second"}
-            assert {lab.detail(one)["provider"] for one in doubts} == {"second"}
+            assert {lab.detail(one)["provider"] for one in ambiguous} == {"second"}
 
 
 def test_46_apple_ends_its_connections_in_the_middle(lab: Lab) -> None:
-    """GOAWAY says which calls were not looked at: they go over another connection at once, and nothing is in doubt."""
+    """GOAWAY says which calls were not looked at: they go over another connection at once, and nothing is ambiguous."""
     well = iphone(lab, "0")
     ids: list[str] = []
     for _ in range(10 if WHOLE else 2):
@@ -189,7 +189,7 @@ def test_46_apple_ends_its_connections_in_the_middle(lab: Lab) -> None:
             ids += [*lab.batch(well, 20, "push"), lab.system.send("push", user)]
     row = lab.prove(46, "Apple ends its connections in the middle", ids)
     assert (row.delivered, set(lab.statuses(ids).values())) == (len(ids), {"sent"})
-    assert lab.doubts(ids, "push-service") == {}
+    assert lab.ambiguous(ids, "push-service") == {}
 
 
 def iphone(lab: Lab, begins: str) -> str:
@@ -219,7 +219,7 @@ def providers(lab: Lab, ids: list[str]) -> set[str]:
 
 
 def longest_delay(lab: Lab, ids: list[str]) -> float:
-    """Seconds from the first attempt that a mail had to wait after until it was sent, of all that were never in doubt."""
+    """Seconds from the first attempt that a mail had to wait after until it was sent, of all that were never ambiguous."""
     waited = lab.sql(
         "email-service",
         "SELECT notification_id::text AS id FROM email_deliveries "

@@ -8,7 +8,7 @@ from tests.faults.lab import WHOLE, Lab
 
 
 def test_49_the_report_comes_before_the_answer_and_the_worker_dies(lab: Lab) -> None:
-    """The provider took the mails and has said so, but not in the SMTP dialogue: in doubt, and none is sent again."""
+    """The provider took the mails and has said so, but not in the SMTP dialogue: ambiguous, and none is sent again."""
     user = lab.user(f"early+{uuid4().hex}@example.com")
     quick = lab.batch(user, 200 if WHOLE else 20)
     lab.until_all(quick, {"delivered"})

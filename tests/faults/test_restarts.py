@@ -31,11 +31,11 @@ def test_19_a_worker_that_crashes_again_and_again(lab: Lab) -> None:
         lab.kill("email-service")
     lab.start_again("email-service")
     lab.until_ended(ids)
-    lab.prove(19, "worker killed three times with 100 in hand", ids, ambiguous=lab.doubts(ids))
+    lab.prove(19, "worker killed three times with 100 in hand", ids, ambiguous=lab.ambiguous(ids))
     assert set(lab.statuses(ids).values()) == {"sent"}
-    copies, doubts = lab.copies(), lab.doubts(ids)
-    assert all(1 <= copies[one] <= 1 + doubts.get(one, 0) for one in ids)
-    assert set(doubts) == set(slow_ones)  # what was with the provider, and none of what only waited
+    copies, ambiguous = lab.copies(), lab.ambiguous(ids)
+    assert all(1 <= copies[one] <= 1 + ambiguous.get(one, 0) for one in ids)
+    assert set(ambiguous) == set(slow_ones)  # what was with the provider, and none of what only waited
 
 
 def test_26_told_to_go_with_sends_in_flight(lab: Lab) -> None:
@@ -45,7 +45,7 @@ def test_26_told_to_go_with_sends_in_flight(lab: Lab) -> None:
     assert "sending" not in states(lab, ids)  # what it had in hand is done and written down
     lab.start_again("email-service")
     lab.prove(26, "SIGTERM with sends in flight", ids)
-    assert lab.doubts(ids) == {}
+    assert lab.ambiguous(ids) == {}
 
 
 def test_26_a_rolling_restart_under_load(lab: Lab) -> None:
@@ -58,7 +58,7 @@ def test_26_a_rolling_restart_under_load(lab: Lab) -> None:
             load.goes_on()
             lab.start_again(service)
     lab.prove(26, "rolling restart of all services under load", load.accepted)
-    assert lab.doubts(load.accepted) == {}
+    assert lab.ambiguous(load.accepted) == {}
 
 
 def test_27_gateways_and_workers_come_and_go_under_load(lab: Lab) -> None:
@@ -71,7 +71,7 @@ def test_27_gateways_and_workers_come_and_go_under_load(lab: Lab) -> None:
             assert lab.system.stop_service(name) == 0, name
             load.goes_on()
     lab.prove(27, "a second gateway, four workers, started and stopped under load", load.accepted)
-    assert lab.doubts(load.accepted) == {}
+    assert lab.ambiguous(load.accepted) == {}
 
 
 class Load(threading.Thread):

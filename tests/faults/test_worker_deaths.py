@@ -46,4 +46,4 @@ def test_3_killed_before_it_sends(lab: Lab) -> None:
     lab.thaw_all()
     lab.start_again("email-service")
     lab.prove(3, "worker killed before DATA", [name])
-    assert lab.doubts([name]) == {}
+    assert lab.ambiguous([name]) == {}

@@ -11,7 +11,7 @@ import time
 from collections import defaultdict
 from pathlib import Path
 
-from chassis.http.envelope import counted
+from chassis.http.envelope import pluralize
 from testkit.eventually import pause
 from testkit.servers.process import require_servers
 from testkit.system import MODULES
@@ -63,7 +63,7 @@ def main() -> int:
             found, accepted = run(lab, options)
         finally:
             lab.stop()
-    print(f"{counted(accepted, 'notification')} in {options.seconds:.0f} s")
+    print(f"{pluralize(accepted, 'notification')} in {options.seconds:.0f} s")
     print(f"{'process':<18} {'early MiB':>10} {'late MiB':>10} {'growth':>8}")
     for one in found:
         print(f"{one.name:<18} {one.early:>10.1f} {one.late:>10.1f} {one.growth:>+8.1f}")

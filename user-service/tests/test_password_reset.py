@@ -28,8 +28,8 @@ async def _confirm(world, token: str, password: str = NEW):
     return await world.http.post(CONFIRM, json={"token": token, "password": password})
 
 
-async def _all_mails_handed_over(world) -> None:
-    """Every requested mail was handed over or dropped."""
+async def _all_mails_accepted(world) -> None:
+    """Every requested mail was accepted by the gateway or dropped."""
     await eventually(lambda: _rows(world, "mail_due_at IS NOT NULL"), 20, until=operator.not_)
 
 
@@ -64,7 +64,7 @@ async def _claims(world, user):
 
 
 async def test_a_known_and_an_unknown_address_get_the_same_answer(world, gateway) -> None:
-    """The request does the same work for both; the difference is made when the mail is handed over."""
+    """The request does the same work for both; the difference is made when the mail goes to the gateway."""
     user = await world.sign_up()
     counted = []
     answers = []
@@ -76,7 +76,7 @@ async def test_a_known_and_an_unknown_address_get_the_same_answer(world, gateway
     assert [answer.status_code for answer in answers] == [202, 202]
     assert counted == [0, 0]
     await gateway.mail_to(user["email"])
-    await _all_mails_handed_over(world)
+    await _all_mails_accepted(world)
     assert [mail.recipient.email for mail in gateway.mails] == [user["email"]]
     assert await _rows(world) == 1, "of the unknown address nothing is left"
 
@@ -97,7 +97,7 @@ async def test_a_disabled_user_gets_no_mail(world, gateway) -> None:
     user, admin = await world.sign_up(), await world.admin()
     await admin.call("POST", f"/api/v1/users/{user['id']}/disable")
     await _ask(world, user["email"])
-    await _all_mails_handed_over(world)
+    await _all_mails_accepted(world)
     assert gateway.sent_to(user["email"]) == []
 
 
@@ -117,7 +117,7 @@ async def test_a_new_mail_makes_earlier_tokens_void(world, gateway) -> None:
     for _ in range(2):
         await _ask(world, user["email"])
     await gateway.mail_to(user["email"], 2)
-    await _all_mails_handed_over(world)
+    await _all_mails_accepted(world)
     first, second = [mail.variables["token"] for mail in gateway.sent_to(user["email"])]
     assert (await _confirm(world, first)).status_code == 422
     assert (await _confirm(world, second)).status_code == 200
@@ -127,7 +127,7 @@ async def test_an_expired_token_is_refused_and_goes(world, gateway) -> None:
     user = await world.sign_up()
     await _ask(world, user["email"])
     token = (await gateway.mail_to(user["email"])).variables["token"]
-    await _all_mails_handed_over(world)
+    await _all_mails_accepted(world)
     tokens, expire = world.app.state.services.password_resets.tokens, "UPDATE mailed_tokens SET expires_at = now()"
     async with world.database.begin() as connection:  # before the loop that removes it can see that
         await connection.execute(text(expire))
@@ -174,7 +174,7 @@ async def test_a_victim_is_sent_five_mails_an_hour_whoever_asks(world, gateway) 
                 statuses.append(answer.status_code)
         assert statuses == [202] * 5 + [429] * 4
         assert (answer.json()["error"], answer.headers["Retry-After"] > "0") == ("too_many_mails", True)
-    await _all_mails_handed_over(world)
+    await _all_mails_accepted(world)
     assert len(gateway.sent_to(user["email"])) <= 5
 
 

@@ -69,7 +69,7 @@ async def signing_up(request: Request, services: Services) -> Actor:
     caller = await authenticate(request)
     if not caller.allows("users:write"):
         raise Forbidden("Only administrators add users here")
-    return Actor.of(caller, request)
+    return Actor.from_request(caller, request)
 
 
 def shows_credential(request: Request) -> bool:

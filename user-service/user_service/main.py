@@ -165,8 +165,8 @@ def _infrastructure(settings: UserSettings, runtime: Runtime) -> Infrastructure:
 
 def _services(base: Infrastructure) -> UserServices:
     settings, database, redis, audit = base.settings, base.runtime.database, base.runtime.redis, base.audit
-    keys = _signing_keys(settings, database)
-    access = AccessTokens(keys, seconds=settings.access_token_expire_minutes * 60)
+    signing_keys = _signing_keys(settings, database)
+    access = AccessTokens(signing_keys, seconds=settings.access_token_expire_minutes * 60)
     sessions = Sessions(
         database,
         access,
@@ -206,8 +206,8 @@ def _services(base: Infrastructure) -> UserServices:
         external_users=ExternalUsers(database, contacts, devices, audit),
         applications=Applications(database, api_keys_service, audit, sender_domains=settings.sender_domains),
         api_keys=api_keys_service,
-        signing_keys=keys,
-        verifier=TokenVerifier([keys.source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE),
+        signing_keys=signing_keys,
+        verifier=TokenVerifier([signing_keys.source], issuer=ACCESS_ISSUER, audience=ACCESS_AUDIENCE),
     )
 
 
@@ -217,9 +217,9 @@ def _signing_keys(settings: UserSettings, database: Database) -> SigningKeys:
     return StoredKeys(database, settings.secret_key.get_secret_value())
 
 
-async def _prepare_key(keys: SigningKeys) -> None:
+async def _prepare_key(signing_keys: SigningKeys) -> None:
     """Loads the key at the start, so that the first login does not wait for it. Without a database it is loaded later."""
     try:
-        await keys.current()
+        await signing_keys.current()
     except Unavailable:
         log.warning("signing_key.not_ready")

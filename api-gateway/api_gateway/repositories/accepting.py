@@ -65,7 +65,7 @@ class NewNotification:
 
 
 class Receipt(NamedTuple):
-    """The stored answer to a request. `fresh`: this call wrote it; otherwise it has the first answer's values.
+    """The stored answer to a request. `is_new`: this call wrote it; otherwise it has the first answer's values.
 
     `body_hash` None: it is encrypted with a missing key.
     """
@@ -74,7 +74,7 @@ class Receipt(NamedTuple):
     status: str
     created_at: datetime
     body_hash: str | None
-    fresh: bool
+    is_new: bool
 
 
 # json_to_recordset parses the group once on the server: 0.013 ms per row in groups of 200, against 0.15 ms one by one.
@@ -128,54 +128,59 @@ FROM idempotency_keys k JOIN {records("keys", "caller text, key text", key="key"
 
 
 async def accept(
-    connection: StatementExecutor, rows: Sequence[NewNotification], *, writer: str, lease_seconds: float, keys: DataKeys
+    connection: StatementExecutor,
+    rows: Sequence[NewNotification],
+    *,
+    writer: str,
+    lease_seconds: float,
+    data_keys: DataKeys,
 ) -> list[Receipt]:
     """Inserts the new rows and finds the existing ones: a receipt for every row, in order."""
-    given = to_json_text([_sealed(row, keys) for row in rows] if keys.seals else rows)
+    given = to_json_text([_sealed(row, data_keys) for row in rows] if data_keys.seals else rows)
     made = await connection.execute(ACCEPT, {"rows": given, "lease": lease_seconds, "writer": writer})
     created: dict[UUID, datetime] = dict(iter(made))  # `dict` would take an object with `keys()` for a mapping
-    receipts = [_fresh(row, created.get(row.id)) for row in rows]
+    receipts = [_new_receipt(row, created.get(row.id)) for row in rows]
     repeated = [row for row, receipt in zip(rows, receipts, strict=True) if receipt is None]
     used = [(row.caller, row.request_id) for row in repeated]
-    known = await find_keys(connection, used, keys=keys) if used else {}
+    known = await find_idempotency_keys(connection, used, data_keys=data_keys) if used else {}
     return [receipt or known[row.caller, row.request_id] for row, receipt in zip(rows, receipts, strict=True)]
 
 
-def _sealed(row: NewNotification, keys: DataKeys) -> dict[str, object]:
+def _sealed(row: NewNotification, data_keys: DataKeys) -> dict[str, object]:
     name = str(row.id)
     return {
         **{field: getattr(row, field) for field in NewNotification.__slots__},
-        "variables": keys.seal(VARIABLES, name, row.variables.text),
-        "metadata": keys.seal(METADATA, name, row.metadata.text),
-        "recipient": write_document(keys, RECIPIENT, row.id, row.recipient),
-        "given_recipient": write_document(keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
-        "sender": write_document(keys, SENDER, row.id, row.sender),
-        "email_options": write_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
-        "overrides": write_document(keys, OVERRIDES, row.id, row.overrides),
-        "body_hash": keys.seal(BODY_HASH, name, row.body_hash),
+        "variables": data_keys.seal(VARIABLES, name, row.variables.text),
+        "metadata": data_keys.seal(METADATA, name, row.metadata.text),
+        "recipient": write_document(data_keys, RECIPIENT, row.id, row.recipient),
+        "given_recipient": write_document(data_keys, GIVEN_RECIPIENT, row.id, row.given_recipient),
+        "sender": write_document(data_keys, SENDER, row.id, row.sender),
+        "email_options": write_document(data_keys, EMAIL_OPTIONS, row.id, row.email_options),
+        "overrides": write_document(data_keys, OVERRIDES, row.id, row.overrides),
+        "body_hash": data_keys.seal(BODY_HASH, name, row.body_hash),
     }
 
 
-def _fresh(row: NewNotification, created_at: datetime | None) -> Receipt | None:
-    return Receipt(row.id, row.status, created_at, row.body_hash, fresh=True) if created_at is not None else None
+def _new_receipt(row: NewNotification, created_at: datetime | None) -> Receipt | None:
+    return Receipt(row.id, row.status, created_at, row.body_hash, is_new=True) if created_at is not None else None
 
 
-async def find_keys(
-    connection: StatementExecutor, used: Sequence[tuple[str, str]], *, keys: DataKeys
+async def find_idempotency_keys(
+    connection: StatementExecutor, used: Sequence[tuple[str, str]], *, data_keys: DataKeys
 ) -> dict[tuple[str, str], Receipt]:
     """(caller, request_id) → the first answer, for the keys that were used."""
     wanted = [{"caller": caller, "key": key} for caller, key in used]
     found = await connection.execute(KNOWN, {"keys": to_json_text(wanted)})
     return {
         (row.caller, row.key): Receipt(
-            row.notification_id, row.status, row.created_at, _body_hash(row, keys), fresh=False
+            row.notification_id, row.status, row.created_at, _body_hash(row, data_keys), is_new=False
         )
         for row in found
     }
 
 
-def _body_hash(row: Any, keys: DataKeys) -> str | None:
+def _body_hash(row: Any, data_keys: DataKeys) -> str | None:
     try:
-        return keys.read(BODY_HASH, row.notification_id, row.body_hash)
+        return data_keys.read(BODY_HASH, row.notification_id, row.body_hash)
     except ValueUnreadable:
         return None  # the rest of the group still gets its answers

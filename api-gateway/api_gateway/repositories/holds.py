@@ -39,7 +39,7 @@ class HoldTarget:
 
 @dataclass(frozen=True, slots=True)
 class StoredHold:
-    """A row. `renewed`, `template_version`: see `repositories.holding.EndedHold`."""
+    """A row. `renewed`, `template_version`: see `repositories.held_rows.EndedHold`."""
 
     id: UUID
     template_code: str | None

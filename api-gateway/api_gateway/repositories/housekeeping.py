@@ -15,7 +15,7 @@ TABLE = Notification.__table__
 Counts = dict[tuple[str, str], int]
 
 # Counting 10 million rows takes seconds. These lines are few: some for each status, and the changes since the last fold.
-COUNTED = text("""
+TOTALS = text("""
 SELECT channel, status, sum(number)::bigint AS number FROM (
     SELECT channel, status, total AS number FROM status_totals
     UNION ALL SELECT channel, status, change FROM status_changes) lines
@@ -40,12 +40,12 @@ async def accepted(connection: AsyncConnection) -> dict[str, int]:
     return {channel: int(number) for channel, number in await connection.execute(query)}
 
 
-async def counted(connection: AsyncConnection) -> Counts:
+async def totals(connection: AsyncConnection) -> Counts:
     """(channel, status) → number of rows, from the running totals."""
-    return {(row.channel, row.status): row.number for row in await connection.execute(COUNTED)}
+    return {(row.channel, row.status): row.number for row in await connection.execute(TOTALS)}
 
 
-async def recounted(connection: AsyncConnection) -> Counts:
+async def recount(connection: AsyncConnection) -> Counts:
     """The same figures, by reading every row."""
     columns = TABLE.c.notification_type, TABLE.c.status
     rows = await connection.execute(select(*columns, func.count()).group_by(*columns))

@@ -81,8 +81,8 @@ class Lease(NamedTuple):
 class DueRow:
     """A notification that a relay has taken: it belongs to this process until the lease runs out.
 
-    `handed_over`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a missing
-    key, and its values are not loaded.
+    `maybe_published`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a
+    missing key, and its values are not loaded.
     """
 
     id: UUID
@@ -108,7 +108,7 @@ class DueRow:
     delivery_guarantee: DeliveryGuarantee
     replay: int
     expired: bool
-    handed_over: bool
+    maybe_published: bool
     leased_at: datetime
     unreadable: bool = False
     read_at: float = field(default_factory=time.monotonic, compare=False)
@@ -150,9 +150,9 @@ class Ended:
 # a large backlog nor many future rows are sorted or scanned.
 TAKE_DUE = text(f"""
 WITH due AS (
-    SELECT picked.id, picked.handed_over FROM generate_series(10, 1, -1) AS level(priority)
+    SELECT picked.id, picked.maybe_published FROM generate_series(10, 1, -1) AS level(priority)
     CROSS JOIN LATERAL (
-        SELECT id, status = 'queued' OR leased_by IS NOT NULL AS handed_over FROM notifications
+        SELECT id, status = 'queued' OR leased_by IS NOT NULL AS maybe_published FROM notifications
         WHERE priority = level.priority AND due_at <= now() AND status IN ('pending', 'queued')
         ORDER BY due_at LIMIT :limit FOR UPDATE SKIP LOCKED
     ) AS picked
@@ -160,7 +160,7 @@ WITH due AS (
 )
 UPDATE notifications AS n SET due_at = now() + make_interval(secs => :lease), leased_by = :owner, updated_at = now()
 FROM due WHERE n.id = due.id
-RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.handed_over, now() AS leased_at
+RETURNING {COLUMNS}, coalesce(n.expires_at <= now(), false) AS expired, due.maybe_published, now() AS leased_at
 """)  # noqa: S608 - the columns are ours
 
 # Marks are written a moment late (ADR 20). Usually the report came first and there is nothing to write; these rows are
@@ -181,7 +181,7 @@ RETURNING n.notification_type, published.first
 """)  # noqa: S608 - as above
 
 # An expired lease proves nothing: a relay, perhaps of this process, may have taken and published the row since.
-RELEASE = text(f"""
+END_LEASES = text(f"""
 UPDATE notifications n SET due_at = now() + make_interval(secs => :delay), leased_by = NULL
 FROM {ROUNDS} AS given WHERE n.id = given.id AND n.replay = given.replay AND n.status = 'pending' AND n.leased_by = :owner
   AND n.due_at = given.at + make_interval(secs => :lease)
@@ -203,29 +203,29 @@ RETURNING n.notification_type, n.status
 
 
 async def take_due(
-    connection: AsyncConnection, *, owner: str, lease_seconds: float, limit: int, keys: DataKeys
+    connection: AsyncConnection, *, owner: str, lease_seconds: float, limit: int, data_keys: DataKeys
 ) -> list[DueRow]:
     """Takes up to `limit` due rows, highest priority first, and leases them to `owner`."""
     rows = await connection.execute(TAKE_DUE, {"owner": owner, "lease": lease_seconds, "limit": limit})
-    taken = [_due_row(row, keys) for row in rows]
+    taken = [_due_row(row, data_keys) for row in rows]
     return sorted(taken, key=lambda row: (-row.priority, row.created_at))
 
 
-def _due_row(row: Row[Any], keys: DataKeys) -> DueRow:
+def _due_row(row: Row[Any], data_keys: DataKeys) -> DueRow:
     fields = dict(row._mapping)  # noqa: SLF001 - `_mapping` is public in SQLAlchemy
-    return DueRow(**{**fields, **_values(row, keys)})
+    return DueRow(**{**fields, **_values(row, data_keys)})
 
 
-def _values(row: Row[Any], keys: DataKeys) -> dict[str, Any]:
+def _values(row: Row[Any], data_keys: DataKeys) -> dict[str, Any]:
     try:
         return {
-            "variables": read_object(keys, VARIABLES, row.id, row.variables),
-            "metadata": read_object(keys, METADATA, row.id, row.metadata),
-            "recipient": read_document(keys, RECIPIENT, row.id, row.recipient),
-            "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
-            "sender": read_document(keys, SENDER, row.id, row.sender),
-            "email_options": read_document(keys, EMAIL_OPTIONS, row.id, row.email_options),
-            "overrides": read_document(keys, OVERRIDES, row.id, row.overrides),
+            "variables": read_object(data_keys, VARIABLES, row.id, row.variables),
+            "metadata": read_object(data_keys, METADATA, row.id, row.metadata),
+            "recipient": read_document(data_keys, RECIPIENT, row.id, row.recipient),
+            "given_recipient": read_given_recipient(data_keys, row.id, row.given_recipient),
+            "sender": read_document(data_keys, SENDER, row.id, row.sender),
+            "email_options": read_document(data_keys, EMAIL_OPTIONS, row.id, row.email_options),
+            "overrides": read_document(data_keys, OVERRIDES, row.id, row.overrides),
         }
     except ValueUnreadable:
         nothing = JsonObject.empty()
@@ -238,7 +238,7 @@ async def mark_queued(connection: StatementExecutor, marks: Sequence[QueuedMark]
     return [row.notification_type for row in await connection.execute(MARK_QUEUED, _parameters(marks)) if row.first]
 
 
-async def release(
+async def end_leases(
     connection: StatementExecutor,
     leased: Sequence[LeasedRound],
     *,
@@ -246,9 +246,9 @@ async def release(
     lease_seconds: float,
     delay_seconds: float,
 ) -> None:
-    """Releases rows that were certainly not published in this lease: any relay may take them after `delay_seconds`."""
+    """Ends the leases of rows that were certainly not published in them: any relay may take them after `delay_seconds`."""
     parameters = {**_parameters(leased), "owner": owner, "lease": lease_seconds, "delay": delay_seconds}
-    await connection.execute(RELEASE, parameters)
+    await connection.execute(END_LEASES, parameters)
 
 
 def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[str, Any]:
@@ -261,12 +261,12 @@ def _parameters(rounds: Sequence[QueuedMark] | Sequence[LeasedRound]) -> dict[st
     }
 
 
-async def set_resolved(connection: AsyncConnection, rows: Sequence[ResolvedRow], *, keys: DataKeys) -> None:
+async def set_resolved(connection: AsyncConnection, rows: Sequence[ResolvedRow], *, data_keys: DataKeys) -> None:
     """Writes recipients and template versions that were found later."""
     given = [
         {
             **_key(row),
-            "recipient": write_document(keys, RECIPIENT, row.round.id, row.recipient),
+            "recipient": write_document(data_keys, RECIPIENT, row.round.id, row.recipient),
             "template_version": row.template_version,
             "language": row.language,
         }
@@ -275,10 +275,10 @@ async def set_resolved(connection: AsyncConnection, rows: Sequence[ResolvedRow],
     await connection.execute(SET_RESOLVED, {"rows": to_json_text(given)})
 
 
-async def finish(connection: AsyncConnection, rows: Sequence[Ended], *, keys: DataKeys) -> list[Row[Any]]:
+async def finish(connection: AsyncConnection, rows: Sequence[Ended], *, data_keys: DataKeys) -> list[Row[Any]]:
     """Ends notifications that will not be published. Returns the channel and status of each one that it ended."""
     given = [
-        {**_key(row), "status": row.status, "code": row.code, **write_detail(keys, row.round.id, row.detail)}
+        {**_key(row), "status": row.status, "code": row.code, **write_detail(data_keys, row.round.id, row.detail)}
         for row in sorted(rows, key=_lock_order)
     ]
     return list(await connection.execute(FINISH, {"rows": to_json_text(given)}))

@@ -45,71 +45,71 @@ Document = dict[str, Any]
 _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
 
 
-def read_object(keys: DataKeys, column: str, row: UUID, stored: str) -> JsonObject:
+def read_object(data_keys: DataKeys, column: str, row: UUID, stored: str) -> JsonObject:
     """Reads `stored`, the JSON text of a variables or metadata column. Raises ValueUnreadable."""
-    return JsonObject(keys.read(column, row, stored.strip('"')))
+    return JsonObject(data_keys.read(column, row, stored.strip('"')))
 
 
-def rewrite_object(keys: DataKeys, column: str, row: UUID, stored: str) -> str:
+def rewrite_object(data_keys: DataKeys, column: str, row: UUID, stored: str) -> str:
     """The JSON text in the form in which it is written now. Raises ValueUnreadable."""
-    text = keys.rewrite(column, row, stored.strip('"'))
+    text = data_keys.rewrite(column, row, stored.strip('"'))
     return f'"{text}"' if text.startswith(PREFIX) else text
 
 
-def write_document(keys: DataKeys, column: str, row: UUID, value: object) -> object:
+def write_document(data_keys: DataKeys, column: str, row: UUID, value: object) -> object:
     """For `recipient`, `given_recipient`, `sender`, `email_options` and `overrides`, whose format is ours."""
-    return keys.seal(column, row, to_json_text(value)) if keys.seals and value is not None else value
+    return data_keys.seal(column, row, to_json_text(value)) if data_keys.seals and value is not None else value
 
 
-def read_document(keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> Document | None:
+def read_document(data_keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> Document | None:
     """Raises ValueUnreadable."""
     if isinstance(stored, str):
-        found: Document = orjson.loads(keys.open(column, row, stored))
+        found: Document = orjson.loads(data_keys.open(column, row, stored))
         return found
     return stored
 
 
 def read_given_recipient(
-    keys: DataKeys, row: UUID, stored: Document | str | None
+    data_keys: DataKeys, row: UUID, stored: Document | str | None
 ) -> EmailRecipient | PushRecipient | None:
     """Raises ValueUnreadable."""
-    found = read_document(keys, GIVEN_RECIPIENT, row, stored)
+    found = read_document(data_keys, GIVEN_RECIPIENT, row, stored)
     return None if found is None else _RECIPIENT.validate_python(found)
 
 
-def rewrite_document(keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> object:
+def rewrite_document(data_keys: DataKeys, column: str, row: UUID, stored: Document | str | None) -> object:
     """The value in the form in which it is written now. Raises ValueUnreadable."""
-    if isinstance(stored, str) and keys.is_current(stored):
+    if isinstance(stored, str) and data_keys.is_current(stored):
         return stored
-    return write_document(keys, column, row, read_document(keys, column, row, stored))
+    return write_document(data_keys, column, row, read_document(data_keys, column, row, stored))
 
 
-def write_detail(keys: DataKeys, row: UUID, detail: str | None) -> dict[str, str | None]:
+def write_detail(data_keys: DataKeys, row: UUID, detail: str | None) -> dict[str, str | None]:
     """The fields for a statement's parameters, or for an entry of the history."""
-    return _fields(keys.write_free(DETAIL, row, detail))
+    return _fields(data_keys.write_free(DETAIL, row, detail))
 
 
-def read_detail(keys: DataKeys, row: UUID, plain: str | None, sealed: str | None) -> str | None:
+def read_detail(data_keys: DataKeys, row: UUID, plain: str | None, sealed: str | None) -> str | None:
     """Raises ValueUnreadable."""
-    return keys.read_free(DETAIL, row, FreeText(plain, sealed))
+    return data_keys.read_free(DETAIL, row, FreeText(plain, sealed))
 
 
-def read_history(keys: DataKeys, row: UUID, history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def read_history(data_keys: DataKeys, row: UUID, history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """Raises ValueUnreadable."""
     return [
-        {**entry, "detail": read_detail(keys, row, entry.get("detail"), entry.get("sealed_detail"))}
+        {**entry, "detail": read_detail(data_keys, row, entry.get("detail"), entry.get("sealed_detail"))}
         for entry in history
     ]
 
 
-def rewrite_history(keys: DataKeys, row: UUID, history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
+def rewrite_history(data_keys: DataKeys, row: UUID, history: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     """The history in the form in which it is written now. Raises ValueUnreadable."""
-    return [_rewritten(keys, row, dict(entry)) for entry in history]
+    return [_rewritten(data_keys, row, dict(entry)) for entry in history]
 
 
-def _rewritten(keys: DataKeys, row: UUID, entry: dict[str, Any]) -> dict[str, Any]:
+def _rewritten(data_keys: DataKeys, row: UUID, entry: dict[str, Any]) -> dict[str, Any]:
     before = FreeText(entry.get("detail"), entry.get("sealed_detail"))
-    after = keys.rewrite_free(DETAIL, row, before)
+    after = data_keys.rewrite_free(DETAIL, row, before)
     if after == before:
         return entry
     return {**{name: value for name, value in entry.items() if name != "sealed_detail"}, **_fields(after)}
@@ -159,16 +159,16 @@ RETURNING k.key
 """)  # noqa: S608 - as above
 
 
-def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
-    detail, sealed_detail = keys.rewrite_free(DETAIL, row.id, FreeText(row.detail, row.sealed_detail))
+def _notification(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
+    detail, sealed_detail = data_keys.rewrite_free(DETAIL, row.id, FreeText(row.detail, row.sealed_detail))
     before = {name: getattr(row, name) for name in ("variables", "metadata", *DOCUMENTS, "detail", "history")}
     after: dict[str, object] = {
-        "variables": rewrite_object(keys, VARIABLES, row.id, row.variables),
-        "metadata": rewrite_object(keys, METADATA, row.id, row.metadata),
-        **{name: rewrite_document(keys, column, row.id, getattr(row, name)) for name, column in DOCUMENTS.items()},
+        "variables": rewrite_object(data_keys, VARIABLES, row.id, row.variables),
+        "metadata": rewrite_object(data_keys, METADATA, row.id, row.metadata),
+        **{name: rewrite_document(data_keys, column, row.id, getattr(row, name)) for name, column in DOCUMENTS.items()},
         "detail": detail,
         "sealed_detail": sealed_detail,
-        "history": rewrite_history(keys, row.id, row.history),
+        "history": rewrite_history(data_keys, row.id, row.history),
     }
     if after == {**before, "sealed_detail": row.sealed_detail}:
         return None
@@ -176,8 +176,8 @@ def _notification(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
     return {**after, **texts}
 
 
-def _key(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
-    body_hash = keys.rewrite(BODY_HASH, row.notification_id, row.body_hash)
+def _idempotency_key(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
+    body_hash = data_keys.rewrite(BODY_HASH, row.notification_id, row.body_hash)
     return None if body_hash == row.body_hash else {"body_hash": body_hash}
 
 
@@ -197,18 +197,18 @@ RETURNING a.id
 ATTACHMENTS_AT_ONCE = 4  # each has up to 7 MB
 
 
-def _attachment(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
-    if row.key == keys.current_key:
+def _attachment(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
+    if row.key == data_keys.current_key:
         return None
-    written = keys.write_bytes(
-        ATTACHMENT, row.id, keys.read_bytes(ATTACHMENT, row.id, StoredBytes(row.content, row.key))
+    written = data_keys.write_bytes(
+        ATTACHMENT, row.id, data_keys.read_bytes(ATTACHMENT, row.id, StoredBytes(row.content, row.key))
     )
     return {"content": binascii.b2a_base64(written.content, newline=False).decode(), "key": written.key}
 
 
 PERSONAL = (
     PersonalTable("notifications", {"id": UUID(int=0)}, PAGE, WRITE, _notification),
-    PersonalTable("idempotency_keys", {"caller": "", "key": ""}, PAGE_OF_KEYS, WRITE_KEYS, _key),
+    PersonalTable("idempotency_keys", {"caller": "", "key": ""}, PAGE_OF_KEYS, WRITE_KEYS, _idempotency_key),
     PersonalTable(
         "attachments", {"id": UUID(int=0)}, PAGE_OF_ATTACHMENTS, WRITE_ATTACHMENTS, _attachment, ATTACHMENTS_AT_ONCE
     ),

@@ -103,7 +103,7 @@ class AppliedEvent:
 
 
 async def apply_events(
-    connection: StatementExecutor, events: Sequence[StatusEvent], *, keys: DataKeys
+    connection: StatementExecutor, events: Sequence[StatusEvent], *, data_keys: DataKeys
 ) -> list[AppliedEvent]:
     """Applies at most one event per notification; late, repeated and unknown events change nothing, except that a late one
     may know more devices.
@@ -113,7 +113,7 @@ async def apply_events(
             "id": event.notification_id,
             "status": event.status,
             "code": event.code,
-            **write_detail(keys, event.notification_id, event.detail),
+            **write_detail(data_keys, event.notification_id, event.detail),
             "provider_message_id": event.provider_message_id,
             "provider": event.provider,
             "attempts": event.attempts,
@@ -145,11 +145,11 @@ async def apply_events(
     ]
 
 
-KEPT_BACK = "status = 'pending' AND leased_by IS NULL"  # certainly not handed over
+NOT_HANDED_OVER = "status = 'pending' AND leased_by IS NULL"  # certainly not handed over
 
 CANCEL = text(f"""
 UPDATE notifications SET status = 'cancelled', due_at = NULL, ended_at = now(), updated_at = now()
-WHERE id = :id AND {KEPT_BACK}
+WHERE id = :id AND {NOT_HANDED_OVER}
 RETURNING notification_type
 """)  # noqa: S608 - of constants
 
@@ -229,7 +229,7 @@ async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | No
 
 async def is_kept_back(connection: AsyncConnection, notification_id: UUID) -> bool:
     """Whether only the gateway can have the notification."""
-    query = text(f"SELECT {KEPT_BACK} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
+    query = text(f"SELECT {NOT_HANDED_OVER} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
     return bool(await connection.scalar(query, {"id": notification_id}))
 
 
@@ -238,9 +238,11 @@ async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> li
     return [row.id for row in await connection.execute(REPLAY, _replay_parameters(wanted))]
 
 
-async def candidates(connection: AsyncConnection, wanted: ReplayFilter, *, keys: DataKeys) -> list[ReplayCandidate]:
+async def candidates(
+    connection: AsyncConnection, wanted: ReplayFilter, *, data_keys: DataKeys
+) -> list[ReplayCandidate]:
     """The notifications that `replay_failed` would retry. Raises ValueUnreadable."""
-    return [_candidate(row, keys) for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))]
+    return [_candidate(row, data_keys) for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))]
 
 
 HELD_CANDIDATES = text(f"""
@@ -251,20 +253,20 @@ FROM notifications n WHERE n.held_by = :hold AND n.status = 'pending' ORDER BY n
 
 
 async def held_candidates(
-    connection: AsyncConnection, hold_id: UUID, *, template_version: int | None, limit: int, keys: DataKeys
+    connection: AsyncConnection, hold_id: UUID, *, template_version: int | None, limit: int, data_keys: DataKeys
 ) -> list[ReplayCandidate]:
     """Some notifications of a hold, highest priority first, as they would be resolved after its release. Raises
     ValueUnreadable."""
     parameters = {"hold": hold_id, "version": template_version, "limit": limit}
-    return [_candidate(row, keys) for row in await connection.execute(HELD_CANDIDATES, parameters)]
+    return [_candidate(row, data_keys) for row in await connection.execute(HELD_CANDIDATES, parameters)]
 
 
-def _candidate(row: Row[Any], keys: DataKeys) -> ReplayCandidate:
+def _candidate(row: Row[Any], data_keys: DataKeys) -> ReplayCandidate:
     return ReplayCandidate(
         **{
             **row._mapping,  # noqa: SLF001 - a public name
-            "variables": read_object(keys, VARIABLES, row.id, row.variables),
-            "given_recipient": read_given_recipient(keys, row.id, row.given_recipient),
+            "variables": read_object(data_keys, VARIABLES, row.id, row.variables),
+            "given_recipient": read_given_recipient(data_keys, row.id, row.given_recipient),
         }
     )
 

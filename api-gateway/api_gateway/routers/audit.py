@@ -8,7 +8,7 @@ from starlette.responses import Response
 from api_gateway.dependencies import Services, limited
 from api_gateway.schemas.audit import AuditPage, AuditQuery
 from chassis.errors import TooManyRequests
-from chassis.http.envelope import answer, counted
+from chassis.http.envelope import answer, pluralize
 from chassis.http.openapi.document import refusals
 from chassis.security import Admin
 
@@ -26,4 +26,4 @@ async def list_audit_events(query: Annotated[AuditQuery, Query()], _admin: Admin
     """For administrators. Pages by `cursor` (the last id of the previous page). If a service is down, its events are missing
     and `meta.unavailable` names the service."""
     events, meta = await services.audit.page(query)
-    return answer(events, counted(len(events), "event"), meta=meta)
+    return answer(events, pluralize(len(events), "event"), meta=meta)

@@ -129,7 +129,7 @@ def parse_batch(raw: bytes) -> list[bytes]:
     return items
 
 
-def refusal_of(raw: bytes) -> ServiceError | NotificationRequest:
+def parse_item(raw: bytes) -> ServiceError | NotificationRequest:
     """One item of a batch: the request, or the reason why it is invalid."""
     try:
         return parse_notification(raw)

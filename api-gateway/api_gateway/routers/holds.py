@@ -19,7 +19,7 @@ from api_gateway.repositories.holds import Renewal
 from api_gateway.schemas.holds import HoldQuery, HoldRequest, HoldView, ReleaseQuery
 from chassis.audit import Acting
 from chassis.errors import TooManyRequests
-from chassis.http.envelope import Envelope, Page, answer, counted
+from chassis.http.envelope import Envelope, Page, answer, pluralize
 from chassis.http.openapi.document import refusals
 
 router = APIRouter(prefix="/api/v1/holds", tags=["holds"], responses=refusals(TooManyRequests))
@@ -50,7 +50,7 @@ async def list_holds(query: Annotated[HoldQuery, Query()], identity: Limited, se
     """With the number of notifications that each holds. `GET /api/v1/notifications?held_by=` lists these."""
     allow(identity, "notifications:read")
     rows, meta = await services.holds.page(identity, standing=query.standing, limit=query.limit, page=query.page)
-    return answer(rows, counted(len(rows), "hold"), meta=meta)
+    return answer(rows, pluralize(len(rows), "hold"), meta=meta)
 
 
 @router.get(

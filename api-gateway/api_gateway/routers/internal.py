@@ -25,7 +25,7 @@ async def accept_system_mail(
 ) -> Response:
     """202 means that the mail is durable, as for callers. Only the user service may send in the system's name."""
     receipt = await services.system_mails.accept(service, mail)
-    if receipt.fresh:
+    if receipt.is_new:
         services.metrics.count_transition("email", receipt.status)
     return answer({"notification_id": receipt.notification_id}, status=202)
 

@@ -16,7 +16,7 @@ from api_gateway.services.reading import visibility_of
 from api_gateway.services.resolving import CANNOT_BE_SENT
 from chassis.audit import Acting
 from chassis.errors import TooManyRequests
-from chassis.http.envelope import Envelope, Page, answer, counted
+from chassis.http.envelope import Envelope, Page, answer, pluralize
 from chassis.http.openapi.document import refusals
 
 router = APIRouter(prefix="/api/v1/notifications", tags=["notifications"], responses=refusals(TooManyRequests))
@@ -43,7 +43,7 @@ async def list_notifications(query: Annotated[ListQuery, Query()], identity: Lim
     if visibility.user_id and query.user_id not in {None, visibility.user_id}:
         wanted = ListFilter(user_id=UUID(int=0))  # another user's list is empty, like an unknown user's
     rows, meta = await services.reader.page(wanted, identity, limit=query.limit, page=query.page)
-    return answer(rows, counted(len(rows), "notification"), meta=meta)
+    return answer(rows, pluralize(len(rows), "notification"), meta=meta)
 
 
 @router.get(

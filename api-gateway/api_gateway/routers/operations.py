@@ -15,7 +15,7 @@ from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.reading import visibility_of
 from chassis.audit import Acting
 from chassis.errors import TooManyRequests
-from chassis.http.envelope import Envelope, Page, answer, counted
+from chassis.http.envelope import Envelope, Page, answer, pluralize
 from chassis.http.openapi.document import refusals
 from contracts.recipients import CHANNELS, Channel
 from contracts.status import Status
@@ -65,7 +65,7 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
         cursor=query.cursor,
     )
     rows, meta = await services.reader.page(wanted, identity, limit=query.limit, page=query.page)
-    return answer(rows, counted(len(rows), "dead letter"), meta=meta)
+    return answer(rows, pluralize(len(rows), "dead letter"), meta=meta)
 
 
 @router.post(
@@ -91,7 +91,7 @@ async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting,
         ),
         actor,
     )
-    return answer({"replayed": done}, f"{counted(done, 'notification')} will be tried again", status=202)
+    return answer({"replayed": done}, f"{pluralize(done, 'notification')} will be tried again", status=202)
 
 
 @router.get(

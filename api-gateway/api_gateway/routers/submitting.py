@@ -17,7 +17,7 @@ from api_gateway.errors import (
     UserNotFound,
 )
 from api_gateway.repositories.accepting import Receipt
-from api_gateway.routers.bodies import parse_batch, parse_notification, refusal_of
+from api_gateway.routers.bodies import parse_batch, parse_item, parse_notification
 from api_gateway.schemas.answers import Accepted, BatchAnswer, BatchRefusal
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.accepting import RequestContext
@@ -119,12 +119,12 @@ async def _accept(
     if asked.copies:
         await enforce_rate_limit(services, request, identity, len(asked.copies))
     receipt = await services.acceptor.accept(asked, _context(identity))
-    if receipt.fresh:
+    if receipt.is_new:
         services.metrics.count_transition(asked.notification_type, receipt.status)
         if identity.test:
             services.metrics.count_test_notifications([asked.notification_type])
         return answer(_data(receipt), QUEUED, status=202)
-    services.metrics.count_replays(1)
+    services.metrics.count_repeats(1)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
 
 
@@ -163,8 +163,8 @@ async def create_batch(request: Request) -> Response:
     results = await map_yielding(lambda item: _item(*item), [*enumerate(outcomes)])
     receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
     counts = {
-        "accepted": sum(receipt.fresh for receipt in receipts),
-        "replayed": sum(not receipt.fresh for receipt in receipts),
+        "accepted": sum(receipt.is_new for receipt in receipts),
+        "replayed": sum(not receipt.is_new for receipt in receipts),
         "rejected": len(outcomes) - len(receipts),
     }
     message = f"{counts['accepted']} accepted, {counts['replayed']} replayed, {counts['rejected']} rejected"
@@ -180,7 +180,7 @@ def _context(identity: Identity) -> RequestContext:
 
 def _permitted(item: bytes, identity: Identity) -> NotificationRequest | ServiceError:
     """One item of a batch, or the reason why it is refused before any look-up."""
-    asked = refusal_of(item)
+    asked = parse_item(item)
     if isinstance(asked, ServiceError):
         return asked
     if asked.email is not None and any(one.content is not None for one in asked.email.attachments):
@@ -201,11 +201,11 @@ def _count(
     outcomes: Sequence[Receipt | ServiceError],
 ) -> None:
     pairs = [(one, receipt) for one, receipt in zip(asked, outcomes, strict=True) if isinstance(receipt, Receipt)]
-    fresh = [(one.notification_type, receipt.status) for one, receipt in pairs if receipt.fresh]
-    services.metrics.count_transitions(fresh)
-    services.metrics.count_replays(len(pairs) - len(fresh))
+    new = [(one.notification_type, receipt.status) for one, receipt in pairs if receipt.is_new]
+    services.metrics.count_transitions(new)
+    services.metrics.count_repeats(len(pairs) - len(new))
     if identity.test:
-        services.metrics.count_test_notifications(channel for channel, _ in fresh)
+        services.metrics.count_test_notifications(channel for channel, _ in new)
 
 
 def may_send(identity: Identity, asked: NotificationRequest) -> None:
@@ -244,6 +244,6 @@ def _item(index: int, outcome: Receipt | ServiceError) -> dict[str, object]:
             "error": outcome.code, "data": outcome.data,
         }  # fmt: skip
     return {
-        "index": index, "success": True, "status_code": 202, "message": QUEUED if outcome.fresh else DUPLICATE,
+        "index": index, "success": True, "status_code": 202, "message": QUEUED if outcome.is_new else DUPLICATE,
         "error": None, "data": _data(outcome),
     }  # fmt: skip

@@ -19,7 +19,7 @@ from api_gateway.schemas.suppressions import (
 )
 from chassis.audit import Acting
 from chassis.errors import DependencyUnavailable, PayloadTooLarge, TooManyRequests, field_error
-from chassis.http.envelope import Envelope, Meta, Page, ValidationRefusal, answer, counted
+from chassis.http.envelope import Envelope, Meta, Page, ValidationRefusal, answer, pluralize
 from chassis.http.openapi.document import refusals
 from chassis.security import Admin
 from contracts.suppressions import SuppressionOrder, SuppressionQuestion
@@ -41,8 +41,8 @@ async def list_suppressions(query: Annotated[SuppressionQuery, Query()], _admin:
     found = await services.suppressions.page(
         SuppressionQuestion(reason=query.reason, limit=query.limit, offset=query.offset)
     )
-    meta = Meta.of(found.total, limit=query.limit, page=query.page)
-    return answer(found.entries, counted(len(found.entries), "suppression"), meta=meta)
+    meta = Meta.for_page(found.total, limit=query.limit, page=query.page)
+    return answer(found.entries, pluralize(len(found.entries), "suppression"), meta=meta)
 
 
 @router.post("/suppressions", summary="Suppress addresses", response_model=Envelope[SuppressionsView])

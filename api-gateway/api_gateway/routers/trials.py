@@ -10,7 +10,7 @@ from api_gateway.dependencies import Limited, Services, allow
 from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound
 from api_gateway.schemas.trials import TrialRequest, TrialView
 from chassis.errors import TooManyRequests
-from chassis.http.envelope import Envelope, answer, counted
+from chassis.http.envelope import Envelope, answer, pluralize
 from chassis.http.openapi.document import refusals
 
 CODE = re.compile(r"[a-z0-9][a-z0-9_.-]{0,99}")
@@ -42,6 +42,6 @@ async def try_version(
         raise TemplateNotFound
     async with services.trial_turns.hold(identity.caller):
         trial = await services.trials.run(code, wanted, identity)
-    tried = counted(len(trial.notifications), "notification")
+    tried = pluralize(len(trial.notifications), "notification")
     # As fields, so that each notification's variables are answered as the text that came.
     return answer(dict(trial), f"{tried} tried, {trial.failing} would fail")

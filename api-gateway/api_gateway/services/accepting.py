@@ -155,9 +155,9 @@ class Acceptor:
             raise
         written = [*zip(inserts, receipts, strict=True)]
         for insert, receipt in written:
-            if insert.row.disposition == "leased" and receipt.fresh:
+            if insert.row.disposition == "leased" and receipt.is_new:
                 self._outbox.offer(insert.row, receipt.created_at)
-        await self._give_back([insert for insert, receipt in written if not receipt.fresh])
+        await self._give_back([insert for insert, receipt in written if not receipt.is_new])
         return {insert.row.id: receipt for insert, receipt in written}
 
     async def _commit(self, inserts: Sequence["_Insert"], *, urgent: bool) -> list[Receipt]:
@@ -167,7 +167,7 @@ class Acceptor:
         return await self._store.accept([insert.row for insert in inserts], urgent=urgent)
 
     async def _give_back(self, inserts: Sequence["_Insert"]) -> None:
-        counted = [recipient for insert in inserts for recipient in insert.counted]
+        counted = [recipient for insert in inserts for recipient in insert.counted_recipients]
         if self._recipients is not None and counted:
             await self._recipients.give_back(counted)
 
@@ -179,10 +179,10 @@ class Acceptor:
 
 @dataclass(frozen=True, slots=True)
 class _Insert:
-    """A row to write. `counted`: the recipients whose limits it was counted against."""
+    """A row to write. `counted_recipients`: those whose limits it was counted against."""
 
     row: NewNotification
-    counted: Sequence[UUID]
+    counted_recipients: Sequence[UUID]
     attachments: Sequence[NewAttachment]
 
 

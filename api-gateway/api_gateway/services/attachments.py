@@ -49,14 +49,14 @@ def contents_of(request: NotificationRequest, row: NewNotification) -> Sequence[
 
 
 class Attachments:
-    def __init__(self, database: Database, keys: DataKeys) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
 
     async def content(self, attachment_id: UUID) -> bytes:
         """Raises AttachmentNotFound, ValueUnreadable."""
         async with self._database.begin() as connection:
-            found = await attachments.find(connection, attachment_id, keys=self._keys)
+            found = await attachments.find(connection, attachment_id, data_keys=self._data_keys)
         if found is None:
             raise AttachmentNotFound
         return found

@@ -35,7 +35,7 @@ class Commands:
     def __init__(
         self,
         database: Database,
-        keys: DataKeys,
+        data_keys: DataKeys,
         *,
         directory: Directory,
         reader: Reader,
@@ -43,7 +43,7 @@ class Commands:
         metrics: GatewayMetrics,
     ) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
         self._directory = directory
         self._reader = reader
         self._reports = reports
@@ -105,7 +105,7 @@ class Commands:
 
     async def _resolutions(self, wanted: ReplayFilter) -> list[Resolution]:
         async with self._database.begin() as connection:
-            candidates = await progress.candidates(connection, wanted, keys=self._keys)
+            candidates = await progress.candidates(connection, wanted, data_keys=self._data_keys)
         return await resolve(candidates, self._directory, [one.caller for one in candidates], fresh=True)
 
     async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> StatusReported:

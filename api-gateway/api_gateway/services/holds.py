@@ -15,12 +15,12 @@ from api_gateway.errors import (
     TemplateVersionNotFound,
     TooManyHolds,
 )
-from api_gateway.repositories import holding, holds, progress
+from api_gateway.repositories import held_rows, holds, progress
 from api_gateway.repositories.audit import TRAIL
 from api_gateway.repositories.holds import Ending, HoldFilter, HoldTarget, Renewal, StoredHold
 from api_gateway.schemas.holds import HoldRequest, HoldView
 from api_gateway.services.directory import Directory
-from api_gateway.services.holding import KnownHolds
+from api_gateway.services.known_holds import KnownHolds
 from api_gateway.services.resolving import resolve
 from chassis.audit import Actor, Change
 from chassis.errors import Forbidden
@@ -37,9 +37,9 @@ LOOKED_AT = 1_000  # held notifications whose template version is looked up befo
 class HoldService:
     """Administrators may hold everything. An application's key may hold, see and end what is its own."""
 
-    def __init__(self, database: Database, keys: DataKeys, *, directory: Directory, known: KnownHolds) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys, *, directory: Directory, known: KnownHolds) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
         self._directory = directory
         self._known = known
 
@@ -69,7 +69,7 @@ class HoldService:
         async with self._database.begin() as connection:
             rows, total = await holds.page(connection, wanted, limit=limit, offset=(page - 1) * limit)
             views = await _views(connection, rows)
-        return views, Meta.of(total, limit=limit, page=page)
+        return views, Meta.for_page(total, limit=limit, page=page)
 
     async def find(self, hold_id: UUID, identity: Identity) -> HoldView:
         """Raises HoldNotFound, also for a hold that the caller may not see."""
@@ -115,7 +115,11 @@ class HoldService:
             raise HoldWithoutTemplate
         async with self._database.begin() as connection:
             held = await progress.held_candidates(
-                connection, hold.id, template_version=renewal.template_version, limit=LOOKED_AT, keys=self._keys
+                connection,
+                hold.id,
+                template_version=renewal.template_version,
+                limit=LOOKED_AT,
+                data_keys=self._data_keys,
             )
         for resolution in await resolve(held, self._directory, [one.caller for one in held], fresh=True):
             if isinstance(resolution, TemplateVersionNotFound):
@@ -166,8 +170,8 @@ def _target(request: HoldRequest, identity: Identity) -> HoldTarget:
 
 
 async def _views(connection: AsyncConnection, rows: Sequence[StoredHold]) -> list[HoldView]:
-    counts = await holding.counts(connection, [row.id for row in rows])
-    oldest = await holding.oldest(connection, list(counts)) if counts else {}
+    counts = await held_rows.counts(connection, [row.id for row in rows])
+    oldest = await held_rows.oldest(connection, list(counts)) if counts else {}
     return [_view(row, counts.get(row.id, {}), oldest.get(row.id)) for row in rows]
 
 

@@ -25,7 +25,7 @@ class CallerLimits:
         self._processes = processes
         self._limiters: dict[int, RateLimiter] = {}
 
-    def of(self, identity: Identity) -> RateLimiter:
+    def for_caller(self, identity: Identity) -> RateLimiter:
         limit = identity.rate_limit or self._default
         limiter = self._limiters.get(limit)
         if limiter is None:

@@ -60,7 +60,7 @@ class LostMessageDetector:
             depths = {queue: await self._metrics.queues.look(self._broker, queue) for queue in queues_of(channel)}
             empty = [queue for queue, depth in depths.items() if self._empty.look(queue, depth)]
             gone = dict.fromkeys(each for each in PRIORITIES if queue_of(channel, each) in empty)
-            redriven += await self._redrive(channel, {**self._watermarks.of(channel), **gone})
+            redriven += await self._redrive(channel, {**self._watermarks.by_priority(channel), **gone})
         for queue in (FAILED_QUEUE, STATUS_QUEUE):
             await self._metrics.queues.look(self._broker, queue)
         return redriven

@@ -20,7 +20,7 @@ class GatewayMetrics:
     """`notifications_total{type,status}` counts each status that a notification reaches, once per notification."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        promised = NotificationMetrics(registry, counted="Notifications that reached a status")
+        promised = NotificationMetrics(registry, description="Notifications that reached a status")
         self._seconds, self.queues = promised.seconds, promised.queues
         self._transitions: dict[tuple[str, str], Counter] = {
             (channel, status): promised.total.labels(channel, status) for channel, status in product(CHANNELS, Status)
@@ -30,7 +30,7 @@ class GatewayMetrics:
         )
         for channel in CHANNELS:
             self._tests.labels(channel)
-        self._replays = Counter(
+        self._repeats = Counter(
             "idempotent_replays_total", "Requests answered with their first answer", registry=registry
         )
         self._redriven = Counter(
@@ -51,8 +51,8 @@ class GatewayMetrics:
     def observe_seconds(self, channel: str, seconds: float) -> None:
         self._seconds.labels(channel).observe(seconds)
 
-    def count_replays(self, times: int) -> None:
-        self._replays.inc(times)
+    def count_repeats(self, times: int) -> None:
+        self._repeats.inc(times)
 
     def count_redriven(self, times: int) -> None:
         self._redriven.inc(times)

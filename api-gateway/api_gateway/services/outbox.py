@@ -11,9 +11,9 @@ from uuid import UUID
 import structlog
 
 from api_gateway.repositories.accepting import NewNotification
-from api_gateway.repositories.holding import ToHold
+from api_gateway.repositories.held_rows import ToHold
 from api_gateway.repositories.outbox import DueRow, Lease, LeasedRound, QueuedMark, Round
-from api_gateway.services.holding import KnownHolds
+from api_gateway.services.known_holds import KnownHolds
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.store import Store
 from chassis.broker import Broker, Publication, PublishFailed
@@ -48,7 +48,7 @@ class QueuedMarks:
         self._writes: set[asyncio.Task[None]] = set()
         self._closed = False
 
-    def confirmed(self, marks: Sequence[QueuedMark], *, by: float) -> None:
+    def note_confirmed(self, marks: Sequence[QueuedMark], *, by: float) -> None:
         """The broker has confirmed these. They are written after `moment_seconds`, at the latest at `by`
         (`time.monotonic`)."""
         self.waiting.update((mark.round, mark) for mark in marks)
@@ -110,13 +110,13 @@ SOON_SECONDS = 1.0
 class OutboxMessage(NamedTuple):
     """A message ready to be published. `mark` is stored when the broker has confirmed the message.
 
-    `handed_over`: an earlier copy may have been published.
+    `maybe_published`: an earlier copy may have been published.
     """
 
     publication: Publication
     mark: QueuedMark
     lease: Lease
-    handed_over: bool
+    maybe_published: bool
 
 
 class Outbox:
@@ -168,7 +168,7 @@ class Outbox:
 
     def _held(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> dict[UUID, ToHold]:
         """The rows that match a standing hold. They are not published."""
-        found = ((row, lease, self._holds.of(row)) for row, lease in accepted)
+        found = ((row, lease, self._holds.hold_for(row)) for row, lease in accepted)
         return {
             row.id: ToHold(LeasedRound(Round(row.id), lease.at), hold) for row, lease, hold in found if hold is not None
         }
@@ -176,7 +176,7 @@ class Outbox:
     async def publish(self, messages: Sequence[OutboxMessage]) -> int:
         """Returns how many were confirmed; their marks follow. Unconfirmed messages stay in the outbox."""
         if not self.can_publish:
-            await self._release(messages)
+            await self._end_leases(messages)
             return 0
         outcomes = await self._broker.publish_many([one.publication for one in messages])
         failures = [outcome for outcome in outcomes if outcome is not None]
@@ -185,15 +185,15 @@ class Outbox:
         confirmed = [one for one, outcome in zip(messages, outcomes, strict=True) if outcome is None]
         if confirmed:
             began = min(one.lease.read_at for one in confirmed)
-            self._marks.confirmed([one.mark for one in confirmed], by=began + self._store.lease_seconds / 2)
+            self._marks.note_confirmed([one.mark for one in confirmed], by=began + self._store.lease_seconds / 2)
         return len(confirmed)
 
-    async def _release(self, messages: Sequence[OutboxMessage]) -> None:
-        """Releases messages that were certainly not published, so that they can be cancelled. Excludes messages that may
-        have been published earlier."""
-        unpublished = [LeasedRound(one.mark.round, one.lease.at) for one in messages if not one.handed_over]
+    async def _end_leases(self, messages: Sequence[OutboxMessage]) -> None:
+        """Ends the leases of messages that were certainly not published, so that they can be cancelled. Excludes messages
+        that may have been published earlier."""
+        unpublished = [LeasedRound(one.mark.round, one.lease.at) for one in messages if not one.maybe_published]
         if unpublished:
-            await self._store.release(unpublished, delay_seconds=SOON_SECONDS)
+            await self._store.end_leases(unpublished, delay_seconds=SOON_SECONDS)
 
 
 def _log_failures(failures: Sequence[PublishFailed]) -> None:
@@ -212,7 +212,7 @@ def outbox_message(
     *,
     created_at: datetime,
     replay: int = 0,
-    handed_over: bool = False,
+    maybe_published: bool = False,
 ) -> OutboxMessage:
     """The message of a resolved row, to be published now.
 
@@ -254,4 +254,4 @@ def outbox_message(
         priority=row.priority,
         headers=headers_of(row.trace_context),
     )
-    return OutboxMessage(publication, QueuedMark(Round(row.id, replay), queued_at), lease, handed_over)
+    return OutboxMessage(publication, QueuedMark(Round(row.id, replay), queued_at), lease, maybe_published)

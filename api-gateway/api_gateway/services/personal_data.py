@@ -14,7 +14,7 @@ from pydantic import TypeAdapter
 from api_gateway.repositories import personal, personal_data
 from api_gateway.repositories.personal_data import FIRST_ID, ErasedRow, ExportRow
 from api_gateway.services.metrics import GatewayMetrics
-from chassis.broker import Broker, BrokerUnavailable, Delivery
+from chassis.broker import Broker, BrokerUnavailable, IncomingMessage
 from chassis.errors import DependencyUnavailable
 from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
@@ -69,19 +69,19 @@ class Eraser:
         await end_tasks(self._at_work.values())
 
     async def _erase(self, user_id: UUID) -> ErasureProgress:
-        counted, began = Counter[str](), time.monotonic()
+        totals, began = Counter[str](), time.monotonic()
         after: UUID | None = FIRST_ID
         while after is not None:
             rows = await self._erase_page(user_id, after)
-            counted["notifications"] += len(rows)
-            counted["open"] += sum(row.open for row in rows)
-            counted["deliveries"] += await self._erase_deliveries(rows)
+            totals["notifications"] += len(rows)
+            totals["open"] += sum(row.open for row in rows)
+            totals["deliveries"] += await self._erase_deliveries(rows)
             after = rows[-1].id if len(rows) == MAX_LEDGER_QUESTION else None
         removed = await self._erase_failed_messages(user_id)
         if removed is None:
             return ErasureProgress(finished=False)
         seconds = time.monotonic() - began
-        return ErasureProgress(finished=True, seconds=seconds, failed_messages=removed, **counted)
+        return ErasureProgress(finished=True, seconds=seconds, failed_messages=removed, **totals)
 
     async def _erase_page(self, user_id: UUID, after: UUID) -> Sequence[ErasedRow]:
         async with self._database.begin() as connection:
@@ -123,12 +123,12 @@ async def remove_from(broker: Broker, queue: str, unwanted: Callable[[bytes], bo
     ready = (await broker.depth(queue)).ready
     seen, removed, arrived = 0, 0, asyncio.Event()
 
-    async def look(delivery: Delivery) -> None:
+    async def look(incoming: IncomingMessage) -> None:
         nonlocal seen, removed
         seen += 1
-        if unwanted(delivery.body):
+        if unwanted(incoming.body):
             removed += 1
-            await delivery.ack()
+            await incoming.ack()
         arrived.set()
 
     async with contextlib.AsyncExitStack() as stack, asyncio.timeout(WALK_SECONDS):
@@ -150,9 +150,9 @@ def _user_of(body: bytes) -> object:
 
 
 class Exporter:
-    def __init__(self, database: Database, keys: DataKeys) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
 
     async def page(self, question: ExportQuestion) -> ExportFindings:
         """Raises ValueUnreadable."""
@@ -161,14 +161,14 @@ class Exporter:
             rows = await personal_data.sent_to(
                 connection, question.user_id, callers=callers, after=question.after, limit=question.limit + 1
             )
-        notifications = tuple(_exported(row, self._keys) for row in rows[: question.limit])
+        notifications = tuple(_exported(row, self._data_keys) for row in rows[: question.limit])
         return ExportFindings(notifications=notifications, more=len(rows) > question.limit)
 
 
-def _exported(row: ExportRow, keys: DataKeys) -> ExportedNotification:
-    variables = personal.read_object(keys, personal.VARIABLES, row.id, row.variables)
-    recipient = personal.read_document(keys, personal.RECIPIENT, row.id, row.recipient)
-    overrides = personal.read_document(keys, personal.OVERRIDES, row.id, row.overrides)
+def _exported(row: ExportRow, data_keys: DataKeys) -> ExportedNotification:
+    variables = personal.read_object(data_keys, personal.VARIABLES, row.id, row.variables)
+    recipient = personal.read_document(data_keys, personal.RECIPIENT, row.id, row.recipient)
+    overrides = personal.read_document(data_keys, personal.OVERRIDES, row.id, row.overrides)
     return ExportedNotification(
         notification_id=row.id,
         notification_type=row.notification_type,
@@ -176,7 +176,7 @@ def _exported(row: ExportRow, keys: DataKeys) -> ExportedNotification:
         language=row.language,
         status=row.status,
         code=row.code,
-        detail=personal.read_detail(keys, row.id, row.detail, row.sealed_detail),
+        detail=personal.read_detail(data_keys, row.id, row.detail, row.sealed_detail),
         variables=None if is_system_caller(row.caller) else variables.text,
         recipient=None if recipient is None else to_json_text(recipient),
         overrides=None if overrides is None else to_json_text(overrides),

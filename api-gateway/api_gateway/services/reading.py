@@ -36,16 +36,16 @@ def is_recipient(identity: Identity) -> bool:
 
 
 class Reader:
-    def __init__(self, database: Database, keys: DataKeys) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
 
     async def detail(self, notification_id: UUID, identity: Identity) -> NotificationDetail:
         """Raises NotificationNotFound, ValueUnreadable."""
         row = await self._row(notification_id, identity)
         devices = device_outcomes(row)
         return NotificationDetail(
-            **_fields(row, identity, self._keys), timeline=timeline(row, devices, self._keys), devices=devices
+            **_fields(row, identity, self._data_keys), timeline=timeline(row, devices, self._data_keys), devices=devices
         )
 
     async def was_sent_by(self, notification_id: UUID, identity: Identity) -> bool:
@@ -70,7 +70,7 @@ class Reader:
             total = await total_of(connection, wanted)
             before = await reading.count_before(connection, wanted) if wanted.cursor else offset
         meta = page_meta([row.id for row in rows], total=total, before=before, limit=limit)
-        return [NotificationView(**_fields(row, identity, self._keys)) for row in rows[:limit]], meta
+        return [NotificationView(**_fields(row, identity, self._data_keys)) for row in rows[:limit]], meta
 
     async def id_of(self, name: str, identity: Identity) -> UUID:
         """The id that `name` means: itself, or the id of the one visible notification with this request_id.
@@ -94,10 +94,10 @@ async def total_of(connection: AsyncConnection, wanted: ListFilter) -> int:
     """
     if not wanted.by_status_alone:
         return await reading.count(connection, wanted)
-    counted = await housekeeping.counted(connection)
+    totals = await housekeeping.totals(connection)
     found = sum(
         number
-        for (channel, status), number in counted.items()
+        for (channel, status), number in totals.items()
         if (wanted.notification_type is None or channel == wanted.notification_type)
         and (wanted.status is None or status == wanted.status)
     )
@@ -108,7 +108,7 @@ def page_meta(ids: Sequence[UUID], *, total: int, before: int, limit: int) -> Me
     """The position of a page: `ids` are its ids, plus one if there is a next page. `before` rows come before it."""
     shown, rest = ids[:limit], ids[limit:]
     number = -(-before // limit) + 1
-    meta = Meta.of(total, limit=limit, page=number)
+    meta = Meta.for_page(total, limit=limit, page=number)
     if shown:  # the shown rows exist even if counting stopped before them; a cursor may be anywhere
         meta.total = max(total, before + len(ids))
         meta.total_pages = number - (before + len(shown) - meta.total) // limit
@@ -134,7 +134,7 @@ def device_outcomes(row: StoredNotification) -> list[DeviceOutcome]:
     return [one.model_copy(update={"at": max(row.created_at, min(one.at, row.updated_at))}) for one in found]
 
 
-def timeline(row: StoredNotification, devices: Sequence[DeviceOutcome], keys: DataKeys) -> list[TimelineEntry]:
+def timeline(row: StoredNotification, devices: Sequence[DeviceOutcome], data_keys: DataKeys) -> list[TimelineEntry]:
     """The timeline, oldest first: the row's own times, its devices, and the steps of its history (retries, ends, earlier
     rounds).
     """
@@ -143,24 +143,24 @@ def timeline(row: StoredNotification, devices: Sequence[DeviceOutcome], keys: Da
         steps.append(TimelineEntry(status=Status.QUEUED, at=row.queued_at))
     if row.sent_at:
         steps.append(TimelineEntry(status=Status.SENT, at=row.sent_at, provider=row.provider))
-    history = [TimelineEntry.model_validate(entry) for entry in personal.read_history(keys, row.id, row.history)]
+    history = [TimelineEntry.model_validate(entry) for entry in personal.read_history(data_keys, row.id, row.history)]
     if row.ended_at and not (history and history[-1].status == row.status):
-        steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code, detail=_detail(row, keys)))
+        steps.append(TimelineEntry(status=row.status, at=row.ended_at, code=row.code, detail=_detail(row, data_keys)))
     steps += history
     steps += [TimelineEntry(**device.model_dump()) for device in devices]
     return sorted(steps, key=lambda step: (step.at, _AT_ONCE.get(step.status, len(_AT_ONCE))))
 
 
-def _detail(row: StoredNotification, keys: DataKeys) -> str | None:
-    return personal.read_detail(keys, row.id, row.detail, row.sealed_detail)
+def _detail(row: StoredNotification, data_keys: DataKeys) -> str | None:
+    return personal.read_detail(data_keys, row.id, row.detail, row.sealed_detail)
 
 
-def _attachments(row: StoredNotification, keys: DataKeys) -> list[AttachmentView]:
-    found = personal.read_document(keys, personal.EMAIL_OPTIONS, row.id, row.email_options)
+def _attachments(row: StoredNotification, data_keys: DataKeys) -> list[AttachmentView]:
+    found = personal.read_document(data_keys, personal.EMAIL_OPTIONS, row.id, row.email_options)
     return [] if found is None else [AttachmentView(**one) for one in found["attachments"]]
 
 
-def _fields(row: StoredNotification, identity: Identity, keys: DataKeys) -> dict[str, Any]:
+def _fields(row: StoredNotification, identity: Identity, data_keys: DataKeys) -> dict[str, Any]:
     """`metadata` is visible to the sender, not to the recipient."""
     hidden = is_recipient(identity) and row.caller != identity.caller
     return {
@@ -168,12 +168,12 @@ def _fields(row: StoredNotification, identity: Identity, keys: DataKeys) -> dict
         "test": is_test_caller(row.caller),
         "metadata": JsonObject.empty()
         if hidden
-        else personal.read_object(keys, personal.METADATA, row.id, row.metadata),
+        else personal.read_object(data_keys, personal.METADATA, row.id, row.metadata),
         "error": row.code,
-        "error_detail": _detail(row, keys),
+        "error_detail": _detail(row, data_keys),
         "replays": row.replay,
         "held_by": row.held_by if row.status == Status.PENDING else None,
-        "attachments": _attachments(row, keys),
+        "attachments": _attachments(row, data_keys),
         **{name: getattr(row, name) for name in _SAME},
     }
 

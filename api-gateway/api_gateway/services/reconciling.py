@@ -8,7 +8,7 @@ from uuid import UUID
 
 from pydantic import TypeAdapter
 
-from api_gateway.repositories import holding, holds, housekeeping
+from api_gateway.repositories import held_rows, holds, housekeeping
 from api_gateway.schemas.answers import ChannelTotals, LedgerCheck, Reconciliation
 from api_gateway.services.metrics import ReadingMetrics
 from chassis.http.client import DependencyUnavailable, ServiceClient, data_of
@@ -47,8 +47,8 @@ class Reconciler:
         """Counts accepted notifications and their statuses in one snapshot. `recount` reads every row, which is slow."""
         async with self._database.snapshot() as connection:
             accepted = await housekeeping.accepted(connection)
-            rows = await (housekeeping.recounted if recount else housekeeping.counted)(connection)
-            held = held_by_channel(await holding.counts(connection))
+            rows = await (housekeeping.recount if recount else housekeeping.totals)(connection)
+            held = held_by_channel(await held_rows.counts(connection))
         return {channel: _totals(channel, accepted.get(channel, 0), rows, held[channel]) for channel in CHANNELS}
 
     async def check(self, channel: Channel, since: datetime) -> LedgerCheck | None:
@@ -131,7 +131,7 @@ class FigureWatcher:
     async def count_held(self) -> int:
         try:
             async with self._database.begin() as connection:
-                counts = await holding.counts(connection)
+                counts = await held_rows.counts(connection)
                 age = await holds.oldest_seconds(connection)
         except Exception:
             self._metrics.held_unknown()

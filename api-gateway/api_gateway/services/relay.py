@@ -11,10 +11,10 @@ from uuid import UUID
 import structlog
 
 from api_gateway.repositories import outbox as outbox_rows
-from api_gateway.repositories.holding import ToHold
+from api_gateway.repositories.held_rows import ToHold
 from api_gateway.repositories.outbox import DueRow, Ended, LeasedRound, ResolvedRow
 from api_gateway.services.directory import Directory
-from api_gateway.services.holding import KnownHolds
+from api_gateway.services.known_holds import KnownHolds
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.outbox import Outbox, OutboxMessage, outbox_message
 from api_gateway.services.resolving import Resolution, Resolved, resolve
@@ -87,14 +87,14 @@ class Relay:
                 owner=self._store.process,
                 lease_seconds=self._store.lease_seconds,
                 limit=MAX_GROUP,
-                keys=self._store.keys,
+                data_keys=self._store.data_keys,
             )
 
     async def _decide(self, rows: Sequence[DueRow]) -> list[RelayDecision]:
         """A row expires here only if it was never published. Otherwise the ledger is asked. Likewise a row is held here
         only if it was never published. Otherwise a worker gives it back.
         """
-        unsent = {row.id for row in rows if not row.handed_over or (row.recipient is None and not row.unreadable)}
+        unsent = {row.id for row in rows if not row.maybe_published or (row.recipient is None and not row.unreadable)}
         held = self._held([row for row in rows if row.id in unsent and not row.expired])
         open_rows = [
             row
@@ -110,11 +110,11 @@ class Relay:
             elif row.id in held:
                 found[row.id] = held[row.id]
             elif row.unreadable:
-                found[row.id] = Unreadable(None if row.handed_over else row.leased)
+                found[row.id] = Unreadable(None if row.maybe_published else row.leased)
         return [found.get(row.id, row) for row in rows]
 
     def _held(self, rows: Sequence[DueRow]) -> dict[UUID, ToHold]:
-        found = ((row, self._holds.of(row)) for row in rows)
+        found = ((row, self._holds.hold_for(row)) for row in rows)
         return {row.id: ToHold(row.leased, hold) for row, hold in found if hold is not None}
 
     async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Resolution]]:
@@ -135,19 +135,21 @@ class Relay:
             for decision in decisions
             if isinstance(decision, Unreadable) and decision.leased is not None
         ]
-        keys = self._store.keys
+        data_keys = self._store.data_keys
         async with self._store.database.begin() as connection:
             if resolved:
-                await outbox_rows.set_resolved(connection, [_resolved_row(row) for row in resolved], keys=keys)
-            finished = await outbox_rows.finish(connection, ended, keys=keys) if ended else []
+                await outbox_rows.set_resolved(
+                    connection, [_resolved_row(row) for row in resolved], data_keys=data_keys
+                )
+            finished = await outbox_rows.finish(connection, ended, data_keys=data_keys) if ended else []
         self._metrics.count_transitions((row.notification_type, row.status) for row in finished)
         held = [decision for decision in decisions if isinstance(decision, ToHold)]
         if held:
             await self._store.hold(held)
         if later:
-            await self._store.release(later, delay_seconds=self._retry_seconds)
+            await self._store.end_leases(later, delay_seconds=self._retry_seconds)
         if unread:
-            await self._store.release(unread, delay_seconds=self._store.lease_seconds)
+            await self._store.end_leases(unread, delay_seconds=self._store.lease_seconds)
 
 
 def _decision(row: DueRow, resolution: Resolution) -> RelayDecision:
@@ -168,7 +170,9 @@ def _decision(row: DueRow, resolution: Resolution) -> RelayDecision:
 
 
 def _message(row: DueRow) -> OutboxMessage:
-    return outbox_message(row, row.lease, created_at=row.created_at, replay=row.replay, handed_over=row.handed_over)
+    return outbox_message(
+        row, row.lease, created_at=row.created_at, replay=row.replay, maybe_published=row.maybe_published
+    )
 
 
 def _resolved_row(row: DueRow) -> ResolvedRow:

@@ -11,7 +11,7 @@ from api_gateway.repositories.progress import AppliedEvent
 from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.outbox import QueuedMarks
 from api_gateway.services.store import Store
-from chassis.broker import Broker, Consumer, Delivery, Publication
+from chassis.broker import Broker, Consumer, IncomingMessage, Publication
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
 from chassis.process.yielding import map_yielding
@@ -50,20 +50,20 @@ class Reports:
         if self._consumer is not None:
             await self._consumer.close()
 
-    async def _handle(self, delivery: Delivery) -> None:
+    async def _handle(self, incoming: IncomingMessage) -> None:
         """Raises if the database is down: then the message returns to the queue and is delivered again."""
         try:
-            events, unread = read_events(delivery.body)
+            events, unread = read_events(incoming.body)
         except ValidationError:
             events, unread = [], 1
         for applied in await self._apply_group(events):
             if applied is not None and applied.queued_at is not None:  # otherwise its queued mark will report it
-                self._watermarks.consumed(applied.notification_type, applied.priority, applied.queued_at)
+                self._watermarks.note_consumed(applied.notification_type, applied.priority, applied.queued_at)
         if unread:
-            log.warning("status.unreadable", message_id=delivery.message_id, events=unread)
-            await delivery.reject()
+            log.warning("status.unreadable", message_id=incoming.message_id, events=unread)
+            await incoming.reject()
         else:
-            await delivery.ack()
+            await incoming.ack()
 
     async def _apply_group(self, events: Sequence[StatusEvent]) -> list[AppliedEvent | None]:
         """One event that the database rejects must not block the events next to it or behind it."""

@@ -4,15 +4,15 @@ from collections.abc import Awaitable, Iterable, Sequence
 from itertools import islice
 from typing import TypeVar
 
-from api_gateway.repositories import accepting, attachments, holding, outbox, progress
+from api_gateway.repositories import accepting, attachments, held_rows, outbox, progress
 from api_gateway.repositories.accepting import NewNotification, Receipt
 from api_gateway.repositories.attachments import NewAttachment
-from api_gateway.repositories.holding import ToHold
+from api_gateway.repositories.held_rows import ToHold
 from api_gateway.repositories.outbox import LeasedRound, QueuedMark
 from api_gateway.repositories.progress import AppliedEvent
 from chassis.postgres.autocommit import StatementExecutor
 from chassis.postgres.database import Database
-from chassis.process.batcher import Batcher, rounds
+from chassis.process.batcher import Batcher, groups_without_repeats
 from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent
 
@@ -27,9 +27,9 @@ Result = TypeVar("Result")
 class Store:
     """The writes of the hot path. `process` names this process in leases and totals."""
 
-    def __init__(self, database: Database, keys: DataKeys, *, process: str, lease_seconds: float) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys, *, process: str, lease_seconds: float) -> None:
         self.database = database
-        self.keys = keys
+        self.data_keys = data_keys
         self.process = process
         self.lease_seconds = lease_seconds
         self._accepts: Batcher[Sequence[NewNotification], list[Receipt]] = Batcher(
@@ -50,13 +50,13 @@ class Store:
         """Writes a notification with its attachments. The row comes last: it locks the totals that every accept needs."""
         async with self.database.begin() as connection:
             used = row.caller, row.request_id
-            if known := await accepting.find_keys(connection, [used], keys=self.keys):
+            if known := await accepting.find_idempotency_keys(connection, [used], data_keys=self.data_keys):
                 return known[used]
-            await attachments.add(connection, contents, keys=self.keys)
+            await attachments.add(connection, contents, data_keys=self.data_keys)
             [receipt] = await accepting.accept(
-                connection, [row], writer=self.process, lease_seconds=self.lease_seconds, keys=self.keys
+                connection, [row], writer=self.process, lease_seconds=self.lease_seconds, data_keys=self.data_keys
             )
-            if not receipt.fresh:  # the same request came a moment earlier
+            if not receipt.is_new:  # the same request came a moment earlier
                 await attachments.remove(connection, row.id)
         return receipt
 
@@ -68,16 +68,16 @@ class Store:
         """request_id → the first answer, for the request_ids that the caller has used."""
         async with self.database.autocommit() as connection:
             used = [(caller, request_id) for request_id in request_ids]
-            found = await accepting.find_keys(connection, used, keys=self.keys)
+            found = await accepting.find_idempotency_keys(connection, used, data_keys=self.data_keys)
         return {request_id: receipt for (_, request_id), receipt in found.items()}
 
     def mark_queued(self, marks: Sequence[QueuedMark]) -> Awaitable[list[str]]:
         """The channels of the rows that were not yet known to be queued."""
         return self._queued.submit(marks)
 
-    async def release(self, leased: Sequence[LeasedRound], *, delay_seconds: float) -> None:
+    async def end_leases(self, leased: Sequence[LeasedRound], *, delay_seconds: float) -> None:
         async with self.database.autocommit() as connection:
-            await outbox.release(
+            await outbox.end_leases(
                 connection,
                 leased,
                 owner=self.process,
@@ -88,7 +88,7 @@ class Store:
     async def hold(self, rows: Sequence[ToHold]) -> int:
         """Holds rows that were certainly not published in their lease. Returns how many."""
         async with self.database.autocommit() as connection:
-            return await holding.hold(connection, rows, owner=self.process, lease_seconds=self.lease_seconds)
+            return await held_rows.hold(connection, rows, owner=self.process, lease_seconds=self.lease_seconds)
 
     async def close(self) -> None:
         await self._accepts.close()
@@ -99,7 +99,7 @@ class Store:
         rows = [row for group in groups for row in group]
         async with self.database.autocommit() as connection:
             receipts = await accepting.accept(
-                connection, rows, writer=self.process, lease_seconds=self.lease_seconds, keys=self.keys
+                connection, rows, writer=self.process, lease_seconds=self.lease_seconds, data_keys=self.data_keys
             )
         return _split(receipts, groups)
 
@@ -109,11 +109,11 @@ class Store:
         return _split(channels, groups)
 
     async def _write_events(self, groups: Sequence[Sequence[StatusEvent]]) -> list[list[AppliedEvent | None]]:
-        """In rounds: an UPDATE changes a row once, so two events of one notification are applied one after the other."""
+        """In parts: an UPDATE changes a row once, so two events of one notification are applied one after the other."""
         events = [event for group in groups for event in group]
         results: list[AppliedEvent | None] = [None] * len(events)
         async with self.database.autocommit() as connection:
-            for places in rounds(events, key=lambda event: event.notification_id):
+            for places in groups_without_repeats(events, key=lambda event: event.notification_id):
                 applied = await self._apply(connection, [events[place] for place in places])
                 by_id = {one.id: one for one in applied}
                 for place in places:
@@ -124,10 +124,10 @@ class Store:
         """At most one event of a notification."""
         back = [event for event in events if event.status == "held"]
         if not back:
-            return await progress.apply_events(connection, events, keys=self.keys)
+            return await progress.apply_events(connection, events, data_keys=self.data_keys)
         reports = [event for event in events if event.status != "held"]
-        applied = await progress.apply_events(connection, reports, keys=self.keys) if reports else []
-        return [*applied, *await holding.hand_back(connection, back)]
+        applied = await progress.apply_events(connection, reports, data_keys=self.data_keys) if reports else []
+        return [*applied, *await held_rows.hand_back(connection, back)]
 
 
 def _split(results: Iterable[Result], groups: Sequence[Sequence[object]]) -> list[list[Result]]:

@@ -46,6 +46,6 @@ class SystemMails:
         resolution = Resolved(mail.recipient, template)
         row = new_notification(request, context, resolution, user_id=mail.user_id, leased=leased)
         [receipt] = await self._store.accept([row], urgent=True)
-        if leased and receipt.fresh:
+        if leased and receipt.is_new:
             self._outbox.offer(row, receipt.created_at)
         return receipt

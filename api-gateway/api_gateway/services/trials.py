@@ -41,9 +41,9 @@ class Trials:
     """Applications try with what they sent themselves, administrators with everything. `templates`: a client with a breaker
     of its own, so that heavy templates do not stop the look-ups of the accepting."""
 
-    def __init__(self, database: Database, keys: DataKeys, directory: Directory, templates: ServiceClient) -> None:
+    def __init__(self, database: Database, data_keys: DataKeys, directory: Directory, templates: ServiceClient) -> None:
         self._database = database
-        self._keys = keys
+        self._data_keys = data_keys
         self._directory = directory
         self._templates = templates
 
@@ -55,7 +55,9 @@ class Trials:
             rows = await trials.newest(
                 connection, TrialFilter(code, after.language, caller, wanted.notification_type, wanted.last)
             )
-        sent = [_Sent(row, personal.read_object(self._keys, personal.VARIABLES, row.id, row.variables)) for row in rows]
+        sent = [
+            _Sent(row, personal.read_object(self._data_keys, personal.VARIABLES, row.id, row.variables)) for row in rows
+        ]
         results = await self._try(before, after, sent)
         shown = [
             _view(one, result, after.language, show_variables=wanted.show_variables)

@@ -16,7 +16,7 @@ import httpx2
 from pydantic_core import from_json, to_json
 
 from notifications.connection import API, Connection
-from notifications.errors import ApiError, ConnectionFailed, failure_of, refusal_of
+from notifications.errors import ApiError, ConnectionFailed, api_error_from, failure_of
 
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
@@ -80,7 +80,7 @@ class Call(Generic[T]):
                 envelope = _envelope_of(response)
                 if response.is_success and envelope is not None:
                     return self.read(Answer(envelope, response))
-                failure = refusal_of(response, envelope)
+                failure = api_error_from(response, envelope)
             repeatable = self.method in REPEATABLE if self.repeatable is None else self.repeatable
             pause = self.connection.retries.pause_after(failure, attempt) if repeatable else None
             if pause is None:

@@ -153,7 +153,7 @@ BY_STATUS: Mapping[int, type[ApiError]] = {
 }
 
 
-def refusal_of(response: httpx2.Response, envelope: Mapping[str, Any] | None) -> ApiError:
+def api_error_from(response: httpx2.Response, envelope: Mapping[str, Any] | None) -> ApiError:
     """The error that a response is. `envelope` is its body, if that is one of the API's."""
     status, code = response.status_code, envelope.get("error") if envelope else None
     if not envelope or not isinstance(code, str):

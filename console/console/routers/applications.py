@@ -67,7 +67,7 @@ async def one(visitor: Reading, thing_id: ThingId, page: PageNumber = 1) -> Resp
 @router.get("/applications/{thing_id}/change")
 async def ask_for_changes(visitor: Reading, thing_id: ThingId) -> Response:
     application = await visitor.api.applications.get(thing_id)
-    return _form(visitor, ApplicationFields.of(application), application)
+    return _form(visitor, ApplicationFields.from_application(application), application)
 
 
 @router.post("/applications/{thing_id}/change")

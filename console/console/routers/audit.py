@@ -17,7 +17,7 @@ Reading = Annotated[Visitor, Depends(Section("audit"))]
 
 @router.get("/audit")
 async def listed(request: Request, visitor: Reading) -> Response:
-    wanted = Wanted.of(request.query_params)
+    wanted = Wanted.from_query(request.query_params)
     actor = await actor_of(visitor.api, wanted.who) if wanted.who else ""
     found, problem = None, ""
     if actor is None:

@@ -35,7 +35,7 @@ class Empty:
 
 @router.get("/notifications")
 async def search(request: Request, visitor: Reading) -> Response:
-    wanted = Wanted.of(request.query_params)
+    wanted = Wanted.from_query(request.query_params)
     found = await find(visitor.api, wanted, may_see_users=visitor.person.may("users"))
     if found.notification_id:
         return go_to(f"/notifications/{found.notification_id}")

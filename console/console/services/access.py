@@ -43,7 +43,7 @@ class ApplicationFields:
     reply_to: str = ""
 
     @classmethod
-    def of(cls, application: Application) -> "ApplicationFields":
+    def from_application(cls, application: Application) -> "ApplicationFields":
         limit, sender = application.rate_limit_per_minute, application.sender
         return cls(
             name=application.name,

@@ -13,7 +13,7 @@ class SearchForm(BaseModel):
     model_config = ConfigDict(frozen=True, extra="ignore")
 
     @classmethod
-    def of(cls, parameters: Mapping[str, str]) -> Self:
+    def from_query(cls, parameters: Mapping[str, str]) -> Self:
         """What the address asks for. A value that no form offers counts as not given."""
         given = dict(parameters)
         while True:

@@ -37,7 +37,7 @@ class StandingHolds:
         self._known: TtlMemory[str, Standing] = TtlMemory(1_000, REMEMBERED_SECONDS)
         self._asking: SingleFlight[str, Standing] = SingleFlight()
 
-    async def of(self, who: str, api: AsyncNotifications) -> Standing:
+    async def for_visitor(self, who: str, api: AsyncNotifications) -> Standing:
         """NOTHING also while the gateway does not answer: the page itself says that."""
         known = self._known.get(who, None)
         if known is not None:

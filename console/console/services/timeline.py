@@ -17,7 +17,7 @@ TITLES = {
     "sent": "The provider took it",
     "delivered": "Delivery confirmed",
     "failed": "Failed",
-    "suppressed": "Held back",
+    "suppressed": "Suppressed",
     "cancelled": "Cancelled",
     "expired": "Expired",
     "unknown": "No answer; it may have arrived",

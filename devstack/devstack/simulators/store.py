@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
-from chassis.http.envelope import counted
+from chassis.http.envelope import pluralize
 from devstack.simulators.messages import PushProvider, Received, ReceivedEmail, ReceivedPush
 
 M = TypeVar("M", ReceivedEmail, ReceivedPush)
@@ -78,7 +78,7 @@ class Shelf(Generic[M]):
                     await self._arrival.wait()
         except TimeoutError:
             raise TimeoutError(
-                f"{len(found)} of {counted(count, 'message')} after {within} s, {self.total} in all"
+                f"{len(found)} of {pluralize(count, 'message')} after {within} s, {self.total} in all"
             ) from None
 
 

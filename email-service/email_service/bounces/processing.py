@@ -75,7 +75,7 @@ def by_return_path(report: Report, arrived_at: str, return_path: ReturnPath | No
     for written in (arrived_at, *report.return_paths):
         if token := return_path.read(written):
             known = ((fingerprint(address), address) for address in _spellings(report.addresses))
-            address = next((address for key, address in known if key.startswith(token.recipient)), None)
+            address = next((address for key, address in known if key.startswith(token.recipient_digits)), None)
             if token.copies and address not in {*_spellings(report.named)}:
                 raise ReportAboutCopy
             return Match(token, address)
@@ -85,8 +85,8 @@ def by_return_path(report: Report, arrived_at: str, return_path: ReturnPath | No
 async def _by_message_id(connection: AsyncConnection, report: Report) -> Match | None:
     known = {fingerprint(address)[:RECIPIENT_DIGITS]: address for address in _spellings(report.addresses)}
     for token in (BounceToken(identity, key) for identity in report.message_ids[:2] for key in known):
-        if await repository.is_delivery(connection, token.notification_id, token.recipient):
-            return Match(token, known[token.recipient])
+        if await repository.is_delivery(connection, token.notification_id, token.recipient_digits):
+            return Match(token, known[token.recipient_digits])
     return None
 
 

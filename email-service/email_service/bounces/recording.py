@@ -46,8 +46,8 @@ class Match:
 class BounceRecorder:
     """`record` writes in the caller's transaction; `count` comes after its commit."""
 
-    def __init__(self, keys: DataKeys, registry: CollectorRegistry) -> None:
-        self._keys = keys
+    def __init__(self, data_keys: DataKeys, registry: CollectorRegistry) -> None:
+        self._data_keys = data_keys
         self._counter = Counter(
             "bounces_total", "Mails that came back, by what they said", ["result"], registry=registry
         )
@@ -74,7 +74,7 @@ class BounceRecorder:
             reason = "complained" if result == "complained" else "bounced"
             origin = "complaint" if result == "complained" else "bounce"
             entry = DeadAddress(fingerprint(match.address), masked(match.address), reason, origin)
-            await suppressions.add(connection, [entry], keys=self._keys)
+            await suppressions.add(connection, [entry], data_keys=self._data_keys)
         log.info(
             "bounce.recorded",
             notification_id=None if identity is None else str(identity),

@@ -27,13 +27,13 @@ _PADDING = "=" * (-_CHARACTERS % 8)
 
 @dataclass(frozen=True, slots=True)
 class BounceToken:
-    """The notification that a mail came back for. `recipient`: the first digits of the fingerprint of its address.
+    """The notification that a mail came back for. `recipient_digits`: the first digits of the fingerprint of its address.
 
     `copies`: others got the mail, too.
     """
 
     notification_id: UUID
-    recipient: str
+    recipient_digits: str
     copies: bool = False
 
 

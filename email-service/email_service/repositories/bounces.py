@@ -99,15 +99,15 @@ class Unreported:
     sent_at: datetime | None
 
 
-async def is_delivery(connection: AsyncConnection, notification_id: UUID, recipient: str) -> bool:
-    """Whether the notification names an address whose fingerprint begins with `recipient`."""
-    parameters = {"notification_id": notification_id, "recipient": recipient}
+async def is_delivery(connection: AsyncConnection, notification_id: UUID, recipient_digits: str) -> bool:
+    """Whether the notification names an address whose fingerprint begins with `recipient_digits`."""
+    parameters = {"notification_id": notification_id, "recipient": recipient_digits}
     return (await connection.execute(IS_DELIVERY, parameters)).first() is not None
 
 
-async def is_of_another(connection: AsyncConnection, notification_id: UUID, recipient: str) -> bool:
-    """Whether the ledger knows the notification, with an address whose fingerprint does not begin with `recipient`."""
-    parameters = {"notification_id": notification_id, "recipient": recipient}
+async def is_of_another(connection: AsyncConnection, notification_id: UUID, recipient_digits: str) -> bool:
+    """Whether the ledger knows the notification, with an address whose fingerprint does not begin with `recipient_digits`."""
+    parameters = {"notification_id": notification_id, "recipient": recipient_digits}
     return (await connection.execute(IS_OF_ANOTHER, parameters)).first() is not None
 
 

@@ -28,8 +28,8 @@ RETURNING s.fingerprint
 """)  # noqa: S608 - constants of ours
 
 
-def _suppression(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
-    masked = keys.rewrite(MASKED, row.fingerprint, row.masked)
+def _suppression(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
+    masked = data_keys.rewrite(MASKED, row.fingerprint, row.masked)
     return None if masked == row.masked else {"masked": masked}
 
 

@@ -55,21 +55,21 @@ class Suppression:
     created_at: datetime
 
 
-async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, keys: DataKeys) -> int:
+async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, data_keys: DataKeys) -> int:
     """Returns how many are new. An address on the list keeps its first reason."""
     parameters = {
         "fingerprints": [one.fingerprint for one in dead],
-        "masked": [keys.write(MASKED, one.fingerprint, one.masked) for one in dead],
+        "masked": [data_keys.write(MASKED, one.fingerprint, one.masked) for one in dead],
         "reasons": [one.reason for one in dead],
         "origins": [one.origin for one in dead],
     }
     return int(await connection.scalar(ADD, parameters) or 0)
 
 
-async def get(connection: AsyncConnection, fingerprint: str, *, keys: DataKeys) -> Suppression | None:
+async def get(connection: AsyncConnection, fingerprint: str, *, data_keys: DataKeys) -> Suppression | None:
     """Raises ValueUnreadable."""
     row = (await connection.execute(COLUMNS.where(EmailSuppression.fingerprint == fingerprint))).one_or_none()
-    return None if row is None else _read(row, keys)
+    return None if row is None else _read(row, data_keys)
 
 
 async def listed(connection: AsyncConnection, fingerprints: Sequence[str]) -> frozenset[str]:
@@ -81,24 +81,24 @@ async def listed(connection: AsyncConnection, fingerprints: Sequence[str]) -> fr
 
 
 async def page(
-    connection: AsyncConnection, reason: str | None, *, limit: int, offset: int, keys: DataKeys
+    connection: AsyncConnection, reason: str | None, *, limit: int, offset: int, data_keys: DataKeys
 ) -> tuple[list[Suppression], int]:
     """Newest first, and how many there are. Raises ValueUnreadable."""
     wanted = true() if reason is None else EmailSuppression.reason == reason
     order = (EmailSuppression.created_at.desc(), EmailSuppression.fingerprint.desc())
     rows = await connection.execute(COLUMNS.where(wanted).order_by(*order).limit(limit).offset(offset))
     total = await connection.scalar(select(func.count()).select_from(EmailSuppression).where(wanted))
-    return [_read(row, keys) for row in rows], total or 0
+    return [_read(row, data_keys) for row in rows], total or 0
 
 
 async def after(
-    connection: AsyncConnection, fingerprint: str, reason: str | None, *, limit: int, keys: DataKeys
+    connection: AsyncConnection, fingerprint: str, reason: str | None, *, limit: int, data_keys: DataKeys
 ) -> list[Suppression]:
     """The entries whose fingerprints follow this one, in their order. Raises ValueUnreadable."""
     wanted = true() if reason is None else EmailSuppression.reason == reason
     following = COLUMNS.where(EmailSuppression.fingerprint > fingerprint, wanted)
     rows = await connection.execute(following.order_by(EmailSuppression.fingerprint).limit(limit))
-    return [_read(row, keys) for row in rows]
+    return [_read(row, data_keys) for row in rows]
 
 
 async def remove(connection: AsyncConnection, fingerprint: str) -> bool:
@@ -107,6 +107,6 @@ async def remove(connection: AsyncConnection, fingerprint: str) -> bool:
     return removed.rowcount > 0
 
 
-def _read(row: Any, keys: DataKeys) -> Suppression:
-    masked = keys.read(MASKED, row.fingerprint, row.masked)
+def _read(row: Any, data_keys: DataKeys) -> Suppression:
+    masked = data_keys.read(MASKED, row.fingerprint, row.masked)
     return Suppression(row.fingerprint, masked, row.reason, row.origin, row.created_at)

@@ -23,7 +23,7 @@ SELECT d.notification_id FROM email_deliveries d
 WHERE d.provider_message_id = ANY(CAST(:ids AS text[])) AND d.provider_message_id NOT LIKE '<%' LIMIT 1
 """)
 
-# What is in doubt and waits for its next attempt need not be sent again: it is due now, and ends as sent.
+# What is ambiguous and waits for its next attempt need not be sent again: it is due now, and ends as sent.
 CONFIRM = text("""
 WITH due AS (
     UPDATE email_deliveries SET next_attempt_at = now()

@@ -77,7 +77,7 @@ class OneUseToken:
     digest: str
 
     @classmethod
-    def of(cls, token: str, body: bytes) -> "OneUseToken":
+    def for_body(cls, token: str, body: bytes) -> "OneUseToken":
         return cls(token, sha256(body).hexdigest())
 
 

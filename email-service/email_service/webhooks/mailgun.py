@@ -94,7 +94,11 @@ class Mailgun:
         except ValueError:
             raise SignatureRefused from None
         # An id of Mailgun is unique within a day.
-        return [ProviderEvent(f"{data.id} {data.timestamp}", _report(data), OneUseToken.of(signed.token, request.body))]
+        return [
+            ProviderEvent(
+                f"{data.id} {data.timestamp}", _report(data), OneUseToken.for_body(signed.token, request.body)
+            )
+        ]
 
 
 def _report(data: _Data) -> Report | None:

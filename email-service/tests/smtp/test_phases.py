@@ -1,4 +1,4 @@
-"""The outcome of a connection that dies in each phase: in doubt only after the final dot."""
+"""The outcome of a connection that dies in each phase: ambiguous only after the final dot."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Connections are kept, replaced when dead, and never shared or reused in a doubtful state."""
+"""Connections are kept, replaced when dead, and never shared or reused in an uncertain state."""
 
 import asyncio
 

@@ -318,7 +318,7 @@ async def test_the_documentation_needs_nothing_from_elsewhere(http) -> None:
     [(0, 1, 1, False, False), (20, 1, 2, True, False), (11, 2, 2, False, True)],
 )
 def test_meta_counts_pages(total: int, page: int, pages: int, more: bool, less: bool) -> None:
-    meta = Meta.of(total, limit=10, page=page)
+    meta = Meta.for_page(total, limit=10, page=page)
     assert (meta.total_pages, meta.has_next, meta.has_previous) == (pages, more, less)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 import pytest
 
-from chassis.process.batcher import Batcher, Closed, rounds
+from chassis.process.batcher import Batcher, Closed, groups_without_repeats
 from testkit.eventually import eventually, other_tasks, stays, time_passes
 
 
@@ -223,7 +223,7 @@ async def test_close_flushes_what_waits_and_takes_nothing_new() -> None:
 
 
 def test_rounds_split_equal_keys_and_keep_their_order() -> None:
-    assert rounds(["a", "b", "a", "c", "a", "b"], key=str) == [[0, 1, 3], [2, 5], [4]]
+    assert groups_without_repeats(["a", "b", "a", "c", "a", "b"], key=str) == [[0, 1, 3], [2, 5], [4]]
 
 
 async def test_a_group_is_bounded_by_the_size_of_its_items_and_takes_one_that_is_larger() -> None:

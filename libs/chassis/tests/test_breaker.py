@@ -110,7 +110,7 @@ def test_a_released_probe_gives_its_place_back(breaker, clock):
     trip(breaker)
     clock.advance(10)
     breaker.allow()
-    breaker.allow().release()
+    breaker.allow().give_back()
     breaker.allow()
 
 
@@ -121,7 +121,7 @@ def test_a_permit_counts_once(breaker, clock):
     permit.success()
     permit.success()
     permit.failure()
-    permit.release()
+    permit.give_back()
     assert breaker.state is BreakerState.HALF_OPEN
 
 
@@ -133,7 +133,7 @@ def test_a_slow_call_from_before_neither_closes_nor_opens_it(breaker, clock):
     slow[0].failure()
     slow[1].success()
     slow[2].success()
-    slow[3].release()
+    slow[3].give_back()
     assert breaker.state is BreakerState.HALF_OPEN
     breaker.allow()
     breaker.allow()
@@ -175,7 +175,7 @@ async def test_a_cancelled_call_gives_its_probe_place_back(breaker, clock):
 
     async def hang():
         async with breaker.guard():
-            begun.release()
+            begun.give_back()
             await asyncio.Event().wait()
 
     probes = [asyncio.create_task(hang()) for _ in range(2)]
@@ -212,7 +212,7 @@ async def test_wait_ready_waits_for_a_place_among_the_probes(breaker, clock):
     waiting = asyncio.create_task(breaker.wait_ready())
     await other_tasks(5)
     assert not waiting.done()
-    probe.release()
+    probe.give_back()
     async with asyncio.timeout(5):
         await waiting
 

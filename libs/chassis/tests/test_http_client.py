@@ -16,8 +16,8 @@ from chassis.http.error_handlers import install_error_handlers
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.security.service_keys import ServiceKey
-from testkit.holding import holding_server
 from testkit.serving import serving
+from testkit.unresponsive import unresponsive_server
 
 ME = ServiceKey("me", token_urlsafe(32))
 
@@ -90,8 +90,8 @@ async def test_a_redirect_is_an_answer_that_is_not_followed(things: str) -> None
 async def test_a_hanging_call_does_not_block_the_next_call() -> None:
     """No call waits for another one: each is made and counted by the breaker as a failure."""
     breaker = CircuitBreaker("slow", policy=BreakerPolicy(minimum_calls=200))
-    async with holding_server() as holding:
-        client = ServiceClient(holding.url, "slow", ServiceTokens(ME), breaker)
+    async with unresponsive_server() as server:
+        client = ServiceClient(server.url, "slow", ServiceTokens(ME), breaker)
         async with asyncio.timeout(10):
             outcomes = await asyncio.gather(*(client.get("/") for _ in range(200)), return_exceptions=True)
         assert {type(outcome) for outcome in outcomes} == {DependencyUnavailable}

@@ -212,10 +212,10 @@ class Taken:
         self.contexts: list[str | None] = []
         self.done = asyncio.Event()
 
-    async def handle(self, delivery) -> None:
-        self.headers.append(dict(delivery.headers))
+    async def handle(self, incoming) -> None:
+        self.headers.append(dict(incoming.headers))
         self.contexts.append(trace_context())
-        await delivery.ack()
+        await incoming.ack()
         self.done.set()
 
 
@@ -277,10 +277,10 @@ async def test_a_handler_that_raises_is_an_error(spans) -> None:
     broker = traced(MemoryBroker(TOPOLOGY, handler_pause=0), TOPOLOGY, spans.tracing)
     taken = Taken()
 
-    async def fail_first(delivery) -> None:
-        if not delivery.redelivered:
+    async def fail_first(incoming) -> None:
+        if not incoming.redelivered:
             raise ValueError("ada@example.com")
-        await taken.handle(delivery)
+        await taken.handle(incoming)
 
     await _drained(broker, Publication("thing", b"", "m-1"), handler=fail_first, taken=taken)
     first = min(spans.all(), key=lambda one: one.start_time)

@@ -35,10 +35,10 @@ class QueueGauges:
 
 
 class NotificationMetrics:
-    """The metrics in a service's registry. `counted` is the help text: what `notifications_total` counts in that service."""
+    """The metrics in a service's registry. `description`: what `notifications_total` counts in that service."""
 
-    def __init__(self, registry: CollectorRegistry, *, counted: str) -> None:
-        self.total = Counter("notifications_total", counted, ["type", "status"], registry=registry)
+    def __init__(self, registry: CollectorRegistry, *, description: str) -> None:
+        self.total = Counter("notifications_total", description, ["type", "status"], registry=registry)
         self.seconds = Histogram(
             "notification_processing_seconds",
             "From acceptance to the provider's answer",

@@ -1,7 +1,8 @@
 """The status machine of a notification.
 
-`pending` → `queued` → `sent` → `delivered`, and the final states. It only moves forward: late or repeated events change
-nothing.
+`pending` → `queued` → `sent` → `delivered`, and the final states. Events only move it forward: late or repeated ones change
+nothing. Two things set it back to `pending`: a worker hands a held notification back to the gateway, and a person's retry
+begins the next round. NEXT has neither of them.
 """
 
 from enum import StrEnum

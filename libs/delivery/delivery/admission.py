@@ -63,7 +63,7 @@ class PrioritySemaphore:
 
 
 class Admission:
-    """`async with admission.of(priority) as admitted:` begins the work on a message; see `AdmittedMessage`.
+    """`async with admission.for_priority(priority) as admitted:` begins the work on a message; see `AdmittedMessage`.
 
     It has two limits. Preparing (rendering and claiming): while urgent messages arrive, at most `beside_urgent` other
     messages are prepared at once. Urgent messages then compete with less work for the CPU, so they are sent sooner. An
@@ -86,7 +86,7 @@ class Admission:
         self._clock = clock
         self._urgent_until = -math.inf
 
-    def of(self, priority: int) -> "AdmittedMessage":
+    def for_priority(self, priority: int) -> "AdmittedMessage":
         return AdmittedMessage(self, priority)
 
     async def enter(self, priority: int) -> None:
@@ -106,7 +106,7 @@ class Admission:
 
 
 class AdmittedMessage:
-    """One message, from its preparation to the end of its last call. The end of the block releases what it holds."""
+    """One message, from its preparation to the end of its last call. The end of the block gives back what it has."""
 
     __slots__ = ("_admission", "_preparing", "_priority", "_sending")
 
@@ -121,14 +121,14 @@ class AdmittedMessage:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self.claimed()
-        self.sent()
+        self.end_preparation()
+        self.return_slot()
 
     async def slot(self, choices: Collection[frozenset[str]]) -> dict[frozenset[str], ProviderPermit]:
         """Waits for a slot among the sends in flight, and for a provider that may be called.
 
         Each of `choices` names the providers that can deliver to one of the message's targets. Returns a permit for each
-        choice that has a provider now, which is at least one; the caller releases them. Raises CircuitOpen after
+        choice that has a provider now, which is at least one; the caller gives them back. Raises CircuitOpen after
         MAX_WAIT_SECONDS; at once if only this message's providers are blocked, because its slot is for other messages then.
         """
         providers = self._admission.providers
@@ -139,7 +139,7 @@ class AdmittedMessage:
             try:
                 return _permits_of(providers, choices)
             except CircuitOpen:
-                self.sent()
+                self.return_slot()
                 names = frozenset[str]().union(*choices)
                 others_work = providers.all_blocked(names) and not providers.all_blocked(providers.called)
                 if others_work or asyncio.get_running_loop().time() > deadline:
@@ -148,13 +148,13 @@ class AdmittedMessage:
                 async with asyncio.timeout_at(deadline):
                     await providers.wait_ready(names)
 
-    def claimed(self) -> None:
+    def end_preparation(self) -> None:
         """The preparation has ended; another message may begin its preparation."""
         if self._preparing:
             self._preparing = False
             self._admission.leave()
 
-    def sent(self) -> None:
+    def return_slot(self) -> None:
         """The last call has ended; another message may take the slot."""
         if self._sending:
             self._sending = False

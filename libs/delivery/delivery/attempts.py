@@ -1,4 +1,4 @@
-"""One attempt to deliver: preparing it, calling the provider, and the outcome of the call."""
+"""A message is prepared once for all its targets. Then each of its deliveries is attempted: one call of a provider."""
 
 import time
 from collections.abc import Callable, Sequence
@@ -25,25 +25,25 @@ from delivery.channel import (
     Target,
 )
 from delivery.contents import Contents, Rendered
-from delivery.holds import HELD_SECONDS, KnownHolds
 from delivery.ledger import Claimed
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import (
     Ambiguous,
     Expired,
-    HeldBack,
     Outcome,
     Permanent,
+    Postponed,
     ProviderDown,
     Sent,
     Suppressed,
     Unknown,
-    in_doubt,
+    unknown_instead_of,
 )
 from delivery.providers import down_because
 from delivery.ready_providers import ReadyProvider, ReadyProviders
 from delivery.template_store import TemplateStore
 from delivery.throttle import DomainPermit, DomainThrottle
+from delivery.worker_holds import HELD_SECONDS, WorkerHolds
 
 log = structlog.get_logger()
 
@@ -61,7 +61,7 @@ class Attempts(Generic[Address, Content]):
         admission: Admission,
         metrics: DeliveryMetrics,
         lease_seconds: float,
-        holds: KnownHolds = KnownHolds(),
+        holds: WorkerHolds = WorkerHolds(),
         throttle: DomainThrottle | None = None,
         tracing: Tracing = OFF,
         clock: Callable[[], float] = time.monotonic,
@@ -81,25 +81,27 @@ class Attempts(Generic[Address, Content]):
         self.clock = clock
         self.contents = Contents(channel, templates)
 
-    def of(
+    def prepare(
         self,
         message: NotificationMessage,
         targets: Sequence[Target[Address] | None],
         recipient: EmailRecipient | PushRecipient | Suppressed,
-    ) -> "Attempt[Address, Content]":
-        """Use it as `async with attempts.of(…) as attempt:`. Nothing is prepared for a suppressed recipient."""
-        return Attempt(self, message, targets, recipient)
+    ) -> "PreparedMessage[Address, Content]":
+        """Use it as `async with attempts.prepare(…) as prepared:`. Nothing is prepared for a suppressed recipient."""
+        return PreparedMessage(self, message, targets, recipient)
 
 
 _NOTHING_YET = ProviderDown("not_prepared")
 
 
-class Attempt(Generic[Address, Content]):
-    """On entry, either everything for the call is ready (a permit for the recipient's domain, the content, a slot, the
+class PreparedMessage(Generic[Address, Content]):
+    """The message of one notification, for all its targets.
+
+    On entry, either everything for the calls is ready (a permit for the recipient's domain, the content, a slot, the
     provider's connection), or the outcome is decided and nothing will be sent.
 
     So the claim is made right before the provider is called: a delivery that waits for a slot is not claimed, and a delivery
-    in state `sending` is with the provider. Call `claimed` after the claim, then `make` for each claimed delivery.
+    in state `sending` is with the provider. Call `mark_claimed` after the claim, then `attempt` for each claimed delivery.
     """
 
     def __init__(
@@ -112,7 +114,7 @@ class Attempt(Generic[Address, Content]):
         self._attempts = attempts
         self._message = message
         self._targets = targets
-        self._admitted = attempts.admission.of(message.priority)
+        self._admitted = attempts.admission.for_priority(message.priority)
         self._recipient = recipient
         self._domain_permit: DomainPermit | None = None
         self._prepared: Rendered[Content] | Outcome = _NOTHING_YET
@@ -123,9 +125,9 @@ class Attempt(Generic[Address, Content]):
 
     async def __aenter__(self) -> Self:
         try:
-            held_back = await self._wait_for_domain()
+            postponed = await self._wait_for_domain()
             await self._admitted.__aenter__()
-            self._prepared = held_back or await self._prepare()
+            self._prepared = postponed or await self._prepare()
         except BaseException:
             await self.__aexit__()
             raise
@@ -133,10 +135,10 @@ class Attempt(Generic[Address, Content]):
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        self._release_all()
+        self._give_all_back()
         await self._admitted.__aexit__()
 
-    async def _wait_for_domain(self) -> HeldBack | None:
+    async def _wait_for_domain(self) -> Postponed | None:
         """The first step: a message that waits here holds nothing that another message needs."""
         throttle = self._attempts.throttle
         target = next((one for one in self._targets if one is not None and one.domain is not None), None)
@@ -145,7 +147,7 @@ class Attempt(Generic[Address, Content]):
         if self._message.test or isinstance(self._recipient, Suppressed):
             return None
         acquired = await throttle.acquire(target.domain, target.key, self._message.priority)
-        if isinstance(acquired, HeldBack):
+        if isinstance(acquired, Postponed):
             return acquired
         self._domain_permit = acquired
         return None
@@ -154,10 +156,10 @@ class Attempt(Generic[Address, Content]):
         """Renders the content, then waits for a provider for each target. Messages of test keys call no provider."""
         if isinstance(self._recipient, Suppressed):
             return self._recipient
-        rendered = await self._attempts.contents.of(self._message, self._recipient)
+        rendered = await self._attempts.contents.render(self._message, self._recipient)
         if not isinstance(rendered, Rendered):
             return rendered
-        self._free_content = rendered.release
+        self._free_content = rendered.free
         choices = {self._attempts.channel.providers_for(target) for target in self._targets if target is not None}
         if self._message.test or not choices:
             return rendered
@@ -165,11 +167,11 @@ class Attempt(Generic[Address, Content]):
             permits = await self._admitted.slot(choices)
         except CircuitOpen as error:
             return down_because(error)
-        if self._domain_permit is not None and (held_back := self._domain_permit.revoked()):
+        if self._domain_permit is not None and (postponed := self._domain_permit.revoked()):
             for permit in permits.values():
-                permit.release()
-            self._admitted.sent()
-            return held_back
+                permit.give_back()
+            self._admitted.return_slot()
+            return postponed
         return await self._ready.open(permits) or rendered
 
     def provider_for(self, target: Target[Address] | None) -> str | None:
@@ -178,38 +180,38 @@ class Attempt(Generic[Address, Content]):
             return None
         return self._ready.provider_for(target)
 
-    def claimed(self, number: int) -> None:
+    def mark_claimed(self, number: int) -> None:
         """The ledger has answered: this worker claimed `number` deliveries of the notification, and attempts them next."""
-        self._admitted.claimed()
+        self._admitted.end_preparation()
         self._calls = number
         if isinstance(self._prepared, Rendered):
             if self._was_suspended():
                 self._prepared = ProviderDown("lease_ran_out")
             elif self._attempts.holds.standing(self._message):
-                self._prepared = HeldBack("held", after_seconds=HELD_SECONDS, refusing=False)
+                self._prepared = Postponed("held", after_seconds=HELD_SECONDS, refusing=False)
 
-    async def make(self, claimed: Claimed, target: Target[Address] | None, *, no_target: Unsent) -> Outcome:
+    async def attempt(self, claimed: Claimed, target: Target[Address] | None, *, no_target: Unsent) -> Outcome:
         """Attempts one delivery. `no_target` is its outcome if there is no target."""
         try:
             outcome = await self._reported(claimed) or await self._outcome_of(claimed, target, no_target)
         finally:
             self._calls -= 1
             if not self._calls:
-                self._release_all()
+                self._give_all_back()
         if isinstance(outcome, Ambiguous) and self._once:
             return Unknown(outcome.code, outcome.detail, attempted=True)
         return outcome
 
     async def _reported(self, claimed: Claimed) -> Outcome | None:
-        """Sent, if a provider has reported that an attempt in doubt arrived: it needs no other."""
+        """Sent, if a provider has reported that an ambiguous attempt arrived: it needs no other."""
         try:
-            arrived = claimed.doubtful and await self._attempts.channel.was_delivered(self._message)
+            arrived = claimed.ambiguous and await self._attempts.channel.was_delivered(self._message)
         except Unavailable as error:
             return ProviderDown("reports_unavailable", error.message)
         return Sent(reported=True) if arrived else None
 
     async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent) -> Outcome:
-        if claimed.doubtful and self._once:
+        if claimed.ambiguous and self._once:
             return Unknown("worker_lost")
         if claimed.unreadable:  # the first attempt's recipient cannot be decrypted now; no other recipient may be used
             return ProviderDown("contact_unreadable")
@@ -220,8 +222,8 @@ class Attempt(Generic[Address, Content]):
             ready = await self._ready.get(claimed, target)
             return await self._call(prepared, ready, claimed, target) if isinstance(ready, ReadyProvider) else ready
         unsent = no_target if isinstance(prepared, Rendered) else prepared
-        if claimed.doubtful and isinstance(unsent, Suppressed | Expired | Permanent):
-            return in_doubt(unsent)
+        if claimed.ambiguous and isinstance(unsent, Suppressed | Expired | Permanent):
+            return unknown_instead_of(unsent)
         return unsent
 
     @property
@@ -278,7 +280,7 @@ class Attempt(Generic[Address, Content]):
             record_outcome(span, outcome)
         if ready is None:
             return outcome
-        attempts.metrics.answered(ready.provider, outcome, time.perf_counter() - began)
+        attempts.metrics.observe_answer(ready.provider, outcome, time.perf_counter() - began)
         ready.permit.report(outcome)
         if self._domain_permit is not None:
             self._domain_permit.report(outcome)
@@ -292,16 +294,16 @@ class Attempt(Generic[Address, Content]):
         target: Target[Address],
     ) -> ProviderDown:
         """If another provider may take the message, it is tried again soon."""
-        if claimed.doubtful or not self._ready.others_work(ready, target):
+        if claimed.ambiguous or not self._ready.others_work(ready, target):
             return outcome
         return replace(outcome, elsewhere=True)
 
-    def _release_all(self) -> None:
-        """Releases the permits, the slot and unused connections, as soon as the last call has ended."""
+    def _give_all_back(self) -> None:
+        """Gives the permits, the slot and unused connections back, as soon as the last call has ended."""
         self._ready.close()
         if self._free_content is not None:
             self._free_content()
             self._free_content = None
-        self._admitted.sent()
+        self._admitted.return_slot()
         if self._domain_permit is not None:
-            self._domain_permit.release()
+            self._domain_permit.give_back()

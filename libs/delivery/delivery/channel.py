@@ -68,10 +68,10 @@ class AttachmentGone(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Completed(Generic[Content]):
-    """Content with everything that its message refers to. `release` frees its memory; it is called once."""
+    """Content with everything that its message refers to. `free` frees its memory; it is called once."""
 
     content: Content
-    release: Callable[[], None]
+    free: Callable[[], None]
 
 
 class Session(Protocol[Address, Content_contra]):
@@ -113,7 +113,7 @@ class DeliveryChannel(Protocol[Address, Content]):
         """Opens a connection to the provider, where it needs one. Raises NotReady."""
 
     async def was_delivered(self, message: NotificationMessage) -> bool:
-        """Whether a provider has reported that it arrived. Asked about deliveries in doubt only. Raises Unavailable."""
+        """Whether a provider has reported that it arrived. Asked about ambiguous deliveries only. Raises Unavailable."""
 
     async def record_outcome(
         self, message: NotificationMessage, target: Target[Address], outcome: Outcome, *, age_seconds: float

@@ -21,12 +21,12 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True)
 class Rendered(Generic[Content]):
-    """The content for all targets, and its template's purpose and sender. `release` frees the memory of attachments."""
+    """The content for all targets, and its template's purpose and sender. `free` frees the memory of attachments."""
 
     content: Content
     purpose: str | None
     sender: Sender | None
-    release: Callable[[], None] | None = None
+    free: Callable[[], None] | None = None
 
 
 NotRendered = Permanent | Defect | ProviderDown | Suppressed
@@ -39,15 +39,15 @@ class Contents(Generic[Address, Content]):
         self._channel = channel
         self._templates = templates
 
-    async def of(
+    async def render(
         self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient
     ) -> Rendered[Content] | NotRendered:
-        rendered = await self._render(message, recipient)
+        rendered = await self._render_template(message, recipient)
         if isinstance(rendered, Rendered) and message.email is not None and not message.test:
             return await self._completed(rendered, message)
         return rendered
 
-    async def _render(
+    async def _render_template(
         self, message: NotificationMessage, recipient: EmailRecipient | PushRecipient
     ) -> Rendered[Content] | NotRendered:
         try:
@@ -78,4 +78,4 @@ class Contents(Generic[Address, Content]):
         except Exception:
             log.exception("delivery.completing_failed")
             return Defect("completing_failed")
-        return replace(rendered, content=completed.content, release=completed.release)
+        return replace(rendered, content=completed.content, free=completed.free)

@@ -15,9 +15,9 @@ from delivery.outcomes import (
     Ambiguous,
     Defect,
     Expired,
-    HeldBack,
     Outcome,
     Permanent,
+    Postponed,
     ProviderDown,
     RetryLater,
     Sent,
@@ -29,7 +29,7 @@ from delivery.outcomes import (
 LAST_TRY_SECONDS = 5.0
 # Upper bound of the pause after our account was refused: a repaired account is noticed within this time.
 MAX_ACCOUNT_SECONDS = 300.0
-# Upper bounds of the pause of a delivery that is held back: while its domain refuses mail, and while only our own limit is
+# Upper bounds of the pause of a delivery that is postponed: while its domain refuses mail, and while only our own limit is
 # reached. Shorter pauses mean more useless trips through the queue; longer ones use a recovered domain later.
 MAX_REFUSING_SECONDS, MAX_BUSY_SECONDS = 300.0, 60.0
 
@@ -39,8 +39,8 @@ class Spent:
     """What a delivery had used up before the current outcome.
 
     `refusals`: how often the provider answered "not now", the first time at `refused_since`, which may also be when it was
-    first held back. `faults`: attempts that failed on our side or are in doubt. `deferrals`: how often the provider was down,
-    or the delivery was held back.
+    first postponed. `faults`: attempts that failed on our side or are ambiguous. `deferrals`: how often the provider was
+    down, or the delivery was postponed.
     """
 
     refusals: int = 0
@@ -61,7 +61,7 @@ class GiveUp:
     """The budget for this kind of fault is used up."""
 
 
-Unfinished = RetryLater | HeldBack | Defect | Ambiguous | ProviderDown
+Unfinished = RetryLater | Postponed | Defect | Ambiguous | ProviderDown
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,8 +71,8 @@ class RetryPolicy:
     | outcome | budget |
     |---|---|
     | RetryLater | `window_seconds` from the first refusal; never before the time that the provider named |
-    | HeldBack, the domain refuses | the same window, which may begin with it; pauses grow to MAX_REFUSING_SECONDS |
-    | HeldBack otherwise | none; pauses grow to MAX_BUSY_SECONDS |
+    | Postponed, the domain refuses | the same window, which may begin with it; pauses grow to MAX_REFUSING_SECONDS |
+    | Postponed otherwise | none; pauses grow to MAX_BUSY_SECONDS |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
     | ProviderDown, another provider works | none; pauses grow to about `down_seconds` |
     | AccountRefused | none; pauses grow to MAX_ACCOUNT_SECONDS |
@@ -91,7 +91,7 @@ class RetryPolicy:
         self, outcome: Unfinished, spent: Spent, *, now: datetime, expires_at: datetime | None = None
     ) -> TryAgain | GiveUp:
         match outcome:
-            case RetryLater(after_seconds=minimum) | HeldBack(after_seconds=minimum, refusing=True):
+            case RetryLater(after_seconds=minimum) | Postponed(after_seconds=minimum, refusing=True):
                 since = spent.refused_since or now
                 left = self.window_seconds - (now - since).total_seconds()
                 if left < self._shortest:
@@ -103,7 +103,7 @@ class RetryPolicy:
                 minimum, pause = None, self._pause(spent.faults)
             case ProviderDown(elsewhere=True):
                 minimum, pause = None, _jittered(_doubled(self.base_seconds, spent.deferrals, 2 * self.down_seconds))
-            case AccountRefused(after_seconds=minimum) | HeldBack(after_seconds=minimum):
+            case AccountRefused(after_seconds=minimum) | Postponed(after_seconds=minimum):
                 pause = _floored(self._growing_pause(outcome, spent), minimum)
             case ProviderDown(after_seconds=minimum):
                 pause = _floored(_jittered(2 * self.down_seconds), minimum)
@@ -120,12 +120,12 @@ class RetryPolicy:
     def _pause(self, earlier: int) -> float:
         return _jittered(_doubled(self.base_seconds, earlier, self.longest_seconds))
 
-    def _refused_pause(self, outcome: RetryLater | HeldBack, spent: Spent) -> float:
-        return self._growing_pause(outcome, spent) if isinstance(outcome, HeldBack) else self._pause(spent.refusals)
+    def _refused_pause(self, outcome: RetryLater | Postponed, spent: Spent) -> float:
+        return self._growing_pause(outcome, spent) if isinstance(outcome, Postponed) else self._pause(spent.refusals)
 
-    def _growing_pause(self, outcome: AccountRefused | HeldBack, spent: Spent) -> float:
+    def _growing_pause(self, outcome: AccountRefused | Postponed, spent: Spent) -> float:
         times, maximum = spent.deferrals, MAX_ACCOUNT_SECONDS
-        if isinstance(outcome, HeldBack):
+        if isinstance(outcome, Postponed):
             times = 0 if outcome.urgent else times
             maximum = MAX_REFUSING_SECONDS if outcome.refusing else MAX_BUSY_SECONDS
         return _jittered(_doubled(2 * self.down_seconds, times, max(maximum, self.down_seconds)))
@@ -167,7 +167,7 @@ class _Fields(TypedDict, total=False):
     faults: int
     refused: bool
     deferred: int
-    doubt: int
+    ambiguous: int
     code: str | None
     detail: str | None
     provider_message_id: str | None
@@ -184,7 +184,7 @@ def record_of(
     expires_at: datetime | None,
 ) -> DeliveryRecord:
     """The record of an attempt at the delivery `key`. Text from providers is cleaned."""
-    if isinstance(outcome, ProviderDown | RetryLater | HeldBack | Defect | Ambiguous):
+    if isinstance(outcome, ProviderDown | RetryLater | Postponed | Defect | Ambiguous):
         fields = _unfinished(outcome, before, policy, now=now, expires_at=expires_at)
     else:
         fields = _ended(outcome)
@@ -196,38 +196,38 @@ def record_of(
         "reported_before": before.deferrals > 0,
         **fields,
     }
-    return DeliveryRecord(key.notification_id, key.recipient, replay=key.replay, **common)
+    return DeliveryRecord(key.notification_id, key.recipient_key, replay=key.replay, **common)
 
 
 def _unfinished(
     outcome: Unfinished, before: Claimed, policy: RetryPolicy, *, now: datetime, expires_at: datetime | None
 ) -> _Fields:
     spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.deferrals)
-    counted = _counted(outcome, before)
+    counters = _counters(outcome, before)
     match policy.decide(outcome, spent, now=now, expires_at=expires_at):
         case TryAgain(seconds):
             code, detail = cleaned(outcome.code), cleaned(outcome.detail)
-            return {**counted, "state": "retry", "code": code, "detail": detail, "delay": seconds}
+            return {**counters, "state": "retry", "code": code, "detail": detail, "delay": seconds}
         case GiveUp():  # an earlier attempt may have arrived; then "failed" would be a guess
-            end = "unknown" if isinstance(outcome, Ambiguous) or before.doubtful else "failed"
+            end = "unknown" if isinstance(outcome, Ambiguous) or before.ambiguous else "failed"
             return {
-                **counted,
+                **counters,
                 "state": end,
                 "code": "exhausted",
                 "detail": cleaned(f"{outcome.code}: {outcome.detail}"),
             }
 
 
-def _counted(outcome: Unfinished, before: Claimed) -> _Fields:
+def _counters(outcome: Unfinished, before: Claimed) -> _Fields:
     match outcome:
         case ProviderDown():
             return {"deferred": 1}
-        case HeldBack(refusing=refusing):
+        case Postponed(refusing=refusing):
             return {"deferred": 1, "refused": refusing}
         case RetryLater():
             return {"refused": True}
         case Defect() | Ambiguous():
-            return {"faults": before.faults + 1, "doubt": int(isinstance(outcome, Ambiguous))}
+            return {"faults": before.faults + 1, "ambiguous": int(isinstance(outcome, Ambiguous))}
 
 
 def _ended(outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> _Fields:
@@ -242,13 +242,13 @@ def _ended(outcome: Sent | Suppressed | Expired | Permanent | Unknown) -> _Field
         case Permanent(code, detail):
             return {"state": "failed", "code": cleaned(code), "detail": cleaned(detail)}
         case Unknown(code, detail, attempted):
-            return {"state": "unknown", "code": cleaned(code), "detail": cleaned(detail), "doubt": int(attempted)}
+            return {"state": "unknown", "code": cleaned(code), "detail": cleaned(detail), "ambiguous": int(attempted)}
 
 
 def _called_provider(outcome: Outcome) -> bool:
     """Whether the provider answered, or may have accepted the message. Only then the outcome spends an attempt."""
     match outcome:
-        case Suppressed() | Expired() | ProviderDown() | HeldBack():
+        case Suppressed() | Expired() | ProviderDown() | Postponed():
             return False
         case Unknown(attempted=attempted):
             return attempted

@@ -39,7 +39,7 @@ class DomainLimit:
         self._recovered = recovered
         self._first_pause = first_pause
         self._pauses = 0  # since the last accepted message
-        self._refused: set[str] = set()  # recipients, since the last accepted message or pause
+        self._refused: set[str] = set()  # recipient keys, since the last accepted message or pause
         self._refused_at = self._cut_at = self._paused_at = self._paused_until = -math.inf
 
     def at_once(self, now: float) -> float:
@@ -60,7 +60,7 @@ class DomainLimit:
         """Whether one more message may be sent now."""
         return now >= self._paused_until and self.in_flight + 1 <= self.at_once(now)
 
-    def accepted(self, *, began: float) -> None:
+    def note_accepted(self, *, began: float) -> None:
         """The domain accepted a message."""
         if began < self._cut_at:  # it was sent before the last refusal, so it proves nothing new
             return
@@ -70,15 +70,15 @@ class DomainLimit:
         if self._limit >= self._recovered:
             self._recover()
 
-    def refused(self, recipient: str, *, began: float, now: float, asked: float | None = None) -> bool:
-        """The domain refused a message to `recipient` for now. Returns whether this pauses the domain.
+    def note_refused(self, recipient_key: str, *, began: float, now: float, asked: float | None = None) -> bool:
+        """The domain refused a message to one recipient for now. Returns whether this pauses the domain.
 
         `asked`: the pause that the domain asked for, in seconds.
         """
         self._refused_at = now
         if began < self._paused_at:
             return False
-        self._refused.add(recipient)
+        self._refused.add(recipient_key)
         if began >= self._cut_at:
             self._cut_at = now
             self._limit = max(1.0, min(self._limit, self.in_flight) / 2)

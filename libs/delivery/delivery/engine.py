@@ -13,19 +13,19 @@ from uuid import UUID
 
 import structlog
 
-from chassis.broker import Delivery, PublishFailed
+from chassis.broker import IncomingMessage, PublishFailed
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.errors import Unavailable
 from chassis.observability.correlation import bind_correlation
 from chassis.observability.tracing import trace_context
 from contracts.messages import DeviceResult, NotificationMessage
-from delivery.attempts import Attempt, Attempts, Unsent
+from delivery.attempts import Attempts, PreparedMessage, Unsent
 from delivery.channel import Address, Content, DeliveryChannel
 from delivery.decisions import DeliveryReport, Result, RetryPolicy, record_of, report_of
 from delivery.devices import device_results
-from delivery.holds import KnownHolds
-from delivery.incoming import read_message, refuse
+from delivery.incoming import read_message, reject_unreadable
 from delivery.ledger import (
+    AddedTooLate,
     AlreadyFinished,
     Claim,
     Claimed,
@@ -33,14 +33,14 @@ from delivery.ledger import (
     DeliveryKey,
     DeliveryRecord,
     Ledger,
-    NotADelivery,
     NotOwned,
 )
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import Outcome, Permanent, Suppressed, Unknown
-from delivery.recipients import NO_RECIPIENT, Destination, RecipientResolver, destinations_of, target_in_doubt
+from delivery.recipients import NO_RECIPIENT, Destination, RecipientResolver, destinations_of, target_of_attempt
 from delivery.reporting import Reporter
 from delivery.sweeping import REQUEUED_HEADER, instant_of
+from delivery.worker_holds import WorkerHolds
 
 log = structlog.get_logger()
 
@@ -73,7 +73,7 @@ class Engine(Generic[Address, Content]):
         policy: RetryPolicy,
         metrics: DeliveryMetrics,
         watermarks: ConsumedWatermarks,
-        holds: KnownHolds = KnownHolds(),
+        holds: WorkerHolds = WorkerHolds(),
     ) -> None:
         self._channel = channel
         self._ledger = ledger
@@ -86,34 +86,34 @@ class Engine(Generic[Address, Content]):
         self._holds = holds
         self._delivering: set[UUID] = set()
 
-    async def handle(self, delivery: Delivery) -> None:
-        message = read_message(delivery, self._channel.name)
+    async def handle(self, incoming: IncomingMessage) -> None:
+        message = read_message(incoming, self._channel.name)
         if message is None:
-            await refuse(delivery, self._channel.name, ledger=self._ledger, reporter=self._reporter)
+            await reject_unreadable(incoming, self._channel.name, ledger=self._ledger, reporter=self._reporter)
             return
         bind_correlation(message.correlation_id, notification_id=str(message.notification_id))
-        self._note_consumed(message, delivery)
-        delivered = await self._deliver_once(message, delivery.body.decode())
+        self._note_consumed(message, incoming)
+        delivered = await self._deliver_once(message, incoming.body.decode())
         report = report_of(delivered.results, delivered.devices)
         if report is not None and report.is_new:
             await self._report(message, report)
-        await self._acknowledge(delivery, delivered.results, report)
+        await self._acknowledge(incoming, delivered.results, report)
 
     def is_delivering(self, notification_id: UUID) -> bool:
         """Whether this worker is working on it now."""
         return notification_id in self._delivering
 
-    def _note_consumed(self, message: NotificationMessage, delivery: Delivery) -> None:
+    def _note_consumed(self, message: NotificationMessage, incoming: IncomingMessage) -> None:
         """Notes that the queue has delivered every earlier retry of this priority: it is first in, first out per priority."""
-        handed_over = instant_of(delivery.headers.get(REQUEUED_HEADER))
-        if handed_over is not None:
-            self._watermarks.consumed(self._channel.name, message.priority, handed_over)
+        taken_at = instant_of(incoming.headers.get(REQUEUED_HEADER))
+        if taken_at is not None:
+            self._watermarks.note_consumed(self._channel.name, message.priority, taken_at)
 
     async def _deliver_once(self, message: NotificationMessage, raw: str) -> Delivered:
         """Handles one copy of a message at a time in this process: the ledger distinguishes processes, not tasks.
 
-        A handler is cancelled only when this process stops. Then the message stays in `_delivering`, so that its claim is not
-        released: the provider may have it. Another worker takes the delivery over once this worker counts as dead.
+        A handler is cancelled only when this process stops. Then the message stays in `_delivering`, so that its delivery is
+        not requeued: the provider may have it. Another worker takes the delivery over once this worker counts as dead.
         """
         if message.notification_id in self._delivering:
             return Delivered([NotOwned()])
@@ -129,24 +129,24 @@ class Engine(Generic[Address, Content]):
     async def _deliver(self, message: NotificationMessage, raw: str) -> Delivered:
         if await self._hand_back(message):
             return HANDED_BACK
-        recipient = await self._recipients.of(message)
+        recipient = await self._recipients.resolve(message)
         current = None if isinstance(recipient, Suppressed) or recipient == message.recipient else recipient
         wanted = destinations_of(self._channel, message, current)
         contact = None if current is None else current.model_dump_json()
-        async with self._attempts.of(message, [one.target for one in wanted], recipient) as attempt:
-            if await self._hand_back(message):  # the attempt may have waited long for its slot
+        async with self._attempts.prepare(message, [one.target for one in wanted], recipient) as prepared:
+            if await self._hand_back(message):  # the message may have waited long for its slot
                 return HANDED_BACK
             claims = await self._ledger.claim(
-                [_claim(message, raw, one, contact, attempt.provider_for(one.target)) for one in wanted]
+                [_claim(message, raw, one, contact, prepared.provider_for(one.target)) for one in wanted]
             )
-            attempt.claimed(sum(isinstance(claim, Claimed) for claim in claims))
+            prepared.mark_claimed(sum(isinstance(claim, Claimed) for claim in claims))
             if len(wanted) == 1:  # the usual case: a separate task costs 3 % of a delivery
-                return Delivered([await self._deliver_to(wanted[0], claims[0], message, attempt)])
+                return Delivered([await self._deliver_to(wanted[0], claims[0], message, prepared)])
             results = await asyncio.gather(
                 *(
-                    self._deliver_to(destination, claim, message, attempt)
+                    self._deliver_to(destination, claim, message, prepared)
                     for destination, claim in zip(wanted, claims, strict=True)
-                    if not isinstance(claim, NotADelivery)
+                    if not isinstance(claim, AddedTooLate)
                 )
             )
         return await self._with_other_recipients(message, results)
@@ -156,7 +156,7 @@ class Engine(Generic[Address, Content]):
 
         If the ledger has a delivery of the round, this worker keeps it: only the ledger knows what was attempted.
         """
-        hold = self._holds.of(message)
+        hold = self._holds.hold_for(message)
         if hold is None or await self._ledger.has(message.notification_id, message.replay):
             return False
         await self._report(message, DeliveryReport("held", 0, hold_id=hold))
@@ -168,13 +168,13 @@ class Engine(Generic[Address, Content]):
         destination: Destination[Address],
         claim: ClaimResult,
         message: NotificationMessage,
-        attempt: Attempt[Address, Content],
+        prepared: PreparedMessage[Address, Content],
     ) -> Result:
         """Attempts one delivery, if it was claimed, and records the outcome."""
         match claim:
             case Claimed():
-                return await self._attempt(destination, claim, message, attempt)
-            case NotADelivery():
+                return await self._attempt(destination, claim, message, prepared)
+            case AddedTooLate():
                 return NotOwned()
             case AlreadyFinished() | NotOwned():
                 return claim
@@ -184,18 +184,18 @@ class Engine(Generic[Address, Content]):
         destination: Destination[Address],
         claimed: Claimed,
         message: NotificationMessage,
-        attempt: Attempt[Address, Content],
+        prepared: PreparedMessage[Address, Content],
     ) -> Result:
         target = destination.target
-        if claimed.doubtful:
-            target = target_in_doubt(self._channel, message, destination.key, claimed.contact)
+        if claimed.ambiguous:
+            target = target_of_attempt(self._channel, message, destination.key, claimed.contact)
             claimed.suppressed &= target == destination.target  # the claim checked the current address
         no_target: Unsent = (
             Permanent("no_recipient") if destination.key == NO_RECIPIENT else Suppressed("recipient_gone")
         )
-        if claimed.doubtful and self._policy.is_used_up(claimed.faults):
+        if claimed.ambiguous and self._policy.is_used_up(claimed.faults):
             target, no_target = None, Unknown("exhausted", "worker_lost")
-        outcome = await attempt.make(claimed, target, no_target=no_target)
+        outcome = await prepared.attempt(claimed, target, no_target=no_target)
         key = DeliveryKey(message.notification_id, destination.key, message.replay)
         record = record_of(key, outcome, claimed, self._policy, now=claimed.now(), expires_at=message.expires_at)
         if not await self._record(record):
@@ -238,7 +238,7 @@ class Engine(Generic[Address, Content]):
                 await asyncio.sleep(LEDGER_PAUSE_SECONDS)
 
     def _log(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
-        self._metrics.attempted(message, row, outcome)
+        self._metrics.count_attempt(message, row, outcome)
         log.info(
             "delivery.recorded",
             outcome=type(outcome).__name__,
@@ -248,13 +248,15 @@ class Engine(Generic[Address, Content]):
             retry_in=round(row.delay, 1) or None,
         )
 
-    async def _acknowledge(self, delivery: Delivery, results: Sequence[Result], report: DeliveryReport | None) -> None:
+    async def _acknowledge(
+        self, incoming: IncomingMessage, results: Sequence[Result], report: DeliveryReport | None
+    ) -> None:
         """Rejects a message whose delivery failed for good in this round: the broker moves it to failed.queue, once."""
-        now_failed = any(isinstance(result, DeliveryRecord) for result in results) or delivery.redelivered
+        now_failed = any(isinstance(result, DeliveryRecord) for result in results) or incoming.redelivered
         if report is not None and report.status == "failed" and now_failed:
-            await delivery.reject()
+            await incoming.reject()
         else:
-            await delivery.ack()
+            await incoming.ack()
 
 
 def _claim(
@@ -272,7 +274,7 @@ def _claim(
         raw,
         message.expires_at,
         contact,
-        destination.added,
+        destination.added_later,
         None if destination.target is None else destination.target.fingerprint,
         trace_context(),
         provider,

@@ -6,7 +6,7 @@ import orjson
 import structlog
 from pydantic import ValidationError
 
-from chassis.broker import Delivery
+from chassis.broker import IncomingMessage
 from contracts.messages import NotificationMessage
 from contracts.recipients import Channel
 from delivery.ledger import Ledger
@@ -17,26 +17,26 @@ log = structlog.get_logger()
 MAX_REPLAYS = 2**31
 
 
-def read_message(delivery: Delivery, channel: Channel) -> NotificationMessage | None:
+def read_message(incoming: IncomingMessage, channel: Channel) -> NotificationMessage | None:
     """None: the message cannot be read, or is for another channel."""
     try:
-        message = NotificationMessage.model_validate_json(delivery.body)
+        message = NotificationMessage.model_validate_json(incoming.body)
     except ValidationError as error:
-        log.warning("delivery.unreadable", message_id=delivery.message_id, problems=error.error_count())
+        log.warning("delivery.unreadable", message_id=incoming.message_id, problems=error.error_count())
         return None
     return message if message.notification_type == channel else None
 
 
-async def refuse(delivery: Delivery, channel: Channel, *, ledger: Ledger, reporter: Reporter) -> None:
+async def reject_unreadable(incoming: IncomingMessage, channel: Channel, *, ledger: Ledger, reporter: Reporter) -> None:
     """Moves the message to failed.queue, byte for byte, and reports its notification as failed.
 
     Without the report the gateway would publish the notification again and again. A notification that is in the ledger
     is not reported: a worker that could read it is working on it, or has sent it.
     """
-    notification_id, replay = _uuid(delivery.message_id), _replay(delivery.body)
+    notification_id, replay = _uuid(incoming.message_id), _replay(incoming.body)
     if notification_id is not None and not await ledger.has(notification_id, replay):
         await reporter.report_unreadable(notification_id, channel, replay=replay)
-    await delivery.reject()
+    await incoming.reject()
 
 
 def _uuid(text: str) -> UUID | None:

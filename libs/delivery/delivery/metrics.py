@@ -9,7 +9,7 @@ from contracts.messages import NotificationMessage
 from contracts.metrics import NotificationMetrics
 from contracts.recipients import Channel
 from delivery.ledger import DeliveryRecord
-from delivery.outcomes import AccountRefused, Ambiguous, HeldBack, Outcome, Permanent, ProviderDown, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, Postponed, ProviderDown, RetryLater, Sent
 
 STATES = ("sent", "retry", "failed", "suppressed", "expired", "unknown")
 PROVIDER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
@@ -48,7 +48,7 @@ class DeliveryMetrics:
     """
 
     def __init__(self, registry: CollectorRegistry, channel: Channel, providers: Collection[str]) -> None:
-        promised = NotificationMetrics(registry, counted="Delivery attempts by outcome")
+        promised = NotificationMetrics(registry, description="Delivery attempts by outcome")
         self.queues = promised.queues
         self._attempts = {state: promised.total.labels(channel, state) for state in STATES}
         self._seconds = promised.seconds.labels(channel)
@@ -83,22 +83,22 @@ class DeliveryMetrics:
         )
         self._providers = {name: _ProviderSeries(answers, account, seconds, (channel, name)) for name in providers}
 
-    def attempted(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
+    def count_attempt(self, message: NotificationMessage, row: DeliveryRecord, outcome: Outcome) -> None:
         if message.test:
             self._tests.labels(self._channel, row.state).inc()
             return
-        if isinstance(outcome, HeldBack) and row.state == "retry":  # no attempt was made
+        if isinstance(outcome, Postponed) and row.state == "retry":  # no attempt was made
             return
         self._attempts[row.state].inc()
-        self.doubted(row.doubt)
+        self.count_ambiguous(row.ambiguous)
         if isinstance(outcome, Sent):
             self._seconds.observe((datetime.now(UTC) - message.created_at).total_seconds())
 
-    def doubted(self, times: int) -> None:
+    def count_ambiguous(self, times: int) -> None:
         if times:
             self._ambiguous.inc(times)
 
-    def answered(self, provider: str, outcome: Outcome, seconds: float | None = None) -> None:
+    def observe_answer(self, provider: str, outcome: Outcome, seconds: float | None = None) -> None:
         """`seconds`: the duration of the call. None: there was no call, because the provider was unreachable."""
         series = self._providers[provider]
         series.answers[answer_of(outcome)].inc()

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """The provider accepted the notification. `reported`: it said so after an attempt in doubt, and was not called again."""
+    """The provider accepted the notification. `reported`: it said so after an ambiguous attempt, and was not called again."""
 
     provider_message_id: str | None = None
     reported: bool = False
@@ -26,7 +26,7 @@ class RetryLater:
 
 
 @dataclass(frozen=True, slots=True)
-class HeldBack:
+class Postponed:
     """Nothing was sent: the recipient's domain may get no further message now, or a hold is standing.
 
     `refusing`: the domain refused messages lately; False: only our own limit is reached. `after_seconds`: the
@@ -112,9 +112,9 @@ class Expired:
     """The notification's `expires_at` has passed."""
 
 
-Outcome = Sent | RetryLater | HeldBack | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
+Outcome = Sent | RetryLater | Postponed | Defect | Permanent | Ambiguous | Unknown | ProviderDown | Suppressed | Expired
 
 
-def in_doubt(outcome: Suppressed | Expired | Permanent) -> Unknown:
-    """Replaces "not sent" after an attempt in doubt: the earlier attempt may have arrived."""
+def unknown_instead_of(outcome: Suppressed | Expired | Permanent) -> Unknown:
+    """Replaces "not sent" after an ambiguous attempt: the earlier attempt may have arrived."""
     return Unknown("expired" if isinstance(outcome, Expired) else outcome.code)

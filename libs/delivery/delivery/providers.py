@@ -8,8 +8,8 @@ from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen, Permit
-from delivery.holds import HELD_SECONDS
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater
+from delivery.worker_holds import HELD_SECONDS
 
 # A provider's share of the messages falls with each message that it did not accept, and recovers with each accepted one.
 AFTER_FAILURE, AFTER_SUCCESS, LOWEST = 0.8, 0.05, 0.05
@@ -106,18 +106,18 @@ class Provider:
         self.called = True
         return ProviderPermit(self, permit)
 
-    def ended(self) -> None:
+    def end_call(self) -> None:
         """A permitted call has ended."""
         self._calls -= 1
         if self._connections is not None:
             self._ended.set()
             self._ended = asyncio.Event()
 
-    def failed(self) -> None:
+    def lower_share(self) -> None:
         """The provider did not accept a message."""
         self._health = max(LOWEST, self._health * AFTER_FAILURE)
 
-    def worked(self) -> None:
+    def raise_share(self) -> None:
         """The provider answered as expected."""
         self._health = min(1.0, self._health + AFTER_SUCCESS)
 
@@ -135,37 +135,37 @@ class Provider:
 
 
 class ProviderPermit:
-    """One permitted call of `provider`. Report its outcome, then release it."""
+    """One permitted call of `provider`. Report its outcome, then give it back."""
 
-    __slots__ = ("_permit", "_released", "provider")
+    __slots__ = ("_given_back", "_permit", "provider")
 
     def __init__(self, provider: Provider, permit: Permit) -> None:
         self.provider = provider
         self._permit = permit
-        self._released = False
+        self._given_back = False
 
     def report(self, outcome: Outcome) -> None:
         """For the breaker, refusing one message, or asking to wait, is a success. Asking to wait lowers the share."""
         match outcome:
             case AccountRefused(others_pass=True):
                 self._permit.success()
-                self.provider.failed()
+                self.provider.lower_share()
             case ProviderDown() | Ambiguous():
                 self._permit.failure()
-                self.provider.failed()
+                self.provider.lower_share()
             case RetryLater():
                 self._permit.success()
-                self.provider.failed()
+                self.provider.lower_share()
             case _:
                 self._permit.success()
-                self.provider.worked()
+                self.provider.raise_share()
 
-    def release(self) -> None:
-        """The call has ended or was never made. A second release does nothing."""
-        if not self._released:
-            self._released = True
-            self._permit.release()
-            self.provider.ended()
+    def give_back(self) -> None:
+        """The call has ended or was never made. A second call does nothing."""
+        if not self._given_back:
+            self._given_back = True
+            self._permit.give_back()
+            self.provider.end_call()
 
 
 class Providers:

@@ -25,7 +25,7 @@ class ReadyProvider(Generic[Address, Content]):
 
     def close(self) -> None:
         self.session.close()
-        self.permit.release()
+        self.permit.give_back()
 
 
 class ReadyProviders(Generic[Address, Content]):
@@ -61,10 +61,10 @@ class ReadyProviders(Generic[Address, Content]):
     async def get(
         self, claimed: Claimed, target: Target[Address]
     ) -> ReadyProvider[Address, Content] | ProviderDown | Unknown:
-        """After an attempt in doubt only the provider of that attempt may be called, because it may have the message."""
+        """After an ambiguous attempt only the provider of that attempt may be called, because it may have the message."""
         names = self._channel.providers_for(target)
         ready = self._ready.get(names)
-        first = claimed.provider if claimed.doubtful else None
+        first = claimed.provider if claimed.ambiguous else None
         if first is not None and (ready is None or ready.provider != first):
             if first not in self._providers.names:
                 return Unknown("provider_removed", first)
@@ -95,16 +95,16 @@ class ReadyProviders(Generic[Address, Content]):
             try:
                 session = await self._channel.open_session(permit.provider.name)
             except NotReady as error:
-                self._metrics.answered(permit.provider.name, error.outcome)
+                self._metrics.observe_answer(permit.provider.name, error.outcome)
                 permit.report(error.outcome)
-                permit.release()
+                permit.give_back()
                 tried.add(permit.provider.name)
                 try:
                     permit = self._providers.take(names - tried)
                 except CircuitOpen:
                     return error.outcome
             except BaseException:
-                permit.release()
+                permit.give_back()
                 raise
             else:
                 ready = ReadyProvider(permit, session)

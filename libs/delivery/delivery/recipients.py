@@ -28,13 +28,13 @@ _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecip
 class Destination(Generic[Address]):
     """One delivery. `target` is where it goes now; None: the user removed that device, and no other device replaced it.
 
-    `added`: a device that the message does not name, because it was registered later. It gets the notification if it was
-    registered before the first claim of the round.
+    `added_later`: a device that the message does not name, because it was registered later. It gets the notification if it
+    was registered before the first claim of the round.
     """
 
     key: str
     target: Target[Address] | None
-    added: bool = False
+    added_later: bool = False
 
 
 def destinations(accepted: Sequence[Target[Address]], current: Sequence[Target[Address]]) -> list[Destination[Address]]:
@@ -43,7 +43,7 @@ def destinations(accepted: Sequence[Target[Address]], current: Sequence[Target[A
     still_there = {target.key: target for target in current if target.key in named}
     added = [target for target in current if target.key not in named]
     found = [Destination(one.key, still_there.get(one.key) or (added.pop(0) if added else None)) for one in accepted]
-    return [*found, *(Destination(target.key, target, added=True) for target in added)]
+    return [*found, *(Destination(target.key, target, added_later=True) for target in added)]
 
 
 def destinations_of(
@@ -63,10 +63,10 @@ def destinations_of(
     return destinations(accepted, channel.targets(current))
 
 
-def target_in_doubt(
+def target_of_attempt(
     channel: DeliveryChannel[Address, Content], message: NotificationMessage, key: str, contact: str | None
 ) -> Target[Address] | None:
-    """The target of an attempt in doubt: it may have the message already, so no other target is tried.
+    """The target of an ambiguous attempt: it may have the message already, so no other target is tried.
 
     `key`: the delivery's key. `contact`: the recipient of that attempt (JSON), if it differs from the one in the message.
     """
@@ -87,7 +87,7 @@ class RecipientResolver:
     def __init__(self, users: ServiceClient, redis: Redis) -> None:
         self._users = user_cache(users, redis, memory_seconds=MEMORY_SECONDS)
 
-    async def of(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
+    async def resolve(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
         if message.fixed_recipient:
             return message.recipient
         key, urgent = str(message.user_id), message.priority >= URGENT

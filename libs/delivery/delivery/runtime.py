@@ -12,8 +12,8 @@ from chassis.server.runtime import Runtime
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, worker_topology
-from delivery.holds import REST_SECONDS, KnownHolds
 from delivery.settings import WorkerSettings
+from delivery.worker_holds import REST_SECONDS, WorkerHolds
 
 
 class WorkerRuntime(Runtime):
@@ -33,10 +33,10 @@ class WorkerRuntime(Runtime):
             database, redis=redis, redis_url=settings.redis_url, service_key=settings.service_key, tracing=tracing
         )
         self.settings = settings
-        self.keys = data_keys(settings.data_encryption_keys, self.registry)
+        self.data_keys = data_keys(settings.data_encryption_keys, self.registry)
         self.users = self.client(USER_SERVICE, settings.user_service_url)
         self.templates = self.client(TEMPLATE_SERVICE, settings.template_service_url)
-        self.holds = KnownHolds(
+        self.holds = WorkerHolds(
             self.client(
                 API_GATEWAY,
                 settings.api_gateway_url,
@@ -49,7 +49,7 @@ class WorkerRuntime(Runtime):
         self.close_with(self.broker.close)
         self.depend_on("database", database.ping_writable, essential=True)
         self.depend_on("rabbitmq", self.broker.ping, essential=True)
-        self.depend_on("data_keys", self.keys.check)
+        self.depend_on("data_keys", self.data_keys.check)
         self.depend_on("redis", self.redis.ping)
         self.depend_on(USER_SERVICE, self.users.ping)
         self.depend_on(TEMPLATE_SERVICE, self.templates.ping)

@@ -49,7 +49,7 @@ class WorkerSettings(PeerSettings, DataKeySettings):
     )
     max_retries: int = Field(
         default=5,
-        description="Attempts after the first one, for failures on our side and for attempts whose outcome is in doubt",
+        description="Attempts after the first one, for failures on our side and for ambiguous attempts",
         ge=0,
         le=100,
     )

@@ -64,21 +64,21 @@ class Sweep:
         taken = await self._ledger.take_due(
             lease_seconds=PUBLISH_LEASE_SECONDS, silence_seconds=self._silence_seconds, limit=MAX_GROUP
         )
-        self._metrics.doubted(sum(item.doubts for item in taken))
+        self._metrics.count_ambiguous(sum(item.ambiguous for item in taken))
         if taken:
             outcomes = await self._broker.publish_many([self._publication(item) for item in taken])
             confirmed = [item.notification_id for item, outcome in zip(taken, outcomes, strict=True) if outcome is None]
             if confirmed:
-                await self._ledger.handed_over(confirmed)
+                await self._ledger.mark_handed_over(confirmed)
             log.info("ledger.requeued", messages=len(taken), failed=sum(one is not None for one in outcomes))
         return len(taken)
 
-    async def release(self) -> int:
-        """Releases deliveries that this worker owns but does not work on: the answer to their claim was lost."""
+    async def requeue_abandoned(self) -> int:
+        """Requeues deliveries that this worker owns but does not work on: the answer to their claim was lost."""
         owned = await self._ledger.owned(silence_seconds=self._silence_seconds)
         abandoned = [one for one in owned if not self._delivering(one.notification_id)]
         if abandoned:
-            log.warning("ledger.released", deliveries=await self._ledger.release(abandoned))
+            log.warning("ledger.released", deliveries=await self._ledger.requeue_abandoned(abandoned))
         return 0
 
     async def find_lost(self) -> int:
@@ -89,7 +89,7 @@ class Sweep:
             if self._empty.look(queue, await self._metrics.queues.look(self._broker, queue))
         ]
         drained = dict.fromkeys(each for each in PRIORITIES if queue_of(self._channel, each) in empty)
-        watermarks = {**self._watermarks.of(self._channel), **drained}
+        watermarks = {**self._watermarks.by_priority(self._channel), **drained}
         if watermarks:
             number = await self._ledger.redrive_lost(
                 watermarks, grace_seconds=self._lost_grace_seconds, limit=MAX_GROUP

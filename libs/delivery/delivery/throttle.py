@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry, Counter, Gauge
 
 from contracts.topology import URGENT
 from delivery.domain_limit import DomainLimit
-from delivery.outcomes import HeldBack, Outcome, RetryLater, Sent
+from delivery.outcomes import Outcome, Postponed, RetryLater, Sent
 
 log = structlog.get_logger()
 
@@ -82,20 +82,20 @@ class DomainThrottle:
         now = self.clock()
         return sum(one.limit.is_throttled(now) for one in self._domains.values())
 
-    async def acquire(self, name: str, recipient: str, priority: int) -> "DomainPermit | HeldBack":
-        """Waits for a permit to send to the domain `name`. `recipient` is the recipient's key.
+    async def acquire(self, name: str, recipient_key: str, priority: int) -> "DomainPermit | Postponed":
+        """Waits for a permit to send to the domain `name`. `recipient_key` is the key in the ledger.
 
-        HeldBack: the domain is paused for too long, or too many messages wait already. Then the ledger keeps the delivery.
+        Postponed: the domain is paused for too long, or too many messages wait already. Then the ledger keeps the delivery.
         """
         domain = self._domain(name)
         now = self.clock()
         if domain.waiting or not domain.limit.is_free(now):
             may_wait = domain.limit.pause_left(now) <= WAIT_SECONDS and self._may_wait(domain, priority, now)
             if not may_wait or not await self._wait(name, domain, priority):
-                return self.hold_back(domain, priority)
+                return self.postpone(domain, priority)
         else:
             domain.limit.in_flight += 1
-        return DomainPermit(self, name, domain, recipient, priority, began=self.clock())
+        return DomainPermit(self, name, domain, recipient_key, priority, began=self.clock())
 
     def serve(self, name: str, domain: _Domain) -> None:
         """Gives free permits to the waiting messages. During a long pause, all waiting messages go back to the ledger."""
@@ -113,12 +113,12 @@ class DomainThrottle:
             domain.timer = asyncio.get_running_loop().call_later(pause, self._pause_ended, name, domain)
         self._forget_if_healthy(name, domain, now)
 
-    def hold_back(self, domain: _Domain, priority: int) -> HeldBack:
+    def postpone(self, domain: _Domain, priority: int) -> Postponed:
         self._held.inc()
         now, urgent = self.clock(), priority >= URGENT
         if not domain.limit.is_throttled(now):
-            return HeldBack("domain_busy", refusing=False, urgent=urgent)
-        return HeldBack("domain_throttled", after_seconds=domain.limit.pause_left(now) or None, urgent=urgent)
+            return Postponed("domain_busy", refusing=False, urgent=urgent)
+        return Postponed("domain_throttled", after_seconds=domain.limit.pause_left(now) or None, urgent=urgent)
 
     async def _wait(self, name: str, domain: _Domain, priority: int) -> bool:
         loop = asyncio.get_running_loop()
@@ -184,41 +184,41 @@ class DomainThrottle:
 
 
 class DomainPermit:
-    """One permitted message to a domain. Report its outcome, if a provider was called, then release it."""
+    """One permitted message to a domain. Report its outcome, if a provider was called, then give it back."""
 
-    __slots__ = ("_began", "_domain", "_name", "_priority", "_recipient", "_released", "_throttle")
+    __slots__ = ("_began", "_domain", "_given_back", "_name", "_priority", "_recipient_key", "_throttle")
 
     def __init__(
-        self, throttle: DomainThrottle, name: str, domain: _Domain, recipient: str, priority: int, *, began: float
+        self, throttle: DomainThrottle, name: str, domain: _Domain, recipient_key: str, priority: int, *, began: float
     ) -> None:
         self._throttle = throttle
         self._name = name
         self._domain = domain
-        self._recipient = recipient
+        self._recipient_key = recipient_key
         self._priority = priority
         self._began = began
-        self._released = False
+        self._given_back = False
 
-    def revoked(self) -> HeldBack | None:
-        """HeldBack: the domain was paused while the message waited for a slot. The message must not be sent now."""
+    def revoked(self) -> Postponed | None:
+        """Postponed: the domain was paused while the message waited for a slot. The message must not be sent now."""
         if not self._domain.limit.pause_left(self._throttle.clock()):
             return None
-        return self._throttle.hold_back(self._domain, self._priority)
+        return self._throttle.postpone(self._domain, self._priority)
 
     def report(self, outcome: Outcome) -> None:
         """Counts messages that the domain accepted or refused for now. Other outcomes say nothing about the domain."""
         limit, now = self._domain.limit, self._throttle.clock()
         match outcome:
             case Sent():
-                limit.accepted(began=self._began)
+                limit.note_accepted(began=self._began)
             case RetryLater(of_domain=True, after_seconds=asked):
-                if limit.refused(self._recipient, began=self._began, now=now, asked=asked):
+                if limit.note_refused(self._recipient_key, began=self._began, now=now, asked=asked):
                     log.info("domain.paused", seconds=round(limit.pause_left(now)), domains=self._throttle.throttled)
 
-    def release(self) -> None:
-        """A second release does nothing."""
-        if not self._released:
-            self._released = True
+    def give_back(self) -> None:
+        """A second call does nothing."""
+        if not self._given_back:
+            self._given_back = True
             self._domain.limit.in_flight -= 1
             self._throttle.serve(self._name, self._domain)
 

@@ -14,7 +14,7 @@ from chassis.errors import Unavailable
 from chassis.postgres import retention
 from chassis.process.periodic import PeriodicTask, running
 from contracts.topology import queues_of
-from delivery import holds
+from delivery import worker_holds
 from delivery.admission import Admission
 from delivery.attempts import Attempts
 from delivery.channel import DeliveryChannel
@@ -33,7 +33,8 @@ from delivery.throttle import DomainThrottle
 log = structlog.get_logger()
 
 LOST_SECONDS, INTAKE_SECONDS = 2.0, 0.2
-WAKES = 2
+# How often deliveries are made due after a release: some may be recorded during the first time.
+MAKE_DUE_TIMES = 2
 
 
 class Worker:
@@ -51,13 +52,15 @@ class Worker:
         self.channel = channel.name
         self._runtime = runtime
         self._providers = providers
-        self._wakes = WAKES
+        self._make_due_times = MAKE_DUE_TIMES
         self._queues = queues_of(channel.name)
         self._metrics = DeliveryMetrics(runtime.registry, channel.name, providers.names)
         owner = f"{channel.name}-{uuid4().hex[:12]}"
         self.ledger = Ledger(
             runtime.database,
-            LedgerRepository(channel.name, owner, suppression_list=channel.suppression_list, keys=runtime.keys),
+            LedgerRepository(
+                channel.name, owner, suppression_list=channel.suppression_list, data_keys=runtime.data_keys
+            ),
         )
         self._retention = ledger_retention(self.ledger, retention_days=settings.retention_days)
         self._reporter = Reporter(runtime.broker)
@@ -117,11 +120,11 @@ class Worker:
         tasks = (
             PeriodicTask("heartbeat", self._sweep.beat, settings.heartbeat_seconds),
             PeriodicTask("sweep", self._sweep.run_once, settings.sweep_interval_seconds),
-            PeriodicTask("release", self._sweep.release, settings.heartbeat_seconds),
+            PeriodicTask("release", self._sweep.requeue_abandoned, settings.heartbeat_seconds),
             PeriodicTask("lost", self._sweep.find_lost, LOST_SECONDS),
             PeriodicTask("retention", self._retention.run_once, retention.EVERY_SECONDS),
-            PeriodicTask("holds", self._follow_holds, holds.PAUSE_SECONDS),
-            PeriodicTask("intake", lambda: self._pause_intake(consumers), INTAKE_SECONDS),
+            PeriodicTask("holds", self._follow_holds, worker_holds.PAUSE_SECONDS),
+            PeriodicTask("intake", lambda: self._pause_consuming(consumers), INTAKE_SECONDS),
         )
         try:
             async with running(tasks):
@@ -132,7 +135,7 @@ class Worker:
         finally:
             await self._leave()
 
-    async def _pause_intake(self, consumers: Sequence[Consumer]) -> int:
+    async def _pause_consuming(self, consumers: Sequence[Consumer]) -> int:
         """Takes no messages while all providers are down or held: they stay in the queues, which keep their order."""
         await self._providers.wait_open()
         for consumer in consumers:
@@ -143,14 +146,13 @@ class Worker:
         return 0
 
     async def _follow_holds(self) -> int:
-        """After a release, and after the start, makes the deliveries due that wait for a held provider: twice, because some
-        may be recorded during the first time."""
+        """After a release, and after the start, makes the deliveries due that wait for a held provider."""
         await self._runtime.holds.refresh()
         if self._providers.hold(self._runtime.holds.providers):
-            self._wakes = WAKES
-        if self._wakes:
+            self._make_due_times = MAKE_DUE_TIMES
+        if self._make_due_times:
             number = await self.ledger.make_due(PROVIDER_HELD)
-            self._wakes -= 1
+            self._make_due_times -= 1
             if number:
                 log.info("ledger.woken", deliveries=number)
         return 0

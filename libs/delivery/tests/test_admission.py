@@ -135,11 +135,11 @@ async def _slot(admitted: AdmittedMessage) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        permit.release()
+        permit.give_back()
 
 
 async def _is_free(admission: Admission) -> bool:
-    async with asyncio.timeout(1), admission.of(5) as admitted, _slot(admitted):
+    async with asyncio.timeout(1), admission.for_priority(5) as admitted, _slot(admitted):
         return True
 
 
@@ -147,7 +147,7 @@ async def test_a_slot_comes_back_when_the_work_fails(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
 
     async def fail() -> None:
-        async with admission.of(5) as admitted, _slot(admitted):
+        async with admission.for_priority(5) as admitted, _slot(admitted):
             raise ValueError("broken")
 
     with pytest.raises(ValueError, match="broken"):
@@ -160,7 +160,7 @@ async def test_a_slot_comes_back_from_a_task_that_gives_up_while_the_breaker_is_
     await _break(breaker)
 
     async def wait_in_vain() -> None:
-        async with asyncio.timeout(0.05), admission.of(5) as admitted, _slot(admitted):
+        async with asyncio.timeout(0.05), admission.for_priority(5) as admitted, _slot(admitted):
             pass
 
     with pytest.raises(TimeoutError):
@@ -179,20 +179,21 @@ async def test_a_permit_without_a_reported_outcome_is_released(breaker) -> None:
 
 async def test_a_message_occupies_neither_limit_longer_than_it_needs(breaker) -> None:
     admission = Admission(Providers([Provider(breaker)]), concurrency=1, beside_urgent=1)
-    async with admission.of(8) as urgent, admission.of(9):  # urgent messages come, so others are prepared one at a time
+    # Urgent messages come, so others are prepared one at a time.
+    async with admission.for_priority(8) as urgent, admission.for_priority(9):
         async with asyncio.timeout(1):
             await urgent.slot([PROVIDER])
-        urgent.claimed()
-        urgent.sent()
-        async with admission.of(8) as admitted:
+        urgent.end_preparation()
+        urgent.return_slot()
+        async with admission.for_priority(8) as admitted:
             async with asyncio.timeout(1):
                 await admitted.slot([PROVIDER])
-            admitted.claimed()
-            admitted.sent()
-            admitted.sent()
-    async with asyncio.timeout(1), admission.of(1) as first:
-        first.claimed()
-        async with admission.of(1):
+            admitted.end_preparation()
+            admitted.return_slot()
+            admitted.return_slot()
+    async with asyncio.timeout(1), admission.for_priority(1) as first:
+        first.end_preparation()
+        async with admission.for_priority(1):
             pass
 
 
@@ -227,11 +228,11 @@ class Preparations:
         await asyncio.gather(*self._tasks)
 
     async def urgent_one(self) -> None:
-        async with self.admission.of(8):
+        async with self.admission.for_priority(8):
             pass
 
     async def _claim(self, priority: int) -> None:
-        async with self.admission.of(priority):
+        async with self.admission.for_priority(priority):
             self.inside.append(priority)
             self._ends.append(end := asyncio.Event())
             await end.wait()

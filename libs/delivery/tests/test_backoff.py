@@ -16,7 +16,7 @@ from delivery.decisions import (
     Spent,
     TryAgain,
 )
-from delivery.outcomes import AccountRefused, Ambiguous, Defect, HeldBack, ProviderDown, RetryLater
+from delivery.outcomes import AccountRefused, Ambiguous, Defect, Postponed, ProviderDown, RetryLater
 from delivery.settings import WorkerSettings
 
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
@@ -77,7 +77,7 @@ def test_the_settings_defaults_are_the_policys() -> None:
 
 
 @pytest.mark.parametrize("outcome", [Defect("x"), Ambiguous("x")])
-def test_defects_and_attempts_in_doubt_are_retried_a_few_times(outcome) -> None:
+def test_defects_and_ambiguous_attempts_are_retried_a_few_times(outcome) -> None:
     pauses = pauses_until_the_end(POLICY, outcome)
     assert len(pauses) == POLICY.max_retries
     assert 31 <= sum(pauses) <= 62
@@ -108,13 +108,13 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
         (AccountRefused("x"), Spent(), 5, 10),
         (AccountRefused("x"), Spent(deferrals=3), 40, 80),
         (AccountRefused("x"), Spent(deferrals=10_000), MAX_ACCOUNT_SECONDS / 2, MAX_ACCOUNT_SECONDS),
-        (HeldBack("x"), Spent(), 5, 10),
-        (HeldBack("x"), Spent(deferrals=10_000), MAX_REFUSING_SECONDS / 2, MAX_REFUSING_SECONDS),
-        (HeldBack("x", refusing=False), Spent(deferrals=10_000), MAX_BUSY_SECONDS / 2, MAX_BUSY_SECONDS),
-        (HeldBack("x", urgent=True), Spent(deferrals=10_000), 5, 10),
-        (HeldBack("x", after_seconds=300), Spent(), 300, 360),
-        (HeldBack("x"), Spent(refused_since=in_(-6 * HOURS + 4)), 4, 4),  # to the end of the window
-        (HeldBack("x", refusing=False), Spent(refused_since=in_(-9 * HOURS)), 5, 10),
+        (Postponed("x"), Spent(), 5, 10),
+        (Postponed("x"), Spent(deferrals=10_000), MAX_REFUSING_SECONDS / 2, MAX_REFUSING_SECONDS),
+        (Postponed("x", refusing=False), Spent(deferrals=10_000), MAX_BUSY_SECONDS / 2, MAX_BUSY_SECONDS),
+        (Postponed("x", urgent=True), Spent(deferrals=10_000), 5, 10),
+        (Postponed("x", after_seconds=300), Spent(), 300, 360),
+        (Postponed("x"), Spent(refused_since=in_(-6 * HOURS + 4)), 4, 4),  # to the end of the window
+        (Postponed("x", refusing=False), Spent(refused_since=in_(-9 * HOURS)), 5, 10),
     ],
 )
 def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, minimum: float, maximum: float) -> None:
@@ -126,7 +126,7 @@ def test_the_pause_fits_the_kind_of_fault(outcome, spent: Spent, minimum: float,
     ("outcome", "spent"),
     [
         (RetryLater("x"), Spent(refusals=3, refused_since=in_(-6 * HOURS))),
-        (HeldBack("x"), Spent(refused_since=in_(-6 * HOURS))),
+        (Postponed("x"), Spent(refused_since=in_(-6 * HOURS))),
         (Defect("x"), Spent(faults=5)),
         (Ambiguous("x"), Spent(faults=5)),
     ],
@@ -180,7 +180,7 @@ OUTCOMES = st.one_of(
     st.builds(RetryLater, st.just("x"), after_seconds=WISHES),
     st.builds(ProviderDown, st.just("x"), after_seconds=WISHES),
     st.builds(AccountRefused, st.just("x"), after_seconds=WISHES, others_pass=st.booleans()),
-    st.builds(HeldBack, st.just("x"), after_seconds=WISHES, refusing=st.booleans()),
+    st.builds(Postponed, st.just("x"), after_seconds=WISHES, refusing=st.booleans()),
     st.just(Defect("x")),
     st.just(Ambiguous("x")),
 )

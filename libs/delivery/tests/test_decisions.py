@@ -13,9 +13,9 @@ from delivery.outcomes import (
     Ambiguous,
     Defect,
     Expired,
-    HeldBack,
     Outcome,
     Permanent,
+    Postponed,
     ProviderDown,
     RetryLater,
     Sent,
@@ -58,7 +58,7 @@ def test_each_outcome_has_its_record_in_the_ledger(outcome, before: dict, state:
     claimed = Claimed(**{"attempts": 0, "deferrals": 0, "expired": False} | before)
     row = record_of(DeliveryKey(uuid4(), "r", 0), outcome, claimed, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.attempts, row.code) == (state, attempts, code)
-    assert row.doubt == int(isinstance(outcome, Ambiguous) or outcome == Unknown("no_answer", attempted=True))
+    assert row.ambiguous == int(isinstance(outcome, Ambiguous) or outcome == Unknown("no_answer", attempted=True))
     assert row.deferred == int(isinstance(outcome, ProviderDown))
     assert row.refused == isinstance(outcome, RetryLater)
     assert row.faults == claimed.faults + isinstance(outcome, Ambiguous | Defect)
@@ -66,13 +66,13 @@ def test_each_outcome_has_its_record_in_the_ledger(outcome, before: dict, state:
 
 @pytest.mark.parametrize("refusing", [True, False])
 def test_held_back_spends_no_attempt_and_begins_the_window_if_the_domain_refuses(refusing: bool) -> None:
-    row = _record_of(HeldBack("domain_throttled", refusing=refusing))
+    row = _record_of(Postponed("domain_throttled", refusing=refusing))
     assert (row.state, row.attempts, row.faults, row.deferred, row.refused) == ("retry", 0, 0, 1, refusing)
 
 
 def test_a_delivery_that_is_held_back_until_the_end_of_the_window_fails() -> None:
     before = Claimed(0, 7, expired=False, refused_since=_ago(100))
-    row = record_of(DeliveryKey(uuid4(), "r", 0), HeldBack("x"), before, POLICY, now=NOW, expires_at=None)
+    row = record_of(DeliveryKey(uuid4(), "r", 0), Postponed("x"), before, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.code, row.attempts) == ("failed", "exhausted", 0)
 
 

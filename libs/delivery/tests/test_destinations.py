@@ -33,4 +33,4 @@ def test_each_delivery_keeps_its_key_and_goes_to_one_place(accepted: str, curren
 
 def _shown(one: Destination[str]) -> str:
     where = "-" if one.target is None else one.target.key
-    return f"+{where}" if one.added else f"{one.key}>{where}"
+    return f"+{where}" if one.added_later else f"{one.key}>{where}"

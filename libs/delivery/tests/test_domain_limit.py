@@ -26,7 +26,7 @@ class Sender:
 
     def accepted(self, began: list[float]) -> None:
         for one in began:
-            self.limit.accepted(began=one)
+            self.limit.note_accepted(began=one)
             self.limit.in_flight -= 1
 
     def refused(self, began: list[float], *, to: str | None = None, asked: float | None = None) -> list[bool]:
@@ -34,7 +34,7 @@ class Sender:
         paused = []
         for one in began:
             self._number += 1
-            paused.append(self.limit.refused(to or str(self._number), began=one, now=self.clock(), asked=asked))
+            paused.append(self.limit.note_refused(to or str(self._number), began=one, now=self.clock(), asked=asked))
             self.limit.in_flight -= 1
         return paused
 

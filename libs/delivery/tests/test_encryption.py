@@ -24,7 +24,7 @@ DUE = {"lease_seconds": 0, "silence_seconds": 15, "limit": 10}
 @pytest.fixture
 def ledger_with(database: Database) -> Callable[[str], Ledger]:
     """The ledger as a worker with these keys sees it."""
-    return lambda keys, owner="w1": Ledger(database, LedgerRepository("email", owner, keys=DataKeys.parse(keys)))
+    return lambda keys, owner="w1": Ledger(database, LedgerRepository("email", owner, data_keys=DataKeys.parse(keys)))
 
 
 @pytest.fixture
@@ -75,17 +75,17 @@ async def test_one_readable_delivery_of_two_is_enough_to_publish_the_message_aga
     assert [one.message for one in await ledger_with(NEW).take_due(**DUE)] == [MESSAGE]
 
 
-async def test_the_recipient_of_an_attempt_in_doubt_is_not_guessed_without_the_key(ledger_with, claim_on) -> None:
+async def test_the_recipient_of_an_ambiguous_attempt_is_not_guessed_without_the_key(ledger_with, claim_on) -> None:
     claim = claim_on(message=MESSAGE, contact=CONTACT)
     await ledger_with(OLD).claim([claim])
-    await ledger_with(OLD).record(_recorded(claim, **RETRY, delay=0, doubt=1))
+    await ledger_with(OLD).record(_recorded(claim, **RETRY, delay=0, ambiguous=1))
     await ledger_with(OLD).take_due(**DUE)
     [claimed] = await ledger_with(NEW).claim([claim])
-    assert (claimed.doubtful, claimed.unreadable, claimed.contact) == (True, True, None)
+    assert (claimed.ambiguous, claimed.unreadable, claimed.contact) == (True, True, None)
     await ledger_with(NEW).record(_recorded(claim, **RETRY, delay=0))
     await ledger_with(f"{NEW},{OLD}").take_due(**DUE)
     [claimed] = await ledger_with(f"{NEW},{OLD}").claim([claim])
-    assert (claimed.doubtful, claimed.unreadable, claimed.contact) == (True, False, CONTACT)
+    assert (claimed.ambiguous, claimed.unreadable, claimed.contact) == (True, False, CONTACT)
 
 
 async def test_a_report_goes_without_a_providers_words_whose_key_is_missing(ledger_with, claim_on) -> None:

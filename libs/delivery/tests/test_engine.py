@@ -24,12 +24,12 @@ from delivery.attempts import Attempts
 from delivery.channel import AttachmentGone, Completed, NotReady, Target
 from delivery.decisions import DeliveryReport, RetryPolicy
 from delivery.engine import Engine
-from delivery.holds import KnownHolds
 from delivery.ledger import Ledger, LedgerRepository
 from delivery.metrics import DeliveryMetrics
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
 from delivery.providers import Provider, Providers
 from delivery.template_store import StoredTemplate
+from delivery.worker_holds import WorkerHolds
 from testkit.eventually import eventually, stays
 
 
@@ -142,7 +142,7 @@ class Gateway:
 class AsWritten:
     """A recipient resolver without newer data than the message."""
 
-    async def of(self, message):
+    async def resolve(self, message):
         return message.recipient
 
 
@@ -190,12 +190,12 @@ def gateway() -> Gateway:
 
 
 @pytest.fixture
-def holds(gateway: Gateway) -> KnownHolds:
-    return KnownHolds(gateway)
+def holds(gateway: Gateway) -> WorkerHolds:
+    return WorkerHolds(gateway)
 
 
 @pytest.fixture
-def hold(gateway: Gateway, holds: KnownHolds):
+def hold(gateway: Gateway, holds: WorkerHolds):
     """Sets the holds that the worker knows from now on; None: the gateway is down."""
 
     async def change(*rules: HoldRule | None) -> None:
@@ -216,7 +216,7 @@ def metrics(registry: CollectorRegistry, channel: HeldChannel) -> DeliveryMetric
 
 
 @pytest.fixture
-def attempts(channel: HeldChannel, admission: Admission, metrics: DeliveryMetrics, holds: KnownHolds) -> Attempts:
+def attempts(channel: HeldChannel, admission: Admission, metrics: DeliveryMetrics, holds: WorkerHolds) -> Attempts:
     return Attempts(
         channel, templates=AnyTemplate(), admission=admission, metrics=metrics, lease_seconds=60, holds=holds
     )
@@ -308,9 +308,9 @@ async def test_a_message_that_is_cancelled_while_it_waits_for_a_slot_holds_nothi
     await engine.handle(Copy(_message(priority=10)))  # so the others are prepared one at a time
     async with AsyncExitStack() as held:
         for _ in range(10):
-            admitted = await held.enter_async_context(admission.of(9))
+            admitted = await held.enter_async_context(admission.for_priority(9))
             await admitted.slot([frozenset({"provider"})])
-            admitted.claimed()
+            admitted.end_preparation()
         task = asyncio.create_task(engine.handle(Copy(_message())))
         await eventually(lambda: admission.sending.waiting, 10)
         task.cancel()
@@ -407,7 +407,7 @@ async def test_a_message_without_a_notification_id_is_not_reported(engine, repor
     assert (copy.answer, reporter.unreadable) == ("reject", [])
 
 
-async def test_a_defect_in_a_sender_is_in_doubt_and_spends_an_attempt(engine, channel, reporter) -> None:
+async def test_a_defect_in_a_sender_is_ambiguous_and_spends_an_attempt(engine, channel, reporter) -> None:
     async def broken(*_: object) -> Outcome:
         raise ZeroDivisionError
 
@@ -434,7 +434,7 @@ async def test_the_providers_time_is_measured(engine, channel, registry) -> None
     )
 
 
-async def test_the_time_and_doubt_of_a_failing_sender_are_counted(engine, channel, registry) -> None:
+async def test_the_time_and_ambiguity_of_a_failing_sender_are_counted(engine, channel, registry) -> None:
     async def broken(*_: object) -> Outcome:
         raise ZeroDivisionError
 
@@ -469,9 +469,9 @@ async def test_a_notification_of_a_test_key_calls_no_provider(
     assert value("test_notifications_total", {"type": "email", "status": counted}) == 2
 
 
-async def test_a_notification_of_a_test_key_may_end_in_doubt_with_at_most_once(engine, reporter) -> None:
-    doubtful = EmailRecipient(name="Ada", email="simulate-no-answer@example.com")
-    await engine.handle(Copy(_message(test=True, recipient=doubtful, delivery_guarantee="at_most_once")))
+async def test_a_notification_of_a_test_key_may_end_ambiguous_with_at_most_once(engine, reporter) -> None:
+    ambiguous = EmailRecipient(name="Ada", email="simulate-no-answer@example.com")
+    await engine.handle(Copy(_message(test=True, recipient=ambiguous, delivery_guarantee="at_most_once")))
     assert [(one.status, one.code) for one in reporter.reports] == [("unknown", "simulated_no_answer")]
 
 
@@ -508,7 +508,7 @@ async def test_a_delivery_that_a_dead_worker_may_have_sent_is_sent_again_only_at
     assert copy.answer == "ack"
 
 
-async def test_a_delivery_in_doubt_is_not_sent_while_its_first_recipient_cannot_be_decrypted(
+async def test_an_ambiguous_delivery_is_not_sent_while_its_first_recipient_cannot_be_decrypted(
     engine, channel, reporter, left_sending, database
 ) -> None:
     channel.may_send.set()
@@ -551,7 +551,7 @@ async def test_a_refusal_of_our_account_is_counted_and_does_not_fail_the_notific
 
 
 async def test_attempts_are_counted_by_kind_of_failure(engine, channel, reporter, database) -> None:
-    """A mail that was refused for now several times, and then was in doubt once, has further attempts."""
+    """A mail that was refused for now several times, and then was ambiguous once, has further attempts."""
     channel.may_send.set()
     body = _message()
     outcomes: list[Outcome] = [RetryLater("greylisted")] * 8 + [Ambiguous("dropped"), RetryLater("greylisted")]
@@ -591,7 +591,7 @@ async def test_a_message_that_waits_for_a_slot_is_not_claimed(engine, channel, r
     name = NotificationMessage.model_validate_json(body).notification_id
     async with AsyncExitStack() as held:
         for _ in range(10):
-            admitted = await held.enter_async_context(admission.of(5))
+            admitted = await held.enter_async_context(admission.for_priority(5))
             await admitted.slot([frozenset({"provider"})])
         task = asyncio.create_task(engine.handle(Copy(body)))
         await eventually(lambda: admission.sending.waiting, 10)
@@ -625,7 +625,7 @@ async def test_a_message_that_expires_while_it_waits_for_a_slot_is_not_sent(
     expires_at = datetime.now(UTC) + timedelta(seconds=0.5)
     async with AsyncExitStack() as held:
         for _ in range(10):
-            admitted = await held.enter_async_context(admission.of(5))
+            admitted = await held.enter_async_context(admission.for_priority(5))
             await admitted.slot([frozenset({"provider"})])
         task = asyncio.create_task(engine.handle(Copy(_message(expires_at=expires_at))))
         await eventually(lambda: datetime.now(UTC) > expires_at + timedelta(seconds=0.5))
@@ -656,7 +656,7 @@ async def test_an_open_connection_is_returned_when_another_worker_owns_the_deliv
     copy = Copy(body)
     await engine.handle(copy)
     assert (copy.answer, channel.sends, channel.open, reporter.reports) == ("ack", 0, 0, [])
-    async with admission.of(5) as admitted, asyncio.timeout(5):
+    async with admission.for_priority(5) as admitted, asyncio.timeout(5):
         await admitted.slot([frozenset({"provider"})])
 
 
@@ -691,7 +691,7 @@ async def test_a_delivery_in_flight_stays_owned_by_a_stopping_worker_until_it_co
     await asyncio.wait_for(channel.sending.wait(), 10)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    assert engine.is_delivering(name), "so it is not released as if it had not been sent"
+    assert engine.is_delivering(name), "so it is not requeued as if it had not been sent"
     [owned] = await ledger_of("w1").owned(silence_seconds=0)
     assert owned.notification_id == name
 
@@ -705,7 +705,7 @@ async def dead_address(engine, channel, database, monkeypatch) -> str:
     return "dead@example.com"
 
 
-async def test_a_delivery_in_doubt_is_repeated_although_the_new_address_is_suppressed(
+async def test_an_ambiguous_delivery_is_repeated_although_the_new_address_is_suppressed(
     engine, channel, reporter, database, dead_address, recipients
 ) -> None:
     channel.may_send.set()
@@ -718,7 +718,7 @@ async def test_a_delivery_in_doubt_is_repeated_although_the_new_address_is_suppr
     async def moved(_message: object) -> EmailRecipient:
         return EmailRecipient(name="Ada", email=dead_address)
 
-    recipients.of = moved
+    recipients.resolve = moved
     channel.outcome = Sent("p-2")
     await engine.handle(Copy(body))
     assert (channel.sends, reporter.reports[-1].status) == (2, "sent")
@@ -795,9 +795,9 @@ async def test_a_message_that_waits_for_its_slot_goes_back_when_it_is_held_meanw
     channel.may_send.set()
     async with AsyncExitStack() as busy:
         for _ in range(10):
-            admitted = await busy.enter_async_context(admission.of(9))
+            admitted = await busy.enter_async_context(admission.for_priority(9))
             await admitted.slot([frozenset({"provider"})])
-            admitted.claimed()
+            admitted.end_preparation()
         task = asyncio.create_task(engine.handle(Copy(_message())))
         await eventually(lambda: admission.sending.waiting, 10)
         await hold(HOLD)

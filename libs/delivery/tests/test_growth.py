@@ -53,7 +53,7 @@ KEYS = [(_id(second), "r") for second in range(20)]
 async def _rows_by_key(connection) -> None:
     await LEDGER.claim(connection, [Claim(*key, 0, 5, "{}", None, fingerprint="1") for key in KEYS])
     await LEDGER.record(connection, [DeliveryRecord(*key, state="sent", attempts=1) for key in KEYS])
-    await LEDGER.handed_over(connection, [key[0] for key in KEYS])
+    await LEDGER.mark_handed_over(connection, [key[0] for key in KEYS])
 
 
 async def test_no_statement_reads_a_large_ledger_completely(large) -> None:
@@ -63,7 +63,7 @@ async def test_no_statement_reads_a_large_ledger_completely(large) -> None:
             await _rows_by_key(connection)
             await LEDGER.take_due(connection, lease_seconds=300, limit=100)
             await LEDGER.take_orphans(connection, lease_seconds=300, silence_seconds=15, limit=100)
-            await LEDGER.release(connection, await LEDGER.owned(connection, silence_seconds=15))
+            await LEDGER.requeue_abandoned(connection, await LEDGER.owned(connection, silence_seconds=15))
             await LEDGER.redrive_lost(connection, {5: None}, grace_seconds=60, limit=100)
             await LEDGER.states(connection, [first])
             await LEDGER.has(connection, first, 0)

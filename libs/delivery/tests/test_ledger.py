@@ -10,13 +10,13 @@ from sqlalchemy import text
 
 from contracts.ledger import LedgerErasure
 from delivery.ledger import (
+    AddedTooLate,
     AlreadyFinished,
     Claim,
     Claimed,
     DeliveryRecord,
     Ledger,
     LedgerRepository,
-    NotADelivery,
     NotOwned,
 )
 from testkit.eventually import time_passes
@@ -97,7 +97,7 @@ async def handed_over(claim_on, ledger_of):
     await ledger.take(claim)
     await ledger.record(DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, delay=0))
     assert len(await ledger.take_due(lease_seconds=0, silence_seconds=15, limit=10)) == 1
-    await ledger.handed_over([claim.notification_id])
+    await ledger.mark_handed_over([claim.notification_id])
     return ledger, claim
 
 
@@ -142,7 +142,9 @@ async def _claimed_by_an_older_worker(database, claim: Claim) -> None:
         )
 
 
-async def test_deliveries_of_a_silent_worker_are_taken_over_and_doubt_is_counted(claim_on, ledger_of, database) -> None:
+async def test_deliveries_of_a_silent_worker_are_taken_over_and_counted_as_ambiguous(
+    claim_on, ledger_of, database
+) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")
     claimed, sending = claim_on(), claim_on()
     await dead.beat(silence_seconds=15)
@@ -170,12 +172,12 @@ async def test_claims_show_what_a_dead_worker_may_have_sent_until_a_new_round(cl
     await _age(database, 60)
     await _beats(living, database)
     await living.take_due(lease_seconds=60, silence_seconds=15, limit=10)
-    assert await living.take(claimed) == Claimed(0, 0, expired=False, doubtful=False)
+    assert await living.take(claimed) == Claimed(0, 0, expired=False, ambiguous=False)
     later = replace(sending, contact='{"email": "second"}')
-    assert await living.take(later) == Claimed(1, 0, expired=False, doubtful=True, contact=sending.contact, faults=1)
+    assert await living.take(later) == Claimed(1, 0, expired=False, ambiguous=True, contact=sending.contact, faults=1)
     await living.record(DeliveryRecord(sending.notification_id, sending.recipient, state="unknown", code="worker_lost"))
     again = claim_on(sending.notification_id, replay=1, contact='{"email": "second"}')
-    assert await living.take(again) == Claimed(0, 0, expired=False, doubtful=False, contact=again.contact)
+    assert await living.take(again) == Claimed(0, 0, expired=False, ambiguous=False, contact=again.contact)
 
 
 async def test_a_refused_delivery_is_retried_to_the_current_recipient(claim_on, ledger_of) -> None:
@@ -186,14 +188,14 @@ async def test_a_refused_delivery_is_retried_to_the_current_recipient(claim_on, 
     assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, expired=False, contact="second")
 
 
-async def test_an_answer_in_doubt_is_remembered_with_its_recipient(claim_on, ledger_of) -> None:
+async def test_an_ambiguous_answer_is_remembered_with_its_recipient(claim_on, ledger_of) -> None:
     ledger, claim = ledger_of("w1"), claim_on(contact="first")
     await ledger.take(claim)
     await ledger.record(
-        DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, doubt=1, delay=0)
+        DeliveryRecord(claim.notification_id, claim.recipient, state="retry", attempts=1, ambiguous=1, delay=0)
     )
     await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
-    assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, False, doubtful=True, contact="first")
+    assert await ledger.take(replace(claim, contact="second")) == Claimed(1, 0, False, ambiguous=True, contact="first")
 
 
 TAKES_OVER = {
@@ -260,11 +262,13 @@ async def test_owned_deliveries_that_are_not_in_hand_are_released(claim_on, ledg
     assert owned.keys() == {lost.notification_id, held.notification_id, claimed_again.notification_id}
     await ledger.take(claimed_again)
     abandoned = [owned[lost.notification_id], owned[claimed_again.notification_id]]
-    assert await ledger.release(abandoned) == 1
-    assert await ledger_of("w2").release([owned[held.notification_id]]) == 0
+    assert await ledger.requeue_abandoned(abandoned) == 1
+    assert await ledger_of("w2").requeue_abandoned([owned[held.notification_id]]) == 0
     taken = await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert [one.notification_id for one in taken] == [lost.notification_id]
-    assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False), "no doubt: its provider was not called"
+    assert await ledger_of("w2").take(lost) == Claimed(0, 0, expired=False), (
+        "not ambiguous: its provider was not called"
+    )
 
 
 async def test_a_late_sent_is_recorded_unless_another_worker_is_sending(claim_on, ledger_of, database) -> None:
@@ -289,9 +293,9 @@ async def test_a_late_sent_is_recorded_unless_another_worker_is_sending(claim_on
 async def test_devices_are_those_of_the_call_that_began_the_round(claim_on, ledger_of) -> None:
     first, second = ledger_of("w1"), ledger_of("w2")
     named = claim_on(recipient="a")
-    added, late = (replace(named, recipient=name, added=True) for name in ("b", "c"))
+    added, late = (replace(named, recipient=name, added_later=True) for name in ("b", "c"))
     assert await first.claim([named, added]) == [Claimed(0, 0, expired=False)] * 2
-    assert await second.claim([named, added, late]) == [NotOwned(), NotOwned(), NotADelivery()]
+    assert await second.claim([named, added, late]) == [NotOwned(), NotOwned(), AddedTooLate()]
     for claim in (named, added):
         await first.record(DeliveryRecord(claim.notification_id, claim.recipient, state="failed", attempts=1))
     again = [replace(claim, replay=1) for claim in (named, added, late)]
@@ -312,12 +316,12 @@ async def test_only_the_sent_deliveries_of_earlier_rounds_count(claim_on, ledger
 async def test_one_of_two_workers_determines_the_devices(claim_on, ledger_of) -> None:
     for _ in range(20):
         named = claim_on(recipient="a")
-        claims = [[named, replace(named, recipient=f"added by {name}", added=True)] for name in ("w1", "w2")]
+        claims = [[named, replace(named, recipient=f"added by {name}", added_later=True)] for name in ("w1", "w2")]
         found = await asyncio.gather(
             *(ledger_of(name).claim(one) for name, one in zip(("w1", "w2"), claims, strict=True))
         )
         kinds = sorted(tuple(type(result).__name__ for result in states) for states in found)
-        assert kinds == [("Claimed", "Claimed"), ("NotOwned", "NotADelivery")]
+        assert kinds == [("Claimed", "Claimed"), ("NotOwned", "AddedTooLate")]
 
 
 async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(claim_on, ledger_of) -> None:
@@ -352,7 +356,7 @@ async def test_a_claim_shows_whether_the_address_is_suppressed(
     ledger = Ledger(database, LedgerRepository("email", "w1", suppression_list=suppression_list))
     claims = [claim_on(recipient=one, fingerprint=one) for one in ("dead", "alive")]
     if added:
-        claims = [*claims, replace(claims[0], recipient="nameless", fingerprint=None, added=True)]
+        claims = [*claims, replace(claims[0], recipient="nameless", fingerprint=None, added_later=True)]
     found = await ledger.claim(claims)
     assert [one.suppressed for one in found] == [True, False, False][: len(claims)]
 

@@ -101,15 +101,15 @@ async def own_redis() -> AsyncIterator[FakeAsyncRedis]:
 async def test_recipients_of_many_messages_are_asked_for_together(services, client, own_redis) -> None:
     messages = [services.user() for _ in range(100)]
     recipients = RecipientResolver(client, own_redis)
-    assert await asyncio.gather(*map(recipients.of, messages)) == [NEW] * 100
+    assert await asyncio.gather(*map(recipients.resolve, messages)) == [NEW] * 100
     assert services.asked == [100]
-    assert await asyncio.gather(*map(RecipientResolver(client, own_redis).of, messages)) == [NEW] * 100
+    assert await asyncio.gather(*map(RecipientResolver(client, own_redis).resolve, messages)) == [NEW] * 100
     assert services.asked == [100], "another worker finds them in Redis"
 
 
 async def test_a_user_whom_the_answer_leaves_out_is_gone_and_the_others_are_not(services, client, own_redis) -> None:
     recipients = RecipientResolver(client, own_redis)
-    found = await asyncio.gather(recipients.of(services.user()), recipients.of(message(uuid4())))
+    found = await asyncio.gather(recipients.resolve(services.user()), recipients.resolve(message(uuid4())))
     assert found == [NEW, Suppressed("user_gone")]
 
 
@@ -117,21 +117,21 @@ async def test_a_user_who_opted_in_a_moment_ago_gets_the_notification(services, 
     recipients, quiet = RecipientResolver(client, own_redis), services.user()
     user = services.users[quiet.user_id]
     services.users[user.id] = user.model_copy(update={"preferences": Preferences(email=False)})
-    assert await recipients.of(quiet) == Suppressed("opted_out")
+    assert await recipients.resolve(quiet) == Suppressed("opted_out")
     services.users[user.id] = user
     await own_redis.set(f"{USER_CACHE}:{user.id}", TOMBSTONE)
-    assert await recipients.of(quiet) == NEW
+    assert await recipients.resolve(quiet) == NEW
 
 
 async def test_a_fixed_recipient_is_whom_the_message_names_whatever_the_user_has(services, client, own_redis) -> None:
     quiet = services.user().model_copy(update={"fixed_recipient": True})
-    assert await RecipientResolver(client, own_redis).of(quiet) == OLD
+    assert await RecipientResolver(client, own_redis).resolve(quiet) == OLD
     assert services.asked == []
 
 
 async def test_an_older_user_service_makes_no_user_disappear(services, client, own_redis) -> None:
     services.older = True
-    assert await RecipientResolver(client, own_redis).of(services.user()) == OLD
+    assert await RecipientResolver(client, own_redis).resolve(services.user()) == OLD
 
 
 def _template(code: str) -> TemplateInfo:

@@ -1,4 +1,4 @@
-"""What a worker counts: attempts by their end, doubts wherever they arise, and the provider's time."""
+"""What a worker counts: attempts by their end, ambiguous ones wherever they arise, and the provider's time."""
 
 from datetime import UTC, datetime
 from uuid import uuid4
@@ -15,7 +15,7 @@ from contracts.recipients import EmailRecipient
 from contracts.topology import TOPOLOGY
 from delivery.ledger import DeliveryRecord
 from delivery.metrics import ANSWERS, DeliveryMetrics
-from delivery.outcomes import AccountRefused, Ambiguous, Expired, HeldBack, Permanent, ProviderDown, RetryLater, Sent
+from delivery.outcomes import AccountRefused, Ambiguous, Expired, Permanent, Postponed, ProviderDown, RetryLater, Sent
 from delivery.sweeping import Sweep
 from testkit.eventually import eventually
 
@@ -71,8 +71,8 @@ def test_every_series_is_there_before_anything_happened(registry, metrics) -> No
     ],
 )
 def test_a_provider_s_answer_is_counted_by_its_kind(registry, metrics, outcome, answer) -> None:
-    metrics.answered("provider", outcome, 0.2)
-    metrics.answered("provider", outcome)
+    metrics.observe_answer("provider", outcome, 0.2)
+    metrics.observe_answer("provider", outcome)
     assert {kind: _answers(registry, kind) for kind in ANSWERS} == {kind: 2 * (kind == answer) for kind in ANSWERS}
     labels = {"type": "email", "provider": "provider"}
     assert registry.get_sample_value("provider_request_seconds_count", labels) == 1
@@ -80,21 +80,21 @@ def test_a_provider_s_answer_is_counted_by_its_kind(registry, metrics, outcome, 
     assert refused == 2 * isinstance(outcome, AccountRefused)
 
 
-def test_an_attempt_is_counted_by_its_end_and_a_doubt_beside_it(registry, metrics) -> None:
+def test_an_attempt_is_counted_by_its_end_and_as_ambiguous_beside_it(registry, metrics) -> None:
     message = _message()
     row = DeliveryRecord(message.notification_id, "r1", state="retry")
-    metrics.attempted(message, row, RetryLater("greylisted"))
-    metrics.attempted(message, row, HeldBack("domain_throttled"))  # no attempt
-    metrics.attempted(
-        message, DeliveryRecord(message.notification_id, "r1", state="retry", doubt=1), Ambiguous("no_reply")
+    metrics.count_attempt(message, row, RetryLater("greylisted"))
+    metrics.count_attempt(message, row, Postponed("domain_throttled"))  # no attempt
+    metrics.count_attempt(
+        message, DeliveryRecord(message.notification_id, "r1", state="retry", ambiguous=1), Ambiguous("no_reply")
     )
-    metrics.attempted(message, DeliveryRecord(message.notification_id, "r1", state="sent"), Sent("p"))
+    metrics.count_attempt(message, DeliveryRecord(message.notification_id, "r1", state="sent"), Sent("p"))
     assert (_attempts(registry, "retry"), _attempts(registry, "sent")) == (2, 1)
     assert registry.get_sample_value("delivery_ambiguous_total", {"type": "email"}) == 1
     assert registry.get_sample_value("notification_processing_seconds_count", {"type": "email"}) == 1
 
 
-async def test_a_dead_workers_delivery_is_in_doubt_only_if_it_was_sending(
+async def test_a_dead_workers_delivery_is_ambiguous_only_if_it_was_sending(
     registry, metrics, claim_on, ledger_of, database
 ) -> None:
     dead, living = ledger_of("dead"), ledger_of("living")

@@ -41,7 +41,7 @@ def taken(providers: Providers, times: int = 1_000) -> Counter[str]:
     for _ in range(times):
         permit = providers.take(BOTH)
         names[permit.provider.name] += 1
-        permit.release()
+        permit.give_back()
     return names
 
 
@@ -89,8 +89,8 @@ async def test_a_provider_gets_no_more_calls_at_once_than_it_may() -> None:
     with pytest.raises(CircuitOpen):
         narrow.take({"a"})
     waits = asyncio.create_task(narrow.wait_ready({"a"}))
-    first.release()
-    first.release()
+    first.give_back()
+    first.give_back()
     await asyncio.wait_for(waits, 5)
     narrow.take({"a"})
     with pytest.raises(CircuitOpen):
@@ -100,8 +100,8 @@ async def test_a_provider_gets_no_more_calls_at_once_than_it_may() -> None:
 async def test_consuming_pauses_when_every_provider_in_use_is_down() -> None:
     used, other, never = provider("a"), provider("b"), provider("c")
     providers = Providers([used, other, never])
-    used.take().release()
-    other.take().release()
+    used.take().give_back()
+    other.take().give_back()
     pause = asyncio.create_task(providers.wait_open())
     break_it(used)
     await eventually(lambda: used.is_blocked)
@@ -200,7 +200,7 @@ class Worker:
             watermarks=ConsumedWatermarks(),
         )
 
-    async def of(self, message):
+    async def resolve(self, message):
         return message.recipient
 
     async def get(self, ref):
@@ -295,7 +295,7 @@ async def test_after_a_definite_no_another_may_take_it(worker, channel, first) -
 
 
 @pytest.mark.parametrize("trouble", ["unreachable", "blocked"])
-async def test_after_doubt_only_the_first_may_repeat_it(worker, channel, first, trouble) -> None:
+async def test_after_an_ambiguous_attempt_only_the_first_may_repeat_it(worker, channel, first, trouble) -> None:
     channel.says["a"] = [Ambiguous("no_answer")]
     mail = message()
     await worker.deliver(mail)
@@ -308,7 +308,9 @@ async def test_after_doubt_only_the_first_may_repeat_it(worker, channel, first, 
     assert worker.reports[-1].status == "retrying"
 
 
-async def test_after_doubt_the_first_repeats_it_although_another_comes_first_now(ledger_of, channel) -> None:
+async def test_after_an_ambiguous_attempt_the_first_repeats_it_although_another_comes_first_now(
+    ledger_of, channel
+) -> None:
     before = Worker(ledger_of("w1"), channel, Providers([provider("a"), provider("b", order=2)]))
     after = Worker(ledger_of("w2"), channel, Providers([provider("a", order=2), provider("b")]))
     channel.says["a"] = [Ambiguous("no_answer")]
@@ -319,7 +321,7 @@ async def test_after_doubt_the_first_repeats_it_although_another_comes_first_now
     assert ends(after) == [("sent", None, "a")]
 
 
-async def test_a_delivery_in_doubt_ends_unknown_when_its_provider_was_removed(ledger_of, channel) -> None:
+async def test_an_ambiguous_delivery_ends_unknown_when_its_provider_was_removed(ledger_of, channel) -> None:
     before = Worker(ledger_of("w1"), channel, Providers([provider("a"), provider("b", order=2)]))
     after = Worker(ledger_of("w2"), channel, Providers([provider("b")]))
     after.channel.providers_for = lambda target: frozenset({"b"})
@@ -335,7 +337,7 @@ async def test_a_delivery_in_doubt_ends_unknown_when_its_provider_was_removed(le
 
 @pytest.mark.parametrize("guarantee", ["at_least_once", "at_most_once"])
 async def test_what_the_provider_has_reported_as_delivered_is_not_sent_again(worker, channel, first, guarantee) -> None:
-    """However the doubt arose: `at_most_once` is only in doubt here if its worker died."""
+    """However it became ambiguous: `at_most_once` is only ambiguous here if its worker died."""
     channel.says["a"] = [Ambiguous("no_answer")]
     mail = message()
     await worker.deliver(mail)
@@ -391,7 +393,7 @@ def test_a_held_provider_gets_nothing_until_it_is_released() -> None:
 async def test_consuming_pauses_when_every_provider_is_held_and_not_while_a_fresh_one_is_free() -> None:
     used, fresh = provider("a"), provider("b")
     providers = Providers([used, fresh])
-    used.take().release()
+    used.take().give_back()
     pause = asyncio.create_task(providers.wait_open())
     providers.hold({"a"})
     await stays(pause.done, 0.1, holds=lambda done: not done)
@@ -407,7 +409,7 @@ async def test_consuming_goes_on_over_a_released_provider_while_the_other_is_dow
     held, down = provider("a"), provider("b")
     providers = Providers([held, down])
     for one in (held, down):
-        one.take().release()
+        one.take().give_back()
     providers.hold({"a"})
     break_it(down)
     await asyncio.wait_for(providers.wait_open(), 5)
@@ -445,7 +447,7 @@ async def test_a_hold_that_comes_after_the_permit_still_counts(worker, channel) 
 async def test_what_only_a_held_provider_may_send_waits_in_the_ledger_and_is_due_at_its_release(
     worker, channel
 ) -> None:
-    worker.providers.take({"b"}).release()  # another one works
+    worker.providers.take({"b"}).give_back()  # another one works
     worker.providers.hold({"a"})
     mails = {priority: message(ONE, priority=priority) for priority in (3, 9, 5)}
     for mail in mails.values():

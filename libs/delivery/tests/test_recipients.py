@@ -94,7 +94,7 @@ class Owner:
     def __init__(self) -> None:
         self.devices: str | Suppressed = "a"
 
-    async def of(self, message):
+    async def resolve(self, message):
         return self.devices if isinstance(self.devices, Suppressed) else _recipient(self.devices)
 
 
@@ -235,7 +235,7 @@ async def test_after_a_definite_refusal_it_goes_to_the_new_address(worker, chann
 
 
 @pytest.mark.parametrize("changed_before", [False, True], ids=["the message's", "one of its own"])
-async def test_after_a_doubt_it_stays_with_its_first_recipient(
+async def test_after_an_ambiguous_attempt_it_stays_with_its_first_recipient(
     worker, channel, owner, due, changed_before: bool
 ) -> None:
     body = _message("a")
@@ -277,7 +277,7 @@ async def test_a_delivery_with_the_provider_ends_as_the_provider_answered(
 
 
 @pytest.mark.parametrize("later", LATER)
-async def test_a_delivery_in_doubt_is_not_recorded_as_unsent(  # noqa: PLR0917 - fixtures
+async def test_an_ambiguous_delivery_is_not_recorded_as_unsent(  # noqa: PLR0917 - fixtures
     worker, channel, owner, reporter, due, rows, later: str
 ) -> None:
     body = _message("a")

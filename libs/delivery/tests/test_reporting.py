@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 
-from chassis.broker import Delivery, MemoryBroker
+from chassis.broker import IncomingMessage, MemoryBroker
 from contracts.messages import NotificationMessage, StatusEvent, TemplateRef, read_events
 from contracts.recipients import EmailRecipient
 from contracts.topology import STATUS_QUEUE, TOPOLOGY
@@ -31,11 +31,11 @@ async def test_a_report_says_of_which_round_it_is_and_when_that_was_queued(queue
     await broker.start()
     heard: asyncio.Queue[StatusEvent] = asyncio.Queue()
 
-    async def hear(delivery: Delivery) -> None:
-        events, _ = read_events(delivery.body)
+    async def hear(incoming: IncomingMessage) -> None:
+        events, _ = read_events(incoming.body)
         for event in events:
             heard.put_nowait(event)
-        await delivery.ack()
+        await incoming.ack()
 
     consumer = await broker.consume(STATUS_QUEUE, hear, prefetch=1)
     reporter, message = Reporter(broker), _message(queued_at)

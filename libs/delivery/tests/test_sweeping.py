@@ -116,11 +116,11 @@ async def test_a_message_that_a_later_one_of_its_priority_overtook_is_published_
 ) -> None:
     broker.ready = 2  # others
     await sweep.run_once()
-    handed_over = instant_of(broker.headers[0][REQUEUED_HEADER])
-    watermarks.consumed("email", 6, handed_over + timedelta(days=1))
+    taken_at = instant_of(broker.headers[0][REQUEUED_HEADER])
+    watermarks.note_consumed("email", 6, taken_at + timedelta(days=1))
     await sweep.find_lost()
     assert await sweep.run_once() == 0
-    watermarks.consumed("email", 5, handed_over + timedelta(days=1))
+    watermarks.note_consumed("email", 5, taken_at + timedelta(days=1))
     await _until_redriven(sweep, broker, 4)
 
 
@@ -138,7 +138,7 @@ async def test_an_owned_delivery_that_is_not_in_hand_is_due_at_once(
     is_delivering.add(held.notification_id)
     async with database.begin() as connection:
         await connection.execute(text("UPDATE email_deliveries SET updated_at = now() - interval '16 s'"))
-    await sweep.release()
+    await sweep.requeue_abandoned()
     assert await sweep.run_once() == 1
     assert (await ledger_of("w1").states([held.notification_id])).keys() == {held.notification_id}
     assert len(await ledger_of("w1").owned(silence_seconds=0)) == 1

@@ -8,7 +8,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from delivery import throttle
-from delivery.outcomes import HeldBack, Permanent, RetryLater, Sent
+from delivery.outcomes import Permanent, Postponed, RetryLater, Sent
 from delivery.throttle import MAX_DOMAINS, MIN_WAITING_PER_DOMAIN, DomainPermit, DomainThrottle
 from testkit.clock import Clock
 from testkit.eventually import eventually, other_tasks
@@ -36,14 +36,14 @@ class Queue:
 
     def __init__(self, domains: DomainThrottle) -> None:
         self._domains = domains
-        self.tasks: dict[str, asyncio.Task[DomainPermit | HeldBack]] = {}
+        self.tasks: dict[str, asyncio.Task[DomainPermit | Postponed]] = {}
         self.order: list[str] = []
 
     async def join(self, name: str, priority: int = 5, domain: str = "a.example") -> None:
         self.tasks[name] = asyncio.create_task(self._acquire(name, priority, domain))
         await other_tasks(3)  # until it waits
 
-    async def _acquire(self, name: str, priority: int, domain: str) -> DomainPermit | HeldBack:
+    async def _acquire(self, name: str, priority: int, domain: str) -> DomainPermit | Postponed:
         acquired = await self._domains.acquire(domain, name, priority)
         if isinstance(acquired, DomainPermit):
             self.order.append(name)
@@ -56,11 +56,11 @@ class Queue:
             assert done, "a message waits for ever"
             for name in [name for name, task in self.tasks.items() if task in done]:
                 if isinstance(acquired := self.tasks.pop(name).result(), DomainPermit):
-                    acquired.release()
+                    acquired.give_back()
         return self.order
 
-    def held_back(self) -> list[str]:
-        return [name for name, task in self.tasks.items() if task.done() and isinstance(task.result(), HeldBack)]
+    def postponed(self) -> list[str]:
+        return [name for name, task in self.tasks.items() if task.done() and isinstance(task.result(), Postponed)]
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ async def refused(domains: DomainThrottle, domain: str, times: int = 1) -> None:
     for _ in range(times):
         permit = await acquired(domains, domain)
         permit.report(REFUSED)
-        permit.release()
+        permit.give_back()
 
 
 async def test_the_highest_priority_goes_first_and_equals_in_the_order_of_arrival(domains, queue) -> None:
@@ -90,7 +90,7 @@ async def test_the_highest_priority_goes_first_and_equals_in_the_order_of_arriva
     for name, priority in (("low", 1), ("urgent", 9), ("middle", 5), ("second urgent", 9)):
         await queue.join(name, priority)
     assert queue.order == []
-    first.release()
+    first.give_back()
     assert await queue.all_permitted() == ["urgent", "second urgent", "middle", "low"]
 
 
@@ -99,7 +99,7 @@ async def test_another_domain_is_not_held_up(domains, queue) -> None:
     await queue.join("waits")
     await queue.join("passes", domain="b.example")
     assert queue.order == ["passes"]
-    permit.release()
+    permit.give_back()
     assert await queue.all_permitted() == ["passes", "waits"]
 
 
@@ -110,12 +110,12 @@ async def test_when_too_many_wait_the_rest_go_back_to_the_ledger_and_an_urgent_o
     for number in range(MIN_WAITING_PER_DOMAIN + 2):
         await queue.join(f"waits {number}", priority=5)
     await queue.join("too many", priority=5)
-    assert queue.held_back() == ["too many"]
+    assert queue.postponed() == ["too many"]
     await queue.join("urgent", priority=9)
-    assert queue.held_back() == [f"waits {MIN_WAITING_PER_DOMAIN + 1}", "too many"]
-    assert queue.tasks["too many"].result() == HeldBack("domain_busy", refusing=False)
+    assert queue.postponed() == [f"waits {MIN_WAITING_PER_DOMAIN + 1}", "too many"]
+    assert queue.tasks["too many"].result() == Postponed("domain_busy", refusing=False)
     assert registry.get_sample_value("deliveries_held_back_total") == 2
-    permit.release()
+    permit.give_back()
     assert (await queue.all_permitted())[0] == "urgent"
 
 
@@ -125,9 +125,9 @@ async def test_the_limit_of_waiting_messages_is_for_all_domains_together(registr
     permits = [await acquired(small, domain) for domain in ("a.example", "b.example", "c.example")]
     for name in ("a", "b", "c"):
         await queue.join(name, domain=f"{name}.example")
-    assert queue.held_back() == ["c"]
+    assert queue.postponed() == ["c"]
     for permit in permits:
-        permit.release()
+        permit.give_back()
     assert sorted(await queue.all_permitted()) == ["a", "b"]
 
 
@@ -135,8 +135,8 @@ async def test_no_message_waits_longer_than_the_limit(domains, queue, monkeypatc
     monkeypatch.setattr(throttle, "WAIT_SECONDS", 0.05)
     permit = await acquired(domains)
     await queue.join("waits")
-    await eventually(queue.held_back, 10)
-    permit.release()
+    await eventually(queue.postponed, 10)
+    permit.give_back()
     await queue.join("next")
     assert queue.order == ["next"]
 
@@ -146,11 +146,11 @@ async def test_a_long_pause_of_a_domain_holds_back_waiting_and_new_messages(doma
     permit = await acquired(domains)
     await queue.join("waits")
     permit.report(RetryLater("throttled", after_seconds=60, of_domain=True))
-    permit.release()
+    permit.give_back()
     await queue.join("comes", priority=10)
     await other_tasks(3)
-    assert queue.held_back() == ["waits", "comes"]
-    assert queue.tasks["comes"].result() == HeldBack("domain_throttled", after_seconds=60, urgent=True)
+    assert queue.postponed() == ["waits", "comes"]
+    assert queue.tasks["comes"].result() == Postponed("domain_throttled", after_seconds=60, urgent=True)
     clock.advance(60)
     await queue.join("probes")
     assert queue.order == ["probes"]
@@ -162,9 +162,9 @@ async def test_a_permit_whose_message_was_not_sent_before_the_pause_is_revoked(r
     assert [permit.revoked() for permit in permits] == [None] * 5
     for permit in permits[:3]:
         permit.report(REFUSED)
-    assert [permit.revoked() for permit in permits[3:]] == [HeldBack("domain_throttled", after_seconds=5)] * 2
+    assert [permit.revoked() for permit in permits[3:]] == [Postponed("domain_throttled", after_seconds=5)] * 2
     for permit in permits:
-        permit.release()
+        permit.give_back()
 
 
 async def test_after_a_short_pause_the_most_important_waiting_message_probes_the_domain(registry) -> None:
@@ -186,7 +186,7 @@ async def test_only_refusals_by_the_domain_and_accepted_messages_change_its_limi
         for _ in range(5):
             permit = await acquired(wide)
             permit.report(outcome)
-            permit.release()
+            permit.give_back()
     assert (wide.throttled, len(wide)) == (0, 0)
     await refused(wide, "a.example")
     assert (wide.throttled, registry.get_sample_value("throttled_domains")) == (1, 1)
@@ -198,18 +198,18 @@ async def test_a_cancelled_message_gives_its_permit_to_the_next(domains, queue) 
         await queue.join(name)
     queue.tasks.pop("gives up").cancel()
     await other_tasks(3)
-    permit.release()  # the permit is given here
+    permit.give_back()  # the permit is given here
     queue.tasks.pop("too late").cancel()  # before its task has run
     assert await queue.all_permitted() == ["stays"]
-    assert len(domains) == 0, "every permit was released"
+    assert len(domains) == 0, "every permit was given back"
 
 
 async def test_a_second_release_does_nothing(domains, queue) -> None:
     first = await acquired(domains)
     await queue.join("second")
-    first.release()
+    first.give_back()
     await other_tasks(3)
-    first.release()
+    first.give_back()
     await queue.join("third")
     assert queue.order == ["second"]
 
@@ -219,7 +219,7 @@ async def test_healthy_domains_are_forgotten_and_of_the_throttled_ones_the_last_
     for number in range(3 * MAX_DOMAINS):
         permit = await acquired(wide, f"well-{number}.example")
         permit.report(Sent())
-        permit.release()
+        permit.give_back()
     assert len(wide) == 0
     busy = await acquired(wide, "busy.example")
     for number in range(3 * MAX_DOMAINS):
@@ -227,4 +227,4 @@ async def test_healthy_domains_are_forgotten_and_of_the_throttled_ones_the_last_
     assert len(wide) == MAX_DOMAINS
     busy.report(REFUSED)
     assert wide.throttled == MAX_DOMAINS, "a domain in use is not forgotten"
-    busy.release()
+    busy.give_back()

@@ -116,7 +116,7 @@ class FastPart:
     holes: tuple[Hole, ...]
 
     @classmethod
-    def of(cls, nodes: Sequence[Node]) -> Self | None:
+    def from_nodes(cls, nodes: Sequence[Node]) -> Self | None:
         """The fast form of these nodes, or None if they need Liquid."""
         pieces: list[str] = []
         holes: list[Hole] = []

@@ -58,7 +58,7 @@ def html_to_text(html: str) -> str:
     root = parse(html).root
     if root is None:
         return ""
-    text = _Conversion(may_hide="hidden" in html.lower()).of(root)
+    text = _Conversion(may_hide="hidden" in html.lower()).convert(root)
     return text.replace(_SOFT_HYPHEN, "") if _SOFT_HYPHEN in text else text
 
 
@@ -115,7 +115,7 @@ class _Conversion:
         self._links: list[_Link] = []
         self._pictures = 0
 
-    def of(self, root: Element) -> str:
+    def convert(self, root: Element) -> str:
         nodes: Iterator[Node] | None = iter(root.children)
         while nodes is not None:
             nodes = self._read(nodes) or self._leave()

@@ -84,7 +84,7 @@ def _allow(app_schemes: Collection[str], template: MeteredTemplate) -> None:
 
 
 def _compiled(source: str, markups: tuple[Markup, ...], template: MeteredTemplate) -> CompiledPart:
-    renderer = FastPart.of(template.nodes) or _tried(LiquidPart(template))
+    renderer = FastPart.from_nodes(template.nodes) or _tried(LiquidPart(template))
     return CompiledPart(source, markups, renderer, needs_of(template.nodes))
 
 

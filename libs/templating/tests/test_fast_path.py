@@ -28,7 +28,7 @@ sources = st.lists(texts | outputs, max_size=6).map("".join)
 @example("{{ a }}{{ b }}", {"a": 10**30, "b": 1e20}, False)
 def test_the_fast_path_equals_liquid(source, variables, escape_html):
     template = parse(source, escape_html=escape_html)
-    fast = FastPart.of(template.nodes)
+    fast = FastPart.from_nodes(template.nodes)
     assert fast is not None
     assert fast.render(variables) == LiquidPart(template).render(variables)
 
@@ -37,20 +37,20 @@ def test_the_fast_path_equals_liquid(source, variables, escape_html):
 def test_an_output_prints_what_a_tag_around_it_prints(variables, escape_html):
     plain = parse("{{ a }}|{{ user.b }}", escape_html=escape_html)
     tagged = parse("{% if true %}{{ a }}{% endif %}|{% echo user.b %}", escape_html=escape_html)
-    fast = FastPart.of(plain.nodes)
+    fast = FastPart.from_nodes(plain.nodes)
     assert fast is not None
-    assert FastPart.of(tagged.nodes) is None
+    assert FastPart.from_nodes(tagged.nodes) is None
     assert fast.render(variables) == LiquidPart(tagged).render(variables)
 
 
 @given(st.sampled_from(["a | upcase", "a.size", "a[0]", "'x'", "a.first", "a[b]"]), variables_of_any_kind)
 def test_what_means_more_than_a_lookup_is_left_to_liquid(expression, variables):
-    assert FastPart.of(parse(f"x {{{{ {expression} }}}} y", escape_html=True).nodes) is None
+    assert FastPart.from_nodes(parse(f"x {{{{ {expression} }}}} y", escape_html=True).nodes) is None
 
 
 @pytest.mark.parametrize("source", ["a {{- b -}} c", " {{- b }} ", "{{ b -}}\n x"])
 def test_whitespace_control_does_the_same_on_the_fast_path(source):
     template = parse(source, escape_html=False)
-    fast = FastPart.of(template.nodes)
+    fast = FastPart.from_nodes(template.nodes)
     assert fast is not None
     assert fast.render({"b": "B"}) == LiquidPart(template).render({"b": "B"})

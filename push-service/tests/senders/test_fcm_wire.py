@@ -1,4 +1,4 @@
-"""Failures of the network during a call: certainly not sent, or in doubt."""
+"""Failures of the network during a call: certainly not sent, or ambiguous."""
 
 import asyncio
 import gzip

@@ -27,7 +27,7 @@ async def tokens(at_script, clock) -> AsyncIterator[AccessToken]:
     await http.close()
 
 
-async def refusal_of(tokens) -> ProviderDown:
+async def failed_outcome(tokens) -> ProviderDown:
     with pytest.raises(NoAccessToken) as caught:
         await tokens.get()
     return caught.value.outcome
@@ -96,7 +96,7 @@ async def test_a_token_that_cannot_be_renewed_is_used_up_to_its_end(tokens, fcm,
     assert await tokens.get() == "access-1"
     clock.now += 190
     fcm.grants.answers(503)
-    assert (await refusal_of(tokens)).code == "credentials_unavailable"
+    assert (await failed_outcome(tokens)).code == "credentials_unavailable"
 
 
 async def test_a_forgotten_token_is_replaced_once(tokens, fcm):
@@ -119,7 +119,7 @@ async def test_a_forgotten_token_is_replaced_once(tokens, fcm):
 )
 async def test_a_refused_account_is_the_providers_matter(tokens, fcm, status, body, detail):
     fcm.grants.answers(status, body)
-    assert await refusal_of(tokens) == AccountRefused("credentials_refused", detail)
+    assert await failed_outcome(tokens) == AccountRefused("credentials_refused", detail)
 
 
 @pytest.mark.parametrize(
@@ -128,12 +128,12 @@ async def test_a_refused_account_is_the_providers_matter(tokens, fcm, status, bo
 )
 async def test_a_token_endpoint_that_does_not_work_is_waited_for(tokens, fcm, status, body):
     fcm.grants.answers(status, body, retry_after="9")
-    assert await refusal_of(tokens) == ProviderDown("credentials_unavailable", f"HTTP {status}", 9.0)
+    assert await failed_outcome(tokens) == ProviderDown("credentials_unavailable", f"HTTP {status}", 9.0)
 
 
 async def test_a_token_endpoint_that_is_silent_is_waited_for(tokens, fcm):
     fcm.grants.says_nothing()
-    assert await refusal_of(tokens) == ProviderDown("credentials_unavailable", "SocketTimeoutError")
+    assert await failed_outcome(tokens) == ProviderDown("credentials_unavailable", "SocketTimeoutError")
 
 
 async def test_a_push_without_a_token_is_not_sent(fcm, send):

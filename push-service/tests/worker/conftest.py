@@ -21,7 +21,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from chassis.broker import Delivery, MemoryBroker, Publication
+from chassis.broker import IncomingMessage, MemoryBroker, Publication
 from chassis.errors import ServiceError, Unavailable
 from chassis.http.envelope import answer, refusal
 from chassis.security import ServiceCallers
@@ -291,9 +291,9 @@ async def world(services: Services, databases, redis: Redis, simulators: Running
 
 
 def _collect(keep: Callable[[bytes], None]):
-    async def handle(delivery: Delivery) -> None:
-        keep(delivery.body)
-        await delivery.ack()
+    async def handle(incoming: IncomingMessage) -> None:
+        keep(incoming.body)
+        await incoming.ack()
 
     return handle
 

@@ -62,7 +62,7 @@ class Placeholders:
             number += 1
         return cls(f"lq{number}q")
 
-    def of(self, text: str) -> str:
+    def for_text(self, text: str) -> str:
         self.texts.append(text)
         return f"{self.prefix}{len(self.texts) - 1}z"
 
@@ -71,7 +71,7 @@ class Placeholders:
         pieces: list[str] = []
         position = 0
         for markup in find_markups(source):
-            pieces += (source[position : markup.start], self.of(markup.text))
+            pieces += (source[position : markup.start], self.for_text(markup.text))
             position = markup.end
         return "".join((*pieces, source[position:]))
 

@@ -27,7 +27,9 @@ CANNOT_BE_SHOWN = (InvalidTemplate, VariablesMissing, TooManyRequests)
 async def render_unsaved(body: RenderUnsaved, snippets: Snippets) -> Response:
     """422 `invalid_template` reports what saving would report too. 422 `missing_variables` lists all missing variables."""
     draft = revised(Draft(), body.change, body.name)
-    return answer(PreviewAnswer.of(await preview(draft, await snippets.library(draft), body.variables, body.channel)))
+    return answer(
+        PreviewAnswer.from_preview(await preview(draft, await snippets.library(draft), body.variables, body.channel))
+    )
 
 
 @router.post(
@@ -40,4 +42,4 @@ async def render_unsaved(body: RenderUnsaved, snippets: Snippets) -> Response:
 async def render(code: TemplateCode, body: RenderTemplate, reader: Reader) -> Response:
     """422 `missing_variables` lists every variable that is missing, as `variables.<name>`."""
     view = await reader.get(code, language=body.language, version=body.version)
-    return answer(PreviewAnswer.of(await preview_saved(view.version, body.variables, body.channel)))
+    return answer(PreviewAnswer.from_preview(await preview_saved(view.version, body.variables, body.channel)))

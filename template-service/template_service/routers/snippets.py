@@ -48,15 +48,15 @@ async def create(body: CreateSnippet, author: Author, actor: Acting, writer: Wri
     """An archived one comes back, and its version numbers continue."""
     check_author(author, body.name)
     saved = await writer.create(body.name, body.description, body.content, actor)
-    return answer(SnippetAnswer.of(saved), "Snippet created", status=201)
+    return answer(SnippetAnswer.from_record(saved), "Snippet created", status=201)
 
 
 @router.get("", summary="List snippets", response_model=Page[SnippetSummary], dependencies=[may_read])
 async def list_snippets(query: Annotated[SnippetsQuery, Query()], snippets: Snippets) -> Response:
     """In the order of their names, without archived ones."""
     found = await snippets.page(query.search, limit=query.limit, offset=query.offset)
-    meta = Meta.of(found.total, limit=query.limit, page=query.page)
-    return answer([SnippetSummary.of(snippet) for snippet in found.items], meta=meta)
+    meta = Meta.for_page(found.total, limit=query.limit, page=query.page)
+    return answer([SnippetSummary.from_record(snippet) for snippet in found.items], meta=meta)
 
 
 @router.get(
@@ -69,7 +69,7 @@ async def list_snippets(query: Annotated[SnippetsQuery, Query()], snippets: Snip
 )
 async def read(snippet: SnippetName, query: Annotated[SnippetVersionQuery, Query()], snippets: Snippets) -> Response:
     """In its latest version, unless another is given."""
-    return answer(SnippetAnswer.of(await snippets.get(snippet, query.version)))
+    return answer(SnippetAnswer.from_record(await snippets.get(snippet, query.version)))
 
 
 @router.put(
@@ -85,7 +85,7 @@ async def replace(snippet: SnippetName, body: ReplaceSnippet, actor: Acting, wri
     `GET /snippets/{snippet}/templates`.
     """
     saved = await writer.change(snippet, body.description, body.content, actor)
-    return answer(SnippetAnswer.of(saved), "Snippet updated")
+    return answer(SnippetAnswer.from_record(saved), "Snippet updated")
 
 
 @router.delete(
@@ -113,8 +113,8 @@ async def archive(snippet: SnippetName, actor: Acting, writer: WriterOfSnippets)
 async def list_versions(snippet: SnippetName, query: Annotated[PageQuery, Query()], snippets: Snippets) -> Response:
     """Newest first."""
     found = await snippets.history(snippet, limit=query.limit, offset=query.offset)
-    meta = Meta.of(found.total, limit=query.limit, page=query.page)
-    return answer([SnippetSummary.of(version) for version in found.items], meta=meta)
+    meta = Meta.for_page(found.total, limit=query.limit, page=query.page)
+    return answer([SnippetSummary.from_record(version) for version in found.items], meta=meta)
 
 
 @router.get(
@@ -128,5 +128,5 @@ async def list_versions(snippet: SnippetName, query: Annotated[PageQuery, Query(
 async def list_templates(snippet: SnippetName, query: Annotated[PageQuery, Query()], snippets: Snippets) -> Response:
     """By their active versions, those with an older version of the snippet first."""
     found = await snippets.uses(snippet, limit=query.limit, offset=query.offset)
-    meta = Meta.of(found.total, limit=query.limit, page=query.page)
-    return answer([SnippetUseAnswer.of(use) for use in found.items], meta=meta)
+    meta = Meta.for_page(found.total, limit=query.limit, page=query.page)
+    return answer([SnippetUseAnswer.from_use(use) for use in found.items], meta=meta)

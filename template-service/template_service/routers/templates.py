@@ -52,8 +52,8 @@ async def create(body: CreateTemplate, author: Author, actor: Acting, writer: Wr
 async def list_templates(query: Annotated[TemplatesQuery, Query()], reader: Reader) -> Response:
     """Templates in the order of their codes, without archived ones."""
     found = await reader.page(query.filter, limit=query.limit, offset=query.offset)
-    meta = Meta.of(found.total, limit=query.limit, page=query.page)
-    return answer([TemplateSummary.of(template) for template in found.items], meta=meta)
+    meta = Meta.for_page(found.total, limit=query.limit, page=query.page)
+    return answer([TemplateSummary.from_record(template) for template in found.items], meta=meta)
 
 
 @router.get(

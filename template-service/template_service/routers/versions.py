@@ -34,8 +34,8 @@ router = APIRouter(prefix="/api/v1/templates/{code}/versions", tags=["versions"]
 async def list_versions(code: TemplateCode, query: Annotated[VersionsQuery, Query()], reader: Reader) -> Response:
     """Newest first."""
     template, found = await reader.history(code, query.language, limit=query.limit, offset=query.offset)
-    meta = Meta.of(found.total, limit=query.limit, page=query.page)
-    return answer([VersionAnswer.of(template, summary) for summary in found.items], meta=meta)
+    meta = Meta.for_page(found.total, limit=query.limit, page=query.page)
+    return answer([VersionAnswer.from_summary(template, summary) for summary in found.items], meta=meta)
 
 
 @router.post(

@@ -56,7 +56,7 @@ class TemplateSummary(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, template: TemplateRecord) -> Self:
+    def from_record(cls, template: TemplateRecord) -> Self:
         return cls(
             code=template.code,
             name=template.name,
@@ -101,7 +101,7 @@ class TemplateAnswer(TemplateSummary):
     @classmethod
     def of_view(cls, view: TemplateView) -> Self:
         summary, source, authored = view.version.summary, view.draft.source, view.version.authored
-        about = TemplateSummary.of(view.template).model_dump()
+        about = TemplateSummary.from_record(view.template).model_dump()
         about["channels"] = channels(email=summary.serves_email, push=summary.serves_push)
         return cls(
             **about,
@@ -121,7 +121,7 @@ class TemplateAnswer(TemplateSummary):
             content_format=authored.content_format,
             inline_css=authored.inline_css,
             purpose=summary.purpose or None,
-            sender=TemplateSender.of(authored.sender),
+            sender=TemplateSender.from_sender(authored.sender),
             warnings=list(authored.warnings),
             snippets=authored.snippets,
         )
@@ -153,7 +153,7 @@ class VersionAnswer(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, template: TemplateRecord, summary: VersionSummary) -> Self:
+    def from_summary(cls, template: TemplateRecord, summary: VersionSummary) -> Self:
         return cls(
             version=summary.version,
             language=summary.language,
@@ -188,7 +188,7 @@ class PreviewAnswer(BaseModel):
     warnings: list[str]
 
     @classmethod
-    def of(cls, preview: Preview) -> Self:
+    def from_preview(cls, preview: Preview) -> Self:
         return cls(email=preview.email, push=preview.push, warnings=list(preview.warnings))
 
 

@@ -110,7 +110,7 @@ class TemplateSender(BaseModel):
         return Sender(self.from_name, self.from_email, self.reply_to)
 
     @staticmethod
-    def of(sender: Sender) -> "TemplateSender | None":
+    def from_sender(sender: Sender) -> "TemplateSender | None":
         """None if all fields are null."""
         return None if sender == NO_SENDER else TemplateSender.model_construct(**asdict(sender))
 

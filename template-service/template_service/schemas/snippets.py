@@ -63,7 +63,7 @@ class SnippetSummary(BaseModel):
     version_created_at: datetime
 
     @classmethod
-    def of(cls, snippet: SnippetRecord) -> Self:
+    def from_record(cls, snippet: SnippetRecord) -> Self:
         return cls.model_validate(snippet, from_attributes=True)
 
 
@@ -95,7 +95,7 @@ class SnippetUseAnswer(BaseModel):
     outdated: bool
 
     @classmethod
-    def of(cls, use: SnippetUse) -> Self:
+    def from_use(cls, use: SnippetUse) -> Self:
         return cls.model_validate(use, from_attributes=True)
 
 

@@ -94,10 +94,10 @@ class Totp(Base):
 
 
 class MailedToken(Base):
-    """A token, and its mail until the gateway has accepted it. `mail_due_at` is when the mail is handed over next.
+    """A token, and its mail until the gateway has accepted it. `mail_due_at` is when the mail goes to the gateway next.
 
     The token is not stored: it is derived from `id` and SECRET_KEY, and recognised by its hash. A notice has no hash. When
-    somebody requests a password reset for an address, `user_id` is found when the mail is handed over.
+    somebody requests a password reset for an address, `user_id` is found when the mail goes to the gateway.
     """
 
     __tablename__ = "mailed_tokens"

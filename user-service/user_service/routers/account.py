@@ -88,7 +88,9 @@ async def confirm_address(given: MailedTokenGiven, stranger: Stranger, services:
     """With the token that was mailed to the new address. It is valid for one day. The address becomes the user's; the
     previous address is informed if it was confirmed.
     """
-    return answer(UserView.of(await services.addresses.confirm(given.token, stranger)), "The address is changed")
+    return answer(
+        UserView.from_stored(await services.addresses.confirm(given.token, stranger)), "The address is changed"
+    )
 
 
 @router.post(

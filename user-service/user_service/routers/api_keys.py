@@ -54,7 +54,7 @@ async def rotate_api_key(
 
 
 def _shown_once(stored: StoredApiKey, key: str) -> Response:
-    view = NewApiKeyView(**ApiKeyView.of(stored).model_dump(), key=key)
+    view = NewApiKeyView(**ApiKeyView.from_stored(stored).model_dump(), key=key)
     return answer(view, "API key made; it is not shown again", status=201)
 
 
@@ -64,7 +64,9 @@ async def list_api_keys(_admin: Admin, query: Annotated[ApiKeysQuery, Query()], 
     keys, total = await services.api_keys.page(
         application_id=query.application_id, limit=query.limit, offset=query.offset
     )
-    return answer([ApiKeyView.of(key) for key in keys], meta=Meta.of(total, limit=query.limit, page=query.page))
+    return answer(
+        [ApiKeyView.from_stored(key) for key in keys], meta=Meta.for_page(total, limit=query.limit, page=query.page)
+    )
 
 
 @router.delete(

@@ -34,14 +34,17 @@ async def make_application(given: NewApplication, admin: Admin, actor: Acting, s
     can.
     """
     made = await services.applications.add(admin, given, actor)
-    return answer(ApplicationView.of(made), "Application made", status=201)
+    return answer(ApplicationView.from_stored(made), "Application made", status=201)
 
 
 @router.get("", response_model=Page[ApplicationView], summary="List applications")
 async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()], services: Services) -> Response:
     """Newest first."""
     found, total = await services.applications.page(limit=query.limit, offset=query.offset)
-    return answer([ApplicationView.of(one) for one in found], meta=Meta.of(total, limit=query.limit, page=query.page))
+    return answer(
+        [ApplicationView.from_stored(one) for one in found],
+        meta=Meta.for_page(total, limit=query.limit, page=query.page),
+    )
 
 
 @router.get(
@@ -53,7 +56,7 @@ async def list_applications(_admin: Admin, query: Annotated[PageQuery, Query()],
 )
 async def get_application(application_id: UUID, services: Services) -> Response:
     """For administrators."""
-    return answer(ApplicationView.of(await services.applications.find(application_id)))
+    return answer(ApplicationView.from_stored(await services.applications.find(application_id)))
 
 
 @router.patch(
@@ -69,7 +72,7 @@ async def change_application(
 ) -> Response:
     """Changes its limit, channels, sender, and whether it is disabled. Other services apply the change within seconds."""
     changed = await services.applications.change(application_id, given, actor)
-    return answer(ApplicationView.of(changed), "Application changed")
+    return answer(ApplicationView.from_stored(changed), "Application changed")
 
 
 @router.delete(

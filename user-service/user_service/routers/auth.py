@@ -41,7 +41,7 @@ async def log_in(given: LoginRequest, stranger: Stranger, services: Services) ->
         access_token=login.tokens.access_token,
         refresh_token=login.tokens.refresh_token,
         expires_in=login.tokens.expires_in,
-        user=UserView.of(login.user),
+        user=UserView.from_stored(login.user),
         totp_needed=login.tokens.role != login.user.role,
     )
     return answer(view, "Logged in")
@@ -79,4 +79,4 @@ async def me(claims: UserClaims, services: Services) -> Response:
         user = await services.users.find(UUID(claims.subject))
     except UserNotFound:
         raise Unauthorized("The user of this token no longer exists") from None
-    return answer(UserView.of(user))
+    return answer(UserView.from_stored(user))

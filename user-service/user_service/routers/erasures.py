@@ -26,4 +26,4 @@ async def get_erasure(erasure_id: UUID, caller: Caller, services: Services) -> R
     """Deleting a user returns the id. For administrators, and for keys with `users:read` of the application that owned the
     contact.
     """
-    return answer(ErasureView.of(await services.erasures.find(erasure_id, caller)))
+    return answer(ErasureView.from_stored(await services.erasures.find(erasure_id, caller)))

@@ -4,7 +4,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.http.envelope import Envelope, answer, counted
+from chassis.http.envelope import Envelope, answer, pluralize
 from chassis.http.openapi.document import refusals
 from chassis.security import Caller
 from user_service.dependencies import Services
@@ -25,7 +25,7 @@ router = APIRouter(prefix="/api/v1/users", tags=["users"])
 )
 async def get_contact(external_id: ExternalId, caller: Caller, services: Services) -> Response:
     """For the application that owns the contact, with `users:read`."""
-    return answer(UserView.of(await services.external_users.find(caller, external_id)))
+    return answer(UserView.from_stored(await services.external_users.find(caller, external_id)))
 
 
 @router.put(
@@ -43,7 +43,7 @@ async def put_contact(
     """
     user, created = await services.external_users.put(caller, external_id, given, actor)
     message = "Contact added" if created else "Contact updated"
-    return answer(UserView.of(user), message, status=201 if created else 200)
+    return answer(UserView.from_stored(user), message, status=201 if created else 200)
 
 
 @router.post(
@@ -55,4 +55,4 @@ async def put_contact(
 async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, services: Services) -> Response:
     """Like single contacts, but without devices. All of them are written, or none."""
     written = await services.external_users.put_many(caller, given.contacts, actor)
-    return answer([WrittenContactView.of(one) for one in written], counted(len(written), "contact"))
+    return answer([WrittenContactView.from_written(one) for one in written], pluralize(len(written), "contact"))

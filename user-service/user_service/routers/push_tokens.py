@@ -34,7 +34,7 @@ WRITE_REFUSALS = refusals(UserNotFound, TooManyPushTokens)
 )
 async def list_push_tokens(user: ReadableUser, services: Services) -> Response:
     """Oldest first, at most 20."""
-    return answer([PushTokenView.of(token) for token in await services.push_tokens.of_user(user.id)])
+    return answer([PushTokenView.from_stored(token) for token in await services.push_tokens.of_user(user.id)])
 
 
 @router.get(
@@ -47,7 +47,7 @@ async def list_removed_devices(user: ReadableUser, services: Services) -> Respon
     """The devices that the user had within the last 30 days, and why each one was removed: the last removal first, at most
     50. A device that the user registers again is back in the list of push tokens, under its former id.
     """
-    return answer([RemovedDeviceView.of(one) for one in await services.push_tokens.removed_from(user.id)])
+    return answer([RemovedDeviceView.from_stored(one) for one in await services.push_tokens.removed_from(user.id)])
 
 
 @router.post(
@@ -63,7 +63,7 @@ async def add_push_token(user: WritableUser, given: PushTokenAddition, actor: Ac
     """
     added = await services.push_tokens.add(user.id, given, actor)
     message = "Push token added" if added.is_new else "The user has this push token already"
-    return answer(PushTokenView.of(added.token), message, status=201 if added.is_new else 200)
+    return answer(PushTokenView.from_stored(added.token), message, status=201 if added.is_new else 200)
 
 
 @router.delete(
@@ -111,7 +111,7 @@ async def replace_push_token(
     """The given FCM token replaces all others; null removes them all. Returns the user's devices."""
     await services.push_tokens.replace(user.id, given, actor)
     tokens = await services.push_tokens.of_user(user.id)
-    return answer([PushTokenView.of(token) for token in tokens], "Push token replaced")
+    return answer([PushTokenView.from_stored(token) for token in tokens], "Push token replaced")
 
 
 @key_router.get(

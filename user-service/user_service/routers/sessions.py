@@ -6,7 +6,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from chassis.audit import Acting
-from chassis.http.envelope import Envelope, answer, counted
+from chassis.http.envelope import Envelope, answer, pluralize
 from chassis.http.openapi.document import refusals
 from chassis.security import Caller
 from user_service.dependencies import Services, WritableUser, user_claims
@@ -20,7 +20,7 @@ router = APIRouter(prefix="/api/v1/users/{user_id}/sessions", tags=["sessions"])
 async def list_sessions(user: WritableUser, request: Request, caller: Caller, services: Services) -> Response:
     """The newest login first; at most fifty."""
     current = (await user_claims(request, caller, services)).session_id if caller.kind == "user" else None
-    return answer([SessionView.of(one, current) for one in await services.sessions.of_user(user.id)])
+    return answer([SessionView.from_stored(one, current) for one in await services.sessions.of_user(user.id)])
 
 
 @router.delete(
@@ -38,4 +38,4 @@ async def end_session(user: WritableUser, session_id: UUID, actor: Acting, servi
 @router.delete("", response_model=Envelope[None], summary="End every session", responses=refusals(UserNotFound))
 async def end_sessions(user: WritableUser, actor: Acting, services: Services) -> Response:
     """Ends every session of the user, also that of this request."""
-    return answer(message=f"{counted(await services.sessions.end_every(user.id, actor), 'session')} ended")
+    return answer(message=f"{pluralize(await services.sessions.end_every(user.id, actor), 'session')} ended")

@@ -51,12 +51,12 @@ async def sign_up(actor: SigningUp, given: SignUp, services: Services, request: 
         if not shows_credential(request):
             raise field_error("password", "is needed to sign up")
         caller = await authenticate(request)
-        user = await services.external_users.add(caller, given, Actor.of(caller, request))
+        user = await services.external_users.add(caller, given, Actor.from_request(caller, request))
     elif given.external_id is not None:
         raise field_error("external_id", "is only for a contact, who has no password")
     else:
         user = await services.sign_ups.add(given, given.password, actor)
-    return answer(UserView.of(user), "User created", status=201)
+    return answer(UserView.from_stored(user), "User created", status=201)
 
 
 @router.get(
@@ -73,13 +73,15 @@ async def list_users(query: Annotated[UsersQuery, Query()], caller: Caller, serv
         role=query.role,
     )
     users, total = await services.users.page(wanted, limit=query.limit, offset=query.offset)
-    return answer([UserView.of(user) for user in users], meta=Meta.of(total, limit=query.limit, page=query.page))
+    return answer(
+        [UserView.from_stored(user) for user in users], meta=Meta.for_page(total, limit=query.limit, page=query.page)
+    )
 
 
 @router.get("/{user_id}", response_model=Envelope[UserView], summary="Get a user", responses=refusals(UserNotFound))
 async def get_user(user: ReadableUser) -> Response:
     """For the user, administrators, and keys with `users:read`."""
-    return answer(UserView.of(user))
+    return answer(UserView.from_stored(user))
 
 
 CHANGE_REFUSALS = refusals(
@@ -116,7 +118,7 @@ def _changed(user: StoredUser) -> Response:
     pending = (
         "; the new address takes effect when the mail that was sent there is confirmed" if user.pending_email else ""
     )
-    return answer(UserView.of(user), f"User updated{pending}")
+    return answer(UserView.from_stored(user), f"User updated{pending}")
 
 
 @router.post(
@@ -128,7 +130,7 @@ def _changed(user: StoredUser) -> Response:
 )
 async def disable_user(user: WritableUser, actor: Acting, services: Services) -> Response:
     """For administrators. Ends every session. Logins and the user's API keys are refused until the user is enabled again."""
-    return answer(UserView.of(await services.users.disable(user.id, actor)), "User disabled")
+    return answer(UserView.from_stored(await services.users.disable(user.id, actor)), "User disabled")
 
 
 @router.post(
@@ -140,7 +142,7 @@ async def disable_user(user: WritableUser, actor: Acting, services: Services) ->
 )
 async def enable_user(user: WritableUser, actor: Acting, services: Services) -> Response:
     """For administrators."""
-    return answer(UserView.of(await services.users.enable(user.id, actor)), "User enabled")
+    return answer(UserView.from_stored(await services.users.enable(user.id, actor)), "User enabled")
 
 
 @router.delete(
@@ -154,7 +156,7 @@ async def delete_user(user: WritableUser, actor: Acting, services: Services) -> 
     the user: scheduled notifications are cancelled, and of sent ones only counts and times remain. The response is the
     receipt; `GET /api/v1/erasures/{id}` returns its current state.
     """
-    return answer(ErasureView.of(await services.users.remove(user.id, actor)), "User deleted")
+    return answer(ErasureView.from_stored(await services.users.remove(user.id, actor)), "User deleted")
 
 
 @router.get(

@@ -68,7 +68,7 @@ class ApiKeyView(BaseModel):
     last_used_at: datetime | None
 
     @classmethod
-    def of(cls, stored: StoredApiKey) -> "ApiKeyView":
+    def from_stored(cls, stored: StoredApiKey) -> "ApiKeyView":
         return cls(
             id=stored.id,
             name=stored.name,

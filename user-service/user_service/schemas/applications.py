@@ -89,7 +89,7 @@ class ApplicationView(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, stored: StoredApplication) -> "ApplicationView":
+    def from_stored(cls, stored: StoredApplication) -> "ApplicationView":
         return cls(
             id=stored.id,
             name=stored.name,

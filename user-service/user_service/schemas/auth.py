@@ -111,7 +111,7 @@ class SessionView(BaseModel):
     current: bool
 
     @classmethod
-    def of(cls, session: StoredSession, current: str | None) -> "SessionView":
+    def from_stored(cls, session: StoredSession, current: str | None) -> "SessionView":
         return cls(
             id=session.id,
             created_at=session.created_at,

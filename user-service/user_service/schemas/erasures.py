@@ -80,7 +80,7 @@ class ErasureView(BaseModel):
     erased: ErasedCounts
 
     @classmethod
-    def of(cls, erasure: StoredErasure) -> "ErasureView":
+    def from_stored(cls, erasure: StoredErasure) -> "ErasureView":
         return cls(
             id=erasure.id,
             user_id=erasure.user_id,
@@ -169,11 +169,11 @@ def export_content(export: Export) -> dict[str, object]:
     """The content of an `ExportView`. Variables, recipients and overrides are copied as JSON text: every digit is kept."""
     notifications = export.page.notifications
     return {
-        "user": UserView.of(export.user),
-        "devices": [PushTokenView.of(device) for device in export.devices],
-        "removed_devices": [RemovedDeviceView.of(device) for device in export.removed_devices],
+        "user": UserView.from_stored(export.user),
+        "devices": [PushTokenView.from_stored(device) for device in export.devices],
+        "removed_devices": [RemovedDeviceView.from_stored(device) for device in export.removed_devices],
         "sessions": export.sessions,
-        "applications": [ApplicationView.of(application) for application in export.applications],
+        "applications": [ApplicationView.from_stored(application) for application in export.applications],
         "notifications": [_as_it_came(one) for one in notifications],
         "next_cursor": notifications[-1].notification_id if export.page.more else None,
     }

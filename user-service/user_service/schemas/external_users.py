@@ -66,5 +66,5 @@ class WrittenContactView(BaseModel):
     created: bool
 
     @classmethod
-    def of(cls, written: WrittenContact) -> "WrittenContactView":
+    def from_written(cls, written: WrittenContact) -> "WrittenContactView":
         return cls(external_id=written.external_id or "", id=written.id, created=written.created)

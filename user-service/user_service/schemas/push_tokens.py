@@ -171,7 +171,7 @@ class PushTokenView(BaseModel):
     last_seen: datetime = Field(description="When it was registered last. Apps register at every start")
 
     @classmethod
-    def of(cls, stored: StoredPushToken) -> "PushTokenView":
+    def from_stored(cls, stored: StoredPushToken) -> "PushTokenView":
         return cls(
             id=stored.id,
             provider=stored.provider,
@@ -209,7 +209,7 @@ class RemovedDeviceView(BaseModel):
     )
 
     @classmethod
-    def of(cls, stored: StoredRemoval) -> "RemovedDeviceView":
+    def from_stored(cls, stored: StoredRemoval) -> "RemovedDeviceView":
         return cls(
             id=stored.id,
             provider=stored.provider,

@@ -159,7 +159,7 @@ class UserView(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, user: StoredUser) -> "UserView":
+    def from_stored(cls, user: StoredUser) -> "UserView":
         return cls(
             id=user.id,
             name=user.name,

@@ -25,10 +25,10 @@ class Applications:
     """`sender_domains`: the domains whose addresses applications may send from."""
 
     def __init__(
-        self, database: Database, keys: ApiKeys, audit: AuditTrail, *, sender_domains: Collection[str]
+        self, database: Database, api_keys: ApiKeys, audit: AuditTrail, *, sender_domains: Collection[str]
     ) -> None:
         self._database = database
-        self._keys = keys
+        self._api_keys = api_keys
         self._audit = audit
         self._sender_domains = sender_domains
 
@@ -77,7 +77,7 @@ class Applications:
             change = changed(application_fields(before), application_fields(after))
             await self._audit.record(connection, actor, "application.changed", _target(application_id), change)
             key_hashes = await api_keys.hashes_of_application(connection, application_id)
-        await self._keys.forget(key_hashes)
+        await self._api_keys.forget(key_hashes)
         log.info("application.changed", application_id=str(application_id), fields=sorted(given.model_fields_set))
         return after
 
@@ -91,7 +91,7 @@ class Applications:
             await applications.remove(connection, application_id)
             change = changed(application_fields(before), {})
             await self._audit.record(connection, actor, "application.deleted", _target(application_id), change)
-        await self._keys.forget(key_hashes)
+        await self._api_keys.forget(key_hashes)
         log.info("application.removed", application_id=str(application_id))
 
     def _check(self, sender: ApplicationSender | None) -> None:

@@ -17,7 +17,7 @@ log = structlog.get_logger()
 
 class PasswordResets(MailedActions):
     async def request(self, email: str, *, client: str) -> None:
-        """The account is looked up only when the mail is handed over, so answer and response time do not reveal whether
+        """The account is looked up only when the mail goes to the gateway, so answer and response time do not reveal whether
         it exists. Raises TooManyMails, also for an unknown address.
         """
         await self.throttle.count(email, client=client)

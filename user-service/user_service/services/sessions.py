@@ -36,8 +36,8 @@ class Ticket:
 
 
 class AccessTokens:
-    def __init__(self, keys: SigningKeys, *, seconds: int) -> None:
-        self._keys = keys
+    def __init__(self, signing_keys: SigningKeys, *, seconds: int) -> None:
+        self._signing_keys = signing_keys
         self.seconds = seconds
 
     def ticket(self, session_id: UUID) -> Ticket:
@@ -46,7 +46,7 @@ class AccessTokens:
 
     async def prepare(self) -> None:
         """Call it before a transaction in which `sign` is used: it may have to fetch the key. Raises Unavailable."""
-        await self._keys.current()
+        await self._signing_keys.current()
 
     async def sign(self, ticket: Ticket, user_id: UUID, role: Role) -> str:
         """Raises Unavailable while there is no key."""
@@ -60,7 +60,7 @@ class AccessTokens:
             "sid": ticket.session_id.hex,
             "role": role,
         }
-        return sign(claims, await self._keys.current())
+        return sign(claims, await self._signing_keys.current())
 
 
 # Sessions. A session begins with a login and consists of refresh tokens, each of which is good for one use.

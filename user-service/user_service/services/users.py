@@ -60,7 +60,7 @@ class Users:
         database: Database,
         contacts: Contacts,
         sessions: Sessions,
-        keys: ApiKeys,
+        api_keys: ApiKeys,
         audit: AuditTrail,
         *,
         admins_need_totp: bool = False,
@@ -68,7 +68,7 @@ class Users:
         self.database = database
         self._contacts = contacts
         self._sessions = sessions
-        self._keys = keys
+        self._api_keys = api_keys
         self._audit = audit
         self._acting_role = acting_role(admins_need_totp=admins_need_totp)
 
@@ -130,7 +130,7 @@ class Users:
             after = await self._set_disabled(connection, user_id, actor, disabled=True)
             ended = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
-        await self._keys.forget(key_hashes)
+        await self._api_keys.forget(key_hashes)
         await self._sessions.revoke(ended)
         log.info("user.disabled", user_id=str(user_id))
         return after
@@ -169,7 +169,7 @@ class Users:
             change = changed(user_fields(before), {})
             await self._audit.record(connection, actor, "user.deleted", user_target(user_id), change)
         await self._contacts.changed(user_id)
-        await self._keys.forget(key_hashes)
+        await self._api_keys.forget(key_hashes)
         await self._sessions.revoke(live)
         log.info("user.removed", user_id=str(user_id), erasure_id=str(erasure.id))
         return erasure

@@ -16,7 +16,7 @@ CLOSING = 421  # the reply of a server that closes the connection
 
 
 class Phase(Enum):
-    """A phase of the dialogue. Only in DOT, while waiting for the answer to the message, is the outcome in doubt."""
+    """A phase of the dialogue. Only in DOT, while waiting for the answer to the message, is the outcome ambiguous."""
 
     MAIL = auto()
     RCPT = auto()

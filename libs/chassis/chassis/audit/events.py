@@ -26,7 +26,7 @@ class Actor:
     address: str | None = None
 
     @classmethod
-    def of(cls, identity: Identity, request: Request) -> Self:
+    def from_request(cls, identity: Identity, request: Request) -> Self:
         key = UUID(identity.subject) if identity.kind == "api_key" else None
         return cls(identity.caller, key, address_of(request.scope))
 
@@ -39,7 +39,7 @@ COMMAND = Actor("command")  # a person with a shell on the service's machine
 
 
 async def _acting(request: Request, identity: Caller) -> Actor:
-    return Actor.of(identity, request)
+    return Actor.from_request(identity, request)
 
 
 async def _stranger(request: Request) -> Actor:

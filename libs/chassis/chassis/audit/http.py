@@ -46,7 +46,7 @@ class RefusedAttempts:
     async def forbidden(self, request: Request, identity: Identity) -> None:
         """Records a route that `identity` may not use. The route's pattern contains no values of the request."""
         target = f"route:{request.method} {request.scope['route'].path}"
-        await self.note(Actor.of(identity, request), "access.refused", target)
+        await self.note(Actor.from_request(identity, request), "access.refused", target)
 
     def _may_write(self, kind: str, address: str) -> bool:
         return (

@@ -1,4 +1,4 @@
-"""The interface that every broker implements, and the code that runs a handler on a delivery."""
+"""The interface that every broker implements, and the code that runs a handler on a message."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -71,7 +71,7 @@ class BrokerUnavailable(PublishFailed):
     """There is no working connection to the broker."""
 
 
-class Delivery(Protocol):
+class IncomingMessage(Protocol):
     """A message that a consumer holds. It counts against the prefetch until ``ack``, ``reject`` or ``requeue`` is called.
 
     These three methods never raise, and only the first call has an effect. If the channel of the message is lost, they do
@@ -104,7 +104,7 @@ class Delivery(Protocol):
         """Returns the message to its place in the queue. It comes again, immediately if no message is before it."""
 
 
-Handler = Callable[[Delivery], Awaitable[None]]
+Handler = Callable[[IncomingMessage], Awaitable[None]]
 
 
 class Consumer(Protocol):
@@ -150,7 +150,7 @@ class Broker(Protocol):
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Consumer:
         """Calls ``handler`` for each message, each in its own task, at most ``prefetch`` at once.
 
-        May be called before the broker is connected. The handler settles its delivery itself. If the handler raises, the
+        May be called before the broker is connected. The handler settles its message itself. If the handler raises, the
         message is requeued after a pause of one second, so that a broken handler does not cycle through the queue at full
         speed. An unsettled message counts against ``prefetch``, even after its handler returned. Raises ``ValueError`` for
         a queue that is not in the topology.
@@ -168,14 +168,14 @@ log = structlog.get_logger()
 CANCEL_SECONDS = 5.0  # how long a cancelled handler may clean up; after that it is abandoned
 
 
-class HeldDelivery(Delivery, Protocol):
+class RevocableMessage(IncomingMessage, Protocol):
     @property
     def lost(self) -> bool:
         """The broker has taken the message back: handling it now would only do the work twice."""
 
 
 class Handling:
-    """One task per delivery, at most ``limit`` running at once, across reconnects.
+    """One task per message, at most ``limit`` running at once, across reconnects.
 
     The tasks are our own. The client library would cancel its own tasks in the middle of their work when a channel is lost.
     """
@@ -188,8 +188,8 @@ class Handling:
         self._tasks: set[asyncio.Task[None]] = set()
         self._closing = asyncio.Event()
 
-    def submit(self, delivery: HeldDelivery) -> None:
-        task = asyncio.create_task(self._handle(delivery))
+    def submit(self, incoming: RevocableMessage) -> None:
+        task = asyncio.create_task(self._handle(incoming))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
@@ -205,17 +205,17 @@ class Handling:
                 task.cancel()
             await asyncio.wait(late, timeout=CANCEL_SECONDS)
 
-    async def _handle(self, delivery: HeldDelivery) -> None:
+    async def _handle(self, incoming: RevocableMessage) -> None:
         async with self._slots:
-            if self._closing.is_set() or delivery.lost:
+            if self._closing.is_set() or incoming.lost:
                 return  # nothing is lost: the broker delivers the message again
             try:
-                await self._handler(delivery)
+                await self._handler(incoming)
             except Exception:
                 # Catch everything: otherwise a defect in a handler leaves its message unsettled until a restart.
-                log.exception("consumer.handler_failed", queue=self._queue, message_id=delivery.message_id)
+                log.exception("consumer.handler_failed", queue=self._queue, message_id=incoming.message_id)
                 await self._rest()
-                await delivery.requeue()
+                await incoming.requeue()
 
     async def _rest(self) -> None:
         """Pauses before a failed message goes back to the queue. A closing consumer does not wait for it."""

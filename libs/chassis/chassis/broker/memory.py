@@ -101,12 +101,12 @@ class MemoryQueue:
         return QueueDepth(ready=len(self._ready), unacked=unacked, consumers=len(self._takers))
 
 
-class MemoryDelivery:
-    """A ``Delivery``. ``settle`` removes it from its consumer and returns whether the consumer still held it."""
+class MemoryMessage:
+    """An ``IncomingMessage``. ``settle`` removes it from its consumer and returns whether the consumer still held it."""
 
     __slots__ = ("_queue", "_settle", "lost", "stored")
 
-    def __init__(self, stored: Stored, queue: MemoryQueue, settle: Callable[["MemoryDelivery"], bool]) -> None:
+    def __init__(self, stored: Stored, queue: MemoryQueue, settle: Callable[["MemoryMessage"], bool]) -> None:
         self.stored = stored
         self.lost = False
         self._queue = queue
@@ -163,7 +163,7 @@ class MemoryConsumer:
         self._handling = handling
         self._prefetch = prefetch
         self._on_closed = on_closed
-        self._unacked: set[MemoryDelivery] = set()
+        self._unacked: set[MemoryMessage] = set()
         self._paused = False
         self._closed = False
 
@@ -176,15 +176,15 @@ class MemoryConsumer:
         return len(self._unacked)
 
     def take(self, stored: Stored) -> None:
-        delivery = MemoryDelivery(stored, self._queue, self._settle)
-        self._unacked.add(delivery)
-        self._handling.submit(delivery)
+        incoming = MemoryMessage(stored, self._queue, self._settle)
+        self._unacked.add(incoming)
+        self._handling.submit(incoming)
 
-    def _settle(self, delivery: MemoryDelivery) -> bool:
-        """Whether the consumer still held the delivery. It does not if the delivery was already settled or returned."""
-        if delivery not in self._unacked:
+    def _settle(self, incoming: MemoryMessage) -> bool:
+        """Whether the consumer still held the message. It does not if the message was already settled or returned."""
+        if incoming not in self._unacked:
             return False
-        self._unacked.remove(delivery)
+        self._unacked.remove(incoming)
         return True
 
     async def pause(self) -> None:
@@ -198,9 +198,9 @@ class MemoryConsumer:
         self._closed = True
         await self._handling.drain(grace)
         self._queue.detach(self)
-        for delivery in self._unacked:
-            delivery.lost = True
-            self._queue.put_back(delivery.stored)
+        for incoming in self._unacked:
+            incoming.lost = True
+            self._queue.put_back(incoming.stored)
         self._unacked.clear()
         self._queue.pump()
         self._on_closed(self)

@@ -11,8 +11,8 @@ from opentelemetry.trace import Span, SpanKind, Tracer
 from chassis.broker import (
     Broker,
     Consumer,
-    Delivery,
     Handler,
+    IncomingMessage,
     Publication,
     PublishFailed,
     QueueDepth,
@@ -66,11 +66,11 @@ class TracedBroker:
         return _Begun(replace(publication, headers=headers), begun)
 
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> Consumer:
-        async def processed(delivery: Delivery) -> None:
-            parent = parent_of(delivery.headers.get(TRACEPARENT))
-            attributes = self._attributes("process", "process", queue, delivery.message_id)
+        async def processed(incoming: IncomingMessage) -> None:
+            parent = parent_of(incoming.headers.get(TRACEPARENT))
+            attributes = self._attributes("process", "process", queue, incoming.message_id)
             with span(self._tracer, f"process {queue}", SpanKind.CONSUMER, attributes, parent=parent):
-                await handler(delivery)
+                await handler(incoming)
 
         return await self._inner.consume(queue, processed, prefetch=prefetch)
 

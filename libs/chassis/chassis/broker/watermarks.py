@@ -23,13 +23,13 @@ class ConsumedWatermarks:
     def __init__(self) -> None:
         self._newest: defaultdict[str, dict[int, datetime]] = defaultdict(dict)
 
-    def consumed(self, name: str, priority: int, published_at: datetime) -> None:
+    def note_consumed(self, name: str, priority: int, published_at: datetime) -> None:
         seen = self._newest[name]
         before = seen.get(priority)
         if before is None or published_at > before:
             seen[priority] = published_at
 
-    def of(self, name: str) -> dict[int, datetime]:
+    def by_priority(self, name: str) -> dict[int, datetime]:
         return dict(self._newest[name])
 
 

@@ -48,7 +48,7 @@ class Meta(BaseModel):
     )
 
     @classmethod
-    def of(cls, total: int, *, limit: int, page: int) -> "Meta":
+    def for_page(cls, total: int, *, limit: int, page: int) -> "Meta":
         """For a list that is counted to its end."""
         pages = max(1, -(-total // limit))
         return cls(
@@ -132,7 +132,7 @@ class JsonResponse(JSONResponse):
         return to_json(content)
 
 
-def counted(number: int, noun: str) -> str:
+def pluralize(number: int, noun: str) -> str:
     """A count for `message`: `1 notification`, `2 notifications`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
 

@@ -66,7 +66,7 @@ class RequestMiddleware:
 
         length = declared_length(scope)
         if length is None:
-            receive = _counted(receive, self._limit)
+            receive = _limited_receive(receive, self._limit)
         elif length > self._limit and length > (limit := max(self._limit, self._larger.get(scope["path"], 0))):
             return refusal(PayloadTooLarge(_too_large(limit)))(scope, receive, answer)
         return self._app(scope, receive, answer)
@@ -106,10 +106,10 @@ def declared_length(scope: Scope) -> int | None:
     return int(length) if length.isdecimal() and length.isascii() else None
 
 
-def _counted(receive: Receive, limit: int) -> Receive:
+def _limited_receive(receive: Receive, limit: int) -> Receive:
     seen = 0
 
-    async def counted() -> Message:
+    async def receive_within_limit() -> Message:
         nonlocal seen
         message = await receive()
         seen += len(message.get("body", b""))
@@ -118,7 +118,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
             raise HTTPException(413, _too_large(limit))
         return message
 
-    return counted
+    return receive_within_limit
 
 
 def _too_large(limit: int) -> str:

@@ -165,8 +165,8 @@ def _fail(future: "asyncio.Future[Result]", error: BaseException) -> None:
         future.set_exception(error)
 
 
-def rounds(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[list[int]]:
-    """Indexes of `items`, split into rounds: a key occurs once per round, and the items of one key keep their order.
+def groups_without_repeats(items: Sequence[Item], key: Callable[[Item], Hashable]) -> list[list[int]]:
+    """Indexes of `items`, split into groups: a key occurs once per group, and the items of one key keep their order.
 
     For statements that may touch a row only once (UPDATE ... FROM, ON CONFLICT DO UPDATE).
     """

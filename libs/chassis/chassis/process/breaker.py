@@ -138,10 +138,10 @@ class Permit:
         if self._finish():
             self._breaker._failed(self._era)  # noqa: SLF001
 
-    def release(self) -> None:
+    def give_back(self) -> None:
         """Reports neither success nor failure: the call was cancelled or never made."""
         if self._finish():
-            self._breaker._released(self._era)  # noqa: SLF001
+            self._breaker._given_back(self._era)  # noqa: SLF001
 
     def _finish(self) -> bool:
         first, self._finished = not self._finished, True
@@ -217,7 +217,7 @@ class CircuitBreaker:
         else:
             permit.success()
         finally:
-            permit.release()
+            permit.give_back()
 
     async def wait_ready(self) -> None:
         """Returns when a call would be permitted. Another waiter may be faster, so `allow` can still raise."""
@@ -257,7 +257,7 @@ class CircuitBreaker:
             self._opens_until = self._clock() + self._policy.open_seconds
             self._become(BreakerState.OPEN)
 
-    def _released(self, era: int) -> None:
+    def _given_back(self, era: int) -> None:
         if era == self._era and self._state is BreakerState.HALF_OPEN:
             self._probing -= 1
             self._wake()

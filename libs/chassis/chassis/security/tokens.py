@@ -91,7 +91,7 @@ REMEMBERED_TOKENS = 10_000
 
 
 class TokenVerifier:
-    """Accepts access tokens of one issuer for one audience, signed with a key of one of `keys`.
+    """Accepts access tokens of one issuer for one audience, signed with a key of one of `key_sources`.
 
     A verified token is cached for `remember_seconds` (an HS256 check costs 0.08 ms, an ES256 check more), but never beyond
     its expiry. `clock` is the wall clock, because tokens carry dates.
@@ -99,14 +99,14 @@ class TokenVerifier:
 
     def __init__(
         self,
-        keys: Sequence[KeySource],
+        key_sources: Sequence[KeySource],
         *,
         issuer: str,
         audience: str,
         remember_seconds: float = 5,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._keys = keys
+        self._key_sources = key_sources
         self._issuer = issuer
         self._audience = audience
         self._clock = clock
@@ -132,7 +132,7 @@ class TokenVerifier:
         return read_claims(unchecked.payload, TokenKind.ACCESS)
 
     async def _key_for(self, token: UncheckedToken) -> VerificationKey | None:
-        for source in self._keys:
+        for source in self._key_sources:
             if (key := await source.find(token.kid, token.algorithm)) is not None:
                 return key
         return None

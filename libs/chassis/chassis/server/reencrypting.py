@@ -54,12 +54,12 @@ class Tally:
     missing: set[str] = field(default_factory=set)
 
 
-async def reencrypt(database: Database, table: PersonalTable, keys: DataKeys) -> Tally:
+async def reencrypt(database: Database, table: PersonalTable, data_keys: DataKeys) -> Tally:
     """Processes every row of the table. Counts unreadable values and leaves them unchanged."""
     tally, after = Tally(), table.start
     while True:
         rows = await _page(database, table, after)
-        changes, unreadable, missing = _changes(table, rows, keys)
+        changes, unreadable, missing = _changes(table, rows, data_keys)
         written = await _write(database, table, changes) if changes else 0
         tally.written += written
         if written == len(changes):
@@ -83,13 +83,13 @@ async def _write(database: Database, table: PersonalTable, changes: Sequence[Map
 
 
 def _changes(
-    table: PersonalTable, rows: Sequence[Any], keys: DataKeys
+    table: PersonalTable, rows: Sequence[Any], data_keys: DataKeys
 ) -> tuple[list[Mapping[str, object]], int, set[str]]:
     changes: list[Mapping[str, object]] = []
     missing: list[str] = []
     for row in rows:
         try:
-            columns = table.rewrite(row, keys)
+            columns = table.rewrite(row, data_keys)
         except ValueUnreadable as error:
             missing.append(error.key_id or "")
             continue
@@ -103,9 +103,9 @@ def reencrypt_database(settings: DataKeySettings, tables: Sequence[PersonalTable
     if settings.data_encryption_keys is None:
         raise SystemExit("DATA_ENCRYPTION_KEYS is not set: `id:key` encrypts, `plain,id:key` decrypts")
     configure_logs(level="CRITICAL")  # a line per unreadable value would hide the summary
-    keys = DataKeys.parse(settings.data_encryption_keys.get_secret_value())
+    data_keys = DataKeys.parse(settings.data_encryption_keys.get_secret_value())
     try:
-        whole = asyncio.run(_all(settings.database_url, tables, keys))
+        whole = asyncio.run(_all(settings.database_url, tables, data_keys))
     except ServiceError as error:
         raise SystemExit(f"{error.message}. What was done stays; run it again") from None
     except ProgrammingError as error:
@@ -116,12 +116,12 @@ def reencrypt_database(settings: DataKeySettings, tables: Sequence[PersonalTable
         raise SystemExit(1)
 
 
-async def _all(url: str, tables: Sequence[PersonalTable], keys: DataKeys) -> bool:
+async def _all(url: str, tables: Sequence[PersonalTable], data_keys: DataKeys) -> bool:
     """Returns whether every row is current now."""
     database, whole = Database(url, pool_size=1), True
     try:
         for table in tables:
-            tally = await reencrypt(database, table, keys)
+            tally = await reencrypt(database, table, data_keys)
             sys.stdout.write(f"{table.name}: {tally.read} rows, {tally.written} written anew\n")
             if tally.unreadable:
                 named = ", ".join(sorted(tally.missing))

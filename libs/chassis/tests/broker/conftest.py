@@ -11,7 +11,7 @@ import pytest
 import structlog
 from yarl import URL
 
-from chassis.broker import Broker, Delivery, MemoryBroker, Publication, QueueSpec, RabbitBroker, Timing, Topology
+from chassis.broker import Broker, IncomingMessage, MemoryBroker, Publication, QueueSpec, RabbitBroker, Timing, Topology
 from testkit.eventually import eventually
 
 QUICK = Timing(rpc=3.0, publish=3.0, watchdog=0.2, handler_pause=0.05, longest_backoff=0.2)
@@ -99,16 +99,16 @@ class Inbox:
 
     def __init__(self, verb: str | None = None) -> None:
         self.verb = verb
-        self.deliveries: list[Delivery] = []
-        self._unread: asyncio.Queue[Delivery] = asyncio.Queue()
+        self.deliveries: list[IncomingMessage] = []
+        self._unread: asyncio.Queue[IncomingMessage] = asyncio.Queue()
 
-    async def __call__(self, delivery: Delivery) -> None:
-        self.deliveries.append(delivery)
-        self._unread.put_nowait(delivery)
+    async def __call__(self, incoming: IncomingMessage) -> None:
+        self.deliveries.append(incoming)
+        self._unread.put_nowait(incoming)
         if self.verb:
-            await getattr(delivery, self.verb)()
+            await getattr(incoming, self.verb)()
 
-    async def next(self) -> Delivery:
+    async def next(self) -> IncomingMessage:
         async with asyncio.timeout(PATIENCE):
             return await self._unread.get()
 

@@ -197,12 +197,12 @@ async def test_two_consumers_share_a_queue(broker, inbox, work, message):
 async def test_a_slow_handler_does_not_hold_up_its_neighbours(broker, work, message):
     slow, quick = asyncio.Event(), asyncio.Event()
 
-    async def handle(delivery):
-        if delivery.body == b"slow":
+    async def handle(incoming):
+        if incoming.body == b"slow":
             await slow.wait()
         else:
             quick.set()
-        await delivery.ack()
+        await incoming.ack()
 
     consumer = await broker.consume(work, handle, prefetch=2)
     await broker.publish_many([message(b"slow"), message(b"quick")])
@@ -251,10 +251,10 @@ async def test_closing_gives_back_what_was_not_settled(broker, inbox, work, mess
 async def test_closing_waits_for_the_handlers_in_flight(broker, work, message):
     started, release = asyncio.Event(), asyncio.Event()
 
-    async def handle(delivery):
+    async def handle(incoming):
         started.set()
         await release.wait()
-        await delivery.ack()
+        await incoming.ack()
 
     consumer = await broker.consume(work, handle, prefetch=10)
     await broker.publish_many([message()])
@@ -302,11 +302,11 @@ async def test_settling_after_the_consumer_closed_does_nothing(broker, inbox, wo
 async def test_a_handler_that_raises_gets_the_message_again(broker, work, message, events):
     seen, done = [], asyncio.Event()
 
-    async def handle(delivery):
-        seen.append(delivery.redelivered)
+    async def handle(incoming):
+        seen.append(incoming.redelivered)
         if len(seen) == 1:
             raise RuntimeError("a defect")
-        await delivery.ack()
+        await incoming.ack()
         done.set()
 
     await broker.consume(work, handle, prefetch=10)
@@ -321,8 +321,8 @@ async def test_a_handler_that_raises_gets_the_message_again(broker, work, messag
 async def test_a_handler_that_raises_after_it_settled_changes_nothing(broker, inbox, work, message):
     box = inbox("ack")
 
-    async def handle(delivery):
-        await box(delivery)
+    async def handle(incoming):
+        await box(incoming)
         raise RuntimeError("a defect")
 
     consumer = await broker.consume(work, handle, prefetch=10)

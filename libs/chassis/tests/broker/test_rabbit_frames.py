@@ -25,7 +25,7 @@ def read(wire: bytes) -> list[object]:
 )
 def test_a_message_has_its_method_its_properties_and_its_body(correlation: str, headers: dict[str, str]) -> None:
     publication = Publication("email", b'{"a": 1}', "id-1", correlation_id=correlation, priority=9, headers=headers)
-    method, head, content = read(Frames(7, "things", max_size=100).of(publication))
+    method, head, content = read(Frames(7, "things", max_size=100).for_publication(publication))
     assert isinstance(method, commands.Basic.Publish)
     assert (method.exchange, method.routing_key, method.mandatory) == ("things", "email", True)
     assert isinstance(head, header.ContentHeader)
@@ -46,7 +46,7 @@ def test_a_message_has_its_method_its_properties_and_its_body(correlation: str, 
 @pytest.mark.parametrize("size", [0, 1, 99, 100, 101, 1_000])
 def test_a_body_is_split_where_a_frame_is_full(size: int) -> None:
     sent = bytes(index % 251 for index in range(size))
-    _, head, *contents = read(Frames(7, "things", max_size=100).of(Publication("email", sent, "id-1")))
+    _, head, *contents = read(Frames(7, "things", max_size=100).for_publication(Publication("email", sent, "id-1")))
     assert isinstance(head, header.ContentHeader)
     assert head.body_size == size
     assert all(isinstance(content, body.ContentBody) and len(content.value) <= 100 for content in contents)
@@ -64,4 +64,4 @@ def test_a_body_is_split_where_a_frame_is_full(size: int) -> None:
 )
 def test_what_the_protocol_cannot_carry_is_refused(publication: Publication) -> None:
     with pytest.raises((ValueError, TypeError, struct.error)):
-        Frames(7, "things", max_size=100).of(publication)
+        Frames(7, "things", max_size=100).for_publication(publication)

@@ -13,13 +13,13 @@ async def test_messages_that_arrived_while_the_loop_was_busy_are_delivered_in_a_
     began: list[bytes] = []
     first = asyncio.Event()
 
-    async def handle(delivery):
-        began.append(delivery.body)
+    async def handle(incoming):
+        began.append(incoming.body)
         if len(began) == 1:
             pause(0.5)  # a busy loop: meanwhile all other messages arrive in the socket
             first.set()
         await other_tasks()
-        await delivery.ack()
+        await incoming.ack()
 
     async with rabbit() as broker:
         await broker.publish_many([message(b"%d" % number) for number in range(MESSAGES)])

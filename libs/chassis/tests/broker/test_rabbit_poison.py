@@ -37,9 +37,9 @@ async def test_a_message_with_undecodable_properties_is_handled_and_its_neighbou
         await broker.publish_many([message(b"after")])
         handled = []
 
-        async def handle(delivery):
-            handled.append(delivery.body)
-            await (delivery.reject() if delivery.body == b"poison" else delivery.ack())
+        async def handle(incoming):
+            handled.append(incoming.body)
+            await (incoming.reject() if incoming.body == b"poison" else incoming.ack())
 
         dead = inbox("reject")
         await broker.consume(failed, dead, prefetch=10)

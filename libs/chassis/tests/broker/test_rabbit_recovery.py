@@ -76,13 +76,13 @@ async def test_a_handler_in_mid_work_outlives_its_connection_and_the_message_com
     started, release, finished = asyncio.Event(), asyncio.Event(), asyncio.Event()
     box = inbox("ack")
 
-    async def handle(delivery):
-        if delivery.redelivered:
-            await box(delivery)
+    async def handle(incoming):
+        if incoming.redelivered:
+            await box(incoming)
         else:
             started.set()
             await release.wait()
-            await delivery.ack()  # over a channel that is gone: must not raise
+            await incoming.ack()  # over a channel that is gone: must not raise
             finished.set()
 
     async with rabbit(url=proxy.url) as broker:
@@ -103,11 +103,11 @@ async def test_no_more_handlers_run_than_the_prefetch_allows_though_connections_
 ):
     release, started, finished = asyncio.Event(), [], asyncio.Event()
 
-    async def handle(delivery):
-        started.append(delivery)
+    async def handle(incoming):
+        started.append(incoming)
         await release.wait()
-        await delivery.ack()
-        if delivery.body == b"last":
+        await incoming.ack()
+        if incoming.body == b"last":
             finished.set()
 
     async def in_hand_again():

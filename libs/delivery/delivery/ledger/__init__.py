@@ -3,13 +3,13 @@
 from delivery.ledger.ledger import Ledger
 from delivery.ledger.personal import personal_deliveries
 from delivery.ledger.records import (
+    AddedTooLate,
     AlreadyFinished,
     Claim,
     Claimed,
     ClaimResult,
     DeliveryKey,
     DeliveryRecord,
-    NotADelivery,
     NotOwned,
     Owned,
     ToRequeue,
@@ -18,6 +18,7 @@ from delivery.ledger.repository import LedgerRepository
 from delivery.ledger.tables import LedgerTables, ledger_tables
 
 __all__ = [
+    "AddedTooLate",
     "AlreadyFinished",
     "Claim",
     "ClaimResult",
@@ -27,7 +28,6 @@ __all__ = [
     "Ledger",
     "LedgerRepository",
     "LedgerTables",
-    "NotADelivery",
     "NotOwned",
     "Owned",
     "ToRequeue",

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from chassis.postgres.database import Database
 from chassis.postgres.retention import Removal, Step
-from chassis.process.batcher import Batcher, rounds
+from chassis.process.batcher import Batcher, groups_without_repeats
 from contracts.ledger import LedgerErasure, LedgerTotals
 from contracts.topology import URGENT
 from delivery.ledger.records import AlreadyFinished, Claim, ClaimResult, DeliveryRecord, NotOwned, Owned, ToRequeue
@@ -54,20 +54,20 @@ class Ledger:
         async with self._database.begin() as connection:
             return await self._repository.owned(connection, silence_seconds=silence_seconds)
 
-    async def release(self, owned: Sequence[Owned]) -> int:
+    async def requeue_abandoned(self, abandoned: Sequence[Owned]) -> int:
         """Makes deliveries due again that this worker owns but does not work on. Returns how many."""
         async with self._database.begin() as connection:
-            return await self._repository.release(connection, owned)
+            return await self._repository.requeue_abandoned(connection, abandoned)
 
     async def make_due(self, code: str) -> int:
         """Makes the retries that wait because of `code` due now, highest priority first. Returns how many."""
         async with self._database.begin() as connection:
             return await self._repository.make_due(connection, code)
 
-    async def handed_over(self, ids: Sequence[UUID]) -> None:
+    async def mark_handed_over(self, ids: Sequence[UUID]) -> None:
         """Marks messages that the broker confirmed: they are in its queue until a worker takes them, or they are lost."""
         async with self._database.autocommit() as connection:
-            await self._repository.handed_over(connection, ids)
+            await self._repository.mark_handed_over(connection, ids)
 
     async def redrive_lost(self, watermarks: Mapping[int, datetime | None], *, grace_seconds: float, limit: int) -> int:
         """Makes messages due again that the queue has lost (see the repository). Returns how many."""
@@ -112,10 +112,10 @@ class Ledger:
             await self._repository.leave(connection)
 
     async def _claim_all(self, groups: Sequence[Sequence[Claim]]) -> list[list[ClaimResult]]:
-        """Claims in rounds: a group may contain the same message twice, but a statement may touch a row only once."""
+        """Claims in parts: a batch may contain the same message twice, but a statement may touch a row only once."""
         states: dict[int, list[ClaimResult]] = {}
         async with self._database.autocommit() as connection:
-            for indexes in rounds(groups, key=lambda claims: claims[0].notification_id):
+            for indexes in groups_without_repeats(groups, key=lambda claims: claims[0].notification_id):
                 claims = [claim for index in indexes for claim in groups[index]]
                 found = iter(await self._repository.claim(connection, claims))
                 states |= {index: list(islice(found, len(groups[index]))) for index in indexes}

@@ -19,8 +19,8 @@ Fields = dict[str, Any]
 class PersonalColumns:
     """The personal columns of the deliveries of `channel`. Each row comes from a statement and has its delivery's key."""
 
-    def __init__(self, channel: str, keys: DataKeys) -> None:
-        self.keys = keys
+    def __init__(self, channel: str, data_keys: DataKeys) -> None:
+        self.data_keys = data_keys
         self.message, self.contact, self.detail = (
             f"{channel}_deliveries.{name}" for name in ("message", "contact", "detail")
         )
@@ -29,41 +29,41 @@ class PersonalColumns:
         name, contact = _name(row["notification_id"], row["recipient"]), row["contact"]
         return {
             **row,
-            "message": self.keys.write(self.message, name, row["message"]),
-            "contact": contact and self.keys.write(self.contact, name, contact),
+            "message": self.data_keys.write(self.message, name, row["message"]),
+            "contact": contact and self.data_keys.write(self.contact, name, contact),
         }
 
     def write_result(self, row: Fields) -> Fields:
         name = _name(row["notification_id"], row["recipient"])
-        plain, sealed = self.keys.write_free(self.detail, name, row["detail"])
+        plain, sealed = self.data_keys.write_free(self.detail, name, row["detail"])
         return {**row, "detail": plain, "sealed_detail": sealed}
 
     def read_message(self, row: Any) -> str | None:
         """None: the message cannot be decrypted now."""
         try:
-            return self.keys.read(self.message, _name(row.notification_id, row.recipient), row.message)
+            return self.data_keys.read(self.message, _name(row.notification_id, row.recipient), row.message)
         except ValueUnreadable:
             return None
 
     def read_contact(self, notification_id: UUID, recipient: str, stored: str) -> str:
         """Raises ValueUnreadable."""
-        return self.keys.read(self.contact, _name(notification_id, recipient), stored)
+        return self.data_keys.read(self.contact, _name(notification_id, recipient), stored)
 
     def read_detail(self, row: Any) -> str | None:
         """None also when it cannot be decrypted: then the outcome is reported without the provider's text."""
         name = _name(row.notification_id, row.recipient)
         try:
-            return self.keys.read_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
+            return self.data_keys.read_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
         except ValueUnreadable:
             return None
 
     def rewrite(self, row: Any) -> Fields:
         """The columns as they would be written now. Raises ValueUnreadable."""
-        name, keys = _name(row.notification_id, row.recipient), self.keys
-        plain, sealed = keys.rewrite_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
+        name, data_keys = _name(row.notification_id, row.recipient), self.data_keys
+        plain, sealed = data_keys.rewrite_free(self.detail, name, FreeText(row.detail, row.sealed_detail))
         return {
-            "message": row.message and keys.rewrite(self.message, name, row.message),
-            "contact": row.contact and keys.rewrite(self.contact, name, row.contact),
+            "message": row.message and data_keys.rewrite(self.message, name, row.message),
+            "contact": row.contact and data_keys.rewrite(self.contact, name, row.contact),
             "detail": plain,
             "sealed_detail": sealed,
         }
@@ -94,8 +94,8 @@ RETURNING d.notification_id
 
 
 def personal_deliveries(channel: str) -> PersonalTable:
-    def rewrite(row: Any, keys: DataKeys) -> Mapping[str, object] | None:
-        columns = PersonalColumns(channel, keys).rewrite(row)
+    def rewrite(row: Any, data_keys: DataKeys) -> Mapping[str, object] | None:
+        columns = PersonalColumns(channel, data_keys).rewrite(row)
         return None if all(getattr(row, name) == value for name, value in columns.items()) else columns
 
     return PersonalTable(

@@ -11,9 +11,9 @@ from uuid import UUID
 class Claim:
     """A request to deliver to one recipient. `recipient` is its key in the ledger, the same in every copy of the message.
 
-    `contact` is the current recipient, as JSON, if it differs from the one in the message. `added`: a device that the user
-    did not have when the notification was accepted; it gets no delivery if a worker has begun the notification without it.
-    `fingerprint` identifies the address in the suppression list. `provider` will be called if the delivery is claimed.
+    `contact` is the current recipient, as JSON, if it differs from the one in the message. `added_later`: a device that the
+    user did not have when the notification was accepted; it gets no delivery if a worker has begun the notification without
+    it. `fingerprint` identifies the address in the suppression list. `provider` will be called if the delivery is claimed.
     """
 
     notification_id: UUID
@@ -23,7 +23,7 @@ class Claim:
     message: str
     expires_at: datetime | None
     contact: str | None = None
-    added: bool = False
+    added_later: bool = False
     fingerprint: str | None = None
     trace_context: str | None = None
     provider: str | None = None
@@ -33,8 +33,8 @@ class Claim:
 class Claimed:
     """This worker owns the delivery and attempts it now; `attempts` were spent and `deferrals` made before.
 
-    Of the attempts, `faults` failed on our side or are in doubt; all other attempts were refused for now, the first one at
-    `refused_since`. `doubtful`: an earlier attempt may have been accepted by its provider. Then the delivery goes to
+    Of the attempts, `faults` failed on our side or are ambiguous; all other attempts were refused for now, the first one at
+    `refused_since`. `ambiguous`: an earlier attempt may have been accepted by its provider. Then the delivery goes to
     that attempt's recipient (`contact`; None: the message's) through that attempt's `provider`. Otherwise `provider` is the
     one that the claim named. `unreadable`: the contact is encrypted with a key that is
     missing. `suppressed`: the address in the claim is on the suppression list.
@@ -43,7 +43,7 @@ class Claimed:
     attempts: int
     deferrals: int
     expired: bool
-    doubtful: bool = False
+    ambiguous: bool = False
     contact: str | None = None
     faults: int = 0
     refused_since: datetime | None = None
@@ -82,18 +82,18 @@ class NotOwned:
 
 
 @dataclass(frozen=True, slots=True)
-class NotADelivery:
+class AddedTooLate:
     """A device that its user added after a worker had begun this notification: nothing is sent to it."""
 
 
-ClaimResult = Claimed | AlreadyFinished | NotOwned | NotADelivery
+ClaimResult = Claimed | AlreadyFinished | NotOwned | AddedTooLate
 
 
 class DeliveryKey(NamedTuple):
-    """One round of one delivery. `recipient` is the ledger's key for the recipient, `replay` the number of the round."""
+    """One round of one delivery. `recipient_key` is the ledger's key for the recipient, `replay` the number of the round."""
 
     notification_id: UUID
-    recipient: str
+    recipient_key: str
     replay: int
 
 
@@ -102,9 +102,10 @@ class DeliveryRecord:
     """The result of an attempt, as it goes into the ledger. `delay` (seconds) counts only in state `retry`.
 
     A `sent` of the same `replay` is also accepted from a worker that has lost the delivery: the provider has it.
-    `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or held back because its domain refuses
-    messages. `provider` answered, or may have accepted it. `reported_before`: an earlier deferral of this delivery was
-    reported to the gateway. `provider` and `reported_before` are not stored: the claim has stored the provider.
+    `faults` counts as in `Claimed`; `refused`: the delivery was refused for now, or postponed because its domain refuses
+    messages. `ambiguous`: 1 if the attempt may or may not have been sent. `provider` answered, or may have accepted it.
+    `reported_before`: an earlier deferral of this delivery was reported to the gateway. `provider` and `reported_before` are
+    not stored: the claim has stored the provider.
     """
 
     notification_id: UUID
@@ -115,7 +116,7 @@ class DeliveryRecord:
     faults: int = 0
     refused: bool = False
     deferred: int = 0
-    doubt: int = 0
+    ambiguous: int = 0
     code: str | None = None
     detail: str | None = None
     provider_message_id: str | None = None
@@ -128,7 +129,7 @@ class DeliveryRecord:
 class ToRequeue:
     """A message to publish again. `taken_at`: when it was taken from the ledger, by the database's clock.
 
-    `doubts`: the number of recipients that a dead worker may have sent it to.
+    `ambiguous`: the number of recipients that a dead worker may have sent it to.
     """
 
     notification_id: UUID
@@ -136,7 +137,7 @@ class ToRequeue:
     message: str
     taken_at: datetime
     trace_context: str | None = None
-    doubts: int = 0
+    ambiguous: int = 0
 
 
 @dataclass(frozen=True, slots=True)

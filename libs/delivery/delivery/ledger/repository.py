@@ -18,12 +18,12 @@ from contracts.messages import first_id_of
 from delivery.ledger import statements
 from delivery.ledger.personal import PersonalColumns
 from delivery.ledger.records import (
+    AddedTooLate,
     AlreadyFinished,
     Claim,
     Claimed,
     ClaimResult,
     DeliveryRecord,
-    NotADelivery,
     NotOwned,
     Owned,
     ToRequeue,
@@ -37,29 +37,31 @@ FINAL_STATES = frozenset({"sent", "failed", "suppressed", "expired", "unknown"})
 class LedgerRepository:
     """The statements over one channel's tables. `owner` names this worker process.
 
-    `suppression_list`: a table of the same database that lists the `fingerprint`s to suppress. `keys` encrypt the personal
-    values of a row.
+    `suppression_list`: a table of the same database that lists the `fingerprint`s to suppress. `data_keys` encrypt the
+    personal values of a row.
     """
 
     def __init__(
-        self, channel: str, owner: str, *, suppression_list: str | None = None, keys: DataKeys = DataKeys()
+        self, channel: str, owner: str, *, suppression_list: str | None = None, data_keys: DataKeys = DataKeys()
     ) -> None:
         self.owner = owner
-        self._personal = PersonalColumns(channel, keys)
-        self._seals = keys.seals
+        self._personal = PersonalColumns(channel, data_keys)
+        self._seals = data_keys.seals
         self._claim = statements.for_channel(statements.CLAIM, channel, suppression_list)
-        self._claim_with_added = statements.for_channel(statements.CLAIM_WITH_ADDED, channel, suppression_list)
+        self._claim_with_added_later = statements.for_channel(
+            statements.CLAIM_WITH_ADDED_LATER, channel, suppression_list
+        )
         self._look = statements.for_channel(statements.LOOK, channel)
         self._look_all = statements.for_channel(statements.LOOK_ALL, channel)
         self._has = statements.for_channel(statements.HAS, channel)
         self._record = statements.for_channel(statements.RECORD, channel)
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
         self._make_due = statements.for_channel(statements.MAKE_DUE, channel)
-        self._handed_over = statements.for_channel(statements.HANDED_OVER, channel)
+        self._mark_handed_over = statements.for_channel(statements.MARK_HANDED_OVER, channel)
         self._take_orphans = statements.for_channel(statements.TAKE_ORPHANS, channel)
         self._lost = statements.for_channel(statements.LOST, channel)
         self._owned = statements.for_channel(statements.OWNED, channel)
-        self._release = statements.for_channel(statements.RELEASE, channel)
+        self._requeue_abandoned = statements.for_channel(statements.REQUEUE_ABANDONED, channel)
         self._totals = statements.for_channel(statements.TOTALS, channel)
         self._sent = statements.for_channel(statements.SENT, channel)
         self._remove = statements.for_channel(statements.REMOVE, channel)
@@ -72,7 +74,7 @@ class LedgerRepository:
 
         Pass all claims on a notification in one call: the first claim of a round fixes its devices.
         """
-        statement = self._claim_with_added if any(claim.added for claim in claims) else self._claim
+        statement = self._claim_with_added_later if any(claim.added_later for claim in claims) else self._claim
         given = [self._personal.write_claim(_fields(claim)) for claim in claims] if self._seals else claims
         rows = await connection.execute(statement, {"rows": to_json_text(given), "owner": self.owner})
         # By index: names cost 3 µs a row. The columns after the key are the fields of Claimed, in their order.
@@ -85,7 +87,7 @@ class LedgerRepository:
         if others:
             states |= await self._look_at(connection, others)
         return [
-            states.get((claim.notification_id, claim.recipient), NotADelivery() if claim.added else NotOwned())
+            states.get((claim.notification_id, claim.recipient), AddedTooLate() if claim.added_later else NotOwned())
             for claim in claims
         ]
 
@@ -97,8 +99,8 @@ class LedgerRepository:
             claimed.contact, claimed.unreadable = None, True
 
     async def _look_at(self, connection: StatementExecutor, claims: Sequence[Claim]) -> dict[Key, ClaimResult]:
-        keys = [(claim.notification_id, claim.recipient) for claim in claims]
-        rows = await connection.execute(self._look, {"keys": _keys(keys)})
+        wanted = [(claim.notification_id, claim.recipient) for claim in claims]
+        rows = await connection.execute(self._look, {"keys": _as_json(wanted)})
         return {(row.notification_id, row.recipient): self._state_of(row) for row in rows}
 
     async def states(
@@ -147,27 +149,27 @@ class LedgerRepository:
             "limit": limit,
         }
         rows = (await connection.execute(self._take_orphans, parameters)).all()
-        doubts = Counter(row.notification_id for row in rows if row.doubtful)
-        return [replace(item, doubts=doubts[item.notification_id]) for item in self._to_requeue(rows)]
+        ambiguous = Counter(row.notification_id for row in rows if row.was_sending)
+        return [replace(item, ambiguous=ambiguous[item.notification_id]) for item in self._to_requeue(rows)]
 
     async def owned(self, connection: AsyncConnection, *, silence_seconds: float) -> list[Owned]:
         """The deliveries that this worker has owned for longer than `silence_seconds` and has not ended."""
         rows = await connection.execute(self._owned, {"owner": self.owner, "silence": silence_seconds})
         return [Owned(row.notification_id, row.recipient, row.updated_at) for row in rows]
 
-    async def release(self, connection: AsyncConnection, owned: Sequence[Owned]) -> int:
+    async def requeue_abandoned(self, connection: AsyncConnection, abandoned: Sequence[Owned]) -> int:
         """Makes deliveries due again that this worker owns but does not work on. Returns how many."""
-        ordered = sorted(owned, key=lambda one: _order((one.notification_id, one.recipient)))
-        result = await connection.execute(self._release, {"rows": to_json_text(ordered), "owner": self.owner})
+        ordered = sorted(abandoned, key=lambda one: _order((one.notification_id, one.recipient)))
+        result = await connection.execute(self._requeue_abandoned, {"rows": to_json_text(ordered), "owner": self.owner})
         return result.rowcount
 
     async def make_due(self, connection: AsyncConnection, code: str) -> int:
         """Makes the retries that wait because of `code` due now, highest priority first. Returns how many."""
         return (await connection.execute(self._make_due, {"code": code})).rowcount
 
-    async def handed_over(self, connection: StatementExecutor, ids: Sequence[UUID]) -> None:
+    async def mark_handed_over(self, connection: StatementExecutor, ids: Sequence[UUID]) -> None:
         """Marks messages that the broker confirmed: they are in its queue until a worker takes them, or they are lost."""
-        await connection.execute(self._handed_over, {"ids": sorted(ids, key=lambda one: one.bytes)})
+        await connection.execute(self._mark_handed_over, {"ids": sorted(ids, key=lambda one: one.bytes)})
 
     async def redrive_lost(
         self,
@@ -179,7 +181,7 @@ class LedgerRepository:
     ) -> int:
         """Makes messages due again that were handed over `grace_seconds` before their queue's watermark. Returns how many.
 
-        `watermarks`: priority → when the newest consumed message had been handed over; None: the queue was empty.
+        `watermarks`: priority → when the newest consumed message had been taken from the ledger; None: the queue was empty.
         """
         marks = [{"priority": priority, "consumed_until": at} for priority, at in watermarks.items()]
         parameters = {"watermarks": to_json_text(marks), "grace": grace_seconds, "limit": limit}
@@ -248,5 +250,5 @@ def _order(key: Key) -> tuple[bytes, str]:
     return key[0].bytes, key[1]
 
 
-def _keys(keys: Sequence[Key]) -> str:
+def _as_json(keys: Sequence[Key]) -> str:
     return to_json_text([{"notification_id": key, "recipient": recipient} for key, recipient in keys])

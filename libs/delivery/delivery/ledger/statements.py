@@ -5,7 +5,7 @@ from sqlalchemy import TextClause, text
 from chassis.postgres.autocommit import ids, records
 
 CLAIMED = """notification_id uuid, recipient text, replay int, priority int, message text, contact text,
-    added boolean, fingerprint text, expires_at timestamptz, trace_context text,
+    added_later boolean, fingerprint text, expires_at timestamptz, trace_context text,
     provider text"""
 _CLAIM = """
     INSERT INTO {{deliveries}} AS d (
@@ -45,15 +45,15 @@ WITH {_GIVEN}, claimed AS ({_CLAIM.format(which="true")})
 {_ANSWER.format(claimed="claimed")}
 """
 
-_BELONGS = """added AND (
+_BELONGS = """added_later AND (
         notification_id IN (SELECT notification_id FROM begun)
         OR EXISTS (SELECT 1 FROM {deliveries} x
                    WHERE x.notification_id = given.notification_id AND x.recipient = given.recipient))"""
 
 # The same for claims with devices that were added since the notification was accepted. Such a device is claimed
 # only if the round has no claim yet, or if the ledger has a row of the device.
-CLAIM_WITH_ADDED = f"""
-WITH {_GIVEN}, named AS ({_CLAIM.format(which="NOT added")}
+CLAIM_WITH_ADDED_LATER = f"""
+WITH {_GIVEN}, named AS ({_CLAIM.format(which="NOT added_later")}
 ), begun AS (
     SELECT DISTINCT g.notification_id FROM named JOIN given g USING (notification_id, recipient)
     WHERE NOT EXISTS (
@@ -79,15 +79,15 @@ FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id
 
 HAS = "SELECT 1 FROM {deliveries} WHERE notification_id = :notification_id AND replay >= :replay LIMIT 1"
 
-RESULT = f"""{DELIVERY}, replay int, state text, attempts int, faults int, refused bool, deferred int, doubt int, code text,
-    detail text, sealed_detail text, provider_message_id text, delay float8"""
+RESULT = f"""{DELIVERY}, replay int, state text, attempts int, faults int, refused bool, deferred int, ambiguous int,
+    code text, detail text, sealed_detail text, provider_message_id text, delay float8"""
 # A worker that has lost a delivery to another worker still records `sent` when the provider accepted it, so that it is not
 # sent again for nothing. The exception: the delivery is being sent again at this moment.
 RECORD = f"""
 UPDATE {{deliveries}} d SET
     state = r.state, attempts = r.attempts, faults = r.faults, deferrals = d.deferrals + r.deferred,
     refused_since = CASE WHEN r.refused THEN coalesce(d.refused_since, now()) ELSE d.refused_since END,
-    ambiguous = d.ambiguous + r.doubt, in_doubt = d.in_doubt OR r.doubt > 0, code = r.code, detail = r.detail,
+    ambiguous = d.ambiguous + r.ambiguous, in_doubt = d.in_doubt OR r.ambiguous > 0, code = r.code, detail = r.detail,
     sealed_detail = r.sealed_detail, provider_message_id = coalesce(r.provider_message_id, d.provider_message_id),
     next_attempt_at = CASE WHEN r.state = 'retry' THEN now() + make_interval(secs => r.delay) END,
     message = CASE WHEN r.state = 'retry' THEN d.message END,
@@ -123,7 +123,7 @@ FROM waiting WHERE d.notification_id = waiting.notification_id AND d.recipient =
 """
 
 # The broker has these messages in its queue, for any length of time. LOST finds messages that are not there.
-HANDED_OVER = f"""
+MARK_HANDED_OVER = f"""
 UPDATE {{deliveries}} d SET next_attempt_at = NULL, updated_at = now()
 FROM {ids("ids")} AS r WHERE d.notification_id = r.id AND d.state = 'requeued'
 """  # noqa: S608 - constants of ours
@@ -150,7 +150,7 @@ FROM lost WHERE d.notification_id = lost.notification_id AND d.recipient = lost.
 # statement uses clock_timestamp(), not now(): it may have waited for a lock.
 TAKE_ORPHANS = """
 WITH orphans AS (
-    SELECT notification_id, recipient, o.state = 'sending' AS doubtful FROM {deliveries} o
+    SELECT notification_id, recipient, o.state = 'sending' AS was_sending FROM {deliveries} o
     WHERE o.state IN ('claimed', 'sending')
       AND o.updated_at NOT BETWEEN clock_timestamp() - make_interval(secs => :silence) AND clock_timestamp()
       AND NOT EXISTS (
@@ -163,12 +163,12 @@ WITH orphans AS (
     LIMIT :limit FOR UPDATE SKIP LOCKED
 )
 UPDATE {deliveries} d SET
-    ambiguous = d.ambiguous + CAST(doubtful AS int), attempts = d.attempts + CAST(doubtful AS int),
-    faults = d.faults + CAST(doubtful AS int), in_doubt = d.in_doubt OR doubtful,
-    code = CASE WHEN doubtful THEN 'ambiguous' ELSE d.code END,
+    ambiguous = d.ambiguous + CAST(was_sending AS int), attempts = d.attempts + CAST(was_sending AS int),
+    faults = d.faults + CAST(was_sending AS int), in_doubt = d.in_doubt OR was_sending,
+    code = CASE WHEN was_sending THEN 'ambiguous' ELSE d.code END,
     state = 'requeued', owner = NULL, next_attempt_at = now() + make_interval(secs => :lease), updated_at = now()
 FROM orphans WHERE d.notification_id = orphans.notification_id AND d.recipient = orphans.recipient
-RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at, doubtful
+RETURNING d.notification_id, d.recipient, d.priority, d.message, d.trace_context, d.updated_at, was_sending
 """
 
 # Deliveries that this worker has owned for longer than `:silence`. The caller knows which of them it is working on.
@@ -178,9 +178,9 @@ WHERE owner = :owner AND state IN ('claimed', 'sending')
   AND updated_at NOT BETWEEN clock_timestamp() - make_interval(secs => :silence) AND clock_timestamp()
 """
 
-# Releases owned deliveries that this worker does not work on: the answer to their claim was lost, so nothing was sent.
+# Requeues owned deliveries that this worker does not work on: the answer to their claim was lost, so nothing was sent.
 # Deliveries that were claimed again in the meantime are left alone.
-RELEASE = f"""
+REQUEUE_ABANDONED = f"""
 UPDATE {{deliveries}} d SET
     state = 'requeued', owner = NULL, next_attempt_at = now(), updated_at = now()
 FROM {records("rows", f"{DELIVERY}, updated_at timestamptz", key="notification_id")} AS r

@@ -25,7 +25,7 @@ _MAX_WIDTH = 100
 class _Field:
     """The value of a directive, and its default width and padding."""
 
-    of: Callable[[datetime], object]
+    read: Callable[[datetime], object]
     width: int = 0
     pad: str = " "
 
@@ -45,7 +45,7 @@ def _written(when: datetime, found: re.Match[str]) -> str:
         return f"{when.microsecond:06d}000"[: min(int(width or (9 if name == "N" else 3)), 9)]
     elif name in _FIELDS:
         field = _FIELDS[name]
-        text = str(field.of(when))
+        text = str(field.read(when))
     else:
         return found.group()
     return _padded(_cased(text, flags, name), flags, min(int(width or field.width), _MAX_WIDTH), field.pad)

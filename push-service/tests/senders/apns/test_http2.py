@@ -1,4 +1,4 @@
-"""Requests over an HTTP/2 connection that ends: certainly not accepted, answered late, or in doubt."""
+"""Requests over an HTTP/2 connection that ends: certainly not accepted, answered late, or ambiguous."""
 
 import asyncio
 import socket
@@ -43,19 +43,19 @@ async def test_a_refused_stream_is_sent_again_at_once(send, simulators) -> None:
     assert simulators.inbox.pushes.total == 1
 
 
-async def test_a_reset_stream_leaves_doubt_and_its_neighbours_alone(send) -> None:
+async def test_a_reset_stream_is_ambiguous_and_its_neighbours_are_not(send) -> None:
     reset, *others = await asyncio.gather(send("f004001"), *(send(f"{number:04x}") for number in range(0x1000, 0x1010)))
     assert reset == Ambiguous("no_answer", "StreamReset")
     assert all(isinstance(outcome, Sent) for outcome in others)
 
 
-async def test_a_connection_that_ends_without_an_answer_leaves_doubt(send, simulators) -> None:
+async def test_a_connection_that_ends_without_an_answer_is_ambiguous(send, simulators) -> None:
     assert await send("f005001") == Ambiguous("no_answer", "ConnectionLost")
     assert simulators.inbox.pushes.total == 1
     assert isinstance(await send(), Sent)
 
 
-async def test_a_late_answer_leaves_doubt_and_its_neighbours_alone(send) -> None:
+async def test_a_late_answer_is_ambiguous_and_its_neighbours_are_not(send) -> None:
     late, *others = await asyncio.gather(send("f006001"), *(send(f"{number:04x}") for number in range(0x1000, 0x1010)))
     assert late == Ambiguous("no_answer", "TimeoutError")
     assert all(isinstance(outcome, Sent) for outcome in others)

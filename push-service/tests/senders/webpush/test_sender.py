@@ -134,7 +134,7 @@ async def test_a_push_service_that_is_away_is_waited_for_and_no_others_wait(simu
     await gone.close()
 
 
-async def test_a_silent_push_service_leaves_doubt(send, simulators) -> None:
+async def test_a_silent_push_service_is_ambiguous(send, simulators) -> None:
     simulators.faults.web_push = "stall"
     assert await send() == Ambiguous("no_answer", "SocketTimeoutError")
 

@@ -60,7 +60,7 @@ class Frames:
         self._max_size = max_size
         self._methods: dict[str, bytes] = {}
 
-    def of(self, publication: Publication) -> bytes:
+    def for_publication(self, publication: Publication) -> bytes:
         """Raises ValueError, TypeError or struct.error for values beyond AMQP: an id of 256 bytes, a priority of 256."""
         header = self._properties(publication)
         parts = [
@@ -154,7 +154,7 @@ class ConfirmingChannel:
         if not publication.message_id:
             return PublishFailed("a publication needs a message_id")
         try:
-            return self._frames.of(publication)
+            return self._frames.for_publication(publication)
         except (ValueError, TypeError, struct.error) as error:
             return PublishFailed(f"cannot be encoded for AMQP: {error}")
 

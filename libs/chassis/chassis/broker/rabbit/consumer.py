@@ -15,7 +15,7 @@ from pamqp.commands import Basic
 from chassis.broker.interface import BrokerUnavailable, Handling
 from chassis.broker.rabbit.confirms import open_channel
 from chassis.broker.rabbit.connection import ManagedConnection
-from chassis.broker.rabbit.settlement import RabbitDelivery, Settlements
+from chassis.broker.rabbit.settlement import RabbitMessage, Settlements
 from chassis.broker.rabbit.timeouts import Timing, within
 
 
@@ -39,12 +39,12 @@ class StallDetector:
 
 
 class Subscription:
-    """Calls ``receive`` for each delivery; it must not block. Calls ``cancelled`` when the broker ends the consumer."""
+    """Calls ``receive`` for each message; it must not block. Calls ``cancelled`` when the broker ends the consumer."""
 
     def __init__(
         self,
         channel: Channel,
-        receive: Callable[[RabbitDelivery], None],
+        receive: Callable[[RabbitMessage], None],
         cancelled: Callable[[], None],
     ) -> None:
         self._channel = channel
@@ -59,7 +59,7 @@ class Subscription:
         cls,
         connection: Connection,
         prefetch: int,
-        receive: Callable[[RabbitDelivery], None],
+        receive: Callable[[RabbitMessage], None],
         cancelled: Callable[[], None],
     ) -> "Subscription":
         channel = await open_channel(connection, confirms=False)

@@ -36,7 +36,7 @@ class InFlight:
                 claimed.append(index)
         return claimed
 
-    def release(self, message_ids: Iterable[str]) -> None:
+    def discard(self, message_ids: Iterable[str]) -> None:
         self._ids.difference_update(message_ids)
         self._released.set()
 
@@ -68,7 +68,7 @@ class Publisher:
         self._closing: set[asyncio.Task[None]] = set()
 
     async def publish_many(self, publications: Sequence[Publication]) -> list[Outcome]:
-        """Publishes in rounds. A message whose id is already in flight, here or in another call, waits for the next round."""
+        """Publishes in parts. A message whose id is already in flight, here or in another call, waits for the next part."""
         deadline = asyncio.get_running_loop().time() + self._seconds
         waiting = dict(enumerate(publications))
         outcomes: dict[int, Outcome] = {}
@@ -86,7 +86,7 @@ class Publisher:
         try:
             outcomes = await self._attempt([waiting[index] for index in claim], deadline)
         finally:
-            self._in_flight.release(ids[index] for index in claim)
+            self._in_flight.discard(ids[index] for index in claim)
         return dict(zip(claim, outcomes, strict=True))
 
     async def _attempt(self, publications: Sequence[Publication], deadline: float) -> Sequence[Outcome]:

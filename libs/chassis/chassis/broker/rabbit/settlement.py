@@ -23,10 +23,10 @@ class Settlements:
     def lost(self) -> bool:
         return self._channel.is_closed
 
-    def begin(self, message: DeliveredMessage) -> "RabbitDelivery":
+    def begin(self, message: DeliveredMessage) -> "RabbitMessage":
         self.in_hand += 1
         self.received += 1
-        return RabbitDelivery(message, self)
+        return RabbitMessage(message, self)
 
     def settle(self, answer: Answer) -> None:
         self.in_hand -= 1
@@ -48,8 +48,8 @@ class Settlements:
             await self._channel.write_queue.put(ChannelFrame.marshall(self._channel.number, answers))
 
 
-class RabbitDelivery:
-    """A ``Delivery``. It can be settled only over the channel that delivered it."""
+class RabbitMessage:
+    """An ``IncomingMessage``. It can be settled only over the channel that delivered it."""
 
     __slots__ = (
         "_settled",

@@ -1,4 +1,4 @@
-"""The holds that this process knows, and the release of their notifications when a hold ends."""
+"""The holds that this process knows, for its own notifications and for the workers that ask."""
 
 import asyncio
 import contextlib
@@ -7,21 +7,14 @@ from uuid import UUID
 
 import structlog
 
-from api_gateway.repositories import holding, holds
-from api_gateway.repositories.holding import EndedHold
-from api_gateway.services.metrics import GatewayMetrics
+from api_gateway.repositories import holds
 from chassis.errors import Unavailable
 from chassis.postgres.database import Database
 from contracts.holds import MAX_WAIT_SECONDS, HoldRules, Holds
-from contracts.status import Status
 
 log = structlog.get_logger()
 
 EVERY_SECONDS = 0.5
-# Rows of a hold that a process releases or cancels in one turn. About as many as a relay publishes meanwhile: other due rows
-# do not wait behind all that was held.
-PIECE = 500
-LEFT_OUT = 9  # turns of a releaser that has nothing to do
 
 
 class Holdable(Protocol):
@@ -56,7 +49,7 @@ class KnownHolds:
         """Whether there is a standing hold, or an ended one whose order workers still carry out."""
         return bool(self._holds)
 
-    def of(self, row: Holdable) -> UUID | None:
+    def hold_for(self, row: Holdable) -> UUID | None:
         """The hold that stands for this notification."""
         return self._holds.standing(row.caller, row.notification_type, row.template_code)
 
@@ -96,40 +89,3 @@ class KnownHolds:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = asyncio.Event()
-
-
-class HoldReleaser:
-    """Releases or cancels the rows of holds that have ended, in pieces. Every gateway runs one; a piece is one transaction.
-
-    It looks for held rows, not for holds that this process ended: so no row is left, whichever process died.
-    """
-
-    def __init__(self, database: Database, metrics: GatewayMetrics, known: KnownHolds) -> None:
-        self._database = database
-        self._metrics = metrics
-        self._known = known
-        self._left_out = 0
-
-    async def run_once(self) -> int:
-        """Looks at every turn while a hold is in force or rows were left, otherwise at every tenth."""
-        if self._left_out and not self._known.any_in_force:
-            self._left_out -= 1
-            return 0
-        async with self._database.begin() as connection:
-            found = await holding.ended(connection)
-        self._left_out = 0 if found or self._known.any_in_force else LEFT_OUT
-        for one in found:
-            number = await (self._cancel if one.cancelled else self._release)(one)
-            if number:
-                log.info("holds.ended", hold_id=str(one.id), cancelled=one.cancelled, notifications=number)
-        return 0  # the next piece after a pause, see PIECE
-
-    async def _release(self, one: EndedHold) -> int:
-        async with self._database.begin() as connection:
-            return await holding.release(connection, one, limit=PIECE)
-
-    async def _cancel(self, one: EndedHold) -> int:
-        async with self._database.begin() as connection:
-            channels = await holding.cancel(connection, one, limit=PIECE)
-        self._metrics.count_transitions((channel, Status.CANCELLED) for channel in channels)
-        return len(channels)

@@ -23,28 +23,28 @@ HELD_SECONDS = 240.0
 _RULES = TypeAdapter(Envelope[HoldRules])
 
 
-class KnownHolds:
+class WorkerHolds:
     """`gateway`: the client of the gateway; None: nothing is ever held. While the gateway is down, the last list counts."""
 
     def __init__(self, gateway: ServiceClient | None = None) -> None:
         self._gateway = gateway
         self._rules = HoldRules()
         self._holds = Holds()
-        self._known = ""  # the digest of the last answer
-        self._unknown = False
+        self._digest = ""  # of the last answer
+        self._gateway_is_down = False
 
     async def refresh(self) -> int:
         """Fetches the list. The gateway answers when the list changes or after MAX_WAIT_SECONDS; the first time at once."""
         if self._gateway is None:
             return 0
         try:
-            rules = found_of(_RULES, *await self._gateway.get("/internal/holds", {"known": self._known}))
+            rules = found_of(_RULES, *await self._gateway.get("/internal/holds", {"known": self._digest}))
         except DependencyUnavailable:
-            if not self._unknown:
+            if not self._gateway_is_down:
                 log.warning("holds.unknown")
-            self._known, self._unknown = "", True
+            self._digest, self._gateway_is_down = "", True
             return 0
-        self._known, self._unknown = rules.digest, False
+        self._digest, self._gateway_is_down = rules.digest, False
         if rules != self._rules:
             log.info("holds.changed", holds=len(rules.holds))
             self._rules, self._holds = rules, Holds(rules.holds)
@@ -59,7 +59,7 @@ class KnownHolds:
         """The standing hold of this message: one that has not ended."""
         return self._holds.standing(message.caller, message.notification_type, message.template.code)
 
-    def of(self, message: NotificationMessage) -> UUID | None:
+    def hold_for(self, message: NotificationMessage) -> UUID | None:
         """The hold because of which the message goes back to the gateway: a standing one, or one that ended with an order
         after the message was published."""
         return self.standing(message) or self._holds.ordered(

@@ -24,7 +24,7 @@ from contracts.recipients import Channel
 HELD = "held_by IS NOT NULL AND status = 'pending'"
 _STEP = "jsonb_build_object('status', CAST('{}' AS text), 'at', now())"
 
-# Rows that this process would publish now. As in RELEASE of the outbox: only while its lease runs.
+# Rows that this process would publish now. As in END_LEASES of the outbox: only while its lease runs.
 HOLD = text(f"""
 UPDATE notifications n SET held_by = r.hold, held_at = now(), due_at = n.expires_at, leased_by = NULL, updated_at = now(),
     history = n.history || {_STEP.format("held")}
