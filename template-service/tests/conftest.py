@@ -80,7 +80,7 @@ async def seeded(app: FastAPI) -> None:
     """Waits until the service has made its own templates."""
     question = TemplateQuestion(active=tuple(template.code for template in SYSTEM_TEMPLATES))
     await eventually(
-        lambda: app.state.reader.findings(question), 20, until=lambda found: len(found.active) >= len(SYSTEM_TEMPLATES)
+        lambda: app.state.reader.findings(question), 60, until=lambda found: len(found.active) >= len(SYSTEM_TEMPLATES)
     )
 
 

@@ -21,7 +21,7 @@ def test_49_the_report_comes_before_the_answer_and_the_worker_dies(lab: Lab) -> 
     lab.start_again("email-service")
     lab.prove(49, "the report comes before the answer, and the worker dies", [*quick, *ids])
     lab.until_all(ids, {"delivered"})
-    assert lab.doubts(ids).keys() == set(ids)
+    assert lab.ambiguous(ids).keys() == set(ids)
 
 
 def test_50_a_bounce_of_long_ago(lab: Lab) -> None:

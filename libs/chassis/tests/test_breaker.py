@@ -175,7 +175,7 @@ async def test_a_cancelled_call_gives_its_probe_place_back(breaker, clock):
 
     async def hang():
         async with breaker.guard():
-            begun.give_back()
+            begun.release()
             await asyncio.Event().wait()
 
     probes = [asyncio.create_task(hang()) for _ in range(2)]
