@@ -160,7 +160,7 @@ async def test_only_tokens_that_the_caller_gives_have_live_activities(gateway, c
     [
         ({"provider": "apns", "token": "xyz"}, "to.push_tokens.0.token"),
         ({"provider": "apns"}, "to.push_tokens.0.token"),
-        ({"provider": "fcm", "token": TOKEN}, "to.push_tokens.0.provider"),
+        ({"provider": "fcm", "token": TOKEN}, "to.push_tokens.0"),
         ({"token": TOKEN}, "to.push_tokens.0.provider"),
         ({"provider": "apns", "token": TOKEN, "kind": "topic"}, "to.push_tokens.0.kind"),
         (7, "to.push_tokens.0"),
