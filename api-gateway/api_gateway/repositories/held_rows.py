@@ -46,7 +46,8 @@ UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, seale
     history = n.history || {_STEP.format("held")}
 FROM g WHERE n.id = g.id AND n.replay = g.replay AND n.status IN ('pending', 'queued')
   AND (n.held_at IS NULL OR g.queued_at IS NULL OR g.queued_at >= n.held_at)
-RETURNING n.id, n.notification_type, n.priority, g.queued_at, extract(epoch FROM now() - n.created_at) AS seconds
+RETURNING n.id, n.notification_type, n.priority, g.queued_at, false AS newly_queued, 'held' AS status, true AS same,
+    extract(epoch FROM now() - n.created_at) AS seconds
 """)  # noqa: S608 - constants of ours
 
 # Goes from hold to hold by the index: as many steps as there are holds with held rows, however many rows they hold.
@@ -136,19 +137,7 @@ async def hand_back(connection: StatementExecutor, events: Sequence[StatusEvent]
         if event.hold_id is not None
     ]
     found = await connection.execute(HAND_BACK, {"rows": to_json_text(given)})
-    return [
-        AppliedEvent(
-            row.id,
-            row.notification_type,
-            row.priority,
-            row.queued_at,
-            newly_queued=False,
-            status="held",
-            same=True,
-            seconds=float(row.seconds),
-        )
-        for row in found
-    ]
+    return [AppliedEvent.from_row(row) for row in found]
 
 
 async def ended(connection: StatementExecutor) -> list[EndedHold]:

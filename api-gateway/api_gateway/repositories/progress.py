@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 from uuid import UUID
 
 from sqlalchemy import Row, text
@@ -101,6 +101,20 @@ class AppliedEvent:
     same: bool
     seconds: float
 
+    @classmethod
+    def from_row(cls, row: Row[Any]) -> Self:
+        """`row` has a column for each field."""
+        return cls(
+            row.id,
+            row.notification_type,
+            row.priority,
+            row.queued_at,
+            row.newly_queued,
+            row.status,
+            row.same,
+            float(row.seconds),
+        )
+
 
 async def apply_events(
     connection: StatementExecutor, events: Sequence[StatusEvent], *, data_keys: DataKeys
@@ -130,19 +144,7 @@ async def apply_events(
     if len(applied) < len(events):
         done = {row.id for row in applied}
         await devices.complete(connection, [event for event in events if event.notification_id not in done])
-    return [
-        AppliedEvent(
-            row.id,
-            row.notification_type,
-            row.priority,
-            row.queued_at,
-            row.newly_queued,
-            row.status,
-            row.same,
-            float(row.seconds),
-        )
-        for row in applied
-    ]
+    return [AppliedEvent.from_row(row) for row in applied]
 
 
 NOT_HANDED_OVER = "status = 'pending' AND leased_by IS NULL"  # certainly not handed over

@@ -18,7 +18,7 @@ from pydantic import (
 from api_gateway.schemas.topics import MAX_CONDITION, TOPIC, checked_condition
 from chassis.security import application_of
 from contracts.addresses import Email, address_key
-from contracts.device_tokens import ApnsToken, FcmToken
+from contracts.device_tokens import FCM_IN_AN_OBJECT, ApnsToken, FcmToken
 from contracts.fields import MAX_NAME, one_line
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken
 
@@ -78,7 +78,7 @@ def _token_by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> str | A
         case AppleToken():
             return value
         case {"provider": "fcm"}:
-            raise ValueError("an FCM registration token is given as text, without an object")
+            raise ValueError(FCM_IN_AN_OBJECT)
         case {"endpoint": _} | {"provider": "web_push"}:
             raise ValueError("is a Web Push subscription: register it as a user's device, and give the user_id")
         case dict():

@@ -7,7 +7,7 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.postgres.database import Database
-from contracts.addresses import InvalidAddress, parse_mailbox
+from contracts.addresses import stored_spelling
 from email_service.bounces.reading import Report, UnreadableReport, read_report
 from email_service.bounces.recording import BounceRecorder, Match, Result
 from email_service.bounces.return_path import RECIPIENT_DIGITS, BounceToken, ReturnPath
@@ -91,12 +91,9 @@ async def _by_message_id(connection: AsyncConnection, report: Report) -> Match |
 
 
 def _spellings(addresses: tuple[str, ...]) -> Iterator[str]:
-    """An address as the report has it, and as it is stored: reports have the ASCII form of an internationalised domain."""
+    """An address as the report has it, and as it is stored."""
     for address in addresses:
         yield address
-        try:
-            shown = parse_mailbox(address).shown
-        except InvalidAddress:
-            continue
-        if shown != address:
-            yield shown
+        stored = stored_spelling(address)
+        if stored is not None and stored != address:
+            yield stored

@@ -11,7 +11,7 @@ from uuid import UUID
 from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, ValidationError
 
 from chassis.errors import Forbidden, field_error
-from contracts.addresses import InvalidAddress, parse_mailbox
+from contracts.addresses import stored_spelling
 from email_service.bounces.reading import Kind, Report
 
 # SendGrid repeats a request for 24 hours, Mailgun for 8, Postmark for about half a day, SNS for an hour. A shorter time would
@@ -106,7 +106,8 @@ def webhook_report(  # noqa: PLR0913 - what a provider may say about one mail
     provider_ids: Sequence[str] = (),
 ) -> Report:
     """A provider's outcome as a report. `notification` is our id as the provider echoes it, `message_id` our Message-ID."""
-    named, address = (notification, message_id), _as_stored(address)
+    named = (notification, message_id)
+    address = stored_spelling(parseaddr(address)[1]) or address  # SES may write the recipient's name, too
     return Report(
         kind=KINDS[outcome],
         status=status,
@@ -117,15 +118,6 @@ def webhook_report(  # noqa: PLR0913 - what a provider may say about one mail
         provider_ids=tuple(one for one in provider_ids if one),
         dead=outcome == "hard",
     )
-
-
-def _as_stored(address: str) -> str:
-    """Providers write an internationalised domain in its ASCII form, users have it in the readable one. SES may write the
-    recipient's name, too."""
-    try:
-        return parse_mailbox(parseaddr(address)[1]).shown
-    except InvalidAddress:
-        return address
 
 
 def parsed(kind: TypeAdapter[Parsed], body: bytes | str) -> Parsed:

@@ -79,6 +79,16 @@ def parse_sender(text: str) -> Mailbox:
     return Mailbox(parse_mailbox(f"{local}@example.com").local, host.lower(), host.lower())
 
 
+def stored_spelling(text: str) -> str | None:
+    """The address as users and notifications have it: reports write an internationalised domain in its ASCII form. None: no
+    notification can be sent to it.
+    """
+    try:
+        return parse_mailbox(text).shown
+    except InvalidAddress:
+        return None
+
+
 def address_key(text: str) -> str:
     """The same value for all spellings of one mailbox. Also works for addresses that an older rule accepted."""
     try:

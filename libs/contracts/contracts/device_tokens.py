@@ -16,6 +16,7 @@ from contracts.users import PushTokenText
 FCM_TOKEN = r"[A-Za-z0-9_:.=%~-]+"  # noqa: S105 - its form
 _FCM = re.compile(FCM_TOKEN)
 _APNS = re.compile(APNS_TOKEN)
+FCM_IN_AN_OBJECT = "an FCM registration token is given as text, without an object"
 APNS_CHARACTERS = 64  # 32 bytes, the length of all tokens so far
 
 

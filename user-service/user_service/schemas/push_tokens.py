@@ -16,7 +16,7 @@ from pydantic import (
     model_validator,
 )
 
-from contracts.device_tokens import ApnsToken, FcmToken
+from contracts.device_tokens import FCM_IN_AN_OBJECT, ApnsToken, FcmToken
 from contracts.recipients import PushProvider
 from contracts.users import PushTokenText
 from user_service.repositories.push_tokens import Device, StoredPushToken
@@ -73,7 +73,7 @@ def _by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> Given:
         case AppleDevice():
             return value
         case {"provider": "fcm"}:
-            raise ValueError("an FCM registration token is given as text, without an object")
+            raise ValueError(FCM_IN_AN_OBJECT)
         case {"provider": _}:
             return AppleDevice.model_validate(value)
         case dict() | WebPushSubscription():

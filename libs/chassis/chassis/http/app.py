@@ -65,9 +65,10 @@ class ServiceApp(FastAPI):
 
     def include_router(self, router: APIRouter, *args: Any, **options: Any) -> None:
         super().include_router(router, *args, **options)
-        self._specific_first.add(router)
+        routes = [route for route in router.routes if isinstance(route, APIRoute)]
+        self._specific_first.add(routes)
         if isinstance(router, FastRouter):
-            self._fast_routes.add(router)
+            self._fast_routes.add(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = self

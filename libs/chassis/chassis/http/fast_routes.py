@@ -5,7 +5,7 @@ dependency solving add nothing. They took a third of the time of accepting a not
 the documentation and for requests that the fast route does not match exactly.
 """
 
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from typing import TypeVar
 
 from fastapi import APIRouter
@@ -35,8 +35,7 @@ class FastRoutes:
         self._app = app
         self._routes: dict[tuple[str, str], APIRoute] = {}
 
-    def add(self, router: FastRouter) -> None:
-        routes = [route for route in router.routes if isinstance(route, APIRoute)]
+    def add(self, routes: Iterable[APIRoute]) -> None:
         self._routes.update({(method, route.path): route for route in routes for method in route.methods or ()})
 
     def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
