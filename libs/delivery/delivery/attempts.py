@@ -146,7 +146,8 @@ class PreparedMessage(Generic[Address, Content]):
             return None
         if self._message.test or isinstance(self._recipient, Suppressed):
             return None
-        acquired = await throttle.acquire(target.domain, target.key, self._message.priority)
+        published_at = self._message.queued_at or self._message.created_at
+        acquired = await throttle.acquire(target.domain, target.key, self._message.priority, published_at)
         if isinstance(acquired, Postponed):
             return acquired
         self._domain_permit = acquired

@@ -9,6 +9,7 @@ import time
 from bisect import insort
 from collections import OrderedDict
 from collections.abc import Callable
+from datetime import datetime
 from itertools import count
 
 import structlog
@@ -26,14 +27,20 @@ WAIT_SECONDS = 10.0
 MIN_WAITING_PER_DOMAIN = 8  # messages that may wait for one domain, even at its lowest limit
 
 
+_Rank = tuple[int, datetime]  # the negated priority, and when the message was published first: the smallest goes first
+_Waiter = tuple[_Rank, int, asyncio.Future[bool]]  # the number is the arrival
+
+
 class _Domain:
-    """`waiting` is sorted by priority, highest first, then by arrival. A future's result is True if it got a permit."""
+    """`waiting` is sorted by priority, highest first, then by age, oldest first. A future's result is True if it got a
+    permit.
+    """
 
     __slots__ = ("limit", "timer", "waiting")
 
     def __init__(self, limit: DomainLimit) -> None:
         self.limit = limit
-        self.waiting: list[tuple[int, int, asyncio.Future[bool]]] = []
+        self.waiting: list[_Waiter] = []
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -82,16 +89,21 @@ class DomainThrottle:
         now = self.clock()
         return sum(one.limit.is_throttled(now) for one in self._domains.values())
 
-    async def acquire(self, name: str, recipient_key: str, priority: int) -> "DomainPermit | Postponed":
-        """Waits for a permit to send to the domain `name`. `recipient_key` is the key in the ledger.
+    async def acquire(
+        self, name: str, recipient_key: str, priority: int, published_at: datetime
+    ) -> "DomainPermit | Postponed":
+        """Waits for a permit to send to the domain `name`. `recipient_key` is the key in the ledger. Of one priority, the
+        message goes first that was first published first (`published_at`): one that was postponed is not overtaken again
+        and again.
 
         Postponed: the domain is paused for too long, or too many messages wait already. Then the ledger keeps the delivery.
         """
+        rank = (-priority, published_at)
         domain = self._domain(name)
         now = self.clock()
         if domain.waiting or not domain.limit.is_free(now):
-            may_wait = domain.limit.pause_left(now) <= WAIT_SECONDS and self._may_wait(domain, priority, now)
-            if not may_wait or not await self._wait(name, domain, priority):
+            may_wait = domain.limit.pause_left(now) <= WAIT_SECONDS and self._may_wait(domain, rank, now)
+            if not may_wait or not await self._wait(name, domain, rank):
                 return self.postpone(domain, priority)
         else:
             domain.limit.in_flight += 1
@@ -120,10 +132,10 @@ class DomainThrottle:
             return Postponed("domain_busy", refusing=False, urgent=urgent)
         return Postponed("domain_throttled", after_seconds=domain.limit.pause_left(now) or None, urgent=urgent)
 
-    async def _wait(self, name: str, domain: _Domain, priority: int) -> bool:
+    async def _wait(self, name: str, domain: _Domain, rank: _Rank) -> bool:
         loop = asyncio.get_running_loop()
         waiter: asyncio.Future[bool] = loop.create_future()
-        entry = (-priority, next(self._arrivals), waiter)
+        entry = (rank, next(self._arrivals), waiter)
         insort(domain.waiting, entry)
         self._waiting += 1
         deadline = loop.call_later(WAIT_SECONDS, _refuse, waiter)
@@ -144,12 +156,12 @@ class DomainThrottle:
                 self.serve(name, domain)
         return permitted
 
-    def _may_wait(self, domain: _Domain, priority: int, now: float) -> bool:
-        """When the limit is reached, a message of a higher priority replaces the domain's least important one."""
+    def _may_wait(self, domain: _Domain, rank: _Rank, now: float) -> bool:
+        """When the limit is reached, a message replaces the domain's last one if it goes before that."""
         limit = MIN_WAITING_PER_DOMAIN + 2 * domain.limit.at_once(now)
         if self._waiting < self._max_waiting and len(domain.waiting) < limit:
             return True
-        if domain.waiting and -domain.waiting[-1][0] < priority:
+        if domain.waiting and rank < domain.waiting[-1][0]:
             _refuse(domain.waiting.pop()[2])
             return True
         return False

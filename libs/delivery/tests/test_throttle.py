@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
 import pytest
@@ -14,6 +15,7 @@ from testkit.clock import Clock
 from testkit.eventually import eventually, other_tasks
 
 REFUSED = RetryLater("throttled", of_domain=True)
+PUBLISHED_AT = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 @pytest.fixture
@@ -39,12 +41,14 @@ class Queue:
         self.tasks: dict[str, asyncio.Task[DomainPermit | Postponed]] = {}
         self.order: list[str] = []
 
-    async def join(self, name: str, priority: int = 5, domain: str = "a.example") -> None:
-        self.tasks[name] = asyncio.create_task(self._acquire(name, priority, domain))
+    async def join(
+        self, name: str, priority: int = 5, domain: str = "a.example", published_at: datetime = PUBLISHED_AT
+    ) -> None:
+        self.tasks[name] = asyncio.create_task(self._acquire(name, priority, domain, published_at))
         await other_tasks(3)  # until it waits
 
-    async def _acquire(self, name: str, priority: int, domain: str) -> DomainPermit | Postponed:
-        acquired = await self._domains.acquire(domain, name, priority)
+    async def _acquire(self, name: str, priority: int, domain: str, at: datetime) -> DomainPermit | Postponed:
+        acquired = await self._domains.acquire(domain, name, priority, at)
         if isinstance(acquired, DomainPermit):
             self.order.append(name)
         return acquired
@@ -73,7 +77,7 @@ async def queue(domains: DomainThrottle) -> AsyncIterator[Queue]:
 
 
 async def acquired(domains: DomainThrottle, domain: str = "a.example", recipient: str | None = None) -> DomainPermit:
-    permit = await domains.acquire(domain, recipient or uuid4().hex, 5)
+    permit = await domains.acquire(domain, recipient or uuid4().hex, 5, PUBLISHED_AT)
     assert isinstance(permit, DomainPermit)
     return permit
 
@@ -94,6 +98,18 @@ async def test_the_highest_priority_goes_first_and_equals_in_the_order_of_arriva
     assert await queue.all_permitted() == ["urgent", "second urgent", "middle", "low"]
 
 
+async def test_one_that_was_postponed_goes_before_newer_ones_and_takes_the_place_of_the_newest(domains, queue) -> None:
+    permit = await acquired(domains)
+    waiting = MIN_WAITING_PER_DOMAIN + 2
+    for number in range(waiting):
+        await queue.join(f"new {number}", published_at=PUBLISHED_AT + timedelta(seconds=number))
+    await queue.join("postponed before", published_at=PUBLISHED_AT - timedelta(seconds=30))
+    await queue.join("newest", published_at=PUBLISHED_AT + timedelta(seconds=waiting))
+    assert queue.postponed() == [f"new {waiting - 1}", "newest"]
+    permit.give_back()
+    assert await queue.all_permitted() == ["postponed before", *(f"new {number}" for number in range(waiting - 1))]
+
+
 async def test_another_domain_is_not_held_up(domains, queue) -> None:
     permit = await acquired(domains)
     await queue.join("waits")
@@ -103,7 +119,7 @@ async def test_another_domain_is_not_held_up(domains, queue) -> None:
     assert await queue.all_permitted() == ["passes", "waits"]
 
 
-async def test_when_too_many_wait_the_rest_go_back_to_the_ledger_and_an_urgent_one_replaces_the_least_important(
+async def test_when_too_many_wait_the_rest_go_back_to_the_ledger_and_an_urgent_one_replaces_the_last(
     domains, queue, registry
 ) -> None:
     permit = await acquired(domains)
