@@ -68,6 +68,9 @@ class System:
         )
         for service in MODULES:
             self.wait_ready(service)
+        self.log_in()
+
+    def log_in(self) -> None:
         token = self.call("POST", "/auth/login", ADMIN)["access_token"]
         self.http.headers["Authorization"] = f"Bearer {token}"
 
@@ -96,8 +99,13 @@ class System:
         wait_until(lambda: self._status(url) == 200, seconds, f"{name} (see {self.folder / name}.log)")
 
     def call(self, method: str, path: str, body: object = None, *, status: int | None = None) -> Any:
-        """The `data` of the gateway's response, which must be a success (or have `status`)."""
+        """The `data` of the gateway's response, which must be a success (or have `status`). Logs in again after half an
+        hour: a whole run of the bench lasts longer than a token.
+        """
         answer = self.http.request(method, f"{self.gateway}/api/v1{path}", json=body)
+        if answer.status_code == 401 and answer.json()["error"] == "token_expired":
+            self.log_in()
+            answer = self.http.request(method, f"{self.gateway}/api/v1{path}", json=body)
         if status is None:
             assert answer.is_success, f"{method} {path}: {answer.status_code} {answer.text}"
         else:
