@@ -41,6 +41,7 @@ BODIES: Mapping[str, object] = {
     "POST /api/v1/failed/replay": {"notification_type": "email"},
     "POST /api/v1/{channel}/status": {"notification_id": "{notification_id}", "status": "delivered"},
     "POST /api/v1/users": {"name": "B", "email": "{fresh}@example.com", "password": "SecurePass123!"},
+    "POST /api/v1/users/find": {"external_ids": ["customer-17"]},
     "PUT /api/v1/users/{user_id}": {"name": "C", "email": "{fresh}@example.com"},
     "PATCH /api/v1/users/{user_id}": {"name": "{fresh}"},
     "PUT /api/v1/users/{user_id}/preferences": {"email": True, "push": False},

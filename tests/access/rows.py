@@ -139,6 +139,9 @@ USER_SERVICE = (
     For(403, 403, 403, 200, 200, 403, scope="users:write").row(
         f"POST {USERS}/bulk", {"contacts": [{**CONTACT, "external_id": "{unique}"}]}
     ),
+    For(403, 403, 403, 200, 200, 403, scope="users:read").row(
+        f"POST {USERS}/find", {"external_ids": ["{external_id}"]}
+    ),
     For(403, 403, 403, 200, 404, 403, scope="users:read").row(f"GET {EXTERNAL}"),
     For(403, 403, 403, 200, 201, 403, scope="users:write").row(f"PUT {EXTERNAL}", CONTACT, used_up=True),
     of_one_application("users:read").row(f"GET {USER}", of_contact=True),

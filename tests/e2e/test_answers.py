@@ -96,6 +96,8 @@ def test_applications_and_their_contacts(call: Call) -> None:
     call(409, "POST", "/users", {**person, "external_id": "c-1"}, headers=headers)
     many = [{**person, "external_id": f"c-{number}"} for number in range(1_000)]
     call(200, "POST", "/users/bulk", {"contacts": many}, headers=headers)
+    call(200, "POST", "/users/find", {"external_ids": [one["external_id"] for one in many]}, headers=headers)
+    call(422, "POST", "/users/find", {"external_ids": ["no blanks"]}, headers=headers)
     call(200, "DELETE", path)
     call(404, "GET", path)
     call(401, "GET", "/users/external/c-1", headers=headers)

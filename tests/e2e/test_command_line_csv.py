@@ -114,10 +114,12 @@ def test_contacts_are_written_and_named_in_send_csv_by_their_own_ids(system: Sys
     assert not (notify.folder / "users.csv.notify-import").exists()
     assert notify("import", "users.csv", "--yes").out == done.out  # writes again what others may have changed
     (notify.folder / "people.csv").write_text(
-        "\n".join(["external_id,name", *(f"{name},Ada" for name in names), "nobody,X"])
+        "\n".join(["external_id,name", *(f"{name},Ada" for name in names), "nobody,X", "no id,X"])
     )
     sent = notify(*SEND)
-    assert (sent.code, sent.out) == (1, "5 rows: 4 accepted, 1 refused\n")
+    assert (sent.code, sent.out) == (1, "6 rows: 4 accepted, 2 refused\n")
+    refused = (notify.folder / "people.errors.csv").read_text("utf-8-sig").splitlines()[1:]
+    assert ["no contact with the external id nobody" in refused[0], "external_ids" in refused[1]] == [True, True]
     wait_until(lambda: len(notify("list", "--status", "sent").out.splitlines()) == 3, 30, "the mails")
     assert [line.split("\t")[1] for line in notify("list", "--status", "suppressed").out.splitlines()] == ["suppressed"]
 

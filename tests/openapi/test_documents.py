@@ -21,8 +21,8 @@ PUBLIC = {
 }  # fmt: skip
 VERBS = {
     "activate", "add", "archive", "cancel", "confirm", "create", "delete", "disable", "enable", "end", "export",
-    "get", "import", "list", "log", "reconcile", "refresh", "remove", "render", "replace", "replay", "report", "request",
-    "resend", "reset", "retry", "revoke", "rotate", "set", "take", "try", "update", "verify",
+    "find", "get", "import", "list", "log", "reconcile", "refresh", "remove", "render", "replace", "replay",
+    "report", "request", "resend", "reset", "retry", "revoke", "rotate", "set", "take", "try", "update", "verify",
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import text
 from contracts.users import NO_APPLICATION, USER_CACHE
 from user_service.repositories import users
 
-USERS, BULK = "/api/v1/users", "/api/v1/users/bulk"
+USERS, BULK, FIND = "/api/v1/users", "/api/v1/users/bulk", "/api/v1/users/find"
 ADA = {"name": "Ada", "email": "ada@example.com"}
 SCOPES = ("users:read", "users:write")
 
@@ -72,6 +72,37 @@ async def test_a_thousand_at_once(world, redis) -> None:
     again = (await key.call("POST", BULK, json={"contacts": contacts[::-1]})).json()["data"]
     assert {one["id"] for one in again} == {one["id"] for one in written}
     assert not any(one["created"] for one in again)
+
+
+async def test_many_are_found_in_one_call_in_the_order_of_the_question(world) -> None:
+    key = await world.api_key(*SCOPES)
+    contacts = [{"external_id": f"c-{number}", **ADA} for number in range(998)]
+    assert (await key.call("POST", BULK, json={"contacts": contacts})).status_code == 200
+    await _put(key, "c-5", status=200, push_token="t", preferences={"push": False})
+    asked = ["stranger", *(one["external_id"] for one in reversed(contacts)), "gone"]
+    answer = await key.call("POST", FIND, json={"external_ids": asked})
+    found = answer.json()["data"]
+    assert (answer.status_code, answer.json()["message"]) == (200, "998 contacts")
+    assert [one["external_id"] for one in found["contacts"]] == asked[1:-1]
+    assert found["not_found"] == ["stranger", "gone"]
+    assert found["contacts"][-6] == (await key.call("GET", _path("c-5"))).json()["data"]
+
+
+async def test_each_is_found_once_and_only_by_its_own_application(world) -> None:
+    ours, theirs = await world.api_key(*SCOPES), await world.api_key(*SCOPES)
+    await _put(ours, "c-1")
+    await _put(theirs, "c-2")
+    answer = await ours.call("POST", FIND, json={"external_ids": ["c-2", "c-1", "c-2", "c-1"]})
+    found = answer.json()["data"]
+    assert ([one["external_id"] for one in found["contacts"]], found["not_found"]) == (["c-1"], ["c-2"])
+
+
+@pytest.mark.parametrize("asked", [[], ["x" * 201], ["no blanks"], ["c"] * 1_001, [None], "c"])
+async def test_what_can_be_no_external_id_is_refused(world, asked: object) -> None:
+    key = await world.api_key(*SCOPES)
+    answer = await key.call("POST", FIND, json={"external_ids": asked})
+    assert (answer.status_code, answer.json()["error"]) == (422, "validation_error")
+    assert answer.json()["data"]["errors"][0]["field"].startswith("external_ids")
 
 
 async def test_two_who_write_the_same_ones_at_once_agree(world) -> None:
@@ -141,6 +172,8 @@ async def test_people_have_no_contacts(world) -> None:
         assert (await caller.call("PUT", _path("c-1"), json=ADA)).status_code == 403
         assert (await caller.call("POST", BULK, json={"contacts": [{"external_id": "c", **ADA}]})).status_code == 403
         assert (await caller.call("POST", USERS, json=ADA)).status_code == 403
+    for person in (admin, user, await world.api_key("users:write")):
+        assert (await person.call("POST", FIND, json={"external_ids": ["c-1"]})).status_code == 403
     for person in (admin, user):
         assert (await person.call("GET", _path("c-1"))).status_code == 403
     without_key = await world.http.post(USERS, json=ADA)

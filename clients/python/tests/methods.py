@@ -141,6 +141,7 @@ METHODS: dict[str, tuple[str, list[Any], dict[str, Any]]] = {
     "users.end_session": ("end_session", [ID, ID], {}),
     "users.end_sessions": ("end_sessions", [ID], {}),
     "contacts.get": ("get_contact", ["e"], {}),
+    "contacts.find": ("find_contacts", [["e"]], {}),
     "contacts.put": ("set_contact", ["e"], {**PERSON, "push_token": "device"}),
     "contacts.put_all": ("set_contacts", [[{**PERSON, "external_id": "e"}]], {}),
     "contacts.delete": ("get_contact", ["e"], {}),  # first; then delete_user

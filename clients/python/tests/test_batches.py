@@ -70,5 +70,13 @@ def test_contacts_and_suppressions_go_by_the_thousand_too(gateway: Gateway, clie
     assert client.suppressions.add(f"{i}@example.com" for i in range(2_001)).added == 12
 
 
+def test_contacts_are_looked_up_by_the_thousand_each_once(gateway: Gateway, client: Notifications) -> None:
+    gateway.reply = Reply(200, envelope({"contacts": [], "not_found": ["e"]}))
+    assert client.contacts.find([*(f"e-{i}" for i in range(1_001)), "e-0"]).not_found == ["e", "e"]
+    assert [len(json.loads(asked.body)["external_ids"]) for asked in gateway.asked] == [1_000, 1]
+    assert client.contacts.find([]).contacts == []
+    assert len(gateway.asked) == 2
+
+
 def test_an_accepted_item_is_one(gateway: Gateway, client: Notifications) -> None:
     assert isinstance(client.send_batch(mails(1)).results[0].data, Accepted)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""`/api/v1/users/external/{external_id}` and `/api/v1/users/bulk`: an application's contacts, by its own ids."""
+"""`/api/v1/users/external/{external_id}`, `/api/v1/users/bulk` and `find`: an application's contacts, by its own ids."""
 
 from fastapi import APIRouter
 from starlette.responses import Response
@@ -9,7 +9,13 @@ from chassis.http.openapi.document import refusals
 from chassis.security import Caller
 from user_service.dependencies import Services
 from user_service.errors import TooManyPushTokens, UserNotFound
-from user_service.schemas.external_users import BulkRequest, ContactRequest, WrittenContactView
+from user_service.schemas.external_users import (
+    BulkRequest,
+    ContactRequest,
+    ContactsQuestion,
+    FoundContactsView,
+    WrittenContactView,
+)
 from user_service.schemas.fields import ExternalId
 from user_service.schemas.users import UserView
 
@@ -56,3 +62,16 @@ async def put_contacts(given: BulkRequest, caller: Caller, actor: Acting, servic
     """Like single contacts, but without devices. All of them are written, or none."""
     written = await services.external_users.put_many(caller, given.contacts, actor)
     return answer([WrittenContactView.from_written(one) for one in written], pluralize(len(written), "contact"))
+
+
+@router.post(
+    "/find",
+    operation_id="find_contacts",
+    response_model=Envelope[FoundContactsView],
+    summary="Find up to 1,000 contacts by their external ids",
+)
+async def find_contacts(given: ContactsQuestion, caller: Caller, services: Services) -> Response:
+    """For the application that owns the contacts, with `users:read`: what GET says about each of them. It changes nothing."""
+    found = await services.external_users.find_many(caller, given.external_ids)
+    view = FoundContactsView.from_found(given.external_ids, found)
+    return answer(view, pluralize(len(view.contacts), "contact"))

@@ -41,6 +41,14 @@ class ExternalUsers:
             user_id = await external_users.id_of(connection, application_id, external_id)
             return await _stored(connection, user_id)
 
+    async def find_many(self, caller: Identity, external_ids: Sequence[str]) -> dict[str, StoredUser]:
+        """The contacts that exist, by external id, in the given order."""
+        application_id = _application_of(caller, "users:read")
+        async with self._database.begin() as connection:
+            found = await users.find_external(connection, application_id, external_ids)
+        known = {user.external_id: user for user in found}
+        return {external_id: known[external_id] for external_id in external_ids if external_id in known}
+
     async def add(self, caller: Identity, given: SignUp, actor: Actor) -> StoredUser:
         """Raises ExternalIdTaken, and the errors of push tokens."""
         user, _ = await self._put(caller, given.external_id, given, actor, only_new=True)

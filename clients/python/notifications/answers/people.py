@@ -34,6 +34,13 @@ class User(AnswerModel):
     updated_at: datetime
 
 
+class FoundContacts(AnswerModel):
+    """`contacts` have the order of the ids that were asked for. `not_found` are the ids without a contact."""
+
+    contacts: list[User]
+    not_found: list[str]
+
+
 class WrittenContact(AnswerModel):
     id: str
     external_id: str

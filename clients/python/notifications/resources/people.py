@@ -8,6 +8,7 @@ from notifications.answers.people import (
     Device,
     Erasure,
     Export,
+    FoundContacts,
     Preferences,
     RemovedDevice,
     Session,
@@ -161,6 +162,18 @@ class Contacts(Resource[Transport]):
     @endpoint
     def get(self, external_id: str) -> Call[User]:
         return self._call("GET", ("users", "external", external_id), Data(User))
+
+    @endpoint
+    def find(self, external_ids: Iterable[str]) -> Steps[FoundContacts]:
+        """Any number of contacts, 1,000 in a call, each once."""
+        contacts: list[User] = []
+        not_found: list[str] = []
+        for chunk in chunks([*dict.fromkeys(external_ids)], MAX_CONTACTS, MAX_FORWARDED_BYTES):
+            body = {"external_ids": chunk}
+            found = yield from self._call("POST", ("users", "find"), Data(FoundContacts), body=body, repeatable=True)
+            contacts += found.contacts
+            not_found += found.not_found
+        return FoundContacts(contacts=contacts, not_found=not_found)
 
     @endpoint
     def put(self, external_id: str, **contact: Unpack[ContactFields]) -> Call[User]:
