@@ -17,6 +17,7 @@ from bench.cases import CASES, programs
 from bench.lab import Lab
 from bench.run import Options, Run
 from bench.table import table
+from chassis.server.commands import plain_end
 from testkit.servers.process import require_servers
 
 LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
@@ -24,6 +25,7 @@ LATEST = Path(__file__).resolve().parent / "results" / "latest.json"
 
 def main() -> int:
     options = parse()
+    results.refuse_unwritable(options.out)
     require_servers(**programs(options.cases))
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that everything that was started is stopped
     facts, started_at = (
@@ -94,4 +96,5 @@ def _say(text: str) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_end():
+        sys.exit(main())

@@ -88,6 +88,12 @@ def machine() -> dict[str, Any]:
     }
 
 
+def refuse_unwritable(path: Path) -> None:
+    """Raises OSError now rather than after the first case."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.open("a").close()
+
+
 def write(path: Path, facts: Mapping[str, Any], started_at: str, cases: Mapping[str, dict[str, Any]]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     document = {"machine": dict(facts), "started_at": started_at, "cases": dict(cases)}

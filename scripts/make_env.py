@@ -91,4 +91,11 @@ def main(root: Path = ROOT) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(*(Path(argument) for argument in sys.argv[1:])))
+    try:
+        sys.exit(main(*(Path(argument) for argument in sys.argv[1:])))
+    except UnicodeDecodeError:
+        sys.exit(".env is not UTF-8")
+    except OSError as error:
+        sys.exit(f"{error.filename}: {error.strerror}")
+    except ValueError as error:
+        sys.exit(f"A private key in .env is none: {error}")

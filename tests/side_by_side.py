@@ -13,6 +13,8 @@ from contextlib import ExitStack
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
+from chassis.server.commands import plain_end
+
 ROOT = Path(__file__).resolve().parents[1]
 PARTS = (
     ("libs", "api-gateway"),
@@ -79,4 +81,5 @@ def _pytest(options: Sequence[str]) -> list[str]:
 
 
 if __name__ == "__main__":
-    sys.exit(run(sys.argv[1:]))
+    with plain_end():
+        sys.exit(run(sys.argv[1:]))

@@ -2,7 +2,6 @@
 
 import asyncio
 import signal
-import sys
 import tempfile
 from collections.abc import Coroutine
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Annotated
 import typer
 
 from chassis.observability.logs import configure_logs
+from chassis.server.commands import INTERRUPTED, plain_end
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, Ports, StackError
 from devstack.stack import ROOT, RunningStack, running_stack
 from devstack.timeline import send_welcome, summary_of
@@ -18,20 +18,20 @@ from devstack.timeline import send_welcome, summary_of
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help=__doc__)
 Offset = Annotated[int, typer.Option(help="Added to every port", min=-1_000, max=50_000)]
 DATA = ROOT / ".data"
-INTERRUPTED = 130  # the exit status that shells use for a command that Ctrl-C ended
 
 
 @app.command()
 def up(port_offset: Offset = 0, data: Annotated[Path, typer.Option(help="Folder for the data")] = DATA) -> None:
     """Runs until Ctrl-C. The data survives a restart."""
-    _log_to(data)
-    _run(_up(data, Ports.with_offset(port_offset)))
+    with plain_end(StackError):
+        _log_to(data)
+        _run(_up(data, Ports.with_offset(port_offset)))
 
 
 @app.command()
 def demo(port_offset: Offset = 40_000) -> None:
     """Sends one e-mail and one push, prints their timelines and stops. Uses other ports and another data folder than `up`."""
-    with tempfile.TemporaryDirectory(prefix="demo-") as folder:
+    with plain_end(StackError), tempfile.TemporaryDirectory(prefix="demo-") as folder:
         _log_to(Path(folder))
         _run(_demo(Path(folder), Ports.with_offset(port_offset)))
 
@@ -50,9 +50,6 @@ def _run(work: Coroutine[None, None, None]) -> None:
     except asyncio.CancelledError:
         print("\nStopped while starting.")
         raise typer.Exit(INTERRUPTED) from None
-    except StackError as error:
-        print(f"\n{error}", file=sys.stderr)
-        raise typer.Exit(1) from None
 
 
 async def _stoppable(work: Coroutine[None, None, None]) -> None:

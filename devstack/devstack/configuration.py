@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from api_gateway.settings import GatewaySettings
+from chassis.server.commands import plain_end
 from chassis.settings import ServiceSettings
 from console.settings import ConsoleSettings
 from contracts.services import PeerSettings
@@ -109,4 +110,5 @@ def main(task: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "check"))
+    with plain_end():
+        raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "check"))

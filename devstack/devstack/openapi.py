@@ -22,6 +22,8 @@ from api_gateway.routers import proxy
 from api_gateway.settings import GatewaySettings
 from chassis.broker import MemoryBroker
 from chassis.http.openapi.merging import only
+from chassis.server.commands import plain_end
+from chassis.settings import Settings, read_settings
 from contracts.topology import TOPOLOGY
 from devstack.stack import ROOT
 from email_service.settings import EmailSettings
@@ -31,15 +33,19 @@ from user_service.settings import UserSettings
 
 
 def apps() -> dict[str, FastAPI]:
-    """Every service's app, built but not started: nothing connects."""
+    """Every service's app, built but not started: nothing connects. Raises WrongSettings."""
     redis, broker = FakeAsyncRedis(), MemoryBroker(TOPOLOGY)
     return {
-        "api-gateway": api_gateway.main.create_app(GatewaySettings(_env_file=None), redis=redis, broker=broker),
-        "user-service": user_service.main.create_app(UserSettings(_env_file=None), redis=redis),
-        "template-service": template_service.main.create_app(TemplateSettings(_env_file=None), redis=redis),
-        "email-service": email_service.worker.create_app(EmailSettings(_env_file=None), redis=redis, broker=broker),
-        "push-service": push_service.worker.create_app(PushSettings(_env_file=None), redis=redis, broker=broker),
+        "api-gateway": api_gateway.main.create_app(_settings(GatewaySettings), redis=redis, broker=broker),
+        "user-service": user_service.main.create_app(_settings(UserSettings), redis=redis),
+        "template-service": template_service.main.create_app(_settings(TemplateSettings), redis=redis),
+        "email-service": email_service.worker.create_app(_settings(EmailSettings), redis=redis, broker=broker),
+        "push-service": push_service.worker.create_app(_settings(PushSettings), redis=redis, broker=broker),
     }
+
+
+def _settings(kind: type[Settings]) -> Settings:
+    return read_settings(kind, _env_file=None)
 
 
 def file_of(service: str) -> Path:
@@ -81,4 +87,5 @@ def main(task: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "check"))
+    with plain_end():
+        raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "check"))

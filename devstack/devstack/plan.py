@@ -66,12 +66,16 @@ class Secrets:
 
     @classmethod
     def kept_in(cls, folder: Path) -> "Secrets":
+        """Raises StackError."""
         file = folder / "secrets.json"
         if not file.exists():
             folder.mkdir(parents=True, exist_ok=True)
             file.touch(mode=0o600)
             file.write_text(json.dumps({"secret_key": secrets.token_urlsafe(48)}))
-        return cls(json.loads(file.read_text())["secret_key"])
+        try:
+            return cls(json.loads(file.read_text())["secret_key"])
+        except (ValueError, KeyError, TypeError):
+            raise StackError(f"{file} is damaged. Without it: rm {file}; who is logged in logs in again") from None
 
     @property
     def console_secret_key(self) -> str:

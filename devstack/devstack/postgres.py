@@ -3,6 +3,7 @@
 import asyncio
 import fcntl
 import os
+import subprocess
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -62,11 +63,13 @@ class EmbeddedPostgres:
 
 
 async def start_postgres(folder: Path) -> EmbeddedPostgres:
-    """Starts (or joins) the server with its data in `folder`, which is created if necessary."""
+    """Starts (or joins) the server with its data in `folder`, which is created if necessary. Raises StackError."""
     folder.parent.mkdir(parents=True, exist_ok=True)
     starting = asyncio.ensure_future(asyncio.to_thread(get_server, folder, cleanup_mode="stop"))
     try:
         server = await asyncio.shield(starting)
+    except subprocess.SubprocessError as error:
+        raise StackError(f"PostgreSQL does not start on the data in {folder}; {folder / 'log'} says why") from error
     except asyncio.CancelledError:  # the thread continues: nothing else stops the server that it starts
         await asyncio.to_thread((await starting).cleanup)
         raise

@@ -11,6 +11,7 @@ from fastapi import FastAPI
 
 from chassis.http.bounded import BoundedProtocol
 from chassis.server.stopping import AnnouncingServer
+from devstack.plan import StackError
 
 
 @asynccontextmanager
@@ -26,7 +27,7 @@ async def serving(
 
     With `ws` the app may have WebSocket routes.
 
-    Raises RuntimeError if the app fails to start.
+    Raises StackError if the app fails to start.
     """
     config = uvicorn.Config(
         app,
@@ -43,7 +44,7 @@ async def serving(
     try:
         await asyncio.wait({task, accepting}, return_when=asyncio.FIRST_COMPLETED)
         if task.done():
-            raise RuntimeError(f"{app.title} did not start; its log says why")
+            raise StackError(f"{app.title} did not start; its log says why")
         yield
     finally:
         accepting.cancel()

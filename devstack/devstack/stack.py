@@ -24,6 +24,7 @@ from chassis.broker import MemoryBroker
 from chassis.observability.metrics import new_registry
 from chassis.postgres.database import Database
 from chassis.postgres.migrations import migrate
+from chassis.settings import read_settings
 from console.settings import ConsoleSettings
 from contracts.topology import TOPOLOGY
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD, HOST, SERVICES, Ports, Secrets
@@ -75,7 +76,7 @@ async def running_stack(data: Path, ports: Ports) -> AsyncIterator[RunningStack]
     """On entry everything is running and the first administrator exists. On exit everything is stopped; the data stays in
     `data`.
 
-    Raises StackError if a port is taken, or `data` is in use.
+    Raises StackError if a port is taken, or `data` is in use or cannot be used; WrongSettings for the environment's.
     """
     ports.refuse_taken()
     async with AsyncExitStack() as stack:
@@ -135,7 +136,8 @@ def _apps(
     }
     keys: dict[str, Any] = {"secret_key": secrets.secret_key}
     redis, broker = embedded.redis, embedded.broker
-    users = UserSettings(
+    users = read_settings(
+        UserSettings,
         database_url=embedded.database("user-service"),
         port=ports.users,
         api_gateway_url=f"http://{HOST}:{ports.gateway}",
@@ -145,10 +147,15 @@ def _apps(
         **common,
         **keys,
     )
-    templates = TemplateSettings(
-        database_url=embedded.database("template-service"), port=ports.templates, **common, **keys
+    templates = read_settings(
+        TemplateSettings,
+        database_url=embedded.database("template-service"),
+        port=ports.templates,
+        **common,
+        **keys,
     )
-    email = EmailSettings(
+    email = read_settings(
+        EmailSettings,
         database_url=embedded.database("email-service"),
         port=ports.email,
         api_gateway_url=f"http://{HOST}:{ports.gateway}",
@@ -158,7 +165,8 @@ def _apps(
         postmark_webhook_password=webhook_password,
         **common,
     )
-    push = PushSettings(
+    push = read_settings(
+        PushSettings,
         database_url=embedded.database("push-service"),
         port=ports.push,
         api_gateway_url=f"http://{HOST}:{ports.gateway}",
@@ -174,7 +182,8 @@ def _apps(
         web_push_simulator_url=simulators.base_url,
         **common,
     )
-    gateway = EmbeddedGatewaySettings(
+    gateway = read_settings(
+        EmbeddedGatewaySettings,
         database_url=embedded.database("api-gateway"),
         port=ports.gateway,
         email_service_url=f"http://{HOST}:{ports.email}",
@@ -184,7 +193,8 @@ def _apps(
         **common,
         **keys,
     )
-    pages = ConsoleSettings(
+    pages = read_settings(
+        ConsoleSettings,
         _env_file=None,
         host=HOST,
         port=ports.console,

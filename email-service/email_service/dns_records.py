@@ -4,10 +4,11 @@ import argparse
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from ipaddress import ip_address
 from urllib.parse import urlsplit
 
 from dns.exception import DNSException
-from dns.resolver import NXDOMAIN, NoAnswer, Resolver
+from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration, Resolver
 
 from chassis.settings import load_settings
 from contracts.addresses import parse_sender
@@ -74,12 +75,11 @@ def check_record(record: Record, ask: Ask) -> str:
     return "ok" if any(map(record.accepts, found)) else "wrong: another value is published"
 
 
-def resolver(server: str | None) -> Ask:
-    """Asks the DNS server of this machine, or `server` (`address` or `address:port`)."""
+def resolver(server: tuple[str, int] | None) -> Ask:
+    """Asks the DNS server of this machine, or the one at this address and port. Raises NoResolverConfiguration."""
     asked = Resolver(configure=server is None)
     if server is not None:
-        address = urlsplit(f"//{server}")
-        asked.nameservers, asked.port = [address.hostname or ""], address.port or 53
+        asked.nameservers, asked.port = [server[0]], server[1]
 
     def ask(name: str, kind: str) -> Sequence[str]:
         try:
@@ -95,14 +95,27 @@ def resolver(server: str | None) -> Ask:
     return ask
 
 
+def _server(text: str) -> tuple[str, int]:
+    """Of `address` or `address:port`. argparse says what is neither."""
+    parts = urlsplit(f"//{text}")
+    return str(ip_address(parts.hostname or "")), parts.port or 53
+
+
 def main(arguments: Sequence[str]) -> int:
     """Prints the records, and with --check what the DNS has. Returns the exit status: 1 if a record is missing or wrong."""
     parser = argparse.ArgumentParser("python -m email_service dns", description=__doc__)
     parser.add_argument("--check", action="store_true", help="ask the DNS whether they are published")
-    parser.add_argument("--server", help="the DNS server to ask, address or address:port (default: this machine's)")
+    parser.add_argument(
+        "--server", type=_server, help="the DNS server to ask, address or address:port (default: this machine's)"
+    )
     given = parser.parse_args(arguments)
-    ask = resolver(given.server) if given.check else None
-    states = [_shown(record, ask) for record in records(load_settings(EmailSettings))]
+    settings = load_settings(EmailSettings)
+    try:
+        ask = resolver(given.server) if given.check else None
+    except NoResolverConfiguration:
+        sys.stderr.write("This machine names no DNS server (/etc/resolv.conf): give one with --server\n")
+        return 1
+    states = [_shown(record, ask) for record in records(settings)]
     return 0 if all(state in ("", "ok") for state in states) else 1
 
 

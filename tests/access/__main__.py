@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from fastapi import FastAPI
 from fastapi.routing import iter_route_contexts
 
+from chassis.server.commands import plain_end
 from devstack.openapi import apps
 from tests.access.rows import FORWARDED, ROWS
 
@@ -30,6 +31,7 @@ def gaps() -> list[str]:
 
 
 if __name__ == "__main__":
-    missing = gaps()
+    with plain_end():
+        missing = gaps()
     sys.stderr.write("".join(f"{gap}\n" for gap in missing))
     sys.exit(1 if missing else 0)

@@ -15,6 +15,7 @@ from uuid import UUID
 
 from bench.database import Database
 from bench.users import populate
+from chassis.server.commands import plain_end
 from testkit.eventually import pause
 from testkit.servers.process import require_servers
 from tests.chaos.faults import Faults
@@ -138,4 +139,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_end():
+        sys.exit(main())

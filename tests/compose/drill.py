@@ -10,6 +10,7 @@ import urllib.error
 from dataclasses import dataclass
 from typing import Any
 
+from chassis.server.commands import plain_end
 from testkit.eventually import pause
 from tests.compose import api
 from tests.compose.api import Api
@@ -155,4 +156,5 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    with plain_end():
+        main()

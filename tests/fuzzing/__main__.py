@@ -10,6 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from chassis.server.commands import plain_end
 from testkit.servers.process import require_servers
 from testkit.system import MODULES
 from tests.faults.lab import Lab
@@ -43,4 +44,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_end():
+        sys.exit(main())

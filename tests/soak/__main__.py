@@ -12,6 +12,7 @@ from collections import defaultdict
 from pathlib import Path
 
 from chassis.http.envelope import pluralize
+from chassis.server.commands import plain_end
 from testkit.eventually import pause
 from testkit.servers.process import require_servers
 from testkit.system import MODULES
@@ -73,4 +74,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    with plain_end():
+        sys.exit(main())

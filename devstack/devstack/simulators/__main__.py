@@ -8,11 +8,15 @@ import json
 import signal
 from pathlib import Path
 
+from chassis.server.commands import plain_end
+from devstack.plan import StackError
 from devstack.simulators.run import RunningSimulators, SimulatorOptions, running_simulators
 
 
 def main() -> None:
-    asyncio.run(_run(_options()))
+    options = _options()
+    with plain_end(StackError):
+        asyncio.run(_run(options))
 
 
 def _options() -> SimulatorOptions:
@@ -21,9 +25,9 @@ def _options() -> SimulatorOptions:
         description="Simulators of an SMTP server and of push providers.",
     )
     parser.add_argument("--host", default="127.0.0.1")
-    parser.add_argument("--smtp-port", type=int, default=1025, help="0 uses a free port")
-    parser.add_argument("--http-port", type=int, default=8025, help="0 uses a free port")
-    parser.add_argument("--apns-port", type=int, default=2197, help="0 uses a free port")
+    parser.add_argument("--smtp-port", type=_port, default=1025, help="0 uses a free port")
+    parser.add_argument("--http-port", type=_port, default=8025, help="0 uses a free port")
+    parser.add_argument("--apns-port", type=_port, default=2197, help="0 uses a free port")
     parser.add_argument("--data", type=Path, required=True, help="folder for the service account and the messages")
     parser.add_argument(
         "--public-url", default="", help="URL of the HTTP port for other hosts, if --host is not usable"
@@ -35,6 +39,13 @@ def _options() -> SimulatorOptions:
     parser.add_argument("--keep", type=int, default=10_000, help="number of stored messages of each kind")
     parser.add_argument("--no-journal", dest="journal", action="store_false", help="store messages only in memory")
     return SimulatorOptions(**vars(parser.parse_args()))
+
+
+def _port(text: str) -> int:
+    """Of what is no port, argparse says so."""
+    if not 0 <= (port := int(text)) < 65_536:
+        raise ValueError
+    return port
 
 
 async def _run(options: SimulatorOptions) -> None:

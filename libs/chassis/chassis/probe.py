@@ -20,4 +20,8 @@ def is_ready(port: int) -> bool:
 
 
 if __name__ == "__main__":
-    raise SystemExit(0 if is_ready(int(sys.argv[1])) else 1)
+    match sys.argv[1:]:
+        case [port] if port.isdecimal() and int(port) < 65_536:
+            raise SystemExit(0 if is_ready(int(port)) else 1)
+        case _:
+            raise SystemExit("usage: python -m chassis.probe PORT")

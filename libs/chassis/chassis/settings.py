@@ -2,7 +2,7 @@
 
 import sys
 from ipaddress import ip_network
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 from pydantic import (
     BeforeValidator,
@@ -231,18 +231,31 @@ class TokenSettings(ServiceSettings):
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
+class WrongSettings(Exception):
+    """The settings cannot be used: one line per problem, without values."""
+
+
+def read_settings(kind: type[Settings], **given: Any) -> Settings:
+    """Reads the settings; those in `given` are not looked for in the environment. Raises WrongSettings."""
+    try:
+        return kind(**given)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(str(step) for step in problem['loc']).upper() or 'settings'}: {plain_message(problem['msg'])}"
+            for problem in error.errors(include_input=False, include_url=False)
+        ]
+    except (OSError, UnicodeDecodeError) as error:  # the message of UnicodeDecodeError would quote the file
+        problems = [f".env cannot be read: {error.strerror if isinstance(error, OSError) else 'it is not UTF-8'}"]
+    raise WrongSettings("\n".join(f"{kind.__name__}: {problem}" for problem in problems))
+
+
 def load_settings(kind: type[Settings]) -> Settings:
     """Reads the settings. On errors it ends the process with status 2 and one line per problem, without values."""
     try:
-        return kind()
-    except ValidationError as error:
-        for problem in error.errors(include_input=False, include_url=False):
-            name = ".".join(str(step) for step in problem["loc"]).upper() or "settings"
-            sys.stderr.write(f"{kind.__name__}: {name}: {plain_message(problem['msg'])}\n")
-    except (OSError, UnicodeDecodeError) as error:  # the message of UnicodeDecodeError would quote the file
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        sys.stderr.write(f"{kind.__name__}: .env cannot be read: {why}\n")
-    raise SystemExit(2)
+        return read_settings(kind)
+    except WrongSettings as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(2) from None
 
 
 def _is_network(text: str) -> bool:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
+from chassis.server.commands import plain_end
 from contracts.messages import NotificationMessage, StatusEvents
 
 FOLDER = Path(__file__).parent.parent / "schemas"
@@ -42,4 +43,5 @@ def main(task: str) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "check"))
+    with plain_end():
+        raise SystemExit(main(sys.argv[1] if len(sys.argv) > 1 else "check"))

@@ -18,6 +18,7 @@ from chassis.json_values import to_json_text
 from chassis.observability.logs import configure_logs
 from chassis.postgres.database import Database, sqlstate_of
 from chassis.security.data_keys import DataKeys, ValueUnreadable
+from chassis.server.commands import plain_end
 from chassis.settings import DataKeySettings
 
 GROUP = 200
@@ -105,7 +106,8 @@ def reencrypt_database(settings: DataKeySettings, tables: Sequence[PersonalTable
     configure_logs(level="CRITICAL")  # a line per unreadable value would hide the summary
     data_keys = DataKeys.parse(settings.data_encryption_keys.get_secret_value())
     try:
-        whole = asyncio.run(_all(settings.database_url, tables, data_keys))
+        with plain_end():
+            whole = asyncio.run(_all(settings.database_url, tables, data_keys))
     except ServiceError as error:
         raise SystemExit(f"{error.message}. What was done stays; run it again") from None
     except ProgrammingError as error:

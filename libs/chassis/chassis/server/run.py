@@ -17,6 +17,7 @@ from fastapi import FastAPI
 from chassis.http.bounded import Bounds, bounded
 from chassis.observability.logs import configure_logs
 from chassis.observability.tracing import Tracing, tracing_from_environment
+from chassis.server.commands import plain_end
 from chassis.server.processes import NOT_STARTED, Membership, listen, run_processes
 from chassis.server.reencrypting import PersonalTable, reencrypt_database
 from chassis.server.stopping import AnnouncingServer
@@ -157,11 +158,8 @@ def migrate_database(url: str, folder: Path) -> None:
     from chassis.postgres.migrations import migrate  # noqa: PLC0415
 
     gc.enable()
-    try:
+    with plain_end(CommandError):
         asyncio.run(migrate(folder, url))
-    except CommandError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(1) from None
     sys.stdout.write("The database is at the newest revision.\n")
 
 

@@ -8,6 +8,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from chassis.server.commands import plain_end
 from testkit.servers.postgres import PostgresServer
 from testkit.servers.process import require_servers
 from testkit.servers.rabbitmq import RabbitServer
@@ -42,4 +43,7 @@ def main(command: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[sys.argv.index("--") + 1 :]))
+    if "--" not in sys.argv[:-1]:
+        raise SystemExit("usage: python -m testkit.servers -- COMMAND")
+    with plain_end():
+        raise SystemExit(main(sys.argv[sys.argv.index("--") + 1 :]))
