@@ -82,6 +82,13 @@ async def test_a_snippet_that_cannot_work_is_refused(author, content: str, probl
     assert problem in answer.json()["message"]
 
 
+async def test_layouts_in_a_circle_are_refused_with_the_whole_way(author) -> None:
+    await saved(author, "POST", SNIPPETS, {"name": "a", "content": "{% block content %}{% endblock %}"}, status=201)
+    await saved(author, "POST", SNIPPETS, {"name": "b", "content": "{% layout 'a' %}x"}, status=201)
+    answer = await author.put(f"{SNIPPETS}/a", json={"content": "{% layout 'b' %}x"})
+    assert (answer.status_code, "the snippet 'a' contains itself: a → b → a" in answer.json()["message"]) == (422, True)
+
+
 async def test_a_layout_with_a_required_block_can_be_saved(author) -> None:
     strict = "<html>{% block content required %}{% endblock %}</html>"
     await saved(author, "POST", SNIPPETS, {"name": "strict", "content": strict}, status=201)

@@ -70,7 +70,8 @@ def laid_out(source: str, load: Callable[[str], str]) -> str:
     names: list[str] = []
     while name := documents[-1].layout:
         if name in names:
-            raise TemplateError("template_syntax", f"the layout '{name}' is its own layout")
+            way = " → ".join((*names[names.index(name) :], name))
+            raise TemplateError("template_syntax", f"the layout '{name}' is its own layout: {way}")
         if len(names) == MAX_LAYOUTS:
             raise TemplateError("template_limit", f"more than {MAX_LAYOUTS} layouts in one another")
         names.append(name)

@@ -4,7 +4,7 @@
 `label__1`. So a snippet sees the caller's variables and its arguments, and its own variables are not visible outside.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from template_service.authoring.layouts import laid_out, read
@@ -93,6 +93,20 @@ class _Body:
     variables: frozenset[str]
 
 
+@dataclass(frozen=True, slots=True)
+class _Way:
+    """The snippets and layouts that lead to a source, the outermost first. `depth` counts the snippets alone."""
+
+    names: tuple[str, ...] = ()
+    depth: int = 0
+
+    def by_layout(self, name: str) -> "_Way":
+        return _Way((*self.names, name), self.depth)
+
+    def by_snippet(self, name: str) -> "_Way":
+        return _Way((*self.names, name), self.depth + 1)
+
+
 @dataclass(slots=True)
 class _Expansion:
     """Expands one part. The limits bound the work, however often snippets name each other."""
@@ -105,18 +119,19 @@ class _Expansion:
     markups: int = 0
 
     def part(self, source: str) -> str:
-        return self._expanded(source, (), frozenset()).text
+        return self._expanded(source, _Way(), frozenset()).text
 
-    def _expanded(self, source: str, inside: tuple[str, ...], given: frozenset[str]) -> _Body:
+    def _expanded(self, source: str, way: _Way, given: frozenset[str]) -> _Body:
         """The source without any snippet tags. `given` are the names that it gets when it is rendered."""
-        text = laid_out(source, lambda name: self._snippet(name, inside).content)
+        ways = [(source, way)]
+        text = laid_out(source, lambda name: self._layout(name, ways))
         pieces: list[str] = []
         used: list[tuple[str, frozenset[str]]] = []
         position = 0
         for markup in find_markups(text, SNIPPET_TAGS):
             if markup.tag == "render":
                 call = read_render(markup, text)
-                put, free = self._rendered(call, inside)
+                put, free = self._rendered(call, _way_to(call.snippet, ways))
                 pieces += (text[position : markup.start], put)
                 used.append((call.snippet, free))
                 position = markup.end
@@ -132,16 +147,23 @@ class _Expansion:
                 )
         return _Body(plain, names, variables_of(plain))
 
-    def _rendered(self, call: Render, inside: tuple[str, ...]) -> tuple[str, frozenset[str]]:
+    def _layout(self, name: str, ways: list[tuple[str, _Way]]) -> str:
+        """The layout's source. It is added to `ways`, after the source that names it."""
+        _, way = ways[-1]
+        layout = self._snippet(name, way)
+        ways.append((layout.content, way.by_layout(name)))
+        return layout.content
+
+    def _rendered(self, call: Render, way: _Way) -> tuple[str, frozenset[str]]:
         """The text that replaces the tag, and the caller's variables that the snippet uses itself."""
-        snippet = self._snippet(call.snippet, inside)
+        snippet = self._snippet(call.snippet, way)
         self.renders += 1
         if self.renders > MAX_RENDERS:
             raise TemplateError("template_limit", f"more than {MAX_RENDERS} snippets")
         number = self.renders
         given = call.names | ({"forloop"} if call.each else set())
         try:
-            body = self._expanded(snippet.content, (*inside, snippet.name), given)
+            body = self._expanded(snippet.content, way.by_snippet(snippet.name), given)
             new_names = {name: self._new_name(name, number) for name in call.names | body.names.made}
             text = renamed(body.text, new_names)
         except TemplateError as error:
@@ -155,11 +177,11 @@ class _Expansion:
         """A name that no source uses. Only arguments may end in a question mark."""
         return f"{name.replace('?', f'{self.mark}q')}{self.mark}{number}"
 
-    def _snippet(self, name: str, inside: tuple[str, ...]) -> Snippet:
-        if name in inside:
-            way = " → ".join((*inside[inside.index(name) :], name))
-            raise TemplateError("template_syntax", f"the snippet '{name}' contains itself: {way}")
-        if len(inside) == MAX_DEPTH:
+    def _snippet(self, name: str, way: _Way) -> Snippet:
+        if name in way.names:
+            circle = " → ".join((*way.names[way.names.index(name) :], name))
+            raise TemplateError("template_syntax", f"the snippet '{name}' contains itself: {circle}")
+        if way.depth == MAX_DEPTH:
             raise TemplateError("template_limit", f"more than {MAX_DEPTH} snippets in one another")
         snippet = self.library.get(name)
         if snippet is None:
@@ -172,6 +194,12 @@ class _Expansion:
         self.markups += len(find_markups(plain))
         if self.size > MAX_DEPTH * MAX_SOURCE_BYTES or self.markups > MAX_DEPTH * MAX_MARKUPS:
             raise TemplateError("template_limit", "too large with its snippets")
+
+
+def _way_to(snippet: str, ways: Sequence[tuple[str, _Way]]) -> _Way:
+    """`ways` are a source and its layouts: the way to the first of them that names the snippet."""
+    (_, own), *layouts = ways
+    return next((way for source, way in ways if snippet in snippets_named(source)), own) if layouts else own
 
 
 def _assignments(call: Render, body: _Body, new_names: Mapping[str, str]) -> Iterator[str]:
