@@ -101,6 +101,12 @@ async def test_the_preview_follows_what_is_typed(admin: Browser, template: str) 
     assert "<html" not in shown.text
     mail = await admin.submit(page, "/template-frame", **base, **PARTS)
     assert "Hello Ada" in mail.text
+    brought = re.search(r'id="mail" value="([^"]*)"', shown.text)
+    assert brought is not None
+    assert html.unescape(brought[1]) == mail.text
+    again = await admin.submit(page, "/template-frame", mail="<p>as it was rendered</p>", content="{{ name")
+    assert again.text == "<p>as it was rendered</p>", "nothing is rendered twice"
+    assert again.headers["content-security-policy"] == mail.headers["content-security-policy"]
     policy = mail.headers["content-security-policy"]
     assert policy.startswith("sandbox; default-src 'none'")
     assert "script" not in policy

@@ -94,9 +94,12 @@ async def preview(visitor: Reading, form: CheckedForm) -> Response:
 
 @router.post("/template-frame")
 async def frame(visitor: Reading, form: CheckedForm) -> Response:
-    """The mail, for the editor's frame: sandboxed there and by its own header, so nothing in it runs."""
-    rendered = await render(visitor.api, _draft(form), await _base(visitor, form))
-    html = rendered.preview.email.html if rendered.preview and rendered.preview.email else ""
+    """The mail, for the editor's frame: sandboxed there and by its own header, so nothing in it runs. `mail` is what the
+    preview has just rendered; without it the draft is rendered.
+    """
+    html = form.get("mail")
+    if not isinstance(html, str):
+        html = (await render(visitor.api, _draft(form), await _base(visitor, form))).mail
     return HTMLResponse(html, headers={"Content-Security-Policy": PREVIEW_POLICY})
 
 

@@ -20,6 +20,9 @@ from console.services.drafts import (
 from notifications import ApiError, AsyncNotifications, InvalidRequest, Preview, Template
 
 
+MAX_FRAME = 200_000  # characters that a page sends back for its frame: at four bytes each below what a request may have
+
+
 @dataclass(frozen=True, slots=True)
 class Rendered:
     """`filled`: variables that the values lack, for which examples are shown."""
@@ -27,6 +30,16 @@ class Rendered:
     preview: Preview | None
     refusal: Refusal = NOTHING_WRONG
     filled: Sequence[str] = ()
+
+    @property
+    def mail(self) -> str:
+        """Its HTML; "" if there is none."""
+        return self.preview.email.html if self.preview and self.preview.email else ""
+
+    @property
+    def frame(self) -> str | None:
+        """The mail for the page's frame; None if it is too large to go to the page and back."""
+        return self.mail if len(self.mail) <= MAX_FRAME else None
 
 
 @dataclass(frozen=True, slots=True)

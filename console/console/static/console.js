@@ -54,7 +54,11 @@
       // A form of its own: while one is being sent, a browser may ignore what else is done with it, such as saving.
       const sent = document.createElement("form");
       Object.assign(sent, { method: "post", action: follow.formAction, target: follow.formTarget, hidden: true });
-      for (const [name, value] of new FormData(form)) {
+      sent.enctype = "multipart/form-data";
+      // The preview brings the mail along, unless it is large: then the frame has it rendered from what is typed.
+      const mail = document.getElementById("mail");
+      const fields = mail ? [["csrf", form.elements.csrf.value], ["mail", mail.value]] : new FormData(form);
+      for (const [name, value] of fields) {
         sent.append(Object.assign(document.createElement("input"), { type: "hidden", name, value }));
       }
       document.body.append(sent);
