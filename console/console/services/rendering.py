@@ -19,7 +19,6 @@ from console.services.drafts import (
 )
 from notifications import ApiError, AsyncNotifications, InvalidRequest, Preview, Template
 
-
 MAX_FRAME = 200_000  # characters that a page sends back for its frame: at four bytes each below what a request may have
 
 
