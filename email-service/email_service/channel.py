@@ -17,7 +17,7 @@ from email_service.attachments import AttachmentStore
 from email_service.extras import ExtendedEmail, Extras
 from email_service.mails import MailWriter
 from email_service.repositories.suppressions import DeadAddress
-from email_service.repositories.webhooks import is_confirmed
+from email_service.repositories.webhooks import was_reported
 from email_service.senders.smtp.dialogue import SmtpEnvelope
 from email_service.senders.smtp.domains import domain_of
 from email_service.senders.smtp.replies import OF_THE_SENDER
@@ -87,9 +87,9 @@ class EmailChannel:
         smtp = self._senders[provider]
         return EmailSession(self._writer, smtp, await smtp.reserve())
 
-    async def was_delivered(self, message: NotificationMessage) -> bool:
+    async def was_taken(self, message: NotificationMessage) -> bool:
         async with self._database.begin() as connection:
-            return await is_confirmed(connection, message.notification_id, message.replay)
+            return await was_reported(connection, message.notification_id, message.replay)
 
     async def record_outcome(
         self,

@@ -28,7 +28,9 @@ class EmailSuppression(Base):
 
 
 class EmailBounce(Base):
-    """A delivery that came back (`failed`), or that its recipient complained about (`complained`): once in each round."""
+    """A delivery that came back (`failed`), that its recipient complained about (`complained`), or that its provider had not
+    delivered yet when we did not know whether it has it (`delayed`): once in each round.
+    """
 
     __tablename__ = "email_bounces"
     __table_args__ = (

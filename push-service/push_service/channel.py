@@ -68,7 +68,7 @@ class PushChannel:
         device = target.address
         return await self._senders[device.provider].send(content, device, context)
 
-    async def was_delivered(self, message: NotificationMessage) -> bool:  # noqa: ARG002
+    async def was_taken(self, message: NotificationMessage) -> bool:  # noqa: ARG002
         """No provider reports anything."""
         return False
 

@@ -42,12 +42,14 @@ class BounceProcessor:
         except UnreadableReport as error:
             log.warning("bounce.unreadable", reason=str(error))
             return "unreadable"
-        if report.kind in ("delayed", "auto_reply", "unrecognised"):
+        if report.kind in ("auto_reply", "unrecognised"):
             return report.kind
         async with self._database.begin() as connection:
             match = await self._match(connection, report, arrived_at, trusted=trusted)
             if match is not None:
                 return await self._recorder.record(connection, report, match)
+        if report.kind == "delayed":  # nothing follows from it, unless the mail is in doubt
+            return report.kind
         log.warning("bounce.unmatched", kind=report.kind)
         return "unmatched"
 

@@ -25,7 +25,7 @@ _DEAD = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1|4\.4|7\.1[78])")
 SOFT_BOUNCES = 5  # in a row, after which an address counts as dead
 SOFT_DAYS = 14  # after a bounce; a later one begins to count again
 
-Recorded = Literal["hard", "soft", "complained", "delivered"]
+Recorded = Literal["hard", "soft", "complained", "delayed", "delivered"]
 Result = Literal[
     "hard", "soft", "complained", "delayed", "delivered", "auto_reply", "unrecognised", "unmatched", "unreadable"
 ]
@@ -58,10 +58,11 @@ class BounceRecorder:
         result = _result_of(report)
         identity = None if match.token is None else match.token.notification_id
         if result == "delivered":
+            await _record_delivery(connection, match)
+            return result
+        if result == "delayed":
             if identity is not None:
-                await webhooks.confirm(connection, identity)
-            if match.address is not None:
-                await repository.forget_soft(connection, fingerprint(match.address))
+                await repository.add_delay(connection, identity, report.status)
             return result
         written = Written(is_known=False, is_new=True)
         if identity is not None:
@@ -89,8 +90,19 @@ class BounceRecorder:
         self._counter.labels(result).inc()
 
 
+async def _record_delivery(connection: AsyncConnection, match: Match) -> None:
+    if match.token is not None:
+        await webhooks.confirm(connection, match.token.notification_id)
+    if match.address is not None:
+        await repository.forget_soft(connection, fingerprint(match.address))
+
+
 def _result_of(report: Report) -> Recorded:
-    if report.kind == "failed":
-        dead = _DEAD.fullmatch(report.status) is not None if report.dead is None else report.dead
-        return "hard" if dead else "soft"
-    return "complained" if report.kind == "complained" else "delivered"
+    match report.kind:
+        case "failed":
+            dead = _DEAD.fullmatch(report.status) is not None if report.dead is None else report.dead
+            return "hard" if dead else "soft"
+        case "complained" | "delayed" as told:
+            return told
+        case _:
+            return "delivered"

@@ -21,8 +21,15 @@ SELECT 1 FROM email_deliveries d
 WHERE d.notification_id = :notification_id AND left(d.recipient, length(:recipient)) <> :recipient LIMIT 1
 """)
 
-ADD = text("""
-WITH known AS (
+# A report proves that the provider has the mail. What is ambiguous and waits for its next attempt is not sent again: it is
+# due now, and ends as sent.
+DUE_IF_IN_DOUBT = """
+    UPDATE email_deliveries SET next_attempt_at = now()
+    WHERE notification_id = :notification_id AND state = 'retry' AND in_doubt
+"""
+
+ADD = text(f"""
+WITH due AS ({DUE_IF_IN_DOUBT}), known AS (
     SELECT d.notification_id, d.recipient, d.replay FROM email_deliveries d WHERE d.notification_id = :notification_id
 ), added AS (
     INSERT INTO email_bounces (notification_id, recipient, replay, kind, status)
@@ -30,7 +37,16 @@ WITH known AS (
     ON CONFLICT DO NOTHING RETURNING 1
 )
 SELECT EXISTS (SELECT 1 FROM known) AS is_known, EXISTS (SELECT 1 FROM added) AS is_new
-""")
+""")  # noqa: S608 - a constant of ours
+
+# Only a delivery that has not ended can need it. There is nothing to report about it.
+ADD_DELAY = text(f"""
+WITH due AS ({DUE_IF_IN_DOUBT})
+INSERT INTO email_bounces (notification_id, recipient, replay, kind, status, reported_at)
+SELECT d.notification_id, d.recipient, d.replay, 'delayed', :status, now()
+FROM email_deliveries d WHERE d.notification_id = :notification_id AND d.state NOT IN {FINAL}
+ON CONFLICT DO NOTHING
+""")  # noqa: S608 - constants of ours
 
 COUNT_SOFT = text("""
 INSERT INTO email_soft_bounces AS s (fingerprint, bounces, last_at) VALUES (:fingerprint, 1, now())
@@ -120,6 +136,11 @@ async def add(connection: AsyncConnection, bounce: Bounce) -> Written:
     }
     row = (await connection.execute(ADD, parameters)).one()
     return Written(row.is_known, row.is_new)
+
+
+async def add_delay(connection: AsyncConnection, notification_id: UUID, status: str) -> None:
+    """Records that the provider has the mail and goes on trying."""
+    await connection.execute(ADD_DELAY, {"notification_id": notification_id, "status": status})
 
 
 async def count_soft(connection: AsyncConnection, fingerprint: str, *, days: int) -> int:

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from email_service.repositories.bounces import FINAL
+from email_service.repositories.bounces import DUE_IF_IN_DOUBT, FINAL
 
 REMEMBER = text("""
 INSERT INTO email_webhook_events (id, digest) VALUES (:id, :digest) ON CONFLICT DO NOTHING RETURNING 1
@@ -23,19 +23,16 @@ SELECT d.notification_id FROM email_deliveries d
 WHERE d.provider_message_id = ANY(CAST(:ids AS text[])) AND d.provider_message_id NOT LIKE '<%' LIMIT 1
 """)
 
-# What is ambiguous and waits for its next attempt need not be sent again: it is due now, and ends as sent.
-CONFIRM = text("""
-WITH due AS (
-    UPDATE email_deliveries SET next_attempt_at = now()
-    WHERE notification_id = :notification_id AND state = 'retry' AND in_doubt
-)
+CONFIRM = text(f"""
+WITH due AS ({DUE_IF_IN_DOUBT})
 INSERT INTO email_confirmations (notification_id, recipient, replay)
 SELECT d.notification_id, d.recipient, d.replay FROM email_deliveries d WHERE d.notification_id = :notification_id
 ON CONFLICT DO NOTHING RETURNING 1
-""")
+""")  # noqa: S608 - a constant of ours
 
-IS_CONFIRMED = text("""
-SELECT 1 FROM email_confirmations WHERE notification_id = :notification_id AND replay = :replay LIMIT 1
+WAS_REPORTED = text("""
+SELECT 1 FROM email_confirmations WHERE notification_id = :notification_id AND replay = :replay
+UNION ALL SELECT 1 FROM email_bounces WHERE notification_id = :notification_id AND replay = :replay LIMIT 1
 """)
 
 # As with bounces, a confirmation is reported after the end of its delivery.
@@ -98,10 +95,10 @@ async def confirm(connection: AsyncConnection, notification_id: UUID) -> bool:
     return (await connection.execute(CONFIRM, {"notification_id": notification_id})).first() is not None
 
 
-async def is_confirmed(connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
-    """Whether a delivery that has not ended was confirmed."""
+async def was_reported(connection: AsyncConnection, notification_id: UUID, replay: int) -> bool:
+    """Whether anything was reported about a delivery that has not ended: delivered, delayed, bounced, a complaint."""
     parameters = {"notification_id": notification_id, "replay": replay}
-    return (await connection.execute(IS_CONFIRMED, parameters)).first() is not None
+    return (await connection.execute(WAS_REPORTED, parameters)).first() is not None
 
 
 async def confirmed(connection: AsyncConnection, *, limit: int) -> list[Confirmed]:

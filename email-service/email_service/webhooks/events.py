@@ -21,11 +21,12 @@ MAX_AHEAD_SECONDS = 300  # by which a provider's clock may be ahead of ours
 MAX_TEXT = 1_000
 _OUR_ID = re.compile(r"\s*<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:@|>|\s*$)")  # alone, or of a Message-ID
 
-Outcome = Literal["hard", "soft", "complained", "delivered"]
+Outcome = Literal["hard", "soft", "complained", "delayed", "delivered"]
 KINDS: Mapping[Outcome, Kind] = {
     "hard": "failed",
     "soft": "failed",
     "complained": "complained",
+    "delayed": "delayed",
     "delivered": "delivered",
 }
 Parsed = TypeVar("Parsed")

@@ -25,11 +25,12 @@ from email_service.webhooks.events import (
     webhook_report,
 )
 
-# event, severity → outcome. A temporary failure is tried again by Mailgun; `accepted`, `opened`, `clicked`, `unsubscribed`
+# event, severity → outcome. `accepted`, `opened`, `clicked`, `unsubscribed`
 # and `stored` say nothing about the delivery.
 OUTCOMES: Mapping[tuple[str, str], Outcome] = {
     ("delivered", ""): "delivered",
     ("failed", "permanent"): "soft",
+    ("failed", "temporary"): "delayed",
     ("rejected", ""): "soft",
     ("complained", ""): "complained",
 }
@@ -105,7 +106,12 @@ def _report(data: _Data) -> Report | None:
     outcome = OUTCOMES.get((data.event, data.severity if data.event == "failed" else ""))
     if outcome is None:
         return None
-    if data.event == "failed" and data.reason in HARD_REASONS and data.status.bounce_type != "soft":
+    if (
+        data.event == "failed"
+        and outcome == "soft"
+        and data.reason in HARD_REASONS
+        and data.status.bounce_type != "soft"
+    ):
         outcome = "hard"
     own_id = values_of(data.message.headers, "message-id")
     return webhook_report(

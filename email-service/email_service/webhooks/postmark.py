@@ -29,8 +29,8 @@ from email_service.webhooks.events import (
 TAG_HEADER = "X-PM-Metadata-notification-id"  # Postmark gives a mail its own Message-ID, and echoes such headers
 TAG = "notification-id"
 
-# `Type` of a bounce → outcome. `Transient`, `DnsError` and `OpenRelayTest` are tried again by Postmark; automatic answers and
-# changes of subscriptions say nothing about the delivery.
+# `Type` of a bounce → outcome. Postmark goes on trying after `Transient` and `DnsError`; `OpenRelayTest`, automatic answers
+# and changes of subscriptions say nothing about the delivery.
 BOUNCES: Mapping[str, Outcome] = {
     "HardBounce": "hard",
     "BadEmailAddress": "hard",
@@ -43,6 +43,8 @@ BOUNCES: Mapping[str, Outcome] = {
     "Blocked": "soft",
     "DMARCPolicy": "soft",
     "SMTPApiError": "soft",
+    "Transient": "delayed",
+    "DnsError": "delayed",
 }
 
 

@@ -22,7 +22,7 @@ from email_service.webhooks.events import ProviderEvent, SignatureRefused, Signa
 log = structlog.get_logger()
 
 Result = Literal[
-    "hard", "soft", "complained", "delivered", "ignored", "repeated", "unmatched",
+    "hard", "soft", "complained", "delayed", "delivered", "ignored", "repeated", "unmatched",
     "refused", "outdated", "reused", "unreadable", "unconfigured",
 ]  # fmt: skip
 RESULTS: tuple[Result, ...] = get_args(Result)

@@ -28,10 +28,11 @@ from email_service.webhooks.events import (
 
 SIGNATURE, TIMESTAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
 
-# event → outcome. `processed` and `deferred` are followed by another event; `open`, `click` and the events of groups and
+# event → outcome. `processed` is followed by another event; `open`, `click` and the events of groups and
 # unsubscriptions say nothing about the delivery.
 OUTCOMES: Mapping[str, Outcome] = {
     "delivered": "delivered",
+    "deferred": "delayed",
     "bounce": "hard",
     "spamreport": "complained",
     "dropped": "soft",

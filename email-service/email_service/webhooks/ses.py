@@ -25,6 +25,8 @@ from email_service.webhooks.sns import SnsMessage, SnsVerifier
 
 # `bounceType` → outcome. SES has given the mail up in each case.
 BOUNCES: Mapping[str, Outcome] = {"Permanent": "hard", "Transient": "soft", "Undetermined": "soft"}
+# Events without recipients of their own: SES accepted a mail with a virus and did not send it; SES goes on trying.
+OF_THE_MAIL: Mapping[str, Outcome] = {"Reject": "soft", "DeliveryDelay": "delayed"}
 # A complaint about an earlier mail: SES did not send this one.
 SUPPRESSED = "OnAccountSuppressionList"
 NO_COMPLAINTS = frozenset({"not-spam"})  # RFC 6430
@@ -119,9 +121,9 @@ def _reports(text: str) -> list[Report]:
             return [_report(mail, outcome, one.email) for one in event.complaint.recipients]
         case "Delivery":
             return [_report(mail, "delivered", one) for one in event.delivery.recipients]
-        case "Reject":  # a virus: SES accepted the mail and did not send it
-            return [_report(mail, "soft", one) for one in mail.destination]
-    return []  # Send, DeliveryDelay (SES goes on trying), Open, Click, Subscription, Rendering Failure
+        case "Reject" | "DeliveryDelay" as kind:
+            return [_report(mail, OF_THE_MAIL[kind], one) for one in mail.destination]
+    return []  # Send, Open, Click, Subscription, Rendering Failure
 
 
 def _status(recipient: _Recipient) -> str:

@@ -36,7 +36,7 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({**FAILED, "reason": "generic"}, SOFT),
         ({**FAILED, "reason": "old"}, SOFT),
         ({**FAILED, "delivery-status": {"bounce-type": "soft"}}, SOFT),
-        ({**FAILED, "severity": "temporary"}, None),
+        ({**FAILED, "severity": "temporary"}, ("delayed", False)),
         ({**DATA, "event": "rejected", "reject": {"reason": "virus"}}, SOFT),
         ({**DATA, "event": "complained"}, ("complained", False)),
         ({**DATA, "event": "opened"}, None),

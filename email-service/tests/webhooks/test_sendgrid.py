@@ -41,7 +41,7 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({"event": "dropped", "reason": "Spam Content"}, SOFT),
         ({"event": "spamreport"}, ("complained", False)),
         ({"event": "processed"}, None),
-        ({"event": "deferred", "response": "400 try again later"}, None),
+        ({"event": "deferred", "response": "400 try again later"}, ("delayed", False)),
         ({"event": "open"}, None),
         ({"event": "something new"}, None),
         ({}, None),

@@ -35,7 +35,7 @@ HARD, SOFT = ("failed", True), ("failed", False)
         ({"": "Complaint", "complaint": {**COMPLAINT, "complaintFeedbackType": "not-spam"}}, None),
         ({"": "Complaint", "complaint": {**COMPLAINT, "complaintSubType": "OnAccountSuppressionList"}}, HARD),
         ({"": "Reject", "reject": {"reason": "Bad content"}}, SOFT),
-        ({"": "DeliveryDelay", "deliveryDelay": {"delayType": "MailboxFull"}}, None),
+        ({"": "DeliveryDelay", "deliveryDelay": {"delayType": "MailboxFull"}}, ("delayed", False)),
         ({"": "Send", "send": {}}, None),
         ({"": "Open"}, None),
         ({}, None),

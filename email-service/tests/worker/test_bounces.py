@@ -154,6 +154,21 @@ async def test_a_mail_that_is_no_bounce_changes_nothing_and_is_counted(bouncing,
     assert await bouncing.reason() is None
 
 
+async def test_a_mail_whose_answer_was_lost_is_not_sent_again_when_a_server_reports_that_it_goes_on_trying(
+    world, message, lookups, inbox
+):
+    address = "drop@example.com"
+    async with running(world, message, lookups, inbox, retry_base_seconds=600.0) as bouncing:
+        sent = message(lookups.add_user(address), recipient=EmailRecipient(name="Ada", email=address))
+        await world.publish(sent)
+        await bouncing.reported(sent.notification_id, "retrying")
+        path = next(inbox.emails.newest_first()).envelope_from
+        delayed = delivery_report(address, action="delayed", status="4.4.1")
+        assert await bouncing.processor.process(delayed, arrived_at=path) == "delayed"
+        await bouncing.reported(sent.notification_id, "sent")
+        assert (world.statuses(sent.notification_id), inbox.emails.total) == (["retrying", "sent"], 1)
+
+
 async def test_a_bounce_cannot_be_forged(bouncing):
     """Not for a notification whose return path one has not seen, nor for another address than it went to."""
     identity, path = await bouncing.send()

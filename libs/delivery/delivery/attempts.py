@@ -204,12 +204,12 @@ class PreparedMessage(Generic[Address, Content]):
         return outcome
 
     async def _reported(self, claimed: Claimed) -> Outcome | None:
-        """Sent, if a provider has reported that an ambiguous attempt arrived: it needs no other."""
+        """Sent, if a provider has reported anything about an ambiguous attempt: it has the message, and none is needed."""
         try:
-            arrived = claimed.ambiguous and await self._attempts.channel.was_delivered(self._message)
+            taken = claimed.ambiguous and await self._attempts.channel.was_taken(self._message)
         except Unavailable as error:
             return ProviderDown("reports_unavailable", error.message)
-        return Sent(reported=True) if arrived else None
+        return Sent(reported=True) if taken else None
 
     async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent) -> Outcome:
         if claimed.ambiguous and self._once:

@@ -112,8 +112,11 @@ class DeliveryChannel(Protocol[Address, Content]):
     async def open_session(self, provider: str) -> Session[Address, Content]:
         """Opens a connection to the provider, where it needs one. Raises NotReady."""
 
-    async def was_delivered(self, message: NotificationMessage) -> bool:
-        """Whether a provider has reported that it arrived. Asked about ambiguous deliveries only. Raises Unavailable."""
+    async def was_taken(self, message: NotificationMessage) -> bool:
+        """Whether a provider has reported anything about it: then it has the message. Asked about ambiguous deliveries only.
+
+        Raises Unavailable.
+        """
 
     async def record_outcome(
         self, message: NotificationMessage, target: Target[Address], outcome: Outcome, *, age_seconds: float

@@ -105,7 +105,7 @@ class HeldChannel:
         await self.may_send.wait()
         return self.outcome
 
-    async def was_delivered(self, message):
+    async def was_taken(self, message):
         return False
 
     async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:

@@ -140,7 +140,7 @@ class Channel:
         self.open += 1
         return Session(self, provider)
 
-    async def was_delivered(self, message):
+    async def was_taken(self, message):
         return self.delivered
 
     async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:

@@ -78,7 +78,7 @@ class Devices:
         said = self.says.get(target.address)
         return said.pop(0) if said else Sent("p")
 
-    async def was_delivered(self, message):
+    async def was_taken(self, message):
         return False
 
     async def record_outcome(self, message, target, outcome, *, age_seconds) -> None:
