@@ -77,6 +77,23 @@ async def test_what_is_refused_is_said_beside_its_field_and_nothing_typed_is_los
     assert 'aria-invalid="true"' in refused.text
 
 
+async def test_a_version_that_somebody_else_saved_meanwhile_is_told_and_nothing_typed_is_lost(
+    admin: Browser, system: System, template: str
+) -> None:
+    opened = await admin.open(f"/templates/{template}/edit?language=en&version=1")
+    assert 'name="latest_version" value="1"' in opened.text
+    system.call("PATCH", f"/templates/{template}", {"subject": "Theirs {{ name }}", "activate": False})
+    invalid = await _save(admin, template, content="<p>{{ name </p>", latest_version="1")
+    assert (invalid.status_code, 'name="latest_version" value="1"' in invalid.text) == (422, True), "it is not told yet"
+    refused = await _save(admin, template, subject="Mine {{ name }}", latest_version="1")
+    assert (refused.status_code, 'value="Mine {{ name }}"' in refused.text) == (409, True)
+    assert "It was not saved. Somebody saved version 2 in the meantime" in _text(refused)
+    assert f"/templates/{template}/compare?language=en&amp;version=2&amp;other=1" in refused.text
+    assert 'name="latest_version" value="2"' in refused.text
+    again = await _save(admin, template, subject="Mine {{ name }}", latest_version="2")
+    assert again.headers["location"] == f"/templates/{template}?language=en&version=3&done=draft"
+
+
 async def test_settings_that_the_form_does_not_show_stay_also_those_of_a_draft(admin: Browser, system: System) -> None:
     sender = {"from_name": "Parcels", "from_email": None, "reply_to": None}
     code = system.template(purpose="news", link_schemes=["myapp"], sender=sender)

@@ -48,7 +48,8 @@ class Change:
     it is removed.
 
     `language` is the language whose parts change; None means the template's default language. Without `activate`, a new
-    version waits until it is activated.
+    version waits until it is activated. `latest_version`: the newest version that the caller knows; if there is a newer one,
+    the change is refused.
     """
 
     parts: Parts
@@ -64,6 +65,7 @@ class Change:
     default_language: str | None = None
     replaces: bool = False
     activate: bool = True
+    latest_version: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

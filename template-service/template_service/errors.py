@@ -26,6 +26,15 @@ class TemplateExists(Conflict):
     code, message = "template_exists", "The template exists in this language; PUT makes a new version of it"
 
 
+class TemplateChanged(Conflict):
+    """Somebody else has saved a version since the caller read the template."""
+
+    code, message = "template_changed", "A newer version was saved in the meantime"
+
+    def __init__(self, latest: int) -> None:
+        super().__init__(f"Version {latest} was saved in the meantime, and this change was made without it")
+
+
 class SnippetNotFound(NotFound):
     code, message = "snippet_not_found", "There is no snippet with this name"
 

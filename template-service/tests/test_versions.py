@@ -35,6 +35,38 @@ async def test_patch_merges_with_the_active_version(admin, welcome) -> None:
     assert (data["content"], data["subject"]) == (welcome["content"], welcome["subject"])
 
 
+async def test_of_two_authors_the_later_one_learns_of_the_other_s_version(admin) -> None:
+    seen = (await admin.get(WELCOME)).json()["data"]["latest_version"]
+    theirs = {"subject": "Theirs", "activate": False, "latest_version": seen}
+    saved = (await admin.patch(WELCOME, json=theirs)).json()["data"]
+    assert (saved["version"], saved["active_version"], saved["latest_version"]) == (2, 1, 2)
+    for method, more in (("PATCH", {}), ("PUT", {"content": "<p>Mine</p>"})):
+        for activate in (True, False):
+            body = {"subject": "Mine", "activate": activate, "latest_version": seen, **more}
+            refused = await admin.request(method, WELCOME, json=body)
+            assert (refused.status_code, refused.json()["error"]) == (409, "template_changed")
+            assert "Version 2 was saved in the meantime" in refused.json()["message"]
+    assert await numbers(admin) == [2, 1]
+    again = (await admin.patch(WELCOME, json=theirs)).json()["data"]
+    assert again["version"] == 2, "the same draft again, whose first answer was lost"
+    mine = await admin.patch(WELCOME, json={"subject": "Mine", "latest_version": 2})
+    assert mine.json()["data"]["latest_version"] == 3
+    assert (await admin.patch(WELCOME, json={"subject": "Unchecked"})).json()["data"]["version"] == 4
+
+
+async def test_of_authors_who_save_at_the_same_time_one_is_first(admin) -> None:
+    bodies = [{"subject": f"Number {number}", "activate": False, "latest_version": 1} for number in range(5)]
+    answers = await asyncio.gather(*(admin.patch(WELCOME, json=body) for body in bodies))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409]
+    assert await numbers(admin) == [2, 1]
+
+
+@pytest.mark.parametrize("given", [0, -1, "x", 2**31, 1.5])
+async def test_a_latest_version_that_is_none_is_refused(admin, given) -> None:
+    refused = await admin.patch(WELCOME, json={"subject": "S", "latest_version": given})
+    assert (refused.status_code, refused.json()["data"]["errors"][0]["field"]) == (422, "latest_version")
+
+
 async def test_patch_takes_a_part_away(admin) -> None:
     await admin.patch(WELCOME, json={"title": "T", "link": "https://example.com"})
     data = (await admin.patch(WELCOME, json={"title": None, "link": ""})).json()["data"]

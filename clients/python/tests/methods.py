@@ -39,7 +39,7 @@ CURSOR = {"page_size": 10, "cursor": ID}
 PARTS = {"subject": "s", "preheader": "p", "content": "c", "text": "t", "title": "t", "body": "b", "image": "i",
          "link": "l", "link_schemes": ["https"], "inline_css": True}  # fmt: skip
 SAVED = {**PARTS, "channels": ["email"], "purpose": "news", "sender": SENDER}
-CHANGED = {**SAVED, "name": "N", "description": "d", "default_language": "en", "activate": False}
+CHANGED = {**SAVED, "name": "N", "description": "d", "default_language": "en", "activate": False, "latest_version": 1}
 PREFERENCES = {"email": True, "push": False, "unsubscribed": ["news"]}
 PERSON = {"name": "N", "email": "a@example.com", "language": "en", "preferences": PREFERENCES}
 ACCOUNT = {**PERSON, "password": "a long password", "push_token": "device"}

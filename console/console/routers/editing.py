@@ -46,15 +46,20 @@ async def edit(
 async def save(
     visitor: Reading, code: str, form: CheckedForm, language: Language = "", version: Version = None
 ) -> Response:
-    """A new version as a draft, made of the version that was opened. What was typed stays on the page if it is refused."""
+    """A new version as a draft, made of the version that was opened. What was typed stays on the page if it is refused, as it
+    is if somebody else has saved a version since: then the form's author decides once more.
+    """
     base, draft = await _base(visitor, form) or await open_version(visitor, code, language, version), _draft(form)
-    active = await active_version(visitor, base)
+    active, seen = await active_version(visitor, base), _number(form, "latest_version")
     try:
         saved = await visitor.api.templates.update(
-            code, language=base.language, activate=False, **changes(draft, base, active)
+            code, language=base.language, activate=False, latest_version=seen, **changes(draft, base, active)
         )
     except ApiError as refused:
-        return await _page(visitor, draft, base, refusal=refusal_or_raise(refused))
+        if refused.code == "template_changed":
+            now = await open_version(visitor, code, base.language, base.version)
+            return await _page(visitor, draft, now, refusal=Refusal(newer=now.latest_version))
+        return await _page(visitor, draft, base, refusal=refusal_or_raise(refused), seen=seen)
     done = "unchanged" if saved.version == saved.active_version else "draft"
     return go_to(_address(saved, done))
 
@@ -118,8 +123,11 @@ async def _page(
     *,
     refusal: Refusal = NOTHING_WRONG,
     values: Values | None = None,
+    seen: int | None = None,
 ) -> Response:
-    """`draft.about` tells what is made: a version has none, a language only its name, a template everything."""
+    """`draft.about` tells what is made: a version has none, a language only its name, a template everything. `seen`: the
+    newest version that the form's author knows, if it is not the one that there is now.
+    """
     rendered = await render(visitor.api, draft, base)
     what = "version" if not draft.about else "language" if base else "template"
     titles = {"version": f"Edit {base.name if base else ''}", "language": "Add a language", "template": "New template"}
@@ -127,10 +135,11 @@ async def _page(
         "editor",
         "templates",
         title=titles[what],
-        status=200 if refusal is NOTHING_WRONG else 422,
+        status=200 if refusal is NOTHING_WRONG else 409 if refusal.newer else 422,
         what=what,
         draft=draft,
         base=base,
+        seen=seen or (base.latest_version if base else None),
         of=urlencode({"language": base.language, "version": base.version}) if base else "",
         rendered=rendered,
         problems={**rendered.refusal.fields, **refusal.fields},
@@ -141,10 +150,15 @@ async def _page(
 
 async def _base(visitor: Visitor, form: FormData) -> Template | None:
     """The version that the form is about: some of its settings are not in the form."""
-    code, version = text_of(form, "base_code"), text_of(form, "base_version")
-    if not code or not version.isdecimal():
+    code, version = text_of(form, "base_code"), _number(form, "base_version")
+    if not code or version is None:
         return None
-    return await open_version(visitor, code, text_of(form, "base_language"), int(version[:9]))
+    return await open_version(visitor, code, text_of(form, "base_language"), version)
+
+
+def _number(form: FormData, name: str) -> int | None:
+    text = text_of(form, name)
+    return int(text[:9]) if text.isascii() and text.isdecimal() else None
 
 
 def _draft(form: FormData) -> Draft:

@@ -30,10 +30,13 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """What is wrong: beside each field, and above the form what is about none."""
+    """What is wrong: beside each field, and above the form what is about none. `newer`: the version that somebody else has
+    saved in the meantime.
+    """
 
     fields: Mapping[str, str] = field(default_factory=dict)
     general: str = ""
+    newer: int | None = None
 
 
 NOTHING_WRONG = Refusal()

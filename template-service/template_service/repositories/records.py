@@ -14,7 +14,8 @@ ContentFormat = Literal["html", "mjml"]
 
 @dataclass(frozen=True, slots=True)
 class TemplateRecord:
-    """`active` is language → active version; it is empty while the template is archived.
+    """`active` is language → active version; it is empty while the template is archived. `latest` is language → newest
+    version, which may be a draft.
 
     `serves_email` and `serves_push` say whether any active language does.
     """
@@ -30,6 +31,7 @@ class TemplateRecord:
     active: dict[str, int]
     serves_email: bool
     serves_push: bool
+    latest: dict[str, int]
 
 
 @dataclass(frozen=True, slots=True)

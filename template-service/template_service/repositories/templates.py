@@ -76,6 +76,14 @@ async def count(connection: AsyncConnection, wanted: Filter) -> int:
     return (await connection.execute(select(func.count()).select_from(Template).where(_shown(wanted)))).scalar_one()
 
 
+_LATEST = (
+    select(func.jsonb_object_agg(TemplateLanguage.language, TemplateLanguage.latest_version, type_=JSONB()))
+    .where(TemplateLanguage.template_id == Template.id)
+    .correlate(Template)
+    .scalar_subquery()
+)
+
+
 def _templates() -> Select[*tuple[Any, ...]]:
     return select(
         Template.id,
@@ -91,6 +99,7 @@ def _templates() -> Select[*tuple[Any, ...]]:
         ),
         _of_active(func.bool_or(TemplateVersion.serves_email)).label("serves_email"),
         _of_active(func.bool_or(SERVES_PUSH)).label("serves_push"),
+        _LATEST.label("latest"),
     )
 
 
@@ -129,4 +138,4 @@ def _version_matches(wanted: Filter) -> Iterator[ColumnElement[bool]]:
 
 def _record(row: RowMapping) -> TemplateRecord:
     nothing_active = {"active": {}, "serves_email": False, "serves_push": False}
-    return TemplateRecord(**({**row} if row["active"] else {**row, **nothing_active}))
+    return TemplateRecord(**{**row, **({} if row["active"] else nothing_active), "latest": row["latest"] or {}})

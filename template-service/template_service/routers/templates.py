@@ -20,13 +20,21 @@ from template_service.dependencies import (
     may_write,
     renders,
 )
-from template_service.errors import InvalidTemplate, LanguageNotFound, TemplateExists, TemplateNotFound, VersionNotFound
+from template_service.errors import (
+    InvalidTemplate,
+    LanguageNotFound,
+    TemplateChanged,
+    TemplateExists,
+    TemplateNotFound,
+    VersionNotFound,
+)
 from template_service.schemas.answers import ArchivedAnswer, TemplateAnswer, TemplateSummary
 from template_service.schemas.fields import LanguageQuery, TemplatesQuery, VersionQuery
 from template_service.schemas.requests import CreateTemplate, PatchTemplate, ReplaceTemplate
 
 router = APIRouter(prefix="/api/v1/templates", tags=["templates"])
-CHANGE_REFUSALS = refusals(TemplateNotFound, LanguageNotFound, InvalidTemplate, SenderDomainNotAllowed, TooManyRequests)
+REFUSED = (TemplateNotFound, LanguageNotFound, InvalidTemplate, SenderDomainNotAllowed, TooManyRequests)
+CHANGE_REFUSALS = refusals(*REFUSED, TemplateChanged)
 
 
 @router.post(
@@ -108,7 +116,7 @@ async def patch(
     operation_id="refresh_template",
     summary="Take over the latest snippets",
     response_model=Envelope[TemplateAnswer],
-    responses=CHANGE_REFUSALS,
+    responses=refusals(*REFUSED),
     dependencies=[may_write, renders],
 )
 async def refresh(

@@ -38,7 +38,13 @@ _PARTS: dict[str, JsonValue] = {
     "warnings": [],
     "snippets": {"base": 3, "footer": 1},
 }
-_VERSION: dict[str, JsonValue] = {"language": "en", "version": 2, "active_version": 2, "variables": ["name"]}
+_VERSION: dict[str, JsonValue] = {
+    "language": "en",
+    "version": 2,
+    "active_version": 2,
+    "latest_version": 2,
+    "variables": ["name"],
+}
 
 
 class TemplateSummary(BaseModel):
@@ -81,6 +87,7 @@ class TemplateAnswer(TemplateSummary):
     language: str
     version: int
     active_version: int | None
+    latest_version: int = Field(description="The newest one in this language, which may be a draft")
     variables: list[str]
     subject: str
     preheader: str
@@ -108,6 +115,7 @@ class TemplateAnswer(TemplateSummary):
             language=summary.language,
             version=summary.version,
             active_version=view.template.active.get(summary.language),
+            latest_version=view.template.latest[summary.language],
             variables=list(summary.required),
             subject=source.subject,
             preheader=authored.preheader,

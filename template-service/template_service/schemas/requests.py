@@ -211,6 +211,11 @@ class PatchTemplate(ChannelsBody):
         default=True,
         description="False: a new version is a draft. It is not sent until `POST …/versions/{version}/activate`",
     )
+    latest_version: VersionNumber | None = Field(
+        default=None,
+        description="The `latest_version` that the caller has read. If there is a newer one, the change is refused with a "
+        "409. Null: it is not checked",
+    )
 
     def change(self, language: str | None) -> Change:
         """`language` is the query's; it is used if the body has none."""
@@ -227,6 +232,7 @@ class PatchTemplate(ChannelsBody):
             description=self.description,
             default_language=self.default_language,
             activate=self.activate,
+            latest_version=self.latest_version,
         )
 
 

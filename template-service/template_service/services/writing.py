@@ -11,7 +11,7 @@ from chassis.errors import field_error
 from chassis.postgres.database import Database
 from contracts.senders import check_domain
 from template_service.drafts import Change, NewTemplate, revised
-from template_service.errors import TemplateExists
+from template_service.errors import TemplateChanged, TemplateExists
 from template_service.repositories import templates, versions
 from template_service.repositories.audit import TRAIL, template_fields, template_target
 from template_service.repositories.records import NewVersion, TemplateRecord, TemplateView
@@ -64,7 +64,7 @@ class TemplateWriter:
         """Makes a new version if the content differs from that of the active one, and activates it unless it is to be a
         draft. A changed name or description alone makes no version.
 
-        Raises TemplateNotFound, LanguageNotFound, InvalidTemplate, SenderDomainNotAllowed.
+        Raises TemplateNotFound, LanguageNotFound, TemplateChanged, InvalidTemplate, SenderDomainNotAllowed.
         """
         if change.sender is not None:
             check_domain(change.sender.from_email, self._sender_domains)
@@ -135,11 +135,16 @@ async def _claim(connection: AsyncConnection, new: NewTemplate) -> TemplateRecor
 async def _add_if_different(
     connection: AsyncConnection, template: TemplateRecord, language: str, change: Change
 ) -> int:
-    """The number of the version with this content: the active version, or a new one."""
+    """The number of the version with this content: the active version, or a new one. Raises TemplateChanged."""
     active = await view(connection, template, language, template.active[language])
     draft = revised(active.draft, change, change.name or template.name)
     if draft == active.draft:
         return active.version.summary.version
+    latest = template.latest[language]
+    if change.latest_version not in {None, latest}:
+        if change.activate or (await view(connection, template, language, latest)).draft != draft:
+            raise TemplateChanged(latest)
+        return latest  # the same draft again, such as after a lost answer
     new = await checked(draft, await library_of(connection, draft))
     return await _add(connection, template, language, new, activate=change.activate)
 

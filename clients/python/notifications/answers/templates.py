@@ -18,11 +18,15 @@ class TemplateSummary(AnswerModel):
 
 
 class Template(TemplateSummary):
-    """One language and version. Absent parts are empty texts. All `variables` are required."""
+    """One language and version. Absent parts are empty texts. All `variables` are required.
+
+    `latest_version` is the language's newest one, which may be a draft.
+    """
 
     language: str
     version: int
     active_version: int | None
+    latest_version: int
     subject: str
     preheader: str
     content: str

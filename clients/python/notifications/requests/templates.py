@@ -46,9 +46,12 @@ class NewTemplate(_Saved, total=False):
 
 
 class TemplateChange(_Saved, total=False):
-    """Without `activate` a new version is a draft: it is not sent until it is activated."""
+    """Without `activate` a new version is a draft: it is not sent until it is activated. `latest_version`: the one that was
+    read; if somebody has saved a newer one since, the change is refused (Conflict, `template_changed`).
+    """
 
     name: str | None
     description: str | None
     default_language: str | None
     activate: bool
+    latest_version: int | None
