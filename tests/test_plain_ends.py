@@ -2,6 +2,7 @@
 
 import errno
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from chassis.server.commands import plain_end
 from chassis.settings import WrongSettings
 from devstack.plan import SERVICES
 from testkit.servers.process import free_port
+from tests.e2e.notify_command import AT_A_TERMINAL
 from tests.test_documents import ROOT
 
 
@@ -97,6 +99,22 @@ def test_arguments_that_cannot_be_used(tmp_path: Path) -> None:
     (tmp_path / ".env.example").write_text("SECRET_KEY=\n")
     make_env = (str(ROOT / "scripts" / "make_env.py"), str(tmp_path))
     assert ended(*make_env) == (1, f"{tmp_path / '.env'}: Is a directory\n")
+
+
+@pytest.mark.parametrize("module", ["console", *(service.replace("-", "_") for service in SERVICES)])
+def test_ctrl_c_while_a_service_is_still_importing(module: str) -> None:
+    process = subprocess.Popen(
+        [*AT_A_TERMINAL, sys.executable, "-X", "importtime", "-m", module],
+        cwd=ROOT, stderr=subprocess.PIPE, text=True, env={**os.environ, "PORT": str(free_port())},
+    )  # fmt: skip
+    assert process.stderr is not None
+    for line in process.stderr:  # a line for each module that was imported
+        if line.endswith(" pydantic\n"):
+            break
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode in {-signal.SIGINT, 130}
+    assert "Traceback" not in said
 
 
 class _Expected(Exception):

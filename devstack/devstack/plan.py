@@ -75,7 +75,7 @@ class Secrets:
         try:
             return cls(json.loads(file.read_text())["secret_key"])
         except (ValueError, KeyError, TypeError):
-            raise StackError(f"{file} is damaged. Without it: rm {file}; who is logged in logs in again") from None
+            raise StackError(f"{file} is damaged: restore it, or begin anew without {folder}") from None
 
     @property
     def console_secret_key(self) -> str:

@@ -80,7 +80,7 @@ def require_servers(**more: str) -> None:
     for program, package in {**SERVERS, **more}.items():
         try:
             require(program, package)
-        except FileNotFoundError:
+        except (FileNotFoundError, subprocess.CalledProcessError):  # apt-get has said why
             missing[program] = package
     if missing:
         raise SystemExit(f"Not found: {', '.join(missing)}. On Debian: apt-get install {' '.join(missing.values())}")
