@@ -26,6 +26,7 @@ from chassis.observability.correlation import add_ids
 from chassis.postgres import database
 from chassis.postgres.migrations import migrate
 from chassis.redis import client as redis_client
+from chassis.redis import pace
 from devstack.postgres import start_postgres
 from testkit.quiet import close_when_quiet
 
@@ -138,6 +139,7 @@ async def redis(monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Redis]:
     Its answers are waited for: what goes on without Redis counts from zero.
     """
     monkeypatch.setattr(redis_client, "CALL_SECONDS", SLOW_MACHINE_SECONDS)
+    monkeypatch.setattr(pace, "ANSWER_SECONDS", SLOW_MACHINE_SECONDS)
     address = real_server("TEST_REDIS_URL")
     client: Redis = Redis.from_url(address) if address else FakeAsyncRedis()
     await client.flushdb()

@@ -56,7 +56,7 @@ def create_app(
                 breaker,
                 order=given.order,
                 weight=given.weight,
-                per_second=given.per_second,
+                pace=runtime.pace(name, given.per_second),
                 connections=given.connections,
             )
         )

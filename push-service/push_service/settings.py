@@ -47,9 +47,9 @@ class PushSettings(WorkerSettings, WebPushSettings):
     )
     fcm_per_second: float | None = Field(
         default=None,
-        description="Notifications that one worker process sends over FCM in a second at most; unset: as many as it can. "
-        "Divide the project's quota (by default 600,000 calls a minute) by the number of processes; a notification to "
-        "several devices makes a call for each",
+        description="Notifications that all push workers together send over FCM in a second at most; unset: as many as they "
+        "can. The project's quota is 600,000 calls a minute by default; a notification to several devices makes a call for "
+        "each. Without Redis each process keeps the pace alone",
         gt=0,
         allow_inf_nan=False,
     )

@@ -51,8 +51,8 @@ def create_app(
     """The worker as an ASGI app. Its lifespan runs the worker. Tests and the embedded stack pass `redis` and `broker`."""
     database = Database(settings.database_url)
     runtime = WorkerRuntime(settings, database, channel="push", redis=redis, broker=broker, tracing=tracing)
-    per_second = {FCM: settings.fcm_per_second}
-    providers = {name: Provider(runtime.provider_breaker(name), per_second=per_second.get(name)) for name in PROVIDERS}
+    paces = {FCM: runtime.pace(_fcm_project(settings), settings.fcm_per_second)}
+    providers = {name: Provider(runtime.provider_breaker(name), pace=paces.get(name)) for name in PROVIDERS}
     senders = create_senders(settings)
     for name, sender in senders.items():
         expected = name == FCM and not settings.production  # in production another provider is enough
@@ -65,6 +65,11 @@ def create_app(
     app.state.token_validator = validator
     app.include_router(push_tokens.router)
     return app
+
+
+def _fcm_project(settings: PushSettings) -> str:
+    """The name of the pace: Google counts by project."""
+    return "fcm" if settings.service_account is None else f"fcm:{settings.service_account.project_id}"
 
 
 def create_senders(settings: PushSettings) -> Mapping[PushProvider, Sender]:

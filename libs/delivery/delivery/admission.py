@@ -137,7 +137,7 @@ class AdmittedMessage:
             await self._admission.sending.acquire(self._priority)
             self._sending = True
             try:
-                return _permits_of(providers, choices)
+                return await _permits_of(providers, choices)
             except CircuitOpen:
                 self.return_slot()
                 names = frozenset[str]().union(*choices)
@@ -161,18 +161,24 @@ class AdmittedMessage:
             self._admission.sending.release()
 
 
-def _permits_of(providers: Providers, choices: Collection[frozenset[str]]) -> dict[frozenset[str], ProviderPermit]:
+async def _permits_of(
+    providers: Providers, choices: Collection[frozenset[str]]
+) -> dict[frozenset[str], ProviderPermit]:
     """Raises CircuitOpen if no choice has a provider now."""
     if len(choices) == 1:  # the usual case
         (names,) = choices
-        return {names: providers.take(names)}
+        return {names: await providers.take(names)}
     permits: dict[frozenset[str], ProviderPermit] = {}
     refusal = CircuitOpen(1.0)
     for names in choices:
         try:
-            permits[names] = providers.take(names)
+            permits[names] = await providers.take(names)
         except CircuitOpen as error:
             refusal = error
+        except BaseException:
+            for permit in permits.values():
+                permit.give_back()
+            raise
     if not permits:
         raise refusal
     return permits

@@ -3,11 +3,11 @@
 import asyncio
 import contextlib
 import random
-import time
-from collections.abc import Callable, Collection, Coroutine, Sequence
+from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
 from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen, Permit
+from chassis.redis.pace import Pace
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater
 from delivery.worker_holds import HELD_SECONDS
 
@@ -29,8 +29,8 @@ def down_because(error: CircuitOpen) -> ProviderDown:
 class Provider:
     """One provider with its own circuit breaker and, if given, its own limits.
 
-    Providers of the lowest `order` are used first; among them each gets a share by its `weight`. `per_second` limits the
-    messages a second of this process, `connections` its simultaneous calls. `clock` is in seconds.
+    Providers of the lowest `order` are used first; among them each gets a share by its `weight`. `pace` limits the messages a
+    second of all processes, `connections` the simultaneous calls of this process.
     """
 
     def __init__(
@@ -39,24 +39,21 @@ class Provider:
         *,
         order: int = 1,
         weight: float = 1.0,
-        per_second: float | None = None,
+        pace: Pace | None = None,
         connections: int | None = None,
-        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.name = breaker.name
         self.breaker = breaker
         self.order = order
         self._weight = weight
         self._health = 1.0
-        self._interval = 0.0 if per_second is None else 1 / per_second
-        self._next_at = 0.0
+        self._pace = pace
         self._connections = connections
         self._calls = 0
         self.called = False
         self._ended = asyncio.Event()
         self._released = asyncio.Event()
         self._released.set()
-        self._clock = clock
 
     @property
     def share(self) -> float:
@@ -89,19 +86,29 @@ class Provider:
         """Seconds until a call may be permitted, as far as that is known; 0: one is permitted now."""
         if self.held:
             return HELD_SECONDS
-        pace = self._next_at - self._clock() if self._interval else 0.0
-        return max(self.breaker.retry_after, pace, self._interval or 1.0 if self.is_full else 0.0)
+        pace = 0.0 if self._pace is None else self._pace.wait
+        return max(self.breaker.retry_after, pace, 1.0 if self.is_full else 0.0)
+
+    @property
+    def lacks_place(self) -> bool:
+        """Whether a place in the pace has to be reserved before a call."""
+        return self._pace is not None and not self._pace.is_reserved
+
+    async def reserve(self) -> None:
+        """Reserves a place in the pace, which may be later."""
+        if self._pace is not None:
+            await self._pace.reserve()
 
     def refusal(self) -> CircuitOpen:
         return ProviderHeld(HELD_SECONDS) if self.held else CircuitOpen(self.retry_after)
 
     def take(self) -> "ProviderPermit":
         """Permits one call. Raises CircuitOpen."""
-        if self.retry_after:
+        if self.retry_after or self.lacks_place:
             raise self.refusal()
         permit = self.breaker.allow()
-        if self._interval:
-            self._next_at = max(self._clock(), self._next_at) + self._interval
+        if self._pace is not None:
+            self._pace.take()
         self._calls += 1
         self.called = True
         return ProviderPermit(self, permit)
@@ -193,18 +200,27 @@ class Providers:
             self._changed = asyncio.Event()
         return bool(before - after)
 
-    def take(self, names: Collection[str]) -> ProviderPermit:
-        """A permit of the best provider of `names` that can be called now. Raises CircuitOpen."""
+    async def take(self, names: Collection[str]) -> ProviderPermit:
+        """A permit of the best provider of `names` that can be called now. Raises CircuitOpen.
+
+        It waits for nothing but the reservation of a place in a provider's pace.
+        """
+        while (best := self._best(names)).lacks_place:
+            await best.reserve()
+        return best.take()
+
+    def _best(self, names: Collection[str]) -> Provider:
+        """Raises CircuitOpen if there are several and none can be called now."""
         if len(names) == 1:
             (name,) = names
-            return self._providers[name].take()
+            return self._providers[name]
         ready = [one for one in self._of(names) if not one.retry_after]
         if not ready:
             soonest = min(self._of(names), key=lambda one: one.retry_after, default=None)
             raise CircuitOpen(1.0) if soonest is None else soonest.refusal()
         first = min(one.order for one in ready)
         best = [one for one in ready if one.order == first]
-        return random.choices(best, [one.share for one in best])[0].take()  # noqa: S311 - a share of the load
+        return random.choices(best, [one.share for one in best])[0]  # noqa: S311 - a share of the load
 
     def all_blocked(self, names: Collection[str]) -> bool:
         """Whether holds or breakers of all these providers refuse calls now."""

@@ -72,7 +72,7 @@ class ReadyProviders(Generic[Address, Content]):
         if ready is not None:
             return ready
         try:
-            return await self._open(names, self._providers.take(names))
+            return await self._open(names, await self._providers.take(names))
         except CircuitOpen as error:
             return down_because(error)
 
@@ -100,7 +100,7 @@ class ReadyProviders(Generic[Address, Content]):
                 permit.give_back()
                 tried.add(permit.provider.name)
                 try:
-                    permit = self._providers.take(names - tried)
+                    permit = await self._providers.take(names - tried)
                 except CircuitOpen:
                     return error.outcome
             except BaseException:

@@ -7,6 +7,7 @@ from chassis.broker.tracing import traced
 from chassis.observability.tracing import OFF, Tracing
 from chassis.postgres.database import Database
 from chassis.process.breaker import BreakerPolicy, CircuitBreaker
+from chassis.redis.pace import Pace
 from chassis.security.data_keys import data_keys
 from chassis.server.runtime import Runtime
 from contracts.recipients import Channel
@@ -33,6 +34,7 @@ class WorkerRuntime(Runtime):
             database, redis=redis, redis_url=settings.redis_url, service_key=settings.service_key, tracing=tracing
         )
         self.settings = settings
+        self.channel = channel
         self.data_keys = data_keys(settings.data_encryption_keys, self.registry)
         self.users = self.client(USER_SERVICE, settings.user_service_url)
         self.templates = self.client(TEMPLATE_SERVICE, settings.template_service_url)
@@ -57,3 +59,7 @@ class WorkerRuntime(Runtime):
     def provider_breaker(self, name: str) -> CircuitBreaker:
         """The breaker of a channel's provider: open for BREAKER_OPEN_SECONDS."""
         return self.breaker(name, BreakerPolicy(open_seconds=self.settings.breaker_open_seconds))
+
+    def pace(self, account: str, per_second: float | None) -> Pace | None:
+        """The pace of an account at a provider, for all workers of this channel together; None: as fast as they can."""
+        return None if per_second is None else Pace(self.redis, f"{self.channel}:{account}", per_second)

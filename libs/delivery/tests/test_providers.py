@@ -1,6 +1,7 @@
 """The choice of a provider, and when another one may take over."""
 
 import asyncio
+import time
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
@@ -11,6 +12,7 @@ from prometheus_client import CollectorRegistry
 
 from chassis.broker.watermarks import ConsumedWatermarks
 from chassis.process.breaker import BreakerPolicy, CircuitBreaker, CircuitOpen
+from chassis.redis.pace import LATE_SECONDS, Pace
 from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken
 from delivery.admission import Admission
@@ -36,33 +38,33 @@ def break_it(broken: Provider) -> None:
         broken.breaker.allow().failure()
 
 
-def taken(providers: Providers, times: int = 1_000) -> Counter[str]:
+async def taken(providers: Providers, times: int = 1_000) -> Counter[str]:
     names: Counter[str] = Counter()
     for _ in range(times):
-        permit = providers.take(BOTH)
+        permit = await providers.take(BOTH)
         names[permit.provider.name] += 1
         permit.give_back()
     return names
 
 
-def test_the_first_in_order_gets_all_until_its_breaker_opens() -> None:
+async def test_the_first_in_order_gets_all_until_its_breaker_opens() -> None:
     first = provider("a")
     providers = Providers([first, provider("b", order=2)])
-    assert taken(providers) == {"a": 1_000}
+    assert await taken(providers) == {"a": 1_000}
     break_it(first)
-    assert taken(providers) == {"b": 1_000}
+    assert await taken(providers) == {"b": 1_000}
 
 
-def test_equals_share_by_weight_and_errors_shift_it() -> None:
+async def test_equals_share_by_weight_and_errors_shift_it() -> None:
     heavy, light = provider("a", weight=3), provider("b")
     providers = Providers([heavy, light])
-    assert 650 < taken(providers)["a"] < 850
+    assert 650 < (await taken(providers))["a"] < 850
     for _ in range(20):
         heavy.take().report(RetryLater("throttled"))
-    assert taken(providers)["a"] < 250
+    assert (await taken(providers))["a"] < 250
     for _ in range(40):
         heavy.take().report(Sent())
-    assert taken(providers)["a"] > 650
+    assert (await taken(providers))["a"] > 650
 
 
 @pytest.mark.parametrize(
@@ -74,27 +76,44 @@ def test_a_message_that_was_not_accepted_lowers_the_share(outcome: Outcome) -> N
     assert one.share < 1
 
 
-def test_a_provider_gets_no_more_a_second_than_it_may_and_the_other_gets_the_rest() -> None:
-    now = 0.0
-    slow = Provider(CircuitBreaker("a"), order=1, per_second=10, clock=lambda: now)
-    providers = Providers([slow, provider("b", order=2)])
-    assert taken(providers, 100) == {"a": 1, "b": 99}
-    now = 0.1
-    assert taken(providers, 100) == {"a": 1, "b": 99}
+async def test_a_provider_gets_no_more_a_second_than_it_may_and_the_other_gets_the_rest(redis) -> None:
+    slow = provider("a", pace=Pace(redis, "a", 0.1))
+    assert await taken(Providers([slow, provider("b", order=2)]), 100) == {"a": 1, "b": 99}
+    assert 8 < slow.retry_after <= 10
+
+
+async def test_the_workers_of_a_channel_share_the_pace_of_a_provider(redis) -> None:
+    """However many messages wait in each of them: thirty calls at 100 a second take 0.3 s, less what one may be late."""
+    workers = [
+        Admission(Providers([provider("a", pace=Pace(redis, "a", 100))]), concurrency=5, beside_urgent=1)
+        for _ in range(2)
+    ]
+    called: Counter[int] = Counter()
+
+    async def send(number: int) -> None:
+        async with workers[number].for_priority(5) as admitted:
+            [permit] = (await admitted.slot([frozenset({"a"})])).values()
+            called[number] += 1
+            permit.give_back()
+
+    began = time.monotonic()
+    await asyncio.gather(*(send(number % 2) for number in range(30)))
+    assert time.monotonic() - began > 0.29 - LATE_SECONDS - 0.01
+    assert called == {0: 15, 1: 15}
 
 
 async def test_a_provider_gets_no_more_calls_at_once_than_it_may() -> None:
     narrow = Providers([provider("a", connections=2)])
-    first, _second = narrow.take({"a"}), narrow.take({"a"})
+    first, _second = await narrow.take({"a"}), await narrow.take({"a"})
     with pytest.raises(CircuitOpen):
-        narrow.take({"a"})
+        await narrow.take({"a"})
     waits = asyncio.create_task(narrow.wait_ready({"a"}))
     first.give_back()
     first.give_back()
     await asyncio.wait_for(waits, 5)
-    narrow.take({"a"})
+    await narrow.take({"a"})
     with pytest.raises(CircuitOpen):
-        narrow.take({"a"})
+        await narrow.take({"a"})
 
 
 async def test_consuming_pauses_when_every_provider_in_use_is_down() -> None:
@@ -378,16 +397,16 @@ async def test_a_provider_that_is_down_holds_up_no_device_of_another(worker, cha
     assert ends(worker)[-2:] == [("sent", None, "b"), ("retrying", "provider_resting", None)]
 
 
-def test_a_held_provider_gets_nothing_until_it_is_released() -> None:
+async def test_a_held_provider_gets_nothing_until_it_is_released() -> None:
     providers = Providers([provider("a"), provider("b", order=2)])
     assert not providers.hold({"a", "somebody else's"})
-    assert taken(providers) == {"b": 1_000}
+    assert await taken(providers) == {"b": 1_000}
     assert not providers.hold({"a", "b"})
     for names in (BOTH, {"a"}):
         with pytest.raises(ProviderHeld):
-            providers.take(names)
+            await providers.take(names)
     assert providers.hold({"b"})
-    assert taken(providers) == {"a": 1_000}
+    assert await taken(providers) == {"a": 1_000}
 
 
 async def test_consuming_pauses_when_every_provider_is_held_and_not_while_a_fresh_one_is_free() -> None:
@@ -447,7 +466,7 @@ async def test_a_hold_that_comes_after_the_permit_still_counts(worker, channel) 
 async def test_what_only_a_held_provider_may_send_waits_in_the_ledger_and_is_due_at_its_release(
     worker, channel
 ) -> None:
-    worker.providers.take({"b"}).give_back()  # another one works
+    (await worker.providers.take({"b"})).give_back()  # another one works
     worker.providers.hold({"a"})
     mails = {priority: message(ONE, priority=priority) for priority in (3, 9, 5)}
     for mail in mails.values():

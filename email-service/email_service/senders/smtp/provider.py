@@ -46,7 +46,7 @@ class OAuthRefresh(_Strict):
 class SmtpProvider(_Strict):
     """`order`: providers of the lowest order go first; among them each gets a share by its `weight`.
 
-    `per_second` and `connections` limit the messages a second and the connections of one worker process. Without `user`
+    `per_second` limits the messages a second of all worker processes, `connections` the connections of one. Without `user`
     there is no login; with `oauth` the login is XOAUTH2, otherwise `password` with the best method that the server offers.
     """
 
