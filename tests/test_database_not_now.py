@@ -59,6 +59,7 @@ BODIES: Mapping[str, object] = {
     "PATCH /api/v1/templates/{code}": {"subject": "{fresh}"},
     "POST /api/v1/templates/{code}/trials": {"version": 1},
     "POST /internal/templates/trials": {"before": WELCOME, "after": WELCOME, "payloads": []},
+    "POST /internal/templates/push-texts": {"payloads": [{"template": WELCOME, "variables": {}}]},
     "POST /api/v1/snippets": {"name": "{fresh}", "content": "{fresh}"},
     "PUT /api/v1/snippets/{snippet}": {"content": "{fresh}"},
     "POST /internal/users/find": {"ids": [NOBODY]},
@@ -89,6 +90,7 @@ INTERNAL = {
         "GET /internal/templates/{code}/active",
         "POST /internal/templates/find",
         "POST /internal/templates/trials",
+        "POST /internal/templates/push-texts",
     ],
     "email-service": [
         LEDGER,

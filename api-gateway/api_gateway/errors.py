@@ -85,6 +85,15 @@ class RecipientLimited(TooManyRequests):
     code, message = "recipient_limited", "This person is sent too much; send it later, or as urgent"
 
 
+class PushTooLarge(Unprocessable):
+    code, message = "push_too_large", "The push is larger than what its provider takes"
+
+    @classmethod
+    def of(cls, size: int, limit: int) -> "PushTooLarge":
+        problem = f"The message to the device has {size} bytes, and its provider takes {limit}"
+        return cls(problem, data={"errors": [{"field": "variables", "message": problem}]})
+
+
 class BatchRejected(Unprocessable):
     code, message = "batch_rejected", "No item of the batch was accepted"
 

@@ -41,10 +41,12 @@ from api_gateway.services.lost import LostMessageDetector, StalledDeliveryDetect
 from api_gateway.services.metrics import GatewayMetrics, ReadingMetrics
 from api_gateway.services.outbox import Outbox, QueuedMarks
 from api_gateway.services.personal_data import Eraser, Exporter
+from api_gateway.services.push_sizes import PushSizes
 from api_gateway.services.reading import Reader
 from api_gateway.services.reconciling import FigureWatcher, Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
+from api_gateway.services.request_resolver import RequestResolver
 from api_gateway.services.statistics import FOLD_EVERY_SECONDS, Statistics
 from api_gateway.services.store import Store
 from api_gateway.services.suppressions import Suppressions
@@ -213,7 +215,15 @@ class Gateway:
         app.state.gateway = self
         app.state.services = GatewayServices(
             acceptor=FetchingAcceptor(
-                Acceptor(self.directory, self.store, self.outbox, recipients=self._recipient_limit()), self._fetcher()
+                Acceptor(
+                    RequestResolver(
+                        self.directory, self.settings.push_services, PushSizes(self._rendering_templates("push_sizes"))
+                    ),
+                    self.store,
+                    self.outbox,
+                    recipients=self._recipient_limit(),
+                ),
+                self._fetcher(),
             ),
             attachments=Attachments(self.database, self.data_keys),
             system_mails=SystemMails(self.directory, self.store, self.outbox),
@@ -230,7 +240,7 @@ class Gateway:
             ),
             holds=HoldService(self.database, self.data_keys, directory=self.directory, known=self.known_holds),
             known_holds=self.known_holds,
-            trials=Trials(self.database, self.data_keys, self.directory, self._templates_for_trials()),
+            trials=Trials(self.database, self.data_keys, self.directory, self._rendering_templates("trials")),
             audit=AuditReader(self.database, {USER_SERVICE: self.users, TEMPLATE_SERVICE: self.templates}),
             suppressions=Suppressions(self.database, self.workers["email"]),
             system=SystemReader(
@@ -279,9 +289,9 @@ class Gateway:
             keep=lambda key, ask: fetched_or_known(self.database, key, ask),
         )
 
-    def _templates_for_trials(self) -> ServiceClient:
+    def _rendering_templates(self, used_for: str) -> ServiceClient:
         """With a breaker of its own: heavy templates must not stop the look-ups of the accepting."""
-        breaker = self.runtime.breaker(f"trials:{TEMPLATE_SERVICE}")
+        breaker = self.runtime.breaker(f"{used_for}:{TEMPLATE_SERVICE}")
         return self.runtime.client(TEMPLATE_SERVICE, self.settings.template_service_url, breaker=breaker)
 
     def _fetcher(self) -> AttachmentFetcher:

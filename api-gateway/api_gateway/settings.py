@@ -12,6 +12,7 @@ from chassis.security.service_keys import development_key
 from chassis.server_urls import RabbitUrl, RedisUrl, ServiceUrl
 from chassis.settings import DatabaseUrl, DataKeySettings, TokenSettings
 from contracts.services import API_GATEWAY, PeerSettings
+from contracts.web_push import WebPushSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
 
@@ -19,7 +20,7 @@ ALEMBIC = Path(__file__).parent.parent / "alembic"
 ORIGIN = re.compile(r"https?://[A-Za-z0-9.\-\[\]:]+")
 
 
-class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings):
+class GatewaySettings(PeerSettings, TokenSettings, DataKeySettings, WebPushSettings):
     """Each field is read from the environment variable of the same name in capitals."""
 
     service: ClassVar[str] = API_GATEWAY

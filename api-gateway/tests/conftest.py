@@ -35,6 +35,7 @@ from chassis.security import SigningKey, sign
 from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER, ApiKeyInfo
 from contracts.ledger import LedgerErasure, LedgerErasureOrder, LedgerFindings, LedgerQuestion, LedgerTotals
 from contracts.messages import StatusEvent, StatusEvents
+from contracts.push_texts import PushTextFindings, PushTextPayload, PushTextQuestion, RenderedText
 from contracts.recipients import Preferences, PushToken
 from contracts.suppressions import (
     BounceResult,
@@ -46,11 +47,12 @@ from contracts.suppressions import (
     SuppressionQuestion,
     SuppressionsAdded,
 )
-from contracts.templates import TEMPLATE_CACHE, ActiveTemplate, TemplateInfo, TemplateQuestion
+from contracts.templates import TEMPLATE_CACHE, ActiveTemplate, PushTextSize, TemplateInfo, TemplateQuestion
 from contracts.topology import STATUS_KEY, TOPOLOGY
 from contracts.trials import TrialFindings, TrialPayload, TrialQuestion, TrialRendering, TrialResult
 from contracts.users import USER_CACHE, UserContact, UserQuestion
 from devstack.serving import serving
+from templating import CompiledTemplate, TemplateSource, compile_template, push_size
 from testkit.eventually import eventually
 from tests.leaks.watch import WATCH
 from tests.openapi.conformance import Conformance
@@ -83,6 +85,7 @@ class Peers:
     forgotten: dict[str, set[UUID]] = field(default_factory=dict)
     trials: list[TrialQuestion] = field(default_factory=list)
     tried_at_once: int = 1_000
+    pushes: dict[tuple[str, int], CompiledTemplate] = field(default_factory=dict)
 
     def add_user(self, **changes: object) -> UserContact:
         user = UserContact(
@@ -108,6 +111,18 @@ class Peers:
         self.versions[code, "en", version] = info
         self.templates[code] = ActiveTemplate(code=code, default_language="en", languages={"en": info})
 
+    def add_push(self, code: str = "push", version: int = 3, **parts: str) -> None:
+        """A template with texts, active from now on."""
+        template = self.pushes[code, version] = compile_template(TemplateSource(**parts))
+        size = push_size(template)
+        info = TemplateInfo(
+            code=code, version=version, language="en", required=template.required(["push"]),
+            serves_email=False, serves_push=True,
+            push_size=PushTextSize(bounded=False) if size is None else PushTextSize(literal=size.literal, values=size.values),
+        )  # fmt: skip
+        self.versions[code, "en", version] = info
+        self.templates[code] = ActiveTemplate(code=code, default_language="en", languages={"en": info})
+
     def app(self) -> FastAPI:
         app = FastAPI()
 
@@ -125,6 +140,21 @@ class Peers:
             found = {str(one): self.users[one] for one in question.ids if one in self.users}
             return self._found(f"users {len(question.ids)}", {"users": found})
 
+        @app.post("/internal/api-keys/find")
+        async def api_key(request: Request) -> Response:
+            return self._found("api key", self.api_keys.get((await request.json())["hash"]))
+
+        self._add_templates(app)
+        self._add_ledgers(app)
+        self._add_suppressions(app)
+
+        @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
+        async def echo(request: Request) -> Response:
+            return answer({"path": request.url.path, "headers": dict(request.headers)})
+
+        return app
+
+    def _add_templates(self, app: FastAPI) -> None:
         @app.post("/internal/templates/find")
         async def templates(question: TemplateQuestion) -> Response:
             active = {code: self.templates[code] for code in question.active if code in self.templates}
@@ -140,18 +170,10 @@ class Peers:
             tried = question.payloads[: self.tried_at_once]
             return self._found("trials", TrialFindings(results=tuple(self._tried(one) for one in tried)))
 
-        @app.post("/internal/api-keys/find")
-        async def api_key(request: Request) -> Response:
-            return self._found("api key", self.api_keys.get((await request.json())["hash"]))
-
-        self._add_ledgers(app)
-        self._add_suppressions(app)
-
-        @app.api_route("/api/v1/{rest:path}", methods=["GET", "POST"])
-        async def echo(request: Request) -> Response:
-            return answer({"path": request.url.path, "headers": dict(request.headers)})
-
-        return app
+        @app.post("/internal/templates/push-texts")
+        async def push_texts(question: PushTextQuestion) -> Response:
+            texts = tuple(self._text(one) for one in question.payloads[: self.tried_at_once])
+            return self._found(f"push texts {len(question.payloads)}", PushTextFindings(texts=texts))
 
     def _add_ledgers(self, app: FastAPI) -> None:
         @app.get("/{channel}/internal/ledger")
@@ -195,6 +217,10 @@ class Peers:
         @app.post("/email/internal/bounces")
         async def bounce(request: Request) -> Response:
             return self._found(f"bounce {len(await request.body())}", BounceResult(result="unrecognised"))
+
+    def _text(self, payload: PushTextPayload) -> RenderedText:
+        push = self.pushes[payload.template.code, payload.template.version].render_push(payload.variables)
+        return RenderedText(title=push.title, body=push.body, image=push.image, link=push.link)
 
     def _tried(self, payload: TrialPayload) -> TrialResult:
         before = self._rendering(f"Hi {payload.variables['name']}")

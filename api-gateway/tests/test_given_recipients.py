@@ -7,6 +7,7 @@ from uuid import uuid4
 import pytest
 from sqlalchemy import text
 
+from contracts.device_tokens import SUBSCRIPTION
 from contracts.messages import NotificationMessage
 
 TO = {"email": " Ada@Example.com ", "name": "Ada"}
@@ -64,7 +65,10 @@ async def test_push_goes_to_every_device(known) -> None:
         ({"to": {"email": "ada@example.com", "push_tokens": ["x"]}}, "to.email"),
         ({"to": {"push_tokens": []}, "notification_type": "push"}, "to.push_tokens"),
         ({"to": {"push_tokens": ["a b"]}, "notification_type": "push"}, "to.push_tokens.0"),
-        ({"to": {"push_tokens": [{"endpoint": "https://a.example"}]}, "notification_type": "push"}, "to.push_tokens.0"),
+        (
+            {"to": {"push_tokens": [{"endpoint": "https://a.example"}]}, "notification_type": "push"},
+            "to.push_tokens.0.keys",
+        ),
         ({"to": {"push_tokens": [{"provider": "fcm", "token": "x"}]}, "notification_type": "push"}, "to.push_tokens.0"),
         ({"to": DEVICES}, "to"),
         ({"notification_type": "push"}, "to"),
@@ -147,3 +151,62 @@ async def test_it_is_encrypted_like_other_personal_values(start) -> None:
     gateway.peers.down = False
     [message] = await messages(gateway)
     assert message.recipient.email == "Ada@example.com"
+
+
+def subscription(**changes: object) -> dict[str, object]:
+    return SUBSCRIPTION | {"expirationTime": None} | changes
+
+
+async def test_push_goes_to_a_browser_by_its_subscription(known) -> None:
+    endpoint = "https://FCM.googleapis.com:443/fcm/send/d61c5u920dw"
+    tokens = ["device-1", subscription(endpoint=endpoint)]
+    assert (await post(known, notification_type="push", to={"push_tokens": tokens})).status_code == 202
+    [message] = await messages(known, "push.queue")
+    phone, browser = message.recipient.push_tokens
+    assert (phone.provider, phone.token) == ("fcm", "device-1")
+    assert (browser.provider, browser.token) == ("web_push", SUBSCRIPTION["endpoint"])
+    assert browser.keys.model_dump() == SUBSCRIPTION["keys"]
+    assert message.fixed_recipient
+
+
+async def test_one_browser_is_one_recipient_however_its_endpoint_is_written(known) -> None:
+    for endpoint in (SUBSCRIPTION["endpoint"], "https://FCM.googleapis.com:443/fcm/send/d61c5u920dw"):
+        to = {"push_tokens": [subscription(endpoint=endpoint)]}
+        assert (await post(known, notification_type="push", to=to)).status_code == 202
+    first, second = (
+        NotificationMessage.model_validate_json(one) for one in await known.published("push.queue", number=2)
+    )
+    assert first.user_id == second.user_id
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"endpoint": "https://push.example.com/a"}, "endpoint"),
+        ({"endpoint": "http://fcm.googleapis.com/a"}, "endpoint"),
+        ({"endpoint": "https://fcm.googleapis.com@10.0.0.1/a"}, "endpoint"),
+        ({"endpoint": ""}, "endpoint"),
+        ({"keys": {"p256dh": "AAAA", "auth": SUBSCRIPTION["keys"]["auth"]}}, "keys.p256dh"),
+        ({"keys": {"p256dh": SUBSCRIPTION["keys"]["p256dh"], "auth": "AAAA"}}, "keys.auth"),
+        ({"keys": {"auth": SUBSCRIPTION["keys"]["auth"]}}, "keys.p256dh"),
+        ({"keys": None}, "keys"),
+    ],
+)
+async def test_a_subscription_that_could_not_be_registered_is_refused(known, changes, field) -> None:
+    to = {"push_tokens": ["device-1", subscription(**changes)]}
+    refused = await post(known, notification_type="push", to=to)
+    assert refused.status_code == 422
+    assert [one["field"] for one in refused.json()["data"]["errors"]] == [f"to.push_tokens.1.{field}"]
+
+
+async def test_in_a_batch_only_the_foreign_endpoint_is_refused(known) -> None:
+    foreign = subscription(endpoint="https://push.example.com/a")
+    wanted = [
+        body(notification_type="push", to={"push_tokens": [one]}) for one in (subscription(), foreign, "device-1")
+    ]
+    answered = await known.http.post(
+        "/api/v1/notifications/batch", json={"notifications": wanted}, headers=known.token()
+    )
+    results = answered.json()["data"]["results"]
+    assert [one["status_code"] for one in results] == [202, 422, 202]
+    assert [one["field"] for one in results[1]["data"]["errors"]] == ["to.push_tokens.0.endpoint"]

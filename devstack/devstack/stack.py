@@ -186,6 +186,7 @@ def _apps(
         EmbeddedGatewaySettings,
         database_url=embedded.database("api-gateway"),
         port=ports.gateway,
+        web_push_simulator_url=simulators.base_url,
         email_service_url=f"http://{HOST}:{ports.email}",
         push_service_url=f"http://{HOST}:{ports.push}",
         cors_origins=(f"http://localhost:{ports.inbox}", f"http://{HOST}:{ports.inbox}"),  # the demo page

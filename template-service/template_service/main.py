@@ -21,6 +21,7 @@ from contracts.templates import TEMPLATE_CACHE
 from template_service.repositories.audit import TRAIL
 from template_service.routers import internal, previews, snippets, templates, versions
 from template_service.services.compiling import complete_versions
+from template_service.services.push_texts import PushTexts
 from template_service.services.reading import TemplateReader
 from template_service.services.snippets import SnippetReader, SnippetWriter
 from template_service.services.system_templates import ensure_system_templates
@@ -75,6 +76,7 @@ def create_app(settings: TemplateSettings, *, redis: Redis | None = None, tracin
         processes=settings.processes,
     )
     app.state.render_turns = FairSemaphore(settings.render_concurrency, waiting=RENDERS_WAITING)
+    app.state.push_texts = PushTexts(reader, app.state.render_turns)
     app.state.authenticator = build_authenticator(
         users, runtime.redis, settings.service_key, shared_secret=settings.shared_secret
     )

@@ -1,6 +1,7 @@
 """The tables of this service's own database."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, DateTime, ForeignKey, ForeignKeyConstraint, Identity, MetaData, Text, func
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
@@ -59,8 +60,8 @@ class TemplateVersion(Base):
     `content_format` is null where an earlier release wrote the row.
 
     `channels` are the channels that the author chose; empty means all channels that the parts serve. `required` are the
-    variables that the served channels need together; `required_by_channel` is empty where an earlier release wrote the
-    row (see `services.compiling`).
+    variables that the served channels need together; `required_by_channel` and `push_size` (`contracts.templates`) are
+    empty where an earlier release wrote the row (see `services.compiling`).
     """
 
     __tablename__ = "template_versions"
@@ -91,6 +92,7 @@ class TemplateVersion(Base):
     channels: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     required: Mapped[list[str]] = mapped_column(ARRAY(Text))
     required_by_channel: Mapped[dict[str, list[str]]] = mapped_column(JSONB, server_default="{}")
+    push_size: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default="{}")
     serves_email: Mapped[bool]
     serves_push: Mapped[bool]
     created_at: Mapped[datetime] = mapped_column(DateTime(timezone=True), server_default=func.now())

@@ -1,5 +1,7 @@
 """Versions of an older release, which recorded no channels, can be pushed and report the variables of each channel."""
 
+from typing import Any
+
 import pytest
 
 from chassis.postgres.database import Database
@@ -42,12 +44,13 @@ async def test_a_starting_service_finds_out_what_each_channel_of_an_older_versio
     app = create_app(settings, redis=redis)
     client = client_with(service_token(), app)
 
-    async def required_by_channel() -> dict[str, list[str]]:
-        answer = await client.get("/internal/templates/old/active")
-        return answer.json()["data"]["languages"]["en"]["required_by_channel"]
+    async def info() -> dict[str, Any]:
+        return (await client.get("/internal/templates/old/active")).json()["data"]["languages"]["en"]
 
     async with app.router.lifespan_context(app):
-        assert await eventually(required_by_channel, 10, until=bool) == needed
+        known = await eventually(info, 10, until=lambda found: found["required_by_channel"])
+    assert known["required_by_channel"] == needed
+    assert known["push_size"]["bounded"] == ("name" in needed["push"])
 
 
 async def _save(database_url: str, code: str, values: str) -> None:

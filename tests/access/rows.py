@@ -230,6 +230,7 @@ TEMPLATE_SERVICE = (
     services_only("GET /internal/audit"),
     services_only("POST /internal/templates/find", body={}, by=READERS),
     services_only("POST /internal/templates/trials", body={"before": REF, "after": REF, "payloads": []}),
+    services_only("POST /internal/templates/push-texts", body={"payloads": [{"template": REF, "variables": {}}]}),
     services_only("GET /internal/templates/{code}", by=READERS),
     services_only("GET /internal/templates/{code}/active", by=READERS),
 )

@@ -35,6 +35,23 @@ def test_a_subscription_that_has_ended_is_removed_from_the_user(system: System, 
     wait_until(lambda: system.call("GET", f"/users/{user}/push-tokens") == [], 10, "the removal")
 
 
+def test_browsers_that_the_caller_names_get_it_and_one_that_has_ended_fails(system: System) -> None:
+    for name, status in ((f"browser-{uuid4().hex}", "sent"), (f"gone-{uuid4().hex}", "failed")):
+        subscription = system.http.get(f"{system.simulators['base_url']}/api/web-push/subscriptions/{name}").json()
+        body = {
+            "notification_type": "push",
+            "to": {"push_tokens": [subscription]},
+            "template_code": "welcome",
+            "variables": {"name": "Ada", "link": "https://example.com/x"},
+        }
+        sent = system.call("POST", "/notifications", body, status=202)["notification_id"]
+        notification = system.follow(sent)
+        assert notification["status"] == status
+        shown = [message for message in system.messages("push") if message["recipient"] == name]
+        assert len(shown) == (status == "sent")
+    assert notification["error"] == "invalid_token"
+
+
 def test_an_iphone_shows_it_and_one_without_the_app_is_forgotten(system: System, user: str) -> None:
     living, dead = f"{uuid4().hex}{uuid4().hex}", f"e410000{uuid4().hex}".ljust(64, "0")
     system.call("PUT", f"/users/{user}/push-token", {"push_token": None})

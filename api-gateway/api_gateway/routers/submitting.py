@@ -13,6 +13,7 @@ from api_gateway.errors import (
     AttachmentUnreachable,
     BatchRejected,
     IdempotencyKeyReused,
+    PushTooLarge,
     RecipientLimited,
     UserNotFound,
 )
@@ -79,7 +80,14 @@ REPLAYED = {
     response_model=Envelope[Accepted],
     responses={
         202: REPLAYED,
-        **refusals(*CANNOT_BE_SENT, IdempotencyKeyReused, AttachmentUnreachable, TooManyRequests, RecipientLimited),
+        **refusals(
+            *CANNOT_BE_SENT,
+            PushTooLarge,
+            IdempotencyKeyReused,
+            AttachmentUnreachable,
+            TooManyRequests,
+            RecipientLimited,
+        ),
     },
     openapi_extra=_body("NotificationRequest", IDEMPOTENCY_KEY),
 )

@@ -18,9 +18,10 @@ from pydantic import (
 from api_gateway.schemas.topics import MAX_CONDITION, TOPIC, checked_condition
 from chassis.security import application_of
 from contracts.addresses import Email, address_key
-from contracts.device_tokens import FCM_IN_AN_OBJECT, ApnsToken, FcmToken
+from contracts.device_tokens import FCM_IN_AN_OBJECT, SUBSCRIPTION, ApnsToken, FcmToken, WebPushSubscription
 from contracts.fields import MAX_NAME, one_line
-from contracts.recipients import EmailRecipient, PushRecipient, PushToken
+from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
+from contracts.web_push import PushServices, one_spelling
 
 MAX_DEVICES = 20
 RECIPIENTS = UUID("6f1d3b0e-6f0e-5a5c-9a6f-0f5d6f7c9b1e")  # the namespace of their ids (RFC 9562, 5.5)
@@ -70,34 +71,38 @@ class AppleToken(BaseModel):
 _FCM = TypeAdapter(FcmToken)
 
 
-def _token_by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> str | AppleToken:
+Given = str | AppleToken | WebPushSubscription
+
+
+def _token_by_kind(value: object, _all: ValidatorFunctionWrapHandler) -> Given:
     """Validates by the value's type, so that errors name the field that was sent."""
     match value:
         case str():
             return _FCM.validate_python(value)
-        case AppleToken():
+        case AppleToken() | WebPushSubscription():
             return value
         case {"provider": "fcm"}:
             raise ValueError(FCM_IN_AN_OBJECT)
-        case {"endpoint": _} | {"provider": "web_push"}:
-            raise ValueError("is a Web Push subscription: register it as a user's device, and give the user_id")
+        case {"endpoint": _} | {"keys": _} | {"provider": "web_push"}:
+            return WebPushSubscription.model_validate(value)
         case dict():
             return AppleToken.model_validate(value)
         case _:
-            raise ValueError("must be an FCM registration token, or APNs' provider and token")
+            raise ValueError("must be an FCM registration token, a Web Push subscription, or APNs' provider and token")
 
 
-GivenToken = Annotated[FcmToken | AppleToken, WrapValidator(_token_by_kind)]
+GivenToken = Annotated[FcmToken | WebPushSubscription | AppleToken, WrapValidator(_token_by_kind)]
 
 
 class DevicesTo(BaseModel):
-    """Devices by their FCM registration tokens, or by tokens of APNs."""
+    """Devices by their FCM registration tokens, browsers' Web Push subscriptions, or tokens of APNs."""
 
     model_config = ConfigDict(
         extra="forbid",
         json_schema_extra={
             "examples": [
                 {"push_tokens": ["fcm-registration-token"], "name": "Ada"},
+                {"push_tokens": [SUBSCRIPTION]},
                 {"push_tokens": [{"provider": "apns", "token": APPLE_TOKEN}]},
             ]
         },
@@ -118,14 +123,30 @@ class DevicesTo(BaseModel):
     def is_apple(self) -> bool:
         return all(isinstance(token, AppleToken) for token in self.push_tokens)
 
+    def foreign_endpoints(self, services: PushServices) -> list[str]:
+        """The fields whose endpoints belong to no push service of `services`."""
+        return [
+            f"to.push_tokens.{place}.endpoint"
+            for place, token in enumerate(self.push_tokens)
+            if isinstance(token, WebPushSubscription) and not services.has(token.endpoint)
+        ]
 
-def _device(token: str | AppleToken) -> PushToken:
-    return PushToken(provider="apns", token=token.token) if isinstance(token, AppleToken) else PushToken(token=token)
+
+def _device(token: Given) -> PushToken:
+    match token:
+        case str():
+            return PushToken(token=token)
+        case AppleToken():
+            return PushToken(provider="apns", token=token.token)
+        case WebPushSubscription(endpoint=endpoint, keys=given):
+            keys = WebPushKeys(p256dh=given.p256dh, auth=given.auth)
+            return PushToken(provider="web_push", token=one_spelling(endpoint), keys=keys)
 
 
-def _name(token: str | AppleToken) -> str:
+def _name(token: Given) -> str:
     """No FCM token has a slash."""
-    return f"apns/{token.token}" if isinstance(token, AppleToken) else token
+    device = _device(token)
+    return device.token if device.provider == "fcm" else f"{device.provider}/{device.token}"
 
 
 class TopicTo(BaseModel):

@@ -21,10 +21,10 @@ from api_gateway.repositories.attachments import NewAttachment
 from api_gateway.schemas.recipients import EmailTo, recipient_id
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.attachments import contents_of, options_of
-from api_gateway.services.directory import Directory
 from api_gateway.services.limits import RecipientLimit
 from api_gateway.services.outbox import Outbox
-from api_gateway.services.resolving import Resolution, Resolved, resolve
+from api_gateway.services.request_resolver import RequestResolver
+from api_gateway.services.resolving import Resolution, Resolved
 from api_gateway.services.store import Store
 from chassis.errors import ServiceError, field_error
 from chassis.http.client import DependencyUnavailable
@@ -52,9 +52,9 @@ class Acceptor:
     """Accepts notifications, one or a thousand in the same way. Safe to call from many tasks; they share commits."""
 
     def __init__(
-        self, directory: Directory, store: Store, outbox: Outbox, *, recipients: RecipientLimit | None = None
+        self, resolver: RequestResolver, store: Store, outbox: Outbox, *, recipients: RecipientLimit | None = None
     ) -> None:
-        self._directory = directory
+        self._resolver = resolver
         self._store = store
         self._outbox = outbox
         self._recipients = recipients
@@ -72,7 +72,7 @@ class Acceptor:
         """Returns for each request its receipt, which is durable by then, or the reason why it was refused.
 
         The same `request_id` and body get the first receipt again; another body gets IdempotencyKeyReused. A request that is
-        not a repeat is refused if its time has passed, if `resolve` finds an error, or with RecipientLimited. Raises
+        not a repeat is refused if its time has passed, if the resolver finds an error, or with RecipientLimited. Raises
         DatabaseUnavailable: then the outcome of every request is unknown. If all requests are urgent, they get a commit of
         their own. A batch of a thousand forms one group. Batches pause while urgent requests are being accepted.
         """
@@ -88,13 +88,14 @@ class Acceptor:
             earlier = await self._store.first_answers(context.caller, [request.request_id])
             if (receipt := earlier.get(request.request_id)) is not None:
                 return _same_body(receipt, body_hash(request))
-        [found] = await resolve([request], self._directory, [context.caller], urgent=request.priority >= URGENT)
+        urgent = request.priority >= URGENT
+        [found] = await self._resolver.resolve([request], context.caller, context.correlation_id, urgent=urgent)
         return _untimely(request, datetime.now(UTC)) or _refusal(found)
 
     async def _accept_all(
         self, requests: Sequence[NotificationRequest], context: RequestContext, *, urgent: bool
     ) -> list[Receipt | ServiceError]:
-        resolutions = await resolve(requests, self._directory, [context.caller] * len(requests), urgent=urgent)
+        resolutions = await self._resolver.resolve(requests, context.caller, context.correlation_id, urgent=urgent)
         decisions = await self._decide([*zip(requests, resolutions, strict=True)], context)
         receipts = await self._write([one for one in decisions if isinstance(one, _Insert)], urgent=urgent)
         earlier = await self._earlier_receipts([one for one in decisions if isinstance(one, _Refused)], context)

@@ -1,4 +1,5 @@
-"""The forms of device tokens, checked when they are given. (For Web Push see `contracts.web_push`.)
+"""The forms of device tokens and browsers' subscriptions, checked when they are given. (For endpoints see
+`contracts.web_push`.)
 
 A wrong token would be noticed only when the first notification fails. The most frequent mistake is a token of another
 provider, so the error says how such a token is given.
@@ -7,10 +8,12 @@ provider, so the error says how such a token is given.
 import re
 from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic.config import JsonDict
 
 from contracts.recipients import APNS_TOKEN
 from contracts.users import PushTokenText
+from contracts.web_push import decoded, public_key
 
 # FCM documents no form. Its tokens are base64url with colons; other characters of URLs are allowed in case that changes.
 FCM_TOKEN = r"[A-Za-z0-9_:.=%~-]+"  # noqa: S105 - its form
@@ -47,3 +50,33 @@ ApnsToken = Annotated[
     AfterValidator(apns_token),
     Field(json_schema_extra={"pattern": "^([0-9a-fA-F]{2}){32,100}$"}),
 ]
+
+
+def _auth_secret(text: str) -> str:
+    decoded(text, 16)
+    return text
+
+
+SUBSCRIPTION: JsonDict = {
+    "endpoint": "https://fcm.googleapis.com/fcm/send/d61c5u920dw",
+    "keys": {
+        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
+        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
+    },
+}
+
+
+class SubscriptionKeys(BaseModel):
+    """RFC 8291: the browser's public key and shared secret, base64url."""
+
+    p256dh: Annotated[str, Field(max_length=100), AfterValidator(public_key)]
+    auth: Annotated[str, Field(max_length=30), AfterValidator(_auth_secret)]
+
+
+class WebPushSubscription(BaseModel):
+    """The result of `PushSubscription.toJSON()` in a browser."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [SUBSCRIPTION]})
+
+    endpoint: PushTokenText
+    keys: SubscriptionKeys

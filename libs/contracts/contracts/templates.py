@@ -16,12 +16,23 @@ MAX_TEMPLATE_QUESTION = 1_000
 MAX_WHOLE_TEMPLATES = 20  # each one may have a megabyte
 
 
+class PushTextSize(Contract):
+    """The texts of a push have at most `literal` bytes, and so many times the bytes of each named value, all as JSON.
+
+    `bounded` False: a template with loops, for example; only a rendering tells.
+    """
+
+    literal: int = 0
+    values: dict[str, int] = Field(default_factory=dict)
+    bounded: bool = True
+
+
 class TemplateInfo(Contract):
     """One immutable version in one language, and its requirements.
 
     `required` are the dotted names of the variables that rendering all of its channels needs, `required_by_channel` those
-    of each channel. Template services of the previous release omit the latter. `purpose`: users can unsubscribe from its
-    e-mails; None: it is transactional. `sender`: that of its e-mails, only with the parts.
+    of each channel. Template services of the previous release omit the latter, and `push_size`. `purpose`: users can
+    unsubscribe from its e-mails; None: it is transactional. `sender`: that of its e-mails, only with the parts.
     """
 
     code: str
@@ -31,6 +42,7 @@ class TemplateInfo(Contract):
     required_by_channel: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     serves_email: bool
     serves_push: bool
+    push_size: PushTextSize | None = None
     purpose: str | None = None
     sender: Sender | None = None
     subject: str = ""
@@ -53,6 +65,7 @@ class TemplateInfo(Contract):
             required_by_channel=self.required_by_channel,
             serves_email=self.serves_email,
             serves_push=self.serves_push,
+            push_size=self.push_size,
             purpose=self.purpose,
         )
 

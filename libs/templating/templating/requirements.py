@@ -236,7 +236,7 @@ class _Finder:
         return found.union(*(self._paths(child, own) for child in expression.children()))
 
     def _paths_at(self, path: Path, own: frozenset[str], *, through: bool = False) -> set[VariablePath]:
-        beginning = _plain_beginning(path)
+        beginning = plain_beginning(path)
         if not beginning or beginning[0] in own:
             return set()
         if beginning[0] in self.made_of:
@@ -244,7 +244,7 @@ class _Finder:
         return {beginning}
 
 
-def _plain_beginning(path: Path) -> VariablePath:
+def plain_beginning(path: Path) -> VariablePath:
     keys: list[str] = []
     for segment in path.path:
         if not isinstance(segment, str) or "." in segment or (keys and segment in COMPUTED):

@@ -47,6 +47,17 @@ async def test_a_notification_of_a_test_key_to_a_topic_is_simulated(working, sim
     assert simulators.inbox.pushes.total == 0
 
 
+async def test_a_browser_that_the_caller_named_has_ended_and_no_user_loses_a_device(working, simulators):
+    user = working.user(await working.browser("gone-of-the-user"))
+    for name, status in (("a-browser", "sent"), ("gone-of-the-caller", "failed")):
+        to = PushRecipient(name="", push_tokens=(await working.browser(name),))
+        message = await working.notify(user, recipient=to, fixed_recipient=True)
+        await working.reported(message, status)
+    assert (await working.reported(message, "failed")).code == "invalid_token"
+    assert [push.recipient for push in simulators.inbox.pushes] == ["a-browser"]
+    assert working.services.removed == []
+
+
 async def test_a_message_of_a_newer_gateway_is_read(working, simulators):
     message = working.message(working.user("a-phones-token"))
     newer = json.loads(message.model_dump_json()) | {"overrides": {"push": {"badge": 1, "new": 1}, "sms": {"x": 1}}}
@@ -65,6 +76,19 @@ async def test_messages_over_fcm_are_spread_over_time(world, simulators):
             await world.reported(message, "sent")
     _, first, *_, last = [push.received_at for push in simulators.inbox.pushes]
     assert (last - first).total_seconds() >= 0.4  # five intervals of 0.1 s
+
+
+async def test_two_workers_share_the_pace_of_a_project(world, simulators):
+    """Each worker takes a part of the messages, and neither may use the whole pace."""
+    paced = {"fcm_base_url": simulators.base_url, "fcm_service_account_file": simulators.service_account}
+    async with world.running(**paced, fcm_per_second=20), world.running(**paced, fcm_per_second=20):
+        user = world.user("a-phones-token")
+        for message in [await world.notify(user) for _ in range(4)]:
+            await world.reported(message, "sent")  # with the access tokens
+        for message in [await world.notify(user) for _ in range(12)]:
+            await world.reported(message, "sent")
+    _, _, _, _, first, *_, last = sorted(push.received_at for push in simulators.inbox.pushes)
+    assert (last - first).total_seconds() >= 0.4  # eleven intervals of 0.05 s
 
 
 async def test_a_live_activity_that_has_ended_takes_no_device_from_anybody(working, simulators):

@@ -6,6 +6,7 @@ from typing import Any, Literal
 
 from chassis.security import Sender
 from contracts.recipients import Channel
+from contracts.templates import PushTextSize
 from template_service.drafts import NO_SENDER, Draft
 from templating import TemplateSource
 
@@ -38,7 +39,7 @@ class TemplateRecord:
 class VersionSummary:
     """A version without its parts. `channels` are the author's choice; empty means all channels that the parts serve.
 
-    `purpose`: what users can unsubscribe from; "" means that it is transactional.
+    `purpose`: what users can unsubscribe from; "" means that it is transactional. `push_size` None: not determined yet.
     """
 
     language: str
@@ -50,6 +51,7 @@ class VersionSummary:
     created_at: datetime
     channels: tuple[Channel, ...]
     purpose: str
+    push_size: PushTextSize | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +91,7 @@ class VersionRecord:
 
 @dataclass(frozen=True, slots=True)
 class IncompleteVersion:
-    """A version that an earlier release wrote, without the variables that each channel needs."""
+    """A version that an earlier release wrote, without the variables that each channel needs, or the size of a push."""
 
     template_id: int
     language: str
@@ -111,6 +113,7 @@ class NewVersion:
     required_by_channel: dict[Channel, tuple[str, ...]]
     serves_email: bool
     serves_push: bool
+    push_size: PushTextSize
 
 
 @dataclass(frozen=True, slots=True)

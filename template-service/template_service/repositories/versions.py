@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.security import Sender
 from contracts.messages import TemplateRef
 from contracts.recipients import Channel
+from contracts.templates import PushTextSize
 from template_service.authoring.mjml import is_mjml
 from template_service.drafts import NO_SENDER
 from template_service.models import Template, TemplateLanguage, TemplateVersion
@@ -46,6 +47,7 @@ _SUMMARY = (
     TemplateVersion.created_at,
     TemplateVersion.channels,
     TemplateVersion.purpose,
+    TemplateVersion.push_size,
 )
 _PARTS = (
     TemplateVersion.subject,
@@ -67,6 +69,8 @@ _AUTHORED = (
     TemplateVersion.snippets,
     TemplateVersion.content_format,
 )
+
+_INCOMPLETE = or_(TemplateVersion.required_by_channel == {}, TemplateVersion.push_size == {})
 
 
 async def add(
@@ -102,6 +106,7 @@ async def add(
             required_by_channel=new.required_by_channel,
             serves_email=new.serves_email,
             serves_push=new.serves_push,
+            push_size=new.push_size.as_json,
             content=None if authored.content == new.source.html else authored.content,
             preheader=authored.preheader,
             inline_css=authored.inline_css,
@@ -177,7 +182,7 @@ async def count(connection: AsyncConnection, template: int, language: str) -> in
 async def incomplete(connection: AsyncConnection, *, limit: int) -> list[IncompleteVersion]:
     keys = (TemplateVersion.template_id, TemplateVersion.language, TemplateVersion.version)
     columns = (*keys, TemplateVersion.required, TemplateVersion.channels, *_PARTS)
-    statement: Select[*tuple[Any, ...]] = select(*columns).where(TemplateVersion.required_by_channel == {}).limit(limit)
+    statement: Select[*tuple[Any, ...]] = select(*columns).where(_INCOMPLETE).limit(limit)
     return [
         IncompleteVersion(template, language, version, tuple(required), tuple(channels), _source(parts))
         for template, language, version, required, channels, *parts in await connection.execute(statement)
@@ -185,10 +190,14 @@ async def incomplete(connection: AsyncConnection, *, limit: int) -> list[Incompl
 
 
 async def complete(
-    connection: AsyncConnection, version: IncompleteVersion, required: Mapping[Channel, tuple[str, ...]]
+    connection: AsyncConnection,
+    version: IncompleteVersion,
+    required: Mapping[Channel, tuple[str, ...]],
+    push_size: PushTextSize,
 ) -> None:
     row = (TemplateVersion.template_id == version.template_id, _is(version.language, version.version))
-    await connection.execute(update(TemplateVersion).where(*row).values(required_by_channel=dict(required)))
+    found = {"required_by_channel": dict(required), "push_size": push_size.as_json}
+    await connection.execute(update(TemplateVersion).where(*row).values(**found))
 
 
 def _summaries(template: int) -> Select[*tuple[Any, ...]]:
@@ -221,7 +230,7 @@ def _source(parts: Sequence[Any]) -> TemplateSource:
 
 
 def _summary(row: Sequence[Any]) -> VersionSummary:
-    language, version, required, by_channel, serves_email, serves_push, created_at, channels, purpose = row[
+    language, version, required, by_channel, serves_email, serves_push, created_at, channels, purpose, push_size = row[
         : len(_SUMMARY)
     ]
     return VersionSummary(
@@ -234,4 +243,5 @@ def _summary(row: Sequence[Any]) -> VersionSummary:
         created_at,
         tuple(channels),
         purpose,
+        PushTextSize.model_validate(push_size) if push_size else None,
     )

@@ -8,6 +8,7 @@ from chassis.http.envelope import answer
 from chassis.security import calling_service
 from contracts.fields import LANGUAGE_TAG, Language
 from contracts.messages import TemplateRef
+from contracts.push_texts import PushTextQuestion
 from contracts.services import API_GATEWAY, EMAIL_SERVICE, PUSH_SERVICE
 from contracts.templates import TemplateQuestion
 from contracts.trials import TrialQuestion
@@ -44,6 +45,12 @@ async def trials(question: TrialQuestion, request: Request, reader: Reader) -> R
     if not (_may_be(question.before) and _may_be(question.after)):
         raise VersionNotFound
     return answer(await try_out(question, reader, request.app.state.render_turns))
+
+
+@router.post("/push-texts", dependencies=[Depends(calling_service(API_GATEWAY))])
+async def push_texts(question: PushTextQuestion, request: Request) -> Response:
+    """Returns `contracts.push_texts.PushTextFindings`."""
+    return answer(await request.app.state.push_texts.render(question))
 
 
 def _may_be(ref: TemplateRef) -> bool:

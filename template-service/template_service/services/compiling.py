@@ -10,6 +10,7 @@ from typing import Any
 from chassis.errors import field_error
 from chassis.postgres.database import Database
 from contracts.recipients import CHANNELS, Channel
+from contracts.templates import PushTextSize
 from template_service.authoring.inlining import Inlined, inline
 from template_service.authoring.mjml import compile_mjml, is_mjml
 from template_service.authoring.preheader import with_preheader
@@ -18,10 +19,11 @@ from template_service.drafts import Channels, Draft
 from template_service.errors import InvalidTemplate
 from template_service.repositories import versions
 from template_service.repositories.records import Authored, ContentFormat, IncompleteVersion, NewVersion
-from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template
+from templating import CompiledTemplate, TemplateError, TemplateSource, check_links, compile_template, push_size
 from templating.compiler import EMAIL_PARTS, PUSH_PARTS
 from templating.parts import compile_plain
 
+NO_BOUND = PushTextSize(bounded=False)
 NOT_INLINED = "The style sheets are not inlined: their outputs would be too many, or unsafe, in style attributes"
 
 
@@ -82,11 +84,17 @@ async def checked(draft: Draft, library: Library) -> NewVersion:
         required_by_channel=required_by_channel(template, served),
         serves_email="email" in served,
         serves_push="push" in served,
+        push_size=push_size_of(template),
     )
 
 
 def required_by_channel(template: CompiledTemplate, served: Channels) -> dict[Channel, tuple[str, ...]]:
     return {channel: template.required([channel]) for channel in served}
+
+
+def push_size_of(template: CompiledTemplate) -> PushTextSize:
+    size = push_size(template)
+    return NO_BOUND if size is None else PushTextSize(literal=size.literal, values=dict(size.values))
 
 
 def _changed(written: TemplateSource, rendered: TemplateSource) -> Iterator[str]:
@@ -168,19 +176,19 @@ GROUP = 100
 
 
 async def complete_versions(database: Database) -> int:
-    """Determines each channel's variables, for at most `GROUP` versions. Returns the number of versions."""
+    """Determines each channel's variables and the size of a push, for at most `GROUP` versions. Returns their number."""
     async with database.begin() as connection:
         found = await versions.incomplete(connection, limit=GROUP)
     for version in found:
-        required = await _required(version)
+        required, size = await _determined(version)
         async with database.begin() as connection:
-            await versions.complete(connection, version, required)
+            await versions.complete(connection, version, required, size)
     return len(found)
 
 
-async def _required(version: IncompleteVersion) -> dict[Channel, tuple[str, ...]]:
+async def _determined(version: IncompleteVersion) -> tuple[dict[Channel, tuple[str, ...]], PushTextSize]:
     try:
         template = await compiled_source(version.source)
     except InvalidTemplate:  # the rule is newer than the version: the version's own requirements still count
-        return dict.fromkeys(CHANNELS, version.required)
-    return required_by_channel(template, channels_of(template, version.channels))
+        return dict.fromkeys(CHANNELS, version.required), NO_BOUND
+    return required_by_channel(template, channels_of(template, version.channels)), push_size_of(template)

@@ -22,6 +22,7 @@ def outline_of(code: str, summary: VersionSummary) -> TemplateInfo:
         required_by_channel=summary.required_by_channel,
         serves_email=summary.serves_email,
         serves_push=summary.serves_push,
+        push_size=summary.push_size,
         purpose=summary.purpose or None,
     )
 

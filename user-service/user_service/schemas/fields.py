@@ -11,7 +11,6 @@ from chassis.fields import storable
 from chassis.http.paging import PageQuery
 from contracts.addresses import Email
 from contracts.users import PushTokenText
-from contracts.web_push import decoded, public_key
 
 
 def shown(*examples: Any) -> ConfigDict:
@@ -22,11 +21,6 @@ def shown(*examples: Any) -> ConfigDict:
 def _storable_secret(secret: SecretStr) -> SecretStr:
     storable(secret.get_secret_value())
     return secret
-
-
-def _auth_secret(text: str) -> str:
-    decoded(text, 16)
-    return text
 
 
 @cache
@@ -51,9 +45,6 @@ NewPassword = Annotated[
     SecretStr, Field(min_length=10, max_length=128), AfterValidator(_storable_secret), AfterValidator(_uncommon)
 ]
 GivenPassword = Annotated[SecretStr, Field(min_length=1, max_length=128), AfterValidator(_storable_secret)]
-
-WebPushPublicKey = Annotated[str, Field(max_length=100), AfterValidator(public_key)]
-WebPushSecret = Annotated[str, Field(max_length=30), AfterValidator(_auth_secret)]
 
 
 class UsersQuery(PageQuery):

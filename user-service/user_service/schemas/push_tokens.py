@@ -16,40 +16,15 @@ from pydantic import (
     model_validator,
 )
 
-from contracts.device_tokens import FCM_IN_AN_OBJECT, ApnsToken, FcmToken
+from contracts.device_tokens import FCM_IN_AN_OBJECT, SUBSCRIPTION, ApnsToken, FcmToken, WebPushSubscription
 from contracts.recipients import PushProvider
 from contracts.users import PushTokenText
 from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.repositories.removed_devices import RemovalReason, StoredRemoval
-from user_service.schemas.fields import WebPushPublicKey, WebPushSecret, shown
+from user_service.schemas.fields import shown
 
 SUBSCRIPTION_KEY = "BIPUL12DLfytvTajnryr2PRdAgXS3HGKiLqndGcJGabyhHheJYlNGCeXl1dn18gSJ1WAkAPIxr4gK0_dQds4yiI"
-SUBSCRIPTION = {
-    "endpoint": "https://fcm.googleapis.com/fcm/send/d61c5u920dw",
-    "keys": {
-        "p256dh": "BCVxsr7N_eNgVRqvHtD0zTZsEc6-VV-JvLexhqUzORcxaOzi6-AYWXvTBHm4bjyPjs7Vd8pZGH6SRpkNtoIAiw4",
-        "auth": "BTBZMqHH6r4Tts7J_aSIgg",
-    },
-}
-
-
 APPLE_DEVICE = {"provider": "apns", "token": "9c4b5ff4f4f2e6ae1d2e4c4d0f5e0e8b8a1c3b7d6e5f4a3b2c1d0e9f8a7b6c5d"}
-
-
-class SubscriptionKeys(BaseModel):
-    """RFC 8291: the browser's public key and shared secret, base64url."""
-
-    p256dh: WebPushPublicKey
-    auth: WebPushSecret
-
-
-class WebPushSubscription(BaseModel):
-    """The result of `PushSubscription.toJSON()` in a browser."""
-
-    model_config = shown(SUBSCRIPTION)
-
-    endpoint: PushTokenText
-    keys: SubscriptionKeys
 
 
 class AppleDevice(BaseModel):

@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Literal, Required, TypedDict
 
+from notifications.requests.people import WebPushSubscription
+
 Channel = Literal["email", "push"]
 
 
@@ -22,9 +24,9 @@ class AppleToken(TypedDict):
 
 
 class DevicesTo(TypedDict, total=False):
-    """Devices in place of a user: tokens of FCM, and of APNs."""
+    """Devices in place of a user: tokens of FCM and of APNs, and browsers' subscriptions."""
 
-    push_tokens: Required[Sequence[str | AppleToken]]
+    push_tokens: Required[Sequence[str | WebPushSubscription | AppleToken]]
     name: str
 
 

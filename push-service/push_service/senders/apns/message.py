@@ -1,44 +1,17 @@
-"""APNs' message: the headers and the JSON.
+"""The headers of APNs' message. (`contracts.push_payloads` has the JSON.)
 
-Source: developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns and
-…/generating-a-remote-notification
+Source: developer.apple.com/documentation/usernotifications/sending-notification-requests-to-apns
 """
 
 from collections.abc import Sequence
 
-import orjson
-
+from contracts.push_payloads import collapse_key, is_background, live_activity_of, push_overrides
 from contracts.topology import URGENT
 from delivery.channel import DeliveryContext
-from push_service.senders.apns.live_activity import PUSH_TYPE, TOPIC_SUFFIX, live_activity_of, live_activity_payload
-from push_service.senders.overrides import (
-    APPLE_BACKGROUND,
-    NOTHING,
-    aps_of,
-    collapse_key,
-    is_background,
-    lifetime,
-    push_overrides,
-    with_data,
-)
-from templating import RenderedPush
+from push_service.senders.overrides import APPLE_BACKGROUND, lifetime
 
-MAX_PAYLOAD = 4096  # bytes
-
-
-def apns_payload(content: RenderedPush, context: DeliveryContext) -> bytes:
-    """With an image the app's notification extension is called, which can fetch it."""
-    push = push_overrides(context) or NOTHING
-    if activity := live_activity_of(push):
-        return live_activity_payload(activity, push, content)
-    own = {
-        "notification_id": str(context.notification_id),
-        "correlation_id": context.correlation_id,
-        "link": content.link,
-        "image": "" if push.content_available else content.image,
-    }
-    own = {name: text for name, text in own.items() if text}
-    return orjson.dumps({"aps": aps_of(push, content), **with_data(push, own)})
+LIVE_ACTIVITY = "liveactivity"  # the push type
+TOPIC_SUFFIX = ".push-type.liveactivity"  # behind the app's bundle id
 
 
 def apns_headers(context: DeliveryContext, *, topic: str, token: str, now: float) -> Sequence[tuple[str, str]]:
@@ -49,7 +22,7 @@ def apns_headers(context: DeliveryContext, *, topic: str, token: str, now: float
     activity = live_activity_of(push)
     kind = {"apns-push-type": "alert", "apns-priority": "10" if context.priority >= URGENT else "5"}
     if activity:
-        kind["apns-push-type"] = PUSH_TYPE
+        kind["apns-push-type"] = LIVE_ACTIVITY
     elif is_background(push):
         kind = APPLE_BACKGROUND
     headers = [

@@ -3,12 +3,13 @@
 import re
 import time
 
+from contracts.push_payloads import MAX_APNS_BYTES, apns_payload
 from contracts.recipients import APNS_TOKEN, PushToken
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, ProviderDown
 from push_service.senders.apns.answers import ApnsAnswer, outcome_of
 from push_service.senders.apns.http2 import Http2Client
-from push_service.senders.apns.message import MAX_PAYLOAD, apns_headers, apns_payload
+from push_service.senders.apns.message import apns_headers
 from push_service.senders.apns.token import ProviderToken
 from push_service.senders.http_client import NoAnswer, NotSent
 from templating import RenderedPush
@@ -28,7 +29,7 @@ class ApnsSender:
         if not _TOKEN.fullmatch(device.token):  # it becomes part of the path
             return Permanent("invalid_token", "not a device token", dead_recipient=True)
         payload = apns_payload(content, context)
-        if len(payload) > MAX_PAYLOAD:
+        if len(payload) > MAX_APNS_BYTES:
             return Permanent("payload_too_large", f"{len(payload)} bytes")
         token = self._tokens.get()
         first = await self._attempt(payload, device, context, token)

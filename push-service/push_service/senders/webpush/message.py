@@ -1,57 +1,19 @@
-"""The message for a browser: Declarative Web Push (w3.org/TR/push-api, webkit.org/blog/16535), encrypted by RFC 8291.
-
-Safari shows it without a service worker. In other browsers the page's service worker gets the same JSON and shows it.
-"""
+"""The message for a browser: encrypted by RFC 8291, and its headers. (`contracts.push_payloads` has the JSON.)"""
 
 from collections.abc import Mapping
 
 import http_ece
-import orjson
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from contracts.push_payloads import push_overrides
 from contracts.recipients import WebPushKeys
 from contracts.topology import URGENT
 from contracts.web_push import decoded
 from delivery.channel import DeliveryContext
-from push_service.senders.overrides import (
-    collapse_key,
-    lifetime,
-    push_overrides,
-    web_notification_of,
-    web_topic,
-    with_data,
-)
-from templating import RenderedPush
+from push_service.senders.overrides import lifetime, web_topic
 
-WEB_PUSH = 8030  # marks a declarative message: the RFC's number
-# A push service has to accept 4,096 bytes (RFC 8030, 7.2). Encryption takes 103 of them (RFC 8291, 4).
-MAX_PLAINTEXT = 3_993
 # For how long the push service stores the message for a browser that is offline: at most and, without `expires_at`, at all.
 MAX_TTL_SECONDS = 28 * 24 * 3600
-_WEB = ("https://", "http://")
-
-
-def web_push_message(content: RenderedPush, context: DeliveryContext) -> bytes:
-    """The JSON. `navigate` is required, so without a web address a click opens the site's first page.
-
-    The notification's id, or the caller's `collapse_key`, is its tag: a second copy replaces the first one on the screen.
-    """
-    notification_id = str(context.notification_id)
-    optional = {"body": content.body, "image": content.image}
-    push = push_overrides(context)
-    notification: dict[str, object] = {
-        "title": content.title,
-        **{name: text for name, text in optional.items() if text},
-        "navigate": content.link if content.link.startswith(_WEB) else "/",
-        "tag": collapse_key(context),
-        "data": with_data(push, {"notification_id": notification_id, "correlation_id": context.correlation_id}),
-    }
-    message: dict[str, object] = {"web_push": WEB_PUSH, "notification": notification}
-    if push is not None:
-        notification |= web_notification_of(push)
-        if push.badge is not None:
-            message["app_badge"] = push.badge
-    return orjson.dumps(message)
 
 
 def encrypted(plaintext: bytes, keys: WebPushKeys) -> bytes:

@@ -2,14 +2,14 @@
 
 import time
 
+from contracts.push_payloads import MAX_WEB_PUSH_BYTES, is_background, push_overrides, web_push_message
 from contracts.recipients import PushToken, WebPushKeys
 from contracts.web_push import PushServices
 from delivery.channel import DeliveryContext
 from delivery.outcomes import Ambiguous, Expired, Outcome, Permanent, RetryLater, Suppressed
 from push_service.senders.http_client import HttpClient, NoAnswer, NotSent
-from push_service.senders.overrides import is_background, push_overrides
 from push_service.senders.webpush.answers import WebPushAnswer, outcome_of
-from push_service.senders.webpush.message import MAX_PLAINTEXT, encrypted, headers_for, web_push_message
+from push_service.senders.webpush.message import encrypted, headers_for
 from push_service.senders.webpush.vapid import Vapid
 from templating import RenderedPush
 
@@ -31,7 +31,7 @@ class WebPushSender:
         if is_background(push_overrides(context)):  # browsers let a site show nothing only a few times
             return Suppressed("background_unsupported")
         message = web_push_message(content, context)
-        if len(message) > MAX_PLAINTEXT:
+        if len(message) > MAX_WEB_PUSH_BYTES:
             return Permanent("payload_too_large", f"{len(message)} bytes")
         return await self._post(device.token, device.keys, message, context, now)
 

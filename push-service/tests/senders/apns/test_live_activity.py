@@ -6,9 +6,9 @@ from datetime import UTC, datetime
 
 import pytest
 
+from contracts.push_payloads import MAX_APNS_BYTES
 from contracts.recipients import PushToken
 from delivery.outcomes import AccountRefused, Permanent, Sent
-from push_service.senders.apns.message import MAX_PAYLOAD
 
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 SECONDS = int(NOON.timestamp())
@@ -85,7 +85,7 @@ async def test_the_largest_update_passes_and_one_byte_more_is_not_sent(update, s
             {"aps": {"timestamp": SECONDS, "event": "update", "content-state": {"k": ""}}}, separators=(",", ":")
         )
     )
-    for size, outcome in ((MAX_PAYLOAD, Sent), (MAX_PAYLOAD + 1, Permanent)):
+    for size, outcome in ((MAX_APNS_BYTES, Sent), (MAX_APNS_BYTES + 1, Permanent)):
         state = {"k": "x" * (size - fixed)}
         assert isinstance(await update(UPDATE | {"content_state": state}), outcome)
     assert (simulators.inbox.pushes.total, simulators.inbox.pushes.refused) == (1, 0)

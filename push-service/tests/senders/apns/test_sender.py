@@ -6,9 +6,9 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from contracts.push_payloads import MAX_APNS_BYTES
 from contracts.recipients import PushToken
 from delivery.outcomes import AccountRefused, Expired, Permanent, Sent
-from push_service.senders.apns.message import MAX_PAYLOAD
 from push_service.senders.apns.token import RENEW_SECONDS, ApnsKey, ProviderToken
 from push_service.senders.es256 import SigningKey
 
@@ -59,9 +59,9 @@ async def test_an_expired_message_is_not_sent(send, simulators) -> None:
 async def test_the_largest_payload_passes_and_one_byte_more_is_not_sent(send, simulators) -> None:
     await send(body="x")
     fixed = len(json.dumps(shown(simulators)["message"], separators=(",", ":"))) - 1
-    assert isinstance(await send(body="x" * (MAX_PAYLOAD - fixed)), Sent)
-    assert await send(body="x" * (MAX_PAYLOAD - fixed + 1)) == Permanent(
-        "payload_too_large", f"{MAX_PAYLOAD + 1} bytes"
+    assert isinstance(await send(body="x" * (MAX_APNS_BYTES - fixed)), Sent)
+    assert await send(body="x" * (MAX_APNS_BYTES - fixed + 1)) == Permanent(
+        "payload_too_large", f"{MAX_APNS_BYTES + 1} bytes"
     )
     assert simulators.inbox.pushes.refused == 0
 

@@ -8,12 +8,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from chassis.http.public_addresses import PublicResolver
+from contracts.push_payloads import MAX_WEB_PUSH_BYTES
 from contracts.recipients import PushToken, WebPushKeys
 from contracts.web_push import PushServices
 from delivery.outcomes import AccountRefused, Ambiguous, Expired, Permanent, RetryLater, Sent
 from push_service.senders.es256 import SigningKey
 from push_service.senders.http_client import HttpClient
-from push_service.senders.webpush.message import MAX_PLAINTEXT
 from push_service.senders.webpush.sender import WebPushSender
 from push_service.senders.webpush.vapid import LIFETIME_SECONDS, MAX_AUDIENCES, RENEW_SECONDS, Vapid
 
@@ -70,9 +70,9 @@ async def test_an_expired_message_is_not_sent(send, simulators) -> None:
 async def test_the_largest_message_passes_and_one_byte_more_is_not_sent(send, simulators) -> None:
     await send(body="")
     fixed = len(json.dumps(shown(simulators)["message"], separators=(",", ":"))) + len(',"body":""')
-    longest = "x" * (MAX_PLAINTEXT - fixed)
+    longest = "x" * (MAX_WEB_PUSH_BYTES - fixed)
     assert isinstance(await send(body=longest), Sent)
-    assert await send(body=longest + "x") == Permanent("payload_too_large", f"{MAX_PLAINTEXT + 1} bytes")
+    assert await send(body=longest + "x") == Permanent("payload_too_large", f"{MAX_WEB_PUSH_BYTES + 1} bytes")
     assert (simulators.inbox.pushes.total, simulators.inbox.pushes.refused) == (2, 0)
 
 

@@ -1,0 +1,54 @@
+"""Resolves requests, and refuses those that a worker could certainly not send."""
+
+from collections.abc import Sequence
+
+from api_gateway.errors import PushTooLarge
+from api_gateway.schemas.recipients import DevicesTo
+from api_gateway.schemas.requests import NotificationRequest
+from api_gateway.services.directory import Directory
+from api_gateway.services.push_sizes import PushSizes
+from api_gateway.services.resolving import Resolution, resolve
+from chassis.errors import ServiceError, field_error
+from contracts.web_push import PushServices
+
+
+class RequestResolver:
+    def __init__(self, directory: Directory, services: PushServices, sizes: PushSizes) -> None:
+        self._directory = directory
+        self._services = services
+        self._sizes = sizes
+
+    async def resolve(
+        self, requests: Sequence[NotificationRequest], caller: str, correlation_id: str, *, urgent: bool
+    ) -> list[Resolution]:
+        """See `resolving.resolve`. The reason may also be PushTooLarge, or a 422 about an endpoint."""
+        found = await self._found(requests, caller, correlation_id, urgent=urgent)
+        again = [place for place, one in enumerate(found) if isinstance(one, PushTooLarge)]
+        if again:  # the template may have been shortened a moment ago
+            fresh = await self._found(
+                [requests[place] for place in again], caller, correlation_id, urgent=urgent, fresh=True
+            )
+            for place, resolution in zip(again, fresh, strict=True):
+                found[place] = resolution
+        return found
+
+    async def _found(
+        self,
+        requests: Sequence[NotificationRequest],
+        caller: str,
+        correlation_id: str,
+        *,
+        urgent: bool,
+        fresh: bool = False,
+    ) -> list[Resolution]:
+        found = await resolve(requests, self._directory, [caller] * len(requests), urgent=urgent, fresh=fresh)
+        too_large = await self._sizes.too_large(requests, found, correlation_id)
+        return [
+            self._foreign_endpoint(request) or too_large.get(place) or found[place]
+            for place, request in enumerate(requests)
+        ]
+
+    def _foreign_endpoint(self, request: NotificationRequest) -> ServiceError | None:
+        """Callers choose endpoints, and workers send requests to them."""
+        fields = request.to.foreign_endpoints(self._services) if isinstance(request.to, DevicesTo) else []
+        return field_error(fields[0], "must be an https address of a known push service") if fields else None
