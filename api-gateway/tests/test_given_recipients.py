@@ -170,9 +170,10 @@ async def test_push_goes_to_a_browser_by_its_subscription(known) -> None:
 
 
 async def test_one_browser_is_one_recipient_however_its_endpoint_is_written(known) -> None:
+    token = known.token()
     for endpoint in (SUBSCRIPTION["endpoint"], "https://FCM.googleapis.com:443/fcm/send/d61c5u920dw"):
         to = {"push_tokens": [subscription(endpoint=endpoint)]}
-        assert (await post(known, notification_type="push", to=to)).status_code == 202
+        assert (await post(known, token, notification_type="push", to=to)).status_code == 202
     first, second = (
         NotificationMessage.model_validate_json(one) for one in await known.published("push.queue", number=2)
     )
