@@ -135,7 +135,7 @@ def _apps(
         "template_service_url": f"http://{HOST}:{ports.templates}",
     }
     keys: dict[str, Any] = {"secret_key": secrets.secret_key}
-    redis, broker = embedded.redis, embedded.broker
+    redis, broker, accounts = embedded.redis, embedded.broker, simulators.accounts
     users = read_settings(
         UserSettings,
         database_url=embedded.database("user-service"),
@@ -163,6 +163,8 @@ def _apps(
         smtp_port=simulators.smtp_port,
         public_url=f"http://localhost:{ports.gateway}",
         postmark_webhook_password=webhook_password,
+        sendgrid_webhook_public_key="" if accounts.sendgrid is None else accounts.sendgrid.shown_key,
+        mailgun_webhook_signing_key="" if accounts.mailgun is None else accounts.mailgun.key,
         **common,
     )
     push = read_settings(

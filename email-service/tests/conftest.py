@@ -1,15 +1,24 @@
-"""Waiting for a condition; and the services that a worker asks, as far as it asks them."""
+"""Waiting for a condition; and the services, the DNS and the Amazon that a worker asks, as far as it asks them."""
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
+import ssl
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from hashlib import sha256
+from pathlib import Path
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import dns.flags
+import dns.message
+import dns.rrset
 import pytest
 import uvicorn
+from aiohttp import TCPConnector, web
+from aiohttp.abc import AbstractResolver, ResolveResult
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
@@ -20,7 +29,9 @@ from contracts.emails import AttachmentRef
 from contracts.recipients import Preferences
 from contracts.templates import TemplateInfo, TemplateQuestion
 from contracts.users import UserContact, UserQuestion
+from devstack.simulators.mail_accounts import SnsTopic
 from testkit.eventually import eventually
+from testkit.servers.certificates import Authority
 
 
 @pytest.fixture
@@ -131,3 +142,94 @@ async def lookups() -> AsyncIterator[Lookups]:
     fake.add_template("welcome", subject="Welcome, {{ name }}", html="<p>Hello {{ name }}!</p>")
     async with _serving(fake.app()) as fake.url:
         yield fake
+
+
+@dataclass
+class Zone:
+    """A DNS server on UDP. `entries` has "name kind" → values as in a zone file. While `silent` it answers nothing."""
+
+    entries: dict[str, list[str]] = field(default_factory=dict)
+    address: str = ""
+    silent: bool = False
+
+    def answer(self, query: bytes) -> bytes:
+        asked = dns.message.from_wire(query)
+        question = asked.question[0]
+        answer = dns.message.make_response(asked)
+        answer.flags |= dns.flags.RA
+        kind = "TXT" if question.rdtype == 16 else "MX"
+        if values := self.entries.get(f"{question.name.to_text().rstrip('.')} {kind}"):
+            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *values))
+        return answer.to_wire()
+
+
+@pytest.fixture
+def zone() -> Iterator[Zone]:
+    made = Zone()
+    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    listener.bind(("127.0.0.1", 0))
+    made.address = f"127.0.0.1:{listener.getsockname()[1]}"
+
+    def serve() -> None:
+        while True:
+            query, client = listener.recvfrom(4096)
+            if not query:
+                return
+            if not made.silent:
+                listener.sendto(made.answer(query), client)
+
+    thread = threading.Thread(target=serve)
+    thread.start()
+    yield made
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+        last.sendto(b"", listener.getsockname())
+    thread.join()
+    listener.close()
+
+
+class Amazon(AbstractResolver):
+    """A server with Amazon's names and a certificate for them, whose authority only `connector` trusts."""
+
+    def __init__(self, topic: SnsTopic, context: ssl.SSLContext) -> None:
+        self.topic = topic
+        self.pages: dict[str, bytes] = {urlsplit(topic.certificate_url).path: topic.certificate()}
+        self.status = 200
+        self.asked: list[str] = []
+        self.port = 0
+        self._context = context
+
+    def connector(self) -> TCPConnector:
+        return TCPConnector(resolver=self, ssl=self._context)
+
+    async def resolve(self, host: str, port: int = 0, family: int = socket.AF_INET) -> list[ResolveResult]:
+        return [ResolveResult(hostname=host, host="127.0.0.1", port=self.port, family=socket.AF_INET, proto=0, flags=0)]
+
+    async def close(self) -> None: ...
+
+    async def answer(self, request: web.Request) -> web.Response:
+        self.asked.append(f"{request.host}{request.path_qs}")
+        headers = {"Location": "/elsewhere"} if self.status in (301, 302) else {}
+        return web.Response(body=self.pages.get(request.path, b""), status=self.status, headers=headers)
+
+
+@pytest.fixture
+def topic() -> SnsTopic:
+    return SnsTopic()
+
+
+@pytest.fixture
+async def amazon(topic: SnsTopic, tmp_path: Path) -> AsyncIterator[Amazon]:
+    authority = Authority(tmp_path, "authority")
+    served, trusted = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH), ssl.create_default_context()
+    served.load_cert_chain(*authority.issue(topic.host))
+    trusted.load_verify_locations(authority.certificate)
+    made = Amazon(topic, trusted)
+    app = web.Application()
+    app.router.add_get("/{rest:.*}", made.answer)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=served)
+    await site.start()
+    made.port = runner.addresses[0][1]
+    yield made
+    await runner.cleanup()

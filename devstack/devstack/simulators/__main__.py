@@ -58,6 +58,7 @@ async def _run(options: SimulatorOptions) -> None:
 
 
 def _ready_line(running: RunningSimulators, options: SimulatorOptions) -> str:
+    sendgrid, mailgun = running.accounts.sendgrid, running.accounts.mailgun
     return json.dumps(
         {
             "smtp_host": options.host,
@@ -69,6 +70,8 @@ def _ready_line(running: RunningSimulators, options: SimulatorOptions) -> str:
             "vapid_public_key": running.vapid_public_key,
             "apns_url": running.apns_url,
             "apns_key": str(running.apns_key),
+            "sendgrid_webhook_public_key": "" if sendgrid is None else sendgrid.shown_key,
+            "mailgun_webhook_signing_key": "" if mailgun is None else mailgun.key,
         }
     )
 

@@ -8,7 +8,7 @@ from typing import Literal
 
 from devstack.simulators import fcm_messages
 from devstack.simulators.fcm_messages import FcmError
-from devstack.simulators.webhooks import Event
+from devstack.simulators.webhook_forms import Event
 
 Fault = Literal["down", "stall"]
 Provider = Literal["smtp", "fcm", "web_push", "apns"]
@@ -128,6 +128,7 @@ EMAIL_TABLE: Mapping[str, str] = {
     "deferred@": "451 to the final dot, once for each Message-ID; then taken, and delivered by webhook",
     "slow@": "taken, the 250 comes 3 seconds late, and a webhook says that it was delivered",
     "early@": "taken, and the webhook comes before the 250",
+    "bounced+sendgrid@": "the webhook has SendGrid's form; likewise +mailgun, and each word with a webhook",
 }
 PUSH_TABLE: Mapping[str, str] = {
     "unregistered…": "404 UNREGISTERED",

@@ -18,6 +18,7 @@ from devstack.simulators.apns.team import Team
 from devstack.simulators.demo.router import Login, demo_router
 from devstack.simulators.fcm import FcmSimulator
 from devstack.simulators.magic import Faults
+from devstack.simulators.mail_accounts import MailAccounts
 from devstack.simulators.oauth import write_service_account
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
@@ -26,6 +27,7 @@ from devstack.simulators.web_push.browsers import kept_secret
 from devstack.simulators.web_push.mailbox import Mailbox
 from devstack.simulators.web_push.service import WebPushSimulator
 from devstack.simulators.web_push.vapid import write_vapid_key
+from devstack.simulators.webhooks import Webhooks
 
 _STATIC = Path(pages.__file__).parent / "static"
 
@@ -84,6 +86,7 @@ class RunningSimulators:
     vapid_public_key: str
     apns_url: str
     apns_key: Path
+    accounts: MailAccounts
 
 
 @asynccontextmanager
@@ -91,8 +94,13 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
     """Running on entry, with the real ports. On exit connections are dropped and the journal is closed."""
     inbox = Inbox(options.data / "messages.jsonl" if options.journal else None, keep=options.keep)
     faults = Faults()
+    accounts = MailAccounts.of_secret(kept_secret(options.data / "mail-webhooks.secret"))
     smtp = SmtpSimulator(
-        inbox, faults=faults, host=options.host, port=options.smtp_port, webhook_url=options.webhook_url
+        inbox,
+        faults=faults,
+        host=options.host,
+        port=options.smtp_port,
+        webhooks=Webhooks(options.webhook_url, accounts),
     )
     try:
         # Bound before anything is built, because the service account contains the port.
@@ -130,6 +138,7 @@ async def running_simulators(options: SimulatorOptions) -> AsyncIterator[Running
                     vapid_public_key,
                     f"http://{options.host}:{apns_port}",
                     team.path,
+                    accounts,
                 )
     finally:
         await smtp.close()

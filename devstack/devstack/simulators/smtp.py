@@ -76,7 +76,7 @@ _IDLE_SECONDS = 1800  # longer than any stall in a test; the clock runs while a 
 
 
 class SmtpSimulator:
-    """`port` 0 uses a free port; `port` has its number after `start()`. `webhook_url`: where the provider's events go."""
+    """`port` 0 uses a free port; `port` has its number after `start()`. `webhooks`: where the provider's events go."""
 
     def __init__(
         self,
@@ -86,16 +86,20 @@ class SmtpSimulator:
         host: str = "127.0.0.1",
         port: int = 0,
         handler: SmtpHandler | None = None,
-        webhook_url: str = "",
+        webhooks: Webhooks | None = None,
     ) -> None:
         self.faults = faults or Faults()
         self.port = port
         self._host = host
         self._inbox = inbox
-        self._webhooks = Webhooks(webhook_url)
+        self._webhooks = webhooks or Webhooks()
         self._handler = handler or SmtpHandler(inbox, self.faults, self._webhooks)
         self._server: asyncio.Server | None = None
         self._connections: set[_Connection] = set()
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
 
     async def start(self) -> None:
         logging.getLogger("mail.log").setLevel(logging.WARNING)  # at INFO aiosmtpd logs every address

@@ -22,7 +22,8 @@ from devstack.simulators.magic import (
     email_magic,
 )
 from devstack.simulators.store import Inbox
-from devstack.simulators.webhooks import Taken, Webhooks
+from devstack.simulators.webhook_forms import Taken
+from devstack.simulators.webhooks import Webhooks
 
 CLOSING = "421 4.3.2 Service not available, closing transmission channel"
 
@@ -82,7 +83,7 @@ class SmtpHandler:
             case Stall(seconds):
                 await asyncio.sleep(seconds)
             case Report():
-                return await self._report(magic, Taken(envelope.rcpt_tos[0], content))
+                return await self._report(magic, Taken(envelope.rcpt_tos[0], content, envelope.mail_from or ""))
         await self._faults.stalled("smtp")
         return "250 2.0.0 OK: taken"
 

@@ -1,44 +1,27 @@
-"""The webhooks of the simulated e-mail provider, in Postmark's format: what became of a mail after it was taken."""
+"""The webhooks of the simulated e-mail provider: what became of a mail after it was taken."""
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from typing import Literal
-from uuid import uuid4
+from urllib.parse import urlsplit
 
 import httpx2
 import structlog
 
-from devstack.simulators import messages
+from devstack.simulators.mail_accounts import MailAccounts, Posted
+from devstack.simulators.webhook_forms import Event, Form, Taken, posted
 
 log = structlog.get_logger()
 
-Event = Literal["delivered", "hard", "soft", "complained"]
-
-METADATA = "x-pm-metadata-"
-TRIES, PAUSE_SECONDS = 20, 0.5  # while the gateway is down; Postmark goes on for hours
-_BOUNCES: Mapping[Event, tuple[str, int, str]] = {
-    "hard": ("HardBounce", 1, "smtp;550 5.1.1 The e-mail account does not exist"),
-    "soft": ("SoftBounce", 4096, "smtp;552 5.2.2 The mailbox is full"),
-    "complained": ("SpamComplaint", 100_001, ""),
-}
-
-
-@dataclass(frozen=True)
-class Taken:
-    """A mail to one recipient. `id` is the provider's, which the SMTP answer names."""
-
-    recipient: str
-    content: bytes
-    id: str = field(default_factory=lambda: str(uuid4()))
+TRIES, PAUSE_SECONDS = 20, 0.5  # while the gateway is down; providers go on for hours
 
 
 class Webhooks:
-    """`url` has the user name and the password in it, as at Postmark. Empty: no webhook is called."""
+    """`url` is that for Postmark, with the user name and the password in it. Empty: no webhook is called. Other forms go to
+    its neighbours, and are signed with `accounts`.
+    """
 
-    def __init__(self, url: str = "") -> None:
+    def __init__(self, url: str = "", accounts: MailAccounts = MailAccounts()) -> None:
         self._url = url
+        self._accounts = accounts
         self._http: httpx2.AsyncClient | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -50,7 +33,8 @@ class Webhooks:
     async def send(self, events: tuple[Event, ...], mail: Taken) -> None:
         """One after the other; returns when all were taken, or given up."""
         for event in events if self._url else ():
-            await self._post(_body(event, mail))
+            form, request = posted(event, mail, self._accounts)
+            await self._post(self._address(form), request)
 
     async def close(self) -> None:
         for task in self._tasks:
@@ -59,11 +43,19 @@ class Webhooks:
         if self._http is not None:
             await self._http.aclose()
 
-    async def _post(self, body: Mapping[str, object]) -> None:
+    def _address(self, form: Form) -> str:
+        if form == "postmark":
+            return self._url
+        parts = urlsplit(self._url)
+        server, folder = parts.netloc.rpartition("@")[2], parts.path.rpartition("/")[0]
+        return parts._replace(netloc=server, path=f"{folder}/{form}").geturl()
+
+    async def _post(self, url: str, request: Posted) -> None:
         self._http = self._http or httpx2.AsyncClient(timeout=5, trust_env=False)
+        headers = {"Content-Type": "application/json", **request.headers}
         for _ in range(TRIES):
             try:
-                answer = await self._http.post(self._url, json=body)
+                answer = await self._http.post(url, content=request.body, headers=headers)
                 if answer.is_success:
                     return
                 problem = str(answer.status_code)
@@ -71,21 +63,3 @@ class Webhooks:
                 problem = type(error).__name__
             await asyncio.sleep(PAUSE_SECONDS)
         log.warning("simulator.webhook_given_up", problem=problem)
-
-
-def _body(event: Event, mail: Taken) -> Mapping[str, object]:
-    found = messages.headers(mail.content.partition(b"\r\n\r\n")[0])
-    metadata = {name[len(METADATA) :]: value for name, value in found if name.lower().startswith(METADATA)}
-    common = {"MessageID": mail.id, "ServerID": 1, "MessageStream": "outbound", "Tag": "", "Metadata": metadata}
-    now = datetime.now(UTC).isoformat()
-    if event == "delivered":
-        details = "smtp;250 2.0.0 OK"
-        return {
-            "RecordType": "Delivery", "Recipient": mail.recipient, "DeliveredAt": now, "Details": details, **common
-        }  # fmt: skip
-    kind, code, details = _BOUNCES[event]
-    record = "SpamComplaint" if event == "complained" else "Bounce"
-    return {
-        "RecordType": record, "ID": uuid4().int >> 96, "Type": kind, "TypeCode": code, "Email": mail.recipient,
-        "BouncedAt": now, "Details": details, **common,
-    }  # fmt: skip

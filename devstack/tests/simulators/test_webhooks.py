@@ -1,10 +1,10 @@
-"""The simulated provider reports what became of a mail, in Postmark's format, to the URL that it was given."""
+"""The simulated provider reports what became of a mail, in Postmark's form or another, to the URL that it was given."""
 
 import asyncio
 import json
 import socket
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import aiosmtplib
@@ -15,13 +15,17 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from devstack.serving import serving
+from devstack.simulators.mail_accounts import MailAccounts, SnsTopic
 from devstack.simulators.smtp import SmtpSimulator
 from devstack.simulators.store import Inbox
+from devstack.simulators.webhooks import Webhooks
 from testkit.eventually import eventually
 
 MESSAGE = (
     b"Message-ID: <1@example.com>\r\nX-PM-Metadata-notification-id: 0197\r\nSubject: Hi\r\n\r\nX-PM-Metadata-a: b\r\n"
 )
+
+ACCOUNTS = replace(MailAccounts.of_secret(b"s" * 32), ses=SnsTopic())
 
 
 @dataclass
@@ -29,6 +33,7 @@ class Receiver:
     """Refuses the first `refusals` requests."""
 
     events: list[Any] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
     logins: set[str] = field(default_factory=set)
     refusals: int = 0
     held: asyncio.Event = field(default_factory=asyncio.Event)
@@ -39,6 +44,7 @@ class Receiver:
             self.refusals -= 1
             return Response(status_code=503)
         self.logins.add(request.headers.get("authorization", ""))
+        self.paths.append(request.url.path)
         self.events.append(json.loads(await request.body()))
         return Response()
 
@@ -52,10 +58,10 @@ async def receiver() -> Receiver:
 
 @pytest.fixture
 async def mail(receiver: Receiver) -> AsyncIterator[aiosmtplib.SMTP]:
-    app = Starlette(routes=[Route("/webhooks", receiver.take, methods=["POST"])])
+    app = Starlette(routes=[Route("/webhooks/{provider}", receiver.take, methods=["POST"])])
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        url = f"http://postmark:secret@127.0.0.1:{listener.getsockname()[1]}/webhooks"
-        simulator = SmtpSimulator(Inbox(), webhook_url=url)
+        url = f"http://postmark:secret@127.0.0.1:{listener.getsockname()[1]}/webhooks/postmark"
+        simulator = SmtpSimulator(Inbox(), webhooks=Webhooks(url, ACCOUNTS))
         async with serving(app, listener, lifespan="off", grace_seconds=1):
             await simulator.start()
             async with aiosmtplib.SMTP(hostname="127.0.0.1", port=simulator.port, start_tls=False) as client:
@@ -116,3 +122,40 @@ async def test_a_refused_report_is_repeated_and_ordinary_mail_is_not_reported(ma
     await mail.sendmail("a@example.com", ["delivered@example.com"], MESSAGE)
     await eventually(lambda: len(receiver.events) == 1)
     assert receiver.refusals == 0
+
+
+@pytest.mark.parametrize(
+    ("tag", "provider"),
+    [
+        ("ses", "ses"),
+        ("SendGrid-7", "sendgrid"),
+        ("mailgun+x", "mailgun"),
+        ("sessions", "postmark"),
+        ("tag", "postmark"),
+    ],
+)
+async def test_the_part_after_the_plus_chooses_whose_form_it_is(mail, receiver, tag, provider):
+    await mail.sendmail("a@example.com", [f"bounced+{tag}@example.com"], MESSAGE)
+    await eventually(lambda: len(receiver.events) == 1)
+    assert receiver.paths == [f"/webhooks/{provider}"]
+    assert receiver.logins == {"Basic cG9zdG1hcms6c2VjcmV0" if provider == "postmark" else ""}
+
+
+async def test_what_the_provider_was_told_about_a_mail_comes_back(mail, receiver):
+    told = (
+        b"X-PM-Tag: receipt\r\nX-PM-Message-Stream: broadcast\r\nX-SES-CONFIGURATION-SET: news\r\n"
+        b"X-SES-MESSAGE-TAGS: tag=receipt,\r\n campaign=spring\r\nX-Mailgun-Tag: receipt\r\n"
+        b'X-Mailgun-Variables: {"campaign": "spring"}\r\n'
+        b'X-SMTPAPI: {"category": ["receipt"],\r\n "unique_args": {"campaign": "spring"}}\r\n'
+    )
+    for tag in ("", "+ses", "+sendgrid", "+mailgun"):
+        await mail.sendmail("a@example.com", [f"delivered{tag}@example.com"], told + MESSAGE)
+    await eventually(lambda: len(receiver.events) == 4)
+    by_provider = dict(zip([path.rpartition("/")[2] for path in receiver.paths], receiver.events, strict=True))
+    assert (by_provider["postmark"]["Tag"], by_provider["postmark"]["MessageStream"]) == ("receipt", "broadcast")
+    [event] = by_provider["sendgrid"]
+    assert (event["category"], event["campaign"]) == (["receipt"], "spring")
+    data = by_provider["mailgun"]["event-data"]
+    assert (data["tags"], data["user-variables"]) == (["receipt"], {"campaign": "spring"})
+    tags = json.loads(by_provider["ses"]["Message"])["mail"]["tags"]
+    assert tags == {"tag": ["receipt"], "campaign": ["spring"], "ses:configuration-set": ["news"]}

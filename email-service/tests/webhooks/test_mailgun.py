@@ -8,9 +8,9 @@ from uuid import uuid4
 import pytest
 
 from chassis.errors import Unprocessable
+from devstack.simulators.mail_accounts import MailgunAccount, Posted
 from email_service.webhooks.events import MAX_AGE_SECONDS, SignatureRefused
 from email_service.webhooks.mailgun import Mailgun
-from testkit.provider_webhooks import MailgunAccount, Posted
 
 ACCOUNT, ID = MailgunAccount(), uuid4()
 WEBHOOK = Mailgun(ACCOUNT.key)

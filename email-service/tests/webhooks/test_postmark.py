@@ -6,8 +6,8 @@ from uuid import uuid4
 import pytest
 
 from chassis.errors import Unprocessable
+from devstack.simulators.mail_accounts import Posted, PostmarkServer
 from email_service.webhooks.postmark import BOUNCES, LoginRefused, Postmark
-from testkit.provider_webhooks import Posted, PostmarkServer
 
 SERVER = PostmarkServer()
 WEBHOOK, PASSWORD = Postmark(SERVER.password), SERVER.password

@@ -10,9 +10,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from chassis.errors import Unprocessable
+from devstack.simulators.mail_accounts import SendGridAccount
 from email_service.webhooks.events import MAX_AGE_SECONDS, SignatureRefused
 from email_service.webhooks.sendgrid import SIGNATURE, TIMESTAMP, SendGrid, public_key
-from testkit.provider_webhooks import SendGridAccount
 
 ACCOUNT, ID = SendGridAccount(), uuid4()
 WEBHOOK = SendGrid(public_key(ACCOUNT.shown_key))

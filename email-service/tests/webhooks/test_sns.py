@@ -7,9 +7,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from chassis.errors import Unavailable, Unprocessable
+from devstack.simulators.mail_accounts import Posted, SnsTopic, new_key
 from email_service.webhooks.events import MAX_AGE_SECONDS, SignatureRefused
 from email_service.webhooks.sns import FETCHES, host_of
-from testkit.provider_webhooks import Posted, SnsTopic, new_key
 
 EVENT = {"notificationType": "Delivery", "mail": {}, "delivery": {"recipients": ["ada@example.com"]}}
 

@@ -15,10 +15,10 @@ from chassis.postgres.database import Database
 from contracts.emails import EmailOptions
 from contracts.messages import StatusEvent
 from contracts.recipients import EmailRecipient
+from devstack.simulators.mail_accounts import MailgunAccount, Posted, PostmarkServer, SendGridAccount
 from email_service.repositories import webhooks as repository
 from email_service.suppression import fingerprint
 from testkit.eventually import eventually
-from testkit.provider_webhooks import MailgunAccount, Posted, PostmarkServer, SendGridAccount
 
 ADA = "ada@example.com"
 POSTMARK, MAILGUN, SENDGRID = PostmarkServer(), MailgunAccount(), SendGridAccount()

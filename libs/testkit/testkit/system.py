@@ -184,6 +184,8 @@ class System:
             "PUSH_SERVICE_URL": f"http://127.0.0.1:{self.ports['push-service']}",
             "PUBLIC_URL": f"http://127.0.0.1:{self.ports['api-gateway']}",
             "POSTMARK_WEBHOOK_PASSWORD": WEBHOOK_PASSWORD,
+            "SENDGRID_WEBHOOK_PUBLIC_KEY": str(self.simulators.get("sendgrid_webhook_public_key", "")),
+            "MAILGUN_WEBHOOK_SIGNING_KEY": str(self.simulators.get("mailgun_webhook_signing_key", "")),
             "SMTP_HOST": "127.0.0.1",
             "SMTP_PORT": str(self.simulators.get("smtp_port", 1)),
             "FCM_BASE_URL": str(self.simulators.get("base_url", "http://127.0.0.1:1")),

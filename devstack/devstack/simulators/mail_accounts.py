@@ -1,4 +1,4 @@
-"""Webhooks as e-mail providers send them, signed with keys of the test's own."""
+"""Accounts at simulated e-mail providers: what signs their webhooks, each in the provider's own way."""
 
 import base64
 import datetime as dt
@@ -120,7 +120,25 @@ class SnsTopic:
         now = dt.datetime.now(dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         whole = {"MessageId": str(uuid4()), "TopicArn": self.arn, "Timestamp": now, **fields}
         text = "".join(f"{name}\n{whole[name]}\n" for name in sorted(whole))
-        algorithm = SHA1() if version == "1" else SHA256()
+        algorithm = SHA1() if version == "1" else SHA256()  # noqa: S303 - as topics do by default
         signature = base64.b64encode(self.key.sign(text.encode(), PKCS1v15(), algorithm)).decode()
         about = {"SignatureVersion": version, "Signature": signature, "SigningCertURL": self.certificate_url}
         return Posted(json.dumps({**whole, **about}).encode(), {"x-amz-sns-message-type": whole["Type"]})
+
+
+@dataclass(frozen=True)
+class MailAccounts:
+    """Whose webhooks the simulated provider can send beside Postmark's. Those of SES are for tests only: a service fetches
+    Amazon's certificate from Amazon.
+    """
+
+    sendgrid: SendGridAccount | None = None
+    mailgun: MailgunAccount | None = None
+    ses: SnsTopic | None = None
+
+    @classmethod
+    def of_secret(cls, secret: bytes) -> "MailAccounts":
+        """Always the same ones of one secret. Any number below 2^255 except 0 is a private key of the curve."""
+        first, second = (hmac.digest(secret, name, hashlib.sha256) for name in (b"sendgrid", b"mailgun"))
+        key = ec.derive_private_key(int.from_bytes(first) >> 1 | 1, ec.SECP256R1())
+        return cls(SendGridAccount(key), MailgunAccount(second.hex()))
