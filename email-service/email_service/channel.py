@@ -77,7 +77,8 @@ class EmailChannel:
             self._attachments.give_back(reserved)
             raise
         reply_to = None if wanted.reply_to is None else parse_mailbox(wanted.reply_to)
-        extended = ExtendedEmail(content.subject, content.html, content.text, Extras(cc, bcc, reply_to, attachments))
+        extras = Extras(cc, bcc, reply_to, attachments, wanted.provider)
+        extended = ExtendedEmail(content.subject, content.html, content.text, extras)
         return Completed(extended, lambda: self._attachments.give_back(reserved))
 
     def providers_for(self, target: Target[str]) -> frozenset[str]:  # noqa: ARG002 - the same for every recipient
@@ -129,7 +130,7 @@ class EmailSession:
             return Permanent("invalid_address", "not one address")
         copies: tuple[str, ...] = ()
         if isinstance(content, ExtendedEmail):
-            content = content.without_copy_to(mailbox)
+            content = content.without_copy_to(mailbox).for_service(self.smtp.service)
             copies = content.extras.copies
         try:
             message = await self._writer.write(content, target.name, mailbox, context)

@@ -1,14 +1,17 @@
 """`python -m email_service dns [--check]`: the DNS records that belong to the settings, and whether they are published."""
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address
+from typing import Literal
 from urllib.parse import urlsplit
 
+from dns.asyncresolver import Resolver
 from dns.exception import DNSException
-from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration, Resolver
+from dns.resolver import NXDOMAIN, NoAnswer, NoResolverConfiguration
 
 from chassis.settings import load_settings
 from contracts.addresses import parse_sender
@@ -16,7 +19,8 @@ from email_service.settings import EmailSettings
 
 STRING = 255  # octets; a longer TXT record is several strings, which receivers join (RFC 7208, 3.3; RFC 6376, 3.6.2.2)
 SECONDS = 5.0
-Ask = Callable[[str, str], Sequence[str]]
+Ask = Callable[[str, str], Awaitable[Sequence[str]]]
+Purpose = Literal["dkim", "spf", "dmarc", "mx"]
 
 
 class NoResolver(Exception):
@@ -25,8 +29,10 @@ class NoResolver(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Record:
-    """One record to publish. `accepts` decides whether a published value serves the same purpose."""
+    """One record to publish for `domain`. `accepts` decides whether a published value serves the same purpose."""
 
+    purpose: Purpose
+    domain: str
     name: str
     kind: str
     value: str
@@ -41,52 +47,63 @@ class Record:
 
 
 def records(settings: EmailSettings) -> Iterator[Record]:
-    """What the settings need in the DNS."""
+    """What the settings need in the DNS: for the domain of FROM_EMAIL, SENDER_DOMAINS, and the domains of keys."""
     sender = parse_sender(settings.from_email).domain
     keys = settings.signing_keys.all
     for key in keys:
-        yield Record(key.record_name, "TXT", key.record, f"DKIM, {key.algorithm}", _same_key(key.record))
+        note = f"DKIM, {key.algorithm}"
+        yield Record("dkim", key.domain, key.record_name, "TXT", key.record, note, _same_key(key.record))
     envelope = settings.bounce_domain or sender
     yield Record(
+        "spf",
+        envelope,
         envelope,
         "TXT",
         "v=spf1 include:YOUR-MAIL-PROVIDER -all",
         "SPF: name the servers that SMTP_HOST sends from, as its operator documents them",
         _begins("v=spf1 "),
     )
-    for domain in dict.fromkeys((sender, *(key.domain for key in keys))):
+    for domain in dict.fromkeys((sender, *settings.sender_domains, *(key.domain for key in keys))):
         policy = f"v=DMARC1; p=none; rua=mailto:postmaster@{domain}"
         note = "DMARC: begin with p=none, read the reports, then quarantine or reject"
-        yield Record(f"_dmarc.{domain}", "TXT", policy, note, _begins("v=DMARC1"))
+        yield Record("dmarc", domain, f"_dmarc.{domain}", "TXT", policy, note, _begins("v=DMARC1"))
     if settings.bounce_domain:
         note = "the server that passes bounces on to BOUNCE_SMTP_PORT, or that port itself on 25"
-        yield Record(settings.bounce_domain, "MX", "10 YOUR-MAIL-SERVER.", note, lambda _: True)
+        yield Record("mx", envelope, envelope, "MX", "10 YOUR-MAIL-SERVER.", note, lambda _: True)
 
 
-def check_record(record: Record, ask: Ask) -> str:
+async def check_record(record: Record, ask: Ask) -> str:
     """`ok`, or what is wrong. Raises NoResolver."""
-    found = ask(record.name, record.kind)
-    if record.kind == "TXT" and "v=spf1" in record.value:
-        found = [value for value in found if value.startswith("v=spf1")]
-        if len(found) > 1:
-            return "wrong: a domain has one SPF record, and this one has several"
+    found = await _published(record, ask)
+    if record.purpose == "spf" and len(found) > 1:
+        return "wrong: a domain has one SPF record, and this one has several"
     if not found:
         return "missing"
     return "ok" if any(map(record.accepts, found)) else "wrong: another value is published"
 
 
-def resolver(server: tuple[str, int] | None) -> Ask:
-    """Asks the DNS server of this machine, or the one at this address and port. Raises NoResolverConfiguration."""
-    asked = Resolver(configure=server is None)
-    if server is not None:
-        asked.nameservers, asked.port = [server[0]], server[1]
+async def _published(record: Record, ask: Ask) -> Sequence[str]:
+    """What could be the record. A domain without a DMARC policy has that of a domain above it (RFC 7489, 6.6.3)."""
+    found = await ask(record.name, record.kind)
+    if record.purpose == "spf":
+        return [value for value in found if value.startswith("v=spf1")]
+    labels = record.domain.split(".")
+    for above in range(1, len(labels) - 1) if record.purpose == "dmarc" else ():
+        if any(map(record.accepts, found)):
+            break
+        found = await ask(f"_dmarc.{'.'.join(labels[above:])}", record.kind) or found
+    return found
 
-    def ask(name: str, kind: str) -> Sequence[str]:
+
+def resolver(server: tuple[str, int] | None = None) -> Ask:
+    """Asks the DNS server of this machine, or the one at this address and port."""
+
+    async def ask(name: str, kind: str) -> Sequence[str]:
         try:
-            answer = asked.resolve(name, kind, lifetime=SECONDS, search=False)
+            answer = await _client(server).resolve(name, kind, lifetime=SECONDS, search=False)
         except (NXDOMAIN, NoAnswer):
             return []
-        except DNSException as error:
+        except (DNSException, OSError) as error:
             raise NoResolver(type(error).__name__) from None
         if kind == "TXT":
             return [b"".join(value.strings).decode("utf-8", "replace") for value in answer]
@@ -101,6 +118,13 @@ def _server(text: str) -> tuple[str, int]:
     return str(ip_address(parts.hostname or "")), parts.port or 53
 
 
+def _client(server: tuple[str, int] | None) -> Resolver:
+    client = Resolver(configure=server is None)
+    if server is not None:
+        client.nameservers, client.port = [server[0]], server[1]
+    return client
+
+
 def main(arguments: Sequence[str]) -> int:
     """Prints the records, and with --check what the DNS has. Returns the exit status: 1 if a record is missing or wrong."""
     parser = argparse.ArgumentParser("python -m email_service dns", description=__doc__)
@@ -110,24 +134,27 @@ def main(arguments: Sequence[str]) -> int:
     )
     given = parser.parse_args(arguments)
     settings = load_settings(EmailSettings)
+    if not given.check:
+        return asyncio.run(_print(records(settings), None))
     try:
-        ask = resolver(given.server) if given.check else None
+        _client(given.server)
     except NoResolverConfiguration:
         sys.stderr.write("This machine names no DNS server (/etc/resolv.conf): give one with --server\n")
         return 1
-    states = [_shown(record, ask) for record in records(settings)]
+    return asyncio.run(_print(records(settings), resolver(given.server)))
+
+
+async def _print(wanted: Iterator[Record], ask: Ask | None) -> int:
+    states = []
+    for record in wanted:
+        states.append("" if ask is None else await _state(record, ask))
+        sys.stdout.write(f"; {record.note}{f' [{states[-1]}]' if states[-1] else ''}\n{record.line}\n")
     return 0 if all(state in ("", "ok") for state in states) else 1
 
 
-def _shown(record: Record, ask: Ask | None) -> str:
-    state = "" if ask is None else _state(record, ask)
-    sys.stdout.write(f"; {record.note}{f' [{state}]' if state else ''}\n{record.line}\n")
-    return state
-
-
-def _state(record: Record, ask: Ask) -> str:
+async def _state(record: Record, ask: Ask) -> str:
     try:
-        return check_record(record, ask)
+        return await check_record(record, ask)
     except NoResolver as error:
         return f"unknown: the DNS does not answer ({error})"
 

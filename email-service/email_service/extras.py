@@ -1,4 +1,4 @@
-"""What a mail has besides its content: copies, a Reply-To, and attachments."""
+"""What a mail has besides its content: copies, a Reply-To, attachments, and headers for its provider."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -6,8 +6,9 @@ from email.message import MIMEPart
 from email.policy import SMTP
 
 from contracts.addresses import Mailbox
-from contracts.emails import AttachmentRef
+from contracts.emails import AttachmentRef, ProviderOptions
 from email_service.attachments import LoadedAttachment
+from email_service.provider_headers import MailService
 from templating import RenderedEmail
 
 RELATED, MIXED = b"=_related_of_one_notification", b"=_mixed_of_one_notification"
@@ -19,6 +20,8 @@ class Extras:
     bcc: tuple[Mailbox, ...] = ()
     reply_to: Mailbox | None = None
     attachments: tuple[LoadedAttachment, ...] = ()
+    provider: ProviderOptions | None = None
+    headers: tuple[tuple[str, str], ...] = ()  # what the provider that sends it reads of `provider`
 
     @property
     def copies(self) -> tuple[str, ...]:
@@ -39,6 +42,12 @@ class ExtendedEmail(RenderedEmail):
         """Drops a copy to the recipient itself, who would get the mail twice."""
         cc, bcc = (tuple(one for one in kind if one.key != recipient.key) for kind in (self.extras.cc, self.extras.bcc))
         return replace(self, extras=replace(self.extras, cc=cc, bcc=bcc))
+
+    def for_service(self, service: MailService) -> "ExtendedEmail":
+        """With the headers for the provider that is going to send it. Another attempt may have another provider."""
+        if self.extras.provider is None:
+            return self
+        return replace(self, extras=replace(self.extras, headers=tuple(service.headers(self.extras.provider))))
 
 
 def copies_header(mailboxes: Sequence[Mailbox]) -> bytes:

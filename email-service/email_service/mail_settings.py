@@ -7,6 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 
 from contracts.addresses import parse_mailbox
+from contracts.senders import SenderDomains
 from contracts.unsubscribing import UNSUBSCRIBE_PATH, Unsubscription, unsubscribe_token
 from delivery.settings import WorkerSettings
 from email_service.bounces.return_path import ReturnPath
@@ -36,6 +37,18 @@ class MailSettings(WorkerSettings):
         le=65_535,
         description="Port that takes the mail of BOUNCE_DOMAIN, by SMTP or LMTP: only what is addressed to a return path of "
         "ours, or to `complaints@`. 0: none",
+    )
+
+    sender_domains: SenderDomains = Field(
+        default=(),
+        description="Domains whose addresses applications and templates may send from: the list of the user service. Here "
+        "their DNS records are checked only. Empty: none",
+    )
+    sender_domain_check_seconds: float = Field(
+        default=0.0,
+        ge=0,
+        description="Seconds between two looks at the DNS records (DKIM, SPF, DMARC, MX) of FROM_EMAIL, SENDER_DOMAINS, "
+        "DKIM_KEYS and BOUNCE_DOMAIN, whose result is a metric. Sending does not depend on it. 0: none",
     )
 
     public_url: str = Field(

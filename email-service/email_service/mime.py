@@ -187,6 +187,7 @@ class MessageBuilder:
                 self._ids(context),
                 unstructured("X-Correlation-ID", context.correlation_id),
                 self._unsubscribing(context),
+                *(unstructured(name, value) for name, value in extras.headers),
                 _FIXED,
                 _body(content),
             )

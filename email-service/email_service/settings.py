@@ -13,6 +13,7 @@ from chassis.security.service_keys import development_key
 from chassis.settings import DatabaseUrl
 from contracts.addresses import parse_sender
 from contracts.services import EMAIL_SERVICE
+from email_service.provider_headers import ServiceName
 from email_service.senders.smtp.provider import ProviderName, SmtpProvider, TlsMode, a_host
 from email_service.webhook_settings import WebhookSettings
 
@@ -73,6 +74,11 @@ class EmailSettings(WebhookSettings):
         description="auto: implicit TLS on port 465, otherwise STARTTLS, which in production every host except this one must "
         "offer",
     )
+    smtp_service: ServiceName | None = Field(
+        default=None,
+        description="Whose mail server it is, if it should get the tag, stream and metadata of a notification's `email` in "
+        "that provider's headers; unset: it gets none. postmark, ses, sendgrid, mailgun",
+    )
     smtp_ehlo_name: str = Field(
         default="", description="Host name that is sent with EHLO; if unset, the domain of FROM_EMAIL"
     )
@@ -126,6 +132,7 @@ class EmailSettings(WebhookSettings):
             user=self.smtp_user,
             password=self.smtp_password,
             tls=self.smtp_tls,
+            service=self.smtp_service,
         )
         return {DEFAULT_PROVIDER: one}
 

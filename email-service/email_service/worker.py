@@ -21,7 +21,9 @@ from email_service.channel import EmailChannel
 from email_service.dkim.signing import DkimSigner
 from email_service.mails import MailWriter
 from email_service.mime import MessageBuilder
+from email_service.provider_headers import MailService
 from email_service.routers import bounces, suppression_export, suppressions, webhooks
+from email_service.sender_domains import check_sender_domains
 from email_service.senders.smtp.connector import SmtpConnector, SmtpProbe
 from email_service.senders.smtp.pool import SmtpPool
 from email_service.senders.smtp.sender import SmtpSender
@@ -50,7 +52,7 @@ def create_app(
         connector = SmtpConnector(given, settings)
         runtime.depend_on(name, SmtpProbe(connector, breaker).check)
         runtime.close_with(connector.close)
-        senders[name] = _sender(settings, connector)
+        senders[name] = _sender(settings, connector, given.mail_service)
         providers.append(
             Provider(
                 breaker,
@@ -82,15 +84,15 @@ def create_app(
     recorder = BounceRecorder(runtime.data_keys, runtime.registry)
     app.state.bounces = receive_bounces(settings, runtime, recorder)
     app.state.webhooks = receive_webhooks(settings, runtime, recorder)
+    check_sender_domains(settings, runtime)
     for each in (suppressions, suppression_export, bounces, webhooks):
         app.include_router(each.router)
     return app
 
 
-def _sender(settings: EmailSettings, connector: SmtpConnector) -> SmtpSender:
-    return SmtpSender(
-        SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
-    )
+def _sender(settings: EmailSettings, connector: SmtpConnector, service: MailService) -> SmtpSender:
+    pool = SmtpPool(connector.connect, size=settings.worker_concurrency, idle_seconds=settings.smtp_idle_seconds)
+    return SmtpSender(pool, service)
 
 
 def _throttle(settings: EmailSettings, runtime: WorkerRuntime) -> DomainThrottle | None:

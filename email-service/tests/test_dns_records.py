@@ -1,59 +1,10 @@
 """The command that prints the DNS records, and asks a real DNS server whether they are published."""
 
-import socket
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-
-import dns.flags
-import dns.message
-import dns.rrset
 import pytest
 
 from email_service import dns_records
 from email_service.settings import EmailSettings
 from testkit.dkim_keys import ed25519, inline, rsa
-
-
-@dataclass
-class Zone:
-    """A DNS server on UDP. `entries` has "name kind" → values as in a zone file."""
-
-    entries: dict[str, list[str]] = field(default_factory=dict)
-    address: str = ""
-
-    def answer(self, query: bytes) -> bytes:
-        asked = dns.message.from_wire(query)
-        question = asked.question[0]
-        answer = dns.message.make_response(asked)
-        answer.flags |= dns.flags.RA
-        kind = "TXT" if question.rdtype == 16 else "MX"
-        if values := self.entries.get(f"{question.name.to_text().rstrip('.')} {kind}"):
-            answer.answer.append(dns.rrset.from_text(question.name, 60, "IN", kind, *values))
-        return answer.to_wire()
-
-
-@pytest.fixture
-def zone() -> Iterator[Zone]:
-    made = Zone()
-    listener = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    listener.bind(("127.0.0.1", 0))
-    made.address = f"127.0.0.1:{listener.getsockname()[1]}"
-
-    def serve() -> None:
-        while True:
-            query, client = listener.recvfrom(4096)
-            if not query:
-                return
-            listener.sendto(made.answer(query), client)
-
-    thread = threading.Thread(target=serve)
-    thread.start()
-    yield made
-    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
-        last.sendto(b"", listener.getsockname())
-    thread.join()
-    listener.close()
 
 
 @pytest.fixture
@@ -96,6 +47,21 @@ def test_the_check_says_what_is_published_what_is_missing_and_what_is_wrong(envi
     assert printed.count("[missing]") == 1
     assert printed.count("[wrong: another value is published]") == 1
     assert printed.count("and this one has several]") == 1
+
+
+def test_a_senders_domain_has_its_own_policy_or_that_of_a_domain_above_it(environment, zone, capsys, monkeypatch):
+    monkeypatch.setenv("SENDER_DOMAINS", "news.example.net, other.example")
+    zone.entries["_dmarc.example.net TXT"] = ['"v=DMARC1; p=reject"']
+    zone.entries["_dmarc.example TXT"] = ['"v=DMARC1; p=reject"']
+    assert dns_records.main(["--check", "--server", zone.address]) == 1
+    lines = [line.split(" IN ")[0] for line in capsys.readouterr().out.replace("]\n", "] ").splitlines()]
+    states = {line.split()[-1]: "[ok]" in line for line in lines if "DMARC" in line}
+    assert states == {
+        "_dmarc.example.org.": False,
+        "_dmarc.news.example.net.": True,
+        "_dmarc.other.example.": False,
+        "_dmarc.shop.example.": False,
+    }
 
 
 def test_a_dns_server_that_does_not_answer_is_unknown_and_not_missing(environment, capsys, monkeypatch):

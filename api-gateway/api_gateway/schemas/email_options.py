@@ -1,4 +1,4 @@
-"""What a request may ask of an e-mail beside its recipient: copies, a Reply-To, and attachments."""
+"""What a request may ask of an e-mail beside its recipient: copies, a Reply-To, attachments, its provider's options."""
 
 import binascii
 import hashlib
@@ -22,7 +22,17 @@ from pydantic import (
 
 from chassis.http.fetching import read_url
 from contracts.addresses import Email, address_key, parse_mailbox
-from contracts.emails import MAX_ATTACHMENT_BYTES, MAX_ATTACHMENTS, MAX_COPIES, Disposition
+from contracts.emails import (
+    MAX_ATTACHMENT_BYTES,
+    MAX_ATTACHMENTS,
+    MAX_COPIES,
+    MAX_METADATA,
+    Disposition,
+    MetadataName,
+    MetadataValue,
+    Stream,
+    Tag,
+)
 from contracts.fields import one_line
 
 MAX_FILENAME = 255  # octets, as file systems have it
@@ -44,6 +54,10 @@ def _without_smtputf8(address: str) -> str:
 
 def _none_as_empty(given: object) -> object:
     return [] if given is None else given
+
+
+def _none_as_nothing(given: object) -> object:
+    return {} if given is None else given
 
 
 def _decoded(given: object) -> object:
@@ -106,6 +120,11 @@ AttachmentUrl = Annotated[
     WithJsonSchema({"type": "string", "format": "uri", "maxLength": MAX_URL, "pattern": "^[Hh][Tt][Tt][Pp][Ss]?://"}),
 ]
 ContentId = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[A-Za-z0-9.!#$&*+=_~@-]+$")]
+# Metadata of ours, and the fields of SendGrid's events, beside which it puts the caller's: webhooks go by both.
+RESERVED = frozenset(
+    {"notification-id", "tag", "email", "event", "type", "reason", "status", "timestamp", "category", "smtp-id"}
+)
+RESERVED_BEGINNING = "sg_"
 
 PDF: dict[str, Any] = {"filename": "invoice.pdf", "content_type": "application/pdf", "content": "JVBERi0xLjcK"}
 LOGO: dict[str, Any] = {
@@ -169,7 +188,10 @@ class Attachment(BaseModel):
 
 
 class EmailOptions(BaseModel):
-    """Copies, a Reply-To and attachments. Copies have no preferences; those to suppressed addresses are left out."""
+    """Copies, a Reply-To, attachments, and options for the provider that sends the mail.
+
+    Copies have no preferences; those to suppressed addresses are left out.
+    """
 
     model_config = ConfigDict(
         extra="forbid",
@@ -186,6 +208,26 @@ class EmailOptions(BaseModel):
     attachments: Annotated[list[Attachment], BeforeValidator(_none_as_empty)] = Field(
         default=[], max_length=MAX_ATTACHMENTS, description="At most 7 MiB in all, decoded"
     )
+    tag: Tag | None = Field(default=None, description="For the provider's statistics", examples=["receipt"])
+    stream: Stream | None = Field(
+        default=None,
+        description="The provider's message stream (Postmark), configuration set (SES) or IP pool (SendGrid, Mailgun)",
+        examples=["broadcast"],
+    )
+    metadata: Annotated[dict[MetadataName, MetadataValue], BeforeValidator(_none_as_nothing)] = Field(
+        default={},
+        max_length=MAX_METADATA,
+        description="Names and values for the provider's statistics and webhooks",
+        examples=[{"campaign": "spring"}],
+    )
+
+    @field_validator("metadata")
+    @classmethod
+    def _leaves_ours(cls, metadata: dict[str, str]) -> dict[str, str]:
+        for name in metadata:
+            if name in RESERVED or name.startswith(RESERVED_BEGINNING):
+                raise ValueError(f"has the reserved name {name}")
+        return metadata
 
     @field_validator("attachments")
     @classmethod
@@ -212,12 +254,18 @@ class EmailOptions(BaseModel):
     def fingerprint(self) -> dict[str, object]:
         """What makes two requests equal: of a file its hash. A field that was added later counts only if it is used."""
         files = [one.fingerprint for one in self.attachments]
-        return {"cc": self.cc, "bcc": self.bcc, "reply_to": self.reply_to, "attachments": files}
+        given = {"tag": self.tag, "stream": self.stream, "metadata": self.metadata}
+        used = {name: value for name, value in given.items() if value}
+        return {"cc": self.cc, "bcc": self.bcc, "reply_to": self.reply_to, "attachments": files, **used}
 
     @property
     def names_urls(self) -> bool:
         return any(one.url is not None for one in self.attachments)
 
     @property
+    def has_provider_options(self) -> bool:
+        return bool(self.tag or self.stream or self.metadata)
+
+    @property
     def is_empty(self) -> bool:
-        return not (self.cc or self.bcc or self.reply_to or self.attachments)
+        return not (self.cc or self.bcc or self.reply_to or self.attachments or self.has_provider_options)

@@ -79,7 +79,7 @@ class NotificationRequest(BaseModel):
 
     email: EmailOptions | None = Field(
         default=None,
-        description="Copies, a Reply-To and attachments of an e-mail; in a batch, attachments by `url` only",
+        description="Copies, a Reply-To, attachments and provider's options of an e-mail; in a batch, files by `url` only",
     )
 
     @property

@@ -34,6 +34,9 @@ def options_of(asked: EmailOptions) -> emails.EmailOptions:
             )
             for one in asked.attachments
         ),
+        provider=emails.ProviderOptions(tag=asked.tag, stream=asked.stream, metadata=asked.metadata)
+        if asked.has_provider_options
+        else None,
     )
 
 

@@ -60,7 +60,8 @@ MAIL = {
     "language": "en", "template_version": 1, "delivery_guarantee": "at_most_once", "overrides": {"push": PUSH},
     "email": {"cc": ["a@example.com"], "bcc": ["b@example.com"], "reply_to": "c@example.com",
               "attachments": [{**sdk.attachment("a.txt", b"text"), "content_id": "a", "disposition": "inline",
-                               "url": "https://example.com/a.txt"}]},
+                               "url": "https://example.com/a.txt"}],
+              "tag": "t", "stream": "s", "metadata": {"k": "v"}},
 }  # fmt: skip
 FILTERS = {"user_id": ID, "status": "failed", "notification_type": "email", "template_code": "w", "request_id": "r",
            "held_by": ID, "created_after": NOW, "created_before": NOW}  # fmt: skip

@@ -58,6 +58,9 @@ class EmailOptions(TypedDict, total=False):
     bcc: Sequence[str]
     reply_to: str | None
     attachments: Sequence[Attachment]
+    tag: str | None
+    stream: str | None
+    metadata: Mapping[str, str] | None
 
 
 class AndroidOptions(TypedDict, total=False):

@@ -5,6 +5,8 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from email_service.provider_headers import MailService, ServiceName
+
 TlsMode = Literal["auto", "starttls", "implicit", "none"]
 IMPLICIT_TLS_PORT = 465
 
@@ -27,6 +29,8 @@ def a_host(value: str) -> str:
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 HostName = Annotated[str, Field(min_length=1), AfterValidator(a_host)]
+StreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+OwnStreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{0,100}$")]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$|^http://(localhost|127\.0\.0\.1)[:/][!-~]*$")]
 
 
@@ -48,6 +52,7 @@ class SmtpProvider(_Strict):
 
     `per_second` limits the messages a second of all worker processes, `connections` the connections of one. Without `user`
     there is no login; with `oauth` the login is XOAUTH2, otherwise `password` with the best method that the server offers.
+    `service`: whose headers the server reads; `streams`: its names of callers' streams.
     """
 
     host: HostName
@@ -60,6 +65,8 @@ class SmtpProvider(_Strict):
     weight: float = Field(default=1.0, gt=0, le=1_000)
     per_second: float | None = Field(default=None, gt=0, le=10_000)
     connections: int | None = Field(default=None, ge=1, le=10_000)
+    service: ServiceName | None = None
+    streams: dict[StreamName, OwnStreamName] = Field(default={}, max_length=100)
 
     @model_validator(mode="after")
     def _logs_in_one_way(self) -> "SmtpProvider":
@@ -68,6 +75,16 @@ class SmtpProvider(_Strict):
         if self.oauth is not None and self.password.get_secret_value():
             raise ValueError("takes a password or oauth, not both")
         return self
+
+    @model_validator(mode="after")
+    def _streams_are_of_a_service(self) -> "SmtpProvider":
+        if self.streams and self.service is None:
+            raise ValueError("streams needs a service")
+        return self
+
+    @property
+    def mail_service(self) -> MailService:
+        return MailService(self.service, self.streams)
 
     @property
     def implicit_tls(self) -> bool:

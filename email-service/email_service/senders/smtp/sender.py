@@ -8,6 +8,7 @@ import re
 from dataclasses import dataclass, replace
 
 from delivery.outcomes import Ambiguous, Outcome, Permanent, ProviderDown, RetryLater, Sent
+from email_service.provider_headers import NO_SERVICE, MailService
 from email_service.senders.smtp.connection import SmtpConnection
 from email_service.senders.smtp.dialogue import CLOSING, Lost, NoConnection, Phase, Refused, SmtpEnvelope
 from email_service.senders.smtp.domains import comes_from_domain
@@ -28,10 +29,13 @@ class Reserved:
 
 
 class SmtpSender:
-    """`reserve` returns a kept connection or a new one. `send` uses it for one attempt; `give_back` returns it unused."""
+    """`reserve` returns a kept connection or a new one. `send` uses it for one attempt; `give_back` returns it unused.
+    `service`: whose headers the server reads.
+    """
 
-    def __init__(self, pool: SmtpPool) -> None:
+    def __init__(self, pool: SmtpPool, service: MailService = NO_SERVICE) -> None:
         self.pool = pool
+        self.service = service
         self._worked_at = float("-inf")
 
     async def reserve(self) -> Reserved:
