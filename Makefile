@@ -67,6 +67,10 @@ $(OPENAPI_LINT)/.ready: tests/openapi/package-lock.json
 		exit 1; }
 	@cd tests/openapi && npm ci --silent && touch node_modules/.ready
 
+# E-mail templates of other projects, for one test.
+tests/e2e/real_mails/node_modules/.ready: tests/e2e/real_mails/package-lock.json
+	@cd $(<D) && npm ci --silent --omit=optional --ignore-scripts --no-audit && touch node_modules/.ready
+
 .PHONY: check
 check: $(VENV)/.ready ## Lint, types, import rules, migrations, OpenAPI, message schemas, a row for every route (needs Node.js)
 	@$(RUN)/ruff check --quiet . && $(RUN)/ruff format --check --quiet .
