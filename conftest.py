@@ -6,28 +6,30 @@ name real servers (`make test` starts them), and a missing one is an error.
 """
 
 import asyncio
+import gc
 import os
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from uuid import uuid4
 
-import asyncpg
 import pytest
 import structlog
 from aiohttp import ClientTimeout
 from fakeredis import FakeAsyncRedis
+from fastapi.routing import _IncludedRouter
 from redis.asyncio import Redis
+from starlette.routing import BaseRoute
 
 import console  # noqa: F401 - before pytest sees its folder, which has the same name and is no package
 from chassis.http import client as http_client
 from chassis.observability.correlation import add_ids
 from chassis.postgres import database
-from chassis.postgres.migrations import migrate
 from chassis.redis import client as redis_client
 from chassis.redis import pace
 from devstack.postgres import start_postgres
+from testkit.databases import Content, KeptDatabases
 from testkit.quiet import close_when_quiet
 
 pytest_plugins = ["tests.leaks.plugin"]
@@ -43,6 +45,34 @@ structlog.configure(
         structlog.processors.KeyValueRenderer(),
     ]
 )
+
+
+built_by_fastapi = _IncludedRouter._build_effective_context  # noqa: SLF001 - there is no other place to keep routes
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _routes_are_built_once() -> Iterator[None]:
+    """FastAPI builds a router's routes anew for each app that includes it. Tests start thousands of apps."""
+
+    def build(router: _IncludedRouter, route: BaseRoute) -> object:
+        how = replace(router.include_context, dependency_overrides_provider=None)
+        built = vars(route).setdefault("built", [])
+        known = next((context for same, context in built if same == how), None)
+        if known is None:
+            known = built_by_fastapi(router, route)
+            built.append((how, known))
+        return known
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_IncludedRouter, "_build_effective_context", build)
+        yield
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays. To look through it for garbage again and again was a tenth of the time."""
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 OWN_FOLDER = pytest.StashKey[Path]()
@@ -86,50 +116,36 @@ def postgres_url() -> Iterator[str]:
         asyncio.run(server.close())
 
 
-Databases = Callable[[Path | None], Awaitable[str]]
+Databases = Callable[[Content | None], Awaitable[str]]
 
 
 @pytest.fixture(scope="session")
-def migrated_templates() -> dict[Path, str]:
-    """Alembic folder → name of a database with its migrations applied, from which tests' databases are copied."""
-    return {}
+def kept_databases(postgres_url: str) -> Iterator[KeptDatabases]:
+    kept = KeptDatabases(postgres_url)
+    yield kept
+    asyncio.run(kept.close())
 
 
 @pytest.fixture
 async def databases(
-    postgres_url: str, migrated_templates: dict[Path, str], monkeypatch: pytest.MonkeyPatch
+    postgres_url: str, kept_databases: KeptDatabases, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Databases]:
-    """Makes fresh databases: `url = await databases(alembic_folder)`, or None for an empty one. Dropped afterwards."""
+    """Gives databases without rows: `url = await databases(alembic_folder)`, or None for an empty one."""
     monkeypatch.setattr(database, "CONNECT_SECONDS", SLOW_MACHINE_SECONDS)
     patient = ClientTimeout(
         total=SLOW_MACHINE_SECONDS, sock_connect=SLOW_MACHINE_SECONDS, sock_read=http_client.TIMEOUT.sock_read
     )
     monkeypatch.setattr(http_client, "TIMEOUT", patient)
-    made: list[str] = []
+    monkeypatch.setenv("PGSSLMODE", "disable")  # there is no TLS; to try it costs each connection 2 ms
+    taken: list[str] = []
 
-    async def make(folder: Path | None = None) -> str:
-        name = f"test_{uuid4().hex}"
-        if folder is not None and folder not in migrated_templates:
-            template = f"template_{uuid4().hex}"
-            await _run(postgres_url, f'CREATE DATABASE "{template}"')
-            await migrate(folder, postgres_url.format(database=template))
-            migrated_templates[folder] = template
-        copied = f' TEMPLATE "{migrated_templates[folder]}"' if folder is not None else ""
-        await _run(postgres_url, f'CREATE DATABASE "{name}"{copied}')
-        made.append(name)
-        return postgres_url.format(database=name)
+    async def take(content: Content | None = None) -> str:
+        taken.append(await kept_databases.take(content))
+        return postgres_url.format(database=taken[-1])
 
-    yield make
-    for name in made:
-        await _run(postgres_url, f'DROP DATABASE "{name}" WITH (FORCE)')
-
-
-async def _run(address: str, statement: str) -> None:
-    connection = await asyncpg.connect(address.format(database="postgres").replace("+asyncpg", ""))
-    try:
-        await connection.execute(statement)
-    finally:
-        await connection.close()
+    yield take
+    for name in taken:
+        await kept_databases.give_back(name)
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ class Document:
 
     def __init__(self, document: Json) -> None:
         self.content = document
+        self._paths = {path: re.compile(re.sub(r"\{[^}]*\}", "[^/]+", path)) for path in document["paths"]}
         self._registry = Registry().with_resource(URI, Resource(contents=_closed(document), specification=DRAFT202012))
 
     def problems(self, value: object, *location: str) -> list[str]:
@@ -43,7 +44,7 @@ class Document:
 
     def path_of(self, path: str) -> str | None:
         """The documented path that `path` is one of; those without parameters come first."""
-        fitting = [one for one in self.content["paths"] if re.fullmatch(re.sub(r"\{[^}]*\}", "[^/]+", one), path)]
+        fitting = [one for one, form in self._paths.items() if form.fullmatch(path)]
         return min(fitting, key=lambda one: one.count("{"), default=None)
 
     def check(self, answer: httpx2.Response) -> None:

@@ -10,6 +10,11 @@ def system_trust() -> ssl.SSLContext:
     return ssl.create_default_context()
 
 
+@cache
+def _no_trust() -> ssl.SSLContext:
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
 def context_for(base_url: str) -> ssl.SSLContext:
     """For a client of one base URL. With plain HTTP nothing is loaded, and the context trusts nobody."""
-    return system_trust() if base_url.startswith("https:") else ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    return system_trust() if base_url.startswith("https:") else _no_trust()

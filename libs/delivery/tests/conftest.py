@@ -24,17 +24,20 @@ class OneByOne(Ledger):
 
 @pytest.fixture
 async def database_url(databases) -> str:
-    return await databases(None)
+    return await databases(_ledger)
+
+
+async def _ledger(url: str) -> None:
+    metadata = MetaData()
+    ledger_tables(metadata, "email")
+    engine = create_async_engine(url)
+    async with engine.begin() as connection:
+        await connection.run_sync(metadata.create_all)
+    await engine.dispose()
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    metadata = MetaData()
-    ledger_tables(metadata, "email")
-    engine = create_async_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(metadata.create_all)
-    await engine.dispose()
     database = Database(database_url)
     yield database
     await database.close()

@@ -14,13 +14,19 @@ from testkit.servers.process import require_servers
 from testkit.servers.rabbitmq import RabbitServer
 from testkit.servers.redis import RedisServer
 
+# Only a machine that crashes would lose what the tests wrote. Databases live for minutes: nothing has to be cleaned up.
+WITHOUT_CARE = ("fsync=off", "full_page_writes=off", "autovacuum=off")
+# Erlang's schedulers do not spin while they wait for work. Brokers that tests start have it from the environment, too.
+WITHOUT_SPINNING = "+sbwt none +sbwtdcpu none +sbwtdio none"
+
 
 def main(command: list[str]) -> int:
     require_servers()
+    os.environ.setdefault("RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS", WITHOUT_SPINNING)
     with tempfile.TemporaryDirectory(prefix="servers-") as name:
         folder = Path(name)
         folder.chmod(0o755)  # PostgreSQL's own user needs access to its folder inside
-        postgres, redis = PostgresServer(folder / "postgres"), RedisServer(folder / "redis")
+        postgres, redis = PostgresServer(folder / "postgres", settings=WITHOUT_CARE), RedisServer(folder / "redis")
         rabbit = RabbitServer(folder / "rabbitmq")
         (folder / "postgres").mkdir()
         started = []
