@@ -27,11 +27,25 @@ from tests.openapi.conformance import Conformance
 from user_service.main import create_app
 from user_service.repositories import users
 from user_service.repositories.audit import audit_trail
+from user_service.services import passwords
 from user_service.settings import UserSettings
 
 ALEMBIC = Path(__file__).parent.parent / "alembic"
 PASSWORD = "correct horse"
 UNREACHABLE = "http://127.0.0.1:9"  # the discard port: nothing listens there
+PRODUCTION_HASHES = passwords.CONTEXT
+QUICK_HASHES = passwords.CONTEXT.copy(argon2__memory_cost=8, argon2__time_cost=1)  # the least that argon2 allows
+
+
+@pytest.fixture(autouse=True)
+def quick_hashes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Production's hashes take 40 ms of a core each."""
+    monkeypatch.setattr(passwords, "CONTEXT", QUICK_HASHES)
+
+
+@pytest.fixture
+def production_hashes(quick_hashes: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passwords, "CONTEXT", PRODUCTION_HASHES)
 
 
 def running_client(app: FastAPI, *, address: str = "192.0.2.1") -> AsyncClient:

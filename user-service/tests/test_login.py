@@ -115,7 +115,7 @@ async def test_successes_do_not_use_up_the_attempts(make_world) -> None:
         assert (await world.try_login(user["email"])).status_code == 200
 
 
-async def test_a_flood_of_logins_is_answered_503_and_the_service_goes_on(make_world) -> None:
+async def test_a_flood_of_logins_is_answered_503_and_the_service_goes_on(production_hashes, make_world) -> None:
     world = await make_world(password_workers=1, password_queue=1)
     answers = await asyncio.gather(*(world.try_login(f"user{n}@example.com") for n in range(12)))
     refused = [answer for answer in answers if answer.status_code == 503]
@@ -137,7 +137,7 @@ async def _use_bcrypt(world, user_id: str, password: str) -> None:
         await connection.execute(text("UPDATE users SET password_hash = :h WHERE id = :id"), {"h": old, "id": user_id})
 
 
-async def test_new_passwords_are_kept_as_argon2id(world) -> None:
+async def test_new_passwords_are_kept_as_argon2id(production_hashes, world) -> None:
     user = await world.sign_up()
     assert (await _stored_hash(world, user["id"])).startswith("$argon2id$v=19$m=19456,t=2,p=1$")
 

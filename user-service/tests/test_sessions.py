@@ -194,7 +194,7 @@ async def test_a_password_that_is_short_or_guessed_first_is_refused(world, passw
     assert password not in refused.text
 
 
-async def test_sign_ups_do_not_block_logins(make_world) -> None:
+async def test_sign_ups_do_not_block_logins(production_hashes, make_world) -> None:
     world = await make_world(password_workers=1, password_queue=30)
     user = await world.sign_up()
     flood = [
