@@ -82,7 +82,7 @@ class ScriptedServer:
                     writer.transport.pause_reading()  # else the stream reader would take it all in
                     await self._reply(number, "BODY", writer)
                     return
-                self.messages.append(await reader.readuntil(b"\r\n.\r\n"))
+                self.messages.append(await _message(reader))
                 if not await self._reply(number, "DOT", writer):
                     return
 
@@ -111,6 +111,12 @@ class ScriptedServer:
         writer.write(reply.encode("utf-8", "surrogateescape") + b"\r\n")
         await writer.drain()
         return True
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    """Up to the line with the dot alone, which is all of an empty message."""
+    first = await reader.readexactly(3)
+    return first if first == b".\r\n" else first + await reader.readuntil(b"\r\n.\r\n")
 
 
 @pytest.fixture(params=[False, True], ids=["", "pipelining"])
