@@ -7,6 +7,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -30,8 +31,18 @@ from contracts.recipients import Preferences
 from contracts.templates import TemplateInfo, TemplateQuestion
 from contracts.users import UserContact, UserQuestion
 from devstack.simulators.mail_accounts import SnsTopic
+from email_service.dkim import keys
 from testkit.eventually import eventually
 from testkit.servers.certificates import Authority
+
+READ_ONCE = {name: cache(getattr(keys, name)) for name in ("load_der_private_key", "load_pem_private_key")}
+
+
+@pytest.fixture(autouse=True)
+def _each_rsa_key_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each time its primes are checked, for 60 ms of a core."""
+    for name, read in READ_ONCE.items():
+        monkeypatch.setattr(keys, name, read)
 
 
 @pytest.fixture

@@ -15,12 +15,9 @@ from chassis.postgres.migrations import migrate
 from chassis.security import ServiceTokens, SharedSecret, SigningKey, sign
 from chassis.security.service_keys import development_key
 from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER
-from contracts.templates import TemplateQuestion
-from template_service.main import create_app
+from template_service import main
 from template_service.models import Base
-from template_service.services.system_templates import SYSTEM_TEMPLATES
 from template_service.settings import ALEMBIC, TemplateSettings
-from testkit.eventually import eventually
 from tests.openapi.conformance import Conformance
 
 SECRET_KEY = "a-key-for-access-tokens-in-these-tests"
@@ -39,8 +36,9 @@ def migrated_database(postgres_url: str) -> Iterator[str]:
 
 
 @pytest.fixture
-async def database_url(migrated_database: str) -> AsyncIterator[str]:
+async def database_url(migrated_database: str, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[str]:
     """Empty."""
+    monkeypatch.setenv("PGSSLMODE", "disable")  # as `databases` does
     yield migrated_database
     await execute(migrated_database, *(f"DELETE FROM {table.name}" for table in TABLES))
 
@@ -66,22 +64,17 @@ def settings(database_url: str) -> TemplateSettings:
 
 
 @pytest.fixture
-async def app(settings: TemplateSettings, redis: Redis) -> AsyncIterator[FastAPI]:
-    """With no template: those that it makes at its start are gone."""
-    made = create_app(settings, redis=redis)
+async def app(settings: TemplateSettings, redis: Redis, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[FastAPI]:
+    """With no template: it does not make its own ones, which takes longer than most tests."""
+    with monkeypatch.context() as without:
+        without.setattr(main, "ensure_system_templates", _no_templates)
+        made = main.create_app(settings, redis=redis)
     async with made.router.lifespan_context(made):
-        await seeded(made)
-        await execute(settings.database_url, *(f"DELETE FROM {table.name}" for table in TABLES))
-        await redis.flushdb()
         yield made
 
 
-async def seeded(app: FastAPI) -> None:
-    """Waits until the service has made its own templates."""
-    question = TemplateQuestion(active=tuple(template.code for template in SYSTEM_TEMPLATES))
-    await eventually(
-        lambda: app.state.reader.findings(question), 60, until=lambda found: len(found.active) >= len(SYSTEM_TEMPLATES)
-    )
+async def _no_templates(*_: object) -> int:
+    return 0
 
 
 Client = Callable[..., httpx2.AsyncClient]

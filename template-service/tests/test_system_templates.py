@@ -4,7 +4,9 @@ import pytest
 
 from contracts.system_mails import ADDRESS_CHANGED, PASSWORD_RESET
 from contracts.templates import TemplateQuestion
+from template_service.main import create_app
 from template_service.services.system_templates import SYSTEM_TEMPLATES, ensure_system_templates
+from testkit.eventually import eventually
 
 CODES = tuple(template.code for template in SYSTEM_TEMPLATES)
 
@@ -37,3 +39,14 @@ async def test_a_notice_may_have_no_token(app, admin) -> None:
     variables = {"link": "", "token": "", "valid_hours": ""}
     answer = await admin.post(f"/api/v1/templates/{ADDRESS_CHANGED}/render", json={"variables": variables})
     assert "token" not in answer.json()["data"]["email"]["text"]
+
+
+async def test_the_service_makes_them_at_its_start(settings, redis) -> None:
+    app = create_app(settings, redis=redis)
+    async with app.router.lifespan_context(app):
+        found = await eventually(
+            lambda: app.state.reader.findings(TemplateQuestion(active=CODES)),
+            60,
+            until=lambda found: len(found.active) == len(CODES),
+        )
+    assert set(found.active) == set(CODES)
