@@ -10,6 +10,19 @@ import pytest
 
 from tests.faults.lab import Lab
 
+# The last that use the running system: one leaves ten thousand rows, the other leaves anything.
+LAST = ("", "test_command_line_thousands.py", "test_documents_hold.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What needs the running system comes after all other tests, so that it does not run beside them."""
+
+    def place(item: pytest.Item) -> tuple[bool, int]:
+        uses_it = "started_lab" in getattr(item, "fixturenames", ())
+        return uses_it, LAST.index(item.path.name) if uses_it and item.path.name in LAST else 0
+
+    items.sort(key=place)
+
 
 @pytest.fixture(scope="session")
 def started_lab(request: pytest.FixtureRequest) -> Iterator[Lab]:

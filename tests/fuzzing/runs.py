@@ -16,12 +16,8 @@ from tests.faults.lab import QUICK, Lab
 
 CONFIG = Path(__file__).with_name("schemathesis.toml")
 MANY = "1000000"
-SETTINGS = {
-    **QUICK,
-    "LOGIN_FAILURES": MANY,
-    "LOGIN_ACCOUNT_ATTEMPTS": MANY,
-    "LOGIN_CLIENT_ATTEMPTS": MANY,
-}
+LOGINS = {"LOGIN_FAILURES": MANY, "LOGIN_ACCOUNT_ATTEMPTS": MANY, "LOGIN_CLIENT_ATTEMPTS": MANY}  # user-service's
+SETTINGS = {**QUICK, **LOGINS}
 """Of the services: no limit, and no session's end, comes between a long run and what it tries."""
 
 

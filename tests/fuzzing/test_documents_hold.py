@@ -1,31 +1,20 @@
 """What fits into CI of `make fuzz`: every service's document holds against inputs that nobody here made."""
 
-import os
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
-from tests.faults.lab import Lab
-from tests.fuzzing.runs import SETTINGS, Caller, callers, run
+from tests.faults.lab import Lab, restarted_with
+from tests.fuzzing.runs import LOGINS, Caller, callers, run
 
 SAME_EVERY_TIME = ["--seed", "1", "--generation-deterministic"]
 
 
 @pytest.fixture(scope="module")
-def lab() -> Iterator[Lab]:
-    """A system of its own: what is tried on it leaves its users, templates and queues in any state."""
-    if not {"CI", "FAULTS"} & os.environ.keys():
-        pytest.skip("the whole system needs real servers: make fuzz, or CI=true make test")
-    with tempfile.TemporaryDirectory(prefix="fuzzing-") as folder:
-        Path(folder).chmod(0o755)
-        made = Lab(Path(folder), settings=SETTINGS)
-        try:
-            made.start()
-            yield made
-        finally:
-            made.stop()
+def lab(started_lab: Lab) -> Iterator[Lab]:
+    """What is tried on it leaves its users, templates and queues in any state: these tests are the last that use it."""
+    with restarted_with(started_lab, "user-service", **LOGINS):
+        yield started_lab
 
 
 @pytest.fixture(scope="module")
