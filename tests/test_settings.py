@@ -207,6 +207,7 @@ ADDRESSES: Mapping[str, tuple[str, ...]] = {
     ),
     "PUBLIC_URL": ("hunter2", "ftp://hunter2.example", "https://hunter2.example/?x=1", "https://hunter2 .example"),
     "SMTP_HOST": ("smtp://hunter2", "smtp.example.com:587", "a b"),
+    "SMTP_SERVICE": ("hunter2",),
     "SMTP_EHLO_NAME": ("hunter2 hunter2", "tür"),
     "FCM_SERVICE_ACCOUNT_FILE": ("/nowhere/hunter2.json", "/", "/etc/hostname"),
     "SERVICE_PRIVATE_KEY": ("hunter2", "-----BEGIN PRIVATE KEY----- hunter2", UNKNOWN_KEY),
