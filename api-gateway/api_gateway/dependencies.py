@@ -118,7 +118,7 @@ def allow_sending(services: GatewayServices, identity: Identity) -> None:
     if identity.kind != "user":
         allow(identity, "notifications:write")
     elif not (identity.is_admin or services.users_may_send):
-        raise Forbidden("People receive here; applications send")
+        raise Forbidden("Only an application's key may send; users only receive")
 
 
 def allow_reading(identity: Identity) -> None:

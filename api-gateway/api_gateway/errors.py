@@ -56,7 +56,7 @@ class HoldWithoutTemplate(Unprocessable):
 
 class HoldOfProvider(Unprocessable):
     code = "hold_of_provider"
-    message = "A hold of a provider can be released, not cancelled: what waits is not its own"
+    message = "A hold of a provider can be released, not cancelled: it has no notifications of its own"
     field = "hold_id"
 
 

@@ -5,6 +5,8 @@ import json
 
 import httpx2
 import pytest
+from fastapi import FastAPI
+from fastapi.responses import JSONResponse
 from starlette.requests import Request
 
 from api_gateway.routers.proxy import FORWARDED_HEADERS, Forwarder
@@ -38,6 +40,19 @@ async def test_a_full_pool_of_our_own_does_not_open_the_breaker() -> None:
             await asyncio.wait([first])
         assert isinstance(first.exception(), Unavailable)
         await forwarder.close()
+
+
+async def test_a_5xx_is_the_clients_answer_and_does_not_open_the_breaker(served) -> None:
+    """A rush of logins that gets 503 `busy` must not close the other routes of the same service."""
+    breaker = CircuitBreaker("busy", policy=BreakerPolicy(minimum_calls=2))
+    busy = FastAPI()
+    busy.add_api_route("/", lambda: JSONResponse({"error": "busy"}, 503))
+    async with served(busy) as url:
+        forwarder = Forwarder(url, breaker)
+        answers = [await forwarder.forward(_request(), b"/", b"") for _ in range(5)]
+        await forwarder.close()
+    assert {(one.status_code, bytes(one.body)) for one in answers} == {(503, b'{"error":"busy"}')}
+    assert breaker.state is BreakerState.CLOSED
 
 
 async def spoken(url: str, target: str, **headers: str) -> tuple[int, bytes]:

@@ -21,10 +21,12 @@ def entry(status: str, after: float) -> TimelineEntry:
     )
 
 
-def detail(status: str, *timeline: TimelineEntry, error: str | None = None) -> NotificationDetail:
+def detail(
+    status: str, *timeline: TimelineEntry, error: str | None = None, guarantee: str = "at_least_once"
+) -> NotificationDetail:
     return NotificationDetail.model_construct(
         status=status, timeline=list(timeline), error=error, test=False, provider="smtp", notification_type="email",
-        send_at=None,
+        send_at=None, delivery_guarantee=guarantee,
     )  # fmt: skip
 
 
@@ -38,6 +40,25 @@ def test_every_status_has_an_answer_and_a_colour(status: Status) -> None:
 
 def test_a_notification_that_is_tried_again_says_so() -> None:
     assert "tried again by itself" in verdict_on(detail("queued", entry("accepted", 0), entry("retrying", 1))).headline
+
+
+@pytest.mark.parametrize(
+    ("error", "guarantee", "text", "todo"),
+    [
+        ("no_response", "at_most_once", "at most one copy", "try again"),
+        ("worker_lost", "at_most_once", "at most one copy", "try again"),
+        ("exhausted", "at_least_once", "no tries were left", "try again"),
+        ("provider_removed", "at_least_once", "not configured any more", "try again"),
+        ("expired", "at_least_once", "time ran out", "sends a new one"),
+        ("render_failed", "at_least_once", "template does not fit", "try again"),
+        ("recipient_gone", "at_least_once", "device was removed", "provider's log."),
+        ("opted_out", "at_least_once", "does not want this channel", "provider's log."),
+    ],
+)
+def test_what_is_unknown_says_why_it_is_not_repeated(error: str, guarantee: str, text: str, todo: str) -> None:
+    said = verdict_on(detail("unknown", error=error, guarantee=guarantee))
+    assert text in said.text
+    assert said.todo.endswith((f"{todo}.", todo, f"{todo} if it is still wanted."))
 
 
 def test_the_picture_fills_its_width_in_order() -> None:

@@ -28,7 +28,7 @@ def _parsed(given: object) -> object:
     try:
         return orjson.loads(given or "{}")
     except ValueError:
-        raise ValueError("is no JSON") from None
+        raise ValueError("is not JSON") from None
 
 
 class EmailSettings(WebhookSettings):

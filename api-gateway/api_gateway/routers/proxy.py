@@ -24,7 +24,11 @@ RETURNED_PREFIX = "ratelimit-"
 
 
 class Forwarder:
-    """Forwards to one service. Raises Unavailable when the service does not answer or its breaker is open."""
+    """Forwards to one service. Raises Unavailable when the service does not answer or its breaker is open.
+
+    A 5xx is forwarded, and is no failure at the breaker as it is in `ServiceClient`: it is the client's answer, and a rush of
+    logins that gets 503 `busy` must not close the other routes of the same service.
+    """
 
     def __init__(self, base_url: str, breaker: CircuitBreaker, http: httpx2.AsyncClient | None = None) -> None:
         self._breaker = breaker

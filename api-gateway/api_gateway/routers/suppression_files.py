@@ -165,7 +165,9 @@ def _json_record(record: str) -> Row:
         row = None
     key = "fingerprint" if isinstance(row, dict) and "email" not in row else "email"
     if not isinstance(row, dict) or not isinstance(row.get(key), str):
-        raise _Refused('is no JSON object with an `email`, such as {"email": "ada@example.com", "reason": "bounced"}')
+        raise _Refused(
+            'is not a JSON object with an `email`, such as {"email": "ada@example.com", "reason": "bounced"}'
+        )
     others = {name: row.get(name) or "" for name in ("reason", "masked")}
     return {key: row[key], **{name: text if isinstance(text, str) else "?" for name, text in others.items()}}
 

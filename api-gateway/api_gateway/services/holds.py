@@ -152,7 +152,7 @@ def _owned(stored: StoredHold | None, identity: Identity) -> StoredHold:
 
 def _application(identity: Identity) -> UUID:
     if identity.application_id is None:
-        raise Forbidden("People hold nothing; administrators and applications do")
+        raise Forbidden("Only administrators and applications can hold notifications")
     return UUID(identity.application_id)
 
 
@@ -161,7 +161,7 @@ def _target(request: HoldRequest, identity: Identity) -> HoldTarget:
     application_id, test = request.application_id, None
     if not identity.is_admin:
         if request.provider is not None:
-            raise Forbidden("Only administrators hold providers: they are everybody's")
+            raise Forbidden("Only administrators can hold a provider: all applications use it")
         own, test = _application(identity), identity.test
         if application_id not in {None, own}:
             raise Forbidden("An application can hold its own notifications only")

@@ -76,7 +76,7 @@ class Reconciler:
     async def _ask(self, channel: Channel, first: UUID, last: UUID) -> LedgerTotals:
         answered = await self._workers[channel].get("/internal/ledger", {"first": str(first), "last": str(last)})
         if (found := data_of(_TOTALS, *answered)) is None:
-            raise DependencyUnavailable("this worker is older than the question")
+            raise DependencyUnavailable("the worker does not know this request yet: it runs an older release")
         return found
 
 

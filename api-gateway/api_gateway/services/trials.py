@@ -1,4 +1,4 @@
-"""Trials: a template's version before what was really sent lately, so that mistakes show before it is activated."""
+"""Trials: a version rendered with the variables of notifications that were sent lately, so that mistakes show in time."""
 
 import time
 from collections.abc import Iterator, Sequence

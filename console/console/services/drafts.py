@@ -69,7 +69,7 @@ def read_values(text: str) -> dict[str, Any]:
     try:
         found = json.loads(text.strip() or "{}")
     except json.JSONDecodeError as wrong:
-        raise NotValues(f"This is no JSON: {wrong.msg} in line {wrong.lineno}, column {wrong.colno}") from None
+        raise NotValues(f"This is not JSON: {wrong.msg} in line {wrong.lineno}, column {wrong.colno}") from None
     except (ValueError, RecursionError):
         raise NotValues("This JSON has numbers or levels that are too large") from None
     if not isinstance(found, dict):

@@ -44,11 +44,7 @@ def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a tab
             todo = "The caller sends a new one if it is still wanted."
             return Verdict("No. Its time ran out before it could be sent.", todo=todo)
         case "unknown":
-            return Verdict(
-                "Nobody knows. The provider may have taken it, and did not answer.",
-                "It is not sent again by itself, because a second copy would be worse.",
-                "Ask the provider's log for the notification id. If it is not there, try again.",
-            )
+            return Verdict("Nobody knows. The provider may have taken it, and did not answer.", *_unrepeated(n))
     return Verdict(*_waiting(n))
 
 
@@ -57,6 +53,27 @@ def _held(because: str) -> Verdict:
     return Verdict(
         "Not yet. It is held.", why, "Look at the hold: it is released or cancelled by people." if because else ""
     )
+
+
+ASK_THE_LOG = "Look for the notification's id in the provider's log."
+IF_MISSING = f"{ASK_THE_LOG} If it is not there, try again."
+
+
+def _unrepeated(n: NotificationDetail) -> tuple[str, str]:
+    """Why the attempt without an answer is not repeated, and what to do."""
+    if n.delivery_guarantee == "at_most_once":
+        return "It is not sent again by itself: the caller asked for at most one copy.", IF_MISSING
+    match n.error:
+        case "exhausted":
+            return "It was tried until no tries were left; one of them may have arrived.", IF_MISSING
+        case "provider_removed":
+            return "Only the same provider may repeat it, and that is not configured any more.", IF_MISSING
+        case "expired":
+            renewed = f"{ASK_THE_LOG} If it is not there, the caller sends a new one if it is still wanted."
+            return "Its time ran out before it could be repeated.", renewed
+        case _:
+            advice = advice_on(n.error)
+            return f"It could not be repeated. {advice.meaning}", IF_MISSING if advice.again else ASK_THE_LOG
 
 
 def _taken(n: NotificationDetail) -> tuple[str, str, str]:

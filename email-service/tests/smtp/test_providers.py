@@ -50,7 +50,7 @@ def test_without_blocks_the_smtp_settings_are_the_one_provider() -> None:
 @pytest.mark.parametrize(
     ("bad", "named"),
     [
-        ("ses", "is no JSON"),
+        ("ses", "is not JSON"),
         ('["ses"]', "email_providers"),
         ({"Not A Name": {"host": "a.example"}}, "email_providers"),
         ({"ses": {}}, "email_providers.ses.host"),

@@ -1,4 +1,7 @@
-"""The content of a notification's messages: rendered from its template, then completed with copies and attachments."""
+"""The content of a notification's messages: rendered from its template, then completed with copies and attachments.
+
+The template has the purpose, so a mail of a purpose that its recipient unsubscribed from ends here as suppressed.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace

@@ -67,9 +67,11 @@ class Ambiguous:
 
 @dataclass(frozen=True, slots=True)
 class Unknown:
-    """The provider may have accepted the notification, which must not be sent twice.
+    """The provider may have accepted the notification, and there will be no further attempt.
 
-    `attempted`: this attempt called the provider and got no answer. Otherwise a worker died while it was sending.
+    `attempted`: this attempt called the provider and got no answer, and the notification must not be sent twice. Otherwise an
+    earlier attempt got no answer, or its worker died, and `code` says why it is not repeated: `worker_lost` (it must not be
+    sent twice), `exhausted`, `provider_removed`, `expired`, or why its recipient gets nothing now (`recipient_gone`, …).
     """
 
     code: str

@@ -1,4 +1,7 @@
-"""The current recipients of a notification: since it was accepted, the user may have changed them or opted out."""
+"""The current recipients of a notification: since it was accepted, the user may have changed them or opted out.
+
+Whether the user has unsubscribed from the template's purpose is checked in `contents.py`, which has the template.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -21,7 +21,8 @@ _FINDING = TypeAdapter(Envelope[PushTokenFinding])
 
 
 class TokenValidation:
-    """The worker answers within two seconds, and `workers` waits a little longer; then its breaker saves the wait."""
+    """The worker answers within two seconds, and `workers` waits a little longer. After many waits in vain its breaker
+    opens: then tokens are accepted unchecked, without a wait."""
 
     def __init__(self, workers: ServiceClient) -> None:
         self._workers = workers

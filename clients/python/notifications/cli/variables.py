@@ -43,7 +43,7 @@ def _parsed(flag: str) -> tuple[str, object]:
     try:
         return name[:-1].strip(), json.loads(text)
     except ValueError as error:
-        raise CommandError(f"--var {name}={text}: that is no JSON; texts are written NAME=VALUE") from error
+        raise CommandError(f"--var {name}={text}: that is not JSON; texts are written NAME=VALUE") from error
 
 
 def _read(source: str) -> dict[str, Any]:
@@ -53,7 +53,7 @@ def _read(source: str) -> dict[str, Any]:
     except OSError as error:
         raise CommandError(f"{source} cannot be read: {error.strerror}") from error
     except (ValueError, RecursionError) as error:
-        raise CommandError(f"{'Standard input' if source == '-' else source} is no JSON") from error
+        raise CommandError(f"{'Standard input' if source == '-' else source} is not JSON") from error
     if not isinstance(found, dict):
         raise CommandError('Variables are a JSON object, such as {"name": "Ada"}')
     return found

@@ -29,7 +29,7 @@ def test_standard_input_is_a_file(monkeypatch) -> None:
     [
         (["name"], "write NAME=VALUE"),
         (["=x"], "write NAME=VALUE"),
-        (["n:=oops"], "no JSON"),
+        (["n:=oops"], "not JSON"),
         (["a=1", "a.b=2"], "contradicts"),
         (["a.b=2", "a=1"], "variables below it"),
         (["a..b=1"], "no name"),

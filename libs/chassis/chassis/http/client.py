@@ -1,6 +1,6 @@
 """HTTP calls to another service: passed-on correlation ids, a service token, a deadline, a circuit breaker, clear errors.
 
-It uses aiohttp, which takes a third of httpx2's CPU per call (ADR 22).
+It uses aiohttp, which takes a third of httpx2's CPU per call (ADR 23).
 """
 
 import time
@@ -53,7 +53,7 @@ def found_of(kind: TypeAdapter[Envelope[Data]], status: int, body: bytes) -> Dat
     """
     found = data_of(kind, status, body)
     if found is None:
-        raise DependencyUnavailable("a service is older than what it was asked")
+        raise DependencyUnavailable("the service does not know this request yet: it runs an older release")
     return found
 
 
@@ -78,8 +78,10 @@ class _Answer(NamedTuple):
 class ServiceClient:
     """Calls the internal API of one other service.
 
-    The calls return (status, body) for every answer below 500, and raise `DependencyUnavailable` otherwise. A call uses a
-    free connection or opens one. There is no limit on connections here: callers limit them by calling in groups.
+    The calls return (status, body) for every answer below 500, and raise `DependencyUnavailable` otherwise. A 5xx counts as
+    a failure at the breaker, unlike when the gateway forwards: it has nothing for the callers, which use caches or ask later.
+    A call uses a free connection or opens one. There is no limit on connections here: callers limit them by calling in
+    groups.
     """
 
     def __init__(
@@ -120,7 +122,7 @@ class ServiceClient:
                 if answer.status >= 500:
                     raise DependencyUnavailable(f"{self._audience} answered {answer.status}")
         except CircuitOpen as error:
-            raise DependencyUnavailable(f"{self._audience} is resting after failures") from error
+            raise DependencyUnavailable(f"{self._audience} failed too often, and is not called for now") from error
         except NO_ANSWER as error:
             raise DependencyUnavailable(f"{self._audience} did not answer") from error
         return answer

@@ -1,4 +1,4 @@
-"""`templates trial`: a version of a template before what was sent lately."""
+"""`templates trial`: a version rendered with the variables of notifications that were sent lately."""
 
 from typing import Annotated
 
