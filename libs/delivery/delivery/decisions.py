@@ -38,15 +38,15 @@ MAX_REFUSING_SECONDS, MAX_BUSY_SECONDS = 300.0, 60.0
 class Spent:
     """What a delivery had used up before the current outcome.
 
-    `refusals`: how often the provider answered "not now", the first time at `refused_since`, which may also be when it was
-    first postponed. `faults`: attempts that failed on our side or are ambiguous. `deferrals`: how often the provider was
-    down, or the delivery was postponed.
+    `refused_for_now`: how often the provider answered "not now", the first time at `refused_since`, which may
+    also be when it was first postponed. `faults`: attempts that failed on our side or are ambiguous. `postponed`: how often
+    there was no attempt that counts, because the provider was down or the domain got no more.
     """
 
-    refusals: int = 0
+    refused_for_now: int = 0
     refused_since: datetime | None = None
     faults: int = 0
-    deferrals: int = 0
+    postponed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class RetryPolicy:
 
     | outcome | budget |
     |---|---|
-    | RetryLater | `window_seconds` from the first refusal; never before the time that the provider named |
+    | RetryLater | `window_seconds` from the first refusal for now; never before the time that the provider named |
     | Postponed, the domain refuses | the same window, which may begin with it; pauses grow to MAX_REFUSING_SECONDS |
     | Postponed otherwise | none; pauses grow to MAX_BUSY_SECONDS |
     | Defect, Ambiguous | `max_retries` attempts after the first one |
@@ -102,7 +102,7 @@ class RetryPolicy:
                     return GiveUp()
                 minimum, pause = None, self._pause(spent.faults)
             case ProviderDown(elsewhere=True):
-                minimum, pause = None, _jittered(_doubled(self.base_seconds, spent.deferrals, 2 * self.down_seconds))
+                minimum, pause = None, _jittered(_doubled(self.base_seconds, spent.postponed, 2 * self.down_seconds))
             case AccountRefused(after_seconds=minimum) | Postponed(after_seconds=minimum):
                 pause = _floored(self._growing_pause(outcome, spent), minimum)
             case ProviderDown(after_seconds=minimum):
@@ -121,10 +121,14 @@ class RetryPolicy:
         return _jittered(_doubled(self.base_seconds, earlier, self.longest_seconds))
 
     def _refused_pause(self, outcome: RetryLater | Postponed, spent: Spent) -> float:
-        return self._growing_pause(outcome, spent) if isinstance(outcome, Postponed) else self._pause(spent.refusals)
+        return (
+            self._growing_pause(outcome, spent)
+            if isinstance(outcome, Postponed)
+            else self._pause(spent.refused_for_now)
+        )
 
     def _growing_pause(self, outcome: AccountRefused | Postponed, spent: Spent) -> float:
-        times, maximum = spent.deferrals, MAX_ACCOUNT_SECONDS
+        times, maximum = spent.postponed, MAX_ACCOUNT_SECONDS
         if isinstance(outcome, Postponed):
             times = 0 if outcome.urgent else times
             maximum = MAX_REFUSING_SECONDS if outcome.refusing else MAX_BUSY_SECONDS
@@ -165,8 +169,8 @@ class _Fields(TypedDict, total=False):
     reported_before: bool
     state: str
     faults: int
-    refused: bool
-    deferred: int
+    refused_for_now: bool
+    postponed: int
     ambiguous: int
     code: str | None
     detail: str | None
@@ -193,7 +197,7 @@ def record_of(
         "attempts": attempts,
         "faults": before.faults,
         "provider": before.provider if _called_provider(outcome) or isinstance(outcome, Sent) else None,
-        "reported_before": before.deferrals > 0,
+        "reported_before": before.postponed > 0,
         **fields,
     }
     return DeliveryRecord(key.notification_id, key.recipient_key, replay=key.replay, **common)
@@ -202,7 +206,7 @@ def record_of(
 def _unfinished(
     outcome: Unfinished, before: Claimed, policy: RetryPolicy, *, now: datetime, expires_at: datetime | None
 ) -> _Fields:
-    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.deferrals)
+    spent = Spent(before.attempts - before.faults, before.refused_since, before.faults, before.postponed)
     counters = _counters(outcome, before)
     match policy.decide(outcome, spent, now=now, expires_at=expires_at):
         case TryAgain(seconds):
@@ -221,11 +225,11 @@ def _unfinished(
 def _counters(outcome: Unfinished, before: Claimed) -> _Fields:
     match outcome:
         case ProviderDown():
-            return {"deferred": 1}
+            return {"postponed": 1}
         case Postponed(refusing=refusing):
-            return {"deferred": 1, "refused": refusing}
+            return {"postponed": 1, "refused_for_now": refusing}
         case RetryLater():
-            return {"refused": True}
+            return {"refused_for_now": True}
         case Defect() | Ambiguous():
             return {"faults": before.faults + 1, "ambiguous": int(isinstance(outcome, Ambiguous))}
 
@@ -312,5 +316,5 @@ def report_of(results: Collection[Result], devices: tuple[DeviceResult, ...] | N
 
 
 def _is_new(result: DeliveryRecord | AlreadyFinished) -> bool:
-    """While a provider is down for hours, a delivery is deferred many times. Only the first deferral is reported."""
-    return not (isinstance(result, DeliveryRecord) and result.deferred and result.reported_before)
+    """While a provider is down for hours, a delivery is postponed many times. Only the first time is reported."""
+    return not (isinstance(result, DeliveryRecord) and result.postponed and result.reported_before)

@@ -13,6 +13,7 @@ from delivery.outcomes import AccountRefused, Ambiguous, Outcome, Permanent, Pos
 
 STATES = ("sent", "retry", "failed", "suppressed", "expired", "unknown")
 PROVIDER_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300)
+# `refused`: for good; `deferred`: refused for now.
 ANSWERS = ("taken", "refused", "deferred", "in_doubt", "down", "other")
 
 
@@ -64,7 +65,7 @@ class DeliveryMetrics:
         ).labels(channel)
         answers = Counter(
             "provider_answers_total",
-            "What each provider made of our messages",
+            "What each provider made of our messages; refused: for good, deferred: refused for now",
             ["type", "provider", "answer"],
             registry=registry,
         )

@@ -77,7 +77,7 @@ async def test_a_retry_waits_for_its_time_and_comes_back_once(claim_on, ledger_o
     taken = await ledger_of("w2").take_due(lease_seconds=60, silence_seconds=15, limit=10)
     assert [(one.notification_id, one.message) for one in taken] == [(claim.notification_id, claim.message)]
     assert await ledger.take_due(lease_seconds=60, silence_seconds=15, limit=10) == []
-    assert await ledger.take(claim) == Claimed(attempts=1, deferrals=0, expired=False)
+    assert await ledger.take(claim) == Claimed(attempts=1, postponed=0, expired=False)
 
 
 async def test_a_requeued_message_that_was_never_handed_over_is_requeued_again_after_its_lease(
@@ -328,7 +328,13 @@ async def test_a_replay_has_a_fresh_budget_and_an_old_copy_does_not_spoil_it(cla
     ledger, claim = ledger_of("w1"), claim_on()
     await ledger.take(claim)
     spent = DeliveryRecord(
-        claim.notification_id, claim.recipient, state="failed", attempts=6, faults=5, refused=True, code="exhausted"
+        claim.notification_id,
+        claim.recipient,
+        state="failed",
+        attempts=6,
+        faults=5,
+        refused_for_now=True,
+        code="exhausted",
     )
     await ledger.record(spent)
     again = claim_on(claim.notification_id, replay=1)
