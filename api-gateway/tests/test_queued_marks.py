@@ -324,7 +324,7 @@ END_SESSIONS = """SELECT pg_terminate_backend(pid) FROM pg_stat_activity
 
 def _put_off(events: list) -> Callable[[], Awaitable[bool]]:
     async def put_off() -> bool:
-        return any(one["event"] == "outbox.mark_deferred" for one in events)
+        return any(one["event"] == "outbox.marks_delayed" for one in events)
 
     return put_off
 

@@ -117,7 +117,7 @@ async def test_the_metric_is_removed_while_no_worker_answers(start, peers) -> No
 async def test_repeated_requests_for_the_proof_delay_only_their_caller(gateway) -> None:
     """A proof may read every row, with a connection of the pool's: one at a time for each caller, a few may wait."""
     eager = UUID(int=1)
-    async with gateway.app.state.services.proofs.hold(f"user:{eager}"):
+    async with gateway.app.state.services.proofs.turn(f"user:{eager}"):
         asked = [
             asyncio.create_task(gateway.http.get("/api/v1/reconcile?recount=true", headers=gateway.token(eager)))
             for _ in range(PROOFS_WAITING + 1)

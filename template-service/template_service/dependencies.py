@@ -71,7 +71,7 @@ async def _render_budget(request: Request, identity: Caller) -> AsyncIterator[No
     if not decision.allowed:
         raise TooManyRequests("Too many templates saved or previewed; slow down", headers=decision.headers())
     turns: FairSemaphore = request.app.state.render_turns
-    async with turns.hold(identity.caller):
+    async with turns.turn(identity.caller):
         yield
 
 

@@ -23,7 +23,7 @@ HEAVY = "user:00000000-0000-4000-8000-000000000001"
 async def test_a_busy_caller_does_not_delay_other_callers(app, heavy, admin) -> None:
     """Counted, not timed: the other caller's previews are answered before any further one of the busy caller begins."""
     turns: FairSemaphore = app.state.render_turns
-    async with turns.hold(HEAVY):
+    async with turns.turn(HEAVY):
         previews = [
             asyncio.create_task(heavy.post(f"{TEMPLATES}/render", json=PREVIEW)) for _ in range(RENDERS_WAITING + 5)
         ]

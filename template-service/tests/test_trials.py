@@ -108,7 +108,7 @@ def _slow(results: Any) -> Any:
 
 async def test_while_others_have_the_turn_there_is_an_answer_all_the_same(app, service, monkeypatch) -> None:
     monkeypatch.setattr(trying, "SECONDS", 0.05)
-    async with app.state.render_turns.hold(trying.TRIALS):
+    async with app.state.render_turns.turn(trying.TRIALS):
         assert await _try(service, 1, ADA) == ()
 
 

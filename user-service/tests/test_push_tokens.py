@@ -219,7 +219,7 @@ async def test_devices_are_held_in_the_order_of_their_tokens(world) -> None:
 
     async def hold() -> None:
         async with world.database.begin() as connection:
-            await push_tokens.hold(connection, UUID(user.id))
+            await push_tokens.lock_devices(connection, UUID(user.id))
 
     async def waits() -> bool:
         """In a transaction of its own: a transaction sees only the activity of its first query."""

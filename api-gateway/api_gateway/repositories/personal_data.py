@@ -10,7 +10,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.repositories.personal import GIVEN_VARIABLES
-from api_gateway.repositories.progress import NOT_HANDED_OVER
+from api_gateway.repositories.progress import WITH_GATEWAY_ONLY
 from contracts.recipients import Channel
 from contracts.status import Status
 
@@ -20,7 +20,7 @@ from contracts.status import Status
 # counts. Without its hash, a repeat of the request is refused like a different request.
 ERASE = text(f"""
 WITH page AS (
-    SELECT id, caller, request_id, {NOT_HANDED_OVER} AS waits FROM notifications
+    SELECT id, caller, request_id, {WITH_GATEWAY_ONLY} AS waits FROM notifications
     WHERE user_id = :user_id AND id > :after ORDER BY id LIMIT :limit FOR UPDATE
 ), keys AS (
     UPDATE idempotency_keys k SET body_hash = '' FROM page p

@@ -147,11 +147,11 @@ async def apply_events(
     return [AppliedEvent.from_row(row) for row in applied]
 
 
-NOT_HANDED_OVER = "status = 'pending' AND leased_by IS NULL"  # certainly not handed over
+WITH_GATEWAY_ONLY = "status = 'pending' AND leased_by IS NULL"  # it was certainly not published
 
 CANCEL = text(f"""
 UPDATE notifications SET status = 'cancelled', due_at = NULL, ended_at = now(), updated_at = now()
-WHERE id = :id AND {NOT_HANDED_OVER}
+WHERE id = :id AND {WITH_GATEWAY_ONLY}
 RETURNING notification_type
 """)  # noqa: S608 - of constants
 
@@ -229,9 +229,9 @@ async def cancel(connection: AsyncConnection, notification_id: UUID) -> str | No
     return row.notification_type if row else None
 
 
-async def is_kept_back(connection: AsyncConnection, notification_id: UUID) -> bool:
+async def is_with_gateway_only(connection: AsyncConnection, notification_id: UUID) -> bool:
     """Whether only the gateway can have the notification."""
-    query = text(f"SELECT {NOT_HANDED_OVER} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
+    query = text(f"SELECT {WITH_GATEWAY_ONLY} FROM notifications WHERE id = :id")  # noqa: S608 - of constants
     return bool(await connection.scalar(query, {"id": notification_id}))
 
 

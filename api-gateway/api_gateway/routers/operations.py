@@ -107,5 +107,5 @@ async def reconcile(query: Annotated[ReconcileQuery, Query()], identity: Limited
     `ledger` holds the figures of the channel's workers; `unfounded` must be 0.
     """
     allow(identity, "admin" if query.recount else "notifications:read")
-    async with services.proofs.hold(identity.caller):
+    async with services.proofs.turn(identity.caller):
         return answer(await services.reconciler.reconcile(hours=query.hours, recount=query.recount))

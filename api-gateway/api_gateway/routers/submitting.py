@@ -101,7 +101,7 @@ async def create_notification(request: Request) -> Response:
     await enforce_rate_limit(services, request, identity)
     allow_sending(services, identity)
     if (declared_length(request.scope) or 0) > LARGE_BODY_BYTES:
-        async with services.large_bodies.hold(identity.caller):
+        async with services.large_bodies.turn(identity.caller):
             return await _accept(services, identity, request, await _large_notification(services, request))
     key = header_of(request.scope, b"idempotency-key")
     return await _accept(services, identity, request, parse_notification(await body_of(request), key))

@@ -40,7 +40,7 @@ async def try_version(
     allow(identity, "notifications:read")
     if CODE.fullmatch(code) is None:
         raise TemplateNotFound
-    async with services.trial_turns.hold(identity.caller):
+    async with services.trial_turns.turn(identity.caller):
         trial = await services.trials.run(code, wanted, identity)
     tried = pluralize(len(trial.notifications), "notification")
     # As fields, so that each notification's variables are answered as the text that came.

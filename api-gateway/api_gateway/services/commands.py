@@ -119,7 +119,7 @@ class Commands:
         if before.notification_type != channel:
             raise NotificationNotFound
         async with self._database.begin() as connection:
-            if await progress.is_kept_back(connection, notification_id):
+            if await progress.is_with_gateway_only(connection, notification_id):
                 raise NotSentYet
         if report.status != "pending":
             event = StatusEvent(

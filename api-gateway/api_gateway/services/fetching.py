@@ -44,7 +44,7 @@ class AttachmentFetcher:
         async with AsyncExitStack() as stack:
             try:
                 async with asyncio.timeout(TURN_SECONDS):
-                    await stack.enter_async_context(self._turns.hold(caller))
+                    await stack.enter_async_context(self._turns.turn(caller))
             except TimeoutError:
                 raise TooManyRequests("Too many attachments are being fetched; send it later", headers=LATER) from None
             yield

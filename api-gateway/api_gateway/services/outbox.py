@@ -91,7 +91,7 @@ class QueuedMarks:
 
     def _put_off(self, marks: Sequence[QueuedMark]) -> None:
         """Keeps the marks until the database is up again, as many as fit; otherwise all would be published again."""
-        log.warning("outbox.mark_deferred", messages=len(marks))
+        log.warning("outbox.marks_delayed", messages=len(marks))
         if not self._closed and len(self.waiting) + len(marks) <= MAX_WAITING:
             for mark in marks:
                 self.waiting.setdefault(mark.round, mark)
@@ -161,7 +161,7 @@ class Outbox:
                 if held:
                     await self._store.hold(list(held.values()))
         except DatabaseUnavailable:
-            log.warning("outbox.release_deferred", messages=len(accepted))
+            log.warning("outbox.left_to_relay", messages=len(accepted))
         except Exception:
             log.exception("outbox.sending_failed", messages=len(accepted))
         return [None] * len(accepted)

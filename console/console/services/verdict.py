@@ -35,7 +35,7 @@ def _of_status(n: NotificationDetail) -> Verdict:  # noqa: PLR0911, C901 - a tab
         case "failed":
             return Verdict("No. It failed.", reason.meaning, reason.todo)
         case "suppressed":
-            return Verdict("No. It was held back on purpose.", reason.meaning, reason.todo)
+            return Verdict("No. It was not sent, on purpose.", reason.meaning, reason.todo)
         case "cancelled" if n.error == "hold_cancelled":
             return Verdict("No. It was held, and the hold was cancelled.")
         case "cancelled":

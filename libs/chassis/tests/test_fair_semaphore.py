@@ -47,7 +47,7 @@ class Works:
         return raised.value
 
     async def _work(self, name: str) -> None:
-        async with self._semaphore.hold(name[0]):
+        async with self._semaphore.turn(name[0]):
             self.begun.append(name)
             await self._ends[name].wait()
 
@@ -116,10 +116,10 @@ async def test_a_waiter_cancelled_at_its_turn_gives_the_place_to_the_next() -> N
     begun: list[str] = []
 
     async def work(name: str) -> None:
-        async with semaphore.hold(name):
+        async with semaphore.turn(name):
             begun.append(name)
 
-    async with semaphore.hold("a"):
+    async with semaphore.turn("a"):
         waiting = [asyncio.create_task(work(name)) for name in "bc"]
         await other_tasks()
     waiting[0].cancel()  # b's turn has come, and b has not run yet
@@ -132,10 +132,10 @@ async def test_a_cancelled_waiter_that_still_runs_gets_no_place() -> None:
     begun: list[str] = []
 
     async def work(name: str) -> None:
-        async with semaphore.hold(name):
+        async with semaphore.turn(name):
             begun.append(name)
 
-    async with semaphore.hold("a"):
+    async with semaphore.turn("a"):
         waiting = [asyncio.create_task(work(name)) for name in "bc"]
         await other_tasks()
         waiting[0].cancel()  # a's place is free before b is notified

@@ -78,7 +78,7 @@ class Sweep:
         owned = await self._ledger.owned(silence_seconds=self._silence_seconds)
         abandoned = [one for one in owned if not self._delivering(one.notification_id)]
         if abandoned:
-            log.warning("ledger.released", deliveries=await self._ledger.requeue_abandoned(abandoned))
+            log.warning("ledger.abandoned_requeued", deliveries=await self._ledger.requeue_abandoned(abandoned))
         return 0
 
     async def find_lost(self) -> int:

@@ -69,9 +69,9 @@ class DomainThrottle:
         self._domains: OrderedDict[str, _Domain] = OrderedDict()  # the most recently used one is the last
         self._arrivals = count()
         self._waiting = 0
-        self._held = Counter(
+        self._postponed = Counter(
             "deliveries_held_back_total",
-            "Deliveries that were put off without a call, because their recipient's domain takes less mail now",
+            "Deliveries that were postponed without a call, because their recipient's domain takes less mail now",
             registry=registry,
         )
         gauge = Gauge(
@@ -126,7 +126,7 @@ class DomainThrottle:
         self._forget_if_healthy(name, domain, now)
 
     def postpone(self, domain: _Domain, priority: int) -> Postponed:
-        self._held.inc()
+        self._postponed.inc()
         now, urgent = self.clock(), priority >= URGENT
         if not domain.limit.is_throttled(now):
             return Postponed("domain_busy", refusing=False, urgent=urgent)

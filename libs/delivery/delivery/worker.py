@@ -120,7 +120,7 @@ class Worker:
         tasks = (
             PeriodicTask("heartbeat", self._sweep.beat, settings.heartbeat_seconds),
             PeriodicTask("sweep", self._sweep.run_once, settings.sweep_interval_seconds),
-            PeriodicTask("release", self._sweep.requeue_abandoned, settings.heartbeat_seconds),
+            PeriodicTask("requeue_abandoned", self._sweep.requeue_abandoned, settings.heartbeat_seconds),
             PeriodicTask("lost", self._sweep.find_lost, LOST_SECONDS),
             PeriodicTask("retention", self._retention.run_once, retention.EVERY_SECONDS),
             PeriodicTask("holds", self._follow_holds, worker_holds.PAUSE_SECONDS),

@@ -48,7 +48,7 @@ async def try_out(question: TrialQuestion, reader: TemplateReader, turns: FairSe
     before, after = await reader.records(question.before, question.after)
     results: list[TrialResult] = []
     with suppress(TimeoutError):
-        async with asyncio.timeout(SECONDS), turns.hold(TRIALS):
+        async with asyncio.timeout(SECONDS), turns.turn(TRIALS):
             versions = await _version(before), await _version(after)
             results = await asyncio.to_thread(_results, *versions, question.payloads, until)
     return TrialFindings(results=tuple(results))

@@ -70,10 +70,10 @@ async def count(connection: AsyncConnection, user_id: UUID) -> int:
 
 
 class Overtaken(Exception):
-    """Another request has just added the device. Release the locks of `hold` and call it again."""
+    """Another request has just added the device. Release the locks of `lock_devices` and call it again."""
 
 
-async def hold(connection: AsyncConnection, user_id: UUID, token: str | None = None) -> UUID | None:
+async def lock_devices(connection: AsyncConnection, user_id: UUID, token: str | None = None) -> UUID | None:
     """Locks the user's devices and the device with that token until the transaction ends. Returns the token's owner.
 
     The locks are taken in the order of the tokens, before any change: otherwise two people who swap phones could deadlock.
@@ -105,12 +105,12 @@ async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> Sto
 
 
 async def renew(connection: AsyncConnection, device: Device) -> StoredPushToken:
-    """Stores the current keys of a held device."""
+    """Stores the current keys of a locked device."""
     return await _update(connection, device.token, _keys(device))
 
 
 async def move(connection: AsyncConnection, user_id: UUID, device: Device, *, owner: UUID) -> StoredPushToken:
-    """Makes a held device of `owner` this user's newest one, under another id."""
+    """Makes a locked device of `owner` this user's newest one, under another id."""
     before = await connection.execute(select(*_COLUMNS).where(TOKENS.c.token == device.token))
     await removed_devices.add(connection, owner, [_former(StoredPushToken(*before.one()))], "moved")
     device_id = await _earlier_id(connection, user_id, device) or uuid7()

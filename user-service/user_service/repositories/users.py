@@ -210,7 +210,7 @@ async def role_of(connection: AsyncConnection, user_id: UUID, role: ColumnElemen
     return (await connection.execute(query)).scalar()
 
 
-async def hold_administrators(connection: AsyncConnection) -> Sequence[UUID]:
+async def lock_administrators(connection: AsyncConnection) -> Sequence[UUID]:
     """Locks the administrators who can act as such. None is added or removed until the transaction ends."""
     query = select(USERS.c.id).where(USERS.c.role == "admin", USERS.c.disabled_at.is_(None))
     return (await connection.execute(query.order_by(USERS.c.id).with_for_update())).scalars().all()
@@ -230,7 +230,7 @@ async def lock(connection: AsyncConnection, user_id: UUID) -> bool:
 
 
 async def remove(connection: AsyncConnection, user_id: UUID) -> bool:
-    """Removes also the user's tokens, sessions and API keys. Call it while the user's devices are held."""
+    """Removes also the user's tokens, sessions and API keys. Call it while the user's devices are locked."""
     await connection.execute(REMOVED.delete().where(REMOVED.c.user_id == user_id))
     return (await connection.execute(USERS.delete().where(USERS.c.id == user_id))).rowcount == 1
 

@@ -127,7 +127,7 @@ class PushTokens:
         """
         await _lock(connection, user_id)
         if device is None:
-            await push_tokens.hold(connection, user_id)
+            await push_tokens.lock_devices(connection, user_id)
             await push_tokens.remove_fcm(connection, user_id, but=None, because=_by(actor, user_id))
             return None
         registration = await _put(connection, user_id, device, alone=device.provider == "fcm")
@@ -226,8 +226,8 @@ async def _registered(
     """The device's earlier owner, and the device, which now belongs to the user."""
     while True:
         try:
-            async with connection.begin_nested():  # its rollback on Overtaken releases the locks of `hold`
-                owner = await push_tokens.hold(connection, user_id, device.token)
+            async with connection.begin_nested():  # its rollback on Overtaken releases the locks of `lock_devices`
+                owner = await push_tokens.lock_devices(connection, user_id, device.token)
                 if owner is None:
                     return owner, await push_tokens.add(connection, user_id, device)
                 if owner == user_id:

@@ -164,7 +164,7 @@ class Users:
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
             erasure = await personal_data.order(connection, before, sessions=len(live), api_keys=len(key_hashes))
-            await push_tokens.hold(connection, user_id)  # locks in id order; the cascade below would not
+            await push_tokens.lock_devices(connection, user_id)  # locks in id order; the cascade below would not
             await users.remove(connection, user_id)
             change = changed(user_fields(before), {})
             await self._audit.record(connection, actor, "user.deleted", user_target(user_id), change)
@@ -192,7 +192,7 @@ async def locked(connection: AsyncConnection, user_id: UUID) -> StoredUser:
 async def _keep_an_administrator(connection: AsyncConnection, user_id: UUID) -> None:
     """Raises LastAdministrator. Takes a lock, so that two administrators cannot remove each other at the same time."""
     is_one = await users.role_of(connection, user_id) == "admin"
-    if is_one and list(await users.hold_administrators(connection)) == [user_id]:
+    if is_one and list(await users.lock_administrators(connection)) == [user_id]:
         raise LastAdministrator
 
 

@@ -23,8 +23,8 @@ class FairSemaphore:
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}  # in the order of their turns
 
     @asynccontextmanager
-    async def hold(self, caller: str) -> AsyncIterator[None]:
-        """Holds a place while the context lasts. Raises TooManyRequests."""
+    async def turn(self, caller: str) -> AsyncIterator[None]:
+        """A place while the context lasts. Raises TooManyRequests."""
         await self._enter(caller)
         try:
             yield
