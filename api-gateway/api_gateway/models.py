@@ -88,7 +88,7 @@ class Notification(Base):
     due_at: Mapped[datetime | None] = mapped_column(Instant)
     leased_by: Mapped[str | None] = mapped_column(Text)
     queued_at: Mapped[datetime | None] = mapped_column(Instant)
-    claimed_at: Mapped[datetime | None] = mapped_column(Instant)
+    first_reported_at: Mapped[datetime | None] = mapped_column("claimed_at", Instant)  # a worker's first report
     sent_at: Mapped[datetime | None] = mapped_column(Instant)
     ended_at: Mapped[datetime | None] = mapped_column(Instant)
     updated_at: Mapped[datetime] = mapped_column(Instant, server_default=func.now())

@@ -9,7 +9,8 @@ from uuid import UUID
 
 import orjson
 
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient
 from chassis.process.single_flight import SingleFlight
 from contracts.emails import ATTACHMENT_NOT_FOUND, AttachmentRef
 from delivery.channel import AttachmentGone
@@ -27,7 +28,7 @@ class LoadedAttachment(NamedTuple):
     body: bytes
 
 
-class ByteBudget:
+class ByteLimit:
     """At most `limit` bytes at a time, first come, first served. A larger request takes all of them."""
 
     def __init__(self, limit: int) -> None:
@@ -61,7 +62,7 @@ class ByteBudget:
 class AttachmentStore:
     """Loads contents from `gateway`. They count against `budget` until the mail is sent."""
 
-    def __init__(self, gateway: ServiceClient, *, budget: ByteBudget) -> None:
+    def __init__(self, gateway: ServiceClient, *, budget: ByteLimit) -> None:
         self._gateway = gateway
         self._budget = budget
         self._fetches: SingleFlight[UUID, bytes] = SingleFlight()

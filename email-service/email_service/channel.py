@@ -16,7 +16,7 @@ from delivery.outcomes import AccountRefused, Outcome, Permanent, Sent
 from email_service.attachments import AttachmentStore
 from email_service.extras import ExtendedEmail, Extras
 from email_service.mails import MailWriter
-from email_service.repositories.suppressions import DeadAddress
+from email_service.repositories.suppressions import SuppressedAddress
 from email_service.repositories.webhooks import was_reported
 from email_service.senders.smtp.dialogue import SmtpEnvelope
 from email_service.senders.smtp.domains import domain_of
@@ -102,7 +102,7 @@ class EmailChannel:
     ) -> None:
         match outcome:
             case Permanent(code=code, dead_recipient=True):
-                dead = DeadAddress(fingerprint(target.address), masked(target.address), code)
+                dead = SuppressedAddress(fingerprint(target.address), masked(target.address), code)
                 try:
                     await self._suppressed.add(dead)
                 except Unavailable:  # the notification has failed anyway, and the next one will bounce again

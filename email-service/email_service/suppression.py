@@ -7,7 +7,7 @@ from chassis.postgres.database import Database
 from chassis.process.batcher import Batcher
 from chassis.security.data_keys import DataKeys
 from email_service.repositories import suppressions as repository
-from email_service.repositories.suppressions import DeadAddress, Suppression
+from email_service.repositories.suppressions import SuppressedAddress, Suppression
 
 
 def fingerprint(address: str) -> str:
@@ -27,13 +27,13 @@ class SuppressionList:
     def __init__(self, database: Database, data_keys: DataKeys = DataKeys()) -> None:
         self._database = database
         self._data_keys = data_keys
-        self._writes: Batcher[DeadAddress, None] = Batcher(self._write_all)
+        self._writes: Batcher[SuppressedAddress, None] = Batcher(self._write_all)
 
-    async def add(self, dead: DeadAddress) -> None:
+    async def add(self, dead: SuppressedAddress) -> None:
         """Returns after the commit. Adding the same address again changes nothing."""
         await self._writes.submit(dead)
 
-    async def add_all(self, dead: Sequence[DeadAddress]) -> int:
+    async def add_all(self, dead: Sequence[SuppressedAddress]) -> int:
         """Returns how many were not on the list."""
         async with self._database.begin() as connection:
             return await repository.add(connection, dead, data_keys=self._data_keys)
@@ -67,7 +67,7 @@ class SuppressionList:
     async def close(self) -> None:
         await self._writes.close()
 
-    async def _write_all(self, dead: Sequence[DeadAddress]) -> list[None]:
+    async def _write_all(self, dead: Sequence[SuppressedAddress]) -> list[None]:
         async with self._database.begin() as connection:
             await repository.add(connection, dead, data_keys=self._data_keys)
         return [None] * len(dead)

@@ -14,7 +14,7 @@ from delivery.providers import Provider, Providers
 from delivery.runtime import WorkerRuntime
 from delivery.throttle import DomainThrottle
 from delivery.worker import Worker
-from email_service.attachments import AttachmentStore, ByteBudget
+from email_service.attachments import AttachmentStore, ByteLimit
 from email_service.bounces.recording import BounceRecorder
 from email_service.bounces.setup import receive_bounces
 from email_service.channel import EmailChannel
@@ -73,7 +73,7 @@ def create_app(
         settings.return_path,
     )
     attachments = AttachmentStore(
-        runtime.client(API_GATEWAY, settings.api_gateway_url), budget=ByteBudget(settings.attachment_memory_bytes)
+        runtime.client(API_GATEWAY, settings.api_gateway_url), budget=ByteLimit(settings.attachment_memory_bytes)
     )
     channel = EmailChannel(
         writer=writer, senders=senders, suppressed=suppressed, attachments=attachments, database=database

@@ -17,7 +17,7 @@ from chassis.security import Sender
 from contracts.addresses import parse_mailbox
 from contracts.emails import AttachmentRef
 from delivery.channel import DeliveryContext
-from email_service.attachments import ByteBudget, LoadedAttachment, in_base64
+from email_service.attachments import ByteLimit, LoadedAttachment, in_base64
 from email_service.dkim.keys import DkimKeys
 from email_service.dkim.signing import DkimSigner, body_hash
 from email_service.extras import ExtendedEmail, Extras
@@ -199,7 +199,7 @@ def test_a_body_in_pieces_has_the_hash_of_the_whole(lines):
 
 
 async def test_the_memory_for_files_is_given_in_turn():
-    budget = ByteBudget(10)
+    budget = ByteLimit(10)
     assert await budget.take(7) == 7
     waiting = [asyncio.create_task(budget.take(size)) for size in (4, 2, 50)]
     await other_tasks()
@@ -215,7 +215,7 @@ async def test_the_memory_for_files_is_given_in_turn():
 
 
 async def test_a_task_that_stops_waiting_for_memory_takes_none():
-    budget = ByteBudget(10)
+    budget = ByteLimit(10)
     await budget.take(10)
     gone, next_one = (asyncio.create_task(budget.take(size)) for size in (10, 3))
     await other_tasks()

@@ -10,12 +10,12 @@ from sqlalchemy import text
 from chassis.postgres.database import Database
 from delivery.ledger import Claim, Ledger, LedgerRepository
 from email_service.channel import EmailChannel
-from email_service.repositories.suppressions import DeadAddress
+from email_service.repositories.suppressions import SuppressedAddress
 from email_service.settings import ALEMBIC
 from email_service.suppression import SuppressionList, fingerprint
 
 ADA = fingerprint("ada@example.com")
-DEAD = DeadAddress(ADA, "a***@example.com", "bounced")
+DEAD = SuppressedAddress(ADA, "a***@example.com", "bounced")
 
 
 @pytest.fixture
@@ -59,7 +59,7 @@ async def test_an_added_address_is_not_written_to_and_a_pardoned_one_again(suppr
 
 async def test_adding_again_keeps_the_first_reason(suppressed):
     await asyncio.gather(
-        *(suppressed.add(DeadAddress(ADA, "a***@example.com", reason)) for reason in ("bounced", "complained"))
+        *(suppressed.add(SuppressedAddress(ADA, "a***@example.com", reason)) for reason in ("bounced", "complained"))
     )
     found = await suppressed.get(ADA)
     assert found is not None
@@ -74,7 +74,7 @@ async def test_an_address_is_stored_in_no_readable_form(database, suppressed):
 
 
 async def test_an_erased_users_address_stays_suppressed_without_its_masked_form(ledger, suppressed, suppressing):
-    bo = DeadAddress(fingerprint("bo@example.com"), "b***@example.com", "bounced")
+    bo = SuppressedAddress(fingerprint("bo@example.com"), "b***@example.com", "bounced")
     await suppressed.add(DEAD)
     await suppressed.add(bo)
     await suppressing(theirs := uuid4())

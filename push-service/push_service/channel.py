@@ -7,7 +7,8 @@ from uuid import UUID
 
 import structlog
 
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient
 from contracts.messages import NotificationMessage
 from contracts.recipients import (
     PROVIDERS,

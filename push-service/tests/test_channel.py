@@ -6,7 +6,7 @@ from uuid import UUID
 import pytest
 from structlog.testing import capture_logs
 
-from chassis.http.client import DependencyUnavailable
+from chassis.errors import DependencyUnavailable
 from contracts.recipients import EmailRecipient, PushRecipient, PushToken, WebPushKeys
 from contracts.users import DeadPushToken
 from delivery.channel import DeliveryContext

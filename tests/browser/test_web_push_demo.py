@@ -8,7 +8,7 @@ from uuid import uuid4
 import httpx2
 import pytest
 
-from delivery.recipients import MEMORY_SECONDS
+from delivery.recipients import RECIPIENT_MEMORY_SECONDS
 from devstack.plan import ADMIN_EMAIL, ADMIN_PASSWORD
 from testkit.eventually import pause, remains, wait_until
 from tests.browser.firefox import Firefox, program
@@ -50,7 +50,7 @@ class Demo:
         said = self.firefox.wait_for_text("#recipient-status", "Subscribed, and registered")
         endpoint = said.rpartition(" ")[2]
         if endpoint not in known:
-            pause(MEMORY_SECONDS)  # for so long a worker may remember the user's devices of before
+            pause(RECIPIENT_MEMORY_SECONDS)  # for so long a worker may remember the user's devices of before
         return endpoint
 
     def send(self) -> str:

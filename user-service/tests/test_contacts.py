@@ -225,7 +225,7 @@ async def test_a_key_without_an_application_gets_a_clear_error(world) -> None:
 async def test_a_contact_is_found_like_any_user(world) -> None:
     key = await world.api_key(*SCOPES)
     contact = await _put(key, push_token="t")
-    found = await world.app.state.services.contacts.find(UUID(contact["id"]))
+    found = await world.app.state.services.lookups.find(UUID(contact["id"]))
     assert (found["email"], [one["token"] for one in found["push_tokens"]]) == (ADA["email"], ["t"])
     async with world.database.begin() as connection:
         assert await users.id_of(connection, ADA["email"]) is None
@@ -250,7 +250,7 @@ async def test_a_contact_is_its_applications_until_it_has_an_account(world, redi
     admin = key.owner
     contact, other = await _put(key), await _put(key, "c-2", email="other@example.com")
     person = await world.sign_up()
-    find = world.app.state.services.contacts.find
+    find = world.app.state.services.lookups.find
 
     async def owners() -> list[str | None]:
         return [(await find(UUID(one["id"])))["application_id"] for one in (contact, other, person)]

@@ -36,7 +36,7 @@ async def test_one_click_unsubscribes_from_that_purpose_alone_and_may_be_repeate
     await world.http.post(link(UUID(user.id), "offers"))
     assert await unsubscribed(user) == ["newsletter", "offers"]
     assert await unsubscribed(other) == []
-    found = await world.app.state.services.contacts.find(UUID(user.id))
+    found = await world.app.state.services.lookups.find(UUID(user.id))
     assert found["preferences"] == {"email": True, "push": True, "unsubscribed": ["newsletter", "offers"]}
 
 

@@ -33,7 +33,7 @@ from user_service.services.admins import AdminMaker, EnsuredAdmin, ensure_admin
 from user_service.services.passwords import Passwords
 from user_service.services.sessions import revocations
 from user_service.services.signing_keys import StoredKeys
-from user_service.services.users import Contacts
+from user_service.services.users import UserLookups
 from user_service.settings import ALEMBIC, UserSettings
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, help="The user service.")
@@ -165,7 +165,7 @@ async def _ensure(settings: UserSettings, person: Person, *, promote: bool) -> E
         if admin.outcome == "promoted":
             seconds = settings.access_token_expire_minutes * 60
             await RevokedTokens(redis).revoke(revocations(admin.ended, seconds=seconds))
-            await Contacts(database, redis).changed(admin.user_id)
+            await UserLookups(database, redis).changed(admin.user_id)
         return admin
     finally:
         passwords.close()

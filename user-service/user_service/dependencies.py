@@ -26,7 +26,7 @@ from user_service.services.sign_ups import SignUps
 from user_service.services.signing_keys import SigningKeys
 from user_service.services.totp import SecondFactors
 from user_service.services.user_changes import UserChanger
-from user_service.services.users import Contacts, Users
+from user_service.services.users import UserLookups, Users
 from user_service.settings import UserSettings
 
 
@@ -40,7 +40,7 @@ class UserServices:
     external_users: ExternalUsers
     changer: UserChanger
     push_tokens: PushTokens
-    contacts: Contacts
+    lookups: UserLookups
     logins: Logins
     erasures: Erasures
     exports: Exports

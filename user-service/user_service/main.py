@@ -57,7 +57,7 @@ from user_service.services.throttle import LoginThrottle, MailThrottle, Throttle
 from user_service.services.token_validation import TokenValidation
 from user_service.services.totp import SecondFactors
 from user_service.services.user_changes import UserChanger
-from user_service.services.users import Contacts, Users
+from user_service.services.users import UserLookups, Users
 from user_service.settings import UserSettings
 
 log = structlog.get_logger()
@@ -182,28 +182,28 @@ def _services(base: Infrastructure) -> UserServices:
     factors = SecondFactors(database, sealed, passwords, throttle, sessions, audit)
     mails = MailThrottle(redis, settings)
     tokens = MailedTokens(database, base.mint)
-    contacts = Contacts(database, redis)
-    addresses = Addresses(database, tokens, mails, passwords, sessions, contacts, audit)
+    lookups = UserLookups(database, redis)
+    addresses = Addresses(database, tokens, mails, passwords, sessions, lookups, audit)
     validation = None if base.push_workers is None else TokenValidation(base.push_workers)
-    devices = PushTokens(database, contacts, audit, services=settings.push_services, validation=validation)
+    devices = PushTokens(database, lookups, audit, services=settings.push_services, validation=validation)
     api_keys_service = ApiKeys(database, redis, audit)
     return UserServices(
         settings=settings,
-        users=Users(database, contacts, sessions, api_keys_service, audit, admins_need_totp=settings.admins_need_totp),
+        users=Users(database, lookups, sessions, api_keys_service, audit, admins_need_totp=settings.admins_need_totp),
         sign_ups=SignUps(
             database, base.passwords, devices, audit, Greeting(tokens, mails) if settings.verify_emails else None
         ),
-        changer=UserChanger(database, passwords, sessions, devices, contacts, addresses, audit),
+        changer=UserChanger(database, passwords, sessions, devices, lookups, addresses, audit),
         push_tokens=devices,
-        contacts=contacts,
+        lookups=lookups,
         logins=Logins(database, passwords, factors, sessions, audit, base.refused, base.runtime.registry),
         erasures=Erasures(database, base.gateway, audit, base.runtime.registry),
         exports=Exports(database, base.gateway, audit),
         second_factors=factors,
-        password_resets=PasswordResets(database, tokens, mails, passwords, sessions, contacts, audit),
+        password_resets=PasswordResets(database, tokens, mails, passwords, sessions, lookups, audit),
         addresses=addresses,
         sessions=sessions,
-        external_users=ExternalUsers(database, contacts, devices, audit),
+        external_users=ExternalUsers(database, lookups, devices, audit),
         applications=Applications(database, api_keys_service, audit, sender_domains=settings.sender_domains),
         api_keys=api_keys_service,
         signing_keys=signing_keys,

@@ -35,6 +35,7 @@ ALLOWED = [f"{now}>{then}" for then in Status for now in sources_of(then)]
 # A complaint follows a delivery: it adds its code, once, and the status stays.
 # A report that comes before the queued mark replaces it (ADR 20): it has the time of queueing. A retried delivery is with a
 # worker, so it was queued, even if a worker of the previous release does not report the time.
+# The column `claimed_at` is the time of a worker's first report: in Python `first_reported_at`.
 EVENT = """id uuid, status text, code text, detail text, sealed_detail text, provider_message_id text, provider text,
     attempts int, replay int, queued_at timestamptz, sent_at timestamptz, at timestamptz, provider_timestamp timestamptz,
     devices jsonb"""

@@ -26,6 +26,7 @@ HIDDEN = {
     "due_at",
     "leased_by",
     "held_at",
+    "claimed_at",
 }
 # The original text; rows of a gateway of the previous release have it in jsonb only (ADR 16).
 METADATA = cast(func.coalesce(TABLE.c.given_metadata, cast(TABLE.c.metadata, JSON)), Text).label("metadata")
@@ -66,7 +67,6 @@ class StoredNotification:
     expires_at: datetime | None
     delivery_guarantee: DeliveryGuarantee
     queued_at: datetime | None
-    claimed_at: datetime | None
     sent_at: datetime | None
     ended_at: datetime | None
     updated_at: datetime

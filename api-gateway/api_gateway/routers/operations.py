@@ -30,7 +30,7 @@ def _report_status_of(channel: Channel) -> None:
         """The callback of a provider or worker, for notifications of the key's application. A report only moves a
         notification forward: late or repeated reports change nothing."""
         allow(identity, "status:write")
-        return answer(await services.commands.report(channel, report, identity), "Status received")
+        return answer(await services.commands.take_callback(channel, report, identity), "Status received")
 
     router.add_api_route(
         f"/{channel}/status",

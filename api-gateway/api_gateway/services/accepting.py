@@ -26,8 +26,7 @@ from api_gateway.services.outbox import Outbox
 from api_gateway.services.request_resolver import RequestResolver
 from api_gateway.services.resolving import Resolution, Resolved
 from api_gateway.services.store import Store
-from chassis.errors import ServiceError, field_error
-from chassis.http.client import DependencyUnavailable
+from chassis.errors import DependencyUnavailable, ServiceError, field_error
 from chassis.process.yielding import map_yielding, urgent_work
 from chassis.security import Sender, is_test_caller
 from chassis.security.data_keys import ValueUnreadable

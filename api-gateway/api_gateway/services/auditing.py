@@ -9,7 +9,8 @@ from api_gateway.repositories.audit import TRAIL
 from api_gateway.schemas.audit import AuditEventView, AuditMeta, AuditQuery, Owner
 from api_gateway.services.reading import page_meta
 from chassis.audit import AUDIT_PATH, AuditFindings, AuditQuestion
-from chassis.http.client import DependencyUnavailable, ServiceClient, found_of
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
 from chassis.postgres.database import Database
 from contracts.messages import first_id_of

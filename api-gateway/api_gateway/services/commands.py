@@ -21,8 +21,7 @@ from api_gateway.services.reading import Reader, is_recipient, visibility_of
 from api_gateway.services.reports import Reports
 from api_gateway.services.resolving import Resolution, resolve
 from chassis.audit import Actor, Change
-from chassis.errors import Forbidden, ServiceError
-from chassis.http.client import DependencyUnavailable
+from chassis.errors import DependencyUnavailable, Forbidden, ServiceError
 from chassis.postgres.database import Database
 from chassis.security import Identity
 from chassis.security.data_keys import DataKeys
@@ -108,7 +107,7 @@ class Commands:
             candidates = await progress.candidates(connection, wanted, data_keys=self._data_keys)
         return await resolve(candidates, self._directory, [one.caller for one in candidates], fresh=True)
 
-    async def report(self, channel: Channel, report: StatusReport, identity: Identity) -> StatusReported:
+    async def take_callback(self, channel: Channel, report: StatusReport, identity: Identity) -> StatusReported:
         """Applies a callback to a notification of the caller's application. A late, repeated or `pending` report changes
         nothing and gets the same answer.
 

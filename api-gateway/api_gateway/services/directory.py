@@ -58,8 +58,8 @@ async def _remember(database: Database, key: str, answer: bytes | None) -> None:
 
 # Entries in memory live for seconds, because another process's write cannot invalidate them. Entries in Redis live for
 # minutes, because the owner deletes them there on each write.
-MEMORY_SECONDS = 5.0
-REDIS_SECONDS = 300.0
+DIRECTORY_MEMORY_SECONDS = 5.0
+DIRECTORY_REDIS_SECONDS = 300.0
 
 Key = TypeVar("Key")
 Value = TypeVar("Value")
@@ -70,14 +70,14 @@ class Directory:
 
     def __init__(self, users: ServiceClient, templates: ServiceClient, redis: Redis) -> None:
         self._templates = templates
-        self._users = user_cache(users, redis, memory_seconds=MEMORY_SECONDS)
+        self._users = user_cache(users, redis, memory_seconds=DIRECTORY_MEMORY_SECONDS)
         self._active = LayeredCache(
             TEMPLATE_CACHE,
             redis,
             TypeAdapter(ActiveTemplate),
             self._load_active,
-            memory_seconds=MEMORY_SECONDS,
-            redis_seconds=REDIS_SECONDS,
+            memory_seconds=DIRECTORY_MEMORY_SECONDS,
+            redis_seconds=DIRECTORY_REDIS_SECONDS,
             max_size=MAX_TEMPLATE_QUESTION,
         )
         self._versions = LayeredCache(
@@ -85,8 +85,8 @@ class Directory:
             redis,
             TypeAdapter(TemplateInfo),
             self._load_outlines,
-            memory_seconds=REDIS_SECONDS,  # a version never changes
-            redis_seconds=REDIS_SECONDS,
+            memory_seconds=DIRECTORY_REDIS_SECONDS,  # a version never changes
+            redis_seconds=DIRECTORY_REDIS_SECONDS,
             max_size=MAX_TEMPLATE_QUESTION,
         )
 

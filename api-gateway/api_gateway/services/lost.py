@@ -14,7 +14,8 @@ from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.reports import Reports
 from chassis.broker import Broker
 from chassis.broker.watermarks import ConsumedWatermarks, EmptyQueues
-from chassis.http.client import DependencyUnavailable, ServiceClient, found_of
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
 from chassis.postgres.database import Database
 from contracts.ledger import MAX_LEDGER_QUESTION, LedgerFindings, LedgerQuestion

@@ -11,7 +11,8 @@ from pydantic import TypeAdapter
 from api_gateway.repositories import held_rows, holds, housekeeping
 from api_gateway.schemas.answers import ChannelTotals, LedgerCheck, Reconciliation
 from api_gateway.services.metrics import ReadingMetrics
-from chassis.http.client import DependencyUnavailable, ServiceClient, data_of
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient, data_of
 from chassis.http.envelope import Envelope
 from chassis.postgres.database import Database
 from contracts.ledger import LedgerTotals

@@ -19,8 +19,7 @@ from api_gateway.services.metrics import GatewayMetrics
 from api_gateway.services.outbox import Outbox, OutboxMessage, outbox_message
 from api_gateway.services.resolving import Resolution, Resolved, resolve
 from api_gateway.services.store import Store
-from chassis.errors import ServiceError
-from chassis.http.client import DependencyUnavailable
+from chassis.errors import DependencyUnavailable, ServiceError
 from contracts.status import Status
 from contracts.users import Unreachable
 

@@ -6,8 +6,7 @@ from uuid import UUID
 
 from api_gateway.errors import TemplateNotFound, TemplateVersionNotFound, UserNotFound
 from api_gateway.services.directory import Directory
-from chassis.errors import ServiceError, Unprocessable
-from chassis.http.client import DependencyUnavailable
+from chassis.errors import DependencyUnavailable, ServiceError, Unprocessable
 from chassis.process.yielding import map_yielding
 from chassis.security import application_of
 from contracts.fields import choose_language

@@ -8,8 +8,8 @@ from pydantic import TypeAdapter
 from api_gateway.errors import SuppressionNotFound
 from api_gateway.repositories.audit import TRAIL
 from chassis.audit import Actor, Change
-from chassis.errors import PayloadTooLarge
-from chassis.http.client import DependencyUnavailable, ServiceClient, data_of, found_of
+from chassis.errors import DependencyUnavailable, PayloadTooLarge
+from chassis.http.client import ServiceClient, data_of, found_of
 from chassis.http.envelope import Envelope
 from chassis.postgres.database import Database
 from contracts.suppressions import (

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pydantic import BaseModel, ValidationError
 
 from api_gateway.schemas.system import ServiceHealthView, SystemView
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient
 from chassis.http.health import DependencyState, Health, HealthBoard, verdict
 
 DEADLINE_SECONDS = 3.0  # a service waits 2 s for its own dependencies

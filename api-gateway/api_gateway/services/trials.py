@@ -11,8 +11,8 @@ from api_gateway.repositories.trials import SentRow, TrialFilter
 from api_gateway.schemas.trials import TrialRenderingView, TrialRequest, TrialView, TriedNotification
 from api_gateway.services.directory import Directory
 from api_gateway.services.reading import visibility_of
-from chassis.errors import ServiceError
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable, ServiceError
+from chassis.http.client import ServiceClient
 from chassis.json_values import JsonObject
 from chassis.postgres.database import Database
 from chassis.security import Identity

@@ -14,7 +14,7 @@ from email_service.bounces.return_path import BounceToken
 from email_service.repositories import bounces as repository
 from email_service.repositories import suppressions, webhooks
 from email_service.repositories.bounces import Bounce, Written
-from email_service.repositories.suppressions import DeadAddress
+from email_service.repositories.suppressions import SuppressedAddress
 from email_service.suppression import fingerprint, masked
 
 log = structlog.get_logger()
@@ -74,7 +74,7 @@ class BounceRecorder:
         if dead and match.address is not None:
             reason = "complained" if result == "complained" else "bounced"
             origin = "complaint" if result == "complained" else "bounce"
-            entry = DeadAddress(fingerprint(match.address), masked(match.address), reason, origin)
+            entry = SuppressedAddress(fingerprint(match.address), masked(match.address), reason, origin)
             await suppressions.add(connection, [entry], data_keys=self._data_keys)
         log.info(
             "bounce.recorded",

@@ -35,7 +35,7 @@ SELECT count(*) FROM added
 
 
 @dataclass(frozen=True, slots=True)
-class DeadAddress:
+class SuppressedAddress:
     """An address to be added to the list, in the form in which it is stored."""
 
     fingerprint: str
@@ -55,7 +55,7 @@ class Suppression:
     created_at: datetime
 
 
-async def add(connection: AsyncConnection, dead: Sequence[DeadAddress], *, data_keys: DataKeys) -> int:
+async def add(connection: AsyncConnection, dead: Sequence[SuppressedAddress], *, data_keys: DataKeys) -> int:
     """Returns how many are new. An address on the list keeps its first reason."""
     parameters = {
         "fingerprints": [one.fingerprint for one in dead],

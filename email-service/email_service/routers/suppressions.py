@@ -10,7 +10,7 @@ from chassis.http.envelope import answer
 from chassis.security import calling_service
 from contracts.services import API_GATEWAY
 from contracts.suppressions import SuppressionOrder, SuppressionQuestion
-from email_service.repositories.suppressions import DeadAddress
+from email_service.repositories.suppressions import SuppressedAddress
 from email_service.suppression import SuppressionList, fingerprint, masked
 
 router = APIRouter(
@@ -33,7 +33,7 @@ async def add_suppressions(order: SuppressionOrder, request: Request) -> Respons
     """`contracts.suppressions.SuppressionsAdded`."""
     wanted = {fingerprint(email): masked(email) for email in order.emails}
     wanted |= {one.fingerprint: one.masked for one in order.exported}
-    dead = [DeadAddress(one, shown, order.reason, "api") for one, shown in wanted.items()]
+    dead = [SuppressedAddress(one, shown, order.reason, "api") for one, shown in wanted.items()]
     return answer({"added": await _list_of(request).add_all(dead)})
 
 

@@ -12,7 +12,7 @@ from contracts.messages import NotificationMessage, TemplateRef
 from contracts.recipients import EmailRecipient
 from delivery.channel import DeliveryContext, Target
 from delivery.outcomes import AccountRefused, Permanent, RetryLater, Sent
-from email_service.attachments import AttachmentStore, ByteBudget
+from email_service.attachments import AttachmentStore, ByteLimit
 from email_service.channel import EmailChannel
 from email_service.dkim.keys import DkimKeys
 from email_service.dkim.signing import DkimSigner
@@ -36,7 +36,7 @@ def channel(senders, server) -> EmailChannel:
         senders={"smtp": SmtpSender(senders.pool(server.port))},
         suppressed=SuppressionList(nowhere),
         database=nowhere,
-        attachments=AttachmentStore(None, budget=ByteBudget(1)),  # no mail here has any
+        attachments=AttachmentStore(None, budget=ByteLimit(1)),  # no mail here has any
     )
 
 

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from contracts.emails import EmailOptions
-from email_service.repositories.suppressions import DeadAddress
+from email_service.repositories.suppressions import SuppressedAddress
 from email_service.suppression import fingerprint
 from testkit.returned_mails import complaint, delivery_report
 
@@ -38,7 +38,7 @@ async def test_a_file_and_copies_arrive(world, message, lookups, inbox, until):
 
 async def test_a_suppressed_copy_is_left_out(world, message, lookups, inbox, until):
     async with world.worker() as app:
-        await app.state.suppressions.add(DeadAddress(fingerprint(BO), "b***@example.com", "bounced"))
+        await app.state.suppressions.add(SuppressedAddress(fingerprint(BO), "b***@example.com", "bounced"))
         sent = message(lookups.add_user(ADA), email=EmailOptions(cc=(BO,), bcc=(CY,)))
         await world.publish(sent)
         await until(lambda: "sent" in world.statuses(sent.notification_id))
@@ -48,7 +48,7 @@ async def test_a_suppressed_copy_is_left_out(world, message, lookups, inbox, unt
 
 async def test_a_suppressed_recipient_keeps_the_mail_from_all(world, message, lookups, inbox, until):
     async with world.worker() as app:
-        await app.state.suppressions.add(DeadAddress(fingerprint(ADA), "a***@example.com", "bounced"))
+        await app.state.suppressions.add(SuppressedAddress(fingerprint(ADA), "a***@example.com", "bounced"))
         sent = message(lookups.add_user(ADA), email=EmailOptions(cc=(BO,)))
         await world.publish(sent)
         await until(lambda: "suppressed" in world.statuses(sent.notification_id))

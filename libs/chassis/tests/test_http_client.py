@@ -10,7 +10,8 @@ from fastapi import FastAPI, Request
 from fastapi.responses import RedirectResponse
 from pydantic import TypeAdapter
 
-from chassis.http.client import DependencyUnavailable, ServiceClient, data_of, found_of
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient, data_of, found_of
 from chassis.http.envelope import Envelope
 from chassis.http.error_handlers import install_error_handlers
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker

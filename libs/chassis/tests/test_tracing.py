@@ -27,8 +27,9 @@ from starlette.responses import Response
 
 from chassis.broker import MemoryBroker, Publication, QueueSpec, Topology
 from chassis.broker.tracing import traced
+from chassis.errors import DependencyUnavailable
 from chassis.http.app import ServiceDescription, create_service_app
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.http.client import ServiceClient
 from chassis.http.envelope import answer
 from chassis.http.fast_routes import FastRouter
 from chassis.observability.correlation import outgoing_headers

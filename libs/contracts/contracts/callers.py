@@ -9,7 +9,8 @@ import orjson
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from chassis.http.client import DependencyUnavailable, ServiceClient, data_of
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient, data_of
 from chassis.http.envelope import Envelope
 from chassis.redis.rate_limit import LocalRateLimiter, Quota
 from chassis.security import (

@@ -5,11 +5,11 @@ from typing import Final
 from contracts.recipients import Contract
 from contracts.users import PushTokenText
 
-# The verdicts. A reader treats an unknown one as UNKNOWN.
+# The verdicts. A reader treats an unknown one as NO_VERDICT.
 VALID: Final = "valid"
 INVALID_TOKEN: Final = "invalid_token"  # noqa: S105 - FCM knows no device with this token
 SENDER_MISMATCH: Final = "sender_mismatch"  # the device belongs to another Firebase project
-UNKNOWN: Final = "unknown"  # FCM could not be asked, or gave no clear answer
+NO_VERDICT: Final = "unknown"  # FCM could not be asked, or gave no clear answer
 
 
 class PushTokenQuestion(Contract):

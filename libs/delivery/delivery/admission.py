@@ -12,7 +12,7 @@ from heapq import heappop, heappush
 from itertools import count
 from typing import Self
 
-from chassis.process.breaker import CircuitOpen
+from chassis.process.breaker import NotCallableNow
 from contracts.topology import URGENT
 from delivery.providers import ProviderPermit, Providers
 
@@ -128,7 +128,7 @@ class AdmittedMessage:
         """Waits for a slot among the sends in flight, and for a provider that may be called.
 
         Each of `choices` names the providers that can deliver to one of the message's targets. Returns a permit for each
-        choice that has a provider now, which is at least one; the caller gives them back. Raises CircuitOpen after
+        choice that has a provider now, which is at least one; the caller gives them back. Raises NotCallableNow after
         MAX_WAIT_SECONDS; at once if only this message's providers are blocked, because its slot is for other messages then.
         """
         providers = self._admission.providers
@@ -138,10 +138,10 @@ class AdmittedMessage:
             self._sending = True
             try:
                 return await _permits_of(providers, choices)
-            except CircuitOpen:
+            except NotCallableNow:
                 self.return_slot()
                 names = frozenset[str]().union(*choices)
-                others_work = providers.all_blocked(names) and not providers.all_blocked(providers.called)
+                others_work = providers.all_blocked(names) and not providers.all_blocked(providers.in_use)
                 if others_work or asyncio.get_running_loop().time() > deadline:
                     raise
             with contextlib.suppress(TimeoutError):
@@ -164,16 +164,16 @@ class AdmittedMessage:
 async def _permits_of(
     providers: Providers, choices: Collection[frozenset[str]]
 ) -> dict[frozenset[str], ProviderPermit]:
-    """Raises CircuitOpen if no choice has a provider now."""
+    """Raises NotCallableNow if no choice has a provider now."""
     if len(choices) == 1:  # the usual case
         (names,) = choices
         return {names: await providers.take(names)}
     permits: dict[frozenset[str], ProviderPermit] = {}
-    refusal = CircuitOpen(1.0)
+    refusal = NotCallableNow(1.0)
     for names in choices:
         try:
             permits[names] = await providers.take(names)
-        except CircuitOpen as error:
+        except NotCallableNow as error:
             refusal = error
         except BaseException:
             for permit in permits.values():

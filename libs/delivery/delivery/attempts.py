@@ -9,7 +9,7 @@ import structlog
 
 from chassis.errors import Unavailable
 from chassis.observability.tracing import OFF, Tracing
-from chassis.process.breaker import CircuitOpen
+from chassis.process.breaker import NotCallableNow
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
 from contracts.senders import sender_for
@@ -166,7 +166,7 @@ class PreparedMessage(Generic[Address, Content]):
             return rendered
         try:
             permits = await self._admitted.slot(choices)
-        except CircuitOpen as error:
+        except NotCallableNow as error:
             return down_because(error)
         if self._domain_permit is not None and (postponed := self._domain_permit.revoked()):
             for permit in permits.values():

@@ -9,8 +9,7 @@ from typing import Generic
 
 import structlog
 
-from chassis.errors import Unavailable
-from chassis.http.client import DependencyUnavailable
+from chassis.errors import DependencyUnavailable, Unavailable
 from chassis.security import Sender
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient

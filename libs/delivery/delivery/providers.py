@@ -6,7 +6,7 @@ import random
 from collections.abc import Collection, Coroutine, Sequence
 from typing import Any
 
-from chassis.process.breaker import BreakerState, CircuitBreaker, CircuitOpen, Permit
+from chassis.process.breaker import BreakerState, CircuitBreaker, NotCallableNow, Permit
 from chassis.redis.pace import Pace
 from delivery.outcomes import AccountRefused, Ambiguous, Outcome, ProviderDown, RetryLater
 from delivery.worker_holds import HELD_SECONDS
@@ -16,11 +16,11 @@ AFTER_FAILURE, AFTER_SUCCESS, LOWEST = 0.8, 0.05, 0.05
 PROVIDER_HELD = "provider_held"  # the code of a delivery that waits for a held provider
 
 
-class ProviderHeld(CircuitOpen):
+class ProviderHeld(NotCallableNow):
     """A hold stands for the provider."""
 
 
-def down_because(error: CircuitOpen) -> ProviderDown:
+def down_because(error: NotCallableNow) -> ProviderDown:
     """The outcome when no call was permitted."""
     code = PROVIDER_HELD if isinstance(error, ProviderHeld) else "provider_resting"
     return ProviderDown(code, after_seconds=error.retry_after)
@@ -50,7 +50,7 @@ class Provider:
         self._pace = pace
         self._connections = connections
         self._calls = 0
-        self.called = False
+        self.was_called = False
         self._ended = asyncio.Event()
         self._released = asyncio.Event()
         self._released.set()
@@ -99,18 +99,18 @@ class Provider:
         if self._pace is not None:
             await self._pace.reserve()
 
-    def refusal(self) -> CircuitOpen:
-        return ProviderHeld(HELD_SECONDS) if self.held else CircuitOpen(self.retry_after)
+    def refusal(self) -> NotCallableNow:
+        return ProviderHeld(HELD_SECONDS) if self.held else NotCallableNow(self.retry_after)
 
     def take(self) -> "ProviderPermit":
-        """Permits one call. Raises CircuitOpen."""
+        """Permits one call. Raises NotCallableNow."""
         if self.retry_after or self.lacks_place:
             raise self.refusal()
         permit = self.breaker.allow()
         if self._pace is not None:
             self._pace.take()
         self._calls += 1
-        self.called = True
+        self.was_called = True
         return ProviderPermit(self, permit)
 
     def end_call(self) -> None:
@@ -201,7 +201,7 @@ class Providers:
         return bool(before - after)
 
     async def take(self, names: Collection[str]) -> ProviderPermit:
-        """A permit of the best provider of `names` that can be called now. Raises CircuitOpen.
+        """A permit of the best provider of `names` that can be called now. Raises NotCallableNow.
 
         It waits for nothing but the reservation of a place in a provider's pace.
         """
@@ -210,14 +210,14 @@ class Providers:
         return best.take()
 
     def _best(self, names: Collection[str]) -> Provider:
-        """Raises CircuitOpen if there are several and none can be called now."""
+        """Raises NotCallableNow if there are several and none can be called now."""
         if len(names) == 1:
             (name,) = names
             return self._providers[name]
         ready = [one for one in self._of(names) if not one.retry_after]
         if not ready:
             soonest = min(self._of(names), key=lambda one: one.retry_after, default=None)
-            raise CircuitOpen(1.0) if soonest is None else soonest.refusal()
+            raise NotCallableNow(1.0) if soonest is None else soonest.refusal()
         first = min(one.order for one in ready)
         best = [one for one in ready if one.order == first]
         return random.choices(best, [one.share for one in best])[0]  # noqa: S311 - a share of the load
@@ -236,23 +236,25 @@ class Providers:
                 wait.cancel()
 
     @property
-    def called(self) -> frozenset[str]:
+    def in_use(self) -> frozenset[str]:
         """The providers that are not held and have been called since the start. If there are none: all that are not held. If
         all are held: all.
         """
         free = [one for one in self._providers.values() if not one.held]
-        return frozenset(one.name for one in free if one.called) or frozenset(one.name for one in free) or self.names
+        return (
+            frozenset(one.name for one in free if one.was_called) or frozenset(one.name for one in free) or self.names
+        )
 
     async def wait_open(self) -> None:
-        """Returns when every called provider is held, or its breaker is open."""
+        """Returns when every provider in use is held, or its breaker is open."""
         while working := [
-            one for one in self._of(self.called) if not one.held and one.breaker.state is not BreakerState.OPEN
+            one for one in self._of(self.in_use) if not one.held and one.breaker.state is not BreakerState.OPEN
         ]:
             await self._before_change(working[0].breaker.wait_open())
 
     async def wait_working(self) -> None:
-        """Returns when one of the called providers may be called."""
-        while not await self._before_change(self.wait_ready(self.called)):
+        """Returns when one of the providers in use may be called."""
+        while not await self._before_change(self.wait_ready(self.in_use)):
             pass
 
     async def _before_change(self, wait: Coroutine[Any, Any, None]) -> bool:

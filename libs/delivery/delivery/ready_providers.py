@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Generic
 
-from chassis.process.breaker import CircuitOpen
+from chassis.process.breaker import NotCallableNow
 from delivery.channel import Address, Content, DeliveryChannel, NotReady, Session, Target
 from delivery.ledger import Claimed
 from delivery.metrics import DeliveryMetrics
@@ -73,7 +73,7 @@ class ReadyProviders(Generic[Address, Content]):
             return ready
         try:
             return await self._open(names, await self._providers.take(names))
-        except CircuitOpen as error:
+        except NotCallableNow as error:
             return down_because(error)
 
     def others_work(self, ready: ReadyProvider[Address, Content], target: Target[Address]) -> bool:
@@ -101,7 +101,7 @@ class ReadyProviders(Generic[Address, Content]):
                 tried.add(permit.provider.name)
                 try:
                     permit = await self._providers.take(names - tried)
-                except CircuitOpen:
+                except NotCallableNow:
                     return error.outcome
             except BaseException:
                 permit.give_back()

@@ -10,7 +10,8 @@ from typing import Generic
 from pydantic import TypeAdapter
 from redis.asyncio import Redis
 
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient
 from contracts.messages import NotificationMessage
 from contracts.recipients import EmailRecipient, PushRecipient
 from contracts.topology import URGENT
@@ -78,7 +79,7 @@ def target_of_attempt(
     return next((one.target for one in known if one.key == key), None)
 
 
-MEMORY_SECONDS = 2.0
+RECIPIENT_MEMORY_SECONDS = 2.0
 
 
 class RecipientResolver:
@@ -88,7 +89,7 @@ class RecipientResolver:
     """
 
     def __init__(self, users: ServiceClient, redis: Redis) -> None:
-        self._users = user_cache(users, redis, memory_seconds=MEMORY_SECONDS)
+        self._users = user_cache(users, redis, memory_seconds=RECIPIENT_MEMORY_SECONDS)
 
     async def resolve(self, message: NotificationMessage) -> EmailRecipient | PushRecipient | Suppressed:
         if message.fixed_recipient:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 from pydantic import ValidationError
 
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient
 from chassis.process.batcher import Batcher
 from chassis.process.single_flight import SingleFlight
 from chassis.security import Sender

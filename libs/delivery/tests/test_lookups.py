@@ -11,7 +11,8 @@ from fakeredis import FakeAsyncRedis
 from fastapi import FastAPI
 from starlette.responses import Response
 
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient
 from chassis.http.envelope import answer
 from chassis.process.breaker import CircuitBreaker
 from chassis.redis.cache import TOMBSTONE

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from chassis.process.breaker import BreakerPolicy, BreakerState, CircuitBreaker
-from contracts.push_tokens import INVALID_TOKEN, SENDER_MISMATCH, UNKNOWN, VALID
+from contracts.push_tokens import INVALID_TOKEN, NO_VERDICT, SENDER_MISMATCH, VALID
 from delivery.outcomes import Sent
 from push_service.senders.fcm.validation import TokenValidator
 from push_service.settings import PushSettings
@@ -35,9 +35,9 @@ def scripted(sender) -> TokenValidator:
         ("unregistered-1", INVALID_TOKEN),
         ("invalid-token-1", INVALID_TOKEN),
         ("sender-mismatch-1", SENDER_MISMATCH),
-        ("quota-9-x", UNKNOWN),
-        ("unavailable-9-x", UNKNOWN),
-        ("third-party-9-x", UNKNOWN),
+        ("quota-9-x", NO_VERDICT),
+        ("unavailable-9-x", NO_VERDICT),
+        ("third-party-9-x", NO_VERDICT),
     ],
 )
 async def test_fcm_says_what_a_token_is_worth_and_delivers_nothing(at_simulator, simulators, token, verdict) -> None:
@@ -64,17 +64,17 @@ async def test_a_silent_fcm_is_not_waited_for_and_then_not_asked(sender, fcm) ->
     await sender.dry_run("device-1")  # with an access token
     for _ in range(2):
         fcm.sends.says_nothing()
-        assert await impatient.verdict("device-1") == UNKNOWN
+        assert await impatient.verdict("device-1") == NO_VERDICT
     assert breaker.state is BreakerState.OPEN
     asked = len(fcm.sends.requests)
-    assert await impatient.verdict("device-1") == UNKNOWN
+    assert await impatient.verdict("device-1") == NO_VERDICT
     assert len(fcm.sends.requests) == asked
 
 
 async def test_a_broken_answer_says_nothing(scripted, fcm) -> None:
     fcm.sends.hangs_up()
-    assert await scripted.verdict("device-1") == UNKNOWN
+    assert await scripted.verdict("device-1") == NO_VERDICT
 
 
 async def test_without_an_account_nothing_is_known() -> None:
-    assert await create_token_validator(PushSettings(_env_file=None)).verdict("device-1") == UNKNOWN
+    assert await create_token_validator(PushSettings(_env_file=None)).verdict("device-1") == NO_VERDICT

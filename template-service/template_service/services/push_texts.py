@@ -32,7 +32,7 @@ class PushTexts:
         until = time.monotonic() + SECONDS
         texts: list[RenderedText | None] = []
         with suppress(TimeoutError):
-            async with asyncio.timeout(SECONDS), self._turns.hold(TURN):
+            async with asyncio.timeout(SECONDS), self._turns.turn(TURN):
                 templates = {one.template: await self._template(one.template) for one in question.payloads}
                 texts = await asyncio.to_thread(_texts, templates, question.payloads, until)
         return PushTextFindings(texts=tuple(texts))

@@ -30,7 +30,7 @@ async def find_contacts(request: Request) -> Response:
     """Returns `contracts.users.UserFindings`."""
     await by_readers(request)
     question = await model_of(request, UserQuestion)
-    found = await services_of(request).contacts.find_many(question.ids)
+    found = await services_of(request).lookups.find_many(question.ids)
     return answer({"users": orjson.Fragment(found)})
 
 
@@ -39,7 +39,7 @@ async def contact(user_id: UUID, services: Services) -> Response:
     """Returns `contracts.users.UserContact`. Gateways and workers of the previous release use it: without it they would
     take a 404 for a deleted user. The next release removes it.
     """
-    return answer(await services.contacts.find(user_id))
+    return answer(await services.lookups.find(user_id))
 
 
 @router.post("/api-keys/find", dependencies=[Depends(calling_service(*API_KEY_READERS))])

@@ -27,7 +27,7 @@ from user_service.repositories.mailed_tokens import DueMail, NewToken, Purpose, 
 from user_service.repositories.users import StoredUser
 from user_service.services.sessions import Sessions
 from user_service.services.throttle import MailThrottle, ThrottledPasswords
-from user_service.services.users import Contacts
+from user_service.services.users import UserLookups
 
 # A mailed token proves that its holder reads the mail of an address. It works for one purpose, once, until it expires.
 #
@@ -102,7 +102,7 @@ class MailedActions:
     throttle: MailThrottle
     passwords: ThrottledPasswords
     sessions: Sessions
-    contacts: Contacts
+    lookups: UserLookups
     audit: AuditTrail
 
 

@@ -76,7 +76,7 @@ class Addresses(MailedActions):
             after = await _found(connection, before.id)
             change = changed(user_fields(before), user_fields(after))
             await self._record(connection, stranger, spent, "user.address_changed", change)
-        await self.contacts.changed(after.id)
+        await self.lookups.changed(after.id)
         log.info("user.address_changed", user_id=str(after.id))
         return after
 
@@ -99,7 +99,7 @@ class Addresses(MailedActions):
             change = changed(user_fields(before), user_fields(await _found(connection, spent.user_id)))
             await self._record(connection, stranger, spent, "user.address_taken_back", change)
         await self.sessions.revoke(ended)
-        await self.contacts.changed(spent.user_id)
+        await self.lookups.changed(spent.user_id)
         log.warning("user.address_taken_back", user_id=str(spent.user_id))
 
     async def _record(

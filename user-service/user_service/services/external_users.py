@@ -20,7 +20,7 @@ from user_service.repositories.users import StoredUser
 from user_service.schemas.external_users import BulkContact, ContactRequest
 from user_service.schemas.users import SignUp
 from user_service.services.push_tokens import PushTokens
-from user_service.services.users import Contacts, stored
+from user_service.services.users import UserLookups, stored
 
 log = structlog.get_logger()
 
@@ -28,9 +28,9 @@ log = structlog.get_logger()
 class ExternalUsers:
     """External ids are unique within an application. Every method raises Forbidden if the caller is not an application."""
 
-    def __init__(self, database: Database, contacts: Contacts, push_tokens: PushTokens, audit: AuditTrail) -> None:
+    def __init__(self, database: Database, lookups: UserLookups, push_tokens: PushTokens, audit: AuditTrail) -> None:
         self._database = database
-        self._contacts = contacts
+        self._lookups = lookups
         self._push_tokens = push_tokens
         self._audit = audit
 
@@ -70,7 +70,7 @@ class ExternalUsers:
             created = sum(one.created for one in written)
             counts = Change({}, {"created": created, "updated": len(written) - created})
             await self._audit.record(connection, actor, "contacts.written", f"application:{application_id}", counts)
-        await self._contacts.changed(*(one.id for one in written if not one.created))
+        await self._lookups.changed(*(one.id for one in written if not one.created))
         log.info("contacts.written", application_id=str(application_id), count=len(written))
         return written
 
@@ -94,7 +94,7 @@ class ExternalUsers:
             change = changed({} if before is None else user_fields(before), user_fields(user))
             action = "user.created" if one.created else change_action(change)
             await self._audit.record(connection, actor, action, user_target(one.id), change)
-        await self._contacts.changed(one.id)
+        await self._lookups.changed(one.id)
         await self._push_tokens.after_registration(registration, actor)
         log.info("contact.written", application_id=str(application_id), user_id=str(one.id), created=one.created)
         return user, one.created

@@ -42,5 +42,5 @@ class PasswordResets(MailedActions):
             name = user_target(spent.user_id)
             await self.audit.record(connection, replace(stranger, name=name), "user.password_reset", name)
         await self.sessions.revoke(ended)
-        await self.contacts.changed(spent.user_id)
+        await self.lookups.changed(spent.user_id)
         log.info("user.password_reset", user_id=str(spent.user_id))

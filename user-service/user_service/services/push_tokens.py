@@ -22,7 +22,7 @@ from user_service.repositories.push_tokens import Device, StoredPushToken
 from user_service.repositories.removed_devices import RemovalReason, StoredRemoval
 from user_service.schemas.push_tokens import Given, PushTokenAddition, PushTokenReplacement, device_of
 from user_service.services.token_validation import TokenValidation
-from user_service.services.users import Contacts, locked, stored
+from user_service.services.users import UserLookups, locked, stored
 
 log = structlog.get_logger()
 
@@ -50,7 +50,7 @@ class PushTokens:
     def __init__(
         self,
         database: Database,
-        contacts: Contacts,
+        lookups: UserLookups,
         audit: AuditTrail,
         *,
         services: PushServices,
@@ -58,7 +58,7 @@ class PushTokens:
     ) -> None:
         """`validation` None: new tokens are not validated."""
         self._database = database
-        self._contacts = contacts
+        self._lookups = lookups
         self._audit = audit
         self._services = services
         self._validation = validation
@@ -103,7 +103,7 @@ class PushTokens:
             await _lock(connection, user_id)
             registration = await _put(connection, user_id, device)
             await self._record(connection, actor, registration)
-        await self._contacts.changed(user_id)
+        await self._lookups.changed(user_id)
         await self.after_registration(registration, actor)
         return registration
 
@@ -115,7 +115,7 @@ class PushTokens:
             registration = await self.replace_within(connection, user_id, device, actor)
             change = changed(user_fields(before), user_fields(await stored(connection, user_id)))
             await self._audit.record(connection, actor, "user.changed", user_target(user_id), change)
-        await self._contacts.changed(user_id)
+        await self._lookups.changed(user_id)
         await self.after_registration(registration, actor)
 
     async def replace_within(
@@ -138,7 +138,7 @@ class PushTokens:
         """Removes cached copies of the earlier owner, and logs who moved the device. Call it after the commit."""
         if registration is None or (earlier := registration.moved_from) is None:
             return
-        await self._contacts.changed(earlier)
+        await self._lookups.changed(earlier)
         log.info(
             "push_token.moved",
             actor=actor.name,
@@ -153,7 +153,7 @@ class PushTokens:
         async with self._database.begin() as connection:
             removed = await push_tokens.remove_token(connection, user_id, one_spelling(token), _by(actor, user_id))
             await self._record_removal(connection, actor, user_id, removed)
-        await self._contacts.changed(user_id)
+        await self._lookups.changed(user_id)
 
     async def remove_dead(self, user_id: UUID, dead: DeadPushToken, actor: Actor) -> None:
         """Raises PushTokenNotFound, also if the device was registered again after the provider was called."""
@@ -161,14 +161,14 @@ class PushTokens:
         async with self._database.begin() as connection:
             removed = await push_tokens.remove_dead(connection, user_id, one_spelling(dead.token), age=age)
             await self._record_removal(connection, actor, user_id, removed)
-        await self._contacts.changed(user_id)
+        await self._lookups.changed(user_id)
 
     async def remove_by_id(self, user_id: UUID, token_id: UUID, actor: Actor) -> None:
         """Raises PushTokenNotFound."""
         async with self._database.begin() as connection:
             removed = await push_tokens.remove_by_id(connection, user_id, token_id, _by(actor, user_id))
             await self._record_removal(connection, actor, user_id, removed)
-        await self._contacts.changed(user_id)
+        await self._lookups.changed(user_id)
 
     async def forget_removed(self) -> int:
         """Deletes old entries from the lists of removed devices. Returns 0, so that it runs once an hour."""

@@ -6,8 +6,8 @@ Without an answer the token is registered: the first notification shows whether 
 import structlog
 from pydantic import TypeAdapter
 
-from chassis.errors import field_error
-from chassis.http.client import DependencyUnavailable, ServiceClient, found_of
+from chassis.errors import DependencyUnavailable, field_error
+from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
 from contracts.push_tokens import INVALID_TOKEN, SENDER_MISMATCH, PushTokenFinding, PushTokenQuestion
 

@@ -24,7 +24,7 @@ from user_service.services.addresses import Addresses, address_columns
 from user_service.services.push_tokens import PushTokens, Registration
 from user_service.services.sessions import Sessions
 from user_service.services.throttle import ThrottledPasswords
-from user_service.services.users import Contacts, locked, preference_columns, stored
+from user_service.services.users import UserLookups, locked, preference_columns, stored
 
 log = structlog.get_logger()
 
@@ -39,7 +39,7 @@ class UserChanger:
         passwords: ThrottledPasswords,
         sessions: Sessions,
         push_tokens: PushTokens,
-        contacts: Contacts,
+        lookups: UserLookups,
         addresses: Addresses,
         audit: AuditTrail,
     ) -> None:
@@ -47,7 +47,7 @@ class UserChanger:
         self._passwords = passwords
         self._sessions = sessions
         self._push_tokens = push_tokens
-        self._contacts = contacts
+        self._lookups = lookups
         self._addresses = addresses
         self._audit = audit
 
@@ -70,7 +70,7 @@ class UserChanger:
             changes["password_hash"] = await self._passwords.hash(given.password)
         written = await self._write(user, given, _Writing(changes, move, device), actor)
         await self._sessions.revoke(written.ended)
-        await self._contacts.changed(user.id)
+        await self._lookups.changed(user.id)
         await self._push_tokens.after_registration(written.registration, actor)
         return written.user
 

@@ -27,8 +27,8 @@ from user_service.services.api_keys import ApiKeys
 from user_service.services.sessions import Sessions
 
 
-class Contacts:
-    """Call `changed` after every commit that changed a user: it removes the cached copies."""
+class UserLookups:
+    """Users as other services look them up. Call `changed` after every commit that changed one: it removes cached copies."""
 
     def __init__(self, database: Database, redis: Redis) -> None:
         self.database = database
@@ -58,7 +58,7 @@ class Users:
     def __init__(
         self,
         database: Database,
-        contacts: Contacts,
+        lookups: UserLookups,
         sessions: Sessions,
         api_keys: ApiKeys,
         audit: AuditTrail,
@@ -66,7 +66,7 @@ class Users:
         admins_need_totp: bool = False,
     ) -> None:
         self.database = database
-        self._contacts = contacts
+        self._lookups = lookups
         self._sessions = sessions
         self._api_keys = api_keys
         self._audit = audit
@@ -93,7 +93,7 @@ class Users:
         async with self.database.begin() as connection:
             before = await locked(connection, user_id)
             after = await self._change(connection, before, preference_columns(given), actor)
-        await self._contacts.changed(user_id)
+        await self._lookups.changed(user_id)
         return after
 
     async def unsubscribe(self, wanted: Unsubscription, actor: Actor) -> None:
@@ -107,7 +107,7 @@ class Users:
                 return
             unsubscribed = sorted({*before.unsubscribed, wanted.purpose})
             await self._change(connection, before, UserChanges(unsubscribed=unsubscribed), actor)
-        await self._contacts.changed(wanted.user_id)
+        await self._lookups.changed(wanted.user_id)
 
     async def _change(
         self, connection: AsyncConnection, before: StoredUser, columns: UserChanges, actor: Actor
@@ -168,7 +168,7 @@ class Users:
             await users.remove(connection, user_id)
             change = changed(user_fields(before), {})
             await self._audit.record(connection, actor, "user.deleted", user_target(user_id), change)
-        await self._contacts.changed(user_id)
+        await self._lookups.changed(user_id)
         await self._api_keys.forget(key_hashes)
         await self._sessions.revoke(live)
         log.info("user.removed", user_id=str(user_id), erasure_id=str(erasure.id))

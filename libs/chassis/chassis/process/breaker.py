@@ -36,12 +36,16 @@ class BreakerPolicy:
     probes: int = 2
 
 
-class CircuitOpen(Unavailable):
+class NotCallableNow(Unavailable):
     """The call was not made. `retry_after` is in seconds."""
 
     def __init__(self, retry_after: float) -> None:
         super().__init__(retry_after=max(1, math.ceil(retry_after)))
         self.retry_after = retry_after
+
+
+class CircuitOpen(NotCallableNow):
+    """The breaker permits no call."""
 
 
 _gauges: WeakKeyDictionary[CollectorRegistry, Gauge] = WeakKeyDictionary()

@@ -17,8 +17,8 @@ from chassis.security.credentials import ALPHABET, ID_CHARACTERS, SECRET_CHARACT
 from chassis.security.identity import Identity
 from chassis.security.service_keys import ServiceKey
 
-MEMORY_SECONDS = 5.0
-REDIS_SECONDS = 300.0
+API_KEY_MEMORY_SECONDS = 5.0
+API_KEY_REDIS_SECONDS = 300.0
 UNKNOWN_SECONDS = 2.0
 UNKNOWN_KEYS = 10_000
 ASKED_AT_ONCE = 20
@@ -78,8 +78,8 @@ class RemoteApiKeys:
             redis,
             _IDENTITY,
             self._ask,
-            memory_seconds=MEMORY_SECONDS,
-            redis_seconds=REDIS_SECONDS,
+            memory_seconds=API_KEY_MEMORY_SECONDS,
+            redis_seconds=API_KEY_REDIS_SECONDS,
             seal=Seal(key.private, name, clock=clock),
         )
         self._unknown: TtlMemory[str, bool] = TtlMemory(UNKNOWN_KEYS, UNKNOWN_SECONDS)

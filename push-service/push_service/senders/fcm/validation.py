@@ -8,7 +8,7 @@ import asyncio
 import structlog
 
 from chassis.process.breaker import CircuitBreaker, CircuitOpen
-from contracts.push_tokens import INVALID_TOKEN, SENDER_MISMATCH, UNKNOWN, VALID
+from contracts.push_tokens import INVALID_TOKEN, NO_VERDICT, SENDER_MISMATCH, VALID
 from delivery.outcomes import Outcome, Permanent, Sent
 from push_service.senders.fcm.sender import FcmSender
 
@@ -40,13 +40,13 @@ class TokenValidator:
     async def verdict(self, token: str) -> str:
         """One of `contracts.push_tokens`' verdicts. Raises nothing."""
         if self._sender is None:
-            return UNKNOWN
+            return NO_VERDICT
         try:
             async with self._breaker.guard(), asyncio.timeout(self._seconds):
                 return _verdict(await self._sender.dry_run(token))
         except (CircuitOpen, TimeoutError, _NoVerdict) as error:
             log.warning("push_token.no_verdict", reason=getattr(error, "code", type(error).__name__))
-            return UNKNOWN
+            return NO_VERDICT
 
     async def close(self) -> None:
         if self._sender is not None:
