@@ -37,7 +37,7 @@ from api_gateway.services.holds import HoldService
 from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.known_holds import KnownHolds
 from api_gateway.services.limits import CallerLimits, RecipientLimit
-from api_gateway.services.lost import LostMessageDetector, StalledDeliveryDetector
+from api_gateway.services.lost import LostMessageDetector
 from api_gateway.services.metrics import GatewayMetrics, ReadingMetrics
 from api_gateway.services.outbox import Outbox, QueuedMarks
 from api_gateway.services.personal_data import Eraser, Exporter
@@ -47,6 +47,7 @@ from api_gateway.services.reconciling import FigureWatcher, Reconciler
 from api_gateway.services.relay import Relay
 from api_gateway.services.reports import Reports
 from api_gateway.services.request_resolver import RequestResolver
+from api_gateway.services.stalled import StalledDeliveryDetector
 from api_gateway.services.statistics import FOLD_EVERY_SECONDS, Statistics
 from api_gateway.services.store import Store
 from api_gateway.services.suppressions import Suppressions

@@ -22,7 +22,7 @@ from api_gateway.repositories import (
 )
 from api_gateway.repositories.held_rows import EndedHold, ToHold
 from api_gateway.repositories.outbox import Ended, LeasedRound, QueuedMark, ResolvedRow, Round
-from api_gateway.repositories.progress import ReplayFilter
+from api_gateway.repositories.progress import RetryFilter
 from api_gateway.repositories.reading import ListFilter, Visibility
 from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.reading import total_of
@@ -127,9 +127,9 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await lost.find_stalled(connection, "email", after=page[-1], silence_seconds=15, limit=100)
     await lost.make_due(connection, IDS)
     await progress.cancel(connection, IDS[0])
-    await progress.replay_failed(connection, ReplayFilter(ids=IDS))
-    await progress.replay_failed(connection, ReplayFilter(channel="email", code="exhausted"))
-    await progress.candidates(connection, ReplayFilter(channel="email", code="exhausted"), data_keys=DataKeys())
+    await progress.retry_ended(connection, RetryFilter(ids=IDS))
+    await progress.retry_ended(connection, RetryFilter(channel="email", code="exhausted"))
+    await progress.candidates(connection, RetryFilter(channel="email", code="exhausted"), data_keys=DataKeys())
     await housekeeping.oldest(connection, window_seconds=35)
     await housekeeping.totals(connection)
     await housekeeping.accepted(connection)

@@ -291,7 +291,7 @@ async def test_an_event_that_cannot_end_a_notification_changes_nothing(start, an
 
 
 async def test_pages_of_the_silent_go_through_all_of_them(start, monkeypatch) -> None:
-    monkeypatch.setattr("api_gateway.services.lost.MAX_LEDGER_QUESTION", 2)
+    monkeypatch.setattr("api_gateway.services.stalled.MAX_LEDGER_QUESTION", 2)
     gateway = await start(report_silence_seconds=0.3, lost_grace_seconds=60)
     names = [await _queued(gateway) for _ in range(5)]
     gateway.peers.ended += [

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from api_gateway.repositories import accepting, outbox, progress
 from api_gateway.repositories.accepting import NewNotification
 from api_gateway.repositories.outbox import Ended, QueuedMark, Round
-from api_gateway.repositories.progress import ReplayFilter
+from api_gateway.repositories.progress import RetryFilter
 from api_gateway.settings import ALEMBIC
 from chassis.json_values import JsonObject
 from chassis.postgres.database import Database
@@ -183,7 +183,7 @@ async def _walk(database: Database, taken) -> None:
                     mark = QueuedMark(Round(new.id, replay), at or datetime.now(UTC))
                     await outbox.mark_queued(connection, [mark])
                 case "again":
-                    await progress.replay_failed(connection, ReplayFilter(ids=[new.id]))
+                    await progress.retry_ended(connection, RetryFilter(ids=[new.id]))
                 case "finished":
                     ended = [Ended(Round(new.id, replay), Status.EXPIRED, "x")]
                     await outbox.finish(connection, ended, data_keys=DataKeys())

@@ -158,7 +158,7 @@ RETURNING notification_type
 
 # Unknown notifications may have arrived, so they are replayed only by id. The system's own mails are never replayed: they
 # have the one recipient that they were given, and users request new ones.
-REPLAYABLE = f"""caller NOT LIKE '{SYSTEM_CALLER}%'
+RETRYABLE = f"""caller NOT LIKE '{SYSTEM_CALLER}%'
     AND (status = 'failed' OR status = 'unknown' AND CAST(:ids AS uuid[]) IS NOT NULL)
     AND (CAST(:ids AS uuid[]) IS NULL OR id = ANY(CAST(:ids AS uuid[])))
     AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
@@ -175,8 +175,8 @@ END = """jsonb_build_object('status', n.status, 'at', n.ended_at, 'code', n.code
 # Waits for a row that a late queued mark has locked: if it skipped the row, a named one would be reported as not retryable.
 # The row is resolved again, as when it was accepted: a notification that failed because of its template uses the version that
 # is active now, or the named one.
-REPLAY = text(f"""
-WITH chosen AS (SELECT id FROM notifications WHERE {REPLAYABLE} FOR UPDATE)
+RETRY = text(f"""
+WITH chosen AS (SELECT id FROM notifications WHERE {RETRYABLE} FOR UPDATE)
 UPDATE notifications n SET status = 'pending', code = NULL, detail = NULL, sealed_detail = NULL, attempts = 0,
     replay = n.replay + 1, recipient = NULL, template_version = CAST(:version AS int),
     due_at = now(), leased_by = NULL, held_by = NULL, queued_at = NULL, claimed_at = NULL, sent_at = NULL, ended_at = NULL,
@@ -190,12 +190,12 @@ RETURNING n.id
 CANDIDATES = text(f"""
 SELECT n.id, n.caller, n.notification_type, n.user_id, n.template_code, CAST(:version AS int) AS template_version,
     n.language, {GIVEN_VARIABLES}, n.given_recipient
-FROM notifications n WHERE {REPLAYABLE}
+FROM notifications n WHERE {RETRYABLE}
 """)  # noqa: S608 - as above
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayFilter:
+class RetryFilter:
     """Selects failed notifications to retry: the named ones, or all that match the other filters, oldest first.
 
     `caller` None: of every caller. `template_version` None: the version that is active when they are sent.
@@ -210,7 +210,7 @@ class ReplayFilter:
 
 
 @dataclass(frozen=True, slots=True)
-class ReplayCandidate:
+class RetryCandidate:
     """The values that have to be resolved for one of them."""
 
     id: UUID
@@ -236,16 +236,14 @@ async def is_with_gateway_only(connection: AsyncConnection, notification_id: UUI
     return bool(await connection.scalar(query, {"id": notification_id}))
 
 
-async def replay_failed(connection: AsyncConnection, wanted: ReplayFilter) -> list[UUID]:
+async def retry_ended(connection: AsyncConnection, wanted: RetryFilter) -> list[UUID]:
     """Gives failed (and named unknown) notifications a new budget of attempts and makes them due. Returns their ids."""
-    return [row.id for row in await connection.execute(REPLAY, _replay_parameters(wanted))]
+    return [row.id for row in await connection.execute(RETRY, _retry_parameters(wanted))]
 
 
-async def candidates(
-    connection: AsyncConnection, wanted: ReplayFilter, *, data_keys: DataKeys
-) -> list[ReplayCandidate]:
-    """The notifications that `replay_failed` would retry. Raises ValueUnreadable."""
-    return [_candidate(row, data_keys) for row in await connection.execute(CANDIDATES, _replay_parameters(wanted))]
+async def candidates(connection: AsyncConnection, wanted: RetryFilter, *, data_keys: DataKeys) -> list[RetryCandidate]:
+    """The notifications that `retry_ended` would retry. Raises ValueUnreadable."""
+    return [_candidate(row, data_keys) for row in await connection.execute(CANDIDATES, _retry_parameters(wanted))]
 
 
 HELD_CANDIDATES = text(f"""
@@ -257,15 +255,15 @@ FROM notifications n WHERE n.held_by = :hold AND n.status = 'pending' ORDER BY n
 
 async def held_candidates(
     connection: AsyncConnection, hold_id: UUID, *, template_version: int | None, limit: int, data_keys: DataKeys
-) -> list[ReplayCandidate]:
+) -> list[RetryCandidate]:
     """Some notifications of a hold, highest priority first, as they would be resolved after its release. Raises
     ValueUnreadable."""
     parameters = {"hold": hold_id, "version": template_version, "limit": limit}
     return [_candidate(row, data_keys) for row in await connection.execute(HELD_CANDIDATES, parameters)]
 
 
-def _candidate(row: Row[Any], data_keys: DataKeys) -> ReplayCandidate:
-    return ReplayCandidate(
+def _candidate(row: Row[Any], data_keys: DataKeys) -> RetryCandidate:
+    return RetryCandidate(
         **{
             **row._mapping,  # noqa: SLF001 - a public name
             "variables": read_object(data_keys, VARIABLES, row.id, row.variables),
@@ -274,7 +272,7 @@ def _candidate(row: Row[Any], data_keys: DataKeys) -> ReplayCandidate:
     )
 
 
-def _replay_parameters(wanted: ReplayFilter) -> dict[str, object]:
+def _retry_parameters(wanted: RetryFilter) -> dict[str, object]:
     return {
         "ids": None if wanted.ids is None else list(wanted.ids),
         "caller": wanted.caller,

@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from api_gateway.dependencies import Limited, Services, allow
 from api_gateway.errors import AmbiguousRequestId, NotificationNotFound, NotSentYet, TemplateVersionNotFound
-from api_gateway.repositories.progress import ReplayFilter
+from api_gateway.repositories.progress import RetryFilter
 from api_gateway.repositories.reading import ListFilter
 from api_gateway.schemas.answers import NotificationView, Reconciliation, ReplayAnswer, StatusReported
 from api_gateway.schemas.filters import FailedQuery, ReconcileQuery, ReplayRequest
@@ -80,8 +80,8 @@ async def list_failed(query: Annotated[FailedQuery, Query()], identity: Limited,
 async def replay_failed(wanted: ReplayRequest, identity: Limited, actor: Acting, services: Services) -> Response:
     """Retries many, each with a new budget of attempts and the template version that is active then, or the named one."""
     allow(identity, "notifications:write")
-    done = await services.commands.replay(
-        ReplayFilter(
+    done = await services.commands.retry_many(
+        RetryFilter(
             ids=wanted.notification_ids,
             caller=visibility_of(identity).caller,
             channel=wanted.notification_type,

@@ -12,7 +12,7 @@ from api_gateway.errors import (
 )
 from api_gateway.repositories import progress
 from api_gateway.repositories.audit import TRAIL
-from api_gateway.repositories.progress import ReplayFilter
+from api_gateway.repositories.progress import RetryFilter
 from api_gateway.schemas.answers import NotificationDetail, StatusReported
 from api_gateway.schemas.requests import StatusReport
 from api_gateway.services.directory import Directory
@@ -74,18 +74,18 @@ class Commands:
         """
         await self._reader.detail(notification_id, identity)
         caller = visibility_of(identity).caller
-        wanted = ReplayFilter(ids=[notification_id], caller=caller, template_version=template_version)
+        wanted = RetryFilter(ids=[notification_id], caller=caller, template_version=template_version)
         for resolution in await self._resolutions(wanted):
             if isinstance(resolution, ServiceError) and not isinstance(resolution, DependencyUnavailable):
                 raise resolution
         async with self._database.begin() as connection:
-            if not await progress.replay_failed(connection, wanted):
+            if not await progress.retry_ended(connection, wanted):
                 raise NotRetryable
             change = Change({}, {"template_version": template_version} if template_version else {})
             await TRAIL.record(connection, actor, "notification.retried", _target(notification_id), change)
         return await self._reader.detail(notification_id, identity)
 
-    async def replay(self, wanted: ReplayFilter, actor: Actor) -> int:
+    async def retry_many(self, wanted: RetryFilter, actor: Actor) -> int:
         """Retries failed notifications: the named ones (also unknown ones), or all that match the filters.
 
         Returns how many. If one of them has no template of the named version, raises TemplateVersionNotFound and retries
@@ -96,13 +96,13 @@ class Commands:
                 if isinstance(resolution, TemplateVersionNotFound):
                     raise resolution
         async with self._database.begin() as connection:
-            replayed = len(await progress.replay_failed(connection, wanted))
+            replayed = len(await progress.retry_ended(connection, wanted))
             if replayed:
                 change = Change({}, {**_given_filters(wanted), "replayed": replayed})
                 await TRAIL.record(connection, actor, "notifications.replayed", "notifications", change)
         return replayed
 
-    async def _resolutions(self, wanted: ReplayFilter) -> list[Resolution]:
+    async def _resolutions(self, wanted: RetryFilter) -> list[Resolution]:
         async with self._database.begin() as connection:
             candidates = await progress.candidates(connection, wanted, data_keys=self._data_keys)
         return await resolve(candidates, self._directory, [one.caller for one in candidates], fresh=True)
@@ -142,7 +142,7 @@ def _target(notification_id: UUID) -> str:
     return f"notification:{notification_id}"
 
 
-def _given_filters(wanted: ReplayFilter) -> dict[str, object]:
+def _given_filters(wanted: RetryFilter) -> dict[str, object]:
     """The filters as they were given. Named notifications are only counted: the timeline of each shows its replay."""
     filters = {
         "caller": wanted.caller,
