@@ -53,7 +53,7 @@ class Service:
         return await asyncio.to_thread(self.database.rows, statement)
 
     async def contact(self, user_id: str) -> UserContact:
-        found = await self.app.state.services.contacts.find(UUID(user_id))
+        found = await self.app.state.services.lookups.find(UUID(user_id))
         return UserContact.model_validate(found)
 
 

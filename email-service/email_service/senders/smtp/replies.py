@@ -34,7 +34,7 @@ class Rule:
     meaning: Meaning
 
 
-def _refused_for_now(code: str) -> Meaning:
+def _for_now(code: str) -> Meaning:
     return lambda detail, pause: RetryLater(code, detail, pause)
 
 
@@ -136,19 +136,15 @@ RULES: tuple[Rule, ...] = tuple(
         (ANY, r"5\d\d 5\.(3\.4|2\.3|7\.16)$", "", _never("too_large")),
         # Faults of the recipient: no such mailbox (1.1), host (1.2), syntax (1.3), moved (1.6), null MX (1.10, 556); disabled
         # (2.1), another owner (7.17, 18). Gmail also answers 5.2.1 when a recipient gets mail too often.
-        (AFTER_MAIL, r"5\d\d 5\.2\.1$", r"too (quickly|fast)|at a rate that", _refused_for_now("throttled")),
+        (AFTER_MAIL, r"5\d\d 5\.2\.1$", r"too (quickly|fast)|at a rate that", _for_now("throttled")),
         (AFTER_MAIL, r"5\d\d 5\.(1\.(1|2|3|6|10)|2\.1|7\.1[78])$|556 -$", "", _dead("bounced")),
         # Exchange: a group or mailbox that only accepts mail from its own organisation.
         (AFTER_MAIL, r"5", r"RESOLVER\.RST|for group", _never("rejected")),
         # Our account: every message is refused until an operator repairs it.
         (ANY, r"53[0458]|52[45]|\d+ [45]\.7\.(8|9|10|11|12|13|14|57|139)$", "", _account("smtp_login")),
         (ANY, r"503", r"auth|log ?in", _account("smtp_login")),
-        (
-            AFTER_MAIL,
-            r"5\d\d 5\.4\.6$",
-            r"\bloop|\bhop",
-            _never("rejected"),
-        ),  # as in RFC 3463; the rule below is for Zoho
+        # As in RFC 3463; the rule below is for Zoho.
+        (AFTER_MAIL, r"5\d\d 5\.4\.6$", r"\bloop|\bhop", _never("rejected")),
         (ANY, r"\d+ 5\.(4\.[56]|1\.90|7\.23[23])$", "", _account("quota_exceeded")),
         (ANY, r"[45]", QUOTA, _account("quota_exceeded")),
         (ANY, r"5\d\d 5\.7\.", r"(quota|limit) exceeded", _account("quota_exceeded")),
@@ -173,19 +169,15 @@ RULES: tuple[Rule, ...] = tuple(
             _defect("smtp_sequence"),
         ),  # we and the server disagree on the state; a new transaction repairs it
         # Not now. When a code and its enhanced code disagree, the milder one counts.
-        (AFTER_MAIL, r"421|432|454", "", _refused_for_now("throttled")),
-        (AFTER_MAIL, r"5\d\d (4\.2\.2|5\.2\.2)$", "", _refused_for_now("mailbox_full")),  # a full mailbox gets emptied
-        (
-            RCPT,
-            r"552 (-|5\.5\.3)$",
-            "",
-            _refused_for_now("mailbox_full"),
-        ),  # or "too many recipients": this is the first
-        (ANY, r"4|\d+ 4\.", "", _refused_for_now("deferred")),
-        (AFTER_MAIL, r"5\d\d 5\.7\.(15|28)$", "", _refused_for_now("throttled")),
-        (AFTER_MAIL, r"5\d\d 5\.(3\.1|5\.3)$", "", _refused_for_now("deferred")),
-        (AFTER_MAIL, VAGUE, FULL, _refused_for_now("mailbox_full")),
-        (AFTER_MAIL, VAGUE, PATIENCE, _refused_for_now("deferred")),
+        (AFTER_MAIL, r"421|432|454", "", _for_now("throttled")),
+        (AFTER_MAIL, r"5\d\d (4\.2\.2|5\.2\.2)$", "", _for_now("mailbox_full")),  # a full mailbox gets emptied
+        # Or "too many recipients": the recipient is the first.
+        (RCPT, r"552 (-|5\.5\.3)$", "", _for_now("mailbox_full")),
+        (ANY, r"4|\d+ 4\.", "", _for_now("deferred")),
+        (AFTER_MAIL, r"5\d\d 5\.7\.(15|28)$", "", _for_now("throttled")),
+        (AFTER_MAIL, r"5\d\d 5\.(3\.1|5\.3)$", "", _for_now("deferred")),
+        (AFTER_MAIL, VAGUE, FULL, _for_now("mailbox_full")),
+        (AFTER_MAIL, VAGUE, PATIENCE, _for_now("deferred")),
         # Never.
         (MAIL, r"5", "", _account("sender_refused")),  # MAIL says only our own address
         # Without an enhanced code "550" may also be our own fault, so it is no reason to suppress an address.
