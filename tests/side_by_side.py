@@ -18,7 +18,8 @@ from chassis.server.commands import plain_end
 ROOT = Path(__file__).resolve().parents[1]
 AT_A_TIME = 4
 PARTS = (  # begun in this order, the longest first: so none is left for the end that takes long
-    ("tests", "--ignore=tests/faults"),  # what crosses services
+    ("tests/e2e", "tests/fuzzing"),  # in one running system
+    ("tests", "--ignore=tests/e2e", "--ignore=tests/fuzzing", "--ignore=tests/faults"),
     ("api-gateway",),
     ("tests/faults",),
     ("user-service",),
