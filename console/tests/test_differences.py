@@ -15,7 +15,8 @@ NOW = datetime(2026, 1, 1, tzinfo=UTC)
 PARTS: dict[str, Any] = {
     "code": "t", "name": "T", "description": "", "channels": ["email"], "languages": ["en"], "default_language": "en",
     "created_at": NOW, "updated_at": NOW, "language": "en", "version": 1, "active_version": 1, "latest_version": 1,
-    "subject": "Hi {{ name }}", "preheader": "", "content": "<p>a</p>", "content_format": "html", "text": "", "title": "", "body": "", "image": "",
+    "subject": "Hi {{ name }}",
+    "preheader": "", "content": "<p>a</p>", "content_format": "html", "text": "", "title": "", "body": "", "image": "",
     "link": "", "link_schemes": [], "inline_css": True, "purpose": None, "sender": None, "snippets": {}, "variables": [],
     "warnings": [],
 }  # fmt: skip
