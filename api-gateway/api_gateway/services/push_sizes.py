@@ -13,7 +13,8 @@ import orjson
 from api_gateway.errors import PushTooLarge
 from api_gateway.schemas.requests import NotificationRequest
 from api_gateway.services.resolving import Resolution, Resolved
-from chassis.http.client import DependencyUnavailable, ServiceClient
+from chassis.errors import DependencyUnavailable
+from chassis.http.client import ServiceClient
 from chassis.json_values import written
 from contracts.messages import TemplateRef
 from contracts.overrides import Overrides
