@@ -211,7 +211,7 @@ class PatchTemplate(ChannelsBody):
         default=True,
         description="False: a new version is a draft. It is not sent until `POST …/versions/{version}/activate`",
     )
-    latest_version: VersionNumber | None = Field(
+    latest_version: Annotated[VersionNumber, ONLY_NUMBERS] | None = Field(
         default=None,
         description="The `latest_version` that the caller has read. If there is a newer one, the change is refused with a "
         "409. Null: it is not checked",
