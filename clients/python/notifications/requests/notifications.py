@@ -60,7 +60,7 @@ class EmailOptions(TypedDict, total=False):
     attachments: Sequence[Attachment]
     tag: str | None
     stream: str | None
-    metadata: Mapping[str, str] | None
+    metadata: Mapping[str, str]
 
 
 class AndroidOptions(TypedDict, total=False):
