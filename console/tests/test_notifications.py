@@ -49,6 +49,9 @@ async def test_a_contact_is_found_by_the_applications_own_id(visitor: Browser, s
 async def test_nobody_and_nothing_are_said_with_what_to_do(admin: Browser) -> None:
     assert "No user has this e-mail address" in (await admin.open("/notifications?q=nobody@example.com")).text
     assert "Clear the search" in (await admin.open(f"/notifications?q={uuid4()}")).text
+    assert "An e-mail address has to be complete" in (await admin.open("/notifications?q=grace")).text
+    people = await admin.open("/users?q=grace")
+    assert (people.status_code, "An e-mail address has to be complete" in people.text) == (200, True)
     quiet = (await admin.open("/notifications?status=cancelled&template=none")).text
     assert "Look at any time" in quiet
     assert "since=any" in quiet

@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from console.dependencies import CheckedForm, Section, ThingId, Visitor, go_to
 from console.services.commands import lookup
-from console.services.finding import TIMES, Found, Wanted, find
+from console.services.finding import TIMES, Found, Kind, Wanted, find, kind_of
 from console.services.timeline import steps_of
 from console.services.verdict import verdict_on
 from console.services.words import CHANNELS
@@ -121,6 +121,9 @@ async def _recipient(visitor: Visitor, user_id: str) -> User | None:
     return None
 
 
+NO_SUCH_NAME = "No notification has this request id, or a user with this id. An e-mail address has to be complete."
+
+
 def _empty(wanted: Wanted, found: Found) -> Empty:
     if found.problem:
         return Empty("Nothing found", found.problem, "/notifications", "Clear the search")
@@ -128,7 +131,8 @@ def _empty(wanted: Wanted, found: Found) -> Empty:
         return Empty("Nothing waits", "The hold holds nothing now.", "/holds", "See the holds")
     if wanted.q or wanted.status or wanted.channel or wanted.template:
         if wanted.created_after() is None:
-            return Empty("Nothing found", "No notification fits all of this.", "/notifications", "Clear the search")
+            text = NO_SUCH_NAME if kind_of(wanted.q) is Kind.NAME else "No notification fits all of this."
+            return Empty("Nothing found", text, "/notifications", "Clear the search")
         text = "No notification of this time fits. Older ones may."
         return Empty("Nothing found", text, _link(wanted, since="any", before=None), "Look at any time")
     if wanted.since == "any":

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from console.dependencies import Section, ThingId, Visitor, go_to
 from console.services.finding import Kind, as_id, kind_of
-from notifications import InvalidRequest, NotFound, Suppression, Unavailable, User
+from notifications import InvalidRequest, NotFound, PermissionDenied, Suppression, Unavailable, User
 
 router = APIRouter()
 Reading = Annotated[Visitor, Depends(Section("users"))]
@@ -78,7 +78,9 @@ async def _mail(visitor: Visitor, user: User) -> Mail:
 
 
 async def _people(visitor: Visitor, q: str) -> list[User]:
-    """Who has exactly this address or id. Several applications may have a contact with the same address."""
+    """Who has exactly this address or id. Several applications may have a contact with the same address. A caller's own ids
+    are an application's: a person finds nobody by one.
+    """
     try:
         match kind_of(q):
             case Kind.NOTHING:
@@ -90,4 +92,8 @@ async def _people(visitor: Visitor, q: str) -> list[User]:
             case Kind.NAME:
                 return [await visitor.api.contacts.get(q)]
     except (NotFound, InvalidRequest):
+        return []
+    except PermissionDenied:
+        if kind_of(q) is not Kind.NAME:
+            raise
         return []

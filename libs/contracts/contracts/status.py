@@ -17,7 +17,7 @@ class Status(StrEnum):
     SUPPRESSED = "suppressed"
     CANCELLED = "cancelled"
     EXPIRED = "expired"
-    UNKNOWN = "unknown"  # the provider may have accepted it, and the policy is not to send it again
+    UNKNOWN = "unknown"  # the provider may have accepted it, and no worker sends it again
 
 
 ENDS = frozenset({Status.DELIVERED, Status.FAILED, Status.SUPPRESSED, Status.CANCELLED, Status.EXPIRED, Status.UNKNOWN})
