@@ -3,7 +3,7 @@
 import binascii
 import hashlib
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Annotated, Any, Self
 
@@ -52,12 +52,8 @@ def _without_smtputf8(address: str) -> str:
     return address
 
 
-def _none_as_empty(given: object) -> object:
-    return [] if given is None else given
-
-
-def _none_as_nothing(given: object) -> object:
-    return {} if given is None else given
+def _none_as(empty: Callable[[], object]) -> BeforeValidator:
+    return BeforeValidator(lambda given: empty() if given is None else given)
 
 
 def _decoded(given: object) -> object:
@@ -102,7 +98,7 @@ def _by_key(addresses: Sequence[str]) -> dict[str, str]:
 
 
 Address = Annotated[Email, AfterValidator(_without_smtputf8)]
-Copies = Annotated[list[Address], BeforeValidator(_none_as_empty), Field(max_length=MAX_COPIES)]
+Copies = Annotated[list[Address], _none_as(list), Field(max_length=MAX_COPIES)]
 Filename = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=MAX_FILENAME),
@@ -205,7 +201,7 @@ class EmailOptions(BaseModel):
     cc: Copies = []
     bcc: Copies = Field(default=[], description="No recipient sees these addresses")
     reply_to: Address | None = Field(default=None, description="In place of the application's `reply_to`")
-    attachments: Annotated[list[Attachment], BeforeValidator(_none_as_empty)] = Field(
+    attachments: Annotated[list[Attachment], _none_as(list)] = Field(
         default=[], max_length=MAX_ATTACHMENTS, description="At most 7 MiB in all, decoded"
     )
     tag: Tag | None = Field(default=None, description="For the provider's statistics", examples=["receipt"])
@@ -214,7 +210,7 @@ class EmailOptions(BaseModel):
         description="The provider's message stream (Postmark), configuration set (SES) or IP pool (SendGrid, Mailgun)",
         examples=["broadcast"],
     )
-    metadata: Annotated[dict[MetadataName, MetadataValue], BeforeValidator(_none_as_nothing)] = Field(
+    metadata: Annotated[dict[MetadataName, MetadataValue], _none_as(dict)] = Field(
         default={},
         max_length=MAX_METADATA,
         description="Names and values for the provider's statistics and webhooks",

@@ -41,12 +41,11 @@ class RequestResolver:
         urgent: bool,
         fresh: bool = False,
     ) -> list[Resolution]:
-        found = await resolve(requests, self._directory, [caller] * len(requests), urgent=urgent, fresh=fresh)
-        too_large = await self._sizes.too_large(requests, found, correlation_id)
-        return [
-            self._foreign_endpoint(request) or too_large.get(place) or found[place]
-            for place, request in enumerate(requests)
-        ]
+        resolved = await resolve(requests, self._directory, [caller] * len(requests), urgent=urgent, fresh=fresh)
+        found = [self._foreign_endpoint(request) or one for request, one in zip(requests, resolved, strict=True)]
+        for place, refusal in (await self._sizes.too_large(requests, found, correlation_id)).items():
+            found[place] = refusal
+        return found
 
     def _foreign_endpoint(self, request: NotificationRequest) -> ServiceError | None:
         """Callers choose endpoints, and workers send requests to them."""

@@ -1,7 +1,7 @@
 """Templates by reference, fetched in groups and compiled once, because a version never changes."""
 
 import asyncio
-from collections import OrderedDict
+import math
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
@@ -11,6 +11,7 @@ from chassis.errors import DependencyUnavailable
 from chassis.http.client import ServiceClient
 from chassis.process.batcher import Batcher
 from chassis.process.single_flight import SingleFlight
+from chassis.process.ttl_memory import TtlMemory
 from chassis.security import Sender
 from contracts.messages import TemplateRef
 from contracts.templates import MAX_WHOLE_TEMPLATES, TemplateInfo, TemplateQuestion, find_templates
@@ -39,16 +40,14 @@ class TemplateStore:
 
     def __init__(self, service: ServiceClient) -> None:
         self._service = service
-        self._compiled: OrderedDict[TemplateRef, StoredTemplate] = OrderedDict()
+        self._compiled: TtlMemory[TemplateRef, StoredTemplate] = TtlMemory(MAX_TEMPLATES, math.inf)
         self._fetches: SingleFlight[TemplateRef, StoredTemplate] = SingleFlight()
         self._loads: Batcher[TemplateRef, _Found] = Batcher(
             self._load, max_size=MAX_WHOLE_TEMPLATES, at_once=LOADS_AT_ONCE
         )
 
     async def get(self, ref: TemplateRef) -> StoredTemplate:
-        found = self._compiled.get(ref)
-        if found is not None:
-            self._compiled.move_to_end(ref)
+        if (found := self._compiled.get(ref, None)) is not None:
             return found
         return await self._fetches.run(ref, lambda: self._fetch(ref))  # a campaign's messages arrive together
 
@@ -56,9 +55,7 @@ class TemplateStore:
         # In a thread: a template that uses every limit takes a second and a half to compile.
         info = _info(await self._loads.submit(ref))
         stored = StoredTemplate(await asyncio.to_thread(compile_template, _source(info)), info.purpose, info.sender)
-        self._compiled[ref] = stored
-        if len(self._compiled) > MAX_TEMPLATES:
-            self._compiled.popitem(last=False)
+        self._compiled.put(ref, stored)
         return stored
 
     async def _load(self, refs: Sequence[TemplateRef]) -> list[_Found]:

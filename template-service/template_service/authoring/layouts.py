@@ -64,14 +64,18 @@ def _is_comment(text: str) -> bool:
     return not said.strip()
 
 
+def circle(names: Sequence[str], name: str) -> str:
+    """The way from `name`, which is among `names`, back to it."""
+    return " → ".join((*names[names.index(name) :], name))
+
+
 def laid_out(source: str, load: Callable[[str], str]) -> str:
     """The source in its layout, without layout and block tags. `load` returns a layout's source. Raises TemplateError."""
     documents = [read(without_dashes(source))]
     names: list[str] = []
     while name := documents[-1].layout:
         if name in names:
-            way = " → ".join((*names[names.index(name) :], name))
-            raise TemplateError("template_syntax", f"the layout '{name}' is its own layout: {way}")
+            raise TemplateError("template_syntax", f"the layout '{name}' is its own layout: {circle(names, name)}")
         if len(names) == MAX_LAYOUTS:
             raise TemplateError("template_limit", f"more than {MAX_LAYOUTS} layouts in one another")
         names.append(name)

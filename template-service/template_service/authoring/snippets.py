@@ -7,7 +7,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from template_service.authoring.layouts import laid_out, read
+from template_service.authoring.layouts import circle, laid_out, read
 from template_service.authoring.names import Names, names_of, renamed, variables_of
 from template_service.authoring.snippet_tags import SNIPPET_TAGS, Render, read_render, snippets_named, uses_snippets
 from template_service.authoring.whitespace import without_dashes
@@ -179,8 +179,8 @@ class _Expansion:
 
     def _snippet(self, name: str, way: _Way) -> Snippet:
         if name in way.names:
-            circle = " → ".join((*way.names[way.names.index(name) :], name))
-            raise TemplateError("template_syntax", f"the snippet '{name}' contains itself: {circle}")
+            path = circle(way.names, name)
+            raise TemplateError("template_syntax", f"the snippet '{name}' contains itself: {path}")
         if way.depth == MAX_DEPTH:
             raise TemplateError("template_limit", f"more than {MAX_DEPTH} snippets in one another")
         snippet = self.library.get(name)

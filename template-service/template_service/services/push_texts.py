@@ -1,16 +1,18 @@
 """Renders the texts of pushes for the gateway, which measures them before it accepts."""
 
 import asyncio
+import math
 import time
-from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from chassis.process.fair_semaphore import FairSemaphore
+from chassis.process.ttl_memory import TtlMemory
 from contracts.messages import TemplateRef
 from contracts.push_texts import PushTextFindings, PushTextPayload, PushTextQuestion, RenderedText
 from template_service.errors import InvalidTemplate, VersionNotFound
 from template_service.services.compiling import compiled_source
+from template_service.services.in_time import in_time
 from template_service.services.reading import TemplateReader
 from templating import CompiledTemplate, TemplateError
 
@@ -25,7 +27,7 @@ class PushTexts:
     def __init__(self, reader: TemplateReader, turns: FairSemaphore) -> None:
         self._reader = reader
         self._turns = turns
-        self._compiled: OrderedDict[TemplateRef, CompiledTemplate | None] = OrderedDict()
+        self._compiled: TtlMemory[TemplateRef, CompiledTemplate | None] = TtlMemory(MAX_TEMPLATES, math.inf)
 
     async def render(self, question: PushTextQuestion) -> PushTextFindings:
         """Raises TooManyRequests."""
@@ -38,9 +40,8 @@ class PushTexts:
         return PushTextFindings(texts=tuple(texts))
 
     async def _template(self, ref: TemplateRef) -> CompiledTemplate | None:
-        if ref in self._compiled:
-            self._compiled.move_to_end(ref)
-            return self._compiled[ref]
+        if (known := self._compiled.get(ref, ...)) is not ...:
+            return known
         try:
             [record] = await self._reader.records(ref)
             template = await compiled_source(record.source)
@@ -48,21 +49,15 @@ class PushTexts:
             return None
         except InvalidTemplate:  # a rule is newer than the version
             template = None
-        self._compiled[ref] = template
-        if len(self._compiled) > MAX_TEMPLATES:
-            self._compiled.popitem(last=False)
+        self._compiled.put(ref, template)
         return template
 
 
 def _texts(
     templates: Mapping[TemplateRef, CompiledTemplate | None], payloads: Iterable[PushTextPayload], until: float
 ) -> list[RenderedText | None]:
-    texts: list[RenderedText | None] = []
-    for payload in payloads:
-        texts.append(_text(templates[payload.template], payload))
-        if time.monotonic() > until - SECONDS / 2:  # the heaviest one takes a third of a second
-            break
-    return texts
+    """`until`: when the answer is due. The heaviest text takes a third of a second."""
+    return [_text(templates[payload.template], payload) for payload in in_time(payloads, until - SECONDS / 2)]
 
 
 def _text(template: CompiledTemplate | None, payload: PushTextPayload) -> RenderedText | None:

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, StringConstraints, model_validator
 
+from contracts.emails import Stream
 from email_service.provider_headers import MailService, ServiceName
 
 TlsMode = Literal["auto", "starttls", "implicit", "none"]
@@ -29,7 +30,6 @@ def a_host(value: str) -> str:
 
 ProviderName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 HostName = Annotated[str, Field(min_length=1), AfterValidator(a_host)]
-StreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 OwnStreamName = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{0,100}$")]
 HttpsUrl = Annotated[str, StringConstraints(pattern=r"^https://[!-~]+$|^http://(localhost|127\.0\.0\.1)[:/][!-~]*$")]
 
@@ -66,7 +66,7 @@ class SmtpProvider(_Strict):
     per_second: float | None = Field(default=None, gt=0, le=10_000)
     connections: int | None = Field(default=None, ge=1, le=10_000)
     service: ServiceName | None = None
-    streams: dict[StreamName, OwnStreamName] = Field(default={}, max_length=100)
+    streams: dict[Stream, OwnStreamName] = Field(default={}, max_length=100)
 
     @model_validator(mode="after")
     def _logs_in_one_way(self) -> "SmtpProvider":
