@@ -10,9 +10,8 @@ from typing import Any
 
 from bench.checks import Balance
 
-REFERENCE_RATE = (
-    4400.0  # requests a second of the bare endpoint on the machine for which the absolute targets are stated
-)
+# Requests a second of the bare endpoint, on the machine for which the absolute targets are stated.
+REFERENCE_RATE = 4400.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -81,10 +81,11 @@ async def enforce_rate_limit(services: GatewayServices, request: Request, identi
         raise TooManyRequests
 
 
-async def admit(services: GatewayServices, request: Request) -> bool:
-    """Limits a request that will be forwarded. It counts for the caller, or for the IP address if the credentials are not
-    valid. The other service checks who the caller is and what they may do. Returns whether the credentials are valid. Raises
-    TooManyRequests.
+async def enforce_forwarding_limit(services: GatewayServices, request: Request) -> bool:
+    """The rate limit of a request that is forwarded to another service. Returns whether its credentials are valid.
+
+    It counts for the caller, or for the IP address if the credentials are not valid. The other service checks who the caller
+    is and what they may do. Raises TooManyRequests.
     """
     try:
         identity = await authenticate(request)

@@ -29,8 +29,8 @@ class AttachmentUnreachable(Unprocessable):
     field = "email.attachments.0.url"
 
     @classmethod
-    def at(cls, place: int, reason: str) -> "AttachmentUnreachable":
-        return cls(data={"errors": [{"field": f"email.attachments.{place}.url", "message": reason}]})
+    def at(cls, index: int, reason: str) -> "AttachmentUnreachable":
+        return cls(data={"errors": [{"field": f"email.attachments.{index}.url", "message": reason}]})
 
 
 class SuppressionNotFound(NotFound):

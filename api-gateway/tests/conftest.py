@@ -34,17 +34,17 @@ from chassis.process.yielding import AT_A_TIME
 from chassis.redis.cache import TOMBSTONE
 from chassis.security import SigningKey, sign
 from contracts.callers import ACCESS_AUDIENCE, ACCESS_ISSUER, ApiKeyInfo
-from contracts.ledger import LedgerErasure, LedgerErasureOrder, LedgerFindings, LedgerQuestion, LedgerTotals
+from contracts.ledger import LedgerErasure, LedgerErasureRequest, LedgerFindings, LedgerQuestion, LedgerTotals
 from contracts.messages import StatusEvent, StatusEvents
 from contracts.push_texts import PushTextFindings, PushTextPayload, PushTextQuestion, RenderedText
 from contracts.recipients import Preferences, PushToken
 from contracts.suppressions import (
     BounceResult,
+    NewSuppressions,
     SuppressionEntry,
     SuppressionExportPage,
     SuppressionExportQuestion,
     SuppressionFindings,
-    SuppressionOrder,
     SuppressionQuestion,
     SuppressionsAdded,
 )
@@ -75,7 +75,7 @@ class Peers:
     versions: dict[tuple[str, str, int], TemplateInfo] = field(default_factory=dict)
     api_keys: dict[str, ApiKeyInfo] = field(default_factory=dict)
     suppressed: list[SuppressionEntry] = field(default_factory=list)
-    ordered: list[SuppressionOrder] = field(default_factory=list)
+    added_suppressions: list[NewSuppressions] = field(default_factory=list)
     exports: int | None = None  # pages, after which there are none
     health: dict[str, Any] = field(default_factory=lambda: HEALTH)
     down: bool = False
@@ -186,9 +186,9 @@ class Peers:
             return self._found(f"{channel} ledger find", self._findings(set(question.ids)))
 
         @app.post("/{channel}/internal/ledger/erase")
-        async def erase(channel: str, order: LedgerErasureOrder) -> Response:
-            self.forgotten.setdefault(channel, set()).update(order.ids)
-            return self._found(f"{channel} ledger erase", LedgerErasure(deliveries=len(order.ids), open=0))
+        async def erase(channel: str, erasure: LedgerErasureRequest) -> Response:
+            self.forgotten.setdefault(channel, set()).update(erasure.ids)
+            return self._found(f"{channel} ledger erase", LedgerErasure(deliveries=len(erasure.ids), open=0))
 
     def _add_suppressions(self, app: FastAPI) -> None:
         """The list is empty, and stays so. What is exported is `suppressed`, in the order of the fingerprints."""
@@ -199,9 +199,9 @@ class Peers:
             return self._found(f"suppressions {question.offset}", SuppressionFindings(entries=(), total=0))
 
         @app.post(path)
-        async def suppress(order: SuppressionOrder) -> Response:
-            self.ordered.append(order)
-            return self._found("suppress", SuppressionsAdded(added=len(order.emails) + len(order.exported)))
+        async def suppress(new: NewSuppressions) -> Response:
+            self.added_suppressions.append(new)
+            return self._found("suppress", SuppressionsAdded(added=len(new.emails) + len(new.exported)))
 
         @app.get("/email/internal/suppression-export")
         async def export(question: Annotated[SuppressionExportQuestion, Query()]) -> Response:

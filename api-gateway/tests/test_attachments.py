@@ -225,7 +225,7 @@ async def test_with_a_key_the_database_says_nothing_of_them_and_the_key_can_be_c
     url, database = gateway.settings.database_url, Database(gateway.settings.database_url)
     for keys, sealed in ((f"{OTHER_KEYS},{KEYS}", True), (f"plain,{OTHER_KEYS}", False), (KEYS, True)):
         for table in PERSONAL:
-            assert (await reencrypt(database, table, DataKeys.parse(keys))).unreadable == 0
+            assert (await reencrypt(database, table, DataKeys.parse(keys))).undecryptable == 0
         dumped = await dump(url)
         found = [said in dumped for said in (NAME, "third.person", PDF[:40].hex())]
         assert found == [not sealed] * 3

@@ -28,7 +28,7 @@ from api_gateway.services.housekeeping import Housekeeping
 from api_gateway.services.reading import total_of
 from api_gateway.settings import ALEMBIC
 from chassis.postgres.database import Database
-from chassis.postgres.retention import Step
+from chassis.postgres.retention import RetentionStep
 from chassis.security.data_keys import DataKeys
 from contracts.messages import StatusEvent, first_id_of
 from contracts.status import Status
@@ -135,7 +135,7 @@ async def _hot_path(connection: AsyncConnection) -> None:
     await housekeeping.accepted(connection)
     await housekeeping.fold(connection)
     await housekeeping.sent_between(connection, "email", _id(3600), _id(0))
-    await housekeeping.remove(connection, Step(NO_ID, NOW - timedelta(seconds=ROWS - 1000), 100))
+    await housekeeping.remove(connection, RetentionStep(NO_ID, NOW - timedelta(seconds=ROWS - 1000), 100))
     for visibility in (Visibility(), Visibility(user_id=USER), Visibility(caller="c")):
         await reading.find(connection, IDS[0], seen_by=visibility)
         await reading.ids_named(connection, "7", IDS[1], seen_by=visibility)
@@ -223,7 +223,7 @@ async def test_the_total_of_a_list_by_status_or_channel_is_what_counting_finds(d
 async def test_an_old_ended_notification_is_removed_with_its_key_and_stays_accounted_for(database: Database) -> None:
     await _fill(database, 3_000)  # of 50 minutes
     async with database.begin() as connection:
-        step = Step(NO_ID, NOW - timedelta(seconds=1_000), 10_000)
+        step = RetentionStep(NO_ID, NOW - timedelta(seconds=1_000), 10_000)
         removed, reached = await housekeeping.remove(connection, step)
     assert reached is None
     async with database.snapshot() as connection:

@@ -224,9 +224,7 @@ async def test_a_message_overtaken_by_later_ones_of_its_priority_is_lost_and_pub
     sieve = Sieve(gateway, {lost}, until=later)
     consumer = await gateway.broker.consume("email.queue", sieve.take, prefetch=1)
     await sieve.reached.wait()
-    await (
-        consumer.pause()
-    )  # before the search finds it, because a message that it publishes again must not be consumed yet
+    await consumer.pause()  # before the search finds it: a message that it publishes again must not be consumed yet
     await gateway.until(later, "sent")
     await accepted(priority=1)  # the queue is not empty from here on, so only the watermark proves the loss
     await eventually(lambda: gateway.detail(lost), 10, until=lambda found: found["queued_at"] != published_at)
@@ -294,9 +292,8 @@ async def test_pages_of_the_silent_go_through_all_of_them(start, monkeypatch) ->
     monkeypatch.setattr("api_gateway.services.stalled.MAX_LEDGER_QUESTION", 2)
     gateway = await start(report_silence_seconds=0.3, lost_grace_seconds=60)
     names = [await _queued(gateway) for _ in range(5)]
-    gateway.peers.ended += [
-        _event(name, "sent") for name in names[-2:]
-    ]  # the ledger knows nothing of a whole page before
+    # The ledger knows nothing of the whole page before these.
+    gateway.peers.ended += [_event(name, "sent") for name in names[-2:]]
     for name in names[-2:]:
         await gateway.until(name, "sent")
 

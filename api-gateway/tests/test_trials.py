@@ -137,7 +137,7 @@ async def test_a_caller_whose_few_are_long_ago_in_a_busy_template_finds_them(gat
     few = [await _sent(gateway, headers=caller) for _ in range(2)]
     for _ in range(3):
         await _sent(gateway)
-    small = str(trials.OF_TEMPLATE.text).replace(f"LIMIT {trials.LOOKED_AT}", "LIMIT 2")
+    small = str(trials.OF_TEMPLATE.text).replace(f"LIMIT {trials.MAX_EXAMINED}", "LIMIT 2")
     monkeypatch.setattr(trials, "OF_TEMPLATE", text(small))
     found = await _try(gateway, caller)
     assert [one["notification_id"] for one in found["notifications"]] == few[::-1]

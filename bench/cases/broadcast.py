@@ -7,7 +7,7 @@ from dataclasses import replace
 from bench import checks
 from bench.cases import urgent
 from bench.cases.latency import to_provider
-from bench.load.plan import Report
+from bench.load.plan import LoadReport
 from bench.load.run import Generator, generate
 from bench.percentiles import summary
 from bench.results import Result
@@ -64,6 +64,6 @@ def _beside(run: Run, seconds: float) -> tuple[list[float], checks.Balance, dict
     return times, urgent.unfinished(lab, [*warm.ids, *posted.ids], broadcast.ids), more
 
 
-def due(report: Report, first: float, last: float) -> Report:
+def due(report: LoadReport, first: float, last: float) -> LoadReport:
     """The accepted notifications that were due in this period."""
     return replace(report, accepted=[one for one in report.accepted if first <= one[1] < last])

@@ -24,9 +24,7 @@ ROWS = 100_000
 OPENED = 100  # times each
 SHOWN = 500  # users and notifications among which the pages change
 SLOWEST_MS = 150.0
-TEMPLATES = [
-    f"template_{number}" for number in range(40)
-]  # as `rows` names them: each has a fortieth of the notifications
+TEMPLATES = [f"template_{number}" for number in range(40)]  # as `rows` names them: each has a fortieth of the rows
 DRAFT, HELD = TEMPLATES[1], TEMPLATES[2]
 PARTS = {
     "subject": "Hello {{ name }}", "content": "<p>Hello {{ name }}, <a href='{{ link }}'>open</a></p>",

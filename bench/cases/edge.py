@@ -11,7 +11,7 @@ from typing import Any
 
 from bench import checks
 from bench.lab import Lab
-from bench.load.plan import Report
+from bench.load.plan import LoadReport
 from bench.load.run import generate
 from bench.measure import memory
 from bench.percentiles import summary
@@ -61,7 +61,7 @@ def edge(run: Run) -> Result:
     )
 
 
-def _load(run: Run, seconds: float) -> Report:
+def _load(run: Run, seconds: float) -> LoadReport:
     return generate(run.lab.folder, replace(run.plan(int(RATE * seconds)), rate=RATE))
 
 

@@ -32,10 +32,7 @@ def growth(run: Run) -> Result:
         raise RuntimeError(f"{max(sizes)} rows need {max(sizes) * BYTES_A_ROW >> 30} GiB; {free >> 30} are free")
     timed: dict[int, Times] = {}
     balance, loading = checks.Balance(0, 0), {}
-    for size in (
-        *sizes,
-        min(sizes),
-    ):  # the smallest again: other effects of the filling must not count as growth
+    for size in (*sizes, min(sizes)):  # the smallest again: other effects of the filling must not count as growth
         run.lab.fresh(without=MODULES)
         began = time.monotonic()
         rows.fill(run.lab.gateway, size)

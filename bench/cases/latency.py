@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from bench import checks
 from bench.costs import per_notification
 from bench.lab import Lab
-from bench.load.plan import Report
+from bench.load.plan import LoadReport
 from bench.load.run import generate
 from bench.percentiles import summary
 from bench.results import Result, at_most
@@ -72,7 +72,7 @@ def _round(run: Run, rate: float, sent_before: int) -> _Round:
     return _Round(report.ids, summary(report.latencies), summary(to_provider(lab, report)), costs, report.rate)
 
 
-def to_provider(lab: Lab, report: Report) -> list[float]:
+def to_provider(lab: Lab, report: LoadReport) -> list[float]:
     """Seconds from the moment at which each was due until the sink had its last byte. The first copy counts."""
     arrived: dict[str, float] = {}
     for key, when in lab.providers.smtp.arrivals():

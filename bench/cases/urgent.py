@@ -6,7 +6,7 @@ from dataclasses import replace
 from bench import checks
 from bench.cases.latency import to_provider
 from bench.lab import Lab
-from bench.load.plan import Plan, Report
+from bench.load.plan import LoadReport, Plan
 from bench.load.run import generate
 from bench.percentiles import summary
 from bench.results import Result, at_most
@@ -33,7 +33,7 @@ def alone(run: Run, seconds: float) -> tuple[list[float], checks.Balance]:
     return to_provider(lab, urgent), checks.delivered(lab, warm.ids + urgent.ids)
 
 
-def until_delivered(lab: Lab, urgent: Report) -> None:
+def until_delivered(lab: Lab, urgent: LoadReport) -> None:
     def all_there() -> bool:
         return set(urgent.ids) <= {key for key, _ in lab.providers.smtp.arrivals()}
 

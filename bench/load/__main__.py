@@ -11,10 +11,10 @@ import uvloop
 
 from bench.load.bodies import requests
 from bench.load.loops import Answer, Posting
-from bench.load.plan import Plan, Report
+from bench.load.plan import LoadReport, Plan
 
 
-async def carry_out(plan: Plan) -> Report:
+async def carry_out(plan: Plan) -> LoadReport:
     posting = Posting(plan.port, list(requests(plan)))
     gc.disable()  # a collection pauses the generator, which would look like a pause of the server
     try:
@@ -25,7 +25,7 @@ async def carry_out(plan: Plan) -> Report:
     return report_of(posting.started, posting.answers)
 
 
-def report_of(started: float, answers: Sequence[Answer]) -> Report:
+def report_of(started: float, answers: Sequence[Answer]) -> LoadReport:
     accepted, refusals = [], []
     for due, answered, status, body in answers:
         for key, refusal in _items(status, body):
@@ -34,7 +34,7 @@ def report_of(started: float, answers: Sequence[Answer]) -> Report:
             else:
                 accepted.append((key, due, answered))
     ended = max(answered for _, answered, _, _ in answers)
-    return Report(started, ended, len(refusals), refusals[0] if refusals else "", accepted)
+    return LoadReport(started, ended, len(refusals), refusals[0] if refusals else "", accepted)
 
 
 def _items(status: int, body: bytes) -> Iterator[tuple[str | None, str]]:

@@ -27,7 +27,7 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class LoadReport:
     """Times are of the monotonic clock. `accepted` are (notification id, when it was due, when it was answered). `refused`
     counts responses other than 202.
     """

@@ -10,7 +10,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from uuid import uuid4
 
-from bench.load.plan import Plan, Report
+from bench.load.plan import LoadReport, Plan
 
 
 class Generator:
@@ -23,13 +23,13 @@ class Generator:
         command = [sys.executable, "-m", "bench.load", str(self._plan), str(self._report)]
         self._process = subprocess.Popen(command, start_new_session=True)
 
-    def end(self) -> Report:
+    def end(self) -> LoadReport:
         """Raises RuntimeError if a request was refused: a case with refusals measures something else."""
         before = resource.getrusage(resource.RUSAGE_CHILDREN)
         if self._process.wait():
             raise RuntimeError(f"the load generator ended with {self._process.returncode}")
         after = resource.getrusage(resource.RUSAGE_CHILDREN)
-        report = Report.read(self._report)
+        report = LoadReport.read(self._report)
         self._report.unlink()
         if report.refused:
             raise RuntimeError(f"{report.refused} of the load were refused: {report.first_refusal}")
@@ -41,7 +41,7 @@ class Generator:
             self._process.wait()
 
 
-def generate(folder: Path, plan: Plan) -> Report:
+def generate(folder: Path, plan: Plan) -> LoadReport:
     generator = Generator(folder, plan)
     try:
         return generator.end()

@@ -141,9 +141,8 @@ class EmailSession:
         reserved, self._reserved = self._reserved or await self.smtp.reserve(), None
         outcome = await self.smtp.send(envelope, reserved)
         if isinstance(outcome, AccountRefused) and outcome.code in OF_THE_SENDER and _has_own_address(context):
-            return replace(
-                outcome, others_pass=True
-            )  # the address of one application must not stop the mails of other applications
+            # The address of one application must not stop the mails of other applications.
+            return replace(outcome, affects_all=False)
         if outcome == Sent(None):  # the server returned no id: a bounce refers to our Message-ID
             return Sent(self._writer.message_id(context))
         return outcome

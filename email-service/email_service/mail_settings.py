@@ -47,7 +47,7 @@ class MailSettings(WorkerSettings):
     sender_domain_check_seconds: float = Field(
         default=0.0,
         ge=0,
-        description="Seconds between two looks at the DNS records (DKIM, SPF, DMARC, MX) of FROM_EMAIL, SENDER_DOMAINS, "
+        description="Seconds between two checks of the DNS records (DKIM, SPF, DMARC, MX) of FROM_EMAIL, SENDER_DOMAINS, "
         "DKIM_KEYS and BOUNCE_DOMAIN, whose result is a metric. Sending does not depend on it. 0: none",
     )
 

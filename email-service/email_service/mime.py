@@ -125,13 +125,6 @@ def _character_end(raw: bytes, end: int) -> int:
     return min(end, len(raw))
 
 
-# The bytes of a message, joined from prepared pieces.
-#
-# Building a MIME tree for each message costs 0.65 to 2.4 ms; joining prepared pieces costs about 0.02 ms. The functions above
-# give the guarantees of a tree: no header value ends a line or adds a header, and no body ends a part.
-#
-# A new header that receivers show or act on has to be signed: name it in SIGNED or OVERSIGNED of `dkim/signing.py`, too.
-
 _FIXED = b"MIME-Version: 1.0\r\nAuto-Submitted: auto-generated\r\n"  # RFC 3834: asks for no automatic answers
 _BULK = b"Precedence: bulk\r\n"  # RFC 2076, 3.9: vacation programs that do not read Auto-Submitted read this
 _ALTERNATIVE = b'Content-Type: multipart/alternative; boundary="' + BOUNDARY + b'"\r\n\r\n--' + BOUNDARY + b"\r\n"
@@ -140,7 +133,13 @@ _LAST_PART_ENDS = b"\r\n--" + BOUNDARY + b"--\r\n"
 
 
 class MessageBuilder:
-    """Builds the messages of one sender. `clock` returns seconds since the epoch, for the Date header.
+    """Builds the messages of one sender, from prepared pieces of bytes.
+
+    Building a MIME tree for each message costs 0.65 to 2.4 ms; joining prepared pieces costs about 0.02 ms. The functions
+    above give the guarantees of a tree: no header value ends a line or adds a header, and no body ends a part. A new header
+    that receivers show or act on has to be signed: name it in SIGNED or OVERSIGNED of `dkim/signing.py`, too.
+
+    `clock` returns seconds since the epoch, for the Date header.
 
     `unsubscribe_url` makes the one-click link of a mail that is not transactional (RFC 8058); None: mails have none.
     `id_headers` are names of further headers with the notification's id.

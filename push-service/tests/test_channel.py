@@ -57,7 +57,7 @@ def test_an_email_address_is_no_device() -> None:
 async def test_without_an_account_a_providers_devices_wait_and_keep_no_others_waiting(provider, variable) -> None:
     [target] = channel().targets(devices(PushToken(provider=provider, token="a-device")))
     outcome = await channel().send(CONTENT, target, CONTEXT)
-    assert outcome == AccountRefused("not_configured", f"{variable} is not set", others_pass=True)
+    assert outcome == AccountRefused("not_configured", f"{variable} is not set", affects_all=False)
 
 
 class UserService:

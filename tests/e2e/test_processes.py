@@ -82,9 +82,7 @@ def test_both_processes_accept_and_any_shows_what_both_did(gateway, started_lab:
     killed, _ = sorted(gateway.children())
     os.kill(killed, signal.SIGKILL)
     wait_until(lambda: len(gateway.children() - {killed}) == 2, 10, "another process in its place")
-    ids += [
-        gateway.send(client, user) for client in clients
-    ]  # over a new connection where the old one was the dead one's
+    ids += [gateway.send(client, user) for client in clients]  # some over new connections: the dead one had theirs
     assert {gateway.accepted() for _ in range(10)} == {48}
     for client in clients:
         client.close()

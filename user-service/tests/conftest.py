@@ -19,7 +19,7 @@ from chassis.postgres.database import Database
 from chassis.redis.client import connect_redis
 from chassis.security import ServiceCallers, ServiceTokens
 from chassis.security.service_keys import development_key
-from contracts.erasing import ErasureOrder, ErasureProgress, ExportFindings, ExportQuestion
+from contracts.erasing import ErasureProgress, ErasureRequest, ExportFindings, ExportQuestion
 from contracts.system_mails import SystemMail
 from devstack.serving import serving
 from testkit.eventually import eventually
@@ -165,8 +165,8 @@ class Gateway:
         callers = ServiceCallers(UserSettings(_env_file=None).service_public_keys, "api-gateway")
 
         @app.post("/internal/erasures")
-        async def erase(order: ErasureOrder) -> Answer:
-            self.erased.append(order.user_id)
+        async def erase(erasure: ErasureRequest) -> Answer:
+            self.erased.append(erasure.user_id)
             return enveloped(self.progress) if self.progress else Answer(status_code=503)
 
         @app.post("/internal/exports")

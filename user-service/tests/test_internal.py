@@ -60,9 +60,8 @@ async def test_many_users_are_found_as_each_of_them_is_and_unknown_ones_are_left
         alone = await world.http.get(f"/internal/users/{one}", headers=world.service_headers())
         assert alone.json()["data"] == users[one]
         contact = UserContact.model_validate(users[one])
-        contract = contact.model_dump(
-            mode="json", exclude={"push_tokens": {"__all__": {"kind"}}}
-        )  # theirs are all devices
+        # Without the kind of their push tokens: all are devices.
+        contract = contact.model_dump(mode="json", exclude={"push_tokens": {"__all__": {"kind"}}})
         assert contract == users[one], "no more and no less than the contract"
         shown = (await admin.call("GET", f"/api/v1/users/{one}")).json()["data"]
         assert (contact.name, contact.email, contact.language) == (shown["name"], shown["email"], shown["language"])

@@ -18,9 +18,10 @@ from contracts.holds import HoldRule
 from contracts.recipients import Channel
 
 TABLE = cast("Table", Hold.__table__)  # declarative types it more loosely than it is
-Outcome = Literal["released", "cancelled"]
-# The order of an ended hold is also for messages that were published before its end, and may wait in a queue for so long.
-ORDERS = timedelta(days=7)
+HoldOutcome = Literal["released", "cancelled"]
+# How long a hold that was cancelled, or released with another version, recalls messages that were published before its end:
+# they may wait in a queue.
+RECALL_PERIOD = timedelta(days=7)
 KEPT = timedelta(days=30)  # ended holds; the audit events stay longer
 _SAME = ("template_code", "application_id", "test", "notification_type", "provider")
 
@@ -52,7 +53,7 @@ class StoredHold:
     created_at: datetime
     ended_by: str | None
     ended_at: datetime | None
-    outcome: Outcome | None
+    outcome: HoldOutcome | None
     renewed: bool
     template_version: int | None
 
@@ -70,13 +71,13 @@ class Renewal:
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    outcome: Outcome
+    outcome: HoldOutcome
     by: str
     renewal: Renewal | None = None
 
 
 _IN_FORCE = f"""(ended_at IS NULL
-    OR (ended_at > now() - interval '{ORDERS.days} days' AND (outcome = 'cancelled' OR renewed)))"""
+    OR (ended_at > now() - interval '{RECALL_PERIOD.days} days' AND (outcome = 'cancelled' OR renewed)))"""
 IN_FORCE = text(_IN_FORCE)
 RULES = text(f"""
 SELECT id, template_code, application_id, test, notification_type, provider, ended_at FROM holds WHERE {_IN_FORCE} ORDER BY id
@@ -84,7 +85,7 @@ SELECT id, template_code, application_id, test, notification_type, provider, end
 
 
 async def rules(connection: StatementExecutor) -> list[HoldRule]:
-    """The holds that every process has to know, oldest first: standing ones, and those that ended with an order."""
+    """The holds that every process has to know, oldest first: those that are standing, and those that recall messages."""
     return [
         HoldRule(
             id=row.id,

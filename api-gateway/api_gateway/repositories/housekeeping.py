@@ -6,7 +6,7 @@ from sqlalchemy import Numeric, Text, cast, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from api_gateway.models import AcceptedTotal, Notification
-from chassis.postgres.retention import Removal, Step
+from chassis.postgres.retention import RetentionResult, RetentionStep
 from contracts.messages import first_id_of
 from contracts.recipients import CHANNELS
 from contracts.status import Status
@@ -95,11 +95,11 @@ SELECT (SELECT count(*) FROM gone) AS removed,
 """)
 
 
-async def remove(connection: AsyncConnection, step: Step) -> Removal:
+async def remove(connection: AsyncConnection, step: RetentionStep) -> RetentionResult:
     """Reads a range of old notifications, and deletes those that ended long enough ago."""
     parameters = {"after": step.after, "bound": first_id_of(step.ended_before), "ended_before": step.ended_before}
     row = (await connection.execute(REMOVE, {**parameters, "limit": step.limit})).one()
-    return Removal(row.removed, None if row.reached is None else UUID(row.reached))
+    return RetentionResult(row.removed, None if row.reached is None else UUID(row.reached))
 
 
 # Pending: the relay's index finds the rows that are due now or within the window (a lease or a pause between two look-ups may

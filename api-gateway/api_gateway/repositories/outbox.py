@@ -81,8 +81,8 @@ class Lease(NamedTuple):
 class DueRow:
     """A notification that a relay has taken: it belongs to this process until the lease runs out.
 
-    `maybe_published`: it may have been published before, and a worker may have it. `unreadable`: it is encrypted with a
-    missing key, and its values are not loaded.
+    `maybe_published`: it may have been published before, and a worker may have it. `undecryptable`: it is
+    encrypted with a missing key, and its values are not loaded.
     """
 
     id: UUID
@@ -110,7 +110,7 @@ class DueRow:
     expired: bool
     maybe_published: bool
     leased_at: datetime
-    unreadable: bool = False
+    undecryptable: bool = False
     read_at: float = field(default_factory=time.monotonic, compare=False)
 
     @property
@@ -230,7 +230,7 @@ def _values(row: Row[Any], data_keys: DataKeys) -> dict[str, Any]:
     except ValueUnreadable:
         nothing = JsonObject.empty()
         unread = dict.fromkeys(("recipient", "given_recipient", "sender", "email_options", "overrides"))
-        return {**unread, "variables": nothing, "metadata": nothing, "unreadable": True}
+        return {**unread, "variables": nothing, "metadata": nothing, "undecryptable": True}
 
 
 async def mark_queued(connection: StatementExecutor, marks: Sequence[QueuedMark]) -> list[str]:

@@ -96,14 +96,14 @@ WITH waiting AS (
         FROM notifications
         WHERE priority = level.priority AND due_at <= now() + make_interval(secs => :window) AND status = 'pending'
           AND (send_at IS NULL OR send_at <= now()) AND held_by IS NULL
-        ORDER BY due_at LIMIT :looked_at
+        ORDER BY due_at LIMIT :max_examined
     ) AS first
     UNION ALL
     SELECT first.* FROM unnest(CAST(:channels AS text[])) AS channel(name)
     CROSS JOIN generate_series(1, 10) AS level(priority) CROSS JOIN LATERAL (
         SELECT id, caller, notification_type, status, queued_at AS since FROM notifications
         WHERE status = 'queued' AND notification_type = channel.name AND priority = level.priority
-        ORDER BY queued_at LIMIT :looked_at
+        ORDER BY queued_at LIMIT :max_examined
     ) AS first
 )
 SELECT id, notification_type, status, since, extract(epoch FROM now() - since) AS seconds FROM waiting
@@ -111,7 +111,7 @@ WHERE (CAST(:callers AS text[]) IS NULL OR caller = ANY(CAST(:callers AS text[])
   AND (CAST(:channel AS text) IS NULL OR notification_type = :channel)
 ORDER BY since LIMIT 1
 """)
-LOOKED_AT = 1_000
+MAX_EXAMINED = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +172,7 @@ async def read(connection: AsyncConnection, period: PeriodName, wanted: Selectio
 
 
 async def oldest(connection: AsyncConnection, wanted: Selection, *, window_seconds: float) -> Waiting | None:
-    """The one that has waited longest, of the first LOOKED_AT of each priority. `window_seconds`: as in
+    """The one that has waited longest, of the first MAX_EXAMINED of each priority. `window_seconds`: as in
     `housekeeping.oldest`.
     """
     parameters = {
@@ -180,7 +180,7 @@ async def oldest(connection: AsyncConnection, wanted: Selection, *, window_secon
         "channel": wanted.channel,
         "callers": None if wanted.callers is None else list(wanted.callers),
         "window": window_seconds,
-        "looked_at": LOOKED_AT,
+        "max_examined": MAX_EXAMINED,
     }
     row = (await connection.execute(OLDEST, parameters)).first()
     return None if row is None else Waiting(**{**row._mapping, "seconds": float(row.seconds)})  # noqa: SLF001 - public

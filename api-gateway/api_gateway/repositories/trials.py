@@ -12,7 +12,7 @@ from api_gateway.repositories.personal import GIVEN_VARIABLES
 from contracts.recipients import Channel
 
 # Rows of an index, newest first: a search takes tens of milliseconds at most, and accepting pays for no further index.
-LOOKED_AT = 5_000
+MAX_EXAMINED = 5_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class SentRow:
 # were erased, or never had one: their variables say nothing.
 _NEWEST = f"""
 SELECT n.id, n.caller, n.notification_type, n.created_at, {GIVEN_VARIABLES}
-FROM (SELECT * FROM notifications WHERE {{walked}} ORDER BY id DESC LIMIT {LOOKED_AT}) n
+FROM (SELECT * FROM notifications WHERE {{walked}} ORDER BY id DESC LIMIT {MAX_EXAMINED}) n
 WHERE n.template_code = :code AND n.language = :language AND n.recipient IS NOT NULL
   AND (CAST(:caller AS text) IS NULL OR n.caller = :caller)
   AND (CAST(:channel AS text) IS NULL OR n.notification_type = :channel)
@@ -52,7 +52,7 @@ OF_CALLER = text(_NEWEST.format(walked="caller = :caller"))
 
 
 async def newest(connection: AsyncConnection, wanted: TrialFilter) -> Sequence[SentRow]:
-    """Newest first: of the template's last `LOOKED_AT` notifications and, for a caller who has few among them, of the
+    """Newest first: of the template's last `MAX_EXAMINED` notifications and, for a caller who has few among them, of the
     caller's last ones."""
     parameters: dict[str, object] = {
         "code": wanted.code,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from api_gateway.dependencies import Services
 from chassis.http.envelope import answer
 from chassis.security import calling_service
-from contracts.erasing import ErasureOrder, ExportQuestion
+from contracts.erasing import ErasureRequest, ExportQuestion
 from contracts.services import EMAIL_SERVICE, PUSH_SERVICE, USER_SERVICE
 from contracts.system_mails import SystemMail
 
@@ -31,9 +31,9 @@ async def accept_system_mail(
 
 
 @router.post("/erasures", dependencies=[Depends(by_users)])
-async def erase(order: ErasureOrder, services: Services) -> Response:
+async def erase(erasure: ErasureRequest, services: Services) -> Response:
     """`contracts.erasing.ErasureProgress`."""
-    return answer(await services.eraser.erase(order.user_id))
+    return answer(await services.eraser.erase(erasure.user_id))
 
 
 @router.post("/exports", dependencies=[Depends(by_users)])

@@ -6,7 +6,7 @@ import httpx2
 from fastapi import APIRouter, Request
 from starlette.responses import Response
 
-from api_gateway.dependencies import admit, services_of
+from api_gateway.dependencies import enforce_forwarding_limit, services_of
 from chassis.errors import NotFound, PayloadTooLarge, Unavailable
 from chassis.observability.correlation import outgoing_headers
 from chassis.process.breaker import CircuitBreaker, CircuitOpen
@@ -91,7 +91,7 @@ UNSAFE = re.compile(rb"//|\\|;|/\.{1,2}(/|$)|%(2e|2f|5c|00|25|3b)", re.IGNORECAS
 async def forward(request: Request) -> Response:
     if UNSAFE.search(_raw_path(request)):
         raise NotFound
-    known = await admit(services_of(request), request)
+    known = await enforce_forwarding_limit(services_of(request), request)
     body = await (
         read_body(request, FORWARDED_BODY_BYTES)
         if known

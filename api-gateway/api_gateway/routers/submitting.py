@@ -112,25 +112,25 @@ async def _large_notification(services: GatewayServices, request: Request) -> No
     these are fetched, the body would take the place of other large ones.
     """
     raw = await body_of(request)
-    asked = await asyncio.to_thread(parse_notification, raw, header_of(request.scope, b"idempotency-key"))
-    if len(raw) > services.max_body_bytes and (asked.email is None or not asked.email.attachments):
+    notification = await asyncio.to_thread(parse_notification, raw, header_of(request.scope, b"idempotency-key"))
+    if len(raw) > services.max_body_bytes and (notification.email is None or not notification.email.attachments):
         raise PayloadTooLarge(f"Without attachments a request body has at most {services.max_body_bytes} bytes")
-    if asked.names_urls:
+    if notification.names_urls:
         raise PayloadTooLarge(f"With attachments by url a request body has at most {LARGE_BODY_BYTES} bytes")
-    return asked
+    return notification
 
 
 async def _accept(
-    services: GatewayServices, identity: Identity, request: Request, asked: NotificationRequest
+    services: GatewayServices, identity: Identity, request: Request, notification: NotificationRequest
 ) -> Response:
-    may_send(identity, asked)
-    if asked.copies:
-        await enforce_rate_limit(services, request, identity, len(asked.copies))
-    receipt = await services.acceptor.accept(asked, _context(identity))
+    may_send(identity, notification)
+    if notification.copies:
+        await enforce_rate_limit(services, request, identity, len(notification.copies))
+    receipt = await services.acceptor.accept(notification, _context(identity))
     if receipt.is_new:
-        services.metrics.count_transition(asked.notification_type, receipt.status)
+        services.metrics.count_transition(notification.notification_type, receipt.status)
         if identity.test:
-            services.metrics.count_test_notifications([asked.notification_type])
+            services.metrics.count_test_notifications([notification.notification_type])
         return answer(_data(receipt), QUEUED, status=202)
     services.metrics.count_repeats(1)
     return answer(_data(receipt), DUPLICATE, status=202, headers={"Idempotent-Replayed": "true"})
@@ -160,14 +160,14 @@ async def create_batch(request: Request) -> Response:
     items = parse_batch(await body_of(request))
     await enforce_rate_limit(services, request, identity, len(items))
     context = _context(identity)
-    asked = await map_yielding(partial(_permitted, identity=identity), items)
-    good = [one for one in asked if isinstance(one, NotificationRequest)]
+    parsed = await map_yielding(partial(_permitted, identity=identity), items)
+    good = [one for one in parsed if isinstance(one, NotificationRequest)]
     if copies := sum(len(one.copies) for one in good):
         await enforce_rate_limit(services, request, identity, copies)
     accepted = await services.acceptor.accept_all(good, context)
     _count(services, identity, good, accepted)
     answers = iter(accepted)
-    outcomes = [one if isinstance(one, ServiceError) else next(answers) for one in asked]
+    outcomes = [one if isinstance(one, ServiceError) else next(answers) for one in parsed]
     results = await map_yielding(lambda item: _item(*item), [*enumerate(outcomes)])
     receipts = [outcome for outcome in outcomes if isinstance(outcome, Receipt)]
     counts = {
@@ -188,27 +188,29 @@ def _context(identity: Identity) -> RequestContext:
 
 def _permitted(item: bytes, identity: Identity) -> NotificationRequest | ServiceError:
     """One item of a batch, or the reason why it is refused before any look-up."""
-    asked = parse_item(item)
-    if isinstance(asked, ServiceError):
-        return asked
-    if asked.email is not None and any(one.content is not None for one in asked.email.attachments):
+    notification = parse_item(item)
+    if isinstance(notification, ServiceError):
+        return notification
+    if notification.email is not None and any(one.content is not None for one in notification.email.attachments):
         return field_error(
             "email.attachments", "A batch takes attachments by url only; send this notification by itself"
         )
     try:
-        may_send(identity, asked)
+        may_send(identity, notification)
     except ServiceError as refused:
         return refused
-    return asked
+    return notification
 
 
 def _count(
     services: GatewayServices,
     identity: Identity,
-    asked: Sequence[NotificationRequest],
+    notifications: Sequence[NotificationRequest],
     outcomes: Sequence[Receipt | ServiceError],
 ) -> None:
-    pairs = [(one, receipt) for one, receipt in zip(asked, outcomes, strict=True) if isinstance(receipt, Receipt)]
+    pairs = [
+        (one, receipt) for one, receipt in zip(notifications, outcomes, strict=True) if isinstance(receipt, Receipt)
+    ]
     new = [(one.notification_type, receipt.status) for one, receipt in pairs if receipt.is_new]
     services.metrics.count_transitions(new)
     services.metrics.count_repeats(len(pairs) - len(new))
@@ -216,24 +218,24 @@ def _count(
         services.metrics.count_test_notifications(channel for channel, _ in new)
 
 
-def may_send(identity: Identity, asked: NotificationRequest) -> None:
+def may_send(identity: Identity, notification: NotificationRequest) -> None:
     """Users may send to themselves only, if they may send at all; any other user is unknown to them. An application sends on
     its own channels, and urgent notifications only with the scope for them. Only administrators may use the templates of the
     system's own mails. Raises UserNotFound, Forbidden.
     """
-    if asked.template_code.startswith(SYSTEM_TEMPLATES) and not identity.is_admin:
+    if notification.template_code.startswith(SYSTEM_TEMPLATES) and not identity.is_admin:
         raise Forbidden("This template is for the mails of the system itself")
     if identity.kind == "user":
-        if asked.to is not None and not identity.is_admin:
+        if notification.to is not None and not identity.is_admin:
             raise Forbidden("Only applications send to addresses and devices of their own")
-        if not identity.is_admin and str(asked.user_id) != identity.user_id:
+        if not identity.is_admin and str(notification.user_id) != identity.user_id:
             raise UserNotFound
-        if (asked.copies or asked.names_urls) and not identity.is_admin:
+        if (notification.copies or notification.names_urls) and not identity.is_admin:
             raise Forbidden("Only applications send copies, and attachments by url")
         return
-    if identity.channels is not None and asked.notification_type not in identity.channels:
-        raise Forbidden(f"This application does not send by {asked.notification_type}")
-    if asked.priority >= URGENT and not identity.allows("notifications:urgent"):
+    if identity.channels is not None and notification.notification_type not in identity.channels:
+        raise Forbidden(f"This application does not send by {notification.notification_type}")
+    if notification.priority >= URGENT and not identity.allows("notifications:urgent"):
         raise Forbidden(f"Priorities {URGENT} and above need the scope notifications:urgent")
 
 

@@ -22,7 +22,7 @@ from chassis.errors import DependencyUnavailable, PayloadTooLarge, TooManyReques
 from chassis.http.envelope import Envelope, Meta, Page, ValidationRefusal, answer, pluralize
 from chassis.http.openapi.document import refusals
 from chassis.security import Admin
-from contracts.suppressions import SuppressionOrder, SuppressionQuestion
+from contracts.suppressions import NewSuppressions, SuppressionQuestion
 
 router = APIRouter(
     prefix="/api/v1",
@@ -49,8 +49,8 @@ async def list_suppressions(query: Annotated[SuppressionQuery, Query()], _admin:
 async def add_suppressions(wanted: SuppressionRequest, _admin: Admin, actor: Acting, services: Services) -> Response:
     """For administrators: up to 1,000 addresses, for example those of another system's list. They get no mail from now on. An
     address that is on the list keeps its first reason."""
-    order = SuppressionOrder(emails=tuple(wanted.emails), reason=wanted.reason)
-    return answer(await services.suppressions.add(order, actor), "Suppressed")
+    new = NewSuppressions(emails=tuple(wanted.emails), reason=wanted.reason)
+    return answer(await services.suppressions.add(new, actor), "Suppressed")
 
 
 @router.post(

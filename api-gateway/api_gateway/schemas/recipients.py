@@ -126,8 +126,8 @@ class DevicesTo(BaseModel):
     def foreign_endpoints(self, services: PushServices) -> list[str]:
         """The fields whose endpoints belong to no push service of `services`."""
         return [
-            f"to.push_tokens.{place}.endpoint"
-            for place, token in enumerate(self.push_tokens)
+            f"to.push_tokens.{index}.endpoint"
+            for index, token in enumerate(self.push_tokens)
             if isinstance(token, WebPushSubscription) and not services.has(token.endpoint)
         ]
 

@@ -89,7 +89,7 @@ class Acceptor:
                 return _same_body(receipt, body_hash(request))
         urgent = request.priority >= URGENT
         [found] = await self._resolver.resolve([request], context.caller, context.correlation_id, urgent=urgent)
-        return _untimely(request, datetime.now(UTC)) or _refusal(found)
+        return _time_refusal(request, datetime.now(UTC)) or _refusal(found)
 
     async def _accept_all(
         self, requests: Sequence[NotificationRequest], context: RequestContext, *, urgent: bool
@@ -108,14 +108,14 @@ class Acceptor:
         recipients = [_recipient_ids(request, context) for request, _ in resolved]
         limited = {} if is_test_caller(context.caller) else await self._limited(resolved, recipients, now)
 
-        def decide(place: int) -> _Insert | _Refused:
-            request, resolution = resolved[place]
-            refusal = _untimely(request, now) or _refusal(resolution) or limited.get(place)
+        def decide(index: int) -> _Insert | _Refused:
+            request, resolution = resolved[index]
+            refusal = _time_refusal(request, now) or _refusal(resolution) or limited.get(index)
             if refusal is not None:
                 return _Refused(request, refusal)
             leased = self._outbox.has_capacity(request.priority)
-            row = new_notification(request, context, resolution, user_id=recipients[place][0], leased=leased)
-            return _Insert(row, recipients[place] if place in limited else (), contents_of(request, row))
+            row = new_notification(request, context, resolution, user_id=recipients[index][0], leased=leased)
+            return _Insert(row, recipients[index] if index in limited else (), contents_of(request, row))
 
         return await map_yielding(decide, range(len(resolved)))
 
@@ -131,15 +131,15 @@ class Acceptor:
         """
         if self._recipients is None:
             return {}
-        places = [
-            place
-            for place, (request, resolution) in enumerate(resolved)
+        indexes = [
+            index
+            for index, (request, resolution) in enumerate(resolved)
             if request.priority < URGENT
             and isinstance(resolution, Resolved | DependencyUnavailable)
-            and not _untimely(request, now)
+            and not _time_refusal(request, now)
         ]
-        checked = await self._recipients.check_all([recipients[place] for place in places]) if places else []
-        return dict(zip(places, checked, strict=True))
+        checked = await self._recipients.check_all([recipients[index] for index in indexes]) if indexes else []
+        return dict(zip(indexes, checked, strict=True))
 
     async def _write(self, inserts: Sequence["_Insert"], *, urgent: bool) -> dict[UUID, Receipt]:
         """Commits the rows and offers to the outbox the rows to be sent now. Returns the receipt of each row.
@@ -217,7 +217,7 @@ def _refusal(resolution: Resolution) -> ServiceError | None:
     return None
 
 
-def _untimely(request: NotificationRequest, now: datetime) -> ServiceError | None:
+def _time_refusal(request: NotificationRequest, now: datetime) -> ServiceError | None:
     """The reason why this request is too late or too early; only for requests that were not accepted before."""
     if request.expires_at is not None and request.expires_at <= now:
         return field_error("expires_at", "must lie after now")
@@ -235,7 +235,7 @@ def new_notification(
     """
     notification_id: UUID = uuid7()
     resolved = found if isinstance(found, Resolved) else None
-    status, code, disposition = _beginning(request, found, leased=leased)
+    status, code, disposition = _initial_state(request, found, leased=leased)
     # A scheduled notification is looked up again at its time: until then the user may change address or opt out.
     kept = resolved if disposition in {"leased", "due"} else None
     return NewNotification(
@@ -279,7 +279,7 @@ def _recipient_ids(request: NotificationRequest, context: RequestContext) -> tup
     return (request.user_id, *copies)
 
 
-def _beginning(
+def _initial_state(
     request: NotificationRequest, found: Resolution, *, leased: bool
 ) -> tuple[Status, str | None, Disposition]:
     match found:
@@ -300,7 +300,7 @@ def body_hash(request: NotificationRequest) -> str:
     was added later counts only if it is used, so that older keys are still recognised. Written by hand, because pydantic's
     dump takes twice as long.
     """
-    asked: dict[str, object] = {
+    fields: dict[str, object] = {
         "notification_type": request.notification_type,
         "user_id": request.user_id,
         "template_code": request.template_code,
@@ -312,20 +312,20 @@ def body_hash(request: NotificationRequest) -> str:
         "expires_at": request.expires_at,
     }
     if request.delivery_guarantee != "at_least_once":
-        asked["delivery_guarantee"] = request.delivery_guarantee
+        fields["delivery_guarantee"] = request.delivery_guarantee
     if request.to is not None:
-        asked["to"] = request.to.model_dump()
+        fields["to"] = request.to.model_dump()
     if request.template_version is not None:
-        asked["template_version"] = request.template_version
+        fields["template_version"] = request.template_version
     if request.email is not None:
-        asked["email"] = request.email.fingerprint
+        fields["email"] = request.email.fingerprint
     if request.overrides is not None and (overrides := request.overrides.as_json) is not None:
-        asked["overrides"] = overrides
+        fields["overrides"] = overrides
     try:
-        written = orjson.dumps(asked, option=HASHED)
+        written = orjson.dumps(fields, option=HASHED)
     except orjson.JSONEncodeError:  # whole numbers of more than 64 bits
         written = orjson.dumps(
-            {**asked, **{name: _sorted(asked[name]) for name in ("variables", "metadata")}}, option=HASHED
+            {**fields, **{name: _sorted(fields[name]) for name in ("variables", "metadata")}}, option=HASHED
         )
     return hashlib.sha256(written).hexdigest()
 

@@ -16,12 +16,12 @@ from chassis.security.data_keys import DataKeys
 from contracts import emails
 
 
-def options_of(asked: EmailOptions) -> emails.EmailOptions:
+def options_of(options: EmailOptions) -> emails.EmailOptions:
     """What is stored with the notification and sent to its worker. Each attachment gets an id."""
     return emails.EmailOptions(
-        cc=tuple(asked.cc),
-        bcc=tuple(asked.bcc),
-        reply_to=asked.reply_to,
+        cc=tuple(options.cc),
+        bcc=tuple(options.bcc),
+        reply_to=options.reply_to,
         attachments=tuple(
             emails.AttachmentRef(
                 id=uuid7(),
@@ -32,10 +32,10 @@ def options_of(asked: EmailOptions) -> emails.EmailOptions:
                 disposition=one.shown,
                 content_id=one.content_id,
             )
-            for one in asked.attachments
+            for one in options.attachments
         ),
-        provider=emails.ProviderOptions(tag=asked.tag, stream=asked.stream, metadata=asked.metadata)
-        if asked.has_provider_options
+        provider=emails.ProviderOptions(tag=options.tag, stream=options.stream, metadata=options.metadata)
+        if options.has_provider_options
         else None,
     )
 

@@ -28,9 +28,9 @@ class AuditReader:
 
     async def page(self, query: AuditQuery) -> tuple[Sequence[AuditEventView], AuditMeta]:
         """Newest first. A service that does not answer is named in `meta.unavailable`."""
-        asked = [query.service] if query.service else [API_GATEWAY, *self._owners]
-        answers = await asyncio.gather(*(self._ask(owner, _question(query)) for owner in asked))
-        found = {owner: findings for owner, findings in zip(asked, answers, strict=True) if findings is not None}
+        owners = [query.service] if query.service else [API_GATEWAY, *self._owners]
+        answers = await asyncio.gather(*(self._ask(owner, _question(query)) for owner in owners))
+        found = {owner: findings for owner, findings in zip(owners, answers, strict=True) if findings is not None}
         events = sorted(
             (
                 AuditEventView(**event.model_dump(), service=owner)
@@ -46,7 +46,7 @@ class AuditReader:
             before=sum(one.newer for one in found.values()),
             limit=query.limit,
         )
-        unavailable = [owner for owner in asked if owner not in found]
+        unavailable = [owner for owner in owners if owner not in found]
         return events[: query.limit], AuditMeta(**meta.model_dump(), unavailable=unavailable)
 
     async def _ask(self, owner: Owner, question: AuditQuestion) -> AuditFindings | None:

@@ -25,14 +25,21 @@ from contracts.templates import (
 )
 from contracts.users import UserContact, texts_of, user_cache
 
-# The user service's last answers about API keys and signing keys, kept in the gateway's own database. With them a known
-# caller is served even while the user service and Redis are both down and this process has just started.
+# Entries in memory live for seconds, because another process's write cannot invalidate them. Entries in Redis live for
+# minutes, because the owner deletes them there on each write.
+DIRECTORY_MEMORY_SECONDS = 5.0
+DIRECTORY_REDIS_SECONDS = 300.0
 
 Fetch = Callable[[], Awaitable[bytes | None]]
+Key = TypeVar("Key")
+Value = TypeVar("Value")
 
 
 async def fetched_or_known(database: Database, key: str, fetch: Fetch) -> bytes | None:
     """The answer of `fetch`, which is stored under `key`; if `fetch` raises Unavailable, the last stored answer.
+
+    The gateway stores the user service's last answers about API keys and signing keys in its own database. With them a known
+    caller is served even while the user service and Redis are both down and this process has just started.
 
     None is an answer too ("no such key") and deletes the stored one. Raises Unavailable if no answer is stored.
     """
@@ -54,15 +61,6 @@ async def _remember(database: Database, key: str, answer: bytes | None) -> None:
             await identities.forget(connection, key)
         else:
             await identities.remember(connection, key, answer.decode())
-
-
-# Entries in memory live for seconds, because another process's write cannot invalidate them. Entries in Redis live for
-# minutes, because the owner deletes them there on each write.
-DIRECTORY_MEMORY_SECONDS = 5.0
-DIRECTORY_REDIS_SECONDS = 300.0
-
-Key = TypeVar("Key")
-Value = TypeVar("Value")
 
 
 class Directory:

@@ -56,7 +56,7 @@ class AttachmentFetcher:
         deadline = asyncio.get_running_loop().time() + FETCH_SECONDS
         left = MAX_ATTACHMENT_BYTES - sum(len(one.content or b"") for one in request.email.attachments)
         whole: list[Attachment] = []
-        for place, one in enumerate(request.email.attachments):
+        for index, one in enumerate(request.email.attachments):
             if one.url is None:
                 whole.append(one)
                 continue
@@ -66,7 +66,7 @@ class AttachmentFetcher:
             except (NotFetched, TimeoutError) as failed:
                 reason = failed.reason if isinstance(failed, NotFetched) else "was not answered in time"
                 log.info("attachment.not_fetched", reason=reason)
-                raise AttachmentUnreachable.at(place, reason) from None
+                raise AttachmentUnreachable.at(index, reason) from None
             left -= len(content)
             whole.append(one.model_copy(update={"content": content}))
         return request.model_copy(update={"email": request.email.model_copy(update={"attachments": whole})})
@@ -109,13 +109,13 @@ class FetchingAcceptor:
 
         Requests whose turn does not come in BATCH_SECONDS get TooManyRequests. The same batch again continues with them.
         """
-        fetched = [place for place, request in enumerate(requests) if request.names_urls]
+        fetched = [index for index, request in enumerate(requests) if request.names_urls]
         plain = await self._acceptor.accept_all([one for one in requests if not one.names_urls], context)
         if not fetched:
             return plain
         outcomes = dict(zip(fetched, await self._accept_each([requests[one] for one in fetched], context), strict=True))
         rest = iter(plain)
-        return [outcomes[place] if place in outcomes else next(rest) for place in range(len(requests))]
+        return [outcomes[index] if index in outcomes else next(rest) for index in range(len(requests))]
 
     async def _accept_each(
         self, requests: Sequence[NotificationRequest], context: RequestContext
@@ -134,10 +134,8 @@ class FetchingAcceptor:
 
         outcomes = await asyncio.gather(*map(one, requests))
         for outcome in outcomes:
-            if (
-                isinstance(outcome, ServiceError) and outcome.status >= 500
-            ):  # as without URLs: the batch is to be repeated
-                raise outcome
+            if isinstance(outcome, ServiceError) and outcome.status >= 500:
+                raise outcome  # as without URLs: the batch is to be repeated
         return outcomes
 
 

@@ -40,7 +40,8 @@ class HoldReleaser:
         for one in found:
             number = await (self._cancel if one.cancelled else self._release)(one)
             if number:
-                log.info("holds.ended", hold_id=str(one.id), cancelled=one.cancelled, notifications=number)
+                event = "holds.cancelled" if one.cancelled else "holds.released"
+                log.info(event, hold_id=str(one.id), notifications=number)
         return 0  # the next piece after a pause, see PIECE
 
     async def _release(self, one: EndedHold) -> int:

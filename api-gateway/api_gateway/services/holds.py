@@ -31,7 +31,7 @@ from chassis.security.data_keys import DataKeys
 from contracts.recipients import Channel
 
 MAX_IN_FORCE = 100  # of an application: every process knows them all
-LOOKED_AT = 1_000  # held notifications whose template version is looked up before a release
+MAX_EXAMINED = 1_000  # held notifications whose template version is looked up before a release
 
 
 class HoldService:
@@ -80,7 +80,7 @@ class HoldService:
     async def end(
         self,
         hold_id: UUID,
-        outcome: holds.Outcome,
+        outcome: holds.HoldOutcome,
         identity: Identity,
         actor: Actor,
         *,
@@ -118,7 +118,7 @@ class HoldService:
                 connection,
                 hold.id,
                 template_version=renewal.template_version,
-                limit=LOOKED_AT,
+                limit=MAX_EXAMINED,
                 data_keys=self._data_keys,
             )
         for resolution in await resolve(held, self._directory, [one.caller for one in held], fresh=True):

@@ -6,7 +6,7 @@ import structlog
 
 from api_gateway.repositories import holds, housekeeping, identities
 from chassis.postgres.database import Database
-from chassis.postgres.retention import Removal, Retention, Step
+from chassis.postgres.retention import Retention, RetentionResult, RetentionStep
 
 log = structlog.get_logger()
 
@@ -29,7 +29,7 @@ class Housekeeping:
     async def remove_old(self) -> int:
         return await self._retention.run_once()
 
-    async def _remove(self, step: Step) -> Removal:
+    async def _remove(self, step: RetentionStep) -> RetentionResult:
         async with self._database.begin() as connection:
             return await housekeeping.remove(connection, step)
 

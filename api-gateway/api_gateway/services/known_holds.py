@@ -46,12 +46,12 @@ class KnownHolds:
 
     @property
     def any_in_force(self) -> bool:
-        """Whether there is a standing hold, or an ended one whose order workers still carry out."""
-        return bool(self._holds)
+        """Whether any hold is standing, or recalls messages."""
+        return self._holds.any_in_force
 
-    def hold_for(self, row: Holdable) -> UUID | None:
-        """The hold that stands for this notification."""
-        return self._holds.standing(row.caller, row.notification_type, row.template_code)
+    def standing_hold(self, row: Holdable) -> UUID | None:
+        """The standing hold of this notification: one that has not ended."""
+        return self._holds.standing_hold(row.caller, row.notification_type, row.template_code)
 
     async def start(self) -> None:
         """Without a database nothing is accepted or published, and the holds are read when it is back."""

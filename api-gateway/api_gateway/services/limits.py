@@ -13,7 +13,8 @@ from api_gateway.errors import RecipientLimited
 from chassis.redis.rate_limit import LocalRateLimiter, Quota, RateDecision, RateLimiter
 from chassis.security import Identity
 
-MINUTE = 60
+MINUTE, HOUR = 60, 3_600
+COUNTED_HERE, WIDE = 10, 50  # see RecipientLimit
 
 
 class CallerLimits:
@@ -35,16 +36,12 @@ class CallerLimits:
         return limiter
 
 
-HOUR = 3_600
-COUNTED_HERE, WIDE = 10, 50
-
-
 class RecipientLimit:
     """`limit` notifications for one person per hour. They may come all at once; then the budget refills evenly.
 
-    If the limit is wide, each process counts a person's first `COUNTED_HERE` by itself, so most calls need no Redis. Redis
-    counts the rest. With N processes a person may therefore get up to `COUNTED_HERE` * (N - 1) more than the limit. `clock`
-    is monotonic.
+    If the limit is at least `WIDE`, each process counts a person's first `COUNTED_HERE` by itself, so most calls need no
+    Redis. Redis counts the rest. With N processes a person may therefore get up to `COUNTED_HERE` * (N - 1) more than the
+    limit. `clock` is monotonic.
     """
 
     def __init__(

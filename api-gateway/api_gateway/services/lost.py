@@ -50,12 +50,12 @@ class LostMessageDetector:
         """Returns how many notifications it made due again."""
         redriven = 0
         for channel in CHANNELS:
-            depths = {queue: await self._metrics.queues.look(self._broker, queue) for queue in queues_of(channel)}
-            empty = [queue for queue, depth in depths.items() if self._empty.look(queue, depth)]
+            depths = {queue: await self._metrics.queues.measure(self._broker, queue) for queue in queues_of(channel)}
+            empty = [queue for queue, depth in depths.items() if self._empty.check(queue, depth)]
             gone = dict.fromkeys(each for each in PRIORITIES if queue_of(channel, each) in empty)
             redriven += await self._redrive(channel, {**self._watermarks.by_priority(channel), **gone})
         for queue in (FAILED_QUEUE, STATUS_QUEUE):
-            await self._metrics.queues.look(self._broker, queue)
+            await self._metrics.queues.measure(self._broker, queue)
         return redriven
 
     async def _redrive(self, channel: str, watermarks: Mapping[int, datetime | None]) -> int:
@@ -66,6 +66,6 @@ class LostMessageDetector:
                 connection, channel, watermarks, grace_seconds=self._grace_seconds, limit=MAX_GROUP
             )
         if number:
-            log.warning("outbox.redriven", channel=channel, notifications=number)
+            log.warning("outbox.redriven", channel=channel, notifications=number, lost_by="broker")
             self._metrics.count_redriven(number)
         return number

@@ -30,6 +30,9 @@ from contracts.topology import URGENT, routing_key_of
 
 log = structlog.get_logger()
 
+MAX_GROUP = 250
+PAUSE_SECONDS = 0.015  # between two groups: messages that are published together are claimed and recorded together
+SOON_SECONDS = 1.0  # after which a row is due again that could not be published
 MAX_WAITING = 20_000  # beyond this, marks are written at once, and rows of each kind are left to a relay; some 10 MB
 
 
@@ -98,15 +101,6 @@ class QueuedMarks:
             self._write_after(self._moment_seconds, [mark.round for mark in marks])
 
 
-# Publishes accepted notifications in groups, with publisher confirms. Confirmed messages get their queued mark.
-#
-# `offer` never waits and never fails: a notification that cannot be published stays in the database, where a relay finds it.
-
-MAX_GROUP = 250
-PAUSE_SECONDS = 0.015  # between two groups: messages that are published together are claimed and recorded together
-SOON_SECONDS = 1.0
-
-
 class OutboxMessage(NamedTuple):
     """A message ready to be published. `mark` is stored when the broker has confirmed the message.
 
@@ -120,7 +114,11 @@ class OutboxMessage(NamedTuple):
 
 
 class Outbox:
-    """One publisher per process. Urgent messages form groups of their own."""
+    """Publishes accepted notifications in groups, with publisher confirms. Confirmed messages get their queued mark.
+
+    There is one publisher per process. Urgent messages form groups of their own. `offer` never waits and never fails: a
+    notification that cannot be published stays in the database, where a relay finds it.
+    """
 
     def __init__(self, broker: Broker, store: Store, marks: QueuedMarks, holds: KnownHolds) -> None:
         self._broker = broker
@@ -168,7 +166,7 @@ class Outbox:
 
     def _held(self, accepted: Sequence[tuple[NewNotification, Lease]]) -> dict[UUID, ToHold]:
         """The rows that match a standing hold. They are not published."""
-        found = ((row, lease, self._holds.hold_for(row)) for row, lease in accepted)
+        found = ((row, lease, self._holds.standing_hold(row)) for row, lease in accepted)
         return {
             row.id: ToHold(LeasedRound(Round(row.id), lease.at), hold) for row, lease, hold in found if hold is not None
         }

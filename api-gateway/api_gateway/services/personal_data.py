@@ -24,14 +24,10 @@ from chassis.process.periodic import end_tasks
 from chassis.security import callers_of_application
 from chassis.security.data_keys import DataKeys
 from contracts.erasing import ErasureProgress, ExportedNotification, ExportFindings, ExportQuestion
-from contracts.ledger import MAX_LEDGER_QUESTION, LedgerErasure, LedgerErasureOrder
+from contracts.ledger import MAX_LEDGER_QUESTION, LedgerErasure, LedgerErasureRequest
 from contracts.recipients import Channel
 from contracts.system_mails import is_system_caller
 from contracts.topology import FAILED_QUEUE
-
-# Erases the data of a deleted user: in the gateway's rows, in the workers' ledgers and in failed.queue.
-#
-# The user service repeats the order until no notification of the user is in progress any more (`contracts.erasing`).
 
 log = structlog.get_logger()
 
@@ -42,7 +38,11 @@ _ERASED = TypeAdapter(Envelope[LedgerErasure])
 
 
 class Eraser:
-    """`workers`: the client of the ledger of each channel. This process runs one order of a user at a time."""
+    """Erases the data of a deleted user: in the gateway's rows, in the workers' ledgers and in failed.queue.
+
+    The user service repeats its request until no notification of the user is in progress any more (`contracts.erasing`).
+    This process runs one erasure of a user at a time. `workers`: the client of the ledger of each channel.
+    """
 
     def __init__(
         self, database: Database, broker: Broker, metrics: GatewayMetrics, workers: Mapping[Channel, ServiceClient]
@@ -65,7 +65,7 @@ class Eraser:
         return task.result()
 
     async def close(self) -> None:
-        """Stops the running erasures. The user service orders them again."""
+        """Stops the running erasures. The user service asks for them again."""
         await end_tasks(self._at_work.values())
 
     async def _erase(self, user_id: UUID) -> ErasureProgress:
@@ -95,7 +95,7 @@ class Eraser:
         for channel, worker in self._workers.items():
             ids = tuple(row.id for row in rows if row.notification_type == channel)
             if ids:
-                body = LedgerErasureOrder(ids=ids).model_dump_json().encode()
+                body = LedgerErasureRequest(ids=ids).model_dump_json().encode()
                 found += found_of(_ERASED, *await worker.post("/internal/ledger/erase", body)).deliveries
         return found
 
@@ -123,7 +123,7 @@ async def remove_from(broker: Broker, queue: str, unwanted: Callable[[bytes], bo
     ready = (await broker.depth(queue)).ready
     seen, removed, arrived = 0, 0, asyncio.Event()
 
-    async def look(incoming: IncomingMessage) -> None:
+    async def check(incoming: IncomingMessage) -> None:
         nonlocal seen, removed
         seen += 1
         if unwanted(incoming.body):
@@ -133,7 +133,7 @@ async def remove_from(broker: Broker, queue: str, unwanted: Callable[[bytes], bo
 
     async with contextlib.AsyncExitStack() as stack, asyncio.timeout(WALK_SECONDS):
         for held in range(0, ready, IN_HAND):
-            consumer = await broker.consume(queue, look, prefetch=IN_HAND)
+            consumer = await broker.consume(queue, check, prefetch=IN_HAND)
             stack.push_async_callback(consumer.close, grace=0)
             while seen < min(held + IN_HAND, ready):
                 arrived.clear()

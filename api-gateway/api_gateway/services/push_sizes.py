@@ -28,7 +28,7 @@ SECONDS = 2.0  # for all questions about one request of a client
 
 
 class _Push(NamedTuple):
-    place: int
+    position: int
     request: NotificationRequest
     resolved: Resolved
     devices: tuple[PushToken, ...]
@@ -76,22 +76,22 @@ class PushSizes:
                 return
             for push, text in zip(group, texts, strict=False):
                 if text is not None and (refusal := _refusal(push, text, correlation_id)):
-                    refusals[push.place] = refusal
+                    refusals[push.position] = refusal
             rest = rest[len(texts) :]
 
 
 def _pushes(requests: Sequence[NotificationRequest], found: Sequence[Resolution]) -> Iterator[_Push]:
-    for place, (request, resolution) in enumerate(zip(requests, found, strict=True)):
+    for index, (request, resolution) in enumerate(zip(requests, found, strict=True)):
         if isinstance(resolution, Resolved) and isinstance(resolution.recipient, PushRecipient):
-            yield _Push(place, request, resolution, resolution.recipient.push_tokens)
+            yield _Push(index, request, resolution, resolution.recipient.push_tokens)
 
 
 def _group(pushes: Sequence[_Push]) -> Iterator[_Push]:
     """The next ones, as many as go into a question."""
     size = 0
-    for place, push in enumerate(pushes[:MAX_TEXTS]):
+    for index, push in enumerate(pushes[:MAX_TEXTS]):
         size += len(push.request.variables.text.encode())
-        if place and size > MAX_GROUP_BYTES:
+        if index and size > MAX_GROUP_BYTES:
             return
         yield push
 

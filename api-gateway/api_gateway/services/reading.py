@@ -125,7 +125,7 @@ def _as_id(name: str) -> UUID | None:
 
 # The order of steps with the same time; final statuses come last.
 _STEPS = ("accepted", "replayed", "queued", "held", "released", "retrying", "sent")
-_AT_ONCE = {status: place for place, status in enumerate(_STEPS)}
+_AT_ONCE = {status: index for index, status in enumerate(_STEPS)}
 
 
 def device_outcomes(row: StoredNotification) -> list[DeviceOutcome]:

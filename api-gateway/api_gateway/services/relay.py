@@ -36,13 +36,13 @@ class Reschedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Unreadable:
+class Undecryptable:
     """A due row that is encrypted with a missing key: a process with the key will take it. `leased` None: handed over."""
 
     leased: LeasedRound | None
 
 
-RelayDecision = DueRow | Ended | Reschedule | Unreadable | ToHold
+RelayDecision = DueRow | Ended | Reschedule | Undecryptable | ToHold
 
 
 class Relay:
@@ -93,12 +93,14 @@ class Relay:
         """A row expires here only if it was never published. Otherwise the ledger is asked. Likewise a row is held here
         only if it was never published. Otherwise a worker gives it back.
         """
-        unsent = {row.id for row in rows if not row.maybe_published or (row.recipient is None and not row.unreadable)}
+        unsent = {
+            row.id for row in rows if not row.maybe_published or (row.recipient is None and not row.undecryptable)
+        }
         held = self._held([row for row in rows if row.id in unsent and not row.expired])
         open_rows = [
             row
             for row in rows
-            if row.recipient is None and not row.expired and not row.unreadable and row.id not in held
+            if row.recipient is None and not row.expired and not row.undecryptable and row.id not in held
         ]
         found: dict[UUID, RelayDecision] = {
             row.id: _decision(row, resolution) for row, resolution in await self._resolved(open_rows)
@@ -108,12 +110,12 @@ class Relay:
                 found[row.id] = Ended(row.round, Status.EXPIRED, "expired")
             elif row.id in held:
                 found[row.id] = held[row.id]
-            elif row.unreadable:
-                found[row.id] = Unreadable(None if row.maybe_published else row.leased)
+            elif row.undecryptable:
+                found[row.id] = Undecryptable(None if row.maybe_published else row.leased)
         return [found.get(row.id, row) for row in rows]
 
     def _held(self, rows: Sequence[DueRow]) -> dict[UUID, ToHold]:
-        found = ((row, self._holds.hold_for(row)) for row in rows)
+        found = ((row, self._holds.standing_hold(row)) for row in rows)
         return {row.id: ToHold(row.leased, hold) for row, hold in found if hold is not None}
 
     async def _resolved(self, rows: Sequence[DueRow]) -> list[tuple[DueRow, Resolution]]:
@@ -132,7 +134,7 @@ class Relay:
         unread = [
             decision.leased
             for decision in decisions
-            if isinstance(decision, Unreadable) and decision.leased is not None
+            if isinstance(decision, Undecryptable) and decision.leased is not None
         ]
         data_keys = self._store.data_keys
         async with self._store.database.begin() as connection:

@@ -23,13 +23,13 @@ class RequestResolver:
     ) -> list[Resolution]:
         """See `resolving.resolve`. The reason may also be PushTooLarge, or a 422 about an endpoint."""
         found = await self._found(requests, caller, correlation_id, urgent=urgent)
-        again = [place for place, one in enumerate(found) if isinstance(one, PushTooLarge)]
+        again = [index for index, one in enumerate(found) if isinstance(one, PushTooLarge)]
         if again:  # the template may have been shortened a moment ago
             fresh = await self._found(
-                [requests[place] for place in again], caller, correlation_id, urgent=urgent, fresh=True
+                [requests[index] for index in again], caller, correlation_id, urgent=urgent, fresh=True
             )
-            for place, resolution in zip(again, fresh, strict=True):
-                found[place] = resolution
+            for index, resolution in zip(again, fresh, strict=True):
+                found[index] = resolution
         return found
 
     async def _found(
@@ -43,8 +43,8 @@ class RequestResolver:
     ) -> list[Resolution]:
         resolved = await resolve(requests, self._directory, [caller] * len(requests), urgent=urgent, fresh=fresh)
         found = [self._foreign_endpoint(request) or one for request, one in zip(requests, resolved, strict=True)]
-        for place, refusal in (await self._sizes.too_large(requests, found, correlation_id)).items():
-            found[place] = refusal
+        for index, refusal in (await self._sizes.too_large(requests, found, correlation_id)).items():
+            found[index] = refusal
         return found
 
     def _foreign_endpoint(self, request: NotificationRequest) -> ServiceError | None:

@@ -77,23 +77,23 @@ async def resolve(
     memory: the device may have been registered, or the template fixed, a moment ago. `fresh`: that holds for all items.
     `urgent`: the look-ups do not wait for a group of other look-ups.
     """
-    asked = [*zip(wanted, callers, strict=True)]
-    resolutions = await _looked_up(asked, directory, fresh=fresh, urgent=urgent)
+    items = [*zip(wanted, callers, strict=True)]
+    resolutions = await _looked_up(items, directory, fresh=fresh, urgent=urgent)
     if fresh:
         return resolutions
-    again = [place for place, resolution in enumerate(resolutions) if isinstance(resolution, MAY_HAVE_CHANGED)]
+    again = [index for index, resolution in enumerate(resolutions) if isinstance(resolution, MAY_HAVE_CHANGED)]
     if again:
-        looked_up = await _looked_up([asked[place] for place in again], directory, fresh=True, urgent=urgent)
-        for place, resolution in zip(again, looked_up, strict=True):
+        looked_up = await _looked_up([items[index] for index in again], directory, fresh=True, urgent=urgent)
+        for index, resolution in zip(again, looked_up, strict=True):
             if not isinstance(resolution, DependencyUnavailable):  # otherwise the remembered result is kept
-                resolutions[place] = resolution
+                resolutions[index] = resolution
     return resolutions
 
 
 async def _looked_up(
-    asked: Sequence[tuple[ResolutionInput, str]], directory: Directory, *, fresh: bool, urgent: bool
+    items: Sequence[tuple[ResolutionInput, str]], directory: Directory, *, fresh: bool, urgent: bool
 ) -> list[Resolution]:
-    wanted = [one for one, _ in asked]
+    wanted = [one for one, _ in items]
     people = {one.user_id for one in wanted if one.given_recipient is None and one.user_id is not None}
     users = await directory.users(people, fresh=fresh, urgent=urgent) if people else {}
     templates = await directory.templates({one.template_code for one in wanted}, fresh=fresh, urgent=urgent)
@@ -102,7 +102,7 @@ async def _looked_up(
         one, caller = pair
         return _found(one, _person(one, users, caller), templates[one.template_code])
 
-    found = await map_yielding(found_for, asked)
+    found = await map_yielding(found_for, items)
     others = {
         ref
         for one, resolution in zip(wanted, found, strict=True)

@@ -83,7 +83,7 @@ class StalledDeliveryDetector:
             return
         async with self._database.begin() as connection:
             number = await lost.make_due(connection, forgotten)
-        log.warning("outbox.asked_again", channel=channel, notifications=number)
+        log.warning("outbox.redriven", channel=channel, notifications=number, lost_by="ledger")
         self._metrics.count_redriven(number)
 
     async def _find(self, channel: Channel, ids: Sequence[UUID]) -> LedgerFindings:

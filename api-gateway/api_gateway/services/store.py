@@ -113,11 +113,11 @@ class Store:
         events = [event for group in groups for event in group]
         results: list[AppliedEvent | None] = [None] * len(events)
         async with self.database.autocommit() as connection:
-            for places in groups_without_repeats(events, key=lambda event: event.notification_id):
-                applied = await self._apply(connection, [events[place] for place in places])
+            for indexes in groups_without_repeats(events, key=lambda event: event.notification_id):
+                applied = await self._apply(connection, [events[index] for index in indexes])
                 by_id = {one.id: one for one in applied}
-                for place in places:
-                    results[place] = by_id.get(events[place].notification_id)
+                for index in indexes:
+                    results[index] = by_id.get(events[index].notification_id)
         return _split(results, groups)
 
     async def _apply(self, connection: StatementExecutor, events: Sequence[StatusEvent]) -> list[AppliedEvent]:

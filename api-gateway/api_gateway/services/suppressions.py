@@ -17,11 +17,11 @@ from contracts.suppressions import (
     MAX_SUPPRESSIONS,
     BounceResult,
     ExportedAddress,
+    NewSuppressions,
     SuppressionEntry,
     SuppressionExportPage,
     SuppressionExportQuestion,
     SuppressionFindings,
-    SuppressionOrder,
     SuppressionQuestion,
     SuppressionReason,
     SuppressionsAdded,
@@ -54,19 +54,19 @@ class Suppressions:
             raise SuppressionNotFound
         return found
 
-    async def add(self, order: SuppressionOrder, actor: Actor) -> SuppressionsAdded:
+    async def add(self, new: NewSuppressions, actor: Actor) -> SuppressionsAdded:
         """Adding an address again changes nothing."""
-        added = found_of(_ADDED, *await self._worker.post(PATH, order.model_dump_json().encode()))
-        await self._note(actor, "suppressions.added", {"reason": order.reason, "added": added.added})
+        added = found_of(_ADDED, *await self._worker.post(PATH, new.model_dump_json().encode()))
+        await self._note(actor, "suppressions.added", {"reason": new.reason, "added": added.added})
         return added
 
     async def import_all(self, by_reason: ByReason[str], exported: ByReason[ExportedAddress], actor: Actor) -> int:
         """Returns how many were not on the list. Audits what was added, also if the worker fails half-way."""
         added, asked = 0, 0
         try:
-            for order in _orders(by_reason, exported):
-                added += found_of(_ADDED, *await self._worker.post(PATH, order.model_dump_json().encode())).added
-                asked += len(order.emails) + len(order.exported)
+            for new in _bodies(by_reason, exported):
+                added += found_of(_ADDED, *await self._worker.post(PATH, new.model_dump_json().encode())).added
+                asked += len(new.emails) + len(new.exported)
         finally:
             if asked:
                 await self._note(actor, "suppressions.imported", {"rows": asked, "added": added})
@@ -120,13 +120,13 @@ def _parameters(question: SuppressionQuestion | SuppressionExportQuestion) -> di
     return {name: str(value) for name, value in question if value is not None}
 
 
-def _orders(by_reason: ByReason[str], exported: ByReason[ExportedAddress]) -> Iterator[SuppressionOrder]:
+def _bodies(by_reason: ByReason[str], exported: ByReason[ExportedAddress]) -> Iterator[NewSuppressions]:
     for reason, emails in by_reason.items():
         for some in _parts(emails):
-            yield SuppressionOrder(emails=some, reason=reason)
+            yield NewSuppressions(emails=some, reason=reason)
     for reason, addresses in exported.items():
         for many in _parts(addresses):
-            yield SuppressionOrder(exported=many, reason=reason)
+            yield NewSuppressions(exported=many, reason=reason)
 
 
 def _parts(items: Sequence[Item]) -> Iterator[tuple[Item, ...]]:

@@ -113,9 +113,9 @@ def _or_raise(found: Found | ServiceError) -> Found:
 def _group(sent: Sequence[_Sent]) -> Iterator[tuple[Channel, JsonObject]]:
     """The next ones, as many as go into a question."""
     size = 0
-    for place, one in enumerate(sent[:MAX_PAYLOADS]):
+    for index, one in enumerate(sent[:MAX_PAYLOADS]):
         size += len(one.variables.text.encode())
-        if place and size > MAX_PAYLOADS_BYTES:
+        if index and size > MAX_PAYLOADS_BYTES:
             return
         yield one.row.notification_type, one.variables
 

@@ -80,7 +80,7 @@ class Stall:
 
 
 @dataclass(frozen=True)
-class Report:
+class ReportEvents:
     """Taken, and then reported by webhook. `defers` times a message is refused before; the 250 comes `seconds` late, and with
     `early` after the webhook was answered.
     """
@@ -108,7 +108,9 @@ class BreakOff:
     times: int
 
 
-EmailMagic = RefuseRecipient | RefuseFirst | RefuseEveryOther | RefuseData | Defer | Throttle | Drop | Stall | Report
+EmailMagic = (
+    RefuseRecipient | RefuseFirst | RefuseEveryOther | RefuseData | Defer | Throttle | Drop | Stall | ReportEvents
+)
 PushMagic = RefuseToken | BreakOff | Stall
 
 EMAIL_TABLE: Mapping[str, str] = {
@@ -178,13 +180,13 @@ def _email_rule(word: str, number: int) -> EmailMagic | None:
         "busy": RefuseEveryOther("452 4.3.1 Insufficient system storage"),
         "drop": Drop(),
         "stall": Stall(number),
-        "delivered": Report(("delivered",)),
-        "bounced": Report(("hard",)),
-        "full": Report(("soft",)),
-        "complaint": Report(("delivered", "complained")),
-        "deferred": Report(("delivered",), defers=1),
-        "slow": Report(("delivered",), seconds=3),
-        "early": Report(("delivered",), early=True),
+        "delivered": ReportEvents(("delivered",)),
+        "bounced": ReportEvents(("hard",)),
+        "full": ReportEvents(("soft",)),
+        "complaint": ReportEvents(("delivered", "complained")),
+        "deferred": ReportEvents(("delivered",), defers=1),
+        "slow": ReportEvents(("delivered",), seconds=3),
+        "early": ReportEvents(("delivered",), early=True),
     }
     return rules.get(word)
 

@@ -16,9 +16,8 @@ from devstack.simulators.store import Inbox
 from devstack.simulators.webhooks import Webhooks
 
 SIZE_LIMIT = 10 * 1024 * 1024
-_LINE_LIMIT = (
-    998  # RFC 5321 section 4.5.3.1.6, without CRLF; a message that violates it must not be accepted here either
-)
+# RFC 5321 section 4.5.3.1.6, without CRLF. A message that violates it must not be accepted here either.
+_LINE_LIMIT = 998
 _END = b"\r\n.\r\n"
 _PLAIN_ADDRESS = re.compile(r"<([A-Za-z0-9._%+=-]+@[A-Za-z0-9.-]+)>(.*)", re.DOTALL)
 

@@ -16,7 +16,7 @@ from devstack.simulators.magic import (
     RefuseEveryOther,
     RefuseFirst,
     RefuseRecipient,
-    Report,
+    ReportEvents,
     Stall,
     Throttle,
     email_magic,
@@ -74,7 +74,7 @@ class SmtpHandler:
                 return self._refused(reply)
             case Defer(times) if attempt <= times:
                 return self._refused("451 4.3.0 Try again later")
-            case Report(defers=times) if attempt <= times:
+            case ReportEvents(defers=times) if attempt <= times:
                 return self._refused("451 4.3.0 Try again later")
         self._take(envelope, content)
         match magic:
@@ -82,12 +82,12 @@ class SmtpHandler:
                 await hang_up(server)
             case Stall(seconds):
                 await asyncio.sleep(seconds)
-            case Report():
+            case ReportEvents():
                 return await self._report(magic, Taken(envelope.rcpt_tos[0], content, envelope.mail_from or ""))
         await self._faults.stalled("smtp")
         return "250 2.0.0 OK: taken"
 
-    async def _report(self, rule: Report, mail: Taken) -> str:
+    async def _report(self, rule: ReportEvents, mail: Taken) -> str:
         if rule.early:
             await self._webhooks.send(rule.events, mail)
         await asyncio.sleep(rule.seconds)

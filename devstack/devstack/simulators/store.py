@@ -153,9 +153,8 @@ def _decode(line: bytes) -> Received | Totals | None:
             case ["email", int(id), str(at), str(envelope_from), str(recipient), str(raw)]:
                 return ReceivedEmail(id, datetime.fromisoformat(at), envelope_from, recipient, raw.encode("latin-1"))
             case ["push", int(id), str(at), str(token), str(message), str(correlation_id), str(request_id), *provider]:
-                sent_by = (
-                    cast("PushProvider", provider[0]) if provider else "fcm"
-                )  # a journal of an earlier release has none
+                # A journal of an earlier release has no provider.
+                sent_by = cast("PushProvider", provider[0]) if provider else "fcm"
                 return ReceivedPush(id, datetime.fromisoformat(at), token, message, correlation_id, request_id, sent_by)
             case ["totals", int(last_id), int(emails), int(pushes)]:
                 return Totals(last_id, emails, pushes)

@@ -8,8 +8,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.postgres.database import Database
 from contracts.addresses import stored_spelling
-from email_service.bounces.reading import Report, UnreadableReport, read_report
-from email_service.bounces.recording import BounceRecorder, Match, Result
+from email_service.bounces.reading import BounceReport, UnreadableBounceReport, read_report
+from email_service.bounces.recording import BounceRecorder, Match, ReportResult
 from email_service.bounces.return_path import RECIPIENT_DIGITS, BounceToken, ReturnPath
 from email_service.repositories import bounces as repository
 from email_service.suppression import fingerprint
@@ -28,18 +28,18 @@ class BounceProcessor:
         self._return_path = return_path
         self._reading = asyncio.Semaphore(READERS)
 
-    async def process(self, raw: bytes, *, arrived_at: str = "", trusted: bool = False) -> Result:
+    async def process(self, raw: bytes, *, arrived_at: str = "", trusted: bool = False) -> ReportResult:
         """`arrived_at`: the address that the mail was sent to. `trusted`: its bearer may do without a return path of ours;
         then the Message-ID in the returned headers names the notification, if the address is the one that it went to."""
         result = await self._process(raw, arrived_at, trusted=trusted)
         self._recorder.count(result)
         return result
 
-    async def _process(self, raw: bytes, arrived_at: str, *, trusted: bool) -> Result:
+    async def _process(self, raw: bytes, arrived_at: str, *, trusted: bool) -> ReportResult:
         try:
             async with self._reading:
                 report = await asyncio.to_thread(read_report, raw)
-        except UnreadableReport as error:
+        except UnreadableBounceReport as error:
             log.warning("bounce.unreadable", reason=str(error))
             return "unreadable"
         if report.kind in ("auto_reply", "unrecognised"):
@@ -54,7 +54,7 @@ class BounceProcessor:
         return "unmatched"
 
     async def _match(
-        self, connection: AsyncConnection, report: Report, arrived_at: str, *, trusted: bool
+        self, connection: AsyncConnection, report: BounceReport, arrived_at: str, *, trusted: bool
     ) -> Match | None:
         try:
             match = by_return_path(report, arrived_at, self._return_path)
@@ -67,7 +67,7 @@ class ReportAboutCopy(Exception):
     """The report concerns a copy of the mail, so the notification itself was delivered."""
 
 
-def by_return_path(report: Report, arrived_at: str, return_path: ReturnPath | None) -> Match | None:
+def by_return_path(report: BounceReport, arrived_at: str, return_path: ReturnPath | None) -> Match | None:
     """The notification that one of our return paths identifies. Its address only if the return path was made for it.
 
     Raises ReportAboutCopy: a mail with copies comes back for each of them, and its headers name the recipient every time.
@@ -84,7 +84,7 @@ def by_return_path(report: Report, arrived_at: str, return_path: ReturnPath | No
     return None
 
 
-async def _by_message_id(connection: AsyncConnection, report: Report) -> Match | None:
+async def _by_message_id(connection: AsyncConnection, report: BounceReport) -> Match | None:
     known = {fingerprint(address)[:RECIPIENT_DIGITS]: address for address in _spellings(report.addresses)}
     for token in (BounceToken(identity, key) for identity in report.message_ids[:2] for key in known):
         if await repository.is_delivery(connection, token.notification_id, token.recipient_digits):

@@ -28,24 +28,27 @@ _MESSAGE_ID = re.compile(rb"(?im)^message-id:\s{0,5}<([0-9a-f]{8}(?:-[0-9a-f]{4}
 _ADDRESS = re.compile(r"[^\s<>,;:\"()]{1,64}@[^\s<>,;:\"()]{1,253}")
 _NOT_A_COMPLAINT = ("not-spam", "auth-failure", "dmarc")
 
-Kind = Literal["failed", "delayed", "delivered", "complained", "auto_reply", "unrecognised"]
+ReportKind = Literal["failed", "delayed", "delivered", "complained", "auto_reply", "unrecognised"]
 Item = TypeVar("Item")
 
 logging.getLogger("flufl.bounce").setLevel(logging.CRITICAL)  # it logs each format that it tries
 
 
-class UnreadableReport(Exception):
+class UnreadableBounceReport(Exception):
     """Too large, too deep, or not a mail."""
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """`status`: the enhanced code (`5.1.1`), or empty. `addresses`: the recipients that it may concern, the most certain ones
+class BounceReport:
+    """What a mail that came back, or a provider's event, says about one of our mails.
+
+    `status`: the enhanced code (`5.1.1`), or empty. `addresses`: the recipients that it may concern, the most certain ones
     first. `named`: the recipients that the report names itself. `return_paths` and `message_ids` may identify the
     notification, but anybody can write them. `provider_ids`: the mail's ids at its provider. `dead`: whether the provider
-    says that the address is dead; None: the status decides."""
+    says that the address is dead; None: the status decides.
+    """
 
-    kind: Kind
+    kind: ReportKind
     status: str = ""
     addresses: tuple[str, ...] = ()
     return_paths: tuple[str, ...] = ()
@@ -61,20 +64,20 @@ def status_in(text: str) -> str:
     return found[1] if found else ""
 
 
-def read_report(raw: bytes) -> Report:
-    """Takes up to a second for the worst input: call it in a thread. Raises UnreadableReport."""
+def read_report(raw: bytes) -> BounceReport:
+    """Takes up to a second for the worst input: call it in a thread. Raises UnreadableBounceReport."""
     if len(raw) > MAX_BYTES:
-        raise UnreadableReport("too large")
+        raise UnreadableBounceReport("too large")
     raw = raw.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
     if raw.count(b"\n") > MAX_LINES or raw.lower().count(b"boundary") > MAX_BOUNDARIES:
-        raise UnreadableReport("too many lines or parts")
+        raise UnreadableBounceReport("too many lines or parts")
     if any(len(found[0]) > MAX_CONTENT_TYPE for found in _CONTENT_TYPE.finditer(raw)):
-        raise UnreadableReport("a header is too long")
+        raise UnreadableBounceReport("a header is too long")
     try:
         kind, status, named, addresses = _understood(email.message_from_bytes(raw), len(raw))
     except Exception as error:  # noqa: BLE001 - the parsers raise many errors for a hostile mail: no 5xx
-        raise UnreadableReport(type(error).__name__) from None
-    return Report(
+        raise UnreadableBounceReport(type(error).__name__) from None
+    return BounceReport(
         kind,
         status,
         tuple(dict.fromkeys(islice(chain(named, addresses), MAX_FOUND))),
@@ -84,8 +87,8 @@ def read_report(raw: bytes) -> Report:
     )
 
 
-def _understood(message: Message, size: int) -> tuple[Kind, str, list[str], Iterator[str]]:
-    """Kind, status, the addresses that the report names, and those of the mail that came back."""
+def _understood(message: Message, size: int) -> tuple[ReportKind, str, list[str], Iterator[str]]:
+    """The kind, the status, the addresses that the report names, and those of the mail that came back."""
     parts = list(islice(message.walk(), MAX_PARTS))
     for part in parts:
         match part.get_content_type():
@@ -103,13 +106,13 @@ def _understood(message: Message, size: int) -> tuple[Kind, str, list[str], Iter
     return kind, "", addresses, iter(())
 
 
-def _complaint(part: Message) -> Kind:
+def _complaint(part: Message) -> ReportKind:
     fields = next(_blocks(part), None)
     kind = "" if fields is None else _field(fields, "Feedback-Type").strip().lower()
     return "unrecognised" if not kind or kind in _NOT_A_COMPLAINT else "complained"
 
 
-def _delivery_status(part: Message) -> tuple[Kind, str, list[str]]:
+def _delivery_status(part: Message) -> tuple[ReportKind, str, list[str]]:
     """Our mails have one recipient. If a report names several, a failure counts more than a delay."""
     found: dict[str, tuple[str, list[str]]] = {}
     for block in islice(_blocks(part), MAX_FOUND):
@@ -159,7 +162,7 @@ def _is_auto_reply(message: Message) -> bool:
     )
 
 
-def _guessed(message: Message) -> tuple[Kind, list[str]]:
+def _guessed(message: Message) -> tuple[ReportKind, list[str]]:
     try:
         temporary, permanent = all_failures(message)
     except Exception:  # noqa: BLE001 - its formats raise errors of many kinds for mails that are none of them

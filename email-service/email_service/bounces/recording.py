@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, Counter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.security.data_keys import DataKeys
-from email_service.bounces.reading import Report
+from email_service.bounces.reading import BounceReport
 from email_service.bounces.return_path import BounceToken
 from email_service.repositories import bounces as repository
 from email_service.repositories import suppressions, webhooks
@@ -25,11 +25,11 @@ _DEAD = re.compile(r"5\.(1\.(1|2|3|6|10)|2\.1|4\.4|7\.1[78])")
 SOFT_BOUNCES = 5  # in a row, after which an address counts as dead
 SOFT_DAYS = 14  # after a bounce; a later one begins to count again
 
-Recorded = Literal["hard", "soft", "complained", "delayed", "delivered"]
-Result = Literal[
+RecordedResult = Literal["hard", "soft", "complained", "delayed", "delivered"]
+ReportResult = Literal[
     "hard", "soft", "complained", "delayed", "delivered", "auto_reply", "unrecognised", "unmatched", "unreadable"
 ]
-RESULTS: tuple[Result, ...] = Result.__args__  # type: ignore[attr-defined]
+RESULTS: tuple[ReportResult, ...] = ReportResult.__args__  # type: ignore[attr-defined]
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class BounceRecorder:
         for result in RESULTS:
             self._counter.labels(result)
 
-    async def record(self, connection: AsyncConnection, report: Report, match: Match) -> Recorded:
+    async def record(self, connection: AsyncConnection, report: BounceReport, match: Match) -> RecordedResult:
         result = _result_of(report)
         identity = None if match.token is None else match.token.notification_id
         if result == "delivered":
@@ -86,7 +86,7 @@ class BounceRecorder:
         )
         return result
 
-    def count(self, result: Result) -> None:
+    def count(self, result: ReportResult) -> None:
         self._counter.labels(result).inc()
 
 
@@ -97,7 +97,7 @@ async def _record_delivery(connection: AsyncConnection, match: Match) -> None:
         await repository.forget_soft(connection, fingerprint(match.address))
 
 
-def _result_of(report: Report) -> Recorded:
+def _result_of(report: BounceReport) -> RecordedResult:
     match report.kind:
         case "failed":
             dead = _DEAD.fullmatch(report.status) is not None if report.dead is None else report.dead

@@ -84,7 +84,7 @@ class DkimKeys:
     @classmethod
     def parse(cls, text: str) -> "DkimKeys":
         """Parses `domain:selector:path or key`, separated by commas. Raises ValueError, without the values of keys."""
-        found = DkimKeys([_parsed(place, entry.strip()) for place, entry in _entries(text)])
+        found = DkimKeys([_parsed(number, entry.strip()) for number, entry in _entries(text)])
         names = [key.record_name for key in found.all]
         if twice := {name for name in names if names.count(name) > 1}:
             raise ValueError(f"has a selector twice: {', '.join(sorted(twice))}")
@@ -110,12 +110,12 @@ def _entries(text: str) -> Iterator[tuple[int, str]]:
     return enumerate((entry for entry in text.split(",") if entry.strip()), start=1)
 
 
-def _parsed(place: int, entry: str) -> DkimKey:
+def _parsed(number: int, entry: str) -> DkimKey:
     domain, _, rest = entry.partition(":")
     selector, _, given = rest.partition(":")
     domain, selector, given = domain.strip().lower(), selector.strip().lower(), given.strip()
     if not (_NAME.fullmatch(domain) and "." in domain and _NAME.fullmatch(selector) and given):
-        raise ValueError(f"takes domain:selector:key with commas between them; entry {place} is not so")
+        raise ValueError(f"takes domain:selector:key with commas between them; entry {number} is not so")
     key = DkimKey(domain, selector, _private(f"{domain}:{selector}", given))
     if isinstance(key.private, RSAPrivateKey) and key.private.key_size < MINIMUM_RSA_BITS:
         raise ValueError(

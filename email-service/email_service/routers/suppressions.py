@@ -9,7 +9,7 @@ from chassis.errors import NotFound
 from chassis.http.envelope import answer
 from chassis.security import calling_service
 from contracts.services import API_GATEWAY
-from contracts.suppressions import SuppressionOrder, SuppressionQuestion
+from contracts.suppressions import NewSuppressions, SuppressionQuestion
 from email_service.repositories.suppressions import SuppressedAddress
 from email_service.suppression import SuppressionList, fingerprint, masked
 
@@ -29,11 +29,11 @@ async def list_suppressions(question: Annotated[SuppressionQuestion, Query()], r
 
 
 @router.post("")
-async def add_suppressions(order: SuppressionOrder, request: Request) -> Response:
+async def add_suppressions(new: NewSuppressions, request: Request) -> Response:
     """`contracts.suppressions.SuppressionsAdded`."""
-    wanted = {fingerprint(email): masked(email) for email in order.emails}
-    wanted |= {one.fingerprint: one.masked for one in order.exported}
-    dead = [SuppressedAddress(one, shown, order.reason, "api") for one, shown in wanted.items()]
+    wanted = {fingerprint(email): masked(email) for email in new.emails}
+    wanted |= {one.fingerprint: one.masked for one in new.exported}
+    dead = [SuppressedAddress(one, shown, new.reason, "api") for one, shown in wanted.items()]
     return answer({"added": await _list_of(request).add_all(dead)})
 
 

@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, TypeAdapter, Valida
 
 from chassis.errors import Forbidden, field_error
 from contracts.addresses import stored_spelling
-from email_service.bounces.reading import Kind, Report
+from email_service.bounces.reading import BounceReport, ReportKind
 
 # SendGrid repeats a request for 24 hours, Mailgun for 8, Postmark for about half a day, SNS for an hour. A shorter time would
 # lose the events of an outage. Within it a repeated request is recognised by its ids.
@@ -21,8 +21,8 @@ MAX_AHEAD_SECONDS = 300  # by which a provider's clock may be ahead of ours
 MAX_TEXT = 1_000
 _OUR_ID = re.compile(r"\s*<?([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?:@|>|\s*$)")  # alone, or of a Message-ID
 
-Outcome = Literal["hard", "soft", "complained", "delayed", "delivered"]
-KINDS: Mapping[Outcome, Kind] = {
+EventKind = Literal["hard", "soft", "complained", "delayed", "delivered"]
+REPORT_KINDS: Mapping[EventKind, ReportKind] = {
     "hard": "failed",
     "soft": "failed",
     "complained": "complained",
@@ -87,7 +87,7 @@ class ProviderEvent:
     """`id` is the provider's, equal in repetitions. `report` is None if nothing follows from the event."""
 
     id: str
-    report: Report | None
+    report: BounceReport | None
     token: OneUseToken | None = None
 
 
@@ -97,7 +97,7 @@ class Webhook(Protocol):
 
 
 def webhook_report(  # noqa: PLR0913 - what a provider may say about one mail
-    outcome: Outcome,
+    kind: EventKind,
     address: str,
     *,
     status: str = "",
@@ -105,19 +105,19 @@ def webhook_report(  # noqa: PLR0913 - what a provider may say about one mail
     notification: str = "",
     message_id: str = "",
     provider_ids: Sequence[str] = (),
-) -> Report:
-    """A provider's outcome as a report. `notification` is our id as the provider echoes it, `message_id` our Message-ID."""
+) -> BounceReport:
+    """A provider's event as a report. `notification` is our id as the provider echoes it, `message_id` our Message-ID."""
     named = (notification, message_id)
     address = stored_spelling(parseaddr(address)[1]) or address  # SES may write the recipient's name, too
-    return Report(
-        kind=KINDS[outcome],
+    return BounceReport(
+        kind=REPORT_KINDS[kind],
         status=status,
         addresses=(address,) if address else (),
         named=(address,) if address else (),
         return_paths=(return_path,) if return_path else (),
         message_ids=tuple(UUID(found[1]) for one in named if (found := _OUR_ID.match(one.lower()))),
         provider_ids=tuple(one for one in provider_ids if one),
-        dead=outcome == "hard",
+        dead=kind == "hard",
     )
 
 

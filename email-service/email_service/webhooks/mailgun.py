@@ -10,12 +10,12 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from email_service.bounces.reading import Report
+from email_service.bounces.reading import BounceReport
 from email_service.webhooks.events import (
+    EventKind,
     Foreign,
     Nested,
     OneUseToken,
-    Outcome,
     ProviderEvent,
     SignatureRefused,
     Text,
@@ -25,9 +25,9 @@ from email_service.webhooks.events import (
     webhook_report,
 )
 
-# event, severity → outcome. `accepted`, `opened`, `clicked`, `unsubscribed`
+# event, severity → kind. `accepted`, `opened`, `clicked`, `unsubscribed`
 # and `stored` say nothing about the delivery.
-OUTCOMES: Mapping[tuple[str, str], Outcome] = {
+EVENT_KINDS: Mapping[tuple[str, str], EventKind] = {
     ("delivered", ""): "delivered",
     ("failed", "permanent"): "soft",
     ("failed", "temporary"): "delayed",
@@ -102,20 +102,15 @@ class Mailgun:
         ]
 
 
-def _report(data: _Data) -> Report | None:
-    outcome = OUTCOMES.get((data.event, data.severity if data.event == "failed" else ""))
-    if outcome is None:
+def _report(data: _Data) -> BounceReport | None:
+    kind = EVENT_KINDS.get((data.event, data.severity if data.event == "failed" else ""))
+    if kind is None:
         return None
-    if (
-        data.event == "failed"
-        and outcome == "soft"
-        and data.reason in HARD_REASONS
-        and data.status.bounce_type != "soft"
-    ):
-        outcome = "hard"
+    if data.event == "failed" and kind == "soft" and data.reason in HARD_REASONS and data.status.bounce_type != "soft":
+        kind = "hard"
     own_id = values_of(data.message.headers, "message-id")
     return webhook_report(
-        outcome,
+        kind,
         data.recipient,
         status=data.status.enhanced_code,
         return_path=data.envelope.sender,

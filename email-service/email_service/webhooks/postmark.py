@@ -13,11 +13,11 @@ from typing import Annotated, Any
 from pydantic import Field, TypeAdapter
 
 from chassis.errors import Unauthorized
-from email_service.bounces.reading import Report, status_in
+from email_service.bounces.reading import BounceReport, status_in
 from email_service.webhooks.events import (
+    EventKind,
     Foreign,
     Nested,
-    Outcome,
     ProviderEvent,
     Text,
     WebhookRequest,
@@ -29,9 +29,9 @@ from email_service.webhooks.events import (
 TAG_HEADER = "X-PM-Metadata-notification-id"  # Postmark gives a mail its own Message-ID, and echoes such headers
 TAG = "notification-id"
 
-# `Type` of a bounce → outcome. Postmark goes on trying after `Transient` and `DnsError`; `OpenRelayTest`, automatic answers
+# `Type` of a bounce → kind. Postmark goes on trying after `Transient` and `DnsError`; `OpenRelayTest`, automatic answers
 # and changes of subscriptions say nothing about the delivery.
-BOUNCES: Mapping[str, Outcome] = {
+BOUNCE_TYPES: Mapping[str, EventKind] = {
     "HardBounce": "hard",
     "BadEmailAddress": "hard",
     "ManuallyDeactivated": "hard",
@@ -95,20 +95,20 @@ def _password_of(header: str) -> bytes:
         return b""
 
 
-def _report(posted: _Posted) -> Report | None:
+def _report(posted: _Posted) -> BounceReport | None:
     match posted.record_type:
         case "Delivery":
-            outcome: Outcome | None = "delivered"
+            kind: EventKind | None = "delivered"
         case "Bounce":
-            outcome = BOUNCES.get(posted.type)
+            kind = BOUNCE_TYPES.get(posted.type)
         case "SpamComplaint":
-            outcome = "complained"
+            kind = "complained"
         case _:
-            outcome = None
-    if outcome is None:
+            kind = None
+    if kind is None:
         return None
     return webhook_report(
-        outcome,
+        kind,
         posted.email or posted.recipient,
         status=status_in(posted.details),
         notification=values_of(posted.metadata, TAG),

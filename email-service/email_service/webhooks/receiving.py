@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from chassis.errors import NotFound, Unauthorized, Unprocessable
 from chassis.server.runtime import Runtime
 from email_service.bounces.processing import ReportAboutCopy, by_return_path
-from email_service.bounces.reading import Report
+from email_service.bounces.reading import BounceReport
 from email_service.bounces.recording import BounceRecorder, Match
 from email_service.bounces.return_path import RECIPIENT_DIGITS, BounceToken, ReturnPath
 from email_service.repositories import bounces
@@ -21,11 +21,11 @@ from email_service.webhooks.events import ProviderEvent, SignatureRefused, Signa
 
 log = structlog.get_logger()
 
-Result = Literal[
+WebhookResult = Literal[
     "hard", "soft", "complained", "delayed", "delivered", "ignored", "repeated", "unmatched",
     "refused", "outdated", "reused", "unreadable", "unconfigured",
 ]  # fmt: skip
-RESULTS: tuple[Result, ...] = get_args(Result)
+RESULTS: tuple[WebhookResult, ...] = get_args(WebhookResult)
 PROVIDERS = ("ses", "sendgrid", "mailgun", "postmark")
 
 
@@ -76,11 +76,11 @@ class WebhookReceiver:
             raise
         return len(events)
 
-    def _refused(self, provider: str, result: Result) -> None:
+    def _refused(self, provider: str, result: WebhookResult) -> None:
         log.warning("webhook.refused", provider=provider, result=result)
         self._counter.labels(provider, result).inc()
 
-    async def _take(self, provider: str, event: ProviderEvent) -> Result:
+    async def _take(self, provider: str, event: ProviderEvent) -> WebhookResult:
         if event.report is None and event.token is None:
             return "ignored"
         async with self._database.begin() as connection:
@@ -97,7 +97,7 @@ class WebhookReceiver:
         self._recorder.count(result)
         return result
 
-    async def _match(self, connection: AsyncConnection, report: Report) -> Match | None:
+    async def _match(self, connection: AsyncConnection, report: BounceReport) -> Match | None:
         """By our return path, by an id of ours that the provider echoes, or by the id that the provider gave.
 
         The provider says whose address it is: it has signed the event. A notification that the ledger has deleted is matched,

@@ -14,10 +14,10 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 from pydantic import Field, TypeAdapter
 
-from email_service.bounces.reading import Report
+from email_service.bounces.reading import BounceReport
 from email_service.webhooks.events import (
+    EventKind,
     Foreign,
-    Outcome,
     ProviderEvent,
     SignatureRefused,
     Text,
@@ -28,9 +28,9 @@ from email_service.webhooks.events import (
 
 SIGNATURE, TIMESTAMP = "x-twilio-email-event-webhook-signature", "x-twilio-email-event-webhook-timestamp"
 
-# event → outcome. `processed` is followed by another event; `open`, `click` and the events of groups and
+# event → kind. `processed` is followed by another event; `open`, `click` and the events of groups and
 # unsubscriptions say nothing about the delivery.
-OUTCOMES: Mapping[str, Outcome] = {
+EVENT_KINDS: Mapping[str, EventKind] = {
     "delivered": "delivered",
     "deferred": "delayed",
     "bounce": "hard",
@@ -90,16 +90,16 @@ class SendGrid:
         request.check_age(signed_at)
 
 
-def _report(event: _Event) -> Report | None:
-    outcome = OUTCOMES.get(event.event)
-    if outcome is None:
+def _report(event: _Event) -> BounceReport | None:
+    kind = EVENT_KINDS.get(event.event)
+    if kind is None:
         return None
     if event.event == "bounce" and event.type in SOFT_TYPES:
-        outcome = "soft"
+        kind = "soft"
     if event.event == "dropped" and event.reason.lower() in HARD_DROPS:
-        outcome = "hard"
+        kind = "hard"
     return webhook_report(
-        outcome,
+        kind,
         event.email,
         status=event.status,
         message_id=event.smtp_id,

@@ -10,11 +10,11 @@ from typing import Annotated, Any
 from pydantic import BeforeValidator, Field, TypeAdapter
 
 from chassis.errors import Unprocessable
-from email_service.bounces.reading import Report, status_in
+from email_service.bounces.reading import BounceReport, status_in
 from email_service.webhooks.events import (
+    EventKind,
     Foreign,
     Nested,
-    Outcome,
     ProviderEvent,
     Text,
     WebhookRequest,
@@ -23,10 +23,10 @@ from email_service.webhooks.events import (
 )
 from email_service.webhooks.sns import SnsMessage, SnsVerifier
 
-# `bounceType` → outcome. SES has given the mail up in each case.
-BOUNCES: Mapping[str, Outcome] = {"Permanent": "hard", "Transient": "soft", "Undetermined": "soft"}
+# `bounceType` → kind. SES has given the mail up in each case.
+BOUNCE_TYPES: Mapping[str, EventKind] = {"Permanent": "hard", "Transient": "soft", "Undetermined": "soft"}
 # Events without recipients of their own: SES accepted a mail with a virus and did not send it; SES goes on trying.
-OF_THE_MAIL: Mapping[str, Outcome] = {"Reject": "soft", "DeliveryDelay": "delayed"}
+OF_THE_MAIL: Mapping[str, EventKind] = {"Reject": "soft", "DeliveryDelay": "delayed"}
 # A complaint about an earlier mail: SES did not send this one.
 SUPPRESSED = "OnAccountSuppressionList"
 NO_COMPLAINTS = frozenset({"not-spam"})  # RFC 6430
@@ -105,7 +105,7 @@ class Ses:
         return events or [ProviderEvent(identity, None)]
 
 
-def _reports(text: str) -> list[Report]:
+def _reports(text: str) -> list[BounceReport]:
     """SES tries a new topic with a sentence, which is no JSON: nothing follows from it."""
     try:
         event = parsed(_EVENT, text)
@@ -114,15 +114,15 @@ def _reports(text: str) -> list[Report]:
     mail = event.mail
     match event.event_type or event.notification_type:
         case "Bounce":
-            outcome = BOUNCES.get(event.bounce.type, "soft")
-            return [_report(mail, outcome, one.email, _status(one)) for one in event.bounce.recipients]
+            kind = BOUNCE_TYPES.get(event.bounce.type, "soft")
+            return [_report(mail, kind, one.email, _status(one)) for one in event.bounce.recipients]
         case "Complaint" if event.complaint.feedback not in NO_COMPLAINTS:
-            outcome = "hard" if event.complaint.subtype == SUPPRESSED else "complained"
-            return [_report(mail, outcome, one.email) for one in event.complaint.recipients]
+            kind = "hard" if event.complaint.subtype == SUPPRESSED else "complained"
+            return [_report(mail, kind, one.email) for one in event.complaint.recipients]
         case "Delivery":
             return [_report(mail, "delivered", one) for one in event.delivery.recipients]
-        case "Reject" | "DeliveryDelay" as kind:
-            return [_report(mail, OF_THE_MAIL[kind], one) for one in mail.destination]
+        case "Reject" | "DeliveryDelay" as event_type:
+            return [_report(mail, OF_THE_MAIL[event_type], one) for one in mail.destination]
     return []  # Send, Open, Click, Subscription, Rendering Failure
 
 
@@ -130,9 +130,9 @@ def _status(recipient: _Recipient) -> str:
     return recipient.status or status_in(recipient.diagnostic)
 
 
-def _report(mail: _Mail, outcome: Outcome, address: str, status: str = "") -> Report:
+def _report(mail: _Mail, kind: EventKind, address: str, status: str = "") -> BounceReport:
     return webhook_report(
-        outcome,
+        kind,
         address,
         status=status,
         return_path=mail.source,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from email_service.bounces.reading import MAX_BYTES, Report, UnreadableReport, read_report
+from email_service.bounces.reading import MAX_BYTES, BounceReport, UnreadableBounceReport, read_report
 from testkit.returned_mails import complaint, delivery_report
 
 PATH = f"bounces+{'a' * 55}@bounces.example.org"
@@ -38,7 +38,7 @@ def test_a_delivery_report_is_understood(given, kind, status):
     ("kind", "meant"), [("abuse", "complained"), ("fraud", "complained"), ("not-spam", "unrecognised")]
 )
 def test_a_complaint_is_understood_and_its_opposite_is_none(kind, meant):
-    assert read_report(complaint("ada@example.com", PATH, kind=kind)) == Report(
+    assert read_report(complaint("ada@example.com", PATH, kind=kind)) == BounceReport(
         meant, "", ("ada@example.com",), (PATH, PATH), ()
     )
 
@@ -67,7 +67,7 @@ def test_reports_from_before_the_standard_are_understood():
     assert (report.kind, report.addresses) == ("failed", ("ada@example.com",))
     assert len(report.message_ids) == 1
     exim = b"X-Failed-Recipients: ada@example.com\nAuto-Submitted: auto-replied\n\nbounced"
-    assert read_report(exim) == Report("failed", "", ("ada@example.com",), named=("ada@example.com",))
+    assert read_report(exim) == BounceReport("failed", "", ("ada@example.com",), named=("ada@example.com",))
 
 
 @pytest.mark.parametrize("header", ["Auto-Submitted: auto-replied", "Precedence: auto_reply", "X-Autoreply: yes"])
@@ -108,7 +108,7 @@ CHEAP = {
 @pytest.mark.parametrize("raw", HOSTILE.values(), ids=HOSTILE)
 def test_mails_that_would_take_long_are_refused_at_once(raw):
     began = time.process_time()
-    with pytest.raises(UnreadableReport):
+    with pytest.raises(UnreadableBounceReport):
         read_report(raw)
     assert time.process_time() - began < 1
 
@@ -116,7 +116,7 @@ def test_mails_that_would_take_long_are_refused_at_once(raw):
 @pytest.mark.parametrize("raw", CHEAP.values(), ids=CHEAP)
 def test_reading_takes_a_limited_time(raw):
     began = time.process_time()
-    with contextlib.suppress(UnreadableReport):
+    with contextlib.suppress(UnreadableBounceReport):
         assert len(read_report(raw).addresses) <= 20
     assert time.process_time() - began < 3
 
@@ -127,7 +127,7 @@ def test_any_bytes_are_read_or_refused(raw):
     for mail in (raw, delivery_report("ada@example.com").replace(b"failed", raw)):
         try:
             read_report(mail)
-        except UnreadableReport:
+        except UnreadableBounceReport:
             continue
 
 

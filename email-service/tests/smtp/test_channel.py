@@ -102,17 +102,17 @@ async def test_a_sender_that_is_no_address_fails_what_would_go_in_its_name(chann
 @pytest.mark.parametrize("reply", ["554 Message rejected: Email address is not verified.", "550 5.7.26 DMARC failed"])
 async def test_an_applications_address_that_is_turned_away_is_not_held_against_others(channel, server, reply):
     [target] = channel.targets(ADA)
-    for sender, others_pass in (
-        (Sender("Orders", "orders@example.com"), True),
-        (Sender("Orders"), False),
-        (None, False),
+    for sender, affects_all in (
+        (Sender("Orders", "orders@example.com"), False),
+        (Sender("Orders"), True),
+        (None, True),
     ):
         server.script["DOT"] = [reply]
         outcome = await (await channel.open_session("smtp")).send(
             CONTENT, target, DeliveryContext(uuid4(), "c", 5, sender=sender)
         )
         assert isinstance(outcome, AccountRefused)
-        assert outcome.others_pass is others_pass
+        assert outcome.affects_all is affects_all
 
 
 async def test_a_bounce_that_cannot_be_remembered_stops_nothing(channel):
@@ -133,7 +133,7 @@ async def test_a_connection_that_was_not_needed_serves_the_next(channel, server,
     session.close()
     assert server.connections == 1
     [pool] = senders.made
-    kept = pool.kept()
-    assert kept is not None
-    assert pool.kept() is None, "it came back once"
-    kept.close()
+    idle = pool.take_idle()
+    assert idle is not None
+    assert pool.take_idle() is None, "it came back once"
+    idle.close()

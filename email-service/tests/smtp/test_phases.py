@@ -35,7 +35,7 @@ async def test_a_server_that_dies_in_the_middle_of_a_long_message_has_not_got_it
 
 async def test_a_server_that_stops_reading_a_long_message_has_not_got_it_and_is_let_go(server, senders, envelope):
     server.script["BODY"] = [SILENCE]
-    connection = await senders.pool(server.port, smtp_final_dot_seconds=0.3).fresh()
+    connection = await senders.pool(server.port, smtp_final_dot_seconds=0.3).connect()
     transport = connection.dialogue.transport
     long = envelope(body=b"x\r\n" * 8_000_000)
     await connection.begin(long)

@@ -109,7 +109,7 @@ async def test_an_idle_connection_is_closed_politely(server, senders, envelope, 
 
 async def test_no_more_are_kept_than_the_pools_size(server, senders):
     pool = senders.pool(server.port, worker_concurrency=2)
-    for connection in [await pool.fresh() for _ in range(3)]:
+    for connection in [await pool.connect() for _ in range(3)]:
         pool.give_back(connection)
     assert len(pool) == 2
 

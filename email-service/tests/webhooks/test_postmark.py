@@ -7,7 +7,7 @@ import pytest
 
 from chassis.errors import Unprocessable
 from devstack.simulators.mail_accounts import Posted, PostmarkServer
-from email_service.webhooks.postmark import BOUNCES, LoginRefused, Postmark
+from email_service.webhooks.postmark import BOUNCE_TYPES, LoginRefused, Postmark
 
 SERVER = PostmarkServer()
 WEBHOOK, PASSWORD = Postmark(SERVER.password), SERVER.password
@@ -90,4 +90,4 @@ async def test_a_body_of_another_form_is_a_422(request_of, body):
 
 
 def test_what_is_no_answer_to_the_mail_is_no_bounce():
-    assert BOUNCES.keys().isdisjoint({"OpenRelayTest", "AutoResponder", "AddressChange"})
+    assert BOUNCE_TYPES.keys().isdisjoint({"OpenRelayTest", "AutoResponder", "AddressChange"})

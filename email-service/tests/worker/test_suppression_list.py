@@ -11,9 +11,9 @@ async def test_addresses_are_added_once_listed_newest_first_and_get_no_mail(worl
     path = "/internal/suppressions"
     async with world.worker() as app, world.http(app) as http:
         http.headers["Authorization"] = f"Bearer {token}"
-        order = {"emails": ["Ada@Example.com", "ada@example.com", "bo@example.com"], "reason": "manual"}
-        assert (await http.post(path, json=order)).json()["data"] == {"added": 2}
-        assert (await http.post(path, json={**order, "reason": "complained"})).json()["data"] == {"added": 0}
+        new = {"emails": ["Ada@Example.com", "ada@example.com", "bo@example.com"], "reason": "manual"}
+        assert (await http.post(path, json=new)).json()["data"] == {"added": 2}
+        assert (await http.post(path, json={**new, "reason": "complained"})).json()["data"] == {"added": 0}
         assert (await http.post(path, json={"emails": ["cy@example.com"], "reason": "bounced"})).json()["data"][
             "added"
         ] == 1

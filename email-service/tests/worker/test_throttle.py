@@ -121,7 +121,7 @@ async def test_a_domain_that_refuses_gets_single_probes_and_recovers_and_the_oth
     relay.refusing[SLOW], relay.seconds = TOO_MANY, 0.02
     async with world.worker(smtp_port=relay.port, down_retry_seconds=0.1, worker_concurrency=20) as app:
         await world.publish(*slow)
-        await eventually(lambda: app.state.metrics.get_sample_value("deliveries_held_back_total") > 20)
+        await eventually(lambda: app.state.metrics.get_sample_value("deliveries_throttled_total") > 20)
         refused = len(relay.asked)
         assert refused <= 20 + 5, "those that were on their way, and the first probes"
         await world.publish(*fast)
@@ -143,7 +143,7 @@ async def test_a_domain_that_refuses_gets_single_probes_and_recovers_and_the_oth
     assert world.failed == []
 
 
-async def test_a_delivery_that_is_held_back_is_reported_once_and_spends_no_attempt(world, mails, relay, ledger):
+async def test_a_postponed_delivery_is_reported_once_and_spends_no_attempt(world, mails, relay, ledger):
     slow = mails(SLOW, 30)
     relay.refusing[SLOW] = TOO_MANY
     async with world.worker(smtp_port=relay.port, down_retry_seconds=0.2, worker_concurrency=3):
@@ -232,7 +232,7 @@ async def test_one_full_mailbox_throttles_no_domain(world, mails, relay):
         await world.publish(*full)
         await eventually(lambda: len(relay.asked) >= 12)
         assert app.state.metrics.get_sample_value("throttled_domains") == 0
-        assert app.state.metrics.get_sample_value("deliveries_held_back_total") == 0
+        assert app.state.metrics.get_sample_value("deliveries_throttled_total") == 0
 
 
 async def test_it_can_be_switched_off(world, mails, relay):

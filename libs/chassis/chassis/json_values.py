@@ -66,9 +66,7 @@ class JsonObject(Mapping[str, Any]):
         if (compact != text and _SPACED.encode(values).encode() != text) or b"\\u0000" in text:
             values = read_exactly(text.decode())
             _refuse(problems_in(field, values))
-        if (
-            len(text) > max_bytes
-        ):  # spaces and escapes may make the text longer than needed: it is then kept without them
+        if len(text) > max_bytes:  # perhaps because of spaces and escapes: the text is kept without them then
             text = written(values).encode()
             if len(text) > max_bytes:
                 _refuse([problem(field, f"may have at most {max_bytes} bytes as JSON")])

@@ -11,7 +11,7 @@ from chassis.http.app import operation_id
 from chassis.http.envelope import Envelope, JsonResponse, Page, answer
 from chassis.http.openapi.document import complete, refusals
 from chassis.http.openapi.examples import example_of, with_nulls
-from chassis.http.openapi.merging import Ambiguous, add, only
+from chassis.http.openapi.merging import DuplicateInDocuments, add, only
 from chassis.security import identity_of
 
 
@@ -197,8 +197,8 @@ def test_a_component_that_differs_gets_a_name_of_its_own_and_so_does_what_refers
 
 
 def test_a_path_or_an_operation_id_that_both_claim_is_an_error() -> None:
-    with pytest.raises(Ambiguous, match="/things"):
+    with pytest.raises(DuplicateInDocuments, match="/things"):
         add(document(), only(document(), ["/things"]), "Other")
     same_ids = only(document("/other"), ["/other"])
-    with pytest.raises(Ambiguous, match="list_things"):
+    with pytest.raises(DuplicateInDocuments, match="list_things"):
         add(document(), same_ids, "Other")

@@ -1,4 +1,8 @@
-"""Authenticates callers in services that do not own users: with access tokens and API keys."""
+"""Authenticates callers in services that do not own users: with access tokens and API keys.
+
+Access tokens are verified with the user service's key set; API keys are looked up. Nothing is requested at the start: a
+service starts, and serves known callers, while the user service is down.
+"""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -58,11 +62,6 @@ class ApiKeyInfo(Contract):
     test: bool = False
     sender: Sender | None = None
 
-
-# Authenticates callers in services that do not own users. Access tokens are verified with the user service's key set; API
-# keys are looked up.
-#
-# Nothing is requested at the start: a service starts, and serves known callers, while the user service is down.
 
 Ask = Callable[[], Awaitable[bytes | None]]
 # Caches responses, and may return the last one if the request raises Unavailable.

@@ -11,7 +11,7 @@ from contracts.status import Status
 MAX_EXPORT_PAGE = 500
 
 
-class ErasureOrder(Contract):
+class ErasureRequest(Contract):
     """Body of the gateway's `POST /internal/erasures`: this user was deleted. Repeated until the erasure is finished."""
 
     user_id: UUID
@@ -22,7 +22,7 @@ class ErasureProgress(Contract):
     next response reports on it.
 
     `open` notifications are with a worker or in a queue, which still holds their content: ask again. The counts cover all
-    data of the user, whenever it was erased. `failed_messages` counts the messages that this order removed from
+    data of the user, whenever it was erased. `failed_messages` counts the messages that this erasure removed from
     failed.queue.
     """
 

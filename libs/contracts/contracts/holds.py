@@ -20,8 +20,8 @@ class HoldRule(Contract):
     it stands.
 
     `callers`: the names of the held application's keys (`Identity.caller`). `ended_at` None: the hold is standing.
-    Otherwise it ended with an order (cancel, or another template version), which is also for the messages that were published
-    before.
+    Otherwise it was cancelled, or released with another template version, and recalls messages: workers give those that
+    were published before `ended_at` back to the gateway.
     """
 
     id: UUID
@@ -53,7 +53,7 @@ class Holds:
 
     def __init__(self, rules: Iterable[HoldRule] = ()) -> None:
         self._standing: dict[_Key, UUID] = {}
-        self._ended: dict[_Key, list[tuple[datetime, UUID]]] = {}
+        self._recalling: dict[_Key, list[tuple[datetime, UUID]]] = {}
         providers: set[str] = set()
         for rule in rules:
             if rule.provider is not None:
@@ -63,34 +63,36 @@ class Holds:
                 if rule.ended_at is None:
                     self._standing.setdefault(key, rule.id)
                 else:
-                    self._ended.setdefault(key, []).append((rule.ended_at, rule.id))
+                    self._recalling.setdefault(key, []).append((rule.ended_at, rule.id))
 
         self.providers = frozenset(providers)
-
-    def __bool__(self) -> bool:
-        return bool(self._standing or self._ended)
 
     @property
     def any_stands(self) -> bool:
         return bool(self._standing)
 
-    def standing(self, caller: str | None, channel: str, template_code: str) -> UUID | None:
+    @property
+    def any_in_force(self) -> bool:
+        """Whether any hold is standing, or recalls messages."""
+        return bool(self._standing or self._recalling)
+
+    def standing_hold(self, caller: str | None, channel: str, template_code: str) -> UUID | None:
         """The standing hold of such a notification: one that has not ended."""
         if not self._standing:
             return None
         found = (self._standing.get(key) for key in _fitting(caller, channel, template_code))
         return next((hold for hold in found if hold is not None), None)
 
-    def ordered(
+    def recalling_hold(
         self, caller: str | None, channel: str, template_code: str, *, published_at: datetime | None
     ) -> UUID | None:
-        """The first hold whose order is for the message: one that ended after the message was published."""
-        if not self._ended or published_at is None:
+        """The hold that recalls the message: the first one that ended after the message was published."""
+        if not self._recalling or published_at is None:
             return None
         after = [
             (ended_at, hold)
             for key in _fitting(caller, channel, template_code)
-            for ended_at, hold in self._ended.get(key, ())
+            for ended_at, hold in self._recalling.get(key, ())
             if ended_at >= published_at
         ]
         return min(after)[1] if after else None

@@ -40,7 +40,7 @@ class LedgerFindings(Contract):
     open: tuple[UUID, ...] = ()
 
 
-class LedgerErasureOrder(Contract):
+class LedgerErasureRequest(Contract):
     """Body of a worker's `POST /internal/ledger/erase`: notifications of a deleted user."""
 
     ids: tuple[UUID, ...] = Field(max_length=MAX_LEDGER_QUESTION)

@@ -15,21 +15,21 @@ class QueueGauges:
         self._size = Reading("queue_size", "Messages ready in a queue", ["queue"], registry=registry)
         self._consumers = Reading("queue_consumers", "Consumers of a queue", ["queue"], registry=registry)
 
-    async def look(self, broker: Broker, queue: str) -> QueueDepth | None:
+    async def measure(self, broker: Broker, queue: str) -> QueueDepth | None:
         """Asks the broker and sets the gauges. None: the broker does not answer."""
         try:
             depth = await broker.depth(queue)
         except BrokerUnavailable:
-            self.lost_sight_of(queue)
+            self.set_unknown(queue)
             return None
-        self.saw(queue, depth)
+        self.set_depth(queue, depth)
         return depth
 
-    def saw(self, queue: str, depth: QueueDepth) -> None:
+    def set_depth(self, queue: str, depth: QueueDepth) -> None:
         self._size.labels(queue).set(depth.ready)
         self._consumers.labels(queue).set(depth.consumers)
 
-    def lost_sight_of(self, queue: str) -> None:
+    def set_unknown(self, queue: str) -> None:
         for gauge in (self._size, self._consumers):
             gauge.remove(queue)
 

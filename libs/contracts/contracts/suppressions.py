@@ -62,8 +62,8 @@ class ExportedAddress(Contract):
     masked: str = Field(default="***", pattern=MASKED)
 
 
-class SuppressionOrder(Contract):
-    """Body of `POST /internal/suppressions`: `emails` or `exported`. Workers of earlier releases refuse an order without
+class NewSuppressions(Contract):
+    """Body of `POST /internal/suppressions`: `emails` or `exported`. Workers of earlier releases refuse a body without
     `emails`.
     """
 

@@ -10,7 +10,7 @@ from starlette.responses import Response
 from chassis.http.app import ServiceDescription
 from chassis.http.envelope import answer
 from chassis.security import ServiceCallers, calling_service
-from contracts.ledger import LedgerErasureOrder, LedgerFindings, LedgerQuestion
+from contracts.ledger import LedgerErasureRequest, LedgerFindings, LedgerQuestion
 from contracts.messages import StatusEvent
 from contracts.recipients import Channel
 from contracts.services import API_GATEWAY
@@ -51,10 +51,10 @@ async def find(question: LedgerQuestion, request: Request) -> Response:
 
 
 @router.post("/erase")
-async def erase(order: LedgerErasureOrder, request: Request) -> Response:
+async def erase(erasure: LedgerErasureRequest, request: Request) -> Response:
     """`contracts.ledger.LedgerErasure`."""
     ledger: Ledger = request.app.state.ledger
-    return answer(await ledger.erase(order.ids))
+    return answer(await ledger.erase(erasure.ids))
 
 
 def _end(

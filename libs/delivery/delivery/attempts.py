@@ -188,7 +188,7 @@ class PreparedMessage(Generic[Address, Content]):
         if isinstance(self._prepared, Rendered):
             if self._was_suspended():
                 self._prepared = ProviderDown("lease_ran_out")
-            elif self._attempts.holds.standing(self._message):
+            elif self._attempts.holds.standing_hold(self._message):
                 self._prepared = Postponed("held", after_seconds=HELD_SECONDS, refusing=False)
 
     async def attempt(self, claimed: Claimed, target: Target[Address] | None, *, no_target: Unsent) -> Outcome:
@@ -214,7 +214,9 @@ class PreparedMessage(Generic[Address, Content]):
     async def _outcome_of(self, claimed: Claimed, target: Target[Address] | None, no_target: Unsent) -> Outcome:
         if claimed.ambiguous and self._once:
             return Unknown("worker_lost")
-        if claimed.unreadable:  # the first attempt's recipient cannot be decrypted now; no other recipient may be used
+        if (
+            claimed.undecryptable
+        ):  # the first attempt's recipient cannot be decrypted now; no other recipient may be used
             return ProviderDown("contact_unreadable")
         prepared = self._content_or_outcome(claimed, target, no_target)
         if target is not None and isinstance(prepared, Rendered):

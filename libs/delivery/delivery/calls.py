@@ -37,9 +37,7 @@ def record_outcome(begun: Span, outcome: Outcome) -> None:
         failed(begun, outcome.code)
 
 
-# Outcomes for notifications of test keys: every step runs, but no provider is called. One of these words in the recipient's
-# address or device token chooses the outcome.
-
+# One of these words in the recipient's address or device token chooses the outcome.
 OUTCOMES: dict[str, Outcome] = {
     "simulate-bounce": Permanent("simulated_bounce"),
     "simulate-temporary": RetryLater("simulated_temporary"),
@@ -48,7 +46,10 @@ OUTCOMES: dict[str, Outcome] = {
 
 
 class SimulatedSession:
-    """Accepts everything, except for the recipients in `OUTCOMES`. It never reports an address or a device as dead."""
+    """For notifications of test keys: every step runs, but no provider is called.
+
+    It accepts everything, except for the recipients in `OUTCOMES`. It never reports an address or a device as dead.
+    """
 
     async def send(self, content: object, target: Target[Any], context: DeliveryContext) -> Outcome:  # noqa: ARG002 - a session's
         address = target.address if isinstance(target.address, str) else target.address.token

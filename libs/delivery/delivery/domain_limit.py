@@ -70,10 +70,12 @@ class DomainLimit:
         if self._limit >= self._recovered:
             self._recover()
 
-    def note_refused(self, recipient_key: str, *, began: float, now: float, asked: float | None = None) -> bool:
+    def note_refused(
+        self, recipient_key: str, *, began: float, now: float, requested_pause: float | None = None
+    ) -> bool:
         """The domain refused a message to one recipient for now. Returns whether this pauses the domain.
 
-        `asked`: the pause that the domain asked for, in seconds.
+        `requested_pause`: the pause that the domain asked for, in seconds.
         """
         self._refused_at = now
         if began < self._paused_at:
@@ -85,7 +87,7 @@ class DomainLimit:
         if not self._pauses and len(self._refused) < PAUSE_AFTER:
             return False
         self._paused_at = self._cut_at = now
-        self._paused_until = now + self._pause(asked)
+        self._paused_until = now + self._pause(requested_pause)
         self._pauses += 1
         self._refused.clear()
         self._limit = 1.0
@@ -96,6 +98,6 @@ class DomainLimit:
         self._pauses = 0
         self._refused.clear()
 
-    def _pause(self, asked: float | None) -> float:
+    def _pause(self, requested_pause: float | None) -> float:
         doubled = self._first_pause * 2.0 ** min(self._pauses, 64)
-        return min(MAX_PAUSE_SECONDS, max(doubled, asked or 0.0))
+        return min(MAX_PAUSE_SECONDS, max(doubled, requested_pause or 0.0))

@@ -156,7 +156,7 @@ class Engine(Generic[Address, Content]):
 
         If the ledger has a delivery of the round, this worker keeps it: only the ledger knows what was attempted.
         """
-        hold = self._holds.hold_for(message)
+        hold = self._holds.hold_in_force(message)
         if hold is None or await self._ledger.has(message.notification_id, message.replay):
             return False
         await self._report(message, DeliveryReport("held", 0, hold_id=hold))

@@ -96,10 +96,10 @@ class ProviderDown:
 class AccountRefused(ProviderDown):
     """The provider works but refuses our account: login, quota, sender, a suspension. An operator has to fix it.
 
-    `others_pass`: it affects only some recipients or senders, so the breaker does not count it as a failure.
+    `affects_all` False: only some recipients or senders are refused, so the breaker does not count it as a failure.
     """
 
-    others_pass: bool = False
+    affects_all: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,7 @@ class Provider:
         return max(self.breaker.retry_after, pace, 1.0 if self.is_full else 0.0)
 
     @property
-    def lacks_place(self) -> bool:
+    def needs_reservation(self) -> bool:
         """Whether a place in the pace has to be reserved before a call."""
         return self._pace is not None and not self._pace.is_reserved
 
@@ -104,7 +104,7 @@ class Provider:
 
     def take(self) -> "ProviderPermit":
         """Permits one call. Raises NotCallableNow."""
-        if self.retry_after or self.lacks_place:
+        if self.retry_after or self.needs_reservation:
             raise self.refusal()
         permit = self.breaker.allow()
         if self._pace is not None:
@@ -154,7 +154,7 @@ class ProviderPermit:
     def report(self, outcome: Outcome) -> None:
         """For the breaker, refusing one message, or asking to wait, is a success. Asking to wait lowers the share."""
         match outcome:
-            case AccountRefused(others_pass=True):
+            case AccountRefused(affects_all=False):
                 self._permit.success()
                 self.provider.lower_share()
             case ProviderDown() | Ambiguous():
@@ -205,7 +205,7 @@ class Providers:
 
         It waits for nothing but the reservation of a place in a provider's pace.
         """
-        while (best := self._best(names)).lacks_place:
+        while (best := self._best(names)).needs_reservation:
             await best.reserve()
         return best.take()
 

@@ -1,4 +1,8 @@
-"""The current recipients of a notification: since it was accepted, the user may have changed them or opted out.
+"""Which deliveries a notification has, and where each of them goes now: since it was accepted, the user may have changed the
+address or devices, or opted out.
+
+The message names the recipients that the user had when it was accepted. Every copy of the message names the same ones, and
+the ledger uses their keys. So a delivery keeps its key when the user has changed the address since.
 
 Whether the user has unsubscribed from the template's purpose is checked in `contents.py`, which has the template.
 """
@@ -19,11 +23,7 @@ from contracts.users import Unreachable, UserContact, resolve_recipient, user_ca
 from delivery.channel import Address, Content, DeliveryChannel, Target
 from delivery.outcomes import Suppressed
 
-# Which deliveries a notification has, and where each of them goes now.
-#
-# The message names the recipients that the user had when it was accepted. Every copy of the message names the same ones, and
-# the ledger uses their keys. So a delivery keeps its key when the user has changed the address since.
-
+RECIPIENT_MEMORY_SECONDS = 2.0
 NO_RECIPIENT = "nobody"  # the ledger's key for a notification whose message has no recipient of this channel
 _RECIPIENT: TypeAdapter[EmailRecipient | PushRecipient] = TypeAdapter(EmailRecipient | PushRecipient)
 
@@ -77,9 +77,6 @@ def target_of_attempt(
     first = message.recipient if contact is None else _RECIPIENT.validate_json(contact)
     known = destinations(channel.targets(message.recipient), channel.targets(first))
     return next((one.target for one in known if one.key == key), None)
-
-
-RECIPIENT_MEMORY_SECONDS = 2.0
 
 
 class RecipientResolver:

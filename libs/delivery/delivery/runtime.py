@@ -14,7 +14,7 @@ from contracts.recipients import Channel
 from contracts.services import API_GATEWAY, TEMPLATE_SERVICE, USER_SERVICE
 from contracts.topology import TOPOLOGY, worker_topology
 from delivery.settings import WorkerSettings
-from delivery.worker_holds import REST_SECONDS, WorkerHolds
+from delivery.worker_holds import GATEWAY_BREAKER_SECONDS, WorkerHolds
 
 
 class WorkerRuntime(Runtime):
@@ -43,7 +43,7 @@ class WorkerRuntime(Runtime):
                 API_GATEWAY,
                 settings.api_gateway_url,
                 traced=False,
-                breaker=self.breaker(f"{API_GATEWAY}:holds", BreakerPolicy(open_seconds=REST_SECONDS)),
+                breaker=self.breaker(f"{API_GATEWAY}:holds", BreakerPolicy(open_seconds=GATEWAY_BREAKER_SECONDS)),
             )
         )
         own = broker or RabbitBroker(settings.rabbitmq_url, worker_topology(channel), name=settings.service)

@@ -86,7 +86,7 @@ class Sweep:
         empty = [
             queue
             for queue in queues_of(self._channel)
-            if self._empty.look(queue, await self._metrics.queues.look(self._broker, queue))
+            if self._empty.check(queue, await self._metrics.queues.measure(self._broker, queue))
         ]
         drained = dict.fromkeys(each for each in PRIORITIES if queue_of(self._channel, each) in empty)
         watermarks = {**self._watermarks.by_priority(self._channel), **drained}

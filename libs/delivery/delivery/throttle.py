@@ -70,7 +70,7 @@ class DomainThrottle:
         self._arrivals = count()
         self._waiting = 0
         self._postponed = Counter(
-            "deliveries_held_back_total",
+            "deliveries_throttled_total",
             "Deliveries that were postponed without a call, because their recipient's domain takes less mail now",
             registry=registry,
         )
@@ -223,8 +223,8 @@ class DomainPermit:
         match outcome:
             case Sent():
                 limit.note_accepted(began=self._began)
-            case RetryLater(of_domain=True, after_seconds=asked):
-                if limit.note_refused(self._recipient_key, began=self._began, now=now, asked=asked):
+            case RetryLater(of_domain=True, after_seconds=requested_pause):
+                if limit.note_refused(self._recipient_key, began=self._began, now=now, requested_pause=requested_pause):
                     log.info("domain.paused", seconds=round(limit.pause_left(now)), domains=self._throttle.throttled)
 
     def give_back(self) -> None:

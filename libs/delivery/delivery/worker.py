@@ -154,7 +154,7 @@ class Worker:
             number = await self.ledger.make_due(PROVIDER_HELD)
             self._make_due_times -= 1
             if number:
-                log.info("ledger.woken", deliveries=number)
+                log.info("ledger.made_due", deliveries=number)
         return 0
 
     async def _leave(self) -> None:

@@ -14,9 +14,8 @@ from contracts.messages import NotificationMessage
 log = structlog.get_logger()
 
 PAUSE_SECONDS = 0.5  # between an answer and the next question
-REST_SECONDS = (
-    1.0  # of the breaker: a gateway that is up again is asked at once, because a hold must be known in a second
-)
+# The breaker's pause: a gateway that is up again is asked at once, because a hold must be known within a second.
+GATEWAY_BREAKER_SECONDS = 1.0
 # The pause of a delivery that waits in the ledger because of a hold. A shorter one means more trips through the queue for
 # nothing, a longer one sends it later after the hold. What waits for a held provider is due as soon as that is released.
 HELD_SECONDS = 240.0
@@ -55,13 +54,12 @@ class WorkerHolds:
         """The providers that are held."""
         return self._holds.providers
 
-    def standing(self, message: NotificationMessage) -> UUID | None:
+    def standing_hold(self, message: NotificationMessage) -> UUID | None:
         """The standing hold of this message: one that has not ended."""
-        return self._holds.standing(message.caller, message.notification_type, message.template.code)
+        return self._holds.standing_hold(message.caller, message.notification_type, message.template.code)
 
-    def hold_for(self, message: NotificationMessage) -> UUID | None:
-        """The hold because of which the message goes back to the gateway: a standing one, or one that ended with an order
-        after the message was published."""
-        return self.standing(message) or self._holds.ordered(
+    def hold_in_force(self, message: NotificationMessage) -> UUID | None:
+        """The hold because of which the message goes back to the gateway: a standing one, or one that recalls it."""
+        return self.standing_hold(message) or self._holds.recalling_hold(
             message.caller, message.notification_type, message.template.code, published_at=message.queued_at
         )

@@ -96,12 +96,8 @@ def test_a_refusal_for_now_leaves_the_other_budget_alone_and_the_other_way_round
         (RetryLater("x"), Spent(refused_for_now=9, refused_since=NOW), 512, 1024),
         (RetryLater("x"), Spent(refused_for_now=10, refused_since=NOW), 900, 1800),
         (RetryLater("x"), Spent(refused_for_now=5_000, refused_since=NOW), 900, 1800),
-        (
-            RetryLater("x"),
-            Spent(refused_for_now=20, refused_since=in_(-6 * HOURS + 60)),
-            60,
-            60,
-        ),  # to the end of the window
+        # Until the end of the window.
+        (RetryLater("x"), Spent(refused_for_now=20, refused_since=in_(-6 * HOURS + 60)), 60, 60),
         (RetryLater("x", after_seconds=300), Spent(), 300, 360),
         (RetryLater("x", after_seconds=0), Spent(), 1, 2),
         (RetryLater("x", after_seconds=1), Spent(refused_for_now=9, refused_since=NOW), 512, 1024),
@@ -184,7 +180,7 @@ WISHES = st.none() | st.floats(0, 3600)
 OUTCOMES = st.one_of(
     st.builds(RetryLater, st.just("x"), after_seconds=WISHES),
     st.builds(ProviderDown, st.just("x"), after_seconds=WISHES),
-    st.builds(AccountRefused, st.just("x"), after_seconds=WISHES, others_pass=st.booleans()),
+    st.builds(AccountRefused, st.just("x"), after_seconds=WISHES, affects_all=st.booleans()),
     st.builds(Postponed, st.just("x"), after_seconds=WISHES, refusing=st.booleans()),
     st.just(Defect("x")),
     st.just(Ambiguous("x")),

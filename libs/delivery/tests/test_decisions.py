@@ -65,12 +65,12 @@ def test_each_outcome_has_its_record_in_the_ledger(outcome, before: dict, state:
 
 
 @pytest.mark.parametrize("refusing", [True, False])
-def test_held_back_spends_no_attempt_and_begins_the_window_if_the_domain_refuses(refusing: bool) -> None:
+def test_postponed_spends_no_attempt_and_begins_the_window_if_the_domain_refuses(refusing: bool) -> None:
     row = _record_of(Postponed("domain_throttled", refusing=refusing))
     assert (row.state, row.attempts, row.faults, row.postponed, row.refused_for_now) == ("retry", 0, 0, 1, refusing)
 
 
-def test_a_delivery_that_is_held_back_until_the_end_of_the_window_fails() -> None:
+def test_a_delivery_that_is_postponed_until_the_end_of_the_window_fails() -> None:
     before = Claimed(0, 7, expired=False, refused_since=_ago(100))
     row = record_of(DeliveryKey(uuid4(), "r", 0), Postponed("x"), before, POLICY, now=NOW, expires_at=None)
     assert (row.state, row.code, row.attempts) == ("failed", "exhausted", 0)
@@ -133,7 +133,7 @@ def test_only_the_first_deferral_is_reported() -> None:
     [
         (Sent(), BreakerState.CLOSED),
         (RetryLater("greylisted"), BreakerState.CLOSED),
-        (AccountRefused("third_party_auth", others_pass=True), BreakerState.CLOSED),
+        (AccountRefused("third_party_auth", affects_all=False), BreakerState.CLOSED),
         (AccountRefused("smtp_login"), BreakerState.OPEN),
         (ProviderDown("unreachable"), BreakerState.OPEN),
         (Ambiguous("dropped"), BreakerState.OPEN),

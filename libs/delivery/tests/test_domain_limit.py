@@ -34,7 +34,9 @@ class Sender:
         paused = []
         for one in began:
             self._number += 1
-            paused.append(self.limit.note_refused(to or str(self._number), began=one, now=self.clock(), asked=asked))
+            paused.append(
+                self.limit.note_refused(to or str(self._number), began=one, now=self.clock(), requested_pause=asked)
+            )
             self.limit.in_flight -= 1
         return paused
 

@@ -81,11 +81,11 @@ async def test_the_recipient_of_an_ambiguous_attempt_is_not_guessed_without_the_
     await ledger_with(OLD).record(_recorded(claim, **RETRY, delay=0, ambiguous=1))
     await ledger_with(OLD).take_due(**DUE)
     [claimed] = await ledger_with(NEW).claim([claim])
-    assert (claimed.ambiguous, claimed.unreadable, claimed.contact) == (True, True, None)
+    assert (claimed.ambiguous, claimed.undecryptable, claimed.contact) == (True, True, None)
     await ledger_with(NEW).record(_recorded(claim, **RETRY, delay=0))
     await ledger_with(f"{NEW},{OLD}").take_due(**DUE)
     [claimed] = await ledger_with(f"{NEW},{OLD}").claim([claim])
-    assert (claimed.ambiguous, claimed.unreadable, claimed.contact) == (True, False, CONTACT)
+    assert (claimed.ambiguous, claimed.undecryptable, claimed.contact) == (True, False, CONTACT)
 
 
 async def test_a_report_goes_without_a_providers_words_whose_key_is_missing(ledger_with, claim_on) -> None:
@@ -120,7 +120,7 @@ async def test_the_ledger_is_encrypted_rotated_and_decrypted_in_groups_of_any_si
     before, table = await dumped(), personal_deliveries("email")
     for keys, names in ((OLD, "enc1:old:"), (f"{NEW},{OLD}", "enc1:new:"), (f"plain,{NEW}", "")):
         tally = await reencrypt(database, table, DataKeys.parse(keys))
-        assert (tally.read, tally.written, tally.unreadable) == (406, 406, 0)
+        assert (tally.read, tally.written, tally.undecryptable) == (406, 406, 0)
         rows = await dumped()
         assert (SECRET in rows) == (not names)
         assert rows.count("enc1:") == (rows.count(names) if names else 0)
@@ -128,4 +128,4 @@ async def test_the_ledger_is_encrypted_rotated_and_decrypted_in_groups_of_any_si
     assert sorted(rows.splitlines()) == sorted(before.splitlines())
     await reencrypt(database, table, DataKeys.parse(OLD))
     tally = await reencrypt(database, table, DataKeys.parse(NEW))
-    assert (tally.read, tally.written, tally.unreadable, tally.missing) == (406, 0, 406, {"old"})
+    assert (tally.read, tally.written, tally.undecryptable, tally.missing) == (406, 0, 406, {"old"})

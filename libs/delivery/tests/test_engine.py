@@ -831,9 +831,7 @@ async def test_a_delivery_that_was_attempted_before_waits_in_the_ledger_while_it
     assert (channel.sends, reporter.reports[-1].status) == (2, "sent")
 
 
-async def test_an_order_of_an_ended_hold_is_for_messages_that_were_published_before(
-    engine, channel, reporter, hold
-) -> None:
+async def test_an_ended_hold_recalls_messages_that_were_published_before(engine, channel, reporter, hold) -> None:
     channel.may_send.set()
     ended_at = datetime.now(UTC)
     await hold(HOLD.model_copy(update={"ended_at": ended_at}))

@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from chassis.postgres import retention
-from chassis.postgres.retention import Step
+from chassis.postgres.retention import RetentionStep
 from contracts.messages import first_id_of
 from delivery.ledger import Claim, DeliveryRecord, LedgerRepository
 from delivery.sweeping import EXTRA_DAYS, ledger_retention
@@ -69,7 +69,7 @@ async def test_no_statement_reads_a_large_ledger_completely(large) -> None:
             await LEDGER.has(connection, first, 0)
             await LEDGER.totals(connection, _id(3600), _id(0))
             await LEDGER.remove(
-                connection, Step(after=NO_ID, ended_before=NOW - timedelta(seconds=ROWS - 1000), limit=100)
+                connection, RetentionStep(after=NO_ID, ended_before=NOW - timedelta(seconds=ROWS - 1000), limit=100)
             )
         for statement in statements:
             assert not await read_whole(connection, [statement]) & {"email_deliveries", "dead_addresses"}, statement[0]

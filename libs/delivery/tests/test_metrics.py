@@ -102,9 +102,8 @@ async def test_a_dead_workers_delivery_is_ambiguous_only_if_it_was_sending(
     sending = [claim_on(notification_id, recipient=f"device-{number}") for number in range(2)]
     for claim in (*sending, claim_on(), claim_on(notification_id, recipient="device-2")):
         await dead.take(claim)
-    async with (
-        database.begin() as connection
-    ):  # as a worker of the previous release leaves what it has not begun to send
+    async with database.begin() as connection:
+        # As a worker of the previous release leaves what it has not begun to send.
         await connection.execute(
             text("UPDATE email_deliveries SET state = 'claimed' WHERE recipient <> ALL(:sending)"),
             {"sending": [claim.recipient for claim in sending]},
@@ -130,10 +129,10 @@ async def test_a_dead_workers_delivery_is_ambiguous_only_if_it_was_sending(
 
 def test_a_queue_out_of_sight_is_not_shown_with_what_was_seen_last(registry) -> None:
     gauges = QueueGauges(registry)
-    gauges.lost_sight_of("email.queue")  # never seen: nothing to take away
-    gauges.saw("email.queue", QueueDepth(ready=7, unacked=None, consumers=2))
+    gauges.set_unknown("email.queue")  # never seen: nothing to take away
+    gauges.set_depth("email.queue", QueueDepth(ready=7, unacked=None, consumers=2))
     shown = [registry.get_sample_value(name, {"queue": "email.queue"}) for name in ("queue_size", "queue_consumers")]
     assert shown == [7, 2]
-    gauges.lost_sight_of("email.queue")
+    gauges.set_unknown("email.queue")
     shown = [registry.get_sample_value(name, {"queue": "email.queue"}) for name in ("queue_size", "queue_consumers")]
     assert shown == [None, None]

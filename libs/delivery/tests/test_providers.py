@@ -68,7 +68,7 @@ async def test_equals_share_by_weight_and_errors_shift_it() -> None:
 
 
 @pytest.mark.parametrize(
-    "outcome", [ProviderDown("x"), Ambiguous("x"), RetryLater("x"), AccountRefused("x", others_pass=True)]
+    "outcome", [ProviderDown("x"), Ambiguous("x"), RetryLater("x"), AccountRefused("x", affects_all=False)]
 )
 def test_a_message_that_was_not_accepted_lowers_the_share(outcome: Outcome) -> None:
     one = provider("a")

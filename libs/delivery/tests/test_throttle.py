@@ -130,7 +130,7 @@ async def test_when_too_many_wait_the_rest_go_back_to_the_ledger_and_an_urgent_o
     await queue.join("urgent", priority=9)
     assert queue.postponed() == [f"waits {MIN_WAITING_PER_DOMAIN + 1}", "too many"]
     assert queue.tasks["too many"].result() == Postponed("domain_busy", refusing=False)
-    assert registry.get_sample_value("deliveries_held_back_total") == 2
+    assert registry.get_sample_value("deliveries_throttled_total") == 2
     permit.give_back()
     assert (await queue.all_permitted())[0] == "urgent"
 

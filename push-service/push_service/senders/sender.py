@@ -33,7 +33,7 @@ class Unconfigured:
         self._variable = variable
 
     async def send(self, content: RenderedPush, device: PushToken, context: DeliveryContext) -> Outcome:  # noqa: ARG002
-        return AccountRefused("not_configured", f"{self._variable} is not set", others_pass=True)
+        return AccountRefused("not_configured", f"{self._variable} is not set", affects_all=False)
 
     async def check(self) -> None:
         raise NotConfigured

@@ -64,7 +64,7 @@ async def test_a_taken_push_is_sent_under_the_name_fcm_gave_it(send):
         (
             401,
             refusal(401, "THIRD_PARTY_AUTH_ERROR"),
-            AccountRefused("third_party_auth", "HTTP 401 THIRD_PARTY_AUTH_ERROR", others_pass=True),
+            AccountRefused("third_party_auth", "HTTP 401 THIRD_PARTY_AUTH_ERROR", affects_all=False),
         ),
         (429, refusal(429, "QUOTA_EXCEEDED"), RetryLater("rate_limited", "HTTP 429 QUOTA_EXCEEDED", 60.0)),
         (500, refusal(500, "INTERNAL"), RetryLater("provider_error", "HTTP 500 INTERNAL")),
@@ -120,7 +120,7 @@ async def test_the_value_of_a_field_is_not_passed_on(fcm, send):
         ("sender-mismatch-1", Permanent("sender_mismatch")),
         ("quota-1-a", RetryLater("rate_limited", after_seconds=1.0)),
         ("unavailable-1-a", RetryLater("provider_unavailable")),
-        ("third-party-1-a", AccountRefused("third_party_auth", others_pass=True)),
+        ("third-party-1-a", AccountRefused("third_party_auth", affects_all=False)),
     ],
 )
 async def test_the_simulators_documented_errors_mean_the_same(send_to_simulator, token, code):

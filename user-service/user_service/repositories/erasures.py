@@ -63,7 +63,7 @@ async def oldest_age(connection: AsyncConnection) -> timedelta:
     return timedelta(seconds=float(seconds or 0))
 
 
-async def go_on(
+async def record_progress(
     connection: AsyncConnection, erasure_id: UUID, erased: Mapping[str, int], *, pause: timedelta | None
 ) -> None:
     """Records what was erased so far. It is due again after `pause`; None completes it."""

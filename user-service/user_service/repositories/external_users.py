@@ -22,7 +22,7 @@ SELECT * FROM json_to_recordset(CAST(:rows AS json)) AS r(
 
 # Groups of one application are written one after another. Otherwise two groups could lock the same rows in different
 # orders.
-TAKE_TURN = text("SELECT pg_advisory_xact_lock(hashtextextended('contacts:' || CAST(:application_id AS text), 0))")
+LOCK_CONTACTS = text("SELECT pg_advisory_xact_lock(hashtextextended('contacts:' || CAST(:application_id AS text), 0))")
 
 # The owner of an account decides about its address.
 UPDATE = text(f"""
@@ -77,9 +77,9 @@ async def id_of(connection: AsyncConnection, application_id: UUID, external_id: 
     return found
 
 
-async def take_turn(connection: AsyncConnection, application_id: UUID) -> None:
-    """Waits for the application's other groups. The lock is held until the transaction ends."""
-    await connection.execute(TAKE_TURN, {"application_id": str(application_id)})
+async def lock_contacts(connection: AsyncConnection, application_id: UUID) -> None:
+    """Waits until no other transaction writes contacts of the application. The lock is held until the transaction ends."""
+    await connection.execute(LOCK_CONTACTS, {"application_id": str(application_id)})
 
 
 async def add(

@@ -69,7 +69,7 @@ async def count(connection: AsyncConnection, user_id: UUID) -> int:
     return (await connection.execute(select(func.count()).where(TOKENS.c.user_id == user_id))).scalar_one()
 
 
-class Overtaken(Exception):
+class DeviceAddedMeanwhile(Exception):
     """Another request has just added the device. Release the locks of `lock_devices` and call it again."""
 
 
@@ -89,7 +89,7 @@ async def lock_devices(connection: AsyncConnection, user_id: UUID, token: str | 
 async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> StoredPushToken:
     """Adds a device that no user had when its token was locked. A device that the user had before gets its id back.
 
-    Raises Overtaken.
+    Raises DeviceAddedMeanwhile.
     """
     device_id = await _earlier_id(connection, user_id, device) or uuid7()
     statement = (
@@ -100,7 +100,7 @@ async def add(connection: AsyncConnection, user_id: UUID, device: Device) -> Sto
     )
     row = (await connection.execute(statement)).first()
     if row is None:
-        raise Overtaken
+        raise DeviceAddedMeanwhile
     return StoredPushToken(*row)
 
 

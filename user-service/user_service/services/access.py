@@ -22,9 +22,9 @@ def check_access(caller: Identity, user_id: UUID, scope: str) -> None:
 
 def check_contact(caller: Identity, user: StoredUser) -> None:
     """Raises UserNotFound for a contact of another application, even if that application was deleted."""
-    brought = user.application_id is not None or user.is_contact
-    theirs = brought and str(user.application_id) != caller.application_id
-    if caller.kind == "api_key" and theirs and not caller.is_admin:
+    of_an_application = user.application_id is not None or user.is_contact
+    of_another = of_an_application and str(user.application_id) != caller.application_id
+    if caller.kind == "api_key" and of_another and not caller.is_admin:
         raise UserNotFound
 
 

@@ -1,4 +1,9 @@
-"""Account mails: the tokens in them, and the hand-over of the mails to the gateway."""
+"""Account mails: the tokens in them, and the hand-over of the mails to the gateway.
+
+A mailed token proves that its holder reads the mail of an address. It works for one purpose, once, until it expires. It is an
+HMAC of its row's id. The mail can therefore be written again until the gateway has accepted it, although the token is not
+stored. The row stores only the token's hash.
+"""
 
 import base64
 import hashlib
@@ -29,17 +34,22 @@ from user_service.services.sessions import Sessions
 from user_service.services.throttle import MailThrottle, ThrottledPasswords
 from user_service.services.users import UserLookups
 
-# A mailed token proves that its holder reads the mail of an address. It works for one purpose, once, until it expires.
-#
-# A token is an HMAC of its row's id. The mail can therefore be written again until the gateway has accepted it, although the
-# token is not stored. The row stores only the token's hash.
+log = structlog.get_logger()
 
+LEASE = timedelta(seconds=15)  # a call to the gateway takes at most five seconds; also the pause before the next try
 LIFETIMES: Mapping[Purpose, timedelta] = {
     "password_reset": timedelta(hours=1),
     "verify_email": timedelta(days=3),
     "confirm_address": timedelta(days=1),
     "take_back_address": timedelta(days=7),
     "address_notice": timedelta(days=1),
+}
+TEMPLATES: Mapping[Purpose, str] = {
+    "password_reset": PASSWORD_RESET,
+    "verify_email": VERIFY_EMAIL,
+    "confirm_address": CONFIRM_ADDRESS,
+    "take_back_address": ADDRESS_CHANGED,
+    "address_notice": ADDRESS_CHANGED,
 }
 
 # Tokens that end with a new password or a new address: an attacker whom that change keeps out may have requested them.
@@ -48,6 +58,8 @@ ENDED_BY_ADDRESS: tuple[Purpose, ...] = ("password_reset", "confirm_address", "v
 
 
 class TokenMint:
+    """Makes the token of a row, the same each time."""
+
     def __init__(self, key: bytes) -> None:
         self._key = key
 
@@ -57,6 +69,8 @@ class TokenMint:
 
 
 class MailedTokens:
+    """Records mailed tokens with their mails, and uses them up."""
+
     def __init__(self, database: Database, mint: TokenMint) -> None:
         self._database = database
         self._mint = mint
@@ -106,23 +120,12 @@ class MailedActions:
     audit: AuditTrail
 
 
-# The mails are handed to the gateway one by one. Each is retried until the gateway accepts it or its token expires.
-#
-# The gateway recognises a mail by its id and accepts it once: if a process dies, no mail is lost or sent twice.
-
-log = structlog.get_logger()
-LEASE = timedelta(seconds=15)  # a call to the gateway takes at most five seconds; also the pause before the next try
-TEMPLATES: Mapping[Purpose, str] = {
-    "password_reset": PASSWORD_RESET,
-    "verify_email": VERIFY_EMAIL,
-    "confirm_address": CONFIRM_ADDRESS,
-    "take_back_address": ADDRESS_CHANGED,
-    "address_notice": ADDRESS_CHANGED,
-}
-
-
 class AccountMails:
-    """`page` is the page that links open. It reads action and token after the `#`, which no server logs. None: no links."""
+    """Hands the mails to the gateway, one by one. Each is retried until the gateway accepts it or its token expires.
+
+    The gateway recognises a mail by its id and accepts it once: if a process dies, no mail is lost or sent twice. `page` is
+    the page that links open. It reads action and token after the `#`, which no server logs. None: no links.
+    """
 
     def __init__(
         self,

@@ -27,6 +27,8 @@ log = structlog.get_logger()
 
 
 class Addresses(MailedActions):
+    """What users do with the tokens that prove an address, and the mails that contain these tokens."""
+
     async def verify(self, token: str, stranger: Actor) -> None:
         """Raises InvalidMailedToken, also if the user has another address by now."""
         async with self.database.begin() as connection:
@@ -48,7 +50,7 @@ class Addresses(MailedActions):
             await mailed_tokens.void(connection, user.id, ["verify_email"])
             await self.tokens.mail(connection, "verify_email", user.email, user_id=user.id)
 
-    async def allow_move(self, address: str, *, client: str) -> None:
+    async def check_new_address(self, address: str, *, client: str) -> None:
         """Checks that a confirmation may be mailed to a user's new address. Raises TooManyMails, EmailTaken."""
         await self.throttle.count(address, client=client)
         async with self.database.begin() as connection:
@@ -123,7 +125,7 @@ async def _found(connection: AsyncConnection, user_id: UUID) -> StoredUser:
 
 
 async def _move(connection: AsyncConnection, spent: SpentToken) -> None:
-    """Changes the user's address to the token's, which is verified by the token."""
+    """Sets the token's address as the user's. The token verifies it."""
     await users.change(connection, spent.user_id, address_columns(spent.address))
     await users.set_verified(connection, spent.user_id, address_key(spent.address))
 

@@ -79,7 +79,7 @@ class ApiKeys:
                 ),
             )
             await self._record_made(connection, actor, stored)
-        log.info("api_key.made", api_key_id=str(stored.id), scopes=stored.scopes)
+        log.info("api_key.created", api_key_id=str(stored.id), scopes=stored.scopes)
         return stored, key
 
     async def rotate(

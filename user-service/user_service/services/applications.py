@@ -49,7 +49,7 @@ class Applications:
             )
             change = changed({}, application_fields(made))
             await self._audit.record(connection, actor, "application.created", _target(made.id), change)
-        log.info("application.made", application_id=str(made.id))
+        log.info("application.created", application_id=str(made.id))
         return made
 
     async def find(self, application_id: UUID) -> StoredApplication:
@@ -92,7 +92,7 @@ class Applications:
             change = changed(application_fields(before), {})
             await self._audit.record(connection, actor, "application.deleted", _target(application_id), change)
         await self._api_keys.forget(key_hashes)
-        log.info("application.removed", application_id=str(application_id))
+        log.info("application.deleted", application_id=str(application_id))
 
     def _check(self, sender: ApplicationSender | None) -> None:
         if sender is not None:

@@ -65,7 +65,7 @@ class ExternalUsers:
         application_id = _application_of(caller, "users:write")
         contacts = [_new(contact, contact.external_id) for contact in given]
         async with self._database.begin() as connection:
-            await external_users.take_turn(connection, application_id)
+            await external_users.lock_contacts(connection, application_id)
             written = await _written(connection, application_id, contacts)
             created = sum(one.created for one in written)
             counts = Change({}, {"created": created, "updated": len(written) - created})

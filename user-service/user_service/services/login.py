@@ -23,11 +23,15 @@ from user_service.services.totp import SecondFactors
 
 @dataclass(frozen=True, slots=True)
 class Login:
+    """A successful login."""
+
     user: StoredUser
     tokens: TokenPair
 
 
 class Logins:
+    """Checks password and second factor, and opens a session. Counts and audits every attempt."""
+
     def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
         self,
         database: Database,
@@ -50,7 +54,7 @@ class Logins:
         """Raises WrongCredentials, TotpRequired, TooManyLogins, HashingBusy."""
         try:
             verified, current_hash = await self._passwords.check_login(email, password, client=stranger.address or "")
-            await self._factors.admit(verified.user_id, totp)
+            await self._factors.check_at_login(verified.user_id, totp)
             login = await self._open(verified, current_hash, stranger)
         except WrongCredentials:
             await self._note_refused(email, stranger, "refused")

@@ -16,6 +16,8 @@ log = structlog.get_logger()
 
 
 class PasswordResets(MailedActions):
+    """Mails a token on request, and sets the new password that comes with it."""
+
     async def request(self, email: str, *, client: str) -> None:
         """The account is looked up only when the mail goes to the gateway, so answer and response time do not reveal whether
         it exists. Raises TooManyMails, also for an unknown address.

@@ -48,7 +48,7 @@ class Passwords:
     def __init__(self, registry: CollectorRegistry, *, workers: int = 2, waiting: int = 50) -> None:
         self._verifying = _Threads("verify", workers, waiting)
         self._hashing = _Threads("hash", 1, waiting)
-        self._nobodys = self._hashing.submit(_hash_of_nobody)
+        self._dummy = self._hashing.submit(_dummy_hash)
         self._seconds = Histogram(
             "password_hash_seconds", "Seconds to make or verify one password hash", ["operation"], registry=registry
         )
@@ -66,7 +66,7 @@ class Passwords:
 
     def _verify(self, password: str, stored: str | None) -> Verification:
         if stored is None:
-            self._matches(password.encode(), self._nobodys.result())
+            self._matches(password.encode(), self._dummy.result())
             return Verification(matches=False)
         if CONTEXT.identify(stored) == "bcrypt" and len(password.encode()) > BCRYPT_BYTES:
             # The bytes after the 72nd were never checked, so they must not become part of a new hash.
@@ -90,8 +90,8 @@ class Passwords:
 
 
 @cache
-def _hash_of_nobody() -> str:
-    """What passwords of unknown accounts are compared with."""
+def _dummy_hash() -> str:
+    """A hash that matches no password. Passwords for unknown accounts are compared with it."""
     return str(CONTEXT.hash(secrets.token_urlsafe()))
 
 
@@ -100,14 +100,14 @@ class _Threads:
 
     def __init__(self, name: str, workers: int, waiting: int) -> None:
         self._threads = ThreadPoolExecutor(workers, thread_name_prefix=f"password-{name}")
-        self._places = threading.BoundedSemaphore(workers + waiting)
+        self._free = threading.BoundedSemaphore(workers + waiting)
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
         """Raises HashingBusy."""
-        if not self._places.acquire(blocking=False):
+        if not self._free.acquire(blocking=False):
             raise HashingBusy
         future = self._threads.submit(work)
-        future.add_done_callback(lambda _: self._places.release())  # also when the request was cancelled
+        future.add_done_callback(lambda _: self._free.release())  # also when the request was cancelled
         return future
 
     async def run(self, work: Callable[[], Result]) -> Result:

@@ -15,7 +15,7 @@ from chassis.http.client import ServiceClient, found_of
 from chassis.http.envelope import Envelope
 from chassis.postgres.database import Database
 from chassis.security import Identity
-from contracts.erasing import ErasureOrder, ErasureProgress, ExportFindings, ExportQuestion
+from contracts.erasing import ErasureProgress, ErasureRequest, ExportFindings, ExportQuestion
 from contracts.services import USER_SERVICE
 from user_service.errors import ErasureNotFound, UserNotFound
 from user_service.repositories import applications, erasures, push_tokens, removed_devices, sessions
@@ -34,13 +34,17 @@ MAX_PAUSE = timedelta(minutes=5)
 _PROGRESS = TypeAdapter(Envelope[ErasureProgress])
 
 
-async def order(connection: AsyncConnection, user: StoredUser, *, sessions: int, api_keys: int) -> StoredErasure:
+async def record_erasure(
+    connection: AsyncConnection, user: StoredUser, *, sessions: int, api_keys: int
+) -> StoredErasure:
     """Records the erasure. Call it in the transaction that deletes the user, before the deletion."""
     erased = {"sessions": sessions, "devices": await push_tokens.count(connection, user.id), "api_keys": api_keys}
     return await erasures.add(connection, uuid7(), user.id, user.application_id, erased)
 
 
 class Erasures:
+    """Has the gateway erase what it stores about deleted users, and asks again until nothing is left."""
+
     def __init__(
         self, database: Database, gateway: ServiceClient, audit: AuditTrail, registry: CollectorRegistry
     ) -> None:
@@ -71,21 +75,21 @@ class Erasures:
             return 0
         erasure, age = due
         try:
-            body = ErasureOrder(user_id=erasure.user_id).model_dump_json().encode()
+            body = ErasureRequest(user_id=erasure.user_id).model_dump_json().encode()
             progress = found_of(_PROGRESS, *await self._gateway.post("/internal/erasures", body))
         except DependencyUnavailable:
             log.warning("erasure.waits", erasure_id=str(erasure.id), age_seconds=round(age.total_seconds()))
             return 1
-        await self._went_on(erasure, age, progress)
+        await self._record_progress(erasure, age, progress)
         return 1
 
-    async def _went_on(self, erasure: StoredErasure, age: timedelta, progress: ErasureProgress) -> None:
+    async def _record_progress(self, erasure: StoredErasure, age: timedelta, progress: ErasureProgress) -> None:
         erased = _added(erasure.erased, progress)
         quiet = age - timedelta(seconds=progress.seconds) >= self.quiet_period
         complete = progress.finished and not progress.open and quiet
         async with self._database.begin() as connection:
             pause = None if complete else self._pause(age, progress)
-            await erasures.go_on(connection, erasure.id, erased, pause=pause)
+            await erasures.record_progress(connection, erasure.id, erased, pause=pause)
             if complete:
                 actor, change = Actor(f"service:{USER_SERVICE}"), Change({}, erased)
                 await self._audit.record(connection, actor, "user.erased", user_target(erasure.user_id), change)
@@ -123,6 +127,8 @@ _FINDINGS = TypeAdapter(Envelope[ExportFindings])
 
 
 class Exports:
+    """Gathers what the system stores about a user, for the user or for their application."""
+
     def __init__(self, database: Database, gateway: ServiceClient, audit: AuditTrail) -> None:
         self._database = database
         self._gateway = gateway

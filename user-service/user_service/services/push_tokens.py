@@ -47,6 +47,8 @@ class Registration:
 
 
 class PushTokens:
+    """A user's devices: at most MAX_DEVICES. A device belongs to one user."""
+
     def __init__(
         self,
         database: Database,
@@ -226,12 +228,14 @@ async def _registered(
     """The device's earlier owner, and the device, which now belongs to the user."""
     while True:
         try:
-            async with connection.begin_nested():  # its rollback on Overtaken releases the locks of `lock_devices`
+            async with (
+                connection.begin_nested()
+            ):  # its rollback on DeviceAddedMeanwhile releases the locks of `lock_devices`
                 owner = await push_tokens.lock_devices(connection, user_id, device.token)
                 if owner is None:
                     return owner, await push_tokens.add(connection, user_id, device)
                 if owner == user_id:
                     return owner, await push_tokens.renew(connection, device)
                 return owner, await push_tokens.move(connection, user_id, device, owner=owner)
-        except push_tokens.Overtaken:
+        except push_tokens.DeviceAddedMeanwhile:
             continue

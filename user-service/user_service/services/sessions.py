@@ -1,4 +1,9 @@
-"""Sessions and their tokens."""
+"""Sessions and their tokens.
+
+A session begins with a login and consists of refresh tokens, each of which is good for one use. A refresh token is
+`<session>.<secret>`. The session stores only the hash of its newest secret. An older secret means that two parties use the
+session, and it is unknown which one is the owner: the session ends.
+"""
 
 import hashlib
 import re
@@ -24,9 +29,12 @@ from user_service.repositories.credentials import acting_role
 from user_service.repositories.sessions import EndedSession, LiveToken, SessionState, StoredSession
 from user_service.services.signing_keys import SigningKeys
 
+log = structlog.get_logger()
+_REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
+
 
 @dataclass(frozen=True, slots=True)
-class Ticket:
+class UnsignedToken:
     """The content of an access token, before it is signed. Times are whole seconds since 1970."""
 
     token_id: str
@@ -36,40 +44,34 @@ class Ticket:
 
 
 class AccessTokens:
+    """Issues access tokens that are valid for `seconds`."""
+
     def __init__(self, signing_keys: SigningKeys, *, seconds: int) -> None:
         self._signing_keys = signing_keys
         self.seconds = seconds
 
-    def ticket(self, session_id: UUID) -> Ticket:
+    def unsigned(self, session_id: UUID) -> UnsignedToken:
+        """A new token of the session."""
         now = int(time.time())
-        return Ticket(uuid4().hex, session_id, now, now + self.seconds)
+        return UnsignedToken(uuid4().hex, session_id, now, now + self.seconds)
 
     async def prepare(self) -> None:
         """Call it before a transaction in which `sign` is used: it may have to fetch the key. Raises Unavailable."""
         await self._signing_keys.current()
 
-    async def sign(self, ticket: Ticket, user_id: UUID, role: Role) -> str:
+    async def sign(self, token: UnsignedToken, user_id: UUID, role: Role) -> str:
         """Raises Unavailable while there is no key."""
         claims = {
             "iss": ACCESS_ISSUER,
             "aud": ACCESS_AUDIENCE,
             "sub": str(user_id),
-            "iat": ticket.issued_at,
-            "exp": ticket.expires_at,
-            "jti": ticket.token_id,
-            "sid": ticket.session_id.hex,
+            "iat": token.issued_at,
+            "exp": token.expires_at,
+            "jti": token.token_id,
+            "sid": token.session_id.hex,
             "role": role,
         }
         return sign(claims, await self._signing_keys.current())
-
-
-# Sessions. A session begins with a login and consists of refresh tokens, each of which is good for one use.
-#
-# A refresh token is `<session>.<secret>`. The session stores only the hash of its newest secret. An older
-# secret means that two parties use the session, and it is unknown which one is the owner: the session ends.
-
-log = structlog.get_logger()
-_REFRESH_TOKEN = re.compile(r"([0-9a-f]{32})\.([A-Za-z0-9_-]{43})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,15 +85,17 @@ class TokenPair:
 
 
 @dataclass(frozen=True, slots=True)
-class _Step:
-    """What a login or a refresh returns, before anything is written."""
+class _NewTokens:
+    """The tokens that a login or a refresh returns, and the session's next state, before anything is written."""
 
     state: SessionState
-    ticket: Ticket
+    access_token: UnsignedToken
     refresh_token: str
 
 
 class Sessions:
+    """Opens, refreshes, lists and ends sessions."""
+
     def __init__(  # noqa: PLR0913 - the composition root hands every part in
         self,
         database: Database,
@@ -123,19 +127,19 @@ class Sessions:
         them to `revoke` after the commit.
         """
         role = await users.role_of(connection, user_id, self._acting_role) or "user"
-        step = self._step(uuid7())
+        new = self._new_tokens(uuid7())
         ended = await sessions.prune(connection, user_id)
-        await sessions.add(connection, user_id, step.state)
-        return await self._pair(step, user_id, role), ended
+        await sessions.add(connection, user_id, new.state)
+        return await self._pair(new, user_id, role), ended
 
     async def refresh(self, refresh_token: str, actor: Actor) -> TokenPair:
         """Raises InvalidRefreshToken. A token that was used before ends its session."""
         session_id, secret_hash = _parsed(refresh_token)
-        step = self._step(session_id)
+        new = self._new_tokens(session_id)
         await self.prepare()
         async with self._database.begin() as connection:
             owner = await sessions.rotate(
-                connection, secret_hash, step.state, max_lifetime=self._max_lifetime, role=self._acting_role
+                connection, secret_hash, new.state, max_lifetime=self._max_lifetime, role=self._acting_role
             )
             ended = [] if owner else await sessions.end(connection, session_id)
             for one in ended:
@@ -144,7 +148,7 @@ class Sessions:
         if owner is None:
             await self._refuse(ended)
             raise InvalidRefreshToken
-        return await self._pair(step, *owner)
+        return await self._pair(new, *owner)
 
     async def log_out(self, claims: Claims, refresh_token: str | None, actor: Actor) -> None:
         """Ends the session of this access token. Ends the refresh token's session too if it belongs to the same user."""
@@ -198,15 +202,15 @@ class Sessions:
             log.warning("session.refresh_token_reused")
             await self.revoke(ended)
 
-    def _step(self, session_id: UUID) -> _Step:
-        secret, ticket = secrets.token_urlsafe(32), self._access.ticket(session_id)
-        live = LiveToken(ticket.token_id, datetime.fromtimestamp(ticket.expires_at, UTC))
+    def _new_tokens(self, session_id: UUID) -> _NewTokens:
+        secret, access_token = secrets.token_urlsafe(32), self._access.unsigned(session_id)
+        live = LiveToken(access_token.token_id, datetime.fromtimestamp(access_token.expires_at, UTC))
         state = SessionState(session_id, _hash(secret), live, self._lifetime)
-        return _Step(state, ticket, f"{session_id.hex}.{secret}")
+        return _NewTokens(state, access_token, f"{session_id.hex}.{secret}")
 
-    async def _pair(self, step: _Step, user_id: UUID, role: Role) -> TokenPair:
-        access_token = await self._access.sign(step.ticket, user_id, role)
-        return TokenPair(role, access_token, step.refresh_token, self._access.seconds)
+    async def _pair(self, new: _NewTokens, user_id: UUID, role: Role) -> TokenPair:
+        access_token = await self._access.sign(new.access_token, user_id, role)
+        return TokenPair(role, access_token, new.refresh_token, self._access.seconds)
 
 
 def _named(session: EndedSession) -> dict[str, object]:

@@ -1,4 +1,4 @@
-"""New users."""
+"""Signing up."""
 
 from dataclasses import dataclass
 
@@ -32,7 +32,7 @@ class Greeting:
 
 
 class SignUps:
-    """Without a `greeting` new users get no mail."""
+    """Creates users who sign up themselves. Without a `greeting` they get no mail."""
 
     def __init__(
         self,

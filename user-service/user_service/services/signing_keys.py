@@ -26,7 +26,7 @@ from user_service.repositories.signing_keys import StoredSigningKey
 
 log = structlog.get_logger()
 ITSELF = Actor(f"service:{USER_SERVICE}")
-LOOK_SECONDS = 30.0  # the interval at which a process looks for a newer key
+RELOAD_SECONDS = 30.0  # the interval at which a process reads the keys again, for a newer one
 
 
 class TooSoon(Conflict):
@@ -95,7 +95,7 @@ class StoredKeys:
             if self._current is None:
                 self._current = await self._load_or_make()
                 self._loaded_at = self.clock()
-            elif self.clock() - self._loaded_at >= LOOK_SECONDS:
+            elif self.clock() - self._loaded_at >= RELOAD_SECONDS:
                 self._loaded_at = self.clock()
                 with contextlib.suppress(Unavailable):  # then the key in memory stays in use
                     self._current = await self._load() or self._current
@@ -117,7 +117,7 @@ class StoredKeys:
                 raise OtherSecret
             await signing_keys.add(connection, self._sealed(key))
             await self._audit.record(connection, COMMAND, "signing_key.rotated", f"signing_key:{key.kid}")
-        log.info("signing_key.made", kid=key.kid)
+        log.info("signing_key.rotated", kid=key.kid)
         return key.kid
 
     async def document(self) -> bytes:
@@ -139,7 +139,7 @@ class StoredKeys:
             key = generate_es256_key()
             await signing_keys.add(connection, self._sealed(key))
             await self._audit.record(connection, ITSELF, "signing_key.created", f"signing_key:{key.kid}")
-        log.info("signing_key.made", kid=key.kid)
+        log.info("signing_key.created", kid=key.kid)
         return key
 
     def _readable(self, stored: Sequence[StoredSigningKey]) -> SigningKey | None:

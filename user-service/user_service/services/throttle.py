@@ -24,14 +24,15 @@ from user_service.repositories.credentials import Credentials
 from user_service.services.passwords import Passwords
 from user_service.settings import UserSettings
 
-# Limits for password guesses and for requested mails.
-#
-# There are three counters: per account and client address, so that an attacker cannot lock other users out; a much higher
-# one per account over all addresses; and one per client address, against attacks on many accounts. Redis counts. While
-# Redis is down, each process counts for itself.
-
 
 class LoginThrottle:
+    """Limits password guesses.
+
+    There are three counters: per account and client address, so that an attacker cannot lock other users out; a much higher
+    one per account over all addresses; and one per client address, against attacks on many accounts. Redis counts. While
+    Redis is down, each process counts for itself.
+    """
+
     def __init__(self, redis: Redis, settings: UserSettings) -> None:
         limiter = partial(
             RateLimiter, redis, period_seconds=settings.login_window_seconds, processes=settings.processes

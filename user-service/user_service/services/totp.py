@@ -43,6 +43,8 @@ class NewSecret:
 
 
 class SecondFactors:
+    """Sets second factors up, checks them at logins, and removes them."""
+
     def __init__(
         self,
         database: Database,
@@ -96,7 +98,7 @@ class SecondFactors:
         log.info("totp.enabled", user_id=str(user_id))
         return codes
 
-    async def admit(self, user_id: UUID, code: str | None) -> None:
+    async def check_at_login(self, user_id: UUID, code: str | None) -> None:
         """Checks the second factor at a login with a correct password. Raises TotpRequired, WrongTotp, TooManyLogins."""
         async with self._database.begin() as connection:
             stored = await credentials.find(connection, user_id)
@@ -170,7 +172,7 @@ def _same(expected: str, given: str) -> bool:
 def _recovery_code() -> str:
     """80 random bits, in groups of four."""
     text = base64.b32encode(secrets.token_bytes(RECOVERY_BYTES)).decode().lower()
-    return "-".join(text[place : place + 4] for place in range(0, len(text), 4))
+    return "-".join(text[start : start + 4] for start in range(0, len(text), 4))
 
 
 def _hash(recovery_code: str) -> str:

@@ -28,11 +28,13 @@ from user_service.services.users import UserLookups, locked, preference_columns,
 
 log = structlog.get_logger()
 
-# What happens with the address: it stays, waits until it is confirmed, or changes at once.
-Move = Literal["none", "confirmed", "at_once"]
+# What happens with the address: it stays, changes when it is confirmed, or changes at once.
+AddressChange = Literal["none", "when_confirmed", "at_once"]
 
 
 class UserChanger:
+    """Changes a user's data, password, address and devices in one transaction."""
+
     def __init__(  # noqa: PLR0913, PLR0917 - the composition root hands every part in
         self,
         database: Database,
@@ -62,13 +64,13 @@ class UserChanger:
         unproved = caller.kind != "user" or not caller.is_admin or is_self(caller, user.id)
         if unproved and _touches_credentials(user, given):
             await self._passwords.check_user(user.id, given.current_password)
-        move = _move(caller, user, given)
-        if move == "confirmed" and given.email is not None:
-            await self._addresses.allow_move(given.email, client=actor.address or "")
-        changes = _columns(given, move)
+        address_change = _address_change(caller, user, given)
+        if address_change == "when_confirmed" and given.email is not None:
+            await self._addresses.check_new_address(given.email, client=actor.address or "")
+        changes = _columns(given, address_change)
         if given.password is not None:
             changes["password_hash"] = await self._passwords.hash(given.password)
-        written = await self._write(user, given, _Writing(changes, move, device), actor)
+        written = await self._write(user, given, _Writing(changes, address_change, device), actor)
         await self._sessions.revoke(written.ended)
         await self._lookups.changed(user.id)
         await self._push_tokens.after_registration(written.registration, actor)
@@ -87,7 +89,7 @@ class UserChanger:
                 await mailed_tokens.void(connection, user.id, ENDED_BY_PASSWORD)
                 log.info("user.password_changed", user_id=str(user.id))
                 await self._audit.record(connection, actor, "user.password_changed", user_target(user.id))
-            await self._move(connection, user, given, writing.move)
+            await self._change_address(connection, user, given, writing.address_change)
             after = await stored(connection, user.id)
             if user.is_contact and not after.is_contact and given.password is None:
                 raise CurrentPasswordWrong  # the contact was claimed after it was read, so that nothing was proved
@@ -95,9 +97,11 @@ class UserChanger:
             await self._audit.record(connection, actor, change_action(change), user_target(user.id), change)
         return _Written(after, ended, registration)
 
-    async def _move(self, connection: AsyncConnection, user: StoredUser, given: UserChange, move: Move) -> None:
-        match move:
-            case "confirmed" if given.email is not None:
+    async def _change_address(
+        self, connection: AsyncConnection, user: StoredUser, given: UserChange, change: AddressChange
+    ) -> None:
+        match change:
+            case "when_confirmed" if given.email is not None:
                 await self._addresses.ask_to_confirm(connection, user.id, given.email)
             case "at_once":
                 await self._addresses.mail_old_address(connection, user, "address_notice")
@@ -105,13 +109,17 @@ class UserChanger:
 
 @dataclass(frozen=True, slots=True)
 class _Writing:
+    """What is written to the database."""
+
     changes: UserChanges
-    move: Move
+    address_change: AddressChange
     device: Device | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Written:
+    """What remains to be done after the commit."""
+
     user: StoredUser
     ended: Sequence[EndedSession]
     registration: Registration | None
@@ -119,26 +127,26 @@ class _Written:
 
 def _touches_credentials(user: StoredUser, given: UserChange) -> bool:
     """Whether it sets a new password or another login address. The same address sent back unchanged does not count."""
-    return given.password is not None or (_moves(user, given) and not user.is_contact)
+    return given.password is not None or (_has_new_address(user, given) and not user.is_contact)
 
 
-def _moves(user: StoredUser, given: UserChange) -> bool:
+def _has_new_address(user: StoredUser, given: UserChange) -> bool:
     return given.email is not None and address_key(given.email) != address_key(user.email)
 
 
-def _move(caller: Identity, user: StoredUser, given: UserChange) -> Move:
-    if not _moves(user, given):
+def _address_change(caller: Identity, user: StoredUser, given: UserChange) -> AddressChange:
+    if not _has_new_address(user, given):
         return "none"
-    return "confirmed" if is_self(caller, user.id) else "at_once"
+    return "when_confirmed" if is_self(caller, user.id) else "at_once"
 
 
-def _columns(given: UserChange, move: Move) -> UserChanges:
+def _columns(given: UserChange, address_change: AddressChange) -> UserChanges:
     changes = preference_columns(given.preferences)
     if given.name is not None:
         changes["name"] = given.name
-    if given.email is not None and move == "none":
+    if given.email is not None and address_change == "none":
         changes["email"] = given.email  # the same address, perhaps with other capitals
-    if given.email is not None and move == "at_once":
+    if given.email is not None and address_change == "at_once":
         changes |= address_columns(given.email)
     if "language" in given.model_fields_set:
         changes["language"] = given.language

@@ -55,6 +55,8 @@ log = structlog.get_logger()
 
 
 class Users:
+    """Finds, lists, disables, enables and removes users, and changes their preferences."""
+
     def __init__(
         self,
         database: Database,
@@ -163,7 +165,9 @@ class Users:
             before = await locked(connection, user_id)  # the lock keeps the user from logging in meanwhile
             live = await self._sessions.end_all(connection, user_id)
             key_hashes = await api_keys.hashes_of_user(connection, user_id)
-            erasure = await personal_data.order(connection, before, sessions=len(live), api_keys=len(key_hashes))
+            erasure = await personal_data.record_erasure(
+                connection, before, sessions=len(live), api_keys=len(key_hashes)
+            )
             await push_tokens.lock_devices(connection, user_id)  # locks in id order; the cascade below would not
             await users.remove(connection, user_id)
             change = changed(user_fields(before), {})
@@ -171,7 +175,7 @@ class Users:
         await self._lookups.changed(user_id)
         await self._api_keys.forget(key_hashes)
         await self._sessions.revoke(live)
-        log.info("user.removed", user_id=str(user_id), erasure_id=str(erasure.id))
+        log.info("user.deleted", user_id=str(user_id), erasure_id=str(erasure.id))
         return erasure
 
 

@@ -61,12 +61,6 @@ class Lost(Exception):
         self.reason = reason
 
 
-# Commands out and replies in, over a connection that aiosmtplib has opened, secured and logged in to.
-#
-# aiosmtplib reads one reply for each command that it writes. Here several commands may be sent ahead of their replies, if the
-# server offers PIPELINING (RFC 2920): two writes and two round trips for each message instead of four. Each write to a socket
-# costs more CPU than everything else that is done for a command.
-
 MAX_REPLY = 32_768
 NO_REPLY = 0  # the code for received bytes that are not a reply
 _REPLY = re.compile(rb"(?:\d{3}-[^\n]*\n)*(\d{3})(?:[ \r][^\n]*)?\n")
@@ -74,7 +68,13 @@ _UNSAFE = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class Dialogue(asyncio.Protocol):
-    """Takes over the connection of `client`. Replies arrive in the order of the commands; an unexpected reply closes it."""
+    """Writes commands and reads replies over a connection that aiosmtplib has opened, secured and logged in to.
+
+    aiosmtplib reads one reply for each command that it writes. Here several commands may be sent ahead of their replies, if
+    the server offers PIPELINING (RFC 2920): two writes and two round trips for each message instead of four. Each write to a
+    socket costs more CPU than everything else that is done for a command. Replies arrive in the order of the commands; an
+    unexpected reply closes the connection. `client` must not be used any more.
+    """
 
     def __init__(self, client: aiosmtplib.SMTP) -> None:
         self.transport = cast("asyncio.Transport", client.transport)

@@ -30,7 +30,7 @@ class SmtpPool:
     def __len__(self) -> int:
         return len(self._idle)
 
-    def kept(self) -> SmtpConnection | None:
+    def take_idle(self) -> SmtpConnection | None:
         """A connection that was used before. It may turn out to be dead: some failures are only noticed on use."""
         while self._idle:
             connection = self._idle.pop().connection
@@ -39,7 +39,7 @@ class SmtpPool:
             connection.close()
         return None
 
-    async def fresh(self) -> SmtpConnection:
+    async def connect(self) -> SmtpConnection:
         """Raises NoConnection."""
         return await self._connect()
 

@@ -25,7 +25,7 @@ Meaning = Callable[[str, float | None], Outcome]
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class ReplyRule:
     """`codes` are matched with "550 5.1.1" or, without an enhanced code, "550 -"; `words` are searched for in the text."""
 
     phases: frozenset[Phase]
@@ -127,8 +127,8 @@ OF_THE_SENDER = frozenset({"sender_refused", "sender_not_authenticated"})
 # Codes that only say "refused", so the words decide. (Some servers use X.4.0 and X.0.0 for anything.)
 VAGUE = r"5\d\d (-|5\.(0|1|2|3|4|5|7)\.0|5\.7\.1)$"
 
-RULES: tuple[Rule, ...] = tuple(
-    Rule(phases, re.compile(codes), re.compile(words, re.IGNORECASE) if words else None, meaning)
+RULES: tuple[ReplyRule, ...] = tuple(
+    ReplyRule(phases, re.compile(codes), re.compile(words, re.IGNORECASE) if words else None, meaning)
     for phases, codes, words, meaning in (
         # Faults of this message, in any phase.
         (ANY, r"5\d\d 5\.6\.7$", "", _never("address_not_supported")),
@@ -162,12 +162,8 @@ RULES: tuple[Rule, ...] = tuple(
         # The server itself, or our connection to it. 454: no TLS or no login for now; SES uses it when we are too fast.
         (ANY, r"454 (-|4\.7\.0)$", r"^(?!.*throttl)", _down("smtp_unavailable")),
         (MAIL, r"421", "", _down("smtp_unavailable")),
-        (
-            ANY,
-            r"503",
-            "",
-            _defect("smtp_sequence"),
-        ),  # we and the server disagree on the state; a new transaction repairs it
+        # We and the server disagree on the state. A new transaction repairs it.
+        (ANY, r"503", "", _defect("smtp_sequence")),
         # Not now. When a code and its enhanced code disagree, the milder one counts.
         (AFTER_MAIL, r"421|432|454", "", _for_now("throttled")),
         (AFTER_MAIL, r"5\d\d (4\.2\.2|5\.2\.2)$", "", _for_now("mailbox_full")),  # a full mailbox gets emptied
@@ -236,7 +232,5 @@ def pause_asked_for(words: str) -> float | None:
 
 def wording(text: str) -> str:
     """The server's text in a form that may be stored: one short line of valid Unicode, without addresses."""
-    readable = one_line(
-        text.encode("utf-8", "replace").decode()
-    )  # invalid bytes of the reply arrive as lone surrogates
+    readable = one_line(text.encode("utf-8", "replace").decode())  # invalid bytes of the reply are lone surrogates
     return _ADDRESS.sub("<address>", readable)[:MAX_DETAIL]

@@ -22,15 +22,15 @@ _QUEUE_ID = re.compile(r"(?:queued as |id=|^Ok )([\w.-]{6,100})", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Reserved:
-    """An open connection. `kept`: it was used before, so it may turn out to be dead."""
+    """An open connection. `reused`: it was used before, so it may turn out to be dead."""
 
     connection: SmtpConnection
-    kept: bool
+    reused: bool
 
 
 class SmtpSender:
-    """`reserve` returns a kept connection or a new one. `send` uses it for one attempt; `give_back` returns it unused.
-    `service`: whose headers the server reads.
+    """`reserve` returns an idle connection of the pool, or a new one. `send` uses it for one attempt; `give_back` returns it
+    unused. `service`: whose headers the server reads.
     """
 
     def __init__(self, pool: SmtpPool, service: MailService = NO_SERVICE) -> None:
@@ -40,8 +40,8 @@ class SmtpSender:
 
     async def reserve(self) -> Reserved:
         """Raises NoConnection."""
-        kept = self.pool.kept()
-        return Reserved(kept, kept=True) if kept is not None else Reserved(await self.pool.fresh(), kept=False)
+        idle = self.pool.take_idle()
+        return Reserved(idle, reused=True) if idle is not None else Reserved(await self.pool.connect(), reused=False)
 
     def give_back(self, reserved: Reserved) -> None:
         self.pool.give_back(reserved.connection)
@@ -63,16 +63,16 @@ class SmtpSender:
         self.pool.close()
 
     async def _begun(self, envelope: SmtpEnvelope, reserved: Reserved) -> SmtpConnection:
-        """A connection on which MAIL was accepted. A kept connection that turns out to be dead is replaced once."""
+        """A connection on which MAIL was accepted. A reused connection that turns out to be dead is replaced once."""
         try:
             return await self._begin(reserved.connection, envelope)
         except Lost:
-            if not reserved.kept:
+            if not reserved.reused:
                 raise
         except Refused as refusal:
-            if not reserved.kept or refusal.code != CLOSING:
+            if not reserved.reused or refusal.code != CLOSING:
                 raise
-        return await self._begin(await self.pool.fresh(), envelope)
+        return await self._begin(await self.pool.connect(), envelope)
 
     async def _begin(self, connection: SmtpConnection, envelope: SmtpEnvelope) -> SmtpConnection:
         try:

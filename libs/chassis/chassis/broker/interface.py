@@ -200,7 +200,7 @@ class Handling:
             return
         _, late = await asyncio.wait(self._tasks, timeout=grace)
         if late:
-            log.warning("consumer.grace_over", queue=self._queue, unfinished=len(late))
+            log.warning("consumer.drain_timed_out", queue=self._queue, unfinished=len(late))
             for task in late:
                 task.cancel()
             await asyncio.wait(late, timeout=CANCEL_SECONDS)

@@ -49,9 +49,9 @@ class TracedBroker:
         try:
             outcomes = await self._inner.publish_many([one.publication for one in begun])
         finally:
-            for place, one in enumerate(begun):
+            for index, one in enumerate(begun):
                 if one.span is not None:
-                    _end(one.span, outcomes[place] if outcomes else None, known=bool(outcomes))
+                    _end(one.span, outcomes[index] if outcomes else None, known=bool(outcomes))
         return outcomes
 
     def _begin(self, publication: Publication) -> _Begun:

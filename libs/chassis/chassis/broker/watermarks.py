@@ -1,7 +1,7 @@
 """Which messages a queue cannot contain any more: how far consumers have read, and whether the queue has been empty.
 
 A message is not in the queue any more if a message of the same priority that was published well after it has been
-consumed. A queue that was empty at every look for a while contains no message either. The length of a backlog proves
+consumed. A queue that was empty at every check for a while contains no message either. The length of a backlog proves
 nothing.
 """
 
@@ -34,14 +34,14 @@ class ConsumedWatermarks:
 
 
 class EmptyQueues:
-    """Which queues were empty at every look for `grace_seconds`."""
+    """Which queues were empty at every check for `grace_seconds`."""
 
     def __init__(self, *, grace_seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._grace_seconds = grace_seconds
         self._clock = clock
         self._since: dict[str, float] = {}
 
-    def look(self, queue: str, depth: QueueDepth | None) -> bool:
+    def check(self, queue: str, depth: QueueDepth | None) -> bool:
         """Whether `queue` has been empty for the grace period. None: the broker did not answer; the period starts again."""
         if depth is None or depth.ready or depth.unacked:
             self._since.pop(queue, None)

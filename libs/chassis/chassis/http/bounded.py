@@ -72,7 +72,7 @@ class Bounds:
 
 
 # After a deadline, data that arrived while the loop was busy is read first. Otherwise a request that was in time is reset.
-LAST_LOOK_SECONDS = 0.1
+LAST_READ_SECONDS = 0.1
 
 
 class _Phase(Enum):
@@ -113,7 +113,7 @@ class BoundedProtocol(SingleWriteProtocol):
         self._refused: ServiceError | None = None
         self._over = False  # the last answer was sent: further data is discarded
         self._goodbye = 0
-        self._looked = False  # already looked once more after this deadline
+        self._read_late = False  # data that came before this deadline has been read
         self._counted: str | None = None
 
     # The connection
@@ -149,9 +149,9 @@ class BoundedProtocol(SingleWriteProtocol):
         self._quiet += len(data)
         super().data_received(data)
         if not self._over and not self.transport.is_closing():
-            self._look(len(data))
+            self._check_unfinished(len(data))
 
-    def _look(self, received: int) -> None:
+    def _check_unfinished(self, received: int) -> None:
         """Checks the unfinished part of a request after a read."""
         match self._phase, self._is_answered():
             case _Phase.BODY, True:
@@ -280,9 +280,9 @@ class BoundedProtocol(SingleWriteProtocol):
             self.transport.abort()
         elif self.flow.read_paused:  # reading is paused on our side
             self._within(self.bounds.head_seconds)
-        elif not self._looked:
-            self._within(LAST_LOOK_SECONDS)
-            self._looked = True
+        elif not self._read_late:
+            self._within(LAST_READ_SECONDS)
+            self._read_late = True
         elif self._is_answered() and self._phase is not _Phase.HEAD:
             self._hang_up()
         else:
@@ -306,7 +306,7 @@ class BoundedProtocol(SingleWriteProtocol):
 
     def _within(self, seconds: float) -> None:
         self._in_time()
-        self._looked = False
+        self._read_late = False
         self._deadline = self.loop.call_later(seconds, self._late)
 
     def _until(self, seconds: float) -> None:

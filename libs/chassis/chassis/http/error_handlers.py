@@ -151,18 +151,18 @@ async def _of_service(request: Request, error: Exception) -> Response:
     if not isinstance(error, ServiceError):
         return await _unforeseen(request, error)
     if error.status in {401, 403}:
-        log.warning("http.refused", **_asked(request), status=error.status, code=error.code)
+        log.warning("http.refused", **_request_fields(request), status=error.status, code=error.code)
     return refusal(error)
 
 
-def _asked(request: Request) -> dict[str, str]:
+def _request_fields(request: Request) -> dict[str, str]:
     """The method and the route's pattern, never the path: an application's own id of a person may be an address."""
     return {"method": method_of(request.method), "route": route_of(request.scope)}
 
 
 async def _of_disconnect(request: Request, _error: Exception) -> Response:
     """The client closed its connection before it had sent the whole body. It is no defect, and the answer is not read."""
-    log.info("http.client_disconnected", **_asked(request))
+    log.info("http.client_disconnected", **_request_fields(request))
     return Response(status_code=CLIENT_CLOSED)
 
 
@@ -192,7 +192,7 @@ def _with_known(problem: Any, request: Request) -> Any:
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:
-    log.error("http.unforeseen_error", **_asked(request), exc_info=error)
+    log.error("http.unforeseen_error", **_request_fields(request), exc_info=error)
     return refusal(ServiceError())
 
 

@@ -14,14 +14,14 @@ MAX_ROWS = 5_000  # per step: more than twice what a gateway accepts in two seco
 FIRST_ID = UUID(int=0)
 
 
-class Removal(NamedTuple):
+class RetentionResult(NamedTuple):
     """The number of rows that a step deleted, and the last id that it looked at (None at the end of the table)."""
 
     removed: int
     reached: UUID | None
 
 
-class Step(NamedTuple):
+class RetentionStep(NamedTuple):
     """Looks at `limit` rows with ids after `after`, and deletes rows that ended before `ended_before`."""
 
     after: UUID
@@ -35,7 +35,9 @@ class Retention:
     The age of a row counts from its end: a notification accepted long ago may have been sent today.
     """
 
-    def __init__(self, remove: Callable[[Step], Awaitable[Removal]], *, days: float | None, rows: str) -> None:
+    def __init__(
+        self, remove: Callable[[RetentionStep], Awaitable[RetentionResult]], *, days: float | None, rows: str
+    ) -> None:
         self._remove = remove
         self._kept = None if days is None else timedelta(days=days)
         self._rows = rows
@@ -45,7 +47,7 @@ class Retention:
         """Runs one step from where the last one stopped. Returns 0, so that other work runs between two steps."""
         if self._kept is None:
             return 0
-        step = Step(self._after, datetime.now(UTC) - self._kept, MAX_ROWS)
+        step = RetentionStep(self._after, datetime.now(UTC) - self._kept, MAX_ROWS)
         removed, reached = await self._remove(step)
         self._after = reached or FIRST_ID
         if removed:

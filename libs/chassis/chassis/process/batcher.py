@@ -172,10 +172,10 @@ def groups_without_repeats(items: Sequence[Item], key: Callable[[Item], Hashable
     """
     turns: dict[Hashable, int] = {}
     split: list[list[int]] = []
-    for place, item in enumerate(items):
+    for index, item in enumerate(items):
         turn = turns.get(key(item), 0)
         turns[key(item)] = turn + 1
         if turn == len(split):
             split.append([])
-        split[turn].append(place)
+        split[turn].append(index)
     return split

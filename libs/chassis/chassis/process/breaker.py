@@ -115,12 +115,6 @@ class SlidingWindow:
         bucket.calls = bucket.failures = 0
 
 
-# The circuit breaker stops calls to a dependency that mostly fails, and then probes whether it works again.
-#
-# The failure rate of a sliding window opens it, not consecutive failures: a dependency that fails every second call
-# never fails five times in a row. While half open it allows a few probes and refuses all other calls.
-
-
 PROBES_BUSY_SECONDS = 1.0  # the `retry_after` while all probes run: their end is not known
 
 
@@ -153,7 +147,12 @@ class Permit:
 
 
 class CircuitBreaker:
-    """One per dependency, for one event loop. Every method is cheap; only `wait_ready` and `wait_open` wait.
+    """Stops calls to a dependency that mostly fails, and then probes whether it works again.
+
+    The failure rate of a sliding window opens it, not consecutive failures: a dependency that fails every second call
+    never fails five times in a row. While half open it allows a few probes and refuses all other calls.
+
+    There is one per dependency, for one event loop. Every method is cheap; only `wait_ready` and `wait_open` wait.
 
     A result counts only in the era in which its call began. An era is the time between two changes of state. So a slow call
     from before the breaker opened neither closes the breaker nor opens it again.
@@ -181,7 +180,7 @@ class CircuitBreaker:
 
     @property
     def state(self) -> BreakerState:
-        self._look_at_the_clock()
+        self._half_open_if_due()
         return self._state
 
     @property
@@ -190,7 +189,7 @@ class CircuitBreaker:
         match self.state:
             case BreakerState.OPEN:
                 return self._opens_until - self._clock()
-            case BreakerState.HALF_OPEN if not self._has_a_place():
+            case BreakerState.HALF_OPEN if not self._has_free_probe():
                 return min(PROBES_BUSY_SECONDS, self._policy.open_seconds)
             case _:
                 return 0.0
@@ -236,11 +235,11 @@ class CircuitBreaker:
         while self.state is not BreakerState.OPEN:
             await self._moved.wait()
 
-    def _look_at_the_clock(self) -> None:
+    def _half_open_if_due(self) -> None:
         if self._state is BreakerState.OPEN and self._clock() >= self._opens_until:
             self._become(BreakerState.HALF_OPEN)
 
-    def _has_a_place(self) -> bool:
+    def _has_free_probe(self) -> bool:
         return self._probing + self._probed < self._policy.probes
 
     def _succeeded(self, era: int) -> None:

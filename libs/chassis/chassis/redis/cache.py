@@ -158,7 +158,7 @@ class LayeredCache(Generic[T]):
 
     async def refresh(self, key: str, *, urgent: bool = False) -> T | None:
         """Like `get`, but skips process memory. A change that the owner has written to Redis is visible immediately."""
-        self._overtake(key)
+        self._skip_memory(key)
         return await self.get(key, urgent=urgent)
 
     async def get_many(self, keys: Collection[str], *, urgent: bool = False) -> dict[str, T | Exception | None]:
@@ -171,10 +171,10 @@ class LayeredCache(Generic[T]):
     async def refresh_many(self, keys: Collection[str], *, urgent: bool = False) -> dict[str, T | Exception | None]:
         """Like `get_many`, but skips process memory."""
         for key in keys:
-            self._overtake(key)
+            self._skip_memory(key)
         return await self.get_many(keys, urgent=urgent)
 
-    def _overtake(self, key: str) -> None:
+    def _skip_memory(self, key: str) -> None:
         """Makes the next `get` skip memory. A look-up that has read Redis already is replaced, because its value may be
         old.
         """
@@ -212,13 +212,13 @@ class LayeredCache(Generic[T]):
             flight.began = began
         try:
             for flight, text in zip(flights, await self._texts(flights), strict=True):
-                self._go_on(flight, text)
+                self._use_redis_value(flight, text)
         except Exception as error:  # noqa: BLE001 - a defect; without this the waiting callers would wait for ever
             for flight in flights:
                 self._land(flight, error)
         return [None] * len(flights)
 
-    def _go_on(self, flight: _Flight[T], text: bytes | str | None) -> None:
+    def _use_redis_value(self, flight: _Flight[T], text: bytes | str | None) -> None:
         value = self._understood(text) if text else None
         if value is not None:
             self._land(flight, value)

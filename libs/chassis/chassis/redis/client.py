@@ -1,4 +1,8 @@
-"""Access to a Redis that may be down: every call has a time limit, and a down Redis costs little. Also sealed values."""
+"""Access to a Redis that may be down: every call has a time limit, and a down Redis costs little. Also sealed values.
+
+Redis holds nothing that must survive (only caches, rate limits and a deny-list). Each component has its own fallback without
+Redis, so it only needs to learn quickly that Redis is unavailable.
+"""
 
 import asyncio
 import hmac
@@ -13,11 +17,6 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import RedisError
-
-# Redis may be down, so every call has a time limit, and a down Redis costs little.
-#
-# Redis holds nothing that must survive (only caches, rate limits and a deny-list). Each component has its own fallback
-# without Redis, so it only needs to learn quickly that Redis is unavailable.
 
 log = structlog.get_logger()
 
@@ -87,7 +86,7 @@ class OptionalRedis:
 
     def _note_answer(self) -> None:
         if self._failed:
-            log.info("redis.back", used_for=self._used_for)
+            log.info("redis.recovered", used_for=self._used_for)
         self._failed = False
 
 

@@ -172,9 +172,8 @@ class RateLimiter:
         self._name = name
         self._redis = OptionalRedis(redis, used_for=f"ratelimit:{name}", clock=clock)
         self._give_back = redis.register_script(GIVE_BACK)
-        self._script = redis.register_script(
-            SCRIPT
-        )  # EVALSHA; redis-py sends the whole script if Redis does not know it
+        # Called by EVALSHA; redis-py sends the whole script if Redis does not know it.
+        self._script = redis.register_script(SCRIPT)
         self._local = LocalRateLimiter(Quota(limit, period_seconds * processes), clock)
         self._group: Batcher[_Spending, RateDecision] = Batcher(
             self._check_all, max_size=MAX_GROUP, pause_seconds=PAUSE_SECONDS, ramp_calls=RAMP_CALLS
@@ -213,10 +212,10 @@ class RateLimiter:
             *(",".join(several) for several in costs.values()),
         ]
         try:
-            now, *stood_at = await self._redis.ask(lambda _: self._script(keys, arguments))
+            now, *paid_at = await self._redis.ask(lambda _: self._script(keys, arguments))
         except RedisUnavailable:
             return [self._local.check(spending.caller, spending.cost) for spending in spendings]
-        return self._decisions(spendings, dict(zip(costs, stood_at, strict=True)), now=now)
+        return self._decisions(spendings, dict(zip(costs, paid_at, strict=True)), now=now)
 
     def _decisions(self, spendings: Sequence[_Spending], paid_at: dict[str, int], *, now: int) -> list[RateDecision]:
         """Repeats the script's decisions from the values that it returned."""

@@ -95,8 +95,8 @@ class DataKeys:
         entries = [entry.strip() for entry in text.split(",")] if text.strip() else []
         seals = entries[:1] != [PLAIN]
         keys: dict[str, bytes] = {}
-        for place, entry in enumerate(entries if seals else entries[1:], start=1 if seals else 2):
-            key_id, key = _parsed(place, entry)
+        for number, entry in enumerate(entries if seals else entries[1:], start=1 if seals else 2):
+            key_id, key = _parsed(number, entry)
             if key_id in keys or key in keys.values():
                 raise ValueError(f"has an id or a key twice: {key_id}")
             keys[key_id] = key
@@ -199,10 +199,10 @@ def data_keys(text: SecretStr | None, registry: CollectorRegistry) -> DataKeys:
     return DataKeys.parse("" if text is None else text.get_secret_value(), on_unreadable=unreadable.inc)
 
 
-def _parsed(place: int, entry: str) -> tuple[str, bytes]:
+def _parsed(number: int, entry: str) -> tuple[str, bytes]:
     match = _ENTRY.fullmatch(entry)
     if match is None or match[1] == PLAIN:
-        raise ValueError(f"takes id:key with commas between them, the key in base64; entry {place} is not so")
+        raise ValueError(f"takes id:key with commas between them, the key in base64; entry {number} is not so")
     key_id, text = match.groups()
     try:
         key = binascii.a2b_base64(text.replace("-", "+").replace("_", "/"), strict_mode=True)

@@ -105,8 +105,7 @@ def raw_key(text: str) -> bytes:
         raw = base64.b64decode(f"{text}=", altchars=b"-_", validate=True)
     except (binascii.Error, ValueError):
         raw = b""
-    if (
-        len(raw) != KEY_BYTES or base64.urlsafe_b64encode(raw) != f"{text}=".encode()
-    ):  # only the canonical spelling is accepted
+    is_canonical = base64.urlsafe_b64encode(raw) == f"{text}=".encode()
+    if len(raw) != KEY_BYTES or not is_canonical:
         raise ValueError("is no Ed25519 key: 32 bytes in base64url, 43 characters")
     return raw

@@ -51,21 +51,21 @@ class Tally:
 
     read: int = 0
     written: int = 0
-    unreadable: int = 0
+    undecryptable: int = 0
     missing: set[str] = field(default_factory=set)
 
 
 async def reencrypt(database: Database, table: PersonalTable, data_keys: DataKeys) -> Tally:
-    """Processes every row of the table. Counts unreadable values and leaves them unchanged."""
+    """Processes every row of the table. Counts values that cannot be decrypted, and leaves them unchanged."""
     tally, after = Tally(), table.start
     while True:
         rows = await _page(database, table, after)
-        changes, unreadable, missing = _changes(table, rows, data_keys)
+        changes, undecryptable, missing = _changes(table, rows, data_keys)
         written = await _write(database, table, changes) if changes else 0
         tally.written += written
         if written == len(changes):
             tally.read += len(rows)
-            tally.unreadable += unreadable
+            tally.undecryptable += undecryptable
             tally.missing |= missing
             if len(rows) < table.group:
                 return tally
@@ -103,7 +103,7 @@ def reencrypt_database(settings: DataKeySettings, tables: Sequence[PersonalTable
     """The command. Ends the process with status 1 and a clear line if some values could not be processed."""
     if settings.data_encryption_keys is None:
         raise SystemExit("DATA_ENCRYPTION_KEYS is not set: `id:key` encrypts, `plain,id:key` decrypts")
-    configure_logs(level="CRITICAL")  # a line per unreadable value would hide the summary
+    configure_logs(level="CRITICAL")  # a line for each value that cannot be decrypted would hide the summary
     data_keys = DataKeys.parse(settings.data_encryption_keys.get_secret_value())
     try:
         with plain_end():
@@ -125,10 +125,10 @@ async def _all(url: str, tables: Sequence[PersonalTable], data_keys: DataKeys) -
         for table in tables:
             tally = await reencrypt(database, table, data_keys)
             sys.stdout.write(f"{table.name}: {tally.read} rows, {tally.written} written anew\n")
-            if tally.unreadable:
+            if tally.undecryptable:
                 named = ", ".join(sorted(tally.missing))
                 sys.stderr.write(
-                    f"{table.name}: {tally.unreadable} rows were left, their keys do not open them: {named}\n"
+                    f"{table.name}: {tally.undecryptable} rows were left, their keys do not open them: {named}\n"
                 )
                 whole = False
     finally:

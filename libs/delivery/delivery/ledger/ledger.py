@@ -6,7 +6,7 @@ from itertools import islice
 from uuid import UUID
 
 from chassis.postgres.database import Database
-from chassis.postgres.retention import Removal, Step
+from chassis.postgres.retention import RetentionResult, RetentionStep
 from chassis.process.batcher import Batcher, groups_without_repeats
 from contracts.ledger import LedgerErasure, LedgerTotals
 from contracts.topology import URGENT
@@ -89,7 +89,7 @@ class Ledger:
         async with self._database.snapshot() as connection:
             return await self._repository.totals(connection, first, last)
 
-    async def remove(self, step: Step) -> Removal:
+    async def remove(self, step: RetentionStep) -> RetentionResult:
         """Deletes deliveries that ended long enough ago (see the repository)."""
         async with self._database.begin() as connection:
             return await self._repository.remove(connection, step)

@@ -36,7 +36,7 @@ class Claimed:
     Of the attempts, `faults` failed on our side or are ambiguous; all other attempts were refused for now, the first one at
     `refused_since`. `ambiguous`: an earlier attempt may have been accepted by its provider. Then the delivery goes to
     that attempt's recipient (`contact`; None: the message's) through that attempt's `provider`. Otherwise `provider` is the
-    one that the claim named. `unreadable`: the contact is encrypted with a key that is
+    one that the claim named. `undecryptable`: the contact is encrypted with a key that is
     missing. `suppressed`: the address in the claim is on the suppression list.
     """
 
@@ -51,7 +51,7 @@ class Claimed:
     provider: str | None = None
     claimed_at: datetime = field(default_factory=lambda: datetime.now(UTC), compare=False)
     read_at: float = field(default_factory=time.monotonic, compare=False)
-    unreadable: bool = False
+    undecryptable: bool = False
 
     def now(self) -> datetime:
         """The time by the database's clock, read at the claim: a worker's own clock may be wrong."""

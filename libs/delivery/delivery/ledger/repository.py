@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from chassis.json_values import to_json_text
 from chassis.postgres.autocommit import StatementExecutor
-from chassis.postgres.retention import Removal, Step
+from chassis.postgres.retention import RetentionResult, RetentionStep
 from chassis.security.data_keys import DataKeys, ValueUnreadable
 from contracts.ledger import LedgerErasure, LedgerTotals
 from contracts.messages import first_id_of
@@ -51,8 +51,8 @@ class LedgerRepository:
         self._claim_with_added_later = statements.for_channel(
             statements.CLAIM_WITH_ADDED_LATER, channel, suppression_list
         )
-        self._look = statements.for_channel(statements.LOOK, channel)
-        self._look_all = statements.for_channel(statements.LOOK_ALL, channel)
+        self._find = statements.for_channel(statements.FIND, channel)
+        self._find_all = statements.for_channel(statements.FIND_ALL, channel)
         self._has = statements.for_channel(statements.HAS, channel)
         self._record = statements.for_channel(statements.RECORD, channel)
         self._take_due = statements.for_channel(statements.TAKE_DUE, channel)
@@ -85,29 +85,30 @@ class LedgerRepository:
         states: dict[Key, ClaimResult] = {**claimed}
         others = [claim for claim in claims if (claim.notification_id, claim.recipient) not in states]
         if others:
-            states |= await self._look_at(connection, others)
+            states |= await self._find_states(connection, others)
         return [
             states.get((claim.notification_id, claim.recipient), AddedTooLate() if claim.added_later else NotOwned())
             for claim in claims
         ]
 
     def _read_contact(self, key: Key, claimed: Claimed) -> None:
-        """Decrypts the contact. The delivery is claimed already, so an unreadable contact must not fail the group."""
+        """Decrypts the contact. The delivery is claimed already, so a contact that cannot be decrypted must not
+        fail the group."""
         try:
             claimed.contact = self._personal.read_contact(*key, claimed.contact or "")
         except ValueUnreadable:
-            claimed.contact, claimed.unreadable = None, True
+            claimed.contact, claimed.undecryptable = None, True
 
-    async def _look_at(self, connection: StatementExecutor, claims: Sequence[Claim]) -> dict[Key, ClaimResult]:
+    async def _find_states(self, connection: StatementExecutor, claims: Sequence[Claim]) -> dict[Key, ClaimResult]:
         wanted = [(claim.notification_id, claim.recipient) for claim in claims]
-        rows = await connection.execute(self._look, {"keys": _as_json(wanted)})
+        rows = await connection.execute(self._find, {"keys": _as_json(wanted)})
         return {(row.notification_id, row.recipient): self._state_of(row) for row in rows}
 
     async def states(
         self, connection: StatementExecutor, notification_ids: Sequence[UUID]
     ) -> dict[UUID, dict[str, AlreadyFinished | NotOwned]]:
         """The deliveries of these notifications' last rounds, by recipient, and the sent deliveries of earlier rounds."""
-        rows = list(await connection.execute(self._look_all, {"ids": list(notification_ids)}))
+        rows = list(await connection.execute(self._find_all, {"ids": list(notification_ids)}))
         last: dict[UUID, int] = {}
         for row in rows:
             last[row.notification_id] = max(row.replay, last.get(row.notification_id, 0))
@@ -130,7 +131,8 @@ class LedgerRepository:
         return {(row.notification_id, row.recipient) for row in rows}
 
     async def take_due(self, connection: AsyncConnection, *, lease_seconds: float, limit: int) -> list[ToRequeue]:
-        """Retries that are due: each message once. An unreadable message is due again when the lease runs out."""
+        """Retries that are due: each message once. A message that cannot be decrypted is due again when the
+        lease runs out."""
         rows = await connection.execute(self._take_due, {"lease": lease_seconds, "limit": limit})
         return self._to_requeue(rows)
 
@@ -194,11 +196,11 @@ class LedgerRepository:
         sent = (await connection.execute(self._sent, bounds)).one()
         return LedgerTotals(sent=sent.notifications, fingerprint=sent.fingerprint, deliveries=by_state)
 
-    async def remove(self, connection: AsyncConnection, step: Step) -> Removal:
+    async def remove(self, connection: AsyncConnection, step: RetentionStep) -> RetentionResult:
         """Looks at some old deliveries, and deletes each one that ended long enough ago."""
         parameters = {"after": step.after, "bound": first_id_of(step.ended_before), "ended_before": step.ended_before}
         row = (await connection.execute(self._remove, {**parameters, "limit": step.limit})).one()
-        return Removal(row.removed, None if row.reached is None else UUID(row.reached))
+        return RetentionResult(row.removed, None if row.reached is None else UUID(row.reached))
 
     async def erase(self, connection: AsyncConnection, notification_ids: Sequence[UUID]) -> LedgerErasure:
         """Deletes the providers' texts about these notifications, and makes waiting deliveries due so that they end soon."""

@@ -65,13 +65,13 @@ WITH {_GIVEN}, named AS ({_CLAIM.format(which="NOT added_later")}
 
 DELIVERY = "notification_id uuid, recipient text"
 
-LOOK = f"""
+FIND = f"""
 SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.sealed_detail, d.provider_message_id,
     d.provider, d.replay, d.updated_at
 FROM {{deliveries}} d JOIN {records("keys", DELIVERY, key="notification_id")} AS r USING (notification_id, recipient)
 """  # noqa: S608 - constants of ours
 
-LOOK_ALL = f"""
+FIND_ALL = f"""
 SELECT d.notification_id, d.recipient, d.state, d.attempts, d.code, d.detail, d.sealed_detail, d.provider_message_id,
     d.provider, d.replay, d.updated_at
 FROM {{deliveries}} d JOIN {ids("ids")} AS r ON d.notification_id = r.id

@@ -117,7 +117,9 @@ BY_CODE: Mapping[tuple[int, str], Rule] = {
     (403, "SENDER_ID_MISMATCH"): lambda answer: Permanent("sender_mismatch", answer.detail),
     # Our key for Apple or for browsers' push services, which FCM stores, is missing or wrong. Android devices are not
     # affected.
-    (401, "THIRD_PARTY_AUTH_ERROR"): lambda answer: AccountRefused("third_party_auth", answer.detail, others_pass=True),
+    (401, "THIRD_PARTY_AUTH_ERROR"): lambda answer: AccountRefused(
+        "third_party_auth", answer.detail, affects_all=False
+    ),
 }
 BY_STATUS: Mapping[int, Rule] = {
     200: _taken,

@@ -81,7 +81,7 @@ def _dead(answer: WebPushAnswer) -> Outcome:
 
 def _refused(answer: WebPushAnswer) -> Outcome:
     """Our key, its subject or our clock. Other push services, and other providers, are not affected."""
-    return AccountRefused("credentials_refused", answer.detail, others_pass=True)
+    return AccountRefused("credentials_refused", answer.detail, affects_all=False)
 
 
 def _over_quota(answer: WebPushAnswer) -> Outcome:

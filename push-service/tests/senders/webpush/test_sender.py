@@ -157,7 +157,7 @@ async def test_an_unusable_subject_is_an_error_of_our_configuration(sender, atte
         PushServices(simulator_url=simulators.base_url),
     )
     assert await attempts_of(named)(device=await subscribe("a")) == AccountRefused(
-        "credentials_refused", "HTTP 403 BadJwtToken", others_pass=True
+        "credentials_refused", "HTTP 403 BadJwtToken", affects_all=False
     )
     await named.close()
 

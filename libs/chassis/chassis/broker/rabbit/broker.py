@@ -91,9 +91,9 @@ class RabbitBroker:
     async def consume(self, queue: str, handler: Handler, *, prefetch: int) -> RabbitConsumer:
         name = self._topology.queue(queue).name
         handling = Handling(name, handler, limit=prefetch, pause=self._timing.handler_pause)
-        duties = Callbacks(on_cancelled=self._wake.set, on_closed=self._consumers.discard)
+        callbacks = Callbacks(on_cancelled=self._wake.set, on_closed=self._consumers.discard)
         consumer = RabbitConsumer(
-            self._consuming, name, handling, prefetch=prefetch, timing=self._timing, duties=duties
+            self._consuming, name, handling, prefetch=prefetch, timing=self._timing, callbacks=callbacks
         )
         self._consumers.add(consumer)
         await consumer.reconcile()
@@ -121,14 +121,14 @@ class RabbitBroker:
                     await self._wake.wait()
             self._wake.clear()
             if self._consuming.up:
-                await self._look()
+                await self._check()
                 await asyncio.sleep(REST_SECONDS)
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         try:
             async with self._admin.channel() as channel:
                 ready = await declare(channel, self._topology, self._queue_type)
         except (BrokerUnavailable, TopologyConflict) as error:
-            log.warning("broker.look_failed", reason=str(error))
+            log.warning("broker.check_failed", reason=str(error))
             ready = {}
-        await asyncio.gather(*(consumer.look(ready.get(consumer.queue, 0)) for consumer in tuple(self._consumers)))
+        await asyncio.gather(*(consumer.check(ready.get(consumer.queue, 0)) for consumer in tuple(self._consumers)))

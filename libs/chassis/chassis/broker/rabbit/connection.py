@@ -75,18 +75,19 @@ class TolerantTransport(TransportFactory):
         return cast("asyncio.StreamReader", TolerantReader(reader)), writer
 
 
-# One AMQP connection that is kept up for ever.
-#
-# Plain aio-pika connections under our own loop, not ``connect_robust``. A robust connection restores channels and
-# consumers by itself. Here a failed publish must discard its channel, only our own code may declare the topology again, a
-# caller must learn immediately that there is no connection, and a subscription must not start by itself.
-
 HEARTBEAT_SECONDS = 10  # a half-open connection is noticed after three heartbeats; the client's default takes minutes
 CLOSE_SECONDS = 5.0
 
 
 class ManagedConnection:
-    """``prepare`` runs on every new connection. Then the connection counts as up, and ``on_up`` is called."""
+    """One AMQP connection that is kept up for ever.
+
+    It uses plain aio-pika connections under a loop of its own, not ``connect_robust``. A robust connection restores channels
+    and consumers by itself. Here a failed publish must discard its channel, only our own code may declare the topology again,
+    a caller must learn immediately that there is no connection, and a subscription must not start by itself.
+
+    ``prepare`` runs on every new connection. Then the connection counts as up, and ``on_up`` is called.
+    """
 
     def __init__(
         self,

@@ -20,10 +20,10 @@ from chassis.broker.rabbit.timeouts import Timing, within
 
 
 class StallDetector:
-    """A consumer is stalled if it could take a message that is ready, but receives none for ``patience`` seconds."""
+    """A consumer is stalled if it could take a message that is ready, but receives none for ``stall_seconds``."""
 
-    def __init__(self, patience: float) -> None:
-        self._patience = patience
+    def __init__(self, stall_seconds: float) -> None:
+        self._stall_seconds = stall_seconds
         self._received = 0
         self._idle_since: float | None = None
 
@@ -35,7 +35,7 @@ class StallDetector:
             return False
         if self._idle_since is None:
             self._idle_since = now
-        return now - self._idle_since >= self._patience
+        return now - self._idle_since >= self._stall_seconds
 
 
 class Subscription:
@@ -113,20 +113,20 @@ class Callbacks:
 class RabbitConsumer:
     def __init__(
         self,
-        link: ManagedConnection,
+        connection: ManagedConnection,
         queue: str,
         handling: Handling,
         *,
         prefetch: int,
         timing: Timing,
-        duties: Callbacks,
+        callbacks: Callbacks,
     ) -> None:
-        self._connection = link
+        self._connection = connection
         self._queue = queue
         self._handling = handling
         self._prefetch = prefetch
         self._timing = timing
-        self._duties = duties
+        self._callbacks = callbacks
         self._subscription: Subscription | None = None
         self._stall = StallDetector(2 * timing.watchdog)
         self._paused = False
@@ -137,7 +137,7 @@ class RabbitConsumer:
     def queue(self) -> str:
         return self._queue
 
-    async def look(self, ready: int) -> None:
+    async def check(self, ready: int) -> None:
         """Called by the watchdog. ``ready`` is the number of messages that wait in the queue."""
         subscription = self._subscription
         if subscription is not None and self._is_stalled(subscription, ready):
@@ -172,7 +172,7 @@ class RabbitConsumer:
         await self._handling.drain(grace)
         async with self._changing:
             await self._give_up()
-        self._duties.on_closed(self)
+        self._callbacks.on_closed(self)
 
     async def _step(self) -> None:
         wanted = not self._paused and not self._closed
@@ -205,4 +205,4 @@ class RabbitConsumer:
 
     def _on_cancelled(self) -> None:
         log.warning("consumer.cancelled", queue=self._queue)
-        self._duties.on_cancelled()
+        self._callbacks.on_cancelled()

@@ -1,4 +1,4 @@
-"""The publisher. A message id may be in flight only once: with duplicates, a returned message could not be identified."""
+"""The publisher, which returns one outcome for each message."""
 
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -11,8 +11,15 @@ from chassis.broker.rabbit.confirms import ConfirmingChannel
 from chassis.broker.rabbit.connection import ManagedConnection
 from chassis.broker.rabbit.timeouts import until
 
+log = structlog.get_logger()
+
+CLOSE_SECONDS = 5.0
+PublishOutcome = PublishFailed | None  # None: confirmed
+
 
 class InFlight:
+    """The message ids in flight. Each may be there only once: with duplicates, a returned message could not be identified."""
+
     def __init__(self) -> None:
         self._ids: set[str] = set()
         self._released = asyncio.Event()
@@ -41,13 +48,6 @@ class InFlight:
         self._released.set()
 
 
-log = structlog.get_logger()
-
-CLOSE_SECONDS = 5.0
-
-Outcome = PublishFailed | None
-
-
 class Publisher:
     """``publish_many`` of the broker. Calls may overlap. Each takes at most ``seconds``.
 
@@ -67,18 +67,18 @@ class Publisher:
         self._in_flight = InFlight()
         self._closing: set[asyncio.Task[None]] = set()
 
-    async def publish_many(self, publications: Sequence[Publication]) -> list[Outcome]:
+    async def publish_many(self, publications: Sequence[Publication]) -> list[PublishOutcome]:
         """Publishes in parts. A message whose id is already in flight, here or in another call, waits for the next part."""
         deadline = asyncio.get_running_loop().time() + self._seconds
         waiting = dict(enumerate(publications))
-        outcomes: dict[int, Outcome] = {}
+        outcomes: dict[int, PublishOutcome] = {}
         while waiting:
             outcomes.update(await self._round(waiting, deadline))
             waiting = {index: publication for index, publication in waiting.items() if index not in outcomes}
         self._report(publications, outcomes)
         return [outcomes[index] for index in range(len(publications))]
 
-    async def _round(self, waiting: Mapping[int, Publication], deadline: float) -> Mapping[int, Outcome]:
+    async def _round(self, waiting: Mapping[int, Publication], deadline: float) -> Mapping[int, PublishOutcome]:
         ids = {index: publication.message_id for index, publication in waiting.items()}
         claim = await self._in_flight.claim(ids, deadline)
         if not claim:
@@ -89,7 +89,7 @@ class Publisher:
             self._in_flight.discard(ids[index] for index in claim)
         return dict(zip(claim, outcomes, strict=True))
 
-    async def _attempt(self, publications: Sequence[Publication], deadline: float) -> Sequence[Outcome]:
+    async def _attempt(self, publications: Sequence[Publication], deadline: float) -> Sequence[PublishOutcome]:
         try:
             channel = await self._usable_channel(deadline)
             return await channel.publish(publications, deadline)
@@ -123,7 +123,7 @@ class Publisher:
             self._closing.add(task)
             task.add_done_callback(self._closing.discard)
 
-    def _report(self, publications: Sequence[Publication], outcomes: Mapping[int, Outcome]) -> None:
+    def _report(self, publications: Sequence[Publication], outcomes: Mapping[int, PublishOutcome]) -> None:
         returned = [
             publications[index].routing_key for index, outcome in outcomes.items() if isinstance(outcome, Unroutable)
         ]

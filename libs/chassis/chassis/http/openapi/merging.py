@@ -7,7 +7,7 @@ from typing import Any
 Json = dict[str, Any]
 
 
-class Ambiguous(Exception):
+class DuplicateInDocuments(Exception):
     """Two documents declare the same path or operation id."""
 
 
@@ -27,7 +27,7 @@ def add(document: Json, other: Json, name: str) -> None:
     """Adds `other`'s paths, components and tags to `document`.
 
     A component that is equal in both is shared. A component that differs is added with `name` as the prefix of its name.
-    Raises Ambiguous.
+    Raises DuplicateInDocuments.
     """
     other = copy.deepcopy(other)
     _check_apart(document, other)
@@ -107,7 +107,7 @@ def _ids(document: Json) -> set[str]:
 def _check_apart(document: Json, other: Json) -> None:
     twice = (document["paths"].keys() & other["paths"].keys()) | (_ids(document) & _ids(other))
     if twice:
-        raise Ambiguous(f"in both documents: {', '.join(sorted(twice))}")
+        raise DuplicateInDocuments(f"in both documents: {', '.join(sorted(twice))}")
 
 
 def _nodes(node: object) -> Iterator[Json]:
