@@ -18,7 +18,7 @@ from console.gateway import Gateway
 from console.pages import Pages
 from console.services.confirming import Question
 from console.services.finding import as_id
-from console.services.standing import NOTHING, Standing, StandingHolds
+from console.services.standing import NO_HOLDS, StandingHolds, StandingHoldsCache
 from console.sessions import Person, Session, SessionCookie
 from notifications import AsyncNotifications
 
@@ -33,7 +33,7 @@ class Console:
     cookie: SessionCookie
     gateway: Gateway
     shown_url: str
-    standing: StandingHolds
+    standing: StandingHoldsCache
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ class Visitor:
     session: Session
     person: Person
     api: AsyncNotifications
-    standing: Standing = NOTHING
+    standing: StandingHolds = NO_HOLDS
 
     def page(self, name: str, section: str, **values: Any) -> Response:
         shown = {"standing": self.standing, **values}
@@ -96,7 +96,7 @@ async def _visitor(request: Request) -> Visitor:
     console, session = console_of(request), await fresh_session(request)
     if session.person is None:
         raise LoginNeeded
-    api, standing = console.gateway.api(session), NOTHING
+    api, standing = console.gateway.api(session), NO_HOLDS
     if request.method == "GET" and _opens_a_page(request) and session.person.may("holds"):
         standing = await console.standing.for_visitor(_sees_as(session), api)
     return Visitor(request, console, session, session.person, api, standing)

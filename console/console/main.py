@@ -36,7 +36,7 @@ from console.routers import (
     users,
     versions,
 )
-from console.services.standing import StandingHolds
+from console.services.standing import StandingHoldsCache
 from console.sessions import SessionCookie
 from console.settings import CONSOLE, ConsoleSettings
 
@@ -58,7 +58,7 @@ def create_app(
     settings: ConsoleSettings, *, tracing: Tracing = OFF, transport: httpx2.AsyncBaseTransport | None = None
 ) -> FastAPI:
     """Nothing connects before the first request. `transport` stands for the network in tests."""
-    gateway, standing = Gateway(settings.api_gateway_url, transport=transport), StandingHolds()
+    gateway, standing = Gateway(settings.api_gateway_url, transport=transport), StandingHoldsCache()
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

@@ -13,7 +13,7 @@ from starlette.responses import HTMLResponse
 from chassis.observability.correlation import correlation_id
 from console.headers import HEADERS
 from console.services import holds, words
-from console.services.standing import NOTHING
+from console.services.standing import NO_HOLDS
 from console.sessions import Session
 
 STATIC = Path(__file__).parent / "static"
@@ -128,7 +128,7 @@ class Pages:
             "section": None,
             "title": "Console",
             "notice": notice_of(request),
-            "standing": NOTHING,
+            "standing": NO_HOLDS,
             "correlation": correlation_id(),
             **values,
         }

@@ -11,7 +11,7 @@ from typing import Literal
 from cryptography.fernet import Fernet, InvalidToken
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -20,11 +20,7 @@ from console.settings import ConsoleSettings
 MAX_COOKIE_BYTES = 4_096  # browsers keep no larger ones (RFC 6265, 6.1)
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Tokens(Frozen):
+class Tokens(BaseModel, frozen=True):
     """A person's tokens. The times are in seconds since 1970. From `renew_at` on, half of the life, a page that is opened
     renews them; what a page loads by itself does so only at the end, so that two requests seldom renew at the same time.
     """
@@ -35,7 +31,7 @@ class Tokens(Frozen):
     expires_at: float
 
 
-class Person(Frozen):
+class Person(BaseModel, frozen=True):
     """Whom the page greets, and what the navigation shows. The gateway decides again at every call."""
 
     id: str | None = None
@@ -47,7 +43,7 @@ class Person(Frozen):
         return section in self.sections
 
 
-class Half(Frozen):
+class PendingLogin(BaseModel, frozen=True):
     """A login that waits for the code of a second factor, until this time in seconds since 1970."""
 
     email: str
@@ -55,7 +51,7 @@ class Half(Frozen):
     until: float
 
 
-class FreshKey(Frozen):
+class FreshKey(BaseModel, frozen=True):
     """A new API key that its page shows once, until this time in seconds since 1970."""
 
     id: str
@@ -63,12 +59,12 @@ class FreshKey(Frozen):
     until: float
 
 
-class Session(Frozen):
+class Session(BaseModel, frozen=True):
     """Nobody has logged in while `person` is None: then it carries only the login form's `csrf` token."""
 
     csrf: str = Field(default_factory=lambda: secrets.token_urlsafe(24))
     person: Person | None = None
-    half: Half | None = None
+    pending_login: PendingLogin | None = None
     tokens: Tokens | None = None
     api_key: str | None = None
     fresh_key: FreshKey | None = None

@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 
-from console.services.changes import Wanted, differences_of, thing_of
+from console.services.changes import ChangeSearch, differences_of, thing_of
 from devstack.plan import ADMIN_EMAIL
 from notifications import AuditEvent
 from tests.visiting import Browser, System
@@ -95,5 +95,5 @@ def test_values_are_flat_and_said_in_words() -> None:
 
 
 def test_the_last_day_is_included() -> None:
-    assert Wanted.model_validate({"until": "2026-01-31"}).end == "2026-02-01"
-    assert Wanted.model_validate({"until": "9999-12-31"}).end is None
+    assert ChangeSearch.model_validate({"until": "2026-01-31"}).end == "2026-02-01"
+    assert ChangeSearch.model_validate({"until": "9999-12-31"}).end is None

@@ -7,7 +7,7 @@ from uuid import uuid4
 import pytest
 
 from console.services.holds import target, who
-from console.services.standing import Standing
+from console.services.standing import StandingHolds
 from notifications import Hold
 from testkit.eventually import eventually, wait_until
 from tests.visiting import Browser, System
@@ -228,5 +228,5 @@ def test_words_about_holds() -> None:
     assert who("test:8", {"8": "Shop"}) == "application Shop, with a test key"
     assert who("key:" + "0" * 12, {}) == "application 00000000"
     other = made_of(template_code="x")
-    assert Standing([narrow, other], 2).of_template("w") == [narrow]
-    assert Standing([narrow, other], 2).held == 4
+    assert StandingHolds([narrow, other], 2).of_template("w") == [narrow]
+    assert StandingHolds([narrow, other], 2).held == 4

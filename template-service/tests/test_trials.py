@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from contracts.trials import MAX_NAMED_LINKS, TrialFindings, TrialResult
-from template_service.services import trying
+from template_service.services import trials
 
 TEMPLATES = "/api/v1/templates"
 PATH = "/internal/templates/trials"
@@ -97,18 +97,18 @@ async def test_a_long_subject_is_cut_off_and_its_length_is_that_of_the_whole(adm
 
 async def test_when_time_is_up_the_answer_has_what_was_rendered(service, monkeypatch) -> None:
     assert len(await _try(service, 1, *[ADA] * 25)) == 25
-    monkeypatch.setattr(trying, "_results", _slow(trying._results))
+    monkeypatch.setattr(trials, "_results", _slow(trials._results))
     assert 1 <= len(await _try(service, 1, *[ADA] * 25)) < 25
 
 
 def _slow(results: Any) -> Any:
     """As if the time were nearly over when rendering begins."""
-    return lambda before, after, payloads, until: results(before, after, payloads, until - trying.SECONDS)
+    return lambda before, after, payloads, until: results(before, after, payloads, until - trials.SECONDS)
 
 
 async def test_while_others_have_the_turn_there_is_an_answer_all_the_same(app, service, monkeypatch) -> None:
-    monkeypatch.setattr(trying, "SECONDS", 0.05)
-    async with app.state.render_turns.turn(trying.TRIALS):
+    monkeypatch.setattr(trials, "SECONDS", 0.05)
+    async with app.state.render_turns.turn(trials.TRIALS):
         assert await _try(service, 1, ADA) == ()
 
 

@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from console.dependencies import Section, Visitor
-from console.services.changes import PAGE, SERVICES, Wanted, actor_of, differences_of, names_of, thing_of
+from console.services.changes import PAGE, SERVICES, ChangeSearch, actor_of, differences_of, names_of, thing_of
 from notifications import AuditEvent, InvalidRequest, Page
 
 router = APIRouter()
@@ -17,7 +17,7 @@ Reading = Annotated[Visitor, Depends(Section("audit"))]
 
 @router.get("/audit")
 async def listed(request: Request, visitor: Reading) -> Response:
-    wanted = Wanted.from_query(request.query_params)
+    wanted = ChangeSearch.from_query(request.query_params)
     actor = await actor_of(visitor.api, wanted.who) if wanted.who else ""
     found, problem = None, ""
     if actor is None:
@@ -46,7 +46,7 @@ async def listed(request: Request, visitor: Reading) -> Response:
     )
 
 
-async def _page(visitor: Visitor, wanted: Wanted, actor: str) -> Page[AuditEvent]:
+async def _page(visitor: Visitor, wanted: ChangeSearch, actor: str) -> Page[AuditEvent]:
     return await visitor.api.audit(
         actor=actor or None,
         action=wanted.action or None,
@@ -59,5 +59,5 @@ async def _page(visitor: Visitor, wanted: Wanted, actor: str) -> Page[AuditEvent
     ).page()
 
 
-def _link(wanted: Wanted, **changes: str | None) -> str:
+def _link(wanted: ChangeSearch, **changes: str | None) -> str:
     return f"/audit?{urlencode(wanted.query(**changes))}"

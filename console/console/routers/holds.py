@@ -25,7 +25,7 @@ FIELDS = ("template", "application", "channel", "provider", "reason")
 @router.get("/holds")
 async def all_holds(visitor: Reading, page: Annotated[int, Query(ge=1, le=1_000)] = 1) -> Response:
     found = await listed(visitor.api, page)
-    names = await names_of(visitor.api, (*found.in_work, *found.ended))
+    names = await names_of(visitor.api, (*found.current, *found.ended))
     pages = neighbours("/holds", page, more=found.more)
     return _page(visitor, "holds", "Holds", found=found, names=names, may_act=visitor.person.may("act"), **pages)
 

@@ -23,7 +23,7 @@ from console.dependencies import (
 )
 from console.gateway import tokens_of
 from console.pages import SECTIONS
-from console.sessions import Half, Person, Session
+from console.sessions import PendingLogin, Person, Session
 from notifications import ApiError, AsyncNotifications, AuthenticationFailed, NotificationsError, PermissionDenied
 
 router = APIRouter()
@@ -46,25 +46,25 @@ async def login_page(request: Request, next: str = "") -> Response:  # noqa: A00
 
 @router.post("/login")
 async def log_in(request: Request, form: CheckedForm) -> Response:
-    half = Half(
+    pending = PendingLogin(
         email=text_of(form, "email"), password=str(form.get("password", ""))[:200], until=time.time() + CODE_SECONDS
     )
-    return await _log_in(request, half, code=None, back=safe_path(text_of(form, "next")))
+    return await _log_in(request, pending, code=None, back=safe_path(text_of(form, "next")))
 
 
 @router.get("/login/code")
 async def code_page(request: Request, next: str = "") -> Response:  # noqa: A002 - the parameter's name
-    if _half(request) is None:
+    if _pending_login(request) is None:
         return go_to("/login")
     return _page(request, back=safe_path(next), asks_code=True)
 
 
 @router.post("/login/code")
 async def log_in_with_code(request: Request, form: CheckedForm) -> Response:
-    half, back = _half(request), safe_path(text_of(form, "next"))
-    if half is None:
+    pending, back = _pending_login(request), safe_path(text_of(form, "next"))
+    if pending is None:
         return _page(request, back=back, problem="This took too long. Log in again.", status=401)
-    return await _log_in(request, half, code=text_of(form, "code", longest=40), back=back)
+    return await _log_in(request, pending, code=text_of(form, "code", longest=40), back=back)
 
 
 @router.post("/login/key")
@@ -97,12 +97,12 @@ async def log_out(request: Request, _form: CheckedForm) -> Response:
     return go_to("/login?done=logged-out")
 
 
-async def _log_in(request: Request, half: Half, *, code: str | None, back: str) -> Response:
+async def _log_in(request: Request, pending: PendingLogin, *, code: str | None, back: str) -> Response:
     console = console_of(request)
     try:
-        made = await console.gateway.api().login(half.email, half.password, totp=code)
+        made = await console.gateway.api().login(pending.email, pending.password, totp=code)
     except ApiError as refused:
-        return _refused(request, half, refused, code=code, back=back)
+        return _refused(request, pending, refused, code=code, back=back)
     admin = made.user.role == "admin" and not made.totp_needed
     sections = EVERYTHING if admin else frozenset({"notifications"})
     person = Person(id=made.user.id, name=made.user.name, role="admin" if admin else "user", sections=sections)
@@ -110,22 +110,22 @@ async def _log_in(request: Request, half: Half, *, code: str | None, back: str) 
     return go_to(back)
 
 
-def _refused(request: Request, half: Half, refused: ApiError, *, code: str | None, back: str) -> Response:
+def _refused(request: Request, pending: PendingLogin, refused: ApiError, *, code: str | None, back: str) -> Response:
     if refused.code == "totp_required" and code is None:
-        keep(request, Session(half=half))
+        keep(request, Session(pending_login=pending))
         return go_to(f"/login/code?{urlencode({'next': back})}" if back != "/" else "/login/code")
     if refused.status in {401, 422}:
         problem = "This code is wrong, or was used before." if code is not None else REFUSED
-        return _page(request, back=back, problem=problem, email=half.email, asks_code=code is not None, status=401)
+        return _page(request, back=back, problem=problem, email=pending.email, asks_code=code is not None, status=401)
     if refused.status == 429:
         problem = "Too many attempts. Wait a few minutes, then try again."
-        return _page(request, back=back, problem=problem, email=half.email, asks_code=code is not None, status=429)
+        return _page(request, back=back, problem=problem, email=pending.email, asks_code=code is not None, status=429)
     raise refused
 
 
-def _half(request: Request) -> Half | None:
-    half = session_of(request).half
-    return half if half is not None and half.until > time.time() else None
+def _pending_login(request: Request) -> PendingLogin | None:
+    pending = session_of(request).pending_login
+    return pending if pending is not None and pending.until > time.time() else None
 
 
 def _page(  # noqa: PLR0913 - what the form shows

@@ -30,8 +30,8 @@ MAX_NAMES = 20  # looked up for one page
 PAGE = 50
 
 
-class Wanted(SearchForm):
-    """The form. The dates are whole days, in UTC, both included."""
+class ChangeSearch(SearchForm):
+    """The search form for audit events. The dates are whole days, in UTC, both included."""
 
     who: Text = ""
     action: Text = ""

@@ -108,19 +108,19 @@ def _lines(text: str) -> list[str]:
 
 
 def _same(old: Sequence[str], start: int, end: int, new_start: int) -> Iterator[Line]:
-    for place in range(start, end):
-        yield Line("same", place + 1, new_start + place - start + 1, (Piece(old[place]),))
+    for index in range(start, end):
+        yield Line("same", index + 1, new_start + index - start + 1, (Piece(old[index]),))
 
 
 def _changed(old: Sequence[str], new: Sequence[str], at_old: int, at_new: int, *, by_words: bool) -> list[Line]:
-    """The removed lines, then the added ones; lines at the same place show which words differ."""
+    """The removed lines, then the added ones; lines at the same position show which words differ."""
     removed, added = [], []
-    for place, (before, after) in enumerate(zip_longest(old, new)):
+    for index, (before, after) in enumerate(zip_longest(old, new)):
         left, right = _words(before, after) if by_words else ([Piece(before or "")], [Piece(after or "")])
         if before is not None:
-            removed.append(Line("removed", at_old + place + 1, None, left))
+            removed.append(Line("removed", at_old + index + 1, None, left))
         if after is not None:
-            added.append(Line("added", None, at_new + place + 1, right))
+            added.append(Line("added", None, at_new + index + 1, right))
     return removed + added
 
 

@@ -1,4 +1,4 @@
-"""What pages say about holds: what is held, by whom, and how a hold that has ended goes on."""
+"""What pages say about holds: what is held, by whom, and what is left of a hold that has ended."""
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,31 +8,31 @@ from console.services.names import look_up
 from console.services.words import channel
 from notifications import AsyncNotifications, Hold
 
-GOING = frozenset({"releasing", "cancelling"})
+ENDING = frozenset({"releasing", "cancelling"})
 ENDED_PAGE = 20
 
 
 @dataclass(frozen=True, slots=True)
 class Listed:
-    """`going`: they have ended, and what they held is released or cancelled now."""
+    """`ending`: they have ended, and what they held is released or cancelled now."""
 
     standing: Sequence[Hold]
-    going: Sequence[Hold]
+    ending: Sequence[Hold]
     ended: Sequence[Hold]
     more: bool
 
     @property
-    def in_work(self) -> Sequence[Hold]:
-        return (*self.standing, *self.going)
+    def current(self) -> Sequence[Hold]:
+        return (*self.standing, *self.ending)
 
 
 async def listed(api: AsyncNotifications, page: int) -> Listed:
     standing, ended = await asyncio.gather(
         api.holds.list(standing=True).page(), api.holds.list(standing=False, page_size=ENDED_PAGE, page=page).page()
     )
-    going = [hold for hold in ended.items if hold.status in GOING]
-    done = [hold for hold in ended.items if hold.status not in GOING]
-    return Listed(standing.items, going, done, ended.meta.has_next)
+    ending = [hold for hold in ended.items if hold.status in ENDING]
+    done = [hold for hold in ended.items if hold.status not in ENDING]
+    return Listed(standing.items, ending, done, ended.meta.has_next)
 
 
 def target(hold: Hold, names: Mapping[str, str] | None = None) -> str:

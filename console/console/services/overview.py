@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel
 
 from console.services.words import channel, number, span
 from notifications import Statistics, StatisticsStep
@@ -17,11 +17,7 @@ PROBLEM, WAITING, FINE = "bad", "wait", ""  # tones
 LONG_SECONDS = 60.0  # what waits longer is worth a look
 
 
-class Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True)
-
-
-class Tile(Frozen):
+class Tile(BaseModel, frozen=True):
     """One figure. `link` is where more is said about it; empty: nowhere."""
 
     name: str
@@ -33,14 +29,14 @@ class Tile(Frozen):
     link_text: str = ""
 
 
-class Row(Frozen):
+class Row(BaseModel, frozen=True):
     """A step in which something was accepted, with its figures in the order of the table."""
 
     at: datetime
     figures: Sequence[str]
 
 
-class Overview(Frozen):
+class Overview(BaseModel, frozen=True):
     """The page without its frame. `rows`: newest first."""
 
     empty: bool

@@ -1,4 +1,4 @@
-"""The holds that stand, for the banner on every page: remembered for a few seconds, and no page waits long for them."""
+"""The standing holds, for the banner on every page: cached for a few seconds, and no page waits long for them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -9,11 +9,11 @@ from chassis.process.single_flight import SingleFlight
 from chassis.process.ttl_memory import TtlMemory
 from notifications import AsyncNotifications, Hold, NotificationsError
 
-REMEMBERED_SECONDS, PATIENCE_SECONDS = 3.0, 1.0
+CACHE_SECONDS, TIMEOUT_SECONDS = 3.0, 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class StandingHolds:
     """`holds` are the newest hundred of `total`."""
 
     holds: Sequence[Hold] = ()
@@ -27,26 +27,26 @@ class Standing:
         return [one for one in self.holds if one.template_code == code]
 
 
-NOTHING = Standing()
+NO_HOLDS = StandingHolds()
 
 
-class StandingHolds:
+class StandingHoldsCache:
     """For one process. `who`: all visitors with the same name see the same holds."""
 
     def __init__(self) -> None:
-        self._known: TtlMemory[str, Standing] = TtlMemory(1_000, REMEMBERED_SECONDS)
-        self._asking: SingleFlight[str, Standing] = SingleFlight()
+        self._known: TtlMemory[str, StandingHolds] = TtlMemory(1_000, CACHE_SECONDS)
+        self._asking: SingleFlight[str, StandingHolds] = SingleFlight()
 
-    async def for_visitor(self, who: str, api: AsyncNotifications) -> Standing:
-        """NOTHING also while the gateway does not answer: the page itself says that."""
+    async def for_visitor(self, who: str, api: AsyncNotifications) -> StandingHolds:
+        """NO_HOLDS also while the gateway does not answer: the page itself says that."""
         known = self._known.get(who, None)
         if known is not None:
             return known
         try:
-            async with asyncio.timeout(PATIENCE_SECONDS):
+            async with asyncio.timeout(TIMEOUT_SECONDS):
                 return await self._asking.run(who, partial(self._ask, who, api))
         except TimeoutError:
-            return NOTHING
+            return NO_HOLDS
 
     def forget(self, who: str) -> None:
         """A hold was placed or ended here."""
@@ -55,11 +55,11 @@ class StandingHolds:
     async def close(self) -> None:
         await self._asking.close()
 
-    async def _ask(self, who: str, api: AsyncNotifications) -> Standing:
+    async def _ask(self, who: str, api: AsyncNotifications) -> StandingHolds:
         try:
             page = await api.holds.list(standing=True).page()
-            found = Standing(page.items, page.meta.total)
+            found = StandingHolds(page.items, page.meta.total)
         except NotificationsError:
-            found = NOTHING
+            found = NO_HOLDS
         self._known.put(who, found)
         return found

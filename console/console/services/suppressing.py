@@ -50,6 +50,6 @@ def named(problems: Sequence[FieldProblem], addresses: Sequence[str]) -> Sequenc
 
 
 def _named(field: str, addresses: Sequence[str]) -> str:
-    name, _, place = field.partition(".")
-    known = name == "emails" and place.isdecimal() and int(place) < len(addresses)
-    return addresses[int(place)] if known else field
+    name, _, index = field.partition(".")
+    known = name == "emails" and index.isdecimal() and int(index) < len(addresses)
+    return addresses[int(index)] if known else field

@@ -2,12 +2,14 @@
 
 import re
 
-from template_service.authoring.stylesheets import Declaration, Rule
+from template_service.authoring.stylesheets import Declaration, StyleRule
 
 _OWN_NAMES = re.compile(r"(?:^|;)\s*([\w-]+)\s*:")
 
 
-def cascade(rules: list[Rule], own: str, overriding: dict[str, None]) -> tuple[list[Declaration], list[Declaration]]:
+def cascade(
+    rules: list[StyleRule], own: str, overriding: dict[str, None]
+) -> tuple[list[Declaration], list[Declaration]]:
     """The declarations before the element's own style, and the important ones after it, which override it."""
     own_names = set() if "{%" in own else {name.lower() for name in _OWN_NAMES.findall(value_of(own))}
     ordered = sorted(rules, key=lambda rule: rule.order)

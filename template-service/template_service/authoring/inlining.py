@@ -18,7 +18,7 @@ from template_service.authoring.cascade import cascade, value_of
 from template_service.authoring.isolated import GaveUp, SourceError, compile_isolated
 from template_service.authoring.liquid_places import Place, Placeholders, masked, places
 from template_service.authoring.start_tags import StartTag, mark_liquid, start_tags
-from template_service.authoring.stylesheets import Declaration, Rule, StyleSheet, applies_always, rules_of
+from template_service.authoring.stylesheets import Declaration, StyleRule, StyleSheet, applies_always, rules_of
 from templating.source import MAX_SOURCE_BYTES
 
 _MAYBE_STYLED = re.compile(r"<style[\s/>]|<link\s", re.IGNORECASE)
@@ -114,14 +114,14 @@ def _sheet(css: str, placeholders: Placeholders, *, always: bool) -> StyleSheet:
     return StyleSheet(placeholders.hide(css), sometimes=tagged or not always, has_liquid_tags=tagged)
 
 
-def _matches(plain: str, tags: list[StartTag], rules: list[Rule]) -> list[list[Rule]]:
+def _matches(plain: str, tags: list[StartTag], rules: list[StyleRule]) -> list[list[StyleRule]]:
     """For each start tag, the rules that match it. Raises GaveUp."""
     declarations = sum(len(rule.declarations) for rule in rules)
     if declarations > _MAX_DECLARATIONS or len(tags) * len(rules) > _MAX_PAIRS:
         raise GaveUp
     css = "\n".join(f"{rule.selector}{{{_RULE}{number}:1}}" for number, rule in enumerate(rules))
     result = parse(compile_isolated("css", _numbered(plain, tags, css)), positions=False)
-    matches: list[list[Rule] | None] = [None] * len(tags)
+    matches: list[list[StyleRule] | None] = [None] * len(tags)
     for element in result.find_all():
         if number := element.attr(_NUMBER):
             style = element.attr("style") or ""
@@ -156,7 +156,7 @@ def _edited(text: str, edits: list[tuple[int, int, str]]) -> str:
 
 
 def _with_styles(
-    html: str, tags: list[StartTag], matches: list[list[Rule]], placeholders: Placeholders, notes: _Notes
+    html: str, tags: list[StartTag], matches: list[list[StyleRule]], placeholders: Placeholders, notes: _Notes
 ) -> str:
     edits: list[tuple[int, int, str]] = []
     deadline = time.monotonic() + _MAX_SECONDS

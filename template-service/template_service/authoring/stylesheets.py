@@ -28,7 +28,7 @@ class Declaration:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class StyleRule:
     """One selector and its declarations. `order` is (specificity, position). A `sometimes` rule applies under a condition,
     such as a media query or `:hover`: its selector then matches all elements to which it may apply.
     """
@@ -49,9 +49,9 @@ class StyleSheet:
     has_liquid_tags: bool
 
 
-def rules_of(sheets: Iterable[StyleSheet], *, repeats: bool) -> list[Rule]:
+def rules_of(sheets: Iterable[StyleSheet], *, repeats: bool) -> list[StyleRule]:
     """The rules in their order. `repeats`: Liquid may repeat or omit elements, so siblings cannot be counted."""
-    rules: list[Rule] = []
+    rules: list[StyleRule] = []
     for sheet in sheets:
         parsed = tinycss2.parse_stylesheet(sheet.text, skip_comments=True, skip_whitespace=True)
         for selectors, content, sometimes in _style_rules(parsed, sheet.sometimes):
@@ -101,13 +101,13 @@ def _split(selectors: list[Any]) -> Iterator[str]:
 
 def _rule(
     written: str, declarations: tuple[Declaration, ...], position: int, *, sometimes: bool, repeats: bool
-) -> Rule | None:
+) -> StyleRule | None:
     if _PSEUDO_ELEMENT.search(written):
         return None
     without_plain = _PLAIN_PSEUDO.sub("", written)
     counts = repeats and _ABOUT_SIBLINGS.search(_STRINGS.sub("", written)) is not None
     uncertain = counts or ":" in _STRINGS.sub("", without_plain)
-    return Rule(
+    return StyleRule(
         _subject(written) if uncertain else written,
         written,
         declarations,

@@ -15,7 +15,7 @@ from contracts.trials import TrialQuestion
 from template_service.dependencies import Reader, TemplateCode
 from template_service.errors import VersionNotFound
 from template_service.schemas.fields import CODE, MAX_VERSION, VersionNumber
-from template_service.services.trying import try_out
+from template_service.services.trials import run_trial
 from template_service.services.views import info_of
 
 router = APIRouter(
@@ -44,7 +44,7 @@ async def trials(question: TrialQuestion, request: Request, reader: Reader) -> R
     """Returns `contracts.trials.TrialFindings`. Raises VersionNotFound."""
     if not (_may_be(question.before) and _may_be(question.after)):
         raise VersionNotFound
-    return answer(await try_out(question, reader, request.app.state.render_turns))
+    return answer(await run_trial(question, reader, request.app.state.render_turns))
 
 
 @router.post("/push-texts", dependencies=[Depends(calling_service(API_GATEWAY))])

@@ -23,6 +23,7 @@ from templating import CompiledTemplate, TemplateError, TemplateSource, check_li
 from templating.compiler import EMAIL_PARTS, PUSH_PARTS
 from templating.parts import compile_plain
 
+GROUP = 100  # versions in one turn of `complete_versions`
 NO_BOUND = PushTextSize(bounded=False)
 NOT_INLINED = "The style sheets are not inlined: their outputs would be too many, or unsafe, in style attributes"
 
@@ -170,9 +171,6 @@ def channels_of(template: CompiledTemplate, chosen: Channels) -> tuple[Channel, 
     """The channels that the parts serve, limited to the author's choice if there is one."""
     served: dict[Channel, bool] = {"email": template.serves_email, "push": template.serves_push}
     return tuple(channel for channel in CHANNELS if served[channel] and (not chosen or channel in chosen))
-
-
-GROUP = 100
 
 
 async def complete_versions(database: Database) -> int:

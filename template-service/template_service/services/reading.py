@@ -22,7 +22,7 @@ Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
-class Page(Generic[Item]):
+class FoundPage(Generic[Item]):
     """One page, and the `total` number of items."""
 
     items: list[Item]
@@ -52,20 +52,20 @@ class TemplateReader:
             closest = closest_language(template, language)
             return await view(connection, template, closest, version or template.active[closest])
 
-    async def page(self, wanted: Filter, *, limit: int, offset: int) -> Page[TemplateRecord]:
+    async def page(self, wanted: Filter, *, limit: int, offset: int) -> FoundPage[TemplateRecord]:
         async with self._database.begin() as connection:
             items = await templates.page(connection, wanted, limit=limit, offset=offset)
-            return Page(items, await templates.count(connection, wanted))
+            return FoundPage(items, await templates.count(connection, wanted))
 
     async def history(
         self, code: str, language: str | None, *, limit: int, offset: int
-    ) -> tuple[TemplateRecord, Page[VersionSummary]]:
+    ) -> tuple[TemplateRecord, FoundPage[VersionSummary]]:
         """Every version of a language, newest first. Raises TemplateNotFound."""
         async with self._database.begin() as connection:
             template = await load(connection, code)
             closest = closest_language(template, language)
             items = await versions.page(connection, template.id, closest, limit=limit, offset=offset)
-            return template, Page(items, await versions.count(connection, template.id, closest))
+            return template, FoundPage(items, await versions.count(connection, template.id, closest))
 
     async def exact(self, ref: TemplateRef) -> TemplateInfo:
         """Exactly that version, also if it is archived: messages under way refer to it. Raises VersionNotFound."""

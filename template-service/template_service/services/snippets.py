@@ -15,7 +15,7 @@ from template_service.errors import InvalidSnippet, InvalidTemplate, SnippetExis
 from template_service.repositories import snippets
 from template_service.repositories.audit import TRAIL, snippet_fields, snippet_target
 from template_service.repositories.snippets import SnippetRecord, SnippetUse
-from template_service.services.reading import Page
+from template_service.services.reading import FoundPage
 from templating import TemplateError
 
 log = structlog.get_logger()
@@ -69,24 +69,24 @@ class SnippetReader:
             raise VersionNotFound
         return found
 
-    async def page(self, search: str | None, *, limit: int, offset: int) -> Page[SnippetRecord]:
+    async def page(self, search: str | None, *, limit: int, offset: int) -> FoundPage[SnippetRecord]:
         async with self._database.begin() as connection:
             items = await snippets.page(connection, search, limit=limit, offset=offset)
-            return Page(items, await snippets.count(connection, search))
+            return FoundPage(items, await snippets.count(connection, search))
 
-    async def history(self, name: str, *, limit: int, offset: int) -> Page[SnippetRecord]:
+    async def history(self, name: str, *, limit: int, offset: int) -> FoundPage[SnippetRecord]:
         """Newest first. Raises SnippetNotFound."""
         async with self._database.begin() as connection:
             snippet = _in_use(await snippets.find(connection, name))
             items = await snippets.versions(connection, snippet.id, limit=limit, offset=offset)
-            return Page(items, snippet.latest_version)
+            return FoundPage(items, snippet.latest_version)
 
-    async def uses(self, name: str, *, limit: int, offset: int) -> Page[SnippetUse]:
+    async def uses(self, name: str, *, limit: int, offset: int) -> FoundPage[SnippetUse]:
         """The templates that have it in them, outdated ones first. Raises SnippetNotFound."""
         async with self._database.begin() as connection:
             snippet = _in_use(await snippets.find(connection, name))
             items = await snippets.uses(connection, snippet, limit=limit, offset=offset)
-            return Page(items, await snippets.count_uses(connection, name))
+            return FoundPage(items, await snippets.count_uses(connection, name))
 
 
 class SnippetWriter:

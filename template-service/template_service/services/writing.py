@@ -45,7 +45,7 @@ class TemplateWriter:
             library = await library_of(connection, new.draft)
         content = await checked(new.draft, library)
         async with self._database.begin() as connection:
-            template = await _claim(connection, new)
+            template = await _add_and_lock(connection, new)
             if new.language in template.active:
                 raise TemplateExists
             if not template.active:  # it is new, or was archived: only what is given now counts
@@ -123,7 +123,7 @@ class TemplateWriter:
         return saved
 
 
-async def _claim(connection: AsyncConnection, new: NewTemplate) -> TemplateRecord:
+async def _add_and_lock(connection: AsyncConnection, new: NewTemplate) -> TemplateRecord:
     """The template with that code, created if it does not exist, and locked."""
     await templates.add_unless_there(connection, new.code, new.name, default_language=new.language)
     template = await templates.find_for_change(connection, new.code)

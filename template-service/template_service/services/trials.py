@@ -43,7 +43,7 @@ class _Version:
     problem: str = ""
 
 
-async def try_out(question: TrialQuestion, reader: TemplateReader, turns: FairSemaphore) -> TrialFindings:
+async def run_trial(question: TrialQuestion, reader: TemplateReader, turns: FairSemaphore) -> TrialFindings:
     """Raises VersionNotFound, TooManyRequests."""
     until = time.monotonic() + SECONDS
     before, after = await reader.records(question.before, question.after)
