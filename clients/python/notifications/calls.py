@@ -21,12 +21,14 @@ from notifications.errors import ApiError, ConnectionFailed, api_error_from, fai
 T = TypeVar("T")
 T_co = TypeVar("T_co", covariant=True)
 Method = Literal["GET", "POST", "PUT", "PATCH", "DELETE"]
-# By HTTP's own rules: twice is as once. A POST says so itself where it is true.
+# Idempotent by HTTP's own rules. A POST says so itself where it is true.
 REPEATABLE = frozenset({"GET", "PUT", "DELETE"})
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
+    """A wait before the next step."""
+
     seconds: float
 
 
@@ -62,7 +64,7 @@ class Call(Generic[T]):
     segments: tuple[str, ...]
     read: Reader[T]
     query: Mapping[str, Any] = field(default_factory=dict, repr=False)
-    body: Any = field(default=None, repr=False)  # errors' reports show no one's values
+    body: Any = field(default=None, repr=False)  # a report of an error must not show personal values
     headers: Mapping[str, str] = field(default_factory=dict)
     repeatable: bool | None = None
     request_id: str | None = None

@@ -1,4 +1,4 @@
-"""What all calls of a client have in common: the address, who calls, and how patient the client is."""
+"""What all calls of a client have in common: the address, the credentials, the timeout and the retries."""
 
 import os
 from collections.abc import Mapping

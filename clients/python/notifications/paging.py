@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Listing(Generic[T]):
+    """The call for the first page, and for each page after it."""
+
     first: Call[Page[T]]
 
     def after(self, page: Page[T]) -> Call[Page[T]] | None:

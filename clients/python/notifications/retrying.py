@@ -7,10 +7,10 @@ import httpx2
 
 from notifications.errors import ApiError, ConnectionFailed
 
-# Of a server that is busy or starting, or of a proxy that does not reach it.
-NOT_NOW = frozenset({429, 502, 503, 504})
+# Statuses of a server that is busy or starting, or of a proxy that does not reach it.
+TEMPORARY_STATUSES = frozenset({429, 502, 503, 504})
 # The request itself is at fault; the next attempt would end the same way.
-HOPELESS = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
+LASTING_ERRORS = (httpx2.UnsupportedProtocol, httpx2.LocalProtocolError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,17 +28,17 @@ class RetryPolicy:
 
     def pause_after(self, failure: ApiError | ConnectionFailed, attempt: int) -> float | None:
         """The pause after the `attempt`th attempt (from 1) failed; None: give up."""
-        if attempt > self.max_retries or not _may_pass(failure):
+        if attempt > self.max_retries or not _is_temporary(failure):
             return None
         spread = random.uniform(0.5, 1.0)  # noqa: S311 - no secret
         own = min(self.longest_pause, self.first_pause * 2.0 ** (attempt - 1)) * spread
-        asked = failure.retry_after if isinstance(failure, ApiError) else None
-        if asked is None:
+        requested = failure.retry_after if isinstance(failure, ApiError) else None
+        if requested is None:
             return own
-        return None if asked > self.longest_pause else max(own, asked)
+        return None if requested > self.longest_pause else max(own, requested)
 
 
-def _may_pass(failure: ApiError | ConnectionFailed) -> bool:
+def _is_temporary(failure: ApiError | ConnectionFailed) -> bool:
     if isinstance(failure, ConnectionFailed):
-        return not isinstance(failure.__cause__, HOPELESS)
-    return failure.status in NOT_NOW
+        return not isinstance(failure.__cause__, LASTING_ERRORS)
+    return failure.status in TEMPORARY_STATUSES

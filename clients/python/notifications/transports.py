@@ -13,6 +13,8 @@ T = TypeVar("T")
 
 
 class SyncTransport:
+    """Sends calls and waits, blocking the thread. It closes the HTTP client that it made, not one that it was given."""
+
     def __init__(self, connection: Connection, http: httpx2.Client | None) -> None:
         self.connection = connection
         self._http, self._owned = http or httpx2.Client(), http is None
@@ -42,6 +44,8 @@ class SyncTransport:
 
 
 class AsyncTransport:
+    """The same in an event loop."""
+
     def __init__(self, connection: Connection, http: httpx2.AsyncClient | None) -> None:
         self.connection = connection
         self._http, self._owned = http or httpx2.AsyncClient(), http is None

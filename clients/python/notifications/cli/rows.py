@@ -26,6 +26,8 @@ class RowProblem(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Item:
+    """A row that can be delivered: its `request_id` or key in the journal, and its body."""
+
     row: Row
     id: str
     body: dict[str, Any]
@@ -61,6 +63,8 @@ batch is too large: it is tried again in halves.
 
 @dataclass(slots=True)
 class Run:
+    """Delivers the rows of a file in batches, and records what became of each."""
+
     journal: Journal
     errors: ErrorsFile
     prepare: Prepare
@@ -105,7 +109,7 @@ class Run:
     def _delivered(self, batch: Sequence[Item]) -> list[str | None]:
         """What was accepted is in the journal when this returns."""
         try:
-            reasons = list(_patiently(self.deliver, batch))
+            reasons = list(_deliver_in_rate(self.deliver, batch))
         except InvalidRequest as refused:
             if len(batch) == 1:
                 return [str(refused)]
@@ -135,8 +139,8 @@ def _batches(items: Iterator[Item]) -> Iterator[list[Item]]:
         yield batch
 
 
-def _patiently(deliver: Deliver, batch: Sequence[Item]) -> Sequence[str | None]:
-    """Waits as long as the server asks for."""
+def _deliver_in_rate(deliver: Deliver, batch: Sequence[Item]) -> Sequence[str | None]:
+    """Delivers the batch. While the rate limit is reached, waits as long as the server asks for."""
     while True:
         try:
             return deliver(batch)

@@ -29,6 +29,8 @@ SuppressionReason = Literal["bounced", "complained", "manual"]
 
 
 class Operations(Resource[Transport]):
+    """What the people who run the system ask it."""
+
     @endpoint
     def reconcile(self, *, hours: int | None = None, recount: bool | None = None) -> Call[Reconciliation]:
         """Proves that every accepted notification is accounted for. The workers' ledgers are asked about the last `hours`."""

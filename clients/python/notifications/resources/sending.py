@@ -24,7 +24,7 @@ from notifications.requests.notifications import Channel, NotificationRequest
 
 MAX_BATCH = 1_000
 MAX_BATCH_BYTES = 3_000_000  # a gateway takes 4 MiB
-FIRST_LOOK_SECONDS, LONGEST_LOOK_SECONDS = 0.2, 5.0
+FIRST_POLL_SECONDS, LONGEST_POLL_SECONDS = 0.2, 5.0
 Status = Literal["pending", "queued", "sent", "delivered", "failed", "suppressed", "cancelled", "expired", "unknown"]
 Ids = Sequence[str]
 
@@ -42,6 +42,8 @@ class BatchInterrupted(NotificationsError):
 
 
 class Sending(Resource[Transport]):
+    """Sends notifications, and finds, follows, cancels and retries them."""
+
     @endpoint
     def send(self, **notification: Unpack[NotificationRequest]) -> Call[Accepted]:
         """Sends one notification. Returns once it is durable; `request_id` of the answer is the one that was used.
@@ -102,13 +104,13 @@ class Sending(Resource[Transport]):
 
         `timeout` is in seconds. Raises WaitTimedOut.
         """
-        deadline, pause = monotonic() + timeout, FIRST_LOOK_SECONDS
+        deadline, pause = monotonic() + timeout, FIRST_POLL_SECONDS
         while (detail := (yield from self._one("GET", notification_id))).status not in until:
             left = deadline - monotonic()
             if left <= 0:
                 raise WaitTimedOut(notification_id, detail.status, timeout)
             yield Pause(min(pause, left))
-            pause = min(pause * 1.5, LONGEST_LOOK_SECONDS)
+            pause = min(pause * 1.5, LONGEST_POLL_SECONDS)
         return detail
 
     @endpoint
@@ -205,7 +207,7 @@ def _with_request_id(notification: NotificationRequest) -> NotificationRequest:
 
 
 def _joined(done: BatchResult, answer: BatchResult, request_ids: Ids) -> BatchResult:
-    """The items' places count through all calls."""
+    """Both results as one. The items are numbered through all calls."""
     start = len(done.results)
     items = [
         item.model_copy(update={"index": start + item.index, "request_id": request_ids[item.index]})

@@ -94,9 +94,9 @@ def _truth(text: str, name: str) -> bool:
 def _write(client: Notifications, items: Sequence[Item]) -> list[str | None]:
     """The server writes all contacts of a call or none: what it names is set aside, and the rest is written."""
     reasons: list[str | None] = [None] * len(items)
-    while left := [place for place, reason in enumerate(reasons) if reason is None]:
+    while left := [index for index, reason in enumerate(reasons) if reason is None]:
         try:
-            client.contacts.put_all([cast("BulkContact", items[place].body) for place in left])
+            client.contacts.put_all([cast("BulkContact", items[index].body) for index in left])
             break
         except InvalidRequest as refused:
             named = {
@@ -106,8 +106,8 @@ def _write(client: Notifications, items: Sequence[Item]) -> list[str | None]:
             }
             if not named:
                 raise
-            for place, reason in named.items():
-                reasons[place] = reason
+            for index, reason in named.items():
+                reasons[index] = reason
     return reasons
 
 

@@ -25,7 +25,7 @@ def tail(
     template: TemplateFilter = None,
     user: UserFilter = None,
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, max=PAGE, help="How many earlier ones first.")] = 10,
-    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two looks.")] = 1.0,
+    every: Annotated[float, typer.Option(min=0.2, help="Seconds between two requests.")] = 1.0,
     as_json: AsJson = False,
     profile: ProfileName = None,
 ) -> None:
@@ -38,13 +38,13 @@ def tail(
         for notification in feed.newest(lines):
             _print(notification, as_json=as_json)
         while True:
-            for notification in _patiently(feed):
+            for notification in _changes(feed):
                 _print(notification, as_json=as_json)
             time.sleep(every)
 
 
 class Feed:
-    """What is new since the last look. A notification is new again when its state has changed."""
+    """What is new since the last request. A notification is new again when its state has changed."""
 
     def __init__(self, client: Notifications, wanted: dict[str, Any]) -> None:
         self._client, self._wanted = client, wanted
@@ -66,9 +66,9 @@ class Feed:
 
     def _recent(self) -> Iterator[Any]:
         """The newest page, and more as long as it is new."""
-        for place, notification in enumerate(self._client.list(**self._wanted, page_size=PAGE)):
+        for index, notification in enumerate(self._client.list(**self._wanted, page_size=PAGE)):
             earlier = self._began is not None and notification.created_at <= self._began
-            if place >= PAGE and (earlier or str(notification.notification_id) in self._seen):
+            if index >= PAGE and (earlier or str(notification.notification_id) in self._seen):
                 return
             yield notification
 
@@ -82,8 +82,8 @@ class Feed:
         return news
 
 
-def _patiently(feed: Feed) -> list[Any]:
-    """A gateway that restarts does not end the command."""
+def _changes(feed: Feed) -> list[Any]:
+    """The changes; none while the gateway is down: its restart does not end the command."""
     try:
         return feed.changes()
     except (ConnectionFailed, ServerError) as error:

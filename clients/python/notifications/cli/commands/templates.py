@@ -9,7 +9,7 @@ import typer
 from notifications import Notifications, NotificationsError
 from notifications.cli import output
 from notifications.cli.commands.failures import confirm
-from notifications.cli.commands.trying import trial
+from notifications.cli.commands.trials import trial
 from notifications.cli.connecting import connect
 from notifications.cli.exits import CommandError, ExitCode
 from notifications.cli.files.template_files import TemplateText, difference, of_server, read_all
